@@ -1,0 +1,1 @@
+"""Speaks to people: commands, options, exit codes."""

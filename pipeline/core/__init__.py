@@ -1,0 +1,1 @@
+"""What a bake and a deployment are: pure, standard library only."""

@@ -1,0 +1,1 @@
+"""The local cloud: AWS on loopback, with instances that are real processes."""
