@@ -15,13 +15,11 @@ from pipeline.cli.context import Checked, Context, pass_context
     "-e",
     "--environment",
     type=Checked("environment", "check_environment"),
-    default="",
     help="Bake with the variables of [environments.NAME].",
 )
 @click.option(
     "--version",
     type=Checked("version", "check_version"),
-    default="",
     help="The version baked; default: git describe.",
 )
 @click.option("--force", is_flag=True, help="Bake even if nothing changed.")
@@ -32,7 +30,7 @@ from pipeline.cli.context import Checked, Context, pass_context
 )
 @pass_context
 def bake(
-    context: Context, environment: str, version: str, force: bool, dotenv: Path | None
+    context: Context, environment: str | None, version: str | None, force: bool, dotenv: Path | None
 ) -> None:
     """Build an image, verify it, record it, write tfvars, print its id.
 
@@ -44,8 +42,8 @@ def bake(
 
     options = Options(
         config=context.config,
-        environment=environment,
-        version=version,
+        environment=environment or "",
+        version=version or "",
         force=force,
         dotenv=dotenv,
     )
