@@ -21,8 +21,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9._+:/@-]*")
 
 
 def write_tfvars(path: Path, image: Image) -> None:
-    """Write `ami_id`, `ami_ids`, `app` and `version` where Terraform loads them by itself.
+    """Write `ami_id`, `ami_ids`, `app`, `version` where Terraform loads them by itself.
 
+    `app_version` says the version once more, under a name that Terraform lets a module
+    declare: it reserves `version` (docs/surprises.md).
     Atomically, readable by all as Terraform files are; raises RefusedError.
     """
     values = {
@@ -30,6 +32,7 @@ def write_tfvars(path: Path, image: Image) -> None:
         "ami_ids": dict(image.ids),
         "app": image.app,
         "version": image.version,
+        "app_version": image.version,
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
