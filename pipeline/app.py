@@ -43,7 +43,7 @@ OVERRIDES = {
 class Options:
     """What the command line said; empty where it said nothing."""
 
-    config: Path | None = None
+    config: str | None = None
     environment: str = ""
     version: str = ""
     force: bool = False
@@ -64,7 +64,7 @@ class Application:
         """Take over the signals and read the configuration; raises ConfigurationError."""
         interrupts = Interrupts()
         interrupts.install()
-        settings = config.load(options.config or config.find(Path.cwd()))
+        settings = config.load(Path(options.config) if options.config else config.find(Path.cwd()))
         return cls(
             settings=settings, environ=dict(os.environ), interrupts=interrupts, report=report
         )

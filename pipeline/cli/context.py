@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ import click
 class Context:
     """The options before the command."""
 
-    config: Path | None = None
+    config: str | None = None
     output: str = "text"
     verbose: bool = False
     color: bool = True

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
-from pathlib import Path
+from itertools import pairwise
 from typing import NoReturn
 
 import click
@@ -66,7 +65,7 @@ class _LazyGroup(click.Group):
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="The configuration; default: pipeline.toml here or in a folder above.",
 )
 @click.option(
@@ -80,9 +79,7 @@ class _LazyGroup(click.Group):
 @click.option("--no-color", is_flag=True, help="No colour and no live display.")
 @click.version_option(__version__, prog_name="ami-pipeline")
 @click.pass_context
-def cli(
-    ctx: click.Context, config: Path | None, output: str, verbose: bool, no_color: bool
-) -> None:
+def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_color: bool) -> None:
     """Bake an immutable AMI with Packer and put it into service with Terraform.
 
     Try it without an AWS account: ami-pipeline sandbox up.
@@ -99,6 +96,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run the program; return the exit code. What went wrong is printed."""
     as_json = _wants_json(arguments)
+    if not arguments:
+        cli.main(args=["--help"], prog_name="ami-pipeline", standalone_mode=False)
+        return 2
     try:
         result = cli.main(args=arguments, prog_name="ami-pipeline", standalone_mode=False)
     except click.ClickException as error:
@@ -113,8 +113,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _wants_json(arguments: list[str]) -> bool:
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return "--output=json" in arguments or ("--output", "json") in pairs
+    return "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
 
 
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
@@ -158,6 +157,8 @@ def _interrupted(*, as_json: bool) -> int:
 def _unexpected(error: Exception, *, as_json: bool) -> int:
     class _BugError(PipelineError):
         """Ours."""
+
+    import traceback  # noqa: PLC0415 - five milliseconds that --help need not wait for
 
     click.echo("".join(traceback.format_exception(error)), err=True)
     told = _BugError(
