@@ -1,7 +1,8 @@
-"""The images part of the store: one document for each bake, written before it starts.
+"""The images part of the store: `bakes/` for those that run, `images/` for what they made.
 
-The record that says `baking` is how a later run finds what a killed one left: it
-holds the image's name, which no one else uses, and what Packer said it had made.
+A bake is recorded before it starts, so that a later run finds what a killed one
+left: its name, which no one else uses, and what Packer said it had made. When it
+ends, the record moves, so only a handful of bakes is ever read for the clean-up.
 """
 
 from __future__ import annotations
@@ -26,12 +27,31 @@ class ImageRecords:
         self._runs = runs
 
     def write(self, image: Image, traces: Traces | None = None) -> None:
-        """Record the image, replacing an earlier record of the same name.
+        """Record the image where its verdict belongs, and nowhere else.
 
-        A bake's name is its own, so a record that changed meanwhile is read again
-        once and written over.
+        `GONE` leaves no record of a bake that made nothing.
         """
-        key = _key(image.bake or image.name)
+        unfinished, finished = _key("bakes", image), _key("images", image)
+        if image.verdict in _UNFINISHED:
+            self._put(unfinished, image, traces)
+            return
+        if image.ids:
+            self._put(finished, image, traces)
+        self._store.delete(unfinished)
+
+    def all(self, app: str) -> tuple[Image, ...]:
+        """Return every recorded image of an app and every bake that did not end."""
+        return tuple(
+            image for image, _ in (*self._read(app, "images/"), *self._read(app, "bakes/"))
+        )
+
+    def unfinished(self, app: str) -> tuple[tuple[Image, Traces], ...]:
+        """Return the bakes of this app that began, were not brought to an end, and run no more."""
+        found = self._read(app, "bakes/")
+        return tuple(pair for pair in found if not self._runs(pair[0]))
+
+    def _put(self, key: str, image: Image, traces: Traces | None) -> None:
+        """Write the record; a bake's name is its own, so a newer version is written over once."""
         document = {"schema": SCHEMA, "image": _plain(image), "traces": asdict(traces or Traces())}
         data = json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
         for _ in range(2):
@@ -43,24 +63,14 @@ class ImageRecords:
             return
         raise RefusedError(f"[state] {key}", "another run writes it too", "run the command again")
 
-    def all(self, app: str) -> tuple[Image, ...]:
-        """Return every recorded image of an app, in order of name."""
-        return tuple(image for image, _ in self._read_all(app))
-
-    def unfinished(self, app: str) -> tuple[tuple[Image, Traces], ...]:
-        """Return the bakes of this app that began, were not brought to an end, and run no more."""
-        found = (pair for pair in self._read_all(app) if pair[0].verdict in _UNFINISHED)
-        return tuple(pair for pair in found if not self._runs(pair[0]))
-
-    def _read_all(self, app: str) -> list[tuple[Image, Traces]]:
-        keys = self._store.keys("images/")
-        documents = ((key, self._store.read(key)) for key in keys)
+    def _read(self, app: str, prefix: str) -> list[tuple[Image, Traces]]:
+        documents = ((key, self._store.read(key)) for key in self._store.keys(prefix))
         pairs = (_parse(key, document) for key, document in documents if document)
         return [pair for pair in pairs if pair[0].app == app]
 
 
-def _key(name: str) -> str:
-    return f"images/{name}.json"
+def _key(kind: str, image: Image) -> str:
+    return f"{kind}/{image.bake or image.name}.json"
 
 
 def _plain(image: Image) -> dict[str, object]:

@@ -47,6 +47,9 @@ class Store(Protocol):
         Raises StaleError where the document is at another version.
         """
 
+    def delete(self, key: str) -> None:
+        """Delete the document; one that is gone already is no error."""
+
     def keys(self, prefix: str) -> tuple[str, ...]:
         """Return the keys below a prefix, sorted."""
 
@@ -90,6 +93,13 @@ class DirectoryStore:
         except OSError as error:
             raise _unusable(path, error) from error
         return _digest(data)
+
+    def delete(self, key: str) -> None:
+        """Delete the document."""
+        try:
+            (self.folder / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unusable(self.folder / key, error) from error
 
     def keys(self, prefix: str) -> tuple[str, ...]:
         """Return the keys below a prefix."""
@@ -149,6 +159,11 @@ class S3Store:
                     raise StaleError(key) from error
                 raise
         return str(answer["ETag"])
+
+    def delete(self, key: str) -> None:
+        """Delete the document."""
+        with speaking_plainly(f"deleting s3://{self._bucket}/{self._prefix}{key}", "S3"):
+            call(self._clients.s3().delete_object, **self._at(key))
 
     def keys(self, prefix: str) -> tuple[str, ...]:
         """Return the keys below a prefix."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.core.events import BuildEnded, BuildStarted, Event, Noted, Report, StepBegan
@@ -42,8 +42,9 @@ class PlainProgress:
         self._began = clock()
 
     def report(self, event: Event) -> None:
-        """Write the event's line."""
-        print(self._line(event), file=self._stream, flush=True)
+        """Write the event's line. Nobody reading it any more is no reason to end a bake."""
+        with suppress(OSError):
+            print(self._line(event), file=self._stream, flush=True)
 
     def _line(self, event: Event) -> str:
         match event:
