@@ -81,9 +81,10 @@ def _read(path: Path) -> str:
         raise _refuse(
             path, f"cannot be opened: {reason}", f"name a {NAME}: --config FILE"
         ) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _refuse(path, "is not a regular file", f"name a {NAME}: --config FILE")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _refuse(path, "is not a regular file", f"name a {NAME}: --config FILE")
         content = file.read(LARGEST + 1)
     return _decode(path, content)
 
@@ -125,10 +126,10 @@ def _check_places(path: Path, document: dict[str, Any]) -> Iterator[Problem]:
     top = _repository(root)
     for name in _PATHS:
         values = table.get(name)
-        for value in values if isinstance(values, list) else [values]:
+        for place, value in enumerate(values if isinstance(values, list) else [values]):
             if isinstance(value, str) and not _is_within(root / value.strip("/"), top):
                 yield Problem(
-                    key=("bake", name),
+                    key=("bake", name, place) if isinstance(values, list) else ("bake", name),
                     what="leads out of the repository through a symbolic link",
                     now="replace the link by the file or directory itself",
                 )

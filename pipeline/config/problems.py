@@ -46,23 +46,28 @@ def explain(error: ErrorDetails) -> Problem:
         case "missing":
             return Problem(key=key, what="is missing", now=_example(key))
         case "value_error":
-            what = str(context["error"])
+            return Problem(key=key, what=str(context["error"]))
+        case "greater_than_equal" | "less_than_equal":
+            return Problem(key=key, what=f"is out of range: {_lower(error['msg'])}")
         case kind:
-            what = _PLAIN.get(kind) or _lower(error["msg"])
-    return Problem(key=key, what=what, now=f"correct it, then run: {CHECK}")
+            return Problem(key=key, what=_PLAIN.get(kind) or _lower(error["msg"]))
 
 
 def combine(file: Path, text: str, problems: Iterable[Problem]) -> ConfigurationError:
     """Make one error of all problems, in the order of their lines."""
     found = lines(text)
+    # A word that breaks its own rule need not be told that it also breaks another.
+    first = {each.key: each for each in reversed(tuple(problems))}.values()
     placed = sorted(
-        ((line_of(found, each.key), each) for each in problems), key=lambda pair: pair[0] or 0
+        ((line_of(found, each.key), each) for each in reversed(first)),
+        key=lambda pair: pair[0] or 0,
     )
     if len(placed) == 1:
         line, only = placed[0]
         place = f"{show_file(file)} {_place(line, only.key)}"
-        return ConfigurationError(where=place, what=only.what, now=only.now)
-    told = [f"{_place(line, each.key)}: {each.what}; {each.now}" for line, each in placed]
+        now = only.now or f"correct it, then run: {CHECK}"
+        return ConfigurationError(where=place, what=only.what, now=now)
+    told = [f"{_place(line, each.key)}: {_sentence(each)}" for line, each in placed]
     if len(told) > MOST_SHOWN:
         told = [*told[:MOST_SHOWN], f"and {len(told) - MOST_SHOWN} more"]
     return ConfigurationError(
@@ -87,6 +92,10 @@ def show_key(key: Key) -> str:
         else:
             text += f".{part}" if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", part) else f".{shown(part)}"
     return text.lstrip(".")
+
+
+def _sentence(problem: Problem) -> str:
+    return f"{problem.what}; {problem.now}" if problem.now else problem.what
 
 
 def _place(line: int | None, key: Key) -> str:

@@ -27,11 +27,11 @@ WHOAMI = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing wrong with the file: the key, what, and what now."""
+    """One thing wrong with the file: the key, what, and what now where that is not plain."""
 
     key: Key
     what: str
-    now: str
+    now: str = ""
 
 
 def check_relations(document: _Table) -> Iterator[Problem]:

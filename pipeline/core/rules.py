@@ -57,7 +57,7 @@ _REGION = re.compile(
     rf"(?:(?:af|ap|ca|cn|eu|il|me|mx|sa|us)|us-gov|us-iso[a-z]?|eu-iso[a-z]?|eusc-de)"
     rf"-{_DIRECTION}-[1-9]"
 )
-_TAG_KEY = re.compile(r"[A-Za-z0-9 +=._:/@-]+")
+_TAG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +=._:/@-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ENV_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"[A-Za-z0-9 ._/+=,@-]+")
@@ -123,13 +123,16 @@ def check_region(value: str) -> str:
 
 def check_tag_key(value: str) -> str:
     """Check the key of a tag a person gives to images."""
-    allowed = "a tag key is 1 to 128 of A-Z a-z 0-9 space + - = . _ : / @"
+    allowed = (
+        "a tag key is 1 to 128 of A-Z a-z 0-9 space + - = . _ : / @, "
+        "beginning with a letter or digit"
+    )
     _require_ascii(value, 128, allowed)
     _require_trimmed(value, allowed)
     if value == "Name" or value.lower().startswith(("aws:", "ami-pipeline:")):
         raise ValueError(
-            f"{shown(value)} is reserved: the pipeline sets Name and ami-pipeline:..., "
-            "AWS sets aws:...; choose another key"
+            f"{shown(value)} is reserved: choose another key, because the pipeline sets "
+            "Name and ami-pipeline:..., and AWS sets aws:..."
         )
     return _require_match(_TAG_KEY, value, allowed)
 
