@@ -42,7 +42,7 @@ def find(start: Path) -> Path:
     raise ConfigurationError(
         where=show_file(start),
         what=f"no {NAME} here or in a folder above, up to the top of the repository",
-        now="run ami-pipeline init to write one, or name it: ami-pipeline --config FILE ...",
+        now="write one (docs/configuration.md), or name it: ami-pipeline --config FILE ...",
     )
 
 
