@@ -71,7 +71,7 @@ def change_the_application(folder: Path) -> str:
 
 
 def launch(env: dict[str, str], image_id: str) -> str:
-    """Start an instance of the image by hand, as `aws ec2 run-instances` does; return its address."""
+    """Start an instance of the image by hand, as the AWS CLI does; return its address."""
     ec2: Any = boto3.client(
         "ec2",
         region_name=env["AWS_REGION"],
