@@ -1,0 +1,116 @@
+"""`ami-pipeline sandbox`: the local cloud, up and down."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.sandbox.home import Home
+
+
+@click.group()
+def sandbox() -> None:
+    """Run a local cloud: AWS on this machine, on loopback only."""
+
+
+@sandbox.command()
+@click.option("--port", default=5700, show_default=True, help="Port of the API; 0: any free one.")
+@click.option("--ssh-port", default=0, show_default=True, help="Port of SSH; 0: any free one.")
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Divide AWS's delays by this.",
+)
+@click.option(
+    "--isolation",
+    type=click.Choice(["auto", "namespaces", "user-namespaces", "plain"]),
+    default="auto",
+    envvar="AMI_PIPELINE_SANDBOX_ISOLATION",
+    show_default=True,
+    help="What keeps an instance's processes in its directory.",
+)
+@click.option("--foreground", is_flag=True, help="Stay until Ctrl-C and show what happens.")
+@click.pass_context
+def up(context: click.Context, /, *, foreground: bool, **how: Any) -> None:
+    """Start the local cloud."""
+    from pipeline.sandbox import control  # noqa: PLC0415  only who uses the cloud loads it
+
+    if foreground:
+        control.refuse_at_once(here())
+        argv = control.command(here(), **how)
+        os.execv(argv[0], argv)
+    state = control.up(here(), **how)
+    text = (
+        f"The local cloud answers at {state.endpoint}.\n"
+        'Point this shell at it: eval "$(ami-pipeline sandbox env)"'
+    )
+    answer(context, {"running": True, **dataclasses.asdict(state)}, text)
+
+
+@sandbox.command()
+@click.pass_context
+def down(context: click.Context, /) -> None:
+    """End the local cloud and remove everything it made."""
+    from pipeline.sandbox import control  # noqa: PLC0415  the same
+
+    ran = control.down(here())
+    text = "The local cloud was taken down." if ran else "No local cloud ran."
+    answer(context, {"running": False, "ran": ran}, text)
+
+
+@sandbox.command()
+@click.pass_context
+def status(context: click.Context, /) -> None:
+    """Show whether the local cloud runs, and what was asked of it."""
+    from pipeline.sandbox.client import Client  # noqa: PLC0415  the same
+
+    state = here().read()
+    if state is None:
+        answer(context, {"running": False}, "No local cloud runs.")
+        return
+    calls = Client(endpoint=state.endpoint).calls()
+    lines = [
+        f"The local cloud runs since {state.started}: process {state.pid}.",
+        f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}, "
+        f"speed {state.speed:g}, isolation {state.isolation}.",
+        *(f"{c['service']:<14} {c['action']:<40} {spent(c)}" for c in calls),
+    ]
+    answer(context, {"running": True, **dataclasses.asdict(state), "calls": calls}, "\n".join(lines))
+
+
+@sandbox.command()
+@click.pass_context
+def env(context: click.Context, /) -> None:
+    """Print the exports that point AWS clients, Packer and Terraform at it."""
+    from pipeline.sandbox import control, exports  # noqa: PLC0415  the same
+
+    state = control.running(here())
+    answer(context, exports.exports(state), exports.shell(state))
+
+
+def here() -> Home:
+    """Return the home that this user's environment says."""
+    from pipeline.sandbox import home  # noqa: PLC0415  the same
+
+    return home.Home(path=home.default_home(os.environ).resolve())
+
+
+def spent(call: dict[str, Any]) -> str:
+    """Say how often an action was called, how often it failed, and its mean time."""
+    mean = 1000 * call["seconds"] / call["calls"]
+    failed = f", {call['errors']} failed" if call["errors"] else ""
+    return f"{call['calls']:>6} calls{failed}, {mean:.0f} ms each"
+
+
+def answer(context: click.Context, document: dict[str, Any], text: str) -> None:
+    """Print the result in the form that was asked for."""
+    as_json = getattr(context.obj, "output", "text") == "json"
+    click.echo(json.dumps(document, indent=2) if as_json else text, file=sys.stdout)

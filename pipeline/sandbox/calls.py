@@ -1,0 +1,199 @@
+"""Every API call passes here: named, counted, timed, and struck by a fault if one was ordered."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import io
+import json
+import threading
+import time
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+from pipeline.sandbox.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    Environ = dict[str, Any]
+    Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+RESERVED = "/_local-cloud/"
+NAMES = {
+    "elasticloadbalancing": "elb",
+    "monitoring": "cloudwatch",
+    "execute-api": "apigateway",
+}
+VERSIONS = {"2015-12-01": "elbv2"}
+S3_ACTIONS = {
+    ("GET", False): "ListObjects",
+    ("PUT", False): "CreateBucket",
+    ("DELETE", False): "DeleteBucket",
+    ("HEAD", False): "HeadBucket",
+    ("POST", False): "DeleteObjects",
+    ("GET", True): "GetObject",
+    ("PUT", True): "PutObject",
+    ("DELETE", True): "DeleteObject",
+    ("HEAD", True): "HeadObject",
+    ("POST", True): "PostObject",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Call:
+    """What a request asks for."""
+
+    service: str
+    action: str
+    protocol: str
+
+
+@dataclasses.dataclass(kw_only=True)
+class Tally:
+    """How often an action was called, how often it failed, and what it took."""
+
+    calls: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+    slowest: float = 0.0
+
+
+class Calls:
+    """WSGI middleware in front of moto. moto is not thread-safe: one call at a time."""
+
+    def __init__(self, application: Application, lock: AbstractContextManager[Any]) -> None:
+        self._application = application
+        self._lock = lock
+        self._count_lock = threading.Lock()
+        self._tallies: dict[tuple[str, str], Tally] = collections.defaultdict(Tally)
+        self.faults = Faults()
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request."""
+        body = buffered(environ)
+        if environ.get("PATH_INFO", "").startswith(RESERVED):
+            return self._own(environ, body, start_response)
+        call = identify(environ, body)
+        began = time.monotonic()
+        status = "500"
+
+        def started(line: str, *rest: Any) -> Any:
+            nonlocal status
+            status = line
+            return start_response(line, *rest)
+
+        try:
+            return self._answer(call, environ, started)
+        finally:
+            self._count(call, time.monotonic() - began, failed=status[0] in "45")
+
+    def _answer(
+        self, call: Call, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        fault = self.faults.next_for(call)
+        if fault is None:
+            return self._pass_on(environ, start_response)
+        if fault.kind == "delay":
+            time.sleep(fault.seconds)
+            return self._pass_on(environ, start_response)
+        if fault.kind == "error-after":
+            self._pass_on(environ, lambda *_: None)
+        status, kind, body = fault.reply(call.protocol)
+        headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+        start_response(f"{status} Fault", headers)
+        return [body]
+
+    def _pass_on(self, environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
+        with self._lock:
+            answer = self._application(environ, start_response)
+            try:
+                return list(answer)
+            finally:
+                if close := getattr(answer, "close", None):
+                    close()
+
+    def _count(self, call: Call, seconds: float, *, failed: bool) -> None:
+        with self._count_lock:
+            tally = self._tallies[call.service, call.action]
+            tally.calls += 1
+            tally.errors += failed
+            tally.seconds += seconds
+            tally.slowest = max(tally.slowest, seconds)
+
+    def tallies(self) -> list[dict[str, Any]]:
+        """Return what was counted, by service and action."""
+        with self._count_lock:
+            return [
+                {"service": service, "action": action, **dataclasses.asdict(tally)}
+                for (service, action), tally in sorted(self._tallies.items())
+            ]
+
+    def _own(
+        self, environ: Environ, body: bytes, start_response: Callable[..., Any]
+    ) -> list[bytes]:
+        resource = environ["PATH_INFO"].removeprefix(RESERVED)
+        status, answer = "200 OK", None
+        match environ["REQUEST_METHOD"], resource:
+            case "GET", "calls":
+                answer = self.tallies()
+            case "DELETE", "calls":
+                with self._count_lock:
+                    self._tallies.clear()
+            case "GET", "faults":
+                answer = self.faults.listed()
+            case "DELETE", "faults":
+                self.faults.clear()
+            case "POST", "faults":
+                status, answer = self._order(body)
+            case _:
+                status = "404 Not Found"
+        text = json.dumps(answer).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
+        start_response(status, headers)
+        return [text]
+
+    def _order(self, body: bytes) -> tuple[str, Any]:
+        try:
+            self.faults.order(json.loads(body))
+        except (TypeError, ValueError) as error:
+            return "400 Bad Request", str(error)
+        return "200 OK", self.faults.listed()
+
+
+def buffered(environ: Environ) -> bytes:
+    """Read the request's body before the lock is taken; a slow client holds up nobody."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not str(length).isdigit():
+        return b""
+    body: bytes = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def identify(environ: Environ, body: bytes) -> Call:
+    """Name a request by its signature's scope and its protocol's way to name an action."""
+    scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0]
+    signed_for = [*scope.split("/"), "", "", "", ""][3] or "unsigned"
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return Call(service=signed_for, action=target.rpartition(".")[2], protocol="json")
+    query = environ.get("QUERY_STRING", "")
+    if signed_for in {"s3", "unsigned"} and b"Action=" not in body[:4096]:
+        return Call(service="s3", action=s3_action(environ, query), protocol="rest-xml")
+    form = urllib.parse.parse_qs(body.decode(errors="replace") or query)
+    action = form.get("Action", [f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"])[0]
+    service = VERSIONS.get(form.get("Version", [""])[0]) or NAMES.get(signed_for, signed_for)
+    return Call(service=service, action=action, protocol="ec2" if service == "ec2" else "query")
+
+
+def s3_action(environ: Environ, query: str) -> str:
+    """Name an S3 request by method and path; a subresource such as `versioning` by its name."""
+    _, _, key = environ.get("PATH_INFO", "").lstrip("/").partition("/")
+    method = environ["REQUEST_METHOD"]
+    first = query.partition("&")[0].partition("=")[0]
+    if not environ.get("PATH_INFO", "").strip("/"):
+        return "ListBuckets"
+    if first and not key and first not in {"list-type", "prefix", "delete", "x-id"}:
+        return f"{method.title()}Bucket{first.title()}"
+    return S3_ACTIONS.get((method, bool(key)), method)

@@ -1,0 +1,39 @@
+"""How long things take: AWS's delays, divided by the speed of this cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+IMPERCEPTIBLE = 0.05
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Delays:
+    """Seconds at speed 1, near what EC2 takes for a small Linux instance."""
+
+    pending: float = 5.0  # RunInstances, StartInstances: pending -> running
+    boot: float = 15.0  # running -> sshd answers, user data begins
+    stopping: float = 5.0  # StopInstances: stopping -> stopped
+    shutting_down: float = 5.0  # TerminateInstances: shutting-down -> terminated
+    image: float = 25.0  # CreateImage: pending -> available
+    copy: float = 30.0  # CopyImage: pending -> available
+    user_data: float = 30.0  # services start at the latest so long after user data began
+    stop_grace: float = 10.0  # SIGTERM -> SIGKILL
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Clock:
+    """The delays of one cloud; what would pass unnoticed takes no time at all."""
+
+    speed: float = 1.0
+    delays: Delays = dataclasses.field(default_factory=Delays)
+
+    def scaled(self, seconds: float) -> float:
+        """Return how long `seconds` of AWS's time take here."""
+        here = seconds / self.speed
+        return here if here >= IMPERCEPTIBLE else 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` of AWS's time pass."""
+        await asyncio.sleep(self.scaled(seconds))

@@ -1,0 +1,57 @@
+"""What an instance printed: the last 64 KB, as GetConsoleOutput keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEPT = 64 * 1024
+CHUNK = 65536
+
+
+@dataclasses.dataclass(kw_only=True)
+class Console:
+    """A file that is cut to its end when it has grown to twice what is kept."""
+
+    path: Path
+    _size: int = 0
+
+    def write(self, text: bytes) -> None:
+        """Add bytes as they came."""
+        with self.path.open("ab") as file:
+            file.write(text)
+            self._size = file.tell()
+        if self._size > 2 * KEPT:
+            kept = self.read()
+            self.path.write_bytes(kept)
+
+    def say(self, source: str, text: str) -> None:
+        """Add a line of the machine's own."""
+        self.write(f"{source}: {text}\n".encode())
+
+    def read(self) -> bytes:
+        """Return the last 64 KB."""
+        try:
+            return self.path.read_bytes()[-KEPT:]
+        except FileNotFoundError:
+            return b""
+
+    async def pump(self, source: str, stream: asyncio.StreamReader) -> None:
+        """Add what a process prints, line by line, until it closes its output."""
+        prefix = f"{source}: ".encode()
+        while line := await read_line(stream):
+            self.write(prefix + line.rstrip(b"\n") + b"\n")
+
+
+async def read_line(stream: asyncio.StreamReader) -> bytes:
+    """Return the next line, or as much of an endless one as a buffer holds."""
+    try:
+        return await stream.readuntil(b"\n")
+    except asyncio.IncompleteReadError as ended:
+        return ended.partial
+    except asyncio.LimitOverrunError:
+        return await stream.read(CHUNK)

@@ -1,0 +1,132 @@
+"""Start, end and describe a cloud from another process."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from pipeline.core.errors import FailedError, RefusedError
+from pipeline.sandbox import sweep
+from pipeline.sandbox.home import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.sandbox.home import Home
+
+PORT = 5700
+NEEDED = ("moto", "flask", "asyncssh", "aiohttp")
+DOWN_WITHIN = 30.0
+
+
+def up(
+    home: Home, *, port: int = PORT, ssh_port: int = 0, speed: float = 1.0, isolation: str = "auto"
+) -> State:
+    """Start a cloud that goes on when this process ends; return once it answers."""
+    refuse_at_once(home)
+    argv = command(home, port=port, ssh_port=ssh_port, speed=speed, isolation=isolation)
+    with subprocess.Popen(
+        [*argv, "--detach"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        line = process.stdout.readline() if process.stdout else ""
+        answer = json.loads(line) if line.startswith("{") else {}
+        if "state" in answer:
+            process.returncode = 0  # it lives on; nobody here waits for it
+            return State(**answer["state"])
+        if "refused" in answer:
+            raise RefusedError(*answer["refused"])
+        said = process.stderr.read() if process.stderr else ""
+    raise failure(home, said)
+
+
+def command(
+    home: Home, *, port: int, ssh_port: int, speed: float, isolation: str
+) -> list[str]:
+    """Return what runs a cloud in the foreground."""
+    where = ["--home", str(home.path), "--port", str(port), "--ssh-port", str(ssh_port)]
+    how = ["--speed", str(speed), "--isolation", isolation]
+    return [sys.executable, "-m", "pipeline.sandbox", *where, *how]
+
+
+def refuse_at_once(home: Home, needed: Sequence[str] = NEEDED) -> None:
+    """Say what can be said before a process is started."""
+    if platform.system() != "Linux":
+        raise RefusedError(
+            "local cloud",
+            f"it needs Linux (namespaces, /proc, 127.0.0.0/8); this is {platform.system()}",
+            "run it in a container or a virtual machine",
+        )
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        raise RefusedError(
+            "local cloud",
+            f"not installed: {', '.join(missing)}",
+            "pip install 'ami-pipeline[sandbox]'",
+        )
+    if home.is_locked():
+        raise home.one_runs()
+
+
+def failure(home: Home, said: str) -> FailedError:
+    """Return the error of a cloud that ended before it answered."""
+    clean(home)
+    last = "\n".join(said.strip().splitlines()[-10:])
+    return FailedError(
+        f"local cloud in {home.path}",
+        last or "it ended without a word",
+        f"see it run: {' '.join(command(home, port=0, ssh_port=0, speed=1, isolation='auto'))}",
+    )
+
+
+def down(home: Home) -> bool:
+    """End the cloud and everything of it; False if none ran."""
+    state = home.read()
+    if state:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.pid, signal.SIGTERM)
+        wait_until_free(home, state.pid)
+    clean(home)
+    return state is not None
+
+
+def clean(home: Home) -> None:
+    """Remove what a cloud left behind, unless another has begun there meanwhile."""
+    with contextlib.suppress(RefusedError):
+        lock = home.lock()
+        try:
+            sweep.sweep(home, keep_lock=False)
+        finally:
+            os.close(lock)
+
+
+def wait_until_free(home: Home, pid: int) -> None:
+    """Wait until the process has let go of the home; kill it if it will not."""
+    deadline = time.monotonic() + DOWN_WITHIN
+    while home.is_locked():
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def running(home: Home) -> State:
+    """Return the cloud that runs, or refuse."""
+    state = home.read()
+    if state is None:
+        raise RefusedError(
+            f"local cloud in {home.path}", "none runs", "start one: ami-pipeline sandbox up"
+        )
+    return state

@@ -1,0 +1,63 @@
+"""Every change this cloud makes to moto, in one place.
+
+Each hook has a comment that names the AWS behaviour it restores and where AWS
+documents it. A hook gets moto's own method first and calls it unless it replaces it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from pipeline.sandbox.cloud import Cloud
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hook:
+    """A method of a moto class and what runs in its place."""
+
+    owner: type
+    name: str
+    instead: Callable[..., Any]  # (original, self, *arguments)
+
+
+def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
+    """Put every hook in; return what takes them out again."""
+    from pipeline.sandbox.hooks import ec2_images, ec2_instances  # noqa: PLC0415  moto is slow to import
+
+    hooks = [*ec2_instances.hooks(cloud, lock), *ec2_images.hooks(cloud, lock)]
+    return put_in(hooks)
+
+
+def put_in(hooks: Iterable[Hook]) -> Callable[[], None]:
+    """Replace methods, keeping their names and signatures to those who look."""
+    originals = []
+    for hook in hooks:
+        original = hook.owner.__dict__[hook.name]
+        originals.append((hook.owner, hook.name, original))
+        if isinstance(original, property):
+            replaced: Any = property(functools.partial(hook.instead, original.fget))
+        else:
+            replaced = method(original, hook.instead)
+        setattr(hook.owner, hook.name, replaced)
+
+    def take_out() -> None:
+        for owner, name, original in reversed(originals):
+            setattr(owner, name, original)
+
+    return take_out
+
+
+def method(original: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that runs `instead` and hands it the original."""
+
+    @functools.wraps(original)
+    def hooked(self: object, *arguments: object, **named: object) -> object:
+        return instead(original, self, *arguments, **named)
+
+    return hooked

@@ -1,0 +1,181 @@
+"""The cloud itself: one process, one event loop, moto's server in threads beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from pipeline.sandbox import hooks, isolation, network, ssh, sweep
+from pipeline.sandbox.calls import Calls
+from pipeline.sandbox.clock import Clock
+from pipeline.sandbox.cloud import Cloud
+from pipeline.sandbox.home import State
+from pipeline.sandbox.images import Images
+from pipeline.sandbox.lookup import Lookup
+from pipeline.sandbox.machines import Ground
+from pipeline.sandbox.metadata import Metadata
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Callable
+
+    from pipeline.sandbox.home import Home
+    from pipeline.sandbox.machines import Machine
+
+log = logging.getLogger(__name__)
+ANNOUNCE_REGION = "us-east-1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a cloud is to run."""
+
+    home: Home
+    port: int
+    ssh_port: int = 0
+    speed: float = 1.0
+    isolation: str = "auto"
+
+
+async def serve(options: Options, announce: Callable[[State], None]) -> None:
+    """Run a cloud until SIGTERM or SIGINT; leave nothing behind."""
+    lock = options.home.lock()
+    try:
+        if ended := sweep.sweep(options.home, keep_lock=True):
+            log.info("ended %d processes of a cloud that was killed", ended)
+        async with running(options) as state:
+            options.home.write(state)
+            announce(state)
+            await until_told()
+    finally:
+        await asyncio.to_thread(sweep.sweep, options.home, keep_lock=False)
+        os.close(lock)
+
+
+@contextlib.asynccontextmanager
+async def running(options: Options) -> AsyncIterator[State]:
+    """Start every part in order, and end them in the other order."""
+    with contextlib.ExitStack() as sockets:
+        api = sockets.enter_context(network.listen(options.port, "API"))
+        door = sockets.enter_context(network.listen(options.ssh_port, "SSH"))
+        net = network.claim()
+        sockets.callback(net.close)
+        async with machines(options, net) as (cloud, lock):
+            async with ssh_server(door, cloud, lock):
+                with api_server(api, lock):
+                    yield state(options, api, door, cloud)
+
+
+@contextlib.asynccontextmanager
+async def machines(
+    options: Options, net: network.Network
+) -> AsyncIterator[tuple[Cloud, threading.RLock]]:
+    """Make the part that runs instances, and hook moto to it."""
+    lock = threading.RLock()
+    home = options.home
+    home.instances.mkdir()
+    home.images.mkdir()
+    metadata = Metadata(network.METADATA_PORT, Lookup(lock=lock).facts)
+    await metadata.open()
+    ground = Ground(
+        folder=home.instances,
+        marker=str(home.path),
+        isolation=await chosen(options),
+        metadata_port=network.METADATA_PORT,
+        clock=Clock(speed=options.speed),
+        images=Images(folder=home.images),
+        attach=metadata.attach,
+        detach=metadata.detach,
+    )
+    cloud = Cloud(ground=ground, network=net, loop=asyncio.get_running_loop())
+    take_out = hooks.install(cloud, lock)
+    try:
+        yield cloud, lock
+    finally:
+        take_out()
+        await cloud.close()
+        await metadata.close()
+
+
+async def chosen(options: Options) -> str:
+    """Return the isolation that was asked for, or the best there is."""
+    if options.isolation != "auto":
+        return options.isolation
+    return await isolation.best(options.home.path, str(options.home.path))
+
+
+@contextlib.asynccontextmanager
+async def ssh_server(
+    door: socket.socket, cloud: Cloud, lock: threading.RLock
+) -> AsyncIterator[None]:
+    """Answer SSH."""
+    lookup = Lookup(lock=lock)
+
+    def find(username: str, public: str) -> Machine | None:
+        return cloud.machines.get(lookup.by_key(username, public) or "")
+
+    acceptor = await ssh.serve(door, find)
+    try:
+        yield
+    finally:
+        acceptor.close()
+        await acceptor.wait_closed()
+
+
+@contextlib.contextmanager
+def api_server(api: socket.socket, lock: threading.RLock) -> Any:
+    """Answer the API, in threads."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    application = Calls(DomainDispatcherApplication(create_backend_app), lock)
+    server: BaseWSGIServer = make_server(
+        *api.getsockname(),
+        application,
+        threaded=True,
+        request_handler=MotoRequestHandler,
+        fd=api.fileno(),
+    )
+    thread = threading.Thread(target=server.serve_forever, name="api", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def state(options: Options, api: socket.socket, door: socket.socket, cloud: Cloud) -> State:
+    """Describe the cloud that runs."""
+    return State(
+        pid=os.getpid(),
+        port=api.getsockname()[1],
+        ssh_port=door.getsockname()[1],
+        metadata_port=network.METADATA_PORT,
+        network=cloud.network.cidr,
+        speed=options.speed,
+        isolation=cloud.ground.isolation,
+        started=datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+async def until_told() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
