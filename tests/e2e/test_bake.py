@@ -199,9 +199,7 @@ def test_images_lists_what_was_baked_and_where_it_is_used(project: Project, clou
 
 def test_the_store_may_be_a_prefix_of_a_bucket(project: Project, cloud: Cloud) -> None:
     cloud.aws("s3").create_bucket(Bucket="state-of-web")
-    (project.folder / "pipeline.toml").open("a").write(
-        '\n[state]\nurl = "s3://state-of-web/web"\n'
-    )
+    project.edit("pipeline.toml", "[bake]\n", '[state]\nurl = "s3://state-of-web/web"\n[bake]\n')
     ran = project.bake()
     assert ran.code == 0, ran.err
     listed = cloud.aws("s3").list_objects_v2(Bucket="state-of-web")["Contents"]
