@@ -89,7 +89,8 @@ class Service(ThreadingHTTPServer):
     def _accept_the_rest(self) -> None:
         """Take the connections the kernel made for us: closing the listener would reset them."""
         self.socket.settimeout(0)
-        while True:
+        # Bounded: clients who connect again and again must not keep the listener open.
+        for _ in range(self.request_queue_size):
             try:
                 request, client = self.socket.accept()
             except OSError:
@@ -227,13 +228,14 @@ def main() -> int:
     """Serve until a signal says stop."""
     # Every interface, because the load balancer comes from outside; the security group decides who.
     host = os.environ.get("INSTANCE_ADDRESS") or "0.0.0.0"  # noqa: S104
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked in every thread and waited for in this one. A Python handler would run only when the
+    # main thread wakes, and the kernel may hand the signal to another thread.
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     service = Service((host, int(os.environ.get("PORT") or "8080")))
     threading.Thread(target=service.serve_forever, args=(0.05,), daemon=True).start()
     print(f"listening on {host}:{service.server_port}", flush=True)  # noqa: T201  the journal
-    stop.wait()
+    signal.sigwait(stops)
     finished = service.stop()
     print("stopped" if finished else "stopped with requests unfinished", flush=True)  # noqa: T201
     return 0 if finished else 1
