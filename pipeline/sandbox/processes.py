@@ -22,7 +22,7 @@ PROC = Path("/proc")
 def every() -> list[int]:
     """Return the id of every process but this one."""
     own = os.getpid()
-    return [int(entry) for entry in os.listdir(PROC) if entry.isdigit() and int(entry) != own]
+    return [int(p.name) for p in PROC.iterdir() if p.name.isdigit() and int(p.name) != own]
 
 
 def link(pid: int, name: str) -> str:

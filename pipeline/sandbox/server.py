@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import datetime
+import datetime as dt
 import logging
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from pipeline.sandbox.machines import Machine
 
 log = logging.getLogger(__name__)
-ANNOUNCE_REGION = "us-east-1"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,10 +73,15 @@ async def running(options: Options) -> AsyncIterator[State]:
         door = sockets.enter_context(network.listen(options.ssh_port, "SSH"))
         net = network.claim()
         sockets.callback(net.close)
-        async with machines(options, net) as (cloud, lock):
-            async with ssh_server(door, cloud, lock):
-                with api_server(api, lock):
-                    yield state(options, api, door, cloud)
+        async with (
+            machines(options, net) as (cloud, lock),
+            ssh_server(door, cloud, lock),
+        ):
+            server = api_server(api, lock)
+            try:
+                yield state(options, api, door, cloud)
+            finally:
+                await asyncio.to_thread(end_api, *server)
 
 
 @contextlib.asynccontextmanager
@@ -136,13 +140,16 @@ async def ssh_server(
         await acceptor.wait_closed()
 
 
-@contextlib.contextmanager
-def api_server(api: socket.socket, lock: threading.RLock) -> Any:
+def api_server(
+    api: socket.socket, lock: threading.RLock
+) -> tuple[BaseWSGIServer, threading.Thread]:
     """Answer the API, in threads."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = Calls(DomainDispatcherApplication(create_backend_app), lock)
-    server: BaseWSGIServer = make_server(
-        *api.getsockname(),
+    host, port = api.getsockname()
+    server = make_server(
+        host,
+        port,
         application,
         threaded=True,
         request_handler=MotoRequestHandler,
@@ -150,12 +157,14 @@ def api_server(api: socket.socket, lock: threading.RLock) -> Any:
     )
     thread = threading.Thread(target=server.serve_forever, name="api", daemon=True)
     thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return server, thread
+
+
+def end_api(server: BaseWSGIServer, thread: threading.Thread) -> None:
+    """Answer no more."""
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def state(options: Options, api: socket.socket, door: socket.socket, cloud: Cloud) -> State:
@@ -168,7 +177,7 @@ def state(options: Options, api: socket.socket, door: socket.socket, cloud: Clou
         network=cloud.network.cidr,
         speed=options.speed,
         isolation=cloud.ground.isolation,
-        started=datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
+        started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     )
 
 

@@ -106,7 +106,9 @@ class Services:
     async def start_enabled(self) -> None:
         """Start what was enabled, as reaching multi-user.target does."""
         for name in self.enabled():
-            if name.endswith(".service") and not await self.start(name):
+            if name in self.running or not name.endswith(".service"):
+                continue  # user data was faster, and may have met a start limit
+            if not await self.start(name):
                 self.console.say("systemd", f"{name}: no such unit file")
 
     async def start(self, name: str) -> bool:
@@ -179,6 +181,7 @@ class Services:
                 await self._once(service)
                 if service.stopping or not restarts(service):
                     return
+                service.state = "activating"  # systemd: activating (auto-restart)
                 waited += service.unit.restart_after
                 pause = self.clock.scaled(service.unit.restart_after)
                 await asyncio.sleep(max(pause, 0.05))

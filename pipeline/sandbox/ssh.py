@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -119,7 +120,7 @@ async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
 async def feed(process: asyncssh.SSHServerProcess[bytes], started: Any) -> None:
     """Hand the client's input to the command."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        await pump(process.stdin, started.stdin)
+        await pump(process.stdin, started.stdin, Moved())
     started.stdin.close()
 
 
@@ -129,22 +130,34 @@ async def answer(process: asyncssh.SSHServerProcess[bytes], started: Any) -> int
     What a command leaves running in the background may hold its output open for
     ever. sshd would wait with it; here the session ends with the command.
     """
-    pumps = [
-        asyncio.create_task(pump(started.stdout, process.stdout)),
-        asyncio.create_task(pump(started.stderr, process.stderr)),
-    ]
+    moved = Moved()
+    pumps = {
+        asyncio.create_task(pump(started.stdout, process.stdout, moved)),
+        asyncio.create_task(pump(started.stderr, process.stderr, moved)),
+    }
     code: int = await started.wait()
-    _, open_still = await asyncio.wait(pumps, timeout=DRAIN_WITHIN)
-    for task in open_still:
+    before = -1
+    while pumps and moved.bytes != before:
+        before = moved.bytes
+        _, pumps = await asyncio.wait(pumps, timeout=DRAIN_WITHIN)
+    for task in pumps:
         task.cancel()
     return code
 
 
-async def pump(source: Any, target: Any) -> None:
+@dataclasses.dataclass
+class Moved:
+    """How much came through."""
+
+    bytes: int = 0
+
+
+async def pump(source: Any, target: Any, moved: Moved) -> None:
     """Copy a stream to its end."""
     while data := await source.read(CHUNK):
         target.write(data)
         await target.drain()
+        moved.bytes += len(data)
 
 
 def kill_group(started: asyncio.subprocess.Process) -> None:
