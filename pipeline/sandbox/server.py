@@ -52,6 +52,7 @@ class Options:
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
     """Run a cloud until SIGTERM or SIGINT; leave nothing behind."""
+    told = listen_for_the_end()
     lock = options.home.lock()
     try:
         if ended := sweep.sweep(options.home, keep_lock=True):
@@ -59,7 +60,7 @@ async def serve(options: Options, announce: Callable[[State], None]) -> None:
         async with running(options) as state:
             options.home.write(state)
             announce(state)
-            await until_told()
+            await told.wait()
     finally:
         await asyncio.to_thread(sweep.sweep, options.home, keep_lock=False)
         os.close(lock)
@@ -181,10 +182,10 @@ def state(options: Options, api: socket.socket, door: socket.socket, cloud: Clou
     )
 
 
-async def until_told() -> None:
-    """Wait for SIGTERM or SIGINT."""
+def listen_for_the_end() -> asyncio.Event:
+    """Return what SIGTERM or SIGINT sets, from the first moment on."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    await told.wait()
+    return told
