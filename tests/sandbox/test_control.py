@@ -190,9 +190,7 @@ def test_help_loads_no_server_library() -> None:
         "try: sandbox(['--help'])\n"
         "finally: print(sorted({'moto', 'aiohttp', 'asyncssh', 'flask'} & set(sys.modules)))"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert said.stdout.splitlines()[-1] == "[]"
 
 
