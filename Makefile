@@ -1,0 +1,56 @@
+# Everything a developer or CI does. `make demo` and `make test` are the two to know.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit check format lock bench moto-suites clean tools
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+demo: $(STAMP) ## Bake the sample application twice on the local cloud; no AWS account
+	@tools/need packer ssh
+	@$(BIN)/python tools/demo.py
+
+test: check ## Everything: check, then all tests with real Packer and Terraform
+	@tools/need packer ssh terraform
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+unit: $(STAMP) ## The tests that need neither Packer nor Terraform
+	$(BIN)/python -m pytest -n 2 tests/core tests/adapters tests/ui tests/cli tests/config tests/docs
+
+check: $(STAMP) ## Format, lint, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMP) ## Format the code and mend what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(STAMP) ## Measure; writes benchmarks/latest.json
+	@tools/need packer ssh
+	$(BIN)/python benchmarks/run.py
+
+moto-suites: $(STAMP) ## moto's own EC2 tests on our hooks, compared with plain moto
+	$(BIN)/python tools/moto_suites.py
+
+lock: ## Pin every dependency anew, with hashes
+	$(PYTHON) -m venv .build/uv && .build/uv/bin/pip install --quiet uv
+	.build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
+		--upgrade pyproject.toml -o requirements.lock
+
+clean: ## Remove what make made
+	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache
+
+$(STAMP): requirements.lock pyproject.toml
+	@tools/need python PYTHON="$(PYTHON)"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

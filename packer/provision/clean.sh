@@ -1,0 +1,17 @@
+#!/bin/sh
+# Removes what must not be the same on every instance of the image, or must not be in it at all.
+# The last provisioner: what runs later would leave its traces.
+set -eu
+: "${PACKER_BUILD_NAME:?is not set: this script empties the machine it runs on, so only Packer runs it}"
+ROOT="${ROOT:-}"
+
+# Packer's temporary key. Each instance gets its own keys from cloud-init at its first boot.
+rm -f "$ROOT"/home/*/.ssh/authorized_keys "$ROOT/root/.ssh/authorized_keys"
+# Host keys shared by all instances would let any one of them pose as another.
+rm -f "$ROOT"/etc/ssh/ssh_host_*
+# Empty, not absent: systemd writes a new one at boot.
+if [ -e "$ROOT/etc/machine-id" ]; then
+    : >"$ROOT/etc/machine-id"
+fi
+rm -rf "$ROOT/tmp/app"
+rm -f "$ROOT"/root/.bash_history "$ROOT"/home/*/.bash_history

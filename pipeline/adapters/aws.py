@@ -1,0 +1,137 @@
+"""Clients for AWS: made when first needed, with our timeouts, their errors in our words.
+
+boto3 takes a fifth of a second to import and each client as long again, so
+nothing here is imported or made before a call needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from pipeline.core.errors import RefusedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
+
+Answer = TypeVar("Answer")
+
+THROTTLES = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "SlowDown"})
+PASSING = THROTTLES | {"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"}
+ATTEMPTS = 6
+
+
+class Clients:
+    """One client for each service and region, shared by all adapters of a run."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def ec2(self, region: str) -> EC2Client:
+        """Return the EC2 client of a region."""
+        client: EC2Client = self._client("ec2", region)
+        return client
+
+    def autoscaling(self, region: str) -> AutoScalingClient:
+        """Return the Auto Scaling client of a region."""
+        client: AutoScalingClient = self._client("autoscaling", region)
+        return client
+
+    def s3(self) -> S3Client:
+        """Return the S3 client, in the region the environment names."""
+        client: S3Client = self._client("s3", "")
+        return client
+
+    def _client(self, service: str, region: str) -> Any:
+        if (service, region) not in self._made:
+            self._made[service, region] = _make(service, region)
+        return self._made[service, region]
+
+
+def _make(service: str, region: str) -> Any:
+    import boto3  # noqa: PLC0415 - see the module's docstring
+    from botocore.config import Config  # noqa: PLC0415
+
+    make: Any = boto3.client
+    config = Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        user_agent_extra="ami-pipeline",
+    )
+    return make(service, region_name=region or None, config=config)
+
+
+def error_code(error: BaseException) -> str:
+    """Return AWS's code of a ClientError, for example `InvalidAMIID.NotFound`, else nothing."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether the same call may go through a moment later."""
+    from botocore.exceptions import ConnectionError as NoConnection  # noqa: PLC0415
+    from botocore.exceptions import EndpointConnectionError, HTTPClientError  # noqa: PLC0415
+
+    if isinstance(error, EndpointConnectionError):
+        return False
+    return error_code(error) in PASSING or isinstance(error, (NoConnection, HTTPClientError))
+
+
+def call(operation: Callable[..., Answer], **arguments: Any) -> Answer:
+    """Call AWS; throttling and passing failures are asked again with jitter, six times at most.
+
+    Our own calls are reads or may be repeated, so a call that failed after it had
+    its effect is repeated too. Any botocore error that stays is raised as it is.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception(_passes),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.2, max=10),
+        reraise=True,
+    )
+    return retrying(operation, **arguments)
+
+
+@contextmanager
+def speaking_plainly(where: str, region: str) -> Iterator[None]:
+    """Turn botocore's errors inside the block into a RefusedError that says what to do."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise RefusedError(f"{where} in {region}", str(error), _remedy(error)) from error
+
+
+_REMEDIES = (
+    (
+        {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"},
+        "give credentials (aws configure, aws sso login), then check: aws sts get-caller-identity",
+    ),
+    ({"ProfileNotFound"}, "correct AWS_PROFILE, see: aws configure list-profiles"),
+    (
+        {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"},
+        "check the network and AWS_ENDPOINT_URL; for the local cloud: ami-pipeline sandbox up",
+    ),
+    (
+        {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"},
+        "allow the action named above in the IAM policy of this role",
+    ),
+    (
+        {"AuthFailure", "InvalidClientTokenId", "ExpiredToken", "RequestExpired"},
+        "renew the credentials, then check: aws sts get-caller-identity",
+    ),
+    (THROTTLES, "AWS is throttling this account: wait a minute and run the command again"),
+)
+
+
+def _remedy(error: Exception) -> str:
+    names = {type(error).__name__, error_code(error)}
+    found = (remedy for known, remedy in _REMEDIES if names & known)
+    return next(found, "run the command again; if it stays, the words above are AWS's own")

@@ -1,0 +1,89 @@
+"""Hands the result on: tfvars for Terraform, outputs for the CI system it runs in.
+
+Always JSON from an encoder or lines of values that were checked character by
+character: nothing a template or a provisioner said can become a variable, a
+second line or a workflow command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.adapters.store import write_atomically
+from pipeline.core.errors import RefusedError
+from pipeline.core.model import BakeResult, Image
+
+_PLAIN = re.compile(r"[A-Za-z0-9._+:/@-]*")
+
+
+def write_tfvars(path: Path, image: Image) -> None:
+    """Write `ami_id`, `ami_ids`, `app`, `version` where Terraform loads them by itself.
+
+    `app_version` says the version once more, under a name that Terraform lets a module
+    declare: it reserves `version` (docs/surprises.md).
+    Atomically, readable by all as Terraform files are; raises RefusedError.
+    """
+    values = {
+        "ami_id": image.id,
+        "ami_ids": dict(image.ids),
+        "app": image.app,
+        "version": image.version,
+        "app_version": image.version,
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(values, indent=2).encode() + b"\n", mode=0o644)
+    except OSError as error:
+        raise RefusedError(
+            f"[bake] tfvars {path}",
+            error.strerror or str(error),
+            f"make it writable, then run again: the image {image.id} is kept and will be found",
+        ) from error
+
+
+def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None) -> None:
+    """Write GitHub's output and step summary where it asks for them, a dotenv file where we are.
+
+    Sources: GitHub docs, "Workflow commands" (environment files, job summaries);
+    GitLab docs, `artifacts:reports:dotenv`.
+    """
+    image = result.image
+    pairs = {"ami_id": image.id, "image_name": image.name, "version": image.version}
+    if output := environ.get("GITHUB_OUTPUT"):
+        _append(Path(output), "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs))
+    if summary := environ.get("GITHUB_STEP_SUMMARY"):
+        _append(Path(summary), _summary(result))
+    if dotenv is not None:
+        lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
+        write_atomically(dotenv, lines.encode(), mode=0o644)
+
+
+def _append(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _plain(value: str) -> str:
+    """Return a value that cannot end its line; all of ours are plain by their own rules."""
+    if not _PLAIN.fullmatch(value):
+        raise ValueError(f"not a plain value: {value!r}")
+    return value
+
+
+def _summary(result: BakeResult) -> str:
+    image = result.image
+    rows = [
+        ("app", image.app),
+        ("version", image.version),
+        ("name", image.name),
+        *((region, ami) for region, ami in image.ids.items()),
+        ("source", image.source_ami),
+        ("how", f"{result.how} in {result.seconds:.0f} s"),
+    ]
+    table = "".join(f"| {name} | `{value}` |\n" for name, value in rows if value)
+    return f"### Image {image.id}\n\n| | |\n|---|---|\n{table}\n"

@@ -1,0 +1,211 @@
+"""Where documents live: small JSON files in a directory or under an S3 prefix.
+
+A document is written with the version it was read at; a write on a version that
+is no longer the current one is refused, so two runs can never overwrite each
+other unseen. The directory does it with a file lock and an atomic rename, S3 with
+conditional writes (`If-Match`, `If-None-Match`; S3 User Guide, "conditional
+writes"). What the documents mean is known elsewhere (`records.py`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.adapters.aws import Clients, call, error_code, speaking_plainly
+from pipeline.core.errors import RefusedError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A document's bytes and the version they were read at."""
+
+    data: bytes
+    version: str
+
+
+class StaleError(Exception):
+    """The document was written by someone else since it was read."""
+
+
+class Store(Protocol):
+    """Documents by key; keys are relative paths with `/`."""
+
+    def read(self, key: str) -> Document | None:
+        """Return the document, or None where there is none."""
+
+    def write(self, key: str, data: bytes, *, expected: str | None) -> str:
+        """Write over version `expected` (None: the document must be new); return the new version.
+
+        Raises StaleError where the document is at another version.
+        """
+
+    def delete(self, key: str) -> None:
+        """Delete the document; one that is gone already is no error."""
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        """Return the keys below a prefix, sorted."""
+
+
+def open_store(url: str, root: Path, clients: Clients) -> Store:
+    """Return the store a `[state] url` names; a relative directory is taken from `root`."""
+    if url.startswith("s3://"):
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        return S3Store(clients, bucket, prefix.strip("/"))
+    return DirectoryStore(root / url)
+
+
+class DirectoryStore:
+    """A directory, readable by its owner only; made when the first document is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, key: str) -> Document | None:
+        """Return the document, or None."""
+        try:
+            handle = os.open(self.folder / key, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unusable(self.folder / key, error) from error
+        with os.fdopen(handle, "rb") as file:
+            data = file.read()
+        return Document(data=data, version=_digest(data))
+
+    def write(self, key: str, data: bytes, *, expected: str | None) -> str:
+        """Write by rename, under a lock that all writers of the directory take."""
+        path = self.folder / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._locked():
+                current = self.read(key)
+                if (current.version if current else None) != expected:
+                    raise StaleError(key)
+                write_atomically(path, data)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        return _digest(data)
+
+    def delete(self, key: str) -> None:
+        """Delete the document."""
+        try:
+            (self.folder / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unusable(self.folder / key, error) from error
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        """Return the keys below a prefix."""
+        below = (self.folder / prefix).rglob("*")
+        return tuple(
+            sorted(
+                str(path.relative_to(self.folder))
+                for path in below
+                if path.is_file() and not path.name.startswith(".")
+            )
+        )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+class S3Store:
+    """A prefix of a bucket."""
+
+    def __init__(self, clients: Clients, bucket: str, prefix: str) -> None:
+        self._clients = clients
+        self._bucket = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    def read(self, key: str) -> Document | None:
+        """Return the document, or None."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 loads late, see aws.py
+
+        with speaking_plainly(f"reading s3://{self._bucket}/{self._prefix}{key}", "S3"):
+            try:
+                answer = call(self._clients.s3().get_object, **self._at(key))
+            except ClientError as error:
+                if error_code(error) in {"NoSuchKey", "404"}:
+                    return None
+                raise
+            return Document(data=answer["Body"].read(), version=answer["ETag"])
+
+    def write(self, key: str, data: bytes, *, expected: str | None) -> str:
+        """Write on a condition that S3 checks."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 loads late, see aws.py
+
+        condition: dict[str, Any] = (
+            {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
+        )
+        with speaking_plainly(f"writing s3://{self._bucket}/{self._prefix}{key}", "S3"):
+            try:
+                put = self._clients.s3().put_object
+                answer = put(**self._at(key), Body=data, **condition)
+            except ClientError as error:
+                if error_code(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                    raise StaleError(key) from error
+                raise
+        return str(answer["ETag"])
+
+    def delete(self, key: str) -> None:
+        """Delete the document."""
+        with speaking_plainly(f"deleting s3://{self._bucket}/{self._prefix}{key}", "S3"):
+            call(self._clients.s3().delete_object, **self._at(key))
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        """Return the keys below a prefix."""
+        where = f"s3://{self._bucket}/{self._prefix}{prefix}"
+        with speaking_plainly(f"listing {where}", "S3"):
+            pages = self._clients.s3().get_paginator("list_objects_v2")
+            found = [
+                item["Key"].removeprefix(self._prefix)
+                for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+                for item in page.get("Contents", [])
+            ]
+        return tuple(sorted(found))
+
+    def _at(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file in one step: readers see the old content or the new, never a part.
+
+    Raises OSError; the folder must be there. Nothing is left beside the file.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _unusable(path: Path, error: OSError) -> RefusedError:
+    return RefusedError(
+        f"[state] {path}",
+        error.strerror or str(error),
+        "make the directory writable for you, or name another as [state] url in pipeline.toml",
+    )

@@ -1,0 +1,117 @@
+"""The machine a bake runs on: its clock, its files, new names, the signals it gets."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.adapters.interrupts import Interrupts
+from pipeline.core.model import BakeRequest
+
+_SKIPPED = frozenset({".git", ".terraform", "packer_cache", "__pycache__", ".ami-pipeline"})
+_SCHEME = b"ami-pipeline fingerprint 1\n"
+
+
+class LocalWorkplace:
+    """The real machine."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+
+    def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
+        """Return a SHA-256 over everything that goes into the image, in hexadecimal.
+
+        The template's folder and the inputs (names, content, executable bit), the
+        variables but not the secrets, app, version and environment, the source
+        image, Packer's version, the regions, and what is not committed.
+        """
+        digest = hashlib.sha256(_SCHEME)
+        facts = {
+            "app": request.app,
+            "version": request.version,
+            "environment": request.environment,
+            "source_ami": source_ami,
+            "packer": packer,
+            "regions": request.all_regions,
+            "only": request.only,
+            "variables": dict(request.variables),
+            "secret_names": sorted(request.secrets),
+            "changes": request.commit.changes,
+        }
+        digest.update(json.dumps(facts, sort_keys=True).encode())
+        for folder in (request.template.parent, *request.inputs):
+            for line in _contents(folder):
+                digest.update(line)
+        return digest.hexdigest()
+
+    def name(self, request: BakeRequest) -> str:
+        """Return a new image name: app, environment, version, UTC seconds and six random digits.
+
+        An AMI name takes letters, digits and ().-/_'@[] and is 3 to 128 long (EC2
+        API, `CreateImage`); a version's `+` becomes `_`.
+        """
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        parts = (request.app, request.environment, request.version.replace("+", "_"), stamp)
+        return "-".join([*(part for part in parts if part), secrets.token_hex(3)])
+
+    def now(self) -> str:
+        """Return the time, UTC, ISO 8601."""
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def clock(self) -> float:
+        """Return seconds that only grow."""
+        return time.monotonic()
+
+    def shield(self) -> AbstractContextManager[None]:
+        """Hold signals back inside the block."""
+        return self._interrupts.held()
+
+
+def _contents(start: Path) -> Iterator[bytes]:
+    """Give a line for each file below `start`: relative name, executable bit, digest."""
+    for path in sorted(_files(start)):
+        relative = path.relative_to(start) if path != start else Path(path.name)
+        if path.is_symlink():
+            content = os.fsencode(path.readlink())
+        else:
+            content = hashlib.sha256(path.read_bytes()).digest()
+        executable = b"x" if os.access(path, os.X_OK) else b"-"
+        yield b"\0".join([os.fsencode(relative), executable, content, b"\n"])
+
+
+def _files(start: Path) -> Iterable[Path]:
+    if not start.is_dir():
+        yield start
+        return
+    for folder, names, files in os.walk(start):
+        names[:] = [name for name in names if name not in _SKIPPED]
+        yield from (Path(folder, name) for name in files if not name.endswith(".auto.tfvars.json"))
+
+
+def baked_by(environ: Mapping[str, str]) -> str:
+    """Return who baked and where: the CI run's address, or user and host."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY")
+        return _tag_value(f"{server}/{repository}/actions/runs/{environ.get('GITHUB_RUN_ID')}")
+    if url := environ.get("CI_JOB_URL"):
+        return _tag_value(url)
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return _tag_value(f"{user}@{socket.gethostname()}")
+
+
+def _tag_value(text: str) -> str:
+    """Return text that every AWS service takes as a tag's value."""
+    return re.sub(r"[^A-Za-z0-9 +=._:/@-]", "-", text)[:256]

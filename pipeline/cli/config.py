@@ -1,0 +1,59 @@
+"""`ami-pipeline config`: the schema for editors, and what a file comes to.
+
+pipeline.config is imported inside the commands: pydantic would make every
+`--help` wait.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@click.group()
+def config() -> None:
+    """Check pipeline.toml, or print its JSON Schema."""
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of pipeline.toml, for editors."""
+    from pipeline.config import schema as make_schema  # noqa: PLC0415  --help stays fast
+
+    click.echo(json.dumps(make_schema(), indent=2, sort_keys=True))
+
+
+@config.command()
+@click.pass_obj
+def check(options: object) -> None:
+    """Check pipeline.toml and print what it comes to, without secrets."""
+    from pipeline.config import find, load  # noqa: PLC0415  --help stays fast
+
+    named = getattr(options, "config", None)
+    settings = load(Path(named) if named else find(Path.cwd()))
+    document = settings.public()
+    if getattr(options, "output", "text") == "json":
+        click.echo(json.dumps({"file": str(settings.file), "settings": document}, indent=2))
+        return
+    click.echo(f"# {settings.file}")
+    for key, value in _flatten(document):
+        click.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+
+
+def _flatten(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Give each set key by its full name; what is absent or empty says nothing."""
+    for name, value in document.items():
+        # Names are checked words except a tag's key, which may hold spaces, dots and colons.
+        key = (
+            f"{prefix}{name}" if name.replace("_", "").isalnum() else f"{prefix}{json.dumps(name)}"
+        )
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{key}.")
+        elif value not in (None, []):
+            yield key, value

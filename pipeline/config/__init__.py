@@ -1,0 +1,29 @@
+"""pipeline.toml: found, read, checked as a whole, and given to everybody else frozen.
+
+The only home of pydantic. `model` says what may be in the file, `relations`
+what its keys owe each other, `problems` turns every refusal into a line and a
+remedy, `file` reads it, `lines` knows where each key stands.
+"""
+
+from pipeline.config.file import find, load
+from pipeline.config.model import (
+    BakeSettings,
+    EnvironmentSettings,
+    Settings,
+    SourceSettings,
+    StateSettings,
+    keys,
+    schema,
+)
+
+__all__ = [
+    "BakeSettings",
+    "EnvironmentSettings",
+    "Settings",
+    "SourceSettings",
+    "StateSettings",
+    "find",
+    "keys",
+    "load",
+    "schema",
+]

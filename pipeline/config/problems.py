@@ -1,0 +1,137 @@
+"""Turn everything wrong with pipeline.toml into one error a person can act on.
+
+A file with three mistakes is corrected once, not in three runs, so all of them
+are told together, each with its line, the key, what is wrong and what now.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Final
+
+from pipeline.config.lines import line_of, lines
+from pipeline.config.model import BakeSettings, Settings, tables
+from pipeline.config.relations import Problem
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.rules import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+    from pipeline.config.lines import Key
+
+CHECK: Final = "ami-pipeline config check"
+MOST_SHOWN: Final = 20
+_PLAIN: Final = {
+    "string_type": "is not a string: put it in double quotes",
+    "int_type": "is not a whole number: write it without quotes",
+    "tuple_type": "is not a list: write it in square brackets",
+    "mapping_type": "is not a table",
+    "dict_type": "is not a table",
+    "model_type": "is not a table",
+}
+
+
+def explain(error: ErrorDetails) -> Problem:
+    """Say in plain words what pydantic found."""
+    key: Key = tuple(part for part in error["loc"] if part != "[key]")
+    context: Mapping[str, object] = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return Problem(key=key, what="unknown key", now=_nearest(key))
+        case "missing":
+            return Problem(key=key, what="is missing", now=_example(key))
+        case "value_error":
+            return Problem(key=key, what=str(context["error"]))
+        case "greater_than_equal" | "less_than_equal":
+            return Problem(key=key, what=f"is out of range: {_lower(error['msg'])}")
+        case kind:
+            return Problem(key=key, what=_PLAIN.get(kind) or _lower(error["msg"]))
+
+
+def combine(file: Path, text: str, problems: Iterable[Problem]) -> ConfigurationError:
+    """Make one error of all problems, in the order of their lines."""
+    found = lines(text)
+    # A word that breaks its own rule need not be told that it also breaks another.
+    first = {each.key: each for each in reversed(tuple(problems))}.values()
+    placed = sorted(
+        ((line_of(found, each.key), each) for each in reversed(first)),
+        key=lambda pair: pair[0] or 0,
+    )
+    if len(placed) == 1:
+        line, only = placed[0]
+        place = f"{show_file(file)} {_place(line, only.key)}"
+        now = only.now or f"correct it, then run: {CHECK}"
+        return ConfigurationError(where=place, what=only.what, now=now)
+    told = [f"{_place(line, each.key)}: {_sentence(each)}" for line, each in placed]
+    if len(told) > MOST_SHOWN:
+        told = [*told[:MOST_SHOWN], f"and {len(told) - MOST_SHOWN} more"]
+    return ConfigurationError(
+        where=show_file(file),
+        what="\n".join(told),
+        now=f"correct these {len(placed)} places, then run: {CHECK}",
+    )
+
+
+def show_file(file: Path) -> str:
+    """Name a file in a message; a folder's name may hold anything."""
+    name = str(file)
+    return name if name.isascii() and name.isprintable() else ascii(name)
+
+
+def show_key(key: Key) -> str:
+    """Write a key as TOML does, a foreign one quoted and escaped."""
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", part) else f".{shown(part)}"
+    return text.lstrip(".")
+
+
+def _sentence(problem: Problem) -> str:
+    return f"{problem.what}; {problem.now}" if problem.now else problem.what
+
+
+def _place(line: int | None, key: Key) -> str:
+    return f"line {line}, {show_key(key)}" if line else show_key(key)
+
+
+def _table_of(key: Key) -> str:
+    """Name the table a key stands in as `tables` does: any environment is NAME."""
+    parts = [str(part) for part in key[:-1]]
+    if len(parts) > 1 and parts[0] == "environments":
+        parts[1] = "NAME"
+    return ".".join(parts)
+
+
+def _nearest(key: Key) -> str:
+    """Say which key was meant: one of the same table, else one of another."""
+    word, place, known = str(key[-1])[:64], _table_of(key), tables()
+    siblings = known.get(place, ())
+    if near := difflib.get_close_matches(word, siblings, n=1):
+        return f"write {show_key((*key[:-1], near[0]))}"
+    elsewhere = [f"{table}.{word}".lstrip(".") for table, names in known.items() if word in names]
+    if elsewhere:
+        return f"write {elsewhere[0]}: it belongs there"
+    return f"remove it; known here are {', '.join(siblings)}"
+
+
+def _example(key: Key) -> str:
+    """Give a line to paste for a key that must be there."""
+    name = str(key[-1])
+    field = {**Settings.model_fields, **BakeSettings.model_fields}.get(name)
+    examples = field.examples if field else None
+    if not examples:
+        return f"add a table [{show_key(key)}]"
+    line = f'{name} = "{examples[0]}"'
+    return f"add to [{show_key(key[:-1])}]: {line}" if key[:-1] else f"add a line: {line}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,92 @@
+"""What happens to the things of a bake that did not end well.
+
+Packer removes its temporary instance, key pair and security group itself unless
+it was killed; images it may leave in any state. A finished image is kept where
+the caller may still want it (a cancelled bake), everything else goes. What
+cannot be removed is told, never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from pipeline.core.errors import RefusedError
+from pipeline.core.judge import finished
+from pipeline.core.model import Seen, Traces
+from pipeline.core.ports import Images, Leftovers
+
+
+@dataclass(kw_only=True, slots=True)
+class Swept:
+    """What a clean-up removed, which finished images it kept, and what it could not remove."""
+
+    removed: list[str] = field(default_factory=list)
+    kept: dict[str, Seen] = field(default_factory=dict)
+    trouble: list[str] = field(default_factory=list)
+
+
+def sweep(
+    images: Images,
+    leftovers: Leftovers,
+    *,
+    regions: Sequence[str],
+    name: str,
+    traces: Traces,
+    known: Sequence[tuple[str, str]],
+    keep_finished: bool,
+) -> Swept:
+    """Remove what a bake left in these regions (the build region first).
+
+    Images are found by `name` where it was ours, and by the ids in `known`
+    (region, id). With `keep_finished`, an image that is available in every region
+    is kept; part of one never is.
+    """
+    swept = Swept()
+    _attempt(swept, partial(_remove_temporary, swept, leftovers, regions[0], name, traces))
+    found: dict[str, tuple[Seen, ...]] = dict.fromkeys(regions, ())
+    for region in regions:
+        _attempt(swept, partial(_find, images, region, name, known, found))
+    if keep_finished and finished({region: _only(found[region]) for region in regions}):
+        swept.kept = {region: found[region][0] for region in regions}
+        return swept
+    for image in (image for listed in found.values() for image in listed):
+        _attempt(swept, partial(_remove, images, image, swept))
+    return swept
+
+
+def _remove_temporary(
+    swept: Swept, leftovers: Leftovers, region: str, name: str, traces: Traces
+) -> None:
+    swept.removed.extend(leftovers.remove(region, traces, name))
+
+
+def _find(
+    images: Images,
+    region: str,
+    name: str,
+    known: Sequence[tuple[str, str]],
+    found: dict[str, tuple[Seen, ...]],
+) -> None:
+    by_name = images.named(region, name) if name else ()
+    by_id = (images.seen(region, image_id) for where, image_id in known if where == region)
+    every = [*by_name, *(image for image in by_id if image)]
+    found[region] = tuple({image.id: image for image in every}.values())
+
+
+def _only(listed: tuple[Seen, ...]) -> Seen | None:
+    return listed[0] if len(listed) == 1 else None
+
+
+def _remove(images: Images, image: Seen, swept: Swept) -> None:
+    images.remove(image)
+    swept.removed.append(image.id)
+
+
+def _attempt(swept: Swept, action: Callable[[], None]) -> None:
+    """Do it, or remember what AWS said: one thing that resists must not save the others."""
+    try:
+        action()
+    except RefusedError as error:
+        swept.trouble.append(f"{error.where}: {error.what}")

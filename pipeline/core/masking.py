@@ -1,0 +1,112 @@
+"""Keeps secret values out of everything the tool prints or writes.
+
+Packer before 1.15.1 prints sensitive values in clear in machine-readable mode
+(fixed in hashicorp/packer 97952ced1), and no Packer masks an encoded form, so
+the tool masks itself, at every sink, on bytes and on text alike. A value is
+looked for as it is, base64-encoded at each of the three alignments a longer
+text can give it, URL-encoded, in hexadecimal, JSON-escaped, shell-quoted, and
+each of these with the stream's own escapes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+MASK = b"***"
+SHORTEST = 4
+"""A secret shorter than this would mask ordinary words; the configuration refuses it."""
+
+
+def forms(secret: str) -> frozenset[bytes]:
+    """Return every form of `secret` that is masked; parts too short to be telling are left out.
+
+    A secret of several lines is also masked line by line, since a program's
+    output arrives in lines.
+    """
+    found = _encodings(secret)
+    for line in secret.splitlines():
+        found |= _encodings(line)
+    found |= {_as_streamed(form) for form in found}
+    return frozenset(form for form in found if len(form) >= SHORTEST)
+
+
+def _encodings(secret: str) -> set[bytes]:
+    raw = secret.encode()
+    hexed, quoted = raw.hex(), quote(secret, safe="")
+    return {
+        raw,
+        json.dumps(secret)[1:-1].encode(),
+        json.dumps(secret, ensure_ascii=False)[1:-1].encode(),
+        shlex.quote(secret).strip("'").encode(),
+        hexed.encode(),
+        hexed.upper().encode(),
+        quoted.encode(),
+        quote(secret).encode(),
+        quote_plus(secret).encode(),
+        _lower_escapes(quoted).encode(),
+        *_base64_forms(raw),
+    }
+
+
+def _lower_escapes(quoted: str) -> str:
+    """Return the URL-encoded text with `%2f` for `%2F`, as some languages write it."""
+    head, *rest = quoted.split("%")
+    return "%".join([head, *(part[:2].lower() + part[2:] for part in rest)])
+
+
+def _base64_forms(raw: bytes) -> set[bytes]:
+    """Return what base64 of any text holding `raw` must contain: one core an alignment.
+
+    The first and last characters depend on the neighbours, so they are cut off.
+    """
+    whole = base64.b64encode(raw)
+    cores = {whole, whole.rstrip(b"=")}
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + raw).rstrip(b"=")
+        start = (0, 2, 3)[shift]
+        end = len(encoded) - (1 if (shift + len(raw)) % 3 else 0)
+        cores.add(encoded[start:end])
+    return cores | {core.replace(b"+", b"-").replace(b"/", b"_") for core in cores}
+
+
+def _as_streamed(form: bytes) -> bytes:
+    """Return the form as Packer's machine-readable mode writes it (packer/ui.go, `Machine`)."""
+    return form.replace(b",", b"%!(PACKER_COMMA)").replace(b"\r", b"\\r").replace(b"\n", b"\\n")
+
+
+class Masker:
+    """Replaces the forms of the given secrets; cheap where there are none."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        found = {form for secret in secrets for form in forms(secret)}
+        self._forms = tuple(sorted(found, key=len, reverse=True))
+        self.longest = max((len(form) for form in self._forms), default=0)
+
+    def mask(self, data: bytes) -> bytes:
+        """Return `data` with every form replaced by `***`, the longest forms first."""
+        for form in self._forms:
+            if form in data:
+                data = data.replace(form, MASK)
+        return data
+
+    def text(self, text: str) -> str:
+        """Return `text` masked; text that is not UTF-8 keeps its stand-in characters."""
+        if not self._forms:
+            return text
+        return self.mask(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+    def settled(self, data: bytes) -> int:
+        """Return how many of these bytes can be masked now without cutting a secret in two.
+
+        What follows may begin with the rest of a secret that `data` ends in, so
+        the longest such ending is held back.
+        """
+        for size in range(min(self.longest - 1, len(data)), 0, -1):
+            ending = data[-size:]
+            if any(form.startswith(ending) for form in self._forms):
+                return len(data) - size
+        return len(data)

@@ -1,0 +1,213 @@
+"""The nouns: what a bake is asked to make and what it made. Frozen, no behaviour beyond questions.
+
+Kept apart from every tool that produces them, so that what is recorded, shown
+and compared is the same thing whichever tool said it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+NO_ITEMS: Mapping[str, Any] = MappingProxyType({})
+
+TAG_PREFIX = "ami-pipeline:"
+
+
+class Verdict(StrEnum):
+    """What is known of an image: `BAKING` until verified, `LEFT` after a cancelled bake."""
+
+    BAKING = "baking"
+    GOOD = "good"
+    BAD = "bad"
+    LEFT = "left"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """A baked AMI with its facts.
+
+    `ids` maps each region to the AMI there; `created` is UTC, ISO 8601. `bake` names
+    the bake that made it: the same as `name` unless the template names its image.
+    """
+
+    app: str
+    version: str
+    name: str
+    region: str
+    ids: Mapping[str, str]
+    bake: str = ""
+    environment: str = ""
+    source_ami: str = ""
+    fingerprint: str = ""
+    created: str = ""
+    commit: str = ""
+    dirty: bool = False
+    baked_by: str = ""
+    verdict: Verdict = Verdict.GOOD
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
+
+    @property
+    def id(self) -> str:
+        """The AMI in the region the configuration names, or an empty string."""
+        return self.ids.get(self.region, "")
+
+    def with_verdict(self, verdict: Verdict) -> Image:
+        """Return the same image with another verdict."""
+        return replace(self, verdict=verdict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """The image to bake on: either `id`, or the newest of `owner` whose name matches `name`."""
+
+    id: str = ""
+    owner: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """What git says of the working tree: `describe` is empty outside a repository.
+
+    `changes` is a digest of what differs from the commit, empty when nothing does.
+    """
+
+    describe: str = ""
+    id: str = ""
+    changes: str = ""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the tree differs from the commit."""
+        return bool(self.changes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BakeRequest:
+    """Everything a bake was asked for; paths are absolute, durations are seconds.
+
+    `variables` are Packer variables by the user; `secrets` holds those whose
+    values must never be shown, recorded or fingerprinted, and `overrides` those
+    that say how to reach the cloud (endpoint, SSH), which are no part of the image.
+    """
+
+    app: str
+    version: str
+    region: str
+    template: Path
+    directory: Path
+    environment: str = ""
+    regions: tuple[str, ...] = ()
+    inputs: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
+    secrets: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
+    overrides: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
+    source: Source | None = None
+    tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
+    timeout: float = 2700.0
+    cancel_grace: float = 120.0
+    commit: Commit = field(default_factory=Commit)
+    baked_by: str = ""
+    force: bool = False
+
+    @property
+    def all_regions(self) -> tuple[str, ...]:
+        """The build region first, then the regions copied to."""
+        return (self.region, *(region for region in self.regions if region != self.region))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """What Packer says a template declares: variable names, and builds with their builder type."""
+
+    old_style: bool
+    variables: frozenset[str]
+    builds: Mapping[str, str]
+
+
+class Ending(StrEnum):
+    """How a child process came to its end."""
+
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traces:
+    """Names of what Packer made on the way, read from its own words; for the clean-up."""
+
+    key_pairs: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildReport:
+    """What one `packer build` did.
+
+    `images` maps each build that ended with a complete artifact to its AMIs by
+    region; `manifest` is the same as the manifest post-processor wrote it, or
+    None where the template has none. `failures` maps build names to Packer's
+    error; `last_lines` are the last ten lines of the build that failed.
+    """
+
+    ending: Ending
+    code: int
+    expected: tuple[str, ...]
+    images: Mapping[str, Mapping[str, str]]
+    manifest: Mapping[str, str] | None
+    failures: Mapping[str, str]
+    last_lines: tuple[str, ...]
+    traces: Traces
+    source_ami: str
+    log: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """One AMI as DescribeImages shows it."""
+
+    id: str
+    region: str
+    name: str
+    state: str
+    public: bool
+    created: str
+    tags: Mapping[str, str]
+    snapshots: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class How(StrEnum):
+    """Why `bake` could return this image."""
+
+    BAKED = "baked"
+    UNCHANGED = "unchanged"
+    ADOPTED = "adopted"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BakeResult:
+    """The image a bake ends with and how it came about; `log` is None where no build ran."""
+
+    image: Image
+    how: How
+    seconds: float
+    log: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """One place an image is used: a launch template's current version, a group, an instance."""
+
+    kind: str
+    name: str

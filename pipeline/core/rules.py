@@ -1,0 +1,372 @@
+"""The rules for every word a person gives us: names, tags, paths, variables.
+
+One home, so that a word is refused alike in pipeline.toml and on the command
+line, before any program is started or any call is made. Each rule returns its
+value or raises `ValueError`: what is wrong, then what is allowed. Rules say
+what may be in a word, never what may not: a list of dangerous characters is
+never complete. Length is checked before anything else, so that a hostile
+megabyte costs nothing; the value is shown shortened and escaped, or, where it
+may be a secret, not at all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# `<app>-<environment>-r000124` names groups and launch templates (at most 128), and
+# `<app>-<environment>-<version>-<time>` names images (at most 128).
+LONGEST_NAME: Final = 32
+LONGEST_VERSION: Final = 64
+LONGEST_VALUE: Final = 16_384
+LONGEST_PATH: Final = 1024
+DAY: Final = 86_400.0
+# AWS allows fifty tags on a resource; Packer and this tool add up to ten.
+MOST_TAGS: Final = 40
+DEEPEST_VALUE: Final = 8
+
+OWNER_ALIASES: Final = ("amazon", "aws-backup-vault", "aws-marketplace", "self")
+TOOL_VARIABLES: Final = frozenset(
+    {
+        "ami_name",
+        "ami_regions",
+        "app",
+        "ec2_endpoint",
+        "environment",
+        "manifest",
+        "region",
+        "run_tags",
+        "source_ami",
+        "ssh_host",
+        "ssh_port",
+        "tags",
+        "version",
+    }
+)
+
+_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9]))*")
+_RELEASE = re.compile(r"(?:^|-)r\d{6,}$")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_DIRECTION = "(?:north|south|east|west|central|northeast|northwest|southeast|southwest)"
+_REGION = re.compile(
+    rf"(?:(?:af|ap|ca|cn|eu|il|me|mx|sa|us)|us-gov|us-iso[a-z]?|eu-iso[a-z]?|eusc-de)"
+    rf"-{_DIRECTION}-[1-9]"
+)
+_TAG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +=._:/@-]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_ENV_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH = re.compile(r"[A-Za-z0-9 ._/+=,@-]+")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+_IMAGE_FILTER = re.compile(r"[A-Za-z0-9()\[\] ./'@_*?-]+")
+_BUILD_NAME = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9_ .:*?-]*")
+_BUCKET = re.compile(r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9]))*[a-z0-9]")
+_DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
+
+# Not in a category of their own, yet nothing is drawn for them: fillers and variation selectors.
+_INVISIBLE = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
+)
+# CI runners obey such text wherever it stands in the output of a job.
+_WORKFLOW = re.compile(
+    r"::(?:add-mask|add-matcher|add-path|debug|echo|endgroup|error|group|notice|remove-matcher"
+    r"|save-state|set-env|set-output|stop-commands|warning)\b[^:]*::|##(?:vso|teamcity)?\[|%0[ad]",
+    re.IGNORECASE,
+)
+# Packer, HCL and shell-like templates; old JSON templates evaluate `{{` inside a variable's value.
+_TEMPLATE = re.compile(r"\{\{|\}\}|[$%]\{")
+
+
+def shown(value: str) -> str:
+    """Quote a value for a message: escaped to printable ASCII, cut to a readable length."""
+    short = value if len(value) <= LONGEST_NAME * 2 else value[: LONGEST_NAME * 2] + "..."
+    return ascii(short)
+
+
+def check_app(value: str) -> str:
+    """Check the name of an application."""
+    return _check_name(value, "an application")
+
+
+def check_environment(value: str) -> str:
+    """Check the name of an environment."""
+    return _check_name(value, "an environment")
+
+
+def check_version(value: str) -> str:
+    """Check the version of what is baked: it names images, so it must mean one thing for ever."""
+    allowed = (
+        f"a version is 1 to {LONGEST_VERSION} of A-Z a-z 0-9 . _ + -, "
+        "beginning with a letter or digit"
+    )
+    _require_ascii(value, LONGEST_VERSION, allowed)
+    if value.lower() == "latest":
+        raise ValueError("'latest' names no version: give the version itself, such as 1.4.2")
+    if ".." in value:
+        raise ValueError(f"{shown(value)} has two dots in a row: {allowed}")
+    return _require_match(_VERSION, value, allowed)
+
+
+def check_region(value: str) -> str:
+    """Check an AWS region by the pattern of all partitions; AWS itself knows the list."""
+    allowed = "a region looks like eu-central-1 or us-gov-west-1"
+    _require_ascii(value, LONGEST_NAME, allowed)
+    if _REGION.fullmatch(value[:-1]) and value[-1].isalpha():
+        raise ValueError(f"{shown(value)} is an availability zone: its region is {value[:-1]}")
+    return _require_match(_REGION, value, allowed)
+
+
+def check_tag_key(value: str) -> str:
+    """Check the key of a tag a person gives to images."""
+    allowed = (
+        "a tag key is 1 to 128 of A-Z a-z 0-9 space + - = . _ : / @, "
+        "beginning with a letter or digit"
+    )
+    _require_ascii(value, 128, allowed)
+    _require_trimmed(value, allowed)
+    if value == "Name" or value.lower().startswith(("aws:", "ami-pipeline:")):
+        raise ValueError(
+            f"{shown(value)} is reserved: choose another key, because the pipeline sets "
+            "Name and ami-pipeline:..., and AWS sets aws:..."
+        )
+    return _require_match(_TAG_KEY, value, allowed)
+
+
+def check_tag_value(value: str) -> str:
+    """Check the value of a tag: letters and digits of any script, as AWS allows, or empty."""
+    allowed = "a tag value is at most 256 letters, digits, spaces and + - = . _ : / @"
+    if not value:
+        return value
+    _require_text(value, 256, allowed)
+    _require_trimmed(value, allowed)
+    for character in value:
+        if unicodedata.category(character)[0] not in "LMN" and character not in " +-=._:/@":
+            raise ValueError(f"{shown(value)} holds {character!a}: {allowed}")
+    return value
+
+
+def check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    """Check the number of tags; each key and value has its own rule."""
+    if len(tags) > MOST_TAGS:
+        raise ValueError(
+            f"{len(tags)} tags: at most {MOST_TAGS}, because AWS allows 50 on an image "
+            "and the pipeline adds its own"
+        )
+    return tags
+
+
+def check_path(value: str) -> str:
+    """Check a path in the repository: relative, and never upwards."""
+    allowed = (
+        "a path is relative, without '..', of A-Z a-z 0-9 space . _ / + = , @ -, "
+        "and does not begin with - or @"
+    )
+    _require_ascii(value, LONGEST_PATH, allowed)
+    _require_trimmed(value, allowed)
+    if value.startswith("/"):
+        raise ValueError(f"{shown(value)} is absolute: {allowed}")
+    if ".." in value.split("/"):
+        raise ValueError(f"{shown(value)} goes upwards: {allowed}")
+    # A leading dash is an option to whatever program gets the path, an @ a file to read.
+    if any(part.startswith("-") for part in value.split("/")) or value.startswith("@"):
+        raise ValueError(f"{shown(value)} reads as an option or a file reference: {allowed}")
+    return _require_match(_PATH, value, allowed)
+
+
+def check_state_url(value: str) -> str:
+    """Check where state is kept: a directory, here or anywhere, or s3://bucket/prefix."""
+    allowed = 'state is a directory such as ".ami-pipeline" or s3://bucket/prefix'
+    _require_ascii(value, LONGEST_PATH, allowed)
+    scheme, found, rest = value.partition("://")
+    try:
+        if found and scheme == "s3":
+            _check_bucket_and_prefix(rest)
+        elif value.startswith("/"):
+            check_path(value.strip("/"))
+        else:
+            check_path(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; {allowed}") from error
+    return value
+
+
+def check_variable_name(value: str) -> str:
+    """Check the name of a Packer variable that a person may set."""
+    allowed = "a variable name is 1 to 64 of A-Z a-z 0-9 _ -, beginning with a letter or _"
+    _require_ascii(value, 64, allowed)
+    if value in TOOL_VARIABLES:
+        raise ValueError(
+            f"the pipeline sets {shown(value)} itself: choose another name in the template"
+        )
+    return _require_match(_VARIABLE, value, allowed)
+
+
+def check_variable_value(value: str) -> str:
+    """Check the text of a Packer variable; it may be a secret, so no message shows it."""
+    allowed = (
+        f"a variable's text is one line of at most {LONGEST_VALUE} characters without "
+        "{{ }} ${ %{ or CI commands; put other text into a file and read it in the template"
+    )
+    if value:
+        _require_text(value, LONGEST_VALUE, allowed, secret=True)
+    return value
+
+
+def check_variable(value: object) -> object:
+    """Check a Packer variable of any type TOML and JSON share."""
+    _check_nested(value, 0)
+    return value
+
+
+def check_env_variable(value: str) -> str:
+    """Check the name of an environment variable, by POSIX."""
+    allowed = "an environment variable is 1 to 128 of A-Z a-z 0-9 _, not beginning with a digit"
+    _require_ascii(value, 128, allowed)
+    return _require_match(_ENV_VARIABLE, value, allowed)
+
+
+def check_account(value: str) -> str:
+    """Check the owner of an image: an account, or one of the aliases AWS keeps."""
+    allowed = f"an owner is a 12-digit account id in quotes or one of {', '.join(OWNER_ALIASES)}"
+    _require_ascii(value, LONGEST_NAME, allowed)
+    if value in OWNER_ALIASES:
+        return value
+    return _require_match(_ACCOUNT, value, allowed)
+
+
+def check_image_id(value: str) -> str:
+    """Check an AMI id."""
+    allowed = "an image id is ami- and 8 or 17 of 0-9 a-f"
+    _require_ascii(value, LONGEST_NAME, allowed)
+    return _require_match(_IMAGE_ID, value, allowed)
+
+
+def check_image_filter(value: str) -> str:
+    """Check a filter on image names; one that matches everything is a mistake."""
+    allowed = (
+        "a name filter is 3 to 128 of A-Z a-z 0-9 space ( ) [ ] . / - ' @ _ "
+        "with * and ?, and at least three letters or digits"
+    )
+    _require_ascii(value, 128, allowed)
+    _require_trimmed(value, allowed)
+    if sum(character.isalnum() for character in value) < len("abc"):
+        raise ValueError(f"{shown(value)} matches too much: {allowed}")
+    return _require_match(_IMAGE_FILTER, value, allowed)
+
+
+def check_build_name(value: str) -> str:
+    """Check the name of a Packer build, as -only takes it."""
+    allowed = "a build name is 1 to 128 of A-Z a-z 0-9 space _ . : * ? -, such as amazon-ebs.app"
+    _require_ascii(value, 128, allowed)
+    _require_trimmed(value, allowed)
+    # 1.6.6 splits -only at commas and does not escape them in its stream.
+    return _require_match(_BUILD_NAME, value, allowed)
+
+
+def check_duration(value: str) -> float:
+    """Turn a duration such as 90s, 45m or 1h30m into seconds."""
+    allowed = 'a duration is written "90s", "45m", "2h" or "1h30m", more than 0 and at most 24h'
+    _require_ascii(value, LONGEST_NAME, allowed)
+    found = _DURATION.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{shown(value)} is no duration: {allowed}")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    total = hours * 3600.0 + minutes * 60.0 + seconds
+    if not 0 < total <= DAY:
+        raise ValueError(f"{shown(value)} is out of range: {allowed}")
+    return total
+
+
+def _check_nested(value: object, level: int) -> None:
+    if level > DEEPEST_VALUE:
+        raise ValueError(f"nests deeper than {DEEPEST_VALUE} levels: use a flatter value")
+    match value:
+        case dict():
+            for key, element in value.items():
+                check_variable_value(key)
+                _check_nested(element, level + 1)
+        case list():
+            for element in value:
+                _check_nested(element, level + 1)
+        case str():
+            check_variable_value(value)
+        case _:
+            _check_number(value)
+
+
+def _check_number(value: object) -> None:
+    match value:
+        case int() | float() if math.isfinite(value):
+            pass
+        case float():
+            raise ValueError("is no finite number: JSON, which Packer reads, has no nan or inf")
+        case _:
+            raise ValueError("is a date or time, which Packer has no type for: put it in quotes")
+
+
+def _check_name(value: str, what: str) -> str:
+    allowed = (
+        f"{what} is named by 1 to {LONGEST_NAME} of a-z 0-9 -, beginning with a letter, "
+        "without -- or a - at the end"
+    )
+    _require_ascii(value, LONGEST_NAME, allowed)
+    if _RELEASE.search(value):
+        raise ValueError(f"{shown(value)} ends like a release number (r000124): {allowed}")
+    return _require_match(_NAME, value, allowed)
+
+
+def _check_bucket_and_prefix(rest: str) -> None:
+    bucket, _, prefix = rest.partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError(f"{shown(bucket)} is no bucket name")
+    if prefix:
+        check_path(prefix.rstrip("/"))
+
+
+def _require_text(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
+    """Refuse what is dangerous in any word: length, unseen characters, commands, templates."""
+    if not value:
+        raise ValueError(f"is empty: {allowed}")
+    if len(value) > longest:
+        raise ValueError(f"has {len(value)} characters: {allowed}")
+    subject = "the value" if secret else shown(value)
+    for character in value:
+        if _is_unseen(character):
+            code = f"U+{ord(character):04X}"
+            raise ValueError(f"{subject} holds {code}, which is not text: {allowed}")
+    if not unicodedata.is_normalized("NFC", value):
+        raise ValueError(f"{subject} is not in Unicode normal form C: {allowed}")
+    if _TEMPLATE.search(value):
+        raise ValueError(f"{subject} holds a template call: {allowed}")
+    if _WORKFLOW.search(value):
+        raise ValueError(f"{subject} holds a command to the CI runner: {allowed}")
+
+
+def _require_ascii(value: str, longest: int, allowed: str) -> None:
+    _require_text(value, longest, allowed)
+    if not value.isascii():
+        # Letters of other scripts look like Latin ones; a name must be what it looks like.
+        raise ValueError(f"{shown(value)} holds letters outside ASCII: {allowed}")
+
+
+def _require_trimmed(value: str, allowed: str) -> None:
+    if value != value.strip():
+        raise ValueError(f"{shown(value)} begins or ends with a space: {allowed}")
+
+
+def _require_match(pattern: re.Pattern[str], value: str, allowed: str) -> str:
+    if not pattern.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not allowed: {allowed}")
+    return value
+
+
+def _is_unseen(character: str) -> bool:
+    """Tell whether a character is drawn as nothing or moves others: control, format, odd space."""
+    if character == " ":
+        return False
+    return unicodedata.category(character)[0] in "CZ" or character in _INVISIBLE

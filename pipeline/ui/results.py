@@ -1,0 +1,132 @@
+"""Results as a person or a program reads them: functions from values to text or plain data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pipeline.core.errors import PipelineError
+from pipeline.core.model import BakeResult, Image, Usage
+from pipeline.ui.text import age, duration, one_line
+
+_HOW = {
+    "baked": "baked",
+    "unchanged": "nothing changed: baked earlier",
+    "adopted": "taken over from an interrupted bake",
+}
+
+
+def as_json(document: Any) -> str:
+    """Return one JSON document, keys in the order given."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def bake_text(result: BakeResult) -> str:
+    """Return the result of a bake: the ids, and how they came about."""
+    image = result.image
+    rows = [
+        ("image", image.id),
+        *((region, ami) for region, ami in image.ids.items() if region != image.region),
+        ("name", image.name),
+        ("version", image.version),
+        ("source", image.source_ami),
+        ("how", f"{_HOW[result.how]}, {duration(result.seconds)}"),
+    ]
+    return "\n".join(f"{name:<10} {one_line(value)}".rstrip() for name, value in rows if value)
+
+
+def bake_document(result: BakeResult) -> dict[str, Any]:
+    """Return the result of a bake for a program."""
+    return {
+        **image_document(result.image),
+        "how": str(result.how),
+        "seconds": round(result.seconds, 3),
+        "log": str(result.log) if result.log else None,
+    }
+
+
+def image_document(image: Image) -> dict[str, Any]:
+    """Return an image for a program."""
+    return {
+        "ami_id": image.id,
+        "ami_ids": dict(image.ids),
+        "name": image.name,
+        "app": image.app,
+        "environment": image.environment,
+        "version": image.version,
+        "region": image.region,
+        "source_ami": image.source_ami,
+        "fingerprint": image.fingerprint,
+        "created": image.created,
+        "commit": image.commit,
+        "dirty": image.dirty,
+        "baked_by": image.baked_by,
+        "verdict": str(image.verdict),
+    }
+
+
+Listed = Sequence[tuple[Image, Sequence[Usage]]]
+
+
+def images_text(images: Listed, now: datetime, keep: int) -> str:
+    """Return the images as a table, newest first."""
+    if not images:
+        return "no images yet: ami-pipeline bake makes the first"
+    rows = [("IMAGE", "VERSION", "AGE", "SOURCE", "VERDICT", "USED BY")]
+    rows += [
+        (
+            image.id or "-",
+            one_line(image.version, 32) or "-",
+            age(image.created, now),
+            image.source_ami or "-",
+            str(image.verdict),
+            _uses(uses),
+        )
+        for image, uses in images
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    spare = sum(1 for _, uses in _good(images)[keep:] if not uses)
+    note = f"\n\n{spare} older than the newest {keep} and used nowhere" if spare else ""
+    return "\n".join(line.rstrip() for line in lines) + note
+
+
+def images_document(images: Listed) -> dict[str, Any]:
+    """Return the images for a program."""
+    return {
+        "images": [
+            {
+                **image_document(image),
+                "used_by": [{"kind": usage.kind, "name": usage.name} for usage in uses],
+            }
+            for image, uses in images
+        ]
+    }
+
+
+def error_document(error: PipelineError) -> dict[str, Any]:
+    """Return an error for a program: its three parts and the exit code."""
+    return {
+        "error": {
+            "kind": type(error).__name__,
+            "where": error.where,
+            "what": error.what,
+            "now": error.now,
+            "exit_code": error.exit_code,
+        }
+    }
+
+
+def _good(images: Listed) -> list[tuple[Image, Sequence[Usage]]]:
+    return [(image, uses) for image, uses in images if image.verdict == "good"]
+
+
+def _uses(uses: Sequence[Usage]) -> str:
+    names = [f"{usage.kind} {usage.name}" for usage in uses[:3]]
+    more = [f"and {len(uses) - 3} more"] if len(uses) > 3 else []  # noqa: PLR2004 - three fit
+    return ", ".join([*names, *more]) or "-"

@@ -1,0 +1,42 @@
+# The image that `ami-pipeline bake` hands over, looked at once more where it is
+# used: `ami.auto.tfvars.json` in this folder (or beside the root module that
+# calls this one) fills the variables, and a plan fails if the image is gone,
+# not yet available, or not this account's.
+
+terraform {
+  required_version = ">= 1.5"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.0, < 7.0"
+    }
+  }
+}
+
+data "aws_region" "current" {}
+
+data "aws_ami" "this" {
+  owners = ["self"]
+
+  filter {
+    name   = "image-id"
+    values = [local.id]
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = self.state == "available"
+      error_message = "${self.id} is ${self.state}, not available."
+    }
+
+    postcondition {
+      condition     = !self.public
+      error_message = "${self.id} is public: everyone may launch it."
+    }
+  }
+}
+
+locals {
+  id = lookup(var.ami_ids, data.aws_region.current.name, var.ami_id)
+}

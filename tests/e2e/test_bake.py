@@ -1,0 +1,219 @@
+"""`bake` from the command line to an image that runs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import CANARY, NOTHING, Project, new_project, until
+from tests.local_cloud import Cloud
+
+
+def answer(url: str) -> Any:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - loopback
+            return json.load(response)
+    except OSError:
+        return None
+
+
+def test_two_bakes_differ_by_the_file_that_changed_and_the_second_one_serves(
+    project: Project, cloud: Cloud
+) -> None:
+    first = project.bake("1.0.0")
+    assert first.code == 0, first.err
+    project.edit("packer/provision/app/app.service", "[Service]\n", "[Service]\nEnvironment=GREETING=changed\n")
+    second = project.bake("1.1.0")
+    assert second.code == 0, second.err
+    assert first.document["ami_id"] != second.document["ami_id"]
+
+    instance = cloud.launch(ImageId=second.document["ami_id"])
+    served = until(lambda: answer(f"http://{instance['PrivateIpAddress']}:8080/"))
+    assert served["version"] == "1.1.0"
+    assert served["instance_id"] == instance["InstanceId"]
+    assert "changed" in json.dumps(served)
+
+
+def test_a_bake_leaves_the_image_its_tags_its_record_and_tfvars_and_nothing_else(
+    project: Project, cloud: Cloud
+) -> None:
+    ran = project.bake("1.4.2")
+    assert ran.code == 0, ran.err
+    baked = ran.document
+    image = cloud.aws("ec2").describe_images(ImageIds=[baked["ami_id"]])["Images"][0]
+    tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
+    assert image["Name"] == baked["name"]
+    assert image["Public"] is False
+    assert tags["Team"] == "web"
+    assert tags["ami-pipeline:app"] == "web"
+    assert tags["ami-pipeline:version"] == "1.4.2"
+    assert tags["ami-pipeline:source-ami"] == baked["source_ami"]
+    assert tags["ami-pipeline:fingerprint"] == baked["fingerprint"]
+    assert tags["ami-pipeline:verdict"] == "good"
+    assert tags["ami-pipeline:baked-by"]
+    assert json.loads((project.folder / "ami.auto.tfvars.json").read_text()) == {
+        "ami_id": baked["ami_id"],
+        "ami_ids": {"us-east-1": baked["ami_id"]},
+        "app": "web",
+        "version": "1.4.2",
+        "app_version": "1.4.2",
+    }
+    assert project.left_in_cloud() == {**NOTHING, "images": [baked["ami_id"]]}
+    records = list((project.folder / ".ami-pipeline").rglob("*.json"))
+    assert [path.stem for path in records] == [baked["name"]]
+
+
+def test_an_unchanged_bake_is_answered_without_a_build_in_five_calls(
+    project: Project, cloud: Cloud
+) -> None:
+    first = project.bake()
+    cloud.client.forget_calls()
+    again = project.bake()
+    assert again.document["how"] == "unchanged"
+    assert again.document["ami_id"] == first.document["ami_id"]
+    assert sum(call["calls"] for call in cloud.client.calls()) <= 5
+
+
+def test_force_bakes_although_nothing_changed(project: Project) -> None:
+    first = project.bake()
+    assert project.bake("1.0.0", "--force").document["ami_id"] != first.document["ami_id"]
+
+
+def test_a_secret_reaches_the_bake_and_nothing_that_is_printed_or_written(
+    project: Project,
+) -> None:
+    project.edit(
+        "packer/provision/install.sh",
+        'echo "a token came',
+        'echo "$TOKEN"; printf %s "$TOKEN" | base64; printf "%s\\n" "x $TOKEN y" | base64; '
+        'echo "$TOKEN" | od -An -tx1 | tr -d " \\n"; echo; echo "a token came',
+    )
+    ran = project.bake()
+    assert ran.code == 0, ran.err
+    log = Path(ran.document["log"]).read_text()
+    assert "a token came with this bake" in log
+    assert "***" in log
+    everything = (ran.out + ran.err).encode() + project.every_byte()
+    for form in (CANARY, base64.b64encode(CANARY.encode()).decode(), CANARY.encode().hex()):
+        assert form.encode() not in everything
+
+
+def test_copies_are_made_and_verified_in_every_region(project: Project, cloud: Cloud) -> None:
+    project.edit("pipeline.toml", "[bake]\n", '[bake]\nregions = ["eu-west-1", "us-west-2"]\n')
+    ran = project.bake()
+    assert ran.code == 0, ran.err
+    ids = ran.document["ami_ids"]
+    assert sorted(ids) == ["eu-west-1", "us-east-1", "us-west-2"]
+    for region, ami in ids.items():
+        images = cloud.aws("ec2", region).describe_images(ImageIds=[ami])["Images"]
+        assert images[0]["Name"] == ran.document["name"]
+        assert {"Key": "ami-pipeline:verdict", "Value": "good"} in images[0]["Tags"]
+
+
+def test_one_image_for_each_environment_with_its_variables_baked_in(project: Project) -> None:
+    project.edit(
+        "pipeline.toml",
+        "[environments.staging]",
+        "[environments.staging]\n[environments.staging.bake.vars]\nport = 8081\n",
+    )
+    plain = project.bake().document
+    staging = project.bake("1.0.0", "-e", "staging").document
+    assert staging["environment"] == "staging"
+    assert staging["name"].startswith("web-staging-1.0.0-")
+    assert staging["ami_id"] != plain["ami_id"]
+
+
+JSON_TEMPLATE = {
+    "variables": {"ec2_endpoint": "", "ssh_host": "", "ssh_port": "22", "version": ""},
+    "builders": [
+        {
+            "type": "amazon-ebs",
+            "region": "us-east-1",
+            "ami_name": "old-style-{{timestamp}}",
+            "custom_endpoint_ec2": "{{user `ec2_endpoint`}}",
+            "ssh_host": "{{user `ssh_host`}}",
+            "ssh_port": "{{user `ssh_port`}}",
+            "instance_type": "t3.micro",
+            "ssh_username": "ec2-user",
+            "source_ami_filter": {
+                "filters": {"name": "al2023-ami-2023.*-kernel-6.1-x86_64"},
+                "owners": ["137112412989"],
+                "most_recent": True,
+            },
+            "tags": {"Mine": "kept"},
+        }
+    ],
+    "provisioners": [{"type": "shell", "inline": ["echo {{user `version`}} > /opt/version"]}],
+}
+
+
+def test_an_old_json_template_that_names_its_own_image_works_as_it_stands(
+    project: Project, cloud: Cloud
+) -> None:
+    (project.folder / "old.json").write_text(json.dumps(JSON_TEMPLATE))
+    project.write('app = "old"\nregion = "us-east-1"\n[bake]\ntemplate = "old.json"\n')
+    ran = project.bake("2.0.0")
+    assert ran.code == 0, ran.err
+    assert ran.document["name"].startswith("old-style-")
+    image = cloud.aws("ec2").describe_images(ImageIds=[ran.document["ami_id"]])["Images"][0]
+    tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
+    assert tags["Mine"] == "kept"
+    assert tags["ami-pipeline:version"] == "2.0.0"
+    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+
+
+def test_six_bakes_at_once_all_succeed_under_distinct_names(tmp_path: Path, cloud: Cloud) -> None:
+    projects = [new_project(tmp_path / f"project{number}", cloud) for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        ran = list(pool.map(lambda one: one[1].bake(f"1.0.{one[0]}"), enumerate(projects)))
+    assert [one.code for one in ran] == [0] * 6, [one.err for one in ran]
+    assert len({one.document["name"] for one in ran}) == 6
+    assert len({one.document["ami_id"] for one in ran}) == 6
+
+
+def test_two_bakes_of_one_project_at_once_leave_each_other_alone(project: Project) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        ran = list(pool.map(lambda number: project.bake(f"1.0.{number}"), range(2)))
+    assert [one.code for one in ran] == [0, 0], [one.err for one in ran]
+
+
+def test_images_lists_what_was_baked_and_where_it_is_used(project: Project, cloud: Cloud) -> None:
+    older = project.bake("1.0.0").document
+    newer = project.bake("1.1.0").document
+    instance = cloud.launch(ImageId=older["ami_id"])
+    template = {"ImageId": newer["ami_id"]}
+    cloud.aws("ec2").create_launch_template(LaunchTemplateName="web", LaunchTemplateData=template)
+    listed = project.run("--output", "json", "images").document["images"]
+    assert [image["ami_id"] for image in listed] == [newer["ami_id"], older["ami_id"]]
+    assert listed[0]["used_by"] == [{"kind": "launch template", "name": "web"}]
+    assert listed[1]["used_by"] == [{"kind": "instance", "name": instance["InstanceId"]}]
+    text = project.run("images").out
+    assert text.splitlines()[1].split()[:2] == [newer["ami_id"], "1.1.0"]
+
+
+def test_the_store_may_be_a_prefix_of_a_bucket(project: Project, cloud: Cloud) -> None:
+    cloud.aws("s3").create_bucket(Bucket="state-of-web")
+    project.edit("pipeline.toml", "[bake]\n", '[state]\nurl = "s3://state-of-web/web"\n[bake]\n')
+    ran = project.bake()
+    assert ran.code == 0, ran.err
+    listed = cloud.aws("s3").list_objects_v2(Bucket="state-of-web")["Contents"]
+    assert [item["Key"] for item in listed] == [f"web/images/{ran.document['name']}.json"]
+
+
+@pytest.mark.parametrize("how", ["github", "gitlab"])
+def test_ci_gets_the_image_in_its_own_way(project: Project, tmp_path: Path, how: str) -> None:
+    output, summary, dotenv = (tmp_path / name for name in ("output", "summary", "bake.env"))
+    if how == "github":
+        project.extra = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
+        baked = project.bake().document
+        assert f"ami_id={baked['ami_id']}\n" in output.read_text()
+        assert baked["ami_id"] in summary.read_text()
+    else:
+        baked = project.bake("1.0.0", "--dotenv", str(dotenv)).document
+        assert dotenv.read_text().splitlines()[0] == f"AMI_ID={baked['ami_id']}"

@@ -1,0 +1,271 @@
+"""Each way a bake can end badly: its exit code, three parts, and nothing left in the cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import local_cloud
+from tests.e2e.conftest import (
+    NOTHING,
+    Project,
+    Ran,
+    finish,
+    interrupt,
+    new_project,
+    wait_for,
+)
+from tests.local_cloud import Cloud
+
+INSTALL = "packer/provision/install.sh"
+PROVISIONING = "Provisioning with shell script"
+
+
+def check(ran: Ran, code: int, *words: str) -> None:
+    """The exit code, one error of three parts, and what it must say."""
+    assert ran.code == code, ran.err
+    error = ran.document["error"]
+    assert error["exit_code"] == code
+    assert error["where"]
+    assert error["what"]
+    assert error["now"]
+    assert "Traceback" not in ran.err
+    told = json.dumps(error)
+    for word in words:
+        assert word in told, told
+
+
+def test_a_provisioner_that_fails_is_shown_by_its_last_lines(project: Project) -> None:
+    project.edit(INSTALL, "set -eu", "set -eu\necho the disk is on fire >&2\nexit 7")
+    ran = project.bake()
+    check(ran, 4, "amazon-ebs.app", "the disk is on fire", "exit status: 7", "full log: ")
+    assert project.left_in_cloud() == NOTHING
+    assert not (project.folder / "ami.auto.tfvars.json").exists()
+
+
+def test_ssh_that_never_answers_ends_with_its_remedy(project: Project) -> None:
+    project.edit("packer/app.pkr.hcl", 'ssh_timeout  = "5m"', 'ssh_timeout  = "3s"')
+    project.extra = {"PKR_VAR_ssh_port": "1"}
+    check(project.bake(), 4, "Timeout waiting for SSH", "ssh_username")
+    assert project.left_in_cloud() == NOTHING
+
+
+def test_a_bake_longer_than_its_timeout_is_ended_and_cleaned_up(project: Project) -> None:
+    project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
+    project.edit("pipeline.toml", "[bake]\n", '[bake]\ntimeout = "4s"\ncancel_grace = "20s"\n')
+    check(project.bake(), 4, "had not ended after 4 s", "raise [bake] timeout")
+    assert project.left_in_cloud() == NOTHING
+
+
+def test_an_image_name_that_is_taken_says_so(project: Project) -> None:
+    project.edit("packer/app.pkr.hcl", "ami_name        = var.ami_name", 'ami_name = "taken"')
+    first = project.bake("1.0.0")
+    assert first.code == 4, first.err  # the template's own name is not the one we gave
+    project.edit("packer/app.pkr.hcl", 'variable "ami_name" {\n  type        = string', 'variable "unused" {\n  default = ""')
+    project.edit("packer/app.pkr.hcl", "default = \"\"\n  description = \"The image's name", "default = \"\"\n  description = \"The name")
+    good = project.bake("1.0.0")
+    assert good.code == 0, good.err
+    check(project.bake("1.1.0"), 4, "is used by an existing AMI", "deregister")
+    assert project.left_in_cloud() == {**NOTHING, "images": [good.document["ami_id"]]}
+
+
+def test_no_such_source_image_is_refused(project: Project) -> None:
+    project.edit("pipeline.toml", "al2023-ami-2023.*-kernel-6.1-x86_64", "no-such-*")
+    check(project.bake(), 3, "137112412989 has no such image", "aws ec2 describe-images")
+    assert project.left_in_cloud() == NOTHING
+
+
+def test_an_ambiguous_source_image_is_refused(project: Project) -> None:
+    project.edit("pipeline.toml", "al2023-ami-2023.*-kernel-6.1-x86_64", "al2023-ami-2023.*")
+    check(project.bake(), 3, "ambiguous", "narrow the name")
+
+
+def test_an_endpoint_that_is_down_is_refused(project: Project) -> None:
+    project.extra = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    check(project.bake(), 3, "Could not connect", "AWS_ENDPOINT_URL")
+
+
+def test_no_credentials_are_refused(project: Project) -> None:
+    project.extra = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    check(project.bake(), 3, "credentials", "aws sts get-caller-identity")
+
+
+def test_no_packer_is_refused(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    project.extra = {"PATH": str(tmp_path / "bin")}
+    check(project.bake(), 3, "no packer on PATH", "install it")
+
+
+def test_another_program_called_packer_is_refused(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    other = tmp_path / "bin/packer"
+    other.write_text("#!/bin/sh\ncat >/dev/null\necho '0 0'\n")
+    other.chmod(0o755)
+    project.extra = {"PATH": f"{other.parent}:{os.environ['PATH']}"}
+    check(project.bake(), 3, "packer version", "HashiCorp Packer")
+
+
+def test_a_template_that_packer_does_not_accept_is_a_usage_error(project: Project) -> None:
+    project.edit("packer/app.pkr.hcl", "communicator = ", "comunicator = ")
+    check(project.bake(), 2, "comunicator", "packer validate")
+
+
+def test_a_template_that_does_not_parse_is_a_usage_error(project: Project) -> None:
+    (project.folder / "packer/app.pkr.hcl").write_text("source {")
+    check(project.bake(), 2, "packer inspect", "app.pkr.hcl")
+
+
+def test_a_variable_the_template_does_not_declare_is_a_usage_error(project: Project) -> None:
+    project.edit("pipeline.toml", "port = 8080", "prot = 8080")
+    check(project.bake(), 2, "prot", "did you mean port")
+
+
+def test_a_missing_template_is_a_usage_error(project: Project) -> None:
+    project.edit("pipeline.toml", "packer/app.pkr.hcl", "packer/none.pkr.hcl")
+    check(project.bake(), 2, "none.pkr.hcl")
+
+
+def test_an_ami_that_does_not_become_available_is_removed(tmp_path: Path) -> None:
+    with local_cloud.a_cloud(tmp_path / "cloud", speed=4) as slow:
+        project = new_project(tmp_path / "project", slow)
+        project.extra = {"AWS_POLL_DELAY_SECONDS": "1", "AWS_MAX_ATTEMPTS": "4"}
+        check(project.bake(), 4, "Error waiting for AMI", "aws_polling max_attempts", "removed: ami-")
+        assert project.left_in_cloud() == NOTHING
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_tool_alone_ends_everything(
+    project: Project, number: signal.Signals
+) -> None:
+    project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
+    process = project.start("--output", "json", "bake", "--version", "1.0.0")
+    wait_for(process, PROVISIONING)
+    began = time.monotonic()
+    ran = interrupt(process, number)
+    check(ran, 130, "interrupted")
+    assert time.monotonic() - began < 6.5  # GitHub sends SIGTERM after 7.5 s
+    assert project.left_in_cloud() == NOTHING
+
+
+def test_ctrl_c_in_a_terminal_ends_everything(project: Project) -> None:
+    project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "bake", "--version", "1.0.0"],
+        cwd=project.folder,
+        env={**project.env, "TERM": "xterm", "COLUMNS": "120"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=_own_terminal,
+    )
+    os.close(theirs)
+    screen = _read_until(terminal, PROVISIONING)
+    os.write(terminal, b"\x03")
+    screen += _read_until(terminal, "now: ")
+    assert process.wait(timeout=60) == 130
+    os.close(terminal)
+    assert "interrupted by a signal" in screen
+    assert project.left_in_cloud() == NOTHING
+
+
+def _own_terminal() -> None:
+    import fcntl  # noqa: PLC0415 - runs in the child
+    import termios  # noqa: PLC0415
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _read_until(terminal: int, text: str) -> str:
+    screen = ""
+    deadline = time.monotonic() + 60
+    while text not in screen:
+        assert time.monotonic() < deadline, screen
+        if select.select([terminal], [], [], 1)[0]:
+            screen += os.read(terminal, 65536).decode("utf-8", "replace")
+    return screen
+
+
+def test_a_killed_tool_is_cleaned_up_after_by_the_next_bake(project: Project) -> None:
+    project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
+    process = project.start("bake", "--version", "1.0.0")
+    wait_for(process, PROVISIONING)
+    process.kill()
+    finish(process)
+    assert project.left_in_cloud()["instances"]
+    project.edit(INSTALL, "set -eu\nsleep 60", "set -eu")
+    ran = project.bake()
+    assert ran.code == 0, ran.err
+    assert "cleaned up after the bake" in ran.err
+    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+
+
+def test_an_image_that_a_cancelled_bake_left_complete_is_named_then_adopted(
+    project: Project, cloud: Cloud
+) -> None:
+    process = project.start("--output", "json", "bake", "--version", "1.0.0")
+    wait_for(process, "Creating AMI")
+    cloud.fault(service="ec2", action="DescribeImages", kind="delay", seconds=3, times=1)
+    wait_for(process, "Waiting for AMI")
+    ran = interrupt(process, signal.SIGTERM)
+    check(ran, 130, "was finished and is kept")
+    kept = project.left_in_cloud()
+    assert len(kept["images"]) == 1
+    assert kept == {**NOTHING, "images": kept["images"]}
+    again = project.bake("1.0.0")
+    assert again.code == 0, again.err
+    assert again.document["how"] == "adopted"
+    assert again.document["ami_id"] == kept["images"][0]
+    assert project.bake("1.0.0").document["how"] == "unchanged"
+
+
+def test_a_full_disk_under_the_log_ends_the_bake_and_leaves_nothing(project: Project) -> None:
+    project.edit(INSTALL, "set -eu", "set -eu\nseq 1 200000")
+    logs = project.folder / ".ami-pipeline/logs"
+    logs.mkdir(parents=True)
+    mount = f'mount -t tmpfs -o size=64k none {logs} && exec "$@"'
+    wrap = ("unshare", "--mount", "--map-root-user", "sh", "-c", mount, "sh")
+    ran = project.run("--output", "json", "bake", "--version", "1.0.0", wrap=wrap)
+    check(ran, 4, "No space left on device", "free space")
+    assert project.left_in_cloud() == NOTHING
+
+
+def test_what_cannot_be_removed_is_told_and_removed_by_the_next_bake(
+    project: Project, cloud: Cloud
+) -> None:
+    project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
+    project.edit("pipeline.toml", "[bake]\n", '[bake]\ncancel_grace = "1s"\n')
+    process = project.start("--output", "json", "bake", "--version", "1.0.0")
+    wait_for(process, PROVISIONING)
+    cloud.fault(service="ec2", action="TerminateInstances", kind="error-before", times=20)
+    ran = interrupt(process, signal.SIGTERM)
+    check(ran, 5, "ami-pipeline bake again")
+    cloud.client.clear_faults()
+    project.edit(INSTALL, "set -eu\nsleep 60", "set -eu")
+    ran = project.bake()
+    assert ran.code == 0, ran.err
+    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+
+
+def test_throttling_is_waited_out(project: Project, cloud: Cloud) -> None:
+    cloud.fault(service="ec2", action="DescribeImages", kind="throttle", times=2)
+    ran = project.bake()
+    assert ran.code == 0, ran.err
+
+
+def test_a_tag_call_that_fails_after_its_effect_is_repeated(project: Project, cloud: Cloud) -> None:
+    process = project.start("--output", "json", "bake", "--version", "1.0.0")
+    wait_for(process, "Deleting temporary keypair")
+    cloud.fault(service="ec2", action="CreateTags", kind="error-after", times=1)
+    ran = finish(process)
+    assert ran.code == 0, ran.err

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import load
+from pipeline.core.rules import TOOL_VARIABLES
+
+ROOT = Path(__file__).parents[2]
+PACKER = ROOT / "packer"
+DOCUMENT = (ROOT / "docs" / "templates.md").read_text()
+VALUES = {
+    "app": "web",
+    "version": "1.4.2",
+    "ami_name": "web-1.4.2",
+    "region": "us-east-1",
+    "source_ami": "ami-0123456789abcdef0",
+}
+
+
+def packer(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("packer")
+    assert program is not None, "packer must be on PATH"
+    return subprocess.run(
+        [program, *map(str, arguments)],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), "CHECKPOINT_DISABLE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def validate(template: Path, values: dict[str, object], folder: Path) -> tuple[int, str]:
+    """Run from a copy of nothing: HOME and the plugin cache are the test's own folder."""
+    file = folder / "values.json"
+    file.write_text(json.dumps(values))
+    done = packer("validate", f"-var-file={file}", template, cwd=folder)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    shutil.copytree(PACKER, tmp_path / "packer")
+    return tmp_path
+
+
+def test_the_sample_template_is_valid(sources: Path) -> None:
+    assert validate(sources / "packer" / "app.pkr.hcl", dict(VALUES), sources)[0] == 0
+
+
+def test_the_sample_template_takes_everything_the_pipeline_sets(sources: Path) -> None:
+    values: dict[str, object] = {
+        **VALUES,
+        "environment": "staging",
+        "ami_regions": ["us-west-2"],
+        "tags": {"Team": "web"},
+        "run_tags": {"Team": "web"},
+        "ec2_endpoint": "http://127.0.0.1:5000",
+        "ssh_host": "127.0.0.1",
+        "ssh_port": 2222,
+        "manifest": "made.json",
+    }
+    assert set(values) == TOOL_VARIABLES
+    code, output = validate(sources / "packer" / "app.pkr.hcl", values, sources)
+    assert (code, output) == (0, "")
+
+
+def test_the_templates_are_formatted() -> None:
+    done = packer("fmt", "-check", "-diff", PACKER)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_sample_template_has_the_secure_defaults() -> None:
+    text = re.sub(r"#[^\n]*", "", (PACKER / "app.pkr.hcl").read_text())
+    assert re.search(r"\bencrypted\s+= true", text)
+    assert "temporary_security_group_source_cidrs = var.ssh_source_cidrs" in text
+    assert '"0.0.0.0/0"' not in text
+    assert "ami_users" not in text
+    assert "ami_groups" not in text
+    assert "use_env_var_file = true" in text
+    assert re.search(r'variable "token" \{[^}]*sensitive = true', text)
+
+
+def test_required_plugins_stand_where_a_build_does_not_read_them() -> None:
+    assert "required_plugins" not in re.sub(r"#[^\n]*", "", (PACKER / "app.pkr.hcl").read_text())
+    assert "required_plugins {" in (PACKER / "init" / "plugins.pkr.hcl").read_text()
+
+
+@pytest.mark.parametrize("language", ["hcl", "json"])
+def test_the_documentations_snippets_are_valid(tmp_path: Path, language: str) -> None:
+    snippet = DOCUMENT.partition(f"```{language}\n")[2].partition("```")[0]
+    template = tmp_path / ("app.pkr.hcl" if language == "hcl" else "app.json")
+    template.write_text(snippet)
+    code, output = validate(
+        template, {k: VALUES[k] for k in ("ami_name", "region", "source_ami")}, tmp_path
+    )
+    assert code == 0, output
+
+
+def test_every_variable_the_pipeline_sets_is_documented() -> None:
+    assert [name for name in sorted(TOOL_VARIABLES) if f"`{name}`" not in DOCUMENT] == []
+
+
+def test_the_samples_configuration_is_valid() -> None:
+    settings = load(ROOT / "pipeline.toml")
+    assert (settings.app, settings.region) == ("web", "us-east-1")
+    assert set(settings.environments) == {"staging", "production"}
+    for path in (settings.bake.template, *settings.bake.inputs):
+        assert (ROOT / path).exists()
+
+
+# --- the scripts, on a directory that stands for an instance ------------------------------------
+
+
+def run(script: str, root: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", str(PACKER / "provision" / script)],
+        env={"PATH": os.environ["PATH"], "ROOT": str(root), **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Path:
+    root = tmp_path / "instance"
+    shutil.copytree(PACKER / "provision" / "app", root / "tmp" / "app")
+    return root
+
+
+INSTALL = {"APP": "web", "VERSION": "1.4.2", "ENVIRONMENT": "staging", "PORT": "8080"}
+
+
+def test_the_application_is_installed_and_enabled(instance: Path) -> None:
+    done = run("install.sh", instance, **INSTALL, TOKEN="canary-4e1")
+    assert done.returncode == 0, done.stderr
+    assert (instance / "etc" / "web" / "env").read_text() == (
+        "APP=web\nVERSION=1.4.2\nENVIRONMENT=staging\nPORT=8080\n"
+    )
+    units = instance / "etc" / "systemd" / "system"
+    unit = (units / "web.service").read_text()
+    assert "ExecStart=/usr/bin/env python3 /opt/web/server.py\n" in unit
+    assert "@APP@" not in unit.partition("\n")[2]
+    link = units / "multi-user.target.wants" / "web.service"
+    assert link.readlink() == Path("/etc/systemd/system/web.service")
+    assert os.access(instance / "opt" / "web" / "server.py", os.X_OK)
+    assert "canary" not in done.stdout + done.stderr
+    kept = [path for path in instance.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert not any("canary" in path.read_text() for path in kept)
+
+
+def test_the_application_can_be_installed_over_an_older_one(instance: Path) -> None:
+    assert run("install.sh", instance, **INSTALL).returncode == 0
+    assert run("install.sh", instance, **{**INSTALL, "VERSION": "2"}).returncode == 0
+    assert "VERSION=2\n" in (instance / "etc" / "web" / "env").read_text()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"APP": "../x"}, {"APP": ""}, {"APP": "a b"}, {"PORT": "80;id"}, {"PORT": ""}]
+)
+def test_names_that_are_none_are_refused(instance: Path, settings: dict[str, str]) -> None:
+    done = run("install.sh", instance, **{**INSTALL, **settings})
+    assert done.returncode == 1
+    assert "must be" in done.stderr
+
+
+def test_a_name_of_the_systems_own_is_refused(instance: Path) -> None:
+    (instance / "etc" / "ssh").mkdir(parents=True)
+    done = run("install.sh", instance, **{**INSTALL, "APP": "ssh"})
+    assert done.returncode == 1
+    assert "choose another name" in done.stderr
+
+
+def test_keys_and_the_machines_identity_are_removed(instance: Path) -> None:
+    keys = [
+        instance / "home" / "ec2-user" / ".ssh" / "authorized_keys",
+        instance / "root" / ".ssh" / "authorized_keys",
+        instance / "etc" / "ssh" / "ssh_host_ed25519_key",
+        instance / "tmp" / "app" / "server.py",
+    ]
+    for path in (*keys, instance / "etc" / "machine-id"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    assert run("clean.sh", instance, PACKER_BUILD_NAME="app").returncode == 0
+    assert [path for path in keys if path.exists()] == []
+    assert (instance / "etc" / "machine-id").read_text() == ""
+
+
+def test_cleaning_is_refused_outside_a_bake(instance: Path) -> None:
+    done = run("clean.sh", instance)
+    assert done.returncode != 0
+    assert "PACKER_BUILD_NAME" in done.stderr
+    assert (instance / "tmp" / "app").exists()
