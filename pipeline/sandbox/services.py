@@ -29,6 +29,7 @@ FOLDERS = ("etc/systemd/system", "run/systemd/system")
 WANTS = "etc/systemd/system/multi-user.target.wants"
 REPLY = re.compile(r"reply\.\w{8}")
 REPLY_WITHIN = 5.0
+LAST_WORDS_WITHIN = 1.0
 
 # systemd-system.conf(5): DefaultStartLimitBurst= and DefaultStartLimitIntervalSec=.
 START_BURST = 5
@@ -220,9 +221,16 @@ class Services:
         if is_main and service.unit.kind != "oneshot":
             self._conclude(service, "active", "started")
         stem = service.unit.name.removesuffix(".service")
-        if process.stdout:
-            await self.console.pump(stem, process.stdout)
-        return await process.wait()
+        output = process.stdout or asyncio.StreamReader()
+        printing = asyncio.create_task(self.console.pump(stem, output))
+        try:
+            code = await processes.exited(process)
+            # systemd.kill(5): what the main process left in its group ends with it.
+            processes.send(self._group(service), signal.SIGKILL)
+            await asyncio.wait({printing}, timeout=LAST_WORDS_WITHIN)
+        finally:
+            printing.cancel()
+        return code
 
     def _conclude(self, service: Service, state: str, why: str) -> None:
         service.state = state

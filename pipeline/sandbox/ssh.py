@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
+from pipeline.sandbox import processes
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
@@ -110,7 +112,7 @@ async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
     if not work.done() or work.exception():
         work.cancel()
         kill_group(started)
-        await started.wait()
+        await processes.exited(started)
         log.info("%s: the client went away: %.100s", machine.id, command)
         return
     code = work.result()
@@ -135,7 +137,7 @@ async def answer(process: asyncssh.SSHServerProcess[bytes], started: Any) -> int
         asyncio.create_task(pump(started.stdout, process.stdout, moved)),
         asyncio.create_task(pump(started.stderr, process.stderr, moved)),
     }
-    code: int = await started.wait()
+    code = await processes.exited(started)
     before = -1
     while pumps and moved.bytes != before:
         before = moved.bytes

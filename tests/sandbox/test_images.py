@@ -49,7 +49,7 @@ def test_an_image_is_pending_then_available_and_cannot_be_launched_before(
 def test_an_image_holds_what_the_instance_wrote_and_a_launch_has_it(cloud: Cloud) -> None:
     image = image_of(cloud, "holds")
     root = cloud.home.images / image
-    eventually(lambda: (root / "opt/link").is_symlink())
+    eventually((root / "opt/link").is_symlink)
     assert str((root / "opt/link").readlink()) == "/opt/made"
     script = "#!/bin/sh\necho found $(cat $ROOT/opt/made)\n"
     instance = cloud.launch(ImageId=image, UserData=script)["InstanceId"]
@@ -70,7 +70,7 @@ def test_a_copy_in_another_region_can_be_launched_after_the_original_is_gone(clo
     copied = elsewhere.copy_image(SourceImageId=image, SourceRegion="us-east-1", Name="travelled")
     copy = copied["ImageId"]
     eventually(lambda: describe(cloud, copy, "eu-west-1")["State"] == "available")
-    eventually(lambda: (cloud.home.images / copy / "opt/made").exists())
+    eventually((cloud.home.images / copy / "opt/made").exists)
     cloud.aws("ec2").deregister_image(ImageId=image)
     eventually(lambda: not (cloud.home.images / image).exists())
     launched = elsewhere.run_instances(

@@ -154,9 +154,10 @@ class Imds:
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(f"{self.base}/{path}", method=method, headers=named)
+        url = f"{self.base}/{path}"  # an http address of loopback
+        request = urllib.request.Request(url, method=method, headers=named)  # noqa: S310  the same
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310  the same
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             with refused:

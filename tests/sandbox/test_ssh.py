@@ -17,10 +17,20 @@ if TYPE_CHECKING:
 
     Ssh = Callable[..., subprocess.CompletedProcess[str]]
 
-OPTIONS = (
-    "-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes "
-    "-o IdentitiesOnly=yes -o LogLevel=ERROR"
-).split()
+OPTIONS = [
+    "-F",
+    "none",
+    "-o",
+    "StrictHostKeyChecking=no",
+    "-o",
+    "UserKnownHostsFile=/dev/null",
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    "IdentitiesOnly=yes",
+    "-o",
+    "LogLevel=ERROR",
+]
 
 
 @pytest.fixture
