@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -21,6 +21,7 @@ from pipeline.sandbox.home import Home, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 T = TypeVar("T")
 BASE_IMAGE_OWNER = "amazon"
@@ -57,7 +58,8 @@ class Cloud:
 
     def aws(self, service: str, region: str = "us-east-1", retries: int = 0) -> Any:
         """Return a boto3 client that does not retry unless told to."""
-        return boto3.client(
+        make: Any = boto3.client  # its stubs know services by literal name only
+        return make(
             service,
             region_name=region,
             endpoint_url=self.endpoint,
@@ -68,8 +70,7 @@ class Cloud:
 
     def base_image(self, region: str = "us-east-1") -> str:
         """Return an image of Amazon's: bare, but bootable."""
-        found = self.aws("ec2", region).describe_images(Owners=[BASE_IMAGE_OWNER])["Images"]
-        return str(found[0]["ImageId"])
+        return base_image(self, region)
 
     def launch(self, **more: Any) -> dict[str, Any]:
         """Launch one instance and return what RunInstances said of it."""
@@ -100,6 +101,13 @@ class Cloud:
         )
 
 
+@functools.cache
+def base_image(cloud: Cloud, region: str) -> str:
+    """Return an image of Amazon's; asked once, for moto describes hundreds."""
+    found = cloud.aws("ec2", region).describe_images(Owners=[BASE_IMAGE_OWNER])["Images"]
+    return str(found[0]["ImageId"])
+
+
 def start_cloud(home: Path, *, speed: float = 1000, isolation: str = "auto") -> Cloud:
     """Start a cloud of its own in `home`, on free ports."""
     where = Home(path=home.resolve())
@@ -125,7 +133,8 @@ def a_cloud(home: Path, *, speed: float = 1000, isolation: str = "auto") -> Iter
 def baked(run: subprocess.CompletedProcess[str]) -> str:
     """Return the image that Packer made, or fail with what it said."""
     found = re.search(r"artifact,0,id,[\w-]+:(ami-\w+)", run.stdout)
-    assert found and run.returncode == 0, run.stdout[-3000:]
+    assert found, run.stdout[-3000:]
+    assert run.returncode == 0, run.stdout[-3000:]
     return found[1]
 
 

@@ -46,7 +46,7 @@ def up(context: click.Context, /, *, foreground: bool, **how: Any) -> None:
     if foreground:
         control.refuse_at_once(here())
         argv = control.command(here(), **how)
-        os.execv(argv[0], argv)
+        os.execv(argv[0], argv)  # noqa: S606  this process becomes the cloud, so Ctrl-C reaches it
     state = control.up(here(), **how)
     text = (
         f"The local cloud answers at {state.endpoint}.\n"
@@ -77,13 +77,15 @@ def status(context: click.Context, /) -> None:
         answer(context, {"running": False}, "No local cloud runs.")
         return
     calls = Client(endpoint=state.endpoint).calls()
+    where = f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}"
     lines = [
         f"The local cloud runs since {state.started}: process {state.pid}.",
-        f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}, "
-        f"speed {state.speed:g}, isolation {state.isolation}.",
+        f"{where}, speed {state.speed:g}, isolation {state.isolation}.",
         *(f"{c['service']:<14} {c['action']:<40} {spent(c)}" for c in calls),
     ]
-    answer(context, {"running": True, **dataclasses.asdict(state), "calls": calls}, "\n".join(lines))
+    answer(
+        context, {"running": True, **dataclasses.asdict(state), "calls": calls}, "\n".join(lines)
+    )
 
 
 @sandbox.command()

@@ -183,7 +183,8 @@ def identify(environ: Environ, body: bytes) -> Call:
         return Call(service="s3", action=s3_action(environ, query), protocol="rest-xml")
     form = urllib.parse.parse_qs(body.decode(errors="replace") or query)
     action = form.get("Action", [f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"])[0]
-    service = VERSIONS.get(form.get("Version", [""])[0]) or NAMES.get(signed_for, signed_for)
+    version = form.get("Version", [""])[0]
+    service = VERSIONS.get(version) or NAMES.get(signed_for, signed_for)
     return Call(service=service, action=action, protocol="ec2" if service == "ec2" else "query")
 
 
@@ -196,4 +197,4 @@ def s3_action(environ: Environ, query: str) -> str:
         return "ListBuckets"
     if first and not key and first not in {"list-type", "prefix", "delete", "x-id"}:
         return f"{method.title()}Bucket{first.title()}"
-    return S3_ACTIONS.get((method, bool(key)), method)
+    return S3_ACTIONS.get((method, bool(key))) or str(method)

@@ -52,9 +52,7 @@ def up(
     raise failure(home, said)
 
 
-def command(
-    home: Home, *, port: int, ssh_port: int, speed: float, isolation: str
-) -> list[str]:
+def command(home: Home, *, port: int, ssh_port: int, speed: float, isolation: str) -> list[str]:
     """Return what runs a cloud in the foreground."""
     where = ["--home", str(home.path), "--port", str(port), "--ssh-port", str(ssh_port)]
     how = ["--speed", str(speed), "--isolation", isolation]

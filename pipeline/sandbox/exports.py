@@ -26,8 +26,6 @@ def exports(state: State) -> dict[str, str]:
         # Files of the user's own could name another endpoint or a role to assume.
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        # A bucket is part of the path: bucket names do not resolve below 127.0.0.1.
-        "AWS_S3_USE_PATH_STYLE": "true",
         "AWS_POLL_DELAY_SECONDS": str(max(1, round(WAITER_SECONDS / state.speed))),
         "CHECKPOINT_DISABLE": "1",
         "PKR_VAR_ec2_endpoint": state.endpoint,

@@ -73,7 +73,7 @@ class Images:
 
 async def copy(source: Path, target: Path, how: str) -> bool:
     """Copy a tree with modes, owners, times and links kept, in a process of its own."""
-    target.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(target.mkdir, parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(
         *["cp", "--archive", how, "--one-file-system", f"{source}/.", str(target)],
         stdin=asyncio.subprocess.DEVNULL,

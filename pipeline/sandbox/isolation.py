@@ -16,7 +16,6 @@ import dataclasses
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.sandbox import processes, skeleton
@@ -24,6 +23,7 @@ from pipeline.sandbox.home import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 PATH = "/run/shim:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -170,7 +170,7 @@ class Plain:
 
     def shell(self, command: str) -> list[str]:
         """Run a command line with the two paths that Packer itself writes mapped."""
-        scripts = re.sub(r"(?<![\w.])/tmp/script_", f"{self.root}/tmp/script_", command)
+        scripts = re.sub(r"(?<![\w.])/tmp/script_", f"{self.root}/tmp/script_", command)  # noqa: S108  Packer's name
         copies = re.sub(r'^(scp -\w+ "?)/', rf"\g<1>{self.root}/", scripts)
         return ["sh", "-c", ENTER, "sh", str(self.root), "/bin/sh", "-c", copies]
 
@@ -211,8 +211,10 @@ def enclose(kind: str, *, root: Path, marker: str, instance: str) -> Enclosure:
 
 async def best(folder: Path, marker: str) -> str:
     """Return the strongest kind that works on this machine, by trying."""
-    first = ("namespaces",) if os.geteuid() == 0 else ()
-    for kind in (*first, "user-namespaces"):
+    kinds = ["user-namespaces"]
+    if os.geteuid() == 0:
+        kinds.insert(0, "namespaces")
+    for kind in kinds:
         if await works(kind, folder / "probe", marker):
             return kind
     return "plain"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models import ec2_backends
@@ -17,6 +16,7 @@ from pipeline.sandbox.metadata import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 ALIVE = {"pending", "running"}
 

@@ -14,13 +14,17 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.sandbox import isolation, processes, skeleton, sweep, userdata
-from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.console import Console
-from pipeline.sandbox.images import Images
 from pipeline.sandbox.services import Services
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.sandbox.clock import Clock
+    from pipeline.sandbox.images import Images
 
 log = logging.getLogger(__name__)
 Order = Callable[[], Awaitable[None]]

@@ -11,9 +11,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import socket
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pipeline.core.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIRST, LAST = 16, 254
 HOSTS = range(1, 255)

@@ -6,6 +6,7 @@ directory inside the cloud's home; a dead cloud's processes are found that way.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 PROC = Path("/proc")
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
 
 
 def every() -> list[int]:
     """Return the id of every process but this one."""
     own = os.getpid()
-    return [int(entry) for entry in os.listdir(PROC) if entry.isdigit() and int(entry) != own]
+    return [int(p.name) for p in PROC.iterdir() if p.name.isdigit() and int(p.name) != own]
 
 
 def link(pid: int, name: str) -> str:
@@ -80,3 +82,16 @@ def group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return 0
+
+
+async def exited(process: asyncio.subprocess.Process) -> int:
+    """Wait for a process alone.
+
+    asyncio's own `wait` returns only when its pipes are closed too, and what a command
+    left in the background may hold them for ever.
+    """
+    pause = SHORTEST_PAUSE
+    while process.returncode is None:
+        await asyncio.sleep(pause)
+        pause = min(1.5 * pause, LONGEST_PAUSE)
+    return process.returncode

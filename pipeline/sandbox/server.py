@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import datetime
+import datetime as dt
 import logging
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from pipeline.sandbox.machines import Machine
 
 log = logging.getLogger(__name__)
-ANNOUNCE_REGION = "us-east-1"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +52,7 @@ class Options:
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
     """Run a cloud until SIGTERM or SIGINT; leave nothing behind."""
+    told = listen_for_the_end()
     lock = options.home.lock()
     try:
         if ended := sweep.sweep(options.home, keep_lock=True):
@@ -60,7 +60,7 @@ async def serve(options: Options, announce: Callable[[State], None]) -> None:
         async with running(options) as state:
             options.home.write(state)
             announce(state)
-            await until_told()
+            await told.wait()
     finally:
         await asyncio.to_thread(sweep.sweep, options.home, keep_lock=False)
         os.close(lock)
@@ -74,10 +74,15 @@ async def running(options: Options) -> AsyncIterator[State]:
         door = sockets.enter_context(network.listen(options.ssh_port, "SSH"))
         net = network.claim()
         sockets.callback(net.close)
-        async with machines(options, net) as (cloud, lock):
-            async with ssh_server(door, cloud, lock):
-                with api_server(api, lock):
-                    yield state(options, api, door, cloud)
+        async with (
+            machines(options, net) as (cloud, lock),
+            ssh_server(door, cloud, lock),
+        ):
+            server = api_server(api, lock)
+            try:
+                yield state(options, api, door, cloud)
+            finally:
+                await asyncio.to_thread(end_api, *server)
 
 
 @contextlib.asynccontextmanager
@@ -136,13 +141,16 @@ async def ssh_server(
         await acceptor.wait_closed()
 
 
-@contextlib.contextmanager
-def api_server(api: socket.socket, lock: threading.RLock) -> Any:
+def api_server(
+    api: socket.socket, lock: threading.RLock
+) -> tuple[BaseWSGIServer, threading.Thread]:
     """Answer the API, in threads."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = Calls(DomainDispatcherApplication(create_backend_app), lock)
-    server: BaseWSGIServer = make_server(
-        *api.getsockname(),
+    host, port = api.getsockname()
+    server = make_server(
+        host,
+        port,
         application,
         threaded=True,
         request_handler=MotoRequestHandler,
@@ -150,12 +158,14 @@ def api_server(api: socket.socket, lock: threading.RLock) -> Any:
     )
     thread = threading.Thread(target=server.serve_forever, name="api", daemon=True)
     thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return server, thread
+
+
+def end_api(server: BaseWSGIServer, thread: threading.Thread) -> None:
+    """Answer no more."""
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def state(options: Options, api: socket.socket, door: socket.socket, cloud: Cloud) -> State:
@@ -168,14 +178,14 @@ def state(options: Options, api: socket.socket, door: socket.socket, cloud: Clou
         network=cloud.network.cidr,
         speed=options.speed,
         isolation=cloud.ground.isolation,
-        started=datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
+        started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     )
 
 
-async def until_told() -> None:
-    """Wait for SIGTERM or SIGINT."""
+def listen_for_the_end() -> asyncio.Event:
+    """Return what SIGTERM or SIGINT sets, from the first moment on."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    await told.wait()
+    return told

@@ -29,6 +29,7 @@ FOLDERS = ("etc/systemd/system", "run/systemd/system")
 WANTS = "etc/systemd/system/multi-user.target.wants"
 REPLY = re.compile(r"reply\.\w{8}")
 REPLY_WITHIN = 5.0
+LAST_WORDS_WITHIN = 1.0
 
 # systemd-system.conf(5): DefaultStartLimitBurst= and DefaultStartLimitIntervalSec=.
 START_BURST = 5
@@ -106,7 +107,9 @@ class Services:
     async def start_enabled(self) -> None:
         """Start what was enabled, as reaching multi-user.target does."""
         for name in self.enabled():
-            if name.endswith(".service") and not await self.start(name):
+            if name in self.running or not name.endswith(".service"):
+                continue  # user data was faster, and may have met a start limit
+            if not await self.start(name):
                 self.console.say("systemd", f"{name}: no such unit file")
 
     async def start(self, name: str) -> bool:
@@ -179,6 +182,7 @@ class Services:
                 await self._once(service)
                 if service.stopping or not restarts(service):
                     return
+                service.state = "activating"  # systemd: activating (auto-restart)
                 waited += service.unit.restart_after
                 pause = self.clock.scaled(service.unit.restart_after)
                 await asyncio.sleep(max(pause, 0.05))
@@ -217,9 +221,16 @@ class Services:
         if is_main and service.unit.kind != "oneshot":
             self._conclude(service, "active", "started")
         stem = service.unit.name.removesuffix(".service")
-        if process.stdout:
-            await self.console.pump(stem, process.stdout)
-        return await process.wait()
+        output = process.stdout or asyncio.StreamReader()
+        printing = asyncio.create_task(self.console.pump(stem, output))
+        try:
+            code = await processes.exited(process)
+            # systemd.kill(5): what the main process left in its group ends with it.
+            processes.send(self._group(service), signal.SIGKILL)
+            await asyncio.wait({printing}, timeout=LAST_WORDS_WITHIN)
+        finally:
+            printing.cancel()
+        return code
 
     def _conclude(self, service: Service, state: str, why: str) -> None:
         service.state = state

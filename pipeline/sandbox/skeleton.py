@@ -11,13 +11,43 @@ import shutil
 from pathlib import Path
 
 FOLDERS = (
-    "etc/systemd/system/multi-user.target.wants opt srv var/log var/lib var/tmp var/cache "
-    "home/ec2-user home/ubuntu root tmp run proc dev sys usr mnt"
-).split()
+    "etc/systemd/system/multi-user.target.wants",
+    "opt",
+    "srv",
+    "var/log",
+    "var/lib",
+    "var/tmp",
+    "var/cache",
+    "home/ec2-user",
+    "home/ubuntu",
+    "root",
+    "tmp",
+    "run",
+    "proc",
+    "dev",
+    "sys",
+    "usr",
+    "mnt",
+)
 ETC = (
-    "alternatives ssl/certs ssl/openssl.cnf ca-certificates passwd group nsswitch.conf hosts resolv.conf "
-    "ld.so.cache ld.so.conf ld.so.conf.d localtime profile services protocols os-release"
-).split()
+    "alternatives",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "ca-certificates",
+    "passwd",
+    "group",
+    "nsswitch.conf",
+    "hosts",
+    "resolv.conf",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "profile",
+    "services",
+    "protocols",
+    "os-release",
+)
 SHIMS = Path(__file__).parent / "shims"
 MODE_STICKY = 0o1777
 

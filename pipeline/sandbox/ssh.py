@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
+
+from pipeline.sandbox import processes
 
 if TYPE_CHECKING:
     import socket
@@ -109,7 +112,7 @@ async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
     if not work.done() or work.exception():
         work.cancel()
         kill_group(started)
-        await started.wait()
+        await processes.exited(started)
         log.info("%s: the client went away: %.100s", machine.id, command)
         return
     code = work.result()
@@ -119,7 +122,7 @@ async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
 async def feed(process: asyncssh.SSHServerProcess[bytes], started: Any) -> None:
     """Hand the client's input to the command."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        await pump(process.stdin, started.stdin)
+        await pump(process.stdin, started.stdin, Moved())
     started.stdin.close()
 
 
@@ -129,22 +132,34 @@ async def answer(process: asyncssh.SSHServerProcess[bytes], started: Any) -> int
     What a command leaves running in the background may hold its output open for
     ever. sshd would wait with it; here the session ends with the command.
     """
-    pumps = [
-        asyncio.create_task(pump(started.stdout, process.stdout)),
-        asyncio.create_task(pump(started.stderr, process.stderr)),
-    ]
-    code: int = await started.wait()
-    _, open_still = await asyncio.wait(pumps, timeout=DRAIN_WITHIN)
-    for task in open_still:
+    moved = Moved()
+    pumps = {
+        asyncio.create_task(pump(started.stdout, process.stdout, moved)),
+        asyncio.create_task(pump(started.stderr, process.stderr, moved)),
+    }
+    code = await processes.exited(started)
+    before = -1
+    while pumps and moved.bytes != before:
+        before = moved.bytes
+        _, pumps = await asyncio.wait(pumps, timeout=DRAIN_WITHIN)
+    for task in pumps:
         task.cancel()
     return code
 
 
-async def pump(source: Any, target: Any) -> None:
+@dataclasses.dataclass
+class Moved:
+    """How much came through."""
+
+    bytes: int = 0
+
+
+async def pump(source: Any, target: Any, moved: Moved) -> None:
     """Copy a stream to its end."""
     while data := await source.read(CHUNK):
         target.write(data)
         await target.drain()
+        moved.bytes += len(data)
 
 
 def kill_group(started: asyncio.subprocess.Process) -> None:

@@ -1,6 +1,6 @@
-"""The part of systemd's unit files that a service of an image needs.
+r"""The part of systemd's unit files that a service of an image needs.
 
-Read as systemd.syntax(7), systemd.service(5) and systemd.exec(5) say: `\\` joins
+Read as systemd.syntax(7), systemd.service(5) and systemd.exec(5) say: `\` joins
 lines, an empty assignment clears what came before, values are words in shell-like quotes.
 """
 

@@ -22,7 +22,11 @@ TEMPLATE = Path(__file__).with_name("app.pkr.hcl")
 
 def bake(cloud: Cloud, name: str, source: str = "", **more: str) -> str:
     origin = source or cloud.base_image()
-    return baked(cloud.packer(TEMPLATE, ami_name=name, source=origin, **more))
+    image = baked(cloud.packer(TEMPLATE, ami_name=name, source=origin, **more))
+    # At this speed an image is available before the last file is copied; a launch waits for it.
+    version = cloud.home.images / image / "opt/app/VERSION"
+    eventually(lambda: version.is_file() and version.read_text() == f"{name}\n")
+    return image
 
 
 def ask(address: str) -> dict[str, Any]:
@@ -58,8 +62,8 @@ def test_an_image_of_an_image_has_the_files_of_both(cloud: Cloud) -> None:
     first = bake(cloud, "first")
     (cloud.home.images / first / "opt/kept").write_text("from the first\n")
     second = bake(cloud, "second", first)
-    assert (cloud.home.images / second / "opt/kept").read_text() == "from the first\n"
     assert service_of(cloud, second)["version"] == "second"
+    assert (cloud.home.images / second / "opt/kept").read_text() == "from the first\n"
 
 
 def test_six_bakes_at_once_succeed(cloud: Cloud) -> None:
@@ -89,9 +93,7 @@ def test_packer_leaves_no_instance_key_or_group_behind(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("isolation", ["plain", "user-namespaces"])
-def test_weaker_isolation_bakes_and_boots_the_same_template(
-    tmp_path: Path, isolation: str
-) -> None:
+def test_weaker_isolation_bakes_and_boots_the_same_template(tmp_path: Path, isolation: str) -> None:
     with local_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as weaker:
         image = bake(weaker, "weaker")
         assert service_of(weaker, image)["version"] == "weaker"

@@ -71,7 +71,8 @@ class ImageHooks:
         tag_specifications: list[dict[str, Any]],
     ) -> Any:
         """Make an image of the instance's directory."""
-        check_name(backend, name)
+        if {t["ResourceType"] for t in tag_specifications} <= {"image", "snapshot"}:
+            check_name(backend, name)  # EC2 looks at the parameters first
         of_snapshot = [t for t in tag_specifications if t["ResourceType"] == "snapshot"]
         others = [t for t in tag_specifications if t["ResourceType"] != "snapshot"]
         ami = original(backend, instance_id, name, description, others)

@@ -254,5 +254,3 @@ def decoded(user_data: Any) -> bytes:
     if user_data is None:
         return b""
     return base64.b64decode(str(user_data))
-
-

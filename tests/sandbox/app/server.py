@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Says what it is and where it runs, over HTTP."""
 
 import http.server
@@ -9,7 +10,7 @@ import pathlib
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers every path with the same facts."""
 
-    def do_GET(self) -> None:  # noqa: N802  the name http.server calls
+    def do_GET(self) -> None:
         facts = {
             "version": pathlib.Path("VERSION").read_text().strip(),
             "instance": os.environ["INSTANCE_ID"],
@@ -21,5 +22,5 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 address = (os.environ.get("INSTANCE_ADDRESS", "0.0.0.0"), int(os.environ["PORT"]))  # noqa: S104  as on AWS
-print("serving on", *address)
+print("serving on", *address)  # noqa: T201  it goes to the console
 http.server.ThreadingHTTPServer(address, Handler).serve_forever()

@@ -1,0 +1,105 @@
+"""Counts and faults: what the tests of everything else order."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+from typing import TYPE_CHECKING
+
+import botocore.exceptions
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from tests.local_cloud import Cloud
+
+
+@pytest.fixture(autouse=True)
+def _no_orders(cloud: Cloud) -> Iterator[None]:
+    yield
+    cloud.client.clear_faults()
+
+
+def failure(call: Any, **arguments: Any) -> tuple[int, str]:
+    with pytest.raises(botocore.exceptions.ClientError) as failed:
+        call(**arguments)
+    answer: Any = failed.value.response
+    return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]
+
+
+def test_every_call_is_counted_and_timed_by_service_and_action(cloud: Cloud) -> None:
+    cloud.client.forget_calls()
+    ec2 = cloud.aws("ec2")
+    ec2.describe_vpcs()
+    ec2.describe_vpcs()
+    cloud.aws("s3").list_buckets()
+    cloud.aws("sts").get_caller_identity()
+    cloud.aws("autoscaling").describe_auto_scaling_groups()
+    cloud.aws("elb").describe_load_balancers()
+    cloud.aws("elbv2").describe_load_balancers()
+    cloud.aws("secretsmanager").list_secrets()
+    counted = {(c["service"], c["action"]): c["calls"] for c in cloud.client.calls()}
+    assert counted == {
+        ("autoscaling", "DescribeAutoScalingGroups"): 1,
+        ("ec2", "DescribeVpcs"): 2,
+        ("elb", "DescribeLoadBalancers"): 1,
+        ("elbv2", "DescribeLoadBalancers"): 1,
+        ("s3", "ListBuckets"): 1,
+        ("secretsmanager", "ListSecrets"): 1,
+        ("sts", "GetCallerIdentity"): 1,
+    }
+    assert all(0 < c["seconds"] < 30 for c in cloud.client.calls())
+
+
+def test_a_throttle_answers_as_each_protocol_of_aws_does(cloud: Cloud) -> None:
+    cloud.fault(kind="throttle", times=4)
+    assert failure(cloud.aws("ec2").describe_vpcs) == (503, "RequestLimitExceeded")
+    groups = cloud.aws("autoscaling").describe_auto_scaling_groups
+    assert failure(groups) == (400, "Throttling")
+    assert failure(cloud.aws("s3").list_buckets) == (503, "SlowDown")
+    assert failure(cloud.aws("secretsmanager").list_secrets) == (400, "ThrottlingException")
+    cloud.aws("ec2").describe_vpcs()
+
+
+def test_a_fault_strikes_its_action_as_often_as_ordered_and_no_more(cloud: Cloud) -> None:
+    cloud.fault(service="ec2", action="DescribeSubnets", kind="throttle", times=2)
+    ec2 = cloud.aws("ec2")
+    ec2.describe_vpcs()
+    for _ in range(2):
+        assert failure(ec2.describe_subnets) == (503, "RequestLimitExceeded")
+    assert ec2.describe_subnets()["Subnets"]
+    assert cloud.client.faults() == []
+
+
+def test_an_sdk_that_retries_gets_over_a_throttle(cloud: Cloud) -> None:
+    cloud.fault(service="ec2", action="DescribeSubnets", kind="throttle", times=1)
+    assert cloud.aws("ec2", retries=2).describe_subnets()["Subnets"]
+
+
+def test_an_error_before_the_effect_has_none_and_one_after_has_it(cloud: Cloud) -> None:
+    ec2 = cloud.aws("ec2")
+    cloud.fault(service="ec2", action="CreateKeyPair", kind="error-before")
+    assert failure(ec2.create_key_pair, KeyName="before") == (500, "InternalError")
+    cloud.fault(
+        service="ec2", action="CreateKeyPair", kind="error-after", status=503, code="Unavailable"
+    )
+    assert failure(ec2.create_key_pair, KeyName="after") == (503, "Unavailable")
+    names = {pair["KeyName"] for pair in ec2.describe_key_pairs()["KeyPairs"]}
+    assert "after" in names
+    assert "before" not in names
+
+
+def test_a_delay_holds_up_its_own_call_and_no_other(cloud: Cloud) -> None:
+    cloud.fault(service="ec2", action="DescribeSubnets", kind="delay", seconds=0.3)
+    began = time.monotonic()
+    assert cloud.aws("ec2").describe_subnets()["Subnets"]
+    assert time.monotonic() - began >= 0.3
+
+
+def test_an_order_that_makes_no_sense_is_refused(cloud: Cloud) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+        cloud.fault(kind="earthquake")
+    refused.value.close()
+    assert cloud.client.faults() == []

@@ -1,0 +1,206 @@
+"""Up, down, status and env, and what a cloud that was killed leaves to the next one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli.sandbox import sandbox
+from pipeline.core.errors import RefusedError
+from pipeline.sandbox import control, processes, sweep
+from pipeline.sandbox.home import MARKER, Home, default_home
+from tests import local_cloud
+from tests.local_cloud import eventually
+
+if TYPE_CHECKING:
+    from tests.local_cloud import Cloud
+
+SERVICE = "#!/bin/sh\n(setsid sleep 4321 &)\necho launched; exec sleep 4321\n"
+
+
+def belongs(home: Home) -> list[int]:
+    marker = f"{MARKER}={home.path}"
+    return processes.matching(lambda pid: processes.has_entry(pid, marker))
+
+
+def mounts(home: Home) -> list[str]:
+    return sweep.mounts_below(home.path, Path("/proc/self/mountinfo").read_text())
+
+
+def with_a_running_instance(cloud: Cloud) -> None:
+    instance = cloud.launch(UserData=SERVICE)["InstanceId"]
+    eventually(lambda: "launched" in cloud.console(instance))
+    assert belongs(cloud.home)
+
+
+@pytest.mark.parametrize("isolation", ["auto", "user-namespaces", "plain"])
+def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) -> None:
+    cloud = local_cloud.start_cloud(tmp_path / "cloud", isolation=isolation)
+    with_a_running_instance(cloud)
+    assert control.down(cloud.home)
+    assert belongs(cloud.home) == []
+    assert mounts(cloud.home) == []
+    assert list(tmp_path.iterdir()) == []
+    assert not control.down(cloud.home)
+
+
+@pytest.mark.parametrize("isolation", ["auto", "plain"])
+def test_the_next_up_cleans_after_a_cloud_that_was_killed(tmp_path: Path, isolation: str) -> None:
+    killed = local_cloud.start_cloud(tmp_path / "cloud", isolation=isolation)
+    with_a_running_instance(killed)
+    (old,) = killed.home.instances.iterdir()
+    os.kill(killed.state.pid, signal.SIGKILL)
+    eventually(lambda: not killed.home.is_locked())
+    with local_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as cloud:
+        assert belongs(cloud.home) == []
+        assert not old.exists()
+        assert cloud.state.pid != killed.state.pid
+        assert cloud.aws("ec2").describe_instances()["Reservations"] == []
+
+
+def test_a_second_up_says_that_one_runs(cloud: Cloud) -> None:
+    with pytest.raises(RefusedError, match=f"one runs already: process {cloud.state.pid}"):
+        control.up(cloud.home, port=0)
+
+
+def test_of_two_that_start_at_once_one_runs_and_one_is_refused(tmp_path: Path) -> None:
+    home = Home(path=tmp_path / "cloud")
+    argv = control.command(home, port=0, ssh_port=0, speed=1000, isolation="auto")
+    both = [
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)
+    ]
+    lines = [json.loads(p.stdout.readline()) for p in both if p.stdout]
+    assert sorted(key for line in lines for key in line) == ["refused", "state"]
+    control.down(home)
+    codes = [p.wait(timeout=20) for p in both]
+    assert sorted(codes) == [0, 3]
+    for process in both:
+        process.communicate()
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RefusedError, match=f"127.0.0.1:{port}: Address already in use"):
+            control.up(Home(path=tmp_path / "cloud"), port=port)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clouds_side_by_side_have_networks_of_their_own(cloud: Cloud, tmp_path: Path) -> None:
+    with local_cloud.a_cloud(tmp_path / "other") as other:
+        assert other.state.network != cloud.state.network
+        assert other.state.port != cloud.state.port
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError) as refused:
+        control.refuse_at_once(Home(path=tmp_path), needed=("json", "no_such_library"))
+    assert refused.value.what == "not installed: no_such_library"
+    assert refused.value.now == "pip install 'ami-pipeline[sandbox]'"
+
+
+def test_nothing_but_loopback_is_bound(cloud: Cloud) -> None:
+    with_a_running_instance(cloud)
+    inodes = set()
+    for descriptor in Path(f"/proc/{cloud.state.pid}/fd").iterdir():
+        target = str(descriptor.readlink()) if descriptor.is_symlink() else ""
+        inodes.add(target.removeprefix("socket:[").rstrip("]"))
+    bound = []
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[9] in inodes:
+                bound.append(words[1])
+    assert bound
+    # The kernel prints an IPv4 address as a little-endian number: 127 comes last.
+    assert [address for address in bound if address.split(":")[0][-2:] != "7F"] == []
+
+
+def test_ctrl_c_ends_a_cloud_in_the_foreground_and_cleans(tmp_path: Path) -> None:
+    home = tmp_path / "cloud"
+    code = "from pipeline.cli.sandbox import sandbox; sandbox()"
+    argv = [sys.executable, "-c", code, "up", "--foreground", "--port", "0"]
+    environment = {**os.environ, "AMI_PIPELINE_SANDBOX_HOME": str(home)}
+    with subprocess.Popen(
+        argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout
+        assert b"state" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert not home.exists()
+
+
+def invoke(cloud_home: Path, *arguments: str, output: str = "text") -> tuple[int, str]:
+    environment = {"AMI_PIPELINE_SANDBOX_HOME": str(cloud_home)}
+    context = SimpleNamespace(output=output)
+    result = CliRunner().invoke(sandbox, list(arguments), env=environment, obj=context)
+    return result.exit_code, result.stdout
+
+
+def test_status_shows_where_it_runs_and_what_was_called(cloud: Cloud) -> None:
+    cloud.aws("ec2").describe_vpcs()
+    code, text = invoke(cloud.home.path, "status")
+    assert code == 0
+    assert f"API {cloud.endpoint}, SSH 127.0.0.1:{cloud.state.ssh_port}" in text
+    assert "DescribeVpcs" in text
+    document = json.loads(invoke(cloud.home.path, "status", output="json")[1])
+    assert document["running"] is True
+    assert document["port"] == cloud.state.port
+    assert any(call["action"] == "DescribeVpcs" for call in document["calls"])
+
+
+def test_status_and_down_say_that_none_runs(tmp_path: Path) -> None:
+    assert invoke(tmp_path / "none", "status") == (0, "No local cloud runs.\n")
+    assert invoke(tmp_path / "none", "down") == (0, "No local cloud ran.\n")
+
+
+def test_env_prints_exports_that_a_shell_can_evaluate(cloud: Cloud) -> None:
+    _, text = invoke(cloud.home.path, "env")
+    script = f'{text}\necho "$AWS_ENDPOINT_URL $PKR_VAR_ssh_port ${{AWS_PROFILE-unset}}"'
+    said = subprocess.run(  # noqa: S602  it is what a user's shell does
+        script, shell=True, check=True, capture_output=True, env={"AWS_PROFILE": "prod"}, text=True
+    )
+    assert said.stdout == f"{cloud.endpoint} {cloud.state.ssh_port} unset\n"
+    document = json.loads(invoke(cloud.home.path, "env", output="json")[1])
+    assert document["AWS_ENDPOINT_URL"] == cloud.endpoint
+
+
+def test_env_without_a_cloud_is_refused(tmp_path: Path) -> None:
+    runner = CliRunner()
+    environment = {"AMI_PIPELINE_SANDBOX_HOME": str(tmp_path)}
+    result = runner.invoke(sandbox, ["env"], env=environment)
+    assert isinstance(result.exception, RefusedError)
+    assert result.exception.now == "start one: ami-pipeline sandbox up"
+
+
+def test_help_loads_no_server_library() -> None:
+    code = (
+        "import sys; from pipeline.cli.sandbox import sandbox\n"
+        "try: sandbox(['--help'])\n"
+        "finally: print(sorted({'moto', 'aiohttp', 'asyncssh', 'flask'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert said.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"AMI_PIPELINE_SANDBOX_HOME": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
+        ({"XDG_STATE_HOME": "/b"}, "/b/ami-pipeline/sandbox"),
+        ({}, str(Path.home() / ".local/state/ami-pipeline/sandbox")),
+    ],
+)
+def test_the_home_is_what_the_environment_says(environ: dict[str, Any], expected: str) -> None:
+    assert str(default_home(environ)) == expected

@@ -1,0 +1,45 @@
+"""Real Terraform with the AWS provider, pointed at the cloud by the environment alone."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.local_cloud import Cloud
+
+MAIN = """
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+resource "aws_s3_bucket" "made" { bucket = "made-by-terraform" }
+resource "aws_s3_object" "made" {
+  bucket  = aws_s3_bucket.made.id
+  key     = "key"
+  content = "content"
+}
+data "aws_caller_identity" "me" {}
+output "account" { value = data.aws_caller_identity.me.account_id }
+"""
+
+
+def test_terraform_works_with_nothing_but_the_environment(cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(MAIN)
+    for words in (["init"], ["apply", "-auto-approve"]):
+        said = subprocess.run(
+            ["terraform", *words, "-input=false", "-no-color"],  # noqa: S607  as a user's shell finds it
+            cwd=tmp_path,
+            env=cloud.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said.returncode == 0, said.stdout + said.stderr
+    assert 'account = "123456789012"' in said.stdout
+    stored = cloud.aws("s3").get_object(Bucket="made-by-terraform", Key="key")
+    with stored["Body"] as body:
+        assert body.read() == b"content"

@@ -1,0 +1,202 @@
+"""Run moto's own tests of the services we hook, plain and hooked, and compare.
+
+`python tools/moto_suites.py` fetches the source distribution of the installed moto, which
+carries the tests, runs them twice, and fails if a test that passes on plain moto fails
+with the hooks in, unless `EXPECTED` says why. The second run loads this file as a pytest
+plugin: it runs the machines of a local cloud in the test process, at a speed at which
+nothing takes time.
+
+One hook is relaxed for that run: moto's tests turn moto's list of AMIs off and launch from
+ids of their own invention, which EC2 refuses with InvalidAMIID.NotFound and so do we. Here
+unknown ids are let through; `tests/sandbox/test_instances.py` holds the refusal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.metadata
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+SUITES = ("test_instances.py", "test_amis.py", "test_key_pairs.py")
+HOME = "AMI_PIPELINE_MOTO_SUITES_HOME"
+ENDLESS = 1e9
+
+# Tests of moto that hold what the hooks change on purpose: name -> why.
+ADDRESS = (
+    "an instance's address is its own on loopback, where something answers, whatever the subnet"
+)
+EXPECTED: dict[str, str] = dict.fromkeys(
+    (
+        "test_instances::test_get_instances_filtering_by_ni_private_dns",
+        "test_instances::test_get_instances_filtering_by_private_dns",
+        "test_instances::test_run_instance_in_subnet_with_nic_private_ip",
+        "test_instances::test_run_instance_in_subnet_with_nic_private_ip_and_public_association",
+        "test_instances::test_run_instance_with_nic_autocreated",
+        "test_instances::test_run_instance_with_nic_preexisting",
+        "test_instances::test_run_instance_with_specified_private_ipv4",
+        "test_instances::test_run_instance_with_subnet",
+    ),
+    ADDRESS,
+)
+
+
+def main() -> int:
+    """Run both, print what differs, return 1 if anything does that should not."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suites", nargs="*", default=SUITES, help="files of moto's tests/test_ec2")
+    suites = parser.parse_args().suites
+    with tempfile.TemporaryDirectory(prefix="moto-suites-") as scratch:
+        folder = Path(scratch)
+        fetch(folder)
+        plain = run(folder, suites, hooked=False)
+        hooked = run(folder, suites, hooked=True)
+    return report(plain, hooked)
+
+
+def fetch(folder: Path) -> None:
+    """Unpack moto's tests, and only those: the moto that is tested is the installed one.
+
+    They need freezegun, which nothing here does; it goes beside them, not into the environment.
+    """
+    wanted = f"moto=={importlib.metadata.version('moto')}"
+    how = ["--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]
+    subprocess.run([sys.executable, "-m", "pip", "download", *how, wanted], check=True)
+    beside = ["--quiet", "--no-deps", "--target", str(folder / "beside")]
+    subprocess.run([sys.executable, "-m", "pip", "install", *beside, "freezegun"], check=True)
+    (archive,) = folder.glob("moto-*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, [m for m in tar if "/tests/" in m.name], filter="data")
+
+
+def run(folder: Path, suites: list[str], *, hooked: bool) -> dict[str, str]:
+    """Run the suites; return each test's outcome."""
+    (unpacked,) = (path for path in folder.glob("moto-*") if path.is_dir())
+    results = folder / f"results-{hooked}.xml"
+    argv = [
+        *[sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=line", "-W", "ignore"],
+        *["-p", "no:cacheprovider"],
+        *["-c", os.devnull, "--rootdir", str(unpacked), f"--junitxml={results}"],
+        *(["-p", "moto_suites"] if hooked else []),
+        *[str(unpacked / "tests" / "test_ec2" / suite) for suite in suites],
+    ]
+    paths = [str(unpacked), str(folder / "beside"), str(ROOT), str(ROOT / "tools")]
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        **keys,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "PYTHONPATH": os.pathsep.join(paths),
+        HOME: str(folder / "home"),
+    }
+    print(f"moto's tests, {'with our hooks' if hooked else 'plain'}", flush=True)
+    subprocess.run(argv, env=environment, cwd=unpacked, check=False)
+    return outcomes(results)
+
+
+def outcomes(results: Path) -> dict[str, str]:
+    """Read a JUnit file: test -> passed, failed or skipped."""
+    found = {}
+    for case in ET.parse(results).iter("testcase"):  # noqa: S314  pytest wrote it
+        kinds = {child.tag for child in case}
+        bad = "failed" if kinds & {"failure", "error"} else "passed"
+        name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
+        found[name] = "skipped" if "skipped" in kinds else bad
+    return found
+
+
+def report(plain: dict[str, str], hooked: dict[str, str]) -> int:
+    """Print the differences; return 1 if one is not expected, or expected and not there."""
+    passed = [name for name, outcome in plain.items() if outcome == "passed"]
+    lost = {name for name in passed if hooked.get(name) != "passed"}
+    for name in sorted(lost):
+        print(f"differs: {name}: {EXPECTED.get(name, 'NOT EXPECTED')}")
+    healed = set(EXPECTED) - lost
+    for name in sorted(healed):
+        print(f"does not differ any more: {name}")
+    print(f"{len(passed)} pass on plain moto, {len(passed) - len(lost)} of them with our hooks")
+    return int(bool(lost - set(EXPECTED)) or bool(healed) or not passed)
+
+
+class Machines:
+    """The machines of a cloud, on an event loop of their own thread."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._ready = threading.Event()
+        self._end: asyncio.Event | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Install the hooks and return when they are in."""
+        self._thread.start()
+        self._ready.wait()
+
+    def stop(self) -> None:
+        """Take the hooks out and end what runs."""
+        if self._end:
+            self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._loop.run_until_complete(self._live())
+
+    async def _live(self) -> None:
+        from pipeline.sandbox import home, network, server  # noqa: PLC0415  moto's tests set its environment first
+        from pipeline.sandbox.hooks import ec2_instances  # noqa: PLC0415  the same
+
+        strict = ec2_instances.check_image
+
+        def known_ones_only(backend: Any, image: str | None) -> None:
+            if image in backend.amis or image in backend.deleted_amis:
+                strict(backend, image)
+
+        ec2_instances.check_image = known_ones_only
+        self._end = asyncio.Event()
+        place = home.Home(path=self._home)
+        place.path.mkdir()
+        options = server.Options(home=place, port=0, speed=ENDLESS, isolation="plain")
+        with contextlib.closing(network.claim()) as net:
+            async with server.machines(options, net):
+                self._ready.set()
+                await self._end.wait()
+
+
+def running() -> Iterator[None]:
+    """Run machines while the tests run."""
+    machines = Machines(Path(os.environ[HOME]))
+    machines.start()
+    yield
+    machines.stop()
+
+
+_session: list[Iterator[None]] = []
+
+
+def pytest_sessionstart() -> None:
+    """Put the hooks in before the first test."""
+    _session.append(running())
+    next(_session[0])
+
+
+def pytest_sessionfinish() -> None:
+    """Take them out after the last."""
+    next(_session[0], None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
