@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 
 from pipeline.core.errors import RefusedError
 from pipeline.core.judge import finished
 from pipeline.core.model import Seen, Traces
 from pipeline.core.ports import Images, Leftovers
+
+SKEW = timedelta(minutes=5)
+"""How far our clock may be off: EC2 refuses requests signed more than that beside its own."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -35,19 +39,22 @@ def sweep(
     name: str,
     traces: Traces,
     known: Sequence[tuple[str, str]],
+    since: str,
     keep_finished: bool,
 ) -> Swept:
     """Remove what a bake left in these regions (the build region first).
 
     Images are found by `name` where it was ours, and by the ids in `known`
-    (region, id). With `keep_finished`, an image that is available in every region
-    is kept; part of one never is.
+    (region, id) unless they are older than `since`, when the bake began: an id read
+    from output may be a provisioner's word. With `keep_finished`, an image that is
+    available in every region is kept; part of one never is.
     """
     swept = Swept()
+    mine = partial(_listed, images, known, since)
     _attempt(swept, partial(_remove_temporary, swept, leftovers, regions[0], name, traces))
     found: dict[str, tuple[Seen, ...]] = dict.fromkeys(regions, ())
     for region in regions:
-        _attempt(swept, partial(_find, images, region, name, known, found))
+        _attempt(swept, partial(_find, images, region, name, mine, found))
     if keep_finished and finished({region: _only(found[region]) for region in regions}):
         swept.kept = {region: found[region][0] for region in regions}
         return swept
@@ -66,13 +73,19 @@ def _find(
     images: Images,
     region: str,
     name: str,
-    known: Sequence[tuple[str, str]],
+    mine: Callable[[str], Sequence[Seen]],
     found: dict[str, tuple[Seen, ...]],
 ) -> None:
     by_name = images.named(region, name) if name else ()
+    found[region] = tuple({image.id: image for image in [*by_name, *mine(region)]}.values())
+
+
+def _listed(
+    images: Images, known: Sequence[tuple[str, str]], since: str, region: str
+) -> list[Seen]:
     by_id = (images.seen(region, image_id) for where, image_id in known if where == region)
-    every = [*by_name, *(image for image in by_id if image)]
-    found[region] = tuple({image.id: image for image in every}.values())
+    oldest = datetime.fromisoformat(since) - SKEW
+    return [image for image in by_id if image and datetime.fromisoformat(image.created) >= oldest]
 
 
 def _only(listed: tuple[Seen, ...]) -> Seen | None:
