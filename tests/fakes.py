@@ -116,7 +116,7 @@ class FakeBaker:
         return "1.6.6"
 
     def inspect(self, request: BakeRequest) -> Template:
-        assert request.template
+        assert request.template.name
         return self.template
 
     def validate(self, request: BakeRequest, variables: Mapping[str, Any]) -> None:

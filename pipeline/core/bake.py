@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.core.cleanup import Swept, sweep
+from pipeline.core.cleanup import Remains, Swept, sweep
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Noted, Report
 from pipeline.core.failures import stranded, told, unjudged
@@ -258,11 +258,8 @@ class Bakery:
         return sweep(
             self.images,
             self.leftovers,
+            Remains(name=name, traces=traces, known=known, since=intent.created),
             regions=tuple(dict.fromkeys([intent.region, *plan.request.all_regions])),
-            name=name,
-            traces=traces,
-            known=known,
-            since=intent.created,
             keep_finished=keep_finished,
         )
 

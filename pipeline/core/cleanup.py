@@ -22,6 +22,20 @@ SKEW = timedelta(minutes=5)
 """How far our clock may be off: EC2 refuses requests signed more than that beside its own."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remains:
+    """How to find what a bake left: by `name` where it was ours, by the ids in `known`.
+
+    `known` holds pairs of region and id; one older than `since`, when the bake began,
+    is not the bake's: an id read from output may be a provisioner's word.
+    """
+
+    name: str
+    traces: Traces
+    known: Sequence[tuple[str, str]]
+    since: str
+
+
 @dataclass(kw_only=True, slots=True)
 class Swept:
     """What a clean-up removed, which finished images it kept, and what it could not remove."""
@@ -34,27 +48,21 @@ class Swept:
 def sweep(
     images: Images,
     leftovers: Leftovers,
+    remains: Remains,
     *,
     regions: Sequence[str],
-    name: str,
-    traces: Traces,
-    known: Sequence[tuple[str, str]],
-    since: str,
     keep_finished: bool,
 ) -> Swept:
     """Remove what a bake left in these regions (the build region first).
 
-    Images are found by `name` where it was ours, and by the ids in `known`
-    (region, id) unless they are older than `since`, when the bake began: an id read
-    from output may be a provisioner's word. With `keep_finished`, an image that is
-    available in every region is kept; part of one never is.
+    With `keep_finished`, an image that is available in every region is kept; part of
+    one never is.
     """
     swept = Swept()
-    mine = partial(_listed, images, known, since)
-    _attempt(swept, partial(_remove_temporary, swept, leftovers, regions[0], name, traces))
+    _attempt(swept, partial(_remove_temporary, swept, leftovers, regions[0], remains))
     found: dict[str, tuple[Seen, ...]] = dict.fromkeys(regions, ())
     for region in regions:
-        _attempt(swept, partial(_find, images, region, name, mine, found))
+        _attempt(swept, partial(_find, images, region, remains, found))
     if keep_finished and finished({region: _only(found[region]) for region in regions}):
         swept.kept = {region: found[region][0] for region in regions}
         return swept
@@ -63,29 +71,19 @@ def sweep(
     return swept
 
 
-def _remove_temporary(
-    swept: Swept, leftovers: Leftovers, region: str, name: str, traces: Traces
-) -> None:
-    swept.removed.extend(leftovers.remove(region, traces, name))
+def _remove_temporary(swept: Swept, leftovers: Leftovers, region: str, remains: Remains) -> None:
+    swept.removed.extend(leftovers.remove(region, remains.traces, remains.name))
 
 
 def _find(
-    images: Images,
-    region: str,
-    name: str,
-    mine: Callable[[str], Sequence[Seen]],
-    found: dict[str, tuple[Seen, ...]],
+    images: Images, region: str, remains: Remains, found: dict[str, tuple[Seen, ...]]
 ) -> None:
-    by_name = images.named(region, name) if name else ()
-    found[region] = tuple({image.id: image for image in [*by_name, *mine(region)]}.values())
-
-
-def _listed(
-    images: Images, known: Sequence[tuple[str, str]], since: str, region: str
-) -> list[Seen]:
-    by_id = (images.seen(region, image_id) for where, image_id in known if where == region)
-    oldest = datetime.fromisoformat(since) - SKEW
-    return [image for image in by_id if image and datetime.fromisoformat(image.created) >= oldest]
+    by_name = images.named(region, remains.name) if remains.name else ()
+    ids = (image_id for where, image_id in remains.known if where == region)
+    by_id = (images.seen(region, image_id) for image_id in ids)
+    oldest = datetime.fromisoformat(remains.since) - SKEW
+    mine = (each for each in by_id if each and datetime.fromisoformat(each.created) >= oldest)
+    found[region] = tuple({image.id: image for image in [*by_name, *mine]}.values())
 
 
 def _only(listed: tuple[Seen, ...]) -> Seen | None:
