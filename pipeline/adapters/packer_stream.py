@@ -208,7 +208,7 @@ class StreamReader:
             self.stream.problems.append(unescape(text).strip())
         elif build and kind == b"say" and text.startswith(b"==>"):
             self._steps.append((build, said))
-        elif said.startswith(b"Cleanly cancelled builds"):
+        elif not build and said.startswith(b"Cleanly cancelled builds"):
             self.stream.cancelled = True
         if self._keep_text:
             self.stream.said.append(unescape(text))
