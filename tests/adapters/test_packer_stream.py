@@ -51,7 +51,7 @@ def test_a_capture_says_what_a_person_reads_in_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FACTS)
-@pytest.mark.parametrize("size", [1, 7, 997, 1 << 16])
+@pytest.mark.parametrize("size", [1, 7, 997, 2500])
 def test_where_the_output_is_cut_makes_no_difference(name: str, size: int) -> None:
     data = capture(name)[:6000] if size == 1 else capture(name)
     whole_log, log = bytearray(), bytearray()
