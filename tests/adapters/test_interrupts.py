@@ -32,7 +32,7 @@ def test_a_signal_is_raised_where_nothing_is_at_stake(
 
 def test_inside_a_held_block_a_signal_waits_for_the_end(interrupts: Interrupts) -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), interrupts.held():
+    with pytest.raises(KeyboardInterrupt), interrupts.held():  # noqa: PT012 - the block is the subject
         send(signal.SIGTERM)
         done.append("first")
         send(signal.SIGINT)
@@ -43,7 +43,7 @@ def test_inside_a_held_block_a_signal_waits_for_the_end(interrupts: Interrupts) 
 
 def test_of_nested_blocks_the_outermost_raises(interrupts: Interrupts) -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), interrupts.held():
+    with pytest.raises(KeyboardInterrupt), interrupts.held():  # noqa: PT012 - the block is the subject
         with interrupts.held():
             send(signal.SIGTERM)
         done.append("after the inner block")
@@ -51,7 +51,7 @@ def test_of_nested_blocks_the_outermost_raises(interrupts: Interrupts) -> None:
 
 
 def test_an_error_of_the_block_is_not_replaced_by_the_signal(interrupts: Interrupts) -> None:
-    with pytest.raises(ValueError, match="what went wrong"), interrupts.held():
+    with pytest.raises(ValueError, match="went wrong"), interrupts.held():  # noqa: PT012 - the same
         send(signal.SIGTERM)
         raise ValueError("what went wrong")
 

@@ -32,9 +32,12 @@ def run(
     grace: float = 30.0,
     interrupts: Interrupts | None = None,
 ) -> Finished:
+    def passed_on(chunk: bytes) -> None:
+        on_output(chunk)
+
     return stream(
         python(code),
-        lambda chunk: on_output(chunk) and None,
+        passed_on,
         interrupts=interrupts or Interrupts(),
         timeout=timeout,
         grace=grace,
@@ -188,7 +191,7 @@ def test_a_second_signal_shortens_the_grace() -> None:
     code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     code += "print('ready', flush=True)\nwhile True: signal.pause()"
     finished = None
-    with pytest.raises(KeyboardInterrupt), interrupts.held():
+    with pytest.raises(KeyboardInterrupt), interrupts.held():  # noqa: PT012 - the block is the subject
         on_output = on_ready(interrupts, signal.SIGINT, signal.SIGTERM)
         finished = run(code, on_output, interrupts=interrupts)
     assert finished == Finished(ending=Ending.INTERRUPTED, code=-9)
