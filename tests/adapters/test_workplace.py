@@ -224,7 +224,7 @@ def test_a_name_says_what_it_is_and_fits(
     name = workplace.name(replace(request_, **change))
     assert name.startswith(beginning)
     assert AMI_NAME.fullmatch(name)
-    assert re.search(r"-\d{8}T\d{6}Z-[0-9a-f]{6}$", name)
+    assert re.search(r"-\d{8}T\d{6}Z-[0-9a-f]{10}$", name)
 
 
 def test_the_clock_and_the_time(workplace: LocalWorkplace) -> None:
