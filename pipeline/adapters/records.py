@@ -81,8 +81,7 @@ def _plain(image: Image) -> dict[str, object]:
 def _parse(key: str, document: Document) -> tuple[Image, Traces]:
     try:
         content = json.loads(document.data)
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']}")
+        _require_schema(content["schema"])
         fields = {**content["image"], "verdict": Verdict(content["image"]["verdict"])}
         traces = Traces(**{kind: tuple(names) for kind, names in content["traces"].items()})
         image = Image(**fields)
@@ -93,3 +92,8 @@ def _parse(key: str, document: Document) -> tuple[Image, Traces]:
             f"move {key} out of the store; images still lists what AWS has",
         ) from error
     return image, traces
+
+
+def _require_schema(number: object) -> None:
+    if number != SCHEMA:
+        raise ValueError(f"schema {number}")

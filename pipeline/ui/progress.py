@@ -67,6 +67,9 @@ class LiveProgress:
         from rich.console import Console  # noqa: PLC0415 - only a terminal needs rich
         from rich.live import Live  # noqa: PLC0415
 
+        # First, as Live asks for the table while it is made.
+        self._steps: dict[str, tuple[float, str]] = {}
+        self._began = time.monotonic()
         self._console = Console(file=stream, highlight=False)
         self._live = Live(
             console=self._console,
@@ -74,8 +77,6 @@ class LiveProgress:
             refresh_per_second=REFRESHES,
             transient=True,
         )
-        self._steps: dict[str, tuple[float, str]] = {}
-        self._began = time.monotonic()
 
     def report(self, event: Event) -> None:
         """Take the event in; the table is drawn a few times a second."""

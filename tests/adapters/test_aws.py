@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-import tenacity.nap
 from botocore.exceptions import (
     ClientError,
     EndpointConnectionError,
@@ -28,7 +28,7 @@ def client_error(code: str) -> ClientError:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
-    monkeypatch.setattr(tenacity.nap.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
     return waited
 
 
@@ -123,7 +123,8 @@ def test_a_client_is_made_once_for_each_region(aws: Clients) -> None:
     assert aws.ec2("us-east-1") is not aws.ec2("eu-west-1")
     assert aws.ec2("eu-west-1").meta.region_name == "eu-west-1"
     assert aws.autoscaling("eu-west-1").meta.service_model.service_name == "autoscaling"
-    assert "ami-pipeline" in aws.ec2("us-east-1").meta.config.user_agent
+    config: Any = aws.ec2("us-east-1").meta.config
+    assert "ami-pipeline" in config.user_agent
 
 
 USES: list[Callable[[Ec2Images], object]] = [

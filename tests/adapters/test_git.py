@@ -13,9 +13,8 @@ from pipeline.core.rules import check_version
 
 def git(*arguments: str) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=m"]
-    done = subprocess.run(
-        ["git", *identity, *arguments], check=True, capture_output=True, text=True
-    )  # noqa: S607 - git as users have it
+    argv = ["git", *identity, *arguments]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pipeline.adapters import leftovers as module
 from pipeline.adapters.aws import Clients
@@ -78,14 +79,13 @@ def test_without_traces_nothing_is_removed(leftovers: Ec2Leftovers, aws: Clients
 def test_a_group_that_stays_in_use_is_told_in_awss_words(
     leftovers: Ec2Leftovers, aws: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    used, other = group(aws, "packer_group"), group(aws, "other")
-    pair = {"GroupId": used}
-    aws.ec2(REGION).authorize_security_group_ingress(
-        GroupId=other,
-        IpPermissions=[
-            {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [pair]}
-        ],
-    )
+    group(aws, "packer_group")
+    in_use: Any = {"Error": {"Code": "DependencyViolation", "Message": "has a dependent object"}}
+
+    def refuse(**_: str) -> None:
+        raise ClientError(in_use, "DeleteSecurityGroup")
+
+    monkeypatch.setattr(aws.ec2(REGION), "delete_security_group", refuse)
     asked: list[float] = []
 
     def until(ask: Any, *, seconds: float) -> Any:
