@@ -125,9 +125,9 @@ def test_megabytes_arrive_whole_though_the_reader_is_slow() -> None:
 
 
 TRAP = """
-import signal, sys
-signal.signal(signal.SIGTERM, lambda *_: (print('told', flush=True), sys.exit(5)))
-print('ready', flush=True)
+import os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b"told\\n"), sys.exit(5)))
+os.write(1, b"ready\\n")
 signal.pause()
 """
 
