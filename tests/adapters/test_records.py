@@ -33,7 +33,7 @@ def test_a_record_is_plain_json_with_a_schema_number(
     records: ImageRecords, store: DirectoryStore
 ) -> None:
     records.write(an_image())
-    document = store.read("images/web-earlier.json")
+    document = store.read("bakes/web-earlier.json")
     assert document is not None
     content = json.loads(document.data)
     assert content["schema"] == 1
@@ -44,16 +44,33 @@ def test_a_record_is_plain_json_with_a_schema_number(
 
 def test_a_later_word_on_the_same_bake_replaces_the_earlier(records: ImageRecords) -> None:
     records.write(an_image())
-    records.write(an_image(name="template's own", verdict=Verdict.GOOD))
-    assert [(image.name, image.verdict) for image in records.all("web")] == [
-        ("template's own", "good")
-    ]
+    made = {"eu-central-1": "ami-1"}
+    records.write(an_image(name="template's own", ids=made, verdict=Verdict.GOOD))
+    [image] = records.all("web")
+    assert (image.name, image.verdict) == ("template's own", "good")
 
 
 def test_only_what_began_and_did_not_end_is_unfinished(records: ImageRecords) -> None:
     for verdict in Verdict:
         records.write(an_image(name=verdict, bake=verdict, verdict=verdict))
     assert [image.name for image, _ in records.unfinished("web")] == ["baking", "left"]
+
+
+def test_a_bake_that_ended_moves_from_the_bakes_to_the_images(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    records.write(an_image())
+    assert store.keys("") == ("bakes/web-earlier.json",)
+    records.write(an_image(ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD))
+    assert store.keys("") == ("images/web-earlier.json",)
+
+
+def test_a_bake_that_made_nothing_leaves_no_record(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    records.write(an_image())
+    records.write(an_image(verdict=Verdict.GONE))
+    assert store.keys("") == ()
 
 
 def test_a_bake_that_still_runs_is_not_unfinished(store: DirectoryStore) -> None:
@@ -71,7 +88,7 @@ def test_images_of_another_app_are_not_ours(records: ImageRecords) -> None:
 
 def written(store: DirectoryStore, records: ImageRecords) -> bytes:
     records.write(an_image())
-    document = store.read("images/web-earlier.json")
+    document = store.read("bakes/web-earlier.json")
     assert document is not None
     return document.data
 
@@ -92,12 +109,12 @@ def test_a_record_of_another_kind_is_refused_by_name(
 ) -> None:
     data = written(store, records)
     assert old in data
-    (store.folder / "images" / "web-earlier.json").write_bytes(data.replace(old, new, 1))
+    (store.folder / "bakes" / "web-earlier.json").write_bytes(data.replace(old, new, 1))
     with pytest.raises(RefusedError) as told:
         records.all("web")
-    assert told.value.where == "[state] images/web-earlier.json"
+    assert told.value.where == "[state] bakes/web-earlier.json"
     assert told.value.what.startswith("not a record this version can read: ")
-    assert told.value.now.startswith("move images/web-earlier.json out of the store")
+    assert told.value.now.startswith("move bakes/web-earlier.json out of the store")
 
 
 class Contested(DirectoryStore):

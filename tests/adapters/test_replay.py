@@ -214,15 +214,27 @@ def test_a_capture_ends_the_program_as_its_case_says(
     assert b"hunter2" not in b"".join([shown.out.encode(), shown.err.encode(), *written])
 
 
-@pytest.mark.parametrize("name", ["force", "fail", "sigterm-group"])
+def recorded() -> dict[str, str]:
+    paths = Path(".ami-pipeline").glob("*/*.json")
+    images = {path: json.loads(path.read_text())["image"] for path in paths}
+    return {path.parent.name: image["verdict"] for path, image in images.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "records"),
+    [
+        ("force", {"images": "good"}),
+        ("fail", {}),
+        ("sigterm-group", {}),
+        ("sigterm-fast-slow", {"bakes": "left"}),
+    ],
+)
 def test_the_record_says_how_the_bake_ended(
-    name: str, bake: Clients, scripted: ScriptedPacker
+    name: str, records: dict[str, str], bake: Clients, scripted: ScriptedPacker
 ) -> None:
     prepare(name, CASES[name], bake, scripted)
     run(["bake", "--version", "1.2.3"])
-    [record] = Path(".ami-pipeline/images").glob("*.json")
-    verdict = json.loads(record.read_text())["image"]["verdict"]
-    assert verdict == {"force": "good"}.get(name, "gone")
+    assert recorded() == records
 
 
 def test_an_image_finished_before_the_signal_is_kept_and_named(

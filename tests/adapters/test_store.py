@@ -68,6 +68,13 @@ class TestAnyStore:
         assert store.keys("images/") == ("images/a.json", "images/b.json")
         assert store.keys("environments/") == ("environments/x.json",)
 
+    def test_what_was_deleted_is_gone_and_twice_is_no_error(self, store: Store) -> None:
+        store.write("images/a.json", b"one", expected=None)
+        store.delete("images/a.json")
+        store.delete("images/a.json")
+        assert store.read("images/a.json") is None
+        assert store.keys("") == ()
+
     def test_of_two_writers_at_once_one_wins(self, store: Store) -> None:
         first = store.write("images/a.json", b"begin", expected=None)
         lost: list[bytes] = []

@@ -28,7 +28,11 @@ def test_two_bakes_differ_by_the_file_that_changed_and_the_second_one_serves(
 ) -> None:
     first = project.bake("1.0.0")
     assert first.code == 0, first.err
-    project.edit("packer/provision/app/app.service", "[Service]\n", "[Service]\nEnvironment=GREETING=changed\n")
+    project.edit(
+        "packer/provision/app/app.service",
+        "[Service]\n",
+        "[Service]\nEnvironment=GREETING=changed\n",
+    )
     second = project.bake("1.1.0")
     assert second.code == 0, second.err
     assert first.document["ami_id"] != second.document["ami_id"]

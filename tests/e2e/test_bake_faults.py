@@ -70,8 +70,16 @@ def test_an_image_name_that_is_taken_says_so(project: Project) -> None:
     project.edit("packer/app.pkr.hcl", "ami_name        = var.ami_name", 'ami_name = "taken"')
     first = project.bake("1.0.0")
     assert first.code == 4, first.err  # the template's own name is not the one we gave
-    project.edit("packer/app.pkr.hcl", 'variable "ami_name" {\n  type        = string', 'variable "unused" {\n  default = ""')
-    project.edit("packer/app.pkr.hcl", "default = \"\"\n  description = \"The image's name", "default = \"\"\n  description = \"The name")
+    project.edit(
+        "packer/app.pkr.hcl",
+        'variable "ami_name" {\n  type        = string',
+        'variable "unused" {\n  default = ""',
+    )
+    project.edit(
+        "packer/app.pkr.hcl",
+        'default = ""\n  description = "The image\'s name',
+        'default = ""\n  description = "The name',
+    )
     good = project.bake("1.0.0")
     assert good.code == 0, good.err
     check(project.bake("1.1.0"), 4, "is used by an existing AMI", "deregister")
@@ -138,7 +146,9 @@ def test_an_ami_that_does_not_become_available_is_removed(tmp_path: Path) -> Non
     with local_cloud.a_cloud(tmp_path / "cloud", speed=4) as slow:
         project = new_project(tmp_path / "project", slow)
         project.extra = {"AWS_POLL_DELAY_SECONDS": "1", "AWS_MAX_ATTEMPTS": "4"}
-        check(project.bake(), 4, "Error waiting for AMI", "aws_polling max_attempts", "removed: ami-")
+        check(
+            project.bake(), 4, "Error waiting for AMI", "aws_polling max_attempts", "removed: ami-"
+        )
         assert project.left_in_cloud() == NOTHING
 
 

@@ -89,9 +89,7 @@ def test_packer_leaves_no_instance_key_or_group_behind(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("isolation", ["plain", "user-namespaces"])
-def test_weaker_isolation_bakes_and_boots_the_same_template(
-    tmp_path: Path, isolation: str
-) -> None:
+def test_weaker_isolation_bakes_and_boots_the_same_template(tmp_path: Path, isolation: str) -> None:
     with local_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as weaker:
         image = bake(weaker, "weaker")
         assert service_of(weaker, image)["version"] == "weaker"
