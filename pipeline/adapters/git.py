@@ -47,4 +47,5 @@ def read_commit(folder: Path, environ: Mapping[str, str]) -> Commit:
 
 def as_version(described: str) -> str:
     """Return a tag's name as a version: what a version may not hold becomes a dash."""
-    return _UNUSABLE.sub("-", described).lstrip(".-_+")[:64]
+    single = re.sub(r"\.{2,}", ".", _UNUSABLE.sub("-", described))
+    return single.lstrip(".-_+")[:64]

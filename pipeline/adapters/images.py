@@ -72,8 +72,8 @@ class Ec2Images:
 
     def remove(self, image: Seen) -> None:
         """Deregister the image and delete its snapshots; those already gone are no error."""
-        ec2 = self._clients.ec2(image.region)
         with speaking_plainly(f"removing {image.id}", image.region):
+            ec2 = self._clients.ec2(image.region)
             _ignoring(NO_IMAGE, ec2.deregister_image, ImageId=image.id)
             for snapshot in image.snapshots:
                 _ignoring(NO_SNAPSHOT, ec2.delete_snapshot, SnapshotId=snapshot)
@@ -115,8 +115,8 @@ class Ec2Images:
         return found[0]
 
     def _owned(self, region: str, filters: list[FilterTypeDef]) -> tuple[Seen, ...]:
-        ec2 = self._clients.ec2(region)
         with speaking_plainly("listing images", region):
+            ec2 = self._clients.ec2(region)
             found = call(ec2.describe_images, Owners=["self"], Filters=filters)["Images"]
         seen = (_seen(image, region) for image in found)
         return tuple(sorted(seen, key=lambda image: image.created, reverse=True))

@@ -36,8 +36,8 @@ class Ec2Leftovers:
 
         Raises RefusedError with AWS's words where something cannot be removed.
         """
-        ec2 = self._clients.ec2(region)
         with speaking_plainly("removing what the bake left", region):
+            ec2 = self._clients.ec2(region)
             instances = _instances(ec2, traces, name)
             if instances:
                 call(ec2.terminate_instances, InstanceIds=list(instances))

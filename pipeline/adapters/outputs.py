@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.adapters.store import write_atomically
 from pipeline.core.errors import RefusedError
 from pipeline.core.model import BakeResult, Image
 
-_PLAIN = re.compile(r"[A-Za-z0-9._+:/@-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
 
 
 def write_tfvars(path: Path, image: Image) -> None:
@@ -34,12 +35,18 @@ def write_tfvars(path: Path, image: Image) -> None:
         "version": image.version,
         "app_version": image.version,
     }
-    try:
+    with _told(f"[bake] tfvars {path}", image):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(values, indent=2).encode() + b"\n", mode=0o644)
+
+
+@contextmanager
+def _told(where: str, image: Image) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise RefusedError(
-            f"[bake] tfvars {path}",
+            where,
             error.strerror or str(error),
             f"make it writable, then run again: the image {image.id} is kept and will be found",
         ) from error
@@ -54,12 +61,15 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
     image = result.image
     pairs = {"ami_id": image.id, "image_name": image.name, "version": image.version}
     if output := environ.get("GITHUB_OUTPUT"):
-        _append(Path(output), "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs))
+        with _told(f"GITHUB_OUTPUT {output}", image):
+            _append(Path(output), "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs))
     if summary := environ.get("GITHUB_STEP_SUMMARY"):
-        _append(Path(summary), _summary(result))
+        with _told(f"GITHUB_STEP_SUMMARY {summary}", image):
+            _append(Path(summary), _summary(result))
     if dotenv is not None:
         lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
-        write_atomically(dotenv, lines.encode(), mode=0o644)
+        with _told(f"[bake] dotenv {dotenv}", image):
+            write_atomically(dotenv, lines.encode(), mode=0o644)
 
 
 def _append(path: Path, text: str) -> None:

@@ -180,7 +180,9 @@ class Packer:
         self.report(StepBegan(build=build, text=text))
 
     def _init(self, request: BakeRequest) -> None:
-        if request.template.suffix == ".json" or _numbers(self.version()) < WITH_INIT:
+        name = request.template.name
+        old_style = name.endswith(".json") and not name.endswith(".pkr.json")
+        if old_style or _numbers(self.version()) < WITH_INIT:
             return
         folder = request.template if request.template.is_dir() else request.template.parent
         plugins = folder / "init"
@@ -269,8 +271,13 @@ def runs_here(logs: Path, bake: str) -> bool | None:
 
 @contextmanager
 def _private_file(path: Path) -> Iterator[Callable[[bytes], object]]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise RefusedError(
+            f"the log {path}", error.strerror or str(error), "make its folder writable for you"
+        ) from error
     with os.fdopen(handle, "wb", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file.write
@@ -340,9 +347,10 @@ def read_manifest(path: Path) -> dict[str, str] | None:
     """
     try:
         builds = json.loads(path.read_bytes())["builds"]
-    except (OSError, ValueError, KeyError):
+        parts = [part for one in builds for part in one["artifact_id"].split(",")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    pairs = (part.split(":", 1) for one in builds for part in one["artifact_id"].split(","))
+    pairs = (part.split(":", 1) for part in parts)
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1].startswith("ami-")}  # noqa: PLR2004 - region and id
 
 

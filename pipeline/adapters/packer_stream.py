@@ -41,7 +41,8 @@ _TRACES = {
     "images": re.compile(rb"AMI: (ami-[0-9a-f]+)"),
     "sources": re.compile(rb"Found Image ID: (ami-[0-9a-f]+)"),
 }
-_TRACE_WORDS = (b": Creating temporary ", b": Instance ID: ", b": AMI: ", b": Found Image ID: ")
+_MAKING = re.compile(rb"(?:Creating|Registering) (?:\w+ )*AMI\b")
+_TRACE_WORDS = (b": Creating ", b": Registering ", b": Instance ID: ", b": Found Image ID: ")
 
 
 def unescape(argument: bytes) -> str:
@@ -89,7 +90,7 @@ class Stream:
     records: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-    first_seen: dict[str, dict[bytes, str]] = field(default_factory=dict)
+    named: dict[str, dict[bytes, str]] = field(default_factory=dict)
     last_lines: dict[bytes, deque[bytes]] = field(default_factory=dict)
 
     def images(self) -> dict[str, dict[str, str]]:
@@ -115,7 +116,7 @@ class Stream:
 
     @property
     def traces(self) -> Traces:
-        """The temporary things each build named, before any provisioner ran."""
+        """The things each build named: temporary ones before any provisioner ran, and its AMI."""
         return Traces(**{kind: self._seen(kind) for kind in _TRACES if kind != "sources"})
 
     @property
@@ -125,7 +126,7 @@ class Stream:
         return sources.pop() if len(sources) == 1 else ""
 
     def _seen(self, kind: str) -> tuple[str, ...]:
-        return tuple(self.first_seen.get(kind, {}).values())
+        return tuple(self.named.get(kind, {}).values())
 
 
 class StreamReader:
@@ -152,6 +153,8 @@ class StreamReader:
         self._rest = b""
         self._inside_line = False
         self._may_trace = False
+        self._launched: set[bytes] = set()
+        self._making: set[bytes] = set()
         self._steps: list[tuple[bytes, bytes]] = []
 
     def feed(self, chunk: bytes) -> None:
@@ -199,22 +202,41 @@ class StreamReader:
         if kept is None:
             kept = self.stream.last_lines[build] = deque(maxlen=LAST_LINES)
         kept.append(said[:LONGEST_LINE])
-        if self._may_trace:
-            self._trace(build, said)
+        if (self._may_trace or self._making) and not build.endswith(b")"):
+            self._trace(kind, build, said)
         if kind == b"error":
             self.stream.problems.append(unescape(text).strip())
         elif build and kind == b"say" and text.startswith(b"==>"):
             self._steps.append((build, said))
-        elif said.startswith(b"Cleanly cancelled builds"):
+        elif not build and said.startswith(b"Cleanly cancelled builds"):
             self.stream.cancelled = True
         if self._keep_text:
             self.stream.said.append(unescape(text))
 
-    def _trace(self, build: bytes, said: bytes) -> None:
-        """Keep the first name of each kind: later ones may be a provisioner's words."""
-        for kind, pattern in _TRACES.items():
-            if found := pattern.match(said):
-                self.stream.first_seen.setdefault(kind, {}).setdefault(build, found[1].decode())
+    def _trace(self, kind: bytes, build: bytes, said: bytes) -> None:
+        """Keep what Packer itself says it made; provisioners can print the same words.
+
+        The temporary things and the source are named before the instance's id, and so
+        before any provisioner. The AMI is named in the line after the one that says it is
+        being made; up to 1.12 no provisioner can `say`, and later the last such pair is
+        Packer's, as provisioners have ended by then.
+        """
+        if build in self._making:
+            self._making.discard(build)
+            self._note("images", build, said)
+        elif kind == b"say" and _MAKING.match(said):
+            self._making.add(build)
+        elif build not in self._launched:
+            for what in ("key_pairs", "security_groups", "sources"):
+                self._note(what, build, said)
+            if self._note("instances", build, said):
+                self._launched.add(build)
+
+    def _note(self, what: str, build: bytes, said: bytes) -> bool:
+        found = _TRACES[what].match(said)
+        if found:
+            self.stream.named.setdefault(what, {})[build] = found[1].decode()
+        return found is not None
 
     def _record(self, line: bytes) -> None:
         target, kind, arguments = _place(line.split(b","))
@@ -254,7 +276,8 @@ def _split(text: bytes) -> tuple[bytes, bytes]:
     Packer puts `==>`, `-->` or four spaces before a build's name (packer/ui.go, `TargetedUI`);
     a text of several lines has them before each.
     """
-    text = text.lstrip(b"\\n") if text.startswith(b"\\n") else text
+    while text.startswith(b"\\n"):
+        text = text[2:]
     if text[:4] in {b"==> ", b"    ", b"--> "}:
         end = text.find(b": ", 4)
         if end > 0:
@@ -268,4 +291,8 @@ def _place(fields: list[bytes]) -> tuple[str, str, tuple[str, ...]]:
     if fields[1]:
         at = next((i for i in range(2, len(fields)) if fields[i] in _PLACED_TYPES), 2)
     target = b",".join(fields[1:at]).decode("utf-8", "replace")
-    return target, fields[at].decode(), tuple(unescape(field) for field in fields[at + 1 :])
+    return (
+        target,
+        fields[at].decode("utf-8", "replace"),
+        tuple(unescape(field) for field in fields[at + 1 :]),
+    )

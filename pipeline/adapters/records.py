@@ -81,13 +81,19 @@ def _plain(image: Image) -> dict[str, object]:
 def _parse(key: str, document: Document) -> tuple[Image, Traces]:
     try:
         content = json.loads(document.data)
+        _require_schema(content["schema"])
         fields = {**content["image"], "verdict": Verdict(content["image"]["verdict"])}
-        traces = {kind: tuple(names) for kind, names in content["traces"].items()}
+        traces = Traces(**{kind: tuple(names) for kind, names in content["traces"].items()})
         image = Image(**fields)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefusedError(
             f"[state] {key}",
             f"not a record this version can read: {error}",
             f"move {key} out of the store; images still lists what AWS has",
         ) from error
-    return image, Traces(**traces)
+    return image, traces
+
+
+def _require_schema(number: object) -> None:
+    if number != SCHEMA:
+        raise ValueError(f"schema {number}")

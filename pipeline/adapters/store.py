@@ -84,6 +84,8 @@ class DirectoryStore:
         """Write by rename, under a lock that all writers of the directory take."""
         path = self.folder / key
         try:
+            # The mode is that of the last folder alone, so each is made on its own.
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._locked():
                 current = self.read(key)

@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.adapters.interrupts import Interrupts
+from pipeline.core.errors import ConfigurationError
 from pipeline.core.model import BakeRequest
 
 _SKIPPED = frozenset({".git", ".terraform", "packer_cache", "__pycache__", ".ami-pipeline"})
 _SCHEME = b"ami-pipeline fingerprint 1\n"
+_LONGEST_AMI_NAME = 128
 
 
 class LocalWorkplace:
@@ -34,10 +36,12 @@ class LocalWorkplace:
         The template's folder and the inputs (names, content, executable bit), the
         variables but not the secrets, app, version and environment, the source
         image, Packer's version, the regions, and what is not committed.
+        Raises ConfigurationError where an input cannot be read.
         """
         digest = hashlib.sha256(_SCHEME)
         facts = {
             "app": request.app,
+            "template": request.template.name,
             "version": request.version,
             "environment": request.environment,
             "source_ami": source_ami,
@@ -49,20 +53,31 @@ class LocalWorkplace:
             "changes": request.commit.changes,
         }
         digest.update(json.dumps(facts, sort_keys=True).encode())
-        for folder in (request.template.parent, *request.inputs):
-            for line in _contents(folder):
-                digest.update(line)
+        template = request.template
+        folder = template if template.is_dir() else template.parent
+        try:
+            for number, start in enumerate((folder, *request.inputs)):
+                digest.update(b"%d\n" % number)
+                for line in _contents(start):
+                    digest.update(line)
+        except OSError as error:
+            raise ConfigurationError(
+                "[bake] inputs",
+                f"{error.filename}: {error.strerror}",
+                "correct inputs in pipeline.toml, or make the file readable for you",
+            ) from error
         return digest.hexdigest()
 
     def name(self, request: BakeRequest) -> str:
-        """Return a new image name: app, environment, version, UTC seconds and six random digits.
+        """Return a new image name: app, environment, version, UTC seconds and ten random digits.
 
         An AMI name takes letters, digits and ().-/_'@[] and is 3 to 128 long (EC2
-        API, `CreateImage`); a version's `+` becomes `_`.
+        API, `CreateImage`); a version's `+` becomes `_`, and its end goes where it is too long.
         """
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        parts = (request.app, request.environment, request.version.replace("+", "_"), stamp)
-        return "-".join([*(part for part in parts if part), secrets.token_hex(3)])
+        end = f"-{stamp}-{secrets.token_hex(5)}"
+        parts = (request.app, request.environment, request.version.replace("+", "_"))
+        return "-".join(part for part in parts if part)[: _LONGEST_AMI_NAME - len(end)] + end
 
     def now(self) -> str:
         """Return the time, UTC, ISO 8601."""
@@ -95,7 +110,11 @@ def _files(start: Path) -> Iterable[Path]:
         return
     for folder, names, files in os.walk(start):
         names[:] = [name for name in names if name not in _SKIPPED]
-        yield from (Path(folder, name) for name in files if not name.endswith(".auto.tfvars.json"))
+        ours = ".auto.tfvars.json"
+        for path in (Path(folder, name) for name in files if not name.endswith(ours)):
+            # A pipe or a socket has no content, and reading one would block.
+            if path.is_symlink() or path.is_file():
+                yield path
 
 
 def baked_by(environ: Mapping[str, str]) -> str:

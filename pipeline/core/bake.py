@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.core.cleanup import Swept, sweep
-from pipeline.core.errors import ConfigurationError, PipelineError
+from pipeline.core.cleanup import Remains, Swept, sweep
+from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Noted, Report
-from pipeline.core.failures import stranded, told
+from pipeline.core.failures import stranded, told, unjudged
 from pipeline.core.judge import (
     complaints_of_build,
     complaints_of_images,
@@ -147,7 +147,7 @@ class Bakery:
             with self.workplace.shield():
                 known = tuple((image.region, ami) for ami in traces.images)
                 swept = self._sweep(
-                    plan.request, image.name, traces, known=known, keep_finished=True
+                    plan, image, image.name, traces, known=known, keep_finished=True
                 )
                 if swept.trouble:
                     raise stranded(image.name, swept)
@@ -198,8 +198,12 @@ class Bakery:
         if not plan.source_ami:
             plan = replace(plan, source_ami=built.source_ami)
         named = name if "ami_name" in template.variables else ""
-        image = self._judged(plan, intent, named, built)
-        self.records.write(image)
+        try:
+            image = self._judged(plan, intent, named, built)
+            self.records.write(image)
+        except RefusedError as error:
+            # Refused means that nothing was touched, and Packer has run.
+            raise unjudged(name, built, error) from error
         return image, How.BAKED, built.log
 
     def _judged(self, plan: Plan, intent: Image, name: str, built: BuildReport) -> Image:
@@ -227,12 +231,12 @@ class Bakery:
         self, plan: Plan, intent: Image, name: str, built: BuildReport, complaints: tuple[str, ...]
     ) -> PipelineError:
         cancelled = built.ending is not Ending.EXITED
-        known = [*ids_by_region(built).items()]
+        known = [pair for images in built.images.values() for pair in images.items()]
         known += [(plan.request.region, ami) for ami in built.traces.images]
         swept = Swept()
         if built.traces != Traces() or known:
             swept = self._sweep(
-                plan.request, name, built.traces, known=tuple(known), keep_finished=cancelled
+                plan, intent, name, built.traces, known=tuple(known), keep_finished=cancelled
             )
         left = Verdict.LEFT if swept.kept or swept.trouble else Verdict.GONE
         self.records.write(intent.with_verdict(left), built.traces)
@@ -242,20 +246,20 @@ class Bakery:
 
     def _sweep(
         self,
-        request: BakeRequest,
+        plan: Plan,
+        intent: Image,
         name: str,
         traces: Traces,
         *,
-        known: tuple[tuple[str, str], ...] = (),
+        known: tuple[tuple[str, str], ...],
         keep_finished: bool,
     ) -> Swept:
+        """Sweep the region that bake built in, which may no longer be configured, and ours."""
         return sweep(
             self.images,
             self.leftovers,
-            regions=request.all_regions,
-            name=name,
-            traces=traces,
-            known=known,
+            Remains(name=name, traces=traces, known=known, since=intent.created),
+            regions=tuple(dict.fromkeys([intent.region, *plan.request.all_regions])),
             keep_finished=keep_finished,
         )
 

@@ -10,12 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 
 from pipeline.core.errors import RefusedError
 from pipeline.core.judge import finished
 from pipeline.core.model import Seen, Traces
 from pipeline.core.ports import Images, Leftovers
+
+SKEW = timedelta(minutes=5)
+"""How far our clock may be off: EC2 refuses requests signed more than that beside its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remains:
+    """How to find what a bake left: by `name` where it was ours, by the ids in `known`.
+
+    `known` holds pairs of region and id; one older than `since`, when the bake began,
+    is not the bake's: an id read from output may be a provisioner's word.
+    """
+
+    name: str
+    traces: Traces
+    known: Sequence[tuple[str, str]]
+    since: str
 
 
 @dataclass(kw_only=True, slots=True)
@@ -30,24 +48,21 @@ class Swept:
 def sweep(
     images: Images,
     leftovers: Leftovers,
+    remains: Remains,
     *,
     regions: Sequence[str],
-    name: str,
-    traces: Traces,
-    known: Sequence[tuple[str, str]],
     keep_finished: bool,
 ) -> Swept:
     """Remove what a bake left in these regions (the build region first).
 
-    Images are found by `name` where it was ours, and by the ids in `known`
-    (region, id). With `keep_finished`, an image that is available in every region
-    is kept; part of one never is.
+    With `keep_finished`, an image that is available in every region is kept; part of
+    one never is.
     """
     swept = Swept()
-    _attempt(swept, partial(_remove_temporary, swept, leftovers, regions[0], name, traces))
+    _attempt(swept, partial(_remove_temporary, swept, leftovers, regions[0], remains))
     found: dict[str, tuple[Seen, ...]] = dict.fromkeys(regions, ())
     for region in regions:
-        _attempt(swept, partial(_find, images, region, name, known, found))
+        _attempt(swept, partial(_find, images, region, remains, found))
     if keep_finished and finished({region: _only(found[region]) for region in regions}):
         swept.kept = {region: found[region][0] for region in regions}
         return swept
@@ -56,23 +71,19 @@ def sweep(
     return swept
 
 
-def _remove_temporary(
-    swept: Swept, leftovers: Leftovers, region: str, name: str, traces: Traces
-) -> None:
-    swept.removed.extend(leftovers.remove(region, traces, name))
+def _remove_temporary(swept: Swept, leftovers: Leftovers, region: str, remains: Remains) -> None:
+    swept.removed.extend(leftovers.remove(region, remains.traces, remains.name))
 
 
 def _find(
-    images: Images,
-    region: str,
-    name: str,
-    known: Sequence[tuple[str, str]],
-    found: dict[str, tuple[Seen, ...]],
+    images: Images, region: str, remains: Remains, found: dict[str, tuple[Seen, ...]]
 ) -> None:
-    by_name = images.named(region, name) if name else ()
-    by_id = (images.seen(region, image_id) for where, image_id in known if where == region)
-    every = [*by_name, *(image for image in by_id if image)]
-    found[region] = tuple({image.id: image for image in every}.values())
+    by_name = images.named(region, remains.name) if remains.name else ()
+    ids = (image_id for where, image_id in remains.known if where == region)
+    by_id = (images.seen(region, image_id) for image_id in ids)
+    oldest = datetime.fromisoformat(remains.since) - SKEW
+    mine = (each for each in by_id if each and datetime.fromisoformat(each.created) >= oldest)
+    found[region] = tuple({image.id: image for image in [*by_name, *mine]}.values())
 
 
 def _only(listed: tuple[Seen, ...]) -> Seen | None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from pipeline.core.cleanup import Swept
-from pipeline.core.errors import FailedError, InterruptedRunError, PipelineError, StrandedError
+from pipeline.core.errors import (
+    FailedError,
+    InterruptedRunError,
+    PipelineError,
+    RefusedError,
+    StrandedError,
+)
 from pipeline.core.model import BuildReport, Ending
 from pipeline.core.remedies import remedy_for
 
@@ -32,6 +38,21 @@ def stranded(name: str, swept: Swept) -> StrandedError:
         "\n".join(facts),
         "run ami-pipeline bake again once AWS answers: it cleans up first; "
         f"or look for instances tagged ami-pipeline:bake={name}",
+    )
+
+
+def unjudged(name: str, built: BuildReport, refusal: RefusedError) -> StrandedError:
+    """Return the error of a bake whose image could not be verified, tagged or recorded."""
+    made = [f"{ami} in {region}" for ids in built.images.values() for region, ami in ids.items()]
+    facts = [
+        f"{refusal.where}: {refusal.what}",
+        f"packer ended and made: {', '.join(made) or 'nothing it named'}",
+        f"full log: {built.log}",
+    ]
+    return StrandedError(
+        f"judging {name}",
+        "\n".join(facts),
+        f"{refusal.now}; then bake again: it takes over or removes what is there",
     )
 
 

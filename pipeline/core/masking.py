@@ -35,21 +35,22 @@ def forms(secret: str) -> frozenset[bytes]:
 
 
 def _encodings(secret: str) -> set[bytes]:
-    raw = secret.encode()
-    hexed, quoted = raw.hex(), quote(secret, safe="")
-    return {
-        raw,
-        json.dumps(secret)[1:-1].encode(),
-        json.dumps(secret, ensure_ascii=False)[1:-1].encode(),
-        shlex.quote(secret).strip("'").encode(),
-        hexed.encode(),
-        hexed.upper().encode(),
-        quoted.encode(),
-        quote(secret).encode(),
-        quote_plus(secret).encode(),
-        _lower_escapes(quoted).encode(),
-        *_base64_forms(raw),
+    # An environment variable that is not UTF-8 reaches us with stand-in characters.
+    raw = secret.encode("utf-8", "surrogateescape")
+    hexed, quoted = raw.hex(), quote(raw, safe="")
+    texts = {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        shlex.quote(secret).strip("'"),
+        hexed,
+        hexed.upper(),
+        quoted,
+        quote(raw),
+        quote_plus(raw),
+        _lower_escapes(quoted),
     }
+    return {text.encode("utf-8", "surrogateescape") for text in texts} | _base64_forms(raw)
 
 
 def _lower_escapes(quoted: str) -> str:
@@ -103,10 +104,22 @@ class Masker:
         """Return how many of these bytes can be masked now without cutting a secret in two.
 
         What follows may begin with the rest of a secret that `data` ends in, so
-        the longest such ending is held back.
+        the longest such ending is held back, and with it a whole secret that reaches
+        into it.
         """
+        end = len(data)
         for size in range(min(self.longest - 1, len(data)), 0, -1):
-            ending = data[-size:]
-            if any(form.startswith(ending) for form in self._forms):
-                return len(data) - size
-        return len(data)
+            if any(form.startswith(data[-size:]) for form in self._forms):
+                end = len(data) - size
+                break
+        while (start := self._reaching_over(data, end)) < end:
+            end = start
+        return end
+
+    def _reaching_over(self, data: bytes, end: int) -> int:
+        """Return where the first secret begins that `end` would cut, or `end`."""
+        starts = (
+            data.find(form, max(end - len(form) + 1, 0), end + len(form) - 1)
+            for form in self._forms
+        )
+        return min((start for start in starts if start >= 0), default=end)

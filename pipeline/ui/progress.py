@@ -67,6 +67,7 @@ class LiveProgress:
         from rich.console import Console  # noqa: PLC0415 - only a terminal needs rich
         from rich.live import Live  # noqa: PLC0415
 
+        # First, as Live asks for the table while it is made.
         self._steps: dict[str, tuple[float, str]] = {}
         self._began = time.monotonic()
         self._console = Console(file=stream, highlight=False)

@@ -22,7 +22,7 @@ def one_line(text: str, width: int = 0) -> str:
     text = _ESCAPES.sub("", text.replace("\t", " "))
     lines = re.split(r"[\r\n]+", text.strip())
     text = " ".join("".join(c for c in line if not _hidden(c)).strip() for line in lines)
-    text = _COMMANDS.sub("# #", text)
+    text = _COMMANDS.sub("# #", text.strip())
     if text.startswith("::"):
         text = ": " + text[1:]
     return text if not width or len(text) <= width else text[: width - 3] + "..."
@@ -34,7 +34,7 @@ def _hidden(character: str) -> bool:
 
 def duration(seconds: float) -> str:
     """Return `4.2 s`, `3 min 12 s` or `1 h 05 min`."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
+    if round(seconds, 1) < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004 - an hour
@@ -47,7 +47,7 @@ def age(created: str, now: datetime) -> str:
     """Return how long ago an ISO 8601 time was, in its largest unit: `3 d`, `5 h`, `2 min`."""
     try:
         seconds = (now - datetime.fromisoformat(created)).total_seconds()
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError for a time without a zone
         return "?"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

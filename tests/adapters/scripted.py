@@ -1,0 +1,120 @@
+"""A `packer` that does what a test says: it replays output and remembers how it was called."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+VERSION = b"1,,version,1.6.6\n1,,version-prelease,\n1,,version-commit,\n1,,ui,say,Packer v1.6.6\n"
+
+_PROGRAM = """#!{python} -SsE
+import json, os, signal, stat, sys, time
+
+folder = os.path.dirname(os.path.abspath(__file__))
+verb = sys.argv[1]
+call = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}
+for argument in sys.argv:
+    if argument.startswith("-var-file="):
+        path = argument.partition("=")[2]
+        call["variables"] = json.load(open(path))
+        call["var_file"] = path
+        call["mode"] = stat.S_IMODE(os.stat(path).st_mode)
+        call["folder_mode"] = stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
+with open(os.path.join(folder, "calls"), "a") as calls:
+    calls.write(json.dumps(call) + "\\n")
+script = json.load(open(os.path.join(folder, verb + ".json")))
+output = open(os.path.join(folder, verb + ".out"), "rb").read()
+if script["manifest"]:
+    with open(call["variables"]["manifest"], "w") as file:
+        file.write(script["manifest"])
+pause = script["interrupted_before"].encode()
+before, found, after = output.partition(pause) if pause else (output, b"", b"")
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+sys.stdout.buffer.write(before)
+sys.stdout.flush()
+if found:
+    os.kill(os.getppid(), signal.SIGINT)
+if found or script["hangs"]:
+    while not told:
+        time.sleep(0.01)
+sys.stdout.buffer.write(found + after)
+sys.stdout.flush()
+if script["code"] < 0:
+    os.kill(os.getpid(), -script["code"])
+sys.exit(script["code"])
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptedPacker:
+    """The program and what it is to answer; without a script for a verb it fails."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> ScriptedPacker:
+        """Write the program into a new folder; it knows its version."""
+        folder.mkdir()
+        program = folder / "packer"
+        program.write_text(_PROGRAM.format(python=sys.executable))
+        program.chmod(0o755)
+        packer = cls(folder=folder)
+        packer.on("version", VERSION)
+        packer.on("inspect", b"")
+        packer.on("validate", b"")
+        return packer
+
+    def on(
+        self,
+        verb: str,
+        output: bytes,
+        *,
+        code: int = 0,
+        hangs: bool = False,
+        interrupted_before: bytes = b"",
+        manifest: str = "",
+    ) -> None:
+        """Say what a verb prints and how it ends.
+
+        `hangs` waits for SIGTERM after the output; `interrupted_before` sends SIGINT to
+        whoever started it when it comes to these bytes, and waits for SIGTERM.
+        """
+        script: dict[str, Any] = {
+            "code": code,
+            "hangs": hangs,
+            "interrupted_before": interrupted_before.decode(),
+            "manifest": manifest,
+        }
+        (self.folder / f"{verb}.json").write_text(json.dumps(script))
+        (self.folder / f"{verb}.out").write_bytes(output)
+
+    @property
+    def path(self) -> str:
+        """A PATH on which this program comes first."""
+        return f"{self.folder}{os.pathsep}{os.defpath}"
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """How it was called, in order."""
+        log = self.folder / "calls"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def call(self, verb: str) -> dict[str, Any]:
+        """Return the one call of a verb."""
+        [call] = [call for call in self.calls if call["argv"][0] == verb]
+        return call
+
+
+def inspected(variables: tuple[str, ...], builds: tuple[str, ...]) -> bytes:
+    """Return what `packer inspect -machine-readable` prints for an old JSON template."""
+    lines = [
+        "1,,ui,say,Packer Inspect: JSON mode",
+        *(f"1,,template-variable,{name},,0" for name in variables),
+        *(f"1,,template-builder,{name},amazon-ebs" for name in builds),
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.adapters.outputs import write_ci, write_tfvars
+from pipeline.core.errors import RefusedError
+from pipeline.core.model import BakeResult, How
+from tests.fakes import an_image
+
+IMAGE = an_image(
+    ids={"eu-central-1": "ami-1", "us-east-1": "ami-2"}, region="eu-central-1", name="web-1.2.3-x"
+)
+RESULT = BakeResult(image=IMAGE, how=How.BAKED, seconds=61.4)
+
+
+def test_the_tfvars_are_written_to_the_letter(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "ami.auto.tfvars.json"
+    write_tfvars(path, IMAGE)
+    assert json.loads(path.read_text()) == {
+        "ami_id": "ami-1",
+        "ami_ids": {"eu-central-1": "ami-1", "us-east-1": "ami-2"},
+        "app": "web",
+        "app_version": "1.2.3",
+        "version": "1.2.3",
+    }
+    assert path.read_text().startswith('{\n  "ami_id": "ami-1",\n')
+    assert path.read_text().endswith("}\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_hostile_text_stays_text_in_the_tfvars(tmp_path: Path) -> None:
+    path = tmp_path / "x.tfvars.json"
+    hostile = replace(IMAGE, version='1"}\nami_id = "ami-bad"\n${file("x")}')
+    write_tfvars(path, hostile)
+    assert json.loads(path.read_text())["version"] == hostile.version
+    assert json.loads(path.read_text())["ami_id"] == "ami-1"
+
+
+def test_tfvars_that_cannot_be_written_are_a_refusal_that_keeps_the_image(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RefusedError) as told:
+        write_tfvars(tmp_path / "file" / "x.tfvars.json", IMAGE)
+    assert "the image ami-1 is kept" in told.value.now
+
+
+def test_outside_ci_nothing_is_written(tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    write_ci(RESULT, {}, None)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_github_gets_its_outputs_and_a_summary_after_what_is_there(tmp_path: Path) -> None:
+    output, summary = tmp_path / "output", tmp_path / "summary"
+    output.write_text("earlier=1\n")
+    write_ci(RESULT, {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}, None)
+    assert output.read_text() == (
+        "earlier=1\nami_id=ami-1\nimage_name=web-1.2.3-x\nversion=1.2.3\n"
+    )
+    assert summary.read_text() == (
+        "### Image ami-1\n\n| | |\n|---|---|\n"
+        "| app | `web` |\n| version | `1.2.3` |\n| name | `web-1.2.3-x` |\n"
+        "| eu-central-1 | `ami-1` |\n| us-east-1 | `ami-2` |\n"
+        "| source | `ami-50000000` |\n| how | `baked in 61 s` |\n\n"
+    )
+
+
+def test_gitlab_gets_a_dotenv_file_written_over(tmp_path: Path) -> None:
+    dotenv = tmp_path / "bake.env"
+    dotenv.write_text("OLD=1\n")
+    write_ci(RESULT, {}, dotenv)
+    assert dotenv.read_text() == "AMI_ID=ami-1\nIMAGE_NAME=web-1.2.3-x\nVERSION=1.2.3\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["x\nFORGED=1", "x\rFORGED=1", "x\u2028y", "$(reboot)", "a`b`", "x\0", 'a"b', "a;b"]
+)
+def test_no_value_can_begin_a_second_line(tmp_path: Path, name: str) -> None:
+    hostile = replace(RESULT, image=replace(IMAGE, name=name))
+    output, dotenv = tmp_path / "output", tmp_path / "bake.env"
+    for environ, path in (({"GITHUB_OUTPUT": str(output)}, None), ({}, dotenv)):
+        with pytest.raises(ValueError, match="not a plain value"):
+            write_ci(hostile, environ, path)
+    assert not output.exists()
+    assert not dotenv.exists()
+
+
+@pytest.mark.parametrize("name", ["my app (1)", "a/b.c'd[e]@f_g", "x" * 128])
+def test_any_name_an_ami_may_have_can_be_written(tmp_path: Path, name: str) -> None:
+    write_ci(replace(RESULT, image=replace(IMAGE, name=name)), {}, tmp_path / "bake.env")
+    assert f"IMAGE_NAME={name}\n" in (tmp_path / "bake.env").read_text()
+
+
+PLACES: list[Any] = [
+    lambda path: ({"GITHUB_OUTPUT": str(path)}, None),
+    lambda path: ({"GITHUB_STEP_SUMMARY": str(path)}, None),
+    lambda path: ({}, path),
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_file_of_ci_that_cannot_be_written_is_a_refusal(tmp_path: Path, place: Any) -> None:
+    (tmp_path / "file").touch()
+    environ, dotenv = place(tmp_path / "file" / "x")
+    with pytest.raises(RefusedError) as told:
+        write_ci(RESULT, environ, dotenv)
+    assert "ami-1 is kept" in told.value.now

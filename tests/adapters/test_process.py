@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.process import Command, Finished, capture, stream
+from pipeline.core.model import Ending
+
+GRANDCHILD = """
+import os, signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-S", "-c", "import signal; signal.pause()"])
+print(child.pid, flush=True)
+"""
+
+
+def python(code: str) -> Command:
+    return Command(argv=[sys.executable, "-S", "-c", code], cwd=Path.cwd(), env={"GIVEN": "only"})
+
+
+def run(
+    code: str,
+    on_output: Callable[[bytes], object] = lambda _: None,
+    *,
+    timeout: float = 30.0,
+    grace: float = 30.0,
+    interrupts: Interrupts | None = None,
+) -> Finished:
+    def passed_on(chunk: bytes) -> None:
+        on_output(chunk)
+
+    return stream(
+        python(code),
+        passed_on,
+        interrupts=interrupts or Interrupts(),
+        timeout=timeout,
+        grace=grace,
+    )
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; the one who adopted it may still have to collect it."""
+    for _ in range(1000):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def test_a_short_command_gives_its_code_and_all_it_printed() -> None:
+    code = "import sys; print('out', flush=True); sys.stderr.write('err'); sys.exit(3)"
+    assert capture(python(code), timeout=30) == (3, b"out\nerr")
+
+
+def test_a_child_sees_the_environment_given_and_an_empty_input() -> None:
+    code = "import os, sys; print(sorted(os.environ), sys.stdin.read() == '')"
+    _, output = capture(python(code), timeout=30)
+    assert b"'GIVEN'" in output
+    assert b"HOME" not in output
+    assert output.endswith(b"True\n")
+
+
+def test_a_child_has_a_session_of_its_own() -> None:
+    _, output = capture(python("import os; print(os.getsid(0) == os.getpid())"), timeout=30)
+    assert output == b"True\n"
+
+
+def test_a_short_command_that_does_not_end_is_killed_with_its_children() -> None:
+    code = GRANDCHILD + "open('pid', 'w').write(str(child.pid)); signal.pause()"
+    with pytest.raises(TimeoutError, match=r"did not end within 1\.5 s"):
+        capture(python(code), timeout=1.5)
+    assert is_gone(int(Path("pid").read_text()))
+
+
+def test_a_program_that_is_not_there_is_told_as_python_does() -> None:
+    command = Command(argv=["no-such-program"], cwd=Path.cwd(), env={})
+    with pytest.raises(FileNotFoundError):
+        capture(command, timeout=1)
+
+
+@pytest.mark.parametrize("code", [0, 1, 77])
+def test_a_streamed_child_ends_with_its_code(code: int) -> None:
+    assert run(f"import sys; sys.exit({code})") == Finished(ending=Ending.EXITED, code=code)
+
+
+def test_a_child_that_dies_of_a_signal_has_a_negative_code() -> None:
+    finished = run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert finished == Finished(ending=Ending.EXITED, code=-9)
+
+
+def test_output_comes_as_it_is_printed() -> None:
+    Path("go").unlink(missing_ok=True)
+    os.mkfifo("go")
+    seen: list[bytes] = []
+
+    def on_output(chunk: bytes) -> None:
+        seen.append(chunk)
+        if len(seen) == 1:
+            Path("go").write_text("x")
+
+    run("print('first', flush=True); open('go').read(); print('second')", on_output)
+    assert seen == [b"first\n", b"second\n"]
+
+
+def test_megabytes_arrive_whole_though_the_reader_is_slow() -> None:
+    count = 0
+
+    def on_output(chunk: bytes) -> None:
+        nonlocal count
+        count += len(chunk)
+        time.sleep(0.002)
+
+    run("import sys; sys.stdout.write('x' * 3_000_000)", on_output)
+    assert count == 3_000_000
+
+
+TRAP = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b"told\\n"), sys.exit(5)))
+os.write(1, b"ready\\n")
+signal.pause()
+"""
+
+
+def test_after_the_timeout_the_child_may_end_by_itself() -> None:
+    seen = bytearray()
+    assert run(TRAP, seen.extend, timeout=1.5) == Finished(ending=Ending.TIMEOUT, code=5)
+    assert bytes(seen) == b"ready\ntold\n"
+
+
+def test_a_child_that_does_not_end_in_its_grace_is_killed() -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: signal.pause()"
+    )
+    assert run(code, timeout=0.3, grace=0.2) == Finished(ending=Ending.TIMEOUT, code=-9)
+
+
+def test_grandchildren_get_the_signal_too() -> None:
+    seen = bytearray()
+    finished = run(GRANDCHILD + "signal.pause()", seen.extend, timeout=1.5)
+    assert finished == Finished(ending=Ending.TIMEOUT, code=-15)
+    assert is_gone(int(seen))
+
+
+def test_a_grandchild_that_holds_the_pipe_does_not_hold_us() -> None:
+    seen = bytearray()
+    assert run(GRANDCHILD, seen.extend) == Finished(ending=Ending.EXITED, code=0)
+    assert is_gone(int(seen))
+
+
+def on_ready(interrupts: Interrupts, *numbers: signal.Signals) -> Callable[[bytes], None]:
+    """Signal ourselves once the child has said that it is ready."""
+    interrupts.install()
+
+    def on_output(chunk: bytes) -> None:
+        if b"ready" in chunk:
+            for number in numbers:
+                os.kill(os.getpid(), number)
+
+    return on_output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_us_ends_the_child_and_then_is_raised(number: signal.Signals) -> None:
+    interrupts = Interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        run(TRAP, on_ready(interrupts, number), interrupts=interrupts)
+    assert (interrupts.pending, interrupts.count) == (number, 1)
+
+
+def test_inside_a_shield_the_signal_is_told_by_how_the_child_ended() -> None:
+    interrupts = Interrupts()
+    finished = None
+    with pytest.raises(KeyboardInterrupt), interrupts.held():
+        finished = run(TRAP, on_ready(interrupts, signal.SIGINT), interrupts=interrupts)
+    assert finished == Finished(ending=Ending.INTERRUPTED, code=5)
+
+
+def test_a_second_signal_shortens_the_grace() -> None:
+    interrupts = Interrupts()
+    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    code += "print('ready', flush=True)\nwhile True: signal.pause()"
+    finished = None
+    with pytest.raises(KeyboardInterrupt), interrupts.held():  # noqa: PT012 - the block is the subject
+        on_output = on_ready(interrupts, signal.SIGINT, signal.SIGTERM)
+        finished = run(code, on_output, interrupts=interrupts)
+    assert finished == Finished(ending=Ending.INTERRUPTED, code=-9)
+
+
+def test_where_the_consumer_raises_the_child_is_ended_and_the_error_goes_on() -> None:
+    seen: list[bytes] = []
+
+    def full(chunk: bytes) -> None:
+        seen.append(chunk)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run(TRAP, full)
+    assert seen == [b"ready\n"]

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.aws import Clients
+from pipeline.adapters.store import (
+    DirectoryStore,
+    S3Store,
+    StaleError,
+    Store,
+    open_store,
+    write_atomically,
+)
+from pipeline.core.errors import RefusedError
+
+
+@pytest.fixture(params=["directory", "bucket", "prefix"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "directory":
+        return DirectoryStore(tmp_path / "state")
+    clients: Clients = request.getfixturevalue("aws")
+    clients.s3().create_bucket(Bucket="state")
+    return S3Store(clients, "state", "a/b" if request.param == "prefix" else "")
+
+
+class TestAnyStore:
+    def test_what_was_written_is_read_with_its_version(self, store: Store) -> None:
+        version = store.write("images/a.json", b"one", expected=None)
+        document = store.read("images/a.json")
+        assert document is not None
+        assert (document.data, document.version) == (b"one", version)
+
+    def test_what_was_never_written_is_none(self, store: Store) -> None:
+        assert store.read("images/a.json") is None
+        assert store.keys("images/") == ()
+
+    def test_a_new_document_must_be_new(self, store: Store) -> None:
+        store.write("images/a.json", b"one", expected=None)
+        with pytest.raises(StaleError):
+            store.write("images/a.json", b"two", expected=None)
+        document = store.read("images/a.json")
+        assert document is not None
+        assert document.data == b"one"
+
+    def test_a_document_is_written_over_at_its_version_only(self, store: Store) -> None:
+        first = store.write("images/a.json", b"one", expected=None)
+        second = store.write("images/a.json", b"two", expected=first)
+        assert first != second
+        with pytest.raises(StaleError):
+            store.write("images/a.json", b"three", expected=first)
+        document = store.read("images/a.json")
+        assert document is not None
+        assert document.data == b"two"
+
+    def test_a_document_that_is_gone_cannot_be_written_over(self, store: Store) -> None:
+        version = store.write("images/a.json", b"one", expected=None)
+        with pytest.raises((StaleError, RefusedError)):
+            store.write("images/b.json", b"two", expected=version)
+
+    def test_keys_are_listed_sorted_below_their_prefix(self, store: Store) -> None:
+        for key in ("images/b.json", "images/a.json", "environments/x.json"):
+            store.write(key, b"{}", expected=None)
+        assert store.keys("images/") == ("images/a.json", "images/b.json")
+        assert store.keys("environments/") == ("environments/x.json",)
+
+    def test_what_was_deleted_is_gone_and_twice_is_no_error(self, store: Store) -> None:
+        store.write("images/a.json", b"one", expected=None)
+        store.delete("images/a.json")
+        store.delete("images/a.json")
+        assert store.read("images/a.json") is None
+        assert store.keys("") == ()
+
+    def test_of_two_writers_at_once_one_wins(self, store: Store) -> None:
+        first = store.write("images/a.json", b"begin", expected=None)
+        lost: list[bytes] = []
+        start = threading.Barrier(4)
+
+        def race(data: bytes) -> None:
+            start.wait()
+            try:
+                store.write("images/a.json", data, expected=first)
+            except StaleError:
+                lost.append(data)
+
+        writers = [threading.Thread(target=race, args=(b"%d" % n,)) for n in range(4)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        document = store.read("images/a.json")
+        assert document is not None
+        assert sorted([*lost, document.data]) == [b"0", b"1", b"2", b"3"]
+
+
+def test_the_directory_and_its_documents_are_the_owners_alone(tmp_path: Path) -> None:
+    os.umask(0o022)
+    DirectoryStore(tmp_path / "state").write("images/a.json", b"{}", expected=None)
+    modes = {
+        str(path.relative_to(tmp_path)): stat.S_IMODE(path.stat().st_mode)
+        for path in (tmp_path / "state").rglob("*")
+    }
+    assert modes == {
+        "state/.lock": 0o600,
+        "state/images": 0o700,
+        "state/images/a.json": 0o600,
+    }
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["images/a.json", ".lock"])
+def test_a_symbolic_link_is_refused_and_its_target_left_alone(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    link = tmp_path / "state" / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+    store = DirectoryStore(tmp_path / "state")
+    with pytest.raises(RefusedError) as told:
+        store.write("images/a.json", b"{}", expected=None)
+    assert told.value.where.startswith("[state] ")
+    assert target.read_bytes() == b"precious"
+
+
+def test_a_directory_that_cannot_be_made_is_a_refusal(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    store = DirectoryStore(tmp_path / "state")
+    with pytest.raises(RefusedError) as told:
+        store.write("images/a.json", b"{}", expected=None)
+    assert "[state] url" in told.value.now
+    with pytest.raises(RefusedError):
+        store.read("images/a.json")
+
+
+def test_a_directory_nobody_may_write_to_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    store = DirectoryStore(tmp_path / "state")
+    # Not by the file's mode: the tests may run as root, whom no mode stops.
+    monkeypatch.setattr("pipeline.adapters.store.tempfile.mkstemp", refuse)
+    with pytest.raises(RefusedError) as told:
+        store.write("images/a.json", b"{}", expected=None)
+    assert told.value.what == "Permission denied"
+
+
+def test_keys_leave_out_what_is_not_yet_a_document(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / ".a.json.x81").touch()
+    assert DirectoryStore(tmp_path).keys("images/") == ()
+
+
+def test_an_atomic_write_leaves_nothing_beside_the_file_when_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out"
+    write_atomically(path, b"old", mode=0o644)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.adapters.store.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert [each.name for each in tmp_path.iterdir() if each.name != "home"] == ["out"]
+    assert path.read_bytes() == b"old"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_bucket_that_is_not_there_is_a_refusal_with_awss_words(aws: Clients) -> None:
+    store = S3Store(aws, "nowhere", "")
+    for action in (
+        lambda: store.read("a"),
+        lambda: store.write("a", b"", expected=None),
+        lambda: store.keys(""),
+    ):
+        with pytest.raises(RefusedError) as told:
+            action()
+        assert "NoSuchBucket" in told.value.what
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket", "prefix"),
+    [
+        ("s3://state", "state", ""),
+        ("s3://state/", "state", ""),
+        ("s3://state/a/b/", "state", "a/b/"),
+    ],
+)
+def test_a_url_of_s3_is_a_bucket_and_a_prefix(
+    tmp_path: Path, url: str, bucket: str, prefix: str
+) -> None:
+    store = open_store(url, tmp_path, Clients())
+    assert isinstance(store, S3Store)
+    assert (store._bucket, store._prefix) == (bucket, prefix)
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"), [("state", "/root/state"), ("/var/state", "/var/state")]
+)
+def test_a_path_is_taken_from_the_configurations_folder(url: str, folder: str) -> None:
+    store = open_store(url, Path("/root"), Clients())
+    assert isinstance(store, DirectoryStore)
+    assert str(store.folder) == folder

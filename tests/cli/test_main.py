@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.cli.main import run
+from pipeline.core.errors import (
+    ConfigurationError,
+    FailedError,
+    InterruptedRunError,
+    LeaseHeldError,
+    PipelineError,
+    RefusedError,
+    StrandedError,
+)
+
+Captured = pytest.CaptureFixture[str]
+
+
+def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every command end with this error."""
+
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main.cli, "main", fail)
+
+
+def test_help_lists_the_commands_and_the_exit_codes(capsys: Captured) -> None:
+    assert run(["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for command, text in (
+        ("bake", "Build an image, verify it, write tfvars."),
+        ("images", "List the baked images, newest first."),
+        ("sandbox", "Run the local cloud: AWS on loopback."),
+    ):
+        assert f"{command} {text}" in shown
+    assert (
+        "Exit codes: 0 done or nothing to do, 1 our bug, 2 usage or configuration, "
+        "3 refused, nothing changed, 4 failed, everything put back, 5 stranded, "
+        "6 another run holds the lease, 130 interrupted." in shown
+    )
+
+
+@pytest.mark.parametrize("command", ["bake", "images"])
+def test_each_command_has_help(command: str, capsys: Captured) -> None:
+    assert run([command, "-h"]) == 0
+    assert f"Usage: ami-pipeline {command} [OPTIONS]" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: Captured) -> None:
+    assert run(["--version"]) == 0
+    assert re.fullmatch(r"ami-pipeline, version \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bkae"], "There is no command 'bkae'. Did you mean bake?"),
+        (["imags"], "There is no command 'imags'. Did you mean images?"),
+        (["zzz"], "There is no command 'zzz'."),
+        (["bake", "--forse"], "No such option"),
+        (["--output", "xml", "bake"], "'xml' is not one of"),
+        (["bake", "--version", "latest"], "'latest' names no version"),
+        (["bake", "-e", "UPPER"], "an environment is named by"),
+    ],
+)
+def test_a_wrong_word_is_exit_2_and_named(
+    arguments: list[str], said: str, capsys: Captured
+) -> None:
+    assert run(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert said in shown.err
+    assert shown.err.startswith("error: ami-pipeline")
+    assert "--help" in shown.err
+
+
+ERRORS = [
+    (ConfigurationError, 2),
+    (RefusedError, 3),
+    (FailedError, 4),
+    (StrandedError, 5),
+    (LeaseHeldError, 6),
+    (InterruptedRunError, 130),
+]
+
+
+@pytest.mark.parametrize(("kind", "code"), ERRORS)
+def test_an_expected_error_is_told_in_three_parts(
+    kind: type[PipelineError], code: int, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    raising(kind("packer build", "line one\n| ::error::two\x1b[31m", "read the log"), monkeypatch)
+    assert run(["bake"]) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == ("error: packer build:\n  line one\n  | ::error::two\nnow: read the log\n")
+
+
+@pytest.mark.parametrize("flag", [["--output", "json"], ["--output=json"]])
+@pytest.mark.parametrize(("kind", "code"), ERRORS)
+def test_with_json_output_an_error_is_one_document(
+    kind: type[PipelineError],
+    code: int,
+    flag: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    raising(kind("here", "this", "that"), monkeypatch)
+    assert run([*flag, "bake"]) == code
+    assert json.loads(capsys.readouterr().out) == {
+        "error": {
+            "kind": kind.__name__,
+            "where": "here",
+            "what": "this",
+            "now": "that",
+            "exit_code": code,
+        }
+    }
+
+
+def test_a_wrong_word_is_one_document_too(capsys: Captured) -> None:
+    assert run(["--output", "json", "bkae"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["exit_code"] == 2
+
+
+def test_a_line_of_a_tool_that_a_runner_would_obey_is_defused(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    raising(
+        FailedError("x", "::set-output name=a::b\n##[error]c\nd\n \u200b::error::e", "y"),
+        monkeypatch,
+    )
+    run(["bake"])
+    shown = capsys.readouterr().err
+    assert not any(line.lstrip().startswith("::") for line in shown.split("\n"))
+    assert "##[" not in shown
+
+
+def test_an_unexpected_error_is_exit_1_and_asks_for_a_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    raising(ZeroDivisionError("by us"), monkeypatch)
+    assert run(["--output", "json", "bake"]) == 1
+    shown = capsys.readouterr()
+    assert "Traceback" in shown.err
+    document = json.loads(shown.out)["error"]
+    assert document["what"] == "ZeroDivisionError: by us"
+    assert document["now"].startswith("this is a bug of ami-pipeline")
+
+
+def test_a_signal_is_exit_130(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    raising(KeyboardInterrupt(), monkeypatch)
+    assert run(["bake"]) == 130
+    assert capsys.readouterr().err.startswith("error: ami-pipeline:\n  a signal ended the run")
+
+
+def test_without_a_configuration_the_next_step_is_named(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / ".git").mkdir()
+    assert run(["bake"]) == 2
+    assert "no pipeline.toml here" in capsys.readouterr().err
+
+
+def test_the_process_ends_with_the_exit_code() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["bkae"])
+    assert ended.value.code == 2
+
+
+HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "tenacity", "jinja2", "aiohttp")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["bake", "--help"], ["--version"], ["bkae"]])
+def test_what_only_speaks_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom pipeline.cli.main import run\n"
+        f"run({arguments!r})\n"
+        f"sys.exit(','.join(sorted(set({HEAVY!r}) & set(sys.modules))) or 0)"
+    )
+    root = Path(main.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip() if done.returncode else "") == (0, "")

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core import errors
+from pipeline.core.errors import PipelineError
+
+CLASSES = PipelineError.__subclasses__()
+DOCUMENTED = {
+    "ConfigurationError": 2,
+    "RefusedError": 3,
+    "FailedError": 4,
+    "StrandedError": 5,
+    "LeaseHeldError": 6,
+    "InterruptedRunError": 130,
+}
+
+
+def test_every_class_has_the_exit_code_the_documentation_gives_it() -> None:
+    ours = [cls for cls in CLASSES if cls.__module__ == errors.__name__]
+    assert {cls.__name__: cls.exit_code for cls in ours} == DOCUMENTED
+
+
+def test_no_two_classes_share_an_exit_code_and_none_takes_that_of_success_or_a_bug() -> None:
+    codes = list(DOCUMENTED.values())
+    assert len(set(codes)) == len(codes)
+    assert not {0, PipelineError.exit_code} & set(codes)
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_an_error_shows_its_three_parts(name: str) -> None:
+    error = getattr(errors, name)("packer build", "\nfirst line\nsecond line\n", "read the log")
+    assert str(error) == "packer build:\n  first line\n  second line\nnow: read the log"
+    assert (error.where, error.now) == ("packer build", "read the log")

@@ -1,0 +1,295 @@
+"""The outside world of a bake, in memory; each fake fulfils its protocol of `core.ports`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.bake import Bakery
+from pipeline.core.errors import RefusedError
+from pipeline.core.events import Event, Noted
+from pipeline.core.model import (
+    BakeRequest,
+    BuildReport,
+    Ending,
+    Image,
+    Seen,
+    Source,
+    Template,
+    Traces,
+    Verdict,
+)
+from pipeline.core.ports import Baker, Images, Leftovers, Records, Workplace
+
+HOME = "eu-central-1"
+AWAY = "us-east-1"
+NAME = "web-1.2.3-20260101T000000Z-abcdef"
+SOURCE = "ami-50000000"
+NOW = "2026-01-01T00:00:00Z"
+LATER = "2026-01-01T00:05:00.000Z"
+FINGERPRINT = "f" * 64
+VARIABLES = frozenset({"app", "version", "ami_name", "region", "source_ami", "tags"})
+TEMPLATE = Template(old_style=False, variables=VARIABLES, builds={"amazon-ebs.app": "amazon-ebs"})
+TRACES = Traces(
+    key_pairs=("packer_key",),
+    security_groups=("packer_group",),
+    instances=("i-1",),
+)
+
+
+def a_request(**changes: Any) -> BakeRequest:
+    """Return what `ami-pipeline bake` asks for in these tests."""
+    asked = BakeRequest(
+        app="web",
+        version="1.2.3",
+        region=HOME,
+        template=Path("/repository/packer/app.pkr.hcl"),
+        directory=Path("/repository"),
+        source=Source(owner="amazon", name="al2023-*"),
+    )
+    return replace(asked, **changes)
+
+
+def a_report(**changes: Any) -> BuildReport:
+    """Return what a good build of the template reports."""
+    good = BuildReport(
+        ending=Ending.EXITED,
+        code=0,
+        expected=("amazon-ebs.app",),
+        images={"amazon-ebs.app": {HOME: "ami-1"}},
+        manifest=None,
+        failures={},
+        last_lines=(),
+        traces=replace(TRACES, images=("ami-1",)),
+        source_ami=SOURCE,
+        log=Path("/repository/.ami-pipeline/logs/x.log"),
+    )
+    return replace(good, **changes)
+
+
+def a_seen(image_id: str = "ami-1", **changes: Any) -> Seen:
+    """Return an AMI as DescribeImages shows a good one."""
+    good = Seen(
+        id=image_id,
+        region=HOME,
+        name=NAME,
+        state="available",
+        public=False,
+        created=LATER,
+        tags={},
+    )
+    return replace(good, **changes)
+
+
+def an_image(**changes: Any) -> Image:
+    """Return the record of a bake that was cut off."""
+    begun = Image(
+        app="web",
+        version="1.2.3",
+        name="web-earlier",
+        bake="web-earlier",
+        region=HOME,
+        ids={},
+        source_ami=SOURCE,
+        fingerprint=FINGERPRINT,
+        created=NOW,
+        verdict=Verdict.BAKING,
+    )
+    return replace(begun, **changes)
+
+
+@dataclass
+class FakeBaker:
+    """A Packer that reports what the test says, and makes the images it says."""
+
+    images: FakeImages
+    report: BuildReport = field(default_factory=a_report)
+    makes: Sequence[Seen] = field(default_factory=lambda: (a_seen(),))
+    template: Template = TEMPLATE
+    refuses: Exception | None = None
+    builds: list[dict[str, Any]] = field(default_factory=list)
+
+    def version(self) -> str:
+        return "1.6.6"
+
+    def inspect(self, request: BakeRequest) -> Template:
+        assert request.template.name
+        return self.template
+
+    def validate(self, request: BakeRequest, variables: Mapping[str, Any]) -> None:
+        assert request.app, variables
+        if self.refuses:
+            raise self.refuses
+
+    def build(
+        self,
+        request: BakeRequest,
+        name: str,
+        template: Template,
+        variables: Mapping[str, Any],
+        *,
+        traced: Callable[[Traces], None],
+    ) -> BuildReport:
+        assert template == self.template, request
+        self.builds.append({"name": name, "variables": dict(variables)})
+        if self.report.traces != Traces():
+            traced(self.report.traces)
+        for image in self.makes:
+            self.images.there[image.region, image.id] = image
+        return self.report
+
+
+@dataclass
+class FakeImages:
+    """AMIs by region and id; `resists` makes every call for that id or region fail."""
+
+    there: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    source: str = SOURCE
+    resists: set[str] = field(default_factory=set)
+    removed: list[str] = field(default_factory=list)
+
+    def resolve(self, source: Source, region: str) -> str:
+        self._touch("resolve", region)
+        return source.id or self.source
+
+    def owned(self, region: str, tags: Mapping[str, str]) -> tuple[Seen, ...]:
+        self._touch(region)
+        fitting = (image for image in self._in(region) if tags.items() <= dict(image.tags).items())
+        return tuple(sorted(fitting, key=lambda image: image.created, reverse=True))
+
+    def named(self, region: str, name: str) -> tuple[Seen, ...]:
+        self._touch(region)
+        return tuple(image for image in self._in(region) if image.name == name)
+
+    def seen(self, region: str, image_id: str) -> Seen | None:
+        self._touch(region, "seen")
+        return self.there.get((region, image_id))
+
+    def tag(self, image: Seen, tags: Mapping[str, str]) -> None:
+        self._touch("tag")
+        tagged = replace(image, tags={**image.tags, **tags})
+        self.there[image.region, image.id] = tagged
+
+    def remove(self, image: Seen) -> None:
+        self._touch(image.id)
+        del self.there[image.region, image.id]
+        self.removed.append(image.id)
+
+    def _in(self, region: str) -> list[Seen]:
+        return [image for (where, _), image in self.there.items() if where == region]
+
+    def _touch(self, *names: str) -> None:
+        for name in names:
+            if name in self.resists:
+                raise RefusedError(f"asking for {name}", "UnauthorizedOperation", "allow it")
+
+
+@dataclass
+class FakeLeftovers:
+    """Remembers what it was asked to remove; `resists` makes it fail."""
+
+    asked: list[tuple[str, Traces, str]] = field(default_factory=list)
+    removes: tuple[str, ...] = ()
+    resists: bool = False
+
+    def remove(self, region: str, traces: Traces, name: str) -> tuple[str, ...]:
+        self.asked.append((region, traces, name))
+        if self.resists:
+            raise RefusedError("removing what the bake left", "DependencyViolation", "wait")
+        return self.removes
+
+
+@dataclass
+class FakeRecords:
+    """Records by the name of their bake, with every verdict each of them had."""
+
+    earlier: list[tuple[Image, Traces]] = field(default_factory=list)
+    written: dict[str, Image] = field(default_factory=dict)
+    traces: dict[str, Traces] = field(default_factory=dict)
+    verdicts: dict[str, list[str]] = field(default_factory=dict)
+    refuses_verdict: str = ""
+
+    def write(self, image: Image, traces: Traces | None = None) -> None:
+        if image.verdict == self.refuses_verdict:
+            raise RefusedError("[state] images", "No space left on device", "free space")
+        self.written[image.bake] = image
+        self.traces[image.bake] = traces or Traces()
+        self.verdicts.setdefault(image.bake, []).append(str(image.verdict))
+
+    def unfinished(self, app: str) -> Sequence[tuple[Image, Traces]]:
+        return [pair for pair in self.earlier if pair[0].app == app]
+
+
+@dataclass
+class FakeWorkplace:
+    """A machine whose clock ticks once a look and whose signals are counted by the test."""
+
+    seconds: float = 0.0
+    shields: int = 0
+
+    def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
+        assert request.app, (source_ami, packer)
+        return FINGERPRINT
+
+    def name(self, request: BakeRequest) -> str:
+        assert request.app == "web"
+        return NAME
+
+    def now(self) -> str:
+        return NOW
+
+    def clock(self) -> float:
+        self.seconds += 1.0
+        return self.seconds
+
+    def shield(self) -> AbstractContextManager[None]:
+        return self._shield()
+
+    @contextmanager
+    def _shield(self) -> Iterator[None]:
+        self.shields += 1
+        yield
+
+
+@dataclass
+class World:
+    """A bakery over fakes, with everything it reported."""
+
+    images: FakeImages = field(default_factory=FakeImages)
+    leftovers: FakeLeftovers = field(default_factory=FakeLeftovers)
+    records: FakeRecords = field(default_factory=FakeRecords)
+    workplace: FakeWorkplace = field(default_factory=FakeWorkplace)
+    events: list[Event] = field(default_factory=list)
+    baker: FakeBaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.baker = FakeBaker(images=self.images)
+
+    @property
+    def bakery(self) -> Bakery:
+        """Return the bakery; mypy holds each fake to its protocol here."""
+        baker: Baker = self.baker
+        images: Images = self.images
+        leftovers: Leftovers = self.leftovers
+        records: Records = self.records
+        workplace: Workplace = self.workplace
+        return Bakery(
+            baker=baker,
+            images=images,
+            leftovers=leftovers,
+            records=records,
+            workplace=workplace,
+            report=self.events.append,
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what was noted."""
+        return [event.text for event in self.events if isinstance(event, Noted)]
+
+    def untouched(self) -> bool:
+        """Whether nothing was built, recorded, tagged or removed."""
+        return not (self.baker.builds or self.records.written or self.images.removed)

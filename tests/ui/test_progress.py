@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.events import BuildEnded, BuildStarted, Noted, StepBegan
+from pipeline.ui.progress import LiveProgress, PlainProgress, progress
+
+EVENTS = (
+    Noted(text="cleaned up after x"),
+    BuildStarted(name="web-1", log=Path("logs/web-1.log")),
+    StepBegan(build="amazon-ebs.app", text="Launching a source AWS instance..."),
+    StepBegan(build="amazon-ebs.app", text="\x1b[31m::error::hostile\r\nsecond\x1b[0m"),
+    BuildEnded(seconds=192.0, ok=True),
+    BuildEnded(seconds=4.0, ok=False),
+)
+
+
+@pytest.fixture
+def ticks() -> Iterator[float]:
+    return iter((0.0, 10.0, 12.5, 115.04))
+
+
+def test_the_plain_lines_are_these(ticks: Iterator[float]) -> None:
+    stream = io.StringIO()
+    plain = PlainProgress(stream, clock=lambda: next(ticks))
+    for event in EVENTS:
+        plain.report(event)
+    assert stream.getvalue() == (
+        "cleaned up after x\n"
+        "building web-1\n"
+        "full log: logs/web-1.log\n"
+        "    2.5 s  amazon-ebs.app: Launching a source AWS instance...\n"
+        "  105.0 s  amazon-ebs.app: : :error::hostile second\n"
+        "packer ended after 3 min 12 s\n"
+        "packer failed after 4.0 s\n"
+    )
+
+
+def test_elsewhere_than_on_a_terminal_the_lines_are_plain() -> None:
+    stream = io.StringIO()
+    with progress(stream, live=False) as report:
+        report(Noted(text="one"))
+    assert stream.getvalue() == "one\n"
+
+
+def test_the_live_table_shows_each_build_and_goes_away() -> None:
+    stream = io.StringIO()
+    with progress(stream, live=True) as report:
+        for event in EVENTS:
+            report(event)
+    assert "cleaned up after x" in stream.getvalue()
+    assert "packer failed after 4.0 s" in stream.getvalue()
+    assert "::error" not in stream.getvalue().replace(": :error", "")
+
+
+def test_the_live_table_is_taken_away_when_the_bake_raises() -> None:
+    stream = io.StringIO()
+    live = LiveProgress(stream)
+    live.report(BuildStarted(name="web-1", log=Path("x")))
+    assert live._live.is_started
+    live.close()
+    assert not live._live.is_started
+
+
+def test_the_live_table_has_a_row_for_each_build() -> None:
+    live = LiveProgress(io.StringIO())
+    assert live._table().row_count == 1
+    for build in ("a", "b", "a"):
+        live.report(StepBegan(build=build, text="x"))
+    assert live._table().row_count == 2

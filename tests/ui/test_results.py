@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import RefusedError
+from pipeline.core.model import BakeResult, How, Usage, Verdict
+from pipeline.ui.results import (
+    as_json,
+    bake_document,
+    bake_text,
+    error_document,
+    images_document,
+    images_text,
+)
+from tests.fakes import an_image
+
+IMAGE = an_image(
+    ids={"us-east-1": "ami-2", "eu-central-1": "ami-1"}, verdict=Verdict.GOOD, name="web-1"
+)
+RESULT = BakeResult(image=IMAGE, how=How.BAKED, seconds=192.0, log=Path("logs/web-1.log"))
+NOW = datetime(2026, 1, 4, tzinfo=UTC)
+
+
+def test_the_result_of_a_bake_is_told_so() -> None:
+    assert bake_text(RESULT) == (
+        "image      ami-1\n"
+        "us-east-1  ami-2\n"
+        "name       web-1\n"
+        "version    1.2.3\n"
+        "source     ami-50000000\n"
+        "how        baked, 3 min 12 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (How.BAKED, "baked, 3 min 12 s"),
+        (How.UNCHANGED, "nothing changed: baked earlier, 3 min 12 s"),
+        (How.ADOPTED, "taken over from an interrupted bake, 3 min 12 s"),
+    ],
+)
+def test_each_way_to_an_image_has_its_words(how: How, told: str) -> None:
+    assert bake_text(replace(RESULT, how=how)).endswith(f"how        {told}")
+
+
+def test_a_program_gets_every_fact_of_a_bake() -> None:
+    assert bake_document(RESULT) == {
+        "ami_id": "ami-1",
+        "ami_ids": {"us-east-1": "ami-2", "eu-central-1": "ami-1"},
+        "name": "web-1",
+        "app": "web",
+        "environment": "",
+        "version": "1.2.3",
+        "region": "eu-central-1",
+        "source_ami": "ami-50000000",
+        "fingerprint": "f" * 64,
+        "created": "2026-01-01T00:00:00Z",
+        "commit": "",
+        "dirty": False,
+        "baked_by": "",
+        "verdict": "good",
+        "how": "baked",
+        "seconds": 192.0,
+        "log": "logs/web-1.log",
+    }
+    assert bake_document(replace(RESULT, log=None))["log"] is None
+
+
+def test_the_images_are_a_table() -> None:
+    uses = [Usage(kind="group", name=f"g{n}") for n in range(5)]
+    older = an_image(ids={"eu-central-1": "ami-00000009"}, version="1.0", verdict=Verdict.GOOD)
+    images = [(IMAGE, uses), (an_image(verdict=Verdict.LEFT, source_ami=""), ()), (older, ())]
+    assert images_text(images, NOW, keep=1) == (
+        "IMAGE         VERSION  AGE  SOURCE        VERDICT  USED BY\n"
+        "ami-1         1.2.3    3 d  ami-50000000  good     "
+        "group g0, group g1, group g2, and 2 more\n"
+        "-             1.2.3    3 d  -             left     -\n"
+        "ami-00000009  1.0      3 d  ami-50000000  good     -\n"
+        "\n"
+        "1 older than the newest 1 and used nowhere"
+    )
+
+
+def test_without_images_the_next_step_is_named() -> None:
+    assert images_text([], NOW, keep=5) == "no images yet: ami-pipeline bake makes the first"
+
+
+def test_a_used_image_is_not_spare() -> None:
+    images = [(IMAGE, ()), (IMAGE, [Usage(kind="instance", name="i-1")])]
+    assert "older than" not in images_text(images, NOW, keep=1)
+
+
+def test_a_program_gets_the_images_and_their_uses() -> None:
+    document = images_document([(IMAGE, [Usage(kind="group", name="g")])])
+    assert document["images"][0]["used_by"] == [{"kind": "group", "name": "g"}]
+    assert json.loads(as_json(document)) == document
+
+
+def test_a_program_gets_an_error_in_its_parts() -> None:
+    assert error_document(RefusedError("here", "this", "that")) == {
+        "error": {
+            "kind": "RefusedError",
+            "where": "here",
+            "what": "this",
+            "now": "that",
+            "exit_code": 3,
+        }
+    }

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pipeline.ui.text import age, duration, one_line
+
+ESC = "\x1b"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text", "plain text"),
+        ("  trimmed\t tab ", "trimmed  tab"),
+        (f"{ESC}[31mred{ESC}[0m", "red"),
+        (f"{ESC}]0;title\x07text", "text"),
+        (f"{ESC}]8;;http://x{ESC}\\link{ESC}]8;;{ESC}\\", "link"),
+        (f"{ESC}[2J{ESC}[1;1Hgone", "gone"),
+        (f"end{ESC}", "end"),
+        ("one\r\ntwo\nthree", "one two three"),
+        ("10%\r100%", "10% 100%"),
+        ("a\x00b\x07c\x08d", "abcd"),
+        ("a\u202eb\u2066c\u200bd", "abcd"),
+        ("a\u2028b\x85c\vd", "abcd"),
+        ("über 漢字", "über 漢字"),
+        ("::set-output name=x::y", ": :set-output name=x::y"),
+        ("  ::error::x", ": :error::x"),
+        ("\u200b::error::x", ": :error::x"),
+        ("\u200b\n::error::x", ": :error::x"),
+        ("\u200b \r::error::x", ": :error::x"),
+        (f"{ESC}[0m ::error::x", ": :error::x"),
+        ("a\n::error::x", "a ::error::x"),
+        ("##[add-mask]x", "# #[add-mask]x"),
+        ("say ##[error]x", "say # #[error]x"),
+        ("##vso[task.setvariable]x", "# #vso[task.setvariable]x"),
+        (f"#{ESC}[0m#[error]x", "# #[error]x"),
+        ("#\u200b#[error]x", "# #[error]x"),
+        ("###[x]", "## #[x]"),
+        ("# not a command ##", "# not a command ##"),
+        ("", ""),
+    ],
+)
+def test_any_text_becomes_one_harmless_line(text: str, shown: str) -> None:
+    assert one_line(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"), [(0, "abcdefghij"), (10, "abcdefghij"), (9, "abcdef..."), (3, "...")]
+)
+def test_a_line_is_cut_where_it_must_be_short(width: int, shown: str) -> None:
+    assert one_line("abcdefghij", width) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0.0 s"),
+        (4.24, "4.2 s"),
+        (59.9, "59.9 s"),
+        (59.97, "1 min 00 s"),
+        (60, "1 min 00 s"),
+        (192.4, "3 min 12 s"),
+        (3599.6, "1 h 00 min"),
+        (3900, "1 h 05 min"),
+    ],
+)
+def test_a_duration_is_short(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("created", "shown"),
+    [
+        ("2026-01-10T11:59:58Z", "2 s"),
+        ("2026-01-10T11:58:00.000Z", "2 min"),
+        ("2026-01-10T07:00:00Z", "5 h"),
+        ("2026-01-07T12:00:00Z", "3 d"),
+        ("2026-01-10T12:00:05Z", "0 s"),
+        ("2026-01-09", "?"),
+        ("", "?"),
+        ("yesterday", "?"),
+    ],
+)
+def test_an_age_is_told_in_its_largest_unit(created: str, shown: str) -> None:
+    assert age(created, datetime(2026, 1, 10, 12, tzinfo=UTC)) == shown
