@@ -170,14 +170,22 @@ def test_ctrl_c_in_a_terminal_ends_everything(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     terminal, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "bake", "--version", "1.0.0"],
+        [
+            "setsid",
+            "--ctty",
+            "--wait",
+            sys.executable,
+            "-m",
+            "pipeline",
+            "bake",
+            "--version",
+            "1.0.0",
+        ],
         cwd=project.folder,
         env={**project.env, "TERM": "xterm", "COLUMNS": "120"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        start_new_session=True,
-        preexec_fn=_own_terminal,
     )
     os.close(theirs)
     screen = _read_until(terminal, PROVISIONING)
@@ -187,13 +195,6 @@ def test_ctrl_c_in_a_terminal_ends_everything(project: Project) -> None:
     os.close(terminal)
     assert "interrupted by a signal" in screen
     assert project.left_in_cloud() == NOTHING
-
-
-def _own_terminal() -> None:
-    import fcntl  # noqa: PLC0415 - runs in the child
-    import termios  # noqa: PLC0415
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _read_until(terminal: int, text: str) -> str:
