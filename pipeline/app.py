@@ -16,12 +16,13 @@ from typing import Any
 from pipeline import config
 from pipeline.adapters.aws import Clients
 from pipeline.adapters.catalogue import Catalogue
+from pipeline.adapters.claims import runs_here
 from pipeline.adapters.git import read_commit
 from pipeline.adapters.images import Ec2Images
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.leftovers import Ec2Leftovers
 from pipeline.adapters.outputs import write_ci, write_tfvars
-from pipeline.adapters.packer import Packer, runs_here
+from pipeline.adapters.packer import Packer
 from pipeline.adapters.records import ImageRecords
 from pipeline.adapters.store import open_store
 from pipeline.adapters.workplace import LocalWorkplace, baked_by
@@ -74,7 +75,7 @@ class Application:
         wanted = self.settings.bake_for(options.environment or None)
         secrets = self._secrets(wanted)
         request = self._request(options, wanted, secrets)
-        masker = Masker(str(value) for value in _hidden(wanted, secrets))
+        masker = Masker(text for value in secrets.values() for text in _texts(value))
         result = self._bakery(wanted, request, masker).bake(request)
         write_tfvars(self._inside(wanted.tfvars), result.image)
         dotenv = options.dotenv or (self._inside(wanted.dotenv) if wanted.dotenv else None)
@@ -104,7 +105,7 @@ class Application:
             images=Ec2Images(clients),
             leftovers=Ec2Leftovers(clients),
             records=self._records(clients, over_after),
-            workplace=LocalWorkplace(self.interrupts),
+            workplace=LocalWorkplace(self.interrupts, self._logs),
             report=self.report,
         )
 
@@ -120,9 +121,10 @@ class Application:
         return ImageRecords(store, runs=runs)
 
     def _request(
-        self, options: Options, wanted: config.BakeSettings, secrets: Mapping[str, str]
+        self, options: Options, wanted: config.BakeSettings, secrets: Mapping[str, Any]
     ) -> BakeRequest:
-        commit = read_commit(self.settings.root, self.environ)
+        outputs = self._outputs(options, wanted)
+        commit = read_commit(self.settings.root, self.environ, outputs)
         version = options.version or commit.describe
         if not version:
             raise ConfigurationError(
@@ -140,7 +142,8 @@ class Application:
             regions=tuple(wanted.regions),
             inputs=tuple(self._inside(path) for path in wanted.inputs),
             only=tuple(wanted.only),
-            variables=dict(wanted.vars),
+            outputs=outputs,
+            variables={key: wanted.vars[key] for key in wanted.vars if key not in secrets},
             secrets=secrets,
             overrides=self._overrides(),
             source=_source(wanted),
@@ -167,19 +170,38 @@ class Application:
         }
         return {variable: value for variable, value in found.items() if value}
 
-    def _secrets(self, wanted: config.BakeSettings) -> dict[str, str]:
-        found = {}
-        for variable, name in wanted.vars_from_env.items():
-            value = self.environ.get(name, "")
-            if len(value) < SHORTEST:
-                what = "is not set" if not value else f"holds fewer than {SHORTEST} characters"
+    def _secrets(self, wanted: config.BakeSettings) -> dict[str, Any]:
+        """Return the variables that are masked, with their values; refuse what cannot be."""
+        found: dict[str, Any] = {name: wanted.vars[name] for name in wanted.sensitive}
+        for name, value in found.items():
+            if any(len(text) < SHORTEST for text in _texts(value)):
                 raise ConfigurationError(
-                    f"[bake.vars_from_env] {variable}",
-                    f"the environment variable {name} {what}",
-                    f"export {name} with the secret's value, then bake again",
+                    f"[bake.vars] {name}",
+                    f"is in sensitive and holds fewer than {SHORTEST} characters: "
+                    "masking it would blot out ordinary words",
+                    f"lengthen it, or take {name} out of sensitive",
                 )
-            found[variable] = value
+        for variable, name in wanted.vars_from_env.items():
+            found[variable] = self._from_environment(variable, name)
         return found
+
+    def _from_environment(self, variable: str, name: str) -> str:
+        value = self.environ.get(name, "")
+        if len(value) < SHORTEST:
+            what = "is not set" if not value else f"holds fewer than {SHORTEST} characters"
+            raise ConfigurationError(
+                f"[bake.vars_from_env] {variable}",
+                f"the environment variable {name} {what}",
+                f"export {name} with the secret's value, then bake again",
+            )
+        return value
+
+    def _outputs(self, options: Options, wanted: config.BakeSettings) -> tuple[Path, ...]:
+        """Return what a bake writes: it must not make the next one look changed."""
+        dotenv = options.dotenv.absolute() if options.dotenv else None
+        written = (self._state, self._inside(wanted.tfvars), dotenv)
+        configured = (self._inside(wanted.dotenv),) if wanted.dotenv else ()
+        return (*(path for path in written if path), *configured)
 
     def _inside(self, path: str | Path) -> Path:
         return self.settings.root / path
@@ -194,8 +216,13 @@ class Application:
         return self._state / "logs"
 
 
-def _hidden(wanted: config.BakeSettings, secrets: Mapping[str, str]) -> list[Any]:
-    return [*secrets.values(), *(wanted.vars[name] for name in wanted.sensitive)]
+def _texts(value: Any) -> list[str]:
+    """Return every text in a variable's value, however deep in lists and maps."""
+    if isinstance(value, Mapping):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in _texts(item)]
+    return [str(value)]
 
 
 def _source(wanted: config.BakeSettings) -> Source | None:

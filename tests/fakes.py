@@ -229,6 +229,7 @@ class FakeWorkplace:
 
     seconds: float = 0.0
     shields: int = 0
+    claimed: list[str] = field(default_factory=list)
 
     def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
         assert request.app, (source_ami, packer)
@@ -247,6 +248,11 @@ class FakeWorkplace:
 
     def shield(self) -> AbstractContextManager[None]:
         return self._shield()
+
+    @contextmanager
+    def claim(self, bake: str) -> Iterator[None]:
+        self.claimed.append(bake)
+        yield
 
     @contextmanager
     def _shield(self) -> Iterator[None]:

@@ -252,7 +252,7 @@ def test_an_environments_own_secret_may_be_named_sensitive(file: Path) -> None:
 # --- hostile words ---------------------------------------------------------------------------
 
 
-def _quote(value: str) -> str:
+def quoted(value: str) -> str:
     plain = (c if c.isascii() and c.isalnum() else f"\\U{ord(c):08X}" for c in value)
     return f'"{"".join(plain)}"'
 
@@ -281,7 +281,7 @@ def test_a_hostile_word_in_the_file_is_refused_and_its_field_named(
     file: Path, hostile: Hostile
 ) -> None:
     template, where = PLACES[hostile.field]
-    content = template.replace("%s", _quote(hostile.value))
+    content = template.replace("%s", quoted(hostile.value))
     start = time.perf_counter()
     error = refusal(file, content)
     assert time.perf_counter() - start < 0.5
@@ -292,7 +292,7 @@ def test_a_hostile_word_in_the_file_is_refused_and_its_field_named(
 
 @pytest.mark.parametrize("field", PLACES)
 def test_a_mebibyte_in_any_field_is_refused_with_the_file(file: Path, field: Field) -> None:
-    error = refusal(file, PLACES[field][0].replace("%s", _quote(MEBIBYTE)))
+    error = refusal(file, PLACES[field][0].replace("%s", quoted(MEBIBYTE)))
     assert error.what == "is larger than 256 KiB"
 
 

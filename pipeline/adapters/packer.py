@@ -7,7 +7,6 @@ The facts about Packer's behaviour stand in docs/surprises.md.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from pipeline.adapters.claims import log_of, unwritable
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.packer_stream import Stream, StreamReader
 from pipeline.adapters.process import Command, capture, stream
@@ -122,7 +122,7 @@ class Packer:
         log = log_of(self.logs, name)
         self.report(BuildStarted(name=name, log=log))
         began = time.monotonic()
-        with private_folder() as folder, _private_file(log) as write:
+        with private_folder() as folder, _appending(log) as write:
             manifest = folder / "manifest.json"
             if "manifest" in template.variables:
                 variables = {**variables, "manifest": str(manifest)}
@@ -245,41 +245,16 @@ def private_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def log_of(logs: Path, bake: str) -> Path:
-    """Return where the log of a bake is."""
-    return logs / f"{bake}.log"
-
-
-def runs_here(logs: Path, bake: str) -> bool | None:
-    """Whether a bake still runs on this machine; None where it never did.
-
-    A running bake holds a lock on its log, which the kernel lets go when the
-    process ends, however it ends.
-    """
-    try:
-        handle = os.open(log_of(logs, bake), os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
 @contextmanager
-def _private_file(path: Path) -> Iterator[Callable[[bytes], object]]:
+def _appending(log: Path) -> Iterator[Callable[[bytes], object]]:
+    """Write to the end of the log that the bake's claim made, or of a new one."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(log, flags, 0o600)
     except OSError as error:
-        raise RefusedError(
-            f"the log {path}", error.strerror or str(error), "make its folder writable for you"
-        ) from error
+        raise unwritable(log, error) from error
     with os.fdopen(handle, "wb", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
         yield file.write
 
 

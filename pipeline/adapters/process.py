@@ -42,13 +42,13 @@ class Finished:
     code: int
 
 
-def capture(command: Command, *, timeout: float) -> tuple[int, bytes]:
-    """Run a short command; return its exit code and all it printed.
+def capture(command: Command, *, timeout: float, errors: bool = True) -> tuple[int, bytes]:
+    """Run a short command; return its exit code and what it printed, with `errors` stderr too.
 
     Raises FileNotFoundError or PermissionError where it cannot be started and
     TimeoutError where it does not end; the child and its children are gone then.
     """
-    with _started(command) as child:
+    with _started(command, stderr=subprocess.STDOUT if errors else subprocess.DEVNULL) as child:
         try:
             output, _ = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as late:
@@ -77,14 +77,16 @@ def stream(
 
 
 @contextmanager
-def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
+def _started(
+    command: Command, stderr: int = subprocess.STDOUT
+) -> Iterator[subprocess.Popen[bytes]]:
     child = subprocess.Popen(
         list(command.argv),
         cwd=command.cwd,
         env=dict(command.env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         start_new_session=True,
     )
     try:

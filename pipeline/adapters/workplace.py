@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.adapters.claims import claim
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.model import BakeRequest
@@ -27,16 +28,17 @@ _LONGEST_AMI_NAME = 128
 class LocalWorkplace:
     """The real machine."""
 
-    def __init__(self, interrupts: Interrupts) -> None:
+    def __init__(self, interrupts: Interrupts, logs: Path) -> None:
         self._interrupts = interrupts
+        self._logs = logs
 
     def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
         """Return a SHA-256 over everything that goes into the image, in hexadecimal.
 
-        The template's folder and the inputs (names, content, executable bit), the
-        variables but not the secrets, app, version and environment, the source
-        image, Packer's version, the regions, and what is not committed.
-        Raises ConfigurationError where an input cannot be read.
+        The template's folder and the inputs (names, content, executable bit; not what a
+        bake itself writes), the variables but not the secrets, app, version and
+        environment, the source image, Packer's version, the regions, and what is not
+        committed. Raises ConfigurationError where an input cannot be read.
         """
         digest = hashlib.sha256(_SCHEME)
         facts = {
@@ -58,7 +60,7 @@ class LocalWorkplace:
         try:
             for number, start in enumerate((folder, *request.inputs)):
                 digest.update(b"%d\n" % number)
-                for line in _contents(start):
+                for line in _contents(start, frozenset(request.outputs)):
                     digest.update(line)
         except OSError as error:
             raise ConfigurationError(
@@ -91,10 +93,14 @@ class LocalWorkplace:
         """Hold signals back inside the block."""
         return self._interrupts.held()
 
+    def claim(self, bake: str) -> AbstractContextManager[None]:
+        """Let other runs see that this bake is alive while the block lasts."""
+        return claim(self._logs, bake)
 
-def _contents(start: Path) -> Iterator[bytes]:
+
+def _contents(start: Path, outputs: frozenset[Path]) -> Iterator[bytes]:
     """Give a line for each file below `start`: relative name, executable bit, digest."""
-    for path in sorted(_files(start)):
+    for path in sorted(_files(start, outputs)):
         relative = path.relative_to(start) if path != start else Path(path.name)
         if path.is_symlink():
             content = os.fsencode(path.readlink())
@@ -104,14 +110,15 @@ def _contents(start: Path) -> Iterator[bytes]:
         yield b"\0".join([os.fsencode(relative), executable, content, b"\n"])
 
 
-def _files(start: Path) -> Iterable[Path]:
+def _files(start: Path, outputs: frozenset[Path]) -> Iterable[Path]:
     if not start.is_dir():
         yield start
         return
     for folder, names, files in os.walk(start):
-        names[:] = [name for name in names if name not in _SKIPPED]
-        ours = ".auto.tfvars.json"
-        for path in (Path(folder, name) for name in files if not name.endswith(ours)):
+        names[:] = [n for n in names if n not in _SKIPPED and Path(folder, n) not in outputs]
+        for path in (Path(folder, name) for name in files):
+            if path in outputs:
+                continue
             # A pipe or a socket has no content, and reading one would block.
             if path.is_symlink() or path.is_file():
                 yield path

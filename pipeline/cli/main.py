@@ -155,13 +155,12 @@ def _interrupted(*, as_json: bool) -> int:
 
 
 def _unexpected(error: Exception, *, as_json: bool) -> int:
-    class _BugError(PipelineError):
-        """Ours."""
-
     import traceback  # noqa: PLC0415 - five milliseconds that --help need not wait for
 
+    from pipeline.core.errors import BugError  # noqa: PLC0415
+
     click.echo("".join(traceback.format_exception(error)), err=True)
-    told = _BugError(
+    told = BugError(
         "ami-pipeline",
         f"{type(error).__name__}: {error}",
         "this is a bug of ami-pipeline: report it with the lines above",

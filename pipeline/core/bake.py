@@ -123,7 +123,7 @@ class Bakery:
             seen = self._everywhere(request, candidate)
             if finished(seen):
                 self._note(f"nothing changed since {candidate.id} was baked")
-                return self._as_image(plan, seen), How.UNCHANGED, None
+                return _as_tagged(self._as_image(plan, seen), candidate), How.UNCHANGED, None
         return None
 
     def _everywhere(self, request: BakeRequest, image: Seen) -> dict[str, Seen | None]:
@@ -161,7 +161,10 @@ class Bakery:
         return wanted
 
     def _adopt(self, plan: Plan, image: Image, seen: Mapping[str, Seen]) -> _Made:
-        adopted = replace(self._as_image(plan, seen), bake=image.bake)
+        now = self._as_image(plan, seen)
+        adopted = replace(
+            image, name=now.name, ids=now.ids, created=now.created, verdict=Verdict.GOOD
+        )
         self._bless(plan, seen)
         self.records.write(adopted)
         self._note(f"took over {adopted.id}, which an interrupted bake left complete")
@@ -180,7 +183,7 @@ class Bakery:
         offers = offered(plan.request, name, plan.source_ami, plan.tags)
         variables = accepted(plan.request, template, offers)
         self.baker.validate(plan.request, variables)
-        with self.workplace.shield():
+        with self.workplace.shield(), self.workplace.claim(name):
             return self._build(plan, name, template, variables)
 
     def _build(
@@ -234,7 +237,8 @@ class Bakery:
         known = [pair for images in built.images.values() for pair in images.items()]
         known += [(plan.request.region, ami) for ami in built.traces.images]
         swept = Swept()
-        if built.traces != Traces() or known:
+        cut_off = cancelled or built.code < 0
+        if cut_off or built.traces != Traces() or known:
             swept = self._sweep(
                 plan, intent, name, built.traces, known=tuple(known), keep_finished=cancelled
             )
@@ -265,3 +269,14 @@ class Bakery:
 
     def _note(self, text: str) -> None:
         self.report(Noted(text=text))
+
+
+def _as_tagged(image: Image, seen: Seen) -> Image:
+    """Return the image with the facts of the run that baked it, which is not this one."""
+    facts = {key: seen.tags.get(TAG_PREFIX + key, "") for key in ("commit", "dirty", "baked-by")}
+    return replace(
+        image,
+        commit=facts["commit"],
+        dirty=facts["dirty"] == "true",
+        baked_by=facts["baked-by"],
+    )

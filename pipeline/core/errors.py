@@ -31,6 +31,10 @@ class PipelineError(Exception):
         return f"{self.where}:\n{body}\nnow: {self.now}"
 
 
+class BugError(PipelineError):
+    """Ours: an exception that nobody expected."""
+
+
 class ConfigurationError(PipelineError):
     """The command line, pipeline.toml or a template is wrong; nothing was touched."""
 

@@ -95,6 +95,7 @@ class BakeRequest:
     `variables` are Packer variables by the user; `secrets` holds those whose
     values must never be shown, recorded or fingerprinted, and `overrides` those
     that say how to reach the cloud (endpoint, SSH), which are no part of the image.
+    `outputs` are the files and folders that a bake writes: they are no inputs.
     """
 
     app: str
@@ -105,6 +106,7 @@ class BakeRequest:
     environment: str = ""
     regions: tuple[str, ...] = ()
     inputs: tuple[Path, ...] = ()
+    outputs: tuple[Path, ...] = ()
     only: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
     secrets: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)

@@ -89,3 +89,6 @@ class Workplace(Protocol):
 
     def shield(self) -> AbstractContextManager[None]:
         """Hold signals back until the block ends, so that a clean-up is not cut short."""
+
+    def claim(self, bake: str) -> AbstractContextManager[None]:
+        """Let other runs see that this bake is alive while the block lasts."""

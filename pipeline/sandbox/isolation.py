@@ -152,6 +152,10 @@ class Namespaces:
         return self._init.pid if self._init else 0
 
 
+PACKERS_OWN = re.compile(r"(?<![\w.])/tmp/(?:script|varfile)_")
+"""The shell provisioner's script and, with use_env_var_file, its variables."""
+
+
 @dataclasses.dataclass(kw_only=True)
 class Plain:
     """No namespaces: only the environment and the working directory."""
@@ -169,8 +173,8 @@ class Plain:
         return ["sh", "-c", ENTER, "sh", self.mapped(cwd), *map(self.mapped, words)]
 
     def shell(self, command: str) -> list[str]:
-        """Run a command line with the two paths that Packer itself writes mapped."""
-        scripts = re.sub(r"(?<![\w.])/tmp/script_", f"{self.root}/tmp/script_", command)  # noqa: S108  Packer's name
+        """Run a command line with the paths that Packer itself writes mapped."""
+        scripts = PACKERS_OWN.sub(rf"{self.root}\g<0>", command)
         copies = re.sub(r'^(scp -\w+ "?)/', rf"\g<1>{self.root}/", scripts)
         return ["sh", "-c", ENTER, "sh", str(self.root), "/bin/sh", "-c", copies]
 

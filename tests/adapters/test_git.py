@@ -86,16 +86,24 @@ def test_a_change_anywhere_counts_where_the_configuration_lies_deeper(repository
 
 
 @pytest.mark.parametrize(
-    "path", ["ami.auto.tfvars.json", "deep/ami.auto.tfvars.json", ".ami-pipeline/images/a.json"]
+    ("path", "output"),
+    [
+        ("ami.auto.tfvars.json", "ami.auto.tfvars.json"),
+        ("deep/web.auto.tfvars.json", "deep/web.auto.tfvars.json"),
+        (".ami-pipeline/images/a.json", ".ami-pipeline"),
+        ("state[1]/a.json", "state[1]"),
+    ],
 )
-def test_what_a_bake_writes_is_no_change(repository: Path, path: str) -> None:
+def test_what_a_bake_writes_is_no_change(repository: Path, path: str, output: str) -> None:
     written = repository / path
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text("one\n")
     git("add", "-f", ".")
     git("commit", "-qm", "Second")
     written.write_text("two\n")
-    assert not read_commit(repository, os.environ).dirty
+    assert read_commit(repository, os.environ).dirty
+    outputs = (repository / output, repository.parent / "bake.env")
+    assert not read_commit(repository, os.environ, outputs).dirty
 
 
 @pytest.mark.parametrize(

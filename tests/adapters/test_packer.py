@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.adapters.claims import log_of
 from pipeline.adapters.interrupts import Interrupts
-from pipeline.adapters.packer import Packer, log_of, read_manifest, runs_here
+from pipeline.adapters.packer import Packer, read_manifest
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Event, StepBegan
 from pipeline.core.masking import Masker
@@ -457,20 +458,6 @@ def test_which_builds_must_each_have_made_an_image(
     scripted.on("build", capture(name))
     report, _ = build(packer, replace(request_, only=only), replace(APP, builds=builds))
     assert report.expected == expected
-
-
-def test_a_bake_runs_while_its_log_is_locked(
-    packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
-) -> None:
-    running: list[bool | None] = []
-    scripted.on("build", capture("force"))
-    assert runs_here(packer.logs, NAME) is None
-    packer.build(
-        request_, NAME, APP, {}, traced=lambda _: running.append(runs_here(packer.logs, NAME))
-    )
-    assert running
-    assert set(running) == {True}
-    assert runs_here(packer.logs, NAME) is False
 
 
 def test_the_scripted_packer_answers_inspect_as_the_real_one_does() -> None:

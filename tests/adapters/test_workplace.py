@@ -20,7 +20,7 @@ AMI_NAME = re.compile(r"[A-Za-z0-9()\[\] ./'@_-]{3,128}")
 
 @pytest.fixture
 def workplace() -> LocalWorkplace:
-    return LocalWorkplace(Interrupts())
+    return LocalWorkplace(Interrupts(), Path("logs"))
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def request_(tmp_path: Path) -> BakeRequest:
         template=tmp_path / "packer" / "app.pkr.hcl",
         directory=tmp_path,
         inputs=(tmp_path / "app", tmp_path / "etc" / "conf"),
+        outputs=(tmp_path / "packer/ami.auto.tfvars.json", tmp_path / "packer/state"),
         variables={"size": 3, "list": ["a"]},
         secrets={"token": "hush"},
     )
@@ -79,6 +80,7 @@ FILES_THAT_DO_NOT: list[Any] = [
     pytest.param(write("app/__pycache__/main.pyc"), id="compiled Python"),
     pytest.param(write("packer/packer_cache/x"), id="Packer's cache"),
     pytest.param(write("packer/.ami-pipeline/logs/x.log"), id="our own state"),
+    pytest.param(write("packer/state/logs/x.log"), id="our own state elsewhere"),
     pytest.param(lambda: os.utime("packer/setup.sh", (1, 1)), id="the time of a file"),
     pytest.param(lambda: Path("packer/setup.sh").chmod(0o600), id="who may read it"),
     pytest.param(lambda: os.mkfifo("app/pipe"), id="a pipe, which would block"),

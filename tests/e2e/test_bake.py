@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import subprocess
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import CANARY, NOTHING, Project, new_project, until
+from tests import local_cloud
+from tests.e2e.conftest import CANARY, NOTHING, REPOSITORY, Project, new_project, until
 from tests.local_cloud import Cloud
 
 
@@ -54,6 +57,7 @@ def test_a_bake_leaves_the_image_its_tags_its_record_and_tfvars_and_nothing_else
     tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
     assert image["Name"] == baked["name"]
     assert image["Public"] is False
+    assert image["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
     assert tags["Team"] == "web"
     assert tags["ami-pipeline:app"] == "web"
     assert tags["ami-pipeline:version"] == "1.4.2"
@@ -221,3 +225,41 @@ def test_ci_gets_the_image_in_its_own_way(project: Project, tmp_path: Path, how:
     else:
         baked = project.bake("1.0.0", "--dotenv", str(dotenv)).document
         assert dotenv.read_text().splitlines()[0] == f"AMI_ID={baked['ami_id']}"
+
+
+@pytest.mark.parametrize("isolation", ["user-namespaces", "plain"])
+def test_the_sample_template_bakes_and_serves_where_isolation_is_weaker(
+    tmp_path: Path, isolation: str
+) -> None:
+    with local_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as cloud:
+        ran = new_project(tmp_path / "project", cloud).bake("1.0.0")
+        assert ran.code == 0, ran.err
+        address = cloud.launch(ImageId=ran.document["ami_id"])["PrivateIpAddress"]
+        assert until(lambda: answer(f"http://{address}:8080/"))["version"] == "1.0.0"
+
+
+def test_terraform_finds_the_image_by_the_tfvars_and_refuses_one_that_is_gone(
+    project: Project, cloud: Cloud
+) -> None:
+    module = project.folder / "terraform"
+    shutil.copytree(REPOSITORY / "terraform/image", module)
+    project.edit("pipeline.toml", "[bake]\n", '[bake]\ntfvars = "terraform/ami.auto.tfvars.json"\n')
+    baked = project.bake("1.0.0").document
+
+    def terraform(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["terraform", *words, "-input=false", "-no-color"],  # noqa: S607 - as a user's shell finds it
+            cwd=module,
+            env=cloud.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert (said := terraform("init")).returncode == 0, said.stderr
+    assert (said := terraform("apply", "-auto-approve")).returncode == 0, said.stderr
+    assert f'id = "{baked["ami_id"]}"' in said.stdout
+    assert 'app_version = "1.0.0"' in said.stdout
+    assert "root_encrypted = true" in said.stdout
+    cloud.aws("ec2").deregister_image(ImageId=baked["ami_id"])
+    assert terraform("plan").returncode == 1

@@ -171,7 +171,7 @@ def test_ctrl_c_in_a_terminal_ends_everything(project: Project) -> None:
     terminal, theirs = pty.openpty()
     process = subprocess.Popen(
         [
-            "setsid",
+            "/usr/bin/setsid",
             "--ctty",
             "--wait",
             sys.executable,

@@ -199,8 +199,8 @@ def test_help_loads_no_server_library() -> None:
     [
         ({"AMI_PIPELINE_SANDBOX_HOME": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
         ({"XDG_STATE_HOME": "/b"}, "/b/ami-pipeline/sandbox"),
-        ({}, str(Path.home() / ".local/state/ami-pipeline/sandbox")),
+        ({}, "~/.local/state/ami-pipeline/sandbox"),
     ],
 )
 def test_the_home_is_what_the_environment_says(environ: dict[str, Any], expected: str) -> None:
-    assert str(default_home(environ)) == expected
+    assert default_home(environ) == Path(expected).expanduser()

@@ -49,8 +49,8 @@ class ImageHooks:
         if ami.root_device_type == "standard":
             ami.root_device_type = "ebs"
 
-    # DescribeImages shows whether the root volume's snapshot is encrypted and how large it is
-    # (EC2 API Reference, data type EbsBlockDevice); moto shows 15 GiB and no Encrypted.
+    # DescribeImages shows whether the root volume's snapshot is encrypted (EC2 API Reference,
+    # data type EbsBlockDevice); moto shows no Encrypted. Its 15 GiB of any size are left alone.
     def block_device_mappings(self, original: Callable[..., Any], ami: Any) -> Any:
         """Describe the snapshot as it is."""
         mappings = original(ami)
