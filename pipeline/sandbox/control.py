@@ -76,6 +76,12 @@ def refuse_at_once(home: Home, needed: Sequence[str] = NEEDED) -> None:
         )
     if home.is_locked():
         raise home.one_runs()
+    if foreign := home.foreign():
+        raise RefusedError(
+            f"local cloud in {home.path}",
+            f"the folder holds what no local cloud made: {', '.join(foreign[:5])}",
+            "name a folder of its own in AMI_PIPELINE_SANDBOX_HOME",
+        )
 
 
 def failure(home: Home, said: str) -> FailedError:
@@ -101,7 +107,12 @@ def down(home: Home) -> bool:
 
 
 def clean(home: Home) -> None:
-    """Remove what a cloud left behind, unless another has begun there meanwhile."""
+    """Remove what a cloud left behind, unless another has begun there meanwhile.
+
+    A folder without a lock file, or with anything else in it, never was a cloud's home.
+    """
+    if home.foreign() or not home.lock_file.exists():
+        return
     with contextlib.suppress(RefusedError):
         lock = home.lock()
         try:

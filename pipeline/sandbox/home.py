@@ -79,11 +79,27 @@ class Home:
         """Locked by the serving process while it lives."""
         return self.path / "lock"
 
+    @property
+    def draft(self) -> Path:
+        """The state file while it is written."""
+        return self.path / "state.draft"
+
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """All that a cloud ever makes here; nothing else is touched, whatever folder it is."""
+        folders = (self.instances, self.images)
+        return (*folders, self.log, self.state_file, self.draft, self.lock_file)
+
+    def foreign(self) -> list[str]:
+        """Return the names of what is here and no cloud made."""
+        if not self.path.is_dir():
+            return []
+        return sorted(entry.name for entry in self.path.iterdir() if entry not in self.own)
+
     def write(self, state: State) -> None:
         """Announce a cloud that answers; a reader sees all of it or nothing."""
-        draft = self.state_file.with_suffix(".draft")
-        draft.write_text(json.dumps(dataclasses.asdict(state)))
-        draft.replace(self.state_file)
+        self.draft.write_text(json.dumps(dataclasses.asdict(state)))
+        self.draft.replace(self.state_file)
 
     def read(self) -> State | None:
         """Return the cloud that runs here, if one does."""

@@ -120,7 +120,7 @@ async def chosen(options: Options) -> str:
     """Return the isolation that was asked for, or the best there is."""
     if options.isolation != "auto":
         return options.isolation
-    return await isolation.best(options.home.path, str(options.home.path))
+    return await isolation.best(options.home.instances, str(options.home.path))
 
 
 @contextlib.asynccontextmanager

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def sweep(home: Home, *, keep_lock: bool) -> int:
     """Clean `home`, whose lock the caller holds; return how many processes were ended."""
     ended = end_processes(home)
-    for mount in mounts_below(home.path, Path("/proc/self/mountinfo").read_text()):
+    for mount in mounts_below(home.instances, Path("/proc/self/mountinfo").read_text()):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)  # noqa: S607  util-linux is found on PATH as by a user
     empty(home, keep_lock=keep_lock)
     return ended
@@ -31,7 +31,7 @@ def sweep(home: Home, *, keep_lock: bool) -> int:
 def end_processes(home: Home) -> int:
     """Kill every process that carries this home's marker or is rooted in it."""
     marker = f"{MARKER}={home.path}"
-    prefix = f"{home.path}/"
+    prefix = f"{home.instances}/"
 
     def is_ours(pid: int) -> bool:
         return processes.has_entry(pid, marker) or processes.link(pid, "root").startswith(prefix)
@@ -46,10 +46,11 @@ def mounts_below(path: Path, mountinfo: str) -> list[str]:
 
 
 def empty(home: Home, *, keep_lock: bool) -> None:
-    """Delete what is in `home`, and `home` itself unless its lock is ours."""
-    if not home.path.is_dir():
-        return
-    for entry in home.path.iterdir():
+    """Delete what a cloud made in `home`, and `home` itself unless its lock is ours.
+
+    Anything else in that folder is somebody's: it stays, and so does the folder.
+    """
+    for entry in home.own:
         if entry == home.lock_file:
             continue
         if entry.is_dir() and not entry.is_symlink():

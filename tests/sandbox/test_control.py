@@ -204,3 +204,14 @@ def test_help_loads_no_server_library() -> None:
 )
 def test_the_home_is_what_the_environment_says(environ: dict[str, Any], expected: str) -> None:
     assert default_home(environ) == Path(expected).expanduser()
+
+
+def test_a_home_with_anything_else_in_it_is_refused_and_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "images").mkdir()
+    home = Home(path=tmp_path)
+    with pytest.raises(RefusedError, match=r"no local cloud made: photos, thesis\.txt"):
+        control.up(home, port=0)
+    control.down(home)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["images", "photos", "thesis.txt"]
