@@ -56,13 +56,18 @@ class Packer:
     interrupts: Interrupts
     masker: Masker = field(default_factory=Masker)
     hidden: frozenset[str] = frozenset()
+    _version: str = ""
 
     def version(self) -> str:
-        """Return Packer's version.
+        """Return Packer's version, asked once.
 
         Raises RefusedError where there is no Packer, it is too old, or another
         program has its name (cracklib's `packer`, on RPM systems).
         """
+        self._version = self._version or self._ask_version()
+        return self._version
+
+    def _ask_version(self) -> str:
         code, output = self._run(["version", "-machine-readable"], Path.cwd())
         records = dict(_read(output).records)
         version = next(iter(records.get("version", ())), "")

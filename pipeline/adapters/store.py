@@ -63,7 +63,10 @@ def open_store(url: str, root: Path, clients: Clients) -> Store:
 
 
 class DirectoryStore:
-    """A directory, readable by its owner only; made when the first document is written."""
+    """A directory, readable by its owner only; made when the first document is written.
+
+    It tells git to leave it alone: state is no source.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -86,6 +89,7 @@ class DirectoryStore:
         try:
             # The mode is that of the last folder alone, so each is made on its own.
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._tell_git()
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._locked():
                 current = self.read(key)
@@ -113,6 +117,11 @@ class DirectoryStore:
                 if path.is_file() and not path.name.startswith(".")
             )
         )
+
+    def _tell_git(self) -> None:
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():
+            write_atomically(ignore, b"*\n")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

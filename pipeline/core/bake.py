@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.core.cleanup import Remains, Swept, sweep
+from pipeline.core.cleanup import Remains, Swept, is_good, sweep
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Noted, Report
 from pipeline.core.failures import stranded, told, unjudged
@@ -28,7 +28,9 @@ from pipeline.core.judge import (
     ids_by_region,
 )
 from pipeline.core.model import (
+    FINGERPRINT_TAG,
     TAG_PREFIX,
+    VERDICT_TAG,
     BakeRequest,
     BakeResult,
     BuildReport,
@@ -42,9 +44,6 @@ from pipeline.core.model import (
 )
 from pipeline.core.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.variables import accepted, image_tags, offered
-
-FINGERPRINT_TAG = TAG_PREFIX + "fingerprint"
-VERDICT_TAG = TAG_PREFIX + "verdict"
 
 _Made = tuple[Image, How, Path | None]
 """An image, why it is the answer, and the log of the build that made it."""
@@ -156,6 +155,9 @@ class Bakery:
                     self._note(f"cleaned up after the bake of {image.name} that was cut off")
                 elif same and wanted is None and plan.request.source:
                     wanted = self._adopt(plan, image, swept.kept)
+                elif is_good(swept.kept[image.region]):
+                    # Killed between the last tag and the record: AWS knows all of it.
+                    self.records.write(image.with_verdict(Verdict.GONE))
                 elif image.verdict is not Verdict.LEFT:
                     self.records.write(image.with_verdict(Verdict.LEFT))
         return wanted

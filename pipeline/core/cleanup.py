@@ -15,7 +15,7 @@ from functools import partial
 
 from pipeline.core.errors import RefusedError
 from pipeline.core.judge import finished
-from pipeline.core.model import Seen, Traces
+from pipeline.core.model import VERDICT_TAG, Seen, Traces, Verdict
 from pipeline.core.ports import Images, Leftovers
 
 SKEW = timedelta(minutes=5)
@@ -56,7 +56,7 @@ def sweep(
     """Remove what a bake left in these regions (the build region first).
 
     With `keep_finished`, an image that is available in every region is kept; part of
-    one never is.
+    one never is. An image that was verified once is never removed here.
     """
     swept = Swept()
     _attempt(swept, partial(_remove_temporary, swept, leftovers, regions[0], remains))
@@ -67,8 +67,14 @@ def sweep(
         swept.kept = {region: found[region][0] for region in regions}
         return swept
     for image in (image for listed in found.values() for image in listed):
-        _attempt(swept, partial(_remove, images, image, swept))
+        if not is_good(image):
+            _attempt(swept, partial(_remove, images, image, swept))
     return swept
+
+
+def is_good(image: Seen) -> bool:
+    """Whether a bake verified this image to its end."""
+    return image.tags.get(VERDICT_TAG) == Verdict.GOOD
 
 
 def _remove_temporary(swept: Swept, leftovers: Leftovers, region: str, remains: Remains) -> None:

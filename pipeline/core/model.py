@@ -16,6 +16,8 @@ from typing import Any
 NO_ITEMS: Mapping[str, Any] = MappingProxyType({})
 
 TAG_PREFIX = "ami-pipeline:"
+FINGERPRINT_TAG = TAG_PREFIX + "fingerprint"
+VERDICT_TAG = TAG_PREFIX + "verdict"
 
 
 class Verdict(StrEnum):

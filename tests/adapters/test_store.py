@@ -105,6 +105,7 @@ def test_the_directory_and_its_documents_are_the_owners_alone(tmp_path: Path) ->
         for path in (tmp_path / "state").rglob("*")
     }
     assert modes == {
+        "state/.gitignore": 0o600,
         "state/.lock": 0o600,
         "state/images": 0o700,
         "state/images/a.json": 0o600,

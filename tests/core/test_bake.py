@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake import FINGERPRINT_TAG, VERDICT_TAG
 from pipeline.core.errors import (
     ConfigurationError,
     FailedError,
@@ -14,7 +13,16 @@ from pipeline.core.errors import (
     RefusedError,
     StrandedError,
 )
-from pipeline.core.model import Ending, How, Source, Template, Traces, Verdict
+from pipeline.core.model import (
+    FINGERPRINT_TAG,
+    VERDICT_TAG,
+    Ending,
+    How,
+    Source,
+    Template,
+    Traces,
+    Verdict,
+)
 from tests.fakes import (
     AWAY,
     FINGERPRINT,
@@ -440,6 +448,15 @@ def test_a_finished_image_of_an_interrupted_bake_is_adopted(world: World) -> Non
     assert world.leftovers.asked == [(HOME, TRACES, "web-earlier")]
     assert world.records.verdicts == {"web-earlier": ["good"]}
     assert world.baker.builds == []
+
+
+def test_a_bake_killed_between_its_last_tag_and_its_record_is_only_closed(world: World) -> None:
+    world.records.earlier = [(an_image(fingerprint="other"), TRACES)]
+    good = a_seen("ami-7", name="web-earlier", tags={VERDICT_TAG: "good"})
+    world.images.there[HOME, "ami-7"] = good
+    world.bakery.bake(a_request())
+    assert world.records.verdicts["web-earlier"] == ["gone"]
+    assert (HOME, "ami-7") in world.images.there
 
 
 def test_only_one_of_two_finished_leftovers_is_adopted(world: World) -> None:

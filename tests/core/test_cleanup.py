@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.cleanup import Remains, Swept, sweep
-from pipeline.core.model import Traces
+from pipeline.core.model import VERDICT_TAG, Traces
 from tests.fakes import AWAY, HOME, NAME, NOW, TRACES, FakeImages, FakeLeftovers, a_seen
 
 
@@ -44,6 +44,14 @@ def test_without_a_name_only_the_known_ids_of_each_region_go() -> None:
 def test_a_known_id_older_than_the_bake_is_not_the_bakes(created: str, removed: list[str]) -> None:
     images = holding(a_seen(name="other", created=created))
     assert swept(images, known=((HOME, "ami-1"),)).removed == removed
+
+
+@pytest.mark.parametrize("keep_finished", [True, False])
+def test_an_image_that_was_verified_once_is_never_removed(keep_finished: bool) -> None:
+    images = holding(a_seen(tags={VERDICT_TAG: "good"}))
+    regions = (HOME, AWAY)  # one that was configured since: the image is not there
+    assert swept(images, regions=regions, keep_finished=keep_finished).removed == []
+    assert len(images.there) == 1
 
 
 def test_a_finished_image_is_kept_where_that_is_asked() -> None:

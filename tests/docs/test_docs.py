@@ -109,6 +109,21 @@ def test_the_tfvars_in_the_documents_are_those_that_are_written() -> None:
     assert all(f"`{name}`" in (ROOT / "docs/bake.md").read_text() for name in written)
 
 
+def test_every_call_the_adapters_make_is_among_the_permissions_documented() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "pipeline/adapters").glob("*.py"))
+    verbs = r"(?:describe|create|delete|deregister|terminate)_\w+"
+    made = set(
+        re.findall(rf"(?:\.|paginator\(\")({verbs}|(?:get|put)_object|list_objects_v2)", code)
+    )
+    iam = {"list_objects_v2": "ListBucket"}  # the action that allows the call (S3 User Guide)
+    actions = {iam.get(name, name.title().replace("_", "")) for name in made}
+    documented = set(
+        re.findall(r"`(?:ec2|s3|autoscaling):(\w+)`", (ROOT / "docs/bake.md").read_text())
+    )
+    assert len(actions) > 10
+    assert actions == documented
+
+
 def test_no_file_holds_a_todo_or_names_a_machine() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607 - whichever git made this checkout
