@@ -44,9 +44,9 @@ class Door(asyncssh.SSHServer):
         """Keep the connection, to note on it whose it is."""
         self._connection = conn
 
-    def begin_auth(self, username: str) -> bool:
-        """Ask everybody for a key."""
-        return username == username.strip()
+    def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - asyncssh's signature
+        """Ask everybody for a key; False would let in without one."""
+        return True
 
     def public_key_auth_supported(self) -> bool:
         """Accept keys, and nothing else."""

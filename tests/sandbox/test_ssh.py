@@ -123,3 +123,17 @@ def test_with_one_key_for_several_the_user_name_says_which(
 
 def test_a_key_that_no_instance_has_is_refused(ssh: Ssh) -> None:
     assert "Permission denied" in ssh("true").stderr
+
+
+@pytest.mark.parametrize("user", ["ec2-user", " ec2-user ", ""])
+def test_nobody_is_let_in_without_a_key(cloud: Cloud, user: str) -> None:
+    where = ["-o", "IdentityFile=none", "-p", str(cloud.state.ssh_port), "-l", user, "127.0.0.1"]
+    said = subprocess.run(
+        ["ssh", *OPTIONS, *where, "true"],  # noqa: S607  as a user's shell finds it
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert said.returncode == 255
+    assert "denied" in said.stderr or "username" in said.stderr
