@@ -108,7 +108,9 @@ class Ec2Images:
         if not found:
             raise RefusedError(where, f"{source.owner} has no such image in {region}", look)
         if len(found) > 1 and found[0].get("CreationDate") == found[1].get("CreationDate"):
-            equal = f"{found[0]['ImageId']} and {found[1]['ImageId']}"
+            equal = " and ".join(
+                f"{image['ImageId']} ({image.get('Name', '')})" for image in found[:2]
+            )
             raise RefusedError(
                 where, f"ambiguous: {equal} match and are equally new", f"narrow the name; {look}"
             )

@@ -103,7 +103,7 @@ NO_SOURCE: list[Any] = [
     (Source(id="ami-00000002"), "ami-00000002 is pending in us-east-1", "[bake.source]"),
     (
         Source(owner=OWNER, name="twin"),
-        "ambiguous: ami-00000003 and ami-00000004 match and are equally new",
+        "ambiguous: ami-00000003 (twin) and ami-00000004 (twin) match and are equally new",
         "narrow the name",
     ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import urllib.request
@@ -263,3 +264,17 @@ def test_terraform_finds_the_image_by_the_tfvars_and_refuses_one_that_is_gone(
     assert "root_encrypted = true" in said.stdout
     cloud.aws("ec2").deregister_image(ImageId=baked["ami_id"])
     assert terraform("plan").returncode == 1
+
+
+def test_the_configuration_in_the_readme_bakes_the_sample_application(
+    project: Project, cloud: Cloud
+) -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    example = re.search(r"```toml\n(.*?)```", readme, re.DOTALL)
+    assert example
+    project.write(example[1])
+    ran = project.bake("1.4.2")
+    assert ran.code == 0, ran.err
+    region = ran.document["region"]
+    assert region in example[1]
+    assert cloud.aws("ec2", region).describe_images(ImageIds=[ran.document["ami_id"]])["Images"]
