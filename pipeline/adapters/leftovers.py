@@ -31,14 +31,14 @@ class Ec2Leftovers:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    def remove(self, region: str, traces: Traces, name: str) -> tuple[str, ...]:
+    def remove(self, region: str, traces: Traces, bake: str) -> tuple[str, ...]:
         """Remove them; return what was removed, in AWS's ids.
 
         Raises RefusedError with AWS's words where something cannot be removed.
         """
         with speaking_plainly("removing what the bake left", region):
             ec2 = self._clients.ec2(region)
-            instances = _instances(ec2, traces, name)
+            instances = _instances(ec2, traces, bake)
             if instances:
                 call(ec2.terminate_instances, InstanceIds=list(instances))
             keys = _present(ec2.describe_key_pairs, "KeyPairs", "key-name", traces.key_pairs)
@@ -55,11 +55,11 @@ class Ec2Leftovers:
         return (*instances, *names)
 
 
-def _instances(ec2: EC2Client, traces: Traces, name: str) -> tuple[str, ...]:
+def _instances(ec2: EC2Client, traces: Traces, bake: str) -> tuple[str, ...]:
     searches = (
         ("key-name", traces.key_pairs),
         ("instance.group-name", traces.security_groups),
-        (f"tag:{TAG_PREFIX}bake", (name,)),
+        (f"tag:{TAG_PREFIX}bake", (bake,)),
     )
     found: dict[str, None] = {}
     for filter_name, values in searches:

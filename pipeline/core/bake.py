@@ -238,6 +238,7 @@ class Bakery:
         cancelled = built.ending is not Ending.EXITED
         known = [pair for images in built.images.values() for pair in images.items()]
         known += [(plan.request.region, ami) for ami in built.traces.images]
+        known += (built.manifest or {}).items()
         swept = Swept()
         cut_off = cancelled or built.code < 0
         if cut_off or built.traces != Traces() or known:
@@ -264,7 +265,7 @@ class Bakery:
         return sweep(
             self.images,
             self.leftovers,
-            Remains(name=name, traces=traces, known=known, since=intent.created),
+            Remains(bake=intent.bake, name=name, traces=traces, known=known, since=intent.created),
             regions=tuple(dict.fromkeys([intent.region, *plan.request.all_regions])),
             keep_finished=keep_finished,
         )

@@ -24,12 +24,14 @@ SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remains:
-    """How to find what a bake left: by `name` where it was ours, by the ids in `known`.
+    """How to find what a bake left: by its images' `name` where it was ours, by `known` ids.
 
+    Temporary things are found by `traces`, and by `bake`, which they are tagged with.
     `known` holds pairs of region and id; one older than `since`, when the bake began,
     is not the bake's: an id read from output may be a provisioner's word.
     """
 
+    bake: str
     name: str
     traces: Traces
     known: Sequence[tuple[str, str]]
@@ -59,7 +61,8 @@ def sweep(
     one never is. An image that was verified once is never removed here.
     """
     swept = Swept()
-    _attempt(swept, partial(_remove_temporary, swept, leftovers, regions[0], remains))
+    for region in regions:
+        _attempt(swept, partial(_remove_temporary, swept, leftovers, region, remains))
     found: dict[str, tuple[Seen, ...]] = dict.fromkeys(regions, ())
     for region in regions:
         _attempt(swept, partial(_find, images, region, remains, found))
@@ -78,7 +81,7 @@ def is_good(image: Seen) -> bool:
 
 
 def _remove_temporary(swept: Swept, leftovers: Leftovers, region: str, remains: Remains) -> None:
-    swept.removed.extend(leftovers.remove(region, remains.traces, remains.name))
+    swept.removed.extend(leftovers.remove(region, remains.traces, remains.bake))
 
 
 def _find(

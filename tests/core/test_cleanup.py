@@ -12,7 +12,9 @@ from tests.fakes import AWAY, HOME, NAME, NOW, TRACES, FakeImages, FakeLeftovers
 def swept(images: FakeImages, leftovers: FakeLeftovers | None = None, **changes: Any) -> Swept:
     asked: dict[str, Any] = {"regions": (HOME,), "keep_finished": False}
     asked |= {key: changes.pop(key) for key in list(changes) if key in asked}
-    remains = Remains(**{"name": NAME, "traces": TRACES, "known": (), "since": NOW, **changes})
+    remains = Remains(
+        **{"bake": NAME, "name": NAME, "traces": TRACES, "known": (), "since": NOW, **changes}
+    )
     return sweep(images, leftovers or FakeLeftovers(), remains, **asked)
 
 
@@ -75,11 +77,11 @@ def test_what_is_not_one_finished_image_goes_though_it_might_be_kept(there: Any)
     assert images.there == {}
 
 
-def test_the_temporary_things_are_removed_in_the_build_region_only() -> None:
+def test_the_temporary_things_are_removed_in_every_region_a_build_may_have_run_in() -> None:
     leftovers = FakeLeftovers(removes=("i-1",))
-    result = swept(FakeImages(), leftovers, regions=(HOME, AWAY))
-    assert leftovers.asked == [(HOME, TRACES, NAME)]
-    assert result.removed == ["i-1"]
+    result = swept(FakeImages(), leftovers, regions=(HOME, AWAY), name="")
+    assert leftovers.asked == [(HOME, TRACES, NAME), (AWAY, TRACES, NAME)]
+    assert result.removed == ["i-1", "i-1"]
 
 
 def test_one_region_that_does_not_answer_does_not_save_the_images_of_another() -> None:
@@ -88,6 +90,7 @@ def test_one_region_that_does_not_answer_does_not_save_the_images_of_another() -
     result = swept(images, FakeLeftovers(resists=True), regions=(HOME, AWAY), traces=Traces())
     assert result.removed == ["ami-2"]
     assert result.trouble == [
+        "removing what the bake left: DependencyViolation",
         "removing what the bake left: DependencyViolation",
         f"asking for {HOME}: UnauthorizedOperation",
     ]
