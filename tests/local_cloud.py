@@ -92,7 +92,7 @@ class Cloud:
         """Run `packer build` with the environment that `sandbox env` prints."""
         given = [f"-var={name}={value}" for name, value in variables.items()]
         return subprocess.run(
-            ["packer", "build", "-machine-readable", "-color=false", *given, str(template)],  # noqa: S607
+            ["packer", "build", "-machine-readable", "-color=false", *given, str(template)],  # noqa: S607  as a user's shell finds it
             env=self.env,
             capture_output=True,
             text=True,

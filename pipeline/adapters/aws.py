@@ -54,8 +54,8 @@ class Clients:
 
 
 def _make(service: str, region: str) -> Any:
-    import boto3  # noqa: PLC0415 - see the module's docstring
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
 
     make: Any = boto3.client
     config = Config(
@@ -75,8 +75,8 @@ def error_code(error: BaseException) -> str:
 
 def _passes(error: BaseException) -> bool:
     """Whether the same call may go through a moment later."""
-    from botocore.exceptions import ConnectionError as NoConnection  # noqa: PLC0415
-    from botocore.exceptions import EndpointConnectionError, HTTPClientError  # noqa: PLC0415
+    from botocore.exceptions import ConnectionError as NoConnection
+    from botocore.exceptions import EndpointConnectionError, HTTPClientError
 
     if isinstance(error, EndpointConnectionError):
         return False
@@ -101,7 +101,7 @@ def call(operation: Callable[..., Answer], **arguments: Any) -> Answer:
 @contextmanager
 def speaking_plainly(where: str, region: str) -> Iterator[None]:
     """Turn botocore's errors inside the block into a RefusedError that says what to do."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield

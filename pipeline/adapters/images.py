@@ -125,7 +125,7 @@ class Ec2Images:
 
 
 def _ignoring(codes: frozenset[str], operation: Callable[..., object], **arguments: str) -> None:
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 loads late, see aws.py
+    from botocore.exceptions import ClientError
 
     try:
         call(operation, **arguments)

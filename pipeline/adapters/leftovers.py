@@ -97,7 +97,7 @@ def _wait_until_gone(ec2: EC2Client, instances: tuple[str, ...]) -> None:
 
 def _delete_group(ec2: EC2Client, group: str) -> None:
     """A group stays in use for some seconds after its instance is gone (DependencyViolation)."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 loads late, see aws.py
+    from botocore.exceptions import ClientError
 
     def deleted() -> bool | None:
         try:

@@ -143,7 +143,7 @@ class S3Store:
 
     def read(self, key: str) -> Document | None:
         """Return the document, or None."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 loads late, see aws.py
+        from botocore.exceptions import ClientError
 
         with speaking_plainly(f"reading s3://{self._bucket}/{self._prefix}{key}", "S3"):
             try:
@@ -156,7 +156,7 @@ class S3Store:
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
         """Write on a condition that S3 checks."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - boto3 loads late, see aws.py
+        from botocore.exceptions import ClientError
 
         condition: dict[str, Any] = (
             {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}

@@ -36,9 +36,9 @@ def bake(
 
     Where nothing changed since a good image was baked, that image is the result.
     """
-    from pipeline.app import Application, Options  # noqa: PLC0415 - see cli.main
-    from pipeline.ui.progress import progress  # noqa: PLC0415
-    from pipeline.ui.results import as_json, bake_document, bake_text  # noqa: PLC0415
+    from pipeline.app import Application, Options
+    from pipeline.ui.progress import progress
+    from pipeline.ui.results import as_json, bake_document, bake_text
 
     options = Options(
         config=context.config,

@@ -24,7 +24,7 @@ def config() -> None:
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of pipeline.toml, for editors."""
-    from pipeline.config import schema as make_schema  # noqa: PLC0415  --help stays fast
+    from pipeline.config import schema as make_schema
 
     click.echo(json.dumps(make_schema(), indent=2, sort_keys=True))
 
@@ -33,7 +33,7 @@ def schema() -> None:
 @click.pass_obj
 def check(options: object) -> None:
     """Check pipeline.toml and print what it comes to, without secrets."""
-    from pipeline.config import find, load  # noqa: PLC0415  --help stays fast
+    from pipeline.config import find, load
 
     named = getattr(options, "config", None)
     settings = load(Path(named) if named else find(Path.cwd()))

@@ -41,7 +41,7 @@ class Checked(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value, or fail naming the option."""
-        from pipeline.core import rules  # noqa: PLC0415 - only once a value is there to check
+        from pipeline.core import rules
 
         try:
             checked: str = getattr(rules, self._rule)(str(value))

@@ -17,11 +17,11 @@ def images(context: Context) -> None:
     Launch templates count by their default and latest version, groups by what they
     and their members run, instances unless terminated; all in the configured region.
     """
-    from datetime import UTC, datetime  # noqa: PLC0415 - see cli.main
+    from datetime import UTC, datetime
 
-    from pipeline.app import Application, Options  # noqa: PLC0415
-    from pipeline.ui.progress import PlainProgress  # noqa: PLC0415
-    from pipeline.ui.results import as_json, images_document, images_text  # noqa: PLC0415
+    from pipeline.app import Application, Options
+    from pipeline.ui.progress import PlainProgress
+    from pipeline.ui.results import as_json, images_document, images_text
 
     options = Options(config=context.config)
     app = Application.start(options, PlainProgress(sys.stderr).report)

@@ -16,7 +16,12 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.context import Context
-from pipeline.core.errors import PipelineError
+from pipeline.core.errors import (
+    BugError,
+    ConfigurationError,
+    InterruptedRunError,
+    PipelineError,
+)
 
 _COMMANDS = {
     "bake": ("pipeline.cli.bake", "bake", "Build an image, verify it, write tfvars."),
@@ -32,14 +37,14 @@ class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         if cmd_name not in _COMMANDS:
             return None
         module, name, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
 
@@ -48,7 +53,7 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command where there is none of that name."""
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+            from difflib import get_close_matches
 
             near = get_close_matches(args[0], _COMMANDS, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
@@ -117,8 +122,6 @@ def _wants_json(arguments: list[str]) -> bool:
 
 
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
-    from pipeline.core.errors import ConfigurationError  # noqa: PLC0415
-
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "ami-pipeline"
     told = ConfigurationError(path, error.format_message(), f"see: {path} --help")
@@ -127,8 +130,8 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
 
 def _expected(error: PipelineError, *, as_json: bool) -> int:
     if as_json:
-        from pipeline.ui.results import as_json as encode  # noqa: PLC0415
-        from pipeline.ui.results import error_document  # noqa: PLC0415
+        from pipeline.ui.results import as_json as encode
+        from pipeline.ui.results import error_document
 
         click.echo(encode(error_document(error)))
     click.echo(f"error: {_printable(str(error))}", err=True)
@@ -137,15 +140,13 @@ def _expected(error: PipelineError, *, as_json: bool) -> int:
 
 def _printable(text: str) -> str:
     """Return an error's lines, each safe to show: tools' own words may be in them."""
-    from pipeline.ui.text import one_line  # noqa: PLC0415
+    from pipeline.ui.text import one_line
 
     lines = (line[: len(line) - len(line.lstrip())] + one_line(line) for line in text.split("\n"))
     return "\n".join(lines)
 
 
 def _interrupted(*, as_json: bool) -> int:
-    from pipeline.core.errors import InterruptedRunError  # noqa: PLC0415
-
     told = InterruptedRunError(
         "ami-pipeline",
         "a signal ended the run; what it had begun was put back or is recorded",
@@ -155,9 +156,7 @@ def _interrupted(*, as_json: bool) -> int:
 
 
 def _unexpected(error: Exception, *, as_json: bool) -> int:
-    import traceback  # noqa: PLC0415 - five milliseconds that --help need not wait for
-
-    from pipeline.core.errors import BugError  # noqa: PLC0415
+    import traceback
 
     click.echo("".join(traceback.format_exception(error)), err=True)
     told = BugError(

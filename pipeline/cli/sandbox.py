@@ -41,7 +41,7 @@ def sandbox() -> None:
 @click.pass_context
 def up(context: click.Context, /, *, foreground: bool, **how: Any) -> None:
     """Start the local cloud."""
-    from pipeline.sandbox import control  # noqa: PLC0415  only who uses the cloud loads it
+    from pipeline.sandbox import control
 
     if foreground:
         control.refuse_at_once(here())
@@ -59,7 +59,7 @@ def up(context: click.Context, /, *, foreground: bool, **how: Any) -> None:
 @click.pass_context
 def down(context: click.Context, /) -> None:
     """End the local cloud and remove everything it made."""
-    from pipeline.sandbox import control  # noqa: PLC0415  the same
+    from pipeline.sandbox import control
 
     ran = control.down(here())
     text = "The local cloud was taken down." if ran else "No local cloud ran."
@@ -70,7 +70,7 @@ def down(context: click.Context, /) -> None:
 @click.pass_context
 def status(context: click.Context, /) -> None:
     """Show whether the local cloud runs, and what was asked of it."""
-    from pipeline.sandbox.client import Client  # noqa: PLC0415  the same
+    from pipeline.sandbox.client import Client
 
     state = here().read()
     if state is None:
@@ -92,7 +92,7 @@ def status(context: click.Context, /) -> None:
 @click.pass_context
 def env(context: click.Context, /) -> None:
     """Print the exports that point AWS clients, Packer and Terraform at it."""
-    from pipeline.sandbox import control, exports  # noqa: PLC0415  the same
+    from pipeline.sandbox import control, exports
 
     state = control.running(here())
     answer(context, exports.exports(state), exports.shell(state))
@@ -100,7 +100,7 @@ def env(context: click.Context, /) -> None:
 
 def here() -> Home:
     """Return the home that this user's environment says."""
-    from pipeline.sandbox import home  # noqa: PLC0415  the same
+    from pipeline.sandbox import home
 
     return home.Home(path=home.default_home(os.environ).resolve())
 

@@ -64,8 +64,8 @@ class LiveProgress:
     """A row for each build: name, time, the step it is at."""
 
     def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only a terminal needs rich
-        from rich.live import Live  # noqa: PLC0415
+        from rich.console import Console
+        from rich.live import Live
 
         # First, as Live asks for the table while it is made.
         self._steps: dict[str, tuple[float, str]] = {}
@@ -99,8 +99,8 @@ class LiveProgress:
         self._live.stop()
 
     def _table(self) -> Table:
-        from rich.table import Table  # noqa: PLC0415 - only a terminal needs rich
-        from rich.text import Text  # noqa: PLC0415
+        from rich.table import Table
+        from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         table.add_column(no_wrap=True)

@@ -85,7 +85,7 @@ def test_what_runs_in_the_background_survives_the_session_and_not_the_instance(
     assert ssh("pgrep -x sleep | wc -l").stdout.strip() == "1"
     cloud.aws("ec2").terminate_instances(InstanceIds=[instance])
     eventually(lambda: not (cloud.home.instances / instance).exists())
-    assert subprocess.run(["pgrep", "-fx", "sleep 1234"], check=False).returncode == 1  # noqa: S607
+    assert subprocess.run(["pgrep", "-fx", "sleep 1234"], check=False).returncode == 1  # noqa: S607  the same
 
 
 def test_an_instance_sees_its_own_files_and_processes_and_not_the_hosts(

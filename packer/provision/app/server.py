@@ -146,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, {"error": "not found"})
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_GET  # noqa: N815  http.server's name
 
     def _answer(self, status: int, document: dict[str, str]) -> None:
         body = json.dumps(document).encode() + b"\n"
@@ -227,7 +227,7 @@ def slow_seconds(query: str) -> float:
 def main() -> int:
     """Serve until a signal says stop."""
     # Every interface, because the load balancer comes from outside; the security group decides who.
-    host = os.environ.get("INSTANCE_ADDRESS") or "0.0.0.0"  # noqa: S104
+    host = os.environ.get("INSTANCE_ADDRESS") or "0.0.0.0"  # noqa: S104  the security group says who comes
     # Blocked in every thread and waited for in this one. A Python handler would run only when the
     # main thread wakes, and the kernel may hand the signal to another thread.
     stops = {signal.SIGTERM, signal.SIGINT}
@@ -237,7 +237,7 @@ def main() -> int:
     print(f"listening on {host}:{service.server_port}", flush=True)  # noqa: T201  the journal
     signal.sigwait(stops)
     finished = service.stop()
-    print("stopped" if finished else "stopped with requests unfinished", flush=True)  # noqa: T201
+    print("stopped" if finished else "stopped with requests unfinished", flush=True)  # noqa: T201  the same
     return 0 if finished else 1
 
 

@@ -129,9 +129,9 @@ class ImageHooks:
 
     def deregister_image_call(self, original: Callable[..., Any], response: Any) -> Any:
         """Delete the snapshot with the image if the call asks for it."""
-        ami = response.ec2_backend.amis.get(response._get_param("ImageId"))  # noqa: SLF001
+        ami = response.ec2_backend.amis.get(response._get_param("ImageId"))  # noqa: SLF001  how moto reads parameters
         result = original(response)
-        if ami and response._get_bool_param("DeleteAssociatedSnapshots"):  # noqa: SLF001
+        if ami and response._get_bool_param("DeleteAssociatedSnapshots"):  # noqa: SLF001  the same
             response.ec2_backend.delete_snapshot(ami.ebs_snapshot.id)
         return result
 
