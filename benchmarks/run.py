@@ -75,10 +75,13 @@ def timed(action: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def in_turn(pairs: int, first: Callable[[], Any], second: Callable[[], Any]) -> tuple[float, float]:
-    """Return the median seconds of two actions run A B A B ..., after one of each unmeasured."""
-    first()
-    second()
+def in_turn(
+    pairs: int, first: Callable[[], Any], second: Callable[[], Any], *, warm: bool = True
+) -> tuple[float, float]:
+    """Return the median seconds of two actions run A B A B ..., with `warm` after one of each."""
+    if warm:
+        first()
+        second()
     times = [(timed(first), timed(second)) for _ in range(pairs)]
     return median(one for one, _ in times), median(two for _, two in times)
 
@@ -169,7 +172,10 @@ def compared(speed: float, pairs: int, goal: float | None) -> Iterator[Figure]:
     with bench(speed) as here:
         source = str(here.bake("0.0.1")["source_ami"])
         ours, packer = in_turn(
-            pairs, lambda: here.bake("1.0.0", "--force"), lambda: here.packer(source)
+            pairs,
+            lambda: here.bake("1.0.0", "--force"),
+            lambda: here.packer(source),
+            warm=speed > 1,
         )
     name = f"bake over packer build, delays 1/{speed:g} of AWS's"
     yield shown(f"{name}: by hand", packer, "s")

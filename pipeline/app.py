@@ -21,7 +21,7 @@ from pipeline.adapters.git import read_commit
 from pipeline.adapters.images import Ec2Images
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.leftovers import Ec2Leftovers
-from pipeline.adapters.outputs import write_ci, write_tfvars
+from pipeline.adapters.outputs import require_writable, write_ci, write_tfvars
 from pipeline.adapters.packer import Packer
 from pipeline.adapters.records import ImageRecords
 from pipeline.adapters.store import open_store
@@ -76,9 +76,13 @@ class Application:
         secrets = self._secrets(wanted)
         request = self._request(options, wanted, secrets)
         masker = Masker(text for value in secrets.values() for text in _texts(value))
-        result = self._bakery(wanted, request, masker).bake(request)
-        write_tfvars(self._inside(wanted.tfvars), result.image)
+        tfvars = self._inside(wanted.tfvars)
         dotenv = options.dotenv or (self._inside(wanted.dotenv) if wanted.dotenv else None)
+        require_writable("[bake] tfvars", tfvars)
+        if dotenv:
+            require_writable("[bake] dotenv", dotenv.absolute())
+        result = self._bakery(wanted, request, masker).bake(request)
+        write_tfvars(tfvars, result)
         write_ci(result, self.environ, dotenv)
         return result
 

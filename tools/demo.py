@@ -26,7 +26,7 @@ import boto3
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAM = str(Path(sys.executable).with_name("ami-pipeline"))
-SPEED = "20"
+SPEED = "50"
 ANSWER_WITHIN = 60.0
 
 

@@ -15,19 +15,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.adapters.store import write_atomically
-from pipeline.core.errors import RefusedError
-from pipeline.core.model import BakeResult, Image
+from pipeline.core.errors import RefusedError, StrandedError
+from pipeline.core.model import BakeResult, How
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
 
 
-def write_tfvars(path: Path, image: Image) -> None:
+def require_writable(where: str, path: Path) -> None:
+    """Raise RefusedError where a result could not be written: better before a bake than after."""
+    folder = next(parent for parent in path.parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise RefusedError(
+            f"{where} {path}",
+            "is a folder" if path.is_dir() else f"{folder} is not writable for you",
+            "make it writable, or name another file",
+        )
+
+
+def write_tfvars(path: Path, result: BakeResult) -> None:
     """Write `ami_id`, `ami_ids`, `app`, `version` where Terraform loads them by itself.
 
     `app_version` says the version once more, under a name that Terraform lets a module
     declare: it reserves `version` (docs/surprises.md).
-    Atomically, readable by all as Terraform files are; raises RefusedError.
+    Atomically, readable by all as Terraform files are. Raises StrandedError, or
+    RefusedError where no image was made for it.
     """
+    image = result.image
     values = {
         "ami_id": image.id,
         "ami_ids": dict(image.ids),
@@ -35,20 +48,22 @@ def write_tfvars(path: Path, image: Image) -> None:
         "version": image.version,
         "app_version": image.version,
     }
-    with _told(f"[bake] tfvars {path}", image):
+    with _told(f"[bake] tfvars {path}", result):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(values, indent=2).encode() + b"\n", mode=0o644)
 
 
 @contextmanager
-def _told(where: str, image: Image) -> Iterator[None]:
+def _told(where: str, result: BakeResult) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RefusedError(
+        kind = RefusedError if result.how is How.UNCHANGED else StrandedError
+        raise kind(
             where,
             error.strerror or str(error),
-            f"make it writable, then run again: the image {image.id} is kept and will be found",
+            f"make it writable, then run again: the image {result.image.id} is kept "
+            "and will be found",
         ) from error
 
 
@@ -56,19 +71,19 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
     """Write GitHub's output and step summary where it asks for them, a dotenv file where we are.
 
     Sources: GitHub docs, "Workflow commands" (environment files, job summaries);
-    GitLab docs, `artifacts:reports:dotenv`.
+    GitLab docs, `artifacts:reports:dotenv`. Raises as `write_tfvars` does.
     """
     image = result.image
     pairs = {"ami_id": image.id, "image_name": image.name, "version": image.version}
     if output := environ.get("GITHUB_OUTPUT"):
-        with _told(f"GITHUB_OUTPUT {output}", image):
+        with _told(f"GITHUB_OUTPUT {output}", result):
             _append(Path(output), "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs))
     if summary := environ.get("GITHUB_STEP_SUMMARY"):
-        with _told(f"GITHUB_STEP_SUMMARY {summary}", image):
+        with _told(f"GITHUB_STEP_SUMMARY {summary}", result):
             _append(Path(summary), _summary(result))
     if dotenv is not None:
         lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
-        with _told(f"[bake] dotenv {dotenv}", image):
+        with _told(f"[bake] dotenv {dotenv}", result):
             write_atomically(dotenv, lines.encode(), mode=0o644)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.outputs import write_ci, write_tfvars
-from pipeline.core.errors import RefusedError
+from pipeline.adapters.outputs import require_writable, write_ci, write_tfvars
+from pipeline.core.errors import PipelineError, RefusedError, StrandedError
 from pipeline.core.model import BakeResult, How
 from tests.fakes import an_image
 
@@ -21,7 +21,7 @@ RESULT = BakeResult(image=IMAGE, how=How.BAKED, seconds=61.4)
 
 def test_the_tfvars_are_written_to_the_letter(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "ami.auto.tfvars.json"
-    write_tfvars(path, IMAGE)
+    write_tfvars(path, RESULT)
     assert json.loads(path.read_text()) == {
         "ami_id": "ami-1",
         "ami_ids": {"eu-central-1": "ami-1", "us-east-1": "ami-2"},
@@ -38,16 +38,30 @@ def test_the_tfvars_are_written_to_the_letter(tmp_path: Path) -> None:
 def test_hostile_text_stays_text_in_the_tfvars(tmp_path: Path) -> None:
     path = tmp_path / "x.tfvars.json"
     hostile = replace(IMAGE, version='1"}\nami_id = "ami-bad"\n${file("x")}')
-    write_tfvars(path, hostile)
+    write_tfvars(path, replace(RESULT, image=hostile))
     assert json.loads(path.read_text())["version"] == hostile.version
     assert json.loads(path.read_text())["ami_id"] == "ami-1"
 
 
-def test_tfvars_that_cannot_be_written_are_a_refusal_that_keeps_the_image(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "error"), [(How.BAKED, StrandedError), (How.UNCHANGED, RefusedError)]
+)
+def test_tfvars_that_cannot_be_written_keep_the_image_and_the_exit_code_says_if_it_is_new(
+    tmp_path: Path, how: How, error: type[PipelineError]
+) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RefusedError) as told:
-        write_tfvars(tmp_path / "file" / "x.tfvars.json", IMAGE)
+    with pytest.raises(error) as told:
+        write_tfvars(tmp_path / "file" / "x.tfvars.json", replace(RESULT, how=how))
     assert "the image ami-1 is kept" in told.value.now
+
+
+def test_a_place_that_cannot_be_written_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    require_writable("tfvars", tmp_path / "deep" / "er" / "x.tfvars.json")
+    for path in (tmp_path / "file" / "x.tfvars.json", tmp_path):
+        with pytest.raises(RefusedError, match="tfvars"):
+            require_writable("tfvars", path)
+    assert not (tmp_path / "deep").exists()
 
 
 def test_outside_ci_nothing_is_written(tmp_path: Path) -> None:
@@ -105,9 +119,9 @@ PLACES: list[Any] = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_file_of_ci_that_cannot_be_written_is_a_refusal(tmp_path: Path, place: Any) -> None:
+def test_a_file_of_ci_that_cannot_be_written_keeps_the_image(tmp_path: Path, place: Any) -> None:
     (tmp_path / "file").touch()
     environ, dotenv = place(tmp_path / "file" / "x")
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(StrandedError) as told:
         write_ci(RESULT, environ, dotenv)
     assert "ami-1 is kept" in told.value.now
