@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from pipeline.sandbox.network import Network
+    from pipeline.sandbox.traffic.plan import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +29,19 @@ class Cloud:
     ground: Ground
     network: Network
     loop: asyncio.AbstractEventLoop
+    traffic: Traffic
+    followers: list[Callable[[], None]] = dataclasses.field(default_factory=list)
     machines: dict[str, Machine] = dataclasses.field(default_factory=dict)
     _background: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)
 
     def takes_time(self, seconds: float) -> bool:
         """Tell whether anybody would notice a wait of AWS's `seconds` at this speed."""
         return self.ground.clock.scaled(seconds) > 0
+
+    def changed(self) -> None:
+        """Let what follows from the API's models follow; call it under the API's lock."""
+        for follow in self.followers:
+            follow()
 
     def launch(self, birth: Birth) -> None:
         """Make a machine and run it."""
@@ -91,7 +99,7 @@ class Cloud:
         self, image: str, seconds: float, settle: Callable[[str], None], *, done: bool
     ) -> None:
         await self.ground.clock.sleep(seconds)
-        settle("available" if done else "failed")
+        await asyncio.to_thread(settle, "available" if done else "failed")
         log.info("%s: %s", image, "available" if done else "failed")
 
     def forget(self, image: str) -> None:

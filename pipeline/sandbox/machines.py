@@ -108,8 +108,12 @@ class Machine:
     async def run(self) -> None:
         """Reach `running` and begin to boot."""
         await self._clock.sleep(self._clock.delays.pending)
-        self.birth.settle("running")
+        await self._settle("running")
         self._life = asyncio.create_task(self._live())
+
+    async def _settle(self, state: str) -> None:
+        # The API's lock may be held for a second; traffic on this loop must not wait for it.
+        await asyncio.to_thread(self.birth.settle, state)
 
     async def _live(self) -> None:
         try:
@@ -204,7 +208,7 @@ class Machine:
         """Halt and reach `stopped`."""
         await self.halt()
         await self._clock.sleep(self._clock.delays.stopping)
-        self.birth.settle("stopped")
+        await self._settle("stopped")
 
     async def reboot(self) -> None:
         """Halt and boot again; the state stays `running`."""
@@ -217,7 +221,7 @@ class Machine:
         self.last_words = self.console.read()
         await asyncio.to_thread(sweep.remove_tree, self.folder)
         await self._clock.sleep(self._clock.delays.shutting_down)
-        self.birth.settle("terminated")
+        await self._settle("terminated")
 
     def output(self) -> bytes:
         """Return the end of what the instance printed, also after it is gone."""

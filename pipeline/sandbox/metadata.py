@@ -7,6 +7,7 @@ say `optional`, which is RunInstances' default for an AMI that does not ask for 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import dataclasses
 import json
@@ -83,7 +84,7 @@ class Metadata:
 
     async def _get(self, request: web.Request) -> web.Response:
         address = address_of(request)
-        facts = self._find(address)
+        facts = await asyncio.to_thread(self._find, address)
         if facts is None:
             raise web.HTTPNotFound
         self._authorize(request, address, facts)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FIRST, LAST = 16, 254
 HOSTS = range(1, 255)
 INSTANCE_NETWORKS = range(1, 255)
+BALANCER_NETWORK = 255
 METADATA_PORT = 1338
 
 
@@ -31,10 +32,14 @@ class Network:
     number: int
     claim: socket.socket
     _addresses: Iterator[str] = dataclasses.field(init=False)
+    _balancers: Iterator[str] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self._addresses = itertools.cycle(
             f"127.{self.number}.{third}.{fourth}" for third in INSTANCE_NETWORKS for fourth in HOSTS
+        )
+        self._balancers = itertools.cycle(
+            f"127.{self.number}.{BALANCER_NETWORK}.{fourth}" for fourth in HOSTS
         )
 
     @property
@@ -45,6 +50,10 @@ class Network:
     def address(self) -> str:
         """Return the next address; one comes back only after 64,000 others."""
         return next(self._addresses)
+
+    def balancer_address(self) -> str:
+        """Return the next address of a load balancer; one comes back after 254 others."""
+        return next(self._balancers)
 
     def close(self) -> None:
         """Give the network back."""

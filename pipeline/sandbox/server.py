@@ -28,6 +28,7 @@ from pipeline.sandbox.images import Images
 from pipeline.sandbox.lookup import Lookup
 from pipeline.sandbox.machines import Ground
 from pipeline.sandbox.metadata import Metadata
+from pipeline.sandbox.traffic.plane import Plane
 
 if TYPE_CHECKING:
     import socket
@@ -96,22 +97,25 @@ async def machines(
     home.images.mkdir()
     metadata = Metadata(network.METADATA_PORT, Lookup(lock=lock).facts)
     await metadata.open()
+    clock = Clock(speed=options.speed)
     ground = Ground(
         folder=home.instances,
         marker=str(home.path),
         isolation=await chosen(options),
         metadata_port=network.METADATA_PORT,
-        clock=Clock(speed=options.speed),
+        clock=clock,
         images=Images(folder=home.images),
         attach=metadata.attach,
         detach=metadata.detach,
     )
-    cloud = Cloud(ground=ground, network=net, loop=asyncio.get_running_loop())
+    plane = Plane(loop=asyncio.get_running_loop(), clock=clock)
+    cloud = Cloud(ground=ground, network=net, loop=asyncio.get_running_loop(), traffic=plane)
     take_out = hooks.install(cloud, lock)
     try:
         yield cloud, lock
     finally:
         take_out()
+        await plane.close()
         await cloud.close()
         await metadata.close()
 

@@ -28,9 +28,13 @@ class Hook:
 
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
     """Put every hook in; return what takes them out again."""
-    from pipeline.sandbox.hooks import ec2_images, ec2_instances  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.hooks import after, ec2_images, ec2_instances  # noqa: PLC0415  moto is slow to import
 
-    hooks = [*ec2_instances.hooks(cloud, lock), *ec2_images.hooks(cloud, lock)]
+    hooks = [
+        *ec2_instances.hooks(cloud, lock),
+        *ec2_images.hooks(cloud, lock),
+        *after.hooks(cloud),
+    ]
     return put_in(hooks)
 
 

@@ -112,6 +112,7 @@ class Instances:
         with self.lock:
             if instance.state == before[state]:
                 set_state(instance, state)
+                self.cloud.changed()
 
     # StartInstances and StopInstances answer IncorrectInstanceState for an instance that is
     # in no state to start or stop (EC2 API error codes); moto revives the terminated.
