@@ -49,7 +49,7 @@ class Load:
     @property
     def failures(self) -> list[Result]:
         """What was not answered with 200."""
-        return [result for result in self.results if result.status != 200]  # noqa: PLR2004  HTTP's OK
+        return [result for result in self.results if result.status != 200]
 
     def since(self, moment: float) -> list[Result]:
         """Return what was sent after a moment and has come back."""
