@@ -87,7 +87,7 @@ class Backend:
     site: web.Server | None = None
 
     async def start(self) -> None:
-        self.site = web.Server(self.answer, access_log=None)
+        self.site = web.Server(lambda request: self.answer(request), access_log=None)  # noqa: PLW0108  `answer` may be replaced
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(self.site, self.address, self.port)
 
