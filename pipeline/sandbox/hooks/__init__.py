@@ -30,6 +30,10 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
     """Put every hook in; return what takes them out again."""
     from pipeline.sandbox.hooks import (  # noqa: PLC0415  moto is slow to import
         after,
+        autoscaling_hooks,
+        autoscaling_policies,
+        autoscaling_schedules,
+        autoscaling_settings,
         ec2_images,
         ec2_instances,
         ec2_launch_templates,
@@ -40,6 +44,10 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         *ec2_instances.hooks(cloud, lock),
         *ec2_images.hooks(cloud, lock),
         *ec2_launch_templates.hooks(),
+        *autoscaling_settings.hooks(),
+        *autoscaling_hooks.hooks(),
+        *autoscaling_policies.hooks(),
+        *autoscaling_schedules.hooks(cloud, lock),
         *unanswered.hooks(),
         *after.hooks(cloud),
     ]
