@@ -28,7 +28,8 @@ class Hook:
 
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
     """Put every hook in; return what takes them out again."""
-    from pipeline.sandbox.hooks import (  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.balancers.follower import Follower  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.hooks import (  # noqa: PLC0415  the same
         after,
         autoscaling_hooks,
         autoscaling_policies,
@@ -37,6 +38,10 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         ec2_images,
         ec2_instances,
         ec2_launch_templates,
+        elb,
+        elb_members,
+        elbv2,
+        elbv2_targets,
         unanswered,
     )
 
@@ -48,9 +53,14 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         *autoscaling_hooks.hooks(),
         *autoscaling_policies.hooks(),
         *autoscaling_schedules.hooks(cloud, lock),
+        *elb.hooks(cloud),
+        *elb_members.hooks(cloud),
+        *elbv2.hooks(cloud, lock),
+        *elbv2_targets.hooks(cloud),
         *unanswered.hooks(),
         *after.hooks(cloud),
     ]
+    cloud.followers.append(Follower(cloud=cloud))  # the last: it carries what the others decided
     return put_in(hooks)
 
 
