@@ -28,11 +28,19 @@ class Hook:
 
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
     """Put every hook in; return what takes them out again."""
-    from pipeline.sandbox.hooks import after, ec2_images, ec2_instances  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.hooks import (  # noqa: PLC0415  moto is slow to import
+        after,
+        ec2_images,
+        ec2_instances,
+        ec2_security_groups,
+        ec2_volumes,
+    )
 
     hooks = [
         *ec2_instances.hooks(cloud, lock),
         *ec2_images.hooks(cloud, lock),
+        *ec2_security_groups.hooks(),
+        *ec2_volumes.hooks(),
         *after.hooks(cloud),
     ]
     return put_in(hooks)
