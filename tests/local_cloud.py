@@ -145,3 +145,21 @@ def eventually(what: Callable[[], T], within: float = WITHIN) -> T:
         assert time.monotonic() < deadline, f"still {json.dumps(answer, default=str)}"
         time.sleep(0.02)
     return answer
+
+
+def serving(port: int = 8080) -> str:
+    """Return user data that makes an instance of a bare image serve, as a service of systemd."""
+    return f"""#!/bin/sh
+set -eu
+mkdir -p "${{ROOT:-}}/srv/web" "${{ROOT:-}}/etc/systemd/system"
+echo "$INSTANCE_ID" > "${{ROOT:-}}/srv/web/index.html"
+cp "${{ROOT:-}}/srv/web/index.html" "${{ROOT:-}}/srv/web/health"
+cat > "${{ROOT:-}}/etc/systemd/system/web.service" <<END
+[Service]
+WorkingDirectory=/srv/web
+ExecStart=/usr/bin/python3 -m http.server {port} --bind $INSTANCE_ADDRESS
+Restart=always
+END
+systemctl daemon-reload
+systemctl enable --now web.service
+"""

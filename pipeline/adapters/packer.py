@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.adapters.claims import log_of
 from pipeline.adapters.interrupts import Interrupts
@@ -148,8 +148,7 @@ class Packer:
             ending, code, trouble = self._stream(command, feed, request)
             written = read_manifest(manifest)
             found = reader.stream if trouble else reader.close()
-        ok = code == 0 and ending is Ending.EXITED
-        self.report(BuildEnded(seconds=time.monotonic() - began, ok=ok))
+        self.report(BuildEnded(seconds=time.monotonic() - began, how=_how(ending, code)))
         failures = {"": trouble} if trouble else found.errors
         lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
         return BuildReport(
@@ -249,6 +248,16 @@ def private_folder() -> Iterator[Path]:
     """Give a folder only we can read, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-") as folder:
         yield Path(folder)
+
+
+def _how(ending: Ending, code: int) -> Literal["succeeded", "failed", "timed out", "was stopped"]:
+    match ending:
+        case Ending.EXITED:
+            return "failed" if code else "succeeded"
+        case Ending.TIMEOUT:
+            return "timed out"
+        case Ending.INTERRUPTED:
+            return "was stopped"
 
 
 def _telling(reader: StreamReader, traced: Callable[[Traces], None]) -> Callable[[bytes], None]:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from pipeline.sandbox.faults import Faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     Environ = dict[str, Any]
     Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+    Resource = Callable[[Any], Any]  # of the request's JSON; TypeError, ValueError: it is wrong
 
 RESERVED = "/_local-cloud/"
 NAMES = {
@@ -63,12 +64,25 @@ class Tally:
 class Calls:
     """WSGI middleware in front of moto. moto is not thread-safe: one call at a time."""
 
-    def __init__(self, application: Application, lock: AbstractContextManager[Any]) -> None:
+    def __init__(
+        self,
+        application: Application,
+        lock: AbstractContextManager[Any],
+        resources: Mapping[tuple[str, str], Resource] | None = None,
+    ) -> None:
         self._application = application
         self._lock = lock
         self._count_lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Tally] = collections.defaultdict(Tally)
         self.faults = Faults()
+        self._resources: dict[tuple[str, str], Resource] = {
+            ("GET", "calls"): lambda _: self.tallies(),
+            ("DELETE", "calls"): lambda _: self._forget(),
+            ("GET", "faults"): lambda _: self.faults.listed(),
+            ("DELETE", "faults"): lambda _: self.faults.clear(),
+            ("POST", "faults"): self.faults.order,
+            **(resources or {}),
+        }
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request."""
@@ -134,32 +148,24 @@ class Calls:
         self, environ: Environ, body: bytes, start_response: Callable[..., Any]
     ) -> list[bytes]:
         resource = environ["PATH_INFO"].removeprefix(RESERVED)
-        status, answer = "200 OK", None
-        match environ["REQUEST_METHOD"], resource:
-            case "GET", "calls":
-                answer = self.tallies()
-            case "DELETE", "calls":
-                with self._count_lock:
-                    self._tallies.clear()
-            case "GET", "faults":
-                answer = self.faults.listed()
-            case "DELETE", "faults":
-                self.faults.clear()
-            case "POST", "faults":
-                status, answer = self._order(body)
-            case _:
-                status = "404 Not Found"
+        status, answer = self._use(environ["REQUEST_METHOD"], resource, body)
         text = json.dumps(answer).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
         start_response(status, headers)
         return [text]
 
-    def _order(self, body: bytes) -> tuple[str, Any]:
+    def _use(self, method: str, name: str, body: bytes) -> tuple[str, Any]:
+        resource = self._resources.get((method, name))
+        if resource is None:
+            return "404 Not Found", None
         try:
-            self.faults.order(json.loads(body))
+            return "200 OK", resource(json.loads(body) if body else None)
         except (TypeError, ValueError) as error:
             return "400 Bad Request", str(error)
-        return "200 OK", self.faults.listed()
+
+    def _forget(self) -> None:
+        with self._count_lock:
+            self._tallies.clear()
 
 
 def buffered(environ: Environ) -> bytes:

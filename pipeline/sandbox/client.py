@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Client:
-    """Counts and faults of the cloud at an endpoint."""
+    """Counts, faults, orders and load balancers of the cloud at an endpoint."""
 
     endpoint: str
 
@@ -40,6 +40,24 @@ class Client:
     def clear_faults(self) -> None:
         """Take every order back."""
         self._ask("DELETE", "faults")
+
+    def order(self, behaviour: str, **whose: Any) -> None:
+        """Order a behaviour (see `orders`) of an image, group, instance or zone; seconds, times."""
+        self._ask("POST", "orders", [{"behaviour": behaviour, **whose}])
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Return the orders that stand."""
+        answer: list[dict[str, Any]] = self._ask("GET", "orders")
+        return answer
+
+    def clear_orders(self) -> None:
+        """Take every order back."""
+        self._ask("DELETE", "orders")
+
+    def balancers(self) -> list[dict[str, Any]]:
+        """Return every listener of every load balancer that takes requests, with its URL."""
+        answer: list[dict[str, Any]] = self._ask("GET", "balancers")
+        return answer
 
     def _ask(self, method: str, resource: str, body: Any = None) -> Any:
         request = urllib.request.Request(  # noqa: S310  the endpoint is the local cloud's

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from pipeline.sandbox.network import Network
+    from pipeline.sandbox.orders import Orders
     from pipeline.sandbox.traffic.plan import Traffic
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ class Cloud:
     network: Network
     loop: asyncio.AbstractEventLoop
     traffic: Traffic
+    orders: Orders
     followers: list[Callable[[], None]] = dataclasses.field(default_factory=list)
     machines: dict[str, Machine] = dataclasses.field(default_factory=dict)
     _background: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)
@@ -42,6 +45,23 @@ class Cloud:
         """Let what follows from the API's models follow; call it under the API's lock."""
         for follow in self.followers:
             follow()
+
+    def reconsider(self) -> None:
+        """Let running machines do what is ordered of them now; call it under the API's lock."""
+        for instance, machine in list(self.machines.items()):
+            behaviour = self.orders.of(instance)
+            if behaviour != machine.behaviour:
+                self._order(instance, functools.partial(Machine.behave, behaviour=behaviour))
+        self.changed()
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something in a thread once `seconds` of AWS's time have passed, unless it ends."""
+
+        async def wait() -> None:
+            await self.ground.clock.sleep(seconds)
+            await asyncio.to_thread(act)
+
+        self.loop.call_soon_threadsafe(lambda: self._run(wait()))
 
     def launch(self, birth: Birth) -> None:
         """Make a machine and run it."""

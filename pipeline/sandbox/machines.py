@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from pipeline.sandbox import isolation, processes, skeleton, sweep, userdata
+from pipeline.sandbox import isolation, misbehaviour, processes, skeleton, sweep, userdata
 from pipeline.sandbox.console import Console
 from pipeline.sandbox.services import Services
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.sandbox.clock import Clock
     from pipeline.sandbox.images import Images
+    from pipeline.sandbox.orders import Behaviour
 
 log = logging.getLogger(__name__)
 Order = Callable[[], Awaitable[None]]
@@ -39,6 +41,8 @@ class Birth:
     address: str
     user_data: bytes
     settle: Callable[[str], None]  # tells the API the state that was reached
+    shut_down: Callable[[], None]  # tells the API that the instance shuts itself down
+    behaviour: Behaviour | None = None  # what it was ordered to do wrong
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,10 +82,12 @@ class Machine:
         }
         self.services: Services | None = None
         self.last_words = b""
+        self.behaviour = birth.behaviour
         self._ground = ground
         self._clock = ground.clock
         self._boots = 0
         self._life: asyncio.Task[None] | None = None
+        self._wrong: asyncio.Task[None] | None = None
         self._orders: asyncio.Queue[Order] = asyncio.Queue()
         self._worker = asyncio.create_task(self._work())
 
@@ -117,13 +123,41 @@ class Machine:
 
     async def _live(self) -> None:
         try:
-            await self._clock.sleep(self._clock.delays.boot)
+            await self._clock.sleep(self._clock.delays.boot + self._lateness())
             await self._boot()
             self.booted.set()
+            self._go_wrong()
             await self._go_on()
         except OSError as error:
             self.console.say("local cloud", f"the boot failed: {error}")
             log.warning("%s: the boot failed: %s", self.id, error)
+
+    def _lateness(self) -> float:
+        late = self.behaviour is not None and self.behaviour.kind == "boots-slowly"
+        return self.behaviour.seconds if self.behaviour and late else 0.0
+
+    async def behave(self, behaviour: Behaviour | None) -> None:
+        """Do this from now on; without an order, as the image would have it."""
+        await self._stop_going_wrong()
+        healed = self.behaviour and not behaviour
+        self.behaviour = behaviour
+        if self.services and self.booted.is_set():
+            if healed:
+                await self.services.start_all()
+            self._go_wrong()
+
+    def _go_wrong(self) -> None:
+        if self.behaviour and self.services:
+            shut_down = functools.partial(asyncio.to_thread, self.birth.shut_down)
+            self._wrong = asyncio.create_task(
+                misbehaviour.follow(self.behaviour, self.services, self._clock, shut_down)
+            )
+
+    async def _stop_going_wrong(self) -> None:
+        if self._wrong:
+            self._wrong.cancel()
+            await asyncio.gather(self._wrong, return_exceptions=True)
+            self._wrong = None
 
     async def _boot(self) -> None:
         self._boots += 1
@@ -181,6 +215,7 @@ class Machine:
     async def halt(self) -> None:
         """End what runs: SIGTERM, then SIGKILL; the directory stays."""
         self.booted.clear()
+        await self._stop_going_wrong()
         if self._life:
             self._life.cancel()
             with contextlib.suppress(asyncio.CancelledError):

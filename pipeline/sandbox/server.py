@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -19,7 +19,8 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from pipeline.sandbox import hooks, isolation, network, ssh, sweep
+from pipeline.sandbox import hooks, isolation, network, ssh, subjects, sweep
+from pipeline.sandbox.balancers import follower
 from pipeline.sandbox.calls import Calls
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.cloud import Cloud
@@ -28,12 +29,14 @@ from pipeline.sandbox.images import Images
 from pipeline.sandbox.lookup import Lookup
 from pipeline.sandbox.machines import Ground
 from pipeline.sandbox.metadata import Metadata
+from pipeline.sandbox.orders import Orders
 from pipeline.sandbox.traffic.plane import Plane
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
 
+    from pipeline.sandbox.calls import Resource
     from pipeline.sandbox.home import Home
     from pipeline.sandbox.machines import Machine
 
@@ -79,7 +82,7 @@ async def running(options: Options) -> AsyncIterator[State]:
             machines(options, net) as (cloud, lock),
             ssh_server(door, cloud, lock),
         ):
-            server = api_server(api, lock)
+            server = api_server(api, cloud, lock)
             try:
                 yield state(options, api, door, cloud)
             finally:
@@ -109,7 +112,13 @@ async def machines(
         detach=metadata.detach,
     )
     plane = Plane(loop=asyncio.get_running_loop(), clock=clock)
-    cloud = Cloud(ground=ground, network=net, loop=asyncio.get_running_loop(), traffic=plane)
+    cloud = Cloud(
+        ground=ground,
+        network=net,
+        loop=asyncio.get_running_loop(),
+        traffic=plane,
+        orders=Orders(find=subjects.of_instance, launch=subjects.of_launch),
+    )
     take_out = hooks.install(cloud, lock)
     try:
         yield cloud, lock
@@ -146,11 +155,13 @@ async def ssh_server(
 
 
 def api_server(
-    api: socket.socket, lock: threading.RLock
+    api: socket.socket, cloud: Cloud, lock: threading.RLock
 ) -> tuple[BaseWSGIServer, threading.Thread]:
     """Answer the API, in threads."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    application = Calls(DomainDispatcherApplication(create_backend_app), lock)
+    application = Calls(
+        DomainDispatcherApplication(create_backend_app), lock, resources(cloud, lock)
+    )
     host, port = api.getsockname()
     server = make_server(
         host,
@@ -163,6 +174,27 @@ def api_server(
     thread = threading.Thread(target=server.serve_forever, name="api", daemon=True)
     thread.start()
     return server, thread
+
+
+def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Resource]:
+    """Return what this cloud answers beside AWS's API and what `Calls` answers itself."""
+
+    def reconsidered(act: Callable[..., None], *arguments: object) -> list[dict[str, Any]]:
+        act(*arguments)
+        with lock:
+            cloud.reconsider()
+        return cloud.orders.listed()
+
+    def balancers(_: object) -> list[dict[str, Any]]:
+        with lock:
+            return follower.described(cloud)
+
+    return {
+        ("GET", "balancers"): balancers,
+        ("GET", "orders"): lambda _: cloud.orders.listed(),
+        ("POST", "orders"): lambda body: reconsidered(cloud.orders.order, body),
+        ("DELETE", "orders"): lambda _: reconsidered(cloud.orders.clear),
+    }
 
 
 def end_api(server: BaseWSGIServer, thread: threading.Thread) -> None:

@@ -112,6 +112,12 @@ class Services:
             if not await self.start(name):
                 self.console.say("systemd", f"{name}: no such unit file")
 
+    async def start_all(self) -> None:
+        """Start what was enabled and what ran before."""
+        for name in dict.fromkeys([*self.enabled(), *self.running]):
+            if name.endswith(".service"):
+                await self.start(name)
+
     async def start(self, name: str) -> bool:
         """Start a service and wait until systemd would return; False if there is no unit."""
         unit = self.load(name)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from pipeline.adapters.store import (
     write_atomically,
 )
 from pipeline.core.errors import RefusedError
+from tests.races import race
 
 
 @pytest.fixture(params=["directory", "bucket", "prefix"])
@@ -75,26 +75,10 @@ class TestAnyStore:
         assert store.read("images/a.json") is None
         assert store.keys("") == ()
 
-    def test_of_two_writers_at_once_one_wins(self, store: Store) -> None:
-        first = store.write("images/a.json", b"begin", expected=None)
-        lost: list[bytes] = []
-        start = threading.Barrier(4)
 
-        def race(data: bytes) -> None:
-            start.wait()
-            try:
-                store.write("images/a.json", data, expected=first)
-            except StaleError:
-                lost.append(data)
-
-        writers = [threading.Thread(target=race, args=(b"%d" % n,)) for n in range(4)]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join()
-        document = store.read("images/a.json")
-        assert document is not None
-        assert sorted([*lost, document.data]) == [b"0", b"1", b"2", b"3"]
+def test_of_writers_of_a_file_at_once_one_wins(tmp_path: Path) -> None:
+    """The bucket's race is run where the bucket is a server: tests/sandbox/test_store.py."""
+    assert race(DirectoryStore(tmp_path / "state"), 4) == [b"0", b"1", b"2", b"3"]
 
 
 def test_the_directory_and_its_documents_are_the_owners_alone(tmp_path: Path) -> None:

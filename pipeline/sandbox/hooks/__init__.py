@@ -28,13 +28,27 @@ class Hook:
 
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
     """Put every hook in; return what takes them out again."""
-    from pipeline.sandbox.hooks import after, ec2_images, ec2_instances  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.balancers.follower import Follower  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.hooks import (  # noqa: PLC0415  the same
+        after,
+        ec2_images,
+        ec2_instances,
+        elb,
+        elb_members,
+        elbv2,
+        elbv2_targets,
+    )
 
     hooks = [
         *ec2_instances.hooks(cloud, lock),
         *ec2_images.hooks(cloud, lock),
+        *elb.hooks(cloud),
+        *elb_members.hooks(cloud),
+        *elbv2.hooks(cloud, lock),
+        *elbv2_targets.hooks(cloud),
         *after.hooks(cloud),
     ]
+    cloud.followers.append(Follower(cloud=cloud))  # the last: it carries what the others decided
     return put_in(hooks)
 
 

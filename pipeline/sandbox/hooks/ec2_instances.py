@@ -12,7 +12,7 @@ from moto.core.types import Base64EncodedString
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, UnvailableAMIIdError
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
-from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses.general import General
 
 from pipeline.sandbox.hooks import Hook
@@ -34,6 +34,7 @@ CODES = {
     "stopped": 80,
 }
 LOOPBACK = "127."
+SHUT_ITSELF_DOWN = "Client.InstanceInitiatedShutdown"
 
 
 def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
@@ -97,6 +98,8 @@ class Instances:
                 address=address,
                 user_data=decoded(instance.user_data),
                 settle=functools.partial(self.settle, instance),
+                shut_down=functools.partial(self.shut_down, instance),
+                behaviour=self.cloud.orders.of(instance.id),
             )
         )
 
@@ -113,6 +116,22 @@ class Instances:
             if instance.state == before[state]:
                 set_state(instance, state)
                 self.cloud.changed()
+
+    # An instance that shuts itself down stops or terminates, as its attribute
+    # InstanceInitiatedShutdownBehavior says (EC2 API Reference, RunInstances).
+    def shut_down(self, instance: Any) -> None:
+        """Stop or terminate an instance that shut itself down."""
+        with self.lock:
+            if instance.state != "running":
+                return
+            if instance.instance_initiated_shutdown_behavior == "terminate":
+                instance.terminate()
+            else:
+                instance.stop()
+            instance.state_reason = StateReason(
+                f"{SHUT_ITSELF_DOWN}: Instance initiated shutdown", SHUT_ITSELF_DOWN
+            )
+            self.cloud.changed()
 
     # StartInstances and StopInstances answer IncorrectInstanceState for an instance that is
     # in no state to start or stop (EC2 API error codes); moto revives the terminated.
