@@ -65,6 +65,10 @@ module = "modules/release"
 [terraform.inputs]
 subnet_ids = ["subnet-1"]
 alarms = { high = 80, low = 20 }
+user_data = '''
+set -eu
+echo "${HOME}" >/tmp/home
+'''
 [terraform.backend]
 bucket = "states"
 key_prefix = "terraform"
@@ -134,9 +138,11 @@ def test_an_environments_inputs_take_the_place_of_the_common_ones_each_as_a_whol
     settings = load(file)
     alarms = {"high": 80, "low": 20}
     production = settings.terraform_for("production")
-    assert production.inputs == {"subnet_ids": ["subnet-1"], "alarms": alarms}
+    script = 'set -eu\necho "${HOME}" >/tmp/home\n'
+    common = {"subnet_ids": ["subnet-1"], "alarms": alarms, "user_data": script}
+    assert production.inputs == common
     staging = settings.terraform_for("staging")
-    assert staging.inputs == {"subnet_ids": ["subnet-2"], "alarms": alarms}
+    assert staging.inputs == {**common, "subnet_ids": ["subnet-2"]}
     assert settings.terraform_for("x").inputs["alarms"] == {"high": 90}
     assert staging.module == "modules/release"
     backend = staging.backend
@@ -296,7 +302,8 @@ def test_a_name_filter_without_an_owner_is_refused(file: Path) -> None:
         ("[terraform.inputs]\nreleases = 1", "terraform.inputs.releases"),
         ("[terraform.inputs]\nsource = 'x'", "terraform.inputs.source"),
         ("[terraform.inputs]\nat = 1979-05-27", "terraform.inputs.at"),
-        ("[terraform.inputs]\nx = '${var.y}'", "terraform.inputs.x"),
+        ("[terraform.inputs]\nx = 'a\\u202eb'".replace("'", '"'), "terraform.inputs.x"),
+        ("[terraform.inputs]\nx = '::set-env name=A::b'", "terraform.inputs.x"),
         ("[terraform.backend]", "terraform.backend.bucket"),
         ('[terraform.backend]\nbucket = "B"', "terraform.backend.bucket"),
         ('[terraform.backend]\nbucket = "bkt"\nkey_prefix = "/x"', "terraform.backend.key_prefix"),

@@ -62,17 +62,21 @@ _InputName = Annotated[str, AfterValidator(terraform_rules.check_input_name)]
 _EnvVariable = Annotated[str, AfterValidator(rules.check_env_variable)]
 _TagKey = Annotated[str, AfterValidator(rules.check_tag_key)]
 _TagValue = Annotated[str, AfterValidator(rules.check_tag_value)]
+_ANY_VALUE: Final = WithJsonSchema(
+    {"type": ["string", "integer", "number", "boolean", "array", "object"]}
+)
 _Value = Annotated[
     object,
     AfterValidator(rules.check_variable),
-    WithJsonSchema({"type": ["string", "integer", "number", "boolean", "array", "object"]}),
+    _ANY_VALUE,
 ]
+_Input = Annotated[object, AfterValidator(terraform_rules.check_input), _ANY_VALUE]
 _Duration = Annotated[
     float,
     BeforeValidator(_check_duration),
     WithJsonSchema({"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?$", "minLength": 2}),
 ]
-_Inputs = Mapping[_InputName, _Value]
+_Inputs = Mapping[_InputName, _Input]
 _Vars = Mapping[_VariableName, _Value]
 _VarsFromEnv = Mapping[_VariableName, _EnvVariable]
 _Tags = Mapping[_TagKey, _TagValue]

@@ -17,7 +17,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # `<app>-<environment>-r000124` names groups and launch templates (at most 128), and
 # `<app>-<environment>-<version>-<time>` names images (at most 128).
@@ -210,8 +210,7 @@ def check_variable_value(value: str) -> str:
     """Check the text of a variable; it may be a secret, so no message shows it."""
     allowed = (
         f"a variable's text is one line of at most {LONGEST_VALUE} characters without "
-        "{{ }} ${ %{ or CI commands; put other text into a file and read it in the template "
-        "or module"
+        "{{ }} ${ %{ or CI commands; put other text into a file and read it in the template"
     )
     if value:
         _require_text(value, LONGEST_VALUE, allowed, secret=True)
@@ -219,8 +218,8 @@ def check_variable_value(value: str) -> str:
 
 
 def check_variable(value: object) -> object:
-    """Check a variable for Packer or Terraform, of any type TOML and JSON share."""
-    _check_nested(value, 0)
+    """Check a Packer variable of any type TOML and JSON share."""
+    check_nested(value, check_variable_value)
     return value
 
 
@@ -283,19 +282,20 @@ def check_duration(value: str) -> float:
     return total
 
 
-def _check_nested(value: object, level: int) -> None:
+def check_nested(value: object, check_text: Callable[[str], str], level: int = 0) -> None:
+    """Check a value of any type TOML and JSON share, each text in it by its own rule."""
     if level > DEEPEST_VALUE:
         raise ValueError(f"nests deeper than {DEEPEST_VALUE} levels: use a flatter value")
     match value:
         case dict():
             for key, element in value.items():
-                check_variable_value(key)
-                _check_nested(element, level + 1)
+                check_text(key)
+                check_nested(element, check_text, level + 1)
         case list():
             for element in value:
-                _check_nested(element, level + 1)
+                check_nested(element, check_text, level + 1)
         case str():
-            check_variable_value(value)
+            check_text(value)
         case _:
             _check_number(value)
 
@@ -330,7 +330,15 @@ def _check_bucket_and_prefix(rest: str) -> None:
 
 
 def _require_text(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
-    """Refuse what is dangerous in any word: length, unseen characters, commands, templates."""
+    """Refuse what is dangerous where a template may be evaluated."""
+    require_harmless(value, longest, allowed, secret=secret)
+    if _TEMPLATE.search(value):
+        subject = "the value" if secret else shown(value)
+        raise ValueError(f"{subject} holds a template call: {allowed}")
+
+
+def require_harmless(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
+    """Refuse what is dangerous in any word: length, unseen characters, commands to CI runners."""
     if not value:
         raise ValueError(f"is empty: {allowed}")
     if len(value) > longest:
@@ -342,8 +350,6 @@ def _require_text(value: str, longest: int, allowed: str, *, secret: bool = Fals
             raise ValueError(f"{subject} holds {code}, which is not text: {allowed}")
     if not unicodedata.is_normalized("NFC", value):
         raise ValueError(f"{subject} is not in Unicode normal form C: {allowed}")
-    if _TEMPLATE.search(value):
-        raise ValueError(f"{subject} holds a template call: {allowed}")
     if _WORKFLOW.search(value):
         raise ValueError(f"{subject} holds a command to the CI runner: {allowed}")
 

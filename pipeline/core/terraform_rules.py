@@ -12,8 +12,11 @@ from pipeline.core.rules import (
     ACCOUNT,
     BUCKET,
     LONGEST_NAME,
+    LONGEST_VALUE,
     VARIABLE,
+    check_nested,
     require_ascii,
+    require_harmless,
     require_match,
     shown,
 )
@@ -51,6 +54,29 @@ def check_input_name(value: str) -> str:
     if value in META_ARGUMENTS:
         raise ValueError(f"Terraform keeps {shown(value)} for itself: choose another name")
     return require_match(VARIABLE, value, allowed)
+
+
+def check_input(value: object) -> object:
+    """Check an input of any type TOML and JSON share."""
+    check_nested(value, check_input_text)
+    return value
+
+
+def check_input_text(value: str) -> str:
+    """Check the text of an input: a script of many lines may be one, with `${` in it.
+
+    It goes into tfvars, in which Terraform evaluates nothing.
+    """
+    allowed = (
+        f"an input's text is at most {LONGEST_VALUE} characters, tabs and line ends among them, "
+        "without CI commands"
+    )
+    if len(value) > LONGEST_VALUE:
+        raise ValueError(f"has {len(value)} characters: {allowed}")
+    for line in value.replace("\t", " ").split("\n"):
+        if line:
+            require_harmless(line, LONGEST_VALUE, allowed, secret=True)
+    return value
 
 
 def check_bucket(value: str) -> str:

@@ -63,3 +63,27 @@ def test_a_bucket_is_named_as_s3_takes_it(value: str) -> None:
 def test_what_is_no_bucket_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="a bucket is named by"):
         rules.check_bucket(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "#!/bin/sh\n\techo ${x} %{y} {{z}}\n", ["a", {"b": [1, 2.5, True]}], 0]
+)
+def test_an_input_may_be_a_script_or_any_value(value: object) -> None:
+    assert rules.check_input(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("a\x1b[31m", "holds U\\+001B"),
+        ("a\rb", "holds U\\+000D"),
+        ("ok\n::error::no", "holds a command to the CI runner"),
+        ("x\n" * 8193, "has 16386 characters"),
+        ([{"a": "b\u202e"}], "holds U\\+202E"),
+        ({"a\x00": 1}, "holds U\\+0000"),
+        (float("nan"), "no finite number"),
+    ],
+)
+def test_an_input_that_would_hide_or_command_something_is_refused(value: object, what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        rules.check_input(value)
