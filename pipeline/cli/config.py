@@ -74,7 +74,7 @@ def terraform(context: Context, environment: str, with_check: bool) -> None:
     from pipeline.ui.progress import PlainProgress
     from pipeline.ui.results import as_json, root_document, root_text
 
-    options = Options(config=context.config, environment=environment)
+    options = Options(config=context.config)
     app = Application.start(options, PlainProgress(sys.stderr).report)
     result = app.root_module(environment, check=with_check)
     click.echo(as_json(root_document(result)) if context.json else root_text(result))

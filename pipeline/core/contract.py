@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.root import Diagnostic, Root
@@ -65,7 +66,7 @@ def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError
         return RefusedError(
             f"terraform {verb} in {root.folder}",
             "\n".join(_words(each) for each in found),
-            f"run it by hand: cd {root.folder} && terraform {_BY_HAND.get(verb, verb)}",
+            f"run it by hand: cd {quote(str(root.folder))} && terraform {_BY_HAND.get(verb, verb)}",
         )
     breaches = [_breach(root, each) for each in found]
     facts = [

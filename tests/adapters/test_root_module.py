@@ -201,6 +201,7 @@ def test_a_wheel_carries_the_terraform_folder_and_finds_it(tmp_path: Path) -> No
         check=True,
     ).stdout.strip()
     assert Path(found) == installed.resolve() / "pipeline/terraform/release"
-    shipped = {path.relative_to(CHECKOUT) for path in (CHECKOUT / "terraform").rglob("*.tf")}
+    modules = (path.relative_to(CHECKOUT) for path in (CHECKOUT / "terraform").rglob("*.tf"))
+    shipped = {path for path in modules if ".terraform" not in path.parts}
     carried = {path.relative_to(installed / "pipeline") for path in installed.rglob("*.tf")}
     assert shipped == carried

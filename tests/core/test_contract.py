@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,11 +148,12 @@ def test_trouble_without_a_place_is_the_worlds_and_no_configuration() -> None:
         summary="Failed to query available provider packages",
         detail="Could not connect to registry.terraform.io: no such host",
     )
-    error = refusal(ROOT, "init", [found])
+    root = replace(ROOT, folder=Path("/my state/web"))
+    error = refusal(root, "init", [found])
     assert isinstance(error, RefusedError)
     assert str(error) == (
-        f"terraform init in {ROOT.folder}:\n"
+        "terraform init in /my state/web:\n"
         "  Failed to query available provider packages\n"
         "  Could not connect to registry.terraform.io: no such host\n"
-        f"now: run it by hand: cd {ROOT.folder} && terraform init -backend=false"
+        "now: run it by hand: cd '/my state/web' && terraform init -backend=false"
     )
