@@ -79,9 +79,10 @@ class Instances:
         template = ec2_template_launches.template_of(backend, named)
         image = image_id or template.get("ImageId", "")
         check_image(backend, image)
-        named = ec2_template_launches.complete(backend, template, image, named)
-        made = original(backend, image_id, count, user_data, security_group_names, **named)
-        ec2_template_launches.finish(backend, template, named, made.instances)
+        groups, named = ec2_template_launches.complete(
+            backend, template, image, security_group_names, named
+        )
+        made = original(backend, image_id, count, user_data, groups, **named)
         for instance in made.instances:
             self.bring_to_life(instance)
         return made

@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import filter_iam_instance_profiles
 from moto.iam.exceptions import NotFoundException
 
+from pipeline.sandbox.hooks import Hook
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
 Data = dict[str, Any]
 ROOT_SIZE = 8  # GiB of a volume of which nobody says how large it is
@@ -28,6 +31,11 @@ SIMPLE = {
 }
 
 
+def hooks() -> list[Hook]:
+    """Return the hook of the call."""
+    return [Hook(owner=InstanceResponse, name="run_instances", instead=run_instances)]
+
+
 def template_of(backend: Any, named: Data) -> Data:
     """Return the data of the launch template version that a launch names, if it names one."""
     if not named.get("launch_template"):
@@ -36,10 +44,12 @@ def template_of(backend: Any, named: Data) -> Data:
     return dict(version.data)
 
 
-def complete(backend: Any, template: Data, image: str, named: Data) -> Data:
-    """Return a launch's parameters, completed from a launch template."""
+def complete(
+    backend: Any, template: Data, image: str, groups: list[str], named: Data
+) -> tuple[list[str], Data]:
+    """Return a launch's security groups and parameters, completed from a launch template."""
     if not template:
-        return named
+        return groups, named
     check_key(backend, template)
     check_profile(backend, template)
     completed = dict(named)
@@ -53,7 +63,10 @@ def complete(backend: Any, template: Data, image: str, named: Data) -> Data:
         completed["placement"] = zone
     tags = named.get("tags", {})
     completed["tags"] = {**tags, "volume": tags_of(template, "volume") | tags.get("volume", {})}
-    return completed | interfaces(template, named) | devices(backend, template, image, named)
+    ids = [group for group in groups if group.startswith("sg-")]  # moto would add the template's
+    completed["security_group_ids"] = [*ids, *named.get("security_group_ids", [])]
+    completed |= interfaces(template, completed) | devices(backend, template, image, named)
+    return [group for group in groups if group not in ids], completed
 
 
 def check_key(backend: Any, template: Data) -> None:
@@ -115,13 +128,22 @@ def devices(backend: Any, template: Data, image: str, named: Data) -> Data:
     }
 
 
-def finish(backend: Any, template: Data, named: Data, instances: Iterable[Any]) -> None:
-    """Give new instances the instance profile of the template; moto drops it."""
-    profile = template.get("IamInstanceProfile")
-    if not profile or named.get("iam_instance_profile_name", named.get("iam_instance_profile_arn")):
-        return
-    for instance in instances:
-        backend.associate_iam_instance_profile(instance.id, profile.get("Name"), profile.get("Arn"))
+# The instance profile of a template is that of every instance it launches (EC2 User Guide,
+# "Create a launch template using advanced settings"); moto drops it. Here and not in
+# `complete`, because moto gives a profile to an instance only after its launch.
+def run_instances(original: Callable[..., Any], response: Any) -> Any:
+    """Launch, and give the instances the profile of their template."""
+    result = original(response)
+    wanted = response._get_param("LaunchTemplate")  # noqa: SLF001  how moto's responses read parameters
+    if not wanted or response._get_param("IamInstanceProfile"):  # noqa: SLF001  the same
+        return result
+    template = template_of(response.ec2_backend, {"launch_template": wanted})
+    if profile := template.get("IamInstanceProfile"):
+        for instance in result.result.instances:
+            response.ec2_backend.associate_iam_instance_profile(
+                instance.id, profile.get("Name"), profile.get("Arn")
+            )
+    return result
 
 
 def tags_of(template: Data, kind: str) -> dict[str, str]:
