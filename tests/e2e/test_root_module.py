@@ -14,7 +14,7 @@ from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.terraform import Terraform
 from pipeline.cli.main import run
 from pipeline.core.contract import INPUTS
-from tests.e2e.conftest import Project
+from tests.e2e.conftest import REPOSITORY, Project
 from tests.local_cloud import Cloud
 
 CONFIGURATION = """\
@@ -140,14 +140,24 @@ def test_a_module_that_breaks_the_contract_is_refused_with_what_to_paste(
     }
 
 
-def test_a_module_of_ones_own_is_accepted_and_its_state_is_in_s3_and_locked_there(
-    project: Project,
+def test_the_module_that_ships_keeps_the_contract(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(folder)
+    own, _, rest = CONFIGURATION.partition('module = "modules/release"\n')
+    inputs = 'subnet_ids = ["subnet-1"]\n'
+    shipped = (own + rest).replace(inputs, f'{inputs}security_group_ids = ["sg-1"]\n')
+    (folder / "pipeline.toml").write_text(shipped)
+    assert run(["config", "terraform", "-e", "production", "--check"]) == 0
+    told = capsys.readouterr().out
+    assert f"module     {REPOSITORY}/terraform/release\n" in told
+    assert "accepts it\n" in told
+
+
+def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Project) -> None:
     s3 = project.cloud.aws("s3")
     s3.create_bucket(Bucket="states")
-    written = project.run("--output", "json", "config", "terraform", "-e", "production", "--check")
-    assert written.code == 0, written.err
-    assert written.document["checked_by"]
+    written = project.run("--output", "json", "config", "terraform", "-e", "production")
     folder = Path(written.document["folder"])
     release = {"ami_id": "ami-1", "instance_type": "t3.micro", "min_size": 1, "max_size": 1}
     release |= {"desired_capacity": 1, "facts": {"version": "${not} %{evaluated}"}}
