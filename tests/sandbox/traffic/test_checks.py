@@ -11,7 +11,7 @@ from aiohttp import web
 from pipeline.sandbox.traffic import certificates
 from pipeline.sandbox.traffic.checks import matches
 from pipeline.sandbox.traffic.plan import Check, Health, Kind, Member
-from tests.sandbox.traffic.stage import Stage, address, free, pool, staged, until
+from tests.sandbox.traffic.stage import SHORT, Stage, address, free, pool, staged, until
 
 if TYPE_CHECKING:
     from pipeline.sandbox.traffic.targets import Result
@@ -131,14 +131,14 @@ def test_a_program_that_does_not_answer_times_out_and_checks_do_not_overlap() ->
             finally:
                 asking -= 1
 
-        stage.plane._checker._check = counted  # type: ignore[method-assign]
+        stage.plane._checker._check = counted  # type: ignore[method-assign,assignment]
         one = await stage.backend("one")
-        one.answer = never  # type: ignore[method-assign]
+        one.answer = never  # type: ignore[method-assign,assignment]
         health = await told(stage, one.member())
         assert (health.reason, health.description) == ("Target.Timeout", "Request timed out")
         assert most == 1
 
-    staged(test)
+    staged(test, patience=SHORT)
 
 
 async def never(_request: web.BaseRequest) -> web.StreamResponse:

@@ -32,12 +32,16 @@ async def begun(request: web.BaseRequest) -> web.StreamResponse:
 
 async def flying(stage: Stage, url: str, backend: Backend) -> asyncio.Task[tuple[int, str]]:
     """Begin a request to this member; others go where they like."""
-    while True:
-        before = len(backend.requests)
-        task = asyncio.create_task(stage.get(url))
-        await until(lambda: task.done() or len(backend.requests) > before)
-        if not task.done():
-            return task
+    while (task := await one_request(stage, url, backend)).done():
+        pass
+    return task
+
+
+async def one_request(stage: Stage, url: str, backend: Backend) -> asyncio.Task[tuple[int, str]]:
+    before = len(backend.requests)
+    task = asyncio.create_task(stage.get(url))
+    await until(lambda: task.done() or len(backend.requests) > before)
+    return task
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -100,7 +104,7 @@ def test_a_request_that_is_not_answered_when_the_delay_is_over_is_502(
         assert (await task)[0] == 502
         assert not stage.states()
 
-    staged(test, patience=20)
+    staged(test)
 
 
 def test_an_answer_that_was_begun_when_the_delay_is_over_is_broken_off() -> None:
@@ -114,7 +118,7 @@ def test_an_answer_that_was_begun_when_the_delay_is_over_is_broken_off() -> None
             with pytest.raises(aiohttp.ClientError):
                 await answer.content.read()
 
-    staged(test, patience=20)
+    staged(test)
 
 
 def test_a_member_registered_again_keeps_its_requests() -> None:
@@ -132,7 +136,7 @@ def test_a_member_registered_again_keeps_its_requests() -> None:
         go.set()
         assert await task == (200, "slow")
 
-    staged(test, patience=20)
+    staged(test)
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -146,7 +150,7 @@ def test_an_instance_that_ends_while_it_drains_takes_its_requests_along(kind: Ki
         await one.stop()
         assert (await task)[0] == 502
 
-    staged(test, patience=20)
+    staged(test)
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -178,4 +182,4 @@ def test_a_classic_instance_that_gets_unhealthy_without_draining_is_cut() -> Non
         one.healthy = 500
         assert (await task)[0] == 502
 
-    staged(test, patience=20)
+    staged(test)
