@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
-SUITES = ("test_instances.py", "test_amis.py", "test_key_pairs.py")
+SUITES = ("test_instances.py", "test_amis.py", "test_key_pairs.py", "test_launch_templates.py")
 HOME = "AMI_PIPELINE_MOTO_SUITES_HOME"
 ENDLESS = 1e9
 
@@ -51,6 +51,13 @@ EXPECTED: dict[str, str] = dict.fromkeys(
         "test_instances::test_run_instance_with_subnet",
     ),
     ADDRESS,
+) | dict.fromkeys(
+    (
+        "test_launch_templates::test_describe_launch_template_versions_with_max",
+        "test_launch_templates::test_describe_launch_template_versions_with_min",
+        "test_launch_templates::test_describe_launch_template_versions_with_min_and_max",
+    ),
+    "EC2 describes the newest version of a launch template first",
 )
 
 
