@@ -168,7 +168,7 @@ def test_status_shows_where_each_listener_of_a_load_balancer_answers(cloud: Clou
         Listeners=[{"Protocol": "HTTP", **ports}],
         AvailabilityZones=["us-east-1a"],
     )
-    url = f"http://{made['DNSName']}:8089/"
+    url = f"http://{made['DNSName']}:8089"
     try:
         eventually(lambda: any(b["url"] == url for b in cloud.client.balancers()))
         text = invoke(cloud.home.path, "status")[1]

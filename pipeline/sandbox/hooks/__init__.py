@@ -38,7 +38,9 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         ec2_images,
         ec2_instances,
         ec2_launch_templates,
+        ec2_security_groups,
         ec2_template_launches,
+        ec2_volumes,
         elb,
         elb_members,
         elbv2,
@@ -60,6 +62,8 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         *elbv2.hooks(cloud, lock),
         *elbv2_targets.hooks(cloud),
         *unanswered.hooks(),
+        *ec2_security_groups.hooks(),
+        *ec2_volumes.hooks(),
         *after.hooks(cloud),
     ]
     cloud.followers.append(Follower(cloud=cloud))  # the last: it carries what the others decided

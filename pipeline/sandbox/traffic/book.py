@@ -151,11 +151,11 @@ class Book:
                 unknown = not target.registered.known(now, self.routing)
                 if entry.pool.kind == "classic" and unknown and not busy(key):
                     target.finish(now)
-                if target.drained(now) and not target.released:
+                forgotten = target.forgotten(now, self.routing)
+                if forgotten or (target.drained(now) and not target.released):
                     target.released = True
                     cut.append(key)
-                if target.forgotten(now, self.routing):
-                    cut.append(key)
+                if forgotten:
                     del entry.targets[key[1:]]
             return cut
 

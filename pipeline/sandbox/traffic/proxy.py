@@ -59,6 +59,7 @@ class Proxy:
         """Answer no more and close the connections."""
         if self._server:
             self._server.close()
+            await asyncio.sleep(0)  # what was accepted a moment ago is a connection now
         await asyncio.gather(*(server.shutdown(AT_ONCE) for server in self._servers.values()))
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -33,10 +33,14 @@ from pipeline.sandbox.traffic.plane import Plane
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
+    from yarl import URL
+
     T = TypeVar("T")
     Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-WITHIN = 10.0
+WITHIN = 20.0
+SHORT = 0.4
+"""Seconds of patience where a timeout is the test."""
 ZONES = frozenset({"a", "b"})
 _hosts = itertools.count(1)
 
@@ -60,7 +64,7 @@ def staged(test: Callable[[Stage], Coroutine[Any, Any, None]], **how: Any) -> No
         async with a_stage(**how) as stage:
             await test(stage)
 
-    asyncio.run(asyncio.wait_for(play(), 30))
+    asyncio.run(asyncio.wait_for(play(), 60))
 
 
 async def until(what: Callable[[], T], within: float = WITHIN) -> T:
@@ -82,12 +86,13 @@ class Backend:
     healthy: int = 200
     handler: Handler | None = None
     requests: list[web.BaseRequest] = dataclasses.field(default_factory=list)
+    clients: set[object] = dataclasses.field(default_factory=set)
     checks: list[web.BaseRequest] = dataclasses.field(default_factory=list)
     server: asyncio.Server | None = None
     site: web.Server | None = None
 
     async def start(self) -> None:
-        self.site = web.Server(self.answer, access_log=None)
+        self.site = web.Server(lambda request: self.answer(request), access_log=None)  # noqa: PLW0108  `answer` may be replaced
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(self.site, self.address, self.port)
 
@@ -106,6 +111,8 @@ class Backend:
             self.checks.append(request)
             return web.Response(status=self.healthy)
         self.requests.append(request)
+        if request.transport:
+            self.clients.add(request.transport.get_extra_info("peername"))
         if self.handler:
             return await self.handler(request)
         return web.Response(text=self.name)
@@ -181,7 +188,7 @@ class Stage:
         )
         return Plan(balancers=(balancer,), pools=pools)
 
-    async def get(self, url: str, **how: Any) -> tuple[int, str]:
+    async def get(self, url: str | URL, **how: Any) -> tuple[int, str]:
         async with self.client.get(url, **how) as answer:
             return answer.status, await answer.text()
 
@@ -210,14 +217,19 @@ def pool(*members: Member, **how: Any) -> Pool:
 
 @contextlib.asynccontextmanager
 async def a_stage(
-    speed: float = 100, routing: float = 0.0, patience: float = 0.4
+    speed: float = 100, routing: float = 0.0, patience: float = 10.0
 ) -> AsyncIterator[Stage]:
-    """Run a plane; `patience` is what programs have at least until a timeout."""
+    """Run a plane; `patience` is what programs have at least until a timeout.
+
+    It is long, because the machine may be busy, except where a timeout is the test.
+    """
     clock = Clock(speed=speed, delays=Delays(routing=routing))
     plane = Plane(loop=asyncio.get_running_loop(), clock=clock, patience=patience)
     async with (
         contextlib.AsyncExitStack() as leave,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
     ):
-        leave.push_async_callback(plane.close)
-        yield Stage(plane=plane, client=client, leave=leave)
+        try:
+            yield Stage(plane=plane, client=client, leave=leave)
+        finally:
+            await plane.close()
