@@ -19,20 +19,36 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hook:
-    """A method of a moto class and what runs in its place."""
+    """A method of a moto class and what runs in its place, or one that moto lacks."""
 
     owner: type
     name: str
-    instead: Callable[..., Any]  # (original, self, *arguments)
+    instead: Callable[..., Any]  # (original, self, *arguments); original: None if moto has none
 
 
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
     """Put every hook in; return what takes them out again."""
-    from pipeline.sandbox.hooks import after, ec2_images, ec2_instances  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.hooks import (  # noqa: PLC0415  moto is slow to import
+        after,
+        autoscaling,
+        autoscaling_activities,
+        autoscaling_members,
+        autoscaling_sources,
+        ec2_images,
+        ec2_instances,
+    )
+    from pipeline.sandbox.hooks.autoscaling_regions import Regions  # noqa: PLC0415  the same
 
+    regions = Regions(cloud=cloud)
+    cloud.followers.append(regions.follow)
+    cloud.periodic.append(regions.step)
     hooks = [
         *ec2_instances.hooks(cloud, lock),
         *ec2_images.hooks(cloud, lock),
+        *autoscaling.hooks(regions),
+        *autoscaling_members.hooks(regions),
+        *autoscaling_sources.hooks(regions),
+        *autoscaling_activities.hooks(regions),
         *after.hooks(cloud),
     ]
     return put_in(hooks)
@@ -42,25 +58,29 @@ def put_in(hooks: Iterable[Hook]) -> Callable[[], None]:
     """Replace methods, keeping their names and signatures to those who look."""
     originals = []
     for hook in hooks:
-        original = hook.owner.__dict__[hook.name]
+        original = hook.owner.__dict__.get(hook.name)
         originals.append((hook.owner, hook.name, original))
         if isinstance(original, property):
-            replaced: Any = property(functools.partial(hook.instead, original.fget))
+            getter = functools.partial(hook.instead, original.fget)
+            replaced: Any = property(getter, original.fset)
         else:
             replaced = method(original, hook.instead)
         setattr(hook.owner, hook.name, replaced)
 
     def take_out() -> None:
         for owner, name, original in reversed(originals):
-            setattr(owner, name, original)
+            if original is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
 
     return take_out
 
 
-def method(original: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+def method(original: Callable[..., Any] | None, instead: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method that runs `instead` and hands it the original."""
 
-    @functools.wraps(original)
+    @functools.wraps(original or instead)
     def hooked(self: object, *arguments: object, **named: object) -> object:
         return instead(original, self, *arguments, **named)
 
