@@ -35,6 +35,7 @@ SUITES = (
     "test_ec2/test_instances.py",
     "test_ec2/test_amis.py",
     "test_ec2/test_key_pairs.py",
+    "test_ec2/test_launch_templates.py",
     "test_elb",
     "test_elbv2",
     "test_autoscaling",
@@ -103,6 +104,14 @@ EXPECTED: dict[str, str] = {
     ),
     "test_elbv2.test_elbv2_target_health::test_register_targets": (
         "nothing serves in moto's instances, so no target gets healthy; the test waits for that"
+    ),
+    **dict.fromkeys(
+        (
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_max",
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min",
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min_and_max",
+        ),
+        "EC2 describes the newest version of a launch template first",
     ),
 }
 
