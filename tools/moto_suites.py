@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
-SUITES = ("test_instances.py", "test_amis.py", "test_key_pairs.py")
+SUITES = (
+    "test_ec2/test_instances.py",
+    "test_ec2/test_amis.py",
+    "test_ec2/test_key_pairs.py",
+    "test_ec2/test_launch_templates.py",
+    "test_elb",
+    "test_elbv2",
+    "test_autoscaling",
+)
 HOME = "AMI_PIPELINE_MOTO_SUITES_HOME"
 ENDLESS = 1e9
 
@@ -41,23 +49,32 @@ ADDRESS = (
 )
 EXPECTED: dict[str, str] = dict.fromkeys(
     (
-        "test_instances::test_get_instances_filtering_by_ni_private_dns",
-        "test_instances::test_get_instances_filtering_by_private_dns",
-        "test_instances::test_run_instance_in_subnet_with_nic_private_ip",
-        "test_instances::test_run_instance_in_subnet_with_nic_private_ip_and_public_association",
-        "test_instances::test_run_instance_with_nic_autocreated",
-        "test_instances::test_run_instance_with_nic_preexisting",
-        "test_instances::test_run_instance_with_specified_private_ipv4",
-        "test_instances::test_run_instance_with_subnet",
+        "test_ec2.test_instances::test_get_instances_filtering_by_ni_private_dns",
+        "test_ec2.test_instances::test_get_instances_filtering_by_private_dns",
+        "test_ec2.test_instances::test_run_instance_in_subnet_with_nic_private_ip",
+        "test_ec2.test_instances::test_run_instance_in_subnet_with_nic_private_ip_and_public_association",
+        "test_ec2.test_instances::test_run_instance_with_nic_autocreated",
+        "test_ec2.test_instances::test_run_instance_with_nic_preexisting",
+        "test_ec2.test_instances::test_run_instance_with_specified_private_ipv4",
+        "test_ec2.test_instances::test_run_instance_with_subnet",
     ),
     ADDRESS,
+) | dict.fromkeys(
+    (
+        "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_max",
+        "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min",
+        "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min_and_max",
+    ),
+    "EC2 describes the newest version of a launch template first",
 )
 
 
 def main() -> int:
     """Run both, print what differs, return 1 if anything does that should not."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suites", nargs="*", default=SUITES, help="files of moto's tests/test_ec2")
+    parser.add_argument(
+        "suites", nargs="*", default=SUITES, help="files or folders of moto's tests"
+    )
     suites = parser.parse_args().suites
     with tempfile.TemporaryDirectory(prefix="moto-suites-") as scratch:
         folder = Path(scratch)
@@ -88,10 +105,10 @@ def run(folder: Path, suites: list[str], *, hooked: bool) -> dict[str, str]:
     results = folder / f"results-{hooked}.xml"
     argv = [
         *[sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=line", "-W", "ignore"],
-        *["-p", "no:cacheprovider"],
+        *["-p", "no:cacheprovider", "--timeout=60"],
         *["-c", os.devnull, "--rootdir", str(unpacked), f"--junitxml={results}"],
         *(["-p", "moto_suites"] if hooked else []),
-        *[str(unpacked / "tests" / "test_ec2" / suite) for suite in suites],
+        *[str(unpacked / "tests" / suite) for suite in suites],
     ]
     paths = [str(unpacked), str(folder / "beside"), str(ROOT), str(ROOT / "tools")]
     keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
@@ -113,7 +130,8 @@ def outcomes(results: Path) -> dict[str, str]:
     for case in ET.parse(results).iter("testcase"):  # noqa: S314  pytest wrote it
         kinds = {child.tag for child in case}
         bad = "failed" if kinds & {"failure", "error"} else "passed"
-        name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
+        suite = ".".join(case.get("classname", "").split(".")[1:])
+        name = f"{suite}::{case.get('name')}"
         found[name] = "skipped" if "skipped" in kinds else bad
     return found
 

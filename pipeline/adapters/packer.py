@@ -20,8 +20,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.adapters.claims import log_of, unwritable
+from pipeline.adapters.claims import log_of
 from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.logs import appending
 from pipeline.adapters.packer_stream import Stream, StreamReader
 from pipeline.adapters.process import Command, capture, stream
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
@@ -127,7 +128,7 @@ class Packer:
         log = log_of(self.logs, name)
         self.report(BuildStarted(name=name, log=log))
         began = time.monotonic()
-        with private_folder() as folder, _appending(log) as write:
+        with private_folder() as folder, appending(log) as write:
             manifest = folder / "manifest.json"
             if "manifest" in template.variables:
                 variables = {**variables, "manifest": str(manifest)}
@@ -247,19 +248,6 @@ def private_folder() -> Iterator[Path]:
     """Give a folder only we can read, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-") as folder:
         yield Path(folder)
-
-
-@contextmanager
-def _appending(log: Path) -> Iterator[Callable[[bytes], object]]:
-    """Write to the end of the log that the bake's claim made, or of a new one."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(log, flags, 0o600)
-    except OSError as error:
-        raise unwritable(log, error) from error
-    with os.fdopen(handle, "wb", buffering=0) as file:
-        yield file.write
 
 
 def _how(ending: Ending, code: int) -> Literal["succeeded", "failed", "timed out", "was stopped"]:

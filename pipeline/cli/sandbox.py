@@ -69,23 +69,24 @@ def down(context: click.Context, /) -> None:
 @sandbox.command()
 @click.pass_context
 def status(context: click.Context, /) -> None:
-    """Show whether the local cloud runs, and what was asked of it."""
+    """Show whether the local cloud runs, its load balancers, and what was asked of it."""
     from pipeline.sandbox.client import Client
 
     state = here().read()
     if state is None:
         answer(context, {"running": False}, "No local cloud runs.")
         return
-    calls = Client(endpoint=state.endpoint).calls()
+    client = Client(endpoint=state.endpoint)
+    calls, balancers = client.calls(), client.balancers()
     where = f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}"
     lines = [
         f"The local cloud runs since {state.started}: process {state.pid}.",
         f"{where}, speed {state.speed:g}, isolation {state.isolation}.",
+        *(f"{b['kind']:<14} {b['name']:<40} {b['url']}" for b in balancers),
         *(f"{c['service']:<14} {c['action']:<40} {spent(c)}" for c in calls),
     ]
-    answer(
-        context, {"running": True, **dataclasses.asdict(state), "calls": calls}, "\n".join(lines)
-    )
+    known = {**dataclasses.asdict(state), "balancers": balancers, "calls": calls}
+    answer(context, {"running": True, **known}, "\n".join(lines))
 
 
 @sandbox.command()

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Client:
-    """Counts, faults and orders of the cloud at an endpoint."""
+    """Counts, faults, orders and load balancers of the cloud at an endpoint."""
 
     endpoint: str
 
@@ -53,6 +53,11 @@ class Client:
     def clear_orders(self) -> None:
         """Take every order back."""
         self._ask("DELETE", "orders")
+
+    def balancers(self) -> list[dict[str, Any]]:
+        """Return every listener of every load balancer that takes requests, with its URL."""
+        answer: list[dict[str, Any]] = self._ask("GET", "balancers")
+        return answer
 
     def _ask(self, method: str, resource: str, body: Any = None) -> Any:
         request = urllib.request.Request(  # noqa: S310  the endpoint is the local cloud's

@@ -18,8 +18,10 @@ class Delays:
     shutting_down: float = 5.0  # TerminateInstances: shutting-down -> terminated
     image: float = 25.0  # CreateImage: pending -> available
     copy: float = 30.0  # CopyImage: pending -> available
+    balancer: float = 120.0  # elbv2 CreateLoadBalancer: provisioning -> active
     user_data: float = 30.0  # services start at the latest so long after user data began
     stop_grace: float = 10.0  # SIGTERM -> SIGKILL
+    routing: float = 2.0  # a change of a target -> every node of the load balancer knows
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

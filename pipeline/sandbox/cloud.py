@@ -55,6 +55,15 @@ class Cloud:
                 self._order(instance, functools.partial(Machine.behave, behaviour=behaviour))
         self.changed()
 
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something in a thread once `seconds` of AWS's time have passed, unless it ends."""
+
+        async def wait() -> None:
+            await self.ground.clock.sleep(seconds)
+            await asyncio.to_thread(act)
+
+        self.loop.call_soon_threadsafe(lambda: self._run(wait()))
+
     def launch(self, birth: Birth) -> None:
         """Make a machine and run it."""
         self.loop.call_soon_threadsafe(self._launch, birth)

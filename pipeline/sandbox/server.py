@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from pipeline.sandbox import hooks, isolation, network, ssh, subjects, sweep
+from pipeline.sandbox.balancers import follower
 from pipeline.sandbox.calls import Calls
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.cloud import Cloud
@@ -186,7 +187,12 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
             cloud.reconsider()
         return cloud.orders.listed()
 
+    def balancers(_: object) -> list[dict[str, Any]]:
+        with lock:
+            return follower.described(cloud)
+
     return {
+        ("GET", "balancers"): balancers,
         ("GET", "orders"): lambda _: cloud.orders.listed(),
         ("POST", "orders"): lambda body: reconsidered(cloud.orders.order, body),
         ("DELETE", "orders"): lambda _: reconsidered(cloud.orders.clear),

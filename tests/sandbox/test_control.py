@@ -160,6 +160,26 @@ def test_status_shows_where_it_runs_and_what_was_called(cloud: Cloud) -> None:
     assert any(call["action"] == "DescribeVpcs" for call in document["calls"])
 
 
+def test_status_shows_where_each_listener_of_a_load_balancer_answers(cloud: Cloud) -> None:
+    elb = cloud.aws("elb")
+    ports = {"LoadBalancerPort": 8089, "InstancePort": 8080}
+    made = elb.create_load_balancer(
+        LoadBalancerName="shown",
+        Listeners=[{"Protocol": "HTTP", **ports}],
+        AvailabilityZones=["us-east-1a"],
+    )
+    url = f"http://{made['DNSName']}:8089"
+    try:
+        eventually(lambda: any(b["url"] == url for b in cloud.client.balancers()))
+        text = invoke(cloud.home.path, "status")[1]
+        document = json.loads(invoke(cloud.home.path, "status", output="json")[1])
+    finally:
+        elb.delete_load_balancer(LoadBalancerName="shown")
+    assert f"classic        shown                                    {url}\n" in text
+    shown = {"name": "shown", "kind": "classic", "protocol": "HTTP", "port": 8089, "url": url}
+    assert shown in document["balancers"]
+
+
 def test_status_and_down_say_that_none_runs(tmp_path: Path) -> None:
     assert invoke(tmp_path / "none", "status") == (0, "No local cloud runs.\n")
     assert invoke(tmp_path / "none", "down") == (0, "No local cloud ran.\n")

@@ -28,14 +28,28 @@ class Hook:
 
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
     """Put every hook in; return what takes them out again."""
-    from pipeline.sandbox.hooks import (  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.balancers.follower import Follower  # noqa: PLC0415  moto is slow to import
+    from pipeline.sandbox.hooks import (  # noqa: PLC0415  the same
         after,
         autoscaling,
         autoscaling_activities,
+        autoscaling_hooks,
         autoscaling_members,
+        autoscaling_policies,
+        autoscaling_schedules,
+        autoscaling_settings,
         autoscaling_sources,
         ec2_images,
         ec2_instances,
+        ec2_launch_templates,
+        ec2_security_groups,
+        ec2_template_launches,
+        ec2_volumes,
+        elb,
+        elb_members,
+        elbv2,
+        elbv2_targets,
+        unanswered,
     )
     from pipeline.sandbox.hooks.autoscaling_regions import Regions  # noqa: PLC0415  the same
 
@@ -45,12 +59,26 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
     hooks = [
         *ec2_instances.hooks(cloud, lock),
         *ec2_images.hooks(cloud, lock),
+        *ec2_launch_templates.hooks(),
+        *ec2_template_launches.hooks(),
         *autoscaling.hooks(regions),
         *autoscaling_members.hooks(regions),
         *autoscaling_sources.hooks(regions),
         *autoscaling_activities.hooks(regions),
+        *autoscaling_settings.hooks(),
+        *autoscaling_hooks.hooks(),
+        *autoscaling_policies.hooks(),
+        *autoscaling_schedules.hooks(cloud),
+        *elb.hooks(cloud),
+        *elb_members.hooks(cloud),
+        *elbv2.hooks(cloud, lock),
+        *elbv2_targets.hooks(cloud),
+        *unanswered.hooks(),
+        *ec2_security_groups.hooks(),
+        *ec2_volumes.hooks(),
         *after.hooks(cloud),
     ]
+    cloud.followers.append(Follower(cloud=cloud))  # the last: it carries what the others decided
     return put_in(hooks)
 
 

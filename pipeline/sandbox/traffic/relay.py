@@ -1,0 +1,105 @@
+"""TCP, SSL and TLS listeners: bytes both ways between a client and one member."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING
+
+from pipeline.sandbox.traffic import routing
+from pipeline.sandbox.traffic.pace import CONNECT
+from pipeline.sandbox.traffic.plan import Forward
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from pipeline.sandbox.traffic.flights import Flight
+    from pipeline.sandbox.traffic.nodes import Nodes
+    from pipeline.sandbox.traffic.plan import Balancer, Listener
+    from pipeline.sandbox.traffic.routing import Candidate
+
+CHUNK = 1 << 16
+
+
+@dataclasses.dataclass(kw_only=True)
+class Relay:
+    """One listener; what it carries is changed in place, its connections stay."""
+
+    nodes: Nodes
+    balancer: Balancer
+    listener: Listener
+    _server: asyncio.Server | None = None
+    _tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)
+
+    async def open(self, bound: socket.socket, tls: ssl.SSLContext | None) -> None:
+        """Begin to accept connections."""
+        self._server = await asyncio.start_server(self._accept, sock=bound, ssl=tls)
+
+    async def close(self) -> None:
+        """Accept no more and close the connections."""
+        if self._server:
+            self._server.close()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        candidate = self._candidate()
+        if candidate is None:
+            writer.transport.abort()
+            return
+        idle = self.nodes.pace.timeout(self.balancer.idle)
+        try:
+            async with self.nodes.flights.to(candidate.key, idle) as flight:
+                await self._connect(candidate, flight, reader, writer)
+            writer.close()
+        except OSError:  # TimeoutError is one: idle, cut, or no connection in time
+            writer.transport.abort()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
+
+    def _candidate(self) -> Candidate | None:
+        """Return whose turn it is: round robin for TCP, also of classic load balancers."""
+        action = self.listener.default
+        pool = routing.weighted(action, self.nodes.chance) if isinstance(action, Forward) else None
+        choices = self.nodes.book.choices(pool) if pool else None
+        return routing.choose(choices, self.nodes.turns) if choices else None
+
+    async def _connect(
+        self,
+        candidate: Candidate,
+        flight: Flight,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        port = self.listener.member_port or candidate.port
+        async with asyncio.timeout(self.nodes.pace.timeout(CONNECT)):
+            back, forth = await asyncio.open_connection(candidate.address, port)
+        try:
+            await asyncio.gather(pump(reader, forth, flight), pump(back, writer, flight))
+            forth.close()
+        finally:
+            if not forth.is_closing():
+                forth.transport.abort()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flight: Flight) -> None:
+    """Pass on what comes until its end, and the end."""
+    while chunk := await reader.read(CHUNK):
+        flight.moved()
+        writer.write(chunk)
+        await writer.drain()
+    with contextlib.suppress(OSError):
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()
