@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models import ec2_backends
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.sandbox.network import Network
     from pipeline.sandbox.orders import Answers
 
+log = logging.getLogger(__name__)
+
 
 @dataclasses.dataclass(kw_only=True)
 class Follower:
@@ -29,8 +32,12 @@ class Follower:
 
     def __call__(self) -> None:
         """Look at the models, and order what has changed."""
-        tidy()
-        plan = read(self.cloud.orders.answers)
+        try:
+            tidy()
+            plan = read(self.cloud.orders.answers)
+        except Exception:
+            log.exception("what the load balancers are to carry cannot be read")
+            return  # the call that led here has done what it was asked for
         if plan != self._plan:
             self._plan = plan
             self.cloud.traffic.apply(plan)

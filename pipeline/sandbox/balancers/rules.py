@@ -61,7 +61,7 @@ def action(given: Iterable[Any]) -> Action:
             return Answer(
                 status=500, body=f"the local cloud does not carry out the action {data['Type']}\n"
             )
-    data = ordered[-1]
+    data = ordered[-1] if ordered else {"Type": "forward"}  # moto takes a listener without any
     match data["Type"]:
         case "fixed-response":
             return answer(data["FixedResponseConfig"])
@@ -84,7 +84,7 @@ def redirect(config: dict[str, Any]) -> Redirect:
     """Return a redirect; what is not given stays as it was asked for."""
     names = ("Protocol", "Host", "Port", "Path", "Query")
     parts = {name.lower(): str(config[name]) for name in names if config.get(name)}
-    return Redirect(status=int(config["StatusCode"].removeprefix("HTTP_")), **parts)
+    return Redirect(status=302 if config["StatusCode"].endswith("302") else 301, **parts)
 
 
 def forward(data: dict[str, Any]) -> Forward:
