@@ -66,6 +66,14 @@ EXPECTED: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_max",
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min",
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min_and_max",
+        ),
+        "EC2 describes the newest version of a launch template first",
+    ),
+    **dict.fromkeys(
+        (
             "test_elb.test_elb::test_create_load_balancer[zones0-ap-south-1]",
             "test_elb.test_elb::test_create_load_balancer[zones0-us-east-1]",
             "test_elb.test_elb::test_create_load_balancer[zones1-ap-south-1]",
@@ -104,14 +112,6 @@ EXPECTED: dict[str, str] = {
     ),
     "test_elbv2.test_elbv2_target_health::test_register_targets": (
         "nothing serves in moto's instances, so no target gets healthy; the test waits for that"
-    ),
-    **dict.fromkeys(
-        (
-            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_max",
-            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min",
-            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min_and_max",
-        ),
-        "EC2 describes the newest version of a launch template first",
     ),
 }
 

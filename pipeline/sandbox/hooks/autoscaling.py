@@ -151,6 +151,7 @@ class GroupHooks:
     def delete(self, _original: Callable[..., Any], backend: Any, group_name: str) -> None:
         """Delete a group with its instances, as CloudFormation asks for it."""
         self._delete(backend, group_name, force=True)
+        self.regions.follow()
 
     def _delete(self, backend: Any, name: str, *, force: bool) -> None:
         region = self.regions.of(backend)

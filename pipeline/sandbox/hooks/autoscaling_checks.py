@@ -25,7 +25,7 @@ def check_recipe(backend: Any, settings: Any, undo: str | None = None) -> None:
     try:
         made = autoscaling_launch.recipe(backend, settings)
         if made.launch_template:
-            autoscaling_launch.check_dry(backend, made)
+            autoscaling_launch.check(backend, made)
     except LaunchRefusedError as refusal:
         if undo:
             backend.autoscaling_groups.pop(undo, None)

@@ -32,7 +32,7 @@ class Recipe:
     image: str
     instance_type: str
     user_data: Any
-    security_groups: list[str]
+    security_groups: list[str]  # to be checked; `more` holds those that moto does not find itself
     key: str | None
     profile: dict[str, str]
     tags: dict[str, dict[str, str]]
@@ -80,7 +80,6 @@ def of_template(backend: Any, settings: Any) -> Recipe:
     version = template.get_version(wanted)
     data = version.data
     interface: dict[str, Any] = next(iter(data.get("NetworkInterfaces") or []), {})
-    groups = interface.get("Groups") or interface.get("SecurityGroupId")
     tags = convert_tag_spec(data.get("TagSpecifications") or [])
     named = {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name}
     return Recipe(
@@ -88,7 +87,7 @@ def of_template(backend: Any, settings: Any) -> Recipe:
         instance_type=override.get("InstanceType") or data.get("InstanceType") or "m1.small",
         user_data=encoded(data.get("UserData")),
         security_groups=[
-            *(groups or data.get("SecurityGroupIds") or []),
+            *(interface.get("Groups") or data.get("SecurityGroupIds") or []),
             *(data.get("SecurityGroups") or []),
         ],
         key=data.get("KeyName"),
@@ -129,6 +128,7 @@ def options(
     monitored = (data.get("Monitoring") or {}).get("Enabled")
     return {
         "launch_template": {"LaunchTemplateId": template, "Version": str(version)},
+        "security_group_ids": list(interface.get("Groups") or []),
         "associate_public_ip": interface.get("AssociatePublicIpAddress"),
         "instance_initiated_shutdown_behavior": shutdown,
         "ebs_optimized": data.get("EbsOptimized") or False,
@@ -145,23 +145,21 @@ def own_tags(settings: Any) -> dict[str, str]:
     return {**settings.get_propagated_tags(), ASG_NAME_TAG: settings.name}
 
 
+# What a launch configuration names was checked when it was created.
 def check(backend: Any, made: Recipe) -> None:
     """Refuse what EC2 would refuse to launch, in its words."""
-    ec2_instances.check_image(backend.ec2_backend, made.image)
-    if made.key and made.launch_template and made.key not in backend.ec2_backend.key_pairs:
-        raise LaunchRefusedError(f"The key pair '{made.key}' does not exist")
-    if made.profile:
-        check_profile(backend, made.profile)
-
-
-def check_dry(backend: Any, made: Recipe) -> None:
-    """Refuse what EC2 would refuse in a dry run."""
+    ec2 = backend.ec2_backend
     try:
-        check(backend, made)
-        for group in made.security_groups:
-            check_security_group(backend.ec2_backend, group)
+        ec2_instances.check_image(ec2, made.image)
     except ServiceException as refusal:
         raise LaunchRefusedError(refusal.message) from refusal
+    if made.launch_template:
+        if made.key and made.key not in ec2.key_pairs:
+            raise LaunchRefusedError(f"The key pair '{made.key}' does not exist")
+        for group in made.security_groups:
+            check_security_group(ec2, group)
+    if made.profile:
+        check_profile(backend, made.profile)
 
 
 def check_security_group(ec2: Any, group: str) -> None:
@@ -218,7 +216,7 @@ def run(backend: Any, settings: Any, made: Recipe, place: Place) -> Any:
         made.image,
         1,
         made.user_data,
-        made.security_groups,
+        [] if made.launch_template else made.security_groups,
         instance_type=made.instance_type,
         is_instance_type_default=False,
         placement=place.zone,

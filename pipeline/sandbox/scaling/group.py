@@ -87,6 +87,7 @@ def launch(group: Group, world: World, count: int, now: float) -> bool:
             places = [p for p in places if refusal.elsewhere and p.zone != place.zone]
     if group.capacity < after:
         retries.postpone(group, world, now)
+    group.requested = ""
     return True
 
 
@@ -145,6 +146,7 @@ def shrink(group: Group, world: World, count: int, now: float) -> bool:
     cause = cause_of_shrinking(group, world, chosen)
     for member in chosen:
         leaving.terminate(group, member, world, cause, now)
+    group.requested = ""
     return True
 
 

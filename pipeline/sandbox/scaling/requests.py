@@ -61,7 +61,7 @@ def terminate(group: Group, member: Member, world: World, now: float, *, fewer: 
     """TerminateInstanceInAutoScalingGroup: replaced unless the capacity is lowered with it."""
     if leaving.is_leaving(member) and member.activity:
         return member.activity
-    before, after = sizes(group, [member], "Terminating", fewer=fewer and member.counts)
+    before, after = sizes(group, [member], "Terminating", fewer=fewer)
     what = "taken out of service"
     cause = said(world, activities.by_user(member.instance_id, what, before, after))
     leaving.terminate(group, member, world, cause, now)
