@@ -13,7 +13,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, ec2_instances
 from pipeline.sandbox.hooks.autoscaling_groups import group_asked, group_named, page
 from pipeline.sandbox.hooks.unanswered import refusal
 from pipeline.sandbox.scaling import settings
@@ -225,8 +225,11 @@ def create_configuration(original: Callable[..., Any], response: Any) -> Any:
             "Launch Configuration by this name already exists - A launch configuration already "
             f"exists with the name {name}",
         )
-    if image is not None and image not in backend.ec2_backend.amis:
-        raise ValidationError(f"AMI cannot be described: {image}")
+    if image is not None:
+        try:
+            ec2_instances.check_image(backend.ec2_backend, image)
+        except EC2ClientError as missing:
+            raise ValidationError(f"AMI cannot be described: {image}") from missing
     return original(response)
 
 
@@ -291,15 +294,12 @@ def check_template(ec2: Any, wanted: dict[str, Any]) -> None:
     try:
         given = {key: value for key, value in wanted.items() if value}
         version = ec2._get_template_from_args({"Version": "$Default", **given})  # noqa: SLF001  moto's only way to it
+        if image := version.image_id:
+            ec2_instances.check_image(ec2, image)
     except EC2ClientError as missing:
         raise ValidationError(
             f"You must use a valid fully-formed launch template. {missing.message}"
         ) from missing
-    if (image := version.image_id) and image not in ec2.amis:
-        raise ValidationError(
-            "You must use a valid fully-formed launch template. "
-            f"The image id '[{image}]' does not exist"
-        )
 
 
 # An instance refresh replaces the members of a group in steps and can go back. The local
