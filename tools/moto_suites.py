@@ -46,7 +46,7 @@ ENDLESS = 1e9
 ADDRESS = (
     "an instance's address is its own on loopback, where something answers, whatever the subnet"
 )
-OTHER_VPC = "instances of one VPC cannot be targets of a group of another (RegisterTargets)"
+OTHER_VPC = "an instance of one VPC cannot be registered with a load balancer of another"
 DNS = "a load balancer's DNS name is an address of loopback, where it answers"
 DRAINING = "draining has a timeout of 300 seconds from the start, and keeps it when changed"
 EXPECTED: dict[str, str] = {
@@ -81,6 +81,9 @@ EXPECTED: dict[str, str] = {
         ),
         DRAINING,
     ),
+    "test_autoscaling.test_autoscaling_cloudformation::test_autoscaling_group_with_elb": (
+        "a health check by HTTP has a path"
+    ),
     "test_elb.test_elb::test_create_health_check": (
         "a health check's timeout is less than its interval"
     ),
@@ -92,6 +95,7 @@ EXPECTED: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
+            "test_autoscaling.test_elb.TestAutoScalingELB::test_create_autoscaling_group_within_elb",
             "test_elbv2.test_elbv2::test_register_targets",
             "test_elbv2.test_elbv2::test_stopped_instance_target",
             "test_elbv2.test_elbv2::test_terminated_instance_target",
