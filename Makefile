@@ -11,9 +11,9 @@ STAMP := $(VENV)/installed
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-demo: $(STAMP) ## Bake the sample application twice on the local cloud; no AWS account
-	@tools/need packer ssh
-	@$(BIN)/python tools/demo.py
+demo: $(STAMP) ## Bake the sample application and serve it on the local cloud; no AWS account
+	@tools/need packer ssh terraform
+	@TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.demo
 
 test: check ## Everything: check, then all tests with real Packer and Terraform
 	@tools/need packer ssh terraform

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,17 @@ from pipeline.adapters.leftovers import Ec2Leftovers
 from pipeline.adapters.outputs import require_writable, write_ci, write_tfvars
 from pipeline.adapters.packer import Packer
 from pipeline.adapters.records import ImageRecords
+from pipeline.adapters.root_module import shipped_module, write_root
 from pipeline.adapters.store import open_store
+from pipeline.adapters.terraform import Terraform
 from pipeline.adapters.workplace import LocalWorkplace, baked_by
 from pipeline.core.bake import Bakery
+from pipeline.core.contract import refusal
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Report
 from pipeline.core.masking import SHORTEST, Masker
 from pipeline.core.model import BakeRequest, BakeResult, Image, Source, Usage
+from pipeline.core.root import Bucket, Root, RootResult
 
 OVERRIDES = {
     "ec2_endpoint": ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL", "PKR_VAR_ec2_endpoint"),
@@ -91,6 +95,71 @@ class Application:
         clients = Clients()
         catalogue = Catalogue(clients, self._records(clients, timedelta()))
         return catalogue.images(self.settings.app, self.settings.region)
+
+    def root_module(self, environment: str, *, check: bool) -> RootResult:
+        """Write the root module of an environment; with `check` have Terraform judge it."""
+        root = self._root(environment)
+        result = RootResult(
+            root=root,
+            size=self.settings.environment(environment).size,
+            files=write_root(root),
+        )
+        return replace(result, checked_by=self._checked(root)) if check else result
+
+    def _checked(self, root: Root) -> str:
+        """Return the version of the Terraform that accepts a root module; raises its refusal."""
+        terraform = Terraform(
+            environ=self.environ,
+            log=self._logs / f"terraform-{root.app}-{root.environment}.log",
+            report=self.report,
+            interrupts=self.interrupts,
+        )
+        version = terraform.version()
+        for verb, run in (("init", terraform.init), ("validate", terraform.validate)):
+            if found := run(root.folder):
+                raise refusal(root, verb, found)
+        return version
+
+    def _root(self, environment: str) -> Root:
+        wanted = self.settings.terraform_for(environment)
+        return Root(
+            app=self.settings.app,
+            environment=environment,
+            region=self.settings.region,
+            account=self.settings.environment(environment).account or "",
+            module=self._module(wanted),
+            folder=self._state / "terraform" / self.settings.app / environment,
+            bucket=self._bucket(wanted, environment),
+            inputs=wanted.inputs,
+        )
+
+    def _module(self, wanted: config.TerraformSettings) -> Path:
+        if wanted.module is None:
+            return shipped_module()
+        path = self._inside(wanted.module)
+        if not path.is_dir():
+            raise ConfigurationError(
+                "[terraform] module", f"there is no folder {path}", "correct it in pipeline.toml"
+            )
+        return path
+
+    def _bucket(self, wanted: config.TerraformSettings, environment: str) -> Bucket | None:
+        state, backend = self.settings.state.url, wanted.backend
+        if backend is None:
+            if state.startswith("s3://"):
+                raise ConfigurationError(
+                    "[terraform.backend]",
+                    f"is missing: [state] url is {state}, shared by many machines, "
+                    "but Terraform's state would be a file on this one",
+                    f'add [terraform.backend] with bucket = "{state.split("/")[2]}"',
+                )
+            return None
+        prefix = (backend.key_prefix or "").strip("/")
+        return Bucket(
+            name=backend.bucket,
+            key=f"{prefix}/{self.settings.app}/{environment}.tfstate".lstrip("/"),
+            region=backend.region or self.settings.region,
+        )
 
     def _bakery(self, wanted: config.BakeSettings, request: BakeRequest, masker: Masker) -> Bakery:
         clients = Clients()

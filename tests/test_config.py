@@ -52,7 +52,27 @@ db_url = "canary-9d2"
 key = "WEB_KEY"
 [environments.staging.bake.tags]
 Stage = "1"
+[environments.staging.terraform.inputs]
+subnet_ids = ["subnet-2"]
 [environments.production]
+account = "012345678901"
+instance_type = "c7g.large"
+min_size = 2
+max_size = 6
+desired_capacity = 3
+[terraform]
+module = "modules/release"
+[terraform.inputs]
+subnet_ids = ["subnet-1"]
+alarms = { high = 80, low = 20 }
+user_data = '''
+set -eu
+echo "${HOME}" >/tmp/home
+'''
+[terraform.backend]
+bucket = "states"
+key_prefix = "terraform"
+region = "eu-west-1"
 [state]
 url = "s3://bucket/prefix"
 """
@@ -111,6 +131,49 @@ def test_an_environment_lays_its_words_over_those_of_the_bake(file: Path) -> Non
     assert settings.bake_for(None) is settings.bake
 
 
+def test_an_environments_inputs_take_the_place_of_the_common_ones_each_as_a_whole(
+    file: Path,
+) -> None:
+    file.write_text(FULL + "[environments.x.terraform.inputs]\nalarms = { high = 90 }\n")
+    settings = load(file)
+    alarms = {"high": 80, "low": 20}
+    production = settings.terraform_for("production")
+    script = 'set -eu\necho "${HOME}" >/tmp/home\n'
+    common = {"subnet_ids": ["subnet-1"], "alarms": alarms, "user_data": script}
+    assert production.inputs == common
+    staging = settings.terraform_for("staging")
+    assert staging.inputs == {**common, "subnet_ids": ["subnet-2"]}
+    assert settings.terraform_for("x").inputs["alarms"] == {"high": 90}
+    assert staging.module == "modules/release"
+    backend = staging.backend
+    assert backend is not None
+    assert (backend.bucket, backend.key_prefix, backend.region) == (
+        "states",
+        "terraform",
+        "eu-west-1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "minimum", "desired", "maximum"),
+    [
+        ("", 1, 1, 1),
+        ("min_size = 2", 2, 2, 2),
+        ("max_size = 4", 1, 1, 4),
+        ("desired_capacity = 3", 1, 3, 3),
+        ("min_size = 0\nmax_size = 2", 0, 1, 2),
+        ("min_size = 2\nmax_size = 6\ndesired_capacity = 3", 2, 3, 6),
+    ],
+)
+def test_a_size_that_is_not_said_follows_from_what_is(
+    file: Path, said: str, minimum: int, desired: int, maximum: int
+) -> None:
+    file.write_text(f"{MINIMAL}[environments.x]\n{said}\n")
+    size = load(file).environment("x").size
+    assert (size.minimum, size.desired, size.maximum) == (minimum, desired, maximum)
+    assert size.instance_type == "t3.micro"
+
+
 def test_settings_cannot_be_changed_and_do_not_show_values(file: Path) -> None:
     file.write_text(FULL)
     settings = load(file)
@@ -167,7 +230,7 @@ ulr = "x"
         "beginning with a letter, without -- or a - at the end\n"
         "  line 2, region: 'eu-central-1a' is an availability zone: its region is eu-central-1\n"
         "  line 3, templte: unknown key; remove it; known here are app, region, bake, "
-        "environments, state\n"
+        "environments, terraform, state\n"
         '  line 4, bake.template: is missing; add to [bake]: template = "packer/app.pkr.hcl"\n'
         "  line 5, bake.keep: is out of range: input should be greater than or equal to 1\n"
         '  line 6, bake.timeout: \'90\' is no duration: a duration is written "90s", "45m", '
@@ -234,6 +297,37 @@ def test_a_name_filter_without_an_owner_is_refused(file: Path) -> None:
         ),
         ('[state]\nurl = "https://example.org"', "state.url"),
         ("[bake.vars.a.b.c.d.e.f.g.h.i.j]", "bake.vars.a"),
+        ('[terraform]\nmodule = "../release"', "terraform.module"),
+        ('[terraform]\nmodule = "git::https://example.org/x"', "terraform.module"),
+        ("[terraform.inputs]\nreleases = 1", "terraform.inputs.releases"),
+        ("[terraform.inputs]\nsource = 'x'", "terraform.inputs.source"),
+        ("[terraform.inputs]\nat = 1979-05-27", "terraform.inputs.at"),
+        ("[terraform.inputs]\nx = 'a\\u202eb'".replace("'", '"'), "terraform.inputs.x"),
+        ("[terraform.inputs]\nx = '::set-env name=A::b'", "terraform.inputs.x"),
+        ("[terraform.backend]", "terraform.backend.bucket"),
+        ('[terraform.backend]\nbucket = "B"', "terraform.backend.bucket"),
+        ('[terraform.backend]\nbucket = "bkt"\nkey_prefix = "/x"', "terraform.backend.key_prefix"),
+        ('[terraform.backend]\nbucket = "bkt"\nlock = false', "terraform.backend.lock"),
+        ("[environments.x]\naccount = 123456789012", "environments.x.account"),
+        ('[environments.x]\naccount = "self"', "environments.x.account"),
+        ('[environments.x]\ninstance_type = "t3"', "environments.x.instance_type"),
+        ("[environments.x]\nmin_size = -1", "environments.x.min_size"),
+        ("[environments.x]\nmin_size = true", "environments.x.min_size"),
+        ("[environments.x]\nmax_size = 0", "environments.x.max_size"),
+        ("[environments.x]\nmax_size = 1001", "environments.x.max_size"),
+        ("[environments.x]\nmin_size = 3\nmax_size = 2", "environments.x.max_size"),
+        (
+            "[environments.x]\nmin_size = 3\ndesired_capacity = 2\nmax_size = 4",
+            "environments.x.desired_capacity",
+        ),
+        (
+            "[environments.x]\ndesired_capacity = 5\nmax_size = 4",
+            "environments.x.max_size",
+        ),
+        (
+            "[environments.x.terraform]\ninputs = { environment = 'y' }",
+            "environments.x.terraform.inputs.environment",
+        ),
     ],
 )
 def test_each_rule_names_its_key_and_line(file: Path, more: str, where: str) -> None:
@@ -241,6 +335,19 @@ def test_each_rule_names_its_key_and_line(file: Path, more: str, where: str) -> 
     assert error.where.startswith("pipeline.toml line ")
     assert error.where.endswith(f", {where}")
     assert error.now
+
+
+def test_a_size_that_no_group_can_have_is_told_with_both_numbers(file: Path) -> None:
+    error = refusal(file, f"{MINIMAL}[environments.x]\nmin_size = 3\nmax_size = 2\n")
+    assert str(error) == (
+        "pipeline.toml line 7, environments.x.max_size:\n  is 2, less than min_size = 3\n"
+        "now: raise max_size or lower min_size"
+    )
+
+
+def test_a_backend_without_a_bucket_is_told_with_a_line_to_paste(file: Path) -> None:
+    error = refusal(file, f"{MINIMAL}[terraform.backend]\nregion = 'eu-west-1'\n")
+    assert error.now == 'add to [terraform.backend]: bucket = "example-terraform-state"'
 
 
 def test_an_environments_own_secret_may_be_named_sensitive(file: Path) -> None:
@@ -361,6 +468,13 @@ def test_paths_may_be_links_inside_the_repository_only(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
     (service / "pipeline.toml").write_text(MINIMAL)
     (service / "packer").symlink_to(repository / "packer")
+    (service / "module").symlink_to(outside)
+    inside = (service / "pipeline.toml").read_text()
+    (service / "pipeline.toml").write_text(f"{inside}[terraform]\nmodule = 'module'\n")
+    with pytest.raises(ConfigurationError, match="leads out of the repository") as caught:
+        load(service / "pipeline.toml")
+    assert caught.value.where.endswith("line 6, terraform.module")
+    (service / "pipeline.toml").write_text(inside)
     assert load(service / "pipeline.toml").bake.template == "packer/app.pkr.hcl"
     for target in (outside, service / "packer"):  # the second is a link to itself
         (service / "packer").unlink()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.core.errors import RefusedError
+from pipeline.adapters.logs import unwritable
 
 
 def log_of(logs: Path, bake: str) -> Path:
@@ -54,12 +54,3 @@ def runs_here(logs: Path, bake: str) -> bool | None:
     finally:
         os.close(handle)
     return False
-
-
-def unwritable(log: Path, error: OSError) -> RefusedError:
-    """Return the refusal of a log that cannot be opened."""
-    return RefusedError(
-        f"the log {log}",
-        error.strerror or str(error),
-        "make its folder writable for you, then bake again",
-    )

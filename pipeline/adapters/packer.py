@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pipeline.adapters.claims import log_of, unwritable
+from pipeline.adapters.claims import log_of
 from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.logs import appending
 from pipeline.adapters.packer_stream import Stream, StreamReader
 from pipeline.adapters.process import Command, capture, stream
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
@@ -127,7 +128,7 @@ class Packer:
         log = log_of(self.logs, name)
         self.report(BuildStarted(name=name, log=log))
         began = time.monotonic()
-        with private_folder() as folder, _appending(log) as write:
+        with private_folder() as folder, appending(log) as write:
             manifest = folder / "manifest.json"
             if "manifest" in template.variables:
                 variables = {**variables, "manifest": str(manifest)}
@@ -147,8 +148,7 @@ class Packer:
             ending, code, trouble = self._stream(command, feed, request)
             written = read_manifest(manifest)
             found = reader.stream if trouble else reader.close()
-        ok = code == 0 and ending is Ending.EXITED
-        self.report(BuildEnded(seconds=time.monotonic() - began, ok=ok))
+        self.report(BuildEnded(seconds=time.monotonic() - began, how=_how(ending, code)))
         failures = {"": trouble} if trouble else found.errors
         lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
         return BuildReport(
@@ -250,17 +250,14 @@ def private_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-@contextmanager
-def _appending(log: Path) -> Iterator[Callable[[bytes], object]]:
-    """Write to the end of the log that the bake's claim made, or of a new one."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(log, flags, 0o600)
-    except OSError as error:
-        raise unwritable(log, error) from error
-    with os.fdopen(handle, "wb", buffering=0) as file:
-        yield file.write
+def _how(ending: Ending, code: int) -> Literal["succeeded", "failed", "timed out", "was stopped"]:
+    match ending:
+        case Ending.EXITED:
+            return "failed" if code else "succeeded"
+        case Ending.TIMEOUT:
+            return "timed out"
+        case Ending.INTERRUPTED:
+            return "was stopped"
 
 
 def _telling(reader: StreamReader, traced: Callable[[Traces], None]) -> Callable[[bytes], None]:

@@ -89,7 +89,7 @@ class DirectoryStore:
         try:
             # The mode is that of the last folder alone, so each is made on its own.
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._tell_git()
+            tell_git(self.folder)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._locked():
                 current = self.read(key)
@@ -117,11 +117,6 @@ class DirectoryStore:
                 if path.is_file() and not path.name.startswith(".")
             )
         )
-
-    def _tell_git(self) -> None:
-        ignore = self.folder / ".gitignore"
-        if not ignore.exists():
-            write_atomically(ignore, b"*\n")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -190,6 +185,13 @@ class S3Store:
 
     def _at(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+
+def tell_git(folder: Path) -> None:
+    """Have git leave a folder alone."""
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        write_atomically(ignore, b"*\n")
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:

@@ -7,10 +7,13 @@ pipeline.config is imported inside the commands: pydantic would make every
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from pipeline.cli.context import Checked, Context, pass_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def config() -> None:
-    """Check pipeline.toml, or print its JSON Schema."""
+    """Check pipeline.toml, print its JSON Schema, write Terraform's root module."""
 
 
 @config.command()
@@ -44,6 +47,37 @@ def check(options: object) -> None:
     click.echo(f"# {settings.file}")
     for key, value in _flatten(document):
         click.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+
+
+@config.command()
+@click.option(
+    "-e",
+    "--environment",
+    type=Checked("environment", "check_environment"),
+    required=True,
+    help="The environment whose root module is written.",
+)
+@click.option(
+    "--check",
+    "with_check",
+    is_flag=True,
+    help="Have Terraform check it and the module it calls; nothing is asked of AWS.",
+)
+@pass_context
+def terraform(context: Context, environment: str, with_check: bool) -> None:
+    """Write the Terraform root module of an environment, print where it is.
+
+    The module it calls, the shipped one or [terraform] module, must take the inputs
+    and give the outputs of the contract (docs/terraform.md): --check says whether it does.
+    """
+    from pipeline.app import Application, Options
+    from pipeline.ui.progress import PlainProgress
+    from pipeline.ui.results import as_json, root_document, root_text
+
+    options = Options(config=context.config)
+    app = Application.start(options, PlainProgress(sys.stderr).report)
+    result = app.root_module(environment, check=with_check)
+    click.echo(as_json(root_document(result)) if context.json else root_text(result))
 
 
 def _flatten(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

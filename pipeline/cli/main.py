@@ -26,7 +26,11 @@ from pipeline.core.errors import (
 _COMMANDS = {
     "bake": ("pipeline.cli.bake", "bake", "Build an image, verify it, write tfvars."),
     "images": ("pipeline.cli.images", "images", "List the baked images, newest first."),
-    "config": ("pipeline.cli.config", "config", "Check the configuration, print its schema."),
+    "config": (
+        "pipeline.cli.config",
+        "config",
+        "Check the configuration, write Terraform's root module.",
+    ),
     "sandbox": ("pipeline.cli.sandbox", "sandbox", "Run the local cloud: AWS on loopback."),
 }
 

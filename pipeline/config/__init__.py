@@ -12,6 +12,7 @@ from pipeline.config.model import (
     Settings,
     SourceSettings,
     StateSettings,
+    TerraformSettings,
     keys,
     schema,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "StateSettings",
+    "TerraformSettings",
     "find",
     "keys",
     "load",

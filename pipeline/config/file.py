@@ -26,10 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pipeline.config.lines import Key
+
 NAME: Final = "pipeline.toml"
 LARGEST: Final = 256 * 1024
 DEEPEST: Final = 32
-_PATHS: Final = ("template", "directory", "inputs", "tfvars", "dotenv")
+_PATHS: Final = {
+    "bake": ("template", "directory", "inputs", "tfvars", "dotenv"),
+    "terraform": ("module",),
+}
 
 
 def find(start: Path) -> Path:
@@ -120,19 +125,27 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
 def _check_places(path: Path, document: dict[str, Any]) -> Iterator[Problem]:
     """Find paths that leave the repository; `..` is refused before, so only links can."""
-    bake = document.get("bake")
-    table = bake if isinstance(bake, dict) else {}
     root = path.absolute().parent
     top = _repository(root)
-    for name in _PATHS:
-        values = table.get(name)
-        for place, value in enumerate(values if isinstance(values, list) else [values]):
-            if isinstance(value, str) and not _is_within(root / value.strip("/"), top):
-                yield Problem(
-                    key=("bake", name, place) if isinstance(values, list) else ("bake", name),
-                    what="leads out of the repository through a symbolic link",
-                    now="replace the link by the file or directory itself",
-                )
+    for key, value in _paths(document):
+        if isinstance(value, str) and not _is_within(root / value.strip("/"), top):
+            yield Problem(
+                key=key,
+                what="leads out of the repository through a symbolic link",
+                now="replace the link by the file or directory itself",
+            )
+
+
+def _paths(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
+    """Give each path in the file with its key; what is no table has none."""
+    for section, names in _PATHS.items():
+        table = document.get(section)
+        for name in names:
+            values = table.get(name) if isinstance(table, dict) else None
+            if isinstance(values, list):
+                yield from (((section, name, place), each) for place, each in enumerate(values))
+            else:
+                yield (section, name), values
 
 
 def _repository(folder: Path) -> Path:

@@ -20,8 +20,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from pipeline.core import rules
+from pipeline.core import rules, terraform_rules
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.fleet import Size
 
 HIDDEN: Final = "<sensitive>"
 
@@ -57,19 +58,25 @@ _Region = Annotated[str, AfterValidator(rules.check_region)]
 _Path = Annotated[str, AfterValidator(rules.check_path)]
 _BuildName = Annotated[str, AfterValidator(rules.check_build_name)]
 _VariableName = Annotated[str, AfterValidator(rules.check_variable_name)]
+_InputName = Annotated[str, AfterValidator(terraform_rules.check_input_name)]
 _EnvVariable = Annotated[str, AfterValidator(rules.check_env_variable)]
 _TagKey = Annotated[str, AfterValidator(rules.check_tag_key)]
 _TagValue = Annotated[str, AfterValidator(rules.check_tag_value)]
+_ANY_VALUE: Final = WithJsonSchema(
+    {"type": ["string", "integer", "number", "boolean", "array", "object"]}
+)
 _Value = Annotated[
     object,
     AfterValidator(rules.check_variable),
-    WithJsonSchema({"type": ["string", "integer", "number", "boolean", "array", "object"]}),
+    _ANY_VALUE,
 ]
+_Input = Annotated[object, AfterValidator(terraform_rules.check_input), _ANY_VALUE]
 _Duration = Annotated[
     float,
     BeforeValidator(_check_duration),
     WithJsonSchema({"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?$", "minLength": 2}),
 ]
+_Inputs = Mapping[_InputName, _Input]
 _Vars = Mapping[_VariableName, _Value]
 _VarsFromEnv = Mapping[_VariableName, _EnvVariable]
 _Tags = Mapping[_TagKey, _TagValue]
@@ -105,12 +112,75 @@ class EnvironmentBakeSettings(_Table):
     tags: _Tags = Field(default={}, description="Tags of this environment's images.")
 
 
-class EnvironmentSettings(_Table):
-    """Where releases run, and what is baked differently for it."""
+class BackendSettings(_Table):
+    """The bucket Terraform keeps its state in, always locked and encrypted."""
 
+    bucket: Annotated[str, AfterValidator(terraform_rules.check_bucket)] = Field(
+        description="The S3 bucket of the state.", examples=["example-terraform-state"]
+    )
+    key_prefix: Annotated[
+        Annotated[str, AfterValidator(rules.check_path)] | None, BeforeValidator(_absent_if_empty)
+    ] = Field(default=None, description="What the states' keys begin with.")
+    region: _Region | None = Field(
+        default=None, description="Where the bucket is; default: the region at the top."
+    )
+
+
+class EnvironmentTerraformSettings(_Table):
+    """What one environment passes to the module besides or instead."""
+
+    inputs: _Inputs = Field(default={}, description="Inputs of the module for this environment.")
+
+
+class TerraformSettings(_Table):
+    """How releases become resources: the module that makes them, and where its state is."""
+
+    module: _Path | None = Field(
+        default=None, description="The folder of your own module; default: the one that ships."
+    )
+    inputs: _Inputs = Field(default={}, description="Inputs of the module.")
+    backend: BackendSettings | None = Field(
+        default=None, description="The state in S3; without it, a file in the state directory."
+    )
+
+    def with_overrides(self, over: EnvironmentTerraformSettings) -> "TerraformSettings":
+        """Lay the inputs of an environment over these, each as a whole."""
+        return self.model_copy(update={"inputs": {**self.inputs, **over.inputs}})
+
+
+class EnvironmentSettings(_Table):
+    """Where releases run, of what size, and what is different for it."""
+
+    account: Annotated[str, AfterValidator(terraform_rules.check_account_id)] | None = Field(
+        default=None, description="The only AWS account Terraform may touch."
+    )
+    instance_type: Annotated[str, AfterValidator(terraform_rules.check_instance_type)] = Field(
+        default="t3.micro", description="What a release's instances are."
+    )
+    min_size: int = Field(default=1, ge=0, le=1000, description="The fewest instances.")
+    max_size: int | None = Field(
+        default=None, ge=1, le=1000, description="The most; default: as many as wanted."
+    )
+    desired_capacity: int | None = Field(
+        default=None, ge=1, le=1000, description="How many a first release has; default: the least."
+    )
     bake: EnvironmentBakeSettings = Field(
         default=EnvironmentBakeSettings(), description="What is baked differently."
     )
+    terraform: EnvironmentTerraformSettings = Field(
+        default=EnvironmentTerraformSettings(), description="What the module gets differently."
+    )
+
+    @property
+    def size(self) -> Size:
+        """The size of a first release, with what is not said filled in."""
+        desired = self.desired_capacity or max(self.min_size, 1)
+        return Size(
+            instance_type=self.instance_type,
+            minimum=self.min_size,
+            maximum=self.max_size or desired,
+            desired=desired,
+        )
 
 
 class BakeSettings(_Table):
@@ -187,6 +257,9 @@ class Settings(_Table):
     environments: Mapping[_Environment, EnvironmentSettings] = Field(
         default={}, description="The environments by name."
     )
+    terraform: TerraformSettings = Field(
+        default=TerraformSettings(), description="How releases become resources."
+    )
     state: StateSettings = Field(default=StateSettings(), description="Where state is kept.")
 
     _file: Path = PrivateAttr(default=Path("pipeline.toml"))
@@ -210,9 +283,17 @@ class Settings(_Table):
         """Give the bake of one environment, or of none."""
         if environment is None:
             return self.bake
-        if environment not in self.environments:
-            raise self._unknown(environment)
-        return self.bake.with_overrides(self.environments[environment].bake)
+        return self.bake.with_overrides(self.environment(environment).bake)
+
+    def terraform_for(self, environment: str) -> TerraformSettings:
+        """Give the module call of one environment."""
+        return self.terraform.with_overrides(self.environment(environment).terraform)
+
+    def environment(self, name: str) -> EnvironmentSettings:
+        """Give one environment; raises ConfigurationError where there is none of that name."""
+        if name not in self.environments:
+            raise self._unknown(name)
+        return self.environments[name]
 
     def _unknown(self, environment: str) -> ConfigurationError:
         name = rules.shown(environment).strip("'\"")

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pipeline.config.lines import line_of, lines
-from pipeline.config.model import BakeSettings, Settings, tables
+from pipeline.config.model import BackendSettings, BakeSettings, Settings, tables
 from pipeline.config.relations import Problem
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.rules import shown
@@ -125,7 +125,8 @@ def _nearest(key: Key) -> str:
 def _example(key: Key) -> str:
     """Give a line to paste for a key that must be there."""
     name = str(key[-1])
-    field = {**Settings.model_fields, **BakeSettings.model_fields}.get(name)
+    models = (Settings, BakeSettings, BackendSettings)
+    field = next((each.model_fields[name] for each in models if name in each.model_fields), None)
     examples = field.examples if field else None
     if not examples:
         return f"add a table [{show_key(key)}]"

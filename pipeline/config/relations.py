@@ -8,6 +8,7 @@ problem there is: each rule steps over what has not the type it needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.core import rules
@@ -46,6 +47,7 @@ def check_relations(document: _Table) -> Iterator[Problem]:
         over = _table({"environment": environment}, "environment", "bake")
         yield from _check_variables(("environments", name, "bake"), over, bake)
         yield from _check_tags(("environments", name, "bake"), over, bake)
+        yield from _check_size(("environments", name), environment)
 
 
 def _check_source(bake: _Table) -> Iterator[Problem]:
@@ -108,6 +110,20 @@ def _check_tags(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
         rules.check_tags({**_table(base, "tags"), **_table(table, "tags")})
     except ValueError as error:
         yield Problem(key=(*key, "tags"), what=str(error), now="remove tags")
+
+
+def _check_size(key: Key, environment: object) -> Iterator[Problem]:
+    """Find sizes that no group can have: Auto Scaling takes least <= wanted <= most."""
+    table = _table({"environment": environment}, "environment")
+    order = ("min_size", "desired_capacity", "max_size")
+    given = [(name, table[name]) for name in order if type(table.get(name)) is int]
+    for (low, least), (high, most) in pairwise(given):
+        if least > most:
+            yield Problem(
+                key=(*key, high),
+                what=f"is {most}, less than {low} = {least}",
+                now=f"raise {high} or lower {low}",
+            )
 
 
 def _table(document: _Table, *path: str) -> _Table:

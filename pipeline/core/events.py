@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +37,10 @@ class StepBegan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildEnded:
-    """Packer ended after `seconds`; `ok` is its own opinion, not yet ours."""
+    """Packer ended after `seconds`; that it `succeeded` is its own opinion, not yet ours."""
 
     seconds: float
-    ok: bool
+    how: Literal["succeeded", "failed", "timed out", "was stopped"]
 
 
 Event = Noted | BuildStarted | StepBegan | BuildEnded

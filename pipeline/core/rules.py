@@ -17,7 +17,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # `<app>-<environment>-r000124` names groups and launch templates (at most 128), and
 # `<app>-<environment>-<version>-<time>` names images (at most 128).
@@ -58,14 +58,14 @@ _REGION = re.compile(
     rf"-{_DIRECTION}-[1-9]"
 )
 _TAG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +=._:/@-]*")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ENV_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"[A-Za-z0-9 ._/+=,@-]+")
-_ACCOUNT = re.compile(r"[0-9]{12}")
+ACCOUNT = re.compile(r"[0-9]{12}")
 _IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _IMAGE_FILTER = re.compile(r"[A-Za-z0-9()\[\] ./'@_*?-]+")
 _BUILD_NAME = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9_ .:*?-]*")
-_BUCKET = re.compile(r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9]))*[a-z0-9]")
+BUCKET = re.compile(r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9]))*[a-z0-9]")
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
 
 # Not in a category of their own, yet nothing is drawn for them: fillers and variation selectors.
@@ -104,21 +104,21 @@ def check_version(value: str) -> str:
         f"a version is 1 to {LONGEST_VERSION} of A-Z a-z 0-9 . _ + -, "
         "beginning with a letter or digit"
     )
-    _require_ascii(value, LONGEST_VERSION, allowed)
+    require_ascii(value, LONGEST_VERSION, allowed)
     if value.lower() == "latest":
         raise ValueError("'latest' names no version: give the version itself, such as 1.4.2")
     if ".." in value:
         raise ValueError(f"{shown(value)} has two dots in a row: {allowed}")
-    return _require_match(_VERSION, value, allowed)
+    return require_match(_VERSION, value, allowed)
 
 
 def check_region(value: str) -> str:
     """Check an AWS region by the pattern of all partitions; AWS itself knows the list."""
     allowed = "a region looks like eu-central-1 or us-gov-west-1"
-    _require_ascii(value, LONGEST_NAME, allowed)
+    require_ascii(value, LONGEST_NAME, allowed)
     if _REGION.fullmatch(value[:-1]) and value[-1].isalpha():
         raise ValueError(f"{shown(value)} is an availability zone: its region is {value[:-1]}")
-    return _require_match(_REGION, value, allowed)
+    return require_match(_REGION, value, allowed)
 
 
 def check_tag_key(value: str) -> str:
@@ -127,14 +127,14 @@ def check_tag_key(value: str) -> str:
         "a tag key is 1 to 128 of A-Z a-z 0-9 space + - = . _ : / @, "
         "beginning with a letter or digit"
     )
-    _require_ascii(value, 128, allowed)
+    require_ascii(value, 128, allowed)
     _require_trimmed(value, allowed)
     if value == "Name" or value.lower().startswith(("aws:", "ami-pipeline:")):
         raise ValueError(
             f"{shown(value)} is reserved: choose another key, because the pipeline sets "
             "Name and ami-pipeline:..., and AWS sets aws:..."
         )
-    return _require_match(_TAG_KEY, value, allowed)
+    return require_match(_TAG_KEY, value, allowed)
 
 
 def check_tag_value(value: str) -> str:
@@ -166,7 +166,7 @@ def check_path(value: str) -> str:
         "a path is relative, without '..', of A-Z a-z 0-9 space . _ / + = , @ -, "
         "and does not begin with - or @"
     )
-    _require_ascii(value, LONGEST_PATH, allowed)
+    require_ascii(value, LONGEST_PATH, allowed)
     _require_trimmed(value, allowed)
     if value.startswith("/"):
         raise ValueError(f"{shown(value)} is absolute: {allowed}")
@@ -175,13 +175,13 @@ def check_path(value: str) -> str:
     # A leading dash is an option to whatever program gets the path, an @ a file to read.
     if any(part.startswith("-") for part in value.split("/")) or value.startswith("@"):
         raise ValueError(f"{shown(value)} reads as an option or a file reference: {allowed}")
-    return _require_match(_PATH, value, allowed)
+    return require_match(_PATH, value, allowed)
 
 
 def check_state_url(value: str) -> str:
     """Check where state is kept: a directory, here or anywhere, or s3://bucket/prefix."""
     allowed = 'state is a directory such as ".ami-pipeline" or s3://bucket/prefix'
-    _require_ascii(value, LONGEST_PATH, allowed)
+    require_ascii(value, LONGEST_PATH, allowed)
     scheme, found, rest = value.partition("://")
     try:
         if found and scheme == "s3":
@@ -198,16 +198,16 @@ def check_state_url(value: str) -> str:
 def check_variable_name(value: str) -> str:
     """Check the name of a Packer variable that a person may set."""
     allowed = "a variable name is 1 to 64 of A-Z a-z 0-9 _ -, beginning with a letter or _"
-    _require_ascii(value, 64, allowed)
+    require_ascii(value, 64, allowed)
     if value in TOOL_VARIABLES:
         raise ValueError(
             f"the pipeline sets {shown(value)} itself: choose another name in the template"
         )
-    return _require_match(_VARIABLE, value, allowed)
+    return require_match(VARIABLE, value, allowed)
 
 
 def check_variable_value(value: str) -> str:
-    """Check the text of a Packer variable; it may be a secret, so no message shows it."""
+    """Check the text of a variable; it may be a secret, so no message shows it."""
     allowed = (
         f"a variable's text is one line of at most {LONGEST_VALUE} characters without "
         "{{ }} ${ %{ or CI commands; put other text into a file and read it in the template"
@@ -219,31 +219,31 @@ def check_variable_value(value: str) -> str:
 
 def check_variable(value: object) -> object:
     """Check a Packer variable of any type TOML and JSON share."""
-    _check_nested(value, 0)
+    check_nested(value, check_variable_value)
     return value
 
 
 def check_env_variable(value: str) -> str:
     """Check the name of an environment variable, by POSIX."""
     allowed = "an environment variable is 1 to 128 of A-Z a-z 0-9 _, not beginning with a digit"
-    _require_ascii(value, 128, allowed)
-    return _require_match(_ENV_VARIABLE, value, allowed)
+    require_ascii(value, 128, allowed)
+    return require_match(_ENV_VARIABLE, value, allowed)
 
 
 def check_account(value: str) -> str:
     """Check the owner of an image: an account, or one of the aliases AWS keeps."""
     allowed = f"an owner is a 12-digit account id in quotes or one of {', '.join(OWNER_ALIASES)}"
-    _require_ascii(value, LONGEST_NAME, allowed)
+    require_ascii(value, LONGEST_NAME, allowed)
     if value in OWNER_ALIASES:
         return value
-    return _require_match(_ACCOUNT, value, allowed)
+    return require_match(ACCOUNT, value, allowed)
 
 
 def check_image_id(value: str) -> str:
     """Check an AMI id."""
     allowed = "an image id is ami- and 8 or 17 of 0-9 a-f"
-    _require_ascii(value, LONGEST_NAME, allowed)
-    return _require_match(_IMAGE_ID, value, allowed)
+    require_ascii(value, LONGEST_NAME, allowed)
+    return require_match(_IMAGE_ID, value, allowed)
 
 
 def check_image_filter(value: str) -> str:
@@ -252,26 +252,26 @@ def check_image_filter(value: str) -> str:
         "a name filter is 3 to 128 of A-Z a-z 0-9 space ( ) [ ] . / - ' @ _ "
         "with * and ?, and at least three letters or digits"
     )
-    _require_ascii(value, 128, allowed)
+    require_ascii(value, 128, allowed)
     _require_trimmed(value, allowed)
     if sum(character.isalnum() for character in value) < len("abc"):
         raise ValueError(f"{shown(value)} matches too much: {allowed}")
-    return _require_match(_IMAGE_FILTER, value, allowed)
+    return require_match(_IMAGE_FILTER, value, allowed)
 
 
 def check_build_name(value: str) -> str:
     """Check the name of a Packer build, as -only takes it."""
     allowed = "a build name is 1 to 128 of A-Z a-z 0-9 space _ . : * ? -, such as amazon-ebs.app"
-    _require_ascii(value, 128, allowed)
+    require_ascii(value, 128, allowed)
     _require_trimmed(value, allowed)
     # 1.6.6 splits -only at commas and does not escape them in its stream.
-    return _require_match(_BUILD_NAME, value, allowed)
+    return require_match(_BUILD_NAME, value, allowed)
 
 
 def check_duration(value: str) -> float:
     """Turn a duration such as 90s, 45m or 1h30m into seconds."""
     allowed = 'a duration is written "90s", "45m", "2h" or "1h30m", more than 0 and at most 24h'
-    _require_ascii(value, LONGEST_NAME, allowed)
+    require_ascii(value, LONGEST_NAME, allowed)
     found = _DURATION.fullmatch(value)
     if found is None:
         raise ValueError(f"{shown(value)} is no duration: {allowed}")
@@ -282,19 +282,20 @@ def check_duration(value: str) -> float:
     return total
 
 
-def _check_nested(value: object, level: int) -> None:
+def check_nested(value: object, check_text: Callable[[str], str], level: int = 0) -> None:
+    """Check a value of any type TOML and JSON share, each text in it by its own rule."""
     if level > DEEPEST_VALUE:
         raise ValueError(f"nests deeper than {DEEPEST_VALUE} levels: use a flatter value")
     match value:
         case dict():
             for key, element in value.items():
-                check_variable_value(key)
-                _check_nested(element, level + 1)
+                check_text(key)
+                check_nested(element, check_text, level + 1)
         case list():
             for element in value:
-                _check_nested(element, level + 1)
+                check_nested(element, check_text, level + 1)
         case str():
-            check_variable_value(value)
+            check_text(value)
         case _:
             _check_number(value)
 
@@ -304,9 +305,9 @@ def _check_number(value: object) -> None:
         case int() | float() if math.isfinite(value):
             pass
         case float():
-            raise ValueError("is no finite number: JSON, which Packer reads, has no nan or inf")
+            raise ValueError("is no finite number: JSON has no nan or inf")
         case _:
-            raise ValueError("is a date or time, which Packer has no type for: put it in quotes")
+            raise ValueError("is a date or time, which JSON has no type for: put it in quotes")
 
 
 def _check_name(value: str, what: str) -> str:
@@ -314,22 +315,30 @@ def _check_name(value: str, what: str) -> str:
         f"{what} is named by 1 to {LONGEST_NAME} of a-z 0-9 -, beginning with a letter, "
         "without -- or a - at the end"
     )
-    _require_ascii(value, LONGEST_NAME, allowed)
+    require_ascii(value, LONGEST_NAME, allowed)
     if _RELEASE.search(value):
         raise ValueError(f"{shown(value)} ends like a release number (r000124): {allowed}")
-    return _require_match(_NAME, value, allowed)
+    return require_match(_NAME, value, allowed)
 
 
 def _check_bucket_and_prefix(rest: str) -> None:
     bucket, _, prefix = rest.partition("/")
-    if not _BUCKET.fullmatch(bucket):
+    if not BUCKET.fullmatch(bucket):
         raise ValueError(f"{shown(bucket)} is no bucket name")
     if prefix:
         check_path(prefix.rstrip("/"))
 
 
 def _require_text(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
-    """Refuse what is dangerous in any word: length, unseen characters, commands, templates."""
+    """Refuse what is dangerous where a template may be evaluated."""
+    require_harmless(value, longest, allowed, secret=secret)
+    if _TEMPLATE.search(value):
+        subject = "the value" if secret else shown(value)
+        raise ValueError(f"{subject} holds a template call: {allowed}")
+
+
+def require_harmless(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
+    """Refuse what is dangerous in any word: length, unseen characters, commands to CI runners."""
     if not value:
         raise ValueError(f"is empty: {allowed}")
     if len(value) > longest:
@@ -341,13 +350,12 @@ def _require_text(value: str, longest: int, allowed: str, *, secret: bool = Fals
             raise ValueError(f"{subject} holds {code}, which is not text: {allowed}")
     if not unicodedata.is_normalized("NFC", value):
         raise ValueError(f"{subject} is not in Unicode normal form C: {allowed}")
-    if _TEMPLATE.search(value):
-        raise ValueError(f"{subject} holds a template call: {allowed}")
     if _WORKFLOW.search(value):
         raise ValueError(f"{subject} holds a command to the CI runner: {allowed}")
 
 
-def _require_ascii(value: str, longest: int, allowed: str) -> None:
+def require_ascii(value: str, longest: int, allowed: str) -> None:
+    """Refuse what is not plain text of at most `longest` ASCII characters."""
     _require_text(value, longest, allowed)
     if not value.isascii():
         # Letters of other scripts look like Latin ones; a name must be what it looks like.
@@ -359,7 +367,8 @@ def _require_trimmed(value: str, allowed: str) -> None:
         raise ValueError(f"{shown(value)} begins or ends with a space: {allowed}")
 
 
-def _require_match(pattern: re.Pattern[str], value: str, allowed: str) -> str:
+def require_match(pattern: re.Pattern[str], value: str, allowed: str) -> str:
+    """Return the value, or refuse one that is not of the pattern."""
     if not pattern.fullmatch(value):
         raise ValueError(f"{shown(value)} is not allowed: {allowed}")
     return value

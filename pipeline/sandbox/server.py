@@ -9,6 +9,7 @@ import datetime as dt
 import logging
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SWITCH_INTERVAL = 0.0005
+"""Seconds a thread of the API may keep the interpreter from the loop that carries the traffic.
+
+With Python's 5 ms a load balancer carries a quarter of the requests while two clients keep
+the API busy, and less than half a millisecond gains nothing (benchmarks/traffic.py).
+"""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
@@ -57,6 +65,7 @@ class Options:
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
     """Run a cloud until SIGTERM or SIGINT; leave nothing behind."""
     told = listen_for_the_end()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     lock = options.home.lock()
     try:
         if ended := sweep.sweep(options.home, keep_lock=True):

@@ -56,8 +56,8 @@ class PlainProgress:
             case StepBegan(build=build, text=text):
                 passed = self._clock() - self._began
                 return f"{passed:7.1f} s  {one_line(build)}: {one_line(text, 160)}"
-            case BuildEnded(seconds=seconds, ok=ok):
-                return f"packer {'ended' if ok else 'failed'} after {duration(seconds)}"
+            case BuildEnded(seconds=seconds, how=how):
+                return f"packer {how} after {duration(seconds)}"
 
 
 class LiveProgress:
@@ -89,10 +89,9 @@ class LiveProgress:
                 self._live.start()
             case StepBegan(build=build, text=text):
                 self._steps[build] = (time.monotonic(), one_line(text))
-            case BuildEnded(seconds=seconds, ok=ok):
+            case BuildEnded(seconds=seconds, how=how):
                 self.close()
-                word = "ended" if ok else "failed"
-                self._console.print(f"packer {word} after {duration(seconds)}", markup=False)
+                self._console.print(f"packer {how} after {duration(seconds)}", markup=False)
 
     def close(self) -> None:
         """Take the table away."""

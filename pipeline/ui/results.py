@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.model import BakeResult, Image, Usage
+from pipeline.core.root import Root, RootResult
 from pipeline.ui.text import age, duration, one_line
 
 _HOW = {
@@ -107,6 +108,46 @@ def images_document(images: Listed) -> dict[str, Any]:
             for image, uses in images
         ]
     }
+
+
+def root_text(result: RootResult) -> str:
+    """Return where a root module is, what it calls and of what size a first release will be."""
+    root, size = result.root, result.size
+    amount = f"{size.desired} of {size.minimum} to {size.maximum}"
+    rows = [
+        ("folder", str(root.folder)),
+        ("files", ", ".join(path.name for path in result.files)),
+        ("module", str(root.module)),
+        ("state", _state(root)),
+        ("size", f"{size.instance_type}, {amount}"),
+        ("checked", f"Terraform {result.checked_by} accepts it" if result.checked_by else ""),
+    ]
+    return "\n".join(f"{name:<10} {one_line(value)}" for name, value in rows if value)
+
+
+def root_document(result: RootResult) -> dict[str, Any]:
+    """Return a root module for a program."""
+    root, size = result.root, result.size
+    return {
+        "environment": root.environment,
+        "folder": str(root.folder),
+        "files": [str(path) for path in result.files],
+        "module": str(root.module),
+        "state": _state(root),
+        "size": {
+            "instance_type": size.instance_type,
+            "min_size": size.minimum,
+            "max_size": size.maximum,
+            "desired_capacity": size.desired,
+        },
+        "checked_by": result.checked_by or None,
+    }
+
+
+def _state(root: Root) -> str:
+    if root.bucket:
+        return f"s3://{root.bucket.name}/{root.bucket.key}"
+    return str(root.folder / "terraform.tfstate")
 
 
 def error_document(error: PipelineError) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A `packer` that does what a test says: it replays output and remembers how it was called."""
+"""A `packer` or `terraform` that does what a test says, and remembers how it was called."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 VERSION = b"1,,version,1.6.6\n1,,version-prelease,\n1,,version-commit,\n1,,ui,say,Packer v1.6.6\n"
 
@@ -51,23 +51,19 @@ sys.exit(script["code"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScriptedPacker:
+class Scripted:
     """The program and what it is to answer; without a script for a verb it fails."""
 
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path) -> ScriptedPacker:
-        """Write the program into a new folder; it knows its version."""
+    def named(cls, name: str, folder: Path) -> Self:
+        """Write the program into a new folder."""
         folder.mkdir()
-        program = folder / "packer"
+        program = folder / name
         program.write_text(_PROGRAM.format(python=sys.executable))
         program.chmod(0o755)
-        packer = cls(folder=folder)
-        packer.on("version", VERSION)
-        packer.on("inspect", b"")
-        packer.on("validate", b"")
-        return packer
+        return cls(folder=folder)
 
     def on(
         self,
@@ -108,6 +104,32 @@ class ScriptedPacker:
         """Return the one call of a verb."""
         [call] = [call for call in self.calls if call["argv"][0] == verb]
         return call
+
+
+class ScriptedPacker(Scripted):
+    """A `packer` that knows its version and finds nothing wrong."""
+
+    @classmethod
+    def make(cls, folder: Path) -> ScriptedPacker:
+        """Write the program into a new folder."""
+        packer = cls.named("packer", folder)
+        packer.on("version", VERSION)
+        packer.on("inspect", b"")
+        packer.on("validate", b"")
+        return packer
+
+
+class ScriptedTerraform(Scripted):
+    """A `terraform` that knows its version and finds nothing wrong."""
+
+    @classmethod
+    def make(cls, folder: Path) -> ScriptedTerraform:
+        """Write the program into a new folder."""
+        terraform = cls.named("terraform", folder)
+        terraform.on("version", b'{\n  "terraform_version": "1.11.4",\n  "platform": "x"\n}\n')
+        terraform.on("init", b'{"@level":"info","type":"version","terraform":"1.11.4"}\n')
+        terraform.on("validate", b'{\n  "valid": true,\n  "diagnostics": []\n}\n')
+        return terraform
 
 
 def inspected(variables: tuple[str, ...], builds: tuple[str, ...]) -> bytes:

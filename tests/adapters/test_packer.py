@@ -340,7 +340,7 @@ def test_a_good_build_is_reported_whole(
     assert isinstance(events[0], BuildStarted)
     assert isinstance(events[1], StepBegan)
     assert isinstance(events[-1], BuildEnded)
-    assert events[-1].ok
+    assert events[-1].how == "succeeded"
 
 
 def test_the_log_is_private_readable_and_masked(
@@ -360,7 +360,7 @@ def test_a_failed_build_brings_packers_words_masked(
     assert report.failures == {"app": "***"}
     assert report.last_lines == ("***",)
     assert isinstance(events[-1], BuildEnded)
-    assert not events[-1].ok
+    assert events[-1].how == "failed"
 
 
 def test_a_build_gets_a_manifest_of_its_own_where_the_template_takes_one(
@@ -385,12 +385,14 @@ def test_a_manifest_that_is_none_is_none(tmp_path: Path, content: str) -> None:
 
 
 def test_a_build_over_its_time_is_ended(
-    packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
+    packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, events: list[Event]
 ) -> None:
     scripted.on("build", capture("killed-by-parent-timeout"), code=1, hangs=True)
     report, _ = build(packer, replace(request_, timeout=0.5))
     assert (report.ending, report.code) == (Ending.TIMEOUT, 1)
     assert report.failures == {}
+    assert isinstance(events[-1], BuildEnded)
+    assert events[-1].how == "timed out"
 
 
 def test_a_log_that_cannot_be_written_is_a_failure_of_the_build(

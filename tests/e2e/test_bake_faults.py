@@ -196,6 +196,7 @@ def test_ctrl_c_in_a_terminal_ends_everything(project: Project) -> None:
     screen += _read_until(terminal, "now: ")
     assert process.wait(timeout=60) == 130
     os.close(terminal)
+    assert "packer was stopped after" in screen
     assert "interrupted by a signal" in screen
     assert project.left_in_cloud() == NOTHING
 

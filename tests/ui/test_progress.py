@@ -14,8 +14,8 @@ EVENTS = (
     BuildStarted(name="web-1", log=Path("logs/web-1.log")),
     StepBegan(build="amazon-ebs.app", text="Launching a source AWS instance..."),
     StepBegan(build="amazon-ebs.app", text="\x1b[31m::error::hostile\r\nsecond\x1b[0m"),
-    BuildEnded(seconds=192.0, ok=True),
-    BuildEnded(seconds=4.0, ok=False),
+    BuildEnded(seconds=192.0, how="succeeded"),
+    BuildEnded(seconds=4.0, how="was stopped"),
 )
 
 
@@ -35,8 +35,8 @@ def test_the_plain_lines_are_these(ticks: Iterator[float]) -> None:
         "full log: logs/web-1.log\n"
         "    2.5 s  amazon-ebs.app: Launching a source AWS instance...\n"
         "  105.0 s  amazon-ebs.app: : :error::hostile second\n"
-        "packer ended after 3 min 12 s\n"
-        "packer failed after 4.0 s\n"
+        "packer succeeded after 3 min 12 s\n"
+        "packer was stopped after 4.0 s\n"
     )
 
 
@@ -53,7 +53,7 @@ def test_the_live_table_shows_each_build_and_goes_away() -> None:
         for event in EVENTS:
             report(event)
     assert "cleaned up after x" in stream.getvalue()
-    assert "packer failed after 4.0 s" in stream.getvalue()
+    assert "packer was stopped after 4.0 s" in stream.getvalue()
     assert "::error" not in stream.getvalue().replace(": :error", "")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hook:
-    """A method of a moto class and what runs in its place."""
+    """A method of a moto class and what runs in its place; one that moto lacks has no original."""
 
     owner: type
     name: str
@@ -31,21 +31,39 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
     from pipeline.sandbox.balancers.follower import Follower  # noqa: PLC0415  moto is slow to import
     from pipeline.sandbox.hooks import (  # noqa: PLC0415  the same
         after,
+        autoscaling_hooks,
+        autoscaling_policies,
+        autoscaling_schedules,
+        autoscaling_settings,
         ec2_images,
         ec2_instances,
+        ec2_launch_templates,
+        ec2_security_groups,
+        ec2_template_launches,
+        ec2_volumes,
         elb,
         elb_members,
         elbv2,
         elbv2_targets,
+        unanswered,
     )
 
     hooks = [
         *ec2_instances.hooks(cloud, lock),
         *ec2_images.hooks(cloud, lock),
+        *ec2_launch_templates.hooks(),
+        *ec2_template_launches.hooks(),
+        *autoscaling_settings.hooks(),
+        *autoscaling_hooks.hooks(),
+        *autoscaling_policies.hooks(),
+        *autoscaling_schedules.hooks(cloud, lock),
         *elb.hooks(cloud),
         *elb_members.hooks(cloud),
         *elbv2.hooks(cloud, lock),
         *elbv2_targets.hooks(cloud),
+        *unanswered.hooks(),
+        *ec2_security_groups.hooks(),
+        *ec2_volumes.hooks(),
         *after.hooks(cloud),
     ]
     cloud.followers.append(Follower(cloud=cloud))  # the last: it carries what the others decided
@@ -56,7 +74,7 @@ def put_in(hooks: Iterable[Hook]) -> Callable[[], None]:
     """Replace methods, keeping their names and signatures to those who look."""
     originals = []
     for hook in hooks:
-        original = hook.owner.__dict__[hook.name]
+        original = hook.owner.__dict__.get(hook.name)
         originals.append((hook.owner, hook.name, original))
         if isinstance(original, property):
             replaced: Any = property(functools.partial(hook.instead, original.fget))
@@ -66,16 +84,18 @@ def put_in(hooks: Iterable[Hook]) -> Callable[[], None]:
 
     def take_out() -> None:
         for owner, name, original in reversed(originals):
-            setattr(owner, name, original)
+            if original is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
 
     return take_out
 
 
-def method(original: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+def method(original: Callable[..., Any] | None, instead: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method that runs `instead` and hands it the original."""
 
-    @functools.wraps(original)
     def hooked(self: object, *arguments: object, **named: object) -> object:
         return instead(original, self, *arguments, **named)
 
-    return hooked
+    return hooked if original is None else functools.wraps(original)(hooked)

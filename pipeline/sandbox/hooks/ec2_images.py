@@ -42,10 +42,13 @@ class ImageHooks:
 
     # An AMI made by CreateImage or RegisterImage from a snapshot has root device type `ebs`
     # (EC2 User Guide, "Root volumes for your EC2 instances"). moto says `standard`, a value
-    # EC2 does not have, and Packer refuses such an AMI as a source.
+    # EC2 does not have, and Packer refuses such an AMI as a source. The device's name is that of
+    # what the AMI was made from; moto names every one /dev/sda1.
     def ami(self, original: Callable[..., Any], ami: Any, *arguments: Any, **named: Any) -> None:
-        """Make the root device `ebs`."""
+        """Make the root device `ebs`, of the name it had."""
         original(ami, *arguments, **named)
+        if made_from := named.get("instance") or named.get("source_ami"):
+            ami.root_device_name = made_from.root_device_name
         if ami.root_device_type == "standard":
             ami.root_device_type = "ebs"
 

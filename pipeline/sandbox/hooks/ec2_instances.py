@@ -15,7 +15,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses.general import General
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, ec2_template_launches
 from pipeline.sandbox.machines import Birth
 
 if TYPE_CHECKING:
@@ -63,9 +63,8 @@ class Instances:
 
     # RunInstances fails for an AMI that does not exist or is not available (EC2 API error
     # codes: InvalidAMIID.NotFound, InvalidAMIID.Unavailable); moto launches anything.
-    # A launch template's metadata options count where the call has none (EC2 User Guide,
-    # "Configure the instance metadata options"); moto drops them. And an instance begins
-    # `pending`, has an address something can answer on, and runs.
+    # What a launch template's version says counts where the call says nothing; moto drops much
+    # of it. And an instance begins `pending`, has an address something can answer on, and runs.
     def run_instances(
         self,
         original: Callable[..., Any],
@@ -77,11 +76,13 @@ class Instances:
         **named: Any,
     ) -> Any:
         """Refuse what cannot be launched, then launch."""
-        template = template_of(backend, named)
-        check_image(backend, image_id or template.get("ImageId"))
-        if not named.get("metadata_options") and (options := template.get("MetadataOptions")):
-            named["metadata_options"] = options
-        made = original(backend, image_id, count, user_data, security_group_names, **named)
+        template = ec2_template_launches.template_of(backend, named)
+        image = image_id or template.get("ImageId", "")
+        check_image(backend, image)
+        groups, named = ec2_template_launches.complete(
+            backend, template, image, security_group_names, named
+        )
+        made = original(backend, image_id, count, user_data, groups, **named)
         for instance in made.instances:
             self.bring_to_life(instance)
         return made
@@ -230,14 +231,6 @@ class Instances:
 def set_state(instance: Any, state: str) -> None:
     """Put an instance in a state."""
     instance._state.name, instance._state.code = state, CODES[state]  # noqa: SLF001  moto has no setter
-
-
-def template_of(backend: Any, named: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of the launch template version that a launch names, if it names one."""
-    if not named.get("launch_template"):
-        return {}
-    version = backend._get_template_from_args(named["launch_template"])  # noqa: SLF001  moto's only way to it
-    return dict(version.data)
 
 
 def check_image(backend: Any, image: str | None) -> None:

@@ -100,7 +100,7 @@ class Book:
             answers=member.answers,
         )
 
-    def to_check(self) -> dict[tuple[Key, int], None]:
+    def to_check(self) -> dict[tuple[Key, object], None]:
         """Return which members are checked, with the round of their registration."""
         with self._lock:
             return {
@@ -110,13 +110,13 @@ class Book:
                 if target.checked
             }
 
-    def check(self, key: Key, round_: int) -> tuple[Pool, Member, Check] | None:
+    def check(self, key: Key, round_: object) -> tuple[Pool, Member, Check] | None:
         """Return how a member is to be checked now, or None: not any more."""
         with self._lock:
             found = self._find(key, round_)
             return found and (found[0].pool, found[1].member, found[0].pool.check)
 
-    def record(self, key: Key, round_: int, result: Result) -> bool:
+    def record(self, key: Key, round_: object, result: Result) -> bool:
         """Count one check; tell whether what is in flight to the member is to be cut.
 
         "When connection draining is disabled, any in-flight requests made to instances that
@@ -131,10 +131,10 @@ class Book:
             turned = target.record(entry.pool, result, self.now(), self.routing)
             return turned and entry.pool.kind == "classic" and entry.pool.delay == 0
 
-    def _find(self, key: Key, round_: int) -> tuple[Entry, Target] | None:
+    def _find(self, key: Key, round_: object) -> tuple[Entry, Target] | None:
         entry = self._entries.get(key[0])
         target = entry.targets.get(key[1:]) if entry else None
-        if entry is None or target is None or target.round != round_ or not target.checked:
+        if entry is None or target is None or target.round is not round_ or not target.checked:
             return None
         return entry, target
 

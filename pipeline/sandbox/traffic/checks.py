@@ -38,7 +38,7 @@ class Checker:
     book: Book
     pace: Pace
     cut: Callable[[Key], None]  # what is in flight to a member
-    _tasks: dict[tuple[Key, int], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
+    _tasks: dict[tuple[Key, object], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
 
     def follow(self) -> None:
         """Begin and end checks as the book says."""
@@ -57,7 +57,7 @@ class Checker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _keep_checking(self, key: Key, round_: int) -> None:
+    async def _keep_checking(self, key: Key, round_: object) -> None:
         while found := self.book.check(key, round_):
             pool, member, check = found
             began = asyncio.get_running_loop().time()

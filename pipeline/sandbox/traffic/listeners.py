@@ -59,6 +59,7 @@ class Listeners:
     nodes: Nodes
     listen: Callable[[str, int], socket.socket] = listening
     _opened: dict[Name, Opened] = dataclasses.field(default_factory=dict)
+    _refused: set[Name] = dataclasses.field(default_factory=set)
     _urls: dict[Name, str] = dataclasses.field(default_factory=dict)
 
     def urls(self) -> dict[Name, str]:
@@ -97,8 +98,12 @@ class Listeners:
         try:
             bound = self._bind(balancer.address, listener.port)
         except OSError as error:
-            log.warning("%s: port %d: %s", balancer.name, listener.port, error.strerror or error)
+            if name not in self._refused:
+                text = error.strerror or error
+                log.warning("%s: port %d: %s", balancer.name, listener.port, text)
+            self._refused.add(name)
             return
+        self._refused.discard(name)
         kind = Proxy if listener.protocol in {"HTTP", "HTTPS"} else Relay
         carrier = kind(nodes=self.nodes, balancer=balancer, listener=listener)
         encrypted = listener.protocol in ENCRYPTED

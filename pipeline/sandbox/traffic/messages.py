@@ -55,8 +55,8 @@ def forwarded(request: web.BaseRequest, kind: Kind, protocol: str, port: int) ->
     """
     headers = passed_on(request.headers)
     headers.popall("Expect", None)
-    via = [text for text in (headers.get("X-Forwarded-For"), request.remote) if text]
-    headers["X-Forwarded-For"] = ", ".join(via)
+    via = [*headers.popall("X-Forwarded-For", []), request.remote or ""]
+    headers["X-Forwarded-For"] = ", ".join(filter(None, via))
     headers["X-Forwarded-Proto"] = protocol
     headers["X-Forwarded-Port"] = str(port)
     if kind == "application" and "X-Amzn-Trace-Id" not in headers:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 CONNECT = 10.0
 """Seconds until a member must have accepted a connection ("HTTP 504: Gateway timeout")."""
 
+IDLE = 5.0
+"""How many times the patience an idle connection has, unless AWS gives it less."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pace:
@@ -35,6 +38,10 @@ class Pace:
     def timeout(self, seconds: float) -> float:
         """Return how long to wait for the program."""
         return max(self.clock.scaled(seconds), self.patience)
+
+    def idle(self, seconds: float) -> float:
+        """Return how long a connection may be idle: never less than AWS gives, up to a limit."""
+        return max(self.clock.scaled(seconds), min(seconds, IDLE * self.patience))
 
     @property
     def routing(self) -> float:

@@ -43,7 +43,7 @@ class Proxy:
 
     def _connection(self) -> asyncio.Protocol:
         """Return what serves a new connection, with the idle timeout of this moment."""
-        idle = self.nodes.pace.timeout(self.balancer.idle)
+        idle = self.nodes.pace.idle(self.balancer.idle)
         if idle not in self._servers:
             self._servers[idle] = web.Server(
                 self._handle,
@@ -100,7 +100,7 @@ class Proxy:
         return rules.Request(
             method=request.method,
             protocol=self.listener.protocol.lower(),
-            host=request.host.rsplit(":", 1)[0],
+            host=request.headers.get("Host", self.balancer.address).rsplit(":", 1)[0],
             port=self.listener.port,
             path=request.rel_url.raw_path,
             query=request.rel_url.raw_query_string,
@@ -127,7 +127,7 @@ class Proxy:
             url=self._url(candidate, request),
             cookies=self._cookies(forward, pool, choices, candidate),
         )
-        return await exchange.run(self.nodes.pace.timeout(self.balancer.idle))
+        return await exchange.run(self.nodes.pace.idle(self.balancer.idle))
 
     def _pool(self, request: web.BaseRequest, forward: Forward) -> str | None:
         if forward.sticky is not None:

@@ -56,16 +56,16 @@ class Relay:
         if candidate is None:
             writer.transport.abort()
             return
-        idle = self.nodes.pace.timeout(self.balancer.idle)
+        idle = self.nodes.pace.idle(self.balancer.idle)
         try:
             async with self.nodes.flights.to(candidate.key, idle) as flight:
                 await self._connect(candidate, flight, reader, writer)
             writer.close()
-        except OSError:  # TimeoutError is one: idle, cut, or no connection in time
+        except* OSError:  # TimeoutError is one: idle, cut, or no connection in time
             writer.transport.abort()
-        except asyncio.CancelledError:
-            writer.transport.abort()
-            raise
+        finally:
+            if not writer.is_closing():
+                writer.transport.abort()
 
     def _candidate(self) -> Candidate | None:
         """Return whose turn it is: round robin for TCP, also of classic load balancers."""
@@ -85,7 +85,9 @@ class Relay:
         async with asyncio.timeout(self.nodes.pace.timeout(CONNECT)):
             back, forth = await asyncio.open_connection(candidate.address, port)
         try:
-            await asyncio.gather(pump(reader, forth, flight), pump(back, writer, flight))
+            async with asyncio.TaskGroup() as both:
+                both.create_task(pump(reader, forth, flight))
+                both.create_task(pump(back, writer, flight))
             forth.close()
         finally:
             if not forth.is_closing():

@@ -118,7 +118,8 @@ class Target:
     healthy: Known = dataclasses.field(default_factory=Known)
     passes: int = 0
     failures: int = 0
-    round: int = 0  # tells the checks of this registration from those of one before
+    round: object = dataclasses.field(default_factory=object)
+    """Tells the checks of this registration from those of one before."""
     left: float | None = None
     leaves: float = 0.0  # when the draining is over
     released: bool = False  # nothing of it is in flight any more, or was cut
@@ -132,7 +133,7 @@ class Target:
         """Start again as if it had just been registered."""
         self.standing = standing
         self.passes = self.failures = 0
-        self.round += 1
+        self.round = object()
 
     def place(self, pool: Pool, member: Member, now: float, delay: float) -> None:
         """Take what the plan says of it now."""
@@ -152,7 +153,7 @@ class Target:
         """Begin to drain; `pool.delay` is already in seconds of the caller's clock."""
         drains = self.standing.reason != NOT_IN_USE.reason
         self.left, self.leaves = now, now + (pool.delay if drains else 0.0)
-        self.round += 1
+        self.round = object()
         self.tell(now, delay)
 
     def finish(self, now: float) -> None:

@@ -182,7 +182,7 @@ def test_a_request_arrives_as_it_was_sent_with_what_a_load_balancer_adds() -> No
         await stage.settled("one")
         headers = {
             "Host": "shop.example.com",
-            "X-Forwarded-For": "203.0.113.7",
+            "X-Forwarded-For": "203.0.113.7, 10.0.0.1",
             "X-Forwarded-Proto": "gopher",
             "Connection": "keep-alive, X-Mine",
             "X-Mine": "1",
@@ -193,7 +193,7 @@ def test_a_request_arrives_as_it_was_sent_with_what_a_load_balancer_adds() -> No
         (got,) = one.requests
         assert got.raw_path == "/a%20b//c?x=%2F&y"
         assert got.headers["Host"] == "shop.example.com"
-        assert got.headers["X-Forwarded-For"] == "203.0.113.7, 127.0.0.1"
+        assert got.headers["X-Forwarded-For"] == "203.0.113.7, 10.0.0.1, 127.0.0.1"
         assert got.headers["X-Forwarded-Proto"] == "http"
         assert got.headers["X-Forwarded-Port"] == url.rsplit(":", 1)[1]
         assert got.headers["X-Amzn-Trace-Id"].startswith("Root=1-")

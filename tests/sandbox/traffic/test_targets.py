@@ -282,6 +282,15 @@ def test_a_check_of_an_earlier_registration_counts_for_nothing(desk: Desk) -> No
     assert desk.told()[0] == "initial"
 
 
+def test_a_check_of_a_deleted_pool_of_the_same_name_counts_for_nothing(desk: Desk) -> None:
+    desk.register(a_member())
+    ((key, round_),) = desk.book.to_check()
+    desk.book.apply(())
+    desk.register(a_member())
+    desk.book.record(key, round_, PASSED)
+    assert desk.told()[0] == "initial"
+
+
 def test_classic_draining_ends_as_soon_as_nothing_is_in_flight(desk: Desk) -> None:
     desk.register(a_member(), kind="classic")
     desk.register(kind="classic")

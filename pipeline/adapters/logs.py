@@ -1,0 +1,32 @@
+"""The logs of the programs we run: appended to as the output comes, readable by us only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.core.errors import RefusedError
+
+
+@contextmanager
+def appending(log: Path) -> Iterator[Callable[[bytes], object]]:
+    """Write to the end of a log, made where there is none; raises RefusedError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(log, flags, 0o600)
+    except OSError as error:
+        raise unwritable(log, error) from error
+    with os.fdopen(handle, "wb", buffering=0) as file:
+        yield file.write
+
+
+def unwritable(log: Path, error: OSError) -> RefusedError:
+    """Return the refusal of a log that cannot be opened."""
+    return RefusedError(
+        f"the log {log}",
+        error.strerror or str(error),
+        "make its folder writable for you, then run the command again",
+    )

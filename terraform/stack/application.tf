@@ -1,0 +1,92 @@
+# The application load balancer, its one target group and its listeners. Which group of
+# instances is behind it is the pipeline's to say, so nothing is registered here.
+
+locals {
+  application = var.load_balancer == "application"
+  encrypted   = var.certificate_arn != null
+}
+
+resource "aws_lb" "this" {
+  count = local.application ? 1 : 0
+
+  name                       = var.name
+  load_balancer_type         = "application"
+  internal                   = false
+  subnets                    = [for zone in local.zones : aws_subnet.public[zone].id]
+  security_groups            = [aws_security_group.load_balancer.id]
+  drop_invalid_header_fields = true
+  enable_deletion_protection = var.deletion_protection
+  tags                       = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = var.zones >= 2
+      error_message = "An application load balancer needs two availability zones."
+    }
+  }
+
+  # Its address is reachable only with a way out of the VPC.
+  depends_on = [aws_internet_gateway.this]
+}
+
+resource "aws_lb_target_group" "this" {
+  count = local.application ? 1 : 0
+
+  name                 = var.name
+  vpc_id               = aws_vpc.this.id
+  target_type          = "instance"
+  protocol             = "HTTP"
+  port                 = var.port
+  deregistration_delay = var.deregistration_delay
+  tags                 = var.tags
+
+  health_check {
+    protocol            = "HTTP"
+    path                = var.health_check.path
+    matcher             = "200"
+    interval            = var.health_check.interval
+    timeout             = var.health_check.timeout
+    healthy_threshold   = var.health_check.healthy
+    unhealthy_threshold = var.health_check.unhealthy
+  }
+}
+
+resource "aws_lb_listener" "http" {
+  count = local.application ? 1 : 0
+
+  load_balancer_arn = aws_lb.this[0].arn
+  port              = 80
+  protocol          = "HTTP"
+  tags              = var.tags
+
+  default_action {
+    type             = local.encrypted ? "redirect" : "forward"
+    target_group_arn = local.encrypted ? null : aws_lb_target_group.this[0].arn
+
+    dynamic "redirect" {
+      for_each = local.encrypted ? ["HTTPS"] : []
+
+      content {
+        protocol    = redirect.value
+        port        = "443"
+        status_code = "HTTP_301"
+      }
+    }
+  }
+}
+
+resource "aws_lb_listener" "https" {
+  count = local.application && local.encrypted ? 1 : 0
+
+  load_balancer_arn = aws_lb.this[0].arn
+  port              = 443
+  protocol          = "HTTPS"
+  certificate_arn   = var.certificate_arn
+  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+  tags              = var.tags
+
+  default_action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.this[0].arn
+  }
+}

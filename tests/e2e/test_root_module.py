@@ -1,0 +1,187 @@
+"""Real Terraform and the real AWS provider judge root modules, and keep a state in S3."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.terraform import Terraform
+from pipeline.cli.main import run
+from pipeline.core.contract import INPUTS
+from tests.e2e.conftest import REPOSITORY, Project
+from tests.local_cloud import Cloud
+
+CONFIGURATION = """\
+app = "web"
+region = "us-east-1"
+[bake]
+template = "packer/app.pkr.hcl"
+[terraform]
+module = "modules/release"
+[terraform.inputs]
+subnet_ids = ["subnet-1"]
+[terraform.backend]
+bucket = "states"
+[environments.production]
+account = "123456789012"
+"""
+MODULE = f"""\
+variable "app" {{ type = string }}
+variable "environment" {{ type = string }}
+variable "releases" {{ type = {INPUTS["releases"]} }}
+variable "subnet_ids" {{ type = list(string) }}
+resource "terraform_data" "group" {{
+  for_each = var.releases
+  input    = each.key
+}}
+output "releases" {{
+  value = {{
+    for name, group in terraform_data.group : name => {{
+      group_name              = "${{var.app}}-${{var.environment}}-${{name}}"
+      launch_template_id      = group.id
+      launch_template_version = 1
+      ami_id                  = var.releases[name].ami_id
+    }}
+  }}
+}}
+"""
+LOCK = {
+    "ID": "3b3a0c3e-1111-2222-3333-444455556666",
+    "Operation": "OperationTypeApply",
+    "Who": "another machine",
+    "Version": "1.11.4",
+    "Created": "2026-01-01T00:00:00Z",
+    "Path": "states/web/production.tfstate",
+}
+
+
+REQUIRED = 'The argument "vpc" is required, but no definition was found.'
+UNDECLARED = 'No argument or block type is named "{}".'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "modules/release").mkdir(parents=True)
+    (folder / "pipeline.toml").write_text(CONFIGURATION)
+    (folder / "modules/release/main.tf").write_text(MODULE)
+    return folder
+
+
+@pytest.fixture
+def project(folder: Path, cloud: Cloud) -> Project:
+    return Project(folder=folder, cloud=cloud)
+
+
+def by_hand(folder: Path, project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Terraform by hand in a folder, as docs/terraform.md says."""
+    program = shutil.which("terraform")
+    assert program
+    return subprocess.run(
+        [program, *words, "-no-color", "-input=false"],
+        cwd=folder,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def leave_out_the_provider(folder: Path) -> None:
+    """Nothing in the module needs it, and each start of it takes seconds."""
+    path = folder / "main.tf.json"
+    document = json.loads(path.read_text())
+    del document["provider"], document["terraform"]["required_providers"]
+    path.write_text(json.dumps(document))
+
+
+def test_a_module_that_breaks_the_contract_is_refused_with_what_to_paste(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, without a cloud: nothing is asked of AWS."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("TF_CLI_ARGS", "-bogus")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    module = folder / "modules/release/main.tf"
+    module.write_text(MODULE.replace('output "releases"', 'output "made"'))
+    assert run(["config", "terraform", "-e", "production", "--check"]) == 2
+    told, _, paste = capsys.readouterr().err.partition("error: ")[2].partition("\n\n")
+    assert told == (
+        f"[terraform] module {module.parent}:\n"
+        "  output releases: the module does not have it\n"
+        "  | Unsupported attribute\n"
+        '  | This object does not have an attribute named "releases".\n'
+        "now: declare the output in the module, then: "
+        "ami-pipeline config terraform -e production --check"
+    )
+    assert paste.startswith('output "releases" {\n  value = {\n')
+
+    module.write_text('variable "app" {}\nvariable "vpc" {}\n')
+    state = folder / ".ami-pipeline"
+    environ = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
+    environ |= {k: v for k, v in os.environ.items() if k == "TF_CLI_CONFIG_FILE"}
+    terraform = Terraform(
+        environ=environ, log=state / "log", report=lambda _: None, interrupts=Interrupts()
+    )
+    found = terraform.validate(state / "terraform/web/production")
+    assert {(each.file, each.summary, each.detail) for each in found} == {
+        ("main.tf.json", "Missing required argument", REQUIRED),
+        *(
+            ("main.tf.json", "Extraneous JSON object property", UNDECLARED.format(name))
+            for name in ("environment", "releases", "subnet_ids")
+        ),
+    }
+
+
+def test_the_module_that_ships_keeps_the_contract(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    own, _, rest = CONFIGURATION.partition('module = "modules/release"\n')
+    inputs = 'subnet_ids = ["subnet-1"]\n'
+    shipped = (own + rest).replace(inputs, f'{inputs}security_group_ids = ["sg-1"]\n')
+    (folder / "pipeline.toml").write_text(shipped)
+    assert run(["config", "terraform", "-e", "production", "--check"]) == 0
+    told = capsys.readouterr().out
+    assert f"module     {REPOSITORY}/terraform/release\n" in told
+    assert "accepts it\n" in told
+
+
+def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Project) -> None:
+    s3 = project.cloud.aws("s3")
+    s3.create_bucket(Bucket="states")
+    written = project.run("--output", "json", "config", "terraform", "-e", "production")
+    folder = Path(written.document["folder"])
+    release = {"ami_id": "ami-1", "instance_type": "t3.micro", "min_size": 1, "max_size": 1}
+    release |= {"desired_capacity": 1, "facts": {"version": "${not} %{evaluated}"}}
+    leave_out_the_provider(folder)
+    assert by_hand(folder, project, "init").returncode == 0
+
+    # Nobody said what is to exist: a plan by hand stops, and does not plan to delete it.
+    planned = by_hand(folder, project, "plan")
+    assert planned.returncode == 1
+    assert 'The root module input variable "releases" is not set' in planned.stderr
+
+    releases = folder / "releases.auto.tfvars.json"
+    releases.write_text(json.dumps({"releases": {"r000001": release}}))
+    applied = by_hand(folder, project, "apply", "-auto-approve")
+    assert applied.returncode == 0, applied.stderr
+    with s3.get_object(Bucket="states", Key="web/production.tfstate")["Body"] as body:
+        made = json.loads(body.read())["outputs"]["releases"]["value"]["r000001"]
+    assert made["group_name"] == "web-production-r000001"
+    listed = s3.list_objects_v2(Bucket="states")["Contents"]
+    assert [each["Key"] for each in listed] == ["web/production.tfstate"]
+    assert not (folder / "terraform.tfstate").exists()
+
+    s3.put_object(Bucket="states", Key="web/production.tfstate.tflock", Body=json.dumps(LOCK))
+    refused = by_hand(folder, project, "plan")
+    assert refused.returncode == 1
+    assert "Error acquiring the state lock" in refused.stderr
+    assert "another machine" in refused.stderr

@@ -1,0 +1,89 @@
+"""Real Terraform on copies of the modules, with one AWS provider that is started once.
+
+A command of Terraform spends most of its time starting the provider. The provider's own
+way for developers (`-debug`, `TF_REATTACH_PROVIDERS`) lets many commands use one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import local_cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local_cloud import Cloud
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LEFT_OUT = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terraform:
+    """The modules in a folder of their own, and how to run Terraform there."""
+
+    folder: Path
+    env: dict[str, str] = field(repr=False)
+
+    def run(self, where: str, *words: str, code: int = 0) -> str:
+        """Run a command that is to end with `code`; return what it printed."""
+        said = subprocess.run(
+            ["terraform", f"-chdir={where}", *words],  # noqa: S607  as a user's shell finds it
+            cwd=self.folder,
+            env={**self.env, "TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said.returncode == code, said.stdout + said.stderr
+        return said.stdout
+
+    def plan(self, where: str, *words: str) -> dict[str, str]:
+        """Plan with the variables of some words; return what would be done, by address."""
+        said = self.run(where, "plan", "-json", "-input=false", "-out=planned.tfplan", *words)
+        lines = [json.loads(line) for line in said.splitlines()]
+        changes = [line["change"] for line in lines if line["type"] == "planned_change"]
+        return {each["resource"]["addr"]: each["action"] for each in changes}
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with local_cloud.a_cloud(tmp_path_factory.mktemp("cloud")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def terraform(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
+    folder = tmp_path_factory.mktemp("terraform")
+    shutil.copytree(REPOSITORY / "terraform", folder, ignore=LEFT_OUT, dirs_exist_ok=True)
+    first = Terraform(folder=folder, env=cloud.env)
+    first.run("image", "init", "-backend=false", "-input=false")
+    providers = folder / "image/.terraform/providers"
+    provider = next(providers.glob("*/*/*/*/*/terraform-provider-aws*"))
+    with started(provider, cloud.env) as attach:
+        yield Terraform(folder=folder, env={**cloud.env, "TF_REATTACH_PROVIDERS": attach})
+
+
+@contextlib.contextmanager
+def started(provider: Path, env: dict[str, str]) -> Iterator[str]:
+    """Run the provider for a block; yield what leads Terraform to it."""
+    words, quiet = [str(provider), "-debug"], subprocess.DEVNULL
+    with subprocess.Popen(
+        words, env=env, stdout=subprocess.PIPE, stderr=quiet, text=True
+    ) as running:
+        try:
+            assert running.stdout
+            prefix = "TF_REATTACH_PROVIDERS="
+            said = (line.strip() for line in running.stdout)
+            yield next(s.removeprefix(prefix).strip("'") for s in said if s.startswith(prefix))
+        finally:
+            running.terminate()
