@@ -35,6 +35,7 @@ SUITES = (
     "test_ec2/test_instances.py",
     "test_ec2/test_amis.py",
     "test_ec2/test_key_pairs.py",
+    "test_ec2/test_launch_templates.py",
     "test_elb",
     "test_elbv2",
     "test_autoscaling",
@@ -63,6 +64,14 @@ EXPECTED: dict[str, str] = {
             "test_ec2.test_instances::test_run_instance_with_subnet",
         ),
         ADDRESS,
+    ),
+    **dict.fromkeys(
+        (
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_max",
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min",
+            "test_ec2.test_launch_templates::test_describe_launch_template_versions_with_min_and_max",
+        ),
+        "EC2 describes the newest version of a launch template first",
     ),
     **dict.fromkeys(
         (

@@ -34,6 +34,7 @@ class Cloud:
     traffic: Traffic
     orders: Orders
     followers: list[Callable[[], None]] = dataclasses.field(default_factory=list)
+    periodic: list[Callable[[], bool]] = dataclasses.field(default_factory=list)  # see `ticker`
     machines: dict[str, Machine] = dataclasses.field(default_factory=dict)
     _background: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)
 

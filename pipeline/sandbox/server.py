@@ -31,6 +31,7 @@ from pipeline.sandbox.lookup import Lookup
 from pipeline.sandbox.machines import Ground
 from pipeline.sandbox.metadata import Metadata
 from pipeline.sandbox.orders import Orders
+from pipeline.sandbox.ticker import ticking
 from pipeline.sandbox.traffic.plane import Plane
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ async def running(options: Options) -> AsyncIterator[State]:
         ):
             server = api_server(api, cloud, lock)
             try:
-                yield state(options, api, door, cloud)
+                with ticking(cloud, lock):
+                    yield state(options, api, door, cloud)
             finally:
                 await asyncio.to_thread(end_api, *server)
 

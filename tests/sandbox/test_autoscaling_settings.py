@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import time
+import urllib.error
+import urllib.request
 from typing import TYPE_CHECKING
 
 import botocore.exceptions
@@ -634,3 +636,23 @@ def test_an_action_that_nothing_here_answers_is_refused_at_once(
     assert code == "NotImplementedByLocalCloud"
     assert "The local cloud does not model" in text
     assert [call["calls"] for call in cloud.client.calls()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("service", "version"),
+    [("autoscaling", "2011-01-01"), ("ec2", "2016-11-15"), ("elasticloadbalancing", "2015-12-01")],
+)
+def test_an_action_that_nobody_knows_is_refused_too(
+    cloud: Cloud, service: str, version: str
+) -> None:
+    signed = f"AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request"
+    asked = urllib.request.Request(  # noqa: S310  loopback
+        cloud.endpoint,
+        data=f"Action=MakeTea&Version={version}".encode(),
+        headers={"Authorization": f"{signed}, SignedHeaders=host, Signature=none"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked, timeout=10)  # noqa: S310  the same
+    with refused.value as answer:
+        assert answer.code == 400
+        assert b"NotImplementedByLocalCloud" in answer.read()

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hook:
-    """A method of a moto class and what runs in its place; one that moto lacks has no original."""
+    """A method of a moto class and what runs in its place, or one that moto lacks."""
 
     owner: type
     name: str
-    instead: Callable[..., Any]  # (original, self, *arguments)
+    instead: Callable[..., Any]  # (original, self, *arguments); original: None if moto has none
 
 
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
@@ -31,10 +31,14 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
     from pipeline.sandbox.balancers.follower import Follower  # noqa: PLC0415  moto is slow to import
     from pipeline.sandbox.hooks import (  # noqa: PLC0415  the same
         after,
+        autoscaling,
+        autoscaling_activities,
         autoscaling_hooks,
+        autoscaling_members,
         autoscaling_policies,
         autoscaling_schedules,
         autoscaling_settings,
+        autoscaling_sources,
         ec2_images,
         ec2_instances,
         ec2_launch_templates,
@@ -47,16 +51,24 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         elbv2_targets,
         unanswered,
     )
+    from pipeline.sandbox.hooks.autoscaling_regions import Regions  # noqa: PLC0415  the same
 
+    regions = Regions(cloud=cloud)
+    cloud.followers.append(regions.follow)
+    cloud.periodic.append(regions.step)
     hooks = [
         *ec2_instances.hooks(cloud, lock),
         *ec2_images.hooks(cloud, lock),
         *ec2_launch_templates.hooks(),
         *ec2_template_launches.hooks(),
+        *autoscaling.hooks(regions),
+        *autoscaling_members.hooks(regions),
+        *autoscaling_sources.hooks(regions),
+        *autoscaling_activities.hooks(regions),
         *autoscaling_settings.hooks(),
         *autoscaling_hooks.hooks(),
         *autoscaling_policies.hooks(),
-        *autoscaling_schedules.hooks(cloud, lock),
+        *autoscaling_schedules.hooks(cloud),
         *elb.hooks(cloud),
         *elb_members.hooks(cloud),
         *elbv2.hooks(cloud, lock),
@@ -77,7 +89,8 @@ def put_in(hooks: Iterable[Hook]) -> Callable[[], None]:
         original = hook.owner.__dict__.get(hook.name)
         originals.append((hook.owner, hook.name, original))
         if isinstance(original, property):
-            replaced: Any = property(functools.partial(hook.instead, original.fget))
+            getter = functools.partial(hook.instead, original.fget)
+            replaced: Any = property(getter, original.fset)
         else:
             replaced = method(original, hook.instead)
         setattr(hook.owner, hook.name, replaced)
@@ -95,7 +108,8 @@ def put_in(hooks: Iterable[Hook]) -> Callable[[], None]:
 def method(original: Callable[..., Any] | None, instead: Callable[..., Any]) -> Callable[..., Any]:
     """Return a method that runs `instead` and hands it the original."""
 
+    @functools.wraps(original or instead)
     def hooked(self: object, *arguments: object, **named: object) -> object:
         return instead(original, self, *arguments, **named)
 
-    return hooked if original is None else functools.wraps(original)(hooked)
+    return hooked

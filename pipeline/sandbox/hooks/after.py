@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.sandbox.cloud import Cloud
 
-SERVICES = {"ec2", "elb", "elbv2", "autoscaling"}
+SERVICES = {"ec2", "elb", "elbv2", "autoscaling", "cloudformation"}
 READS = ("Describe", "Get", "List")
 
 

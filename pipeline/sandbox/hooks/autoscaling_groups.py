@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.exceptions import ValidationError
+
+from pipeline.sandbox.hooks import autoscaling_pages
+from pipeline.sandbox.hooks.autoscaling_regions import answering
+from pipeline.sandbox.scaling import capacity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGE, LARGEST_PAGE = 50, 100  # MaxRecords of Auto Scaling's Describe calls
+    from pipeline.sandbox.scaling.model import Group
+
+LARGEST_PAGE = 100  # MaxRecords of Auto Scaling's Describe calls
+T = TypeVar("T")
 
 
 def group_named(backend: Any, name: str | None) -> Any:
@@ -38,12 +46,18 @@ def is_suspended(group: Any, process: str) -> bool:
     return any(each["ProcessName"] == process for each in group.suspended_processes)
 
 
-def page(response: Any, everything: Sequence[Any]) -> tuple[list[Any], str | None]:
-    """Return one page and the token of the next; both as every Describe call has them."""
-    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
-    token, most = ask("NextToken") or "0", int(ask("MaxRecords") or PAGE)
-    if not str(token).isdecimal():
-        raise AutoscalingClientError("InvalidNextToken", "The NextToken value is not valid.")
-    start = int(token)
-    end = start + min(most, LARGEST_PAGE)
-    return list(everything[start:end]), str(end) if end < len(everything) else None
+def set_capacity(group: Any, desired: int, why: str, more: str = "") -> None:
+    """Set the desired capacity of a group; `why` and `more` become the cause of what follows."""
+    own: Group = group.local_cloud_group
+    before = group.desired_capacity
+    capacity.resize(own, desired, why, dt.datetime.now(tz=dt.UTC))
+    if more and desired != before:
+        own.requested = f"{own.requested} {more}"
+
+
+def page(response: Any, everything: Sequence[T]) -> tuple[list[T], str | None]:
+    """Return one page and the token of the next, as every Describe call has them."""
+    shown: tuple[list[T], str | None] = answering(autoscaling_pages.page)(
+        everything, response.params, LARGEST_PAGE
+    )
+    return shown

@@ -35,11 +35,6 @@ def hooks() -> list[Hook]:
         Hook(owner=LifecycleHook, name="__init__", instead=begin),
         Hook(owner=AutoScalingResponse, name="put_lifecycle_hook", instead=put),
         Hook(owner=AutoScalingResponse, name="delete_lifecycle_hook", instead=delete),
-        Hook(
-            owner=AutoScalingResponse,
-            name="describe_lifecycle_hook_types",
-            instead=describe_types,
-        ),
         Hook(owner=AutoScalingResponse, name="describe_lifecycle_hooks", instead=describe),
         Hook(owner=AutoScalingBackend, name="describe_lifecycle_hooks", instead=of_group),
     ]
@@ -158,8 +153,3 @@ def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
         )
     backend.delete_lifecycle_hook(group.name, name)
     return EmptyResult()
-
-
-def describe_types(_original: None, _response: Any) -> ActionResult:
-    """List the transitions there are."""
-    return ActionResult({"LifecycleHookTypes": list(TRANSITIONS)})

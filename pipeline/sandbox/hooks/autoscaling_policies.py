@@ -16,7 +16,12 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 from pipeline.sandbox.hooks import Hook
-from pipeline.sandbox.hooks.autoscaling_groups import group_asked, groups_asked, page
+from pipeline.sandbox.hooks.autoscaling_groups import (
+    group_asked,
+    groups_asked,
+    page,
+    set_capacity,
+)
 from pipeline.sandbox.scaling import settings
 
 if TYPE_CHECKING:
@@ -51,7 +56,6 @@ def hooks() -> list[Hook]:
         "describe_policies": describe,
         "delete_policy": delete,
         "execute_policy": execute,
-        "describe_adjustment_types": describe_types,
     }
     return [
         Hook(owner=AutoScalingResponse, name=name, instead=instead)
@@ -179,13 +183,8 @@ def execute(_original: Callable[..., Any], response: Any) -> EmptyResult:
     old = group.desired_capacity or 0
     new = bounded(group, adjusted(policy, old, adjustment_of(response, policy)))
     if new != old:
-        at = dt.datetime.now(tz=dt.UTC)
-        setattr(group, LAST, at)
-        group.pending_cause = (
-            f"At {at:%Y-%m-%dT%H:%M:%SZ} a user request executed policy {name} changing the "
-            f"desired capacity from {old} to {new}."
-        )
-        group.set_desired_capacity(new)
+        setattr(group, LAST, dt.datetime.now(tz=dt.UTC))
+        set_capacity(group, new, f"a user request executed policy {name}")
     return EmptyResult()
 
 
@@ -233,8 +232,3 @@ def adjusted(policy: Policy, desired: int, by: int) -> int:
 def bounded(group: Any, capacity: int) -> int:
     """Keep a capacity within the group's bounds."""
     return int(min(max(capacity, group.min_size), group.max_size))
-
-
-def describe_types(_original: None, _response: Any) -> ActionResult:
-    """List the types of adjustment there are."""
-    return ActionResult({"AdjustmentTypes": [{"AdjustmentType": kind} for kind in ADJUSTMENTS]})

@@ -6,7 +6,6 @@ they are the wall clock's whatever the speed of the cloud.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime as dt
 import logging
@@ -19,13 +18,18 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
 from pipeline.sandbox.hooks import Hook
-from pipeline.sandbox.hooks.autoscaling_groups import group_asked, groups_asked, is_suspended, page
-from pipeline.sandbox.scaling import schedule, settings
+from pipeline.sandbox.hooks.autoscaling_groups import (
+    group_asked,
+    groups_asked,
+    is_suspended,
+    page,
+    set_capacity,
+)
+from pipeline.sandbox.scaling import capacity, schedule, settings
 from pipeline.sandbox.scaling.schedule import ScheduledAction, Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from pipeline.sandbox.cloud import Cloud
 
@@ -33,19 +37,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_NAP = 60.0  # seconds; the wall clock may be set
+WHO = "a scheduled action"  # as the activities' causes say it
 BATCH = 50  # BatchPutScheduledUpdateGroupAction, BatchDeleteScheduledAction: at most so many
 
 
-def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
-    """Return the hooks of scheduled actions."""
-    here = Schedules(cloud=cloud, lock=lock)
+def hooks(cloud: Cloud) -> list[Hook]:
+    """Return the hooks of scheduled actions, and have what is due carried out in time."""
+    cloud.periodic.append(step)
     named = {
-        "put_scheduled_update_group_action": here.put,
-        "batch_put_scheduled_update_group_action": here.put_many,
-        "describe_scheduled_actions": here.describe,
-        "delete_scheduled_action": here.delete,
-        "batch_delete_scheduled_action": here.delete_many,
+        "put_scheduled_update_group_action": put,
+        "batch_put_scheduled_update_group_action": put_many,
+        "describe_scheduled_actions": describe,
+        "delete_scheduled_action": delete,
+        "batch_delete_scheduled_action": delete_many,
     }
     return [
         Hook(owner=AutoScalingResponse, name=name, instead=instead)
@@ -53,87 +57,62 @@ def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
     ]
 
 
-@dataclasses.dataclass(kw_only=True)
-class Schedules:
-    """The hooks of scheduled actions, and what wakes up when one is due."""
+# PutScheduledUpdateGroupAction: creates or updates by group and name (EC2 Auto Scaling
+# API Reference); a parameter that is left out stays as it was.
+def put(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Store an action."""
+    put_action(group_asked(response), response.params)
+    return EmptyResult()
 
-    cloud: Cloud
-    lock: AbstractContextManager[Any]
-    _timer: asyncio.TimerHandle | None = None
 
-    # PutScheduledUpdateGroupAction: creates or updates by group and name (EC2 Auto Scaling
-    # API Reference); a parameter that is left out stays as it was.
-    def put(self, _original: Callable[..., Any], response: Any) -> EmptyResult:
-        """Store an action."""
-        put_action(group_asked(response), response.params)
-        self.arrange()
-        return EmptyResult()
+# BatchPutScheduledUpdateGroupAction and BatchDeleteScheduledAction answer 200 and list
+# what failed (EC2 Auto Scaling API Reference).
+def put_many(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Store actions; say which could not be stored."""
+    given = response.params.get("ScheduledUpdateGroupActions", [])
+    group = group_asked(response)
+    failed = each_of(given, lambda one: put_action(group, one), lambda one: one)
+    return ActionResult({"FailedScheduledUpdateGroupActions": failed})
 
-    # BatchPutScheduledUpdateGroupAction and BatchDeleteScheduledAction answer 200 and list
-    # what failed (EC2 Auto Scaling API Reference).
-    def put_many(self, _original: Callable[..., Any], response: Any) -> ActionResult:
-        """Store actions; say which could not be stored."""
-        given = response._get_param("ScheduledUpdateGroupActions", [])  # noqa: SLF001  how moto's responses read parameters
-        group = group_asked(response)
-        failed = each_of(given, lambda one: put_action(group, one), lambda one: one)
-        self.arrange()
-        return ActionResult({"FailedScheduledUpdateGroupActions": failed})
 
-    # DescribeScheduledActions: StartTime and EndTime bound the times to return and are ignored
-    # where names are given (EC2 Auto Scaling API Reference); a recurring action's StartTime is
-    # when it is due next (the same, example).
-    def describe(self, _original: Callable[..., Any], response: Any) -> ActionResult:
-        """Describe actions."""
-        described = [
-            describe_action(group, action)
-            for group in groups_asked(response)
-            for action in settings.of(group).actions.values()
-            if is_wanted(response, action)
-        ]
-        described.sort(key=lambda one: one["StartTime"])
-        shown, token = page(response, described)
-        return ActionResult({"ScheduledUpdateGroupActions": shown, "NextToken": token})
+# DescribeScheduledActions: StartTime and EndTime bound the times to return and are ignored
+# where names are given (EC2 Auto Scaling API Reference); a recurring action's StartTime is
+# when it is due next (the same, example).
+def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Describe actions."""
+    described = [
+        describe_action(group, action)
+        for group in groups_asked(response)
+        for action in settings.of(group).actions.values()
+        if is_wanted(response, action)
+    ]
+    described.sort(key=lambda one: one["StartTime"])
+    shown, token = page(response, described)
+    return ActionResult({"ScheduledUpdateGroupActions": shown, "NextToken": token})
 
-    def delete(self, _original: Callable[..., Any], response: Any) -> EmptyResult:
-        """Forget an action."""
-        delete_action(group_asked(response), response._get_param("ScheduledActionName"))  # noqa: SLF001  how moto's responses read parameters
-        return EmptyResult()
 
-    def delete_many(self, _original: Callable[..., Any], response: Any) -> ActionResult:
-        """Forget actions; say which do not exist."""
-        names = response._get_param("ScheduledActionNames", [])  # noqa: SLF001  how moto's responses read parameters
-        group = group_asked(response)
-        failed = each_of(
-            names,
-            lambda name: delete_action(group, name),
-            lambda name: {"ScheduledActionName": name},
-        )
-        return ActionResult({"FailedScheduledActions": failed})
+def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Forget an action."""
+    delete_action(group_asked(response), response.params["ScheduledActionName"])
+    return EmptyResult()
 
-    def arrange(self) -> None:
-        """Have `wake` called when the next action is due; call it under the lock."""
-        times = [a.start for _, _, a in every_action() if a.start]
-        if times:
-            seconds = (min(times) - now()).total_seconds()
-            self.cloud.loop.call_soon_threadsafe(self._arm, min(max(seconds, 0), LONGEST_NAP))
 
-    def _arm(self, seconds: float) -> None:
-        if self._timer:
-            self._timer.cancel()
-        loop = self.cloud.loop
-        # In a thread: the loop never waits for the lock.
-        self._timer = loop.call_later(seconds, loop.run_in_executor, None, self.wake)
+def delete_many(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Forget actions; say which do not exist."""
+    group = group_asked(response)
+    failed = each_of(
+        response.params.get("ScheduledActionNames", []),
+        lambda name: delete_action(group, name),
+        lambda name: {"ScheduledActionName": name},
+    )
+    return ActionResult({"FailedScheduledActions": failed})
 
-    def wake(self) -> None:
-        """Carry out what is due, and arrange the next time."""
-        with self.lock:
-            try:
-                due = [each for each in every_action() if each[2].due(now())]
-                changed = [carry_out(*each) for each in due]
-                if any(changed):
-                    self.cloud.changed()
-            finally:
-                self.arrange()
+
+def step() -> bool:
+    """Carry out what is due; tell whether anything changed."""
+    due = [each for each in every_action() if each[2].due(now())]
+    changed = [carry_out(*each) for each in due]
+    return any(changed)
 
 
 def now() -> dt.datetime:
@@ -175,9 +154,8 @@ def resize(group: Any, action: ScheduledAction) -> bool:
         log.warning("%s: %s contradicts the group's bounds", group.name, action.name)
         return False
     group.min_size, group.max_size = after.minimum, after.maximum
-    if after.desired != before.desired:
-        group.pending_cause = schedule.cause(action, before, after, now())
-        group.set_desired_capacity(after.desired)
+    why = capacity.by_constraints(after.minimum, after.maximum, after.desired, WHO)
+    set_capacity(group, after.desired, why, schedule.executed(action, before, after, now()))
     return True
 
 

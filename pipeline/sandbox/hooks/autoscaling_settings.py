@@ -51,26 +51,6 @@ NOTIFICATIONS = tuple(
         "TEST_NOTIFICATION",
     )
 )
-TERMINATION_POLICIES = (
-    "AllocationStrategy",
-    "ClosestToNextInstanceHour",
-    "Default",
-    "NewestInstance",
-    "OldestInstance",
-    "OldestLaunchConfiguration",
-    "OldestLaunchTemplate",
-)
-PROCESSES = (
-    "AZRebalance",
-    "AddToLoadBalancer",
-    "AlarmNotification",
-    "HealthCheck",
-    "InstanceRefresh",
-    "Launch",
-    "ReplaceUnhealthy",
-    "ScheduledActions",
-    "Terminate",
-)
 GROUPS_LIMIT, CONFIGURATIONS_LIMIT = 500, 200  # EC2 Auto Scaling User Guide, "Quotas"
 
 
@@ -85,8 +65,6 @@ def hooks() -> list[Hook]:
         "delete_notification_configuration": delete_notification,
         "describe_auto_scaling_notification_types": describe_notification_types,
         "describe_account_limits": describe_limits,
-        "describe_termination_policy_types": describe_termination_policies,
-        "describe_scaling_process_types": describe_processes,
         "describe_tags": describe_tags,
         "create_launch_configuration": create_configuration,
         "delete_launch_configuration": delete_configuration,
@@ -199,16 +177,6 @@ def describe_limits(_original: None, response: Any) -> ActionResult:
             "NumberOfLaunchConfigurations": len(backend.launch_configurations),
         }
     )
-
-
-def describe_termination_policies(_original: None, _response: Any) -> ActionResult:
-    """List the termination policies there are."""
-    return ActionResult({"TerminationPolicyTypes": list(TERMINATION_POLICIES)})
-
-
-def describe_processes(_original: None, _response: Any) -> ActionResult:
-    """List the processes that can be suspended."""
-    return ActionResult({"Processes": [{"ProcessName": name} for name in PROCESSES]})
 
 
 # CreateOrUpdateTags and DeleteTags of a group that does not exist are refused (EC2 Auto

@@ -14,6 +14,7 @@ from moto.ec2.exceptions import (
     EC2ClientError,
     InvalidLaunchTemplateIdNotFound,
     InvalidLaunchTemplateNameNotFoundError,
+    InvalidLaunchTemplateNameNotFoundWithNameError,
     InvalidLaunchTemplateVersionNotFound,
     MissingParameterError,
 )
@@ -157,7 +158,7 @@ def found(backend: Any, name: str | None, template: str | None) -> Any:
 def by_name(backend: Any, name: str) -> Any:
     """Return the template of a name."""
     if name not in backend.launch_template_name_to_ids:
-        raise InvalidLaunchTemplateNameNotFoundError
+        raise InvalidLaunchTemplateNameNotFoundWithNameError(name)
     return backend.launch_templates[backend.launch_template_name_to_ids[name]]
 
 
@@ -177,7 +178,10 @@ def modify(
 ) -> Any:
     """Choose the version that counts where none is named."""
     template = found(backend, template_name, template_id)
-    template.default_version_number = template.get_version(default_version).number
+    numbers = {str(version.number): version.number for version in template.versions}
+    if default_version not in numbers:
+        raise InvalidLaunchTemplateVersionNotFound(version=default_version)
+    template.default_version_number = numbers[default_version]
     return template
 
 
@@ -200,6 +204,8 @@ def describe(
     filters: Any = None,
 ) -> Any:
     """Describe every template that is named, or say which is missing."""
+    if not set(template_names or []) <= set(backend.launch_template_name_to_ids):
+        raise InvalidLaunchTemplateNameNotFoundError
     named = [by_name(backend, name) for name in template_names or []]
     named += [by_id(backend, template) for template in template_ids or []]
     wanted = original(backend, None, [template.id for template in named], filters)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.model import OperationNotFoundError
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
@@ -27,8 +28,19 @@ class NotModelled(ServiceException):
 
 
 def hooks() -> list[Hook]:
-    """Return the hook of every call."""
-    return [Hook(owner=BaseResponse, name="call_action", instead=call_action)]
+    """Return the hooks of every call."""
+    return [
+        Hook(owner=BaseResponse, name="parse_parameters", instead=parse_parameters),
+        Hook(owner=BaseResponse, name="call_action", instead=call_action),
+    ]
+
+
+def parse_parameters(original: Callable[..., Any], response: Any, request: Any) -> None:
+    """Read what is asked for; of an action that botocore does not know, nothing."""
+    try:
+        original(response, request)
+    except OperationNotFoundError:
+        response.params = {}
 
 
 # AWS answers each of these actions. A client that is told 4xx does not try again (AWS SDKs

@@ -189,20 +189,13 @@ class Sizes:
         return Sizes(minimum=low, maximum=high, desired=desired)
 
 
-def cause(action: ScheduledAction, before: Sizes, after: Sizes, now: dt.datetime) -> str:
-    """Say in Auto Scaling's words why a group changed its size."""
-    at = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+def executed(action: ScheduledAction, before: Sizes, after: Sizes, now: dt.datetime) -> str:
+    """Say in Auto Scaling's words what an action did."""
     steps = (
         ("min size", before.minimum, after.minimum),
         ("max size", before.maximum, after.maximum),
         ("desired capacity", before.desired, after.desired),
     )
-    settings = " ".join(
-        f"Setting {what} from {old} to {new}." for what, old, new in steps if old != new
-    )
-    return (
-        f"At {at} a scheduled action update of AutoScalingGroup constraints to min: "
-        f"{after.minimum}, max: {after.maximum}, desired: {after.desired} changing the desired "
-        f"capacity from {before.desired} to {after.desired}. At {at} the scheduled action "
-        f"{action.name} was executed. {settings}"
-    ).rstrip()
+    set_to = [f"Setting {what} from {old} to {new}." for what, old, new in steps if old != new]
+    said = f"At {now:%Y-%m-%dT%H:%M:%SZ} the scheduled action {action.name} was executed."
+    return " ".join([said, *set_to])

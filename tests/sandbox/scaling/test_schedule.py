@@ -135,10 +135,9 @@ def test_sizes_that_contradict_the_group_change_nothing(given: dict[str, int]) -
 
 
 def test_the_cause_is_told_in_the_words_of_auto_scaling() -> None:
-    before, after = (Sizes(minimum=1, maximum=4, desired=d) for d in (1, 3))
-    assert schedule.cause(action(), before, after, NOON) == (
-        "At 2024-03-01T12:00:00Z a scheduled action update of AutoScalingGroup constraints to "
-        "min: 1, max: 4, desired: 3 changing the desired capacity from 1 to 3. "
+    before = Sizes(minimum=1, maximum=4, desired=1)
+    after = Sizes(minimum=2, maximum=4, desired=3)
+    assert schedule.executed(action(), before, after, NOON) == (
         "At 2024-03-01T12:00:00Z the scheduled action nightly was executed. "
-        "Setting desired capacity from 1 to 3."
+        "Setting min size from 1 to 2. Setting desired capacity from 1 to 3."
     )
