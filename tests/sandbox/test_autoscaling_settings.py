@@ -68,6 +68,11 @@ def sizes(cloud: Cloud, name: str) -> tuple[int, int, int]:
     return one["MinSize"], one["MaxSize"], one["DesiredCapacity"]
 
 
+def causes(cloud: Cloud, name: str) -> list[str]:
+    found = cloud.aws("autoscaling").describe_scaling_activities(AutoScalingGroupName=name)
+    return [activity["Cause"] for activity in found["Activities"]]
+
+
 def delete_group(cloud: Cloud, name: str) -> None:
     asg = cloud.aws("autoscaling")
     asg.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
@@ -230,7 +235,16 @@ def test_an_action_is_carried_out_at_its_time_and_gone(cloud: Cloud, group: str)
     assert sizes(cloud, group) == (0, 4, 0)
     eventually(lambda: sizes(cloud, group) == (1, 3, 1))
     assert actions(cloud, group) == []
-    eventually(lambda: described(cloud, group)["Instances"])
+    because = eventually(lambda: causes(cloud, group))[0]
+    assert (
+        " a scheduled action update of AutoScalingGroup constraints to min: 1, max: 3, desired: 1 "
+        "changing the desired capacity from 0 to 1."
+    ) in because
+    assert (
+        " the scheduled action grow was executed. Setting min size from 0 to 1. Setting max size "
+        "from 4 to 3. Setting desired capacity from 0 to 1."
+    ) in because
+    delete_group(cloud, group)
 
 
 def test_an_action_that_is_due_while_suspended_is_not_made_up_for(cloud: Cloud, group: str) -> None:
@@ -312,6 +326,10 @@ def test_a_policy_changes_the_capacity_within_the_bounds(cloud: Cloud, group: st
     asg.put_scaling_policy(**named, AdjustmentType="ChangeInCapacity", ScalingAdjustment=3)
     asg.execute_policy(**named)
     assert sizes(cloud, group)[2] == 3
+    assert (
+        " a user request executed policy more changing the desired capacity from 0 to 3."
+        in eventually(lambda: causes(cloud, group))[0]
+    )
     assert said(asg.execute_policy, **named, HonorCooldown=True)[0] == "ScalingActivityInProgress"
     asg.execute_policy(**named)
     assert sizes(cloud, group)[2] == 4
