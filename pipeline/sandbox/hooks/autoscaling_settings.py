@@ -13,7 +13,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, ec2_instances
 from pipeline.sandbox.hooks.autoscaling_groups import group_asked, group_named, page
 from pipeline.sandbox.hooks.unanswered import refusal
 from pipeline.sandbox.scaling import settings
@@ -225,9 +225,17 @@ def create_configuration(original: Callable[..., Any], response: Any) -> Any:
             "Launch Configuration by this name already exists - A launch configuration already "
             f"exists with the name {name}",
         )
-    if image is not None and image not in backend.ec2_backend.amis:
-        raise ValidationError(f"AMI cannot be described: {image}")
+    if image is not None:
+        check_image(backend.ec2_backend, image)
     return original(response)
+
+
+def check_image(ec2: Any, image: str) -> None:
+    """Refuse an image that EC2 would not launch, in Auto Scaling's words."""
+    try:
+        ec2_instances.check_image(ec2, image)
+    except EC2ClientError as missing:
+        raise ValidationError(f"AMI cannot be described: {image}") from missing
 
 
 def delete_configuration(_original: Callable[..., Any], response: Any) -> EmptyResult:
