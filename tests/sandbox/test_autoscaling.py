@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import itertools
 import re
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import botocore.exceptions
 import pytest
 
-from tests.local_cloud import eventually
+from tests import local_cloud
+from tests.local_cloud import eventually, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,7 @@ STILL_THERE = (
     "You cannot delete an AutoScalingGroup while there are instances or pending Spot "
     "instance request(s) still in the group."
 )
+TAKEN = "AutoScalingGroup by this name already exists - A group with the name "
 NUMBERS = itertools.count(1)
 
 
@@ -94,9 +97,16 @@ def fleet(cloud: Cloud) -> Iterator[Fleet]:
     eventually(lambda: not made.described())
 
 
+@pytest.fixture(scope="module")
+def unhurried_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud slow enough that the states on the way can be seen."""
+    with local_cloud.a_cloud(tmp_path_factory.mktemp("unhurried"), speed=12) as running:
+        yield running
+
+
 @pytest.fixture
-def slow(unhurried: Cloud) -> Fleet:
-    return Fleet(cloud=unhurried, name="slow")
+def slow(unhurried_once: Cloud) -> Fleet:
+    return Fleet(cloud=unhurried_once, name=f"slow-{next(NUMBERS)}")
 
 
 def refusal(call: pytest.ExceptionInfo[botocore.exceptions.ClientError]) -> tuple[str, str]:
@@ -395,7 +405,7 @@ def test_a_group_that_is_being_deleted_keeps_its_name_and_takes_no_changes(slow:
         slow.create()
     assert refusal(refused) == (
         "AlreadyExists",
-        "AutoScalingGroup by this name already exists - A group with the name slow already exists",
+        f"{TAKEN}{slow.name} already exists",
     )
     with pytest.raises(botocore.exceptions.ClientError) as refused:
         slow.want(1)
@@ -611,6 +621,29 @@ def test_a_source_is_attached_and_detached_over_time(fleet: Fleet) -> None:
         "ValidationError",
         "Trying to remove Load Balancers that are not part of the group",
     )
+
+
+def test_a_member_that_its_load_balancer_finds_unhealthy_is_replaced(fleet: Fleet) -> None:
+    name = classic(fleet.cloud, fleet.name)
+    check = {"Target": "HTTP:8080/health", "Interval": 5, "Timeout": 2}
+    fleet.cloud.aws("elb").configure_health_check(
+        LoadBalancerName=name,
+        HealthCheck={**check, "UnhealthyThreshold": 2, "HealthyThreshold": 2},
+    )
+    script = base64.b64encode(serving().encode()).decode()
+    version = {"LaunchTemplateId": fleet.template(UserData=script)}
+    fleet.create(DesiredCapacity=1, HealthCheckType="ELB", LaunchTemplate=version)
+    (before,) = fleet.settled(1)
+    group = {"AutoScalingGroupName": fleet.name}
+    fleet.client.attach_load_balancers(**group, LoadBalancerNames=[name])
+    in_service = [{"LoadBalancerName": name, "State": "InService"}]
+    eventually(lambda: fleet.client.describe_load_balancers(**group)["LoadBalancers"] == in_service)
+    assert fleet.ids() == [before["InstanceId"]]
+    fleet.cloud.client.order(behaviour="never-healthy", instance=before["InstanceId"])
+    eventually(lambda: before["InstanceId"] not in fleet.ids())
+    ending = f"Terminating EC2 instance: {before['InstanceId']}"
+    (ended,) = (a for a in fleet.activities() if a["Description"] == ending)
+    assert ended["Cause"].endswith("in response to an ELB system health check failure.")
 
 
 def test_a_load_balancer_that_does_not_exist_is_refused(fleet: Fleet) -> None:

@@ -226,11 +226,16 @@ def create_configuration(original: Callable[..., Any], response: Any) -> Any:
             f"exists with the name {name}",
         )
     if image is not None:
-        try:
-            ec2_instances.check_image(backend.ec2_backend, image)
-        except EC2ClientError as missing:
-            raise ValidationError(f"AMI cannot be described: {image}") from missing
+        check_image(backend.ec2_backend, image)
     return original(response)
+
+
+def check_image(ec2: Any, image: str) -> None:
+    """Refuse an image that EC2 would not launch, in Auto Scaling's words."""
+    try:
+        ec2_instances.check_image(ec2, image)
+    except EC2ClientError as missing:
+        raise ValidationError(f"AMI cannot be described: {image}") from missing
 
 
 def delete_configuration(_original: Callable[..., Any], response: Any) -> EmptyResult:
