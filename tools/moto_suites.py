@@ -50,6 +50,10 @@ ADDRESS = (
 OTHER_VPC = "instances of one VPC cannot be targets of a group of another (RegisterTargets)"
 DNS = "a load balancer's DNS name is an address of loopback, where it answers"
 DRAINING = "draining has a timeout of 300 seconds from the start, and keeps it when changed"
+NO_GROUP = "scheduled actions are of a group, and it must exist"
+BOUNDS = "the desired capacity stays within the bounds: refused, or moved in if a policy asks"
+GRACE = "HealthCheckGracePeriod is 0 if the API is not told one"
+POLICIES = "a policy has the fields of its type and no others, and an ARN of its own"
 EXPECTED: dict[str, str] = {
     **dict.fromkeys(
         (
@@ -112,6 +116,79 @@ EXPECTED: dict[str, str] = {
     ),
     "test_elbv2.test_elbv2_target_health::test_register_targets": (
         "nothing serves in moto's instances, so no target gets healthy; the test waits for that"
+    ),
+    **dict.fromkeys(
+        (
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_batch_delete_nonexistent_action",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_batch_delete_scheduled_action",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_batch_put_scheduled_group_action",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_delete_nonexistent_action",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_describe_scheduled_actions_returns_all_actions_when_no_argument_is_passed",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_list_many_scheduled_scaling_actions",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_non_existing_group_name",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_put_actions_content",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_put_replaces_action_with_same_name",
+            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_scheduled_action_delete",
+        ),
+        NO_GROUP,
+    ),
+    **dict.fromkeys(
+        (
+            "test_autoscaling.test_autoscaling::test_set_desired_capacity_without_protection[1-5]",
+            "test_autoscaling.test_autoscaling::test_set_desired_capacity_without_protection[2-1]",
+            "test_autoscaling.test_autoscaling::test_set_desired_capacity_without_protection[2-3]",
+            "test_autoscaling.test_elb.TestAutoScalingInstances::test_standby_exit_standby",
+            "test_autoscaling.test_policies::test_execute_policy_exact_capacity",
+            "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[1-3]",
+            "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[100-4]",
+            "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[250-7]",
+            "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[50-3]",
+            "test_autoscaling.test_policies::test_execute_policy_positive_change_in_capacity",
+        ),
+        BOUNDS,
+    ),
+    **dict.fromkeys(
+        (
+            "test_autoscaling.test_autoscaling::test_update_autoscaling_group_health_check",
+            "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_create_autoscaling_groups_defaults",
+        ),
+        GRACE,
+    ),
+    **dict.fromkeys(
+        (
+            "test_autoscaling.test_autoscaling::test_autoscaling_describe_policies",
+            "test_autoscaling.test_autoscaling::test_create_autoscaling_policy_with_policytype__stepscaling",
+            "test_autoscaling.test_autoscaling::test_create_autoscaling_policy_with_policytype__targettrackingscaling",
+            "test_autoscaling.test_policies::test_create_policy_default_values",
+        ),
+        POLICIES,
+    ),
+    "test_autoscaling.test_autoscaling::test_attach_instances": (
+        "an instance that was attached has no launch configuration"
+    ),
+    "test_autoscaling.test_autoscaling_cloudformation::test_autoscaling_group_with_elb": (
+        "a health check's target has a path"
+    ),
+    "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_autoscaling_group_delete": (
+        "a group with instances is deleted only by force"
+    ),
+    "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_mixed_instance_calculations": (
+        "weights of instance types are left out: each instance counts 1"
+    ),
+    "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_resume_processes": (
+        "a suspended process says since when"
+    ),
+    "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_set_instance_health": (
+        "an unhealthy instance is replaced"
+    ),
+    "test_autoscaling.test_elb.TestAutoScalingELB::test_create_autoscaling_group_within_elb": (
+        "an instance of one VPC cannot be registered with a load balancer of another"
+    ),
+    "test_autoscaling.test_elbv2.TestAutoscalignELBv2::test_failed_delete_preserves_target_group_attachments": (
+        "termination protection does not hold Auto Scaling up"
+    ),
+    "test_autoscaling.test_launch_configurations::test_launch_configuration_describe_paginated": (
+        "a page holds 100 launch configurations"
     ),
 }
 
