@@ -50,6 +50,8 @@ ADDRESS = (
 OTHER_VPC = "instances of one VPC cannot be targets of a group of another (RegisterTargets)"
 DNS = "a load balancer's DNS name is an address of loopback, where it answers"
 DRAINING = "draining has a timeout of 300 seconds from the start, and keeps it when changed"
+SCHEDULED = "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::"
+TARGETS = "test_autoscaling.test_elbv2.TestAutoscalignELBv2::"
 NO_GROUP = "scheduled actions are of a group, and it must exist"
 BOUNDS = "the desired capacity stays within the bounds: refused, or moved in if a policy asks"
 GRACE = "HealthCheckGracePeriod is 0 if the API is not told one"
@@ -119,16 +121,16 @@ EXPECTED: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_batch_delete_nonexistent_action",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_batch_delete_scheduled_action",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_batch_put_scheduled_group_action",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_delete_nonexistent_action",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_describe_scheduled_actions_returns_all_actions_when_no_argument_is_passed",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_list_many_scheduled_scaling_actions",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_non_existing_group_name",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_put_actions_content",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_put_replaces_action_with_same_name",
-            "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::test_scheduled_action_delete",
+            f"{SCHEDULED}test_batch_delete_nonexistent_action",
+            f"{SCHEDULED}test_batch_delete_scheduled_action",
+            f"{SCHEDULED}test_batch_put_scheduled_group_action",
+            f"{SCHEDULED}test_delete_nonexistent_action",
+            f"{SCHEDULED}test_describe_scheduled_actions_returns_all_actions_when_no_argument_is_passed",
+            f"{SCHEDULED}test_list_many_scheduled_scaling_actions",
+            f"{SCHEDULED}test_non_existing_group_name",
+            f"{SCHEDULED}test_put_actions_content",
+            f"{SCHEDULED}test_put_replaces_action_with_same_name",
+            f"{SCHEDULED}test_scheduled_action_delete",
         ),
         NO_GROUP,
     ),
@@ -184,7 +186,7 @@ EXPECTED: dict[str, str] = {
     "test_autoscaling.test_elb.TestAutoScalingELB::test_create_autoscaling_group_within_elb": (
         "an instance of one VPC cannot be registered with a load balancer of another"
     ),
-    "test_autoscaling.test_elbv2.TestAutoscalignELBv2::test_failed_delete_preserves_target_group_attachments": (
+    f"{TARGETS}test_failed_delete_preserves_target_group_attachments": (
         "termination protection does not hold Auto Scaling up"
     ),
     "test_autoscaling.test_launch_configurations::test_launch_configuration_describe_paginated": (
