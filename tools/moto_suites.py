@@ -50,6 +50,8 @@ ADDRESS = (
 OTHER_VPC = "instances of one VPC cannot be targets of a group of another (RegisterTargets)"
 DNS = "a load balancer's DNS name is an address of loopback, where it answers"
 DRAINING = "draining has a timeout of 300 seconds from the start, and keeps it when changed"
+GROUPS = "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::"
+PLAIN = "test_autoscaling.test_autoscaling::"
 SCHEDULED = "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::"
 TARGETS = "test_autoscaling.test_elbv2.TestAutoscalignELBv2::"
 NO_GROUP = "scheduled actions are of a group, and it must exist"
@@ -136,9 +138,9 @@ EXPECTED: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "test_autoscaling.test_autoscaling::test_set_desired_capacity_without_protection[1-5]",
-            "test_autoscaling.test_autoscaling::test_set_desired_capacity_without_protection[2-1]",
-            "test_autoscaling.test_autoscaling::test_set_desired_capacity_without_protection[2-3]",
+            f"{PLAIN}test_set_desired_capacity_without_protection[1-5]",
+            f"{PLAIN}test_set_desired_capacity_without_protection[2-1]",
+            f"{PLAIN}test_set_desired_capacity_without_protection[2-3]",
             "test_autoscaling.test_elb.TestAutoScalingInstances::test_standby_exit_standby",
             "test_autoscaling.test_policies::test_execute_policy_exact_capacity",
             "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[1-3]",
@@ -151,38 +153,30 @@ EXPECTED: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "test_autoscaling.test_autoscaling::test_update_autoscaling_group_health_check",
-            "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_create_autoscaling_groups_defaults",
+            f"{PLAIN}test_update_autoscaling_group_health_check",
+            f"{GROUPS}test_create_autoscaling_groups_defaults",
         ),
         GRACE,
     ),
     **dict.fromkeys(
         (
-            "test_autoscaling.test_autoscaling::test_autoscaling_describe_policies",
-            "test_autoscaling.test_autoscaling::test_create_autoscaling_policy_with_policytype__stepscaling",
-            "test_autoscaling.test_autoscaling::test_create_autoscaling_policy_with_policytype__targettrackingscaling",
+            f"{PLAIN}test_autoscaling_describe_policies",
+            f"{PLAIN}test_create_autoscaling_policy_with_policytype__stepscaling",
+            f"{PLAIN}test_create_autoscaling_policy_with_policytype__targettrackingscaling",
             "test_autoscaling.test_policies::test_create_policy_default_values",
         ),
         POLICIES,
     ),
-    "test_autoscaling.test_autoscaling::test_attach_instances": (
-        "an instance that was attached has no launch configuration"
-    ),
+    f"{PLAIN}test_attach_instances": ("an instance that was attached has no launch configuration"),
     "test_autoscaling.test_autoscaling_cloudformation::test_autoscaling_group_with_elb": (
         "a health check's target has a path"
     ),
-    "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_autoscaling_group_delete": (
-        "a group with instances is deleted only by force"
-    ),
-    "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_mixed_instance_calculations": (
+    f"{GROUPS}test_autoscaling_group_delete": ("a group with instances is deleted only by force"),
+    f"{GROUPS}test_mixed_instance_calculations": (
         "weights of instance types are left out: each instance counts 1"
     ),
-    "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_resume_processes": (
-        "a suspended process says since when"
-    ),
-    "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::test_set_instance_health": (
-        "an unhealthy instance is replaced"
-    ),
+    f"{GROUPS}test_resume_processes": ("a suspended process says since when"),
+    f"{GROUPS}test_set_instance_health": ("an unhealthy instance is replaced"),
     "test_autoscaling.test_elb.TestAutoScalingELB::test_create_autoscaling_group_within_elb": (
         "an instance of one VPC cannot be registered with a load balancer of another"
     ),
