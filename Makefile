@@ -36,7 +36,7 @@ bench: $(STAMP) ## Measure; writes benchmarks/latest.json
 	@tools/need packer ssh
 	$(BIN)/python benchmarks/run.py
 
-moto-suites: $(STAMP) ## moto's own EC2 tests on our hooks, compared with plain moto
+moto-suites: $(STAMP) ## moto's own tests of what we hook, compared with plain moto
 	$(BIN)/python tools/moto_suites.py
 
 lock: ## Pin every dependency anew, with hashes

@@ -34,6 +34,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
+from pipeline.sandbox.calls import Calls
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.server import SWITCH_INTERVAL
 from pipeline.sandbox.traffic.plan import Balancer, Check, Forward, Listener, Member, Plan, Pool
@@ -62,7 +63,7 @@ async def program(host: str, port: int) -> None:
 async def cloud(interval: float) -> None:
     """Run the plane, and moto's API beside it."""
     sys.setswitchinterval(interval)
-    application = DomainDispatcherApplication(create_backend_app)
+    application = Calls(DomainDispatcherApplication(create_backend_app), threading.RLock())
     api = make_server(ADDRESS, API, application, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=api.serve_forever, daemon=True).start()
     plane = Plane(loop=asyncio.get_running_loop(), clock=Clock())

@@ -47,7 +47,8 @@ ENDLESS = 1e9
 ADDRESS = (
     "an instance's address is its own on loopback, where something answers, whatever the subnet"
 )
-OTHER_VPC = "instances of one VPC cannot be targets of a group of another (RegisterTargets)"
+OTHER_VPC = "an instance of one VPC cannot be registered with a load balancer of another"
+TWO_ZONES = "an application load balancer has one subnet in each of two zones or more"
 DNS = "a load balancer's DNS name is an address of loopback, where it answers"
 DRAINING = "draining has a timeout of 300 seconds from the start, and keeps it when changed"
 GROUPS = "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::"
@@ -98,6 +99,9 @@ EXPECTED: dict[str, str] = {
         ),
         DRAINING,
     ),
+    "test_autoscaling.test_autoscaling_cloudformation::test_autoscaling_group_with_elb": (
+        "a health check by HTTP has a path"
+    ),
     "test_elb.test_elb::test_create_health_check": (
         "a health check's timeout is less than its interval"
     ),
@@ -109,11 +113,25 @@ EXPECTED: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
+            "test_autoscaling.test_elb.TestAutoScalingELB::test_create_autoscaling_group_within_elb",
             "test_elbv2.test_elbv2::test_register_targets",
             "test_elbv2.test_elbv2::test_stopped_instance_target",
             "test_elbv2.test_elbv2::test_terminated_instance_target",
         ),
         OTHER_VPC,
+    ),
+    **dict.fromkeys(
+        (
+            "test_elbv2.test_elbv2::test_add_listener_certificate",
+            "test_elbv2.test_elbv2::test_modify_listener_of_https_target_group",
+            "test_elbv2.test_elbv2_cloudformation::test_cognito_action_listener_rule_cloudformation",
+            "test_elbv2.test_elbv2_cloudformation::test_fixed_response_action_listener_rule_cloudformation",
+            "test_elbv2.test_elbv2_cloudformation::test_https_listener_rule_with_certificate_cloudformation",
+            "test_elbv2.test_elbv2_cloudformation::test_redirect_action_listener_rule_cloudformation",
+            "test_elbv2.test_elbv2_integration::test_modify_listener_using_iam_certificate",
+            "test_elbv2.test_elbv2_listener_attributes::test_modify_listener_attributes[tcp.idle_timeout.seconds-350-360]",
+        ),
+        TWO_ZONES,
     ),
     "test_elbv2.test_elbv2_target_groups::test_describe_target_groups": (
         "a port of a load balancer has one listener"
@@ -168,23 +186,14 @@ EXPECTED: dict[str, str] = {
         POLICIES,
     ),
     f"{PLAIN}test_attach_instances": ("an instance that was attached has no launch configuration"),
-    "test_autoscaling.test_autoscaling_cloudformation::test_autoscaling_group_with_elb": (
-        "a health check's target has a path"
-    ),
     f"{GROUPS}test_autoscaling_group_delete": ("a group with instances is deleted only by force"),
     f"{GROUPS}test_mixed_instance_calculations": (
         "weights of instance types are left out: each instance counts 1"
     ),
     f"{GROUPS}test_resume_processes": ("a suspended process says since when"),
     f"{GROUPS}test_set_instance_health": ("an unhealthy instance is replaced"),
-    "test_autoscaling.test_elb.TestAutoScalingELB::test_create_autoscaling_group_within_elb": (
-        "an instance of one VPC cannot be registered with a load balancer of another"
-    ),
     f"{TARGETS}test_failed_delete_preserves_target_group_attachments": (
         "termination protection does not hold Auto Scaling up"
-    ),
-    "test_autoscaling.test_launch_configurations::test_launch_configuration_describe_paginated": (
-        "a page holds 100 launch configurations"
     ),
 }
 

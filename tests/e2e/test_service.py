@@ -69,7 +69,7 @@ class Service:
         document = {
             "app": "web",
             "environment": "staging",
-            "health_check_grace_period": 60,
+            "health_check_grace_period": 600,  # ten seconds here, for programs are not sped up
             **{k: self.made[k] for k in ("subnet_ids", "security_group_ids", "instance_profile")},
             "releases": {
                 name: {"ami_id": self.images[name], "instance_type": "t3.micro", **sizes}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.sandbox.balancers import follower
 from pipeline.sandbox.traffic.plan import (
     Answer,
     Check,
@@ -356,6 +357,20 @@ def test_an_address_is_in_the_zone_of_its_instance_its_subnet_or_all(here: Hooke
     assert zones == {**addresses, "10.1.2.3": "all"}
     here.listen(here.application(), to(group))
     assert here.pool.zones == {"us-east-1a", "us-east-1b", "all"}
+
+
+def test_a_call_is_answered_even_if_the_models_cannot_be_read(
+    here: Hooked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> Plan:
+        raise KeyError("of a model nobody thought of")
+
+    monkeypatch.setattr(follower, "read", broken)
+    here.classic()
+    assert "what the load balancers are to carry cannot be read" in caplog.text
+    monkeypatch.undo()
+    here.launch()
+    assert here.balancer.name == "web"
 
 
 def test_the_plane_is_told_of_changes_only(here: Hooked) -> None:

@@ -61,6 +61,19 @@ def test_creating_the_same_load_balancer_again_returns_it_and_another_is_refused
         here.application(Scheme="internal")
 
 
+def test_an_application_load_balancer_is_in_two_zones_and_in_one_subnet_of_each(
+    here: Hooked,
+) -> None:
+    one = here.subnets["us-east-1a"]
+    with refused("ValidationError", "At least two subnets in two different Availability Zones"):
+        here.application(Subnets=[one])
+    block = {"CidrBlock": "172.31.240.0/24", "AvailabilityZone": "us-east-1a"}
+    second = here.aws("ec2").create_subnet(VpcId=here.vpc, **block)["Subnet"]["SubnetId"]
+    with refused("InvalidConfigurationRequest", "multiple subnets in the same Availability Zone"):
+        here.application(Subnets=[one, second])
+    here.application(Subnets=[one], Type="network")
+
+
 def test_a_protected_load_balancer_cannot_be_deleted(here: Hooked) -> None:
     arn, elbv2 = here.application(), here.aws("elbv2")
     for value in ("true", "false"):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.sandbox.scaling.model import Group
 
-LARGEST_PAGE = 100  # MaxRecords of Auto Scaling's Describe calls
+PAGE, LARGEST_PAGE = 50, 100  # MaxRecords of Auto Scaling's Describe calls
 T = TypeVar("T")
 
 
@@ -57,7 +57,8 @@ def set_capacity(group: Any, desired: int, why: str, more: str = "") -> None:
 
 def page(response: Any, everything: Sequence[T]) -> tuple[list[T], str | None]:
     """Return one page and the token of the next, as every Describe call has them."""
+    params = {"MaxRecords": PAGE, **response.params}
     shown: tuple[list[T], str | None] = answering(autoscaling_pages.page)(
-        everything, response.params, LARGEST_PAGE
+        everything, params, LARGEST_PAGE
     )
     return shown

@@ -91,6 +91,8 @@ class Version2:
 
     # CreateLoadBalancer is idempotent: with the same settings it returns what is there, with
     # others it is answered DuplicateLoadBalancerName (API Reference); moto makes a second one.
+    # A subnet is the only one of its zone, and an application load balancer has two (API
+    # Reference, Subnets: "you must specify subnets from at least two Availability Zones").
     def create(
         self, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
     ) -> Any:
@@ -106,6 +108,7 @@ class Version2:
                     f"A load balancer with the same name '{name}' exists, but with different"
                     " settings",
                 )
+        refuse_zones(backend, given)
         return original(backend, *arguments, **named)
 
     # DeleteLoadBalancer is refused while deletion protection is on (guide, "Deletion protection").
@@ -181,13 +184,36 @@ def priority(given: Any) -> int:
     return int(given) if str(given).isdigit() else 0
 
 
+def subnets_of(given: dict[str, Any]) -> list[str]:
+    """Return the subnets that a call names in either of the two ways."""
+    mapped = [mapping["SubnetId"] for mapping in given["subnet_mappings"] or []]
+    return [*(given["subnet_ids"] or []), *mapped]
+
+
+def refuse_zones(backend: Any, given: dict[str, Any]) -> None:
+    """Refuse several subnets of one zone, and one zone for an application load balancer."""
+    zone_of = {
+        subnet.id: subnet.availability_zone for subnet in backend.ec2_backend.describe_subnets()
+    }
+    zones = [zone_of[subnet] for subnet in subnets_of(given) if subnet in zone_of]
+    if len(set(zones)) < len(zones):
+        raise ELBClientError(
+            "InvalidConfigurationRequest",
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
+        )
+    if len(zones) == 1 and given["loadbalancer_type"] in {None, "application"}:
+        raise ELBClientError(
+            "ValidationError",
+            "At least two subnets in two different Availability Zones must be specified",
+        )
+
+
 def is_same(balancer: Any, given: dict[str, Any]) -> bool:
     """Tell whether a load balancer has the settings that a call asks for."""
-    mapped = [mapping["SubnetId"] for mapping in given["subnet_mappings"] or []]
     asked = (
         given["loadbalancer_type"] or "application",
         given["scheme"] or "internet-facing",
-        {*(given["subnet_ids"] or []), *mapped},
+        set(subnets_of(given)),
         set(given["security_groups"] or []),
     )
     subnets = {subnet.id for subnet in balancer.subnets}

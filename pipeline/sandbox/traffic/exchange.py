@@ -81,13 +81,17 @@ class Exchange:
         ) as given:
             self._waits_for_client = False
             flight.moved()
-            answer = web.StreamResponse(
-                status=given.status,
-                reason=given.reason or "",
-                headers=messages.passed_on(given.headers),
-            )
+            headers = messages.passed_on(given.headers)
             for cookie in self.cookies:
-                answer.headers.add("Set-Cookie", cookie)
+                headers.add("Set-Cookie", cookie)
+            if is_here(given):
+                body = given.content.read_nowait()
+                return web.Response(
+                    status=given.status, reason=given.reason or "", headers=headers, body=body
+                )
+            answer = web.StreamResponse(
+                status=given.status, reason=given.reason or "", headers=headers
+            )
             self._answer = answer
             await answer.prepare(request)
             async for chunk in given.content.iter_any():
@@ -104,3 +108,16 @@ class Exchange:
             yield chunk
             self._waits_for_client = True
         self._waits_for_client = False
+
+
+def is_here(given: aiohttp.ClientResponse) -> bool:
+    """Tell whether a whole body came with the header, so that both can go in one piece.
+
+    Every system call may cost the loop its turn while a thread of the API runs.
+    """
+    return (
+        given.content.is_eof()
+        and not given.content.at_eof()
+        and given.content.exception() is None
+        and "Content-Length" in given.headers
+    )
