@@ -51,6 +51,14 @@ OTHER_VPC = "an instance of one VPC cannot be registered with a load balancer of
 TWO_ZONES = "an application load balancer has one subnet in each of two zones or more"
 DNS = "a load balancer's DNS name is an address of loopback, where it answers"
 DRAINING = "draining has a timeout of 300 seconds from the start, and keeps it when changed"
+GROUPS = "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::"
+PLAIN = "test_autoscaling.test_autoscaling::"
+SCHEDULED = "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::"
+TARGETS = "test_autoscaling.test_elbv2.TestAutoscalignELBv2::"
+NO_GROUP = "scheduled actions are of a group, and it must exist"
+BOUNDS = "the desired capacity stays within the bounds: refused, or moved in if a policy asks"
+GRACE = "HealthCheckGracePeriod is 0 if the API is not told one"
+POLICIES = "a policy has the fields of its type and no others, and an ARN of its own"
 EXPECTED: dict[str, str] = {
     **dict.fromkeys(
         (
@@ -130,6 +138,65 @@ EXPECTED: dict[str, str] = {
     ),
     "test_elbv2.test_elbv2_target_health::test_register_targets": (
         "nothing serves in moto's instances, so no target gets healthy; the test waits for that"
+    ),
+    **dict.fromkeys(
+        (
+            f"{SCHEDULED}test_batch_delete_nonexistent_action",
+            f"{SCHEDULED}test_batch_delete_scheduled_action",
+            f"{SCHEDULED}test_batch_put_scheduled_group_action",
+            f"{SCHEDULED}test_delete_nonexistent_action",
+            f"{SCHEDULED}test_describe_scheduled_actions_returns_all_actions_when_no_argument_is_passed",
+            f"{SCHEDULED}test_list_many_scheduled_scaling_actions",
+            f"{SCHEDULED}test_non_existing_group_name",
+            f"{SCHEDULED}test_put_actions_content",
+            f"{SCHEDULED}test_put_replaces_action_with_same_name",
+            f"{SCHEDULED}test_scheduled_action_delete",
+        ),
+        NO_GROUP,
+    ),
+    **dict.fromkeys(
+        (
+            f"{PLAIN}test_set_desired_capacity_without_protection[1-5]",
+            f"{PLAIN}test_set_desired_capacity_without_protection[2-1]",
+            f"{PLAIN}test_set_desired_capacity_without_protection[2-3]",
+            "test_autoscaling.test_elb.TestAutoScalingInstances::test_standby_exit_standby",
+            "test_autoscaling.test_policies::test_execute_policy_exact_capacity",
+            "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[1-3]",
+            "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[100-4]",
+            "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[250-7]",
+            "test_autoscaling.test_policies::test_execute_policy_percent_change_in_capacity[50-3]",
+            "test_autoscaling.test_policies::test_execute_policy_positive_change_in_capacity",
+        ),
+        BOUNDS,
+    ),
+    **dict.fromkeys(
+        (
+            f"{PLAIN}test_update_autoscaling_group_health_check",
+            f"{GROUPS}test_create_autoscaling_groups_defaults",
+        ),
+        GRACE,
+    ),
+    **dict.fromkeys(
+        (
+            f"{PLAIN}test_autoscaling_describe_policies",
+            f"{PLAIN}test_create_autoscaling_policy_with_policytype__stepscaling",
+            f"{PLAIN}test_create_autoscaling_policy_with_policytype__targettrackingscaling",
+            "test_autoscaling.test_policies::test_create_policy_default_values",
+        ),
+        POLICIES,
+    ),
+    f"{PLAIN}test_attach_instances": ("an instance that was attached has no launch configuration"),
+    f"{GROUPS}test_autoscaling_group_delete": ("a group with instances is deleted only by force"),
+    f"{GROUPS}test_mixed_instance_calculations": (
+        "weights of instance types are left out: each instance counts 1"
+    ),
+    f"{GROUPS}test_resume_processes": ("a suspended process says since when"),
+    f"{GROUPS}test_set_instance_health": ("an unhealthy instance is replaced"),
+    "test_autoscaling.test_launch_configurations::test_launch_configuration_describe_paginated": (
+        "a token is opaque, not the name of the last one shown"
+    ),
+    f"{TARGETS}test_failed_delete_preserves_target_group_attachments": (
+        "termination protection does not hold Auto Scaling up"
     ),
 }
 

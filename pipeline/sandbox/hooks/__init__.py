@@ -78,7 +78,9 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         *ec2_volumes.hooks(),
         *after.hooks(cloud),
     ]
-    cloud.followers.append(Follower(cloud=cloud))  # the last: it carries what the others decided
+    carry = Follower(cloud=cloud)  # after the groups: it carries what they decided
+    cloud.followers.append(carry)
+    cloud.followers.append(functools.partial(regions.settle, carry))
     return put_in(hooks)
 
 

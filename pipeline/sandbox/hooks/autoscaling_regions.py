@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ROUNDS = 5  # a member that leaves is deregistered, drained, terminated; its replacement comes
+
 
 @dataclasses.dataclass(kw_only=True)
 class Regions:
@@ -49,6 +51,16 @@ class Regions:
         try:
             self.step()
         except Exception:  # the call that went before has succeeded
+            log.exception("the groups could not be moved on")
+
+    def settle(self, carry: Callable[[], None]) -> None:
+        """Move on what waited for the load balancers to hear, as long as something moves."""
+        try:
+            for _ in range(ROUNDS):
+                if not self.step():
+                    return
+                carry()
+        except Exception:  # as in `follow`
             log.exception("the groups could not be moved on")
 
     def step(self) -> bool:

@@ -295,12 +295,12 @@ def use_configuration(
 
 
 def check_template(ec2: Any, wanted: dict[str, Any]) -> None:
-    """Refuse a launch template, version or image that does not exist."""
+    """Refuse a launch template or version that does not exist; the rest is a dry launch's."""
+    given = {key: value for key, value in wanted.items() if value}
+    if ("LaunchTemplateId" in given) == ("LaunchTemplateName" in given):
+        return  # moto refuses neither and both
     try:
-        given = {key: value for key, value in wanted.items() if value}
-        version = ec2._get_template_from_args({"Version": "$Default", **given})  # noqa: SLF001  moto's only way to it
-        if image := version.image_id:
-            ec2_instances.check_image(ec2, image)
+        ec2._get_template_from_args({"Version": "$Default", **given})  # noqa: SLF001  moto's only way to it
     except EC2ClientError as missing:
         raise ValidationError(
             f"You must use a valid fully-formed launch template. {missing.message}"

@@ -110,7 +110,7 @@ def interfaces(template: Data, named: Data) -> Data:
 def devices(backend: Any, template: Data, image: str, named: Data) -> Data:
     """Return the block devices of a launch, for moto."""
     given = [*template.get("BlockDeviceMappings", []), *named.get("block_device_mappings", [])]
-    if not template.get("BlockDeviceMappings"):
+    if not template.get("BlockDeviceMappings") or image not in backend.amis:
         return {}
     ami = backend.amis[image]
     size = ami.block_device_mappings[0]["Ebs"]["VolumeSize"]
