@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check format lock bench moto-suites clean tools
+.PHONY: help demo test unit check format lock bench moto-suites strangers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -38,6 +38,10 @@ bench: $(STAMP) ## Measure; writes benchmarks/latest.json
 
 moto-suites: $(STAMP) ## moto's own tests of what we hook, compared with plain moto
 	$(BIN)/python tools/moto_suites.py
+
+strangers: $(STAMP) ## Terraform as others write it, on the local cloud: apply, plan, update, destroy
+	@tools/need terraform
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.strangers
 
 lock: ## Pin every dependency anew, with hashes
 	$(PYTHON) -m venv .build/uv && .build/uv/bin/pip install --quiet uv

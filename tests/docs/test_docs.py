@@ -124,6 +124,21 @@ def test_every_call_the_adapters_make_is_among_the_permissions_documented() -> N
     assert actions == documented
 
 
+def test_every_row_of_what_the_local_cloud_models_names_tests_that_exist() -> None:
+    table = (ROOT / "docs/local-cloud.md").read_text().partition("## What it models")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and ".py" in line]
+    named = [re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", row) for row in rows]
+    missing = [
+        f"{file}::{test}"
+        for row in named
+        for file, test in row
+        if f"def {test}" not in (ROOT / "tests" / file).read_text()
+    ]
+    assert missing == []
+    assert all(named)
+    assert len(rows) >= 60
+
+
 def test_no_file_holds_a_todo_or_names_a_machine() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607 - whichever git made this checkout

@@ -22,6 +22,8 @@ NEVER_CAME = (
     "Termination Reason: "
 )
 
+NOTICED = 20.0  # AWS's seconds from an instance's end to the health check that finds it
+
 
 def pending(group: Group, member: Member, world: World, now: float) -> bool:
     """Wait until EC2 runs the instance, then for its hooks, then bring it into service."""
@@ -95,13 +97,16 @@ def in_service(group: Group, member: Member, world: World, now: float) -> bool:
 
 
 # The grace period begins when the instance is InService; an instance that does not run is
-# unhealthy at once (User Guide, "Set the health check grace period").
+# unhealthy whatever the grace period (User Guide, "Set the health check grace period"), once
+# one of the periodic health checks has found it so (User Guide, "Health checks").
 def ailment(group: Group, member: Member, world: World, now: float) -> str:
     """Say what health check a member fails; nothing if it is well."""
     if processes.is_suspended(group, "HealthCheck"):
         return ""
     if world.state(member.instance_id) not in {"running", "pending"}:
-        return BY_EC2
+        member.down = now if member.down is None else member.down
+        return BY_EC2 if now - member.down >= world.scaled(NOTICED) else ""
+    member.down = None
     if not attachments.checks_balancers(group) or in_grace(group, member, world, now):
         return ""
     return BY_ELB if attachments.condemns(group, member, world) else ""

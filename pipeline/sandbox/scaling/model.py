@@ -79,6 +79,7 @@ class Member:
     activity: Activity | None = None
     in_service: float | None = None  # when it came into service
     unlisted: bool = False  # launched while AddToLoadBalancer was suspended
+    down: float | None = None  # since when EC2 has not been running it
     left: float | None = None  # when it began to leave its load balancers
     drained: bool = False
     ended: bool = False  # EC2 was told to terminate it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.sandbox.scaling import attachments, lifecycle, processes, requests
+from pipeline.sandbox.scaling import attachments, lifecycle, members, processes, requests
 from pipeline.sandbox.scaling import group as groups
 from pipeline.sandbox.scaling.model import Activity
 from pipeline.sandbox.scaling.refusals import RefusedRequestError
@@ -12,11 +12,11 @@ from pipeline.sandbox.scaling.world import LifecycleHook
 from tests.scaling_world import LAUNCHING, TERMINATING, Trial
 
 STOPPED = (
-    "At 2026-01-02T03:04:08Z an instance was taken out of service in response to an EC2 health "
+    "At 2026-01-02T03:04:28Z an instance was taken out of service in response to an EC2 health "
     "check indicating it has been terminated or stopped."
 )
 REPLACES = (
-    "At 2026-01-02T03:04:08Z an instance was launched in response to an unhealthy instance "
+    "At 2026-01-02T03:04:28Z an instance was launched in response to an unhealthy instance "
     "needing to be replaced."
 )
 
@@ -48,6 +48,7 @@ def test_a_member_that_does_not_run_is_replaced(state: str) -> None:
     trial.with_members(1)
     trial.world.states["i-1"] = state
     trial.step()
+    trial.step(members.NOTICED)
     assert trial.states()[-1] == "Pending"
     assert trial.members[-1].instance_id == "i-2"
     assert described(trial, -2).cause == STOPPED
@@ -61,6 +62,7 @@ def test_a_member_that_does_not_run_stays_while_a_process_is_suspended(process: 
     processes.suspend(trial.group, [process], trial.world.stamp())
     trial.world.states["i-1"] = "stopped"
     trial.step()
+    trial.step(members.NOTICED)
     assert trial.states() == ["InService"]
     healthy = process == "HealthCheck"
     assert trial.members[0].health_status == ("Healthy" if healthy else "Unhealthy")
@@ -236,7 +238,29 @@ def test_a_stopped_member_is_replaced_within_the_grace_period() -> None:
     trial.with_members(1)
     trial.world.states["i-1"] = "stopped"
     trial.step()
+    trial.step(members.NOTICED)
     assert trial.states() == ["Terminating", "Pending"]
+
+
+def test_a_member_that_does_not_run_is_noticed_by_the_next_health_check() -> None:
+    trial = Trial()
+    trial.with_members(1)
+    trial.world.states["i-1"] = "stopped"
+    trial.step()
+    trial.step(members.NOTICED - 1)
+    assert trial.states() == ["InService"]
+    trial.step(2)
+    assert trial.states() == ["Terminating", "Pending"]
+
+
+def test_a_member_that_runs_again_before_it_was_noticed_stays() -> None:
+    trial = Trial()
+    trial.with_members(1)
+    for state, seconds in (("stopped", members.NOTICED - 1), ("running", 1), ("stopped", 1)):
+        trial.world.states["i-1"] = state
+        trial.step()
+        trial.step(seconds)
+    assert trial.states() == ["InService"]
 
 
 def test_a_leaving_member_is_deregistered_and_drained_before_it_is_terminated() -> None:
