@@ -17,7 +17,7 @@ demo: $(STAMP) ## Bake the sample application and serve it on the local cloud; n
 
 test: check ## Everything: check, then all tests with real Packer and Terraform
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 --dist loadgroup
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2
 
 unit: $(STAMP) ## The tests that need neither Packer nor Terraform
 	$(BIN)/python -m pytest -n 2 tests/core tests/adapters tests/ui tests/cli tests/config tests/docs

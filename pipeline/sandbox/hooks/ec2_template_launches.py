@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Data = dict[str, Any]
-ROOT_SIZE = 8  # GiB of a volume of which nobody says how large it is
 
 # EC2 API Reference, RunInstances: parameters in the call override those of the template.
 # moto's name of a parameter -> the template's, where moto drops the template's.
@@ -114,13 +113,12 @@ def devices(backend: Any, template: Data, image: str, named: Data) -> Data:
         return {}
     ami = backend.amis[image]
     size = ami.block_device_mappings[0]["Ebs"]["VolumeSize"]
-    merged: dict[str, Data] = {
-        ami.root_device_name: {"VolumeSize": size, "DeleteOnTermination": True}
-    }
+    root = {"VolumeSize": size, "SnapshotId": ami.ebs_snapshot.id, "DeleteOnTermination": True}
+    merged: dict[str, Data] = {ami.root_device_name: root}
     for mapping in given:
         if "Ebs" in mapping:
             device = mapping["DeviceName"]
-            merged[device] = merged.get(device, {"VolumeSize": ROOT_SIZE}) | mapping["Ebs"]
+            merged[device] = merged.get(device, {}) | mapping["Ebs"]
     return {
         "block_device_mappings": [
             {"DeviceName": device, "Ebs": volume} for device, volume in merged.items()
