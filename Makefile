@@ -17,7 +17,7 @@ demo: $(STAMP) ## Bake the sample application and serve it on the local cloud; n
 
 test: check ## Everything: check, then all tests with real Packer and Terraform
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 4
 
 unit: $(STAMP) ## The tests that need neither Packer nor Terraform
 	$(BIN)/python -m pytest -n 2 tests/core tests/adapters tests/ui tests/cli tests/config tests/docs
@@ -33,8 +33,8 @@ format: $(STAMP) ## Format the code and mend what ruff can
 	$(BIN)/ruff format
 
 bench: $(STAMP) ## Measure; writes benchmarks/latest.json
-	@tools/need packer ssh
-	$(BIN)/python benchmarks/run.py
+	@tools/need packer ssh terraform
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m benchmarks.run
 
 moto-suites: $(STAMP) ## moto's own tests of what we hook, compared with plain moto
 	$(BIN)/python tools/moto_suites.py

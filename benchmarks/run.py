@@ -11,68 +11,26 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from statistics import median
 from typing import Any
 
+from benchmarks.figures import Figure, at_least, at_most, shown, timed
+from benchmarks.ground import PROGRAM, REPOSITORY, bench, command
+from benchmarks.traffic import traffic_figures
 from pipeline.adapters.packer_stream import StreamReader
 from pipeline.core.masking import Masker
-from pipeline.sandbox import control, exports
-from pipeline.sandbox.client import Client
-from pipeline.sandbox.home import Home
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-PROGRAM = str(Path(sys.executable).with_name("ami-pipeline"))
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "aiohttp", "asyncssh")
 GIGABYTE = 10**9
 MEBIBYTE = 1 << 20
 CHUNK = 1 << 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One measured value and what it should be; `goal` reads as `at most`, or `at least`."""
-
-    name: str
-    value: float
-    unit: str
-    goal: str
-    met: bool
-
-
-def at_most(name: str, value: float, unit: str, goal: float) -> Figure:
-    """Return a figure that should be small."""
-    return Figure(
-        name=name, value=round(value, 3), unit=unit, goal=f"<= {goal:g}", met=value <= goal
-    )
-
-
-def at_least(name: str, value: float, unit: str, goal: float) -> Figure:
-    """Return a figure that should be large."""
-    return Figure(
-        name=name, value=round(value, 3), unit=unit, goal=f">= {goal:g}", met=value >= goal
-    )
-
-
-def shown(name: str, value: float, unit: str) -> Figure:
-    """Return a figure that explains another."""
-    return Figure(name=name, value=round(value, 3), unit=unit, goal="", met=True)
-
-
-def timed(action: Callable[[], Any]) -> float:
-    """Return how many seconds an action took."""
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
 
 
 def in_turn(
@@ -84,15 +42,6 @@ def in_turn(
         second()
     times = [(timed(first), timed(second)) for _ in range(pairs)]
     return median(one for one, _ in times), median(two for _, two in times)
-
-
-def command(argv: Sequence[str], **how: Any) -> Callable[[], None]:
-    """Return an action that runs a command and fails with it."""
-
-    def run() -> None:
-        subprocess.run(argv, check=True, capture_output=True, **how)
-
-    return run
 
 
 def help_figures() -> Iterator[Figure]:
@@ -110,61 +59,6 @@ def help_figures() -> Iterator[Figure]:
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     yield at_most("heavy modules imported by --help", int(done.stderr), "modules", 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """A local cloud and a folder with the sample application."""
-
-    folder: Path
-    env: dict[str, str]
-    client: Client
-
-    def bake(self, version: str, *more: str) -> dict[str, Any]:
-        """Run our bake; return its document."""
-        done = subprocess.run(
-            [PROGRAM, "--output", "json", "bake", "--version", version, *more],
-            cwd=self.folder,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        document: dict[str, Any] = json.loads(done.stdout)
-        return document
-
-    def packer(self, source: str) -> None:
-        """Run the same `packer build` by hand, with what `sandbox env` exports."""
-        given = {
-            "app": "web",
-            "version": "1.0.0",
-            "ami_name": f"by-hand-{time.time_ns()}",
-            "region": "us-east-1",
-            "source_ami": source,
-            "manifest": str(self.folder / f"manifest-{time.time_ns()}.json"),
-        }
-        variables = [f"-var={name}={value}" for name, value in given.items()]
-        command(
-            ["packer", "build", "-machine-readable", *variables, "packer/app.pkr.hcl"],
-            cwd=self.folder,
-            env=self.env,
-        )()
-
-
-@contextmanager
-def bench(speed: float) -> Iterator[Bench]:
-    """Run a local cloud of this benchmark's own."""
-    with tempfile.TemporaryDirectory(prefix="ami-pipeline-bench-") as name:
-        home = Home(path=Path(name).resolve() / "cloud")
-        folder = Path(name) / "project"
-        shutil.copytree(REPOSITORY / "packer", folder / "packer")
-        shutil.copy(REPOSITORY / "pipeline.toml", folder)
-        state = control.up(home, port=0, speed=speed)
-        try:
-            env = {**os.environ, **exports.exports(state)}
-            yield Bench(folder=folder, env=env, client=Client(endpoint=state.endpoint))
-        finally:
-            control.down(home)
 
 
 def compared(speed: float, pairs: int, goal: float | None) -> Iterator[Figure]:
@@ -247,6 +141,7 @@ PARTS: tuple[tuple[str, Callable[[], Iterator[Figure]]], ...] = (
     ("--help", help_figures),
     ("unchanged bake", unchanged_figures),
     ("six bakes at once", six_at_once),
+    ("a load balancer while Terraform applies", traffic_figures),
     ("bake as fast as the local cloud goes", lambda: compared(1000, 9, None)),
     ("bake at AWS's pace", lambda: compared(1, 2, 1.10)),
 )

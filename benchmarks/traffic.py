@@ -1,238 +1,179 @@
-"""What one load balancer of the local cloud carries, alone and while the API is busy.
+"""What a load balancer of the local cloud carries while real Terraform applies.
 
-The plane runs in a process of its own, with moto's API server in threads beside it as in
-the local cloud (one interpreter, so one core's worth); two tiny programs, the clients of
-the load balancer and those of the API are other processes. Latency is open loop: counted
-from when a request was due, so that a plane that stands still is not spared the requests
-of that time. What one core carries is counted in the process's own seconds, which others
-do not disturb.
-Prints the figures as JSON, and as a table on stderr.
+Open loop: a request is sent when it is due, whatever became of those before, so a load
+balancer that stands still for a second is not spared that second's requests. The cloud's
+process, which is API and load balancer in one, is held to one core; Terraform, the
+instances and the load are on the others.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import dataclasses
-import json
+import base64
+import collections
+import gzip
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import quantiles
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import boto3
-from aiohttp import web
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import make_server
 
-from pipeline.sandbox.calls import Calls
-from pipeline.sandbox.clock import Clock
-from pipeline.sandbox.server import SWITCH_INTERVAL
-from pipeline.sandbox.traffic.plan import Balancer, Check, Forward, Listener, Member, Plan, Pool
-from pipeline.sandbox.traffic.plane import Plane
+from benchmarks.figures import Figure, at_least, at_most, shown
+from benchmarks.ground import REPOSITORY, bench
+from tests.load import load
 
-ADDRESS = "127.251.0.1"
-PORT, API = 8080, 8081
-PROGRAMS = (("127.251.0.2", 8080), ("127.251.0.3", 8080))
-URL = f"http://{ADDRESS}:{PORT}/"
-RATE = 300
-SECONDS = 8
-CLIENTS = 32
+if TYPE_CHECKING:
+    from benchmarks.ground import Bench
+
+RATE = 320
+SECONDS = 40
+SPEED = 60
+NAME = "load balancer while Terraform applies"
+
+APPLIED = """
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+variable "image" { type = string }
+variable "number" { type = number }
+resource "aws_launch_template" "applied" {
+  name          = "applied-${var.number}"
+  image_id      = var.image
+  instance_type = "t3.micro"
+}
+resource "aws_autoscaling_group" "applied" {
+  name                      = "applied-${var.number}"
+  availability_zones        = ["us-east-1a", "us-east-1b"]
+  min_size                  = 2
+  max_size                  = 2
+  wait_for_capacity_timeout = "0"
+  launch_template {
+    id      = aws_launch_template.applied.id
+    version = aws_launch_template.applied.latest_version
+  }
+}
+"""
+
+# The sample application as a service, in less than the 16 KB of user data.
+SERVING = """#!/bin/sh
+set -eu
+mkdir -p "${{ROOT:-}}/srv/web" "${{ROOT:-}}/etc/systemd/system"
+echo {program} | base64 -d | gunzip > "${{ROOT:-}}/srv/web/server.py"
+cat > "${{ROOT:-}}/etc/systemd/system/web.service" <<END
+[Service]
+Environment=INSTANCE_ADDRESS=$INSTANCE_ADDRESS PORT=8080
+ExecStart=/usr/bin/env python3 /srv/web/server.py
+Restart=always
+END
+systemctl daemon-reload
+systemctl enable --now web.service
+"""
 
 
-async def program(host: str, port: int) -> None:
-    """Answer every request with a few bytes."""
+def traffic_figures() -> Iterator[Figure]:
+    """Send requests at a steady rate while Terraform applies and destroys, again and again."""
+    with bench(SPEED) as here:
+        os.sched_setaffinity(here.pid, {0})
+        url, image = service(here)
+        applies = Applies(here, image)
+        applies.start()
+        with load(url, RATE) as under:
+            time.sleep(SECONDS)
+        applies.end()
+    took = [result.seconds * 1000 for result in under.results]
+    cuts = quantiles(took, n=100)
+    answers = collections.Counter(result.status for result in under.results)
+    sent = len(under.results) / SECONDS
+    yield at_least(f"{NAME}: requests", sent, "1/s", 300)
+    yield at_most(f"{NAME}: not answered 200", answers.total() - answers[200], "", 0)
+    yield shown(f"{NAME}: p50", cuts[49], "ms")
+    yield shown(f"{NAME}: p99", cuts[98], "ms")
+    yield shown(f"{NAME}: applies and destroys meanwhile", applies.done, "")
 
-    async def answer(_request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(text="hello")
 
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(web.Server(answer, access_log=None), host, port)
-    await server.serve_forever()
-
-
-async def cloud(interval: float) -> None:
-    """Run the plane, and moto's API beside it."""
-    sys.setswitchinterval(interval)
-    application = Calls(DomainDispatcherApplication(create_backend_app), threading.RLock())
-    api = make_server(ADDRESS, API, application, threaded=True, request_handler=MotoRequestHandler)
-    threading.Thread(target=api.serve_forever, daemon=True).start()
-    plane = Plane(loop=asyncio.get_running_loop(), clock=Clock())
-    plane.apply(plan())
-    await asyncio.Event().wait()
-
-
-def plan() -> Plan:
-    """Return one load balancer in front of the programs."""
-    members = tuple(
-        Member(id=f"i-{host}", port=port, address=host, zone="a") for host, port in PROGRAMS
+def service(here: Bench) -> tuple[str, str]:
+    """Put two instances behind a classic load balancer; return its URL and their image."""
+    ec2, elb = aws(here, "ec2"), aws(here, "elb")
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    source = (REPOSITORY / "packer/provision/app/server.py").read_bytes()
+    program = base64.b64encode(gzip.compress(source)).decode()
+    ids = [
+        instance["InstanceId"]
+        for instance in ec2.run_instances(
+            ImageId=image, MinCount=2, MaxCount=2, UserData=SERVING.format(program=program)
+        )["Instances"]
+    ]
+    listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
+    zones = ["us-east-1a", "us-east-1b"]
+    made = elb.create_load_balancer(
+        LoadBalancerName="web", Listeners=[listener], AvailabilityZones=zones
     )
-    pool = Pool(
-        key="pool",
-        kind="application",
-        check=Check(protocol="HTTP", port=0, interval=5.0),
-        members=members,
-        delay=300.0,
-        zones=frozenset({"a"}),
+    check = {"Target": "HTTP:8080/health", "Interval": 10, "Timeout": 5}
+    thresholds = {"HealthyThreshold": 2, "UnhealthyThreshold": 5}
+    elb.configure_health_check(LoadBalancerName="web", HealthCheck={**check, **thresholds})
+    ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": 1})
+    elb.register_instances_with_load_balancer(
+        LoadBalancerName="web", Instances=[{"InstanceId": id_} for id_ in ids]
     )
-    listener = Listener(port=PORT, protocol="HTTP", default=Forward(pools=(("pool", 1),)))
-    balancer = Balancer(
-        key="lb", name="lb", kind="application", address=ADDRESS, listeners=(listener,)
-    )
-    return Plan(balancers=(balancer,), pools=(pool,))
+    elb.get_waiter("instance_in_service").wait(LoadBalancerName="web", WaiterConfig={"Delay": 1})
+    time.sleep(1)  # every node of the load balancer knows by then
+    return f"http://{made['DNSName']}/", str(image)
 
 
-def caller() -> None:
-    """Call the API as fast as it answers."""
-    client = boto3.client(
-        "ec2",
-        region_name="us-east-1",
-        endpoint_url=f"http://{ADDRESS}:{API}",
-        aws_access_key_id="a",
-        aws_secret_access_key="b",  # noqa: S106  moto takes any
-    )
-    while True:
-        client.describe_images()
+class Applies(threading.Thread):
+    """Real Terraform, applying and destroying in turn until it is told to end."""
 
+    def __init__(self, here: Bench, image: str) -> None:
+        super().__init__()
+        self.done = 0
+        self._told = threading.Event()
+        self._folder = here.folder / "applied"
+        self._folder.mkdir()
+        (self._folder / "main.tf").write_text(APPLIED)
+        self._env = {**here.env, "TF_VAR_image": image}
+        self._terraform("init")
 
-@contextlib.contextmanager
-def running(*roles: tuple[str, ...]) -> Iterator[int]:
-    """Run parts of this script as processes; yield the id of the first."""
-    started = [subprocess.Popen([sys.executable, str(Path(__file__)), *role]) for role in roles]
-    try:
-        yield started[0].pid
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
+    def run(self) -> None:
+        """Apply and destroy."""
+        number = 0
+        while not self._told.is_set():
+            number += 1
+            for verb in ("apply", "destroy"):
+                self._terraform(verb, "-auto-approve", f"-var=number={number}")
+                self.done += 1
 
+    def end(self) -> None:
+        """Wait for the last one."""
+        self._told.set()
+        self.join()
 
-async def ready(session: aiohttp.ClientSession) -> None:
-    """Wait until both programs are healthy."""
-    deadline = time.monotonic() + 60
-    good = 0
-    while good < 20:  # noqa: PLR2004  in a row: no change is on its way any more
-        if time.monotonic() > deadline:
-            raise TimeoutError("the load balancer does not answer")
-        try:
-            async with session.get(URL) as answer:
-                good = good + 1 if answer.ok else 0
-        except aiohttp.ClientError:
-            good = 0
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(3)  # Delays.routing
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What came of some seconds of requests."""
-
-    p50: float
-    p99: float
-    lost: int
-    most: float  # requests per second, closed loop
-    core: float  # the same for each second that the plane's process ran
-
-
-def used(process: int) -> float:
-    """Return how many seconds a process has run."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-async def measure(plane: int) -> Measured:
-    """Send requests at a steady rate, then as many as come back."""
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        await ready(session)
-        took: list[float] = []
-        lost = 0
-
-        async def one(due: float) -> None:
-            nonlocal lost
-            try:
-                async with session.get(URL) as answer:
-                    await answer.read()
-                    lost += not answer.ok
-            except (aiohttp.ClientError, TimeoutError):
-                lost += 1
-            took.append(time.perf_counter() - due)
-
-        tasks = []
-        began = time.perf_counter()
-        for number in range(RATE * SECONDS):
-            due = began + number / RATE
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            tasks.append(asyncio.create_task(one(due)))
-        await asyncio.gather(*tasks)
-        cuts = quantiles(took, n=100)
-        end = time.perf_counter() + SECONDS
-        before, ran = len(took), used(plane)
-
-        async def client() -> None:
-            while time.perf_counter() < end:
-                await one(time.perf_counter())
-
-        await asyncio.gather(*(client() for _ in range(CLIENTS)))
-        done = len(took) - before
-        return Measured(
-            p50=cuts[49] * 1000,
-            p99=cuts[98] * 1000,
-            lost=lost,
-            most=done / SECONDS,
-            core=done / (used(plane) - ran),
+    def _terraform(self, *words: str) -> None:
+        subprocess.run(
+            ["terraform", *words, "-input=false"],
+            cwd=self._folder,
+            env=self._env,
+            capture_output=True,
+            check=True,
         )
 
 
-def figures(name: str, measured: Measured) -> Iterator[dict[str, object]]:
-    """Return the figures of one measurement as benchmarks/run.py writes them."""
-
-    def figure(
-        what: str, value: float, unit: str, want: str = "", *, met: bool = True
-    ) -> dict[str, object]:
-        text = f"load balancer{name}: {what}"
-        return {"name": text, "value": round(value, 3), "unit": unit, "goal": want, "met": met}
-
-    yield figure("most requests", measured.most, "1/s", f">= {RATE}", met=measured.most >= RATE)
-    yield figure("requests in a second of the process", measured.core, "1/s")
-    yield figure(f"p50 at {RATE}/s", measured.p50, "ms")
-    yield figure(f"p99 at {RATE}/s", measured.p99, "ms")
-    yield figure("requests lost", measured.lost, "", "<= 0", met=not measured.lost)
-
-
-def main() -> None:
-    """Measure alone, and with the API busy: as the interpreter switches, and as server.py asks."""
-    programs = tuple(("program", host, str(port)) for host, port in PROGRAMS)
-    found: list[dict[str, object]] = []
-    for name, interval, callers in (
-        ("", "0.005", 0),
-        (", API busy", "0.005", 2),
-        (f", API busy, switching after {SWITCH_INTERVAL * 1000:g} ms", str(SWITCH_INTERVAL), 2),
-    ):
-        print(f"measuring: load balancer{name}", file=sys.stderr, flush=True)
-        with running(("cloud", interval), *programs, *[("caller",)] * callers) as plane:
-            found += figures(name, asyncio.run(measure(plane)))
-    print(json.dumps(found, indent=2))
-    for figure in found:
-        print(f"{figure['name']:<60} {figure['value']:>10} {figure['unit']}", file=sys.stderr)
+def aws(here: Bench, service: str) -> Any:
+    """Return a client of a service of the local cloud."""
+    make: Any = boto3.client  # its stubs know services by literal name only
+    return make(
+        service,
+        region_name=here.env["AWS_REGION"],
+        endpoint_url=here.env["AWS_ENDPOINT_URL"],
+        aws_access_key_id=here.env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=here.env["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["program", host, port]:
-            asyncio.run(program(host, int(port)))
-        case ["cloud", interval]:
-            asyncio.run(cloud(float(interval)))
-        case ["caller"]:
-            caller()
-        case _:
-            main()
+    for figure in traffic_figures():
+        print(figure)

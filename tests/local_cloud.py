@@ -18,6 +18,7 @@ import botocore.config
 from pipeline.sandbox import control, exports
 from pipeline.sandbox.client import Client
 from pipeline.sandbox.home import Home, State
+from tests import nursery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,7 +112,7 @@ def base_image(cloud: Cloud, region: str) -> str:
 def start_cloud(home: Path, *, speed: float = 1000, isolation: str = "auto") -> Cloud:
     """Start a cloud of its own in `home`, on free ports."""
     where = Home(path=home.resolve())
-    state = control.up(where, port=0, speed=speed, isolation=isolation)
+    state = nursery.up(where, speed=speed, isolation=isolation)
     return Cloud(home=where, state=state)
 
 

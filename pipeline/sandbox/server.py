@@ -182,7 +182,7 @@ def api_server(
         request_handler=MotoRequestHandler,
         fd=api.fileno(),
     )
-    thread = threading.Thread(target=server.serve_forever, name="api", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="api", daemon=True)
     thread.start()
     return server, thread
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -20,10 +20,7 @@ from pipeline.core.errors import RefusedError
 from pipeline.sandbox import control, processes, sweep
 from pipeline.sandbox.home import MARKER, Home, default_home
 from tests import local_cloud
-from tests.local_cloud import eventually
-
-if TYPE_CHECKING:
-    from tests.local_cloud import Cloud
+from tests.local_cloud import Cloud, eventually
 
 SERVICE = "#!/bin/sh\n(setsid sleep 4321 &)\necho launched; exec sleep 4321\n"
 
@@ -37,6 +34,12 @@ def mounts(home: Home) -> list[str]:
     return sweep.mounts_below(home.path, Path("/proc/self/mountinfo").read_text())
 
 
+def started(folder: Path, isolation: str) -> Cloud:
+    """Start a cloud as a user does, in a process of its own from the beginning."""
+    home = Home(path=folder.resolve())
+    return Cloud(home=home, state=control.up(home, port=0, isolation=isolation, speed=1000))
+
+
 def with_a_running_instance(cloud: Cloud) -> None:
     instance = cloud.launch(UserData=SERVICE)["InstanceId"]
     eventually(lambda: "launched" in cloud.console(instance))
@@ -45,7 +48,7 @@ def with_a_running_instance(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("isolation", ["auto", "user-namespaces", "plain"])
 def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) -> None:
-    cloud = local_cloud.start_cloud(tmp_path / "cloud", isolation=isolation)
+    cloud = started(tmp_path / "cloud", isolation)
     with_a_running_instance(cloud)
     assert control.down(cloud.home)
     assert belongs(cloud.home) == []
@@ -56,7 +59,7 @@ def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) ->
 
 @pytest.mark.parametrize("isolation", ["auto", "plain"])
 def test_the_next_up_cleans_after_a_cloud_that_was_killed(tmp_path: Path, isolation: str) -> None:
-    killed = local_cloud.start_cloud(tmp_path / "cloud", isolation=isolation)
+    killed = started(tmp_path / "cloud", isolation)
     with_a_running_instance(killed)
     (old,) = killed.home.instances.iterdir()
     os.kill(killed.state.pid, signal.SIGKILL)

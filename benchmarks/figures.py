@@ -1,0 +1,45 @@
+"""What was measured, and what it should be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured value and what it should be; `goal` reads as `at most`, or `at least`."""
+
+    name: str
+    value: float
+    unit: str
+    goal: str
+    met: bool
+
+
+def at_most(name: str, value: float, unit: str, goal: float) -> Figure:
+    """Return a figure that should be small."""
+    return Figure(
+        name=name, value=round(value, 3), unit=unit, goal=f"<= {goal:g}", met=value <= goal
+    )
+
+
+def at_least(name: str, value: float, unit: str, goal: float) -> Figure:
+    """Return a figure that should be large."""
+    return Figure(
+        name=name, value=round(value, 3), unit=unit, goal=f">= {goal:g}", met=value >= goal
+    )
+
+
+def shown(name: str, value: float, unit: str) -> Figure:
+    """Return a figure that explains another."""
+    return Figure(name=name, value=round(value, 3), unit=unit, goal="", met=True)
+
+
+def timed(action: Callable[[], Any]) -> float:
+    """Return how many seconds an action took."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
