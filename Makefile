@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit check format lock bench moto-suites strangers clean
+.PHONY: help demo test e2e unit check format lock bench moto-suites strangers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -15,9 +15,13 @@ demo: $(STAMP) ## Bake the sample application and serve it on the local cloud; n
 	@tools/need packer ssh terraform
 	@TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.demo
 
-test: check ## Everything: check, then all tests with real Packer and Terraform
+test: check ## Check, then the tests with real Packer and Terraform, all but the long ones
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 4
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 3 -m "not long"
+
+e2e: $(STAMP) ## The long tests too: every test there is
+	@tools/need packer ssh terraform
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2
 
 unit: $(STAMP) ## The tests that need neither Packer nor Terraform
 	$(BIN)/python -m pytest -n 2 tests/core tests/adapters tests/ui tests/cli tests/config tests/docs

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BASE_IMAGE_OWNER = "amazon"
+BASE_IMAGE_NAME = "al2023-ami-2023.*-kernel-6.1-x86_64"
 WITHIN = 30.0
 
 
@@ -104,9 +105,10 @@ class Cloud:
 
 @functools.cache
 def base_image(cloud: Cloud, region: str) -> str:
-    """Return an image of Amazon's; asked once, for moto describes hundreds."""
-    found = cloud.aws("ec2", region).describe_images(Owners=[BASE_IMAGE_OWNER])["Images"]
-    return str(found[0]["ImageId"])
+    """Return an image of Amazon's, by name: moto describes a thousand in two seconds."""
+    named = [{"Name": "name", "Values": [BASE_IMAGE_NAME]}]
+    found = cloud.aws("ec2", region).describe_images(Owners=[BASE_IMAGE_OWNER], Filters=named)
+    return str(found["Images"][0]["ImageId"])
 
 
 def start_cloud(home: Path, *, speed: float = 1000, isolation: str = "auto") -> Cloud:

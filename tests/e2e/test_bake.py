@@ -89,6 +89,7 @@ def test_an_unchanged_bake_is_answered_without_a_build_in_five_calls(
     assert sum(call["calls"] for call in cloud.client.calls()) <= 5
 
 
+@pytest.mark.long
 def test_force_bakes_although_nothing_changed(project: Project) -> None:
     first = project.bake()
     assert project.bake("1.0.0", "--force").document["ami_id"] != first.document["ami_id"]
@@ -113,6 +114,7 @@ def test_a_secret_reaches_the_bake_and_nothing_that_is_printed_or_written(
         assert form.encode() not in everything
 
 
+@pytest.mark.long
 def test_copies_are_made_and_verified_in_every_region(project: Project, cloud: Cloud) -> None:
     project.edit("pipeline.toml", "[bake]\n", '[bake]\nregions = ["eu-west-1", "us-west-2"]\n')
     ran = project.bake()
@@ -125,6 +127,7 @@ def test_copies_are_made_and_verified_in_every_region(project: Project, cloud: C
         assert {"Key": "ami-pipeline:verdict", "Value": "good"} in images[0]["Tags"]
 
 
+@pytest.mark.long
 def test_one_image_for_each_environment_with_its_variables_baked_in(project: Project) -> None:
     project.edit(
         "pipeline.toml",
@@ -177,6 +180,7 @@ def test_an_old_json_template_that_names_its_own_image_works_as_it_stands(
     assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
 
 
+@pytest.mark.long
 def test_six_bakes_at_once_all_succeed_under_distinct_names(tmp_path: Path, cloud: Cloud) -> None:
     projects = [new_project(tmp_path / f"project{number}", cloud) for number in range(6)]
     with ThreadPoolExecutor(6) as pool:
@@ -186,12 +190,14 @@ def test_six_bakes_at_once_all_succeed_under_distinct_names(tmp_path: Path, clou
     assert len({one.document["ami_id"] for one in ran}) == 6
 
 
+@pytest.mark.long
 def test_two_bakes_of_one_project_at_once_leave_each_other_alone(project: Project) -> None:
     with ThreadPoolExecutor(2) as pool:
         ran = list(pool.map(lambda number: project.bake(f"1.0.{number}"), range(2)))
     assert [one.code for one in ran] == [0, 0], [one.err for one in ran]
 
 
+@pytest.mark.long
 def test_images_lists_what_was_baked_and_where_it_is_used(project: Project, cloud: Cloud) -> None:
     older = project.bake("1.0.0").document
     newer = project.bake("1.1.0").document
@@ -206,6 +212,7 @@ def test_images_lists_what_was_baked_and_where_it_is_used(project: Project, clou
     assert text.splitlines()[1].split()[:2] == [newer["ami_id"], "1.1.0"]
 
 
+@pytest.mark.long
 def test_the_store_may_be_a_prefix_of_a_bucket(project: Project, cloud: Cloud) -> None:
     cloud.aws("s3").create_bucket(Bucket="state-of-web")
     project.edit("pipeline.toml", "[bake]\n", '[state]\nurl = "s3://state-of-web/web"\n[bake]\n')
@@ -228,6 +235,7 @@ def test_ci_gets_the_image_in_its_own_way(project: Project, tmp_path: Path, how:
         assert dotenv.read_text().splitlines()[0] == f"AMI_ID={baked['ami_id']}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("isolation", ["user-namespaces", "plain"])
 def test_the_sample_template_bakes_and_serves_where_isolation_is_weaker(
     tmp_path: Path, isolation: str
@@ -239,6 +247,7 @@ def test_the_sample_template_bakes_and_serves_where_isolation_is_weaker(
         assert until(lambda: answer(f"http://{address}:8080/"))["version"] == "1.0.0"
 
 
+@pytest.mark.long
 def test_terraform_finds_the_image_by_the_tfvars_and_refuses_one_that_is_gone(
     project: Project, cloud: Cloud
 ) -> None:

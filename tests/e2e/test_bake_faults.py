@@ -68,6 +68,7 @@ def test_a_bake_longer_than_its_timeout_is_ended_and_cleaned_up(project: Project
     assert project.left_in_cloud() == NOTHING
 
 
+@pytest.mark.long
 def test_an_image_name_that_is_taken_says_so(project: Project) -> None:
     project.edit("packer/app.pkr.hcl", "ami_name        = var.ami_name", 'ami_name = "taken"')
     first = project.bake("1.0.0")
@@ -144,6 +145,7 @@ def test_a_missing_template_is_a_usage_error(project: Project) -> None:
     check(project.bake(), 2, "none.pkr.hcl")
 
 
+@pytest.mark.long
 def test_an_ami_that_does_not_become_available_is_removed(tmp_path: Path) -> None:
     with local_cloud.a_cloud(tmp_path / "cloud", speed=4) as slow:
         project = new_project(tmp_path / "project", slow)
@@ -260,6 +262,7 @@ def test_a_full_disk_under_the_log_ends_the_bake_and_leaves_nothing(project: Pro
     assert project.left_in_cloud() == NOTHING
 
 
+@pytest.mark.long
 def test_what_cannot_be_removed_is_told_and_removed_by_the_next_bake(
     project: Project, cloud: Cloud
 ) -> None:

@@ -22,5 +22,5 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 @pytest.fixture
 def unhurried(tmp_path: Path) -> Iterator[Cloud]:
     """A cloud slow enough that the states on the way can be seen."""
-    with local_cloud.a_cloud(tmp_path / "cloud", speed=12) as running:
+    with local_cloud.a_cloud(tmp_path / "cloud", speed=6) as running:
         yield running

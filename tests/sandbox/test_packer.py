@@ -58,6 +58,7 @@ def test_an_image_of_an_image_has_the_files_of_both(cloud: Cloud) -> None:
     assert (cloud.home.images / second / "opt/kept").read_text() == "from the first\n"
 
 
+@pytest.mark.long
 def test_six_bakes_at_once_succeed(cloud: Cloud) -> None:
     source = cloud.base_image()
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
@@ -90,6 +91,7 @@ def only(folder: Path) -> list[Path]:
     return entries if len(entries) == 1 else []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("isolation", ["plain", "user-namespaces"])
 def test_weaker_isolation_bakes_and_boots_the_same_template(tmp_path: Path, isolation: str) -> None:
     with local_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as weaker:
