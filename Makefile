@@ -9,7 +9,7 @@ STAMP := $(VENV)/installed
 .PHONY: help demo test e2e unit check format lock bench moto-suites strangers clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 demo: $(STAMP) ## Bake the sample application and serve it on the local cloud; no AWS account
 	@tools/need packer ssh terraform

@@ -27,6 +27,7 @@ def answer(url: str) -> Any:
         return None
 
 
+@pytest.mark.long
 def test_two_bakes_differ_by_the_file_that_changed_and_the_second_one_serves(
     project: Project, cloud: Cloud
 ) -> None:
@@ -165,6 +166,7 @@ JSON_TEMPLATE = {
 }
 
 
+@pytest.mark.long
 def test_an_old_json_template_that_names_its_own_image_works_as_it_stands(
     project: Project, cloud: Cloud
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_provisioner_that_fails_is_shown_by_its_last_lines(project: Project) -
     assert not (project.folder / "ami.auto.tfvars.json").exists()
 
 
+@pytest.mark.long
 def test_ssh_that_never_answers_ends_with_its_remedy(project: Project) -> None:
     project.edit("packer/app.pkr.hcl", 'ssh_timeout  = "5m"', 'ssh_timeout  = "3s"')
     project.extra = {"PKR_VAR_ssh_port": "1"}
@@ -60,6 +61,7 @@ def test_ssh_that_never_answers_ends_with_its_remedy(project: Project) -> None:
     assert project.left_in_cloud() == NOTHING
 
 
+@pytest.mark.long
 def test_a_bake_longer_than_its_timeout_is_ended_and_cleaned_up(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     project.edit("pipeline.toml", "[bake]\n", '[bake]\ntimeout = "4s"\ncancel_grace = "20s"\n')
@@ -230,6 +232,7 @@ def test_a_killed_tool_is_cleaned_up_after_by_the_next_bake(project: Project) ->
     assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
 
 
+@pytest.mark.long
 def test_an_image_that_a_cancelled_bake_left_complete_is_named_then_adopted(
     project: Project, cloud: Cloud
 ) -> None:
@@ -286,6 +289,7 @@ def test_throttling_is_waited_out(project: Project, cloud: Cloud) -> None:
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.long
 def test_a_tag_call_that_fails_after_its_effect_is_repeated(project: Project, cloud: Cloud) -> None:
     project.edit("packer/app.pkr.hcl", "  tags            = var.tags\n", "")
     project.edit("packer/app.pkr.hcl", "  snapshot_tags   = var.tags\n", "")

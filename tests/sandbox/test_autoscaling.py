@@ -100,7 +100,7 @@ def fleet(cloud: Cloud) -> Iterator[Fleet]:
 @pytest.fixture(scope="module")
 def unhurried_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A cloud slow enough that the states on the way can be seen."""
-    with local_cloud.a_cloud(tmp_path_factory.mktemp("unhurried"), speed=12) as running:
+    with local_cloud.a_cloud(tmp_path_factory.mktemp("unhurried"), speed=6) as running:
         yield running
 
 

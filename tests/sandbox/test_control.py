@@ -22,6 +22,7 @@ from pipeline.sandbox.home import MARKER, Home, default_home
 from tests import local_cloud
 from tests.local_cloud import Cloud, eventually
 
+OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in ("user-namespaces", "plain")]
 SERVICE = "#!/bin/sh\n(setsid sleep 4321 &)\necho launched; exec sleep 4321\n"
 
 
@@ -46,7 +47,7 @@ def with_a_running_instance(cloud: Cloud) -> None:
     assert belongs(cloud.home)
 
 
-@pytest.mark.parametrize("isolation", ["auto", "user-namespaces", "plain"])
+@pytest.mark.parametrize("isolation", ["auto", *OTHERS])
 def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) -> None:
     cloud = started(tmp_path / "cloud", isolation)
     with_a_running_instance(cloud)
@@ -57,7 +58,7 @@ def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) ->
     assert not control.down(cloud.home)
 
 
-@pytest.mark.parametrize("isolation", ["auto", "plain"])
+@pytest.mark.parametrize("isolation", ["auto", OTHERS[1]])
 def test_the_next_up_cleans_after_a_cloud_that_was_killed(tmp_path: Path, isolation: str) -> None:
     killed = started(tmp_path / "cloud", isolation)
     with_a_running_instance(killed)
@@ -76,6 +77,7 @@ def test_a_second_up_says_that_one_runs(cloud: Cloud) -> None:
         control.up(cloud.home, port=0)
 
 
+@pytest.mark.long
 def test_of_two_that_start_at_once_one_runs_and_one_is_refused(tmp_path: Path) -> None:
     home = Home(path=tmp_path / "cloud")
     argv = control.command(home, port=0, ssh_port=0, speed=1000, isolation="auto")

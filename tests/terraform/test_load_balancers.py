@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.terraform.conftest import Terraform
 
@@ -49,6 +51,7 @@ resource "aws_lb_target_group" "web" {
 """
 
 
+@pytest.mark.long
 def test_load_balancers_of_terraform_never_drift(terraform: Terraform) -> None:
     folder = terraform.folder / "balancers"
     folder.mkdir()
