@@ -59,6 +59,6 @@ clean: ## Remove what make made
 $(STAMP): requirements.lock pyproject.toml
 	@tools/need python PYTHON="$(PYTHON)"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

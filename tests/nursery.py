@@ -61,8 +61,15 @@ def mother() -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.nursery"], cwd=REPOSITORY, stdin=subprocess.PIPE, text=True
     )
-    atexit.register(process.terminate)
+    atexit.register(end, process)
     return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End the mother with the worker; her clouds were ended before."""
+    if process.stdin:
+        process.stdin.close()
+    process.wait()
 
 
 def bear() -> None:

@@ -224,6 +224,7 @@ def test_the_store_may_be_a_prefix_of_a_bucket(project: Project, cloud: Cloud) -
     assert [item["Key"] for item in listed] == [f"web/images/{ran.document['name']}.json"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["github", "gitlab"])
 def test_ci_gets_the_image_in_its_own_way(project: Project, tmp_path: Path, how: str) -> None:
     output, summary, dotenv = (tmp_path / name for name in ("output", "summary", "bake.env"))
