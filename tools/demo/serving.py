@@ -73,7 +73,7 @@ def put(release: Path, made: dict[str, Any], images: dict[str, str]) -> None:
 
 def attach(groups: Any, group: str, balancer: str) -> None:
     """Attach a group to the load balancer and wait until every member is healthy there."""
-    source = f"Identifier={balancer},Type=elb"
+    source = f"--traffic-sources Identifier={balancer},Type=elb"
     show(f"aws autoscaling attach-traffic-sources --auto-scaling-group-name {group} {source}")
     sources = [{"Identifier": balancer, "Type": "elb"}]
     groups.attach_traffic_sources(AutoScalingGroupName=group, TrafficSources=sources)

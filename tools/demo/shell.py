@@ -41,7 +41,7 @@ def pipeline(folder: Path, env: dict[str, str], *arguments: str, quiet: bool = F
 
 def terraform(folder: Path, env: dict[str, str], *arguments: str, quiet: bool = True) -> str:
     """Show a command of Terraform and run it; only its last line is shown unless it fails."""
-    show(f"terraform -chdir={folder.name} {shlex.join(arguments)}")
+    show(f"terraform -chdir={folder.parent.name}/{folder.name} {shlex.join(arguments)}")
     verb, *rest = arguments
     output = _run(["terraform", verb, "-no-color", *rest], folder, env, quiet=quiet)
     said = [
