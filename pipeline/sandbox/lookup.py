@@ -13,6 +13,7 @@ from moto.ec2.models import ec2_backends
 
 from pipeline.sandbox.hooks.ec2_instances import decoded
 from pipeline.sandbox.metadata import Facts
+from pipeline.sandbox.subjects import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,9 +47,8 @@ class Lookup:
 
 def instances() -> Iterator[Any]:
     """Yield every instance of every account and region."""
-    for regions in list(ec2_backends.values()):
-        for backend in list(regions.values()):
-            yield from backend.all_instances()
+    for backend in each(ec2_backends):
+        yield from backend.all_instances()
 
 
 def has_key(instance: Any, public: str) -> bool:

@@ -36,10 +36,10 @@ def test_a_classic_load_balancer_listens_for_each_of_its_ports(here: Hooked) -> 
     elb = here.classic()
     listener = {"Protocol": "TCP", "LoadBalancerPort": 443, "InstancePort": 8443}
     elb.create_load_balancer_listeners(LoadBalancerName="web", Listeners=[listener])
-    assert here.balancer.key == "elb:us-east-1:web"
+    assert here.balancer.key == "elb:123456789012:us-east-1:web"
     assert here.balancer.kind == "classic"
     assert here.balancer.address == "127.77.255.1"
-    whole = Forward(pools=(("elb:us-east-1:web", 1),))
+    whole = Forward(pools=(("elb:123456789012:us-east-1:web", 1),))
     assert here.balancer.listeners == (
         Listener(port=80, protocol="HTTP", default=whole, member_port=8080),
         Listener(port=443, protocol="TCP", default=whole, member_port=8443),
@@ -141,7 +141,7 @@ def test_load_balancers_of_the_same_name_in_two_regions_are_two(here: Hooked) ->
         LoadBalancerName="web", Listeners=listeners, AvailabilityZones=["eu-west-1a"]
     )
     keys = {balancer.key for balancer in here.plan.balancers}
-    assert keys == {"elb:us-east-1:web", "elb:eu-west-1:web"}
+    assert keys == {"elb:123456789012:us-east-1:web", "elb:123456789012:eu-west-1:web"}
     assert len({balancer.address for balancer in here.plan.balancers}) == 2
 
 

@@ -14,6 +14,7 @@ from tests.local_cloud import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.local_cloud import Cloud
 
@@ -158,15 +159,18 @@ def test_a_deregistered_target_drains_and_an_ordered_one_never_gets_healthy(
     eventually(lambda: states(cloud, pool) == {bad: "unhealthy"})
 
 
-def test_an_application_load_balancer_takes_requests_when_it_is_active(unhurried: Cloud) -> None:
-    elbv2, (arn, address) = unhurried.aws("elbv2"), application(unhurried, "web")
-    closed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
-    elbv2.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[closed])
+def test_an_application_load_balancer_takes_requests_when_it_is_active(tmp_path: Path) -> None:
+    with local_cloud.a_cloud(tmp_path / "cloud", speed=40) as cloud:  # two minutes: three seconds
+        elbv2, (arn, address) = cloud.aws("elbv2"), application(cloud, "web")
+        closed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
+        elbv2.create_listener(
+            LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[closed]
+        )
 
-    def state() -> str:
-        return str(elbv2.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"])
+        def state() -> str:
+            return str(elbv2.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"])
 
-    assert state() == "provisioning"
-    assert ask(address) == (0, "")
-    eventually(lambda: state() == "active")
-    eventually(lambda: ask(address) == (503, ""))
+        assert state() == "provisioning"
+        assert ask(address) == (0, "")
+        eventually(lambda: state() == "active")
+        eventually(lambda: ask(address) == (503, ""))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.sandbox.traffic.plan import State
     from tests.hooked import Hooked
 
-POOL = "elb:us-east-1:web"
+POOL = "elb:123456789012:us-east-1:web"
 NOWHERE = "i-00000000000000000"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from moto.core.models import DEFAULT_ACCOUNT_ID
-
 from pipeline.sandbox.balancers import members
 from pipeline.sandbox.traffic.plan import Balancer, Check, Forward, Listener, Pool
 
@@ -32,8 +30,7 @@ OF_THE_SESSION = 604800.0  # a cookie without expiry lives as long as the client
 
 def key(backend: Any, name: str) -> str:
     """Return the key of a load balancer and its pool."""
-    owner = "" if backend.account_id == DEFAULT_ACCOUNT_ID else f":{backend.account_id}"
-    return f"elb:{backend.region_name}:{name}{owner}"
+    return f"elb:{backend.account_id}:{backend.region_name}:{name}"
 
 
 def balancers(backend: Any) -> Iterator[Balancer]:

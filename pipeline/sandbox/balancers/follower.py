@@ -11,6 +11,7 @@ from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 
 from pipeline.sandbox.balancers import classic, members, version2
+from pipeline.sandbox.subjects import each
 from pipeline.sandbox.traffic.plan import Balancer, Plan, Pool
 
 if TYPE_CHECKING:
@@ -47,20 +48,14 @@ def read(answers: Callable[[str], Answers]) -> Plan:
     """Return what the models of every account and region come to."""
     balancers: list[Balancer] = []
     pools: list[Pool] = []
-    for backend in backends(elb_backends):
+    for backend in each(elb_backends):
         balancers += classic.balancers(backend)
         pools += classic.pools(backend, instances(backend), answers)
-    for backend in backends(elbv2_backends):
+    for backend in each(elbv2_backends):
         balancers += version2.balancers(backend)
         region = version2.Region(backend=backend, instances=instances(backend), answers=answers)
         pools += region.pools()
     return Plan(balancers=tuple(balancers), pools=tuple(pools))
-
-
-def backends(of_service: Any) -> Iterator[Any]:
-    """Yield the backend of every account and region that was used."""
-    for regions in list(of_service.values()):
-        yield from list(regions.values())
 
 
 def instances(backend: Any) -> dict[str, Any]:
@@ -73,9 +68,9 @@ def instances(backend: Any) -> dict[str, Any]:
 
 def tidy() -> None:
     """Let the models say what AWS's would after a change elsewhere."""
-    for backend in backends(elb_backends):
+    for backend in each(elb_backends):
         deregister_the_gone(backend)
-    for backend in backends(elbv2_backends):
+    for backend in each(elbv2_backends):
         drain_the_gone(backend)
         name_the_users(backend)
 
@@ -138,5 +133,5 @@ def address(network: Network) -> str:
 
 def everywhere(of_service: Any) -> Iterator[Any]:
     """Yield every load balancer of a service."""
-    for backend in backends(of_service):
+    for backend in each(of_service):
         yield from backend.load_balancers.values()

@@ -26,6 +26,11 @@ class Hook:
     instead: Callable[..., Any]  # (original, self, *arguments); original: None if moto has none
 
 
+def replace(owner: type, **instead: Callable[..., Any]) -> list[Hook]:
+    """Return the hooks of a class, each by the name of the method it replaces."""
+    return [Hook(owner=owner, name=name, instead=one) for name, one in instead.items()]
+
+
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
     """Put every hook in; return what takes them out again."""
     from pipeline.sandbox.balancers.follower import Follower  # noqa: PLC0415  moto is slow to import

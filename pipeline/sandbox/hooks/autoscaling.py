@@ -17,7 +17,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import EmptyResult
 
 from pipeline.sandbox.hooks import Hook, autoscaling_checks, autoscaling_fields
-from pipeline.sandbox.hooks.autoscaling_regions import answering
+from pipeline.sandbox.hooks.autoscaling_regions import answer
 from pipeline.sandbox.hooks.autoscaling_sources import attach_at_birth
 from pipeline.sandbox.scaling import attachments, capacity, processes, retries
 from pipeline.sandbox.scaling import group as groups
@@ -35,25 +35,32 @@ TEMPLATED = ("launch_config_name", "launch_template", "mixed_instances_policy")
 def hooks(regions: Regions) -> list[Hook]:
     """Return the hooks of groups."""
     here = GroupHooks(regions=regions)
-    backend, response, group = AutoScalingBackend, AutoScalingResponse, FakeAutoScalingGroup
-    replaced: list[tuple[type, str, Callable[..., Any]]] = [
-        (response, "create_auto_scaling_group", here.create_call),
-        (backend, "create_auto_scaling_group", here.create),
-        (response, "update_auto_scaling_group", here.update_call),
-        (backend, "update_auto_scaling_group", here.update),
-        (response, "delete_auto_scaling_group", here.delete_call),
-        (backend, "delete_auto_scaling_group", here.delete),
-        (response, "set_desired_capacity", here.set_desired_call),
-        (backend, "set_desired_capacity", here.set_desired),
-        (group, "set_desired_capacity", here.remember_desired),
-        (group, "suspended_processes", here.suspended_processes),
-        (backend, "suspend_processes", here.suspend),
-        (backend, "resume_processes", here.resume),
-        (backend, "update_attached_elbs", here.nothing),
-        (backend, "update_attached_target_groups", here.nothing),
-        (backend, "notify_terminate_instances", here.nothing),
+    return [
+        *answer(
+            AutoScalingResponse,
+            create_auto_scaling_group=here.create_call,
+            update_auto_scaling_group=here.update_call,
+            delete_auto_scaling_group=here.delete_call,
+            set_desired_capacity=here.set_desired_call,
+        ),
+        *answer(
+            AutoScalingBackend,
+            create_auto_scaling_group=here.create,
+            update_auto_scaling_group=here.update,
+            delete_auto_scaling_group=here.delete,
+            set_desired_capacity=here.set_desired,
+            suspend_processes=here.suspend,
+            resume_processes=here.resume,
+            update_attached_elbs=here.nothing,
+            update_attached_target_groups=here.nothing,
+            notify_terminate_instances=here.nothing,
+        ),
+        *answer(
+            FakeAutoScalingGroup,
+            set_desired_capacity=here.remember_desired,
+            suspended_processes=here.suspended_processes,
+        ),
     ]
-    return [Hook(owner=o, name=n, instead=answering(instead)) for o, n, instead in replaced]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from moto.core.responses import ActionResult
 
 from pipeline.sandbox.hooks import Hook
 from pipeline.sandbox.hooks.autoscaling_pages import page
-from pipeline.sandbox.hooks.autoscaling_regions import answering
+from pipeline.sandbox.hooks.autoscaling_regions import answer
 from pipeline.sandbox.scaling import activities, balance, lifecycle, processes
 
 if TYPE_CHECKING:
@@ -41,11 +41,8 @@ TYPES: dict[str, dict[str, Any]] = {
 def hooks(regions: Regions) -> list[Hook]:
     """Return the hooks of activities."""
     here = ActivityHooks(regions=regions)
-    owner = AutoScalingResponse
-    return [
-        Hook(owner=owner, name="describe_scaling_activities", instead=answering(here.describe)),
-        *(Hook(owner=owner, name=name, instead=telling(types)) for name, types in TYPES.items()),
-    ]
+    told = {name: telling(types) for name, types in TYPES.items()}
+    return answer(AutoScalingResponse, describe_scaling_activities=here.describe, **told)
 
 
 def telling(types: dict[str, Any]) -> Callable[..., ActionResult]:

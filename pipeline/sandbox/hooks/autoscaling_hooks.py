@@ -12,7 +12,7 @@ from moto.autoscaling.models import AutoScalingBackend, LifecycleHook
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 from pipeline.sandbox.hooks.autoscaling_groups import group_asked
 
 if TYPE_CHECKING:
@@ -32,11 +32,14 @@ OPTIONAL = {
 def hooks() -> list[Hook]:
     """Return the hooks of lifecycle hooks."""
     return [
-        Hook(owner=LifecycleHook, name="__init__", instead=begin),
-        Hook(owner=AutoScalingResponse, name="put_lifecycle_hook", instead=put),
-        Hook(owner=AutoScalingResponse, name="delete_lifecycle_hook", instead=delete),
-        Hook(owner=AutoScalingResponse, name="describe_lifecycle_hooks", instead=describe),
-        Hook(owner=AutoScalingBackend, name="describe_lifecycle_hooks", instead=of_group),
+        *replace(LifecycleHook, __init__=begin),
+        *replace(
+            AutoScalingResponse,
+            put_lifecycle_hook=put,
+            delete_lifecycle_hook=delete,
+            describe_lifecycle_hooks=describe,
+        ),
+        *replace(AutoScalingBackend, describe_lifecycle_hooks=of_group),
     ]
 
 

@@ -9,9 +9,9 @@ from moto.autoscaling.models import ASG_NAME_TAG, AutoScalingBackend
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 from pipeline.sandbox.hooks.autoscaling_pages import page
-from pipeline.sandbox.hooks.autoscaling_regions import answering
+from pipeline.sandbox.hooks.autoscaling_regions import answer
 from pipeline.sandbox.scaling import lifecycle, requests
 from pipeline.sandbox.scaling.model import Member
 from pipeline.sandbox.scaling.refusals import invalid
@@ -28,28 +28,21 @@ NAME = "AutoScalingGroupName"
 def hooks(regions: Regions) -> list[Hook]:
     """Return the hooks of members."""
     here = MemberHooks(regions=regions)
-    replaced: dict[str, Callable[..., Any]] = {
-        "describe_auto_scaling_instances": here.describe,
-        "terminate_instance_in_auto_scaling_group": here.terminate,
-        "detach_instances": here.detach,
-        "attach_instances": here.attach,
-        "enter_standby": here.enter_standby,
-        "exit_standby": here.exit_standby,
-        "set_instance_protection": here.protect,
-        "set_instance_health": here.judge,
-        "complete_lifecycle_action": here.complete,
-        "record_lifecycle_action_heartbeat": here.beat,
-    }
     return [
-        *(
-            Hook(owner=AutoScalingResponse, name=name, instead=answering(instead))
-            for name, instead in replaced.items()
+        *answer(
+            AutoScalingResponse,
+            describe_auto_scaling_instances=here.describe,
+            terminate_instance_in_auto_scaling_group=here.terminate,
+            detach_instances=here.detach,
+            attach_instances=here.attach,
+            enter_standby=here.enter_standby,
+            exit_standby=here.exit_standby,
+            set_instance_protection=here.protect,
+            set_instance_health=here.judge,
+            complete_lifecycle_action=here.complete,
+            record_lifecycle_action_heartbeat=here.beat,
         ),
-        Hook(
-            owner=AutoScalingBackend,
-            name="describe_auto_scaling_instances",
-            instead=here.members_of,
-        ),
+        *replace(AutoScalingBackend, describe_auto_scaling_instances=here.members_of),
     ]
 
 

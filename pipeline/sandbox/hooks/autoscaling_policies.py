@@ -15,7 +15,7 @@ from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 from pipeline.sandbox.hooks.autoscaling_groups import (
     group_asked,
     groups_asked,
@@ -51,16 +51,13 @@ LAST = "local_cloud_last_policy"  # when a simple policy last changed the group
 
 def hooks() -> list[Hook]:
     """Return the hooks of scaling policies."""
-    named: dict[str, Callable[..., Any]] = {
-        "put_scaling_policy": put,
-        "describe_policies": describe,
-        "delete_policy": delete,
-        "execute_policy": execute,
-    }
-    return [
-        Hook(owner=AutoScalingResponse, name=name, instead=instead)
-        for name, instead in named.items()
-    ]
+    return replace(
+        AutoScalingResponse,
+        put_scaling_policy=put,
+        describe_policies=describe,
+        delete_policy=delete,
+        execute_policy=execute,
+    )
 
 
 # PutScalingPolicy answers with PolicyARN and Alarms (EC2 Auto Scaling API Reference); moto

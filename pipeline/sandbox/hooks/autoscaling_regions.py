@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import autoscaling_backends
 
+from pipeline.sandbox.hooks import Hook, replace
 from pipeline.sandbox.hooks.autoscaling_world import MotoWorld
 from pipeline.sandbox.scaling.refusals import RefusedRequestError, invalid
 from pipeline.sandbox.scaling.region import Region
@@ -100,6 +101,11 @@ class Regions:
                 f"Instance Id not found - No managed instance found for instance ID: {instance}"
             )
         return found
+
+
+def answer(owner: type, **instead: Callable[..., Any]) -> list[Hook]:
+    """Return the hooks of a class whose refusals are to be errors of the API."""
+    return replace(owner, **{name: answering(one) for name, one in instead.items()})
 
 
 def answering(instead: Callable[..., Any]) -> Callable[..., Any]:

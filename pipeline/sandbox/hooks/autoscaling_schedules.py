@@ -17,7 +17,7 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 from pipeline.sandbox.hooks.autoscaling_groups import (
     group_asked,
     groups_asked,
@@ -44,17 +44,14 @@ BATCH = 50  # BatchPutScheduledUpdateGroupAction, BatchDeleteScheduledAction: at
 def hooks(cloud: Cloud) -> list[Hook]:
     """Return the hooks of scheduled actions, and have what is due carried out in time."""
     cloud.periodic.append(step)
-    named = {
-        "put_scheduled_update_group_action": put,
-        "batch_put_scheduled_update_group_action": put_many,
-        "describe_scheduled_actions": describe,
-        "delete_scheduled_action": delete,
-        "batch_delete_scheduled_action": delete_many,
-    }
-    return [
-        Hook(owner=AutoScalingResponse, name=name, instead=instead)
-        for name, instead in named.items()
-    ]
+    return replace(
+        AutoScalingResponse,
+        put_scheduled_update_group_action=put,
+        batch_put_scheduled_update_group_action=put_many,
+        describe_scheduled_actions=describe,
+        delete_scheduled_action=delete,
+        batch_delete_scheduled_action=delete_many,
+    )
 
 
 # PutScheduledUpdateGroupAction: creates or updates by group and name (EC2 Auto Scaling

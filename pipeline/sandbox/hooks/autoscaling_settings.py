@@ -13,7 +13,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError
 
-from pipeline.sandbox.hooks import Hook, ec2_instances
+from pipeline.sandbox.hooks import Hook, ec2_instances, replace
 from pipeline.sandbox.hooks.autoscaling_groups import group_asked, group_named, page
 from pipeline.sandbox.hooks.unanswered import refusal
 from pipeline.sandbox.scaling import settings
@@ -56,31 +56,28 @@ GROUPS_LIMIT, CONFIGURATIONS_LIMIT = 500, 200  # EC2 Auto Scaling User Guide, "Q
 
 def hooks() -> list[Hook]:
     """Return the hooks of everything here."""
-    answers: dict[str, Callable[..., Any]] = {
-        "enable_metrics_collection": enable_metrics,
-        "disable_metrics_collection": disable_metrics,
-        "describe_metric_collection_types": describe_metric_types,
-        "put_notification_configuration": put_notification,
-        "describe_notification_configurations": describe_notifications,
-        "delete_notification_configuration": delete_notification,
-        "describe_auto_scaling_notification_types": describe_notification_types,
-        "describe_account_limits": describe_limits,
-        "describe_tags": describe_tags,
-        "create_launch_configuration": create_configuration,
-        "delete_launch_configuration": delete_configuration,
-        "describe_launch_configurations": describe_configurations,
-        "describe_instance_refreshes": describe_refreshes,
-        "start_instance_refresh": start_refresh,
-        "cancel_instance_refresh": cancel_refresh,
-        "rollback_instance_refresh": cancel_refresh,
-    }
     return [
-        *(Hook(owner=AutoScalingResponse, name=name, instead=do) for name, do in answers.items()),
-        Hook(owner=AutoScalingBackend, name="create_or_update_tags", instead=put_tags),
-        Hook(owner=AutoScalingBackend, name="delete_tags", instead=delete_tags),
-        Hook(
-            owner=FakeAutoScalingGroup, name="_set_launch_configuration", instead=use_configuration
+        *replace(
+            AutoScalingResponse,
+            enable_metrics_collection=enable_metrics,
+            disable_metrics_collection=disable_metrics,
+            describe_metric_collection_types=describe_metric_types,
+            put_notification_configuration=put_notification,
+            describe_notification_configurations=describe_notifications,
+            delete_notification_configuration=delete_notification,
+            describe_auto_scaling_notification_types=describe_notification_types,
+            describe_account_limits=describe_limits,
+            describe_tags=describe_tags,
+            create_launch_configuration=create_configuration,
+            delete_launch_configuration=delete_configuration,
+            describe_launch_configurations=describe_configurations,
+            describe_instance_refreshes=describe_refreshes,
+            start_instance_refresh=start_refresh,
+            cancel_instance_refresh=cancel_refresh,
+            rollback_instance_refresh=cancel_refresh,
         ),
+        *replace(AutoScalingBackend, create_or_update_tags=put_tags, delete_tags=delete_tags),
+        *replace(FakeAutoScalingGroup, _set_launch_configuration=use_configuration),
     ]
 
 

@@ -14,7 +14,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from pipeline.sandbox.hooks import Hook, autoscaling_checks, autoscaling_fields
 from pipeline.sandbox.hooks.autoscaling_pages import page
-from pipeline.sandbox.hooks.autoscaling_regions import answering
+from pipeline.sandbox.hooks.autoscaling_regions import answer
 from pipeline.sandbox.scaling import attachments
 from pipeline.sandbox.scaling.refusals import invalid
 
@@ -30,21 +30,18 @@ CLASSIC, TARGETS = "LoadBalancerNames", "TargetGroupARNs"
 def hooks(regions: Regions) -> list[Hook]:
     """Return the hooks of traffic sources."""
     here = SourceHooks(regions=regions)
-    replaced: dict[str, Callable[..., Any]] = {
-        "attach_load_balancers": here.attach,
-        "attach_load_balancer_target_groups": here.attach,
-        "attach_traffic_sources": here.attach,
-        "detach_load_balancers": here.detach,
-        "detach_load_balancer_target_groups": here.detach,
-        "detach_traffic_sources": here.detach,
-        "describe_load_balancers": here.describe_load_balancers,
-        "describe_load_balancer_target_groups": here.describe_target_groups,
-        "describe_traffic_sources": here.describe_traffic_sources,
-    }
-    return [
-        Hook(owner=AutoScalingResponse, name=name, instead=answering(instead))
-        for name, instead in replaced.items()
-    ]
+    return answer(
+        AutoScalingResponse,
+        attach_load_balancers=here.attach,
+        attach_load_balancer_target_groups=here.attach,
+        attach_traffic_sources=here.attach,
+        detach_load_balancers=here.detach,
+        detach_load_balancer_target_groups=here.detach,
+        detach_traffic_sources=here.detach,
+        describe_load_balancers=here.describe_load_balancers,
+        describe_load_balancer_target_groups=here.describe_target_groups,
+        describe_traffic_sources=here.describe_traffic_sources,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.models import ASG_NAME_TAG
 
+from pipeline.sandbox.balancers import classic
 from pipeline.sandbox.hooks import autoscaling_launch
 from pipeline.sandbox.scaling.world import LaunchRefusedError, LifecycleHook, Place
 
@@ -151,7 +152,7 @@ class MotoWorld:
     def _ask(self, source: Source) -> dict[str, str]:
         pool = source.identifier
         if source.type == "elb":
-            pool = f"elb:{self.backend.region_name}:{source.identifier}"
+            pool = classic.key(self.backend, source.identifier)
         told = sorted(self.cloud.traffic.health(pool), key=lambda one: WORST_LAST.index(one.state))
         return {one.id: one.state for one in told}
 

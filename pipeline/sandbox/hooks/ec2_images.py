@@ -10,7 +10,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.responses.amis import AmisResponse
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +23,18 @@ def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
     """Return the hooks of images."""
     here = ImageHooks(cloud=cloud, lock=lock)
     return [
-        Hook(owner=Ami, name="__init__", instead=here.ami),
-        Hook(owner=Ami, name="block_device_mappings", instead=here.block_device_mappings),
-        Hook(owner=AmiBackend, name="create_image", instead=here.create_image),
-        Hook(owner=AmiBackend, name="copy_image", instead=here.copy_image),
-        Hook(owner=AmiBackend, name="deregister_image", instead=here.deregister_image),
-        Hook(owner=AmisResponse, name="copy_image", instead=here.copy_image_call),
-        Hook(owner=AmisResponse, name="deregister_image", instead=here.deregister_image_call),
+        *replace(Ami, __init__=here.ami, block_device_mappings=here.block_device_mappings),
+        *replace(
+            AmiBackend,
+            create_image=here.create_image,
+            copy_image=here.copy_image,
+            deregister_image=here.deregister_image,
+        ),
+        *replace(
+            AmisResponse,
+            copy_image=here.copy_image_call,
+            deregister_image=here.deregister_image_call,
+        ),
     ]
 
 

@@ -15,7 +15,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses.general import General
 
-from pipeline.sandbox.hooks import Hook, ec2_template_launches
+from pipeline.sandbox.hooks import Hook, ec2_template_launches, replace
 from pipeline.sandbox.machines import Birth
 
 if TYPE_CHECKING:
@@ -41,16 +41,22 @@ def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
     """Return the hooks of instances."""
     here = Instances(cloud=cloud, lock=lock)
     return [
-        Hook(owner=InstanceBackend, name="run_instances", instead=here.run_instances),
-        Hook(owner=InstanceBackend, name="start_instances", instead=here.start_instances),
-        Hook(owner=InstanceBackend, name="stop_instances", instead=here.stop_instances),
-        Hook(owner=Instance, name="start", instead=here.start),
-        Hook(owner=Instance, name="stop", instead=here.stop),
-        Hook(owner=Instance, name="reboot", instead=here.reboot),
-        Hook(owner=Instance, name="terminate", instead=here.terminate),
-        Hook(owner=Instance, name="instance_status", instead=here.instance_status),
-        Hook(owner=NetworkInterface, name="check_auto_public_ip", instead=here.public_address),
-        Hook(owner=General, name="get_console_output", instead=here.get_console_output),
+        *replace(
+            InstanceBackend,
+            run_instances=here.run_instances,
+            start_instances=here.start_instances,
+            stop_instances=here.stop_instances,
+        ),
+        *replace(
+            Instance,
+            start=here.start,
+            stop=here.stop,
+            reboot=here.reboot,
+            terminate=here.terminate,
+            instance_status=here.instance_status,
+        ),
+        *replace(NetworkInterface, check_auto_public_ip=here.public_address),
+        *replace(General, get_console_output=here.get_console_output),
     ]
 
 

@@ -22,7 +22,7 @@ from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBacke
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,28 +35,25 @@ FILTERS = {"image-id": "ImageId", "instance-type": "InstanceType", "kernel-id": 
 def hooks() -> list[Hook]:
     """Return the hooks of launch templates."""
     return [
-        Hook(owner=LaunchTemplate, name="create_version", instead=create_version),
-        Hook(owner=LaunchTemplate, name="get_version", instead=get_version),
-        Hook(owner=LaunchTemplate, name="default_version", instead=default_version),
-        Hook(owner=LaunchTemplateBackend, name="create_launch_template", instead=create),
-        Hook(owner=LaunchTemplateBackend, name="modify_launch_template", instead=modify),
-        Hook(owner=LaunchTemplateBackend, name="delete_launch_template", instead=delete),
-        Hook(owner=LaunchTemplateBackend, name="describe_launch_templates", instead=describe),
-        Hook(owner=LaunchTemplates, name="describe_launch_templates", instead=describe_call),
-        Hook(
-            owner=LaunchTemplates,
-            name="create_launch_template_version",
-            instead=create_version_call,
+        *replace(
+            LaunchTemplate,
+            create_version=create_version,
+            get_version=get_version,
+            default_version=default_version,
         ),
-        Hook(
-            owner=LaunchTemplates,
-            name="describe_launch_template_versions",
-            instead=describe_versions_call,
+        *replace(
+            LaunchTemplateBackend,
+            create_launch_template=create,
+            modify_launch_template=modify,
+            delete_launch_template=delete,
+            describe_launch_templates=describe,
         ),
-        Hook(
-            owner=LaunchTemplates,
-            name="delete_launch_template_versions",
-            instead=delete_versions_call,
+        *replace(
+            LaunchTemplates,
+            describe_launch_templates=describe_call,
+            create_launch_template_version=create_version_call,
+            describe_launch_template_versions=describe_versions_call,
+            delete_launch_template_versions=delete_versions_call,
         ),
     ]
 

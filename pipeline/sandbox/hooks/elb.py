@@ -12,7 +12,7 @@ from moto.elb.exceptions import ELBClientError, NoActiveLoadBalancerFoundError
 from moto.elb.models import ELBBackend, FakeHealthCheck, FakeListener, LoadBalancer
 
 from pipeline.sandbox.balancers import follower
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,35 +33,25 @@ def hooks(cloud: Cloud) -> list[Hook]:
     """Return the hooks of classic load balancers."""
     here = Classic(cloud=cloud)
     return [
-        Hook(owner=LoadBalancer, name="__init__", instead=here.balancer),
-        Hook(owner=FakeListener, name="instance_protocol", instead=here.instance_protocol),
-        Hook(owner=ELBBackend, name="create_load_balancer", instead=here.create),
-        Hook(owner=ELBBackend, name="get_load_balancer", instead=here.get),
-        Hook(owner=ELBBackend, name="create_load_balancer_listeners", instead=here.add_listeners),
-        Hook(
-            owner=ELBBackend, name="delete_load_balancer_listeners", instead=here.delete_listeners
+        *replace(LoadBalancer, __init__=here.balancer),
+        *replace(FakeListener, instance_protocol=here.instance_protocol),
+        *replace(
+            ELBBackend,
+            create_load_balancer=here.create,
+            get_load_balancer=here.get,
+            create_load_balancer_listeners=here.add_listeners,
+            delete_load_balancer_listeners=here.delete_listeners,
+            set_load_balancer_listener_ssl_certificate=here.set_certificate,
         ),
-        Hook(
-            owner=ELBBackend,
-            name="set_load_balancer_listener_ssl_certificate",
-            instead=here.set_certificate,
+        *replace(FakeHealthCheck, __init__=here.health_check),
+        *replace(
+            ELBBackend,
+            modify_load_balancer_attributes=here.modify_attributes,
+            enable_availability_zones_for_load_balancer=here.enable_zones,
+            disable_availability_zones_for_load_balancer=here.disable_zones,
+            attach_load_balancer_to_subnets=here.attach,
+            detach_load_balancer_from_subnets=here.detach,
         ),
-        Hook(owner=FakeHealthCheck, name="__init__", instead=here.health_check),
-        Hook(
-            owner=ELBBackend, name="modify_load_balancer_attributes", instead=here.modify_attributes
-        ),
-        Hook(
-            owner=ELBBackend,
-            name="enable_availability_zones_for_load_balancer",
-            instead=here.enable_zones,
-        ),
-        Hook(
-            owner=ELBBackend,
-            name="disable_availability_zones_for_load_balancer",
-            instead=here.disable_zones,
-        ),
-        Hook(owner=ELBBackend, name="attach_load_balancer_to_subnets", instead=here.attach),
-        Hook(owner=ELBBackend, name="detach_load_balancer_from_subnets", instead=here.detach),
     ]
 
 

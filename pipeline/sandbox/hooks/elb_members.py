@@ -14,7 +14,7 @@ from moto.elb.models import ELBBackend
 from moto.elb.responses import ELBResponse
 
 from pipeline.sandbox.balancers import classic
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 from pipeline.sandbox.hooks.elb import ec2_of
 
 if TYPE_CHECKING:
@@ -61,20 +61,18 @@ def hooks(cloud: Cloud) -> list[Hook]:
     """Return the hooks of the instances of classic load balancers."""
     here = ClassicMembers(cloud=cloud)
     return [
-        Hook(owner=ELBBackend, name="register_instances", instead=here.register),
-        Hook(owner=ELBBackend, name="deregister_instances", instead=here.deregister),
-        Hook(owner=ELBBackend, name="describe_instance_health", instead=here.health),
-        Hook(
-            owner=ELBResponse,
-            name="register_instances_with_load_balancer",
-            instead=here.register_call,
+        *replace(
+            ELBBackend,
+            register_instances=here.register,
+            deregister_instances=here.deregister,
+            describe_instance_health=here.health,
         ),
-        Hook(
-            owner=ELBResponse,
-            name="deregister_instances_from_load_balancer",
-            instead=here.deregister_call,
+        *replace(
+            ELBResponse,
+            register_instances_with_load_balancer=here.register_call,
+            deregister_instances_from_load_balancer=here.deregister_call,
+            describe_instance_health=here.health_call,
         ),
-        Hook(owner=ELBResponse, name="describe_instance_health", instead=here.health_call),
     ]
 
 

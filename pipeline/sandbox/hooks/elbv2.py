@@ -13,7 +13,7 @@ from moto.elbv2.exceptions import DuplicateListenerError, ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeListener, FakeLoadBalancer
 
 from pipeline.sandbox.balancers import follower, rules, version2
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,15 +30,17 @@ def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
     """Return the hooks of load balancers and listeners."""
     here = Version2(cloud=cloud, lock=lock)
     return [
-        Hook(owner=FakeLoadBalancer, name="__init__", instead=here.balancer),
-        Hook(owner=FakeLoadBalancer, name="activate", instead=here.activate),
-        Hook(owner=FakeListener, name="rules", instead=here.rules),
-        Hook(owner=ELBv2Backend, name="create_load_balancer", instead=here.create),
-        Hook(owner=ELBv2Backend, name="delete_load_balancer", instead=here.delete),
-        Hook(owner=ELBv2Backend, name="create_listener", instead=here.create_listener),
-        Hook(owner=ELBv2Backend, name="modify_listener", instead=here.modify_listener),
-        Hook(owner=ELBv2Backend, name="create_rule", instead=here.create_rule),
-        Hook(owner=ELBv2Backend, name="modify_rule", instead=here.modify_rule),
+        *replace(FakeLoadBalancer, __init__=here.balancer, activate=here.activate),
+        *replace(FakeListener, rules=here.rules),
+        *replace(
+            ELBv2Backend,
+            create_load_balancer=here.create,
+            delete_load_balancer=here.delete,
+            create_listener=here.create_listener,
+            modify_listener=here.modify_listener,
+            create_rule=here.create_rule,
+            modify_rule=here.modify_rule,
+        ),
     ]
 
 

@@ -9,7 +9,7 @@ from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError, 
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 from pipeline.sandbox.traffic.plan import Health
 
 if TYPE_CHECKING:
@@ -38,18 +38,18 @@ def hooks(cloud: Cloud) -> list[Hook]:
     """Return the hooks of target groups."""
     here = Targets(cloud=cloud)
     return [
-        Hook(owner=FakeTargetGroup, name="__init__", instead=here.group),
-        Hook(owner=FakeTargetGroup, name="register", instead=here.register),
-        Hook(owner=FakeTargetGroup, name="deregister", instead=here.deregister),
-        Hook(
-            owner=FakeTargetGroup, name="deregister_terminated_instances", instead=here.terminated
+        *replace(
+            FakeTargetGroup,
+            __init__=here.group,
+            register=here.register,
+            deregister=here.deregister,
+            deregister_terminated_instances=here.terminated,
         ),
-        Hook(owner=ELBV2Response, name="register_targets", instead=here.register_call),
-        Hook(owner=ELBv2Backend, name="describe_target_health", instead=here.health),
-        Hook(
-            owner=ELBv2Backend,
-            name="modify_target_group_attributes",
-            instead=here.modify_attributes,
+        *replace(ELBV2Response, register_targets=here.register_call),
+        *replace(
+            ELBv2Backend,
+            describe_target_health=here.health,
+            modify_target_group_attributes=here.modify_attributes,
         ),
     ]
 

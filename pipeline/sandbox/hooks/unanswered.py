@@ -13,7 +13,7 @@ from botocore.model import OperationNotFoundError
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
-from pipeline.sandbox.hooks import Hook
+from pipeline.sandbox.hooks import Hook, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,7 @@ class NotModelled(ServiceException):
 def hooks() -> list[Hook]:
     """Return the hooks of every call."""
     return [
-        Hook(owner=BaseResponse, name="parse_parameters", instead=parse_parameters),
-        Hook(owner=BaseResponse, name="call_action", instead=call_action),
+        *replace(BaseResponse, parse_parameters=parse_parameters, call_action=call_action),
     ]
 
 

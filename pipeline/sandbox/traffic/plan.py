@@ -44,7 +44,7 @@ class Member:
 class Pool:
     """A target group, or the instances of one classic load balancer."""
 
-    key: str  # ARN of the target group; "elb:REGION:NAME" of a classic load balancer
+    key: str  # ARN of the target group; "elb:ACCOUNT:REGION:NAME" of a classic load balancer
     kind: Kind
     check: Check
     members: tuple[Member, ...]

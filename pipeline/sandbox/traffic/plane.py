@@ -51,8 +51,6 @@ class Plane:
 
     def apply(self, plan: Plan) -> None:
         """Carry this from now on; the caller holds the API's lock, so one comes at a time."""
-        if plan == self._plan:
-            return
         self._plan = plan
         self.book.apply(plan.pools)
         self.loop.call_soon_threadsafe(self._wake)
