@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.core.deployment import Deployment, PhaseRun
+from pipeline.core.seen import Look
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Noted:
@@ -43,5 +46,63 @@ class BuildEnded:
     how: Literal["succeeded", "failed", "timed out", "was stopped"]
 
 
-Event = Noted | BuildStarted | StepBegan | BuildEnded
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentBegan:
+    """A deployment was recorded and begins; `phases` are the names of those to come."""
+
+    deployment: Deployment
+    phases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseBegan:
+    """A phase began; `limit` is the longest it may wait, in seconds."""
+
+    name: str
+    limit: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watched:
+    """One look in a phase: what was seen, and what is waited for, if anything."""
+
+    phase: str
+    waiting: str
+    look: Look
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseEnded:
+    """A phase ended after real seconds; `run.fault` says what went wrong, if anything."""
+
+    run: PhaseRun
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RollbackBegan:
+    """What was done is being undone because of `reason`; `phases` are those to come."""
+
+    reason: str
+    phases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentEnded:
+    """The deployment is over; `deployment.outcome` says how."""
+
+    deployment: Deployment
+
+
+Event = (
+    Noted
+    | BuildStarted
+    | StepBegan
+    | BuildEnded
+    | DeploymentBegan
+    | PhaseBegan
+    | Watched
+    | PhaseEnded
+    | RollbackBegan
+    | DeploymentEnded
+)
 Report = Callable[[Event], None]

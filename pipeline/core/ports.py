@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from pipeline.core.deployment import Hook
+from pipeline.core.environment import Environment
+from pipeline.core.fleet import Release
+from pipeline.core.guard import Plan
 from pipeline.core.model import BakeRequest, BuildReport, Image, Seen, Source, Template, Traces
+from pipeline.core.seen import Balancer, Look
 
 
 class Baker(Protocol):
@@ -92,3 +97,99 @@ class Workplace(Protocol):
 
     def claim(self, bake: str) -> AbstractContextManager[None]:
         """Let other runs see that this bake is alive while the block lasts."""
+
+
+class Groups(Protocol):
+    """Auto Scaling groups: who serves and how many. None is made or deleted here."""
+
+    def look(
+        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+    ) -> Look:
+        """Return these groups, these balancers' targets, the newest activities of some groups.
+
+        One call for each API; what cannot be read is in `unreadable`, nothing is raised for it.
+        """
+
+    def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
+        """Have the group serve; what is attached already is no error."""
+
+    def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
+        """Have the group serve no more; its members drain. What is not attached is no error."""
+
+    def resize(
+        self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
+    ) -> None:
+        """Set what is not None."""
+
+    def evidence(self, group: str, look: Look) -> str:
+        """Return all there is to read about a group that failed, in AWS's words."""
+
+
+class Resources(Protocol):
+    """Terraform: which server groups exist."""
+
+    def plan(
+        self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
+    ) -> Plan:
+        """Plan exactly these releases; refuse a plan that does more than these creates, deletes.
+
+        Raises RefusedError with what else it would do; nothing was changed then.
+        """
+
+    def apply(self, plan: Plan) -> None:
+        """Apply a plan as it was saved; raises FailedError with Terraform's words."""
+
+    def adopt(self, wanted: Sequence[Release]) -> None:
+        """Bring what exists under these releases' names but not in the state into the state."""
+
+
+class Hooks(Protocol):
+    """The environment's verify commands."""
+
+    def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
+        """Run one with these facts in its environment; raises FailedError with its words."""
+
+
+class Alarms(Protocol):
+    """CloudWatch alarms by name."""
+
+    def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return one line for each that is in ALARM."""
+
+
+class Ledger(Protocol):
+    """The document and the journals of one environment, written under the lease we hold."""
+
+    def read(self) -> Environment:
+        """Return the document as last read or written."""
+
+    def update(self, change: Callable[[Environment], Environment]) -> Environment:
+        """Write what `change` makes of the document; raises LeaseHeldError once the lease is lost."""
+
+    def intend(self, step: str, **facts: Any) -> None:
+        """Append an intent to the deployment's journal, durable before this returns."""
+
+    def done(self, step: str, **facts: Any) -> None:
+        """Append a result."""
+
+    def keep(self, name: str, text: str) -> str:
+        """Keep a file of the deployment, such as its evidence; return where a person finds it."""
+
+
+class Pace(Protocol):
+    """Time and signals. `now` and `sleep` are in the cloud's seconds, `clock` in real ones."""
+
+    def now(self) -> float:
+        """Return seconds that only grow, as fast as the cloud's delays pass."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises KeyboardInterrupt once a signal has come that nobody has answered."""
+
+    def clock(self) -> float:
+        """Return real seconds that only grow."""
+
+    def today(self) -> str:
+        """Return the time, UTC, ISO 8601."""
+
+    def answer_signals(self) -> None:
+        """Take the signals that came so far as answered: the next one is another."""
