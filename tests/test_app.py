@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import Application, Options
+from pipeline.app.baking import request_of, secrets_of
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.model import BakeRequest, Source
 
@@ -38,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def asked(options: Options) -> BakeRequest:
     app = Application.start(options, lambda _: None)
     wanted = app.settings.bake_for(options.environment or None)
-    return app._request(options, wanted, app._secrets(wanted))
+    return request_of(app, options, wanted, secrets_of(app, wanted))
 
 
 def test_configuration_and_command_line_become_one_request(folder: Path) -> None:

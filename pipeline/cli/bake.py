@@ -37,6 +37,7 @@ def bake(
     Where nothing changed since a good image was baked, that image is the result.
     """
     from pipeline.app import Application, Options
+    from pipeline.app.baking import bake as run_bake
     from pipeline.ui.progress import progress
     from pipeline.ui.results import as_json, bake_document, bake_text
 
@@ -48,5 +49,5 @@ def bake(
         dotenv=dotenv,
     )
     with progress(sys.stderr, live=context.live) as report:
-        result = Application.start(options, report).bake(options)
+        result = run_bake(Application.start(options, report), options)
     click.echo(as_json(bake_document(result)) if context.json else bake_text(result))

@@ -71,12 +71,13 @@ def terraform(context: Context, environment: str, with_check: bool) -> None:
     and give the outputs of the contract (docs/terraform.md): --check says whether it does.
     """
     from pipeline.app import Application, Options
+    from pipeline.app.roots import root_module
     from pipeline.ui.progress import PlainProgress
     from pipeline.ui.results import as_json, root_document, root_text
 
     options = Options(config=context.config)
     app = Application.start(options, PlainProgress(sys.stderr).report)
-    result = app.root_module(environment, check=with_check)
+    result = root_module(app, environment, check=with_check)
     click.echo(as_json(root_document(result)) if context.json else root_text(result))
 
 

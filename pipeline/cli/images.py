@@ -20,11 +20,12 @@ def images(context: Context) -> None:
     from datetime import UTC, datetime
 
     from pipeline.app import Application, Options
+    from pipeline.app.baking import images as list_images
     from pipeline.ui.progress import PlainProgress
     from pipeline.ui.results import as_json, images_document, images_text
 
     options = Options(config=context.config)
     app = Application.start(options, PlainProgress(sys.stderr).report)
-    listed = app.images()
+    listed = list_images(app)
     text = images_text(listed, datetime.now(UTC), app.settings.bake.keep)
     click.echo(as_json(images_document(listed)) if context.json else text)

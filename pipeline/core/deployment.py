@@ -105,7 +105,8 @@ class Deployment:
     `green` is the release that is to serve (for a rollback too: the one gone back to), `blue` the
     one that served when it began, empty where none did. `began` and `ended` are UTC, ISO 8601;
     `ended` and `outcome` are empty while it runs. `minimum` is what green's group gets back at
-    the end. `keep_failed` leaves a failed green dark for a look.
+    the end. `keep_failed` leaves a failed green dark for a look. `warm` marks a rollback to a
+    group that was still there.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Deployment:
     minimum: int = 0
     phase: str = ""
     keep_failed: bool = False
+    warm: bool = False
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""

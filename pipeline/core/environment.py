@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from pipeline.core.deployment import Deployment, Runner
+from pipeline.core.deployment import Deployment, Result, Runner
 from pipeline.core.fleet import Release
 from pipeline.core.model import NO_ITEMS
+
+REMEMBERED = 50
+"""Releases that served once, kept in the document for a rollback; the history knows them all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +37,8 @@ class Kept:
     """A release that has a server group; `warm_until` is set while it is kept for a rollback.
 
     `warm_until` is UTC, ISO 8601, `next` for until the next promotion, or empty. `failed` marks
-    one whose deployment failed and that was left dark for a look.
+    one whose deployment failed and that was left dark for a look. `made` says that Terraform
+    reported its group made; until then a part of it may exist that the state does not know.
     """
 
     release: Release
@@ -42,6 +47,7 @@ class Kept:
     since: str = ""
     warm_until: str = ""
     failed: bool = False
+    made: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +88,46 @@ class Environment:
         kept = (name for name in sorted(self.releases, reverse=True) if name != self.serving)
         return tuple(name for name in kept if not self.releases[name].failed)
 
+    def begun(self, deployment: Deployment, green: Kept | None = None) -> Environment:
+        """Return the document at the beginning of a deployment; `green` is a release of its own."""
+        document = self.with_release(green) if green else self
+        following = max(self.next, green.release.number + 1) if green else self.next
+        return replace(document, deployment=deployment, next=following)
+
+    def promoted(self, deployment: Deployment, *, keep: float | None, today: str) -> Environment:
+        """Return the document once green serves in the place of blue, which stays for a rollback.
+
+        `keep` is for how long, as in Policy. Repeating it changes nothing.
+        """
+        if self.serving == deployment.green:
+            return self
+        green = replace(self.releases[deployment.green], warm_until="", since=today)
+        document = replace(self.with_release(green), serving=deployment.green)
+        blue = self.releases.get(deployment.blue)
+        if blue is None:
+            return document
+        until = "next" if keep is None else _later(today, keep)
+        past = Past(
+            release=blue.release.name,
+            ami_id=blue.release.ami_id,
+            image_name=blue.image_name,
+            version=blue.version,
+            until=today,
+        )
+        left = tuple(each for each in self.past if each.release != deployment.green)
+        document = document.with_release(replace(blue, warm_until=until))
+        return replace(document, past=(past, *left)[:REMEMBERED])
+
+    def closed(self, deployment: Deployment) -> Environment:
+        """Return the document after a deployment; one that was stranded stays in it."""
+        outcome = deployment.outcome
+        if outcome and outcome.result is Result.STRANDED:
+            return replace(self, deployment=deployment)
+        green = self.releases.get(deployment.green)
+        if green and deployment.green != self.serving:
+            return replace(self.with_release(replace(green, failed=True)), deployment=None)
+        return replace(self, deployment=None)
+
     def with_release(self, kept: Kept) -> Environment:
         """Return the document with a release that has a group."""
         return replace(self, releases={**self.releases, kept.release.name: kept})
@@ -90,3 +136,7 @@ class Environment:
         """Return the document without the groups of these releases."""
         left = {name: kept for name, kept in self.releases.items() if name not in names}
         return replace(self, releases=left)
+
+
+def _later(today: str, seconds: float) -> str:
+    return (datetime.fromisoformat(today) + timedelta(seconds=seconds)).isoformat()

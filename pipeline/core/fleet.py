@@ -37,7 +37,7 @@ class Release:
 
     def group(self, app: str, environment: str) -> str:
         """Return the name of its server group and launch template: `web-production-r000124`."""
-        return f"{app}-{environment}-{self.name}"
+        return group_name(app, environment, self.name)
 
     def wanted(self) -> dict[str, Any]:
         """Return what the module is told of it: the contract's attributes (core/contract.py)."""
@@ -49,3 +49,8 @@ class Release:
             "desired_capacity": self.size.desired,
             "facts": dict(self.facts),
         }
+
+
+def group_name(app: str, environment: str, release: str) -> str:
+    """Return the name of a release's server group and launch template in AWS."""
+    return f"{app}-{environment}-{release}"

@@ -25,6 +25,7 @@ class Verdict(StrEnum):
 
     BAKING = "baking"
     GOOD = "good"
+    QUARANTINED = "quarantined"
     BAD = "bad"
     LEFT = "left"
     GONE = "gone"

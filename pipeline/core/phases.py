@@ -1,7 +1,8 @@
 """The whole deployment on one screen: each phase's fleet, what it waits for, what a fault means.
 
 `promotion()` and `rollback()` are read by the deployer, which performs them, by `--plan`, which
-prints them, and by the tests, which sweep them. Nothing else decides what comes next.
+prints them, and by the tests, which sweep them. Nothing else decides what comes next. Types of
+the table are built by position, so that it can be read as one.
 """
 
 from __future__ import annotations
@@ -35,21 +36,21 @@ class Fleet:
         return replace(self, serving=self.serving | {release}, dark=self.dark - {release})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Booted:
     """Every member of the group is InService on its launch template version."""
 
     release: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Verified:
     """The environment's verify hooks passed."""
 
     release: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Serving:
     """Every member is healthy in every load balancer, some looks in a row.
 
@@ -60,22 +61,26 @@ class Serving:
     least: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Steady:
-    """Still so after a pause of the environment's (`soak` or `bake_in`), alarms quiet."""
+    """Still so after a pause of the environment's (`soak` or `bake_in`), alarms quiet.
+
+    `least` as for `Serving`.
+    """
 
     release: str
     pause: str
+    least: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Drained:
     """No member of the group is a target any more."""
 
     release: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The groups are no more."""
 
@@ -85,7 +90,7 @@ class Gone:
 Until = Booted | Verified | Serving | Steady | Drained | Gone
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Phase:
     """One step: the fleet it wants, what it waits for, what a fault in it means."""
 
@@ -93,6 +98,9 @@ class Phase:
     want: Fleet
     until: Until
     on_fault: Recovery
+
+
+_ROLL_BACK, _HOLD = Recovery.ROLL_BACK, Recovery.HOLD
 
 
 def promotion(
@@ -103,39 +111,40 @@ def promotion(
     `warm` are dark groups of earlier deployments: they stay until green is in service, for
     they are what a rollback of blue would need. `keep` leaves blue warm for a rollback of green.
     """
-    spare = frozenset(warm)
-    blues = frozenset({blue} - {""})
-    kept = blues if keep else frozenset[str]()
+    blues, spare = frozenset({blue} - {""}), frozenset(warm)
     beside = Fleet(serving=blues, dark=spare | {green})
     both = beside.serve(green)
     over = Fleet(serving=frozenset({green}), dark=spare | blues)
-    end = Fleet(serving=frozenset({green}), dark=kept)
-    back, hold = Recovery.ROLL_BACK, Recovery.HOLD
+    end = Fleet(serving=frozenset({green}), dark=blues if keep else frozenset())
+    # fmt: off
     table = [
-        Phase(name="launch", want=beside, until=Booted(release=green), on_fault=back),
-        Phase(name="verify", want=beside, until=Verified(release=green), on_fault=back),
-        Phase(name="attach", want=both, until=Serving(release=green, least=blue), on_fault=back),
-        Phase(name="soak", want=both, until=Steady(release=green, pause="soak"), on_fault=back),
-        Phase(name="drain", want=over, until=Drained(release=blue), on_fault=back),
-        Phase(
-            name="bake-in", want=over, until=Steady(release=green, pause="bake_in"), on_fault=back
-        ),
-        Phase(name="retire", want=end, until=Gone(releases=over.all - end.all), on_fault=hold),
+        Phase("launch",  beside, Booted(green),                   _ROLL_BACK),
+        Phase("verify",  beside, Verified(green),                 _ROLL_BACK),
+        Phase("attach",  both,   Serving(green, least=blue),      _ROLL_BACK),
+        Phase("soak",    both,   Steady(green, "soak", blue),     _ROLL_BACK),
+        Phase("drain",   over,   Drained(blue),                   _ROLL_BACK),
+        Phase("bake-in", over,   Steady(green, "bake_in"),        _ROLL_BACK),
+        Phase("retire",  end,    Gone(over.all - end.all),        _HOLD),
     ]
+    # fmt: on
     return [phase for phase in table if blue or phase.name not in {"drain", "bake-in"}]
 
 
 def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
-    """Return the phases from any fleet on the way of a promotion back to `blue` without `green`."""
+    """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
+
+    Blue's size is raised to green's only where it did not serve: a group that serves is not ours
+    to resize.
+    """
+    least = green if blue not in fleet.serving else ""
     restored = fleet.serve(blue) if blue else fleet
     alone = replace(restored, serving=restored.serving - {green}, dark=restored.dark | {green})
     end = replace(alone, dark=alone.dark - {green})
-    hold = Recovery.HOLD
-    restore = Phase(
-        name="restore", want=restored, until=Serving(release=blue, least=green), on_fault=hold
-    )
-    return [
-        *([restore] if blue else []),
-        Phase(name="withdraw", want=alone, until=Drained(release=green), on_fault=hold),
-        Phase(name="remove", want=end, until=Gone(releases=frozenset({green})), on_fault=hold),
+    # fmt: off
+    table = [
+        Phase("restore",  restored, Serving(blue, least=least),     _HOLD),
+        Phase("withdraw", alone,    Drained(green),                 _HOLD),
+        Phase("remove",   end,      Gone(frozenset({green})),       _HOLD),
     ]
+    # fmt: on
+    return [phase for phase in table if blue or phase.name != "restore"]

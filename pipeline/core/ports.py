@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from pipeline.core.deployment import Hook
+from pipeline.core.deployment import Deployment, Hook
 from pipeline.core.environment import Environment
 from pipeline.core.fleet import Release
 from pipeline.core.guard import Plan
@@ -121,6 +121,9 @@ class Groups(Protocol):
     ) -> None:
         """Set what is not None."""
 
+    def addresses(self, group: str) -> tuple[str, ...]:
+        """Return the private addresses of the group's members."""
+
     def evidence(self, group: str, look: Look) -> str:
         """Return all there is to read about a group that failed, in AWS's words."""
 
@@ -164,13 +167,16 @@ class Ledger(Protocol):
         """Return the document as last read or written."""
 
     def update(self, change: Callable[[Environment], Environment]) -> Environment:
-        """Write what `change` makes of the document; raises LeaseHeldError once the lease is lost."""
+        """Write what `change` makes of the document; LeaseHeldError once the lease is lost."""
 
     def intend(self, step: str, **facts: Any) -> None:
         """Append an intent to the deployment's journal, durable before this returns."""
 
     def done(self, step: str, **facts: Any) -> None:
         """Append a result."""
+
+    def record(self, deployment: Deployment) -> None:
+        """Write the deployment's own record as it stands."""
 
     def keep(self, name: str, text: str) -> str:
         """Keep a file of the deployment, such as its evidence; return where a person finds it."""

@@ -1,0 +1,123 @@
+"""What every command works with: the configuration, the environment, signals, and the state.
+
+The composition root begins here: adapters that more than one command needs are made here, the
+others by the module of their command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import config
+from pipeline.adapters.aws import Clients
+from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.root_module import shipped_module
+from pipeline.adapters.store import Store, open_store
+from pipeline.adapters.terraform import Terraform
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.events import Report
+from pipeline.core.root import Bucket, Root
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line said; empty where it said nothing."""
+
+    config: str | None = None
+    environment: str = ""
+    version: str = ""
+    force: bool = False
+    dotenv: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """Everything a command needs, made once for each run."""
+
+    settings: config.Settings
+    environ: Mapping[str, str]
+    interrupts: Interrupts
+    report: Report
+
+    @classmethod
+    def start(cls, options: Options, report: Report) -> Application:
+        """Take over the signals and read the configuration; raises ConfigurationError."""
+        interrupts = Interrupts()
+        interrupts.install()
+        settings = config.load(Path(options.config) if options.config else config.find(Path.cwd()))
+        return cls(
+            settings=settings, environ=dict(os.environ), interrupts=interrupts, report=report
+        )
+
+    def store(self, clients: Clients) -> Store:
+        """Return where state is kept."""
+        return open_store(self.settings.state.url, self.settings.root, clients)
+
+    def terraform(self, environment: str) -> Terraform:
+        """Return Terraform with a log of its own for an environment."""
+        return Terraform(
+            environ=self.environ,
+            log=self.logs / f"terraform-{self.settings.app}-{environment}.log",
+            report=self.report,
+            interrupts=self.interrupts,
+        )
+
+    def root(self, environment: str) -> Root:
+        """Return what the root module of an environment says."""
+        wanted = self.settings.terraform_for(environment)
+        return Root(
+            app=self.settings.app,
+            environment=environment,
+            region=self.settings.region,
+            account=self.settings.environment(environment).account or "",
+            module=self._module(wanted),
+            folder=self.state / "terraform" / self.settings.app / environment,
+            bucket=self._bucket(wanted, environment),
+            inputs=wanted.inputs,
+        )
+
+    def _module(self, wanted: config.TerraformSettings) -> Path:
+        if wanted.module is None:
+            return shipped_module()
+        path = self.inside(wanted.module)
+        if not path.is_dir():
+            raise ConfigurationError(
+                "[terraform] module", f"there is no folder {path}", "correct it in pipeline.toml"
+            )
+        return path
+
+    def _bucket(self, wanted: config.TerraformSettings, environment: str) -> Bucket | None:
+        state, backend = self.settings.state.url, wanted.backend
+        if backend is None:
+            if state.startswith("s3://"):
+                raise ConfigurationError(
+                    "[terraform.backend]",
+                    f"is missing: [state] url is {state}, shared by many machines, "
+                    "but Terraform's state would be a file on this one",
+                    f'add [terraform.backend] with bucket = "{state.split("/")[2]}"',
+                )
+            return None
+        prefix = (backend.key_prefix or "").strip("/")
+        return Bucket(
+            name=backend.bucket,
+            key=f"{prefix}/{self.settings.app}/{environment}.tfstate".lstrip("/"),
+            region=backend.region or self.settings.region,
+        )
+
+    def inside(self, path: str | Path) -> Path:
+        """Return a path of the configuration as an absolute one."""
+        return self.settings.root / path
+
+    @property
+    def state(self) -> Path:
+        """The folder for what this machine keeps: logs, root modules, a local store."""
+        url = self.settings.state.url
+        return self.settings.root / (".ami-pipeline" if url.startswith("s3://") else url)
+
+    @property
+    def logs(self) -> Path:
+        """The folder of full logs."""
+        return self.state / "logs"

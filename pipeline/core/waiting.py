@@ -1,0 +1,166 @@
+"""What a phase waits for, judged: from an entry of the table and the looks so far to a verdict.
+
+`health` judges one group; here the deployment's releases get their names in AWS, the pauses
+their length, and a group that served and fell ill is told apart from one that still grows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import assert_never
+
+from pipeline.core.deployment import Place, Policy
+from pipeline.core.fleet import group_name
+from pipeline.core.health import Expected, booted, drained, gone, serving
+from pipeline.core.phases import Booted, Drained, Gone, Phase, Serving, Steady, Until, Verified
+from pipeline.core.seen import Balancer, Look
+from pipeline.core.targets import is_healthy, state
+from pipeline.core.verdict import Doomed, Healthy, Verdict, Waiting
+
+SLOW, QUICK, CALM = 4.0, 1.0, 5.0
+"""Seconds between two looks: before anything can be seen, while it may be so any moment, and
+while nothing is expected to happen. One second is as often as any API is asked."""
+REMEMBERED = 120
+"""Looks that are kept for judging: two minutes of quick ones, whatever the length of a wait."""
+
+
+class Watch:
+    """A phase being waited for: what was seen so far. `see` first, then `judge`.
+
+    `known` are the instances that were well in this deployment, also in phases before this one:
+    only such a one can fall ill.
+    """
+
+    def __init__(self, phase: Phase, place: Place, policy: Policy, known: set[str]) -> None:
+        self.phase = phase
+        self.looks: deque[Look] = deque(maxlen=REMEMBERED)
+        self._place = place
+        self._policy = policy
+        self._known = known
+        self._ill: deque[str] = deque(maxlen=policy.looks)
+        self._well_since = 0.0
+
+    def see(self, look: Look) -> None:
+        """Take a look in."""
+        if not self.looks:
+            self._well_since = look.at
+        self.looks.append(look)
+        if isinstance(self.phase.until, (Serving, Steady)):
+            self._examine(self._expected(self.phase.until.release), look)
+
+    def judge(self, alarms: Sequence[str] = ()) -> Verdict:
+        """Return whether it is so by what was seen; `alarms` are those that ring now."""
+        until = self.phase.until
+        match until:
+            case Booted(release=release):
+                return booted(self._expected(release), tuple(self.looks))
+            case Verified():
+                return Healthy()
+            case Serving(release=release, least=least):
+                expected = self._expected(release, least=self.live(least))
+                return serving(expected, tuple(self.looks), in_a_row=self._policy.looks)
+            case Steady(release=release, least=least):
+                expected = self._expected(release, least=self.live(least))
+                return self._steady(expected, alarms)
+            case Drained(release=release):
+                return drained(self._expected(release), tuple(self.looks))
+            case Gone(releases=releases):
+                return gone([self.group(name) for name in sorted(releases)], tuple(self.looks))
+            case _:
+                assert_never(until)
+
+    @property
+    def length(self) -> float:
+        """The seconds that the wait takes where all is well from its beginning."""
+        until = self.phase.until
+        return self._policy.pause(until.pause) if isinstance(until, Steady) else 0.0
+
+    def pause(self) -> float:
+        """Return the seconds until the next look."""
+        until, look = self.phase.until, self.looks[-1]
+        if isinstance(until, Steady):
+            left = self._well_since + self.length - look.at
+            return min(CALM, max(QUICK, left))
+        if isinstance(until, Booted):
+            group = look.groups.get(self.group(until.release))
+            there = group is not None and any(m.lifecycle == "InService" for m in group.members)
+            return QUICK if there else SLOW
+        return QUICK
+
+    def live(self, release: str) -> int:
+        """Return how many members a release is to have now, by its group's own word."""
+        group = self.looks[-1].groups.get(self.group(release)) if release else None
+        return group.desired if group else 0
+
+    def group(self, release: str) -> str:
+        """Return the name of a release's group."""
+        return group_name(self._place.app, self._place.environment, release)
+
+    def _steady(self, expected: Expected, alarms: Sequence[str]) -> Verdict:
+        """Healthy once it was so for long enough without a break; an illness that stays is doom."""
+        if alarms:
+            return Doomed(reason="; ".join(alarms))
+        now = serving(expected, tuple(self.looks), in_a_row=1)
+        if len(self._ill) == self._policy.looks and all(self._ill):
+            return Doomed(reason=f"it served and fell ill: {self._ill[-1]}")
+        if not isinstance(now, Healthy):
+            return now
+        well = self.looks[-1].at - self._well_since
+        if well >= self.length:
+            return now
+        return Waiting(reason=f"healthy for {well:.0f} of {self.length:.0f} s")
+
+    def _examine(self, expected: Expected, look: Look) -> None:
+        """Note whether a member that was well is ill in this look, and who is well by now."""
+        if look.unreadable:
+            return
+        ill = ailing(expected, look, self._known)
+        self._ill.append(ill)
+        if ill:
+            self._well_since = look.at
+        self._known |= well(expected.balancers, look)
+
+    def _expected(self, release: str, least: int = 0) -> Expected:
+        balancers = self._place.balancers
+        return Expected(group=self.group(release), balancers=balancers, least=least)
+
+
+def well(balancers: Sequence[Balancer], look: Look) -> set[str]:
+    """Return the instances that every balancer finds healthy."""
+    found = [
+        {t.id for t in look.targets.get(each.identifier, {}).values() if is_healthy(each, t)}
+        for each in balancers
+    ]
+    return set.intersection(*found) if found else set()
+
+
+def ailing(expected: Expected, look: Look, known: set[str]) -> str:
+    """Return what is wrong with a member that was well before and is InService, if one is.
+
+    One that was never well yet still boots: a group may grow while it is watched.
+    """
+    group = look.groups.get(expected.group)
+    if group is None:
+        return f"{expected.group} is no more"
+    for member in group.members:
+        if member.lifecycle != "InService" or member.id not in known:
+            continue
+        for balancer in expected.balancers:
+            target = look.targets.get(balancer.identifier, {}).get(member.id)
+            if target is None or not is_healthy(balancer, target):
+                return f"{state(balancer, member.id, target)} in {balancer.name}"
+    return ""
+
+
+def concerned(until: Until) -> frozenset[str]:
+    """Return the releases an entry of the table speaks of."""
+    match until:
+        case Gone(releases=releases):
+            return releases
+        case Serving(release=release, least=least):
+            return frozenset({release, least} - {""})
+        case Booted() | Verified() | Drained() | Steady():
+            return frozenset({until.release})
+        case _:
+            assert_never(until)

@@ -1,0 +1,192 @@
+"""Makes a fleet true and looks at it: Terraform, Auto Scaling and the document, in a safe order.
+
+First what is to be there is made, then attached; only then anything is detached, and what is
+no longer wanted is removed last. Each step may be repeated: it begins from what is there, and
+its intent is in the journal before it and its result after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pipeline.core.choice import hook_facts
+from pipeline.core.deployment import Deployment, Place, Policy
+from pipeline.core.environment import Environment
+from pipeline.core.errors import RefusedError
+from pipeline.core.fleet import Release, group_name
+from pipeline.core.guard import Plan
+from pipeline.core.health import Expected, serving
+from pipeline.core.phases import Fleet, Phase
+from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
+from pipeline.core.seen import Look
+from pipeline.core.verdict import Healthy
+from pipeline.core.waiting import concerned
+
+
+@dataclass(kw_only=True)
+class World:
+    """One environment and the means to change it; `prepared` is a launch planned beforehand."""
+
+    place: Place
+    policy: Policy
+    groups: Groups
+    resources: Resources
+    hooks: Hooks
+    alarms: Alarms
+    ledger: Ledger
+    pace: Pace
+    prepared: Plan | None = None
+
+    def bring_about(self, want: Fleet) -> None:
+        """Make a fleet true, as far as calls can; what follows of itself is waited for."""
+        self._launch(want)
+        look = self.look(want.all | frozenset(self.ledger.read().releases))
+        self._attach(want, look)
+        self._detach(want, look)
+        self._remove(want)
+
+    def look(self, releases: Iterable[str], *, activities: Iterable[str] = ()) -> Look:
+        """Return what AWS says now of these releases' groups and of every balancer."""
+        names = [self.group(release) for release in sorted(releases)]
+        of = [self.group(release) for release in sorted(activities)]
+        return self.groups.look(names, self.place.balancers, activities=of)
+
+    def watch(self, phase: Phase, deployment: Deployment) -> Look:
+        """Return a look at what a phase waits for."""
+        releases = concerned(phase.until) | ({deployment.green, deployment.blue} - {""})
+        return self.look(releases, activities=concerned(phase.until) & phase.want.all)
+
+    def catch_up(self, release: str, least: int, look: Look) -> None:
+        """Raise a group's size to `least` members; one that has them is left alone."""
+        group = look.groups.get(self.group(release))
+        if group is None or group.desired >= least:
+            return
+        self.ledger.intend("resize", group=group.name, desired=least)
+        maximum = least if least > group.maximum else None
+        self.groups.resize(group.name, minimum=None, maximum=maximum, desired=least)
+        self.ledger.done("resize", group=group.name, desired=least)
+
+    def restore_minimum(self, release: str, minimum: int) -> None:
+        """Give a group the minimum back that was raised for its launch."""
+        group = self.look({release}).groups.get(self.group(release))
+        if group is None or group.minimum <= minimum:
+            return
+        self.ledger.intend("restore minimum", group=group.name, minimum=minimum)
+        self.groups.resize(group.name, minimum=minimum, maximum=None, desired=None)
+        self.ledger.done("restore minimum", group=group.name, minimum=minimum)
+
+    def verify(self, deployment: Deployment) -> None:
+        """Run the verify hooks in their order; raises FailedError with the words of the first."""
+        if not self.policy.verify:
+            return
+        group = self.group(deployment.green)
+        facts = hook_facts(deployment, self.place, group, self.groups.addresses(group))
+        for hook in self.policy.verify:
+            self.ledger.intend("verify", command=list(hook.command))
+            self.hooks.run(hook, facts)
+            self.ledger.done("verify", command=list(hook.command))
+
+    def group(self, release: str) -> str:
+        """Return the name of a release's group."""
+        return group_name(self.place.app, self.place.environment, release)
+
+    def _launch(self, want: Fleet) -> None:
+        known = self.ledger.read().releases
+        creates = frozenset(name for name in want.all if name in known and not known[name].made)
+        if not creates:
+            return
+        plan = self.prepared or self._plan(frozenset(known), creates=creates)
+        self.prepared = None
+        self.ledger.intend("launch", releases=sorted(creates))
+        self.resources.apply(plan)
+        self.ledger.update(lambda document: made(document, creates))
+        self.ledger.done("launch", releases=sorted(creates))
+
+    def _attach(self, want: Fleet, look: Look) -> None:
+        for release in sorted(want.serving):
+            name, there = self.group(release), self._attached(release, look)
+            missing = [each for each in self.place.balancers if each.identifier not in there]
+            if missing:
+                self.ledger.intend("attach", group=name)
+                self.groups.attach(name, missing)
+                self.ledger.done("attach", group=name)
+
+    def _detach(self, want: Fleet, look: Look) -> None:
+        """Detach what is to be dark, provided that somebody is left who serves."""
+        for release in sorted(frozenset(self.ledger.read().releases) - want.serving):
+            name, there = self.group(release), self._attached(release, look)
+            attached = [each for each in self.place.balancers if each.identifier in there]
+            if not attached:
+                continue
+            self._require_served(want, look)
+            self.ledger.intend("detach", group=name)
+            self.groups.detach(name, attached)
+            self.ledger.done("detach", group=name)
+
+    def _attached(self, release: str, look: Look) -> frozenset[str]:
+        seen = look.groups.get(self.group(release))
+        return seen.attached if seen else frozenset()
+
+    def _require_served(self, want: Fleet, look: Look) -> None:
+        """Refuse to detach a group unless those that stay are whole and healthy at this moment."""
+        if not want.serving and self.ledger.read().serving:
+            raise self._refused("nothing would serve any more")
+        for release in sorted(want.serving):
+            expected = Expected(group=self.group(release), balancers=self.place.balancers)
+            verdict = serving(expected, (look,), in_a_row=1)
+            if not isinstance(verdict, Healthy):
+                raise self._refused(
+                    f"{expected.group} is to serve alone and is not well: {verdict.reason}"
+                )
+
+    def _refused(self, what: str) -> RefusedError:
+        environment = self.place.environment
+        now = f"look at it: ami-pipeline status -e {environment}"
+        return RefusedError(f"detaching in {environment}", what, now)
+
+    def _remove(self, want: Fleet) -> None:
+        known = self.ledger.read().releases
+        deletes = frozenset(known) - want.all
+        if not deletes:
+            return
+        self._require_dark(deletes)
+        if any(not known[name].made for name in deletes):
+            # Its launch was cut off: a part of it may be there that the state does not know.
+            self.resources.adopt(_releases(self.ledger.read(), known))
+        self.ledger.intend("remove", releases=sorted(deletes))
+        plan = self._plan(frozenset(known) - deletes, deletes=deletes)
+        self.resources.apply(plan)
+        self.ledger.update(lambda document: document.without(*deletes))
+        self.ledger.done("remove", releases=sorted(deletes))
+
+    def _require_dark(self, releases: frozenset[str]) -> None:
+        """Refuse to delete a group that is attached to anything: the last thing before it."""
+        look = self.look(releases)
+        ours = {each.identifier for each in self.place.balancers}
+        for release in sorted(releases):
+            seen = look.groups.get(self.group(release))
+            if seen and seen.attached & ours:
+                attached = ", ".join(sorted(seen.attached & ours))
+                raise self._refused(f"{seen.name} is to be removed and is attached to {attached}")
+
+    def _plan(
+        self,
+        releases: frozenset[str],
+        *,
+        creates: frozenset[str] = frozenset(),
+        deletes: frozenset[str] = frozenset(),
+    ) -> Plan:
+        wanted = _releases(self.ledger.read(), releases)
+        return self.resources.plan(wanted, creates=creates, deletes=deletes)
+
+
+def made(document: Environment, names: Iterable[str]) -> Environment:
+    """Return the document with these releases' groups made."""
+    for name in names:
+        document = document.with_release(replace(document.releases[name], made=True))
+    return document
+
+
+def _releases(document: Environment, names: Iterable[str]) -> list[Release]:
+    return [document.releases[name].release for name in sorted(names)]

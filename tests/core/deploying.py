@@ -1,0 +1,393 @@
+"""An environment in memory: groups that boot, load balancers that list them, and a store.
+
+Every call is counted and may be made to fail, before its effect or after it, or to be where a
+signal arrives. After every effect somebody looks whether anyone serves: `dark_moments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.deployer import Deployer
+from pipeline.core.deployment import Deployment, Hook, Kind, Place, Policy, Runner
+from pipeline.core.environment import Environment, Kept
+from pipeline.core.errors import FailedError
+from pipeline.core.events import Event
+from pipeline.core.fleet import Release, Size, group_name
+from pipeline.core.guard import Plan
+from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
+from pipeline.core.seen import Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.world import World
+
+TODAY = "2026-01-01T00:00:00+00:00"
+CLASSIC = Balancer(kind="elb", identifier="web", name="web")
+MODERN = Balancer(kind="elbv2", identifier="arn:tg/web", name="web")
+PLACE = Place(
+    app="web",
+    environment="staging",
+    region="us-east-1",
+    account="123456789012",
+    balancers=(CLASSIC, MODERN),
+)
+POLICY = Policy(looks=2, soak=5, bake_in=5, deadline=60)
+BOOT, REGISTER, DRAIN = 5.0, 3.0, 6.0
+BLUE, GREEN = "r000001", "r000002"
+
+
+def release(number: int, desired: int = 2) -> Release:
+    size = Size(instance_type="t3.micro", minimum=desired, maximum=4, desired=desired)
+    return Release(number=number, ami_id=f"ami-{number:08}", size=size, facts={})
+
+
+def kept(number: int, *, made: bool = True) -> Kept:
+    return Kept(release=release(number), version=f"{number}.0.0", made=made)
+
+
+@dataclass(kw_only=True)
+class Instance:
+    id: str
+    born: float
+    attached: dict[str, float] = field(default_factory=dict)
+    leaving: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Group:
+    name: str
+    minimum: int
+    maximum: int
+    desired: int
+    attached: set[str] = field(default_factory=set)
+    members: list[Instance] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
+    """All ports of a deployment; `fail` decides at each call, by its number and name."""
+
+    document: Environment
+    fail: Callable[[int, str], None] = lambda *_: None
+    sick: set[str] = field(default_factory=set)
+    groups: dict[str, Group] = field(default_factory=dict)
+    state: set[str] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+    journal: list[tuple[str, str]] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+    recorded: list[Deployment] = field(default_factory=list)
+    hooked: list[Mapping[str, str]] = field(default_factory=list)
+    dark_moments: list[str] = field(default_factory=list)
+    alarmed: tuple[str, ...] = ()
+    time: float = 1000.0
+    had_blue: bool = False
+    made: int = 0
+
+    # what happens of itself
+
+    def add(self, number: int, *, attached: bool) -> None:
+        """Let a release be there from long ago."""
+        given = release(number)
+        self._make(given)
+        group = self.groups[given.group("web", "staging")]
+        for member in group.members:
+            member.born = 0.0
+        self.state.add(given.name)
+        if attached:
+            self._attach(group)
+            self.had_blue = True
+
+    def _make(self, given: Release) -> None:
+        name = given.group("web", "staging")
+        size = given.size
+        self.groups[name] = Group(
+            name=name, minimum=size.minimum, maximum=size.maximum, desired=size.desired
+        )
+        self._grow(self.groups[name])
+
+    def _grow(self, group: Group) -> None:
+        while len(group.members) < group.desired:
+            self.made += 1
+            member = Instance(id=f"i-{self.made}", born=self.time)
+            group.members.append(member)
+            member.attached = dict.fromkeys(group.attached, self.time)
+
+    def _attach(self, group: Group) -> None:
+        for balancer in PLACE.balancers:
+            group.attached.add(balancer.identifier)
+            for member in group.members:
+                member.leaving.pop(balancer.identifier, None)
+                member.attached.setdefault(balancer.identifier, min(self.time, member.born or 0))
+                if member.born:
+                    member.attached[balancer.identifier] = self.time
+
+    def _call(self, name: str, effect: Callable[[], None] = lambda: None) -> None:
+        """Count a call; a fault strikes before its effect, or with `name!` after it."""
+        self.calls.append(name)
+        number = len(self.calls)
+        self.fail(number, name)
+        effect()
+        self._sample(name)
+        self.fail(number, f"{name}!")
+
+    def _sample(self, name: str) -> None:
+        if self.had_blue and not any(self._serves(group) for group in self.groups.values()):
+            self.dark_moments.append(f"after {name}")
+
+    def _serves(self, group: Group) -> bool:
+        return group.name not in self.sick and any(
+            self._state(group, member, each.identifier) == "healthy"
+            for member in group.members
+            for each in PLACE.balancers
+        )
+
+    def _lifecycle(self, member: Instance) -> str:
+        return "InService" if self.time - member.born >= BOOT else "Pending"
+
+    def _state(self, group: Group, member: Instance, balancer: str) -> str:
+        """Return a target's state, or nothing where it is not listed."""
+        if balancer in member.leaving:
+            over = self.time - member.leaving[balancer] >= DRAIN
+            return "" if over else "draining"
+        if balancer not in member.attached or self._lifecycle(member) != "InService":
+            return ""
+        if group.name in self.sick:
+            return "unhealthy"
+        return "healthy" if self.time - member.attached[balancer] >= REGISTER else "initial"
+
+    # Groups
+
+    def look(
+        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+    ) -> Look:
+        self._call("look")
+        groups = {name: self._seen(self.groups[name]) for name in names if name in self.groups}
+        targets = {each.identifier: self._targets(each) for each in balancers}
+        return Look(at=self.time, groups=groups, targets=targets)
+
+    def _seen(self, group: Group) -> GroupSeen:
+        members = tuple(
+            Member(
+                id=member.id,
+                lifecycle=self._lifecycle(member),
+                health="Healthy",
+                template=group.name,
+                version="1",
+            )
+            for member in group.members
+        )
+        return GroupSeen(
+            name=group.name,
+            minimum=group.minimum,
+            maximum=group.maximum,
+            desired=group.desired,
+            template=group.name,
+            version="1",
+            members=members,
+            attached=frozenset(group.attached),
+        )
+
+    def _targets(self, balancer: Balancer) -> dict[str, Target]:
+        found = {}
+        for group in self.groups.values():
+            for member in group.members:
+                state = self._state(group, member, balancer.identifier)
+                if state:
+                    found[member.id] = _target(balancer, member.id, state)
+        return found
+
+    def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
+        self._call("attach", lambda: self._attach(self.groups[group]))
+
+    def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
+        def leave() -> None:
+            for balancer in balancers:
+                self.groups[group].attached.discard(balancer.identifier)
+                for member in self.groups[group].members:
+                    if member.attached.pop(balancer.identifier, None) is not None:
+                        member.leaving[balancer.identifier] = self.time
+
+        self._call("detach", leave)
+
+    def resize(
+        self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
+    ) -> None:
+        def change() -> None:
+            found = self.groups[group]
+            found.minimum = found.minimum if minimum is None else minimum
+            found.maximum = found.maximum if maximum is None else maximum
+            found.desired = found.desired if desired is None else desired
+            self._grow(found)
+
+        self._call("resize", change)
+
+    def addresses(self, group: str) -> tuple[str, ...]:
+        return ()
+
+    def evidence(self, group: str, look: Look) -> str:
+        self._call("evidence")
+        return f"evidence of {group}"
+
+    # Resources
+
+    def plan(
+        self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
+    ) -> Plan:
+        self._call("plan")
+        self._wanted = list(wanted)
+        return Plan(file=Path("plan"), changes=())
+
+    def apply(self, plan: Plan) -> None:
+        names = {each.name for each in self._wanted}
+
+        def change() -> None:
+            for each in self._wanted:
+                if each.name not in self.state:
+                    self._make(each)
+            for name in self.state - names:
+                self.groups.pop(group_name("web", "staging", name), None)
+            self.state = names
+
+        self._call("apply", change)
+
+    def adopt(self, wanted: Sequence[Release]) -> None:
+        def change() -> None:
+            there = {each.name for each in wanted if each.group("web", "staging") in self.groups}
+            self.state |= there
+
+        self._call("adopt", change)
+
+    # Hooks, Alarms
+
+    def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
+        self._call("hook", lambda: self.hooked.append(dict(facts)))
+        if "false" in hook.command:
+            raise FailedError("verify hook false", "exit code 1", "mend it")
+
+    def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
+        self._call("alarms")
+        return self.alarmed
+
+    # Ledger
+
+    def read(self) -> Environment:
+        return self.document
+
+    def update(self, change: Callable[[Environment], Environment]) -> Environment:
+        def write() -> None:
+            self.document = change(self.document)
+
+        self._call("update", write)
+        return self.document
+
+    def intend(self, step: str, **facts: Any) -> None:
+        self._call("intend", lambda: self.journal.append(("intent", step)))
+
+    def done(self, step: str, **facts: Any) -> None:
+        self._call("done", lambda: self.journal.append(("result", step)))
+
+    def record(self, deployment: Deployment) -> None:
+        self._call("record", lambda: self.recorded.append(deployment))
+
+    def keep(self, name: str, text: str) -> str:
+        self._call("keep", lambda: self.kept.update({name: text}))
+        return f"deployments/d/{name}"
+
+    # Pace
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        self._call("sleep")
+
+    def clock(self) -> float:
+        return self.time
+
+    def today(self) -> str:
+        return TODAY
+
+    def answer_signals(self) -> None:
+        pass
+
+    # questions
+
+    @property
+    def serving(self) -> set[str]:
+        """The releases attached to every balancer."""
+        everywhere = {each.identifier for each in PLACE.balancers}
+        return {n[-7:] for n, group in self.groups.items() if group.attached >= everywhere}
+
+    @property
+    def existing(self) -> set[str]:
+        return {name[-7:] for name in self.groups}
+
+
+def _target(balancer: Balancer, instance: str, state: str) -> Target:
+    """Return a target as this kind of load balancer describes it."""
+    if balancer.kind == "elbv2":
+        return Target(id=instance, state=state)
+    if state == "draining":
+        said = "Instance deregistration currently in progress."
+        return Target(id=instance, state="InService", reason="N/A", description=said)
+    word = "InService" if state == "healthy" else "OutOfService"
+    return Target(id=instance, state=word, reason="N/A", description="N/A")
+
+
+def cloud(*, blue: bool = True, warm: Sequence[int] = ()) -> FakeCloud:
+    """Return an environment in which the first release serves, or none."""
+    made = [*warm, *([1] if blue else [])]
+    document = Environment(
+        app="web",
+        environment="staging",
+        account=PLACE.account,
+        region=PLACE.region,
+        next=2,
+        serving=BLUE if blue else "",
+        releases={kept(number).release.name: kept(number) for number in made},
+    )
+    fake = FakeCloud(document=document)
+    for number in made:
+        fake.add(number, attached=blue and number == 1)
+    return fake
+
+
+def begin(
+    fake: FakeCloud,
+    *,
+    kind: Kind = Kind.PROMOTE,
+    blue: str = BLUE,
+    green: str = GREEN,
+    policy: Policy = POLICY,
+    report: Callable[[Event], None] = lambda _: None,
+    keep_failed: bool = False,
+) -> Deployer:
+    """Record a deployment and return what runs it."""
+    deployment = Deployment(
+        id="d",
+        kind=kind,
+        environment="staging",
+        green=green,
+        blue=blue,
+        began=TODAY,
+        by=Runner(user="ann", host="here", pid=1),
+        minimum=1,
+        keep_failed=keep_failed,
+    )
+    known = green in fake.document.releases
+    fake.document = fake.document.begun(
+        deployment, None if known else kept(int(green[1:]), made=False)
+    )
+    world = World(
+        place=PLACE,
+        policy=policy,
+        groups=fake,
+        resources=fake,
+        hooks=fake,
+        alarms=fake,
+        ledger=fake,
+        pace=fake,
+    )
+    return Deployer(world=world, deployment=deployment, report=report)

@@ -1,0 +1,291 @@
+"""Deployments swept: a fault at every call there is, and then at every call of going back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from pipeline.core.deployment import Deployment, Hook, Kind, Policy, Result
+from pipeline.core.errors import FailedError
+from pipeline.core.events import Event, PhaseBegan
+from pipeline.core.phases import Fleet, Phase, Recovery, promotion, rollback
+from tests.core.deploying import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
+
+LONGEST = 400  # calls: more than any run here makes
+
+
+def promote(fake: FakeCloud, *, keep: bool = False, **how: object) -> Deployment:
+    blue = fake.document.serving
+    warm = [name for name in fake.document.releases if name not in {blue, GREEN}]
+    deployer = begin(fake, blue=blue, **how)  # type: ignore[arg-type]
+    return deployer.run(promotion(blue, GREEN, warm=warm, keep=keep))
+
+
+def failing(at: int, kind: str) -> Callable[[int, str], None]:
+    """Return what makes one call fail: before its effect, after it, or by a signal there."""
+
+    def fail(number: int, name: str) -> None:
+        if number != at or name.endswith("!") is (kind != "after"):
+            return
+        if kind == "signal":
+            raise KeyboardInterrupt
+        raise FailedError(name, f"{kind} {name}", "wait")
+
+    return fail
+
+
+def both(first: Callable[[int, str], None], second: int) -> Callable[[int, str], None]:
+    def fail(number: int, name: str) -> None:
+        first(number, name)
+        failing(second, "before")(number, name)
+
+    return fail
+
+
+def calls_of(fake: FakeCloud) -> int:
+    promote(fake)
+    return len(fake.calls)
+
+
+def outcome_of(done: Deployment) -> Result:
+    assert done.outcome
+    return done.outcome.result
+
+
+@pytest.mark.parametrize("blue", [True, False], ids=["beside blue", "first release"])
+def test_a_promotion_ends_with_green_alone_in_service(blue: bool) -> None:
+    fake = cloud(blue=blue)
+    done = promote(fake)
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == {GREEN}
+    assert fake.document.serving == GREEN
+    assert set(fake.document.releases) == {GREEN}
+    assert fake.document.deployment is None
+    assert fake.dark_moments == []
+    assert fake.groups["web-staging-r000002"].minimum == 1
+    names = ["launch", "verify", "attach", "soak", "drain", "bake-in", "retire"]
+    expected = names if blue else [name for name in names if name not in {"drain", "bake-in"}]
+    assert [run.name for run in done.phases] == expected
+
+
+def test_what_served_stays_warm_where_that_was_asked_for() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=None))
+    assert fake.serving == {GREEN}
+    assert fake.existing == {BLUE, GREEN}
+    assert fake.document.warm == (BLUE,)
+    assert fake.document.releases[BLUE].warm_until == "next"
+    assert [past.release for past in fake.document.past] == [BLUE]
+
+
+KINDS = ("before", "after", "signal")
+
+
+@pytest.mark.parametrize("blue", [True, False], ids=["beside blue", "first release"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fault_at_any_call_ends_as_its_phase_says(kind: str, blue: bool) -> None:
+    """Count N up: the Nth call fails, until a run passes untouched (the method of SQLite)."""
+    for at, fake, done in sweep(blue, lambda at: failing(at, kind)):
+        result = outcome_of(done)
+        failed = done.outcome.phase if done.outcome else ""
+        told = f"call {at}: {done.outcome}"
+        assert fake.dark_moments == [], told
+        if failed == "retire":
+            assert result is Result.STRANDED, told
+            assert fake.serving == {GREEN}, told
+            assert fake.document.deployment == done, told
+        else:
+            assert result is Result.ROLLED_BACK, told
+            assert fake.serving == fake.existing == ({BLUE} if blue else set()), told
+            assert fake.state == fake.existing, told
+            assert fake.document.deployment is None, told
+
+
+def test_a_second_fault_in_going_back_strands_and_never_leaves_nobody_serving() -> None:
+    seen = 0
+    for at in range(1, calls_of(cloud()), 3):
+        for later in range(at + 1, at + LONGEST, 2):
+            fake = cloud()
+            fake.fail = both(failing(at, "before"), later)
+            try:
+                done = promote(fake)
+            except FailedError:
+                continue  # the very last write: everything was done, only the end is not recorded
+            if later > len(fake.calls):
+                break
+            seen += 1
+            assert fake.dark_moments == [], (at, later, done.outcome)
+            assert fake.serving, (at, later, done.outcome)
+            stranded = outcome_of(done) is Result.STRANDED
+            assert (fake.document.deployment is not None) is stranded
+    assert seen > 300
+
+
+def sweep(
+    blue: bool, fault: Callable[[int], Callable[[int, str], None]]
+) -> Iterator[tuple[int, FakeCloud, Deployment]]:
+    """Give every run with one fault; ends when a run was not touched by its fault."""
+    last = calls_of(cloud(blue=blue))
+    count = 0
+    for at in range(1, last - 2):  # the last two calls only write the end down
+        fake = cloud(blue=blue)
+        fake.fail = fault(at)
+        done = promote(fake)
+        if done.outcome and done.outcome.result is Result.PROMOTED:
+            continue  # a fault after an effect that nothing had
+        count += 1
+        yield at, fake, done
+    assert count > last // 2
+
+
+def test_a_group_that_never_gets_healthy_is_taken_back_in_the_end() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert done.outcome
+    assert done.outcome.phase == "attach"
+    assert fake.serving == fake.existing == {BLUE}
+    assert fake.kept == {"evidence.txt": "evidence of web-staging-r000002"}
+    assert fake.dark_moments == []
+
+
+def test_a_failed_green_is_left_dark_where_that_was_asked_for() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    done = promote(fake, keep_failed=True)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.serving == {BLUE}
+    assert fake.existing == {BLUE, GREEN}
+    assert fake.document.releases[GREEN].failed
+    assert fake.document.warm == ()
+
+
+def test_a_hook_that_fails_stops_it_before_anybody_sees_green() -> None:
+    fake = cloud()
+    hook = Hook(command=("false",), timeout=1.0)
+    done = promote(fake, policy=replace(POLICY, verify=(hook,)))
+    assert done.outcome
+    assert (done.outcome.phase, done.outcome.reason) == (
+        "verify",
+        "verify hook false: exit code 1",
+    )
+    assert "attach" not in fake.calls
+    assert fake.existing == {BLUE}
+
+
+def test_an_alarm_in_the_soak_takes_it_back() -> None:
+    fake = cloud()
+    fake.alarmed = ("web-5xx is in ALARM: Threshold Crossed",)
+    done = promote(fake, policy=replace(POLICY, alarms=("web-5xx",)))
+    assert done.outcome
+    assert done.outcome.phase == "soak"
+    assert "web-5xx is in ALARM: Threshold Crossed" in done.outcome.reason
+    assert fake.serving == {BLUE}
+
+
+@pytest.mark.parametrize("phase", ["soak", "bake-in"])
+def test_a_green_that_falls_ill_while_it_serves_is_taken_back(phase: str) -> None:
+    fake = cloud()
+    deployer = begin(fake, report=at_phase(phase, lambda: fake.sick.add("web-staging-r000002")))
+    done = deployer.run(promotion(BLUE, GREEN))
+    assert done.outcome
+    assert done.outcome.phase == phase
+    assert "fell ill" in done.outcome.reason
+    assert fake.serving == fake.existing == {BLUE}
+
+
+def at_phase(name: str, action: Callable[[], object]) -> Callable[[Event], None]:
+    def report(event: Event) -> None:
+        if isinstance(event, PhaseBegan) and event.name == name:
+            action()
+
+    return report
+
+
+@pytest.mark.parametrize("phase", ["attach", "soak"])
+def test_green_grows_with_blue_before_it_takes_over(phase: str) -> None:
+    fake = cloud()
+
+    def scale_out() -> None:
+        blue = fake.groups["web-staging-r000001"]
+        blue.desired, blue.maximum = 5, 9
+        fake._grow(blue)
+
+    deployer = begin(fake, report=at_phase(phase, scale_out))
+    done = deployer.run(promotion(BLUE, GREEN))
+    assert outcome_of(done) is Result.PROMOTED
+    green = fake.groups["web-staging-r000002"]
+    assert (green.desired, green.maximum) == (5, 5)
+    assert fake.dark_moments == []
+
+
+def test_blue_is_never_resized_or_detached_before_green_is_proven() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    promote(fake)
+    assert "resize" not in fake.calls
+    before_back = fake.journal[: fake.journal.index(("intent", "remove"))]
+    assert before_back.count(("intent", "detach")) == 1  # green's own, on the way back
+
+
+def test_a_rollback_to_a_warm_group_needs_no_terraform_until_it_serves() -> None:
+    fake = cloud(warm=(3,))
+    fake.document = replace(fake.document, next=4)
+    warm = fake.groups["web-staging-r000003"]
+    warm.desired = 1
+    del warm.members[1:]
+    deployer = begin(fake, kind=Kind.ROLLBACK, blue=BLUE, green="r000003")
+    fleet = Fleet(serving=frozenset({BLUE}), dark=frozenset({"r000003"}))
+    done = deployer.run(rollback("r000003", BLUE, fleet))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == {"r000003"}
+    assert fake.document.serving == "r000003"
+    assert warm.desired == 2  # what served before
+    assert fake.calls.index("apply") > fake.calls.index("detach")
+    assert fake.dark_moments == []
+
+
+def test_the_last_that_serves_is_never_detached() -> None:
+    fake = cloud()
+    deployer = begin(fake)
+    nobody = Phase(
+        "odd", Fleet(dark=frozenset({BLUE})), promotion("", GREEN)[0].until, Recovery.HOLD
+    )
+    done = deployer.run([nobody])
+    assert outcome_of(done) is Result.STRANDED
+    assert fake.serving == {BLUE}
+
+
+def test_each_phase_only_adds_or_only_removes_who_serves() -> None:
+    forward = promotion(BLUE, GREEN, warm=["r000000"], keep=True)
+    lists = [forward, *(rollback(BLUE, GREEN, phase.want) for phase in forward)]
+    for phases in lists:
+        for one, next_ in pairwise(phases):
+            added = next_.want.serving - one.want.serving
+            removed = one.want.serving - next_.want.serving
+            assert not (added and removed), (one, next_)
+
+
+def test_soak_comes_before_drain() -> None:
+    names = [phase.name for phase in promotion(BLUE, GREEN)]
+    assert names.index("soak") < names.index("drain")
+
+
+def test_a_wait_ends_at_its_own_limit() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    began = fake.time
+    policy = Policy(looks=2, deadline=9999, deadlines={"attach": 30})
+    done = promote(fake, policy=policy)
+    assert done.outcome
+    assert "gave up after 30 s" in done.outcome.reason
+    assert fake.time - began < 120
+
+
+def test_the_place_is_what_the_world_is_asked_about() -> None:
+    fake = cloud()
+    assert begin(fake).world.group(GREEN) == f"{PLACE.app}-{PLACE.environment}-{GREEN}"
