@@ -6,6 +6,8 @@ Pure: from what is known of images, the environment's document and the group tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from pipeline.core.deployment import Deployment, Place
 from pipeline.core.environment import Environment, Kept
@@ -13,6 +15,7 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.fleet import Release, Size
 from pipeline.core.model import Image, Verdict
 from pipeline.core.seen import GroupSeen
+from pipeline.core.status import Way, way_back
 
 
 def newest_good(images: Iterable[Image], environment: str) -> Image:
@@ -81,7 +84,13 @@ def minimum_after(size: Size, blue: GroupSeen | None) -> int:
 
 
 def new_release(
-    document: Environment, image: Image, size: Size, *, deployment: str, root_device: str
+    document: Environment,
+    image: Image,
+    size: Size,
+    *,
+    minimum: int,
+    deployment: str,
+    root_device: str,
 ) -> Kept:
     """Return the release that a promotion makes, with the environment's next number."""
     facts = {"deployment": deployment, "version": image.version, "root_device": root_device}
@@ -91,7 +100,53 @@ def new_release(
         size=size,
         facts={name: value for name, value in facts.items() if value},
     )
-    return Kept(release=release, image_name=image.name, version=image.version)
+    return Kept(release=release, image_name=image.name, version=image.version, minimum=minimum)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Where a rollback leads: a release whose group is still there, or an image of which it is."""
+
+    release: str
+    ami_id: str
+    warm: bool
+
+
+def target_of(document: Environment, to: str, now: datetime) -> Target:
+    """Return where a rollback leads; raises RefusedError where it leads nowhere.
+
+    `to` is a release, an AMI id, or empty for what `status` says a rollback would do.
+    """
+    if not document.serving:
+        raise _nowhere(document, "nothing serves yet")
+    if not to:
+        way = way_back(document, (), now)
+        if way.way is Way.NONE:
+            raise _nowhere(document, way.reason)
+        return Target(release=way.release, ami_id=way.ami_id, warm=way.way is Way.WARM)
+    if to.startswith("ami-"):
+        return _target_of_image(document, to)
+    if to in document.releases:
+        return Target(release=to, ami_id=document.releases[to].release.ami_id, warm=True)
+    found = next((past for past in document.past if past.release == to), None)
+    if found is None:
+        raise _nowhere(document, f"{to} never served here, or too long ago")
+    return Target(release=to, ami_id=found.ami_id, warm=False)
+
+
+def _target_of_image(document: Environment, ami_id: str) -> Target:
+    """Return the release of an image whose group is there, the serving one first, or the image."""
+    order = sorted(document.releases, key=lambda name: (name != document.serving, name))
+    for name in order:
+        if document.releases[name].release.ami_id == ami_id:
+            return Target(release=name, ami_id=ami_id, warm=True)
+    return Target(release="", ami_id=ami_id, warm=False)
+
+
+def _nowhere(document: Environment, why: str) -> RefusedError:
+    name = document.environment
+    now = f"see what was: ami-pipeline history -e {name}; or promote an image: ami-pipeline images"
+    return RefusedError(f"rollback of {name}", f"there is nothing to go back to: {why}", now)
 
 
 def hook_facts(

@@ -128,6 +128,11 @@ class Deployment:
     outcome: Outcome | None = None
 
 
+def result_of(deployment: Deployment) -> Result | None:
+    """Return how a deployment ended, None while it runs."""
+    return deployment.outcome.result if deployment.outcome else None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
     """Where a deployment happens, resolved: names AWS knows, not what a person wrote."""

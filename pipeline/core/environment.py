@@ -39,6 +39,7 @@ class Kept:
     `warm_until` is UTC, ISO 8601, `next` for until the next promotion, or empty. `failed` marks
     one whose deployment failed and that was left dark for a look. `made` says that Terraform
     reported its group made; until then a part of it may exist that the state does not know.
+    `minimum` is what its group gets once it serves alone.
     """
 
     release: Release
@@ -48,6 +49,7 @@ class Kept:
     warm_until: str = ""
     failed: bool = False
     made: bool = False
+    minimum: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +119,14 @@ class Environment:
         left = tuple(each for each in self.past if each.release != deployment.green)
         document = document.with_release(replace(blue, warm_until=until))
         return replace(document, past=(past, *left)[:REMEMBERED])
+
+    def with_quarantined(self, ami_id: str) -> Environment:
+        """Return the document in which no rollback leads to an image any more."""
+        past = tuple(
+            replace(each, quarantined=each.quarantined or each.ami_id == ami_id)
+            for each in self.past
+        )
+        return replace(self, past=past)
 
     def closed(self, deployment: Deployment) -> Environment:
         """Return the document after a deployment; one that was stranded stays in it."""

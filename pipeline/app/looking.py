@@ -1,0 +1,60 @@
+"""Looking at an environment without touching it: `status` and `history`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pipeline.adapters.groups import Groups
+from pipeline.adapters.runner import is_over
+from pipeline.app.application import Application
+from pipeline.app.ground import Ground
+from pipeline.core.deployment import Deployment
+from pipeline.core.environment import Environment
+from pipeline.core.fleet import group_name
+from pipeline.core.status import Status, alive, way_back
+
+REMEMBERED = 20
+"""Deployments that are read to say how long a rollback took last."""
+EVERY = 2.0
+"""Seconds between two looks of `status --watch`."""
+
+
+class Looking:
+    """Reads one environment: its document, its history, and what AWS says."""
+
+    def __init__(self, app: Application, environment: str) -> None:
+        app.settings.environment(environment)
+        self._ground = Ground(app=app, environment=environment)
+
+    @property
+    def seconds(self) -> float:
+        """How long to wait between two looks, in real seconds."""
+        return max(EVERY / self._ground.pace.speed, 0.5)
+
+    def history(self, limit: int) -> tuple[Deployment, ...]:
+        """Return the deployments of the environment, newest first."""
+        return self._ground.deployments.history(self._ground.environment, limit)
+
+    def status(self) -> Status:
+        """Return what stands now."""
+        ground, now = self._ground, datetime.now(UTC)
+        document = ground.document()
+        region = ground.app.settings.region
+        groups = Groups(ground.clients, region, clock=ground.pace.now)
+        names = [group_name(document.app, document.environment, each) for each in document.releases]
+        look = groups.look(names, ground.balancers, activities=())
+        return Status(
+            environment=document,
+            look=look,
+            balancers=ground.balancers,
+            way_back=way_back(document, self.history(REMEMBERED), now),
+            alive=alive(document, now, process=_process(document)),
+        )
+
+
+def _process(document: Environment) -> bool | None:
+    """Return whether the process of the deployment in flight is here, None where nobody knows."""
+    lease = document.lease
+    if lease is None or lease.owner.run:
+        return None
+    return not is_over(lease.owner.pid, lease.process)

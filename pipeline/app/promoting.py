@@ -1,0 +1,245 @@
+"""Promote: choose an image, look whether anything speaks against it, ask, and deploy it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pipeline.adapters.deployments import new_deployment_id
+from pipeline.adapters.lease import Held
+from pipeline.adapters.runner import runner
+from pipeline.app.application import Application
+from pipeline.app.baking import known_images
+from pipeline.app.ground import Ground
+from pipeline.app.returning import finish_what_was_begun
+from pipeline.config import EnvironmentSettings
+from pipeline.core.choice import (
+    image_of,
+    minimum_after,
+    new_release,
+    newest_good,
+    require_promotable,
+    size_beside,
+)
+from pipeline.core.deployer import Deployer
+from pipeline.core.deployment import Deployment, Kind, Policy
+from pipeline.core.environment import Environment, Kept
+from pipeline.core.errors import RefusedError
+from pipeline.core.events import Noted
+from pipeline.core.facts import Facts, Proposal
+from pipeline.core.finding import Finding
+from pipeline.core.guard import Plan
+from pipeline.core.model import Image
+from pipeline.core.phases import Phase, promotion
+from pipeline.core.preflight import findings, least_lifetime, refusal
+from pipeline.core.world import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the command line asked of a promotion."""
+
+    environment: str
+    image: str = ""
+    origin: str = ""
+    allow_quarantined: bool = False
+    keep_failed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unchanged:
+    """The image serves already; nothing was touched."""
+
+    environment: str
+    release: str
+    image: Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A promotion about to begin: what a person is shown before it does."""
+
+    deployment: Deployment
+    phases: tuple[Phase, ...]
+    policy: Policy
+    findings: tuple[Finding, ...] = ()
+    plan: Plan | None = None
+
+
+Ask = Callable[[Planned], bool]
+
+
+def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchanged | Planned:
+    """Put an image into service; return how it ended.
+
+    `ask` sees the plan and says whether to go on; where it says no, the plan is returned and
+    nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed.
+    """
+    ground = Ground(app=app, environment=wanted.environment)
+    ground.account = identify(ground)
+    document = ground.document()
+    image = choose(ground, wanted)
+    if unchanged := already_serving(document, image):
+        return unchanged
+    require_promotable(
+        image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
+    )
+    with ground.lease("promote") as held:
+        finish_what_was_begun(ground, held)
+        return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)
+
+
+def already_serving(document: Environment, image: Image) -> Unchanged | None:
+    """Return that an image serves, if it does and nothing is on the way."""
+    serving = document.releases.get(document.serving)
+    if document.deployment or not serving or serving.release.ami_id != image.id:
+        return None
+    return Unchanged(environment=document.environment, release=document.serving, image=image)
+
+
+def identify(ground: Ground) -> str:
+    """Return the account the credentials belong to; raises RefusedError without credentials."""
+    from pipeline.adapters.survey import account_of
+
+    return account_of(ground.clients, ground.app.settings.region)
+
+
+def choose(ground: Ground, wanted: Wanted) -> Image:
+    """Return the image asked for: one by id, what serves elsewhere, or the newest good one."""
+    app = ground.app
+    images = known_images(app, ground.clients)
+    ami_id = wanted.image
+    if wanted.origin:
+        ami_id = serving_in(Ground(app=app, environment=wanted.origin, account=ground.account))
+    if ami_id:
+        return image_of(images, ami_id, app.settings.app, app.settings.region)
+    return newest_good(images, wanted.environment)
+
+
+def serving_in(ground: Ground) -> str:
+    """Return the AMI that serves in an environment; raises RefusedError where none does."""
+    ground.app.settings.environment(ground.environment)
+    document = ground.document()
+    serving = document.releases.get(document.serving)
+    if serving is None:
+        where, name = "--from", ground.environment
+        raise RefusedError(where, f"nothing serves in {name}", f"ami-pipeline status -e {name}")
+    return serving.release.ami_id
+
+
+@dataclass(kw_only=True)
+class Promotion:
+    """One promotion under the lease, from its preflight to its end."""
+
+    ground: Ground
+    held: Held
+    wanted: Wanted
+    image: Image
+    kind: Kind = Kind.PROMOTE
+
+    def run(self, ask: Ask) -> Deployment | Planned:
+        """Look, plan, ask, deploy."""
+        document = self.held.read()
+        deployment = self._deployment(document)
+        ledger = self.ground.ledger(self.held, deployment)
+        world = self.ground.world(ledger)
+        facts, found = self._survey(world, document, deployment)
+        blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
+        size = self._settings.size
+        deployment = replace(deployment, minimum=minimum_after(size, blue))
+        kept = new_release(
+            document,
+            self.image,
+            size_beside(size, blue),
+            minimum=deployment.minimum,
+            deployment=deployment.id,
+            root_device=facts.image.root_device if facts.image else "",
+        )
+        planned = Planned(
+            deployment=deployment,
+            phases=tuple(self._phases(document, deployment)),
+            policy=self.ground.policy,
+            findings=found,
+            plan=self._plan(world, document, kept),
+        )
+        if not ask(planned):
+            return planned
+        world.prepared = planned.plan
+        self.held.update(lambda current: current.begun(deployment, kept))
+        ledger.record(deployment)
+        deployer = Deployer(world=world, deployment=deployment, report=self.ground.app.report)
+        return deployer.run(planned.phases)
+
+    def _deployment(self, document: Environment) -> Deployment:
+        today = self.ground.pace.today()
+        return Deployment(
+            id=new_deployment_id(today),
+            kind=self.kind,
+            environment=self.wanted.environment,
+            green=f"r{document.next:06}",
+            blue=document.serving,
+            began=today,
+            by=runner(self.ground.app.environ),
+            image=self.image.id,
+            version=self.image.version,
+            keep_failed=self.wanted.keep_failed,
+        )
+
+    def _survey(
+        self, world: World, document: Environment, deployment: Deployment
+    ) -> tuple[Facts, tuple[Finding, ...]]:
+        """Return what AWS says, and what speaks against it; raises RefusedError where much does."""
+        from pipeline.adapters.balancer_facts import describe
+        from pipeline.adapters.survey import Survey
+
+        ground, settings = self.ground, self._settings
+        region = ground.app.settings.region
+        proposal = Proposal(
+            place=ground.place,
+            environment=document,
+            image_id=self.image.id,
+            instance_type=settings.instance_type,
+            count=settings.size.desired,
+            seconds=least_lifetime(ground.policy),
+            account=settings.account or "",
+            green=deployment.green,
+            recorded=bool(self.image.name),
+            subnets=subnets_of(ground),
+            mends=self.kind is Kind.ROLLBACK,
+            retires=ground.policy.keep == 0,
+        )
+        survey = Survey(
+            ground.clients,
+            world.groups,
+            lambda balancers: describe(ground.clients, region, balancers),
+            checks=[ground.app.terraform(ground.environment).version],
+        )
+        facts = survey.facts(proposal)
+        found = findings(facts, proposal)
+        if any(each.blocking for each in found):
+            raise refusal(found)
+        for each in found:
+            ground.app.report(Noted(text=f"{each.where}: {each.what}; {each.now}"))
+        return facts, found
+
+    def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
+        blue, keep = document.serving, self.ground.policy.keep != 0
+        warm = [name for name in document.releases if name != blue]
+        return promotion(blue, deployment.green, warm=warm, keep=keep)
+
+    def _plan(self, world: World, document: Environment, kept: Kept) -> Plan:
+        """Plan the launch beside all that exists; refuses to touch anything else."""
+        wanted = [each.release for each in document.releases.values()]
+        green = frozenset({kept.release.name})
+        return world.resources.plan([*wanted, kept.release], creates=green, deletes=frozenset())
+
+    @property
+    def _settings(self) -> EnvironmentSettings:
+        return self.ground.app.settings.environment(self.wanted.environment)
+
+
+def subnets_of(ground: Ground) -> tuple[str, ...]:
+    """Return the subnets that Terraform is told by configuration, where they are ids."""
+    given = ground.app.settings.terraform_for(ground.environment).inputs.get("subnet_ids", ())
+    listed = given if isinstance(given, (list, tuple)) else ()
+    return tuple(each for each in listed if isinstance(each, str) and each.startswith("subnet-"))

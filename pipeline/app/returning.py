@@ -1,0 +1,149 @@
+"""Going back: `rollback`, and `recover` and `abort` of what a run that died had begun.
+
+All three run the same phases as a promotion that fails; they differ in where they begin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.adapters.deployments import new_deployment_id
+from pipeline.adapters.lease import Held
+from pipeline.adapters.runner import runner
+from pipeline.app.application import Application
+from pipeline.app.ground import Ground
+from pipeline.core.deployer import Deployer
+from pipeline.core.deployment import Deployment, Kind, Result, result_of
+from pipeline.core.environment import Environment
+from pipeline.core.errors import RefusedError, StrandedError
+from pipeline.core.events import Noted
+from pipeline.core.phases import Fleet, Gone, Phase, Recovery, promotion, rollback
+from pipeline.core.world import World
+
+
+def recover(app: Application, environment: str) -> Deployment:
+    """Bring the deployment in flight to its end; raises RefusedError where there is none."""
+    ground = Ground(app=app, environment=environment)
+    _require_in_flight(ground.document(), "recover")
+    with ground.lease("recover") as held:
+        _require_in_flight(held.read(), "recover")
+        return finish(ground, held)
+
+
+def abort(app: Application, environment: str) -> Deployment:
+    """Put back what is in flight, or remove what a failed deployment left for a look."""
+    ground = Ground(app=app, environment=environment)
+    document = ground.document()
+    if document.deployment is None and not _failed(document):
+        _require_in_flight(document, "abort")
+    with ground.lease("abort") as held:
+        document = held.read()
+        if document.deployment:
+            _require_before_retirement(document)
+            return finish(ground, held)
+        return _remove_failed(ground, held)
+
+
+def finish_what_was_begun(ground: Ground, held: Held) -> None:
+    """Bring a deployment whose run died to its end first; raises StrandedError where it cannot."""
+    document = held.read()
+    if document.deployment is None:
+        return
+    dead = document.deployment
+    text = f"{dead.kind} {dead.id} was left unfinished in {dead.phase or 'its beginning'}"
+    ground.app.report(Noted(text=f"{text}: finishing it first"))
+    done = finish(ground, held)
+    if done.outcome and result_of(done) is Result.STRANDED:
+        raise StrandedError(
+            f"{dead.kind} {dead.id}",
+            f"{done.outcome.phase}: {done.outcome.undone or done.outcome.reason}",
+            f"ami-pipeline recover -e {ground.environment}",
+        )
+
+
+def finish(ground: Ground, held: Held) -> Deployment:
+    """Go on with the deployment in flight, or back, by what reality shows of it."""
+    document = held.read()
+    dead = document.deployment
+    assert dead is not None  # noqa: S101 - the callers looked
+    going = replace(dead, by=runner(ground.app.environ), outcome=None, ended="")
+    ledger = ground.ledger(held, going)
+    world = ground.world(ledger)
+    phases, success = _rest(world, document, going)
+    deployer = Deployer(world=world, deployment=going, report=ground.app.report)
+    return deployer.run(phases, success)
+
+
+def _rest(world: World, document: Environment, dead: Deployment) -> tuple[list[Phase], Result]:
+    """Return the phases left: on where green was decided for, else back."""
+    fleet = fleet_of(world, document)
+    if dead.kind is Kind.ABORT:
+        return _removal(document), Result.ROLLED_BACK
+    if dead.warm:
+        return rollback(dead.green, dead.blue, fleet), Result.PROMOTED
+    if document.serving == dead.green:
+        others = [name for name in document.releases if name not in {dead.blue, dead.green}]
+        keep = world.policy.keep != 0
+        retire = promotion(dead.blue, dead.green, warm=others, keep=keep)[-1]
+        return [retire], Result.PROMOTED
+    return rollback(dead.blue, dead.green, fleet), Result.ROLLED_BACK
+
+
+def fleet_of(world: World, document: Environment) -> Fleet:
+    """Return the fleet as AWS shows it: who is attached to every load balancer serves."""
+    look = world.look(document.releases)
+    everywhere = {each.identifier for each in world.place.balancers}
+    serving = frozenset(
+        name
+        for name in document.releases
+        if (seen := look.groups.get(world.group(name))) and seen.attached >= everywhere
+    )
+    return Fleet(serving=serving, dark=frozenset(document.releases) - serving)
+
+
+def _removal(document: Environment) -> list[Phase]:
+    """Return the one phase that removes what failed deployments left dark."""
+    failed = frozenset(_failed(document))
+    serving = frozenset({document.serving} - {""})
+    want = Fleet(serving=serving, dark=frozenset(document.releases) - serving - failed)
+    return [Phase("remove", want, Gone(failed), Recovery.HOLD)]
+
+
+def _remove_failed(ground: Ground, held: Held) -> Deployment:
+    document = held.read()
+    today = ground.pace.today()
+    deployment = Deployment(
+        id=new_deployment_id(today),
+        kind=Kind.ABORT,
+        environment=ground.environment,
+        green=_failed(document)[0],
+        blue=document.serving,
+        began=today,
+        by=runner(ground.app.environ),
+    )
+    held.update(lambda current: current.begun(deployment))
+    ledger = ground.ledger(held, deployment)
+    ledger.record(deployment)
+    world = ground.world(ledger)
+    deployer = Deployer(world=world, deployment=deployment, report=ground.app.report)
+    return deployer.run(_removal(document), Result.ROLLED_BACK)
+
+
+def _failed(document: Environment) -> list[str]:
+    return sorted(name for name, kept in document.releases.items() if kept.failed)
+
+
+def _require_in_flight(document: Environment, verb: str) -> None:
+    if document.deployment is None:
+        name = document.environment
+        what = "nothing is in flight: there is nothing to finish or to put back"
+        raise RefusedError(f"{verb} {name}", what, f"ami-pipeline status -e {name}")
+
+
+def _require_before_retirement(document: Environment) -> None:
+    dead = document.deployment
+    if dead and not dead.warm and document.serving == dead.green:
+        name = document.environment
+        what = f"{dead.green} serves and {dead.blue or 'nothing'} is being retired: too late"
+        now = f"finish it: ami-pipeline recover -e {name}; or go back: ami-pipeline rollback"
+        raise RefusedError(f"abort {name}", what, f"{now} -e {name}")

@@ -1,0 +1,99 @@
+"""Rollback: to a group that is still warm, in seconds, or by a new release of its image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.adapters.deployments import new_deployment_id
+from pipeline.adapters.lease import Held
+from pipeline.adapters.runner import runner
+from pipeline.app.application import Application
+from pipeline.app.baking import known_images, quarantine
+from pipeline.app.ground import Ground
+from pipeline.app.promoting import Ask, Planned, Promotion, Unchanged, Wanted, identify
+from pipeline.app.returning import finish_what_was_begun, fleet_of
+from pipeline.core.choice import Target, image_of, target_of
+from pipeline.core.deployer import Deployer
+from pipeline.core.deployment import Deployment, Kind, Result, result_of
+from pipeline.core.environment import Environment
+from pipeline.core.phases import rollback
+
+
+@dataclass(kw_only=True)
+class Rollback:
+    """One rollback under the lease."""
+
+    ground: Ground
+    held: Held
+    target: Target
+
+    def run(self, ask: Ask) -> Deployment | Planned:
+        """Go back, and see to it that nobody promotes the image again by accident."""
+        document = self.held.read()
+        bad = document.releases[document.serving]
+        done = self._warm(document, ask) if self.target.warm else self._cold(ask)
+        if isinstance(done, Deployment) and result_of(done) is Result.PROMOTED:
+            ami_id = bad.release.ami_id
+            self.held.update(lambda current: current.with_quarantined(ami_id))
+            quarantine(self.ground.app, self.ground.clients, ami_id)
+        return done
+
+    def _warm(self, document: Environment, ask: Ask) -> Deployment | Planned:
+        ground = self.ground
+        kept = document.releases[self.target.release]
+        today = ground.pace.today()
+        deployment = Deployment(
+            id=new_deployment_id(today),
+            kind=Kind.ROLLBACK,
+            environment=ground.environment,
+            green=self.target.release,
+            blue=document.serving,
+            began=today,
+            by=runner(ground.app.environ),
+            image=kept.release.ami_id,
+            version=kept.version,
+            minimum=kept.minimum,
+            warm=True,
+        )
+        ledger = ground.ledger(self.held, deployment)
+        world = ground.world(ledger)
+        phases = rollback(deployment.green, deployment.blue, fleet_of(world, document))
+        planned = Planned(deployment=deployment, phases=tuple(phases), policy=ground.policy)
+        if not ask(planned):
+            return planned
+        self.held.update(lambda current: current.begun(deployment))
+        ledger.record(deployment)
+        return Deployer(world=world, deployment=deployment, report=ground.app.report).run(phases)
+
+    def _cold(self, ask: Ask) -> Deployment | Planned:
+        ground, settings = self.ground, self.ground.app.settings
+        ground.account = identify(ground)
+        images = known_images(ground.app, ground.clients)
+        image = image_of(images, self.target.ami_id, settings.app, settings.region)
+        wanted = Wanted(environment=ground.environment)
+        promotion = Promotion(
+            ground=ground, held=self.held, wanted=wanted, image=image, kind=Kind.ROLLBACK
+        )
+        return promotion.run(ask)
+
+
+def roll_back(
+    app: Application, environment: str, to: str, ask: Ask
+) -> Deployment | Planned | Unchanged:
+    """Put an earlier release back into service; return how it ended.
+
+    `to` is a release, an AMI, or empty for the newest release that served and is not bad.
+    Raises RefusedError where there is nothing to go back to.
+    """
+    ground = Ground(app=app, environment=environment)
+    with ground.lease("rollback") as held:
+        finish_what_was_begun(ground, held)
+        document = held.read()
+        now = datetime.fromisoformat(ground.pace.today())
+        target = target_of(document, to, now)
+        if target.release == document.serving:
+            settings = app.settings
+            image = image_of((), target.ami_id, settings.app, settings.region)
+            return Unchanged(environment=environment, release=target.release, image=image)
+        return Rollback(ground=ground, held=held, target=target).run(ask)

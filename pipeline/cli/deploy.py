@@ -1,0 +1,241 @@
+"""`promote`, `rollback`, `recover` and `abort`: what changes an environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.context import Checked, Context, pass_context
+
+if TYPE_CHECKING:
+    from pipeline.app import Application
+    from pipeline.app.promoting import Planned, Unchanged
+    from pipeline.core.deployment import Deployment
+
+    Ended = Deployment | Planned | Unchanged
+
+environment_option = click.option(
+    "-e",
+    "--environment",
+    required=True,
+    type=Checked("environment", "check_environment"),
+    help="The environment, [environments.NAME].",
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+plan_option = click.option(
+    "--plan", "plan_only", is_flag=True, help="Show what would be done, and change nothing."
+)
+
+
+@click.command()
+@environment_option
+@click.option("--image", type=Checked("image", "check_image_id"), help="An AMI, by its id.")
+@click.option(
+    "--from",
+    "origin",
+    type=Checked("environment", "check_environment"),
+    help="The image that serves in another environment.",
+)
+@plan_option
+@yes_option
+@click.option("--keep-failed", is_flag=True, help="Leave a group that failed dark, for a look.")
+@click.option("--allow-quarantined", is_flag=True, help="Take an image that was rolled back from.")
+@pass_context
+def promote(
+    context: Context,
+    environment: str,
+    image: str | None,
+    origin: str | None,
+    plan_only: bool,
+    yes: bool,
+    keep_failed: bool,
+    allow_quarantined: bool,
+) -> int:
+    """Put an image into service beside the one that serves, then retire that one.
+
+    Without --image and --from it is the newest good image. Whatever goes wrong before the old
+    group is retired, the old one serves, and what was made is removed again.
+    """
+    from pipeline.app.promoting import Wanted
+    from pipeline.app.promoting import promote as run
+
+    if image and origin:
+        raise click.UsageError("--image and --from exclude each other.")
+    wanted = Wanted(
+        environment=environment,
+        image=image or "",
+        origin=origin or "",
+        keep_failed=keep_failed,
+        allow_quarantined=allow_quarantined,
+    )
+    ask = asking(context, "promote", yes=yes, plan_only=plan_only)
+    with application(context) as app:
+        done = run(app, wanted, ask)
+    return answer(context, done, plan_only=plan_only)
+
+
+@click.command()
+@environment_option
+@click.option("--to", help="A release (r000123) or an AMI; default: what served before and is good.")
+@plan_option
+@yes_option
+@pass_context
+def rollback(
+    context: Context, environment: str, to: str | None, plan_only: bool, yes: bool
+) -> int:
+    """Put the previous good release back into service.
+
+    Seconds where its group is still warm; else a new release of its image. The image that is
+    rolled back from is quarantined: nothing promotes it again unless told to.
+    """
+    from pipeline.app.rolling_back import roll_back
+
+    ask = asking(context, "rollback", yes=yes, plan_only=plan_only)
+    with application(context) as app:
+        done = roll_back(app, environment, checked_target(to), ask)
+    return answer(context, done, plan_only=plan_only)
+
+
+@click.command()
+@environment_option
+@pass_context
+def recover(context: Context, environment: str) -> int:
+    """Finish the deployment of a run that died or was stranded: on, or back."""
+    from pipeline.app.returning import recover as run
+
+    with application(context) as app:
+        done = run(app, environment)
+    return answer(context, done, asked_back=True)
+
+
+@click.command()
+@environment_option
+@pass_context
+def abort(context: Context, environment: str) -> int:
+    """Put back what a run that died had begun, or remove what --keep-failed left."""
+    from pipeline.app.returning import abort as run
+
+    with application(context) as app:
+        done = run(app, environment)
+    return answer(context, done, asked_back=True)
+
+
+@contextmanager
+def application(context: Context) -> Iterator[Application]:
+    """Read the configuration, take the signals, show what happens until the block ends.
+
+    Signals are held while it lasts: a deployment notices them where it can act on them.
+    """
+    from pipeline.app import Application, Options
+    from pipeline.ui.progress import progress
+
+    with progress(sys.stderr, live=context.live, environ=os.environ) as report:
+        app = Application.start(Options(config=context.config), report)
+        with app.interrupts.held():
+            yield app
+
+
+def checked_target(to: str | None) -> str:
+    """Return what --to names, held to the form of a release or an AMI."""
+    from pipeline.core import rules
+
+    if not to:
+        return ""
+    try:
+        return rules.check_target(to)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--to") from None
+
+
+def asking(
+    context: Context, verb: str, *, yes: bool, plan_only: bool
+) -> Callable[[Planned], bool]:
+    """Return what decides whether to go on, given the plan; refuse where nobody can answer."""
+    from pipeline.core.errors import RefusedError
+
+    if not (yes or plan_only or sys.stdin.isatty()):
+        what = "nobody is there to answer whether to go on"
+        raise RefusedError(verb, what, f"ami-pipeline {verb} ... --yes")
+
+    def ask(planned: Planned) -> bool:
+        if yes or plan_only:
+            return yes and not plan_only
+        click.echo(plan_shown(planned), err=True)
+        return click.confirm(f"{verb} now?", err=True)
+
+    return ask
+
+
+def plan_shown(planned: Planned) -> str:
+    """Return the plan as a person reads it."""
+    from pipeline.ui.plan import plan_text
+
+    return plan_text(prospect(planned))
+
+
+def answer(
+    context: Context, done: Ended, *, plan_only: bool = False, asked_back: bool = False
+) -> int:
+    """Print the result; return the exit code."""
+    from pipeline.app.promoting import Planned, Unchanged
+    from pipeline.ui import outcome, plan
+    from pipeline.ui.results import as_json
+
+    match done:
+        case Unchanged():
+            text = f"{done.image.id} serves {done.environment} already: {done.release}"
+            document = {"outcome": "unchanged", "release": done.release, "ami_id": done.image.id}
+            click.echo(as_json(document) if context.json else text)
+            return 0
+        case Planned() if plan_only:
+            shown = plan.plan_document(prospect(done)) if context.json else None
+            click.echo(as_json(shown) if shown else plan_shown(done))
+            return 0
+        case Planned():
+            raise click.Abort
+    text = outcome.outcome_text(done)
+    click.echo(as_json(outcome.outcome_document(done)) if context.json else text)
+    return exit_code(done, asked_back=asked_back)
+
+
+def prospect(planned: Planned) -> plan.Prospect:
+    """Return the plan as the interface draws it."""
+    from pipeline.ui.plan import Prospect
+
+    return Prospect(
+        deployment=planned.deployment,
+        phases=planned.phases,
+        policy=planned.policy,
+        findings=planned.findings,
+        plan=planned.plan,
+    )
+
+
+def exit_code(done: Deployment, *, asked_back: bool) -> int:
+    """Return the exit code of a deployment that is over: 0 if the world is as asked."""
+    from pipeline.core.deployment import Result, result_of
+    from pipeline.core.errors import (
+        FailedError,
+        InterruptedRunError,
+        RefusedError,
+        StrandedError,
+    )
+
+    interrupted = done.outcome is not None and done.outcome.interrupted
+    match result_of(done):
+        case Result.PROMOTED:
+            return 0
+        case Result.ROLLED_BACK if asked_back:
+            return 0
+        case Result.ROLLED_BACK if interrupted:
+            return InterruptedRunError.exit_code
+        case Result.ROLLED_BACK:
+            return FailedError.exit_code
+        case Result.REFUSED:
+            return RefusedError.exit_code
+    return StrandedError.exit_code
