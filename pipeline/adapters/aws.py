@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sts import STSClient
 
 Answer = TypeVar("Answer")
 
@@ -40,6 +41,23 @@ class Clients:
     def autoscaling(self, region: str) -> AutoScalingClient:
         """Return the Auto Scaling client of a region."""
         client: AutoScalingClient = self._client("autoscaling", region)
+        return client
+
+    def elb(self, region: str) -> Any:
+        """Return the client of classic load balancers; its stubs are not among ours."""
+        return self._client("elb", region)
+
+    def elbv2(self, region: str) -> Any:
+        """Return the client of target groups and what stands before them."""
+        return self._client("elbv2", region)
+
+    def service_quotas(self, region: str) -> Any:
+        """Return the Service Quotas client of a region; its stubs are not among ours."""
+        return self._client("service-quotas", region)
+
+    def sts(self, region: str) -> STSClient:
+        """Return the STS client of a region, which says who we are."""
+        client: STSClient = self._client("sts", region)
         return client
 
     def s3(self) -> S3Client:
