@@ -71,8 +71,9 @@ class Survey:
             asked = {each: pool.submit(hearing.ask, each, questions[each]) for each in questions}
             subnets = self._subnets(proposal, asked["groups"])
             asked["subnets"] = pool.submit(hearing.ask, "subnets", subnets)
-            for check in self._checks:
-                pool.submit(hearing.ask, "", check)
+            checks = [pool.submit(hearing.ask, "", check) for check in self._checks]
+        for check in checks:
+            check.result()
         answers = {each: asked[each].result() for each in asked}
         failures = [*hearing.failures, *_unseen(answers["look"])]
         return Facts(
