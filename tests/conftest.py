@@ -40,7 +40,12 @@ def _own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-STORIES = ("tests/adapters/test_groups.py", "tests/e2e/test_service.py", "tests/terraform/")
+STORIES = (
+    "tests/adapters/test_groups.py",
+    "tests/adapters/test_survey.py",
+    "tests/e2e/test_service.py",
+    "tests/terraform/",
+)
 """Files and folders whose tests stand on what took a while to build: one worker each."""
 
 

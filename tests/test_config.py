@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from pipeline.cli.config import config
 from pipeline.config import find, keys, load, schema
+from pipeline.core.deployment import Hook, Policy
 from pipeline.core.errors import ConfigurationError
 from tests.core.hostile import HOSTILE, MEBIBYTE, Field, Hostile
 
@@ -60,6 +61,34 @@ instance_type = "c7g.large"
 min_size = 2
 max_size = 6
 desired_capacity = 3
+load_balancers = ["web-production"]
+target_groups = [
+  "web",
+  "arn:aws:elasticloadbalancing:eu-central-1:012345678901:targetgroup/api/0123456789abcdef",
+]
+[environments.production.promote]
+looks = 5
+bake_in = "10m"
+keep_previous = "2h"
+alarms = ["web-production-5xx"]
+[environments.production.promote.deadlines]
+retire = "1h"
+[environments.staging.promote]
+soak = "0s"
+keep_previous = "next"
+verify = []
+[promote]
+soak = "1m"
+deadline = "20m"
+alarms = ["web-5xx", "Späte Antworten"]
+[promote.deadlines]
+launch = "30m"
+retire = "40m"
+[[promote.verify]]
+command = ["./smoke.sh", "--fast", ""]
+[[promote.verify]]
+command = ["bin/migrate"]
+timeout = "30s"
 [terraform]
 module = "modules/release"
 [terraform.inputs]
@@ -174,6 +203,152 @@ def test_a_size_that_is_not_said_follows_from_what_is(
     assert size.instance_type == "t3.micro"
 
 
+def test_a_promotion_has_defaults_that_wait_long_enough_to_see_a_fault(file: Path) -> None:
+    file.write_text(f"{MINIMAL}[environments.x]\n")
+    policy = load(file).promote_for("x").policy
+    assert policy == Policy(
+        looks=3,
+        soak=30,
+        bake_in=60,
+        keep=0,
+        deadline=900,
+        deadlines={"soak": 930, "bake-in": 960},
+    )
+
+
+def test_an_environment_lays_its_words_over_those_of_the_promotion(file: Path) -> None:
+    file.write_text(FULL)
+    settings = load(file)
+    hooks = (
+        Hook(command=("./smoke.sh", "--fast", ""), timeout=300),
+        Hook(command=("bin/migrate",), timeout=30),
+    )
+    assert settings.promote_for("production").policy == Policy(
+        looks=5,
+        soak=60,
+        bake_in=600,
+        keep=7200,
+        deadline=1200,
+        deadlines={"soak": 1260, "bake-in": 1800, "launch": 1800, "retire": 3600},
+        verify=hooks,
+        alarms=("web-production-5xx",),
+    )
+    staging = settings.promote_for("staging").policy
+    assert (staging.soak, staging.keep, staging.verify) == (0, None, ())
+    assert staging.alarms == ("web-5xx", "Späte Antworten")
+    assert staging.limit("retire") == 2400
+    assert (settings.promote.policy.keep, settings.promote.policy.looks) == (0, 3)
+    with pytest.raises(ConfigurationError, match="write production"):
+        settings.promote_for("prodction")
+
+
+def test_an_environment_without_load_balancers_may_be_baked_for_but_not_promoted_to(
+    file: Path,
+) -> None:
+    file.write_text(FULL)
+    settings = load(file)
+    assert settings.bake_for("staging").vars["port"] == 8081
+    assert settings.promotable("production").load_balancers == ("web-production",)
+    assert settings.promotable("production").target_groups[0] == "web"
+    with pytest.raises(ConfigurationError) as caught:
+        settings.promotable("staging")
+    assert str(caught.value) == (
+        f"{Path.cwd()}/pipeline.toml environments.staging:\n"
+        "  names no load balancer and no target group, so no traffic can be moved\n"
+        'now: add to [environments.staging]: load_balancers = ["NAME"] for a classic one, '
+        'or target_groups = ["NAME"] for an ALB or NLB'
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            '[promote]\nlooks = 0\nsook = "1s"',
+            (
+                "pipeline.toml:\n"
+                "  line 6, promote.looks: is out of range: "
+                "input should be greater than or equal to 1\n"
+                "  line 7, promote.sook: unknown key; write promote.soak\n"
+                "now: correct these 2 places, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            '[environments.x.promote]\nkeep = "1h"',
+            (
+                "pipeline.toml line 6, environments.x.promote.keep:\n  unknown key\n"
+                "now: write bake.keep: it belongs there"
+            ),
+        ),
+        (
+            '[promote.deadlines]\nbake_in = "1h"',
+            (
+                "pipeline.toml line 6, promote.deadlines.bake_in:\n"
+                "  'bake_in' is no phase: write bake-in\n"
+                "now: correct it, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            '[promote.deadlines]\nx = "1h"',
+            (
+                "pipeline.toml line 6, promote.deadlines.x:\n"
+                "  'x' is no phase: the phases are launch, verify, attach, soak, drain, bake-in, "
+                "retire, restore, withdraw, remove\n"
+                "now: correct it, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            (
+                '[[promote.verify]]\ncommand = ["a"]\n'
+                "[[promote.verify]]\ncommand = \"./smoke.sh 'a b'\""
+            ),
+            (
+                "pipeline.toml line 8, promote.verify[1].command:\n"
+                "  is one line of text, and no shell reads it: "
+                'write a list, ["./smoke.sh", "a b"]\n'
+                "now: correct it, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            '[[environments.x.promote.verify]]\ntimeout = "1s"',
+            (
+                "pipeline.toml line 5, environments.x.promote.verify[0].command:\n  is missing\n"
+                "now: add to [[environments.x.promote.verify]]: "
+                'command = ["./smoke.sh", "--fast"]'
+            ),
+        ),
+        (
+            '[[promote.verify]]\ncommand = ["a"]\ntimout = "1s"',
+            (
+                "pipeline.toml line 7, promote.verify[0].timout:\n  unknown key\n"
+                "now: write promote.verify[0].timeout"
+            ),
+        ),
+        (
+            '[promote]\nkeep_previous = "forever"',
+            (
+                "pipeline.toml line 6, promote.keep_previous:\n"
+                '  \'forever\' is no duration: "none", "next" (until the next promote) or a '
+                'duration of at most 168h, such as "2h"\n'
+                "now: correct it, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            '[promote.deadlines]\nsoak = "5m"\n[environments.x.promote]\nsoak = "5m"',
+            (
+                "pipeline.toml line 8, environments.x.promote.soak:\n"
+                "  deadlines.soak is over before soak is\n"
+                "now: raise deadlines.soak or lower soak"
+            ),
+        ),
+    ],
+)
+def test_a_mistake_in_a_promotion_is_told_with_what_to_write(
+    file: Path, said: str, told: str
+) -> None:
+    assert str(refusal(file, f"{MINIMAL}{said}\n")) == told
+
+
 def test_settings_cannot_be_changed_and_do_not_show_values(file: Path) -> None:
     file.write_text(FULL)
     settings = load(file)
@@ -230,7 +405,7 @@ ulr = "x"
         "beginning with a letter, without -- or a - at the end\n"
         "  line 2, region: 'eu-central-1a' is an availability zone: its region is eu-central-1\n"
         "  line 3, templte: unknown key; remove it; known here are app, region, bake, "
-        "environments, terraform, state\n"
+        "environments, promote, terraform, state\n"
         '  line 4, bake.template: is missing; add to [bake]: template = "packer/app.pkr.hcl"\n'
         "  line 5, bake.keep: is out of range: input should be greater than or equal to 1\n"
         '  line 6, bake.timeout: \'90\' is no duration: a duration is written "90s", "45m", '
@@ -323,6 +498,28 @@ def test_a_name_filter_without_an_owner_is_refused(file: Path) -> None:
         (
             "[environments.x]\ndesired_capacity = 5\nmax_size = 4",
             "environments.x.max_size",
+        ),
+        ("[environments.x]\nload_balancers = 'web'", "environments.x.load_balancers"),
+        ("[environments.x]\nload_balancers = ['-web']", "environments.x.load_balancers[0]"),
+        ("[environments.x]\nload_balancers = ['a', 'a']", "environments.x.load_balancers[1]"),
+        ("[environments.x]\ntarget_groups = ['arn:aws:s3:::x']", "environments.x.target_groups[0]"),
+        ("[environments.x]\ntarget_groups = ['web/1']", "environments.x.target_groups[0]"),
+        ("[promote]\nlooks = 61", "promote.looks"),
+        ("[promote]\nsoak = 30", "promote.soak"),
+        ("[promote]\nsoak = '25h'", "promote.soak"),
+        ("[promote]\ndeadline = '0s'", "promote.deadline"),
+        ("[promote]\nkeep_previous = '169h'", "promote.keep_previous"),
+        ("[promote]\nalarms = ['']", "promote.alarms[0]"),
+        ("[promote]\nalarms = ['a\\u202eb']".replace("'", '"'), "promote.alarms[0]"),
+        ("[promote]\nverify = ['a']", "promote.verify[0]"),
+        ("[promote]\nverify = [{ command = [] }]", "promote.verify[0].command"),
+        ("[promote]\nverify = [{ command = [''] }]", "promote.verify[0].command"),
+        ("[promote]\nverify = [{ command = ['a', 1] }]", "promote.verify[0].command[1]"),
+        ("[promote]\nverify = [{ command = ['::error::x'] }]", "promote.verify[0].command[0]"),
+        ("[promote.deadlines]\nsoak = '30s'\n[promote]", "promote.deadlines.soak"),
+        (
+            "[promote]\nsoak = '1m'\n[promote.deadlines]\nsoak = '1m'",
+            "promote.deadlines.soak",
         ),
         (
             "[environments.x.terraform]\ninputs = { environment = 'y' }",

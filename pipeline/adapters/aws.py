@@ -91,6 +91,10 @@ class Clients:
         """Return the CloudWatch client of a region."""
         return self._client("cloudwatch", region)
 
+    def service_quotas(self, region: str) -> Any:
+        """Return the Service Quotas client of a region; its stubs are not among ours."""
+        return self._client("service-quotas", region)
+
     def sts(self, region: str) -> STSClient:
         """Return the STS client of a region, which says who we are."""
         client: STSClient = self._client("sts", region)

@@ -1,8 +1,9 @@
 """pipeline.toml: found, read, checked as a whole, and given to everybody else frozen.
 
-The only home of pydantic. `model` says what may be in the file, `relations`
-what its keys owe each other, `problems` turns every refusal into a line and a
-remedy, `file` reads it, `lines` knows where each key stands.
+The only home of pydantic. `model` says what may be in the file and `promotion` what
+in its [promote], both built on `basis`; `relations` says what its keys owe each other,
+`problems` turns every refusal into a line and a remedy, `file` reads it, `lines` knows
+where each key stands.
 """
 
 from pipeline.config.file import find, load
@@ -16,10 +17,12 @@ from pipeline.config.model import (
     keys,
     schema,
 )
+from pipeline.config.promotion import PromoteSettings
 
 __all__ = [
     "BakeSettings",
     "EnvironmentSettings",
+    "PromoteSettings",
     "Settings",
     "SourceSettings",
     "StateSettings",

@@ -14,13 +14,14 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     WithJsonSchema,
 )
 
-from pipeline.core import rules, terraform_rules
+from pipeline.config.basis import LIST, Duration, Table
+from pipeline.config.promotion import EnvironmentPromoteSettings, PromoteSettings
+from pipeline.core import rules, service_rules, terraform_rules
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.fleet import Size
 
@@ -47,11 +48,6 @@ def _absent_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-def _check_duration(value: object) -> float:
-    # Not TypeError, which pydantic would not collect.
-    return rules.check_duration(value if isinstance(value, str) else f"{value!r}"[:32])
-
-
 _App = Annotated[str, AfterValidator(rules.check_app)]
 _Environment = Annotated[str, AfterValidator(rules.check_environment)]
 _Region = Annotated[str, AfterValidator(rules.check_region)]
@@ -71,24 +67,15 @@ _Value = Annotated[
     _ANY_VALUE,
 ]
 _Input = Annotated[object, AfterValidator(terraform_rules.check_input), _ANY_VALUE]
-_Duration = Annotated[
-    float,
-    BeforeValidator(_check_duration),
-    WithJsonSchema({"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?$", "minLength": 2}),
-]
+_LoadBalancer = Annotated[str, AfterValidator(service_rules.check_load_balancer)]
+_TargetGroup = Annotated[str, AfterValidator(service_rules.check_target_group)]
 _Inputs = Mapping[_InputName, _Input]
 _Vars = Mapping[_VariableName, _Value]
 _VarsFromEnv = Mapping[_VariableName, _EnvVariable]
 _Tags = Mapping[_TagKey, _TagValue]
-# TOML has lists; a frozen model keeps tuples, which strict mode would refuse to make of them.
-_LIST: Final = Field(strict=False)
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class SourceSettings(_Table):
+class SourceSettings(Table):
     """The image to begin from: one id, or the newest of an owner's images of a name."""
 
     id: Annotated[str, AfterValidator(rules.check_image_id)] | None = Field(
@@ -102,7 +89,7 @@ class SourceSettings(_Table):
     )
 
 
-class EnvironmentBakeSettings(_Table):
+class EnvironmentBakeSettings(Table):
     """What one environment changes about a bake; its words win over those of [bake]."""
 
     vars: _Vars = Field(default={}, repr=False, description="Packer variables of this environment.")
@@ -112,7 +99,7 @@ class EnvironmentBakeSettings(_Table):
     tags: _Tags = Field(default={}, description="Tags of this environment's images.")
 
 
-class BackendSettings(_Table):
+class BackendSettings(Table):
     """The bucket Terraform keeps its state in, always locked and encrypted."""
 
     bucket: Annotated[str, AfterValidator(terraform_rules.check_bucket)] = Field(
@@ -126,13 +113,13 @@ class BackendSettings(_Table):
     )
 
 
-class EnvironmentTerraformSettings(_Table):
+class EnvironmentTerraformSettings(Table):
     """What one environment passes to the module besides or instead."""
 
     inputs: _Inputs = Field(default={}, description="Inputs of the module for this environment.")
 
 
-class TerraformSettings(_Table):
+class TerraformSettings(Table):
     """How releases become resources: the module that makes them, and where its state is."""
 
     module: _Path | None = Field(
@@ -148,7 +135,7 @@ class TerraformSettings(_Table):
         return self.model_copy(update={"inputs": {**self.inputs, **over.inputs}})
 
 
-class EnvironmentSettings(_Table):
+class EnvironmentSettings(Table):
     """Where releases run, of what size, and what is different for it."""
 
     account: Annotated[str, AfterValidator(terraform_rules.check_account_id)] | None = Field(
@@ -164,8 +151,17 @@ class EnvironmentSettings(_Table):
     desired_capacity: int | None = Field(
         default=None, ge=1, le=1000, description="How many a first release has; default: the least."
     )
+    load_balancers: Annotated[tuple[_LoadBalancer, ...], LIST] = Field(
+        default=(), description="Classic load balancers that send traffic to it, by name."
+    )
+    target_groups: Annotated[tuple[_TargetGroup, ...], LIST] = Field(
+        default=(), description="Target groups of ALBs and NLBs, each by name or ARN."
+    )
     bake: EnvironmentBakeSettings = Field(
         default=EnvironmentBakeSettings(), description="What is baked differently."
+    )
+    promote: EnvironmentPromoteSettings = Field(
+        default=EnvironmentPromoteSettings(), description="What is deployed differently."
     )
     terraform: EnvironmentTerraformSettings = Field(
         default=EnvironmentTerraformSettings(), description="What the module gets differently."
@@ -183,7 +179,7 @@ class EnvironmentSettings(_Table):
         )
 
 
-class BakeSettings(_Table):
+class BakeSettings(Table):
     """How an image is made. Durations are seconds."""
 
     template: _Path = Field(
@@ -191,28 +187,28 @@ class BakeSettings(_Table):
         examples=["packer/app.pkr.hcl"],
     )
     directory: _Path = Field(default=".", description="Where Packer runs.")
-    inputs: Annotated[tuple[_Path, ...], _LIST] = Field(
+    inputs: Annotated[tuple[_Path, ...], LIST] = Field(
         default=(), description="Further files and directories that decide what the image is."
     )
-    only: Annotated[tuple[_BuildName, ...], _LIST] = Field(
+    only: Annotated[tuple[_BuildName, ...], LIST] = Field(
         default=(), description="Builds of the template to run; empty means all."
     )
     vars: _Vars = Field(default={}, repr=False, description="Packer variables.")
     vars_from_env: _VarsFromEnv = Field(
         default={}, description="Secret Packer variables, each from an environment variable."
     )
-    sensitive: Annotated[tuple[_VariableName, ...], _LIST] = Field(
+    sensitive: Annotated[tuple[_VariableName, ...], LIST] = Field(
         default=(), description="Names in vars whose values are masked."
     )
-    regions: Annotated[tuple[_Region, ...], _LIST] = Field(
+    regions: Annotated[tuple[_Region, ...], LIST] = Field(
         default=(), description="Regions to copy the image to."
     )
-    timeout: _Duration = Field(
+    timeout: Duration = Field(
         default=2700.0,
         json_schema_extra={"default": "45m"},
         description="The longest a bake may take.",
     )
-    cancel_grace: _Duration = Field(
+    cancel_grace: Duration = Field(
         default=120.0,
         json_schema_extra={"default": "2m"},
         description="How long Packer may clean up after an interrupt.",
@@ -238,7 +234,7 @@ class BakeSettings(_Table):
         )
 
 
-class StateSettings(_Table):
+class StateSettings(Table):
     """Where environment documents, images and journals live."""
 
     url: Annotated[str, AfterValidator(rules.check_state_url)] = Field(
@@ -246,7 +242,7 @@ class StateSettings(_Table):
     )
 
 
-class Settings(_Table):
+class Settings(Table):
     """The whole of pipeline.toml, and the folder it stands in."""
 
     app: _App = Field(description="The application's name.", examples=["web"])
@@ -256,6 +252,9 @@ class Settings(_Table):
     bake: BakeSettings = Field(description="How an image is made.")
     environments: Mapping[_Environment, EnvironmentSettings] = Field(
         default={}, description="The environments by name."
+    )
+    promote: PromoteSettings = Field(
+        default=PromoteSettings(), description="How an image is put into service."
     )
     terraform: TerraformSettings = Field(
         default=TerraformSettings(), description="How releases become resources."
@@ -288,6 +287,26 @@ class Settings(_Table):
     def terraform_for(self, environment: str) -> TerraformSettings:
         """Give the module call of one environment."""
         return self.terraform.with_overrides(self.environment(environment).terraform)
+
+    def promote_for(self, environment: str) -> PromoteSettings:
+        """Give the promotion of one environment."""
+        return self.promote.with_overrides(self.environment(environment).promote)
+
+    def promotable(self, name: str) -> EnvironmentSettings:
+        """Give an environment that traffic can come to.
+
+        Raises ConfigurationError where no load balancer and no target group is named: without
+        one there is nothing that could find a release healthy or be moved to it.
+        """
+        found = self.environment(name)
+        if found.load_balancers or found.target_groups:
+            return found
+        raise ConfigurationError(
+            where=f"{self._file} environments.{name}",
+            what="names no load balancer and no target group, so no traffic can be moved",
+            now=f'add to [environments.{name}]: load_balancers = ["NAME"] for a classic one, '
+            'or target_groups = ["NAME"] for an ALB or NLB',
+        )
 
     def environment(self, name: str) -> EnvironmentSettings:
         """Give one environment; raises ConfigurationError where there is none of that name."""

@@ -7,11 +7,13 @@ are told together, each with its line, the key, what is wrong and what now.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
 from pipeline.config.lines import line_of, lines
 from pipeline.config.model import BackendSettings, BakeSettings, Settings, tables
+from pipeline.config.promotion import HookSettings
 from pipeline.config.relations import Problem
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.rules import shown
@@ -103,8 +105,8 @@ def _place(line: int | None, key: Key) -> str:
 
 
 def _table_of(key: Key) -> str:
-    """Name the table a key stands in as `tables` does: any environment is NAME."""
-    parts = [str(part) for part in key[:-1]]
+    """Name the table a key stands in as `tables` does: any environment is NAME, no place counts."""
+    parts = [part for part in key[:-1] if isinstance(part, str)]
     if len(parts) > 1 and parts[0] == "environments":
         parts[1] = "NAME"
     return ".".join(parts)
@@ -125,13 +127,18 @@ def _nearest(key: Key) -> str:
 def _example(key: Key) -> str:
     """Give a line to paste for a key that must be there."""
     name = str(key[-1])
-    models = (Settings, BakeSettings, BackendSettings)
+    models = (Settings, BakeSettings, BackendSettings, HookSettings)
     field = next((each.model_fields[name] for each in models if name in each.model_fields), None)
     examples = field.examples if field else None
     if not examples:
         return f"add a table [{show_key(key)}]"
-    line = f'{name} = "{examples[0]}"'
-    return f"add to [{show_key(key[:-1])}]: {line}" if key[:-1] else f"add a line: {line}"
+    line = f"{name} = {json.dumps(examples[0])}"
+    return f"add to {_header(key[:-1])}: {line}" if key[:-1] else f"add a line: {line}"
+
+
+def _header(key: Key) -> str:
+    """Write the header of a table, or of one of an array of tables."""
+    return f"[{show_key(key)}]" if isinstance(key[-1], str) else f"[[{show_key(key[:-1])}]]"
 
 
 def _lower(text: str) -> str:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.core import rules
+from pipeline.core.service_rules import DEFAULT_PAUSES, PAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ def check_relations(document: _Table) -> Iterator[Problem]:
         yield from _check_variables(("environments", name, "bake"), over, bake)
         yield from _check_tags(("environments", name, "bake"), over, bake)
         yield from _check_size(("environments", name), environment)
+    yield from _check_promotions(document)
 
 
 def _check_source(bake: _Table) -> Iterator[Problem]:
@@ -124,6 +126,49 @@ def _check_size(key: Key, environment: object) -> Iterator[Problem]:
                 what=f"is {most}, less than {low} = {least}",
                 now=f"raise {high} or lower {low}",
             )
+
+
+def _check_promotions(document: _Table) -> Iterator[Problem]:
+    """Find phases that would have to end before what they wait for can be over."""
+    base = _table(document, "promote")
+    yield from _check_pauses(("promote",), base, {})
+    for name, environment in _table(document, "environments").items():
+        key = ("environments", name)
+        over = _table({"environment": environment}, "environment", "promote")
+        yield from _check_pauses((*key, "promote"), over, base)
+        for names in ("load_balancers", "target_groups"):
+            yield from _check_twice((*key, names), _list(_table({"_": environment}, "_"), names))
+
+
+def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
+    both = {**DEFAULT_PAUSES, **base, **table}
+    limits = {**_table(base, "deadlines"), **_table(table, "deadlines")}
+    for pause, phase in PAUSES.items():
+        length, limit = _duration(both.get(pause)), _duration(limits.get(phase))
+        is_limit_here = phase in _table(table, "deadlines")
+        if length is None or limit is None or not (is_limit_here or pause in table):
+            continue
+        if limit <= length:
+            yield Problem(
+                key=(*key, "deadlines", phase) if is_limit_here else (*key, pause),
+                what=f"deadlines.{phase} is over before {pause} is",
+                now=f"raise deadlines.{phase} or lower {pause}",
+            )
+
+
+def _check_twice(key: Key, names: tuple[str, ...]) -> Iterator[Problem]:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            what = f"{rules.shown(name)} is there already: earlier in the list"
+            yield Problem(key=(*key, place), what=what, now="remove it")
+
+
+def _duration(value: object) -> float | None:
+    """The seconds of a duration; one that is written wrong is the model's affair."""
+    try:
+        return rules.check_pause(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _table(document: _Table, *path: str) -> _Table:

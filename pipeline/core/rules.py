@@ -271,15 +271,29 @@ def check_build_name(value: str) -> str:
 def check_duration(value: str) -> float:
     """Turn a duration such as 90s, 45m or 1h30m into seconds."""
     allowed = 'a duration is written "90s", "45m", "2h" or "1h30m", more than 0 and at most 24h'
+    total = read_duration(value, allowed)
+    if not 0 < total <= DAY:
+        raise ValueError(f"{shown(value)} is out of range: {allowed}")
+    return total
+
+
+def check_pause(value: str) -> float:
+    """Turn a duration that may be none, such as 0s or 30s, into seconds."""
+    allowed = 'a pause is written "0s", "90s", "45m" or "1h30m", at most 24h'
+    total = read_duration(value, allowed)
+    if total > DAY:
+        raise ValueError(f"{shown(value)} is out of range: {allowed}")
+    return total
+
+
+def read_duration(value: str, allowed: str) -> float:
+    """Read hours, minutes and seconds, of any length, as seconds."""
     require_ascii(value, LONGEST_NAME, allowed)
     found = _DURATION.fullmatch(value)
     if found is None:
         raise ValueError(f"{shown(value)} is no duration: {allowed}")
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    total = hours * 3600.0 + minutes * 60.0 + seconds
-    if not 0 < total <= DAY:
-        raise ValueError(f"{shown(value)} is out of range: {allowed}")
-    return total
+    return hours * 3600.0 + minutes * 60.0 + seconds
 
 
 def check_nested(value: object, check_text: Callable[[str], str], level: int = 0) -> None:
