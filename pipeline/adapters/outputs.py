@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.adapters.store import write_atomically
+from pipeline.core.deployment import Deployment
 from pipeline.core.errors import RefusedError, StrandedError
 from pipeline.core.model import BakeResult, How
+from pipeline.core.report import outputs
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
 
@@ -85,6 +87,41 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
         lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
         with _told(f"[bake] dotenv {dotenv}", result):
             write_atomically(dotenv, lines.encode(), mode=0o644)
+
+
+def write_deployment_ci(
+    deployment: Deployment, summary: str, environ: Mapping[str, str], dotenv: Path | None
+) -> tuple[str, ...]:
+    """Write a deployment's outputs and its summary as `write_ci` does; `summary` is Markdown.
+
+    Returns a line for each file that could not be written: the deployment is over, and the
+    exit code is to tell how, so nothing is raised for them. `require_writable` asks before.
+    """
+    pairs = outputs(deployment)
+    lines = "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs)
+    dotted = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
+    return tuple(
+        problem
+        for problem in (
+            _tried("GITHUB_OUTPUT", environ.get("GITHUB_OUTPUT"), lines),
+            _tried("GITHUB_STEP_SUMMARY", environ.get("GITHUB_STEP_SUMMARY"), summary),
+            _tried("dotenv", dotenv, dotted),
+        )
+        if problem
+    )
+
+
+def _tried(what: str, path: str | Path | None, text: str) -> str:
+    if not path:
+        return ""
+    try:
+        if isinstance(path, Path):
+            write_atomically(path, text.encode(), mode=0o644)
+        else:
+            _append(Path(path), text)
+    except OSError as error:
+        return f"{what} {path} was not written: {error.strerror or error}"
+    return ""
 
 
 def _append(path: Path, text: str) -> None:

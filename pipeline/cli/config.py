@@ -72,7 +72,7 @@ def terraform(context: Context, environment: str, with_check: bool) -> None:
     """
     from pipeline.app import Application, Options
     from pipeline.app.roots import root_module
-    from pipeline.ui.progress import PlainProgress
+    from pipeline.ui.plain import PlainProgress
     from pipeline.ui.results import as_json, root_document, root_text
 
     options = Options(config=context.config)

@@ -81,13 +81,13 @@ def promote(
 
 @click.command()
 @environment_option
-@click.option("--to", help="A release (r000123) or an AMI; default: what served before and is good.")
+@click.option(
+    "--to", help="A release (r000123) or an AMI; default: what served before and is good."
+)
 @plan_option
 @yes_option
 @pass_context
-def rollback(
-    context: Context, environment: str, to: str | None, plan_only: bool, yes: bool
-) -> int:
+def rollback(context: Context, environment: str, to: str | None, plan_only: bool, yes: bool) -> int:
     """Put the previous good release back into service.
 
     Seconds where its group is still warm; else a new release of its image. The image that is
@@ -152,9 +152,7 @@ def checked_target(to: str | None) -> str:
         raise click.BadParameter(str(error), param_hint="--to") from None
 
 
-def asking(
-    context: Context, verb: str, *, yes: bool, plan_only: bool
-) -> Callable[[Planned], bool]:
+def asking(context: Context, verb: str, *, yes: bool, plan_only: bool) -> Callable[[Planned], bool]:
     """Return what decides whether to go on, given the plan; refuse where nobody can answer."""
     from pipeline.core.errors import RefusedError
 

@@ -21,7 +21,7 @@ def images(context: Context) -> None:
 
     from pipeline.app import Application, Options
     from pipeline.app.baking import images as list_images
-    from pipeline.ui.progress import PlainProgress
+    from pipeline.ui.plain import PlainProgress
     from pipeline.ui.results import as_json, images_document, images_text
 
     options = Options(config=context.config)

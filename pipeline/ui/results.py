@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.core.errors import PipelineError
 from pipeline.core.model import BakeResult, Image, Usage
 from pipeline.core.root import Root, RootResult
-from pipeline.ui.text import age, duration, one_line
+from pipeline.ui.text import age, duration, one_line, table
 
 _HOW = {
     "baked": "baked",
@@ -87,14 +87,9 @@ def images_text(images: Listed, now: datetime, keep: int) -> str:
         )
         for image, uses in images
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
     spare = sum(1 for _, uses in _good(images)[keep:] if not uses)
     note = f"\n\n{spare} older than the newest {keep} and used nowhere" if spare else ""
-    return "\n".join(line.rstrip() for line in lines) + note
+    return "\n".join(table(rows)) + note
 
 
 def images_document(images: Listed) -> dict[str, Any]:

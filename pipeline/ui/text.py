@@ -1,4 +1,4 @@
-"""Makes any text safe to show on one line, and times and ages short.
+"""Makes any text safe to show on one line, times and ages short, and columns straight.
 
 What Packer and provisioners print may hold terminal escapes, or lines that a CI
 runner would obey. A runner takes `::command` at the start of a line (GitHub
@@ -9,11 +9,14 @@ so neither can come out of here.
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 _COMMANDS = re.compile(r"##(?=\[|vso\[)")
+_UNITS = re.compile(r"(?<=\d) (?=(?:s|min|h|d)\b)")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
@@ -53,3 +56,29 @@ def age(created: str, now: datetime) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
     return f"{max(int(seconds), 0)} s"
+
+
+def wrapped(text: str, width: int, indent: int) -> str:
+    """Return the text broken at spaces so that it fits a column begun at `indent`.
+
+    A word that is longer, such as a path, stays whole: it is there to be pasted. A number stays
+    with its unit.
+    """
+    lines = textwrap.wrap(
+        _UNITS.sub("\N{NO-BREAK SPACE}", text),
+        max(width - indent, 20),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return f"\n{' ' * indent}".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
+    """Return rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        (
+            indent + "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

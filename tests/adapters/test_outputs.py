@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.outputs import require_writable, write_ci, write_tfvars
+from pipeline.adapters.outputs import (
+    require_writable,
+    write_ci,
+    write_deployment_ci,
+    write_tfvars,
+)
+from pipeline.core.deployment import Deployment, Kind, Outcome, Result, Runner
 from pipeline.core.errors import PipelineError, RefusedError, StrandedError
 from pipeline.core.model import BakeResult, How
 from tests.fakes import an_image
@@ -125,3 +131,57 @@ def test_a_file_of_ci_that_cannot_be_written_keeps_the_image(tmp_path: Path, pla
     with pytest.raises(StrandedError) as told:
         write_ci(RESULT, environ, dotenv)
     assert "ami-1 is kept" in told.value.now
+
+
+DEPLOYMENT = Deployment(
+    id="20260104T030700-7f3a",
+    kind=Kind.PROMOTE,
+    environment="production",
+    green="r000125",
+    blue="r000124",
+    began="2026-01-04T03:07:00Z",
+    by=Runner(user="ada", host="ci-7", pid=1),
+    image="ami-2",
+    version="1.5.0",
+    outcome=Outcome(result=Result.ROLLED_BACK, phase="attach", reason="x"),
+)
+
+
+def test_github_gets_a_deployments_outputs_and_its_summary(tmp_path: Path) -> None:
+    output, summary = tmp_path / "output", tmp_path / "summary"
+    summary.write_text("earlier\n")
+    environ = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
+    assert write_deployment_ci(DEPLOYMENT, "### so it was\n", environ, None) == ()
+    assert output.read_text() == (
+        "outcome=rolled back\nrelease=r000125\nami_id=ami-2\nversion=1.5.0\n"
+        "previous=r000124\nserving=r000124\n"
+    )
+    assert summary.read_text() == "earlier\n### so it was\n"
+
+
+def test_gitlab_gets_a_deployments_outputs_as_a_dotenv_file_written_over(tmp_path: Path) -> None:
+    dotenv = tmp_path / "promote.env"
+    dotenv.write_text("OLD=1\n")
+    assert write_deployment_ci(DEPLOYMENT, "", {}, dotenv) == ()
+    assert dotenv.read_text() == (
+        "OUTCOME=rolled back\nRELEASE=r000125\nAMI_ID=ami-2\nVERSION=1.5.0\n"
+        "PREVIOUS=r000124\nSERVING=r000124\n"
+    )
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_cannot_be_written_after_a_deployment_is_told_and_raises_nothing(
+    tmp_path: Path, place: Any
+) -> None:
+    (tmp_path / "file").touch()
+    environ, dotenv = place(tmp_path / "file" / "x")
+    (told,) = write_deployment_ci(DEPLOYMENT, "y", environ, dotenv)
+    assert told.endswith(f"{tmp_path}/file/x was not written: Not a directory")
+
+
+def test_no_value_of_a_deployment_can_begin_a_second_line(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    hostile = replace(DEPLOYMENT, version="1\nserving=r000001")
+    with pytest.raises(ValueError, match="not a plain value"):
+        write_deployment_ci(hostile, "", {"GITHUB_OUTPUT": str(output)}, None)
+    assert not output.exists()

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.events import BuildEnded, BuildStarted, Noted, StepBegan
-from pipeline.ui.progress import LiveProgress, PlainProgress, progress
+from pipeline.ui.live import LiveProgress, bake_table
+from pipeline.ui.plain import PlainProgress
+from pipeline.ui.progress import progress
 
 EVENTS = (
     Noted(text="cleaned up after x"),
@@ -68,7 +70,7 @@ def test_the_live_table_is_taken_away_when_the_bake_raises() -> None:
 
 def test_the_live_table_has_a_row_for_each_build() -> None:
     live = LiveProgress(io.StringIO())
-    assert live._table().row_count == 1
+    assert bake_table(live._steps, 0.0, 1.0).row_count == 1
     for build in ("a", "b", "a"):
         live.report(StepBegan(build=build, text="x"))
-    assert live._table().row_count == 2
+    assert bake_table(live._steps, 0.0, 1.0).row_count == 2

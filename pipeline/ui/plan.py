@@ -1,0 +1,184 @@
+"""What a deployment would do, before it does anything: `promote --plan`.
+
+A second reader of the table that the deployer performs (`core.phases`), so that what is shown
+is what would be done.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.core.deployment import Deployment, Policy
+from pipeline.core.guard import Plan
+from pipeline.core.phases import (
+    Booted,
+    Drained,
+    Gone,
+    Phase,
+    Serving,
+    Steady,
+    Until,
+    Verified,
+)
+from pipeline.ui import words
+from pipeline.ui.text import duration, one_line, table, wrapped
+
+_SIGNS = {"create": "+", "delete": "-", "update": "~", "replace": "!", "import": "<"}
+
+
+class Finding(Protocol):
+    """What preflight found, in the three parts of an error; every PipelineError is one."""
+
+    @property
+    def where(self) -> str:
+        """The step, file or resource."""
+
+    @property
+    def what(self) -> str:
+        """What is wrong with it."""
+
+    @property
+    def now(self) -> str:
+        """What the reader does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prospect:
+    """A deployment that has not begun: `plan` is Terraform's, None where it was not asked."""
+
+    deployment: Deployment
+    phases: Sequence[Phase]
+    policy: Policy
+    findings: Sequence[Finding] = ()
+    plan: Plan | None = None
+
+
+def plan_text(prospect: Prospect, width: int = 100) -> str:
+    """Return the phases, what preflight found, and Terraform's plan."""
+    deployment = prospect.deployment
+    return "\n".join(
+        [
+            f"{one_line(deployment.environment)}: {words.intent(deployment)}",
+            "",
+            *_table(prospect),
+            "",
+            *_policy(prospect.policy, width),
+            *_findings(prospect.findings, width),
+            *_changes(prospect.plan),
+            "nothing was changed",
+        ]
+    )
+
+
+def _table(prospect: Prospect) -> list[str]:
+    rows = [("PHASE", "SERVING", "DARK", "UNTIL", "AT MOST", "ON FAULT")]
+    rows += [
+        (
+            phase.name,
+            _names(phase.want.serving),
+            _names(phase.want.dark),
+            until(phase.until, prospect.policy),
+            duration(prospect.policy.limit(phase.name)),
+            phase.on_fault.value,
+        )
+        for phase in prospect.phases
+    ]
+    return table(rows)
+
+
+def _names(releases: frozenset[str]) -> str:
+    return " ".join(sorted(releases)) or "-"
+
+
+def until(wanted: Until, policy: Policy) -> str:
+    """Return what a phase waits for, with the environment's numbers."""
+    match wanted:
+        case Booted(release=release):
+            return f"{release} has booted"
+        case Verified(release=release):
+            return f"{release} passes the hooks" if policy.verify else "no hook to pass"
+        case Serving(release=release):
+            return f"{release} healthy {policy.looks} looks in a row"
+        case Steady(pause=pause):
+            return f"still so after {duration(policy.pause(pause))}"
+        case Drained(release=release):
+            return f"{release} is no target any more"
+        case Gone(releases=releases):
+            return f"{_names(releases)} gone" if releases else "nothing to remove"
+
+
+def _policy(policy: Policy, width: int) -> list[str]:
+    hooks = [
+        f"{one_line(shlex.join(hook.command))} (at most {duration(hook.timeout)})"
+        for hook in policy.verify
+    ]
+    rows = (("hooks", "; ".join(hooks)), ("alarms", one_line(", ".join(policy.alarms))))
+    return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
+
+
+def _findings(findings: Sequence[Finding], width: int) -> list[str]:
+    if not findings:
+        return ["preflight  nothing found"]
+    lines = [f"preflight  {len(findings)} found"]
+    for each in findings:
+        lines.append(f"  {wrapped(f'{one_line(each.where)}: {one_line(each.what)}', width, 4)}")
+        lines.append(f"    now: {wrapped(one_line(each.now), width, 9)}")
+    return lines
+
+
+def _changes(plan: Plan | None) -> list[str]:
+    if plan is None:
+        return ["terraform  not asked"]
+    lines = [f"terraform  {one_line(plan.summary) or 'no changes'}"]
+    for each in plan.changes:
+        action = "import" if each.imports else each.action
+        because = f" ({one_line(each.reason)})" if each.reason else ""
+        lines.append(f"  {_SIGNS.get(action, '?')} {action} {one_line(each.address)}{because}")
+    return lines
+
+
+def plan_document(prospect: Prospect) -> dict[str, Any]:
+    """Return the same for a program."""
+    deployment, plan = prospect.deployment, prospect.plan
+    return {
+        "kind": str(deployment.kind),
+        "environment": deployment.environment,
+        "release": deployment.green,
+        "previous": deployment.blue,
+        "ami_id": deployment.image,
+        "version": deployment.version,
+        "phases": [
+            {
+                "name": phase.name,
+                "serving": sorted(phase.want.serving),
+                "dark": sorted(phase.want.dark),
+                "until": until(phase.until, prospect.policy),
+                "limit": prospect.policy.limit(phase.name),
+                "on_fault": phase.on_fault.value,
+            }
+            for phase in prospect.phases
+        ],
+        "findings": [
+            {"where": each.where, "what": each.what, "now": each.now} for each in prospect.findings
+        ],
+        "terraform": None if plan is None else _plan_document(plan),
+    }
+
+
+def _plan_document(plan: Plan) -> dict[str, Any]:
+    return {
+        "summary": plan.summary,
+        "changes": [
+            {
+                "address": each.address,
+                "kind": each.kind,
+                "action": each.action,
+                "reason": each.reason or None,
+                "imports": each.imports,
+            }
+            for each in plan.changes
+        ],
+    }

@@ -1,0 +1,165 @@
+"""What stands, for the person who is called at night: who serves, is it well, what to type.
+
+First a few lines that answer that, then the tree (`ui.tree`) for those who look closer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pipeline.core.deployment import Deployment, Result
+from pipeline.core.report import seconds_between
+from pipeline.core.seen import GroupSeen
+from pipeline.core.status import Status, Way, WayBack
+from pipeline.ui import glyphs, words
+from pipeline.ui.members import standings
+from pipeline.ui.text import age, duration, one_line, wrapped
+from pipeline.ui.tree import group_name, since, tree
+
+_INDENT = 11
+_HELD = frozenset({"retire", "restore", "withdraw", "remove"})
+
+
+def status_text(status: Status, now: datetime, width: int = 100) -> str:
+    """Return the environment: the answers first, then the tree."""
+    environment = status.environment
+    place = f"{one_line(environment.region)}, account {one_line(environment.account)}"
+    rows = [
+        ("serving", _serving(status)),
+        ("", _about(status, now)),
+        ("in flight", _in_flight(status, now)),
+        ("reason", _reason(status.environment.deployment)),
+        ("lease", _lease(status, now)),
+        ("way back", _way_back(status)),
+        *(("not read", one_line(text)) for text in status.look.unreadable),
+        ("now", todo(status)),
+    ]
+    lines = [
+        f"{name:<{_INDENT}}{wrapped(text, width, _INDENT)}".rstrip() for name, text in rows if text
+    ]
+    title = f"{one_line(environment.app)} {one_line(environment.environment)} ({place})"
+    return "\n".join([title, "", *lines, "", *tree(status, now, width)])
+
+
+def health(status: Status) -> tuple[str, str]:
+    """Return an icon and words for the group that serves."""
+    group = status.look.groups.get(group_name(status, status.environment.serving))
+    if group is None and status.look.unreadable:
+        return glyphs.UNKNOWN, "its group could not be read"
+    if group is None:
+        return glyphs.FAILED, "its group does not exist"
+    count = _healthy(status, group)
+    told = f"{count} of {group.desired} members healthy"
+    missing = [each.name for each in status.balancers if each.identifier not in group.attached]
+    if missing:
+        return glyphs.FAILED, f"not attached to {one_line(', '.join(missing))}, {told}"
+    marks = {each.mark for each in standings(group, status.look, status.balancers)}
+    if glyphs.FAILED in marks or not count:
+        return glyphs.FAILED, told
+    return (glyphs.DONE if count >= group.desired else glyphs.COMING), told
+
+
+def _healthy(status: Status, group: GroupSeen) -> int:
+    found = standings(group, status.look, status.balancers)
+    return sum(len(each.ids) for each in found if each.mark == glyphs.DONE)
+
+
+def _serving(status: Status) -> str:
+    if not status.environment.serving:
+        return f"{glyphs.DARK} nothing"
+    icon, told = health(status)
+    return f"{icon} {status.environment.serving}, {told}"
+
+
+def _about(status: Status, now: datetime) -> str:
+    kept = status.environment.releases.get(status.environment.serving)
+    if kept is None:
+        return ""
+    version = f"version {one_line(kept.version)}" if kept.version else ""
+    facts = (version, f"image {kept.release.ami_id}", since(kept, now))
+    return ", ".join(fact for fact in facts if fact)
+
+
+def _in_flight(status: Status, now: datetime) -> str:
+    deployment = status.environment.deployment
+    if deployment is None:
+        return "nothing"
+    began = f"began {age(deployment.began, now)} ago"
+    where = f"in {one_line(deployment.phase)}" if deployment.phase else "before its first phase"
+    by = f"by {words.runner(deployment.by)}"
+    run = f", {one_line(deployment.by.run)}" if deployment.by.run else ""
+    told = f"{words.intent(deployment)}, {by}{run}, {began}"
+    if deployment.outcome and deployment.outcome.result is Result.STRANDED:
+        return f"{glyphs.FAILED} stranded {where}: {told}"
+    if not status.alive:
+        return f"{glyphs.FAILED} died {where}: {told}"
+    return f"{glyphs.RUNNING} {where}: {told}"
+
+
+def _reason(deployment: Deployment | None) -> str:
+    if deployment is None:
+        return ""
+    return words.fault(deployment) or one_line(deployment.reason)
+
+
+def _lease(status: Status, now: datetime) -> str:
+    """A lease without a deployment: somebody prepares one, or died before it was recorded."""
+    lease = status.environment.lease
+    if lease is None or status.environment.deployment is not None:
+        return ""
+    left = seconds_between(now.isoformat(), lease.expires)
+    if not left:
+        return ""
+    command = f" ({one_line(lease.command)})" if lease.command else ""
+    return f"held by {words.runner(lease.owner)}{command}, for {duration(left)} more"
+
+
+def _way_back(status: Status) -> str:
+    way, name = status.way_back, status.environment.environment
+    if status.environment.deployment is not None:
+        return _undo(status)
+    version = f" (version {one_line(way.version)})" if way.version else ""
+    match way.way:
+        case Way.NONE:
+            return f"none: {one_line(way.reason)}"
+        case Way.WARM:
+            how = f"{way.release}{version} is warm: back in seconds"
+        case Way.COLD:
+            how = f"a new release of {way.release}'s image{version}: takes minutes"
+    return f"ami-pipeline rollback -e {name}: {how}{_last(way)}"
+
+
+def _undo(status: Status) -> str:
+    """The way back out of a deployment in flight, by its phases' own rules (core.phases)."""
+    deployment = status.environment.deployment
+    if deployment is None or deployment.phase in _HELD:
+        return ""
+    back = f"it puts {deployment.blue} back" if deployment.blue else "it removes what it made"
+    if status.alive:
+        return f"interrupt its run (Ctrl-C, or cancel the job): {back}"
+    return f"ami-pipeline abort -e {status.environment.environment}: {back}"
+
+
+def _last(way: WayBack) -> str:
+    return "" if way.last is None else f"; the last {way.measured} took {duration(way.last)}"
+
+
+def _failing(status: Status) -> bool:
+    """Whether fewer than half are healthy: a single sick member is Auto Scaling's affair."""
+    group = status.look.groups.get(group_name(status, status.environment.serving))
+    return group is not None and _healthy(status, group) * 2 < group.desired
+
+
+def todo(status: Status) -> str:
+    """Return the one command to type, empty where nothing has to be done."""
+    name, deployment = status.environment.environment, status.environment.deployment
+    if deployment is not None:
+        stranded = deployment.outcome and deployment.outcome.result is Result.STRANDED
+        over = stranded or not status.alive
+        return f"ami-pipeline recover -e {name}" if over else ""
+    if not status.environment.serving:
+        return f"ami-pipeline promote -e {name}"
+    if _failing(status) and status.way_back.way is not Way.NONE:
+        return f"ami-pipeline rollback -e {name}"
+    failed = [kept for kept in status.environment.releases.values() if kept.failed]
+    return f"when you have seen enough: ami-pipeline abort -e {name}" if failed else ""

@@ -1,0 +1,78 @@
+"""The sentences that more than one screen says of a deployment."""
+
+from __future__ import annotations
+
+from pipeline.core.deployment import Deployment, Kind, Result, Runner
+from pipeline.core.report import serves
+from pipeline.ui.text import one_line
+
+
+def intent(deployment: Deployment) -> str:
+    """Return what it is about: `promote r000124 (1.4.0, ami-1) in the place of r000123`."""
+    facts = ", ".join(one_line(fact) for fact in (deployment.version, deployment.image) if fact)
+    green = deployment.green + (f" ({facts})" if facts else "")
+    verb = f"{deployment.kind} to" if deployment.kind is Kind.ROLLBACK else str(deployment.kind)
+    place = f" in the place of {deployment.blue}" if deployment.blue else ", where nothing serves"
+    return f"{verb} {green}{place}"
+
+
+def serving(deployment: Deployment) -> str:
+    """Return who serves the environment now that the deployment is over."""
+    name, place = serves(deployment), one_line(deployment.environment)
+    result = deployment.outcome.result if deployment.outcome else None
+    if name is None:
+        return f"nobody can say from here what serves {place}"
+    if not name:
+        return f"nothing serves {place}" + (", as before" if name == deployment.blue else "")
+    if result in {Result.REFUSED, Result.ROLLED_BACK}:
+        return f"{name} serves {place}, as before"
+    again = " again" if deployment.kind is Kind.ROLLBACK and name == deployment.green else ""
+    return f"{name} serves {place}{again}"
+
+
+def ending(deployment: Deployment) -> str:
+    """Return the outcome and who serves: `rolled back: r000123 serves production, as before`."""
+    result = str(deployment.outcome.result) if deployment.outcome else "running"
+    return f"{result}: {serving(deployment)}"
+
+
+def fault(deployment: Deployment) -> str:
+    """Return the phase and the reason of the fault, empty where there was none."""
+    outcome = deployment.outcome
+    if outcome is None or not (outcome.reason or outcome.phase):
+        return ""
+    told = ": ".join(one_line(word) for word in (outcome.phase, outcome.reason) if word)
+    return told + (f"; then: {one_line(outcome.undone)}" if outcome.undone else "")
+
+
+def now(deployment: Deployment) -> str:
+    """Return what the reader does next, empty where there is nothing to do."""
+    outcome = deployment.outcome
+    again = f"ami-pipeline {deployment.kind} -e {deployment.environment}"
+    if outcome is None:
+        return f"ami-pipeline status -e {deployment.environment}"
+    match outcome.result:
+        case Result.PROMOTED:
+            return ""
+        case Result.STRANDED:
+            return f"ami-pipeline recover -e {deployment.environment}"
+        case Result.REFUSED:
+            return f"mend what is said above, then: {again}"
+        case Result.ROLLED_BACK:
+            return _after_rollback(deployment, again, interrupted=outcome.interrupted)
+
+
+def _after_rollback(deployment: Deployment, again: str, *, interrupted: bool) -> str:
+    if deployment.keep_failed:
+        return f"when you have seen enough: ami-pipeline abort -e {deployment.environment}"
+    if interrupted:
+        return f"when you like: {again}"
+    if deployment.kind is Kind.ROLLBACK:
+        return f"choose another release: ami-pipeline history -e {deployment.environment}"
+    bake = f"ami-pipeline bake -e {deployment.environment}"
+    return f"correct what the reason names, then: {bake} && {again}"
+
+
+def runner(by: Runner) -> str:
+    """Return who runs a deployment and where: `ada on ci-7`."""
+    return f"{one_line(by.user)} on {one_line(by.host)}"
