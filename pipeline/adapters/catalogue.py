@@ -33,6 +33,12 @@ class Catalogue:
 
     def images(self, app: str, region: str) -> Listed:
         """Return the app's images, newest first, each with the uses of its AMI in `region`."""
+        newest = self.known(app, region)
+        uses = self._uses(region) if newest else {}
+        return tuple((image, tuple(uses.get(image.id, ()))) for image in newest)
+
+    def known(self, app: str, region: str) -> tuple[Image, ...]:
+        """Return the app's images, newest first: one call to AWS."""
         seen = Ec2Images(self._clients).owned(region, {TAG_PREFIX + "app": app})
         there = {image.id: _image(image, app) for image in seen}
         for recorded in self._records.all(app):
@@ -41,9 +47,8 @@ class Catalogue:
             elif recorded.id or recorded.verdict is not Verdict.GONE:
                 verdict = Verdict.GONE if recorded.id else recorded.verdict
                 there[recorded.id or recorded.bake] = recorded.with_verdict(verdict)
-        uses = self._uses(region) if there else {}
         newest = sorted(there.values(), key=lambda image: (image.created, image.name), reverse=True)
-        return tuple((image, tuple(uses.get(image.id, ()))) for image in newest)
+        return tuple(newest)
 
     def _uses(self, region: str) -> dict[str, list[Usage]]:
         uses: dict[str, list[Usage]] = defaultdict(list)

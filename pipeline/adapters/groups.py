@@ -29,6 +29,7 @@ NOT_ATTACHED = "not part of the group"
 """From AWS's refusal: "Trying to remove Target Groups that are not part of the group"."""
 
 THREADS = 8
+RUNNING: Any = {"Name": "instance-state-name", "Values": ["running"]}
 
 
 class Groups:
@@ -123,6 +124,19 @@ class Groups:
         with self._changing(f"resizing {group}"):
             update = self._clients.autoscaling(self._region).update_auto_scaling_group
             call(update, AutoScalingGroupName=group, **sizes)
+
+    def addresses(self, group: str) -> tuple[str, ...]:
+        """Return the private addresses of the members; raises RefusedError where AWS refuses."""
+        tag: Any = [{"Name": "tag:aws:autoscaling:groupName", "Values": [group]}]
+        with speaking_plainly(f"reading the addresses of {group}", self._region):
+            pages = self._clients.ec2(self._region).get_paginator("describe_instances")
+            found = [
+                instance.get("PrivateIpAddress", "")
+                for page in pages.paginate(Filters=[*tag, RUNNING])
+                for reservation in page["Reservations"]
+                for instance in reservation["Instances"]
+            ]
+        return tuple(sorted(each for each in found if each))
 
     def evidence(self, group: str, look: Look) -> str:
         """Return all there is to read about a group that failed, in AWS's words; never raises."""

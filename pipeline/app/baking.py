@@ -56,6 +56,17 @@ def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
     return catalogue.images(app.settings.app, app.settings.region)
 
 
+def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
+    """Return the images of the app, newest first."""
+    catalogue = Catalogue(clients, records(app, clients, timedelta()))
+    return catalogue.known(app.settings.app, app.settings.region)
+
+
+def quarantine(app: Application, clients: Clients, ami_id: str) -> None:
+    """Have nobody promote an image again by accident: in our records and by its tag in AWS."""
+    raise NotImplementedError
+
+
 def _bakery(
     app: Application, wanted: config.BakeSettings, request: BakeRequest, masker: Masker
 ) -> Bakery:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.app import Application
     from pipeline.app.promoting import Planned, Unchanged
     from pipeline.core.deployment import Deployment
+    from pipeline.ui.plan import Prospect
 
     Ended = Deployment | Planned | Unchanged
 
@@ -73,7 +74,7 @@ def promote(
         keep_failed=keep_failed,
         allow_quarantined=allow_quarantined,
     )
-    ask = asking(context, "promote", yes=yes, plan_only=plan_only)
+    ask = asking("promote", yes=yes, plan_only=plan_only)
     with application(context) as app:
         done = run(app, wanted, ask)
     return answer(context, done, plan_only=plan_only)
@@ -95,7 +96,7 @@ def rollback(context: Context, environment: str, to: str | None, plan_only: bool
     """
     from pipeline.app.rolling_back import roll_back
 
-    ask = asking(context, "rollback", yes=yes, plan_only=plan_only)
+    ask = asking("rollback", yes=yes, plan_only=plan_only)
     with application(context) as app:
         done = roll_back(app, environment, checked_target(to), ask)
     return answer(context, done, plan_only=plan_only)
@@ -152,7 +153,7 @@ def checked_target(to: str | None) -> str:
         raise click.BadParameter(str(error), param_hint="--to") from None
 
 
-def asking(context: Context, verb: str, *, yes: bool, plan_only: bool) -> Callable[[Planned], bool]:
+def asking(verb: str, *, yes: bool, plan_only: bool) -> Callable[[Planned], bool]:
     """Return what decides whether to go on, given the plan; refuse where nobody can answer."""
     from pipeline.core.errors import RefusedError
 
@@ -201,7 +202,7 @@ def answer(
     return exit_code(done, asked_back=asked_back)
 
 
-def prospect(planned: Planned) -> plan.Prospect:
+def prospect(planned: Planned) -> Prospect:
     """Return the plan as the interface draws it."""
     from pipeline.ui.plan import Prospect
 

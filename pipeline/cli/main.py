@@ -25,6 +25,12 @@ from pipeline.core.errors import (
 
 _COMMANDS = {
     "bake": ("pipeline.cli.bake", "bake", "Build an image, verify it, write tfvars."),
+    "promote": ("pipeline.cli.deploy", "promote", "Put an image into service, blue/green."),
+    "rollback": ("pipeline.cli.deploy", "rollback", "Put the previous good release back."),
+    "status": ("pipeline.cli.status", "status", "Show what serves and what runs."),
+    "history": ("pipeline.cli.status", "history", "List what was deployed."),
+    "recover": ("pipeline.cli.deploy", "recover", "Finish a deployment whose run died."),
+    "abort": ("pipeline.cli.deploy", "abort", "Undo a deployment whose run died."),
     "images": ("pipeline.cli.images", "images", "List the baked images, newest first."),
     "config": (
         "pipeline.cli.config",

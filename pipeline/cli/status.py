@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import click
@@ -32,7 +33,7 @@ def status(context: Context, environment: str, watched: bool) -> None:
         watch(looking.status, sys.stdout, looking.seconds)
         return
     found, now = looking.status(), datetime.now(UTC)
-    width = click.get_terminal_size().columns if sys.stdout.isatty() else 100
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
     text = status_text(found, now, width)
     click.echo(as_json(status_document(found, now)) if context.json else text)
 

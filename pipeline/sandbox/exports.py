@@ -27,6 +27,8 @@ def exports(state: State) -> dict[str, str]:
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         "AWS_POLL_DELAY_SECONDS": str(max(1, round(WAITER_SECONDS / state.speed))),
+        # Our own pauses and polls keep step with the cloud's.
+        "AMI_PIPELINE_SPEED": f"{state.speed:g}",
         "CHECKPOINT_DISABLE": "1",
         "PKR_VAR_ec2_endpoint": state.endpoint,
         "PKR_VAR_ssh_host": "127.0.0.1",
