@@ -85,30 +85,22 @@ class Groups:
         with self._changing(f"attaching {group} to {_names(balancers)}"):
             client = self._clients.autoscaling(self._region)
             for batch in batches(balancers, SOURCES_AT_ONCE):
-                call(
-                    client.attach_traffic_sources,
-                    AutoScalingGroupName=group,
-                    TrafficSources=_sources(batch),
-                )
+                attach = client.attach_traffic_sources
+                call(attach, AutoScalingGroupName=group, TrafficSources=_sources(batch))
 
     def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Have the group serve no more; its members drain. What is not attached is no error.
 
-        AWS refuses to detach what is not attached, and with it all that the call names, so the
-        group is read first; a refusal that comes all the same (the answer to an earlier try was
-        lost) is settled source by source. Raises FailedError with AWS's words.
+        AWS refuses the whole call for one source that is not attached. It is asked all the same,
+        for a read may be older than the last attaching, and a refusal is settled source by source.
+        Raises FailedError with AWS's words.
         """
-        if not balancers:
-            return
         with self._changing(f"detaching {group} from {_names(balancers)}"):
             client = self._clients.autoscaling(self._region)
-            seen = read_groups(client, [group]).get(group)
-            attached = seen.attached if seen else frozenset[str]()
-            leaving = [each for each in balancers if each.identifier in attached]
-            for batch in batches(leaving, SOURCES_AT_ONCE):
-                if not _detached(client, group, batch):
+            for batch in batches(balancers, SOURCES_AT_ONCE):
+                if _refusal(client, group, batch):
                     for each in batch:
-                        _detached(client, group, [each])
+                        _detach_one(client, group, each)
 
     def resize(
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
@@ -172,21 +164,28 @@ class _Asking:
         return found
 
 
-def _detached(client: Any, group: str, balancers: Sequence[Balancer]) -> bool:
-    """Detach; False where AWS says that one of them is not attached."""
+def _detach_one(client: Any, group: str, balancer: Balancer) -> None:
+    """Detach; a refusal counts only where the source is attached, by its words or by a look."""
+    refusal = _refusal(client, group, [balancer])
+    if refusal is None or NOT_ATTACHED in str(refusal):
+        return
+    seen = read_groups(client, [group]).get(group)
+    if seen and balancer.identifier in seen.attached:
+        raise refusal
+
+
+def _refusal(client: Any, group: str, balancers: Sequence[Balancer]) -> Exception | None:
+    """Detach, or return why AWS finds that there is nothing to detach."""
     from botocore.exceptions import ClientError
 
+    detach = client.detach_traffic_sources
     try:
-        call(
-            client.detach_traffic_sources,
-            AutoScalingGroupName=group,
-            TrafficSources=_sources(balancers),
-        )
+        call(detach, AutoScalingGroupName=group, TrafficSources=_sources(balancers))
     except ClientError as error:
-        if error_code(error) == "ValidationError" and NOT_ATTACHED in str(error):
-            return False
+        if error_code(error) == "ValidationError":
+            return error
         raise
-    return True
+    return None
 
 
 def _sources(balancers: Sequence[Balancer]) -> list[Any]:

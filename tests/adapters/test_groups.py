@@ -14,6 +14,7 @@ from pipeline.core.seen import Balancer, Look
 from tests.adapters.service import REGION, Service, target_group
 from tests.local_cloud import eventually
 
+OLD_AND_NEW = [Balancer(kind="elb", identifier=name, name=name) for name in ("old", "web")]
 SERVING, BROKEN = "web-r000001", "web-r000002"
 CRASHING = """#!/bin/sh
 seq 1 200
@@ -198,10 +199,10 @@ def test_attaching_and_detaching_may_be_repeated(groups: Groups, service: Servic
     assert attached() == {"web", service.targets.identifier}
     service.cloud.client.forget_calls()
     groups.detach("again", service.both)
+    assert service.calls() == {"DetachTrafficSources": 1}
+    assert attached() == frozenset()
     groups.detach("again", service.both)
     groups.detach("gone", service.both)
-    assert service.calls() == {"DescribeAutoScalingGroups": 3, "DetachTrafficSources": 1}
-    assert attached() == frozenset()
 
 
 def test_what_is_attached_in_part_is_detached_in_part(groups: Groups, service: Service) -> None:
@@ -210,34 +211,51 @@ def test_what_is_attached_in_part_is_detached_in_part(groups: Groups, service: S
     assert groups.look(["part"], [], activities=[]).groups["part"].attached == frozenset()
 
 
-class Stale:
-    """A client that shows a group as attached to what left it since, as a late answer does."""
+class Refusing:
+    """A client that refuses to detach what left, and shows what an older read would show."""
 
-    def __init__(self, *attached: str) -> None:
-        self.attached = set(attached)
+    def __init__(self, words: str, shown: list[str]) -> None:
+        self.attached = {"web"}
+        self.words = words
+        self.shown = shown
 
-    def autoscaling(self, _: str) -> Stale:
+    def autoscaling(self, _: str) -> Refusing:
         return self
 
     def describe_auto_scaling_groups(self, **_: Any) -> dict[str, Any]:
-        shown = {"LoadBalancerNames": ["web", "old"]}
         sizes = {"MinSize": 0, "MaxSize": 0, "DesiredCapacity": 0}
-        return {"AutoScalingGroups": [{"AutoScalingGroupName": "g", **sizes, **shown}]}
+        group = {"AutoScalingGroupName": "g", "LoadBalancerNames": self.shown, **sizes}
+        return {"AutoScalingGroups": [group]}
 
     def detach_traffic_sources(self, **asked: Any) -> None:
         named = {source["Identifier"] for source in asked["TrafficSources"]}
         if named - self.attached:
-            words = "Trying to remove Load Balancers that are not part of the group"
-            said: Any = {"Code": "ValidationError", "Message": words}
+            said: Any = {"Code": "ValidationError", "Message": self.words}
             raise ClientError({"Error": said}, "DetachTrafficSources")
         self.attached -= named
 
 
-def test_what_left_already_does_not_keep_the_rest_attached() -> None:
-    client: Any = Stale("web")
-    both = [Balancer(kind="elb", identifier=name, name=name) for name in ("old", "web")]
-    Groups(client, REGION).detach("g", both)
+IN_OTHER_WORDS = "The traffic source does not belong here"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("Trying to remove Load Balancers that are not part of the group", ["web", "old"]),
+        (IN_OTHER_WORDS, ["web"]),
+    ],
+)
+def test_what_left_already_does_not_keep_the_rest_attached(words: str, shown: list[str]) -> None:
+    client: Any = Refusing(words, shown)
+    Groups(client, REGION).detach("g", OLD_AND_NEW)
     assert client.attached == set()
+
+
+def test_what_is_attached_and_cannot_be_detached_is_a_failure() -> None:
+    client: Any = Refusing(IN_OTHER_WORDS, ["web", "old"])
+    with pytest.raises(FailedError, match=IN_OTHER_WORDS) as told:
+        Groups(client, REGION).detach("g", OLD_AND_NEW)
+    assert told.value.where == "detaching g from old, web in us-east-1"
 
 
 @pytest.mark.parametrize("kind", ["error-after", "error-before", "throttle"])
