@@ -40,8 +40,13 @@ def _own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-STORIES = ("tests/adapters/test_survey.py", "tests/e2e/test_service.py", "tests/terraform/")
-"""Files and folders whose tests stand on what took half a minute to build: one worker each."""
+STORIES = (
+    "tests/adapters/test_groups.py",
+    "tests/adapters/test_survey.py",
+    "tests/e2e/test_service.py",
+    "tests/terraform/",
+)
+"""Files and folders whose tests stand on what took a while to build: one worker each."""
 
 
 class Together(LoadScopeScheduling):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from pipeline.core.errors import RefusedError
+from pipeline.core.errors import PipelineError, RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -22,8 +22,44 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-THROTTLES = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "SlowDown"})
-PASSING = THROTTLES | {"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"}
+THROTTLES = frozenset(
+    {
+        "DependencyThrottle",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+BUSY = frozenset({"ResourceContention", "ScalingActivityInProgress"})
+"""Auto Scaling is at work on the group itself (EC2 Auto Scaling API Reference, Errors)."""
+
+PASSING = (
+    THROTTLES
+    | BUSY
+    | {"HealthUnavailable", "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"}
+)
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+STALE = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+NOWHERE = frozenset({"LoadBalancerNotFound", "TargetGroupNotFound"})
+LASTING = (
+    DENIED | STALE | NOWHERE | {"MissingAuthenticationToken", "OptInRequired", "ValidationError"}
+)
+"""The answer to the same question will be the same in an hour."""
+
 ATTEMPTS = 6
 
 
@@ -50,6 +86,10 @@ class Clients:
     def elbv2(self, region: str) -> Any:
         """Return the client of target groups and what stands before them."""
         return self._client("elbv2", region)
+
+    def cloudwatch(self, region: str) -> Any:
+        """Return the CloudWatch client of a region."""
+        return self._client("cloudwatch", region)
 
     def service_quotas(self, region: str) -> Any:
         """Return the Service Quotas client of a region; its stubs are not among ours."""
@@ -116,15 +156,33 @@ def call(operation: Callable[..., Answer], **arguments: Any) -> Answer:
     return retrying(operation, **arguments)
 
 
+def lasts(error: Exception) -> bool:
+    """Whether asking again later is of no use: no permission, no credentials, nothing there.
+
+    What is not known to last may pass: a deployment waits for it until its deadline.
+    """
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NoConnection
+
+    if isinstance(error, ClientError):
+        return error_code(error) in LASTING
+    return not isinstance(error, (NoConnection, HTTPClientError))
+
+
 @contextmanager
-def speaking_plainly(where: str, region: str) -> Iterator[None]:
-    """Turn botocore's errors inside the block into a RefusedError that says what to do."""
+def speaking_plainly(
+    where: str, region: str, raising: type[PipelineError] = RefusedError
+) -> Iterator[None]:
+    """Turn botocore's errors inside the block into a RefusedError that says what to do.
+
+    `raising` is another class of ours where the work has begun already.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise RefusedError(f"{where} in {region}", str(error), _remedy(error)) from error
+        raise raising(f"{where} in {region}", str(error), _remedy(error)) from error
 
 
 _REMEDIES = (
@@ -137,13 +195,12 @@ _REMEDIES = (
         {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"},
         "check the network and AWS_ENDPOINT_URL; for the local cloud: ami-pipeline sandbox up",
     ),
+    (DENIED, "allow the action named above in the IAM policy of this role"),
+    (STALE, "renew the credentials, then check: aws sts get-caller-identity"),
+    (BUSY, "wait until the group's own activity is over and run the command again"),
     (
-        {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"},
-        "allow the action named above in the IAM policy of this role",
-    ),
-    (
-        {"AuthFailure", "InvalidClientTokenId", "ExpiredToken", "RequestExpired"},
-        "renew the credentials, then check: aws sts get-caller-identity",
+        {"InstanceRefreshInProgress"},
+        "wait for the group's instance refresh, or: aws autoscaling cancel-instance-refresh",
     ),
     (THROTTLES, "AWS is throttling this account: wait a minute and run the command again"),
 )

@@ -183,7 +183,8 @@ def identify(environ: Environ, body: bytes) -> Call:
     scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0]
     signed_for = [*scope.split("/"), "", "", "", ""][3] or "unsigned"
     if target := environ.get("HTTP_X_AMZ_TARGET"):
-        return Call(service=signed_for, action=target.rpartition(".")[2], protocol="json")
+        named = NAMES.get(signed_for, signed_for)
+        return Call(service=named, action=target.rpartition(".")[2], protocol="json")
     query = environ.get("QUERY_STRING", "")
     if signed_for in {"s3", "unsigned"} and b"Action=" not in body[:4096]:
         return Call(service="s3", action=s3_action(environ, query), protocol="rest-xml")

@@ -8,6 +8,7 @@ from moto import mock_aws
 
 from pipeline.adapters.aws import Clients
 from tests.adapters.scripted import ScriptedPacker
+from tests.adapters.service import Service, a_service
 
 
 @pytest.fixture
@@ -25,3 +26,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws():
         yield Clients()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A local cloud with load balancers, for what moto alone is too kind to."""
+    with a_service(tmp_path_factory.mktemp("service") / "cloud") as made:
+        yield made

@@ -15,9 +15,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from pipeline.adapters.aws import ATTEMPTS, Clients, call, error_code, speaking_plainly
+from pipeline.adapters.aws import ATTEMPTS, Clients, call, error_code, lasts, speaking_plainly
 from pipeline.adapters.images import Ec2Images
-from pipeline.core.errors import RefusedError
+from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.model import Source
 
 
@@ -95,6 +95,7 @@ REMEDIES: list[Any] = [
     (client_error("AuthFailure"), "renew the credentials"),
     (client_error("ExpiredToken"), "renew the credentials"),
     (client_error("Throttling"), "AWS is throttling this account"),
+    (client_error("ScalingActivityInProgress"), "wait until the group's own activity is over"),
     (client_error("Weird"), "run the command again; if it stays, the words above are AWS's own"),
 ]
 
@@ -122,7 +123,8 @@ def test_a_client_is_made_once_for_each_region(aws: Clients) -> None:
     assert aws.ec2("us-east-1") is aws.ec2("us-east-1")
     assert aws.ec2("us-east-1") is not aws.ec2("eu-west-1")
     assert aws.ec2("eu-west-1").meta.region_name == "eu-west-1"
-    assert aws.autoscaling("eu-west-1").meta.service_model.service_name == "autoscaling"
+    for make in (aws.autoscaling, aws.elb, aws.elbv2, aws.cloudwatch, aws.sts):
+        assert make("eu-west-1").meta.service_model.service_name == make.__name__
     config: Any = aws.ec2("us-east-1").meta.config
     assert "ami-pipeline" in config.user_agent
 
@@ -156,3 +158,28 @@ def test_without_an_endpoint_there_is_no_second_try(
         Ec2Images(Clients()).owned("us-east-1", {})
     assert "sandbox up" in told.value.now
     assert pauses == []
+
+
+LASTS: list[Any] = [
+    (client_error("AccessDenied"), True),
+    (client_error("ExpiredTokenException"), True),
+    (client_error("TargetGroupNotFound"), True),
+    (client_error("ValidationError"), True),
+    (NoCredentialsError(), True),
+    (client_error("Throttling"), False),
+    (client_error("HealthUnavailable"), False),
+    (client_error("SomethingNew"), False),
+    (EndpointConnectionError(endpoint_url="http://x"), False),
+    (ReadTimeoutError(endpoint_url="http://x"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "stays"), LASTS)
+def test_what_lasts_is_told_from_what_may_pass(error: Exception, stays: bool) -> None:
+    assert lasts(error) is stays
+
+
+def test_work_that_had_begun_fails_and_is_not_refused() -> None:
+    with pytest.raises(FailedError) as told, speaking_plainly("attaching", "r", FailedError):
+        raise client_error("InstanceRefreshInProgress")
+    assert told.value.now.startswith("wait for the group's instance refresh")
