@@ -176,7 +176,7 @@ def _zones(where: str, facts: BalancerFacts, subnets: Sequence[SubnetFacts]) -> 
     if foreign:
         yield Finding(
             where=where,
-            what=f"is in {facts.vpc}, and {', '.join(foreign)} is in another VPC",
+            what=f"is in {facts.vpc}, and not in the VPC of {', '.join(foreign)}",
             now="put the groups' subnets (subnet_ids in [terraform.inputs]) into the same VPC",
         )
         return

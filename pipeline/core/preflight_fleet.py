@@ -16,6 +16,8 @@ HURTFUL = ("Launch", "Terminate", "AddToLoadBalancer")
 """Processes without which a group can neither be restored nor retired."""
 
 _DRAINING = "deregistration currently in progress"
+_REGISTERING = "registration is still in progress"
+"""From a classic load balancer's descriptions (API Reference, InstanceState)."""
 _PASSING = frozenset({"initial", "draining", "unhealthy.draining"})
 
 
@@ -180,14 +182,14 @@ def _aside(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[Finding
     if blue.standby:
         yield Finding(
             where=where,
-            what=f"{', '.join(blue.standby)} is in standby: the group could not be retired",
+            what=f"holds {', '.join(blue.standby)} in standby: the group could not be retired",
             now=f"{_call('exit-standby', blue.name, proposal)} "
             f"--instance-ids {' '.join(blue.standby)}",
         )
     if blue.protected:
         yield Finding(
             where=where,
-            what=f"{', '.join(blue.protected)} is protected from scale-in: "
+            what=f"protects {', '.join(blue.protected)} from scale-in: "
             "the group could not be retired",
             now=f"{_call('set-instance-protection', blue.name, proposal)} "
             f"--no-protected-from-scale-in --instance-ids {' '.join(blue.protected)}",
@@ -231,7 +233,9 @@ def _complaint(target: Target | None) -> str:
     """Say what is wrong with a target, in the load balancer's words; nothing if nothing is."""
     if target is None:
         return "is not registered"
-    if target.state in {"healthy", "InService"} or target.state in _PASSING:
+    if target.state in _PASSING | {"healthy", "InService"}:
+        return ""
+    if _REGISTERING in target.description.lower():
         return ""
     words = [each for each in (target.reason, target.description) if each not in {"", "N/A"}]
     return f"is {target.state}" + (f" ({': '.join(words)})" if words else "")
@@ -254,7 +258,7 @@ def _others(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         if alone:
             yield Finding(
                 where=f"load balancer {balancer.name}",
-                what=f"{', '.join(sorted(alone))} is registered, and of no group of ours: "
+                what=f"sends requests to {', '.join(sorted(alone))}, of no group of ours: "
                 "it keeps its part of the traffic",
                 now="deregister it if nobody needs it there",
                 blocking=False,

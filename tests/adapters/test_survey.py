@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,8 @@ from botocore.exceptions import ClientError
 
 from pipeline.adapters import survey_reading as reading
 from pipeline.adapters.aws import Clients
+from pipeline.adapters.balancer_facts import describe
+from pipeline.adapters.groups import Groups
 from pipeline.adapters.survey import Survey
 from pipeline.core.deployment import Place
 from pipeline.core.environment import Environment
@@ -30,7 +33,6 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 BLUE, DARK, STRANGER = "web-production-r000003", "web-production-r000002", "legacy"
 CLASSIC = Balancer(kind="elb", identifier="web", name="web")
-NOWHERE = Balancer(kind="elb", identifier="elsewhere", name="elsewhere")
 
 
 class Looking:
@@ -253,6 +255,38 @@ def test_members_that_a_person_put_aside_and_processes_that_rest_are_seen(world:
     assert (blue.standby, blue.protected) == ((members[1],), (members[0],))
     assert blue.suspended == {"Launch"}
     assert blue.members == {*members}
+
+
+def test_a_fleet_that_was_sick_before_is_found_in_one_look_of_the_deployers_own(
+    world: World,
+) -> None:
+    targets = target_group(world)
+    place = replace(world.proposal.place, balancers=(CLASSIC, targets))
+    proposal = replace(world.proposal, place=place)
+    own: dict[str, Any] = {
+        "groups": Groups(world.clients, REGION),
+        "describe": partial(describe, world.clients, REGION),
+    }
+    facts = world.facts(proposal, **own)
+    assert facts.failures == ()
+    assert facts.targets is None, "moto tells other quotas than AWS"
+    found = {each.where: each for each in findings(facts, proposal)}
+    sick = found[f"server group {BLUE}"]
+    assert sick.what.startswith("was sick before this deployment began\n")
+    assert sick.blocking
+    assert found["target group idle"].what.startswith("no listener sends requests to it")
+    assert sum(world.calls().values()) <= 20
+    mended = {each.where: each for each in findings(facts, replace(proposal, mends=True))}
+    assert not mended[f"server group {BLUE}"].blocking
+
+
+def target_group(world: World) -> Balancer:
+    vpc = world.cloud.aws("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = world.cloud.aws("elbv2").create_target_group(
+        Name="idle", Protocol="HTTP", Port=80, VpcId=vpc
+    )
+    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    return Balancer(kind="elbv2", identifier=arn, name="idle")
 
 
 # --- what cannot be read ---------------------------------------------------------------------

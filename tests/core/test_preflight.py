@@ -32,6 +32,8 @@ BLUE, GREEN = "web-production-r000003", "web-production-r000004"
 IMAGE = "ami-0123456789abcdef0"
 BOTH = frozenset({"web", ARN})
 MEMBERS = ("i-1", "i-2")
+REGISTERING = "Instance registration is still in progress."
+DRAINING = "Instance deregistration currently in progress."
 
 
 def kept(number: int) -> Kept:
@@ -228,7 +230,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "another VPC",
         {"balancers": (replace(BALANCER, vpc="vpc-2"),)},
         "load balancer web",
-        "is in vpc-2, and subnet-a, subnet-b is in another VPC",
+        "is in vpc-2, and not in the VPC of subnet-a, subnet-b",
     ),
     (
         "a serving group that is gone",
@@ -313,13 +315,13 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "a member in standby",
         {"groups": (replace(GROUP, standby=("i-3",)),)},
         f"server group {BLUE}",
-        "i-3 is in standby: the group could not be retired",
+        "holds i-3 in standby: the group could not be retired",
     ),
     (
         "a protected member",
         {"groups": (replace(GROUP, protected=("i-1", "i-2")),)},
         f"server group {BLUE}",
-        "i-1, i-2 is protected from scale-in: the group could not be retired",
+        "protects i-1, i-2 from scale-in: the group could not be retired",
     ),
     (
         "no addresses",
@@ -427,7 +429,7 @@ WORDS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "an instance that a person registered",
         {"look": look(api=target("i-9", "healthy"))},
         {},
-        "i-9 is registered, and of no group of ours: it keeps its part of the traffic",
+        "sends requests to i-9, of no group of ours: it keeps its part of the traffic",
     ),
     (
         "a sick fleet that is to be mended",
@@ -456,7 +458,9 @@ def test_what_hurts_nobody_is_only_said(
         ({"credentials": CredentialFacts(temporary=False, renew=False)}, {}),
         ({"look": look(member("i-1"), member("i-3", "Pending"))}, {}),
         ({"look": look(api=target("i-2", "initial", "Elb.RegistrationInProgress"))}, {}),
+        ({"look": look(web=target("i-2", "OutOfService", "ELB", REGISTERING))}, {}),
         ({"look": look(api=target("i-9", "draining"))}, {}),
+        ({"look": look(web=target("i-9", "InService", "", DRAINING))}, {}),
         ({"groups": (replace(GROUP, standby=("i-3",)),)}, {"retires": False}),
         ({"vcpus": None, "group_room": None, "targets": None, "subnets": None}, {}),
         (
@@ -476,7 +480,9 @@ def test_what_hurts_nobody_is_only_said(
         "for ever",
         "scaling out",
         "registering",
+        "registering in a classic load balancer",
         "draining",
+        "draining from a classic load balancer",
         "not retired",
         "unread",
         "nothing to launch",

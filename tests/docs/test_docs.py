@@ -112,12 +112,13 @@ def test_the_tfvars_in_the_documents_are_those_that_are_written() -> None:
 def test_every_call_the_adapters_make_is_among_the_permissions_documented() -> None:
     code = "\n".join(path.read_text() for path in (ROOT / "pipeline/adapters").glob("*.py"))
     verbs = r"(?:describe|create|delete|deregister|terminate|attach|detach|update)_\w+"
-    others = r"(?:get|put)_object|list_objects_v2|get_console_output"
+    got = r"get_(?:object|console_output|service_quota|caller_identity)"
+    others = rf"{got}|put_object|list_objects_v2"
     made = set(re.findall(rf"(?:\.|paginator\(\")({verbs}|{others})", code))
     iam = {"list_objects_v2": "ListBucket"}  # the action that allows the call (S3 User Guide)
     actions = {iam.get(name, name.title().replace("_", "")) for name in made}
     pages = (ROOT / "docs/bake.md").read_text() + (ROOT / "docs/permissions.md").read_text()
-    services = "ec2|s3|autoscaling|elasticloadbalancing|cloudwatch"
+    services = "ec2|s3|autoscaling|elasticloadbalancing|cloudwatch|servicequotas|sts"
     documented = set(re.findall(rf"`(?:{services}):(\w+)`", pages))
     assert len(actions) > 10
     assert actions == documented
