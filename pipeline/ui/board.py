@@ -16,11 +16,8 @@ from pipeline.core.events import (
 )
 from pipeline.core.seen import GroupSeen, Look
 from pipeline.ui import glyphs
-from pipeline.ui.members import named, tally, targets_of
+from pipeline.ui.members import IMAGE, RELEASE, VERSION, named, tally, targets_of
 from pipeline.ui.text import duration, one_line
-
-RELEASE, VERSION, IMAGE = (f"ami-pipeline:{name}" for name in ("release", "version", "image"))
-"""Tags of a group, as the module terraform/release sets them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +64,10 @@ class Board:
                 self.rows[index] = replace(row, limit=row.limit or each.limit)
                 return
         self.rows.append(row)
+
+    def told(self, reason: str) -> bool:
+        """Return whether a phase's own fault says the reason already."""
+        return any(row.run and row.run.fault and row.run.fault in reason for row in self.rows)
 
     def cells(self, now: float) -> list[tuple[str, str, str, str]]:
         """Return a line for each phase: icon, name, time, what it is at or how it failed."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.deployment import Deployment, Result
+from pipeline.core.deployment import Deployment
 from pipeline.core.report import took
 from pipeline.ui import words
 from pipeline.ui.outcome import deployment_document, phases
@@ -52,7 +52,7 @@ def _row(deployment: Deployment, now: datetime) -> tuple[str, ...]:
 
 def _details(deployment: Deployment, width: int) -> list[str]:
     outcome = deployment.outcome
-    failed = outcome is not None and outcome.result is not Result.PROMOTED
+    failed = outcome is not None and not words.well(deployment)
     rows = (
         ", ".join(text for text in (deployment.image, deployment.by.run) if text),
         phases(deployment.phases),

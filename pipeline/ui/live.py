@@ -108,7 +108,8 @@ class LiveProgress:
         board.report(event, self._clock())
         match event:
             case RollbackBegan(reason=reason):
-                self._print(f"rolling back: {one_line(reason)}")
+                if not board.told(reason):
+                    self._print(f"rolling back: {one_line(reason)}")
             case DeploymentEnded(deployment=deployment):
                 self.close()
                 passed = duration(self._clock() - self._began)
@@ -144,10 +145,10 @@ def board_table(board: Board, now: float, encoding: str | None = None) -> Render
     parts: list[RenderableType] = [_phases(board, now, encoding)]
     if groups := board.groups():
         parts += [Text(""), _groups(groups)]
-    if board.waiting:
-        parts += [Text(""), Text(f"waiting: {board.waiting}", style="yellow", overflow="fold")]
-    if board.look and not board.over:
-        parts += [Text(f"not read: {one_line(text)}") for text in board.look.unreadable]
+    unread = board.look.unreadable if board.look and not board.over else ()
+    notes = [f"waiting: {board.waiting}"] if board.waiting else []
+    notes += [f"not read: {one_line(text)}" for text in unread]
+    parts += [Text(""), *(Text(note, style="yellow") for note in notes)] if notes else []
     return Group(*parts)
 
 

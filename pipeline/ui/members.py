@@ -13,6 +13,9 @@ from pipeline.core.seen import Balancer, GroupSeen, Look, Member, Target
 from pipeline.ui import glyphs
 from pipeline.ui.text import one_line
 
+RELEASE, VERSION, IMAGE = (f"ami-pipeline:{name}" for name in ("release", "version", "image"))
+"""Tags of a group, as the module terraform/release sets them."""
+
 _FINE = frozenset({"healthy", "InService"})
 _LEAVING = frozenset({"draining", "unhealthy.draining"})
 _COMING = frozenset({"initial", "unavailable", "Unknown"})

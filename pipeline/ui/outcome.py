@@ -21,9 +21,10 @@ def outcome_text(deployment: Deployment, width: int = 100) -> str:
         *_fault(deployment),
         ("phases", phases(deployment.phases)),
         ("id", one_line(deployment.id)),
-        ("now", words.now(deployment)),
     ]
     lines = [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
+    if command := words.now(deployment):
+        lines.append(f"{'now':<10} {command}")  # on one line, to be pasted
     return "\n".join([words.serving(deployment), "", *lines])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TextIO
 
-from pipeline.core.deployment import Deployment, PhaseRun, Result
+from pipeline.core.deployment import Deployment, PhaseRun
 from pipeline.core.events import (
     BuildEnded,
     BuildStarted,
@@ -50,6 +50,7 @@ class PlainProgress:
         self._on_github = on_github
         self._folded = False
         self._reason = ""
+        self._fault = ""
         self._spoke = self._began
 
     def report(self, event: Event) -> None:
@@ -93,8 +94,9 @@ class PlainProgress:
             case PhaseEnded(run=run):
                 yield from self._end(run)
             case RollbackBegan(reason=reason, phases=phases):
-                yield self._at(f"rolling back: {one_line(reason)}")
-                yield self._at(f"to come: {', '.join(phases)}")
+                told = bool(self._fault) and self._fault in reason
+                because = "" if told else f": {one_line(reason)}"
+                yield self._at(f"rolling back, to come: {', '.join(phases)}{because}")
             case DeploymentEnded(deployment=deployment):
                 yield from self._over(deployment)
 
@@ -118,6 +120,7 @@ class PlainProgress:
 
     def _end(self, run: PhaseRun) -> Iterator[str]:
         yield from self._unfold()
+        self._fault = run.fault
         how = f"failed: {one_line(run.fault)}" if run.fault else "done"
         yield self._at(f"{one_line(run.name)}: {how} ({duration(run.seconds)})")
 
@@ -128,7 +131,7 @@ class PlainProgress:
         if not self._on_github or deployment.outcome is None:
             return
         title = f"{deployment.kind} {deployment.environment}: {deployment.outcome.result}"
-        if deployment.outcome.result is Result.PROMOTED:
+        if words.well(deployment):
             yield github.notice(title, words.serving(deployment))
         else:
             told = ". ".join(text for text in (words.serving(deployment), fault) if text)

@@ -27,6 +27,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
     rows = [
         ("serving", _serving(status)),
         ("", _about(status, now)),
+        ("also", _also(status)),
         ("in flight", _in_flight(status, now)),
         ("reason", _reason(status.environment.deployment)),
         ("lease", _lease(status, now)),
@@ -61,7 +62,8 @@ def health(status: Status) -> tuple[str, str]:
 
 def _healthy(status: Status, group: GroupSeen) -> int:
     found = standings(group, status.look, status.balancers)
-    return sum(len(each.ids) for each in found if each.mark == glyphs.DONE)
+    good = glyphs.DONE if status.balancers else glyphs.DARK
+    return sum(len(each.ids) for each in found if each.mark == good)
 
 
 def _serving(status: Status) -> str:
@@ -78,6 +80,21 @@ def _about(status: Status, now: datetime) -> str:
     version = f"version {one_line(kept.version)}" if kept.version else ""
     facts = (version, f"image {kept.release.ami_id}", since(kept, now))
     return ", ".join(fact for fact in facts if fact)
+
+
+def _also(status: Status) -> str:
+    """Groups that take traffic though no deployment is on its way that would have them do so."""
+    environment = status.environment
+    if environment.deployment is not None:
+        return ""
+    ours = {each.identifier: each.name for each in status.balancers}
+    told = [
+        f"{name} takes traffic from {', '.join(sorted(ours[each] for each in attached))}"
+        for name, group in sorted(status.look.groups.items())
+        if name != group_name(status, environment.serving)
+        and (attached := group.attached & ours.keys())
+    ]
+    return f"{glyphs.FAILED} {one_line('; '.join(told))}" if told else ""
 
 
 def _in_flight(status: Status, now: datetime) -> str:
@@ -147,7 +164,9 @@ def _last(way: WayBack) -> str:
 def _failing(status: Status) -> bool:
     """Whether fewer than half are healthy: a single sick member is Auto Scaling's affair."""
     group = status.look.groups.get(group_name(status, status.environment.serving))
-    return group is not None and _healthy(status, group) * 2 < group.desired
+    if group is None:
+        return not status.look.unreadable
+    return _healthy(status, group) * 2 < group.desired
 
 
 def todo(status: Status) -> str:

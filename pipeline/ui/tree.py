@@ -12,11 +12,9 @@ from pipeline.core.report import seconds_between
 from pipeline.core.seen import Balancer, GroupSeen
 from pipeline.core.status import NEXT, Status
 from pipeline.ui import glyphs
-from pipeline.ui.members import Standing, standings, state_of
+from pipeline.ui.members import IMAGE, RELEASE, VERSION, Standing, standings, state_of
 from pipeline.ui.text import age, duration, one_line, table, wrapped
 
-RELEASE, VERSION, IMAGE = (f"ami-pipeline:{name}" for name in ("release", "version", "image"))
-"""Tags of a group, as the module terraform/release sets them."""
 SHOWN = 6
 """Ids of members that stand alike; a document holds them all."""
 

@@ -21,7 +21,7 @@ def serving(deployment: Deployment) -> str:
     name, place = serves(deployment), one_line(deployment.environment)
     result = deployment.outcome.result if deployment.outcome else None
     if name is None:
-        return f"nobody can say from here what serves {place}"
+        return f"what serves {place}, only AWS knows: ami-pipeline status -e {place}"
     if not name:
         return f"nothing serves {place}" + (", as before" if name == deployment.blue else "")
     if result in {Result.REFUSED, Result.ROLLED_BACK}:
@@ -45,10 +45,18 @@ def fault(deployment: Deployment) -> str:
     return told + (f"; then: {one_line(outcome.undone)}" if outcome.undone else "")
 
 
+def well(deployment: Deployment) -> bool:
+    """Return whether it ended as asked; an `abort` asks for a rollback."""
+    result = deployment.outcome.result if deployment.outcome else None
+    undone = deployment.kind is Kind.ABORT and result is Result.ROLLED_BACK
+    return undone or result is Result.PROMOTED
+
+
 def now(deployment: Deployment) -> str:
     """Return what the reader does next, empty where there is nothing to do."""
     outcome = deployment.outcome
-    again = f"ami-pipeline {deployment.kind} -e {deployment.environment}"
+    kind = Kind.PROMOTE if deployment.kind is Kind.RECOVER else deployment.kind
+    again = f"ami-pipeline {kind} -e {deployment.environment}"
     if outcome is None:
         return f"ami-pipeline status -e {deployment.environment}"
     match outcome.result:
@@ -57,12 +65,14 @@ def now(deployment: Deployment) -> str:
         case Result.STRANDED:
             return f"ami-pipeline recover -e {deployment.environment}"
         case Result.REFUSED:
-            return f"mend what is said above, then: {again}"
+            return f"correct what the reason names, then: {again}"
         case Result.ROLLED_BACK:
             return _after_rollback(deployment, again, interrupted=outcome.interrupted)
 
 
 def _after_rollback(deployment: Deployment, again: str, *, interrupted: bool) -> str:
+    if deployment.kind is Kind.ABORT:
+        return ""
     if deployment.keep_failed:
         return f"when you have seen enough: ami-pipeline abort -e {deployment.environment}"
     if interrupted:

@@ -250,20 +250,55 @@ def sick() -> Status:
 
 
 def dead() -> Status:
-    return in_flight_without_lease()
-
-
-def in_flight_without_lease() -> Status:
     status = in_flight()
     document = replace(status.environment, lease=a_lease("2026-01-04T03:11:00+00:00"))
     return replace(status, environment=document, alive=alive(document, NOW))
 
 
+def failing() -> Status:
+    status = sick()
+    members = status.look.groups["web-production-r000124"].members
+    ill = {each.id: replace(SICK, id=each.id) for each in members}
+    return replace(status, look=replace(status.look, targets={**status.look.targets, ARN: ill}))
+
+
+def stranded() -> Status:
+    reason = "r000123 still has 1 member: Terminating:Wait"
+    over = a_deployment(
+        phase="retire",
+        phases=(*RUNS[:6], PhaseRun(name="retire", seconds=900.0, fault=reason)),
+        outcome=Outcome(result=Result.STRANDED, phase="retire", reason=reason),
+    )
+    blue = group(123, desired=0, status="Delete in progress")
+    last = replace(blue.members[0], lifecycle="Terminating:Wait")
+    blue = replace(blue, members=(last,))
+    document = environment(kept(124), kept(123), deployment=over, past=(past(123),))
+    return a_status(document, look(group(124, BOTH), blue))
+
+
+def unread() -> Status:
+    trouble = "DescribeAutoScalingGroups: Throttling: Rate exceeded"
+    document = environment(kept(124), past=(past(123),), lease=a_lease())
+    return a_status(document, look(unreadable=(trouble,), targets={}))
+
+
 def stranger() -> Status:
     document = environment(kept(124), kept(123, failed=True))
-    return a_status(document, look(group(124, BOTH), group(123), group(119, ("web-elb",))))
+    return a_status(document, look(group(124, BOTH), group(123), group(121, ("web-elb",))))
 
 
 SCENES = {
-    scene.__name__: scene for scene in (nothing, serving, in_flight, warm, sick, dead, stranger)
+    scene.__name__: scene
+    for scene in (
+        nothing,
+        serving,
+        in_flight,
+        warm,
+        sick,
+        failing,
+        dead,
+        stranded,
+        stranger,
+        unread,
+    )
 }

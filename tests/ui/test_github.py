@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pipeline.ui import github
+
+
+def test_the_data_of_a_command_is_escaped_as_the_runner_undoes_it() -> None:
+    assert github.group("100 % of a,b:c") == "::group::100 %25 of a,b:c"
+    assert github.error("a,b:c", "50 %: x") == "::error title=a%2Cb%3Ac::50 %25: x"
+    assert github.notice("t", "a\nb\r\nc") == "::notice title=t::a b c"
+
+
+def test_a_second_command_cannot_follow_in_the_same_line() -> None:
+    assert github.error("t", "%0A::notice::x") == "::error title=t::%250A::notice::x"
+    assert github.notice("::error::", "##[group]x") == (
+        "::notice title=%3A %3Aerror%3A%3A::# #[group]x"
+    )
+
+
+def test_an_annotation_has_an_end() -> None:
+    assert len(github.error("t", "x" * 10_000)) < 4096

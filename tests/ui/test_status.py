@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.core.status import NEXT
+from pipeline.ui.glyphs import drawable
+from pipeline.ui.results import as_json
+from pipeline.ui.status import status_text, todo
+from pipeline.ui.status_document import status_document
+from tests.ui.scenes import (
+    BOTH,
+    NOW,
+    SCENES,
+    a_status,
+    environment,
+    group,
+    image,
+    in_flight,
+    instance,
+    kept,
+    look,
+    nothing,
+    serving,
+    sick,
+    stranded,
+    stranger,
+    unread,
+    warm,
+)
+
+NOTHING = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ○ nothing
+in flight  nothing
+way back   none: nothing serves yet
+now        ami-pipeline promote -e production
+
+production
+├── web-elb  classic       no targets
+└── web-tg   target group  no targets
+"""
+
+SERVING = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000124, 3 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  nothing
+way back   none: r000124 is the first release that served
+
+production
+├── web-elb  classic       3 InService
+├── web-tg   target group  3 healthy
+└── ✔ r000124  serving  1.4.0  ami-00000000000000124  3 of 3
+    └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
+          i-00124000000000002)
+"""
+
+IN_FLIGHT = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000124, 3 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  ▸ in attach: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124, by
+           ada on ci-7, https://github.example/web/runs/9, began 5 min ago
+way back   interrupt its run (Ctrl-C, or cancel the job): it puts r000124 back
+
+production
+├── web-elb  classic       4 InService, 1 OutOfService
+├── web-tg   target group  3 healthy
+├── ✔ r000124  serving                         1.4.0  ami-00000000000000124  3 of 3
+│   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
+│         i-00124000000000002)
+└── ◌ r000125  green of the promote in flight  1.5.0  ami-00000000000000125  3 of 3
+    ├── ◌ 1 OutOfService in web-elb: ELB: Instance registration is still in progress
+    │     (i-00125000000000001)
+    ├── ◌ 1 Pending (i-00125000000000002)
+    └── ✔ 1 healthy in web-elb (i-00125000000000000)
+"""
+
+WARM = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000124, 3 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  nothing
+way back   ami-pipeline rollback -e production: r000123 (version 1.3.0) is warm: back in seconds;
+           the last rollback took 21.4 s
+
+production
+├── web-elb  classic       3 InService
+├── web-tg   target group  3 healthy
+├── ✔ r000124  serving                    1.4.0  ami-00000000000000124  3 of 3
+│   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
+│         i-00124000000000002)
+└── ○ r000123  warm for 28 min 00 s more  1.3.0  ami-00000000000000123  3 of 3
+    └── ○ 3 in service, no target (i-00123000000000000, i-00123000000000001, i-00123000000000002)
+"""
+
+SICK = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✖ r000124, 2 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  nothing
+way back   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0):
+           takes minutes; the last promote took 3 min 32 s
+
+production
+├── web-elb  classic       3 InService
+├── web-tg   target group  2 healthy, 1 unhealthy
+└── ✖ r000124  serving  1.4.0  ami-00000000000000124  3 of 3
+    ├── ✖ 1 unhealthy in web-tg: Target.FailedHealthChecks: Health checks failed with these codes:
+    │     [502]; healthy in web-elb (i-00124000000000001)
+    └── ✔ 2 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000002)
+"""
+
+FAILING = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✖ r000124, 0 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  nothing
+way back   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0):
+           takes minutes; the last promote took 3 min 32 s
+now        ami-pipeline rollback -e production
+
+production
+├── web-elb  classic       3 InService
+├── web-tg   target group  3 unhealthy
+└── ✖ r000124  serving  1.4.0  ami-00000000000000124  3 of 3
+    └── ✖ 3 unhealthy in web-tg: Target.FailedHealthChecks: Health checks failed with these codes:
+          [502]; healthy in web-elb (i-00124000000000000, i-00124000000000001, i-00124000000000002)
+"""
+
+DEAD = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000124, 3 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  ✖ died in attach: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124,
+           by ada on ci-7, https://github.example/web/runs/9, began 5 min ago
+way back   ami-pipeline abort -e production: it puts r000124 back
+now        ami-pipeline recover -e production
+
+production
+├── web-elb  classic       4 InService, 1 OutOfService
+├── web-tg   target group  3 healthy
+├── ✔ r000124  serving                         1.4.0  ami-00000000000000124  3 of 3
+│   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
+│         i-00124000000000002)
+└── ◌ r000125  green of the promote in flight  1.5.0  ami-00000000000000125  3 of 3
+    ├── ◌ 1 OutOfService in web-elb: ELB: Instance registration is still in progress
+    │     (i-00125000000000001)
+    ├── ◌ 1 Pending (i-00125000000000002)
+    └── ✔ 1 healthy in web-elb (i-00125000000000000)
+"""
+
+STRANDED = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000124, 3 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  ✖ stranded in retire: promote r000124 (1.4.0, ami-00000000000000124) in the place of
+           r000123, by ada on ci-7, https://github.example/web/runs/9, began 5 min ago
+reason     retire: r000123 still has 1 member: Terminating:Wait
+now        ami-pipeline recover -e production
+
+production
+├── web-elb  classic       3 InService
+├── web-tg   target group  3 healthy
+├── ✔ r000124  serving  1.4.0  ami-00000000000000124  3 of 3
+│   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
+│         i-00124000000000002)
+└── ▾ r000123  dark     1.3.0  ami-00000000000000123  1 of 0, Delete in progress
+    └── ▾ 1 Terminating:Wait (i-00123000000000000)
+"""
+
+STRANGER = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✔ r000124, 3 of 3 members healthy
+           version 1.4.0, image ami-00000000000000124, for 3 d
+also       ✖ web-production-r000121 takes traffic from web-elb
+in flight  nothing
+way back   none: r000124 is the first release that served
+now        when you have seen enough: ami-pipeline abort -e production
+
+production
+├── web-elb  classic       6 InService
+├── web-tg   target group  3 healthy
+├── ✔ r000124                 serving              1.4.0  ami-00000000000000124  3 of 3
+│   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
+│         i-00124000000000002)
+├── ○ r000123                 failed, left dark    1.3.0  ami-00000000000000123  3 of 3
+│   └── ○ 3 in service, no target (i-00123000000000000, i-00123000000000001, i-00123000000000002)
+└── ? web-production-r000121  not in the document  1.1.0  ami-00000000000000121  3 of 3
+    └── ✔ 3 healthy in web-elb (i-00121000000000000, i-00121000000000001, i-00121000000000002)
+"""
+
+UNREAD = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ? r000124, its group could not be read
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  nothing
+lease      held by ada on ci-7, for 1 min 00 s more
+way back   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0):
+           takes minutes
+not read   DescribeAutoScalingGroups: Throttling: Rate exceeded
+
+production
+├── web-elb  classic       could not be read
+├── web-tg   target group  could not be read
+└── ? r000124  serving  1.4.0  ami-00000000000000124
+    └── its group was not seen, see above
+"""
+
+TEXTS = {
+    "nothing": NOTHING,
+    "serving": SERVING,
+    "in_flight": IN_FLIGHT,
+    "warm": WARM,
+    "sick": SICK,
+    "failing": FAILING,
+    "dead": DEAD,
+    "stranded": STRANDED,
+    "stranger": STRANGER,
+    "unread": UNREAD,
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_status_reads_so(scene: str) -> None:
+    assert status_text(SCENES[scene](), NOW) + "\n" == TEXTS[scene]
+
+
+@pytest.mark.parametrize("width", [100, 72])
+@pytest.mark.parametrize("scene", SCENES)
+def test_no_line_is_wider_than_asked(scene: str, width: int) -> None:
+    lines = status_text(SCENES[scene](), NOW, width).splitlines()
+    columns = [line for line in lines if "ami-0" in line and line[0] in "├└"]
+    assert max(len(line) for line in lines if line not in columns) <= width
+
+
+def test_where_icons_cannot_be_drawn_there_are_letters() -> None:
+    text = drawable(status_text(sick(), NOW), "ascii")
+    assert text.isascii()
+    assert "    |-- x 1 unhealthy in web-tg" in text
+    assert drawable("✔", "utf-8") == "✔"
+    assert drawable("✔", None) == "✔"
+    assert drawable("✔", "no such encoding") == "+"
+
+
+@pytest.mark.parametrize(
+    ("until", "role"),
+    [
+        (NEXT, "warm until the next promotion"),
+        ("2026-01-04T03:11:00+00:00", "warm, its time is over"),
+        ("soon", "warm"),
+        ("", "dark"),
+    ],
+)
+def test_a_group_that_is_kept_says_until_when(until: str, role: str) -> None:
+    assert f"r000123  {role}  " in status_text(warm(until), NOW)
+
+
+def test_a_group_that_serves_and_is_not_attached_everywhere_is_sick() -> None:
+    status = a_status(environment(kept(124)), look(group(124, ("web-elb",))))
+    assert "serving    ✖ r000124, not attached to web-tg, 0 of 3" in status_text(status, NOW)
+    assert "3 not a target of web-tg; healthy in web-elb" in status_text(status, NOW)
+
+
+def test_a_group_that_is_gone_is_told_so() -> None:
+    text = status_text(a_status(environment(kept(124)), look()), NOW)
+    assert "serving    ✖ r000124, its group does not exist" in text
+    assert "    └── it has no group in AWS" in text
+
+
+def test_a_group_that_is_short_of_members_waits() -> None:
+    status = a_status(environment(kept(124)), look(group(124, BOTH, desired=4)))
+    assert "serving    ◌ r000124, 3 of 4 members healthy" in status_text(status, NOW)
+
+
+def test_many_members_are_counted_and_some_are_named() -> None:
+    many = group(124, BOTH)
+    some = tuple(replace(many.members[0], id=instance(124, index)) for index in range(40))
+    status = a_status(environment(kept(124)), look(replace(many, members=some, desired=40)))
+    assert "40 healthy in web-elb, web-tg" in status_text(status, NOW)
+    assert "and 34 more)" in status_text(status, NOW, 200)
+
+
+def test_targets_of_nobody_are_named() -> None:
+    seen = look(group(124, BOTH))
+    status = a_status(environment(kept(124)), replace(seen, groups={}))
+    assert "3 healthy; in no group shown here: i-00124000000000000, " in status_text(status, NOW)
+
+
+def test_what_aws_says_cannot_draw_a_line_of_its_own() -> None:
+    odd = "x\n::error::bad\x1b[31m"
+    text = status_text(a_status(environment(kept(124, version=odd)), look(unreadable=(odd,))), NOW)
+    assert "\x1b" not in text
+    assert not any(line.startswith("::") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("phase", "line"),
+    [
+        ("drain", "way back   interrupt its run (Ctrl-C, or cancel the job): it puts r000124 back"),
+        ("retire", ""),
+        ("withdraw", ""),
+    ],
+)
+def test_the_way_back_out_of_a_deployment_is_that_of_its_phase(phase: str, line: str) -> None:
+    status = in_flight()
+    running = status.environment.deployment
+    assert running is not None
+    document = replace(status.environment, deployment=replace(running, phase=phase))
+    lines = status_text(replace(status, environment=document), NOW).splitlines()
+    assert [each for each in lines if each.startswith("way back")] == ([line] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("scene", "command"),
+    [
+        ("nothing", "ami-pipeline promote -e production"),
+        ("serving", ""),
+        ("in_flight", ""),
+        ("sick", ""),
+        ("failing", "ami-pipeline rollback -e production"),
+        ("dead", "ami-pipeline recover -e production"),
+        ("stranded", "ami-pipeline recover -e production"),
+        ("unread", ""),
+    ],
+)
+def test_there_is_one_command_to_type_or_none(scene: str, command: str) -> None:
+    assert todo(SCENES[scene]()) == command
+
+
+def test_a_program_gets_every_fact() -> None:
+    document = status_document(warm(), NOW)
+    assert (document["serving"], document["health"]) == ("r000124", "3 of 3 members healthy")
+    assert document["way_back"] == {
+        "way": "warm",
+        "release": "r000123",
+        "ami_id": image(123),
+        "version": "1.3.0",
+        "last_seconds": 21.4,
+        "measured": "rollback",
+        "seconds_left": 1680.0,
+        "reason": None,
+    }
+    first, second = document["releases"]
+    assert (first["release"], first["role"]) == ("r000124", "serving")
+    assert second["group"]["attached"] == []
+    assert first["group"]["members"][1] == {
+        "id": instance(124, 1),
+        "lifecycle": "InService",
+        "health": "Healthy",
+        "zone": "",
+        "targets": [
+            {"load_balancer": name, "state": state, "reason": None, "description": None}
+            for name, state in (("web-elb", "InService"), ("web-tg", "healthy"))
+        ],
+    }
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_scene_is_a_document(scene: str) -> None:
+    assert as_json(status_document(SCENES[scene](), NOW)).startswith('{\n  "app": "web",')
+
+
+def test_a_program_gets_what_is_not_as_it_should_be() -> None:
+    assert status_document(nothing(), NOW)["health"] is None
+    assert status_document(serving(), NOW)["in_flight"] is None
+    assert status_document(in_flight(), NOW)["in_flight"]["alive"] is True
+    assert status_document(in_flight(), NOW)["lease"]["user"] == "ada"
+    assert status_document(stranded(), NOW)["now"] == "ami-pipeline recover -e production"
+    (strange,) = status_document(stranger(), NOW)["unknown_groups"]
+    assert (strange["name"], strange["attached"]) == ("web-production-r000121", ["web-elb"])
+    read = status_document(unread(), NOW)
+    assert read["not_read"] == ["DescribeAutoScalingGroups: Throttling: Rate exceeded"]
+    assert [each["targets"] for each in read["load_balancers"]] == [None, None]

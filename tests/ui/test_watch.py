@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pipeline.core.errors import FailedError
+from pipeline.core.status import Status
+from pipeline.ui.status import status_text
+from pipeline.ui.watch import painted, watch
+from tests.ui.scenes import NOW, in_flight, serving, sick
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def readings(*found: Status | Exception) -> tuple[Callable[[], Status], list[float]]:
+    """What is read one after another, then Ctrl-C; and the pauses made."""
+    left: Iterator[Status | Exception] = iter(found)
+
+    def read() -> Status:
+        each = next(left, None)
+        if each is None:
+            raise KeyboardInterrupt
+        if isinstance(each, Exception):
+            raise each
+        return each
+
+    return read, []
+
+
+def watched(stream: io.StringIO, *found: Status | Exception) -> str:
+    read, pauses = readings(*found)
+    watch(read, stream, 2.0, now=lambda: NOW, sleep=pauses.append)
+    assert set(pauses) <= {2.0}
+    return stream.getvalue()
+
+
+def test_in_lines_a_status_is_written_when_it_differs() -> None:
+    first, second = status_text(serving(), NOW), status_text(sick(), NOW)
+    found = (serving(), serving(), sick(), sick(), serving())
+    assert watched(io.StringIO(), *found) == f"{first}\n\n{second}\n\n{first}\n\n"
+
+
+def test_on_a_terminal_the_screen_is_given_back_with_the_last_status_below(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    text = watched(Terminal(), serving(), in_flight())
+    before, after = text.split("\x1b[?1049l")
+    assert before.count("\x1b[?1049h") == 1
+    assert "in flight  nothing" in before
+    assert "in flight  nothing" not in after
+    assert after.count("in flight  ▸ in attach: ") == 1
+
+
+def test_ctrl_c_before_the_first_status_is_no_error() -> None:
+    assert watched(io.StringIO()) == ""
+
+
+def test_what_cannot_be_read_the_first_time_is_raised() -> None:
+    with pytest.raises(FailedError):
+        watched(io.StringIO(), FailedError("aws", "down", "wait"))
+
+
+def test_what_cannot_be_read_later_is_told_and_tried_again() -> None:
+    text = watched(io.StringIO(), serving(), FailedError("aws", "down\nhard", "wait"), sick())
+    status = status_text(serving(), NOW)
+    assert f"\n\nnot read at 03:12:00 UTC: aws: down hard\n\n{status}\n\n" in text
+    assert text.endswith(status_text(sick(), NOW) + "\n\n")
+
+
+def test_the_icons_have_colours_and_the_commands_stand_out() -> None:
+    shown = painted("✔ fine\nami-pipeline rollback -e production: x")
+    styles = {shown.plain[span.start : span.end]: span.style for span in shown.spans}
+    assert styles == {"✔": "green", "ami-pipeline rollback -e production": "bold"}
