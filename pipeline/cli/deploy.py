@@ -104,6 +104,29 @@ def rollback(context: Context, environment: str, to: str | None, plan_only: bool
 
 @click.command()
 @environment_option
+@click.option(
+    "--version",
+    type=Checked("version", "check_version"),
+    help="The version baked; default: git describe.",
+)
+@pass_context
+def rebuild(context: Context, environment: str, version: str | None) -> int:
+    """Bake if an input changed, and promote it if another image serves: the nightly job.
+
+    Asks nothing, and never goes over what a person did: after a rollback, or a promotion of
+    another version, it stops and says so.
+    """
+    from pipeline.app import Options
+    from pipeline.app.rebuilding import rebuild as run
+
+    with application(context) as app:
+        options = Options(config=context.config, environment=environment, version=version or "")
+        done = run(app, options)
+    return answer(context, done, nothing="nothing new")
+
+
+@click.command()
+@environment_option
 @pass_context
 def recover(context: Context, environment: str) -> int:
     """Finish the deployment of a run that died or was stranded: on, or back."""
@@ -178,7 +201,12 @@ def plan_shown(planned: Planned) -> str:
 
 
 def answer(
-    context: Context, done: Ended, *, plan_only: bool = False, asked_back: bool = False
+    context: Context,
+    done: Ended,
+    *,
+    plan_only: bool = False,
+    asked_back: bool = False,
+    nothing: str = "nothing to do",
 ) -> int:
     """Print the result; return the exit code."""
     from pipeline.app.promoting import Planned, Unchanged
@@ -187,7 +215,7 @@ def answer(
 
     match done:
         case Unchanged():
-            text = f"{done.image.id} serves {done.environment} already: {done.release}"
+            text = f"{nothing}: {done.release} serves {done.environment} with {done.image.id}"
             document = {"outcome": "unchanged", "release": done.release, "ami_id": done.image.id}
             click.echo(as_json(document) if context.json else text)
             return 0

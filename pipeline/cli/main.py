@@ -27,6 +27,7 @@ _COMMANDS = {
     "bake": ("pipeline.cli.bake", "bake", "Build an image, verify it, write tfvars."),
     "promote": ("pipeline.cli.deploy", "promote", "Put an image into service, blue/green."),
     "rollback": ("pipeline.cli.deploy", "rollback", "Put the previous good release back."),
+    "rebuild": ("pipeline.cli.deploy", "rebuild", "Bake and promote if anything changed: nightly."),
     "status": ("pipeline.cli.status", "status", "Show what serves and what runs."),
     "history": ("pipeline.cli.status", "history", "List what was deployed."),
     "recover": ("pipeline.cli.deploy", "recover", "Finish a deployment whose run died."),

@@ -65,8 +65,8 @@ class Deployer:
         outcome = self._forward(phases, success)
         today = self.world.pace.today()
         self.deployment = replace(self.deployment, outcome=outcome, ended=today)
-        self.world.ledger.update(lambda document: document.closed(self.deployment))
         self.world.ledger.record(self.deployment)
+        self.world.ledger.update(lambda document: document.closed(self.deployment))
         self.report(DeploymentEnded(deployment=self.deployment))
         return self.deployment
 

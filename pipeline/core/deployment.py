@@ -15,6 +15,7 @@ class Kind(StrEnum):
 
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    REBUILD = "rebuild"
     RECOVER = "recover"
     ABORT = "abort"
 
@@ -100,7 +101,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """One run of `promote`, `rollback`, `recover` or `abort`, as it is recorded.
+    """One run of `promote`, `rollback`, `rebuild`, `recover` or `abort`, as it is recorded.
 
     `green` is the release that is to serve (for a rollback too: the one gone back to), `blue` the
     one that served when it began, empty where none did. `began` and `ended` are UTC, ISO 8601;

@@ -1,0 +1,45 @@
+"""Rebuild, the nightly job: bake if an input changed, promote if what serves is another image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.app.application import Application, Options
+from pipeline.app.baking import bake
+from pipeline.app.ground import Ground
+from pipeline.app.promoting import Promotion, Unchanged, Wanted, identify
+from pipeline.app.returning import finish_what_was_begun
+from pipeline.core.choice import require_promotable
+from pipeline.core.deployment import Deployment, Kind
+from pipeline.core.rebuilding import require_no_rollback, require_welcome, serves_already
+
+REMEMBERED = 50
+"""Deployments that are searched for the one that put into service what serves."""
+
+
+def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
+    """Bake where an input changed, promote where another image serves; return how it ended.
+
+    Asks nobody. Raises RefusedError where a person decided what serves: by a rollback, by
+    promoting another version, or by any deployment while this one baked.
+    """
+    ground = Ground(app=app, environment=options.environment)
+    before = ground.document()
+    require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
+    image = bake(app, options).image
+    if before.deployment is None and serves_already(before, image):
+        return Unchanged(environment=options.environment, release=before.serving, image=image)
+    require_promotable(image, allow_quarantined=False, environment=options.environment)
+    ground.account = identify(ground)
+    with ground.lease("rebuild") as held:
+        finish_what_was_begun(ground, held)
+        began = replace(before, serving=held.read().serving) if before.deployment else before
+        history = ground.deployments.history(options.environment, REMEMBERED)
+        require_welcome(began, held.read(), image, history)
+        wanted = Wanted(environment=options.environment)
+        promotion = Promotion(
+            ground=ground, held=held, wanted=wanted, image=image, kind=Kind.REBUILD
+        )
+        done = promotion.run(lambda _: True)
+    assert isinstance(done, Deployment)  # noqa: S101 - nobody was there to say no
+    return done
