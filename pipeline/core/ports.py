@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from pipeline.core.deployment import Hook
+from pipeline.core.deployment import Deployment, Hook
 from pipeline.core.environment import Environment
 from pipeline.core.fleet import Release
 from pipeline.core.guard import Plan
@@ -171,6 +171,9 @@ class Ledger(Protocol):
 
     def done(self, step: str, **facts: Any) -> None:
         """Append a result."""
+
+    def record(self, deployment: Deployment) -> None:
+        """Record a deployment for the history as it stands: once it begins and once it ended."""
 
     def keep(self, name: str, text: str) -> str:
         """Keep a file of the deployment, such as its evidence; return where a person finds it."""
