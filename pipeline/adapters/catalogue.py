@@ -43,7 +43,7 @@ class Catalogue:
         there = {image.id: _image(image, app) for image in seen}
         for recorded in self._records.all(app):
             if recorded.id in there:
-                there[recorded.id] = recorded.with_verdict(there[recorded.id].verdict)
+                there[recorded.id] = _joined(recorded, there[recorded.id].verdict)
             elif recorded.id or recorded.verdict is not Verdict.GONE:
                 verdict = Verdict.GONE if recorded.id else recorded.verdict
                 there[recorded.id or recorded.bake] = recorded.with_verdict(verdict)
@@ -135,6 +135,16 @@ def _instances(ec2: EC2Client) -> Iterator[tuple[str, str]]:
         for reservation in page["Reservations"]:
             for instance in reservation["Instances"]:
                 yield instance["ImageId"], instance["InstanceId"]
+
+
+def _joined(recorded: Image, tagged: Verdict) -> Image:
+    """Return a recorded image with AWS's verdict, but quarantined if either says so.
+
+    A rollback at night writes both, and one of the two writes may have failed.
+    """
+    if recorded.verdict is Verdict.QUARANTINED:
+        return recorded
+    return recorded.with_verdict(tagged)
 
 
 def _image(seen: Seen, app: str) -> Image:

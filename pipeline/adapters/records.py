@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pipeline.adapters.store import Document, StaleError, Store
 from pipeline.core.errors import RefusedError
@@ -49,6 +49,19 @@ class ImageRecords:
         """Return the bakes of this app that began, were not brought to an end, and run no more."""
         found = self._read(app, "bakes/")
         return tuple(pair for pair in found if not self._runs(pair[0]))
+
+    def find(self, app: str, ami_id: str) -> Image | None:
+        """Return the record of the image with this AMI, in whichever region, or None."""
+        found = (image for image, _ in self._read(app, "images/"))
+        return next((image for image in found if ami_id in image.ids.values()), None)
+
+    def quarantine(self, image: Image, reason: str) -> None:
+        """Record that an image must not go into service again, and why.
+
+        An image that is known by its tags only gets a record by it. The tag in AWS says the same
+        to other stores and is written apart (`Images.tag`); either is enough.
+        """
+        self.write(replace(image, verdict=Verdict.QUARANTINED, reason=reason))
 
     def _put(self, key: str, image: Image, traces: Traces | None) -> None:
         """Write the record; a bake's name is its own, so a newer version is written over once."""

@@ -9,6 +9,7 @@ writes"). What the documents mean is known elsewhere (`records.py`).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -50,8 +51,14 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Delete the document; one that is gone already is no error."""
 
-    def keys(self, prefix: str) -> tuple[str, ...]:
-        """Return the keys below a prefix, sorted."""
+    def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
+        """Return the keys below a prefix that ends in `/`, sorted; not `deep`: in this folder only.
+
+        The empty prefix is the whole store.
+        """
+
+    def where(self, key: str) -> str:
+        """Return where a person finds the document: a path, or an S3 address."""
 
 
 def open_store(url: str, root: Path, clients: Clients) -> Store:
@@ -88,9 +95,9 @@ class DirectoryStore:
         path = self.folder / key
         try:
             # The mode is that of the last folder alone, so each is made on its own.
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make(self.folder)
             tell_git(self.folder)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make(path.parent)
             with self._locked():
                 current = self.read(key)
                 if (current.version if current else None) != expected:
@@ -107,9 +114,9 @@ class DirectoryStore:
         except OSError as error:
             raise _unusable(self.folder / key, error) from error
 
-    def keys(self, prefix: str) -> tuple[str, ...]:
+    def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix."""
-        below = (self.folder / prefix).rglob("*")
+        below = (self.folder / prefix).glob("**/*" if deep else "*")
         return tuple(
             sorted(
                 str(path.relative_to(self.folder))
@@ -117,6 +124,10 @@ class DirectoryStore:
                 if path.is_file() and not path.name.startswith(".")
             )
         )
+
+    def where(self, key: str) -> str:
+        """Return the document's path."""
+        return str(self.folder / key)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -140,7 +151,7 @@ class S3Store:
         """Return the document, or None."""
         from botocore.exceptions import ClientError
 
-        with speaking_plainly(f"reading s3://{self._bucket}/{self._prefix}{key}", "S3"):
+        with speaking_plainly(f"reading {self.where(key)}", "S3"):
             try:
                 answer = call(self._clients.s3().get_object, **self._at(key))
             except ClientError as error:
@@ -156,7 +167,7 @@ class S3Store:
         condition: dict[str, Any] = (
             {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         )
-        with speaking_plainly(f"writing s3://{self._bucket}/{self._prefix}{key}", "S3"):
+        with speaking_plainly(f"writing {self.where(key)}", "S3"):
             try:
                 put = self._clients.s3().put_object
                 answer = put(**self._at(key), Body=data, **condition)
@@ -168,20 +179,25 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         """Delete the document."""
-        with speaking_plainly(f"deleting s3://{self._bucket}/{self._prefix}{key}", "S3"):
+        with speaking_plainly(f"deleting {self.where(key)}", "S3"):
             call(self._clients.s3().delete_object, **self._at(key))
 
-    def keys(self, prefix: str) -> tuple[str, ...]:
+    def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix."""
-        where = f"s3://{self._bucket}/{self._prefix}{prefix}"
-        with speaking_plainly(f"listing {where}", "S3"):
+        only = {} if deep else {"Delimiter": "/"}
+        below: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, **only}
+        with speaking_plainly(f"listing {self.where(prefix)}", "S3"):
             pages = self._clients.s3().get_paginator("list_objects_v2")
             found = [
                 item["Key"].removeprefix(self._prefix)
-                for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+                for page in pages.paginate(**below)
                 for item in page.get("Contents", [])
             ]
         return tuple(sorted(found))
+
+    def where(self, key: str) -> str:
+        """Return the object's address."""
+        return f"s3://{self._bucket}/{self._prefix}{key}"
 
     def _at(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
@@ -197,7 +213,8 @@ def tell_git(folder: Path) -> None:
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Replace a file in one step: readers see the old content or the new, never a part.
 
-    Raises OSError; the folder must be there. Nothing is left beside the file.
+    What was written outlives a power cut once this returns. Raises OSError; the folder must
+    be there. Nothing is left beside the file.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -210,6 +227,29 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    _sync_folder(path.parent)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it, each with a name that outlives a power cut."""
+    if folder.is_dir():
+        return
+    _make(folder.parent)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder: a rename is in it, not in the file (fsync(2))."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network and FUSE file systems know no fsync of a folder; theirs is to be durable.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(handle)
 
 
 def _digest(data: bytes) -> str:

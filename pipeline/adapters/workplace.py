@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import os
 import re
 import secrets
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from pipeline.adapters.claims import claim
 from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.runner import runner
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.model import BakeRequest
 
@@ -126,16 +125,8 @@ def _files(start: Path, outputs: frozenset[Path]) -> Iterable[Path]:
 
 def baked_by(environ: Mapping[str, str]) -> str:
     """Return who baked and where: the CI run's address, or user and host."""
-    if environ.get("GITHUB_ACTIONS") == "true":
-        server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY")
-        return _tag_value(f"{server}/{repository}/actions/runs/{environ.get('GITHUB_RUN_ID')}")
-    if url := environ.get("CI_JOB_URL"):
-        return _tag_value(url)
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return _tag_value(f"{user}@{socket.gethostname()}")
+    who = runner(environ)
+    return _tag_value(who.run or f"{who.user}@{who.host}")
 
 
 def _tag_value(text: str) -> str:

@@ -20,9 +20,10 @@ from pipeline.adapters.records import ImageRecords
 from pipeline.adapters.workplace import LocalWorkplace, baked_by
 from pipeline.app.application import Application, Options
 from pipeline.core.bake import Bakery
+from pipeline.core.choice import image_of
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.masking import SHORTEST, Masker
-from pipeline.core.model import BakeRequest, BakeResult, Image, Source, Usage
+from pipeline.core.model import VERDICT_TAG, BakeRequest, BakeResult, Image, Source, Usage, Verdict
 
 OVERRIDES = {
     "ec2_endpoint": ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL", "PKR_VAR_ec2_endpoint"),
@@ -62,9 +63,16 @@ def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
     return catalogue.known(app.settings.app, app.settings.region)
 
 
-def quarantine(app: Application, clients: Clients, ami_id: str) -> None:
+def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> None:
     """Have nobody promote an image again by accident: in our records and by its tag in AWS."""
-    raise NotImplementedError
+    known = known_images(app, clients)
+    image = image_of(known, ami_id, app.settings.app, app.settings.region)
+    if image.name:
+        records(app, clients, timedelta()).quarantine(image, reason)
+    images = Ec2Images(clients)
+    for region, there in image.ids.items():
+        if seen := images.seen(region, there):
+            images.tag(seen, {VERDICT_TAG: Verdict.QUARANTINED})
 
 
 def _bakery(

@@ -17,6 +17,9 @@ from pipeline.core.choice import Target, image_of, target_of
 from pipeline.core.deployer import Deployer
 from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment
+from pipeline.core.errors import PipelineError
+from pipeline.core.events import Noted
+from pipeline.core.fleet import Release
 from pipeline.core.phases import rollback
 
 
@@ -34,10 +37,18 @@ class Rollback:
         bad = document.releases[document.serving]
         done = self._warm(document, ask) if self.target.warm else self._cold(ask)
         if isinstance(done, Deployment) and result_of(done) is Result.PROMOTED:
-            ami_id = bad.release.ami_id
-            self.held.update(lambda current: current.with_quarantined(ami_id))
-            quarantine(self.ground.app, self.ground.clients, ami_id)
+            self._quarantine(bad.release)
         return done
+
+    def _quarantine(self, bad: Release) -> None:
+        """Mark the image; the service is back already, so what fails here is only said."""
+        self.held.update(lambda current: current.with_quarantined(bad.ami_id))
+        reason = f"{bad.name} was rolled back from in {self.ground.environment}"
+        try:
+            quarantine(self.ground.app, self.ground.clients, bad.ami_id, reason)
+        except PipelineError as error:
+            text = f"{bad.ami_id} could not be marked as quarantined: {error.where}: {error.what}"
+            self.ground.app.report(Noted(text=text))
 
     def _warm(self, document: Environment, ask: Ask) -> Deployment | Planned:
         ground = self.ground

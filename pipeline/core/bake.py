@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.core.cleanup import Remains, Swept, is_good, sweep
+from pipeline.core.cleanup import Remains, Swept, is_rejected, sweep, was_good
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Noted, Report
 from pipeline.core.failures import stranded, told, unjudged
@@ -153,9 +153,9 @@ class Bakery:
                 if not swept.kept:
                     self.records.write(image.with_verdict(Verdict.GONE))
                     self._note(f"cleaned up after the bake of {image.name} that was cut off")
-                elif same and wanted is None and plan.request.source:
+                elif same and wanted is None and _adoptable(plan, swept.kept):
                     wanted = self._adopt(plan, image, swept.kept)
-                elif is_good(swept.kept[image.region]):
+                elif was_good(swept.kept[image.region]):
                     # Killed between the last tag and the record: AWS knows all of it.
                     self.records.write(image.with_verdict(Verdict.GONE))
                 elif image.verdict is not Verdict.LEFT:
@@ -272,6 +272,10 @@ class Bakery:
 
     def _note(self, text: str) -> None:
         self.report(Noted(text=text))
+
+
+def _adoptable(plan: Plan, seen: Mapping[str, Seen]) -> bool:
+    return plan.request.source is not None and not any(map(is_rejected, seen.values()))
 
 
 def _as_tagged(image: Image, seen: Seen) -> Image:

@@ -70,14 +70,19 @@ def sweep(
         swept.kept = {region: found[region][0] for region in regions}
         return swept
     for image in (image for listed in found.values() for image in listed):
-        if not is_good(image):
+        if not was_good(image):
             _attempt(swept, partial(_remove, images, image, swept))
     return swept
 
 
-def is_good(image: Seen) -> bool:
-    """Whether a bake verified this image to its end."""
-    return image.tags.get(VERDICT_TAG) == Verdict.GOOD
+def was_good(image: Seen) -> bool:
+    """Whether a bake verified it once, whatever was found in service: a group may still use it."""
+    return image.tags.get(VERDICT_TAG) in {Verdict.GOOD, Verdict.QUARANTINED}
+
+
+def is_rejected(image: Seen) -> bool:
+    """Whether a person or a rollback said that it must not go into service."""
+    return image.tags.get(VERDICT_TAG) in {Verdict.BAD, Verdict.QUARANTINED}
 
 
 def _remove_temporary(swept: Swept, leftovers: Leftovers, region: str, remains: Remains) -> None:

@@ -22,7 +22,8 @@ REMEMBERED = 50
 class Lease:
     """Who may change the environment until when; `epoch` grows with every taking.
 
-    `since` and `expires` are UTC, ISO 8601.
+    `since` and `expires` are UTC, ISO 8601. `process` marks the owner's process among all that
+    ever ran on its machine, or is empty.
     """
 
     owner: Runner
@@ -30,6 +31,7 @@ class Lease:
     since: str
     expires: str
     command: str = ""
+    process: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

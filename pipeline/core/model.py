@@ -21,12 +21,15 @@ VERDICT_TAG = TAG_PREFIX + "verdict"
 
 
 class Verdict(StrEnum):
-    """What is known of an image: `BAKING` until verified, `LEFT` after a cancelled bake."""
+    """What is known of an image: `BAKING` until verified, `LEFT` after a cancelled bake.
+
+    `QUARANTINED` was good, went into service and was rolled back from.
+    """
 
     BAKING = "baking"
     GOOD = "good"
-    QUARANTINED = "quarantined"
     BAD = "bad"
+    QUARANTINED = "quarantined"
     LEFT = "left"
     GONE = "gone"
 
@@ -37,6 +40,7 @@ class Image:
 
     `ids` maps each region to the AMI there; `created` is UTC, ISO 8601. `bake` names
     the bake that made it: the same as `name` unless the template names its image.
+    `reason` says why the verdict is not good, where somebody said so.
     """
 
     app: str
@@ -54,6 +58,7 @@ class Image:
     baked_by: str = ""
     verdict: Verdict = Verdict.GOOD
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
+    reason: str = ""
 
     @property
     def id(self) -> str:

@@ -176,7 +176,7 @@ class Ledger(Protocol):
         """Append a result."""
 
     def record(self, deployment: Deployment) -> None:
-        """Write the deployment's own record as it stands."""
+        """Record a deployment for the history as it stands: once it begins and once it ended."""
 
     def keep(self, name: str, text: str) -> str:
         """Keep a file of the deployment, such as its evidence; return where a person finds it."""

@@ -75,6 +75,26 @@ def test_the_store_adds_what_aws_forgot_and_aws_has_the_last_word(
     }
 
 
+@pytest.mark.parametrize(
+    ("recorded", "tagged_as", "shown"),
+    [
+        (Verdict.QUARANTINED, "good", "quarantined"),
+        (Verdict.GOOD, "quarantined", "quarantined"),
+        (Verdict.QUARANTINED, "quarantined", "quarantined"),
+        (Verdict.GOOD, "bad", "bad"),
+    ],
+)
+def test_an_image_is_quarantined_if_either_its_record_or_its_tag_says_so(
+    aws: Clients, records: ImageRecords, recorded: Verdict, tagged_as: str, shown: str
+) -> None:
+    """A rollback writes both, and one of the two writes may have failed."""
+    tagged(aws, "ami-00000001", verdict=tagged_as)
+    records.write(an_image(region=REGION, ids={REGION: "ami-00000001"}, verdict=recorded))
+    assert listed(aws, records) == {"ami-00000001": (shown, ())}
+    [known] = Catalogue(aws, records).known("web", REGION)
+    assert known.verdict == shown
+
+
 def template(aws: Clients, name: str, *images: str) -> None:
     first, *later = images
     ec2 = aws.ec2(REGION)

@@ -80,6 +80,47 @@ def test_a_bake_that_still_runs_is_not_unfinished(store: DirectoryStore) -> None
     assert [image.name for image, _ in records.unfinished("web")] == ["two"]
 
 
+def test_an_image_is_found_by_its_ami_in_any_region(records: ImageRecords) -> None:
+    ids = {"eu-central-1": "ami-1", "us-east-1": "ami-2"}
+    image = an_image(ids=ids, verdict=Verdict.GOOD)
+    records.write(image)
+    records.write(an_image(name="running", bake="running", ids={"eu-central-1": "ami-3"}))
+    assert records.find("web", "ami-1") == records.find("web", "ami-2") == image
+    assert records.find("web", "ami-3") is None
+    assert records.find("other", "ami-1") is None
+
+
+def test_a_quarantined_image_says_so_and_why(records: ImageRecords, store: DirectoryStore) -> None:
+    image = an_image(ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD)
+    records.write(image)
+    records.quarantine(image, "rolled back from r000124")
+    found = records.find("web", "ami-1")
+    assert found is not None
+    assert (found.verdict, found.reason) == ("quarantined", "rolled back from r000124")
+    assert store.keys("") == ("images/web-earlier.json",)
+
+
+def test_an_image_baked_elsewhere_can_be_quarantined(records: ImageRecords) -> None:
+    seen = an_image(bake="", name="theirs", ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD)
+    records.quarantine(seen, "rolled back")
+    found = records.find("web", "ami-1")
+    assert found is not None
+    assert found.verdict is Verdict.QUARANTINED
+
+
+def test_a_record_of_before_there_were_reasons_is_read(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    records.write(an_image())
+    document = store.read("bakes/web-earlier.json")
+    assert document is not None
+    content = json.loads(document.data)
+    del content["image"]["reason"]
+    data = json.dumps(content).encode()
+    store.write("bakes/web-earlier.json", data, expected=document.version)
+    assert records.all("web") == (an_image(),)
+
+
 def test_images_of_another_app_are_not_ours(records: ImageRecords) -> None:
     records.write(an_image(app="other"))
     assert records.all("web") == ()

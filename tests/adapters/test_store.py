@@ -68,6 +68,13 @@ class TestAnyStore:
         assert store.keys("images/") == ("images/a.json", "images/b.json")
         assert store.keys("environments/") == ("environments/x.json",)
 
+    def test_the_keys_of_one_folder_are_listed_without_those_below(self, store: Store) -> None:
+        for key in ("deployments/a.json", "deployments/a/000001.json", "deployments/b/1.json"):
+            store.write(key, b"{}", expected=None)
+        assert store.keys("deployments/", deep=False) == ("deployments/a.json",)
+        assert store.keys("deployments/a/", deep=False) == ("deployments/a/000001.json",)
+        assert store.keys("none/", deep=False) == ()
+
     def test_what_was_deleted_is_gone_and_twice_is_no_error(self, store: Store) -> None:
         store.write("images/a.json", b"one", expected=None)
         store.delete("images/a.json")
@@ -135,6 +142,44 @@ def test_a_directory_nobody_may_write_to_is_a_refusal(
     assert told.value.what == "Permission denied"
 
 
+def test_what_was_written_outlives_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file is synced before it is named, and every folder after a name came into it."""
+    real, steps = os.fsync, list[str]()
+
+    def fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        steps.append(str(path.relative_to(tmp_path)) if path.is_dir() else "a file")
+        real(handle)
+
+    monkeypatch.setattr("pipeline.adapters.store.os.fsync", fsync)
+    store = DirectoryStore(tmp_path / "deep" / "state")
+    store.write("images/a.json", b"one", expected=None)
+    state = "deep/state"
+    assert steps == [".", "deep", "a file", state, state, "a file", f"{state}/images"]
+
+
+@pytest.mark.parametrize(("number", "refused"), [(22, False), (5, True)])
+def test_a_file_system_that_cannot_sync_a_folder_is_told_from_one_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, refused: bool
+) -> None:
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    monkeypatch.setattr("pipeline.adapters.store.os.fsync", fsync)
+    store = DirectoryStore(tmp_path / "state")
+    if refused:
+        with pytest.raises(RefusedError, match="Input/output error"):
+            store.write("images/a.json", b"one", expected=None)
+    else:
+        store.write("images/a.json", b"one", expected=None)
+
+
 def test_keys_leave_out_what_is_not_yet_a_document(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / ".a.json.x81").touch()
@@ -185,6 +230,7 @@ def test_a_url_of_s3_is_a_bucket_and_a_prefix(
     store = open_store(url, tmp_path, Clients())
     assert isinstance(store, S3Store)
     assert (store._bucket, store._prefix) == (bucket, prefix)
+    assert store.where("a.json") == f"s3://{bucket}/{prefix}a.json"
 
 
 @pytest.mark.parametrize(
@@ -194,3 +240,4 @@ def test_a_path_is_taken_from_the_configurations_folder(url: str, folder: str) -
     store = open_store(url, Path("/root"), Clients())
     assert isinstance(store, DirectoryStore)
     assert str(store.folder) == folder
+    assert store.where("images/a.json") == f"{folder}/images/a.json"

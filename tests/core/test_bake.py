@@ -110,6 +110,7 @@ def test_the_newest_of_several_good_images_is_taken(world: World) -> None:
     ("earlier", "asked"),
     [
         pytest.param({"tags": {**GOOD, VERDICT_TAG: "bad"}}, {}, id="its verdict is bad"),
+        pytest.param({"tags": {**GOOD, VERDICT_TAG: "quarantined"}}, {}, id="it is quarantined"),
         pytest.param({"tags": {**GOOD, FINGERPRINT_TAG: "0"}}, {}, id="another fingerprint"),
         pytest.param({"tags": GOOD, "state": "pending"}, {}, id="not available"),
         pytest.param({"tags": GOOD, "public": True}, {}, id="public"),
@@ -467,6 +468,18 @@ def test_a_bake_killed_between_its_last_tag_and_its_record_is_only_closed(world:
     world.bakery.bake(a_request())
     assert world.records.verdicts["web-earlier"] == ["gone"]
     assert (HOME, "ami-7") in world.images.there
+
+
+@pytest.mark.parametrize(("verdict", "recorded"), [("quarantined", "gone"), ("bad", "left")])
+def test_an_image_that_was_rejected_since_its_bake_was_killed_is_not_taken_over(
+    world: World, verdict: str, recorded: str
+) -> None:
+    world.records.earlier = [(an_image(), TRACES)]
+    rejected = a_seen("ami-7", name="web-earlier", tags={VERDICT_TAG: verdict})
+    world.images.there[HOME, "ami-7"] = rejected
+    assert world.bakery.bake(a_request()).how is How.BAKED
+    assert world.images.there[HOME, "ami-7"].tags[VERDICT_TAG] == verdict
+    assert world.records.verdicts["web-earlier"] == [recorded]
 
 
 def test_only_one_of_two_finished_leftovers_is_adopted(world: World) -> None:

@@ -48,9 +48,12 @@ def test_a_known_id_older_than_the_bake_is_not_the_bakes(created: str, removed: 
     assert swept(images, known=((HOME, "ami-1"),)).removed == removed
 
 
+@pytest.mark.parametrize("verdict", ["good", "quarantined"])
 @pytest.mark.parametrize("keep_finished", [True, False])
-def test_an_image_that_was_verified_once_is_never_removed(keep_finished: bool) -> None:
-    images = holding(a_seen(tags={VERDICT_TAG: "good"}))
+def test_an_image_that_was_verified_once_is_never_removed(
+    keep_finished: bool, verdict: str
+) -> None:
+    images = holding(a_seen(tags={VERDICT_TAG: verdict}))
     regions = (HOME, AWAY)  # one that was configured since: the image is not there
     assert swept(images, regions=regions, keep_finished=keep_finished).removed == []
     assert len(images.there) == 1

@@ -1,0 +1,275 @@
+"""The lease on an environment: the right to change it, for a minute, renewed while we live.
+
+It is a field of the environment's document, so that taking it and reading the truth are one
+step, and every write of ours fails once another run has taken over. Who is paused, or cannot
+reach the store, stops before the others may begin.
+
+Time is this machine's. It is asked in one place, `Clock`, where the store's own time will be
+asked instead; until then machines that share a store must agree within `Leases.margin`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from pipeline.adapters.environments import Environments, Versioned
+from pipeline.adapters.runner import is_over, printable, process_mark
+from pipeline.adapters.store import StaleError
+from pipeline.core import tenancy
+from pipeline.core.deployment import Runner
+from pipeline.core.environment import Environment, Lease
+from pipeline.core.errors import LeaseHeldError, PipelineError, RefusedError
+from pipeline.core.events import Noted, Report
+
+_ATTEMPTS = 5
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def _steady() -> float:
+    """Return seconds that grow also while the machine sleeps: Linux's CLOCK_MONOTONIC does not."""
+    name = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clock:
+    """`now` is the time that all runs share; `steady` this machine's, which nobody sets."""
+
+    now: Callable[[], datetime] = _utc
+    steady: Callable[[], float] = _steady
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leases:
+    """How this process takes leases; `life` in seconds is how long one lasts without renewal."""
+
+    environments: Environments
+    owner: Runner
+    report: Report
+    clock: Clock = field(default_factory=Clock)
+    life: float = 60.0
+
+    @property
+    def margin(self) -> float:
+        """How long before the expiry the holder stops, in seconds."""
+        return self.life / 12
+
+    def take(self, environment: Environment, command: str) -> Held:
+        """Take the lease on an environment; the block of the result renews and releases it.
+
+        Raises LeaseHeldError after one read where another run holds it, and RefusedError where
+        the document must not be relied on.
+        """
+        for _ in range(_ATTEMPTS):
+            found = self.environments.load(environment)
+            before = _shown(found.environment.lease)
+            ended = self._ended(before) if before else ""
+            if before and not ended:
+                raise tenancy.held(environment, before, self.clock.now())
+            held = Held(self, found, command)
+            try:
+                held.begin()
+            except StaleError:
+                continue
+            if before:
+                self.report(Noted(text=f"took over the lease of {_whose(before)}: {ended}"))
+            return held
+        where = f"the lease on {environment.environment}"
+        look = f"ami-pipeline status -e {environment.environment}"
+        raise LeaseHeldError(where, "several runs take it and let it go at this moment", look)
+
+    def _ended(self, lease: Lease) -> str:
+        """Return why a lease binds nobody any more, or nothing.
+
+        A run that was killed on this machine need not be waited for. A CI job's machine may be
+        a copy of another's memory, pids and boot included, so its lease is left to expire.
+        """
+        if (left := tenancy.seconds_left(lease, self.clock.now())) <= 0:
+            return f"it expired {tenancy.span(-left)} ago"
+        by_hand = not lease.owner.run and not self.owner.run
+        if by_hand and self.owner.host == lease.owner.host:
+            return "its process is no more" if is_over(lease.owner.pid, lease.process) else ""
+        return ""
+
+
+class Held:
+    """A lease we hold, and the only way to the document meanwhile; safe for several threads.
+
+    As a context manager it renews the lease in the background and releases it at the end.
+    """
+
+    def __init__(self, leases: Leases, found: Versioned, command: str) -> None:
+        self._leases = leases
+        self._environment, self._version = found.environment, found.version
+        self._lease = Lease(
+            owner=leases.owner,
+            epoch=found.environment.epoch + 1,
+            since=_text(leases.clock.now()),
+            expires="",
+            command=printable(command),
+            process=process_mark(),
+        )
+        self._lock = threading.RLock()
+        self._sure = True  # that the version we know is the one that stands
+        self._until = 0.0
+        self._ending = False
+        self._gone = ""
+        self._trouble = ""
+        self._end = threading.Event()
+        self._renewer = threading.Thread(target=self.beat, args=(self._end.wait,), daemon=True)
+
+    @property
+    def epoch(self) -> int:
+        """The number of this taking: it grows from lease to lease."""
+        return self._lease.epoch
+
+    def begin(self) -> None:
+        """Write the lease for the first time; raises StaleError where another was faster."""
+        self._put(self._environment)
+
+    def read(self) -> Environment:
+        """Return the document as last read or written."""
+        with self._lock:
+            return self._current()
+
+    def update(self, change: Callable[[Environment], Environment]) -> Environment:
+        """Write what `change` makes of the document, and renew the lease with it.
+
+        `change` is called again where it is not known whether an earlier write came through.
+        Raises LeaseHeldError once the lease is lost; nothing was written then.
+        """
+        with self._lock:
+            for _ in range(_ATTEMPTS):
+                self.require()
+                try:
+                    return self._put(change(self._current()))
+                except StaleError:
+                    continue
+            name = self._environment.environment
+            look = f"ami-pipeline status -e {name}"
+            raise RefusedError(f"[state] {name}", "something else keeps writing it", look)
+
+    def renew(self) -> None:
+        """Make the lease last its whole life again."""
+        with self._lock:
+            self.update(lambda environment: environment)
+
+    def confirm(self) -> None:
+        """Ask the store whether the lease is ours still, before something is done to the world."""
+        with self._lock:
+            self.require()
+            self._sure = False
+            self._current()
+
+    def require(self) -> None:
+        """Raise LeaseHeldError if the lease is lost or about to expire; asks the clocks only."""
+        with self._lock:
+            if not self._gone and self._leases.clock.steady() >= self._until:
+                self._gone = f"it could not be renewed by {self._lease.expires}{self._trouble}"
+            if not self._gone and self._left() <= self._leases.margin:
+                self._gone = f"it ended at {self._lease.expires}{self._trouble}"
+            if self._gone:
+                raise tenancy.lost(self._environment, self._gone)
+
+    def release(self) -> None:
+        """Let the lease go; one that is lost is left to whoever has it now. Raises nothing."""
+        with self._lock:
+            if self._gone:
+                return
+            self._ending = True
+            try:
+                self.update(lambda environment: environment)
+            except LeaseHeldError:
+                return
+            except PipelineError as error:
+                text = f"the lease was not released, it lasts until {self._lease.expires}: "
+                self._leases.report(Noted(text=text + error.what))
+            self._gone = "it was released"
+
+    def beat(self, wait: Callable[[float], bool]) -> None:
+        """Renew at a third of the lease's life, sooner where that failed, until `wait` says end."""
+        usual = self._leases.life / 3
+        pause = usual
+        while not wait(pause):
+            try:
+                self.renew()
+            except LeaseHeldError:
+                return
+            except PipelineError as error:
+                self._trouble, pause = f": {error.what}", self._leases.margin
+            else:
+                self._trouble, pause = "", usual
+
+    def __enter__(self) -> Self:
+        self._renewer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end.set()
+        self.release()
+        self._renewer.join(timeout=5)
+
+    def _put(self, changed: Environment) -> Environment:
+        """Write the document with the lease renewed; its life counts from before the write."""
+        clock, life = self._leases.clock, self._leases.life
+        until = clock.steady() + life - self._leases.margin
+        lease = replace(self._lease, expires=_text(clock.now() + timedelta(seconds=life)))
+        standing = None if self._ending else lease
+        document = replace(changed, lease=standing, epoch=lease.epoch)
+        self._sure = False  # A signal or a cut connection may hide that the write came through.
+        version = self._leases.environments.save(document, self._version)
+        self._environment, self._version, self._sure = document, version, True
+        self._lease, self._until = lease, until
+        return document
+
+    def _current(self) -> Environment:
+        """Return the document, read again where an earlier write's end is not known."""
+        if not self._sure:
+            found = self._leases.environments.load(self._environment)
+            self._require_ours(found.environment.lease)
+            self._environment, self._version, self._sure = found.environment, found.version, True
+        return self._environment
+
+    def _require_ours(self, standing: Lease | None) -> None:
+        if standing is None or standing.epoch != self.epoch:
+            taken = _shown(standing)
+            self._gone = f"{_whose(taken)} took it over" if taken else "it was taken away"
+            raise tenancy.lost(self._environment, self._gone)
+
+    def _left(self) -> float:
+        return tenancy.seconds_left(self._lease, self._leases.clock.now())
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _whose(lease: Lease) -> str:
+    return f"{tenancy.holder(lease)}, {lease.command}" if lease.command else tenancy.holder(lease)
+
+
+def _shown(lease: Lease | None) -> Lease | None:
+    """Return a lease whose words are safe to show: another program may have written them."""
+    if lease is None:
+        return None
+    owner = replace(
+        lease.owner,
+        user=printable(lease.owner.user),
+        host=printable(lease.owner.host),
+        run=printable(lease.owner.run),
+    )
+    return replace(lease, owner=owner, command=printable(lease.command))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.adapters.runner import is_over, printable, process_mark, runner
+
+GITHUB = {
+    "GITHUB_ACTOR": "ann",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "shop/web",
+    "GITHUB_RUN_ID": "17",
+}
+
+
+@pytest.mark.parametrize(
+    ("environ", "user", "run"),
+    [
+        (GITHUB, "ann", "https://github.com/shop/web/actions/runs/17"),
+        ({**GITHUB, "GITHUB_RUN_ID": ""}, "ann", ""),
+        (
+            {"GITLAB_USER_LOGIN": "bob", "CI_JOB_URL": "https://gitlab.com/a/-/jobs/1"},
+            "bob",
+            "https://gitlab.com/a/-/jobs/1",
+        ),
+        ({"BUILD_URL": "https://jenkins/job/1/"}, "me", "https://jenkins/job/1/"),
+        ({"GITLAB_USER_LOGIN": "b\x1b[31m\nob\u202e", "BUILD_URL": "x\r\ny"}, "b[31mob", "xy"),
+        ({}, "me", ""),
+    ],
+)
+def test_who_runs_is_the_actor_and_the_address_of_the_ci_run(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], user: str, run: str
+) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: "me")
+    found = runner(environ)
+    assert (found.user, found.run) == (user, run)
+    assert (found.host, found.pid) == (socket.gethostname(), os.getpid())
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert runner({}).user == str(os.getuid())
+
+
+def test_names_are_not_endless() -> None:
+    assert len(printable("x" * 10_000)) == 300
+
+
+def test_a_process_that_lives_is_not_over() -> None:
+    assert not is_over(os.getpid(), process_mark())
+
+
+def test_a_process_that_ended_is_over_by_its_mark_only() -> None:
+    code = "from pipeline.adapters.runner import process_mark; print(process_mark())"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    mark = ran.stdout.strip()
+    assert mark
+    assert mark != process_mark()
+    # Ours is the pid that was given again: the mark tells that it is another.
+    assert is_over(os.getpid(), mark)
+    assert not is_over(os.getpid(), "")
+    assert not is_over(os.getpid(), "another-boot " + mark.partition(" ")[2])
