@@ -31,7 +31,7 @@ from tests.core.looks import (
 )
 
 BOTH = (WEB, OLD)
-TIMELINES = 260  # of each kind
+TIMELINES = 250  # of each kind
 LENGTH, QUIET = 10, 9  # looks with trouble, looks without
 SHUT_DOWN = "Termination Reason: Client.InstanceInitiatedShutdown: Instance initiated shutdown"
 NO_PROFILE = "Value (web) for parameter iamInstanceProfile.name is invalid. Launching failed."
@@ -266,7 +266,7 @@ class Cloud:
             for b in self.balancers
         }
         told = {GREEN: tuple(self.activities.values())[::-1]} if self.tells else {}
-        return Look(at=0.0, groups={GREEN: group}, targets=targets, activities=told)
+        return Look(at=5.0 * self.time, groups={GREEN: group}, targets=targets, activities=told)
 
 
 def watch(cloud: Cloud) -> Iterator[Moment]:
@@ -280,12 +280,11 @@ def watch(cloud: Cloud) -> Iterator[Moment]:
         shown.append(cloud.moment())
         roll = cloud.chance.random() if trouble else 1.0
         seen = shown[max(0, number - cloud.chance.randint(1, 2))] if roll < 0.08 else shown[-1]
-        at = 5.0 * number
         if 0.08 <= roll < 0.16:
-            torn = cloud.chance.choice((seen.look, Look(at=at)))
-            yield replace(seen, look=replace(torn, at=at, unreadable=("Throttling",)), good=False)
+            torn = cloud.chance.choice((seen.look, Look(at=seen.look.at)))
+            yield replace(seen, look=replace(torn, unreadable=("Throttling",)), good=False)
         else:
-            yield replace(seen, look=replace(seen.look, at=at))
+            yield seen
 
 
 @dataclass(kw_only=True)
