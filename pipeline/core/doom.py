@@ -25,19 +25,24 @@ MISSING_LOOKS = 3
 RELAPSES = 2
 
 
+_LEAVING = ("Terminat",)  # Terminating, Terminating:Wait, Terminating:Proceed, Terminated
+_ASIDE = ("Standby", "EnteringStandby", "Detach", "Warmed")
+_NO_CAPACITY = _LEAVING + _ASIDE
+
+
 def is_leaving(member: Member) -> bool:
-    """Tell whether a member is being terminated: Terminating, Terminating:Wait and so on."""
-    return member.lifecycle.startswith("Terminat")
+    """Tell whether a member is being terminated."""
+    return member.lifecycle.startswith(_LEAVING)
 
 
 def is_aside(member: Member) -> bool:
     """Tell whether a person put a member aside, or it is in the warm pool: it is no capacity."""
-    return member.lifecycle.startswith(("Standby", "EnteringStandby", "Detach", "Warmed"))
+    return member.lifecycle.startswith(_ASIDE)
 
 
 def current(group: GroupSeen) -> tuple[Member, ...]:
     """Return the members that are the group's capacity or are becoming it."""
-    return tuple(m for m in group.members if not is_leaving(m) and not is_aside(m))
+    return tuple([m for m in group.members if not m.lifecycle.startswith(_NO_CAPACITY)])
 
 
 def in_service(group: GroupSeen) -> tuple[Member, ...]:
@@ -66,11 +71,15 @@ def setback(name: str, looks: Sequence[Look]) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Told:
-    """The group in each recent look, what was new in its activities, who was leaving already."""
+    """The group in each recent look, what was new in its activities, who was leaving already.
+
+    `by_activities` tells whether they are there to tell: Auto Scaling leaves out no departure.
+    """
 
     groups: Sequence[GroupSeen]
     news: Sequence[Activity]
     leaving: frozenset[str]
+    by_activities: bool
 
 
 def _tell(name: str, looks: Sequence[Look]) -> _Told:
@@ -86,6 +95,7 @@ def _tell(name: str, looks: Sequence[Look]) -> _Told:
         groups=[look.groups[name] for look in recent],
         news=[activity for id_, activity in newest.items() if id_ not in past],
         leaving=frozenset(gone | going),
+        by_activities=bool(newest),
     )
 
 
@@ -139,49 +149,37 @@ def _loop(group: GroupSeen, told: _Told) -> str:
     It does once as many members were lost as it should have (two at least, so that one broken
     machine is none): every one, or one place again and again; a zone that fails with its half is
     neither. In a large group, which would take long over that, replacements that are lost again
-    tell as much.
+    tell as much. Where no activity says who wanted what, it takes twice as many.
     """
     blamed = _blamed(told)
-    lost = len(blamed) + _unexplained(told)
+    lost = len(blamed) if told.by_activities else _unexplained(told)
+    enough = max(2, *(seen.desired for seen in told.groups))
     replacements = {launches.instance_of(a) for a in told.news if launches.is_replacement(a)}
     relapses = sum(launches.instance_of(a) in replacements for a in blamed)
-    if lost < max(2, *(seen.desired for seen in told.groups)) and relapses < RELAPSES:
+    if lost < enough * (1 if told.by_activities else 2) and relapses < RELAPSES:
         return ""
     cause = f": {max(blamed, key=_began).cause}" if blamed else ""
     return f"{group.name} launches and terminates in a loop, {lost} members were lost{cause}"
 
 
-def _departures(told: _Told) -> dict[str, Activity]:
-    """Return how each member left that was not leaving already, by instance."""
-    found = {launches.instance_of(a): a for a in told.news if launches.is_departure(a)}
-    return {instance: a for instance, a in found.items() if instance not in told.leaving}
-
-
 def _blamed(told: _Told) -> list[Activity]:
     """Return the departures that nobody wanted: failed health checks, launches given up."""
-    return [a for a in _departures(told).values() if not launches.was_wanted(a)]
+    left = {launches.instance_of(a): a for a in told.news if launches.is_departure(a)}
+    return [a for i, a in left.items() if i not in told.leaving and not launches.was_wanted(a)]
 
 
 def _unexplained(told: _Told) -> int:
-    """Count the lost members of whom no activity tells and no smaller desired capacity.
-
-    Activities may be unread, or a moment late.
-    """
-    departures = _departures(told)
-    silent = (_seen_leaving(told.groups) | _vanished(told.groups)) - told.leaving
-    wanted = sum(launches.was_wanted(a) for a in departures.values())
+    """Count the lost members for whom no smaller desired capacity accounts."""
+    before = _ids(told.groups[:1], is_leaving)
+    lost = (_ids(told.groups, is_leaving) | _vanished(told.groups)) - before
     shrunk = _surplus(told.groups[0]) + sum(
         max(0, before.desired - after.desired) for before, after in pairwise(told.groups)
     )
-    return max(0, len(silent - departures.keys()) - max(0, shrunk - wanted))
+    return max(0, len(lost) - shrunk)
 
 
 def _surplus(group: GroupSeen) -> int:
     return max(0, len(current(group)) - group.desired)
-
-
-def _seen_leaving(groups: Iterable[GroupSeen]) -> frozenset[str]:
-    return _ids(groups, is_leaving)
 
 
 def _vanished(groups: Sequence[GroupSeen]) -> frozenset[str]:

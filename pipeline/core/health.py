@@ -68,7 +68,7 @@ def serving(expected: Expected, looks: Sequence[Look], *, in_a_row: int) -> Verd
         return Doomed(reason=useless)
     if complaint := _complaint(expected, looks[-1]):
         return _judged(complaint, expected, looks)
-    row = _row(expected, looks)
+    row = _row(expected, looks[-in_a_row:])
     if row < in_a_row:
         return Waiting(reason=f"every member healthy, {row} of {in_a_row} looks in a row")
     return Healthy()

@@ -47,69 +47,120 @@ AT_ONCE = [
     NO_AMI,
     "The AMI ID ami-1 does not exist. Launching EC2 instance failed.",
     "The image id '[ami-1]' is no longer available. Launching EC2 instance failed.",
-    "Could not launch On-Demand Instances. InvalidAMIID.NotFound - The image id '[ami-1]' does not "
-    "exist. Launching EC2 instance failed.",
+    (
+        "Could not launch On-Demand Instances. InvalidAMIID.NotFound - The image id '[ami-1]' "
+        "does not "
+        "exist. Launching EC2 instance failed."
+    ),
     "AMI 'ami-1' is disabled, and cannot be run. Launching EC2 instance failed.",
     "Not authorized for images: [ami-1]. Launching EC2 instance failed.",
     "The security group 'sg-1' does not exist. Launching EC2 instance failed.",
     "The security group 'sg-1' does not exist in VPC 'vpc-1'. Launching EC2 instance failed.",
     "The key pair 'ops' does not exist. Launching EC2 instance failed.",
     "The subnet ID 'subnet-1' does not exist. Launching EC2 instance failed.",
-    "The specified launch template, with template ID lt-2, does not exist. Launching EC2 instance "
-    "failed.",
-    "You must use a valid fully-formed launch template. The parameter groupName cannot be used "
-    "with the parameter subnet. Launching EC2 instance failed.",
-    "The architecture 'arm64' of the specified instance type does not match the architecture "
-    "'x86_64' of the specified AMI. Launching EC2 instance failed.",
-    "The requested instance type's architecture (i386) does not match the architecture in the "
-    "manifest for ami-6622f00f (x86_64). Launching EC2 instance failed.",
+    (
+        "The specified launch template, with template ID lt-2, does not exist. Launching EC2 "
+        "instance "
+        "failed."
+    ),
+    (
+        "You must use a valid fully-formed launch template. The parameter groupName cannot be used "
+        "with the parameter subnet. Launching EC2 instance failed."
+    ),
+    (
+        "The architecture 'arm64' of the specified instance type does not match the architecture "
+        "'x86_64' of the specified AMI. Launching EC2 instance failed."
+    ),
+    (
+        "The requested instance type's architecture (i386) does not match the architecture in the "
+        "manifest for ami-6622f00f (x86_64). Launching EC2 instance failed."
+    ),
     "Invalid device name upload. Launching EC2 instance failed.",
     "EBS block device mappings not supported for instance-store AMIs.",
-    "Placement groups may not be used with instances of type 'm1.large'. Launching EC2 instance "
-    "failed.",
-    "You have requested more vCPU capacity than your current vCPU limit of 384 allows for the "
-    "instance bucket that the specified instance type belongs to. Please visit "
-    "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit. "
-    "Launching EC2 instance failed.",
-    "You have requested more instances (2) than your current instance limit of 1 allows for the "
-    "specified instance type. Launching EC2 instance failed.",
+    (
+        "Placement groups may not be used with instances of type 'm1.large'. Launching EC2 "
+        "instance "
+        "failed."
+    ),
+    (
+        "You have requested more vCPU capacity than your current vCPU limit of 384 allows for the "
+        "instance bucket that the specified instance type belongs to. Please visit "
+        "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit. "
+        "Launching EC2 instance failed."
+    ),
+    (
+        "You have requested more instances (2) than your current instance limit of 1 allows for "
+        "the "
+        "specified instance type. Launching EC2 instance failed."
+    ),
     "Could not launch On-Demand Instances. VcpuLimitExceeded - You have requested too much.",
     "20 instance(s) are already running. Launching EC2 instance failed.",
     "Max spot instance count exceeded. Launching EC2 instance failed.",
-    "You've reached your quota for maximum Fleet Requests for this account. Launching EC2 instance "
-    "failed.",
-    "This account is currently blocked and not recognized as a valid account. Launching EC2 "
-    "instance failed.",
+    (
+        "You've reached your quota for maximum Fleet Requests for this account. Launching EC2 "
+        "instance "
+        "failed."
+    ),
+    (
+        "This account is currently blocked and not recognized as a valid account. Launching EC2 "
+        "instance failed."
+    ),
 ]
 
 AGAIN = [
-    "Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile "
-    "name. Launching EC2 instance failed.",
-    "You must use a valid fully-formed launch template. Value (arn:aws:iam::1:instance-profile/w) "
-    "for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN",
+    (
+        "Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance "
+        "Profile "
+        "name. Launching EC2 instance failed."
+    ),
+    (
+        "You must use a valid fully-formed launch template. Value "
+        "(arn:aws:iam::1:instance-profile/w) "
+        "for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"
+    ),
     "You are not authorized to perform this operation. Encoded authorization failure message: x",
     "You are not authorized to use launch template: lt-2",
     "Authentication Failure. Launching EC2 instance failed.",
-    "There are not enough free addresses in subnet 'subnet-1' to satisfy the requested number of "
-    "instances. Launching EC2 instance failed.",
-    "Could not launch On-Demand Instances. InsufficientFreeAddressesInSubnet - The specified "
-    "subnet does not have enough free addresses to satisfy the request.",
-    "Your requested instance type (t3.micro) is not supported in your requested Availability Zone "
-    "(eu-central-1c). Please retry your request by not specifying an Availability Zone.",
+    (
+        "There are not enough free addresses in subnet 'subnet-1' to satisfy the requested number "
+        "of "
+        "instances. Launching EC2 instance failed."
+    ),
+    (
+        "Could not launch On-Demand Instances. InsufficientFreeAddressesInSubnet - The specified "
+        "subnet does not have enough free addresses to satisfy the request."
+    ),
+    (
+        "Your requested instance type (t3.micro) is not supported in your requested Availability "
+        "Zone "
+        "(eu-central-1c). Please retry your request by not specifying an Availability Zone."
+    ),
 ]
 
 MAY_HEAL = [
     NO_CAPACITY,
-    "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due to "
-    "your request configuration.",
+    (
+        "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due "
+        "to "
+        "your request configuration."
+    ),
     "There is no Spot capacity available that matches your request. Launching EC2 instance failed.",
     "AMI ami-1 is pending, and cannot be run. Launching EC2 instance failed.",
-    "Could not launch On-Demand Instances. InvalidAMIID.Unavailable - AMI ami-1 is pending, and "
-    "cannot be run.",
-    "Your Spot request price of 0.001 is lower than the minimum required Spot request fulfillment "
-    "price of 0.0031. Launching EC2 instance failed.",
-    "The requested configuration is currently not supported. Please check the documentation for "
-    "supported configurations. Launching EC2 instance failed.",
+    (
+        "Could not launch On-Demand Instances. InvalidAMIID.Unavailable - AMI ami-1 is pending, "
+        "and "
+        "cannot be run."
+    ),
+    (
+        "Your Spot request price of 0.001 is lower than the minimum required Spot request "
+        "fulfillment "
+        "price of 0.0031. Launching EC2 instance failed."
+    ),
+    (
+        "The requested configuration is currently not supported. Please check the documentation "
+        "for "
+        "supported configurations. Launching EC2 instance failed."
+    ),
     "The requested Availability Zone is no longer supported. Please retry your request.",
     "Request limit exceeded. Launching EC2 instance failed.",
     "An internal error has occurred. Launching EC2 instance failed.",
@@ -119,16 +170,21 @@ DIED = "Instance became unhealthy while waiting for instance to be in InService 
 SHUT_DOWN = f"{DIED}Termination Reason: Client.InstanceInitiatedShutdown: Instance initiated shut"
 DEAD_AT_ONCE = [
     SHUT_DOWN,
-    f"{DIED}Termination Reason: Client.InvalidKMSKey.InvalidState: The KMS key provided is in an "
-    "incorrect state",
+    (
+        f"{DIED}Termination Reason: Client.InvalidKMSKey.InvalidState: The KMS key provided is in "
+        f"an "
+        "incorrect state"
+    ),
     f"{DIED}Termination Reason: Client.VolumeLimitExceeded: Volume limit exceeded",
 ]
 DEAD_MAYBE = [
     f"{DIED}Termination Reason: Client.InternalError: Client error on launch",
     f"{DIED}Termination Reason: Client.UserInitiatedShutdown: User initiated shutdown",
     f"{DIED}Termination Reason: Server.InternalError: Internal error on launch",
-    "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token x was "
-    "abandoned: Lifecycle Action Completed with ABANDON Result",
+    (
+        "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token x was "
+        "abandoned: Lifecycle Action Completed with ABANDON Result"
+    ),
 ]
 
 
@@ -264,22 +320,37 @@ def test_replacements_of_what_a_person_terminated_are_no_sign() -> None:
 WANTED = [
     SHRUNK,
     "At 2026-01-01T10:05:00Z instance i-a was taken out of service in response to a user request.",
-    "At 2026-01-01T10:05:00Z instance i-a was taken out of service in response to a user request, "
-    "shrinking the capacity from 3 to 2.",
-    "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an instance "
-    "refresh.",
-    "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 instance "
-    "rebalance recommendation.",
+    (
+        "At 2026-01-01T10:05:00Z instance i-a was taken out of service in response to a user "
+        "request, "
+        "shrinking the capacity from 3 to 2."
+    ),
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an instance "
+        "refresh."
+    ),
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 "
+        "instance "
+        "rebalance recommendation."
+    ),
 ]
 UNWANTED = [
     ELB_FAILED,
-    "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 health "
-    "check indicating it has been terminated or stopped.",
-    "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 instance "
-    "status check failure.",
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 health "
+        "check indicating it has been terminated or stopped."
+    ),
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 "
+        "instance "
+        "status check failure."
+    ),
     "At 2026-01-01T10:05:00Z an instance was taken out of service in response to a launch failure.",
-    "At 2026-01-01T10:05:00Z an instance was taken out of service in response to a user "
-    "health-check.",
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to a user "
+        "health-check."
+    ),
 ]
 
 
@@ -303,31 +374,40 @@ def leaving(*ids: str) -> tuple[Any, ...]:
     return members(*ids, lifecycle="Terminating")
 
 
-def test_members_seen_leaving_are_lost_though_no_activity_tells_of_them() -> None:
-    assert not told((FULL, []), (a_group(*leaving("i-a", "i-b")), []))
-    said = f"{GREEN} launches and terminates in a loop, 3 members were lost"
-    assert told((FULL, []), (a_group(*leaving(*ABC)), [])) == said
-    assert told((FULL, []), (a_group(*leaving(*ABC)), []), (FULL, [])) == said
+def test_without_activities_members_seen_leaving_are_lost_but_it_takes_twice_as_many() -> None:
+    six = (*ABC, "i-d", "i-e", "i-f")
+    assert not told((FULL, []), (a_group(*leaving(*six[:5])), []))
+    said = f"{GREEN} launches and terminates in a loop, 6 members were lost"
+    assert told((FULL, []), (a_group(*leaving(*six)), [])) == said
+    first, second = a_group(*leaving(*ABC)), a_group(*leaving(*six[3:]))
+    assert told((FULL, []), (first, []), (second, []), (FULL, [])) == said
 
 
-def test_members_that_vanished_are_lost_when_three_looks_running_lack_them() -> None:
-    empty = (a_group(desired=3), ())
-    assert not told((FULL, []), empty, empty)
-    assert told((FULL, []), empty, empty, empty)
-    assert not told((FULL, []), empty, empty, (FULL, []), empty, empty)
+def test_where_there_are_activities_they_tell_everything() -> None:
+    six = leaving(*ABC, "i-d", "i-e", "i-f")
+    assert not told((FULL, []), (a_group(*six), [a_launch(1, "i-a")]))
+
+
+def test_without_activities_members_that_vanished_are_lost_after_three_looks() -> None:
+    four = a_group(*members("i-d", "i-e", "i-f", "i-g"), desired=2)
+    small, empty, other = replace(four, members=four.members[:2]), a_group(desired=2), four
+    one = replace(small, members=members("i-a", "i-b"))
+    assert not told((one, ()), (small, ()), (empty, ()), (empty, ()))
+    assert told((one, ()), (small, ()), (empty, ()), (empty, ()), (empty, ()))
+    assert not told((one, ()), (small, ()), (empty, ()), (empty, ()), (other, ()), (empty, ()))
+    aside = replace(small, members=members("i-d", lifecycle="Detaching"))
+    assert not told((one, ()), (small, ()), (aside, ()), *([(empty, ())] * 3))
 
 
 def test_a_smaller_desired_capacity_accounts_for_as_many() -> None:
-    six = [f"i-{number}" for number in range(6)]
-    before = a_group(*members(*six), desired=6)
-    after = a_group(*members(*six[:2]), *leaving(*six[2:]), desired=2)
-    assert not told((before, []), (after, []))
-    surplus = replace(before, desired=2)
-    assert not told((surplus, []), (after, []))
-    # What activities account for is not accounted for twice.
-    known = [a_departure(number, f"i-x{number}", SHRUNK) for number in range(4)]
-    more = a_group(*leaving(*six), desired=2)
-    assert told((before, []), (more, known))
+    four = ("i-a", "i-b", "i-c", "i-d")
+    after = a_group(*leaving(*four), desired=2)
+    pair = a_group(*members("i-a", "i-b"), desired=2)
+    assert told((pair, []), (after, []))
+    larger = replace(pair, members=members("i-a", "i-b", "i-c"))
+    assert not told((larger, []), (after, []))
+    smaller = replace(after, desired=1)
+    assert not told((pair, []), (smaller, []))
 
 
 def test_what_a_serving_group_suffered_before_is_past() -> None:
@@ -348,7 +428,9 @@ def test_a_serving_group_that_is_a_member_short_is_not_blamed_for_its_past() -> 
 def test_what_a_new_group_suffered_before_the_first_look_counts() -> None:
     new = a_group(*members("i-d", lifecycle="Pending"))
     assert told((new, lost(*ABC)))
-    assert told((a_group(*leaving(*ABC)), []))
+    going = a_group(*leaving(*ABC))
+    assert told((going, lost(*ABC)))
+    assert not told((a_group(*leaving(*ABC, "i-d", "i-e", "i-f")), []))
 
 
 def test_a_launch_under_way_in_the_first_look_may_fail_later() -> None:
