@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pipeline.adapters.deployments import new_deployment_id
@@ -11,6 +10,7 @@ from pipeline.adapters.runner import runner
 from pipeline.app.application import Application
 from pipeline.app.baking import known_images
 from pipeline.app.ground import Ground
+from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun
 from pipeline.config import EnvironmentSettings
 from pipeline.core.choice import (
@@ -22,7 +22,7 @@ from pipeline.core.choice import (
     size_beside,
 )
 from pipeline.core.deployer import Deployer
-from pipeline.core.deployment import Deployment, Kind, Policy
+from pipeline.core.deployment import Deployment, Kind
 from pipeline.core.environment import Environment, Kept
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Noted
@@ -33,40 +33,6 @@ from pipeline.core.model import Image
 from pipeline.core.phases import Phase, promotion
 from pipeline.core.preflight import findings, least_lifetime, refusal
 from pipeline.core.world import World
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What the command line asked of a promotion."""
-
-    environment: str
-    image: str = ""
-    origin: str = ""
-    allow_quarantined: bool = False
-    keep_failed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unchanged:
-    """The image serves already; nothing was touched."""
-
-    environment: str
-    release: str
-    image: Image
-
-
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A promotion about to begin: what a person is shown before it does."""
-
-    deployment: Deployment
-    phases: tuple[Phase, ...]
-    policy: Policy
-    findings: tuple[Finding, ...] = ()
-    plan: Plan | None = None
-
-
-Ask = Callable[[Planned], bool]
 
 
 def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchanged | Planned:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pipeline.app.application import Application, Options
 from pipeline.app.baking import bake
 from pipeline.app.ground import Ground
-from pipeline.app.promoting import Promotion, Unchanged, Wanted, identify
+from pipeline.app.promoting import Promotion, identify
+from pipeline.app.prospect import Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun
 from pipeline.core.choice import require_promotable
 from pipeline.core.deployment import Deployment, Kind
