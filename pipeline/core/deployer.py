@@ -128,7 +128,7 @@ class Deployer:
 
     def _to_the_end(self, phase: Phase, limit: float) -> None:
         self._enter(phase)
-        self.world.bring_about(phase.want)
+        self.world.bring_about(phase)
         if isinstance(phase.until, Verified):
             self.world.verify(self.deployment)
         else:

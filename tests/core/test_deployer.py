@@ -24,6 +24,10 @@ def promote(fake: FakeCloud, *, keep: bool = False, **how: object) -> Deployment
     return deployer.run(promotion(blue, GREEN, warm=warm, keep=keep))
 
 
+def refuse(name: str) -> None:
+    raise FailedError(name, "refused", "wait")
+
+
 def failing(at: int, kind: str) -> Callable[[int, str], None]:
     """Return what makes one call fail: before its effect, after it, or by a signal there."""
 
@@ -139,6 +143,33 @@ def sweep(
         count += 1
         yield at, fake, done
     assert count > last // 2
+
+
+def test_going_back_makes_nothing() -> None:
+    fake = cloud()
+    applied: list[str] = []
+
+    def first(_: int, name: str) -> None:
+        if name == "apply" and not applied:
+            applied.append(name)
+            refuse(name)
+
+    fake.fail = first
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.made == 2  # blue's own members
+    assert fake.existing == {BLUE}
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in promotion(BLUE, GREEN)])
+def test_what_cannot_be_seen_for_a_while_is_waited_for(phase: str) -> None:
+    fake = cloud()
+    blinded = at_phase(phase, lambda: setattr(fake, "blind", 10))
+    done = begin(fake, report=blinded).run(promotion(BLUE, GREEN))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == {GREEN}
+    assert fake.groups["web-staging-r000002"].minimum == 1
+    assert fake.dark_moments == []
 
 
 def test_a_group_that_never_gets_healthy_is_taken_back_in_the_end() -> None:
