@@ -367,6 +367,7 @@ def begin(
     policy: Policy = POLICY,
     report: Callable[[Event], None] = lambda _: None,
     keep_failed: bool = False,
+    minimum: int | None = 1,
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -377,7 +378,7 @@ def begin(
         blue=blue,
         began=TODAY,
         by=Runner(user="ann", host="here", pid=1),
-        minimum=1,
+        minimum=minimum,
         keep_failed=keep_failed,
     )
     known = green in fake.document.releases
