@@ -1,9 +1,10 @@
 """Starts programs: the only place that does.
 
 Each child has its own session, so that a terminal's Ctrl-C reaches us alone and
-we decide what the child gets: Packer ignores SIGINT sent to its own process and
-leaves children behind on a SIGTERM to it, but ends properly when its whole
-group gets SIGTERM (tried on 1.6.6, docs/surprises.md).
+we decide what the child gets (`Ask`): Packer ignores SIGINT sent to its own process
+and leaves children behind on a SIGTERM to it, but ends properly when its whole
+group gets SIGTERM (tried on 1.6.6, docs/surprises.md). Terraform is the other way
+round: its providers are in its group, and a signal to them loses what they make.
 """
 
 from __future__ import annotations
@@ -35,6 +36,21 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """How a child is asked to end: by which signal, its own process `alone` or its whole group.
+
+    It is asked once. What does not end in its grace is killed with its group, however asked.
+    """
+
+    number: signal.Signals
+    alone: bool
+
+
+TERMINATE_ALL = Ask(number=signal.SIGTERM, alone=False)
+INTERRUPT_ALONE = Ask(number=signal.SIGINT, alone=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
     """How a streamed child ended; `code` is negative for a signal, as in `subprocess`."""
 
@@ -63,17 +79,18 @@ def stream(
     interrupts: Interrupts,
     timeout: float,
     grace: float,
+    ask: Ask = TERMINATE_ALL,
 ) -> Finished:
     """Run a command, handing over its output as it comes, and see it to its end.
 
-    After `timeout` seconds, or a signal to us, the child's group gets SIGTERM,
-    `grace` seconds later SIGKILL; a second signal to us shortens the grace. Where
-    `on_output` raises (a full disk, say), the child is ended the same way and the
-    error goes on to the caller.
+    After `timeout` seconds, or a signal to us, the child is asked to end, `grace`
+    seconds later its group gets SIGKILL; a second signal to us shortens the grace.
+    Where `on_output` raises (a full disk, say), the child is ended the same way and
+    the error goes on to the caller. May be called in a thread of its own.
     """
     with interrupts.held(), _started(command) as child:
-        run = _Run(child, on_output, interrupts, time.monotonic() + timeout, grace)
-        return run.to_the_end()
+        limits = _Limits(ask=ask, deadline=time.monotonic() + timeout, grace=grace)
+        return _Run(child, on_output, interrupts, limits).to_the_end()
 
 
 @contextmanager
@@ -104,6 +121,15 @@ def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> Non
         os.killpg(child.pid, number)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Limits:
+    """When a child is to end and how; `deadline` is of the monotonic clock."""
+
+    ask: Ask
+    deadline: float
+    grace: float
+
+
 class _Run:
     """One streamed child: reading, and ending it when it is time."""
 
@@ -112,14 +138,13 @@ class _Run:
         child: subprocess.Popen[bytes],
         on_output: Callable[[bytes], None],
         interrupts: Interrupts,
-        deadline: float,
-        grace: float,
+        limits: _Limits,
     ) -> None:
         self._child = child
         self._on_output = on_output
         self._interrupts = interrupts
-        self._deadline = deadline
-        self._grace = grace
+        self._answered = interrupts.arrived - interrupts.count
+        self._limits = limits
         self._ending = Ending.EXITED
         self._failure: Exception | None = None
         self._kill_at = float("inf")
@@ -149,21 +174,24 @@ class _Run:
         return bool(chunk)
 
     def _still_held_open(self) -> bool:
-        """Packer has ended but a child of its own keeps the pipe: end that too, now."""
+        """The program has ended but a child of its own keeps the pipe: end that too, now."""
         _signal_group(self._child, signal.SIGKILL)
         return False
 
     def _look_at_the_time(self) -> None:
-        signals, now = self._interrupts.count, time.monotonic()
+        signals, now = self._interrupts.arrived - self._answered, time.monotonic()
         if self._kill_at == float("inf"):
             if signals:
                 self._end(Ending.INTERRUPTED)
-            elif now > self._deadline:
+            elif now > self._limits.deadline:
                 self._end(Ending.TIMEOUT)
         elif now > self._kill_at or signals > 1:
             _signal_group(self._child, signal.SIGKILL)
 
     def _end(self, ending: Ending) -> None:
         self._ending = ending
-        self._kill_at = time.monotonic() + self._grace
-        _signal_group(self._child, signal.SIGTERM)
+        self._kill_at = time.monotonic() + self._limits.grace
+        if self._limits.ask.alone:
+            self._child.send_signal(self._limits.ask.number)
+        else:
+            _signal_group(self._child, self._limits.ask.number)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 
 import pytest
 
@@ -60,3 +62,69 @@ def test_without_a_signal_nothing_is_raised(interrupts: Interrupts) -> None:
     with interrupts.held():
         pass
     assert (interrupts.count, interrupts.pending) == (0, None)
+
+
+def test_an_answered_signal_is_no_longer_raised_but_still_counted_as_arrived(
+    interrupts: Interrupts,
+) -> None:
+    with interrupts.held():
+        send(signal.SIGTERM)
+        interrupts.answer()
+        assert (interrupts.count, interrupts.pending, interrupts.arrived) == (0, None, 1)
+    with pytest.raises(KeyboardInterrupt), interrupts.held():
+        send(signal.SIGINT)
+    assert (interrupts.count, interrupts.pending) == (1, signal.SIGINT)
+    assert interrupts.arrived == 2
+
+
+def test_a_sleep_ends_when_its_time_is_up(interrupts: Interrupts) -> None:
+    began = time.monotonic()
+    interrupts.sleep(0)
+    interrupts.sleep(0.06)
+    assert 0.06 <= time.monotonic() - began < 5
+
+
+def test_a_signal_ends_a_sleep_also_where_it_is_held_back(interrupts: Interrupts) -> None:
+    done: list[str] = []
+    began = time.monotonic()
+    timer = threading.Timer(0.02, send, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt), interrupts.held():  # noqa: PT012 - the block is the subject
+        try:
+            interrupts.sleep(60)
+        except KeyboardInterrupt:
+            done.append("told inside")
+    timer.join()
+    assert done == ["told inside"]
+    assert time.monotonic() - began < 30
+
+
+def test_nobody_sleeps_before_a_signal_is_answered(interrupts: Interrupts) -> None:
+    done: list[str] = []
+    with interrupts.held():
+        send(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.sleep(0)
+        interrupts.answer()
+        interrupts.sleep(0)
+        done.append("slept")
+    assert done == ["slept"]
+
+
+def test_threads_hold_signals_back_together(interrupts: Interrupts) -> None:
+    inside, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with interrupts.held():
+            inside.set()
+            go.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait(30)
+    send(signal.SIGINT)  # not raised here: the thread's child must end first
+    interrupts.answer()
+    go.set()
+    thread.join(30)
+    with pytest.raises(KeyboardInterrupt):
+        send(signal.SIGINT)
