@@ -11,15 +11,18 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.logs import appending
-from pipeline.adapters.process import Command, capture, stream
-from pipeline.core.errors import RefusedError
+from pipeline.adapters.process import INTERRUPT_ALONE, Command, capture, stream
+from pipeline.adapters.terraform_stream import LAST, Said, StreamReader, diagnostic
+from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Noted, Report
 from pipeline.core.model import Ending
 from pipeline.core.root import Diagnostic
@@ -27,8 +30,12 @@ from pipeline.core.root import Diagnostic
 OLDEST = (1, 10)
 SHORT = 120.0
 """Seconds a verb may take; `init` may download a provider, so it gets five times that."""
-GRACE = 30.0
+PLANNING = 900.0
+"""Seconds a plan may take: it asks AWS of everything in the state."""
+LOCK = "60s"
+"""How long to wait for whoever holds the state, such as a person's own `terraform plan`."""
 
+_NO_STATE = "No state file was found!"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.\d+")
 _INSTALL = "install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install"
 # How Terraform finds and downloads things is the user's own affair. What else begins with TF_
@@ -41,12 +48,26 @@ _PASSED_ON = re.compile(
 
 @dataclass(kw_only=True)
 class Terraform:
-    """The `terraform` on PATH, run with an environment of our own making."""
+    """The `terraform` on PATH, run with an environment of our own making.
+
+    To end, it is asked by one SIGINT, to its own process: it then cancels what it waits for and
+    saves the state. `grace` is the time for that, in seconds. A signal to its group would
+    end the provider in the middle of a creation, and a second one makes it give up
+    (both tried on 1.11.4, docs/surprises.md).
+    """
 
     environ: Mapping[str, str]
     log: Path
     report: Report
     interrupts: Interrupts
+    grace: float = 120.0
+
+    def program(self) -> str:
+        """Return the path of Terraform; raises RefusedError where there is none."""
+        found = shutil.which("terraform", path=self.environ.get("PATH"))
+        if found is None:
+            raise RefusedError("terraform", "no terraform on PATH", _INSTALL)
+        return found
 
     def version(self) -> str:
         """Return Terraform's version; raises RefusedError where there is none, or it is too old."""
@@ -69,12 +90,12 @@ class Terraform:
             raise RefusedError("terraform version", what, _INSTALL)
         return version
 
-    def init(self, folder: Path) -> tuple[Diagnostic, ...]:
-        """Install the modules and providers of a root module, without its backend.
+    def init(self, folder: Path, *, backend: bool = False) -> tuple[Diagnostic, ...]:
+        """Install the modules and providers of a root module, `backend` and all or without.
 
-        Returns what is wrong with it; nothing is asked of AWS.
+        Returns what is wrong with it; without its backend, nothing is asked of AWS.
         """
-        argv = _argv("init", backend=False, input=False, json=True)
+        argv = _argv("init", backend=None if backend else False, input=False, json=True)
         code, output = self._run(argv, folder, timeout=5 * SHORT)
         lines = [_first_document(line) for line in output.splitlines()]
         said = [line["diagnostic"] for line in lines if isinstance(line.get("diagnostic"), dict)]
@@ -86,40 +107,121 @@ class Terraform:
         said = _first_document(output).get("diagnostics", [])
         return self._errors("validate", folder, code, output, said)
 
+    def plan(self, folder: Path, file: Path, targets: Sequence[str] = ()) -> Said:
+        """Plan into a file that only we can read; with `targets` nothing but these addresses.
+
+        What went wrong is in the answer's `errors`. Raises RefusedError where Terraform
+        failed without saying why, KeyboardInterrupt where a signal ended it.
+        """
+        # Terraform keeps the mode of a file that is there; a plan holds every input.
+        file.touch(mode=0o600)
+        name = file.relative_to(folder)
+        options = {"json": True, "out": name, "input": False, "lock_timeout": LOCK}
+        argv = _argv("plan", **options, target=list(targets))
+        said, code = self._read(argv, folder, timeout=PLANNING)
+        return self._explained("plan", folder, said, code)
+
+    def apply(self, folder: Path, file: Path, *, timeout: float) -> Said:
+        """Apply a saved plan, reporting each resource; what went wrong is in `errors`.
+
+        Raises FailedError where it did not end within `timeout` seconds, KeyboardInterrupt where
+        a signal ended it; the state is saved then, if the grace sufficed.
+        """
+        options = {"json": True, "input": False, "lock_timeout": LOCK}
+        argv = _argv("apply", str(file.relative_to(folder)), **options)
+        said, code = self._read(argv, folder, timeout=timeout, late=FailedError)
+        return self._explained("apply", folder, said, code)
+
+    def state(self, folder: Path) -> tuple[str, ...]:
+        """Return the addresses of all that the state of an initialised root module knows."""
+        code, output = self._run(_argv("state list", no_color=True), folder, timeout=SHORT)
+        lines = output.decode("utf-8", "replace").splitlines()
+        if code != 0 and lines and lines[0] == _NO_STATE:
+            return ()
+        if code != 0:
+            raise self._failure("state list", folder, code, lines)
+        return tuple(line for line in lines if line)
+
+    def _read(
+        self,
+        argv: list[str],
+        folder: Path,
+        *,
+        timeout: float,
+        late: type[PipelineError] = RefusedError,
+    ) -> tuple[Said, int]:
+        reader = StreamReader(lambda text: self.report(Noted(text=text)))
+        code = self._stream(argv, folder, reader.feed, timeout=timeout, late=late)
+        return reader.close(), code
+
+    def _explained(self, verb: str, folder: Path, said: Said, code: int) -> Said:
+        if code != 0 and not said.errors:
+            raise self._failure(verb, folder, code, said.plain)
+        return said
+
     def _errors(
         self, verb: str, folder: Path, code: int, output: bytes, said: list[dict[str, Any]]
     ) -> tuple[Diagnostic, ...]:
-        found = tuple(_diagnostic(each) for each in said if each.get("severity") == "error")
+        found = tuple(diagnostic(each) for each in said if each.get("severity") == "error")
         if code != 0 and not found:
-            words = output.decode("utf-8", "replace").strip().split("\n")[-10:]
-            raise RefusedError(
-                f"terraform {verb} in {folder}",
-                "\n".join([f"exit code {code}", *(f"| {line}" for line in words if line)]),
-                f"read {self.log}",
-            )
+            lines = output.decode("utf-8", "replace").strip().split("\n")
+            raise self._failure(verb, folder, code, lines)
         return found
+
+    def _failure(self, verb: str, folder: Path, code: int, lines: Iterable[str]) -> PipelineError:
+        """Return the error of a Terraform that failed without saying why as it should."""
+        kind = FailedError if verb == "apply" else RefusedError
+        words = [f"| {line}" for line in list(lines)[-LAST:] if line]
+        return kind(
+            f"terraform {verb} in {folder}",
+            "\n".join([f"exit code {code}", *words]),
+            f"read {self.log}",
+        )
 
     def _run(self, argv: list[str], folder: Path, *, timeout: float) -> tuple[int, bytes]:
         output = bytearray()
-        self.report(Noted(text=f"terraform {argv[1]} in {folder}"))
+        return self._stream(argv, folder, output.extend, timeout=timeout), bytes(output)
+
+    def _stream(
+        self,
+        argv: list[str],
+        folder: Path,
+        on_output: Callable[[bytes], None],
+        *,
+        timeout: float,
+        late: type[PipelineError] = RefusedError,
+    ) -> int:
+        """Run a verb to its end and return its exit code; all it prints goes to the log."""
+        if self.interrupts.pending:
+            raise KeyboardInterrupt
+        where = f"terraform {_verb(argv)} in {folder}"
+        self.report(Noted(text=where))
         with appending(self.log) as write:
             write(f"$ {' '.join(argv)}\n".encode())
 
             def keep(chunk: bytes) -> None:
-                output.extend(chunk)
-                write(chunk)
+                # A full disk is no reason to cut an apply short.
+                with suppress(OSError):
+                    write(chunk)
+                on_output(chunk)
 
-            command = self._command(argv, folder)
             finished = stream(
-                command, keep, interrupts=self.interrupts, timeout=timeout, grace=GRACE
+                self._command(argv, folder),
+                keep,
+                interrupts=self.interrupts,
+                timeout=timeout,
+                grace=self.grace,
+                ask=INTERRUPT_ALONE,
             )
-        if finished.ending is Ending.TIMEOUT:
-            raise RefusedError(
-                f"terraform {argv[1]} in {folder}",
-                f"did not end within {timeout:g} s",
-                f"read {self.log}",
-            )
-        return finished.code, bytes(output)
+        match finished.ending:
+            case Ending.INTERRUPTED:
+                # Also inside a shield: what was asked for has not been done, or only in part.
+                raise KeyboardInterrupt
+            case Ending.TIMEOUT:
+                what = f"did not end within {timeout:g} s"
+                raise late(where, what, f"read {self.log}")
+            case Ending.EXITED:
+                return finished.code
 
     def _command(self, argv: list[str], cwd: Path) -> Command:
         return Command(argv=argv, cwd=cwd, env=self.environment())
@@ -136,8 +238,8 @@ class Terraform:
         return {**kept, **ours, "CHECKPOINT_DISABLE": "1"}
 
 
-def _argv(verb: str, **options: object) -> list[str]:
-    """Return a command line; an option that is True is a flag."""
+def _argv(verb: str, *arguments: str, **options: object) -> list[str]:
+    """Return a command line; an option that is True is a flag, one that is None is left out."""
     from python_terraform import IsFlagged
     from python_terraform import Terraform as Builder
 
@@ -145,8 +247,12 @@ def _argv(verb: str, **options: object) -> list[str]:
     make: Any = Builder  # it has no types
     builder = make(state=f"{os.devnull}/none")
     flags = {name: IsFlagged if value is True else value for name, value in options.items()}
-    argv: list[str] = builder.generate_cmd_string(verb, **flags)
+    argv: list[str] = builder.generate_cmd_string(verb, *arguments, **flags)
     return argv
+
+
+def _verb(argv: Sequence[str]) -> str:
+    return " ".join(takewhile(lambda word: not word.startswith("-"), argv[1:]))
 
 
 def _first_document(output: bytes) -> dict[str, Any]:
@@ -164,13 +270,3 @@ def _first_document(output: bytes) -> dict[str, Any]:
 
 def _line_starts(text: str) -> Iterator[int]:
     return (found.start() for found in re.finditer(r"^\{", text, re.MULTILINE))
-
-
-def _diagnostic(said: Mapping[str, Any]) -> Diagnostic:
-    place = said.get("range") or {}
-    return Diagnostic(
-        summary=str(said.get("summary", "")),
-        detail=str(said.get("detail", "")),
-        file=str(place.get("filename", "")),
-        line=int(place.get("start", {}).get("line", 0)),
-    )

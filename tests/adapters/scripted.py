@@ -24,6 +24,10 @@ for argument in sys.argv:
         call["var_file"] = path
         call["mode"] = stat.S_IMODE(os.stat(path).st_mode)
         call["folder_mode"] = stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
+call["files"] = {{}}
+for name in os.listdir():
+    if name.endswith(".tf.json"):
+        call["files"][name] = json.load(open(name))
 with open(os.path.join(folder, "calls"), "a") as calls:
     calls.write(json.dumps(call) + "\\n")
 script = json.load(open(os.path.join(folder, verb + ".json")))
@@ -34,7 +38,22 @@ if script["manifest"]:
 pause = script["interrupted_before"].encode()
 before, found, after = output.partition(pause) if pause else (output, b"", b"")
 told = []
-signal.signal(signal.SIGTERM, lambda *_: told.append(1))
+
+
+def arrived(number, _frame):
+    told.append(number)
+    with open(os.path.join(folder, "signals"), "a") as signals:
+        signals.write(signal.Signals(number).name + "\\n")
+
+
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, arrived)
+for argument in sys.argv:
+    if argument.startswith("-out="):
+        path = argument.partition("=")[2]
+        open(path, "w").write("planned")
+if script["leaves"]:
+    open(script["leaves"], "w").close()
 sys.stdout.buffer.write(before)
 sys.stdout.flush()
 if found:
@@ -42,6 +61,9 @@ if found:
 if found or script["hangs"]:
     while not told:
         time.sleep(0.01)
+if script["deaf"]:
+    signal.pause()
+    signal.pause()
 sys.stdout.buffer.write(found + after)
 sys.stdout.flush()
 if script["code"] < 0:
@@ -74,17 +96,22 @@ class Scripted:
         hangs: bool = False,
         interrupted_before: bytes = b"",
         manifest: str = "",
+        leaves: str = "",
+        deaf: bool = False,
     ) -> None:
         """Say what a verb prints and how it ends.
 
-        `hangs` waits for SIGTERM after the output; `interrupted_before` sends SIGINT to
-        whoever started it when it comes to these bytes, and waits for SIGTERM.
+        `hangs` waits for SIGTERM or SIGINT after the output; `interrupted_before` sends SIGINT to
+        whoever started it when it comes to these bytes, and waits for one; `deaf` goes on then
+        until it is killed. `leaves` names a file that it makes where it runs.
         """
         script: dict[str, Any] = {
             "code": code,
             "hangs": hangs,
             "interrupted_before": interrupted_before.decode(),
             "manifest": manifest,
+            "leaves": leaves,
+            "deaf": deaf,
         }
         (self.folder / f"{verb}.json").write_text(json.dumps(script))
         (self.folder / f"{verb}.out").write_bytes(output)
@@ -99,6 +126,12 @@ class Scripted:
         """How it was called, in order."""
         log = self.folder / "calls"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    @property
+    def signals(self) -> list[str]:
+        """The signals it got, over all calls."""
+        log = self.folder / "signals"
+        return log.read_text().split() if log.exists() else []
 
     def call(self, verb: str) -> dict[str, Any]:
         """Return the one call of a verb."""
