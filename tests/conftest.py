@@ -40,7 +40,7 @@ def _own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-STORIES = ("tests/e2e/test_service.py", "tests/terraform/")
+STORIES = ("tests/e2e/test_resources.py", "tests/e2e/test_service.py", "tests/terraform/")
 """Files and folders whose tests stand on what took half a minute to build: one worker each."""
 
 

@@ -59,6 +59,26 @@ class _Breach:
     paste: str = ""
 
 
+def breaks_contract(found: Diagnostic) -> bool:
+    """Tell whether an error is about what the root module passes to the module or reads of it.
+
+    Others may name the root module's file too: its provider stands there, with credentials
+    that were refused.
+    """
+    return found.file == ROOT_FILE and found.summary in _OF_THE_CALL
+
+
+_OF_THE_CALL = frozenset(
+    {
+        "Extraneous JSON object property",
+        "Unsupported argument",
+        "Missing required argument",
+        "Unsupported attribute",
+        "Invalid value for input variable",
+    }
+)
+
+
 def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError:
     """Return the error of a root module that Terraform, at `verb`, did not accept."""
     if not any(each.file for each in found):
