@@ -42,6 +42,7 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed.
     """
     ground = Ground(app=app, environment=wanted.environment)
+    ground.require_free()
     ground.account = identify(ground)
     document = ground.document()
     image = choose(ground, wanted)

@@ -25,6 +25,7 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     promoting another version, or by any deployment while this one baked.
     """
     ground = Ground(app=app, environment=options.environment)
+    ground.require_free()
     before = ground.document()
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
     image = bake(app, options).image
