@@ -82,6 +82,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     alarmed: tuple[str, ...] = ()
     time: float = 1000.0
     had_blue: bool = False
+    looked: list[float] = field(default_factory=list)
     blind: int = 0  # looks that see nothing
     made: int = 0
 
@@ -163,6 +164,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
     ) -> Look:
         self._call("look")
+        self.looked.append(self.time)
         if self.blind:
             self.blind -= 1
             return Look(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))

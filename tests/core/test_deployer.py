@@ -145,6 +145,14 @@ def sweep(
     assert count > last // 2
 
 
+def test_no_api_is_asked_twice_within_a_second() -> None:
+    fake = cloud(warm=(3,))
+    fake.sick.add("web-staging-r000002")
+    promote(fake)
+    apart = [later - earlier for earlier, later in pairwise(fake.looked)]
+    assert min(apart) >= 1
+
+
 def test_going_back_makes_nothing() -> None:
     fake = cloud()
     applied: list[str] = []
