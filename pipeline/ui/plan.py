@@ -19,6 +19,7 @@ from pipeline.core.phases import (
     Gone,
     Phase,
     Serving,
+    Standing,
     Steady,
     Until,
     Verified,
@@ -97,17 +98,20 @@ def until(wanted: Until, policy: Policy) -> str:
     """Return what a phase waits for, with the environment's numbers."""
     match wanted:
         case Booted(release=release):
-            return f"{release} has booted"
+            text = f"{release} has booted"
         case Verified(release=release):
-            return f"{release} passes the hooks" if policy.verify else "no hook to pass"
+            text = f"{release} passes the hooks" if policy.verify else "no hook to pass"
         case Serving(release=release):
-            return f"{release} healthy {policy.looks} looks in a row"
+            text = f"{release} healthy {policy.looks} looks in a row"
+        case Standing(release=release):
+            text = f"half of {release} healthy"
         case Steady(pause=pause):
-            return f"still so after {duration(policy.pause(pause))}"
+            text = f"still so after {duration(policy.pause(pause))}"
         case Drained(release=release):
-            return f"{release} is no target any more"
+            text = f"{release} is no target any more"
         case Gone(releases=releases):
-            return f"{_names(releases)} gone" if releases else "nothing to remove"
+            text = f"{_names(releases)} gone" if releases else "nothing to remove"
+    return text
 
 
 def _policy(policy: Policy, width: int) -> list[str]:
