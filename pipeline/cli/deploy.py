@@ -166,12 +166,12 @@ def application(context: Context) -> Iterator[Application]:
 
 def checked_target(to: str | None) -> str:
     """Return what --to names, held to the form of a release or an AMI."""
-    from pipeline.core import rules
+    from pipeline.core import service_rules
 
     if not to:
         return ""
     try:
-        return rules.check_target(to)
+        return service_rules.check_target(to)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from None
 
