@@ -258,6 +258,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
 
         self._call("apply", change)
 
+    def discard(self, plan: Plan) -> None:
+        self._call("discard")
+
     def adopt(self, wanted: Sequence[Release]) -> None:
         def change() -> None:
             there = {each.name for each in wanted if each.group("web", "staging") in self.groups}
