@@ -81,6 +81,7 @@ def promote(
         origin=origin or "",
         keep_failed=keep_failed,
         allow_quarantined=allow_quarantined,
+        plan_only=plan_only,
     )
     ask = asking("promote", yes=yes, plan_only=plan_only)
     with application(context, dotenv) as app:
@@ -114,8 +115,8 @@ def rollback(
 
     ask = asking("rollback", yes=yes, plan_only=plan_only)
     with application(context, dotenv) as app:
-        done = roll_back(app, environment, checked_target(to), ask)
-    return answer(context, done, plan_only=plan_only, dotenv=dotenv)
+        done = roll_back(app, environment, checked_target(to), ask, plan_only=plan_only)
+    return answer(context, done, plan_only=plan_only, asked_back=put_back(done), dotenv=dotenv)
 
 
 @click.command()
@@ -184,6 +185,13 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
         app = Application.start(Options(config=context.config), report)
         with app.interrupts.held():
             yield app
+
+
+def put_back(done: Ended) -> bool:
+    """Whether a rollback was to put back what an unfinished promotion had begun."""
+    from pipeline.core.deployment import Deployment, Kind
+
+    return isinstance(done, Deployment) and done.kind is not Kind.ROLLBACK
 
 
 def checked_target(to: str | None) -> str:

@@ -53,7 +53,7 @@ def test_a_deployment_hands_its_outputs_and_its_summary_to_github(
     output, summary = tmp_path / "output", tmp_path / "summary"
     monkeypatch.setenv("GITHUB_OUTPUT", str(output))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    monkeypatch.setattr(runs, lambda *_: DONE)
+    monkeypatch.setattr(runs, lambda *_, **__: DONE)
     assert run(arguments) == 0
     assert "outcome=promoted\n" in output.read_text()
     assert "serving=r000125\n" in output.read_text()
@@ -64,7 +64,7 @@ def test_a_deployment_hands_its_outputs_and_its_summary_to_github(
 def test_a_deployment_hands_its_outputs_to_gitlab(
     arguments: list[str], runs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, lambda *_: DONE)
+    monkeypatch.setattr(runs, lambda *_, **__: DONE)
     assert run([*arguments, "--dotenv", "deploy.env"]) == 0
     assert "SERVING=r000125\n" in (tmp_path / "deploy.env").read_text()
 
@@ -73,7 +73,7 @@ def test_a_deployment_hands_its_outputs_to_gitlab(
 def test_a_dotenv_file_that_could_not_be_written_is_refused_before_anything_is_done(
     arguments: list[str], runs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(*_: Any) -> Any:
+    def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("it was begun")
 
     monkeypatch.setattr(runs, never)
@@ -84,7 +84,7 @@ def test_an_output_that_cannot_be_written_changes_no_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path))
-    monkeypatch.setattr("pipeline.app.promoting.promote", lambda *_: DONE)
+    monkeypatch.setattr("pipeline.app.promoting.promote", lambda *_, **__: DONE)
     assert run(["promote", "-e", "staging", "--yes"]) == 0
     assert f"GITHUB_OUTPUT {tmp_path} was not written: Is a directory" in capsys.readouterr().err
 
