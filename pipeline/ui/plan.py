@@ -67,7 +67,7 @@ def plan_text(prospect: Prospect, width: int = 100) -> str:
             *_table(prospect),
             "",
             *_policy(prospect.policy, width),
-            *_findings(prospect.findings, width),
+            *_findings(prospect, width),
             *_changes(prospect.plan),
             "nothing was changed",
         ]
@@ -123,9 +123,11 @@ def _policy(policy: Policy, width: int) -> list[str]:
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
 
 
-def _findings(findings: Sequence[Finding], width: int) -> list[str]:
+def _findings(prospect: Prospect, width: int) -> list[str]:
+    """Both are asked or neither: a rollback to a warm group waits for nobody."""
+    findings = prospect.findings
     if not findings:
-        return ["preflight  nothing found"]
+        return [f"preflight  {'not asked' if prospect.plan is None else 'nothing found'}"]
     lines = [f"preflight  {len(findings)} found"]
     for each in findings:
         lines.append(f"  {wrapped(f'{one_line(each.where)}: {one_line(each.what)}', width, 4)}")
