@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.app.promoting import Unchanged
+from pipeline.app.prospect import Unchanged
 from pipeline.cli.main import run
 from pipeline.core.deployment import Deployment, Kind, Outcome, Result, Runner
 from pipeline.core.model import Image
