@@ -202,7 +202,9 @@ class Promotion:
         return facts, found
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
-        blue, keep = document.serving, self.ground.policy.keep != 0
+        # What is rolled back from is bad: nobody needs it warm.
+        keep = self.ground.policy.keep != 0 and self.kind is not Kind.ROLLBACK
+        blue = document.serving
         warm = [name for name in document.releases if name != blue]
         return promotion(blue, deployment.green, warm=warm, keep=keep)
 
