@@ -306,13 +306,13 @@ def test_what_aws_says_cannot_draw_a_line_of_its_own() -> None:
     assert not any(line.startswith("::") for line in text.splitlines())
 
 
+ABORT = "ami-pipeline abort -e production"
+
+
 @pytest.mark.parametrize(
     ("phase", "line"),
     [
-        (
-            "drain",
-            "way back   cancel its job, then ami-pipeline abort -e production: it puts r000124 back",
-        ),
+        ("drain", f"way back   cancel its job, then {ABORT}: it puts r000124 back"),
         ("retire", ""),
         ("withdraw", ""),
     ],
