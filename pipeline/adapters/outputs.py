@@ -15,10 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.adapters.store import write_atomically
-from pipeline.core.deployment import Deployment
 from pipeline.core.errors import RefusedError, StrandedError
 from pipeline.core.model import BakeResult, How
-from pipeline.core.report import outputs
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
 
@@ -90,19 +88,21 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
 
 
 def write_deployment_ci(
-    deployment: Deployment, summary: str, environ: Mapping[str, str], dotenv: Path | None
+    pairs: Mapping[str, str], summary: str, environ: Mapping[str, str], dotenv: Path | None
 ) -> tuple[str, ...]:
     """Write a deployment's outputs and its summary as `write_ci` does; `summary` is Markdown.
 
     Returns a line for each file that could not be written: the deployment is over, and the
     exit code is to tell how, so nothing is raised for them. `require_writable` asks before.
     """
-    pairs = outputs(deployment)
-    lines = "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs)
-    dotted = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
+    odd = [key for key in pairs if not _PLAIN.fullmatch(pairs[key])]
+    plain = {key: "" if key in odd else pairs[key] for key in pairs}
+    lines = "".join(f"{key}={plain[key]}\n" for key in plain)
+    dotted = "".join(f"{key.upper()}={plain[key]}\n" for key in plain)
     return tuple(
         problem
         for problem in (
+            f"no output {', '.join(odd)}: not a plain value" if odd else "",
             _tried("GITHUB_OUTPUT", environ.get("GITHUB_OUTPUT"), lines),
             _tried("GITHUB_STEP_SUMMARY", environ.get("GITHUB_STEP_SUMMARY"), summary),
             _tried("dotenv", dotenv, dotted),

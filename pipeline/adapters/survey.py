@@ -39,6 +39,7 @@ NAMES = {
     "group_room": "reading the quota of groups",
     "vcpus": "reading the quota of vCPUs",
     "targets": "reading the quota of targets",
+    "alarms": "reading the alarms",
 }
 """What is asked, by the field of `Facts` that takes the answer."""
 OPTIONAL = frozenset({"group_room", "vcpus", "targets"})
@@ -48,7 +49,7 @@ class Survey:
     """Asks AWS; `checks` run at the same time, and what they refuse is found, too.
 
     A check is Terraform's version, for example; what it returns is its caller's affair.
-    `describe` reads the load balancers' settings.
+    `describe` reads the load balancers' settings, `alarms` returns those that ring.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Survey:
         groups: Groups,
         describe: Describe,
         checks: Sequence[Callable[[], object]] = (),
+        alarms: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._clients = clients
         self._groups = groups
         self._describe = describe
         self._checks = checks
+        self._alarms = alarms
 
     def facts(self, proposal: Proposal) -> Facts:
         """Read all there is to know about a proposal; what AWS refuses is in `failures`."""
@@ -75,6 +78,7 @@ class Survey:
         for check in checks:
             check.result()
         answers = {each: asked[each].result() for each in asked}
+        answers["alarms"] = answers["alarms"] or ()
         failures = [*hearing.failures, *_unseen(answers["look"])]
         return Facts(
             **answers,
@@ -91,6 +95,7 @@ class Survey:
         place, blue = proposal.place, proposal.blue
         made = self._clients
         scaling, sts = made.autoscaling(place.region), made.sts(place.region)
+        made.cloudwatch(place.region)
         made.elb(place.region)
         made.elbv2(place.region)
         look = partial(self._groups.look, [blue] if blue else [], place.balancers, activities=())
@@ -99,6 +104,7 @@ class Survey:
             "groups": partial(reading.read_groups, scaling, proposal),
             "balancers": partial(self._describe, place.balancers),
             "look": look,
+            "alarms": self._alarms,
         }
         if blue:
             questions["refreshes"] = partial(reading.read_refreshes, scaling, blue)

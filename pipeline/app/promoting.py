@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pipeline.adapters.deployments import new_deployment_id
 from pipeline.adapters.lease import Held
@@ -39,19 +40,22 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     """Put an image into service; return how it ended.
 
     `ask` sees the plan and says whether to go on; where it says no, the plan is returned and
-    nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed.
+    nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed, and
+    KeyboardInterrupt where a signal came before.
     """
     ground = Ground(app=app, environment=wanted.environment)
-    ground.account = identify(ground)
-    document = ground.document()
-    image = choose(ground, wanted)
+    ground.require_balancers()
+    with app.interrupts.heard():
+        ground.account = identify(ground)
+        document = ground.document()
+        image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
         return unchanged
     require_promotable(
         image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
     )
     with ground.lease("promote") as held:
-        finish_what_was_begun(ground, held)
+        finish_what_was_begun(ground, held, plan_only=wanted.plan_only)
         return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)
 
 
@@ -106,10 +110,23 @@ class Promotion:
     def run(self, ask: Ask) -> Deployment | Planned:
         """Look, plan, ask, deploy."""
         document = self.held.read()
+        with self.ground.app.interrupts.heard():
+            world, planned, kept = self._prospect(document)
+            if not ask(planned):
+                return planned
+        deployment = planned.deployment
+        self.held.update(lambda current: current.begun(deployment, kept))
+        world.ledger.record(deployment)
+        deployer = Deployer(world=world, deployment=deployment, report=self.ground.app.report)
+        return deployer.run(planned.phases)
+
+    def _prospect(self, document: Environment) -> tuple[World, Planned, Kept]:
+        """Look and plan, changing nothing; return what a person is asked about."""
         deployment = self._deployment(document)
-        ledger = self.ground.ledger(self.held, deployment)
-        world = self.ground.world(ledger)
-        facts, found = self._survey(world, document, deployment)
+        facts, found = self._survey(document, deployment)
+        world = self.ground.world(self.ground.ledger(self.held, deployment))
+        # What rings already says nothing of green; without a person's word nothing may ring.
+        world.policy = world.policy.without_alarms(facts.alarms)
         blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
         size = self._settings.size
         deployment = replace(deployment, minimum=minimum_after(size, blue))
@@ -124,17 +141,12 @@ class Promotion:
         planned = Planned(
             deployment=deployment,
             phases=tuple(self._phases(document, deployment)),
-            policy=self.ground.policy,
+            policy=world.policy,
             findings=found,
             plan=self._plan(world, document, kept),
         )
-        if not ask(planned):
-            return planned
         world.prepared = planned.plan
-        self.held.update(lambda current: current.begun(deployment, kept))
-        ledger.record(deployment)
-        deployer = Deployer(world=world, deployment=deployment, report=self.ground.app.report)
-        return deployer.run(planned.phases)
+        return world, planned, kept
 
     def _deployment(self, document: Environment) -> Deployment:
         today = self.ground.pace.today()
@@ -152,7 +164,7 @@ class Promotion:
         )
 
     def _survey(
-        self, world: World, document: Environment, deployment: Deployment
+        self, document: Environment, deployment: Deployment
     ) -> tuple[Facts, tuple[Finding, ...]]:
         """Return what AWS says, and what speaks against it; raises RefusedError where much does."""
         from pipeline.adapters.balancer_facts import describe
@@ -160,8 +172,9 @@ class Promotion:
 
         ground, settings = self.ground, self._settings
         region = ground.app.settings.region
+        there, absent = ground.sought
         proposal = Proposal(
-            place=ground.place,
+            place=ground.place(there),
             environment=document,
             image_id=self.image.id,
             instance_type=settings.instance_type,
@@ -171,14 +184,17 @@ class Promotion:
             green=deployment.green,
             recorded=bool(self.image.name),
             subnets=subnets_of(ground),
-            mends=self.kind is Kind.ROLLBACK,
+            mends=self.kind is Kind.ROLLBACK or self.wanted.allow_unhealthy,
             retires=ground.policy.keep == 0,
+            absent=absent,
         )
+        alarms = ground.policy.alarms
         survey = Survey(
             ground.clients,
-            world.groups,
+            ground.groups,
             lambda balancers: describe(ground.clients, region, balancers),
             checks=[ground.app.terraform(ground.environment).version],
+            alarms=partial(ground.alarms.ringing, alarms) if alarms else tuple,
         )
         facts = survey.facts(proposal)
         found = findings(facts, proposal)

@@ -23,7 +23,18 @@ class Wanted:
     image: str = ""
     origin: str = ""
     allow_quarantined: bool = False
+    allow_unhealthy: bool = False
     keep_failed: bool = False
+    plan_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedBack:
+    """What the command line asked of a rollback; `to` is a release, an AMI, or empty."""
+
+    environment: str
+    to: str = ""
+    plan_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

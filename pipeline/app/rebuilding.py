@@ -25,13 +25,16 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     promoting another version, or by any deployment while this one baked.
     """
     ground = Ground(app=app, environment=options.environment)
+    ground.require_balancers()
     before = ground.document()
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
-    image = bake(app, options).image
+    with app.interrupts.heard():
+        image = bake(app, options).image
     if before.deployment is None and serves_already(before, image):
         return Unchanged(environment=options.environment, release=before.serving, image=image)
     require_promotable(image, allow_quarantined=False, environment=options.environment)
-    ground.account = identify(ground)
+    with app.interrupts.heard():
+        ground.account = identify(ground)
     with ground.lease("rebuild") as held:
         finish_what_was_begun(ground, held)
         began = replace(before, serving=held.read().serving) if before.deployment else before

@@ -44,12 +44,19 @@ def abort(app: Application, environment: str) -> Deployment:
         return _remove_failed(ground, held)
 
 
-def finish_what_was_begun(ground: Ground, held: Held) -> None:
-    """Bring a deployment whose run died to its end first; raises StrandedError where it cannot."""
+def finish_what_was_begun(ground: Ground, held: Held, *, plan_only: bool = False) -> None:
+    """Bring a deployment whose run died to its end first; raises StrandedError where it cannot.
+
+    Raises RefusedError where only a plan was asked for.
+    """
     document = held.read()
     if document.deployment is None:
         return
     dead = document.deployment
+    if plan_only:
+        what = f"{dead.kind} {dead.id} was left unfinished in {dead.phase or 'its beginning'}"
+        now = f"finish it first: ami-pipeline recover -e {ground.environment}"
+        raise RefusedError(f"plan of {ground.environment}", what, now)
     text = f"{dead.kind} {dead.id} was left unfinished in {dead.phase or 'its beginning'}"
     ground.app.report(Noted(text=f"{text}: finishing it first"))
     done = finish(ground, held)

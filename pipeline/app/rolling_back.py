@@ -13,7 +13,7 @@ from pipeline.adapters.lease import Held
 from pipeline.adapters.runner import runner
 from pipeline.app.application import Application
 from pipeline.app.ground import Ground
-from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
+from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted, WantedBack
 from pipeline.app.returning import finish_what_was_begun, fleet_of
 from pipeline.core.choice import Target, image_of, target_of
 from pipeline.core.deployer import Deployer
@@ -75,8 +75,9 @@ class Rollback:
         world = ground.world(ledger)
         phases = rollback(deployment.green, deployment.blue, fleet_of(world, document))
         planned = Planned(deployment=deployment, phases=tuple(phases), policy=ground.policy)
-        if not ask(planned):
-            return planned
+        with ground.app.interrupts.heard():
+            if not ask(planned):
+                return planned
         self.held.update(lambda current: current.begun(deployment))
         ledger.record(deployment)
         return Deployer(world=world, deployment=deployment, report=ground.app.report).run(phases)
@@ -86,8 +87,9 @@ class Rollback:
         from pipeline.app.promoting import Promotion, identify
 
         ground, settings = self.ground, self.ground.app.settings
-        ground.account = identify(ground)
-        images = known_images(ground.app, ground.clients)
+        with ground.app.interrupts.heard():
+            ground.account = identify(ground)
+            images = known_images(ground.app, ground.clients)
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
         wanted = Wanted(environment=ground.environment)
         promotion = Promotion(
@@ -96,22 +98,25 @@ class Rollback:
         return promotion.run(ask)
 
 
-def roll_back(
-    app: Application, environment: str, to: str, ask: Ask
-) -> Deployment | Planned | Unchanged:
+def roll_back(app: Application, wanted: WantedBack, ask: Ask) -> Deployment | Planned | Unchanged:
     """Put an earlier release back into service; return how it ended.
 
-    `to` is a release, an AMI, or empty for the newest release that served and is not bad.
-    Raises RefusedError where there is nothing to go back to.
+    Without `to` it is the newest release that served and is not bad. Raises RefusedError where
+    there is nothing to go back to, and KeyboardInterrupt where a signal came before it began.
     """
-    ground = Ground(app=app, environment=environment)
+    ground = Ground(app=app, environment=wanted.environment)
+    ground.require_balancers()
+    now = datetime.fromisoformat(ground.pace.today())
+    with app.interrupts.heard():
+        before = ground.document()
+    if before.deployment is None:
+        target_of(before, wanted.to, now)  # refused before the lease is written
     with ground.lease("rollback") as held:
-        finish_what_was_begun(ground, held)
+        finish_what_was_begun(ground, held, plan_only=wanted.plan_only)
         document = held.read()
-        now = datetime.fromisoformat(ground.pace.today())
-        target = target_of(document, to, now)
+        target = target_of(document, wanted.to, now)
         if target.release == document.serving:
             settings = app.settings
             image = image_of((), target.ami_id, settings.app, settings.region)
-            return Unchanged(environment=environment, release=target.release, image=image)
+            return Unchanged(environment=wanted.environment, release=target.release, image=image)
         return Rollback(ground=ground, held=held, target=target).run(ask)

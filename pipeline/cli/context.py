@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +13,13 @@ import click
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The options before the command."""
+    """The options before the command; `arguments` is the whole command line."""
 
     config: str | None = None
     output: str = "text"
     verbose: bool = False
     color: bool = True
+    arguments: tuple[str, ...] = ()
 
     @property
     def json(self) -> bool:
@@ -27,6 +30,28 @@ class Context:
     def live(self) -> bool:
         """Whether a display that redraws itself is wanted: a terminal, and no log of one."""
         return self.color and not self.verbose and not self.json and sys.stderr.isatty()
+
+    def again(self, *more: str) -> str:
+        """Return the command as it was given, to be pasted, with more words at its end."""
+        return shlex.join(["ami-pipeline", *self.arguments, *more])
+
+    def tell(self, text: str) -> None:
+        """Print the result. Nobody reading it, or a full disk, does not change what was done."""
+        try:
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_stdout()
+        except OSError as error:
+            _discard_stdout()
+            click.echo(f"the result could not be printed: {error.strerror}", err=True)
+
+
+def _discard_stdout() -> None:
+    """Keep Python from trying once more at its end (its docs, "Note on SIGPIPE")."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 pass_context = click.make_pass_decorator(Context)

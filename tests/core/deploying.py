@@ -80,6 +80,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     hooked: list[Mapping[str, str]] = field(default_factory=list)
     dark_moments: list[str] = field(default_factory=list)
     alarmed: tuple[str, ...] = ()
+    signals: int = 0
     time: float = 1000.0
     had_blue: bool = False
     blind: int = 0  # looks that see nothing
@@ -313,8 +314,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     def today(self) -> str:
         return TODAY
 
-    def answer_signals(self) -> None:
-        pass
+    def answer_signals(self) -> int:
+        answered, self.signals = self.signals, 0
+        return answered
 
     # questions
 
