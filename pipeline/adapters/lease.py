@@ -71,10 +71,7 @@ class Leases:
         """
         for _ in range(_ATTEMPTS):
             found = self.environments.load(environment)
-            before = _shown(found.environment.lease)
-            ended = self._ended(before) if before else ""
-            if before and not ended:
-                raise tenancy.held(environment, before, self.clock.now())
+            before, ended = self._before(found.environment)
             held = Held(self, found, command)
             try:
                 held.begin()
@@ -86,6 +83,20 @@ class Leases:
         where = f"the lease on {environment.environment}"
         look = f"ami-pipeline status -e {environment.environment}"
         raise LeaseHeldError(where, "several runs take it and let it go at this moment", look)
+
+    def free(self, environment: Environment) -> Environment:
+        """Return the document as it stands, writing nothing; raises as `take` does."""
+        found = self.environments.load(environment).environment
+        self._before(found)
+        return found
+
+    def _before(self, found: Environment) -> tuple[Lease | None, str]:
+        """Return a lease that binds nobody any more, if there is one, and why it does not."""
+        before = _shown(found.lease)
+        ended = self._ended(before) if before else ""
+        if before and not ended:
+            raise tenancy.held(found, before, self.clock.now())
+        return before, ended
 
     def _ended(self, lease: Lease) -> str:
         """Return why a lease binds nobody any more, or nothing.

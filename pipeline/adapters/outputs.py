@@ -84,6 +84,7 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
     if dotenv is not None:
         lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
         with _told(f"[bake] dotenv {dotenv}", result):
+            dotenv.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(dotenv, lines.encode(), mode=0o644)
 
 
@@ -116,6 +117,7 @@ def _tried(what: str, path: str | Path | None, text: str) -> str:
         return ""
     try:
         if isinstance(path, Path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, text.encode(), mode=0o644)
         else:
             _append(Path(path), text)

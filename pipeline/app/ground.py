@@ -70,26 +70,35 @@ class Ground:
 
     def document(self) -> Environment:
         """Return the environment's document as it stands."""
-        settings = self.app.settings
-        known = self.account or settings.environment(self.environment).account or ""
-        return self.documents.read(settings.app, self.environment, known, settings.region)
+        return self.documents.load(self._fresh).environment
 
     def lease(self, command: str) -> Held:
         """Take the lease; raises LeaseHeldError where another run holds it."""
+        return self._leases.take(self._fresh, f"ami-pipeline {command} -e {self.environment}")
+
+    def free_document(self) -> Environment:
+        """Return the document as it stands; raises LeaseHeldError where another run holds it."""
+        return self._leases.free(self._fresh)
+
+    @property
+    def _fresh(self) -> Environment:
+        """The document of an environment in which nothing ever was."""
         settings = self.app.settings
         known = self.account or settings.environment(self.environment).account or ""
-        wanted = Environment(
+        return Environment(
             app=settings.app,
             environment=self.environment,
             account=known,
             region=settings.region,
         )
-        leases = Leases(
+
+    @property
+    def _leases(self) -> Leases:
+        return Leases(
             environments=self.documents,
             owner=runner(self.app.environ),
             report=self.app.report,
         )
-        return leases.take(wanted, f"ami-pipeline {command} -e {self.environment}")
 
     def require_balancers(self) -> None:
         """Raise ConfigurationError where the environment names none, or is none; asks nobody."""

@@ -46,8 +46,9 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     ground = Ground(app=app, environment=wanted.environment)
     ground.require_balancers()
     with app.interrupts.heard():
+        ground.free_document()  # before anybody waits for AWS
         ground.account = identify(ground)
-        document = ground.document()
+        document = ground.free_document()
         image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
         return unchanged

@@ -26,7 +26,7 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     """
     ground = Ground(app=app, environment=options.environment)
     ground.require_balancers()
-    before = ground.document()
+    before = ground.free_document()  # a bake takes a while, and would be for nothing
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
     with app.interrupts.heard():
         image = bake(app, options).image

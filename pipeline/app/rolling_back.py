@@ -108,7 +108,7 @@ def roll_back(app: Application, wanted: WantedBack, ask: Ask) -> Deployment | Pl
     ground.require_balancers()
     now = datetime.fromisoformat(ground.pace.today())
     with app.interrupts.heard():
-        before = ground.document()
+        before = ground.free_document()
     if before.deployment is None:
         target_of(before, wanted.to, now)  # refused before the lease is written
     with ground.lease("rollback") as held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ def asking(context: Context, verb: str, *, yes: bool, plan_only: bool) -> Callab
     def ask(planned: Planned) -> bool:
         if yes or plan_only:
             return yes and not plan_only
-        click.echo(plan_shown(planned), err=True)
+        click.echo(plan_shown(planned, shutil.get_terminal_size().columns), err=True)
         return answered(f"{verb} now? [y/N]: ")
 
     return ask
@@ -41,17 +42,20 @@ def answered(question: str) -> bool:
     Not `input()`, which writes to stdout, where only the result belongs.
     """
     click.echo(question, nl=False, err=True)
-    line = sys.stdin.readline()
-    if not line.endswith("\n"):
-        click.echo(err=True)
+    line = ""
+    try:
+        line = sys.stdin.readline()
+    finally:
+        if not line.endswith("\n"):
+            click.echo(err=True)  # what is said next begins on a line of its own
     return line.strip().lower() in {"y", "yes"}
 
 
-def plan_shown(planned: Planned) -> str:
+def plan_shown(planned: Planned, width: int) -> str:
     """Return the plan as a person reads it."""
     from pipeline.ui.plan import plan_text
 
-    return plan_text(prospect(planned))
+    return plan_text(prospect(planned), width)
 
 
 def prospect(planned: Planned) -> Prospect:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import click
+
+PAGE = 100
+"""Characters in a line of a result that no terminal shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,11 @@ class Context:
     def live(self) -> bool:
         """Whether a display that redraws itself is wanted: a terminal, and no log of one."""
         return self.color and not self.verbose and not self.json and sys.stderr.isatty()
+
+    @property
+    def width(self) -> int:
+        """How wide the result may be: as the terminal, or as wide as a page of a log."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else PAGE
 
     def again(self, *more: str) -> str:
         """Return the command as it was given, to be pasted, with more words at its end."""

@@ -213,7 +213,8 @@ def answer(context: Context, done: Ended, how: Answering) -> int:
             text, code = outcome.unchanged_text(how.nothing, *facts), 0
             document, summary = outcome.unchanged_document(*facts), f"{text}\n\n"
         case _:
-            text, code = outcome.outcome_text(done), exit_code(done, asked_back=how.asked_back)
+            text = outcome.outcome_text(done, context.width)
+            code = exit_code(done, asked_back=how.asked_back)
             document, summary = outcome.outcome_document(done), outcome.step_summary(done)
     hand_on(done, summary, how.dotenv)
     context.tell(as_json(document) if context.json else text)
@@ -229,7 +230,9 @@ def planned(context: Context, done: Planned, how: Answering) -> int:
     if not how.plan_only:
         what = "the answer was not yes: nothing was changed"
         raise InterruptedRunError("ami-pipeline", what, context.again())
-    context.tell(as_json(plan_document(prospect(done))) if context.json else plan_shown(done))
+    context.tell(
+        as_json(plan_document(prospect(done))) if context.json else plan_shown(done, context.width)
+    )
     return 0
 
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from pipeline.core.deployment import Deployment, Result
 from pipeline.core.model import Image
 
-_UNTOUCHED = frozenset({"launch", "verify", "attach", "soak"})
 _BACK = frozenset({"withdraw", "remove"})
 
 
@@ -37,8 +36,8 @@ def _stranded(deployment: Deployment) -> str | None:
         return deployment.green
     if failed in _BACK and restored:
         return restored
-    if deployment.blue and (failed in _UNTOUCHED or (deployment.warm and failed == "restore")):
-        return deployment.blue
+    if deployment.blue and failed and not any(run.name == "drain" for run in deployment.phases):
+        return deployment.blue  # only a drain takes it out of service
     return "" if failed == "remove" else None
 
 
