@@ -45,6 +45,8 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     """
     ground = Ground(app=app, environment=wanted.environment)
     ground.require_balancers()
+    if wanted.origin:
+        app.settings.environment(wanted.origin)
     with app.interrupts.heard():
         ground.free_document()  # before anybody waits for AWS
         ground.account = identify(ground)
@@ -89,7 +91,6 @@ def choose(ground: Ground, wanted: Wanted) -> Image:
 
 def serving_in(ground: Ground) -> str:
     """Return the AMI that serves in an environment; raises RefusedError where none does."""
-    ground.app.settings.environment(ground.environment)
     document = ground.document()
     serving = document.releases.get(document.serving)
     if serving is None:
