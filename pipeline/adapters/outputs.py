@@ -84,7 +84,7 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
     if dotenv is not None:
         lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
         with _told(f"[bake] dotenv {dotenv}", result):
-            dotenv.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(dotenv)
             write_atomically(dotenv, lines.encode(), mode=0o644)
 
 
@@ -117,13 +117,18 @@ def _tried(what: str, path: str | Path | None, text: str) -> str:
         return ""
     try:
         if isinstance(path, Path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path)
             write_atomically(path, text.encode(), mode=0o644)
         else:
             _append(Path(path), text)
     except OSError as error:
         return f"{what} {path} was not written: {error.strerror or error}"
     return ""
+
+
+def _make_folder(path: Path) -> None:
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True)
 
 
 def _append(path: Path, text: str) -> None:

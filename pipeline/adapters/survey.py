@@ -58,7 +58,7 @@ class Survey:
         groups: Groups,
         describe: Describe,
         checks: Sequence[Callable[[], object]] = (),
-        alarms: Callable[[], tuple[str, ...]] = tuple,
+        alarms: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:
         self._clients = clients
         self._groups = groups
@@ -78,7 +78,7 @@ class Survey:
         for check in checks:
             check.result()
         answers = {each: asked[each].result() for each in asked}
-        answers["alarms"] = answers["alarms"] or ()
+        answers["alarms"] = answers.get("alarms") or ()
         failures = [*hearing.failures, *_unseen(answers["look"])]
         return Facts(
             **answers,
@@ -95,7 +95,6 @@ class Survey:
         place, blue = proposal.place, proposal.blue
         made = self._clients
         scaling, sts = made.autoscaling(place.region), made.sts(place.region)
-        made.cloudwatch(place.region)
         made.elb(place.region)
         made.elbv2(place.region)
         look = partial(self._groups.look, [blue] if blue else [], place.balancers, activities=())
@@ -104,8 +103,10 @@ class Survey:
             "groups": partial(reading.read_groups, scaling, proposal),
             "balancers": partial(self._describe, place.balancers),
             "look": look,
-            "alarms": self._alarms,
         }
+        if self._alarms:
+            made.cloudwatch(place.region)
+            questions["alarms"] = self._alarms
         if blue:
             questions["refreshes"] = partial(reading.read_refreshes, scaling, blue)
         return questions

@@ -196,7 +196,7 @@ class Promotion:
             ground.groups,
             lambda balancers: describe(ground.clients, region, balancers),
             checks=[ground.app.terraform(ground.environment).version],
-            alarms=partial(ground.alarms.ringing, alarms) if alarms else tuple,
+            alarms=partial(ground.alarms.ringing, alarms) if alarms else None,
         )
         facts = survey.facts(proposal)
         found = findings(facts, proposal)

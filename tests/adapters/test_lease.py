@@ -403,6 +403,19 @@ def test_who_finds_it_held_has_read_once_and_written_nothing(
     assert store.read(KEY) == before
 
 
+def test_whether_it_is_held_can_be_asked_without_a_write(
+    directory: DirectoryStore, clock: FakeClock
+) -> None:
+    ours = leases(directory, clock)
+    assert ours.free(WANTED) == WANTED
+    assert directory.read(KEY) is None
+    held = ours.take(WANTED, COMMAND)
+    with pytest.raises(LeaseHeldError):
+        ours.free(WANTED)
+    held.release()
+    assert ours.free(WANTED) == standing(directory)
+
+
 def test_environments_do_not_block_each_other(directory: DirectoryStore, clock: FakeClock) -> None:
     leases(directory, clock).take(WANTED, COMMAND)
     leases(directory, clock).take(an_environment(environment="staging"), COMMAND)

@@ -172,6 +172,62 @@ def test_what_cannot_be_seen_for_a_while_is_waited_for(phase: str) -> None:
     assert fake.dark_moments == []
 
 
+def signalling(at: str, count: int) -> Callable[[int, str], None]:
+    """Return what lets so many signals come in the first call of this name."""
+    came = False
+
+    def fail(_: int, name: str) -> None:
+        nonlocal came
+        if name == at and not came:
+            came = True
+            fake.signals += count
+            raise KeyboardInterrupt
+
+    fake = cloud()
+    fail.fake = fake  # type: ignore[attr-defined]
+    fake.fail = fail
+    return fail
+
+
+@pytest.mark.parametrize("call", ["apply", "attach", "resize", "hook", "detach"])
+def test_a_second_signal_before_the_first_was_answered_stops_at_once(call: str) -> None:
+    hook = Hook(command=("true",), timeout=1.0)
+    policy = replace(POLICY, verify=(hook,))
+    for count, expected in ((1, Result.ROLLED_BACK), (2, Result.STRANDED)):
+        fake: FakeCloud = signalling(call, count).fake  # type: ignore[attr-defined]
+        fake.groups["web-staging-r000001"].desired = 3
+        fake._grow(fake.groups["web-staging-r000001"])
+        done = promote(fake, policy=policy)
+        assert outcome_of(done) is expected
+        assert done.outcome
+        assert done.outcome.interrupted
+        assert BLUE in fake.serving
+        if expected is Result.STRANDED:
+            assert fake.document.deployment == done
+            assert done.phases[-1].fault == "interrupted by a signal"
+        else:
+            assert fake.existing == {BLUE}
+
+
+def test_a_signal_beside_a_fault_of_its_own_does_not_end_the_way_back() -> None:
+    fake = cloud()
+
+    def fail(_: int, name: str) -> None:
+        if name == "apply" and not fake.journal.count(("intent", "remove")):
+            fake.signals += 1
+            raise FailedError("terraform apply", "no capacity", "wait")
+
+    fake.fail = fail
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert done.outcome
+    assert (done.outcome.reason, done.outcome.interrupted) == (
+        "terraform apply: no capacity",
+        False,
+    )
+    assert fake.signals == 0
+
+
 def test_a_group_that_never_gets_healthy_is_taken_back_in_the_end() -> None:
     fake = cloud()
     fake.sick.add("web-staging-r000002")
