@@ -71,7 +71,8 @@ class Leases:
         """
         for _ in range(_ATTEMPTS):
             found = self.environments.load(environment)
-            before, ended = self._before(found.environment)
+            before = _shown(found.environment.lease)
+            ended = self._require_ended(environment, before)
             held = Held(self, found, command)
             try:
                 held.begin()
@@ -84,19 +85,19 @@ class Leases:
         look = f"ami-pipeline status -e {environment.environment}"
         raise LeaseHeldError(where, "several runs take it and let it go at this moment", look)
 
-    def free(self, environment: Environment) -> Environment:
-        """Return the document as it stands, writing nothing; raises as `take` does."""
-        found = self.environments.load(environment).environment
-        self._before(found)
-        return found
+    def require_free(self, environment: Environment) -> None:
+        """Raise LeaseHeldError where another run holds the lease now; one read, nothing written."""
+        found = self.environments.load(environment)
+        self._require_ended(environment, _shown(found.environment.lease))
 
-    def _before(self, found: Environment) -> tuple[Lease | None, str]:
-        """Return a lease that binds nobody any more, if there is one, and why it does not."""
-        before = _shown(found.lease)
-        ended = self._ended(before) if before else ""
-        if before and not ended:
-            raise tenancy.held(found, before, self.clock.now())
-        return before, ended
+    def _require_ended(self, environment: Environment, lease: Lease | None) -> str:
+        """Return why a lease there was ended, empty where there was none."""
+        if lease is None:
+            return ""
+        ended = self._ended(lease)
+        if not ended:
+            raise tenancy.held(environment, lease, self.clock.now())
+        return ended
 
     def _ended(self, lease: Lease) -> str:
         """Return why a lease binds nobody any more, or nothing.

@@ -70,25 +70,24 @@ class Ground:
 
     def document(self) -> Environment:
         """Return the environment's document as it stands."""
-        return self.documents.load(self._fresh).environment
+        return self.documents.load(self._whose).environment
+
+    def require_free(self) -> None:
+        """Raise LeaseHeldError where another run holds the lease; nothing is asked of AWS."""
+        self._leases.require_free(self._whose)
 
     def lease(self, command: str) -> Held:
         """Take the lease; raises LeaseHeldError where another run holds it."""
-        return self._leases.take(self._fresh, f"ami-pipeline {command} -e {self.environment}")
-
-    def free_document(self) -> Environment:
-        """Return the document as it stands; raises LeaseHeldError where another run holds it."""
-        return self._leases.free(self._fresh)
+        return self._leases.take(self._whose, f"ami-pipeline {command} -e {self.environment}")
 
     @property
-    def _fresh(self) -> Environment:
-        """The document of an environment in which nothing ever was."""
+    def _whose(self) -> Environment:
+        """The document of nothing yet, by which the store finds the one that is there."""
         settings = self.app.settings
-        known = self.account or settings.environment(self.environment).account or ""
         return Environment(
             app=settings.app,
             environment=self.environment,
-            account=known,
+            account=self.account or settings.environment(self.environment).account or "",
             region=settings.region,
         )
 

@@ -12,7 +12,7 @@ from pipeline.app.application import Application
 from pipeline.app.baking import known_images
 from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
-from pipeline.app.returning import finish_what_was_begun
+from pipeline.app.returning import finish_what_was_begun, retire_overdue
 from pipeline.config import EnvironmentSettings
 from pipeline.core.choice import (
     image_of,
@@ -23,7 +23,7 @@ from pipeline.core.choice import (
     size_beside,
 )
 from pipeline.core.deployer import Deployer
-from pipeline.core.deployment import Deployment, Kind
+from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment, Kept
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Noted
@@ -48,12 +48,12 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     if wanted.origin:
         app.settings.environment(wanted.origin)
     with app.interrupts.heard():
-        ground.free_document()  # before anybody waits for AWS
+        ground.require_free()
         ground.account = identify(ground)
-        document = ground.free_document()
+        document = ground.document()
         image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
-        return unchanged
+        return (None if wanted.plan_only else retired(ground, "promote")) or unchanged
     require_promotable(
         image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
     )
@@ -68,6 +68,15 @@ def already_serving(document: Environment, image: Image) -> Unchanged | None:
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
     return Unchanged(environment=document.environment, release=document.serving, image=image)
+
+
+def retired(ground: Ground, command: str) -> Deployment | None:
+    """Remove what was kept warm for too long; return how that ended only where it ended badly."""
+    if not ground.document().overdue(ground.pace.today()):
+        return None
+    with ground.lease(command) as held:
+        done = retire_overdue(ground, held)
+    return done if done and result_of(done) is Result.STRANDED else None
 
 
 def identify(ground: Ground) -> str:
@@ -114,7 +123,7 @@ class Promotion:
         document = self.held.read()
         with self.ground.app.interrupts.heard():
             world, planned, kept = self._prospect(document)
-            if not ask(planned):
+            if not asked(ask, planned, world):
                 return planned
         deployment = planned.deployment
         self.held.update(lambda current: current.begun(deployment, kept))
@@ -131,21 +140,23 @@ class Promotion:
         world.policy = world.policy.without_alarms(facts.alarms)
         blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
         size = self._settings.size
-        deployment = replace(deployment, minimum=minimum_after(size, blue))
+        minimum = minimum_after(size, blue)
+        deployment = replace(deployment, minimum=minimum)
         kept = new_release(
             document,
             self.image,
             size_beside(size, blue),
-            minimum=deployment.minimum,
+            minimum=minimum,
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
         )
+        plan = self._plan(world, document, kept)
         planned = Planned(
             deployment=deployment,
             phases=tuple(self._phases(document, deployment)),
             policy=world.policy,
             findings=found,
-            plan=self._plan(world, document, kept),
+            plan=plan,
         )
         world.prepared = planned.plan
         return world, planned, kept
@@ -207,7 +218,9 @@ class Promotion:
         return facts, found
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
-        blue, keep = document.serving, self.ground.policy.keep != 0
+        # What is rolled back from is bad: nobody needs it warm.
+        keep = self.ground.policy.keep != 0 and self.kind is not Kind.ROLLBACK
+        blue = document.serving
         warm = [name for name in document.releases if name != blue]
         return promotion(blue, deployment.green, warm=warm, keep=keep)
 
@@ -220,6 +233,17 @@ class Promotion:
     @property
     def _settings(self) -> EnvironmentSettings:
         return self.ground.app.settings.environment(self.wanted.environment)
+
+
+def asked(ask: Ask, planned: Planned, world: World) -> bool:
+    """Return the answer; unless it is yes, leave nothing of the plan behind."""
+    answer = False
+    try:
+        answer = ask(planned)
+    finally:
+        if planned.plan and not answer:
+            world.resources.discard(planned.plan)
+    return answer
 
 
 def subnets_of(ground: Ground) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from pipeline.core.phases import Phase
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the command line asked of a promotion."""
+    """What the command line asked of a promotion; `plan_only`: to show it and change nothing."""
 
     environment: str
     image: str = ""
@@ -25,15 +25,6 @@ class Wanted:
     allow_quarantined: bool = False
     allow_unhealthy: bool = False
     keep_failed: bool = False
-    plan_only: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class WantedBack:
-    """What the command line asked of a rollback; `to` is a release, an AMI, or empty."""
-
-    environment: str
-    to: str = ""
     plan_only: bool = False
 
 

@@ -13,7 +13,7 @@ from pipeline.adapters.lease import Held
 from pipeline.adapters.runner import runner
 from pipeline.app.application import Application
 from pipeline.app.ground import Ground
-from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted, WantedBack
+from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun, fleet_of
 from pipeline.core.choice import Target, image_of, target_of
 from pipeline.core.deployer import Deployer
@@ -98,25 +98,36 @@ class Rollback:
         return promotion.run(ask)
 
 
-def roll_back(app: Application, wanted: WantedBack, ask: Ask) -> Deployment | Planned | Unchanged:
+def roll_back(
+    app: Application, environment: str, to: str, ask: Ask, *, plan_only: bool = False
+) -> Deployment | Planned | Unchanged:
     """Put an earlier release back into service; return how it ended.
 
-    Without `to` it is the newest release that served and is not bad. Raises RefusedError where
-    there is nothing to go back to, and KeyboardInterrupt where a signal came before it began.
+    `to` is a release, an AMI, or empty for the newest release that served and is not bad. Where a
+    promotion was left unfinished, putting it back is the rollback. Raises RefusedError where there
+    is nothing to go back to, and KeyboardInterrupt where a signal came before it began.
     """
-    ground = Ground(app=app, environment=wanted.environment)
+    ground = Ground(app=app, environment=environment)
     ground.require_balancers()
     now = datetime.fromisoformat(ground.pace.today())
     with app.interrupts.heard():
-        before = ground.free_document()
+        ground.require_free()
+        before = ground.document()
     if before.deployment is None:
-        target_of(before, wanted.to, now)  # refused before the lease is written
+        target_of(before, to, now)  # refused before the lease is written
     with ground.lease("rollback") as held:
-        finish_what_was_begun(ground, held, plan_only=wanted.plan_only)
+        done = finish_what_was_begun(ground, held, plan_only=plan_only)
+        if done and not to and _went_back(done):
+            return done
         document = held.read()
-        target = target_of(document, wanted.to, now)
+        target = target_of(document, to, now)
         if target.release == document.serving:
             settings = app.settings
             image = image_of((), target.ami_id, settings.app, settings.region)
-            return Unchanged(environment=wanted.environment, release=target.release, image=image)
+            return Unchanged(environment=environment, release=target.release, image=image)
         return Rollback(ground=ground, held=held, target=target).run(ask)
+
+
+def _went_back(done: Deployment) -> bool:
+    promotion = done.kind in {Kind.PROMOTE, Kind.REBUILD}
+    return promotion and bool(done.blue) and result_of(done) is Result.ROLLED_BACK

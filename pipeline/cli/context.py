@@ -67,7 +67,7 @@ pass_context = click.make_pass_decorator(Context)
 
 
 class Checked(click.ParamType[str]):
-    """An option's value, held to one of the rules of `core.rules`; a breach is exit 2."""
+    """An option's value, held to a rule of `core.rules` or `service_rules`; a breach is exit 2."""
 
     def __init__(self, name: str, rule: str) -> None:
         self.name = name
@@ -75,10 +75,11 @@ class Checked(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value, or fail naming the option."""
-        from pipeline.core import rules
+        from pipeline.core import rules, service_rules
 
+        rule = getattr(rules, self._rule, None) or getattr(service_rules, self._rule)
         try:
-            checked: str = getattr(rules, self._rule)(str(value))
+            checked: str = rule(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return checked

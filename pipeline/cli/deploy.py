@@ -36,7 +36,7 @@ plan_option = click.option(
 dotenv_option = click.option(
     "--dotenv",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write OUTCOME, RELEASE, SERVING and the like here, for GitLab.",
+    help="Also write OUTCOME, SERVING and the like here, for GitLab.",
 )
 
 
@@ -118,15 +118,15 @@ def rollback(
     Seconds where its group is still warm; else a new release of its image. The image that is
     rolled back from is quarantined: nothing promotes it again unless told to.
     """
-    from pipeline.app.prospect import WantedBack
     from pipeline.app.rolling_back import roll_back
 
-    asked = WantedBack(environment=environment, to=to or "", plan_only=plan_only)
-    how = Answering(plan_only=plan_only, dotenv=dotenv)
     with application(context, dotenv) as app:
         app.settings.environment(environment)
         ask = asking(context, "rollback", yes=yes, plan_only=plan_only)
-        return answer(context, roll_back(app, asked, ask), how)
+        done = roll_back(app, environment, to or "", ask, plan_only=plan_only)
+        back = put_back(done)
+        how = Answering(plan_only=plan_only, asked_back=back, dotenv=dotenv)
+        return answer(context, done, how)
 
 
 @click.command()
@@ -197,6 +197,13 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
     except KeyboardInterrupt:
         what = "a signal came before anything was changed"
         raise InterruptedRunError("ami-pipeline", what, context.again()) from None
+
+
+def put_back(done: Ended) -> bool:
+    """Whether a rollback was to put back what an unfinished promotion had begun."""
+    from pipeline.core.deployment import Deployment, Kind
+
+    return isinstance(done, Deployment) and done.kind is not Kind.ROLLBACK
 
 
 def answer(context: Context, done: Ended, how: Answering) -> int:

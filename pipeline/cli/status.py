@@ -38,7 +38,14 @@ def status(context: Context, environment: str, watched: bool) -> None:
 
 @click.command()
 @environment_option
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="How many.",
+)
 @pass_context
 def history(context: Context, environment: str, limit: int) -> None:
     """List the deployments of an environment, newest first."""

@@ -23,7 +23,8 @@ _HELD = frozenset({"retire", "restore", "withdraw", "remove"})
 def status_text(status: Status, now: datetime, width: int = 100) -> str:
     """Return the environment: the answers first, then the tree."""
     environment = status.environment
-    place = f"{one_line(environment.region)}, account {one_line(environment.account)}"
+    account = f", account {one_line(environment.account)}" if environment.account else ""
+    place = f"{one_line(environment.region)}{account}"
     rows = [
         ("serving", _serving(status)),
         ("", _about(status, now)),
@@ -152,9 +153,10 @@ def _undo(status: Status) -> str:
     if deployment is None or deployment.phase in _HELD:
         return ""
     back = f"it puts {deployment.blue} back" if deployment.blue else "it removes what it made"
-    if status.alive:
-        return f"interrupt its run (Ctrl-C, or cancel the job): {back}"
-    return f"ami-pipeline abort -e {status.environment.environment}: {back}"
+    abort = f"ami-pipeline abort -e {status.environment.environment}: {back}"
+    if status.alive and deployment.by.run:
+        return f"cancel its job, then {abort}"
+    return f"interrupt its run (Ctrl-C): {back}" if status.alive else abort
 
 
 def _last(way: WayBack) -> str:

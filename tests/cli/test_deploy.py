@@ -67,7 +67,7 @@ def test_a_deployment_hands_its_outputs_and_its_summary_to_github(
     output, summary = tmp_path / "output", tmp_path / "summary"
     monkeypatch.setenv("GITHUB_OUTPUT", str(output))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    monkeypatch.setattr(runs, lambda *_: DONE)
+    monkeypatch.setattr(runs, lambda *_, **__: DONE)
     assert run(arguments) == 0
     assert "outcome=promoted\n" in output.read_text()
     assert "serving=r000125\n" in output.read_text()
@@ -78,7 +78,7 @@ def test_a_deployment_hands_its_outputs_and_its_summary_to_github(
 def test_a_deployment_hands_its_outputs_to_gitlab(
     arguments: list[str], runs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, lambda *_: DONE)
+    monkeypatch.setattr(runs, lambda *_, **__: DONE)
     assert run([*arguments, "--dotenv", "deploy.env"]) == 0
     assert "SERVING=r000125\n" in (tmp_path / "deploy.env").read_text()
 
@@ -87,7 +87,7 @@ def test_a_deployment_hands_its_outputs_to_gitlab(
 def test_a_dotenv_file_that_could_not_be_written_is_refused_before_anything_is_done(
     arguments: list[str], runs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(*_: Any) -> Any:
+    def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("it was begun")
 
     monkeypatch.setattr(runs, never)
@@ -98,7 +98,7 @@ def test_an_output_that_cannot_be_written_changes_no_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path))
-    monkeypatch.setattr("pipeline.app.promoting.promote", lambda *_: DONE)
+    monkeypatch.setattr("pipeline.app.promoting.promote", lambda *_, **__: DONE)
     assert run(["promote", "-e", "staging", "--yes"]) == 0
     assert f"GITHUB_OUTPUT {tmp_path} was not written: Is a directory" in capsys.readouterr().err
 
@@ -110,7 +110,7 @@ def test_where_there_was_nothing_to_do_the_outputs_say_what_serves(
     region = "eu-central-1"
     image = Image(app="web", version="1", name="web-1", region=region, ids={region: "ami-1"})
     unchanged = Unchanged(environment="staging", release="r000124", image=image)
-    monkeypatch.setattr(runs, lambda *_: unchanged)
+    monkeypatch.setattr(runs, lambda *_, **__: unchanged)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
     assert run([*arguments, "--dotenv", "sub/deploy.env"]) == 0
     assert (tmp_path / "sub/deploy.env").read_text() == (
@@ -166,7 +166,8 @@ def test_what_was_rolled_back_is_a_failure_unless_that_was_asked_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     failed = Outcome(result=Result.ROLLED_BACK, phase="attach", reason="##[error]never healthy")
-    monkeypatch.setattr(runs, lambda *_: replace(DONE, outcome=failed))
+    kind = Kind(arguments[0])
+    monkeypatch.setattr(runs, lambda *_, **__: replace(DONE, kind=kind, outcome=failed))
     assert run(["--output", "json", *arguments]) == code
     shown = capsys.readouterr()
     document = json.loads(shown.out)
@@ -180,7 +181,7 @@ def test_nobody_reading_the_result_changes_no_exit_code(tmp_path: Path) -> None:
         "from pipeline.cli import main, deploy\n"
         "from tests.cli.test_deploy import DONE\n"
         "from pipeline.app import promoting\n"
-        "promoting.promote = lambda *_: DONE\n"
+        "promoting.promote = lambda *_, **__: DONE\n"
         "main.main(['promote', '-e', 'staging', '--yes'])\n"
     )
     root = Path(__file__).resolve().parents[2]
@@ -199,7 +200,7 @@ def test_nobody_reading_the_result_changes_no_exit_code(tmp_path: Path) -> None:
 
 
 def raised(error: BaseException) -> Callable[..., NoReturn]:
-    def fail(*_: object) -> NoReturn:
+    def fail(*_: object, **__: object) -> NoReturn:
         raise error
 
     return fail
@@ -295,6 +296,112 @@ def test_where_nobody_can_answer_the_command_to_paste_is_named(
         f"error: {verb}:\n  nobody is there to answer whether to go on\n"
         f"now: ami-pipeline --verbose {verb} -e staging --yes\n"
     )
+
+
+# Help
+
+
+HELP = {
+    "promote": """\
+Usage: ami-pipeline promote [OPTIONS]
+
+  Put an image into service beside the one that serves, then retire that one.
+
+  Without --image and --from it is the newest good image. Whatever goes wrong before the old group
+  is retired, the old one serves, and what was made is removed again.
+
+Options:
+  -e, --environment ENVIRONMENT  The environment, [environments.NAME].  [required]
+  --image IMAGE                  An AMI, by its id.
+  --from ENVIRONMENT             The image that serves in another environment.
+  --plan                         Show what would be done, and change nothing.
+  --yes                          Do not ask; needed where nobody can answer.
+  --keep-failed                  Leave a group that failed dark, for a look.
+  --allow-quarantined            Take an image that was rolled back from.
+  --allow-unhealthy              Go on though what serves is unhealthy, or an alarm rings: the image
+                                 is the mend.
+  --dotenv FILE                  Also write OUTCOME, SERVING and the like here, for GitLab.
+  -h, --help                     Show this message and exit.
+""",
+    "rollback": """\
+Usage: ami-pipeline rollback [OPTIONS]
+
+  Put the previous good release back into service.
+
+  Seconds where its group is still warm; else a new release of its image. The image that is rolled
+  back from is quarantined: nothing promotes it again unless told to.
+
+Options:
+  -e, --environment ENVIRONMENT  The environment, [environments.NAME].  [required]
+  --to TARGET                    A release (r000123) or an AMI; default: what served before and is
+                                 good.
+  --plan                         Show what would be done, and change nothing.
+  --yes                          Do not ask; needed where nobody can answer.
+  --dotenv FILE                  Also write OUTCOME, SERVING and the like here, for GitLab.
+  -h, --help                     Show this message and exit.
+""",
+    "rebuild": """\
+Usage: ami-pipeline rebuild [OPTIONS]
+
+  Bake if an input changed, and promote it if another image serves: the nightly job.
+
+  Asks nothing, and never goes over what a person did: after a rollback, or a promotion of another
+  version, it stops and says so.
+
+Options:
+  -e, --environment ENVIRONMENT  The environment, [environments.NAME].  [required]
+  --version VERSION              The version baked; default: git describe.
+  --dotenv FILE                  Also write OUTCOME, SERVING and the like here, for GitLab.
+  -h, --help                     Show this message and exit.
+""",
+    "recover": """\
+Usage: ami-pipeline recover [OPTIONS]
+
+  Finish the deployment of a run that died or was stranded: on, or back.
+
+Options:
+  -e, --environment ENVIRONMENT  The environment, [environments.NAME].  [required]
+  -h, --help                     Show this message and exit.
+""",
+    "abort": """\
+Usage: ami-pipeline abort [OPTIONS]
+
+  Put back what a run that died had begun, or remove what --keep-failed left.
+
+Options:
+  -e, --environment ENVIRONMENT  The environment, [environments.NAME].  [required]
+  -h, --help                     Show this message and exit.
+""",
+    "status": """\
+Usage: ami-pipeline status [OPTIONS]
+
+  Show what serves, what is in flight, and what a rollback would do.
+
+Options:
+  -e, --environment ENVIRONMENT  The environment, [environments.NAME].  [required]
+  --watch                        Show it anew every few seconds.
+  -h, --help                     Show this message and exit.
+""",
+    "history": """\
+Usage: ami-pipeline history [OPTIONS]
+
+  List the deployments of an environment, newest first.
+
+Options:
+  -e, --environment ENVIRONMENT  The environment, [environments.NAME].  [required]
+  --limit N                      How many.  [default: 20; 1<=x<=1000]
+  -h, --help                     Show this message and exit.
+""",
+}
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_the_help_of_a_command_is_this(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run([command, "--help"]) == 0
+    assert capsys.readouterr().out == HELP[command]
 
 
 # Bad input

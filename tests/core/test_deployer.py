@@ -11,7 +11,7 @@ import pytest
 from pipeline.core.deployment import Deployment, Hook, Kind, Policy, Result
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, PhaseBegan
-from pipeline.core.phases import Fleet, Phase, Recovery, promotion, rollback
+from pipeline.core.phases import Fleet, Phase, Recovery, promotion, removal, rollback
 from tests.core.deploying import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
 
 LONGEST = 400  # calls: more than any run here makes
@@ -145,6 +145,23 @@ def sweep(
     assert count > last // 2
 
 
+def test_no_api_is_asked_twice_within_a_second() -> None:
+    fake = cloud(warm=(3,))
+    fake.sick.add("web-staging-r000002")
+    promote(fake)
+    apart = [later - earlier for earlier, later in pairwise(fake.looked)]
+    assert min(apart) >= 1
+
+
+def test_an_ill_member_of_blue_is_no_reason_to_keep_a_green_that_failed() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    fake.ill.add("i-1")
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.serving == fake.existing == {BLUE}
+
+
 def test_going_back_makes_nothing() -> None:
     fake = cloud()
     applied: list[str] = []
@@ -249,6 +266,35 @@ def test_a_failed_green_is_left_dark_where_that_was_asked_for() -> None:
     assert fake.existing == {BLUE, GREEN}
     assert fake.document.releases[GREEN].failed
     assert fake.document.warm == ()
+
+
+@pytest.mark.parametrize("failing", ["a hook", "health"])
+def test_a_mend_that_fails_is_taken_back_from_a_fleet_that_stays_sick(failing: str) -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000001")
+    fake.had_blue = False  # it serves nobody before, so nobody is served after
+    policy = POLICY
+    if failing == "a hook":
+        policy = replace(POLICY, verify=(Hook(command=("false",), timeout=1.0),))
+    else:
+        fake.sick.add("web-staging-r000002")
+    done = promote(fake, policy=policy)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.serving == fake.existing == {BLUE}
+
+
+def test_a_green_that_serves_somebody_stays_where_blue_serves_nobody() -> None:
+    fake = cloud()
+    policy = replace(POLICY, alarms=("web-5xx",))
+
+    def ring() -> None:
+        fake.alarmed = ("web-5xx: too many",)
+        fake.sick.add("web-staging-r000001")
+
+    done = begin(fake, policy=policy, report=at_phase("soak", ring)).run(promotion(BLUE, GREEN))
+    assert outcome_of(done) is Result.STRANDED
+    assert fake.serving == {BLUE, GREEN}
+    assert fake.dark_moments == []
 
 
 def test_a_hook_that_fails_stops_it_before_anybody_sees_green() -> None:
@@ -376,3 +422,23 @@ def test_a_wait_ends_at_its_own_limit() -> None:
 def test_the_place_is_what_the_world_is_asked_about() -> None:
     fake = cloud()
     assert begin(fake).world.group(GREEN) == f"{PLACE.app}-{PLACE.environment}-{GREEN}"
+
+
+def test_what_was_kept_warm_for_a_time_is_overdue_after_it() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
+    document = fake.document
+    assert document.releases[BLUE].warm_until == "2026-01-01T01:00:00+00:00"
+    assert document.overdue("2026-01-01T00:59:59+00:00") == ()
+    assert document.overdue("2026-01-01T01:00:00+00:00") == (BLUE,)
+
+
+def test_what_is_overdue_is_removed_and_what_serves_left_as_it_is() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
+    fake.groups["web-staging-r000002"].minimum = 2  # raised by a person since
+    deployer = begin(fake, kind=Kind.RETIRE, blue=GREEN, green=GREEN, minimum=None)
+    done = deployer.run(removal(GREEN, [BLUE], [BLUE]))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == fake.state == {GREEN}
+    assert fake.groups["web-staging-r000002"].minimum == 2

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.status import NEXT
+from pipeline.core.environment import NEXT
 from pipeline.ui.glyphs import drawable
 from pipeline.ui.results import as_json
 from pipeline.ui.status import status_text, todo
@@ -66,7 +66,7 @@ serving    ✔ r000124, 3 of 3 members healthy
            version 1.4.0, image ami-00000000000000124, for 3 d
 in flight  ▸ in attach: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124, by
            ada on ci-7, https://github.example/web/runs/9, began 5 min ago
-way back   interrupt its run (Ctrl-C, or cancel the job): it puts r000124 back
+way back   cancel its job, then ami-pipeline abort -e production: it puts r000124 back
 
 production
 ├── web-elb  classic       4 InService, 1 OutOfService
@@ -309,7 +309,13 @@ def test_what_aws_says_cannot_draw_a_line_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("phase", "line"),
     [
-        ("drain", "way back   interrupt its run (Ctrl-C, or cancel the job): it puts r000124 back"),
+        (
+            "drain",
+            (
+                "way back   cancel its job, then ami-pipeline abort -e production: "
+                "it puts r000124 back"
+            ),
+        ),
         ("retire", ""),
         ("withdraw", ""),
     ],
@@ -384,3 +390,9 @@ def test_a_program_gets_what_is_not_as_it_should_be() -> None:
     read = status_document(unread(), NOW)
     assert read["not_read"] == ["DescribeAutoScalingGroups: Throttling: Rate exceeded"]
     assert [each["targets"] for each in read["load_balancers"]] == [None, None]
+
+
+def test_an_account_that_nobody_knows_yet_is_not_told() -> None:
+    status = nothing()
+    unknown = replace(status, environment=replace(status.environment, account=""))
+    assert status_text(unknown, NOW).splitlines()[0] == "web production (eu-central-1)"
