@@ -66,7 +66,7 @@ class Answering:
 @click.option(
     "--allow-unhealthy",
     is_flag=True,
-    help="Go on though what serves is unhealthy, or an alarm rings: the image is the mend.",
+    help="Go on though what serves is sick, or an alarm rings.",
 )
 @dotenv_option
 @pass_context

@@ -318,8 +318,7 @@ Options:
   --yes                          Do not ask; needed where nobody can answer.
   --keep-failed                  Leave a group that failed dark, for a look.
   --allow-quarantined            Take an image that was rolled back from.
-  --allow-unhealthy              Go on though what serves is unhealthy, or an alarm rings: the image
-                                 is the mend.
+  --allow-unhealthy              Go on though what serves is sick, or an alarm rings.
   --dotenv FILE                  Also write OUTCOME, SERVING and the like here, for GitLab.
   -h, --help                     Show this message and exit.
 """,
