@@ -27,15 +27,18 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     promoting another version, or by any deployment while this one baked.
     """
     ground = Ground(app=app, environment=options.environment)
+    ground.require_balancers()
     ground.require_free()
     before = ground.document()
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
-    image = bake(app, replace(options, environment=baked_for(ground, before))).image
+    with app.interrupts.heard():
+        image = bake(app, replace(options, environment=baked_for(ground, before))).image
     if before.deployment is None and serves_already(before, image):
         unchanged = Unchanged(environment=options.environment, release=before.serving, image=image)
         return retired(ground, "rebuild") or unchanged
     require_promotable(image, allow_quarantined=False, environment=options.environment)
-    ground.account = identify(ground)
+    with app.interrupts.heard():
+        ground.account = identify(ground)
     with ground.lease("rebuild") as held:
         finish_what_was_begun(ground, held)
         began = replace(before, serving=held.read().serving) if before.deployment else before
