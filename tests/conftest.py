@@ -44,6 +44,7 @@ STORIES = (
     "tests/adapters/test_groups.py",
     "tests/adapters/test_survey.py",
     "tests/e2e/test_deploy",
+    "tests/e2e/test_resources.py",
     "tests/e2e/test_service.py",
     "tests/terraform/",
 )

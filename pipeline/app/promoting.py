@@ -11,7 +11,7 @@ from pipeline.app.application import Application
 from pipeline.app.baking import known_images
 from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
-from pipeline.app.returning import finish_what_was_begun
+from pipeline.app.returning import finish_what_was_begun, retire_overdue
 from pipeline.config import EnvironmentSettings
 from pipeline.core.choice import (
     image_of,
@@ -22,7 +22,7 @@ from pipeline.core.choice import (
     size_beside,
 )
 from pipeline.core.deployer import Deployer
-from pipeline.core.deployment import Deployment, Kind
+from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment, Kept
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Noted
@@ -42,11 +42,12 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed.
     """
     ground = Ground(app=app, environment=wanted.environment)
+    ground.require_free()
     ground.account = identify(ground)
     document = ground.document()
     image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
-        return unchanged
+        return retired(ground, "promote") or unchanged
     require_promotable(
         image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
     )
@@ -61,6 +62,15 @@ def already_serving(document: Environment, image: Image) -> Unchanged | None:
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
     return Unchanged(environment=document.environment, release=document.serving, image=image)
+
+
+def retired(ground: Ground, command: str) -> Deployment | None:
+    """Remove what was kept warm for too long; return how that ended only where it ended badly."""
+    if not ground.document().overdue(ground.pace.today()):
+        return None
+    with ground.lease(command) as held:
+        done = retire_overdue(ground, held)
+    return done if done and result_of(done) is Result.STRANDED else None
 
 
 def identify(ground: Ground) -> str:
@@ -112,12 +122,13 @@ class Promotion:
         facts, found = self._survey(world, document, deployment)
         blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
         size = self._settings.size
-        deployment = replace(deployment, minimum=minimum_after(size, blue))
+        minimum = minimum_after(size, blue)
+        deployment = replace(deployment, minimum=minimum)
         kept = new_release(
             document,
             self.image,
             size_beside(size, blue),
-            minimum=deployment.minimum,
+            minimum=minimum,
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
         )

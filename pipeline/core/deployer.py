@@ -146,8 +146,9 @@ class Deployer:
             return replace(document, deployment=self.deployment)
 
         self.world.ledger.update(entered)
-        if decided:
-            self.world.restore_minimum(self.deployment.green, self.deployment.minimum)
+        minimum = self.deployment.minimum
+        if decided and minimum is not None:
+            self.world.restore_minimum(self.deployment.green, minimum)
 
     def _await(self, phase: Phase, limit: float) -> None:
         """Return once it is so; raises FailedError where it never will be, or not in time."""
@@ -155,7 +156,7 @@ class Deployer:
         watch = Watch(phase, self.world.place, self.world.policy, self.known)
         deadline = pace.now() + limit
         while True:
-            watch.see(self.world.watch(phase, self.deployment))
+            watch.see(self.world.watch(phase))
             verdict = watch.judge(self._alarms(phase))
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
             self.report(Watched(phase=phase.name, waiting=reason, look=watch.looks[-1]))

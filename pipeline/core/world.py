@@ -8,7 +8,8 @@ its intent is in the journal before it and its result after it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipeline.core.choice import hook_facts
 from pipeline.core.deployment import Deployment, Place, Policy
@@ -40,6 +41,8 @@ class World:
     ledger: Ledger
     pace: Pace
     prepared: Plan | None = None
+    _last: Look | None = field(default=None, init=False)
+    _shows: frozenset[str] = field(default=frozenset(), init=False)
 
     def bring_about(self, phase: Phase) -> None:
         """Make a phase's fleet true, as far as calls can; what follows of itself is waited for.
@@ -55,36 +58,51 @@ class World:
         self._remove(want)
 
     def look(self, releases: Iterable[str], *, activities: Iterable[str] = ()) -> Look:
-        """Return what AWS says now of these releases' groups and of every balancer."""
-        names = [self.group(release) for release in sorted(releases)]
+        """Return what AWS says now of these releases' groups and of every balancer.
+
+        Waits where the last look is less than a second old: no API is asked more often.
+        """
+        names = sorted(self.group(release) for release in releases)
         of = [self.group(release) for release in sorted(activities)]
-        return self.groups.look(names, self.place.balancers, activities=of)
+        if self._last and (left := self._last.at + QUICK - self.pace.now()) > 0:
+            self.pace.sleep(left)
+        self._last = self.groups.look(names, self.place.balancers, activities=of)
+        self._shows = frozenset(names)
+        return self._last
 
     def _sure_look(self, releases: Iterable[str]) -> Look:
         """Return a look that shows everything: what is not seen is acted upon as not there.
 
         Raises FailedError where AWS does not answer for too long.
         """
-        wanted = tuple(releases)
+        wanted = frozenset(releases)
+        if self._last and self._is_fresh(self._last, wanted):
+            return self._last
         for _ in range(SURELY):
             look = self.look(wanted)
             if not look.unreadable:
                 return look
-            self.pace.sleep(QUICK)
         now = f"ami-pipeline status -e {self.place.environment}"
         raise FailedError("looking at the groups", "\n".join(look.unreadable), now)
 
-    def watch(self, phase: Phase, deployment: Deployment) -> Look:
-        """Return a look at what a phase waits for."""
-        releases = concerned(phase.until) | ({deployment.green, deployment.blue} - {""})
-        return self.look(releases, activities=concerned(phase.until) & phase.want.all)
+    def _is_fresh(self, look: Look, releases: frozenset[str]) -> bool:
+        """Tell whether a look is as good as a new one: nothing was changed since, and just now."""
+        shown = self._shows >= {self.group(release) for release in releases}
+        return shown and not look.unreadable and self.pace.now() - look.at < QUICK
+
+    def watch(self, phase: Phase) -> Look:
+        """Return a look at everything there is, and at what a phase waits for."""
+        until = concerned(phase.until)
+        return self.look(
+            until | set(self.ledger.read().releases), activities=until & phase.want.all
+        )
 
     def catch_up(self, release: str, least: int, look: Look) -> None:
         """Raise a group's size to `least` members; one that has them is left alone."""
         group = look.groups.get(self.group(release))
         if group is None or group.desired >= least:
             return
-        self.ledger.intend("resize", group=group.name, desired=least)
+        self._intend("resize", group=group.name, desired=least)
         maximum = least if least > group.maximum else None
         self.groups.resize(group.name, minimum=None, maximum=maximum, desired=least)
         self.ledger.done("resize", group=group.name, desired=least)
@@ -94,7 +112,7 @@ class World:
         group = self._sure_look({release}).groups.get(self.group(release))
         if group is None or group.minimum <= minimum:
             return
-        self.ledger.intend("restore minimum", group=group.name, minimum=minimum)
+        self._intend("restore minimum", group=group.name, minimum=minimum)
         self.groups.resize(group.name, minimum=minimum, maximum=None, desired=None)
         self.ledger.done("restore minimum", group=group.name, minimum=minimum)
 
@@ -109,6 +127,11 @@ class World:
             self.hooks.run(hook, facts)
             self.ledger.done("verify", command=list(hook.command))
 
+    def _intend(self, step: str, **facts: Any) -> None:
+        """Journal what is about to be changed; what was seen before counts no more."""
+        self._shows = frozenset()
+        self.ledger.intend(step, **facts)
+
     def group(self, release: str) -> str:
         """Return the name of a release's group."""
         return group_name(self.place.app, self.place.environment, release)
@@ -120,7 +143,7 @@ class World:
             return
         plan = self.prepared or self._plan(frozenset(known), creates=creates)
         self.prepared = None
-        self.ledger.intend("launch", releases=sorted(creates))
+        self._intend("launch", releases=sorted(creates))
         self.resources.apply(plan)
         self.ledger.update(lambda document: made(document, creates))
         self.ledger.done("launch", releases=sorted(creates))
@@ -130,7 +153,7 @@ class World:
             name, there = self.group(release), self._attached(release, look)
             missing = [each for each in self.place.balancers if each.identifier not in there]
             if missing:
-                self.ledger.intend("attach", group=name)
+                self._intend("attach", group=name)
                 self.groups.attach(name, missing)
                 self.ledger.done("attach", group=name)
 
@@ -142,7 +165,7 @@ class World:
             if not attached:
                 continue
             self._require_served(want, look)
-            self.ledger.intend("detach", group=name)
+            self._intend("detach", group=name)
             self.groups.detach(name, attached)
             self.ledger.done("detach", group=name)
 
@@ -176,7 +199,7 @@ class World:
         if any(not known[name].made for name in deletes):
             # Its launch was cut off: a part of it may be there that the state does not know.
             self.resources.adopt(_releases(self.ledger.read(), known))
-        self.ledger.intend("remove", releases=sorted(deletes))
+        self._intend("remove", releases=sorted(deletes))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         self.resources.apply(plan)
         self.ledger.update(lambda document: document.without(*deletes))

@@ -82,6 +82,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     alarmed: tuple[str, ...] = ()
     time: float = 1000.0
     had_blue: bool = False
+    looked: list[float] = field(default_factory=list)
     blind: int = 0  # looks that see nothing
     made: int = 0
 
@@ -163,6 +164,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
     ) -> Look:
         self._call("look")
+        self.looked.append(self.time)
         if self.blind:
             self.blind -= 1
             return Look(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))
@@ -367,6 +369,7 @@ def begin(
     policy: Policy = POLICY,
     report: Callable[[Event], None] = lambda _: None,
     keep_failed: bool = False,
+    minimum: int | None = 1,
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -377,7 +380,7 @@ def begin(
         blue=blue,
         began=TODAY,
         by=Runner(user="ann", host="here", pid=1),
-        minimum=1,
+        minimum=minimum,
         keep_failed=keep_failed,
     )
     known = green in fake.document.releases

@@ -11,7 +11,7 @@ import pytest
 from pipeline.core.deployment import Deployment, Hook, Kind, Policy, Result
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, PhaseBegan
-from pipeline.core.phases import Fleet, Phase, Recovery, promotion, rollback
+from pipeline.core.phases import Fleet, Phase, Recovery, promotion, removal, rollback
 from tests.core.deploying import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
 
 LONGEST = 400  # calls: more than any run here makes
@@ -143,6 +143,14 @@ def sweep(
         count += 1
         yield at, fake, done
     assert count > last // 2
+
+
+def test_no_api_is_asked_twice_within_a_second() -> None:
+    fake = cloud(warm=(3,))
+    fake.sick.add("web-staging-r000002")
+    promote(fake)
+    apart = [later - earlier for earlier, later in pairwise(fake.looked)]
+    assert min(apart) >= 1
 
 
 def test_going_back_makes_nothing() -> None:
@@ -320,3 +328,23 @@ def test_a_wait_ends_at_its_own_limit() -> None:
 def test_the_place_is_what_the_world_is_asked_about() -> None:
     fake = cloud()
     assert begin(fake).world.group(GREEN) == f"{PLACE.app}-{PLACE.environment}-{GREEN}"
+
+
+def test_what_was_kept_warm_for_a_time_is_overdue_after_it() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
+    document = fake.document
+    assert document.releases[BLUE].warm_until == "2026-01-01T01:00:00+00:00"
+    assert document.overdue("2026-01-01T00:59:59+00:00") == ()
+    assert document.overdue("2026-01-01T01:00:00+00:00") == (BLUE,)
+
+
+def test_what_is_overdue_is_removed_and_what_serves_left_as_it_is() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
+    fake.groups["web-staging-r000002"].minimum = 2  # raised by a person since
+    deployer = begin(fake, kind=Kind.RETIRE, blue=GREEN, green=GREEN, minimum=None)
+    done = deployer.run(removal(GREEN, [BLUE], [BLUE]))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == fake.state == {GREEN}
+    assert fake.groups["web-staging-r000002"].minimum == 2

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.status import NEXT
+from pipeline.core.environment import NEXT
 from pipeline.ui.glyphs import drawable
 from pipeline.ui.results import as_json
 from pipeline.ui.status import status_text, todo
