@@ -52,6 +52,8 @@ class CommandHooks:
                 )
             except OSError as error:
                 raise self._failed(shown, f"cannot be started: {error.strerror}", b"") from error
+        if finished.ending is Ending.INTERRUPTED:
+            raise KeyboardInterrupt  # its exit code is our doing
         if finished.ending is Ending.TIMEOUT:
             raise self._failed(shown, f"did not end within {hook.timeout:g} s", output)
         if finished.code:

@@ -43,7 +43,7 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     """
     ground = Ground(app=app, environment=wanted.environment)
     ground.require_free()
-    ground.account = identify(ground)
+    ground.identify()
     document = ground.document()
     image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
@@ -71,13 +71,6 @@ def retired(ground: Ground, command: str) -> Deployment | None:
     with ground.lease(command) as held:
         done = retire_overdue(ground, held)
     return done if done and result_of(done) is Result.STRANDED else None
-
-
-def identify(ground: Ground) -> str:
-    """Return the account the credentials belong to; raises RefusedError without credentials."""
-    from pipeline.adapters.survey import account_of
-
-    return account_of(ground.clients, ground.app.settings.region)
 
 
 def choose(ground: Ground, wanted: Wanted) -> Image:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.app.application import Application, Options
 from pipeline.app.baking import bake
 from pipeline.app.ground import Ground
-from pipeline.app.promoting import Promotion, identify, retired
+from pipeline.app.promoting import Promotion, retired
 from pipeline.app.prospect import Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun
 from pipeline.core.choice import require_promotable
@@ -33,7 +33,7 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
         unchanged = Unchanged(environment=options.environment, release=before.serving, image=image)
         return retired(ground, "rebuild") or unchanged
     require_promotable(image, allow_quarantined=False, environment=options.environment)
-    ground.account = identify(ground)
+    ground.identify()
     with ground.lease("rebuild") as held:
         finish_what_was_begun(ground, held)
         began = replace(before, serving=held.read().serving) if before.deployment else before

@@ -83,10 +83,9 @@ class Rollback:
 
     def _cold(self, ask: Ask) -> Deployment | Planned:
         from pipeline.app.baking import known_images
-        from pipeline.app.promoting import Promotion, identify
+        from pipeline.app.promoting import Promotion
 
         ground, settings = self.ground, self.ground.app.settings
-        ground.account = identify(ground)
         images = known_images(ground.app, ground.clients)
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
         wanted = Wanted(environment=ground.environment)
@@ -105,6 +104,7 @@ def roll_back(
     Raises RefusedError where there is nothing to go back to.
     """
     ground = Ground(app=app, environment=environment)
+    ground.identify()
     with ground.lease("rollback") as held:
         finish_what_was_begun(ground, held)
         document = held.read()

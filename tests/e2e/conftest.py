@@ -127,7 +127,7 @@ def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> Ran:
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """What all stories of deployments stand on; one worker tells them all."""
-    from tests.e2e.deploying import a_ground  # it stands on this file
+    from tests.e2e.deploying import a_ground  # noqa: PLC0415  it stands on this file
 
     with a_ground(tmp_path_factory.mktemp("deployments")) as built:
         yield built

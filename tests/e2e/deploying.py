@@ -8,17 +8,18 @@ beside what `status` tells.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests import local_cloud, provider
-from tests.e2e.conftest import REPOSITORY, Project, Ran, finish, new_project, wait_for
-from tests.load import Load, load
+from tests.e2e.conftest import REPOSITORY, Project, Ran, new_project, wait_for
+from tests.load import load
 from tests.local_cloud import eventually
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tests.local_cloud import Cloud
 
 SPEED = 60
+LONGEST = 280.0
+"""Seconds for one command, and less than the tests have."""
 RATE = 30.0
 """Requests a second to each load balancer of a site."""
 TAG = "ami-pipeline:verdict"
@@ -56,8 +59,8 @@ class Ground:
     folder: Path
     path: str
     made: dict[str, Any]
-    old: str = ""
-    new: str = ""
+    old: str
+    new: str
 
     def site(self, environment: str, *kinds: str, **promote: object) -> Site:
         """Return an environment of its own behind these kinds of load balancer.
@@ -129,9 +132,7 @@ def _application(ground: Ground, name: str) -> str:
     delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "60"}
     elbv2.modify_target_group_attributes(TargetGroupArn=target_group, Attributes=[delay])
     forward = {"Type": "forward", "TargetGroupArn": target_group}
-    elbv2.create_listener(
-        LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[forward]
-    )
+    elbv2.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[forward])
 
     def active() -> bool:
         described = elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
@@ -149,7 +150,6 @@ class Site:
     environment: str
     project: Project
     balancers: list[Balancer]
-
 
     def configure(self, **promote: object) -> None:
         """Write the environment's tables; what is not said of `promote` is quick."""
@@ -178,7 +178,7 @@ class Site:
     # --- running the tool -----------------------------------------------------------------------
 
     def run(self, verb: str, *arguments: str) -> Ran:
-        return finish(self.start(verb, *arguments))
+        return ended(self.start(verb, *arguments))
 
     def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
         words = (verb, "-e", self.environment, *arguments)
@@ -204,9 +204,7 @@ class Site:
     def under_load(self) -> Iterator[Site]:
         """Send requests to every load balancer meanwhile, none of which may fail."""
         with contextlib.ExitStack() as stack:
-            running = [
-                stack.enter_context(load(f"{each.url}/", RATE)) for each in self.balancers
-            ]
+            running = [stack.enter_context(load(f"{each.url}/", RATE)) for each in self.balancers]
             yield self
         for each in running:
             assert len(each.results) > 20
@@ -293,8 +291,14 @@ def alone(*releases: str, serving: str) -> World:
         document=names,
         shown=names,
         serving=serving,
-        attached=frozenset({serving}),
+        attached=frozenset({serving} - {""}),
     )
+
+
+def ended(process: subprocess.Popen[str]) -> Ran:
+    """Wait for the tool: Terraform thinks for long where it has not a machine to itself."""
+    out, err = process.communicate(timeout=LONGEST)
+    return Ran(code=process.returncode, out=out, err=err)
 
 
 def _toml(value: object) -> str:
@@ -316,18 +320,15 @@ def a_ground(folder: Path) -> Iterator[Ground]:
     with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
         project = new_project(folder / "bakery", cloud)
         shutil.copytree(REPOSITORY / "terraform", project.folder / "terraform", ignore=IGNORED)
-        bakes = [project.start("bake", "--version", version) for version in ("1.0.0", "2.0.0")]
-        stack = project.folder / "terraform/stack"
-        _terraform(stack, project.env, "init", "-input=false")
-        with provider.started(stack, project.env) as attached:
-            path = _on_path(folder / "bin", attached)
-            made = _stack(stack, attached)
-            for bake in bakes:
-                ran = finish(bake)
-                assert ran.code == 0, ran.err
-            ground = Ground(cloud=cloud, folder=folder, path=path, made=made)
-            ground.old, ground.new = _baked(cloud)
-            yield ground
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            images = beside.submit(_baked, project)
+            stack = project.folder / "terraform/stack"
+            _terraform(stack, project.env, "init", "-input=false")
+            with provider.started(stack, project.env) as attached:
+                path = _on_path(folder / "bin", attached)
+                made = _stack(stack, attached)
+                old, new = images.result()
+                yield Ground(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new)
 
 
 def _stack(folder: Path, env: dict[str, str]) -> dict[str, Any]:
@@ -362,9 +363,11 @@ def _on_path(folder: Path, env: dict[str, str]) -> str:
     return f"{folder}{os.pathsep}{env['PATH']}"
 
 
-def _baked(cloud: Cloud) -> tuple[str, str]:
-    """Return the ids of the two images, the one the tool takes for the newer last."""
-    images = cloud.aws("ec2").describe_images(Owners=["self"])["Images"]
-    order = sorted(images, key=lambda each: (each["CreationDate"], each["Name"]))
-    first, second = (str(each["ImageId"]) for each in order)
-    return first, second
+def _baked(project: Project) -> tuple[str, ...]:
+    """Bake two images, one after the other, so that one is the newer; return their ids."""
+    images = []
+    for version in ("1.0.0", "2.0.0"):
+        ran = ended(project.start("--output", "json", "bake", "--version", version))
+        assert ran.code == 0, ran.err
+        images.append(str(ran.document["ami_id"]))
+    return tuple(images)
