@@ -223,7 +223,7 @@ class Site:
         document = self.document()["content"]
         assert document["deployment"] is None, document["deployment"]
         assert document["lease"] is None, document["lease"]
-        assert (shown["in_flight"], shown["lease"], shown["now"]) == (None, None, None)
+        assert (shown["in_flight"], shown["lease"]) == (None, None)
         assert shown["unknown_groups"] == []
         attached = {name for name in groups if self._attached(name)}
         return World(
