@@ -18,11 +18,11 @@ from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.fleet import Release, group_name
 from pipeline.core.guard import Plan
 from pipeline.core.health import Expected, serving
-from pipeline.core.phases import Booted, Fleet, Phase
+from pipeline.core.phases import Booted, Fleet, Phase, Recovery
 from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
 from pipeline.core.seen import Look
 from pipeline.core.verdict import Healthy
-from pipeline.core.waiting import QUICK, concerned
+from pipeline.core.waiting import QUICK, concerned, standing
 
 SURELY = 30
 """Looks, each after a second, before an action is given up that needs to see everything."""
@@ -54,7 +54,7 @@ class World:
             self._launch(want)
         look = self._sure_look(want.all | frozenset(self.ledger.read().releases))
         self._attach(want, look)
-        self._detach(want, look)
+        self._detach(phase, look)
         self._remove(want)
 
     def look(self, releases: Iterable[str], *, activities: Iterable[str] = ()) -> Look:
@@ -157,14 +157,14 @@ class World:
                 self.groups.attach(name, missing)
                 self.ledger.done("attach", group=name)
 
-    def _detach(self, want: Fleet, look: Look) -> None:
+    def _detach(self, phase: Phase, look: Look) -> None:
         """Detach what is to be dark, provided that somebody is left who serves."""
-        for release in sorted(frozenset(self.ledger.read().releases) - want.serving):
+        for release in sorted(frozenset(self.ledger.read().releases) - phase.want.serving):
             name, there = self.group(release), self._attached(release, look)
             attached = [each for each in self.place.balancers if each.identifier in there]
             if not attached:
                 continue
-            self._require_served(want, look)
+            self._require_served(phase, look)
             self._intend("detach", group=name)
             self.groups.detach(name, attached)
             self.ledger.done("detach", group=name)
@@ -173,13 +173,18 @@ class World:
         seen = look.groups.get(self.group(release))
         return seen.attached if seen else frozenset()
 
-    def _require_served(self, want: Fleet, look: Look) -> None:
-        """Refuse to detach a group unless those that stay are whole and healthy at this moment."""
-        if not want.serving and self.ledger.read().serving:
+    def _require_served(self, phase: Phase, look: Look) -> None:
+        """Refuse to detach a group unless those that stay can serve at this moment.
+
+        Green must be whole; on the way back it is enough that blue stands.
+        """
+        if not phase.want.serving and self.ledger.read().serving:
             raise self._refused("nothing would serve any more")
-        for release in sorted(want.serving):
+        back = phase.on_fault is Recovery.HOLD
+        for release in sorted(phase.want.serving):
             expected = Expected(group=self.group(release), balancers=self.place.balancers)
-            verdict = serving(expected, (look,), in_a_row=1)
+            whole = serving(expected, (look,), in_a_row=1)
+            verdict = standing(expected, look) if back else whole
             if not isinstance(verdict, Healthy):
                 raise self._refused(
                     f"{expected.group} is to serve alone and is not well: {verdict.reason}"
