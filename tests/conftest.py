@@ -45,7 +45,6 @@ STORIES = (
     "tests/adapters/test_survey.py",
     "tests/e2e/test_deploy",
     "tests/e2e/test_resources.py",
-    "tests/e2e/test_service.py",
     "tests/terraform/",
 )
 """Files and folders whose tests stand on what took a while to build: one worker each."""

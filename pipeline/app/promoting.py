@@ -53,6 +53,8 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     )
     with ground.lease("promote") as held:
         finish_what_was_begun(ground, held, plan_only=wanted.plan_only)
+        if unchanged := already_serving(held.read(), image):  # it was what had been begun
+            return unchanged
         return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)
 
 

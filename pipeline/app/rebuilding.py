@@ -8,7 +8,7 @@ from datetime import timedelta
 from pipeline.app.application import Application, Options
 from pipeline.app.baking import bake, records
 from pipeline.app.ground import Ground
-from pipeline.app.promoting import Promotion, retired
+from pipeline.app.promoting import Promotion, already_serving, retired
 from pipeline.app.prospect import Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun
 from pipeline.core.choice import require_promotable
@@ -38,6 +38,8 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     ground.identify()
     with ground.lease("rebuild") as held:
         finish_what_was_begun(ground, held)
+        if unchanged := already_serving(held.read(), image):  # it was what had been begun
+            return unchanged
         began = replace(before, serving=held.read().serving) if before.deployment else before
         history = ground.deployments.history(options.environment, REMEMBERED)
         require_welcome(began, held.read(), image, history)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SPEED = 60
 LONGEST = 280.0
 """Seconds for one command, and less than the tests have."""
-RATE = 30.0
+RATE = 20.0
 """Requests a second to each load balancer of a site."""
 TAG = "ami-pipeline:verdict"
 IGNORED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json")
@@ -89,6 +89,7 @@ class Balancer:
     kind: str
     name: str
     url: str
+    arn: str = ""
 
     @staticmethod
     def make(ground: Ground, environment: str, kind: str) -> Balancer:
@@ -100,11 +101,10 @@ class Balancer:
                 name=ground.made["load_balancer_name"],
                 url=ground.made["url"],
             )
-        make = {"classic": _classic, "application": _application}[kind]
-        return Balancer(kind=kind, name=name, url=f"http://{make(ground, name)}")
+        return {"classic": _classic, "application": _application}[kind](ground, name)
 
 
-def _classic(ground: Ground, name: str) -> str:
+def _classic(ground: Ground, name: str) -> Balancer:
     elb = ground.cloud.aws("elb")
     listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
     made = elb.create_load_balancer(
@@ -117,10 +117,10 @@ def _classic(ground: Ground, name: str) -> str:
     )
     draining = {"ConnectionDraining": {"Enabled": True, "Timeout": 60}}
     elb.modify_load_balancer_attributes(LoadBalancerName=name, LoadBalancerAttributes=draining)
-    return str(made["DNSName"])
+    return Balancer(kind="classic", name=name, url=f"http://{made['DNSName']}")
 
 
-def _application(ground: Ground, name: str) -> str:
+def _application(ground: Ground, name: str) -> Balancer:
     elbv2 = ground.cloud.aws("elbv2")
     subnets = ground.made["public_subnet_ids"]
     made = elbv2.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
@@ -139,7 +139,8 @@ def _application(ground: Ground, name: str) -> str:
         return bool(described[0]["State"]["Code"] == "active")
 
     eventually(active)
-    return str(made["DNSName"])
+    url = f"http://{made['DNSName']}"
+    return Balancer(kind="application", name=name, url=url, arn=target_group)
 
 
 @dataclass(kw_only=True)
@@ -323,7 +324,7 @@ def a_ground(folder: Path) -> Iterator[Ground]:
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
             images = beside.submit(_baked, project)
             stack = project.folder / "terraform/stack"
-            _terraform(stack, project.env, "init", "-input=false")
+            terraform(stack, project.env, "init", "-input=false")
             with provider.started(stack, project.env) as attached:
                 path = _on_path(folder / "bin", attached)
                 made = _stack(stack, attached)
@@ -333,12 +334,13 @@ def a_ground(folder: Path) -> Iterator[Ground]:
 
 def _stack(folder: Path, env: dict[str, str]) -> dict[str, Any]:
     how = ["-var=name=web-stack", "-var=load_balancer=classic", "-var=nat=none"]
-    _terraform(folder, env, "apply", "-auto-approve", "-input=false", *how)
-    output = json.loads(_terraform(folder, env, "output", "-json"))
+    terraform(folder, env, "apply", "-auto-approve", "-input=false", *how)
+    output = json.loads(terraform(folder, env, "output", "-json"))
     return {name: each["value"] for name, each in output.items()}
 
 
-def _terraform(folder: Path, env: dict[str, str], *arguments: str) -> str:
+def terraform(folder: Path, env: dict[str, str], *arguments: str) -> str:
+    """Run Terraform in a folder; return what it said."""
     done = subprocess.run(
         ["terraform", *arguments],  # noqa: S607  as a user's shell finds it
         cwd=folder,

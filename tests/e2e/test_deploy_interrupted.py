@@ -144,3 +144,18 @@ def test_what_ended_in_its_retirement_is_finished(site: Site, number: signal.Sig
     assert ran.code == 0, ran.err
     assert ran.document["outcome"] == "promoted"
     assert site.world() == alone(green, serving=green)
+
+
+def test_a_second_run_of_a_promotion_that_was_killed_in_its_retirement_ends_it(site: Site) -> None:
+    image = other(site)
+    site.configure(keep_previous="none")
+    with site.under_load():
+        said = "terraform: deleting aws_autoscaling_group"
+        running = site.begin("promote", said, "--yes", "--image", image)
+        running.kill()
+        ended(running)
+        green = serving(site)
+        ran = site.promote("--image", image)
+    assert ran.code == 0, ran.err
+    assert (ran.document["outcome"], ran.document["release"]) == ("unchanged", green)
+    assert site.world() == alone(green, serving=green)
