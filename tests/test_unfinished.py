@@ -42,6 +42,9 @@ class Standing:
     def require_free(self) -> None:
         """Nobody holds the lease."""
 
+    def identify(self) -> None:
+        """It is the document's own account."""
+
 
 def finished(monkeypatch: pytest.MonkeyPatch, ground: Standing, result: Result) -> Deployment:
     done = replace(ground.dead, outcome=Outcome(result=result))

@@ -62,7 +62,7 @@ class CommandHooks:
                 raise self._failed(shown, f"cannot be started: {error.strerror}", b"") from error
             write(self.masker.mask(bytes(unsettled)))
         if finished.ending is Ending.INTERRUPTED:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt  # its exit code is our doing
         if finished.ending is Ending.TIMEOUT:
             raise self._failed(shown, f"did not end within {hook.timeout:g} s", output)
         if finished.code:

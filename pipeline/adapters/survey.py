@@ -143,12 +143,6 @@ class Survey:
         return ask
 
 
-def account_of(clients: Clients, region: str) -> str:
-    """Return the account we are in; raises RefusedError where the credentials are none."""
-    with speaking_plainly(NAMES["identity"], region):
-        return reading.read_identity(clients.sts(region)).account
-
-
 def _own_subnets(proposal: Proposal, groups: Sequence[GroupFacts] | None) -> tuple[str, ...]:
     return next((each.subnets for each in groups or () if each.name == proposal.blue), ())
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline.adapters.aws import Clients
+from pipeline.adapters.aws import Clients, account_of
 from pipeline.adapters.deployments import Deployments
 from pipeline.adapters.environments import Environments
 from pipeline.adapters.lease import Held, Leases
@@ -67,6 +67,13 @@ class Ground:
     def deployments(self) -> Deployments:
         """What was deployed before."""
         return Deployments(self.store)
+
+    def identify(self) -> None:
+        """Ask AWS whose account it is: the document of another one is refused from here on.
+
+        Raises RefusedError without credentials.
+        """
+        self.account = account_of(self.clients, self.app.settings.region)
 
     def document(self) -> Environment:
         """Return the environment's document as it stands."""

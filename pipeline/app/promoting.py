@@ -49,7 +49,7 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
         app.settings.environment(wanted.origin)
     with app.interrupts.heard():
         ground.require_free()
-        ground.account = identify(ground)
+        ground.identify()
         document = ground.document()
         image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
@@ -59,6 +59,8 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     )
     with ground.lease("promote") as held:
         finish_what_was_begun(ground, held, plan_only=wanted.plan_only)
+        if unchanged := already_serving(held.read(), image):  # it was what had been begun
+            return unchanged
         return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)
 
 
@@ -77,13 +79,6 @@ def retired(ground: Ground, command: str) -> Deployment | None:
     with ground.lease(command) as held:
         done = retire_overdue(ground, held)
     return done if done and result_of(done) is Result.STRANDED else None
-
-
-def identify(ground: Ground) -> str:
-    """Return the account the credentials belong to; raises RefusedError without credentials."""
-    from pipeline.adapters.survey import account_of
-
-    return account_of(ground.clients, ground.app.settings.region)
 
 
 def choose(ground: Ground, wanted: Wanted) -> Image:

@@ -84,11 +84,10 @@ class Rollback:
 
     def _cold(self, ask: Ask) -> Deployment | Planned:
         from pipeline.app.baking import known_images
-        from pipeline.app.promoting import Promotion, identify
+        from pipeline.app.promoting import Promotion
 
         ground, settings = self.ground, self.ground.app.settings
         with ground.app.interrupts.heard():
-            ground.account = identify(ground)
             images = known_images(ground.app, ground.clients)
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
         wanted = Wanted(environment=ground.environment)
@@ -113,8 +112,9 @@ def roll_back(
     with app.interrupts.heard():
         ground.require_free()
         before = ground.document()
-    if before.deployment is None:
-        target_of(before, to, now)  # refused before the lease is written
+        if before.deployment is None:
+            target_of(before, to, now)  # refused before anything is asked of AWS
+        ground.identify()
     with ground.lease("rollback") as held:
         done = finish_what_was_begun(ground, held, plan_only=plan_only)
         if done and not to and _went_back(done):

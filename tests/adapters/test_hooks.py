@@ -75,6 +75,11 @@ def test_a_signal_to_us_ends_a_hook_and_says_nothing_of_the_service(hooks: Comma
         assert hooks.interrupts.answer() == 1
 
 
+def test_a_hook_that_does_not_end_fails(hooks: CommandHooks) -> None:
+    with pytest.raises(FailedError, match=r"did not end within 0\.1 s"):
+        hooks.run(python("import time; time.sleep(30)", timeout=0.1), {})
+
+
 def test_a_hook_that_cannot_be_started_is_a_failure(hooks: CommandHooks) -> None:
     with pytest.raises(FailedError, match="cannot be started: No such file or directory"):
         hooks.run(Hook(command=("./absent",), timeout=1.0), {})
