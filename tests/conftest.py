@@ -43,6 +43,7 @@ def _own_signals() -> Iterator[None]:
 STORIES = (
     "tests/adapters/test_groups.py",
     "tests/adapters/test_survey.py",
+    "tests/e2e/test_resources.py",
     "tests/e2e/test_service.py",
     "tests/terraform/",
 )

@@ -17,7 +17,7 @@ from pipeline.adapters.sealed import DamagedError, NewerError, unseal
 from pipeline.adapters.store import Store
 from pipeline.core.deployment import Deployment
 from pipeline.core.errors import RefusedError
-from pipeline.core.history import Entry
+from pipeline.core.journal import Entry
 
 _FOLDER = "deployments/"
 _ENTRY = re.compile(r"\d{6,}\.json")

@@ -72,9 +72,7 @@ class Leases:
         for _ in range(_ATTEMPTS):
             found = self.environments.load(environment)
             before = _shown(found.environment.lease)
-            ended = self._ended(before) if before else ""
-            if before and not ended:
-                raise tenancy.held(environment, before, self.clock.now())
+            ended = self._require_ended(environment, before)
             held = Held(self, found, command)
             try:
                 held.begin()
@@ -86,6 +84,20 @@ class Leases:
         where = f"the lease on {environment.environment}"
         look = f"ami-pipeline status -e {environment.environment}"
         raise LeaseHeldError(where, "several runs take it and let it go at this moment", look)
+
+    def require_free(self, environment: Environment) -> None:
+        """Raise LeaseHeldError where another run holds the lease now; one read, nothing written."""
+        found = self.environments.load(environment)
+        self._require_ended(environment, _shown(found.environment.lease))
+
+    def _require_ended(self, environment: Environment, lease: Lease | None) -> str:
+        """Return why a lease there was ended, empty where there was none."""
+        if lease is None:
+            return ""
+        ended = self._ended(lease)
+        if not ended:
+            raise tenancy.held(environment, lease, self.clock.now())
+        return ended
 
     def _ended(self, lease: Lease) -> str:
         """Return why a lease binds nobody any more, or nothing.

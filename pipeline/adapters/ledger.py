@@ -19,7 +19,7 @@ from pipeline.adapters.store import StaleError, Store
 from pipeline.core.deployment import Deployment
 from pipeline.core.environment import Environment
 from pipeline.core.errors import RefusedError
-from pipeline.core.history import Entry
+from pipeline.core.journal import Entry
 
 _ATTEMPTS = 20
 

@@ -65,26 +65,34 @@ class Ground:
 
     def document(self) -> Environment:
         """Return the environment's document as it stands."""
-        settings = self.app.settings
-        known = self.account or settings.environment(self.environment).account or ""
-        return self.documents.read(settings.app, self.environment, known, settings.region)
+        return self.documents.load(self._whose).environment
+
+    def require_free(self) -> None:
+        """Raise LeaseHeldError where another run holds the lease; nothing is asked of AWS."""
+        self._leases.require_free(self._whose)
 
     def lease(self, command: str) -> Held:
         """Take the lease; raises LeaseHeldError where another run holds it."""
+        return self._leases.take(self._whose, f"ami-pipeline {command} -e {self.environment}")
+
+    @property
+    def _whose(self) -> Environment:
+        """The document of nothing yet, by which the store finds the one that is there."""
         settings = self.app.settings
-        known = self.account or settings.environment(self.environment).account or ""
-        wanted = Environment(
+        return Environment(
             app=settings.app,
             environment=self.environment,
-            account=known,
+            account=self.account or settings.environment(self.environment).account or "",
             region=settings.region,
         )
-        leases = Leases(
+
+    @property
+    def _leases(self) -> Leases:
+        return Leases(
             environments=self.documents,
             owner=runner(self.app.environ),
             report=self.app.report,
         )
-        return leases.take(wanted, f"ami-pipeline {command} -e {self.environment}")
 
     @cached_property
     def balancers(self) -> tuple[Balancer, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pipeline.adapters.deployments import new_deployment_id
@@ -11,7 +10,8 @@ from pipeline.adapters.runner import runner
 from pipeline.app.application import Application
 from pipeline.app.baking import known_images
 from pipeline.app.ground import Ground
-from pipeline.app.returning import finish_what_was_begun
+from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
+from pipeline.app.returning import finish_what_was_begun, retire_overdue
 from pipeline.config import EnvironmentSettings
 from pipeline.core.choice import (
     image_of,
@@ -22,7 +22,7 @@ from pipeline.core.choice import (
     size_beside,
 )
 from pipeline.core.deployer import Deployer
-from pipeline.core.deployment import Deployment, Kind, Policy
+from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment, Kept
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Noted
@@ -35,40 +35,6 @@ from pipeline.core.preflight import findings, least_lifetime, refusal
 from pipeline.core.world import World
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What the command line asked of a promotion."""
-
-    environment: str
-    image: str = ""
-    origin: str = ""
-    allow_quarantined: bool = False
-    keep_failed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unchanged:
-    """The image serves already; nothing was touched."""
-
-    environment: str
-    release: str
-    image: Image
-
-
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A promotion about to begin: what a person is shown before it does."""
-
-    deployment: Deployment
-    phases: tuple[Phase, ...]
-    policy: Policy
-    findings: tuple[Finding, ...] = ()
-    plan: Plan | None = None
-
-
-Ask = Callable[[Planned], bool]
-
-
 def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchanged | Planned:
     """Put an image into service; return how it ended.
 
@@ -76,11 +42,12 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed.
     """
     ground = Ground(app=app, environment=wanted.environment)
+    ground.require_free()
     ground.account = identify(ground)
     document = ground.document()
     image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
-        return unchanged
+        return retired(ground, "promote") or unchanged
     require_promotable(
         image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
     )
@@ -95,6 +62,15 @@ def already_serving(document: Environment, image: Image) -> Unchanged | None:
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
     return Unchanged(environment=document.environment, release=document.serving, image=image)
+
+
+def retired(ground: Ground, command: str) -> Deployment | None:
+    """Remove what was kept warm for too long; return how that ended only where it ended badly."""
+    if not ground.document().overdue(ground.pace.today()):
+        return None
+    with ground.lease(command) as held:
+        done = retire_overdue(ground, held)
+    return done if done and result_of(done) is Result.STRANDED else None
 
 
 def identify(ground: Ground) -> str:
@@ -146,12 +122,13 @@ class Promotion:
         facts, found = self._survey(world, document, deployment)
         blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
         size = self._settings.size
-        deployment = replace(deployment, minimum=minimum_after(size, blue))
+        minimum = minimum_after(size, blue)
+        deployment = replace(deployment, minimum=minimum)
         kept = new_release(
             document,
             self.image,
             size_beside(size, blue),
-            minimum=deployment.minimum,
+            minimum=minimum,
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
         )

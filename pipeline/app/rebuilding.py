@@ -7,7 +7,8 @@ from dataclasses import replace
 from pipeline.app.application import Application, Options
 from pipeline.app.baking import bake
 from pipeline.app.ground import Ground
-from pipeline.app.promoting import Promotion, Unchanged, Wanted, identify
+from pipeline.app.promoting import Promotion, identify, retired
+from pipeline.app.prospect import Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun
 from pipeline.core.choice import require_promotable
 from pipeline.core.deployment import Deployment, Kind
@@ -24,11 +25,13 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     promoting another version, or by any deployment while this one baked.
     """
     ground = Ground(app=app, environment=options.environment)
+    ground.require_free()
     before = ground.document()
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
     image = bake(app, options).image
     if before.deployment is None and serves_already(before, image):
-        return Unchanged(environment=options.environment, release=before.serving, image=image)
+        unchanged = Unchanged(environment=options.environment, release=before.serving, image=image)
+        return retired(ground, "rebuild") or unchanged
     require_promotable(image, allow_quarantined=False, environment=options.environment)
     ground.account = identify(ground)
     with ground.lease("rebuild") as held:

@@ -5,6 +5,7 @@ All three run the same phases as a promotion that fails; they differ in where th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.adapters.deployments import new_deployment_id
@@ -17,7 +18,7 @@ from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment
 from pipeline.core.errors import RefusedError, StrandedError
 from pipeline.core.events import Noted
-from pipeline.core.phases import Fleet, Gone, Phase, Recovery, promotion, rollback
+from pipeline.core.phases import Fleet, Phase, promotion, removal, rollback
 from pipeline.core.world import World
 
 
@@ -41,7 +42,8 @@ def abort(app: Application, environment: str) -> Deployment:
         if document.deployment:
             _require_before_retirement(document)
             return finish(ground, held)
-        return _remove_failed(ground, held)
+        failed = _failed(document)
+        return _remove(ground, held, Kind.ABORT, green=failed[0], gone=failed)
 
 
 def finish_what_was_begun(ground: Ground, held: Held) -> None:
@@ -77,8 +79,10 @@ def finish(ground: Ground, held: Held) -> Deployment:
 def _rest(world: World, document: Environment, dead: Deployment) -> tuple[list[Phase], Result]:
     """Return the phases left: on where green was decided for, else back."""
     fleet = fleet_of(world, document)
-    if dead.kind is Kind.ABORT:
-        return _removal(document), Result.ROLLED_BACK
+    if dead.kind in {Kind.ABORT, Kind.RETIRE}:
+        overdue = document.overdue(world.pace.today())
+        gone = _failed(document) if dead.kind is Kind.ABORT else overdue
+        return _removal(document, gone), _success(dead.kind)
     if dead.warm:
         return rollback(dead.green, dead.blue, fleet), Result.PROMOTED
     if document.serving == dead.green:
@@ -101,22 +105,31 @@ def fleet_of(world: World, document: Environment) -> Fleet:
     return Fleet(serving=serving, dark=frozenset(document.releases) - serving)
 
 
-def _removal(document: Environment) -> list[Phase]:
-    """Return the one phase that removes what failed deployments left dark."""
-    failed = frozenset(_failed(document))
-    serving = frozenset({document.serving} - {""})
-    want = Fleet(serving=serving, dark=frozenset(document.releases) - serving - failed)
-    return [Phase("remove", want, Gone(failed), Recovery.HOLD)]
+def retire_overdue(ground: Ground, held: Held) -> Deployment | None:
+    """Remove what was kept warm for a time that is over; None where there is no such group."""
+    document = held.read()
+    overdue = document.overdue(ground.pace.today())
+    if not overdue:
+        return None
+    return _remove(ground, held, Kind.RETIRE, green=document.serving, gone=overdue)
 
 
-def _remove_failed(ground: Ground, held: Held) -> Deployment:
+def _removal(document: Environment, gone: Sequence[str]) -> list[Phase]:
+    dark = (name for name in document.releases if name != document.serving)
+    return removal(document.serving, dark, gone)
+
+
+def _remove(
+    ground: Ground, held: Held, kind: Kind, *, green: str, gone: Sequence[str]
+) -> Deployment:
+    """Remove groups that serve nothing, as a deployment of its own."""
     document = held.read()
     today = ground.pace.today()
     deployment = Deployment(
         id=new_deployment_id(today),
-        kind=Kind.ABORT,
+        kind=kind,
         environment=ground.environment,
-        green=_failed(document)[0],
+        green=green,
         blue=document.serving,
         began=today,
         by=runner(ground.app.environ),
@@ -126,7 +139,11 @@ def _remove_failed(ground: Ground, held: Held) -> Deployment:
     ledger.record(deployment)
     world = ground.world(ledger)
     deployer = Deployer(world=world, deployment=deployment, report=ground.app.report)
-    return deployer.run(_removal(document), Result.ROLLED_BACK)
+    return deployer.run(_removal(document, gone), _success(kind))
+
+
+def _success(kind: Kind) -> Result:
+    return Result.ROLLED_BACK if kind is Kind.ABORT else Result.PROMOTED
 
 
 def _failed(document: Environment) -> list[str]:

@@ -1,4 +1,7 @@
-"""Rollback: to a group that is still warm, in seconds, or by a new release of its image."""
+"""Rollback: to a group that is still warm, in seconds, or by a new release of its image.
+
+Its imports are few: somebody waits for the first call to AWS.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,8 @@ from pipeline.adapters.deployments import new_deployment_id
 from pipeline.adapters.lease import Held
 from pipeline.adapters.runner import runner
 from pipeline.app.application import Application
-from pipeline.app.baking import known_images, quarantine
 from pipeline.app.ground import Ground
-from pipeline.app.promoting import Ask, Planned, Promotion, Unchanged, Wanted, identify
+from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun, fleet_of
 from pipeline.core.choice import Target, image_of, target_of
 from pipeline.core.deployer import Deployer
@@ -42,6 +44,8 @@ class Rollback:
 
     def _quarantine(self, bad: Release) -> None:
         """Mark the image; the service is back already, so what fails here is only said."""
+        from pipeline.app.baking import quarantine
+
         self.held.update(lambda current: current.with_quarantined(bad.ami_id))
         reason = f"{bad.name} was rolled back from in {self.ground.environment}"
         try:
@@ -78,6 +82,9 @@ class Rollback:
         return Deployer(world=world, deployment=deployment, report=ground.app.report).run(phases)
 
     def _cold(self, ask: Ask) -> Deployment | Planned:
+        from pipeline.app.baking import known_images
+        from pipeline.app.promoting import Promotion, identify
+
         ground, settings = self.ground, self.ground.app.settings
         ground.account = identify(ground)
         images = known_images(ground.app, ground.clients)

@@ -14,7 +14,7 @@ from pipeline.cli.context import Checked, Context, pass_context
 
 if TYPE_CHECKING:
     from pipeline.app import Application
-    from pipeline.app.promoting import Planned, Unchanged
+    from pipeline.app.prospect import Planned, Unchanged
     from pipeline.core.deployment import Deployment
     from pipeline.ui.plan import Prospect
 
@@ -62,8 +62,8 @@ def promote(
     Without --image and --from it is the newest good image. Whatever goes wrong before the old
     group is retired, the old one serves, and what was made is removed again.
     """
-    from pipeline.app.promoting import Wanted
     from pipeline.app.promoting import promote as run
+    from pipeline.app.prospect import Wanted
 
     if image and origin:
         raise click.UsageError("--image and --from exclude each other.")
@@ -209,7 +209,7 @@ def answer(
     nothing: str = "nothing to do",
 ) -> int:
     """Print the result; return the exit code."""
-    from pipeline.app.promoting import Planned, Unchanged
+    from pipeline.app.prospect import Planned, Unchanged
     from pipeline.ui import outcome, plan
     from pipeline.ui.results import as_json
 

@@ -128,7 +128,7 @@ class Deployer:
 
     def _to_the_end(self, phase: Phase, limit: float) -> None:
         self._enter(phase)
-        self.world.bring_about(phase.want)
+        self.world.bring_about(phase)
         if isinstance(phase.until, Verified):
             self.world.verify(self.deployment)
         else:
@@ -146,8 +146,9 @@ class Deployer:
             return replace(document, deployment=self.deployment)
 
         self.world.ledger.update(entered)
-        if decided:
-            self.world.restore_minimum(self.deployment.green, self.deployment.minimum)
+        minimum = self.deployment.minimum
+        if decided and minimum is not None:
+            self.world.restore_minimum(self.deployment.green, minimum)
 
     def _await(self, phase: Phase, limit: float) -> None:
         """Return once it is so; raises FailedError where it never will be, or not in time."""

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     REBUILD = "rebuild"
+    RETIRE = "retire"
     RECOVER = "recover"
     ABORT = "abort"
 
@@ -106,8 +107,8 @@ class Deployment:
     `green` is the release that is to serve (for a rollback too: the one gone back to), `blue` the
     one that served when it began, empty where none did. `began` and `ended` are UTC, ISO 8601;
     `ended` and `outcome` are empty while it runs. `minimum` is what green's group gets back at
-    the end. `keep_failed` leaves a failed green dark for a look. `warm` marks a rollback to a
-    group that was still there.
+    the end, None to leave it alone. `keep_failed` leaves a failed green dark for a look. `warm`
+    marks a rollback to a group that was still there.
     """
 
     id: str
@@ -119,7 +120,7 @@ class Deployment:
     by: Runner
     image: str = ""
     version: str = ""
-    minimum: int = 0
+    minimum: int | None = None
     phase: str = ""
     keep_failed: bool = False
     warm: bool = False

@@ -88,7 +88,10 @@ def _tell(name: str, looks: Sequence[Look]) -> _Told:
     first = recent[0].groups[name]
     before = recent[0].activities.get(name, ())
     newest = {a.id: a for look in recent for a in look.activities.get(name, ())}
-    past = {activity.id for activity in before if _is_past(first, activity)}
+    # Only AWS's own clock is compared with itself.
+    began = {activity.id: launches.moment(activity) for activity in newest.values()}
+    past = {id_ for id_, when in began.items() if when < max(began.values()) - RECENT}
+    past |= {activity.id for activity in before if _is_past(first, activity)}
     gone = {launches.instance_of(a) for a in before if a.id in past and launches.is_departure(a)}
     going = {m.id for m in first.members if is_leaving(m)} if in_service(first) else set()
     return _Told(

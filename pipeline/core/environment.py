@@ -14,6 +14,8 @@ from pipeline.core.deployment import Deployment, Result, Runner
 from pipeline.core.fleet import Release
 from pipeline.core.model import NO_ITEMS
 
+NEXT = "next"
+"""`Kept.warm_until` of a release that is kept until the next promotion."""
 REMEMBERED = 50
 """Releases that served once, kept in the document for a rollback; the history knows them all."""
 
@@ -110,7 +112,7 @@ class Environment:
         blue = self.releases.get(deployment.blue)
         if blue is None:
             return document
-        until = "next" if keep is None else _later(today, keep)
+        until = NEXT if keep is None else _later(today, keep)
         past = Past(
             release=blue.release.name,
             ami_id=blue.release.ami_id,
@@ -139,6 +141,13 @@ class Environment:
         if green and deployment.green != self.serving:
             return replace(self.with_release(replace(green, failed=True)), deployment=None)
         return replace(self, deployment=None)
+
+    def overdue(self, today: str) -> tuple[str, ...]:
+        """Return the releases that were kept warm for a time that is over."""
+        now = datetime.fromisoformat(today)
+        limits = {name: self.releases[name].warm_until for name in self.warm}
+        timed = {name: until for name, until in limits.items() if until not in {"", NEXT}}
+        return tuple(name for name in timed if datetime.fromisoformat(timed[name]) <= now)
 
     def with_release(self, kept: Kept) -> Environment:
         """Return the document with a release that has a group."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pipeline.core.seen import Activity
 
@@ -84,6 +85,15 @@ def fault_of(activity: Activity) -> Fault | None:
 def words(activity: Activity) -> str:
     """Return what AWS says of how it ended; `description` repeats it after "Status Reason"."""
     return activity.message or activity.description.partition(_REASON)[2]
+
+
+def moment(activity: Activity) -> float:
+    """Return when it began, in seconds of AWS's clock; 0 where that cannot be read."""
+    try:
+        read = datetime.fromisoformat(activity.began)
+    except ValueError:
+        return 0.0
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
 def instance_of(activity: Activity) -> str:

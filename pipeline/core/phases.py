@@ -130,6 +130,13 @@ def promotion(
     return [phase for phase in table if blue or phase.name not in {"drain", "bake-in"}]
 
 
+def removal(serving: str, others: Iterable[str], gone: Iterable[str]) -> list[Phase]:
+    """Return the one phase that removes groups that serve nothing, beside the one that does."""
+    unwanted = frozenset(gone)
+    want = Fleet(serving=frozenset({serving} - {""}), dark=frozenset(others) - unwanted)
+    return [Phase("retire", want, Gone(unwanted), _HOLD)]
+
+
 def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
 

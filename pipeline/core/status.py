@@ -12,13 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from pipeline.core.deployment import Deployment, Kind, Result
-from pipeline.core.environment import Environment, Past
+from pipeline.core.environment import NEXT, Environment, Past
 from pipeline.core.model import NO_ITEMS
 from pipeline.core.report import seconds_between, took
 from pipeline.core.seen import Balancer, Look
-
-NEXT = "next"
-"""`Kept.warm_until` of a release that is kept until the next promotion."""
 
 
 class Way(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from pipeline.core.deployment import Place, Policy
@@ -21,8 +22,8 @@ from pipeline.core.verdict import Doomed, Healthy, Verdict, Waiting
 SLOW, QUICK, CALM = 4.0, 1.0, 5.0
 """Seconds between two looks: before anything can be seen, while it may be so any moment, and
 while nothing is expected to happen. One second is as often as any API is asked."""
-REMEMBERED = 120
-"""Looks that are kept for judging: two minutes of quick ones, whatever the length of a wait."""
+REMEMBERED = 3600
+"""Looks that are kept for judging: an hour of quick ones, for what churns is judged by an hour."""
 
 
 class Watch:
@@ -45,7 +46,7 @@ class Watch:
         """Take a look in."""
         if not self.looks:
             self._well_since = look.at
-        self.looks.append(look)
+        self.looks.append(sharing(look, self.looks[-1]) if self.looks else look)
         if isinstance(self.phase.until, (Serving, Steady)):
             self._examine(self._expected(self.phase.until.release), look)
 
@@ -124,6 +125,16 @@ class Watch:
     def _expected(self, release: str, least: int = 0) -> Expected:
         balancers = self._place.balancers
         return Expected(group=self.group(release), balancers=balancers, least=least)
+
+
+def sharing(look: Look, last: Look) -> Look:
+    """Return a look that holds the last one's values where nothing changed: an hour fits in."""
+    return replace(
+        look,
+        groups=last.groups if look.groups == last.groups else look.groups,
+        targets=last.targets if look.targets == last.targets else look.targets,
+        activities=last.activities if look.activities == last.activities else look.activities,
+    )
 
 
 def well(balancers: Sequence[Balancer], look: Look) -> set[str]:

@@ -13,15 +13,18 @@ from dataclasses import dataclass, replace
 from pipeline.core.choice import hook_facts
 from pipeline.core.deployment import Deployment, Place, Policy
 from pipeline.core.environment import Environment
-from pipeline.core.errors import RefusedError
+from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.fleet import Release, group_name
 from pipeline.core.guard import Plan
 from pipeline.core.health import Expected, serving
-from pipeline.core.phases import Fleet, Phase
+from pipeline.core.phases import Booted, Fleet, Phase
 from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
 from pipeline.core.seen import Look
 from pipeline.core.verdict import Healthy
-from pipeline.core.waiting import concerned
+from pipeline.core.waiting import QUICK, concerned
+
+SURELY = 30
+"""Looks, each after a second, before an action is given up that needs to see everything."""
 
 
 @dataclass(kw_only=True)
@@ -38,10 +41,15 @@ class World:
     pace: Pace
     prepared: Plan | None = None
 
-    def bring_about(self, want: Fleet) -> None:
-        """Make a fleet true, as far as calls can; what follows of itself is waited for."""
-        self._launch(want)
-        look = self.look(want.all | frozenset(self.ledger.read().releases))
+    def bring_about(self, phase: Phase) -> None:
+        """Make a phase's fleet true, as far as calls can; what follows of itself is waited for.
+
+        Only the phase that waits for a boot makes anything: going back never does.
+        """
+        want = phase.want
+        if isinstance(phase.until, Booted):
+            self._launch(want)
+        look = self._sure_look(want.all | frozenset(self.ledger.read().releases))
         self._attach(want, look)
         self._detach(want, look)
         self._remove(want)
@@ -51,6 +59,20 @@ class World:
         names = [self.group(release) for release in sorted(releases)]
         of = [self.group(release) for release in sorted(activities)]
         return self.groups.look(names, self.place.balancers, activities=of)
+
+    def _sure_look(self, releases: Iterable[str]) -> Look:
+        """Return a look that shows everything: what is not seen is acted upon as not there.
+
+        Raises FailedError where AWS does not answer for too long.
+        """
+        wanted = tuple(releases)
+        for _ in range(SURELY):
+            look = self.look(wanted)
+            if not look.unreadable:
+                return look
+            self.pace.sleep(QUICK)
+        now = f"ami-pipeline status -e {self.place.environment}"
+        raise FailedError("looking at the groups", "\n".join(look.unreadable), now)
 
     def watch(self, phase: Phase, deployment: Deployment) -> Look:
         """Return a look at what a phase waits for."""
@@ -69,7 +91,7 @@ class World:
 
     def restore_minimum(self, release: str, minimum: int) -> None:
         """Give a group the minimum back that was raised for its launch."""
-        group = self.look({release}).groups.get(self.group(release))
+        group = self._sure_look({release}).groups.get(self.group(release))
         if group is None or group.minimum <= minimum:
             return
         self.ledger.intend("restore minimum", group=group.name, minimum=minimum)
@@ -162,7 +184,7 @@ class World:
 
     def _require_dark(self, releases: frozenset[str]) -> None:
         """Refuse to delete a group that is attached to anything: the last thing before it."""
-        look = self.look(releases)
+        look = self._sure_look(releases)
         ours = {each.identifier for each in self.place.balancers}
         for release in sorted(releases):
             seen = look.groups.get(self.group(release))

@@ -7,8 +7,10 @@ import pytest
 from moto import mock_aws
 
 from pipeline.adapters.aws import Clients
+from pipeline.adapters.store import DirectoryStore, S3Store, Store
 from tests.adapters.scripted import ScriptedPacker
 from tests.adapters.service import Service, a_service
+from tests.adapters.tenants import FakeClock
 
 
 @pytest.fixture
@@ -33,3 +35,23 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A local cloud with load balancers, for what moto alone is too kind to."""
     with a_service(tmp_path_factory.mktemp("service") / "cloud") as made:
         yield made
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Each kind of store."""
+    if request.param == "directory":
+        return DirectoryStore(tmp_path / "state")
+    clients: Clients = request.getfixturevalue("aws")
+    clients.s3().create_bucket(Bucket="state")
+    return S3Store(clients, "state", "a")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "state")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()

@@ -24,6 +24,10 @@ for argument in sys.argv:
         call["var_file"] = path
         call["mode"] = stat.S_IMODE(os.stat(path).st_mode)
         call["folder_mode"] = stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
+call["files"] = {{}}
+for name in os.listdir():
+    if name.endswith(".tf.json"):
+        call["files"][name] = json.load(open(name))
 with open(os.path.join(folder, "calls"), "a") as calls:
     calls.write(json.dumps(call) + "\\n")
 script = json.load(open(os.path.join(folder, verb + ".json")))

@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 
 from pipeline.adapters import lease as lease_module
-from pipeline.adapters.aws import Clients
 from pipeline.adapters.environments import Environments
 from pipeline.adapters.lease import Leases
 from pipeline.adapters.runner import process_mark, runner
-from pipeline.adapters.store import DirectoryStore, Document, S3Store, Store
+from pipeline.adapters.store import DirectoryStore, Document, Store
 from pipeline.core.environment import Environment
 from pipeline.core.errors import LeaseHeldError, RefusedError
 from tests.adapters.tenants import COMMAND, FakeClock, Heard, an_environment, an_owner, leases
@@ -27,25 +26,6 @@ from tests.adapters.tenants import COMMAND, FakeClock, Heard, an_environment, an
 ROOT = Path(__file__).parents[2]
 KEY = "environments/production.json"
 WANTED = an_environment()
-
-
-@pytest.fixture(params=["directory", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "directory":
-        return DirectoryStore(tmp_path / "state")
-    clients: Clients = request.getfixturevalue("aws")
-    clients.s3().create_bucket(Bucket="state")
-    return S3Store(clients, "state", "a")
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore(tmp_path / "state")
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 def standing(store: Store) -> Environment:

@@ -8,37 +8,17 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from pipeline.adapters.aws import Clients
 from pipeline.adapters.deployments import Deployments, new_deployment_id
 from pipeline.adapters.ledger import StoreLedger
-from pipeline.adapters.store import DirectoryStore, Document, S3Store, StaleError, Store
+from pipeline.adapters.store import DirectoryStore, Document, StaleError, Store
 from pipeline.core.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.errors import LeaseHeldError, RefusedError
-from pipeline.core.history import Entry
+from pipeline.core.journal import Entry
 from pipeline.core.ports import Ledger
 from tests.adapters.tenants import COMMAND, FakeClock, an_environment, an_owner, leases
 
 ID = "20261121T120000Z-4f2a"
 NOON = "2026-11-21T12:00:00Z"
-
-
-@pytest.fixture(params=["directory", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "directory":
-        return DirectoryStore(tmp_path / "state")
-    clients: Clients = request.getfixturevalue("aws")
-    clients.s3().create_bucket(Bucket="state")
-    return S3Store(clients, "state", "a")
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore(tmp_path / "state")
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 def a_ledger(store: Store, clock: FakeClock, deployment: str = ID) -> StoreLedger:

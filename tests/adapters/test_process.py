@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -10,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.interrupts import Interrupts
-from pipeline.adapters.process import Command, Finished, capture, stream
+from pipeline.adapters.process import (
+    INTERRUPT_ALONE,
+    TERMINATE_ALL,
+    Ask,
+    Command,
+    Finished,
+    capture,
+    stream,
+)
 from pipeline.core.model import Ending
 
 GRANDCHILD = """
@@ -31,6 +40,7 @@ def run(
     timeout: float = 30.0,
     grace: float = 30.0,
     interrupts: Interrupts | None = None,
+    ask: Ask = TERMINATE_ALL,
 ) -> Finished:
     def passed_on(chunk: bytes) -> None:
         on_output(chunk)
@@ -41,6 +51,7 @@ def run(
         interrupts=interrupts or Interrupts(),
         timeout=timeout,
         grace=grace,
+        ask=ask,
     )
 
 
@@ -207,3 +218,88 @@ def test_where_the_consumer_raises_the_child_is_ended_and_the_error_goes_on() ->
     with pytest.raises(OSError, match="No space left"):
         run(TRAP, full)
     assert seen == [b"ready\n"]
+
+
+# A program that counts its SIGINTs for a while; a child in its group tells of any signal it gets.
+PROVIDER = """
+import os, signal
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda *_: os.write(1, b"provider told, "))
+os.write(1, b"ready, ")
+while True:
+    signal.pause()
+"""
+WITH_PROVIDER = f"""
+import signal, subprocess, sys, time
+got = []
+signal.signal(signal.SIGINT, lambda *_: got.append(1))
+child = subprocess.Popen([sys.executable, "-S", "-c", {PROVIDER!r}])
+while not got:
+    time.sleep(0.01)
+until = time.monotonic() + 0.4
+while time.monotonic() < until:
+    time.sleep(0.01)
+print("told", len(got), flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", [Ending.TIMEOUT, Ending.INTERRUPTED])
+def test_one_that_is_asked_alone_is_asked_once_and_its_group_hears_nothing(how: Ending) -> None:
+    interrupts, seen = Interrupts(), bytearray()
+    signalled = on_ready(interrupts, signal.SIGTERM)
+
+    def on_output(chunk: bytes) -> None:
+        seen.extend(chunk)
+        if how is Ending.INTERRUPTED:
+            signalled(chunk)
+
+    timeout = 1.5 if how is Ending.TIMEOUT else 30.0
+    finished = None
+    with contextlib.suppress(KeyboardInterrupt), interrupts.held():
+        finished = run(
+            WITH_PROVIDER, on_output, interrupts=interrupts, timeout=timeout, ask=INTERRUPT_ALONE
+        )
+    assert finished == Finished(ending=how, code=0)
+    assert bytes(seen) == b"ready, told 1\n"
+
+
+@pytest.mark.parametrize("second", [True, False])
+def test_one_that_is_asked_alone_and_does_not_end_is_killed_with_its_group(second: bool) -> None:
+    interrupts, seen = Interrupts(), bytearray()
+    signals = (signal.SIGINT, signal.SIGINT) if second else (signal.SIGINT,)
+    signalled = on_ready(interrupts, *signals)
+
+    def on_output(chunk: bytes) -> None:
+        seen.extend(chunk)
+        signalled(chunk)
+
+    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + GRANDCHILD
+    code += "print('ready', flush=True)\nwhile True: signal.pause()"
+    grace, finished = 30.0 if second else 0.2, None
+    with pytest.raises(KeyboardInterrupt), interrupts.held():
+        finished = run(code, on_output, interrupts=interrupts, grace=grace, ask=INTERRUPT_ALONE)
+    assert finished == Finished(ending=Ending.INTERRUPTED, code=-9)
+    assert is_gone(int(seen.split()[0]))
+
+
+def test_a_child_hears_of_a_signal_that_somebody_else_has_answered_already() -> None:
+    interrupts = Interrupts()
+    signalled = on_ready(interrupts, signal.SIGINT)
+
+    def on_output(chunk: bytes) -> None:
+        signalled(chunk)
+        interrupts.answer()
+
+    with interrupts.held():
+        finished = run(TRAP, on_output, interrupts=interrupts)
+    assert finished == Finished(ending=Ending.INTERRUPTED, code=5)
+
+
+def test_a_child_does_not_hear_of_a_signal_that_was_answered_before_it_began() -> None:
+    interrupts = Interrupts()
+    interrupts.install()
+    with interrupts.held():
+        os.kill(os.getpid(), signal.SIGINT)
+        interrupts.answer()
+        finished = run("", interrupts=interrupts)
+    assert finished == Finished(ending=Ending.EXITED, code=0)

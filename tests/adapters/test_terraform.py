@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from pipeline.adapters import terraform as module
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.terraform import Terraform
-from pipeline.core.errors import RefusedError
+from pipeline.adapters.terraform_stream import Said
+from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Event, Noted
 from pipeline.core.root import Diagnostic
 from tests.adapters.scripted import ScriptedTerraform
 
+CAPTURES = Path(__file__).parents[1] / "captures/terraform-1.11.4"
 # What Terraform 1.11.4 prints for a module that does not declare an input, shortened.
 INVALID = b"""{
   "format_version": "1.0",
@@ -238,3 +241,161 @@ def test_a_state_file_where_we_stand_is_not_read(
     (tmp_path / ".terraform/terraform.tfstate").write_text("{")
     assert terraform.version() == "1.11.4"
     assert scripted.call("version")
+
+
+PLANNED = (CAPTURES / "launch.log").read_bytes()
+APPLIED = (CAPTURES / "apply-launch.log").read_bytes()
+ERRORED = (CAPTURES / "errored.log").read_bytes()
+
+
+def test_a_plan_is_saved_where_only_we_can_read_it(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("plan", PLANNED)
+    said = terraform.plan(tmp_path, tmp_path / "a.tfplan")
+    assert said.summary == "Plan: 3 to add, 0 to change, 0 to destroy."
+    assert scripted.call("plan")["argv"] == [
+        "plan",
+        "-json",
+        "-out=a.tfplan",
+        "-input=false",
+        "-lock-timeout=60s",
+    ]
+    assert (tmp_path / "a.tfplan").read_text() == "planned"
+    assert stat.S_IMODE((tmp_path / "a.tfplan").stat().st_mode) == 0o600
+
+
+def test_a_plan_may_be_of_a_few_addresses(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("plan", PLANNED)
+    terraform.plan(tmp_path, tmp_path / "a.tfplan", ['x.y["r000001"]', "z"])
+    assert scripted.call("plan")["argv"][5:] == ['-target=x.y["r000001"]', "-target=z"]
+
+
+def test_an_apply_is_of_the_saved_plan_and_tells_what_it_does(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path, events: list[Event]
+) -> None:
+    scripted.on("apply", APPLIED)
+    said = terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
+    assert said.errors == []
+    assert scripted.call("apply")["argv"] == [
+        "apply",
+        "-json",
+        "-input=false",
+        "-lock-timeout=60s",
+        "a.tfplan",
+    ]
+    assert events[:3] == [
+        Noted(text=f"terraform apply in {tmp_path}"),
+        Noted(text="terraform: creating aws_launch_template r000002"),
+        Noted(text="terraform: created aws_launch_template r000002"),
+    ]
+
+
+def test_a_backend_is_initialised_where_it_is_used(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    assert terraform.init(tmp_path, backend=True) == ()
+    assert scripted.call("init")["argv"] == ["init", "-input=false", "-json"]
+
+
+def test_the_state_is_listed_and_may_not_be_there_yet(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("state", b'module.release.aws_x.this["r000001"]\nmodule.release.aws_y.z\n')
+    known = ('module.release.aws_x.this["r000001"]', "module.release.aws_y.z")
+    assert terraform.state(tmp_path) == known
+    assert scripted.call("state")["argv"] == ["state", "list", "-no-color"]
+    scripted.on("state", b"No state file was found!\n\nState management commands ...\n", code=1)
+    assert terraform.state(tmp_path) == ()
+    scripted.on("state", b"\nError: Failed to load state\n", code=1)
+    with pytest.raises(RefusedError) as told:
+        terraform.state(tmp_path)
+    assert told.value.where == f"terraform state list in {tmp_path}"
+    assert told.value.what == "exit code 1\n| Error: Failed to load state"
+
+
+@pytest.mark.parametrize(("verb", "kind"), [("plan", RefusedError), ("apply", FailedError)])
+def test_what_fails_without_a_diagnostic_tells_its_last_lines(
+    scripted: ScriptedTerraform,
+    terraform: Terraform,
+    tmp_path: Path,
+    verb: str,
+    kind: type[PipelineError],
+) -> None:
+    scripted.on(verb, b"panic: oh\ngoroutine 1\n", code=2)
+    with pytest.raises(kind) as told:
+        run_verb(terraform, tmp_path, verb)
+    assert told.value.what == "exit code 2\n| panic: oh\n| goroutine 1"
+    scripted.on(verb, ERRORED, code=1)
+    assert len(run_verb(terraform, tmp_path, verb).errors) == 3
+
+
+def run_verb(terraform: Terraform, folder: Path, verb: str) -> Said:
+    if verb == "plan":
+        return terraform.plan(folder, folder / "a.tfplan")
+    return terraform.apply(folder, folder / "a.tfplan", timeout=30)
+
+
+def test_an_apply_gets_one_sigint_and_the_time_to_save_its_state(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("apply", b"creating\n*stopping\n", interrupted_before=b"*", code=1)
+    with pytest.raises(KeyboardInterrupt):
+        terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
+    assert scripted.signals == ["SIGINT"]
+    assert terraform.log.read_bytes().endswith(b"creating\n*stopping\n")
+
+
+def test_inside_a_shield_an_apply_that_was_cut_short_is_no_success(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    """Even with exit code 0 what came after it must know of the signal."""
+    scripted.on("apply", b"*", interrupted_before=b"*")
+    done: list[str] = []
+    with terraform.interrupts.held():
+        with pytest.raises(KeyboardInterrupt):
+            terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
+        with pytest.raises(KeyboardInterrupt):  # not even begun, until somebody answers
+            terraform.plan(tmp_path, tmp_path / "a.tfplan")
+        terraform.interrupts.answer()
+        scripted.on("plan", PLANNED)
+        done.append(terraform.plan(tmp_path, tmp_path / "a.tfplan").summary)
+    assert done == ["Plan: 3 to add, 0 to change, 0 to destroy."]
+    assert [call["argv"][0] for call in scripted.calls] == ["apply", "plan"]
+
+
+def test_an_apply_that_does_not_end_after_its_sigint_is_killed(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    terraform.grace = 0.3
+    scripted.on("apply", b"*", interrupted_before=b"*", deaf=True)
+    with pytest.raises(KeyboardInterrupt):
+        terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
+    assert scripted.signals == ["SIGINT"]
+
+
+def test_an_apply_that_takes_too_long_is_a_failure(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("apply", b"", hangs=True)
+    with pytest.raises(FailedError) as told:
+        terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=0.5)
+    assert told.value.what == "did not end within 0.5 s"
+    assert scripted.signals == ["SIGINT"]
+
+
+def test_a_plan_may_be_made_in_a_thread_and_hears_of_our_signal(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("plan", b"planning\n*", interrupted_before=b"*")
+    interrupts, ended = terraform.interrupts, []
+    with ThreadPoolExecutor(1) as pool, interrupts.held():
+        future = pool.submit(terraform.plan, tmp_path, tmp_path / "a.tfplan")
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.sleep(30)
+        interrupts.answer()
+        ended.append(type(future.exception(30)))
+    assert ended == [KeyboardInterrupt]
+    assert scripted.signals == ["SIGINT"]

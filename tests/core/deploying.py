@@ -82,6 +82,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     alarmed: tuple[str, ...] = ()
     time: float = 1000.0
     had_blue: bool = False
+    blind: int = 0  # looks that see nothing
     made: int = 0
 
     # what happens of itself
@@ -162,6 +163,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
     ) -> Look:
         self._call("look")
+        if self.blind:
+            self.blind -= 1
+            return Look(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))
         groups = {name: self._seen(self.groups[name]) for name in names if name in self.groups}
         targets = {each.identifier: self._targets(each) for each in balancers}
         return Look(at=self.time, groups=groups, targets=targets)
@@ -363,6 +367,7 @@ def begin(
     policy: Policy = POLICY,
     report: Callable[[Event], None] = lambda _: None,
     keep_failed: bool = False,
+    minimum: int | None = 1,
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -373,7 +378,7 @@ def begin(
         blue=blue,
         began=TODAY,
         by=Runner(user="ann", host="here", pid=1),
-        minimum=1,
+        minimum=minimum,
         keep_failed=keep_failed,
     )
     known = green in fake.document.releases

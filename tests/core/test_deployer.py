@@ -11,7 +11,7 @@ import pytest
 from pipeline.core.deployment import Deployment, Hook, Kind, Policy, Result
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, PhaseBegan
-from pipeline.core.phases import Fleet, Phase, Recovery, promotion, rollback
+from pipeline.core.phases import Fleet, Phase, Recovery, promotion, removal, rollback
 from tests.core.deploying import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
 
 LONGEST = 400  # calls: more than any run here makes
@@ -22,6 +22,10 @@ def promote(fake: FakeCloud, *, keep: bool = False, **how: object) -> Deployment
     warm = [name for name in fake.document.releases if name not in {blue, GREEN}]
     deployer = begin(fake, blue=blue, **how)  # type: ignore[arg-type]
     return deployer.run(promotion(blue, GREEN, warm=warm, keep=keep))
+
+
+def refuse(name: str) -> None:
+    raise FailedError(name, "refused", "wait")
 
 
 def failing(at: int, kind: str) -> Callable[[int, str], None]:
@@ -139,6 +143,33 @@ def sweep(
         count += 1
         yield at, fake, done
     assert count > last // 2
+
+
+def test_going_back_makes_nothing() -> None:
+    fake = cloud()
+    applied: list[str] = []
+
+    def first(_: int, name: str) -> None:
+        if name == "apply" and not applied:
+            applied.append(name)
+            refuse(name)
+
+    fake.fail = first
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.made == 2  # blue's own members
+    assert fake.existing == {BLUE}
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in promotion(BLUE, GREEN)])
+def test_what_cannot_be_seen_for_a_while_is_waited_for(phase: str) -> None:
+    fake = cloud()
+    blinded = at_phase(phase, lambda: setattr(fake, "blind", 10))
+    done = begin(fake, report=blinded).run(promotion(BLUE, GREEN))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == {GREEN}
+    assert fake.groups["web-staging-r000002"].minimum == 1
+    assert fake.dark_moments == []
 
 
 def test_a_group_that_never_gets_healthy_is_taken_back_in_the_end() -> None:
@@ -289,3 +320,23 @@ def test_a_wait_ends_at_its_own_limit() -> None:
 def test_the_place_is_what_the_world_is_asked_about() -> None:
     fake = cloud()
     assert begin(fake).world.group(GREEN) == f"{PLACE.app}-{PLACE.environment}-{GREEN}"
+
+
+def test_what_was_kept_warm_for_a_time_is_overdue_after_it() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
+    document = fake.document
+    assert document.releases[BLUE].warm_until == "2026-01-01T01:00:00+00:00"
+    assert document.overdue("2026-01-01T00:59:59+00:00") == ()
+    assert document.overdue("2026-01-01T01:00:00+00:00") == (BLUE,)
+
+
+def test_what_is_overdue_is_removed_and_what_serves_left_as_it_is() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
+    fake.groups["web-staging-r000002"].minimum = 2  # raised by a person since
+    deployer = begin(fake, kind=Kind.RETIRE, blue=GREEN, green=GREEN, minimum=None)
+    done = deployer.run(removal(GREEN, [BLUE], [BLUE]))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == fake.state == {GREEN}
+    assert fake.groups["web-staging-r000002"].minimum == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.doom import RECENT, doom, setback
+from pipeline.core.doom import doom, setback
 from pipeline.core.launches import words
 from pipeline.core.seen import Activity, GroupSeen, Look
 from tests.core.looks import (
@@ -425,6 +425,14 @@ def test_a_serving_group_that_is_a_member_short_is_not_blamed_for_its_past() -> 
     assert not told((SHORT, history), (SHORT, history))
 
 
+def test_what_a_group_that_was_empty_suffered_weeks_ago_is_past() -> None:
+    ago = [replace(a, began="2025-12-01T10:00:00+00:00") for a in lost("i-x", "i-y", "i-z")]
+    awake = a_group(*members(*ABC, lifecycle="Pending"))
+    assert not told((awake, [a_launch(1, "i-a", "PreInService"), *ago]))
+    unread = [replace(a, began="") for a in lost("i-x", "i-y", "i-z")]
+    assert told((awake, unread))
+
+
 def test_what_a_new_group_suffered_before_the_first_look_counts() -> None:
     new = a_group(*members("i-d", lifecycle="Pending"))
     assert told((new, lost(*ABC)))
@@ -444,7 +452,7 @@ def test_losses_of_long_ago_are_forgiven() -> None:
         a_look(FULL),
         a_look(FULL, activities=lost("i-a", "i-b")),
         a_look(FULL, activities=lost("i-a", "i-b", "i-c")),
-        every=RECENT - 1,
+        every=3590.0,
     )
     assert not doom(GREEN, looks)
-    assert doom(GREEN, in_turn(*looks, every=RECENT / 2 - 1))
+    assert doom(GREEN, in_turn(*looks, every=1790.0))

@@ -1,0 +1,317 @@
+"""Real Terraform and the real AWS provider make fleets true on a local cloud.
+
+Each test has an environment of its own, all have one cloud, one network and one provider.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.adapters.aws import Clients
+from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.resources import TerraformResources
+from pipeline.adapters.root_module import shipped_module, write_root
+from pipeline.adapters.terraform import Terraform
+from pipeline.core.errors import RefusedError
+from pipeline.core.events import Event, Noted
+from pipeline.core.fleet import Release, Size
+from pipeline.core.root import Root
+from tests import local_cloud, provider
+from tests.local_cloud import Cloud
+
+pytestmark = pytest.mark.timeout(300)  # seconds: a loaded machine starts Terraform slowly
+
+SPEED = 1000
+NONE: frozenset[str] = frozenset()
+FIRST, SECOND = frozenset({"r000001"}), frozenset({"r000002"})
+TEMPLATE = 'module.release.aws_launch_template.this["{}"]'
+GROUP = 'module.release.aws_autoscaling_group.this["{}"]'
+
+
+class Attached(Terraform):
+    """Terraform with a provider that runs already: each start takes seconds."""
+
+    provider: str = ""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), provider.ATTACHED: self.provider}
+
+
+@dataclass(kw_only=True)
+class Ground:
+    """What all the tests stand on."""
+
+    cloud: Cloud
+    folder: Path
+    subnet: str
+    security_group: str
+    provider: str = ""
+
+    def root(self, environment: str, **inputs: Any) -> Root:
+        return Root(
+            app="web",
+            environment=environment,
+            region="us-east-1",
+            account="123456789012",
+            module=shipped_module(),
+            folder=self.folder / environment,
+            bucket=None,
+            inputs={
+                "subnet_ids": [self.subnet],
+                "security_group_ids": [self.security_group],
+                # Nothing listens on a bare image.
+                "health_check_type": "EC2",
+                **inputs,
+            },
+        )
+
+    def release(self, number: int) -> Release:
+        size = Size(instance_type="t3.micro", minimum=1, maximum=2, desired=1)
+        facts = {"version": f"{number}.0.0", "root_device": "/dev/xvda"}
+        return Release(number=number, ami_id=self.cloud.base_image(), size=size, facts=facts)
+
+
+@dataclass(kw_only=True)
+class Fleet:
+    """One environment, and what was reported of it."""
+
+    ground: Ground
+    resources: TerraformResources
+    interrupts: Interrupts
+    events: list[Event] = field(default_factory=list)
+
+    def release(self, number: int) -> Release:
+        return self.ground.release(number)
+
+    def launch(self, number: int, *others: int) -> None:
+        wanted = [self.release(each) for each in (*others, number)]
+        name = frozenset({wanted[-1].name})
+        self.resources.apply(self.resources.plan(wanted, creates=name, deletes=NONE))
+
+    def groups(self) -> set[str]:
+        """The groups of this environment that exist."""
+        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        names = {each["AutoScalingGroupName"] for each in answer["AutoScalingGroups"]}
+        return self.ours(names)
+
+    def templates(self) -> set[str]:
+        answer = self.ground.cloud.aws("ec2").describe_launch_templates()
+        return self.ours({each["LaunchTemplateName"] for each in answer["LaunchTemplates"]})
+
+    def ours(self, names: set[str]) -> set[str]:
+        prefix = f"web-{self.resources.root.environment}-"
+        return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+
+    def known(self) -> set[str]:
+        return set(self.resources.terraform.state(self.resources.root.folder))
+
+    def forget(self, release: str) -> None:
+        """Lose a release from the state, as a killed run does."""
+        path = self.resources.root.folder / "terraform.tfstate"
+        state = json.loads(path.read_text())
+        for resource in state["resources"]:
+            kept = [each for each in resource["instances"] if each["index_key"] != release]
+            resource["instances"] = kept
+        path.write_text(json.dumps(state))
+
+    @property
+    def told(self) -> list[str]:
+        texts = [event.text for event in self.events if isinstance(event, Noted)]
+        return [text for text in texts if text.startswith("terraform: ")]
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("resources")
+    with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
+        ec2 = cloud.aws("ec2")
+        vpc = ec2.create_vpc(CidrBlock="127.10.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="127.10.1.0/24")["Subnet"]["SubnetId"]
+        made = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)
+        found = Ground(cloud=cloud, folder=folder, subnet=subnet, security_group=made["GroupId"])
+        first = found.root("first")
+        write_root(first)
+        subprocess.run(
+            ["terraform", "init", "-backend=false", "-input=false"],  # noqa: S607  as a user's shell finds it
+            cwd=first.folder,
+            env=cloud.env,
+            check=True,
+            capture_output=True,
+        )
+        with provider.started(first.folder, cloud.env) as attached:
+            found.provider = attached[provider.ATTACHED]
+            yield found
+
+
+@pytest.fixture
+def fleet(ground: Ground, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    for name, value in ground.cloud.env.items():
+        monkeypatch.setenv(name, value)
+    environment = f"env{request.session.items.index(request.node)}"
+    interrupts = Interrupts()
+    interrupts.install()
+    events: list[Event] = []
+    terraform = Attached(
+        environ=ground.cloud.env,
+        log=ground.folder / f"{environment}.log",
+        report=events.append,
+        interrupts=interrupts,
+    )
+    terraform.provider = ground.provider
+    resources = TerraformResources(
+        terraform=terraform, root=ground.root(environment), clients=Clients()
+    )
+    return Fleet(ground=ground, resources=resources, interrupts=interrupts, events=events)
+
+
+def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
+    fleet: Fleet,
+) -> None:
+    launch = fleet.resources.plan([fleet.release(1)], creates=FIRST, deletes=NONE)
+    assert {(each.address, each.action) for each in launch.changes} == {
+        (TEMPLATE.format("r000001"), "create"),
+        (GROUP.format("r000001"), "create"),
+    }
+    assert launch.summary == "Plan: 2 to add, 0 to change, 0 to destroy."
+    assert fleet.groups() == set()
+    fleet.resources.apply(launch)
+    assert fleet.groups() == fleet.templates() == {"r000001"}
+    assert fleet.told == [
+        "terraform: creating aws_launch_template r000001",
+        "terraform: created aws_launch_template r000001",
+        "terraform: creating aws_autoscaling_group r000001",
+        "terraform: created aws_autoscaling_group r000001",
+    ]
+
+    retire = fleet.resources.plan([], creates=NONE, deletes=FIRST)
+    assert {each.action for each in retire.changes} == {"delete"}
+    fleet.resources.apply(retire)
+    assert fleet.groups() == fleet.templates() == set()
+    assert fleet.known() == set()
+    assert not list(fleet.resources.root.folder.glob("*.tfplan"))
+
+
+@pytest.mark.long
+def test_a_second_release_leaves_the_first_alone_and_steps_may_be_repeated(fleet: Fleet) -> None:
+    fleet.launch(1)
+    both = [fleet.release(1), fleet.release(2)]
+    fleet.resources.apply(fleet.resources.plan(both, creates=SECOND, deletes=NONE))
+    again = fleet.resources.plan(both, creates=SECOND, deletes=NONE)
+    assert (again.file, again.changes) == (None, ())
+    fleet.resources.apply(again)
+    fleet.resources.adopt(both)  # nothing to do, and nothing is done
+    assert fleet.groups() == {"r000001", "r000002"}
+
+    only = [fleet.release(2)]
+    fleet.resources.apply(fleet.resources.plan(only, creates=NONE, deletes=FIRST))
+    assert fleet.resources.plan(only, creates=NONE, deletes=FIRST).changes == ()
+    assert fleet.groups() == fleet.templates() == {"r000002"}
+
+
+@pytest.mark.long
+def test_a_plan_that_would_do_more_than_the_phase_asks_is_refused_whole(fleet: Fleet) -> None:
+    fleet.launch(1)
+    root = fleet.resources.root
+    policies = {"cpu": {"metric": "cpu", "target": 50}}
+    fleet.resources.root = replace(root, inputs={**root.inputs, "scaling_policies": policies})
+    both = [fleet.release(1), fleet.release(2)]
+    with pytest.raises(RefusedError) as told:
+        fleet.resources.plan(both, creates=SECOND, deletes=NONE)
+    assert told.value.where == f"terraform plan of web/{root.environment}"
+    policy = 'module.release.aws_autoscaling_policy.this["r000001/cpu"]'
+    assert told.value.what == f"{policy}: create"
+    assert told.value.now == f"cd {root.folder} && terraform plan"
+    assert not list(root.folder.glob("*.tfplan"))
+
+    # Its group deleted by hand, the release that serves would be made anew, empty.
+    fleet.resources.root = root
+    gone = {"AutoScalingGroupName": f"web-{root.environment}-r000001", "ForceDelete": True}
+    fleet.ground.cloud.aws("autoscaling").delete_auto_scaling_group(**gone)
+    local_cloud.eventually(lambda: fleet.groups() == set())
+    with pytest.raises(RefusedError) as told:
+        fleet.resources.plan(both, creates=SECOND, deletes=NONE)
+    missing = "create, missing in AWS, still in the state"
+    assert told.value.what == f"{GROUP.format('r000001')}: {missing}"
+    assert fleet.templates() == {"r000001"}
+
+    # Nor can what is no longer there stand in the way of its removal.
+    fleet.resources.apply(fleet.resources.plan([], creates=NONE, deletes=FIRST))
+    assert fleet.templates() == set()
+
+
+@pytest.mark.long
+def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fleet) -> None:
+    fleet.launch(1)
+    fleet.launch(2, 1)
+    before = fleet.known()
+    fleet.forget("r000002")
+    fleet.resources.adopt([fleet.release(1), fleet.release(2)])
+    assert fleet.known() == before
+    group = f"web-{fleet.resources.root.environment}-r000002"
+    assert f"terraform: adopting aws_autoscaling_group {group}" in fleet.told
+    assert not (fleet.resources.root.folder / "imports.tf.json").exists()
+    both = [fleet.release(1), fleet.release(2)]
+    assert fleet.resources.plan(both, creates=SECOND, deletes=NONE).changes == ()
+    retire = fleet.resources.plan([fleet.release(1)], creates=NONE, deletes=SECOND)
+    fleet.resources.apply(retire)
+    assert fleet.groups() == fleet.templates() == {"r000001"}
+
+
+@pytest.mark.long
+def test_a_group_of_our_name_that_is_not_ours_is_refused(fleet: Fleet) -> None:
+    fleet.launch(1)
+    fleet.forget("r000001")
+    scaling = fleet.ground.cloud.aws("autoscaling")
+    group = f"web-{fleet.resources.root.environment}-r000001"
+    tag = {"ResourceId": group, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": False}
+    key = "ami-pipeline:app"
+    scaling.create_or_update_tags(Tags=[{**tag, "Key": key, "Value": "shop"}])
+    with pytest.raises(RefusedError) as told:
+        fleet.resources.adopt([fleet.release(1)])
+    assert told.value.where == f"adopting aws_autoscaling_group {group}"
+    assert told.value.what == (
+        "exists and is not in Terraform's state\ntag ami-pipeline:app is shop"
+    )
+    assert fleet.known() == set()
+
+
+@pytest.mark.long
+def test_a_signal_while_a_launch_template_is_made_leaves_nothing_that_adoption_does_not_mend(
+    fleet: Fleet,
+) -> None:
+    """Terraform writes its id to the state only after a wait of five seconds."""
+    plan = fleet.resources.plan([fleet.release(1)], creates=FIRST, deletes=NONE)
+
+    def interrupt() -> None:
+        local_cloud.eventually(lambda: fleet.templates() == {"r000001"})
+        os.kill(os.getpid(), signal.SIGINT)
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    with pytest.raises(KeyboardInterrupt):
+        fleet.resources.apply(plan)
+    watcher.join()
+    fleet.interrupts.answer()
+    assert fleet.templates() == {"r000001"}
+    assert fleet.known() == set()
+
+    wanted = [fleet.release(1)]
+    fleet.resources.adopt(wanted)
+    assert fleet.known() == {TEMPLATE.format("r000001")}
+    assert fleet.groups() == set()  # what was not made is not made by adopting
+    rest = fleet.resources.plan(wanted, creates=FIRST, deletes=NONE)
+    assert [(each.address, each.action) for each in rest.changes] == [
+        (GROUP.format("r000001"), "create")
+    ]
+    fleet.resources.apply(fleet.resources.plan([], creates=NONE, deletes=FIRST))
+    assert fleet.templates() == set()
