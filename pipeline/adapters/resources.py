@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
@@ -59,6 +59,7 @@ class TerraformResources:
     root: Root
     clients: Clients
     limit: float = 7200.0
+    _before: bytes | None = field(default=None, init=False)
 
     def plan(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
@@ -69,14 +70,25 @@ class TerraformResources:
         breaks its contract; nothing was changed then. Raises KeyboardInterrupt where a
         signal came.
         """
-        self._prepare(wanted)
-        with self._planned() as (file, said):
-            changes = said.planned
-            found = breaches((*changes, *said.standing), creates=creates, deletes=deletes)
-            self._require(found, said)
-            if not changes:
-                file.unlink()
-            return Plan(file=file if changes else None, changes=changes, summary=said.summary)
+        self._before = self._releases()
+        try:
+            self._prepare(wanted)
+            with self._planned() as (file, said):
+                changes = said.planned
+                found = breaches((*changes, *said.standing), creates=creates, deletes=deletes)
+                self._require(found, said)
+        except BaseException:
+            self._put_back()
+            raise
+        if not changes:
+            file.unlink()
+        return Plan(file=file if changes else None, changes=changes, summary=said.summary)
+
+    def discard(self, plan: Plan) -> None:
+        """Forget the plan that was made last: its releases are not what stands."""
+        if plan.file:
+            plan.file.unlink(missing_ok=True)
+        self._put_back()
 
     def apply(self, plan: Plan) -> None:
         """Apply a plan as it was saved, once; raises FailedError with Terraform's words.
@@ -133,6 +145,18 @@ class TerraformResources:
         if found := self.terraform.init(folder, backend=True):
             raise self._refused("init", found)
         note_initialised(folder, program)
+
+    def _releases(self) -> bytes | None:
+        path = self.root.folder / RELEASES_FILE
+        return path.read_bytes() if path.exists() else None
+
+    def _put_back(self) -> None:
+        """Let the folder say what stands again, for whoever runs Terraform there by hand."""
+        path = self.root.folder / RELEASES_FILE
+        if self._before is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomically(path, self._before)
 
     def _write(self, name: str, document: Mapping[str, object]) -> None:
         path = self.root.folder / name

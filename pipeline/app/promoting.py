@@ -47,12 +47,12 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     document = ground.document()
     image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
-        return retired(ground, "promote") or unchanged
+        return (None if wanted.plan_only else retired(ground, "promote")) or unchanged
     require_promotable(
         image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
     )
     with ground.lease("promote") as held:
-        finish_what_was_begun(ground, held)
+        finish_what_was_begun(ground, held, plan_only=wanted.plan_only)
         return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)
 
 
@@ -132,14 +132,16 @@ class Promotion:
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
         )
+        plan = self._plan(world, document, kept)
         planned = Planned(
             deployment=deployment,
             phases=tuple(self._phases(document, deployment)),
             policy=self.ground.policy,
             findings=found,
-            plan=self._plan(world, document, kept),
+            plan=plan,
         )
         if not ask(planned):
+            world.resources.discard(plan)
             return planned
         world.prepared = planned.plan
         self.held.update(lambda current: current.begun(deployment, kept))

@@ -17,13 +17,14 @@ from pipeline.core.phases import Phase
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the command line asked of a promotion."""
+    """What the command line asked of a promotion; `plan_only`: to show it and change nothing."""
 
     environment: str
     image: str = ""
     origin: str = ""
     allow_quarantined: bool = False
     keep_failed: bool = False
+    plan_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from pipeline.app.application import Application, Options
-from pipeline.app.baking import bake
+from pipeline.app.baking import bake, records
 from pipeline.app.ground import Ground
 from pipeline.app.promoting import Promotion, identify, retired
 from pipeline.app.prospect import Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun
 from pipeline.core.choice import require_promotable
 from pipeline.core.deployment import Deployment, Kind
+from pipeline.core.environment import Environment
 from pipeline.core.rebuilding import require_no_rollback, require_welcome, serves_already
 
 REMEMBERED = 50
@@ -28,7 +30,7 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     ground.require_free()
     before = ground.document()
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
-    image = bake(app, options).image
+    image = bake(app, replace(options, environment=baked_for(ground, before))).image
     if before.deployment is None and serves_already(before, image):
         unchanged = Unchanged(environment=options.environment, release=before.serving, image=image)
         return retired(ground, "rebuild") or unchanged
@@ -46,3 +48,13 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
         done = promotion.run(lambda _: True)
     assert isinstance(done, Deployment)  # noqa: S101 - nobody was there to say no
     return done
+
+
+def baked_for(ground: Ground, before: Environment) -> str:
+    """Return the environment to bake for, as what serves was baked: for this one, or for any."""
+    serving = before.releases.get(before.serving)
+    if serving is None:
+        return ground.environment
+    app, known = ground.app.settings.app, records(ground.app, ground.clients, timedelta())
+    image = known.find(app, serving.release.ami_id)
+    return "" if image and not image.environment else ground.environment

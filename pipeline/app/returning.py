@@ -46,21 +46,28 @@ def abort(app: Application, environment: str) -> Deployment:
         return _remove(ground, held, Kind.ABORT, green=failed[0], gone=failed)
 
 
-def finish_what_was_begun(ground: Ground, held: Held) -> None:
-    """Bring a deployment whose run died to its end first; raises StrandedError where it cannot."""
+def finish_what_was_begun(
+    ground: Ground, held: Held, *, plan_only: bool = False
+) -> Deployment | None:
+    """Bring a deployment whose run died to its end first; return how it ended, None without one.
+
+    Raises StrandedError where it cannot, RefusedError where nothing is to be changed.
+    """
     document = held.read()
     if document.deployment is None:
-        return
+        return None
     dead = document.deployment
-    text = f"{dead.kind} {dead.id} was left unfinished in {dead.phase or 'its beginning'}"
-    ground.app.report(Noted(text=f"{text}: finishing it first"))
+    name = f"{dead.kind} {dead.id}"
+    text = f"was left unfinished in {dead.phase or 'its beginning'}"
+    recover = f"ami-pipeline recover -e {ground.environment}"
+    if plan_only:
+        raise RefusedError(name, f"{text}: there is no telling what follows it", recover)
+    ground.app.report(Noted(text=f"{name} {text}: finishing it first"))
     done = finish(ground, held)
     if done.outcome and result_of(done) is Result.STRANDED:
-        raise StrandedError(
-            f"{dead.kind} {dead.id}",
-            f"{done.outcome.phase}: {done.outcome.undone or done.outcome.reason}",
-            f"ami-pipeline recover -e {ground.environment}",
-        )
+        why = f"{done.outcome.phase}: {done.outcome.undone or done.outcome.reason}"
+        raise StrandedError(name, why, recover)
+    return done
 
 
 def finish(ground: Ground, held: Held) -> Deployment:

@@ -97,16 +97,19 @@ class Rollback:
 
 
 def roll_back(
-    app: Application, environment: str, to: str, ask: Ask
+    app: Application, environment: str, to: str, ask: Ask, *, plan_only: bool = False
 ) -> Deployment | Planned | Unchanged:
     """Put an earlier release back into service; return how it ended.
 
-    `to` is a release, an AMI, or empty for the newest release that served and is not bad.
-    Raises RefusedError where there is nothing to go back to.
+    `to` is a release, an AMI, or empty for the newest release that served and is not bad. Where a
+    promotion was left unfinished, putting it back is the rollback. Raises RefusedError where there
+    is nothing to go back to.
     """
     ground = Ground(app=app, environment=environment)
     with ground.lease("rollback") as held:
-        finish_what_was_begun(ground, held)
+        done = finish_what_was_begun(ground, held, plan_only=plan_only)
+        if done and not to and _went_back(done):
+            return done
         document = held.read()
         now = datetime.fromisoformat(ground.pace.today())
         target = target_of(document, to, now)
@@ -115,3 +118,8 @@ def roll_back(
             image = image_of((), target.ami_id, settings.app, settings.region)
             return Unchanged(environment=environment, release=target.release, image=image)
         return Rollback(ground=ground, held=held, target=target).run(ask)
+
+
+def _went_back(done: Deployment) -> bool:
+    promotion = done.kind in {Kind.PROMOTE, Kind.REBUILD}
+    return promotion and bool(done.blue) and result_of(done) is Result.ROLLED_BACK

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +32,11 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where 
 plan_option = click.option(
     "--plan", "plan_only", is_flag=True, help="Show what would be done, and change nothing."
 )
+dotenv_option = click.option(
+    "--dotenv",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write OUTCOME, RELEASE, SERVING and the like here, for GitLab.",
+)
 
 
 @click.command()
@@ -46,6 +52,7 @@ plan_option = click.option(
 @yes_option
 @click.option("--keep-failed", is_flag=True, help="Leave a group that failed dark, for a look.")
 @click.option("--allow-quarantined", is_flag=True, help="Take an image that was rolled back from.")
+@dotenv_option
 @pass_context
 def promote(
     context: Context,
@@ -56,6 +63,7 @@ def promote(
     yes: bool,
     keep_failed: bool,
     allow_quarantined: bool,
+    dotenv: Path | None,
 ) -> int:
     """Put an image into service beside the one that serves, then retire that one.
 
@@ -73,11 +81,12 @@ def promote(
         origin=origin or "",
         keep_failed=keep_failed,
         allow_quarantined=allow_quarantined,
+        plan_only=plan_only,
     )
     ask = asking("promote", yes=yes, plan_only=plan_only)
-    with application(context) as app:
+    with application(context, dotenv) as app:
         done = run(app, wanted, ask)
-    return answer(context, done, plan_only=plan_only)
+    return answer(context, done, plan_only=plan_only, dotenv=dotenv)
 
 
 @click.command()
@@ -87,8 +96,16 @@ def promote(
 )
 @plan_option
 @yes_option
+@dotenv_option
 @pass_context
-def rollback(context: Context, environment: str, to: str | None, plan_only: bool, yes: bool) -> int:
+def rollback(
+    context: Context,
+    environment: str,
+    to: str | None,
+    plan_only: bool,
+    yes: bool,
+    dotenv: Path | None,
+) -> int:
     """Put the previous good release back into service.
 
     Seconds where its group is still warm; else a new release of its image. The image that is
@@ -97,9 +114,9 @@ def rollback(context: Context, environment: str, to: str | None, plan_only: bool
     from pipeline.app.rolling_back import roll_back
 
     ask = asking("rollback", yes=yes, plan_only=plan_only)
-    with application(context) as app:
-        done = roll_back(app, environment, checked_target(to), ask)
-    return answer(context, done, plan_only=plan_only)
+    with application(context, dotenv) as app:
+        done = roll_back(app, environment, checked_target(to), ask, plan_only=plan_only)
+    return answer(context, done, plan_only=plan_only, asked_back=put_back(done), dotenv=dotenv)
 
 
 @click.command()
@@ -109,8 +126,9 @@ def rollback(context: Context, environment: str, to: str | None, plan_only: bool
     type=Checked("version", "check_version"),
     help="The version baked; default: git describe.",
 )
+@dotenv_option
 @pass_context
-def rebuild(context: Context, environment: str, version: str | None) -> int:
+def rebuild(context: Context, environment: str, version: str | None, dotenv: Path | None) -> int:
     """Bake if an input changed, and promote it if another image serves: the nightly job.
 
     Asks nothing, and never goes over what a person did: after a rollback, or a promotion of
@@ -119,10 +137,10 @@ def rebuild(context: Context, environment: str, version: str | None) -> int:
     from pipeline.app import Options
     from pipeline.app.rebuilding import rebuild as run
 
-    with application(context) as app:
+    with application(context, dotenv) as app:
         options = Options(config=context.config, environment=environment, version=version or "")
         done = run(app, options)
-    return answer(context, done, nothing="nothing new")
+    return answer(context, done, nothing="nothing new", dotenv=dotenv)
 
 
 @click.command()
@@ -150,13 +168,18 @@ def abort(context: Context, environment: str) -> int:
 
 
 @contextmanager
-def application(context: Context) -> Iterator[Application]:
+def application(context: Context, dotenv: Path | None = None) -> Iterator[Application]:
     """Read the configuration, take the signals, show what happens until the block ends.
 
-    Signals are held while it lasts: a deployment notices them where it can act on them.
+    Signals are held while it lasts: a deployment notices them where it can act on them. A dotenv
+    file that could not be written is refused before anything is done.
     """
+    from pipeline.adapters.outputs import require_writable
     from pipeline.app import Application, Options
     from pipeline.ui.progress import progress
+
+    if dotenv:
+        require_writable("--dotenv", dotenv.absolute())
 
     with progress(sys.stderr, live=context.live, environ=os.environ) as report:
         app = Application.start(Options(config=context.config), report)
@@ -164,14 +187,21 @@ def application(context: Context) -> Iterator[Application]:
             yield app
 
 
+def put_back(done: Ended) -> bool:
+    """Whether a rollback was to put back what an unfinished promotion had begun."""
+    from pipeline.core.deployment import Deployment, Kind
+
+    return isinstance(done, Deployment) and done.kind is not Kind.ROLLBACK
+
+
 def checked_target(to: str | None) -> str:
     """Return what --to names, held to the form of a release or an AMI."""
-    from pipeline.core import rules
+    from pipeline.core import service_rules
 
     if not to:
         return ""
     try:
-        return rules.check_target(to)
+        return service_rules.check_target(to)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--to") from None
 
@@ -207,6 +237,7 @@ def answer(
     plan_only: bool = False,
     asked_back: bool = False,
     nothing: str = "nothing to do",
+    dotenv: Path | None = None,
 ) -> int:
     """Print the result; return the exit code."""
     from pipeline.app.prospect import Planned, Unchanged
@@ -225,9 +256,19 @@ def answer(
             return 0
         case Planned():
             raise click.Abort
+    hand_on(done, dotenv)
     text = outcome.outcome_text(done)
     click.echo(as_json(outcome.outcome_document(done)) if context.json else text)
     return exit_code(done, asked_back=asked_back)
+
+
+def hand_on(done: Deployment, dotenv: Path | None) -> None:
+    """Write the CI system's outputs and summary; what cannot be written is only said."""
+    from pipeline.adapters.outputs import write_deployment_ci
+    from pipeline.ui.outcome import step_summary
+
+    for problem in write_deployment_ci(done, step_summary(done), os.environ, dotenv):
+        click.echo(problem, err=True)
 
 
 def prospect(planned: Planned) -> Prospect:

@@ -131,6 +131,9 @@ def target_of(document: Environment, to: str, now: datetime) -> Target:
     found = next((past for past in document.past if past.release == to), None)
     if found is None:
         raise _nowhere(document, f"{to} never served here, or too long ago")
+    serving = document.releases[document.serving].release
+    if found.ami_id == serving.ami_id:  # A new release of it would quarantine what it serves.
+        return Target(release=document.serving, ami_id=found.ami_id, warm=True)
     return Target(release=to, ami_id=found.ami_id, warm=False)
 
 

@@ -156,7 +156,7 @@ class Deployer:
         watch = Watch(phase, self.world.place, self.world.policy, self.known)
         deadline = pace.now() + limit
         while True:
-            watch.see(self.world.watch(phase, self.deployment))
+            watch.see(self.world.watch(phase))
             verdict = watch.judge(self._alarms(phase))
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
             self.report(Watched(phase=phase.name, waiting=reason, look=watch.looks[-1]))

@@ -62,6 +62,17 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """At least half of the members are healthy in every load balancer.
+
+    For blue that served all along: a member of its own that is ill is no reason to keep a green
+    that failed (spinnaker/deck#4144).
+    """
+
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
 class Steady:
     """Still so after a pause of the environment's (`soak` or `bake_in`), alarms quiet.
 
@@ -87,7 +98,7 @@ class Gone:
     releases: frozenset[str]
 
 
-Until = Booted | Verified | Serving | Steady | Drained | Gone
+Until = Booted | Verified | Serving | Standing | Steady | Drained | Gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +151,15 @@ def removal(serving: str, others: Iterable[str], gone: Iterable[str]) -> list[Ph
 def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
 
-    Blue's size is raised to green's only where it did not serve: a group that serves is not ours
-    to resize.
+    A blue that served all along is neither resized nor asked to be whole: it is not ours.
     """
-    least = green if blue not in fleet.serving else ""
+    back = Standing(blue) if blue in fleet.serving else Serving(blue, least=green)
     restored = fleet.serve(blue) if blue else fleet
     alone = replace(restored, serving=restored.serving - {green}, dark=restored.dark | {green})
     end = replace(alone, dark=alone.dark - {green})
     # fmt: off
     table = [
-        Phase("restore",  restored, Serving(blue, least=least),     _HOLD),
+        Phase("restore",  restored, back,                           _HOLD),
         Phase("withdraw", alone,    Drained(green),                 _HOLD),
         Phase("remove",   end,      Gone(frozenset({green})),       _HOLD),
     ]

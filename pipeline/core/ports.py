@@ -142,6 +142,9 @@ class Resources(Protocol):
     def apply(self, plan: Plan) -> None:
         """Apply a plan as it was saved; raises FailedError with Terraform's words."""
 
+    def discard(self, plan: Plan) -> None:
+        """Forget a plan that is not to be applied: what a person plans by hand changes nothing."""
+
     def adopt(self, wanted: Sequence[Release]) -> None:
         """Bring what exists under these releases' names but not in the state into the state."""
 

@@ -62,7 +62,6 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ENV_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"[A-Za-z0-9 ._/+=,@-]+")
 ACCOUNT = re.compile(r"[0-9]{12}")
-_RELEASE = re.compile(r"r[0-9]{6}")
 _IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _IMAGE_FILTER = re.compile(r"[A-Za-z0-9()\[\] ./'@_*?-]+")
 _BUILD_NAME = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9_ .:*?-]*")
@@ -245,13 +244,6 @@ def check_image_id(value: str) -> str:
     allowed = "an image id is ami- and 8 or 17 of 0-9 a-f"
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(_IMAGE_ID, value, allowed)
-
-
-def check_target(value: str) -> str:
-    """Check what a rollback may lead to: a release such as r000123, or an AMI id."""
-    allowed = "a release is r and six digits, an image id is ami- and 8 or 17 of 0-9 a-f"
-    require_ascii(value, LONGEST_NAME, allowed)
-    return value if _RELEASE.fullmatch(value) else require_match(_IMAGE_ID, value, allowed)
 
 
 def check_image_filter(value: str) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 from pipeline.core.phases import Fleet, promotion, rollback
 from pipeline.core.rules import (
     LONGEST_NAME,
+    check_image_id,
     read_duration,
     require_ascii,
     require_harmless,
@@ -35,6 +36,7 @@ LONGEST_ARGUMENT: Final = 4096
 MOST_ARGUMENTS: Final = 64
 
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
+_RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _TARGET_GROUP_ARN = re.compile(
     r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}"
@@ -130,3 +132,15 @@ def _as_words(line: str) -> str:
         with contextlib.suppress(ValueError):  # a quotation without its end
             example = shlex.split(line) or example
     return f"write a list, {json.dumps(example)}"
+
+
+def check_target(value: str) -> str:
+    """Check what a rollback may lead to: a release such as r000123, or an AMI id."""
+    if _RELEASE.fullmatch(value):
+        return value
+    allowed = "a release is r and six digits, an image id is ami- and 8 or 17 of 0-9 a-f"
+    return (
+        check_image_id(value)
+        if value.startswith("ami-")
+        else require_match(_RELEASE, value, allowed)
+    )

@@ -14,7 +14,17 @@ from typing import assert_never
 from pipeline.core.deployment import Place, Policy
 from pipeline.core.fleet import group_name
 from pipeline.core.health import Expected, booted, drained, gone, serving
-from pipeline.core.phases import Booted, Drained, Gone, Phase, Serving, Steady, Until, Verified
+from pipeline.core.phases import (
+    Booted,
+    Drained,
+    Gone,
+    Phase,
+    Serving,
+    Standing,
+    Steady,
+    Until,
+    Verified,
+)
 from pipeline.core.seen import Balancer, Look
 from pipeline.core.targets import is_healthy, state
 from pipeline.core.verdict import Doomed, Healthy, Verdict, Waiting
@@ -58,18 +68,22 @@ class Watch:
                 return booted(self._expected(release), tuple(self.looks))
             case Verified():
                 return Healthy()
-            case Serving(release=release, least=least):
-                expected = self._expected(release, least=self.live(least))
-                return serving(expected, tuple(self.looks), in_a_row=self._policy.looks)
-            case Steady(release=release, least=least):
-                expected = self._expected(release, least=self.live(least))
-                return self._steady(expected, alarms)
+            case Serving() | Standing() | Steady():
+                return self._served(until, alarms)
             case Drained(release=release):
                 return drained(self._expected(release), tuple(self.looks))
             case Gone(releases=releases):
                 return gone([self.group(name) for name in sorted(releases)], tuple(self.looks))
             case _:
                 assert_never(until)
+
+    def _served(self, until: Serving | Standing | Steady, alarms: Sequence[str]) -> Verdict:
+        if isinstance(until, Standing):
+            return standing(self._expected(until.release), self.looks[-1])
+        expected = self._expected(until.release, least=self.live(until.least))
+        if isinstance(until, Steady):
+            return self._steady(expected, alarms)
+        return serving(expected, tuple(self.looks), in_a_row=self._policy.looks)
 
     @property
     def length(self) -> float:
@@ -146,6 +160,18 @@ def well(balancers: Sequence[Balancer], look: Look) -> set[str]:
     return set.intersection(*found) if found else set()
 
 
+def standing(expected: Expected, look: Look) -> Verdict:
+    """Judge whether at least half of a group's members are healthy in every load balancer."""
+    group = look.groups.get(expected.group)
+    if group is None:
+        return Waiting(reason=f"{expected.group} cannot be seen")
+    ours = {member.id for member in group.members if member.lifecycle == "InService"}
+    healthy = len(ours & well(expected.balancers, look))
+    if healthy and 2 * healthy >= group.desired:
+        return Healthy()
+    return Waiting(reason=f"{healthy} of {group.desired} members of {expected.group} are healthy")
+
+
 def ailing(expected: Expected, look: Look, known: set[str]) -> str:
     """Return what is wrong with a member that was well before and is InService, if one is.
 
@@ -171,7 +197,7 @@ def concerned(until: Until) -> frozenset[str]:
             return releases
         case Serving(release=release, least=least):
             return frozenset({release, least} - {""})
-        case Booted() | Verified() | Drained() | Steady():
+        case Booted() | Verified() | Drained() | Standing() | Steady():
             return frozenset({until.release})
         case _:
             assert_never(until)

@@ -8,7 +8,8 @@ its intent is in the journal before it and its result after it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pipeline.core.choice import hook_facts
 from pipeline.core.deployment import Deployment, Place, Policy
@@ -17,11 +18,11 @@ from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.fleet import Release, group_name
 from pipeline.core.guard import Plan
 from pipeline.core.health import Expected, serving
-from pipeline.core.phases import Booted, Fleet, Phase
+from pipeline.core.phases import Booted, Fleet, Phase, Recovery
 from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
 from pipeline.core.seen import Look
 from pipeline.core.verdict import Healthy
-from pipeline.core.waiting import QUICK, concerned
+from pipeline.core.waiting import QUICK, concerned, standing
 
 SURELY = 30
 """Looks, each after a second, before an action is given up that needs to see everything."""
@@ -40,6 +41,8 @@ class World:
     ledger: Ledger
     pace: Pace
     prepared: Plan | None = None
+    _last: Look | None = field(default=None, init=False)
+    _shows: frozenset[str] = field(default=frozenset(), init=False)
 
     def bring_about(self, phase: Phase) -> None:
         """Make a phase's fleet true, as far as calls can; what follows of itself is waited for.
@@ -51,40 +54,55 @@ class World:
             self._launch(want)
         look = self._sure_look(want.all | frozenset(self.ledger.read().releases))
         self._attach(want, look)
-        self._detach(want, look)
+        self._detach(phase, look)
         self._remove(want)
 
     def look(self, releases: Iterable[str], *, activities: Iterable[str] = ()) -> Look:
-        """Return what AWS says now of these releases' groups and of every balancer."""
-        names = [self.group(release) for release in sorted(releases)]
+        """Return what AWS says now of these releases' groups and of every balancer.
+
+        Waits where the last look is less than a second old: no API is asked more often.
+        """
+        names = sorted(self.group(release) for release in releases)
         of = [self.group(release) for release in sorted(activities)]
-        return self.groups.look(names, self.place.balancers, activities=of)
+        if self._last and (left := self._last.at + QUICK - self.pace.now()) > 0:
+            self.pace.sleep(left)
+        self._last = self.groups.look(names, self.place.balancers, activities=of)
+        self._shows = frozenset(names)
+        return self._last
 
     def _sure_look(self, releases: Iterable[str]) -> Look:
         """Return a look that shows everything: what is not seen is acted upon as not there.
 
         Raises FailedError where AWS does not answer for too long.
         """
-        wanted = tuple(releases)
+        wanted = frozenset(releases)
+        if self._last and self._is_fresh(self._last, wanted):
+            return self._last
         for _ in range(SURELY):
             look = self.look(wanted)
             if not look.unreadable:
                 return look
-            self.pace.sleep(QUICK)
         now = f"ami-pipeline status -e {self.place.environment}"
         raise FailedError("looking at the groups", "\n".join(look.unreadable), now)
 
-    def watch(self, phase: Phase, deployment: Deployment) -> Look:
-        """Return a look at what a phase waits for."""
-        releases = concerned(phase.until) | ({deployment.green, deployment.blue} - {""})
-        return self.look(releases, activities=concerned(phase.until) & phase.want.all)
+    def _is_fresh(self, look: Look, releases: frozenset[str]) -> bool:
+        """Tell whether a look is as good as a new one: nothing was changed since, and just now."""
+        shown = self._shows >= {self.group(release) for release in releases}
+        return shown and not look.unreadable and self.pace.now() - look.at < QUICK
+
+    def watch(self, phase: Phase) -> Look:
+        """Return a look at everything there is, and at what a phase waits for."""
+        until = concerned(phase.until)
+        return self.look(
+            until | set(self.ledger.read().releases), activities=until & phase.want.all
+        )
 
     def catch_up(self, release: str, least: int, look: Look) -> None:
         """Raise a group's size to `least` members; one that has them is left alone."""
         group = look.groups.get(self.group(release))
         if group is None or group.desired >= least:
             return
-        self.ledger.intend("resize", group=group.name, desired=least)
+        self._intend("resize", group=group.name, desired=least)
         maximum = least if least > group.maximum else None
         self.groups.resize(group.name, minimum=None, maximum=maximum, desired=least)
         self.ledger.done("resize", group=group.name, desired=least)
@@ -94,7 +112,7 @@ class World:
         group = self._sure_look({release}).groups.get(self.group(release))
         if group is None or group.minimum <= minimum:
             return
-        self.ledger.intend("restore minimum", group=group.name, minimum=minimum)
+        self._intend("restore minimum", group=group.name, minimum=minimum)
         self.groups.resize(group.name, minimum=minimum, maximum=None, desired=None)
         self.ledger.done("restore minimum", group=group.name, minimum=minimum)
 
@@ -109,6 +127,11 @@ class World:
             self.hooks.run(hook, facts)
             self.ledger.done("verify", command=list(hook.command))
 
+    def _intend(self, step: str, **facts: Any) -> None:
+        """Journal what is about to be changed; what was seen before counts no more."""
+        self._shows = frozenset()
+        self.ledger.intend(step, **facts)
+
     def group(self, release: str) -> str:
         """Return the name of a release's group."""
         return group_name(self.place.app, self.place.environment, release)
@@ -120,7 +143,7 @@ class World:
             return
         plan = self.prepared or self._plan(frozenset(known), creates=creates)
         self.prepared = None
-        self.ledger.intend("launch", releases=sorted(creates))
+        self._intend("launch", releases=sorted(creates))
         self.resources.apply(plan)
         self.ledger.update(lambda document: made(document, creates))
         self.ledger.done("launch", releases=sorted(creates))
@@ -130,19 +153,19 @@ class World:
             name, there = self.group(release), self._attached(release, look)
             missing = [each for each in self.place.balancers if each.identifier not in there]
             if missing:
-                self.ledger.intend("attach", group=name)
+                self._intend("attach", group=name)
                 self.groups.attach(name, missing)
                 self.ledger.done("attach", group=name)
 
-    def _detach(self, want: Fleet, look: Look) -> None:
+    def _detach(self, phase: Phase, look: Look) -> None:
         """Detach what is to be dark, provided that somebody is left who serves."""
-        for release in sorted(frozenset(self.ledger.read().releases) - want.serving):
+        for release in sorted(frozenset(self.ledger.read().releases) - phase.want.serving):
             name, there = self.group(release), self._attached(release, look)
             attached = [each for each in self.place.balancers if each.identifier in there]
             if not attached:
                 continue
-            self._require_served(want, look)
-            self.ledger.intend("detach", group=name)
+            self._require_served(phase, look)
+            self._intend("detach", group=name)
             self.groups.detach(name, attached)
             self.ledger.done("detach", group=name)
 
@@ -150,13 +173,18 @@ class World:
         seen = look.groups.get(self.group(release))
         return seen.attached if seen else frozenset()
 
-    def _require_served(self, want: Fleet, look: Look) -> None:
-        """Refuse to detach a group unless those that stay are whole and healthy at this moment."""
-        if not want.serving and self.ledger.read().serving:
+    def _require_served(self, phase: Phase, look: Look) -> None:
+        """Refuse to detach a group unless those that stay can serve at this moment.
+
+        Green must be whole; on the way back it is enough that blue stands.
+        """
+        if not phase.want.serving and self.ledger.read().serving:
             raise self._refused("nothing would serve any more")
-        for release in sorted(want.serving):
+        back = phase.on_fault is Recovery.HOLD
+        for release in sorted(phase.want.serving):
             expected = Expected(group=self.group(release), balancers=self.place.balancers)
-            verdict = serving(expected, (look,), in_a_row=1)
+            whole = serving(expected, (look,), in_a_row=1)
+            verdict = standing(expected, look) if back else whole
             if not isinstance(verdict, Healthy):
                 raise self._refused(
                     f"{expected.group} is to serve alone and is not well: {verdict.reason}"
@@ -176,7 +204,7 @@ class World:
         if any(not known[name].made for name in deletes):
             # Its launch was cut off: a part of it may be there that the state does not know.
             self.resources.adopt(_releases(self.ledger.read(), known))
-        self.ledger.intend("remove", releases=sorted(deletes))
+        self._intend("remove", releases=sorted(deletes))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         self.resources.apply(plan)
         self.ledger.update(lambda document: document.without(*deletes))

@@ -19,6 +19,7 @@ from pipeline.core.phases import (
     Gone,
     Phase,
     Serving,
+    Standing,
     Steady,
     Until,
     Verified,
@@ -66,7 +67,7 @@ def plan_text(prospect: Prospect, width: int = 100) -> str:
             *_table(prospect),
             "",
             *_policy(prospect.policy, width),
-            *_findings(prospect.findings, width),
+            *_findings(prospect, width),
             *_changes(prospect.plan),
             "nothing was changed",
         ]
@@ -97,17 +98,20 @@ def until(wanted: Until, policy: Policy) -> str:
     """Return what a phase waits for, with the environment's numbers."""
     match wanted:
         case Booted(release=release):
-            return f"{release} has booted"
+            text = f"{release} has booted"
         case Verified(release=release):
-            return f"{release} passes the hooks" if policy.verify else "no hook to pass"
+            text = f"{release} passes the hooks" if policy.verify else "no hook to pass"
         case Serving(release=release):
-            return f"{release} healthy {policy.looks} looks in a row"
+            text = f"{release} healthy {policy.looks} looks in a row"
+        case Standing(release=release):
+            text = f"half of {release} healthy"
         case Steady(pause=pause):
-            return f"still so after {duration(policy.pause(pause))}"
+            text = f"still so after {duration(policy.pause(pause))}"
         case Drained(release=release):
-            return f"{release} is no target any more"
+            text = f"{release} is no target any more"
         case Gone(releases=releases):
-            return f"{_names(releases)} gone" if releases else "nothing to remove"
+            text = f"{_names(releases)} gone" if releases else "nothing to remove"
+    return text
 
 
 def _policy(policy: Policy, width: int) -> list[str]:
@@ -119,9 +123,11 @@ def _policy(policy: Policy, width: int) -> list[str]:
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
 
 
-def _findings(findings: Sequence[Finding], width: int) -> list[str]:
+def _findings(prospect: Prospect, width: int) -> list[str]:
+    """Both are asked or neither: a rollback to a warm group waits for nobody."""
+    findings = prospect.findings
     if not findings:
-        return ["preflight  nothing found"]
+        return [f"preflight  {'not asked' if prospect.plan is None else 'nothing found'}"]
     lines = [f"preflight  {len(findings)} found"]
     for each in findings:
         lines.append(f"  {wrapped(f'{one_line(each.where)}: {one_line(each.what)}', width, 4)}")

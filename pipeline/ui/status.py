@@ -23,7 +23,8 @@ _HELD = frozenset({"retire", "restore", "withdraw", "remove"})
 def status_text(status: Status, now: datetime, width: int = 100) -> str:
     """Return the environment: the answers first, then the tree."""
     environment = status.environment
-    place = f"{one_line(environment.region)}, account {one_line(environment.account)}"
+    account = f", account {one_line(environment.account)}" if environment.account else ""
+    place = f"{one_line(environment.region)}{account}"
     rows = [
         ("serving", _serving(status)),
         ("", _about(status, now)),

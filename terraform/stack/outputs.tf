@@ -44,8 +44,11 @@ output "url" {
 }
 
 output "pipeline_toml" {
-  description = "What pipeline.toml needs to know of this stack. The keys are inputs of the release module."
+  description = "What pipeline.toml needs to know of this stack, ready to paste for the environment NAME."
   value       = <<-EOT
+    [environments.NAME]
+    ${var.load_balancer == "classic" ? "load_balancers" : "target_groups"} = ${jsonencode(concat(aws_elb.this[*].name, aws_lb_target_group.this[*].name))}
+
     [environments.NAME.terraform.inputs]
     subnet_ids = ${jsonencode([for zone in local.zones : aws_subnet.private[zone].id])}
     security_group_ids = ${jsonencode([aws_security_group.instances.id])}

@@ -432,3 +432,40 @@ def test_what_a_killed_run_left_is_no_part_of_the_next_plan(
     plan = launch(resources)
     assert "imports.tf.json" not in scripted.call("plan")["files"]
     assert set(resources.root.folder.glob("*.tfplan")) == {plan.file}
+
+
+def releases(resources: TerraformResources) -> list[str]:
+    text = (resources.root.folder / "releases.auto.tfvars.json").read_text()
+    return sorted(json.loads(text)["releases"])
+
+
+def test_after_a_refused_plan_the_folder_says_what_stands(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    """Who applies the rest by hand, as the refusal says, must not launch the release too."""
+    scripted.on("plan", capture("empty"))
+    resources.plan([release(1)], creates=OLD, deletes=NONE)
+    scripted.on("plan", capture("other-create"))
+    with pytest.raises(RefusedError):
+        launch(resources)
+    assert releases(resources) == ["r000001"]
+
+
+def test_after_a_plan_that_was_only_shown_the_folder_says_what_stands(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("empty"))
+    resources.plan([release(1)], creates=OLD, deletes=NONE)
+    scripted.on("plan", capture("launch"))
+    plan = launch(resources)
+    resources.discard(plan)
+    assert plan.file is not None
+    assert not plan.file.exists()
+    assert releases(resources) == ["r000001"]
+
+
+def test_before_a_first_release_nothing_is_left_of_a_plan_that_was_only_shown(
+    resources: TerraformResources,
+) -> None:
+    resources.discard(launch(resources))
+    assert "releases.auto.tfvars.json" not in left(resources)

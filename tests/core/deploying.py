@@ -71,6 +71,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     document: Environment
     fail: Callable[[int, str], None] = lambda *_: None
     sick: set[str] = field(default_factory=set)
+    ill: set[str] = field(default_factory=set)
     groups: dict[str, Group] = field(default_factory=dict)
     state: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
@@ -82,6 +83,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     alarmed: tuple[str, ...] = ()
     time: float = 1000.0
     had_blue: bool = False
+    looked: list[float] = field(default_factory=list)
     blind: int = 0  # looks that see nothing
     made: int = 0
 
@@ -153,7 +155,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
             return "" if over else "draining"
         if balancer not in member.attached or self._lifecycle(member) != "InService":
             return ""
-        if group.name in self.sick:
+        if group.name in self.sick or member.id in self.ill:
             return "unhealthy"
         return "healthy" if self.time - member.attached[balancer] >= REGISTER else "initial"
 
@@ -163,6 +165,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
     ) -> Look:
         self._call("look")
+        self.looked.append(self.time)
         if self.blind:
             self.blind -= 1
             return Look(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))
@@ -254,6 +257,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
             self.state = names
 
         self._call("apply", change)
+
+    def discard(self, plan: Plan) -> None:
+        self._call("discard")
 
     def adopt(self, wanted: Sequence[Release]) -> None:
         def change() -> None:

@@ -145,6 +145,23 @@ def sweep(
     assert count > last // 2
 
 
+def test_no_api_is_asked_twice_within_a_second() -> None:
+    fake = cloud(warm=(3,))
+    fake.sick.add("web-staging-r000002")
+    promote(fake)
+    apart = [later - earlier for earlier, later in pairwise(fake.looked)]
+    assert min(apart) >= 1
+
+
+def test_an_ill_member_of_blue_is_no_reason_to_keep_a_green_that_failed() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    fake.ill.add("i-1")
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.serving == fake.existing == {BLUE}
+
+
 def test_going_back_makes_nothing() -> None:
     fake = cloud()
     applied: list[str] = []

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from pipeline.core.deployment import Deployment, Kind, Outcome, PhaseRun, Result, Runner
-from pipeline.core.environment import Environment
-from pipeline.core.status import NEXT, Way, WayBack, alive, way_back
+from pipeline.core.environment import NEXT, Environment
+from pipeline.core.status import Way, WayBack, alive, way_back
 from tests.ui.scenes import ADA, NOW, a_deployment, a_lease, environment, image, kept, past
 
 COLD_RUNS = (PhaseRun(name="launch", seconds=60.0), PhaseRun(name="attach", seconds=20.0))

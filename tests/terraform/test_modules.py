@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.config import load
 from tests.local_cloud import eventually
 from tests.terraform.conftest import REPOSITORY, Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.local_cloud import Cloud
 
@@ -171,6 +173,19 @@ def test_the_outputs_are_the_contract_and_what_pipeline_toml_needs(applied: Appl
     assert made["launch_template_id"].startswith("lt-")
     assert made["ami_id"] == applied.cloud.base_image()
     assert applied.outputs["stack"]["load_balancer_name"] == "web-staging"
+
+
+def test_what_the_stack_says_of_itself_can_be_pasted_into_pipeline_toml(
+    applied: Applied, tmp_path: Path
+) -> None:
+    piece = applied.outputs["stack"]["pipeline_toml"].replace("NAME", "staging")
+    top = 'app = "web"\nregion = "us-east-1"\n[bake]\ntemplate = "app.pkr.hcl"\n'
+    (tmp_path / "pipeline.toml").write_text(top + piece)
+    (tmp_path / "app.pkr.hcl").touch()
+    settings = load(tmp_path / "pipeline.toml")
+    assert settings.environment("staging").load_balancers == ("web-staging",)
+    inputs = settings.terraform_for("staging").inputs
+    assert inputs["subnet_ids"] == applied.outputs["stack"]["subnet_ids"]
 
 
 # Sizes and attachments were changed by API before, and are no part of any of these plans.

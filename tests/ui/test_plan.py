@@ -121,3 +121,9 @@ def test_a_program_gets_the_plan() -> None:
     assert document["terraform"]["changes"][0]["imports"] is True
     assert plan_document(replace(PROSPECT, plan=None))["terraform"] is None
     assert as_json(document)
+
+
+def test_where_no_preflight_is_made_none_is_claimed() -> None:
+    """A rollback to a warm group asks neither: somebody waits for its first call."""
+    warm = plan_text(replace(PROSPECT, plan=None, findings=()))
+    assert "preflight  not asked\nterraform  not asked\n" in warm

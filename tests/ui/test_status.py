@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.status import NEXT
+from pipeline.core.environment import NEXT
 from pipeline.ui.glyphs import drawable
 from pipeline.ui.results import as_json
 from pipeline.ui.status import status_text, todo
@@ -384,3 +384,9 @@ def test_a_program_gets_what_is_not_as_it_should_be() -> None:
     read = status_document(unread(), NOW)
     assert read["not_read"] == ["DescribeAutoScalingGroups: Throttling: Rate exceeded"]
     assert [each["targets"] for each in read["load_balancers"]] == [None, None]
+
+
+def test_an_account_that_nobody_knows_yet_is_not_told() -> None:
+    status = nothing()
+    unknown = replace(status, environment=replace(status.environment, account=""))
+    assert status_text(unknown, NOW).splitlines()[0] == "web production (eu-central-1)"

@@ -54,6 +54,11 @@ run "an_application_load_balancer_forwards_to_a_target_group" {
   }
 
   assert {
+    condition     = startswith(output.pipeline_toml, "[environments.NAME]\ntarget_groups = [\"web-staging\"]\n\n")
+    error_message = output.pipeline_toml
+  }
+
+  assert {
     condition     = output.url == "http://application.example"
     error_message = output.url
   }
@@ -182,7 +187,11 @@ run "a_classic_load_balancer_drains_and_checks" {
   }
 
   assert {
-    condition     = strcontains(output.pipeline_toml, "subnet_ids = ${jsonencode(output.subnet_ids)}\n") && strcontains(output.pipeline_toml, "deregistration_delay = 90\n")
+    condition = (
+      startswith(output.pipeline_toml, "[environments.NAME]\nload_balancers = [\"web-staging\"]\n\n[environments.NAME.terraform.inputs]\n") &&
+      strcontains(output.pipeline_toml, "subnet_ids = ${jsonencode(output.subnet_ids)}\n") &&
+      strcontains(output.pipeline_toml, "deregistration_delay = 90\n")
+    )
     error_message = output.pipeline_toml
   }
 }

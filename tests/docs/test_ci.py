@@ -1,0 +1,120 @@
+"""The CI files to copy: they parse, run commands that exist, and ask for what is needed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from pipeline.cli.main import cli, run
+from tests.docs.test_docs import commands
+
+yaml: Any = importlib.import_module("yaml")  # it comes with moto; there are no stubs
+
+ROOT = Path(__file__).resolve().parents[2]
+CI = ROOT / "docs/ci"
+FILES = sorted(CI.glob("*.yml"))
+GITHUB = [path for path in FILES if "gitlab" not in path.name]
+POLICIES = sorted((CI / "iam").glob("*.json"))
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    for job in yaml.safe_load(path.read_text())["jobs"].values():
+        yield from job["steps"]
+
+
+def lines(path: Path) -> Iterator[str]:
+    """Every line that a runner's shell is given."""
+    if path in GITHUB:
+        for step in steps(path):
+            yield from step.get("run", "").splitlines()
+        return
+    for job in yaml.safe_load(path.read_text()).values():
+        if isinstance(job, dict):
+            yield from [*job.get("before_script", []), *job.get("script", [])]
+
+
+def called() -> list[list[str]]:
+    found = (line.removeprefix("exec ") for path in FILES for line in lines(path))
+    return [shlex.split(line)[1:] for line in found if line.startswith("ami-pipeline ")]
+
+
+@pytest.mark.parametrize("arguments", called(), ids=" ".join)
+def test_every_command_called_in_ci_exists_with_its_options(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _, command in commands(cli, click.Context(cli)):
+        monkeypatch.setattr(command, "callback", lambda *_, **__: None)
+    given = [{"$AMI_ID": "ami-0123456789abcdef0", "$TO": ""}.get(each, each) for each in arguments]
+    assert run(given) == 0
+
+
+def test_each_file_calls_what_it_is_for() -> None:
+    verbs = {
+        path.name: {line.split()[1] for line in runs if line.startswith("ami-pipeline ")}
+        for path in FILES
+        if (runs := [line.removeprefix("exec ") for line in lines(path)])
+    }
+    assert verbs == {
+        "github-actions.yml": {"bake", "promote"},
+        "gitlab-ci.yml": {"bake", "promote", "rebuild", "rollback"},
+        "nightly.yml": {"rebuild"},
+        "rollback.yml": {"rollback", "status"},
+    }
+
+
+@pytest.mark.parametrize("path", GITHUB, ids=lambda path: path.name)
+def test_a_workflow_takes_a_role_and_gives_the_tool_its_signals(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
+    roles = [step["with"] for step in steps(path) if "configure-aws" in step.get("uses", "")]
+    assert roles
+    assert all(int(each["role-duration-seconds"]) >= 3600 for each in roles)
+    changing = [line for line in lines(path) if re.search(r"bake|promote|rebuild|rollback", line)]
+    assert all(line.startswith("exec ami-pipeline ") for line in changing)
+    if path.name != "rollback.yml":
+        assert workflow["concurrency"]["cancel-in-progress"] is False
+
+
+def test_on_gitlab_one_deployment_runs_at_a_time() -> None:
+    jobs = yaml.safe_load((CI / "gitlab-ci.yml").read_text())
+    assert jobs["promote"]["resource_group"] == jobs["nightly"]["resource_group"]
+    assert all(jobs[name]["interruptible"] is False for name in ("promote", "nightly", "rollback"))
+
+
+def allowed(path: Path) -> set[str]:
+    statements = json.loads(path.read_text())["Statement"]
+    given = (each["Action"] for each in statements if each["Effect"] == "Allow")
+    return {one for each in given for one in ([each] if isinstance(each, str) else each)}
+
+
+@pytest.mark.parametrize("page", ["bake", "deploy"])
+def test_each_role_may_do_all_that_the_tool_asks_of_aws(page: str) -> None:
+    name = {"bake": "docs/bake.md", "deploy": "docs/permissions.md"}[page]
+    named = set(re.findall(r"`([a-z0-9]+:[A-Z]\w+)`", (ROOT / name).read_text()))
+    named -= {"sts:GetCallerIdentity"}  # it needs no permission (AWS STS API Reference)
+    given = allowed(CI / "iam" / f"{page}.json")
+    assert len(named) > 10
+    assert [each for each in named if not any(fnmatchcase(each, one) for one in given)] == []
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)
+def test_a_policy_is_one(path: Path) -> None:
+    document = json.loads(path.read_text())
+    assert document["Version"] == "2012-10-17"
+    assert allowed(path)
+    # IAM Reference, "IAM and AWS STS quotas": a managed policy's characters, white space left out.
+    assert len(re.sub(r"\s", "", path.read_text())) <= 6144
+
+
+@pytest.mark.parametrize("path", [*FILES, *POLICIES], ids=lambda path: path.name)
+def test_every_file_to_copy_is_explained(path: Path) -> None:
+    assert f"({path.relative_to(CI)})" in (CI / "README.md").read_text()

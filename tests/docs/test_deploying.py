@@ -1,0 +1,64 @@
+"""What the pages on deployments say is what the code has: phases, variables, codes, outputs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.choice import hook_facts
+from pipeline.core.deployment import Deployment, Kind, Result, Runner
+from pipeline.core.phases import promotion
+from pipeline.core.report import outputs
+from pipeline.core.service_rules import PHASES
+from tests.core.deploying import PLACE
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = (ROOT / "docs/deploy.md").read_text()
+EXIT_CODES = (ROOT / "docs/exit-codes.md").read_text()
+SOME = Deployment(
+    id="d",
+    kind=Kind.PROMOTE,
+    environment="staging",
+    green="r000002",
+    blue="r000001",
+    began="",
+    by=Runner(user="ann", host="here", pid=1),
+)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/deploy.md"])
+def test_the_table_of_phases_is_the_one_that_is_performed(page: str) -> None:
+    text = (ROOT / page).read_text()
+    table = text.partition("| phase | ")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    phases = promotion("r1", "r2", keep=True)
+    assert [row[0] for row in rows] == [phase.name for phase in phases]
+    rolled_back = [row[-1].startswith("roll back") for row in rows]
+    assert rolled_back == [phase.on_fault.value == "roll back" for phase in phases]
+
+
+def test_every_phase_of_going_back_is_explained() -> None:
+    assert [name for name in PHASES if not re.search(rf"\*?\*?{name}\b", DEPLOY)] == []
+
+
+def test_every_variable_of_a_hook_is_documented_and_no_other() -> None:
+    told = set(re.findall(r"^\| `(AMI_PIPELINE_\w+)` ", DEPLOY, re.MULTILINE))
+    assert told == hook_facts(SOME, PLACE, "web-staging-r000002", ()).keys()
+
+
+def test_every_output_for_a_ci_system_is_documented() -> None:
+    chapter = DEPLOY.partition("## In CI")[2]
+    assert [name for name in outputs(SOME) if f"`{name}`" not in chapter] == []
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback", "rebuild", "recover", "abort"])
+def test_the_exit_codes_of_every_deploying_command_are_documented(command: str) -> None:
+    assert len(re.findall(rf"^\| `{command}` \|", EXIT_CODES, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("result", Result)
+def test_every_outcome_is_documented(result: Result) -> None:
+    decided = (ROOT / "docs/adr/0017-an-outcome-is-the-state-of-the-world.md").read_text()
+    assert f"`{result}`" in decided
