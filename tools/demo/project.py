@@ -12,41 +12,46 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = "packer/provision/app/server.py"
 UNIT = "packer/provision/app/app.service"
 
-# The instances' Python starts no faster than it does, however fast the cloud: what is shorter than
-# that at AWS's own speed is longer here.
+# Programs start no faster than they do, however fast the cloud, so `attach` and the grace period
+# have room for that.
 ENVIRONMENT = """
 [environments.staging]
+account = "123456789012"
 min_size = 2
 max_size = 4
 {key} = ["web-staging"]
 
 [environments.staging.promote]
+verify = [{{ command = ["python3", "smoke.py"] }}]
 keep_previous = "next"     # the group before stays warm: a rollback takes seconds
-deadlines.attach = "4m"    # what is not healthy by then is put back
+deadlines.attach = "3m"    # what the load balancer does not find healthy by then is put back
 
 """
 GRACE = "health_check_grace_period = 1200"
 
 SMOKE = """\
-import os, sys, urllib.error, urllib.request
+# Asks every new instance for its page, before any traffic does.
+import http.client, os, sys, time
 
-direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def status(address):
+    for _ in range(60):  # it may not listen yet
+        try:
+            connection = http.client.HTTPConnection(address, 8080, timeout=10)
+            connection.request("GET", "/")
+            return connection.getresponse().status
+        except OSError:
+            time.sleep(0.5)
+    return "nothing"
+
 for address in os.environ["AMI_PIPELINE_ADDRESSES"].split():
-    try:
-        direct.open(f"http://{address}:8080/", timeout=10)
-    except urllib.error.HTTPError as error:
-        sys.exit(f"{address} answers {error.code}")
+    if (said := status(address)) != 200:
+        sys.exit(f"{address} answers {said}")
 """
-VERIFY = """
-[[environments.staging.promote.verify]]
-command = ["python3", "smoke.py"]
-"""
-
 
 # Three changes of the application, each the command that makes it.
 GREETING = f"""sed -i '/^\\[Service\\]/a Environment="GREETING=hello from 2.0.0"' {UNIT}"""
-MISSING = f"sed -i 's/^import json$/&\\nimport billing/' {SERVER}"
-FAULTY = f"sed -i '/^import billing$/d; s/_answer(200, describe/_answer(500, describe/' {SERVER}"
+SICK = f"sed -i 's/_answer(503 if .* else 200,/_answer(503,/' {SERVER}"
+FAULTY = f"sed -i 's/(503,/(200,/; s/(200, describe/(500, describe/' {SERVER}"
 
 
 def environment(balancer: str) -> str:

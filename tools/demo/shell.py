@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from pathlib import Path
 BIN = Path(sys.executable).parent
 PATIENCE = 120.0
 """Seconds a command that was interrupted has to put back what it began."""
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def say(text: str) -> None:
@@ -43,10 +44,17 @@ class Shell:
         if not only:
             return self._end(self._start(command))
         running = self._start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        said, code = self._output(running)
-        lines = said.splitlines()
-        shown = [line for line in lines if line.startswith(only)] if code == 0 else lines
-        print("\n".join(shown), flush=True)
+        said = []
+        try:
+            for line in running.stdout or ():
+                said.append(COLOR.sub("", line))
+                if said[-1].startswith(only):
+                    print(said[-1], end="", flush=True)
+        except KeyboardInterrupt:
+            self._put_back(running)
+            raise
+        if code := running.wait():
+            print("".join(said), flush=True)
         return code
 
     def read(self, command: str) -> str:
@@ -94,8 +102,3 @@ class Shell:
             running.communicate(timeout=PATIENCE)
         except (KeyboardInterrupt, subprocess.TimeoutExpired):
             running.kill()
-
-
-def quoted(*words: str) -> str:
-    """Return words as a shell takes them."""
-    return shlex.join(words)

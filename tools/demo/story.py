@@ -10,7 +10,7 @@ from tools.demo import project
 from tools.demo.load import RATE, Answer, load
 from tools.demo.project import appended
 from tools.demo.shell import Shell, say
-from tools.demo.steps import OtherwiseError, Record
+from tools.demo.steps import OtherwiseError, Record, Step
 from tools.demo.timeline import clock
 
 SPEED = 20
@@ -44,7 +44,7 @@ class Stage:
         with self.record.step(name) as step:
             self.require(command, self.shell.run(command), code)
             self.require_serving(serves)
-            step.outcome = f"exit {code}, {serves} serves"
+            step.outcome = f"exit {code}, {serves} serves{self.since(step, serves)}"
 
     def bake(self, version: str, change: str = "") -> None:
         """Change the application and bake a version of it."""
@@ -74,6 +74,11 @@ class Stage:
         found = {answer.version or answer.error for answer in answers}
         if found != {version}:
             raise OtherwiseError(f"{', '.join(sorted(found))} answers, and {version} was told")
+
+    def since(self, step: Step, version: str) -> str:
+        """Return how long after a step's beginning another version last answered, if one did."""
+        others = [each.at for each in self.record.during(step) if each.version != version]
+        return f" after {max(others) - step.began:.0f} s" if others else ""
 
     def lost(self, answer: Answer) -> None:
         """Tell of a request that failed, at once."""
@@ -118,10 +123,11 @@ def stack(stage: Stage) -> None:
     with stage.record.step(f"stack, {kind} load balancer") as step:
         apply = f"{STACK} apply -auto-approve {VARS} -var=load_balancer={kind}"
         for command in (f"{STACK} init", apply):
-            only = ("Terraform has been", "Apply complete", "url =")
+            only = ("Terraform has been", "aws_lb.", "aws_elb.", "Apply complete", "url =")
             stage.require(command, stage.shell.run(command, only=only), 0)
         step.outcome = "applied"
     say("The environment: which load balancer, how many instances, how careful.")
+    stage.edit(appended("smoke.py", project.SMOKE))
     stage.edit(appended("pipeline.toml", project.environment(stage.balancer)))
     stage.edit(f"{STACK} output -raw pipeline_toml | sed s/NAME/staging/ >>pipeline.toml")
     stage.edit(f"echo '{project.GRACE}' >>pipeline.toml")
@@ -135,7 +141,6 @@ def first_release(stage: Stage) -> None:
     url = stage.shell.read(f"{STACK} output -raw url").strip()
     say(f"From here on {RATE:g} requests a second go to {url}, and each that fails is shown.")
     stage.record.load = stage.ended.enter_context(load(url, stage.lost))
-    stage.edit(f"curl -s {url}")
 
 
 def second_release(stage: Stage) -> None:
@@ -146,18 +151,15 @@ def second_release(stage: Stage) -> None:
 
 
 def never_healthy(stage: Stage) -> None:
-    """A version that never starts: the load balancer finds it out."""
-    say("3.0.0 imports a module that nobody put into the image: it ends as soon as it starts.")
-    stage.bake("3.0.0", project.MISSING)
+    """A version whose health check never passes: the load balancer finds it out."""
+    say("3.0.0 answers its health check with 503: it gets no traffic, and is put back.")
+    stage.bake("3.0.0", project.SICK)
     stage.release("promote 3.0.0, never healthy", PROMOTE, "2.0.0", PUT_BACK)
 
 
 def faulty(stage: Stage) -> None:
     """A version whose health check is fine and whose page is not: the verify hook finds it out."""
-    say("4.0.0 starts and its /health is fine, but its page answers 500. A verify hook would see")
-    print("# that before any traffic does, so there is one now.")
-    stage.edit(appended("smoke.py", project.SMOKE))
-    stage.edit(appended("pipeline.toml", project.VERIFY))
+    say("4.0.0 is healthy, but its page answers 500: the verify hook sees it in the dark.")
     stage.bake("4.0.0", project.FAULTY)
     stage.release("promote 4.0.0, answers 500", PROMOTE, "2.0.0", PUT_BACK)
 
@@ -173,4 +175,3 @@ def look(stage: Stage) -> None:
     say("What serves, and what was done.")
     stage.command("status", "ami-pipeline status -e staging")
     stage.command("history", "ami-pipeline history -e staging")
-    stage.command("images", "ami-pipeline images")
