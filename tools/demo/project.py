@@ -12,22 +12,21 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = "packer/provision/app/server.py"
 UNIT = "packer/provision/app/app.service"
 
-# Programs start no faster than they do, however fast the cloud, so `attach` and the grace period
-# have room for that.
-ENVIRONMENT = """
-[environments.staging]
+# What a person adds to the lines that the stack prints: after the first, and at the end. Programs
+# start no faster than they do, however fast the cloud: the last two give them time.
+SIZES = """\
 account = "123456789012"
 min_size = 2
 max_size = 4
-{key} = ["web-staging"]
+"""
+PROMOTE = """\
+health_check_grace_period = 1200
 
 [environments.staging.promote]
-verify = [{{ command = ["python3", "smoke.py"] }}]
+verify = [{ command = ["python3", "smoke.py"] }]
 keep_previous = "next"     # the group before stays warm: a rollback takes seconds
 deadlines.attach = "3m"    # what the load balancer does not find healthy by then is put back
-
 """
-GRACE = "health_check_grace_period = 1200"
 
 SMOKE = """\
 # Asks every new instance for its page, before any traffic does.
@@ -54,10 +53,10 @@ SICK = f"sed -i 's/_answer(503 if .* else 200,/_answer(503,/' {SERVER}"
 FAULTY = f"sed -i 's/(503,/(200,/; s/(200, describe/(500, describe/' {SERVER}"
 
 
-def environment(balancer: str) -> str:
-    """Return what pipeline.toml says of the environment."""
-    key = {"classic": "load_balancers", "alb": "target_groups"}[balancer]
-    return ENVIRONMENT.format(key=key)
+def environment(printed: str) -> str:
+    """Return what pipeline.toml says of the environment, given what the stack prints for it."""
+    first, rest = printed.replace("NAME", "staging").split("\n", 1)
+    return f"\n{first}\n{SIZES}{rest}{PROMOTE}"
 
 
 def copied(folder: Path) -> Path:

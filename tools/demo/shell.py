@@ -72,7 +72,11 @@ class Shell:
         self, command: str, stdout: int | None = None, stderr: int | None = None
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["sh", "-euc", command],
+            [
+                "sh",
+                "-c",
+                f"exec {command}",
+            ],  # in its place, so that what we wait for is the command
             cwd=self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,

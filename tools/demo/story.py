@@ -63,10 +63,10 @@ class Stage:
             raise OtherwiseError(f"{first}: exit code {found}, and {told} was told")
 
     def require_serving(self, version: str) -> None:
-        """Raise OtherwiseError unless from now on only one version answers, or nobody asks yet."""
+        """Raise OtherwiseError unless from now on only one version answers."""
         running, now = self.record.load, time.monotonic()
         if running is None:
-            return
+            raise OtherwiseError("nobody asks yet who serves")
         while len(answers := running.since(now)) < IN_A_ROW:
             if time.monotonic() > now + WITHIN:
                 raise OtherwiseError(f"no {IN_A_ROW} answers within {WITHIN:g} s")
@@ -102,7 +102,8 @@ def cloud(stage: Stage) -> None:
     """Start a local cloud of this demo's own, which ends with it."""
     shell = stage.shell
     shell.env["AMI_PIPELINE_SANDBOX_HOME"] = str(shell.folder.parent / "cloud")
-    say(f"A local cloud: AWS on loopback, {SPEED} times as fast, whose instances are processes.")
+    say(f"A local cloud: AWS on loopback, whose instances are processes. It runs {SPEED} times as")
+    print(f"# fast: what it calls a minute takes {60 / SPEED:g} seconds.")
     stage.ended.callback(end, stage)
     stage.command("cloud up", f"ami-pipeline sandbox up --port 0 --speed {SPEED}")
     print('$ eval "$(ami-pipeline sandbox env)"')
@@ -126,21 +127,23 @@ def stack(stage: Stage) -> None:
             only = ("Terraform has been", "aws_lb.", "aws_elb.", "Apply complete", "url =")
             stage.require(command, stage.shell.run(command, only=only), 0)
         step.outcome = "applied"
-    say("The environment: which load balancer, how many instances, how careful.")
+    say("What the stack prints goes into pipeline.toml, with the sizes and how careful to be.")
     stage.edit(appended("smoke.py", project.SMOKE))
-    stage.edit(appended("pipeline.toml", project.environment(stage.balancer)))
-    stage.edit(f"{STACK} output -raw pipeline_toml | sed s/NAME/staging/ >>pipeline.toml")
-    stage.edit(f"echo '{project.GRACE}' >>pipeline.toml")
+    printed = stage.shell.read(f"{STACK} output -raw pipeline_toml")
+    stage.edit(appended("pipeline.toml", project.environment(printed)))
 
 
 def first_release(stage: Stage) -> None:
     """Put the first version into service, and traffic on it."""
     say("The first version: baked by real Packer over real SSH, put into service by Terraform.")
     stage.bake("1.0.0")
-    stage.release("promote 1.0.0", PROMOTE, "1.0.0")
+    stage.command("promote 1.0.0", PROMOTE)
     url = stage.shell.read(f"{STACK} output -raw url").strip()
     say(f"From here on {RATE:g} requests a second go to {url}, and each that fails is shown.")
-    stage.record.load = stage.ended.enter_context(load(url, stage.lost))
+    with stage.record.step(f"{RATE:g} requests a second") as step:
+        stage.record.load = stage.ended.enter_context(load(url, stage.lost))
+        stage.require_serving("1.0.0")
+        step.outcome = "1.0.0 serves"
 
 
 def second_release(stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tools.demo.load import by_version
 from tools.demo.steps import Record, Step
 
-HEAD = ("began", "took", "step", "ended", "requests answered meanwhile")
+HEAD = ("began", "took", "step", "ended", "answered meanwhile")
 RIGHT = {0, 1}
 """Columns of figures."""
 
