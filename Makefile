@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+# The load balancer of the demo: classic or alb.
+LB ?= classic
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test e2e unit check format lock bench moto-suites strangers clean
@@ -11,9 +13,9 @@ STAMP := $(VENV)/installed
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-demo: $(STAMP) ## Bake the sample application and serve it on the local cloud; no AWS account
+demo: $(STAMP) ## Bake, promote, fail and roll back under traffic on the local cloud; no AWS account (LB=alb)
 	@tools/need packer ssh terraform
-	@TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.demo
+	@TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.demo $(LB)
 
 test: check ## Check, then the tests with real Packer and Terraform, all but the long ones
 	@tools/need packer ssh terraform

@@ -1,4 +1,4 @@
-"""`make demo`: from a template to a service behind a load balancer, each command shown as typed.
+"""`make demo`: from a template to a service that is released, broken and put back under traffic.
 
 Works on a copy of the sample application in a temporary folder and a local cloud
 of its own, so that it neither needs nor touches an AWS account, this checkout or
@@ -7,31 +7,49 @@ a local cloud that runs already.
 
 from __future__ import annotations
 
+import argparse
 import os
-import shutil
+import signal
+import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
-from tools.demo import baking, serving
-from tools.demo.shell import local_cloud, say
+from tools.demo import project, story
+from tools.demo.shell import Shell
+from tools.demo.steps import OtherwiseError, Record
+from tools.demo.timeline import last_line, timeline
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+INTERRUPTED = 130
 
 
-def main() -> None:
-    """Tell the story."""
-    with tempfile.TemporaryDirectory(prefix="ami-pipeline-demo-") as name:
-        folder = Path(name)
-        for part in ("packer", "terraform"):
-            ignored = shutil.ignore_patterns(".terraform", "*.tfstate*")
-            shutil.copytree(REPOSITORY / part, folder / part, ignore=ignored)
-        shutil.copy(REPOSITORY / "pipeline.toml", folder)
-        say("a local cloud: AWS on loopback, with instances that are real processes")
-        with local_cloud(folder, dict(os.environ)) as env:
-            first, second = baking.story(folder, env)
-            serving.story(folder, env, first, second)
-    say("done: images, instances, load balancer and traffic were real, and nothing is left of them")
+def main() -> int:
+    """Tell the story; return 0 only if it went as told and no request was lost."""
+    parser = argparse.ArgumentParser(prog="make demo")
+    parser.add_argument("balancer", choices=["classic", "alb"], nargs="?", default="classic")
+    balancer: str = parser.parse_args().balancer
+    signal.signal(signal.SIGTERM, _interrupted)
+    record = Record(began=time.monotonic())
+    code = 0
+    with tempfile.TemporaryDirectory(prefix="ami-pipeline-demo-") as name, ExitStack() as ended:
+        shell = Shell(folder=project.copied(Path(name) / "web"), env=dict(os.environ))
+        try:
+            story.tell(story.Stage(shell=shell, record=record, balancer=balancer, ended=ended))
+        except OtherwiseError as otherwise:
+            print(f"\nerror: {otherwise}", flush=True)
+            code = 1
+        except KeyboardInterrupt:
+            print("\ninterrupted", flush=True)
+            code = INTERRUPTED
+    print(f"\n{timeline(record)}\n\n{last_line(record)}", flush=True)
+    return code or (1 if record.failures else 0)
+
+
+def _interrupted(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

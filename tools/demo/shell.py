@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import shlex
+import os
+import re
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-import boto3
-
-PROGRAM = str(Path(sys.executable).with_name("ami-pipeline"))
-SPEED = "50"
-WITHIN = 60.0
-
-T = TypeVar("T")
+BIN = Path(sys.executable).parent
+PATIENCE = 120.0
+"""Seconds a command that was interrupted has to put back what it began."""
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def say(text: str) -> None:
@@ -28,88 +21,88 @@ def say(text: str) -> None:
     print(f"\n# {text}", flush=True)
 
 
-def show(command: str) -> None:
-    """Print a command as it would be typed."""
-    print(f"$ {command}", flush=True)
+@dataclass(kw_only=True)
+class Shell:
+    """A folder and an environment to run commands in, as a person's shell is.
 
+    The terminal, where there is one, is the command's own, so that what is seen is what it does.
+    """
 
-def pipeline(folder: Path, env: dict[str, str], *arguments: str, quiet: bool = False) -> str:
-    """Show a command of the tool and run it; its progress is shown, its result returned."""
-    show(f"ami-pipeline {shlex.join(arguments)}")
-    return _run([PROGRAM, *arguments], folder, env, quiet=quiet)
+    folder: Path
+    env: dict[str, str]
 
+    def __post_init__(self) -> None:
+        """Find `ami-pipeline` where this Python is, before any other."""
+        self.env["PATH"] = f"{BIN}{os.pathsep}{self.env.get('PATH', os.defpath)}"
 
-def terraform(folder: Path, env: dict[str, str], *arguments: str, quiet: bool = True) -> str:
-    """Show a command of Terraform and run it; only its last line is shown unless it fails."""
-    show(f"terraform -chdir={folder.parent.name}/{folder.name} {shlex.join(arguments)}")
-    verb, *rest = arguments
-    output = _run(["terraform", verb, "-no-color", *rest], folder, env, quiet=quiet)
-    said = [
-        line for line in output.splitlines() if line.startswith(("Apply complete", "No changes"))
-    ]
-    print("\n".join(said), end="\n" if said else "", flush=True)
-    return output
+    def run(self, command: str, *, only: tuple[str, ...] = ()) -> int:
+        """Show a command and run it; return its exit code.
 
+        With `only`, no more of its output is shown than the lines that begin so, unless it fails.
+        """
+        print(f"$ {command}", flush=True)
+        if not only:
+            return self._end(self._start(command))
+        running = self._start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = []
+        try:
+            for line in running.stdout or ():
+                said.append(COLOR.sub("", line))
+                if said[-1].startswith(only):
+                    print(said[-1], end="", flush=True)
+        except KeyboardInterrupt:
+            self._put_back(running)
+            raise
+        if code := running.wait():
+            print("".join(said), flush=True)
+        return code
 
-def _run(argv: list[str], folder: Path, env: dict[str, str], *, quiet: bool) -> str:
-    done = subprocess.run(argv, cwd=folder, env=env, stdout=subprocess.PIPE, text=True, check=False)
-    if not quiet or done.returncode:
-        print(done.stdout, end="", flush=True)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done.stdout
+    def read(self, command: str) -> str:
+        """Run a command without showing it; return its output. Raises CalledProcessError."""
+        said, code = self._output(self._start(command, stdout=subprocess.PIPE))
+        if code:
+            raise subprocess.CalledProcessError(code, command)
+        return said
 
+    def point_at(self, exports: str) -> None:
+        """Take in the environment that a command prints as JSON, as `eval "$(...)"` does."""
+        self.env |= json.loads(self.read(exports))
 
-@contextmanager
-def local_cloud(folder: Path, env: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Start a local cloud of this demo's own and give the environment that leads to it."""
-    env = {**env, "AMI_PIPELINE_SANDBOX_HOME": str(folder / "cloud")}
-    pipeline(folder, env, "sandbox", "up", "--port", "0", "--speed", SPEED)
-    try:
-        exports = json.loads(
-            pipeline(folder, env, "--output", "json", "sandbox", "env", quiet=True)
+    def _start(
+        self, command: str, stdout: int | None = None, stderr: int | None = None
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [
+                "sh",
+                "-c",
+                f"exec {command}",
+            ],  # in its place, so that what we wait for is the command
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
         )
-        yield {**env, **exports}
-    finally:
-        say("the local cloud ends with everything in it")
-        pipeline(folder, env, "sandbox", "down")
 
+    def _output(self, running: subprocess.Popen[str]) -> tuple[str, int]:
+        try:
+            said = running.communicate()[0]
+        except KeyboardInterrupt:
+            self._put_back(running)
+            raise
+        return said, running.returncode
 
-def aws(env: dict[str, str], service: str) -> Any:
-    """Return a client of a service of the local cloud."""
-    make: Any = boto3.client  # its stubs know services by literal name only
-    return make(
-        service,
-        region_name=env["AWS_REGION"],
-        endpoint_url=env["AWS_ENDPOINT_URL"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-    )
+    def _end(self, running: subprocess.Popen[str]) -> int:
+        try:
+            return running.wait()
+        except KeyboardInterrupt:
+            self._put_back(running)
+            raise
 
-
-def eventually(what: str, ask: Callable[[], T | None]) -> T:
-    """Poll until something is so; end the demo with an error if it never is."""
-    deadline = time.monotonic() + WITHIN
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            sys.exit(f"error: not within {WITHIN:g} s: {what}")
-        time.sleep(0.2)
-    return answer
-
-
-def get(url: str) -> dict[str, Any]:
-    """Return what a service answers; nothing if it does not."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            body: dict[str, Any] = json.load(answer)
-            return body
-    except (urllib.error.URLError, OSError):
-        return {}
-
-
-def curl(url: str) -> dict[str, Any]:
-    """Show the command and return what the service answers, once it does."""
-    show(f"curl {url}")
-    answer = eventually(f"an answer of {url}", lambda: get(url))
-    print(json.dumps(answer), flush=True)
-    return answer
+    def _put_back(self, running: subprocess.Popen[str]) -> None:
+        """Wait for a command that Ctrl-C interrupted as it did us: it shares our terminal."""
+        try:
+            running.communicate(timeout=PATIENCE)
+        except (KeyboardInterrupt, subprocess.TimeoutExpired):
+            running.kill()
