@@ -43,8 +43,8 @@ def _own_signals() -> Iterator[None]:
 STORIES = (
     "tests/adapters/test_groups.py",
     "tests/adapters/test_survey.py",
+    "tests/e2e/test_deploy",
     "tests/e2e/test_resources.py",
-    "tests/e2e/test_service.py",
     "tests/terraform/",
 )
 """Files and folders whose tests stand on what took a while to build: one worker each."""

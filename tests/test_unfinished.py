@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pipeline.adapters.interrupts import Interrupts
 from pipeline.app import returning, rolling_back
 from pipeline.app.prospect import Planned
 from pipeline.cli.deploy import put_back
 from pipeline.core.deployment import Deployment, Kind, Outcome, Result
+from pipeline.core.environment import Environment
 from pipeline.core.errors import RefusedError
 from tests.core.deploying import begin, cloud
 
@@ -29,6 +32,18 @@ class Standing:
 
     def lease(self, _command: str) -> Any:
         return nullcontext(self.fake)
+
+    def document(self) -> Environment:
+        return self.fake.document
+
+    def require_balancers(self) -> None:
+        """There are some."""
+
+    def require_free(self) -> None:
+        """Nobody holds the lease."""
+
+    def identify(self) -> None:
+        """It is the document's own account."""
 
 
 def finished(monkeypatch: pytest.MonkeyPatch, ground: Standing, result: Result) -> Deployment:
@@ -58,7 +73,7 @@ def test_a_rollback_after_a_promotion_that_died_goes_back_once(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = finished(monkeypatch, Standing(kind), Result.ROLLED_BACK)
-    app: Any = None
+    app: Any = SimpleNamespace(interrupts=Interrupts())
     assert rolling_back.roll_back(app, "staging", "", never) is done
     assert put_back(done)
 
@@ -70,6 +85,6 @@ def test_a_rollback_goes_on_where_what_died_was_no_promotion_put_back(
     kind: Kind, result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished(monkeypatch, Standing(kind), result)
-    app: Any = None
+    app: Any = SimpleNamespace(interrupts=Interrupts())
     with pytest.raises(RefusedError, match="there is nothing to go back to"):
         rolling_back.roll_back(app, "staging", "", never)

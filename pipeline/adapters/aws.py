@@ -185,6 +185,15 @@ def speaking_plainly(
         raise raising(f"{where} in {region}", str(error), _remedy(error)) from error
 
 
+def account_of(clients: Clients, region: str) -> str:
+    """Return the account the credentials belong to; raises RefusedError where they do not count.
+
+    Needs no permission (STS API Reference, GetCallerIdentity).
+    """
+    with speaking_plainly("asking who we are", region):
+        return call(clients.sts(region).get_caller_identity)["Account"]
+
+
 _REMEDIES = (
     (
         {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"},

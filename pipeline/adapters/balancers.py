@@ -22,21 +22,17 @@ AT_ONCE = 20
 GOOD = frozenset({"healthy", "InService"})
 
 
-def resolve(
+def find(
     clients: Clients, region: str, load_balancers: Sequence[str], target_groups: Sequence[str]
-) -> tuple[Balancer, ...]:
+) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
     """Return the classic load balancers of these names, then these target groups (names or ARNs).
 
-    Raises RefusedError that names every one that does not exist.
+    First those that exist, then those that do not, identified by what was given.
     """
     with speaking_plainly("finding the load balancers", region):
         classic = find_classic(clients, region, load_balancers)
         groups = find_groups(clients, region, target_groups)
-    absent = [name for name in load_balancers if name not in classic]
-    lost = [name for name in target_groups if name not in groups]
-    if absent or lost:
-        raise _missing(region, absent, lost)
-    found = [Balancer(kind="elb", identifier=name, name=name) for name in load_balancers]
+    found = [_classic(name) for name in load_balancers if name in classic]
     found += [
         Balancer(
             kind="elbv2",
@@ -44,25 +40,51 @@ def resolve(
             name=groups[name]["TargetGroupName"],
         )
         for name in target_groups
+        if name in groups
     ]
-    return tuple(dict.fromkeys(found))
+    absent = [_classic(name) for name in load_balancers if name not in classic]
+    absent += [
+        Balancer(kind="elbv2", identifier=name, name=name)
+        for name in target_groups
+        if name not in groups
+    ]
+    return tuple(dict.fromkeys(found)), tuple(dict.fromkeys(absent))
 
 
-def _missing(region: str, absent: Sequence[str], lost: Sequence[str]) -> RefusedError:
-    lines = [
-        *(f"there is no classic load balancer {name}" for name in absent),
-        *(f"there is no target group {name}" for name in lost),
-    ]
+def resolve(
+    clients: Clients, region: str, load_balancers: Sequence[str], target_groups: Sequence[str]
+) -> tuple[Balancer, ...]:
+    """Return what `find` finds; raises RefusedError that names every one that does not exist."""
+    found, absent = find(clients, region, load_balancers, target_groups)
+    if absent:
+        raise missing(region, absent)
+    return found
+
+
+def _classic(name: str) -> Balancer:
+    return Balancer(kind="elb", identifier=name, name=name)
+
+
+def missing(region: str, absent: Sequence[Balancer]) -> RefusedError:
+    """Return the refusal of load balancers that do not exist."""
+    lines = [told_absent(each) for each in absent]
+    kinds = {each.kind for each in absent}
     looks = [
-        *([f"aws elb describe-load-balancers --region {region}"] if absent else []),
-        *([f"aws elbv2 describe-target-groups --region {region}"] if lost or absent else []),
+        *([f"aws elb describe-load-balancers --region {region}"] if "elb" in kinds else []),
+        f"aws elbv2 describe-target-groups --region {region}",
     ]
     hint = " (an application or network load balancer is named by its target groups)"
     return RefusedError(
         f"load balancers in {region}",
         "\n".join(lines),
-        f"correct the names{hint if absent else ''}; what there is: {'; '.join(looks)}",
+        f"correct the names{hint if 'elb' in kinds else ''}; what there is: {'; '.join(looks)}",
     )
+
+
+def told_absent(balancer: Balancer) -> str:
+    """Return that a load balancer does not exist, in words."""
+    kind = "classic load balancer" if balancer.kind == "elb" else "target group"
+    return f"there is no {kind} {balancer.name}"
 
 
 def find_classic(clients: Clients, region: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:

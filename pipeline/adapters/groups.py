@@ -15,6 +15,7 @@ from pipeline.adapters.aws import Clients, call, error_code, lasts, speaking_pla
 from pipeline.adapters.balancers import batches, reader
 from pipeline.adapters.group_reading import read_activities, read_groups
 from pipeline.core.errors import FailedError
+from pipeline.core.masking import Masker
 from pipeline.core.seen import Balancer, Look
 
 if TYPE_CHECKING:
@@ -33,14 +34,23 @@ RUNNING: Any = {"Name": "instance-state-name", "Values": ["running"]}
 
 
 class Groups:
-    """The Auto Scaling groups of a region; `clock` gives the seconds of a look."""
+    """The Auto Scaling groups of a region; `clock` gives the seconds of a look.
+
+    `masker` knows what may not be in a group's evidence: an instance's console is kept in it.
+    """
 
     def __init__(
-        self, clients: Clients, region: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        clients: Clients,
+        region: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        masker: Masker | None = None,
     ) -> None:
         self._clients = clients
         self._region = region
         self._clock = clock
+        self._masker = masker or Masker()
 
     def look(
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
@@ -134,7 +144,7 @@ class Groups:
         """Return all there is to read about a group that failed, in AWS's words; never raises."""
         from pipeline.adapters.evidence import gather
 
-        return gather(self._clients, self._region, group, look)
+        return self._masker.text(gather(self._clients, self._region, group, look))
 
     def _changing(self, where: str) -> Any:
         return speaking_plainly(where, self._region, FailedError)

@@ -7,7 +7,7 @@ facts besides. What they print goes to the log and, where they fail, its last li
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import join
 
@@ -17,6 +17,7 @@ from pipeline.adapters.process import Command, stream
 from pipeline.core.deployment import Hook
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Noted, Report
+from pipeline.core.masking import Masker
 from pipeline.core.model import Ending
 
 GRACE = 10.0
@@ -32,18 +33,25 @@ class CommandHooks:
     log: Path
     report: Report
     interrupts: Interrupts
+    masker: Masker = field(default_factory=Masker)
 
     def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
-        """Return if it exits with 0 in time; raises FailedError with its last lines."""
+        """Return if it exits with 0 in time; raises FailedError with its last lines.
+
+        Raises KeyboardInterrupt where a signal ended it: that says nothing of the service.
+        """
         shown = join(hook.command)
         self.report(Noted(text=f"verify hook: {shown}"))
-        output = bytearray()
+        output, unsettled = bytearray(), bytearray()
         with appending(self.log) as write:
             write(f"$ {shown}\n".encode())
 
             def keep(chunk: bytes) -> None:
                 output.extend(chunk)
-                write(chunk)
+                unsettled.extend(chunk)
+                end = self.masker.settled(bytes(unsettled))
+                write(self.masker.mask(bytes(unsettled[:end])))
+                del unsettled[:end]
 
             command = Command(argv=hook.command, cwd=self.folder, env={**self.environ, **facts})
             try:
@@ -52,12 +60,16 @@ class CommandHooks:
                 )
             except OSError as error:
                 raise self._failed(shown, f"cannot be started: {error.strerror}", b"") from error
+            write(self.masker.mask(bytes(unsettled)))
+        if finished.ending is Ending.INTERRUPTED:
+            raise KeyboardInterrupt  # its exit code is our doing
         if finished.ending is Ending.TIMEOUT:
             raise self._failed(shown, f"did not end within {hook.timeout:g} s", output)
         if finished.code:
             raise self._failed(shown, f"exit code {finished.code}", output)
 
     def _failed(self, shown: str, what: str, output: bytes | bytearray) -> FailedError:
-        lines = output.decode("utf-8", "replace").strip().splitlines()[-LAST:]
+        words = self.masker.text(output.decode("utf-8", "replace"))
+        lines = words.strip().splitlines()[-LAST:]
         said = "\n".join([what, *(f"| {line}" for line in lines)])
         return FailedError(f"verify hook {shown}", said, f"read {self.log}")

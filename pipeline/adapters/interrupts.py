@@ -3,7 +3,7 @@
 Ctrl-C, a CI runner's SIGINT or SIGTERM and a closed terminal all mean the same
 here. While nothing is at stake they raise `KeyboardInterrupt` where the program
 stands; inside `held()` they are only noted, so that a running Packer is ended
-properly and a clean-up is not cut in two.
+properly and a clean-up is not cut in two; inside `heard()` they are raised again.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Interrupts:
         self.count = 0
         self.arrived = 0
         self._depth = 0
+        self._heard = 0
         self._changing = threading.Lock()
 
     def install(self) -> None:
@@ -43,12 +44,13 @@ class Interrupts:
         self.pending = signal.Signals(number)
         self.count += 1
         self.arrived += 1
-        if not self._depth:
+        if self._depth <= self._heard:
             raise KeyboardInterrupt
 
-    def answer(self) -> None:
-        """Take the signals that came so far as answered: the next one is another."""
-        self.pending, self.count = None, 0
+    def answer(self) -> int:
+        """Take the signals that came so far as answered, and return how many there were."""
+        answered, self.pending, self.count = self.count, None, 0
+        return answered
 
     def sleep(self, seconds: float) -> None:
         """Wait; raises KeyboardInterrupt once an unanswered signal is there, held back or not."""
@@ -71,8 +73,22 @@ class Interrupts:
             yield
         finally:
             self._deepen(-1)
-        if self.pending and not self._depth:
+        if self.pending and self._depth <= self._heard:
             raise KeyboardInterrupt
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Raise signals at once again, inside a block that holds them back: nothing is at stake.
+
+        For a person's answer, and for reading before anything is changed. From the main thread.
+        """
+        self._heard = self._depth
+        try:
+            if self.pending:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._heard = 0
 
     def _deepen(self, by: int) -> None:
         with self._changing:

@@ -15,10 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.adapters.store import write_atomically
-from pipeline.core.deployment import Deployment
 from pipeline.core.errors import RefusedError, StrandedError
 from pipeline.core.model import BakeResult, How
-from pipeline.core.report import outputs
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
 
@@ -86,23 +84,26 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
     if dotenv is not None:
         lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
         with _told(f"[bake] dotenv {dotenv}", result):
+            _make_folder(dotenv)
             write_atomically(dotenv, lines.encode(), mode=0o644)
 
 
 def write_deployment_ci(
-    deployment: Deployment, summary: str, environ: Mapping[str, str], dotenv: Path | None
+    pairs: Mapping[str, str], summary: str, environ: Mapping[str, str], dotenv: Path | None
 ) -> tuple[str, ...]:
     """Write a deployment's outputs and its summary as `write_ci` does; `summary` is Markdown.
 
     Returns a line for each file that could not be written: the deployment is over, and the
     exit code is to tell how, so nothing is raised for them. `require_writable` asks before.
     """
-    pairs = outputs(deployment)
-    lines = "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs)
-    dotted = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
+    odd = [key for key in pairs if not _PLAIN.fullmatch(pairs[key])]
+    plain = {key: "" if key in odd else pairs[key] for key in pairs}
+    lines = "".join(f"{key}={plain[key]}\n" for key in plain)
+    dotted = "".join(f"{key.upper()}={plain[key]}\n" for key in plain)
     return tuple(
         problem
         for problem in (
+            f"no output {', '.join(odd)}: not a plain value" if odd else "",
             _tried("GITHUB_OUTPUT", environ.get("GITHUB_OUTPUT"), lines),
             _tried("GITHUB_STEP_SUMMARY", environ.get("GITHUB_STEP_SUMMARY"), summary),
             _tried("dotenv", dotenv, dotted),
@@ -116,12 +117,18 @@ def _tried(what: str, path: str | Path | None, text: str) -> str:
         return ""
     try:
         if isinstance(path, Path):
+            _make_folder(path)
             write_atomically(path, text.encode(), mode=0o644)
         else:
             _append(Path(path), text)
     except OSError as error:
         return f"{what} {path} was not written: {error.strerror or error}"
     return ""
+
+
+def _make_folder(path: Path) -> None:
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True)
 
 
 def _append(path: Path, text: str) -> None:

@@ -44,9 +44,9 @@ class CloudPace:
         """Return the time, UTC, ISO 8601, to the second."""
         return datetime.now(UTC).replace(microsecond=0).isoformat()
 
-    def answer_signals(self) -> None:
-        """Take the signals that came so far as answered."""
-        self._interrupts.answer()
+    def answer_signals(self) -> int:
+        """Take the signals that came so far as answered, and return how many there were."""
+        return self._interrupts.answer()
 
 
 def speed_of(environ: Mapping[str, str]) -> float:

@@ -80,9 +80,11 @@ def stream(
     timeout: float,
     grace: float,
     ask: Ask = TERMINATE_ALL,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> Finished:
     """Run a command, handing over its output as it comes, and see it to its end.
 
+    `on_interrupt` is called once a signal to us has been passed on, for that may take a while.
     After `timeout` seconds, or a signal to us, the child is asked to end, `grace`
     seconds later its group gets SIGKILL; a second signal to us shortens the grace.
     Where `on_output` raises (a full disk, say), the child is ended the same way and
@@ -90,7 +92,9 @@ def stream(
     """
     with interrupts.held(), _started(command) as child:
         limits = _Limits(ask=ask, deadline=time.monotonic() + timeout, grace=grace)
-        return _Run(child, on_output, interrupts, limits).to_the_end()
+        run = _Run(child, on_output, interrupts, limits)
+        run.on_interrupt = on_interrupt
+        return run.to_the_end()
 
 
 @contextmanager
@@ -148,6 +152,7 @@ class _Run:
         self._ending = Ending.EXITED
         self._failure: Exception | None = None
         self._kill_at = float("inf")
+        self.on_interrupt: Callable[[], None] = lambda: None
 
     def to_the_end(self) -> Finished:
         assert self._child.stdout is not None  # noqa: S101 - Popen was given a pipe
@@ -183,6 +188,7 @@ class _Run:
         if self._kill_at == float("inf"):
             if signals:
                 self._end(Ending.INTERRUPTED)
+                self.on_interrupt()
             elif now > self._limits.deadline:
                 self._end(Ending.TIMEOUT)
         elif now > self._kill_at or signals > 1:

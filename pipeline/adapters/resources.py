@@ -70,7 +70,8 @@ class TerraformResources:
         breaks its contract; nothing was changed then. Raises KeyboardInterrupt where a
         signal came.
         """
-        self._before = self._releases()
+        standing = () if deletes else [each for each in wanted if each.name not in creates]
+        self._before = _text(releases_document(standing)) if standing else self._releases()
         try:
             self._prepare(wanted)
             with self._planned() as (file, said):
@@ -161,7 +162,7 @@ class TerraformResources:
     def _write(self, name: str, document: Mapping[str, object]) -> None:
         path = self.root.folder / name
         try:
-            write_atomically(path, json.dumps(document, indent=2).encode() + b"\n")
+            write_atomically(path, _text(document))
         except OSError as error:
             raise RefusedError(
                 f"the root module {self.root.folder}",
@@ -269,3 +270,7 @@ class TerraformResources:
                     f"{self._in_folder} && terraform force-unlock -force {found[1]}"
                 )
         return ""
+
+
+def _text(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, indent=2).encode() + b"\n"

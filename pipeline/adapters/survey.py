@@ -39,6 +39,7 @@ NAMES = {
     "group_room": "reading the quota of groups",
     "vcpus": "reading the quota of vCPUs",
     "targets": "reading the quota of targets",
+    "alarms": "reading the alarms",
 }
 """What is asked, by the field of `Facts` that takes the answer."""
 OPTIONAL = frozenset({"group_room", "vcpus", "targets"})
@@ -48,7 +49,7 @@ class Survey:
     """Asks AWS; `checks` run at the same time, and what they refuse is found, too.
 
     A check is Terraform's version, for example; what it returns is its caller's affair.
-    `describe` reads the load balancers' settings.
+    `describe` reads the load balancers' settings, `alarms` returns those that ring.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Survey:
         groups: Groups,
         describe: Describe,
         checks: Sequence[Callable[[], object]] = (),
+        alarms: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:
         self._clients = clients
         self._groups = groups
         self._describe = describe
         self._checks = checks
+        self._alarms = alarms
 
     def facts(self, proposal: Proposal) -> Facts:
         """Read all there is to know about a proposal; what AWS refuses is in `failures`."""
@@ -75,6 +78,7 @@ class Survey:
         for check in checks:
             check.result()
         answers = {each: asked[each].result() for each in asked}
+        answers["alarms"] = answers.get("alarms") or ()
         failures = [*hearing.failures, *_unseen(answers["look"])]
         return Facts(
             **answers,
@@ -100,6 +104,9 @@ class Survey:
             "balancers": partial(self._describe, place.balancers),
             "look": look,
         }
+        if self._alarms:
+            made.cloudwatch(place.region)
+            questions["alarms"] = self._alarms
         if blue:
             questions["refreshes"] = partial(reading.read_refreshes, scaling, blue)
         return questions
@@ -134,12 +141,6 @@ class Survey:
             return reading.read_subnets(ec2, ids) if ids else None
 
         return ask
-
-
-def account_of(clients: Clients, region: str) -> str:
-    """Return the account we are in; raises RefusedError where the credentials are none."""
-    with speaking_plainly(NAMES["identity"], region):
-        return reading.read_identity(clients.sts(region)).account
 
 
 def _own_subnets(proposal: Proposal, groups: Sequence[GroupFacts] | None) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ LOCK = "60s"
 
 _NO_STATE = "No state file was found!"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.\d+")
+_ENDING = "interrupted: terraform finishes what it is at; once more ends it at once"
 _INSTALL = "install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install"
 # How Terraform finds and downloads things is the user's own affair. What else begins with TF_
 # changes what it does or prints: arguments, variables, workspace, data folder, log.
@@ -212,6 +213,7 @@ class Terraform:
                 timeout=timeout,
                 grace=self.grace,
                 ask=INTERRUPT_ALONE,
+                on_interrupt=lambda: self.report(Noted(text=_ENDING)),
             )
         match finished.ending:
             case Ending.INTERRUPTED:

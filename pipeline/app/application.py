@@ -19,6 +19,7 @@ from pipeline.adapters.store import Store, open_store
 from pipeline.adapters.terraform import Terraform
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Report
+from pipeline.core.masking import SHORTEST, Masker, texts
 from pipeline.core.root import Bucket, Root
 
 
@@ -64,6 +65,14 @@ class Application:
             report=self.report,
             interrupts=self.interrupts,
         )
+
+    def masker(self, environment: str) -> Masker:
+        """Return what masks the secrets of a bake that are known here: a promotion needs none."""
+        wanted = self.settings.bake_for(environment)
+        names = wanted.vars_from_env.values()
+        known = [self.environ.get(name, "") for name in names]
+        known += [text for name in wanted.sensitive for text in texts(wanted.vars[name])]
+        return Masker(text for text in known if len(text) >= SHORTEST)
 
     def root(self, environment: str) -> Root:
         """Return what the root module of an environment says."""

@@ -22,7 +22,7 @@ from pipeline.app.application import Application, Options
 from pipeline.core.bake import Bakery
 from pipeline.core.choice import image_of
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.masking import SHORTEST, Masker
+from pipeline.core.masking import SHORTEST, Masker, texts
 from pipeline.core.model import VERDICT_TAG, BakeRequest, BakeResult, Image, Source, Usage, Verdict
 
 OVERRIDES = {
@@ -38,7 +38,7 @@ def bake(app: Application, options: Options) -> BakeResult:
     wanted = app.settings.bake_for(options.environment or None)
     secrets = secrets_of(app, wanted)
     request = request_of(app, options, wanted, secrets)
-    masker = Masker(text for value in secrets.values() for text in _texts(value))
+    masker = Masker(text for value in secrets.values() for text in texts(value))
     tfvars = app.inside(wanted.tfvars)
     dotenv = options.dotenv or (app.inside(wanted.dotenv) if wanted.dotenv else None)
     require_writable("[bake] tfvars", tfvars)
@@ -168,7 +168,7 @@ def secrets_of(app: Application, wanted: config.BakeSettings) -> dict[str, Any]:
     """Return the variables that are masked, with their values; refuse what cannot be."""
     found: dict[str, Any] = {name: wanted.vars[name] for name in wanted.sensitive}
     for name, value in found.items():
-        if any(len(text) < SHORTEST for text in _texts(value)):
+        if any(len(text) < SHORTEST for text in texts(value)):
             raise ConfigurationError(
                 f"[bake.vars] {name}",
                 f"is in sensitive and holds fewer than {SHORTEST} characters: "
@@ -198,15 +198,6 @@ def _outputs(app: Application, options: Options, wanted: config.BakeSettings) ->
     written = (app.state, app.inside(wanted.tfvars), dotenv)
     configured = (app.inside(wanted.dotenv),) if wanted.dotenv else ()
     return (*(path for path in written if path), *configured)
-
-
-def _texts(value: Any) -> list[str]:
-    """Return every text in a variable's value, however deep in lists and maps."""
-    if isinstance(value, Mapping):
-        return [text for item in value.values() for text in _texts(item)]
-    if isinstance(value, (list, tuple)):
-        return [text for item in value for text in _texts(item)]
-    return [str(value)]
 
 
 def _source(wanted: config.BakeSettings) -> Source | None:

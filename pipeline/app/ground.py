@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from pipeline.adapters.aws import Clients
+from pipeline.adapters.aws import Clients, account_of
 from pipeline.adapters.deployments import Deployments
 from pipeline.adapters.environments import Environments
 from pipeline.adapters.lease import Held, Leases
@@ -23,6 +24,10 @@ from pipeline.core.environment import Environment
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.seen import Balancer
 from pipeline.core.world import World
+
+if TYPE_CHECKING:
+    from pipeline.adapters.alarms import CloudWatchAlarms
+    from pipeline.adapters.groups import Groups
 
 
 @dataclass(kw_only=True)
@@ -63,6 +68,13 @@ class Ground:
         """What was deployed before."""
         return Deployments(self.store)
 
+    def identify(self) -> None:
+        """Ask AWS whose account it is: the document of another one is refused from here on.
+
+        Raises RefusedError without credentials.
+        """
+        self.account = account_of(self.clients, self.app.settings.region)
+
     def document(self) -> Environment:
         """Return the environment's document as it stands."""
         return self.documents.load(self._whose).environment
@@ -94,45 +106,75 @@ class Ground:
             report=self.app.report,
         )
 
-    @cached_property
-    def balancers(self) -> tuple[Balancer, ...]:
-        """The load balancers of the environment; raises RefusedError where one does not exist."""
-        from pipeline.adapters.balancers import resolve
-
+    def require_balancers(self) -> None:
+        """Raise ConfigurationError where the environment names none, or is none; asks nobody."""
         settings = self.app.settings.environment(self.environment)
         if not settings.load_balancers and not settings.target_groups:
             name = f"[environments.{self.environment}]"
             what = "names neither load_balancers nor target_groups: nothing would send it traffic"
             now = f'add load_balancers = ["..."] or target_groups = ["..."] to {name}'
             raise ConfigurationError(name, what, now)
-        region = self.app.settings.region
-        return resolve(self.clients, region, settings.load_balancers, settings.target_groups)
+
+    @cached_property
+    def sought(self) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
+        """The load balancers of the environment that exist, and those that do not."""
+        from pipeline.adapters.balancers import find
+
+        self.require_balancers()
+        settings, region = (
+            self.app.settings.environment(self.environment),
+            self.app.settings.region,
+        )
+        return find(self.clients, region, settings.load_balancers, settings.target_groups)
 
     @property
-    def place(self) -> Place:
-        """The environment with the names that AWS knows."""
+    def balancers(self) -> tuple[Balancer, ...]:
+        """The load balancers of the environment; raises RefusedError where one does not exist."""
+        from pipeline.adapters.balancers import missing
+
+        found, absent = self.sought
+        if absent:
+            raise missing(self.app.settings.region, absent)
+        return found
+
+    def place(self, balancers: tuple[Balancer, ...]) -> Place:
+        """Return the environment with the names that AWS knows."""
         return Place(
             app=self.app.settings.app,
             environment=self.environment,
             region=self.app.settings.region,
             account=self.account,
-            balancers=self.balancers,
+            balancers=balancers,
         )
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The groups of the region."""
+        from pipeline.adapters.groups import Groups
+
+        region, masker = self.app.settings.region, self.app.masker(self.environment)
+        return Groups(self.clients, region, clock=self.pace.now, masker=masker)
+
+    @cached_property
+    def alarms(self) -> CloudWatchAlarms:
+        """The alarms of the region."""
+        from pipeline.adapters.alarms import CloudWatchAlarms
+
+        return CloudWatchAlarms(self.clients, self.app.settings.region)
 
     def world(self, ledger: StoreLedger) -> World:
         """Return what a deployer changes."""
-        from pipeline.adapters.alarms import CloudWatchAlarms
-        from pipeline.adapters.groups import Groups
         from pipeline.adapters.hooks import CommandHooks
         from pipeline.adapters.resources import TerraformResources
 
-        app, region = self.app, self.app.settings.region
+        app = self.app
         hooks = CommandHooks(
             environ=app.environ,
             folder=app.settings.root,
             log=app.logs / f"verify-{app.settings.app}-{self.environment}.log",
             report=app.report,
             interrupts=app.interrupts,
+            masker=app.masker(self.environment),
         )
         resources = TerraformResources(
             terraform=app.terraform(self.environment),
@@ -140,12 +182,12 @@ class Ground:
             clients=self.clients,
         )
         return World(
-            place=self.place,
+            place=self.place(self.balancers),
             policy=self.policy,
-            groups=Groups(self.clients, region, clock=self.pace.now),
+            groups=self.groups,
             resources=resources,
             hooks=hooks,
-            alarms=CloudWatchAlarms(self.clients, region),
+            alarms=self.alarms,
             ledger=ledger,
             pace=self.pace,
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from pipeline.adapters.groups import Groups
+from pipeline.adapters.balancers import told_absent
 from pipeline.adapters.runner import is_over
 from pipeline.app.application import Application
 from pipeline.app.ground import Ground
@@ -39,14 +40,14 @@ class Looking:
         """Return what stands now."""
         ground, now = self._ground, datetime.now(UTC)
         document = ground.document()
-        region = ground.app.settings.region
-        groups = Groups(ground.clients, region, clock=ground.pace.now)
+        there, absent = ground.sought
         names = [group_name(document.app, document.environment, each) for each in document.releases]
-        look = groups.look(names, ground.balancers, activities=())
+        look = ground.groups.look(names, there, activities=())
+        lost = tuple(told_absent(each) for each in absent)
         return Status(
             environment=document,
-            look=look,
-            balancers=ground.balancers,
+            look=replace(look, unreadable=(*look.unreadable, *lost)),
+            balancers=there,
             way_back=way_back(document, self.history(REMEMBERED), now),
             alive=alive(document, now, process=_process(document)),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pipeline.adapters.deployments import new_deployment_id
 from pipeline.adapters.lease import Held
@@ -39,13 +40,18 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     """Put an image into service; return how it ended.
 
     `ask` sees the plan and says whether to go on; where it says no, the plan is returned and
-    nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed.
+    nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed, and
+    KeyboardInterrupt where a signal came before.
     """
     ground = Ground(app=app, environment=wanted.environment)
-    ground.require_free()
-    ground.account = identify(ground)
-    document = ground.document()
-    image = choose(ground, wanted)
+    ground.require_balancers()
+    if wanted.origin:
+        app.settings.environment(wanted.origin)
+    with app.interrupts.heard():
+        ground.require_free()
+        ground.identify()
+        document = ground.document()
+        image = choose(ground, wanted)
     if unchanged := already_serving(document, image):
         return (None if wanted.plan_only else retired(ground, "promote")) or unchanged
     require_promotable(
@@ -53,6 +59,8 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     )
     with ground.lease("promote") as held:
         finish_what_was_begun(ground, held, plan_only=wanted.plan_only)
+        if unchanged := already_serving(held.read(), image):  # it was what had been begun
+            return unchanged
         return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)
 
 
@@ -73,13 +81,6 @@ def retired(ground: Ground, command: str) -> Deployment | None:
     return done if done and result_of(done) is Result.STRANDED else None
 
 
-def identify(ground: Ground) -> str:
-    """Return the account the credentials belong to; raises RefusedError without credentials."""
-    from pipeline.adapters.survey import account_of
-
-    return account_of(ground.clients, ground.app.settings.region)
-
-
 def choose(ground: Ground, wanted: Wanted) -> Image:
     """Return the image asked for: one by id, what serves elsewhere, or the newest good one."""
     app = ground.app
@@ -94,7 +95,6 @@ def choose(ground: Ground, wanted: Wanted) -> Image:
 
 def serving_in(ground: Ground) -> str:
     """Return the AMI that serves in an environment; raises RefusedError where none does."""
-    ground.app.settings.environment(ground.environment)
     document = ground.document()
     serving = document.releases.get(document.serving)
     if serving is None:
@@ -116,10 +116,23 @@ class Promotion:
     def run(self, ask: Ask) -> Deployment | Planned:
         """Look, plan, ask, deploy."""
         document = self.held.read()
+        with self.ground.app.interrupts.heard():
+            world, planned, kept = self._prospect(document)
+            if not asked(ask, planned, world):
+                return planned
+        deployment = planned.deployment
+        self.held.update(lambda current: current.begun(deployment, kept))
+        world.ledger.record(deployment)
+        deployer = Deployer(world=world, deployment=deployment, report=self.ground.app.report)
+        return deployer.run(planned.phases)
+
+    def _prospect(self, document: Environment) -> tuple[World, Planned, Kept]:
+        """Look and plan, changing nothing; return what a person is asked about."""
         deployment = self._deployment(document)
-        ledger = self.ground.ledger(self.held, deployment)
-        world = self.ground.world(ledger)
-        facts, found = self._survey(world, document, deployment)
+        facts, found = self._survey(document, deployment)
+        world = self.ground.world(self.ground.ledger(self.held, deployment))
+        # What rings already says nothing of green; without a person's word nothing may ring.
+        world.policy = world.policy.without_alarms(facts.alarms)
         blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
         size = self._settings.size
         minimum = minimum_after(size, blue)
@@ -136,18 +149,12 @@ class Promotion:
         planned = Planned(
             deployment=deployment,
             phases=tuple(self._phases(document, deployment)),
-            policy=self.ground.policy,
+            policy=world.policy,
             findings=found,
             plan=plan,
         )
-        if not ask(planned):
-            world.resources.discard(plan)
-            return planned
         world.prepared = planned.plan
-        self.held.update(lambda current: current.begun(deployment, kept))
-        ledger.record(deployment)
-        deployer = Deployer(world=world, deployment=deployment, report=self.ground.app.report)
-        return deployer.run(planned.phases)
+        return world, planned, kept
 
     def _deployment(self, document: Environment) -> Deployment:
         today = self.ground.pace.today()
@@ -165,7 +172,7 @@ class Promotion:
         )
 
     def _survey(
-        self, world: World, document: Environment, deployment: Deployment
+        self, document: Environment, deployment: Deployment
     ) -> tuple[Facts, tuple[Finding, ...]]:
         """Return what AWS says, and what speaks against it; raises RefusedError where much does."""
         from pipeline.adapters.balancer_facts import describe
@@ -173,8 +180,9 @@ class Promotion:
 
         ground, settings = self.ground, self._settings
         region = ground.app.settings.region
+        there, absent = ground.sought
         proposal = Proposal(
-            place=ground.place,
+            place=ground.place(there),
             environment=document,
             image_id=self.image.id,
             instance_type=settings.instance_type,
@@ -184,14 +192,17 @@ class Promotion:
             green=deployment.green,
             recorded=bool(self.image.name),
             subnets=subnets_of(ground),
-            mends=self.kind is Kind.ROLLBACK,
+            mends=self.kind is Kind.ROLLBACK or self.wanted.allow_unhealthy,
             retires=ground.policy.keep == 0,
+            absent=absent,
         )
+        alarms = ground.policy.alarms
         survey = Survey(
             ground.clients,
-            world.groups,
+            ground.groups,
             lambda balancers: describe(ground.clients, region, balancers),
             checks=[ground.app.terraform(ground.environment).version],
+            alarms=partial(ground.alarms.ringing, alarms) if alarms else None,
         )
         facts = survey.facts(proposal)
         found = findings(facts, proposal)
@@ -202,7 +213,9 @@ class Promotion:
         return facts, found
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
-        blue, keep = document.serving, self.ground.policy.keep != 0
+        # What is rolled back from is bad: nobody needs it warm.
+        keep = self.ground.policy.keep != 0 and self.kind is not Kind.ROLLBACK
+        blue = document.serving
         warm = [name for name in document.releases if name != blue]
         return promotion(blue, deployment.green, warm=warm, keep=keep)
 
@@ -215,6 +228,17 @@ class Promotion:
     @property
     def _settings(self) -> EnvironmentSettings:
         return self.ground.app.settings.environment(self.wanted.environment)
+
+
+def asked(ask: Ask, planned: Planned, world: World) -> bool:
+    """Return the answer; unless it is yes, leave nothing of the plan behind."""
+    answer = False
+    try:
+        answer = ask(planned)
+    finally:
+        if planned.plan and not answer:
+            world.resources.discard(planned.plan)
+    return answer
 
 
 def subnets_of(ground: Ground) -> tuple[str, ...]:

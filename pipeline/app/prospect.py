@@ -23,6 +23,7 @@ class Wanted:
     image: str = ""
     origin: str = ""
     allow_quarantined: bool = False
+    allow_unhealthy: bool = False
     keep_failed: bool = False
     plan_only: bool = False
 

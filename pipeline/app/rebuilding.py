@@ -8,13 +8,13 @@ from datetime import timedelta
 from pipeline.app.application import Application, Options
 from pipeline.app.baking import bake, records
 from pipeline.app.ground import Ground
-from pipeline.app.promoting import Promotion, identify, retired
+from pipeline.app.promoting import Promotion, already_serving, retired
 from pipeline.app.prospect import Unchanged, Wanted
 from pipeline.app.returning import finish_what_was_begun
 from pipeline.core.choice import require_promotable
 from pipeline.core.deployment import Deployment, Kind
 from pipeline.core.environment import Environment
-from pipeline.core.rebuilding import require_no_rollback, require_welcome, serves_already
+from pipeline.core.rebuilding import require_no_rollback, require_welcome
 
 REMEMBERED = 50
 """Deployments that are searched for the one that put into service what serves."""
@@ -27,17 +27,21 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     promoting another version, or by any deployment while this one baked.
     """
     ground = Ground(app=app, environment=options.environment)
+    ground.require_balancers()
     ground.require_free()
     before = ground.document()
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
-    image = bake(app, replace(options, environment=baked_for(ground, before))).image
-    if before.deployment is None and serves_already(before, image):
-        unchanged = Unchanged(environment=options.environment, release=before.serving, image=image)
+    with app.interrupts.heard():
+        image = bake(app, replace(options, environment=baked_for(ground, before))).image
+    if unchanged := already_serving(before, image):
         return retired(ground, "rebuild") or unchanged
     require_promotable(image, allow_quarantined=False, environment=options.environment)
-    ground.account = identify(ground)
+    with app.interrupts.heard():
+        ground.identify()
     with ground.lease("rebuild") as held:
         finish_what_was_begun(ground, held)
+        if unchanged := already_serving(held.read(), image):  # it was what had been begun
+            return unchanged
         began = replace(before, serving=held.read().serving) if before.deployment else before
         history = ground.deployments.history(options.environment, REMEMBERED)
         require_welcome(began, held.read(), image, history)

@@ -25,7 +25,9 @@ from pipeline.core.world import World
 def recover(app: Application, environment: str) -> Deployment:
     """Bring the deployment in flight to its end; raises RefusedError where there is none."""
     ground = Ground(app=app, environment=environment)
+    ground.require_balancers()
     _require_in_flight(ground.document(), "recover")
+    ground.identify()
     with ground.lease("recover") as held:
         _require_in_flight(held.read(), "recover")
         return finish(ground, held)
@@ -34,9 +36,11 @@ def recover(app: Application, environment: str) -> Deployment:
 def abort(app: Application, environment: str) -> Deployment:
     """Put back what is in flight, or remove what a failed deployment left for a look."""
     ground = Ground(app=app, environment=environment)
+    ground.require_balancers()
     document = ground.document()
     if document.deployment is None and not _failed(document):
         _require_in_flight(document, "abort")
+    ground.identify()
     with ground.lease("abort") as held:
         document = held.read()
         if document.deployment:

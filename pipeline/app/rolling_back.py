@@ -75,19 +75,20 @@ class Rollback:
         world = ground.world(ledger)
         phases = rollback(deployment.green, deployment.blue, fleet_of(world, document))
         planned = Planned(deployment=deployment, phases=tuple(phases), policy=ground.policy)
-        if not ask(planned):
-            return planned
+        with ground.app.interrupts.heard():
+            if not ask(planned):
+                return planned
         self.held.update(lambda current: current.begun(deployment))
         ledger.record(deployment)
         return Deployer(world=world, deployment=deployment, report=ground.app.report).run(phases)
 
     def _cold(self, ask: Ask) -> Deployment | Planned:
         from pipeline.app.baking import known_images
-        from pipeline.app.promoting import Promotion, identify
+        from pipeline.app.promoting import Promotion
 
         ground, settings = self.ground, self.ground.app.settings
-        ground.account = identify(ground)
-        images = known_images(ground.app, ground.clients)
+        with ground.app.interrupts.heard():
+            images = known_images(ground.app, ground.clients)
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
         wanted = Wanted(environment=ground.environment)
         promotion = Promotion(
@@ -103,15 +104,22 @@ def roll_back(
 
     `to` is a release, an AMI, or empty for the newest release that served and is not bad. Where a
     promotion was left unfinished, putting it back is the rollback. Raises RefusedError where there
-    is nothing to go back to.
+    is nothing to go back to, and KeyboardInterrupt where a signal came before it began.
     """
     ground = Ground(app=app, environment=environment)
+    ground.require_balancers()
+    now = datetime.fromisoformat(ground.pace.today())
+    with app.interrupts.heard():
+        ground.require_free()
+        before = ground.document()
+        if before.deployment is None:
+            target_of(before, to, now)  # refused before anything is asked of AWS
+        ground.identify()
     with ground.lease("rollback") as held:
         done = finish_what_was_begun(ground, held, plan_only=plan_only)
         if done and not to and _went_back(done):
             return done
         document = held.read()
-        now = datetime.fromisoformat(ground.pace.today())
         target = target_of(document, to, now)
         if target.release == document.serving:
             settings = app.settings

@@ -1,23 +1,24 @@
-"""`promote`, `rollback`, `recover` and `abort`: what changes an environment."""
+"""`promote`, `rollback`, `rebuild`, `recover` and `abort`: what changes an environment."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.asking import asking, plan_shown, prospect
 from pipeline.cli.context import Checked, Context, pass_context
 
 if TYPE_CHECKING:
     from pipeline.app import Application
     from pipeline.app.prospect import Planned, Unchanged
     from pipeline.core.deployment import Deployment
-    from pipeline.ui.plan import Prospect
 
     Ended = Deployment | Planned | Unchanged
 
@@ -35,8 +36,18 @@ plan_option = click.option(
 dotenv_option = click.option(
     "--dotenv",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write OUTCOME, RELEASE, SERVING and the like here, for GitLab.",
+    help="Also write OUTCOME, SERVING and the like here, for GitLab.",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    """How a command answers: where besides, and what it calls done."""
+
+    plan_only: bool = False
+    asked_back: bool = False
+    nothing: str = "nothing to do"
+    dotenv: Path | None = None
 
 
 @click.command()
@@ -52,18 +63,15 @@ dotenv_option = click.option(
 @yes_option
 @click.option("--keep-failed", is_flag=True, help="Leave a group that failed dark, for a look.")
 @click.option("--allow-quarantined", is_flag=True, help="Take an image that was rolled back from.")
+@click.option(
+    "--allow-unhealthy",
+    is_flag=True,
+    help="Go on though what serves is sick, or an alarm rings.",
+)
 @dotenv_option
 @pass_context
 def promote(
-    context: Context,
-    environment: str,
-    image: str | None,
-    origin: str | None,
-    plan_only: bool,
-    yes: bool,
-    keep_failed: bool,
-    allow_quarantined: bool,
-    dotenv: Path | None,
+    context: Context, /, *, plan_only: bool, yes: bool, dotenv: Path | None, **wanted: Any
 ) -> int:
     """Put an image into service beside the one that serves, then retire that one.
 
@@ -73,26 +81,23 @@ def promote(
     from pipeline.app.promoting import promote as run
     from pipeline.app.prospect import Wanted
 
-    if image and origin:
+    if wanted["image"] and wanted["origin"]:
         raise click.UsageError("--image and --from exclude each other.")
-    wanted = Wanted(
-        environment=environment,
-        image=image or "",
-        origin=origin or "",
-        keep_failed=keep_failed,
-        allow_quarantined=allow_quarantined,
-        plan_only=plan_only,
-    )
-    ask = asking("promote", yes=yes, plan_only=plan_only)
+    given = {name: value for name, value in wanted.items() if value is not None}
+    asked = Wanted(plan_only=plan_only, **given)
+    how = Answering(plan_only=plan_only, dotenv=dotenv)
     with application(context, dotenv) as app:
-        done = run(app, wanted, ask)
-    return answer(context, done, plan_only=plan_only, dotenv=dotenv)
+        app.settings.environment(asked.environment)
+        ask = asking(context, "promote", yes=yes, plan_only=plan_only)
+        return answer(context, run(app, asked, ask), how)
 
 
 @click.command()
 @environment_option
 @click.option(
-    "--to", help="A release (r000123) or an AMI; default: what served before and is good."
+    "--to",
+    type=Checked("target", "check_target"),
+    help="A release (r000123) or an AMI; default: what served before and is good.",
 )
 @plan_option
 @yes_option
@@ -100,6 +105,8 @@ def promote(
 @pass_context
 def rollback(
     context: Context,
+    /,
+    *,
     environment: str,
     to: str | None,
     plan_only: bool,
@@ -113,10 +120,13 @@ def rollback(
     """
     from pipeline.app.rolling_back import roll_back
 
-    ask = asking("rollback", yes=yes, plan_only=plan_only)
     with application(context, dotenv) as app:
-        done = roll_back(app, environment, checked_target(to), ask, plan_only=plan_only)
-    return answer(context, done, plan_only=plan_only, asked_back=put_back(done), dotenv=dotenv)
+        app.settings.environment(environment)
+        ask = asking(context, "rollback", yes=yes, plan_only=plan_only)
+        done = roll_back(app, environment, to or "", ask, plan_only=plan_only)
+        back = put_back(done)
+        how = Answering(plan_only=plan_only, asked_back=back, dotenv=dotenv)
+        return answer(context, done, how)
 
 
 @click.command()
@@ -139,8 +149,7 @@ def rebuild(context: Context, environment: str, version: str | None, dotenv: Pat
 
     with application(context, dotenv) as app:
         options = Options(config=context.config, environment=environment, version=version or "")
-        done = run(app, options)
-    return answer(context, done, nothing="nothing new", dotenv=dotenv)
+        return answer(context, run(app, options), Answering(nothing="nothing new", dotenv=dotenv))
 
 
 @click.command()
@@ -151,8 +160,7 @@ def recover(context: Context, environment: str) -> int:
     from pipeline.app.returning import recover as run
 
     with application(context) as app:
-        done = run(app, environment)
-    return answer(context, done, asked_back=True)
+        return answer(context, run(app, environment), Answering(asked_back=True))
 
 
 @click.command()
@@ -163,28 +171,32 @@ def abort(context: Context, environment: str) -> int:
     from pipeline.app.returning import abort as run
 
     with application(context) as app:
-        done = run(app, environment)
-    return answer(context, done, asked_back=True)
+        return answer(context, run(app, environment), Answering(asked_back=True))
 
 
 @contextmanager
 def application(context: Context, dotenv: Path | None = None) -> Iterator[Application]:
     """Read the configuration, take the signals, show what happens until the block ends.
 
-    Signals are held while it lasts: a deployment notices them where it can act on them. A dotenv
-    file that could not be written is refused before anything is done.
+    Signals are held while it lasts: a deployment notices them where it can act on them. One that
+    is raised came before anything was changed, and one that comes after the end changes nothing.
+    A dotenv file that could not be written is refused before anything is done.
     """
-    from pipeline.adapters.outputs import require_writable
     from pipeline.app import Application, Options
+    from pipeline.app.handover import require_dotenv
+    from pipeline.core.errors import InterruptedRunError
     from pipeline.ui.progress import progress
 
-    if dotenv:
-        require_writable("--dotenv", dotenv.absolute())
-
-    with progress(sys.stderr, live=context.live, environ=os.environ) as report:
-        app = Application.start(Options(config=context.config), report)
-        with app.interrupts.held():
-            yield app
+    require_dotenv(dotenv)
+    try:
+        with progress(sys.stderr, live=context.live, environ=os.environ) as report:
+            app = Application.start(Options(config=context.config), report)
+            with app.interrupts.held():
+                yield app
+                app.interrupts.answer()
+    except KeyboardInterrupt:
+        what = "a signal came before anything was changed"
+        raise InterruptedRunError("ami-pipeline", what, context.again()) from None
 
 
 def put_back(done: Ended) -> bool:
@@ -194,94 +206,49 @@ def put_back(done: Ended) -> bool:
     return isinstance(done, Deployment) and done.kind is not Kind.ROLLBACK
 
 
-def checked_target(to: str | None) -> str:
-    """Return what --to names, held to the form of a release or an AMI."""
-    from pipeline.core import service_rules
-
-    if not to:
-        return ""
-    try:
-        return service_rules.check_target(to)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--to") from None
-
-
-def asking(verb: str, *, yes: bool, plan_only: bool) -> Callable[[Planned], bool]:
-    """Return what decides whether to go on, given the plan; refuse where nobody can answer."""
-    from pipeline.core.errors import RefusedError
-
-    if not (yes or plan_only or sys.stdin.isatty()):
-        what = "nobody is there to answer whether to go on"
-        raise RefusedError(verb, what, f"ami-pipeline {verb} ... --yes")
-
-    def ask(planned: Planned) -> bool:
-        if yes or plan_only:
-            return yes and not plan_only
-        click.echo(plan_shown(planned), err=True)
-        return click.confirm(f"{verb} now?", err=True)
-
-    return ask
-
-
-def plan_shown(planned: Planned) -> str:
-    """Return the plan as a person reads it."""
-    from pipeline.ui.plan import plan_text
-
-    return plan_text(prospect(planned))
-
-
-def answer(
-    context: Context,
-    done: Ended,
-    *,
-    plan_only: bool = False,
-    asked_back: bool = False,
-    nothing: str = "nothing to do",
-    dotenv: Path | None = None,
-) -> int:
-    """Print the result; return the exit code."""
+def answer(context: Context, done: Ended, how: Answering) -> int:
+    """Print the result and hand it to the CI system; return the exit code."""
     from pipeline.app.prospect import Planned, Unchanged
-    from pipeline.ui import outcome, plan
+    from pipeline.ui import outcome
     from pipeline.ui.results import as_json
 
     match done:
-        case Unchanged():
-            text = f"{nothing}: {done.release} serves {done.environment} with {done.image.id}"
-            document = {"outcome": "unchanged", "release": done.release, "ami_id": done.image.id}
-            click.echo(as_json(document) if context.json else text)
-            return 0
-        case Planned() if plan_only:
-            shown = plan.plan_document(prospect(done)) if context.json else None
-            click.echo(as_json(shown) if shown else plan_shown(done))
-            return 0
         case Planned():
-            raise click.Abort
-    hand_on(done, dotenv)
-    text = outcome.outcome_text(done)
-    click.echo(as_json(outcome.outcome_document(done)) if context.json else text)
-    return exit_code(done, asked_back=asked_back)
+            return planned(context, done, how)
+        case Unchanged():
+            facts = (done.environment, done.release, done.image.id)
+            text, code = outcome.unchanged_text(how.nothing, *facts), 0
+            document, summary = outcome.unchanged_document(*facts), f"{text}\n\n"
+        case _:
+            text = outcome.outcome_text(done, context.width)
+            code = exit_code(done, asked_back=how.asked_back)
+            document, summary = outcome.outcome_document(done), outcome.step_summary(done)
+    hand_on(done, summary, how.dotenv)
+    context.tell(as_json(document) if context.json else text)
+    return code
 
 
-def hand_on(done: Deployment, dotenv: Path | None) -> None:
-    """Write the CI system's outputs and summary; what cannot be written is only said."""
-    from pipeline.adapters.outputs import write_deployment_ci
-    from pipeline.ui.outcome import step_summary
+def planned(context: Context, done: Planned, how: Answering) -> int:
+    """Print the plan that was asked for; raise what a no to it is."""
+    from pipeline.core.errors import InterruptedRunError
+    from pipeline.ui.plan import plan_document
+    from pipeline.ui.results import as_json
 
-    for problem in write_deployment_ci(done, step_summary(done), os.environ, dotenv):
-        click.echo(problem, err=True)
-
-
-def prospect(planned: Planned) -> Prospect:
-    """Return the plan as the interface draws it."""
-    from pipeline.ui.plan import Prospect
-
-    return Prospect(
-        deployment=planned.deployment,
-        phases=planned.phases,
-        policy=planned.policy,
-        findings=planned.findings,
-        plan=planned.plan,
+    if not how.plan_only:
+        what = "the answer was not yes: nothing was changed"
+        raise InterruptedRunError("ami-pipeline", what, context.again())
+    context.tell(
+        as_json(plan_document(prospect(done))) if context.json else plan_shown(done, context.width)
     )
+    return 0
+
+
+def hand_on(done: Deployment | Unchanged, summary: str, dotenv: Path | None) -> None:
+    """Write the CI system's outputs and summary; what cannot be written is only said."""
+    from pipeline.app.handover import hand_over
+
+    for problem in hand_over(done, summary, os.environ, dotenv):
+        click.echo(problem, err=True)
 
 
 def exit_code(done: Deployment, *, asked_back: bool) -> int:

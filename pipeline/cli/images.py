@@ -28,4 +28,4 @@ def images(context: Context) -> None:
     app = Application.start(options, PlainProgress(sys.stderr).report)
     listed = list_images(app)
     text = images_text(listed, datetime.now(UTC), app.settings.bake.keep)
-    click.echo(as_json(images_document(listed)) if context.json else text)
+    context.tell(as_json(images_document(listed)) if context.json else text)

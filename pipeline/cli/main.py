@@ -8,6 +8,7 @@ import what they need when they run, so that `--help` needs click alone.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from itertools import pairwise
 from typing import NoReturn
@@ -100,7 +101,13 @@ def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_c
 
     Try it without an AWS account: ami-pipeline sandbox up.
     """
-    ctx.obj = Context(config=config, output=output, verbose=verbose, color=not no_color)
+    ctx.obj = Context(
+        config=config,
+        output=output,
+        verbose=verbose,
+        color=not no_color,
+        arguments=ctx.obj or (),
+    )
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
@@ -116,7 +123,12 @@ def run(arguments: list[str]) -> int:
         cli.main(args=["--help"], prog_name="ami-pipeline", standalone_mode=False)
         return 2
     try:
-        result = cli.main(args=arguments, prog_name="ami-pipeline", standalone_mode=False)
+        result = cli.main(
+            args=arguments,
+            prog_name="ami-pipeline",
+            standalone_mode=False,
+            obj=tuple(arguments),
+        )
     except click.ClickException as error:
         return _usage(error, as_json=as_json)
     except PipelineError as error:
@@ -135,8 +147,17 @@ def _wants_json(arguments: list[str]) -> bool:
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "ami-pipeline"
-    told = ConfigurationError(path, error.format_message(), f"see: {path} --help")
+    told = ConfigurationError(path, _hinted(error), f"see: {path} --help")
     return _expected(told, as_json=as_json)
+
+
+def _hinted(error: click.ClickException) -> str:
+    """Return what is wrong, with a hint where a global option stands behind the command."""
+    said = error.format_message()
+    names = {name for option in cli.params for name in option.opts}
+    if isinstance(error, click.NoSuchOption) and error.option_name in names:
+        return f"{said} It goes before the command: ami-pipeline {error.option_name} ..."
+    return said
 
 
 def _expected(error: PipelineError, *, as_json: bool) -> int:
@@ -146,7 +167,16 @@ def _expected(error: PipelineError, *, as_json: bool) -> int:
 
         click.echo(encode(error_document(error)))
     click.echo(f"error: {_printable(str(error))}", err=True)
+    _annotate(error)
     return error.exit_code
+
+
+def _annotate(error: PipelineError) -> None:
+    """Have GitHub show an error on the job's page; a deployment's outcome is shown by itself."""
+    from pipeline.ui import github
+
+    if github.asked(os.environ):
+        click.echo(github.error(error.where, f"{error.what}\nnow: {error.now}"), err=True)
 
 
 def _printable(text: str) -> str:
@@ -169,7 +199,7 @@ def _interrupted(*, as_json: bool) -> int:
 def _unexpected(error: Exception, *, as_json: bool) -> int:
     import traceback
 
-    click.echo("".join(traceback.format_exception(error)), err=True)
+    click.echo(_printable("".join(traceback.format_exception(error))), err=True)
     told = BugError(
         "ami-pipeline",
         f"{type(error).__name__}: {error}",

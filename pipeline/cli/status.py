@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import click
@@ -33,14 +32,20 @@ def status(context: Context, environment: str, watched: bool) -> None:
         watch(looking.status, sys.stdout, looking.seconds)
         return
     found, now = looking.status(), datetime.now(UTC)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
-    text = status_text(found, now, width)
-    click.echo(as_json(status_document(found, now)) if context.json else text)
+    text = status_text(found, now, context.width)
+    context.tell(as_json(status_document(found, now)) if context.json else text)
 
 
 @click.command()
 @environment_option
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="How many.",
+)
 @pass_context
 def history(context: Context, environment: str, limit: int) -> None:
     """List the deployments of an environment, newest first."""
@@ -56,4 +61,4 @@ def history(context: Context, environment: str, limit: int) -> None:
     app = Application.start(Options(config=context.config), report)
     found = Looking(app, environment).history(limit)
     text = history_text(found, datetime.now(UTC))
-    click.echo(as_json(history_document(found)) if context.json else text)
+    context.tell(as_json(history_document(found)) if context.json else text)

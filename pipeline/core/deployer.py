@@ -39,10 +39,14 @@ from pipeline.core.world import World
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """What ended a phase before its time; `interrupted` where a signal did."""
+    """What ended a phase before its time; `interrupted` where a signal did.
+
+    `stopped` where a second one came before the first was answered: nothing more is to be done.
+    """
 
     reason: str
     interrupted: bool = False
+    stopped: bool = False
 
 
 @dataclass(kw_only=True)
@@ -75,7 +79,7 @@ class Deployer:
             fault = self._perform(phase)
             if fault is None:
                 continue
-            if phase.on_fault is Recovery.HOLD:
+            if phase.on_fault is Recovery.HOLD or fault.stopped:
                 return _outcome(Result.STRANDED, phase, fault)
             return self._back(phase, fault)
         return Outcome(result=success)
@@ -118,13 +122,17 @@ class Deployer:
             self.world.pace.sleep(0)  # where a signal shows that came in between
             action()
         except KeyboardInterrupt:
-            self.world.pace.answer_signals()
-            return Fault(reason="interrupted by a signal", interrupted=True)
+            fault = Fault(reason="interrupted by a signal", interrupted=True)
         except PipelineError as error:
-            return Fault(reason=f"{error.where}: {error.what}")
+            fault = Fault(reason=f"{error.where}: {error.what}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the service comes first
-            return Fault(reason=f"{type(error).__name__}: {error}")
-        return None
+            fault = Fault(reason=f"{type(error).__name__}: {error}")
+        else:
+            return None
+        # One signal says what the fault says already: go back. It must not end the way back, too.
+        if self.world.pace.answer_signals() > 1:
+            return replace(fault, interrupted=True, stopped=True)
+        return fault
 
     def _to_the_end(self, phase: Phase, limit: float) -> None:
         self._enter(phase)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pipeline.core.model import NO_ITEMS
@@ -59,6 +59,16 @@ class Policy:
     def limit(self, phase: str) -> float:
         """Return the longest a phase may wait."""
         return self.deadlines.get(phase, self.deadline)
+
+    def without_alarms(self, ringing: Iterable[str]) -> Policy:
+        """Return it without the alarms of these lines, each `NAME: REASON`."""
+        lines = tuple(ringing)
+        quiet = (
+            each
+            for each in self.alarms
+            if not any(f"{line}:".startswith(f"{each}:") for line in lines)
+        )
+        return replace(self, alarms=tuple(quiet))
 
     def pause(self, name: str) -> float:
         """Return the length of `soak` or `bake_in`."""

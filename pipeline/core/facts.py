@@ -45,7 +45,8 @@ class Proposal:
     our own records, so that another account may own it. `subnets` are those Terraform is told, if
     it is told ids. `seconds` is how long the credentials must last. `mends` says that the
     deployment is meant for a fleet that may be sick, as a rollback is. `retires` says that the
-    group that serves now is to be deleted.
+    group that serves now is to be deleted. `absent` are load balancers of the configuration that
+    do not exist; those of `place` do.
     """
 
     place: Place
@@ -60,6 +61,7 @@ class Proposal:
     subnets: tuple[str, ...] = ()
     mends: bool = False
     retires: bool = True
+    absent: tuple[Balancer, ...] = ()
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty of no release."""
@@ -173,7 +175,8 @@ class Facts:
 
     `image` and `type` are None too where AWS knows no such thing, which `missing` names.
     `vcpus` is None where there is no such quota, `refreshes` are the active ones of the serving
-    group, one line each. `failures` hold also what further checks refused.
+    group, one line each; `alarms` are those of ours that ring, as `NAME: REASON`. `failures` hold
+    also what further checks refused.
     """
 
     identity: IdentityFacts | None = None
@@ -190,4 +193,5 @@ class Facts:
     group_room: Room | None = None
     vcpus: Room | None = None
     targets: int | None = None
+    alarms: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()

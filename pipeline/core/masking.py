@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
 MASK = b"***"
@@ -77,6 +77,15 @@ def _base64_forms(raw: bytes) -> set[bytes]:
 def _as_streamed(form: bytes) -> bytes:
     """Return the form as Packer's machine-readable mode writes it (packer/ui.go, `Machine`)."""
     return form.replace(b",", b"%!(PACKER_COMMA)").replace(b"\r", b"\\r").replace(b"\n", b"\\n")
+
+
+def texts(value: object) -> list[str]:
+    """Return every text in a variable's value, however deep in lists and maps."""
+    if isinstance(value, Mapping):
+        return [text for item in value.values() for text in texts(item)]
+    if isinstance(value, (list, tuple)):
+        return [text for item in value for text in texts(item)]
+    return [str(value)]
 
 
 class Masker:

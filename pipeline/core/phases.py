@@ -63,13 +63,15 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """At least half of the members are healthy in every load balancer.
+    """At least half of the members are healthy in every load balancer, or none of another's is.
 
     For blue that served all along: a member of its own that is ill is no reason to keep a green
-    that failed (spinnaker/deck#4144).
+    that failed (spinnaker/deck#4144). A blue that is ill as a whole keeps no `other` either that
+    serves nobody: else there would be no way out of a promotion that could not mend it.
     """
 
     release: str
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
 
     A blue that served all along is neither resized nor asked to be whole: it is not ours.
     """
-    back = Standing(blue) if blue in fleet.serving else Serving(blue, least=green)
+    back = Standing(blue, other=green) if blue in fleet.serving else Serving(blue, least=green)
     restored = fleet.serve(blue) if blue else fleet
     alone = replace(restored, serving=restored.serving - {green}, dark=restored.dark | {green})
     end = replace(alone, dark=alone.dark - {green})

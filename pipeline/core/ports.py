@@ -200,5 +200,5 @@ class Pace(Protocol):
     def today(self) -> str:
         """Return the time, UTC, ISO 8601."""
 
-    def answer_signals(self) -> None:
-        """Take the signals that came so far as answered: the next one is another."""
+    def answer_signals(self) -> int:
+        """Take the signals that came so far as answered, and return how many there were."""

@@ -8,12 +8,14 @@ serves, or let the deployment fail in the middle, blocks; the rest is said.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from pipeline.core.deployment import Policy
 from pipeline.core.errors import RefusedError
 from pipeline.core.facts import BalancerFacts, Facts, Failure, Proposal, SubnetFacts
 from pipeline.core.finding import Finding
-from pipeline.core.preflight_fleet import fleet_findings
+from pipeline.core.preflight_fleet import fleet_findings, or_mend
+from pipeline.core.seen import Balancer
 
 VCPUS = "L-1216C47A"
 """The quota "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", in vCPUs."""
@@ -30,6 +32,7 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *_credentials(facts, proposal),
         *_balancers(facts, proposal),
         *fleet_findings(facts, proposal),
+        *_alarms(facts, proposal),
     ]
     if proposal.green:
         found += [*_image(facts, proposal), *_type(facts, proposal), *_room(facts, proposal)]
@@ -130,23 +133,29 @@ def _minutes(seconds: float) -> str:
 
 
 def _balancers(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
+    for absent in proposal.absent:
+        yield _absent(absent, proposal)
     for each in facts.balancers or ():
         yield from _balancer(each, facts.subnets, proposal)
+
+
+def _absent(balancer: Balancer, proposal: Proposal) -> Finding:
+    region = proposal.place.region
+    kind, api = _KINDS[balancer.kind]
+    return Finding(
+        where=f"{kind} {balancer.name}",
+        what=f"does not exist in {region}",
+        now=f"correct [environments.{proposal.place.environment}]; see: aws {api} "
+        f"--region {region}",
+    )
 
 
 def _balancer(
     facts: BalancerFacts, subnets: Sequence[SubnetFacts] | None, proposal: Proposal
 ) -> Iterator[Finding]:
-    region = proposal.place.region
-    kind, api = _KINDS[facts.balancer.kind]
-    where = f"{kind} {facts.balancer.name}"
+    where = f"{_KINDS[facts.balancer.kind][0]} {facts.balancer.name}"
     if not facts.exists:
-        yield Finding(
-            where=where,
-            what=f"does not exist in {region}",
-            now=f"correct [environments.{proposal.place.environment}]; see: aws {api} "
-            f"--region {region}",
-        )
+        yield _absent(facts.balancer, proposal)
         return
     if facts.target_type != "instance":
         yield Finding(
@@ -187,6 +196,20 @@ def _zones(where: str, facts: BalancerFacts, subnets: Sequence[SubnetFacts]) -> 
             what=f"is not enabled in {', '.join(dark)}, where instances would be launched",
             now=f"enable a subnet of {', '.join(dark)} on the load balancer, "
             "or take those subnets out of subnet_ids",
+        )
+
+
+def _alarms(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
+    """An alarm that rings before we begin would end the soak, whatever we launch."""
+    for line in facts.alarms:
+        name, _, reason = line.partition(": ")
+        what = f"rings already: {reason}" if reason else "rings already"
+        look = f"aws cloudwatch describe-alarms --region {proposal.place.region}"
+        yield Finding(
+            where=f"alarm {name}",
+            what=f"{what}; so it is not watched" if proposal.mends else what,
+            now=f"wait until it is quiet: {look} --alarm-names {quote(name)}{or_mend(proposal)}",
+            blocking=not proposal.mends,
         )
 
 

@@ -209,10 +209,19 @@ def sickness(look: Look, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where=f"server group {group.name}",
             what="\n".join(["was sick before this deployment began", *sick]),
-            now="mend it first, or go back to the release before: "
-            f"ami-pipeline rollback -e {proposal.place.environment}",
+            now="mend it first; or go back to the release before: "
+            f"ami-pipeline rollback -e {proposal.place.environment}{or_mend(proposal)}",
             blocking=not proposal.mends,
         )
+
+
+def or_mend(proposal: Proposal) -> str:
+    """Return how to go on all the same, for a person may know that this image is the mend."""
+    if proposal.mends or not proposal.green:
+        return ""
+    environment, image = proposal.place.environment, proposal.image_id
+    command = f"ami-pipeline promote -e {environment} --image {image} --allow-unhealthy"
+    return f"; or, if this image is the mend: {command}"
 
 
 def _sick(group: GroupSeen, look: Look, proposal: Proposal) -> Iterator[str]:

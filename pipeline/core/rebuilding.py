@@ -14,12 +14,6 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.model import Image
 
 
-def serves_already(document: Environment, image: Image) -> bool:
-    """Return whether an image serves, so that there is nothing to promote."""
-    serving = document.releases.get(document.serving)
-    return serving is not None and serving.release.ami_id == image.id
-
-
 def require_no_rollback(document: Environment, history: Iterable[Deployment]) -> None:
     """Raise RefusedError where a person rolled back to what serves: known before any bake."""
     put = _last(history, document.serving)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from pipeline.core.deployment import Deployment, Result
+from pipeline.core.model import Image
 
-_BLUE_STAYS = frozenset({"withdraw", "remove"})
+_BACK = frozenset({"withdraw", "remove"})
 
 
 def serves(deployment: Deployment) -> str | None:
@@ -30,10 +31,13 @@ def serves(deployment: Deployment) -> str | None:
 def _stranded(deployment: Deployment) -> str | None:
     """What a phase wanted is sure only of what the phases before it have reached."""
     failed = next((run.name for run in reversed(deployment.phases) if run.fault), "")
+    restored = deployment.green if deployment.warm else deployment.blue
     if failed == "retire":
         return deployment.green
-    if failed in _BLUE_STAYS and deployment.blue:
-        return deployment.blue
+    if failed in _BACK and restored:
+        return restored
+    if deployment.blue and failed and not any(run.name == "drain" for run in deployment.phases):
+        return deployment.blue  # only a drain takes it out of service
     return "" if failed == "remove" else None
 
 
@@ -49,6 +53,18 @@ def seconds_between(began: str, ended: str) -> float | None:
     except (ValueError, TypeError):  # TypeError where only one has a zone
         return None
     return max(passed.total_seconds(), 0.0)
+
+
+def unchanged_outputs(release: str, image: Image) -> dict[str, str]:
+    """Return the same keys as `outputs` for an image that serves already."""
+    return {
+        "outcome": "unchanged",
+        "release": release,
+        "ami_id": image.id,
+        "version": image.version,
+        "previous": release,
+        "serving": release,
+    }
 
 
 def outputs(deployment: Deployment) -> dict[str, str]:

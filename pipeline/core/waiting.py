@@ -79,7 +79,8 @@ class Watch:
 
     def _served(self, until: Serving | Standing | Steady, alarms: Sequence[str]) -> Verdict:
         if isinstance(until, Standing):
-            return standing(self._expected(until.release), self.looks[-1])
+            other = self.group(until.other) if until.other else ""
+            return standing(self._expected(until.release), self.looks[-1], other)
         expected = self._expected(until.release, least=self.live(until.least))
         if isinstance(until, Steady):
             return self._steady(expected, alarms)
@@ -160,8 +161,24 @@ def well(balancers: Sequence[Balancer], look: Look) -> set[str]:
     return set.intersection(*found) if found else set()
 
 
-def standing(expected: Expected, look: Look) -> Verdict:
-    """Judge whether at least half of a group's members are healthy in every load balancer."""
+def serves_nobody(name: str, balancers: Sequence[Balancer], look: Look) -> bool:
+    """Return whether no member of a group is healthy in any load balancer."""
+    group = look.groups.get(name)
+    members = {member.id for member in group.members} if group else set[str]()
+    return not any(
+        target.id in members and is_healthy(each, target)
+        for each in balancers
+        for target in look.targets.get(each.identifier, {}).values()
+    )
+
+
+def standing(expected: Expected, look: Look, other: str = "") -> Verdict:
+    """Judge whether at least half of a group's members are healthy in every load balancer.
+
+    Or whether the other group serves nobody, by a look that shows everything.
+    """
+    if other and not look.unreadable and serves_nobody(other, expected.balancers, look):
+        return Healthy()
     group = look.groups.get(expected.group)
     if group is None:
         return Waiting(reason=f"{expected.group} cannot be seen")

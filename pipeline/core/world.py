@@ -164,7 +164,7 @@ class World:
             attached = [each for each in self.place.balancers if each.identifier in there]
             if not attached:
                 continue
-            self._require_served(phase, look)
+            self._require_served(phase, look, leaving=name)
             self._intend("detach", group=name)
             self.groups.detach(name, attached)
             self.ledger.done("detach", group=name)
@@ -173,10 +173,11 @@ class World:
         seen = look.groups.get(self.group(release))
         return seen.attached if seen else frozenset()
 
-    def _require_served(self, phase: Phase, look: Look) -> None:
+    def _require_served(self, phase: Phase, look: Look, leaving: str) -> None:
         """Refuse to detach a group unless those that stay can serve at this moment.
 
-        Green must be whole; on the way back it is enough that blue stands.
+        Green must be whole; on the way back it is enough that blue stands, or that the one that
+        leaves serves nobody.
         """
         if not phase.want.serving and self.ledger.read().serving:
             raise self._refused("nothing would serve any more")
@@ -184,7 +185,7 @@ class World:
         for release in sorted(phase.want.serving):
             expected = Expected(group=self.group(release), balancers=self.place.balancers)
             whole = serving(expected, (look,), in_a_row=1)
-            verdict = standing(expected, look) if back else whole
+            verdict = standing(expected, look, leaving) if back else whole
             if not isinstance(verdict, Healthy):
                 raise self._refused(
                     f"{expected.group} is to serve alone and is not well: {verdict.reason}"

@@ -103,6 +103,21 @@ def outcome_document(deployment: Deployment) -> dict[str, Any]:
     return {**deployment_document(deployment), "now": words.now(deployment) or None}
 
 
+def unchanged_text(nothing: str, environment: str, release: str, ami_id: str) -> str:
+    """Return that an image serves already; `nothing` is what the command calls that."""
+    return f"{nothing}: {release} serves {environment} with {ami_id}"
+
+
+def unchanged_document(environment: str, release: str, ami_id: str) -> dict[str, Any]:
+    """Return the same for a program."""
+    return {
+        "outcome": "unchanged",
+        "environment": environment,
+        "release": release,
+        "ami_id": ami_id,
+    }
+
+
 def step_summary(deployment: Deployment) -> str:
     """Return the outcome in Markdown, for a CI job's page: who serves, why, the phases."""
     rows = [

@@ -20,8 +20,12 @@ _HOW = {
 
 
 def as_json(document: Any) -> str:
-    """Return one JSON document, keys in the order given."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    """Return one JSON document, keys in the order given.
+
+    A CI runner obeys `##[command]` anywhere in a line, so it is escaped: it can be in strings only.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return text.replace("##[", "#\\u0023[").replace("##vso[", "#\\u0023vso[")
 
 
 def bake_text(result: BakeResult) -> str:

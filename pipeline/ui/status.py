@@ -153,9 +153,10 @@ def _undo(status: Status) -> str:
     if deployment is None or deployment.phase in _HELD:
         return ""
     back = f"it puts {deployment.blue} back" if deployment.blue else "it removes what it made"
-    if status.alive:
-        return f"interrupt its run (Ctrl-C, or cancel the job): {back}"
-    return f"ami-pipeline abort -e {status.environment.environment}: {back}"
+    abort = f"ami-pipeline abort -e {status.environment.environment}: {back}"
+    if status.alive and deployment.by.run:
+        return f"cancel its job, then {abort}"
+    return f"interrupt its run (Ctrl-C): {back}" if status.alive else abort
 
 
 def _last(way: WayBack) -> str:

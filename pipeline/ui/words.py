@@ -69,15 +69,17 @@ def now(deployment: Deployment) -> str:
         case Result.REFUSED:
             return f"correct what the reason names, then: {again}"
         case Result.ROLLED_BACK:
-            return _after_rollback(deployment, again, interrupted=outcome.interrupted)
+            by_itself = outcome.interrupted or not outcome.reason
+            return _after_rollback(deployment, again, by_itself=by_itself)
 
 
-def _after_rollback(deployment: Deployment, again: str, *, interrupted: bool) -> str:
+def _after_rollback(deployment: Deployment, again: str, *, by_itself: bool) -> str:
+    """`by_itself` says that nothing is known to be wrong with what was to serve."""
     if deployment.kind is Kind.ABORT:
         return ""
     if deployment.keep_failed:
         return f"when you have seen enough: ami-pipeline abort -e {deployment.environment}"
-    if interrupted:
+    if by_itself:
         return f"when you like: {again}"
     if deployment.kind is Kind.ROLLBACK:
         return f"choose another release: ami-pipeline history -e {deployment.environment}"

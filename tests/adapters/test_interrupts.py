@@ -52,6 +52,43 @@ def test_of_nested_blocks_the_outermost_raises(interrupts: Interrupts) -> None:
     assert done == ["after the inner block"]
 
 
+def test_where_nothing_is_at_stake_a_held_signal_is_raised_at_once(interrupts: Interrupts) -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), interrupts.held(), interrupts.heard():  # noqa: PT012 - the same
+        done.append("asked")
+        send(signal.SIGINT)
+        done.append("answered")
+    assert done == ["asked"]
+
+
+def test_inside_a_heard_block_a_held_one_holds_again(interrupts: Interrupts) -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), interrupts.held(), interrupts.heard():  # noqa: PT012 - the same
+        with interrupts.held():
+            send(signal.SIGINT)
+            done.append("to its end")
+        done.append("never")
+    assert done == ["to its end"]
+
+
+def test_a_signal_from_before_is_raised_as_a_heard_block_begins(interrupts: Interrupts) -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), interrupts.held():  # noqa: PT012 - the same
+        send(signal.SIGTERM)
+        with interrupts.heard():
+            done.append("never")
+    assert done == []
+
+
+def test_after_a_heard_block_signals_are_held_back_again(interrupts: Interrupts) -> None:
+    with interrupts.held():
+        with interrupts.heard():
+            pass
+        send(signal.SIGTERM)
+        assert interrupts.answer() == 1
+    assert interrupts.pending is None
+
+
 def test_an_error_of_the_block_is_not_replaced_by_the_signal(interrupts: Interrupts) -> None:
     with pytest.raises(ValueError, match="went wrong"), interrupts.held():  # noqa: PT012 - the same
         send(signal.SIGTERM)

@@ -443,8 +443,6 @@ def test_after_a_refused_plan_the_folder_says_what_stands(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     """Who applies the rest by hand, as the refusal says, must not launch the release too."""
-    scripted.on("plan", capture("empty"))
-    resources.plan([release(1)], creates=OLD, deletes=NONE)
     scripted.on("plan", capture("other-create"))
     with pytest.raises(RefusedError):
         launch(resources)
@@ -452,11 +450,8 @@ def test_after_a_refused_plan_the_folder_says_what_stands(
 
 
 def test_after_a_plan_that_was_only_shown_the_folder_says_what_stands(
-    resources: TerraformResources, scripted: ScriptedTerraform
+    resources: TerraformResources,
 ) -> None:
-    scripted.on("plan", capture("empty"))
-    resources.plan([release(1)], creates=OLD, deletes=NONE)
-    scripted.on("plan", capture("launch"))
     plan = launch(resources)
     resources.discard(plan)
     assert plan.file is not None
@@ -464,8 +459,21 @@ def test_after_a_plan_that_was_only_shown_the_folder_says_what_stands(
     assert releases(resources) == ["r000001"]
 
 
+def test_after_a_retirement_that_was_refused_the_folder_says_what_stood(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    launch(resources)
+    scripted.on("plan", capture("other-create"))
+    with pytest.raises(RefusedError):
+        resources.plan([release(2)], creates=NONE, deletes=OLD)
+    assert releases(resources) == ["r000001", "r000002"]
+
+
 def test_before_a_first_release_nothing_is_left_of_a_plan_that_was_only_shown(
     resources: TerraformResources,
 ) -> None:
-    resources.discard(launch(resources))
+    """Not even a map of nothing: somebody else may have released, where the state is in S3."""
+    bucket = Bucket(name="states", key="web/staging.tfstate", region="us-east-1")
+    resources.root = replace(resources.root, bucket=bucket)
+    resources.discard(resources.plan([release(2)], creates=NEW, deletes=NONE))
     assert "releases.auto.tfvars.json" not in left(resources)

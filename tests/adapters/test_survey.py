@@ -343,6 +343,16 @@ def test_what_a_check_refuses_is_a_failure(world: World) -> None:
     )
 
 
+def test_alarms_that_ring_are_facts_and_one_that_does_not_exist_is_a_failure(world: World) -> None:
+    def missing() -> tuple[str, ...]:
+        raise RefusedError("alarms in us-east-1", "there is no alarm x", "correct the names")
+
+    assert world.facts(alarms=lambda: ("web-5xx: too many",)).alarms == ("web-5xx: too many",)
+    facts = world.facts(alarms=missing)
+    assert facts.alarms == ()
+    assert [(each.what, each.needed) for each in facts.failures] == [("there is no alarm x", True)]
+
+
 def test_everything_is_asked_at_the_same_time(world: World) -> None:
     met = threading.Barrier(3)
 

@@ -81,6 +81,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     hooked: list[Mapping[str, str]] = field(default_factory=list)
     dark_moments: list[str] = field(default_factory=list)
     alarmed: tuple[str, ...] = ()
+    signals: int = 0
     time: float = 1000.0
     had_blue: bool = False
     looked: list[float] = field(default_factory=list)
@@ -319,8 +320,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     def today(self) -> str:
         return TODAY
 
-    def answer_signals(self) -> None:
-        pass
+    def answer_signals(self) -> int:
+        answered, self.signals = self.signals, 0
+        return answered
 
     # questions
 

@@ -189,6 +189,62 @@ def test_what_cannot_be_seen_for_a_while_is_waited_for(phase: str) -> None:
     assert fake.dark_moments == []
 
 
+def signalling(at: str, count: int) -> Callable[[int, str], None]:
+    """Return what lets so many signals come in the first call of this name."""
+    came = False
+
+    def fail(_: int, name: str) -> None:
+        nonlocal came
+        if name == at and not came:
+            came = True
+            fake.signals += count
+            raise KeyboardInterrupt
+
+    fake = cloud()
+    fail.fake = fake  # type: ignore[attr-defined]
+    fake.fail = fail
+    return fail
+
+
+@pytest.mark.parametrize("call", ["apply", "attach", "resize", "hook", "detach"])
+def test_a_second_signal_before_the_first_was_answered_stops_at_once(call: str) -> None:
+    hook = Hook(command=("true",), timeout=1.0)
+    policy = replace(POLICY, verify=(hook,))
+    for count, expected in ((1, Result.ROLLED_BACK), (2, Result.STRANDED)):
+        fake: FakeCloud = signalling(call, count).fake  # type: ignore[attr-defined]
+        fake.groups["web-staging-r000001"].desired = 3
+        fake._grow(fake.groups["web-staging-r000001"])
+        done = promote(fake, policy=policy)
+        assert outcome_of(done) is expected
+        assert done.outcome
+        assert done.outcome.interrupted
+        assert BLUE in fake.serving
+        if expected is Result.STRANDED:
+            assert fake.document.deployment == done
+            assert done.phases[-1].fault == "interrupted by a signal"
+        else:
+            assert fake.existing == {BLUE}
+
+
+def test_a_signal_beside_a_fault_of_its_own_does_not_end_the_way_back() -> None:
+    fake = cloud()
+
+    def fail(_: int, name: str) -> None:
+        if name == "apply" and not fake.journal.count(("intent", "remove")):
+            fake.signals += 1
+            raise FailedError("terraform apply", "no capacity", "wait")
+
+    fake.fail = fail
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert done.outcome
+    assert (done.outcome.reason, done.outcome.interrupted) == (
+        "terraform apply: no capacity",
+        False,
+    )
+    assert fake.signals == 0
+
+
 def test_a_group_that_never_gets_healthy_is_taken_back_in_the_end() -> None:
     fake = cloud()
     fake.sick.add("web-staging-r000002")
@@ -210,6 +266,35 @@ def test_a_failed_green_is_left_dark_where_that_was_asked_for() -> None:
     assert fake.existing == {BLUE, GREEN}
     assert fake.document.releases[GREEN].failed
     assert fake.document.warm == ()
+
+
+@pytest.mark.parametrize("failing", ["a hook", "health"])
+def test_a_mend_that_fails_is_taken_back_from_a_fleet_that_stays_sick(failing: str) -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000001")
+    fake.had_blue = False  # it serves nobody before, so nobody is served after
+    policy = POLICY
+    if failing == "a hook":
+        policy = replace(POLICY, verify=(Hook(command=("false",), timeout=1.0),))
+    else:
+        fake.sick.add("web-staging-r000002")
+    done = promote(fake, policy=policy)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.serving == fake.existing == {BLUE}
+
+
+def test_a_green_that_serves_somebody_stays_where_blue_serves_nobody() -> None:
+    fake = cloud()
+    policy = replace(POLICY, alarms=("web-5xx",))
+
+    def ring() -> None:
+        fake.alarmed = ("web-5xx: too many",)
+        fake.sick.add("web-staging-r000001")
+
+    done = begin(fake, policy=policy, report=at_phase("soak", ring)).run(promotion(BLUE, GREEN))
+    assert outcome_of(done) is Result.STRANDED
+    assert fake.serving == {BLUE, GREEN}
+    assert fake.dark_moments == []
 
 
 def test_a_hook_that_fails_stops_it_before_anybody_sees_green() -> None:

@@ -496,6 +496,48 @@ def test_what_is_no_fault_is_not_told(facts: dict[str, Any], proposal: dict[str,
     )
 
 
+def test_load_balancers_that_do_not_exist_are_told_with_all_the_rest() -> None:
+    absent = (Balancer(kind="elb", identifier="gone", name="gone"), replace(TARGETS, name="lost"))
+    sick = replace(FACTS, look=look(member("i-1", "Terminating")))
+    found = findings(sick, replace(PROPOSAL, absent=absent))
+    assert [(each.where, each.blocking) for each in found] == [
+        ("load balancer gone", True),
+        ("target group lost", True),
+        (f"server group {BLUE}", True),
+    ]
+    assert found[0].what == "does not exist in eu-central-1"
+
+
+def test_an_alarm_that_rings_already_refuses_and_says_how_to_go_on() -> None:
+    (found,) = findings(replace(FACTS, alarms=("web 5xx: Threshold: 3",)), PROPOSAL)
+    assert found == Finding(
+        where="alarm web 5xx",
+        what="rings already: Threshold: 3",
+        now="wait until it is quiet: aws cloudwatch describe-alarms --region eu-central-1 "
+        "--alarm-names 'web 5xx'; or, if this image is the mend: ami-pipeline promote "
+        f"-e production --image {IMAGE} --allow-unhealthy",
+    )
+
+
+def test_an_alarm_that_is_to_be_mended_is_said_and_not_watched() -> None:
+    (found,) = findings(replace(FACTS, alarms=("5xx: x",)), replace(PROPOSAL, mends=True))
+    assert (found.what, found.blocking) == ("rings already: x; so it is not watched", False)
+    assert "--allow-unhealthy" not in found.now
+    policy = Policy(alarms=("5xx", "5xx-late", "latency"))
+    assert policy.without_alarms(("5xx: x",)).alarms == ("5xx-late", "latency")
+    assert policy.without_alarms(("latency",)).alarms == ("5xx", "5xx-late")
+    assert policy.without_alarms(()) == policy
+
+
+def test_a_sick_fleet_says_how_to_promote_its_mend() -> None:
+    (found,) = findings(replace(FACTS, look=look(member("i-1", "Terminating"))), PROPOSAL)
+    assert found.now == (
+        "mend it first; or go back to the release before: ami-pipeline rollback -e production; "
+        "or, if this image is the mend: ami-pipeline promote -e production "
+        f"--image {IMAGE} --allow-unhealthy"
+    )
+
+
 def test_an_image_of_another_account_that_no_bake_recorded_is_refused() -> None:
     assert FACTS.image
     stranger = replace(FACTS, image=replace(FACTS.image, owner="444455556666"))

@@ -8,7 +8,7 @@ from pipeline.core.deployment import Deployment, Kind, Outcome, Result, Runner
 from pipeline.core.environment import Environment
 from pipeline.core.errors import RefusedError
 from pipeline.core.model import Image
-from pipeline.core.rebuilding import require_no_rollback, require_welcome, serves_already
+from pipeline.core.rebuilding import require_no_rollback, require_welcome
 from tests.core.deploying import BLUE, GREEN, cloud
 
 IMAGE = Image(
@@ -33,14 +33,6 @@ def put(kind: Kind, version: str = "1.0.0", result: Result = Result.PROMOTED) ->
         version=version,
         outcome=Outcome(result=result),
     )
-
-
-def test_the_image_that_serves_is_nothing_new() -> None:
-    serving = document().releases[BLUE].release.ami_id
-    same = replace(IMAGE, ids={"us-east-1": serving})
-    assert serves_already(document(), same)
-    assert not serves_already(document(), IMAGE)
-    assert not serves_already(cloud(blue=False).document, IMAGE)
 
 
 @pytest.mark.parametrize("history", [[], [put(Kind.PROMOTE)], [put(Kind.REBUILD, "0.9.0")]])

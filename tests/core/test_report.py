@@ -7,9 +7,10 @@ from pipeline.core.report import outputs, seconds_between, serves, took
 from tests.ui.scenes import a_deployment, image
 
 
-def stranded(phase: str, blue: str = "r000123") -> str | None:
+def stranded(phase: str, blue: str = "r000123", *, drained: bool = False) -> str | None:
+    before = "drain" if drained else "attach"
     runs = (
-        PhaseRun(name="attach", seconds=1.0, fault="earlier"),
+        PhaseRun(name=before, seconds=1.0, fault="earlier"),
         PhaseRun(name=phase, seconds=1.0, fault="x"),
     )
     outcome = Outcome(result=Result.STRANDED, phase="attach", reason="earlier", undone="x")
@@ -47,8 +48,25 @@ def test_while_it_runs_nobody_can_say() -> None:
 def test_a_stranded_one_is_as_sure_as_its_last_phase(
     phase: str, with_blue: str | None, without: str | None
 ) -> None:
-    assert stranded(phase) == with_blue
-    assert stranded(phase, blue="") == without
+    assert stranded(phase, drained=True) == with_blue
+    assert stranded(phase, blue="", drained=True) == without
+
+
+def test_before_the_drain_blue_serves_whatever_went_wrong() -> None:
+    assert [stranded(phase) for phase in ("launch", "verify", "attach", "soak", "restore")] == (
+        ["r000123"] * 5
+    )
+    assert stranded("launch", blue="") is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "release"),
+    [("restore", "r000123"), ("withdraw", "r000124"), ("remove", "r000124")],
+)
+def test_a_rollback_to_a_warm_group_has_its_own_way_round(phase: str, release: str) -> None:
+    runs = (PhaseRun(name=phase, seconds=1.0, fault="x"),)
+    outcome = Outcome(result=Result.STRANDED, phase=phase, reason="x")
+    assert serves(a_deployment(phases=runs, outcome=outcome, warm=True)) == release
 
 
 def test_it_took_from_its_beginning_to_its_end() -> None:

@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import local_cloud
 from tests.local_cloud import Cloud
+
+if TYPE_CHECKING:
+    from tests.e2e.deploying import Ground
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = "al2023-ami-2023.*-kernel-6.1-x86_64"
@@ -119,6 +122,15 @@ def wait_for(process: subprocess.Popen[str], text: str) -> str:
 def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> Ran:
     process.send_signal(number)
     return finish(process)
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """What all stories of deployments stand on; one worker tells them all."""
+    from tests.e2e.deploying import a_ground  # noqa: PLC0415  it stands on this file
+
+    with a_ground(tmp_path_factory.mktemp("deployments")) as built:
+        yield built
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ def test_a_deregistered_target_drains_and_an_ordered_one_never_gets_healthy(
     eventually(lambda: states(cloud, pool) == {bad: "unhealthy"})
 
 
+@pytest.mark.long
 def test_an_application_load_balancer_takes_requests_when_it_is_active(tmp_path: Path) -> None:
     with local_cloud.a_cloud(tmp_path / "cloud", speed=40) as cloud:  # two minutes: three seconds
         elbv2, (arn, address) = cloud.aws("elbv2"), application(cloud, "web")

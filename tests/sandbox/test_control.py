@@ -58,6 +58,7 @@ def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) ->
     assert not control.down(cloud.home)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("isolation", ["auto", OTHERS[1]])
 def test_the_next_up_cleans_after_a_cloud_that_was_killed(tmp_path: Path, isolation: str) -> None:
     killed = started(tmp_path / "cloud", isolation)
@@ -131,6 +132,7 @@ def test_nothing_but_loopback_is_bound(cloud: Cloud) -> None:
     assert [address for address in bound if address.split(":")[0][-2:] != "7F"] == []
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_cloud_in_the_foreground_and_cleans(tmp_path: Path) -> None:
     home = tmp_path / "cloud"
     code = "from pipeline.cli.sandbox import sandbox; sandbox()"

@@ -34,6 +34,7 @@ def refused(call: Any, **arguments: Any) -> str:
     return str(failure.value.response["Error"]["Code"])
 
 
+@pytest.mark.long
 def test_an_image_is_pending_then_available_and_cannot_be_launched_before(
     unhurried: Cloud,
 ) -> None:
@@ -64,6 +65,7 @@ def test_what_an_instance_writes_does_not_change_its_image(cloud: Cloud) -> None
     assert (cloud.home.images / image / "opt/made").read_text() == "made\n"
 
 
+@pytest.mark.long
 def test_a_copy_in_another_region_can_be_launched_after_the_original_is_gone(cloud: Cloud) -> None:
     image = image_of(cloud, "travels")
     elsewhere = cloud.aws("ec2", "eu-west-1")

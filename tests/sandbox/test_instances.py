@@ -44,6 +44,7 @@ def run(cloud: Cloud, **more: Any) -> str:
     return instance
 
 
+@pytest.mark.long
 def test_an_instance_passes_the_states_that_aws_documents(unhurried: Cloud) -> None:
     ec2 = unhurried.aws("ec2")
     instance = unhurried.launch()["InstanceId"]

@@ -49,6 +49,7 @@ def test_a_mapping_of_another_device_needs_a_size(cloud: Cloud) -> None:
     assert failure.value.response["Error"]["Code"] == "MissingParameter"
 
 
+@pytest.mark.long
 def test_an_image_names_its_root_device_as_the_instance_did(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     amazon = ec2.describe_images(

@@ -106,6 +106,7 @@ def test_a_template_that_does_not_exist_is_told_by_id_and_by_name(cloud: Cloud) 
     assert said(ec2.run_instances, **launch_it)[0] == "InvalidLaunchTemplateId.NotFound"
 
 
+@pytest.mark.long
 def test_more_templates_than_fit_a_page_are_all_described(cloud: Cloud) -> None:
     made = {make(cloud)["LaunchTemplateId"] for _ in range(17)}
     ec2 = cloud.aws("ec2")

@@ -50,6 +50,7 @@ def test_a_baked_image_boots_its_service_with_file_modes_kept(cloud: Cloud, tran
     assert (cloud.home.images / image / "opt/app/server.py").stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.long
 def test_an_image_of_an_image_has_the_files_of_both(cloud: Cloud) -> None:
     first = bake(cloud, "first")
     (cloud.home.images / first / "opt/kept").write_text("from the first\n")
@@ -73,6 +74,7 @@ def test_user_data_is_there_before_the_service_starts(cloud: Cloud) -> None:
     assert service_of(cloud, image, UserData=script)["greeting"] == "hello"
 
 
+@pytest.mark.long
 def test_packer_leaves_no_instance_key_or_group_behind(cloud: Cloud) -> None:
     bake(cloud, "tidy")
     ec2 = cloud.aws("ec2")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -41,6 +43,7 @@ def terraform(cloud: Cloud, folder: Path, *words: str) -> str:
     return said.stdout
 
 
+@pytest.mark.long
 def test_terraform_works_with_nothing_but_the_environment(cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(MAIN)
     terraform(cloud, tmp_path, "init")

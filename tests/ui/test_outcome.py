@@ -139,12 +139,16 @@ def test_who_serves_is_said_first(deployment: Deployment, told: str) -> None:
             "when you like: ami-pipeline promote -e production",
         ),
         (
-            replace(ended(Result.ROLLED_BACK), kind=Kind.ROLLBACK),
+            replace(ended(Result.ROLLED_BACK, "attach", "x"), kind=Kind.ROLLBACK),
             "choose another release: ami-pipeline history -e production",
         ),
         (replace(ended(Result.ROLLED_BACK), kind=Kind.ABORT), ""),
         (
             replace(ended(Result.ROLLED_BACK), kind=Kind.RECOVER),
+            "when you like: ami-pipeline promote -e production",
+        ),
+        (
+            replace(ended(Result.ROLLED_BACK, "attach", "x"), kind=Kind.RECOVER),
             f"correct what the reason names, then: {AGAIN}",
         ),
     ],

@@ -66,7 +66,7 @@ serving    ✔ r000124, 3 of 3 members healthy
            version 1.4.0, image ami-00000000000000124, for 3 d
 in flight  ▸ in attach: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124, by
            ada on ci-7, https://github.example/web/runs/9, began 5 min ago
-way back   interrupt its run (Ctrl-C, or cancel the job): it puts r000124 back
+way back   cancel its job, then ami-pipeline abort -e production: it puts r000124 back
 
 production
 ├── web-elb  classic       4 InService, 1 OutOfService
@@ -306,10 +306,13 @@ def test_what_aws_says_cannot_draw_a_line_of_its_own() -> None:
     assert not any(line.startswith("::") for line in text.splitlines())
 
 
+ABORT = "ami-pipeline abort -e production"
+
+
 @pytest.mark.parametrize(
     ("phase", "line"),
     [
-        ("drain", "way back   interrupt its run (Ctrl-C, or cancel the job): it puts r000124 back"),
+        ("drain", f"way back   cancel its job, then {ABORT}: it puts r000124 back"),
         ("retire", ""),
         ("withdraw", ""),
     ],

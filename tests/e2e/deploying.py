@@ -1,0 +1,375 @@
+"""What the stories of deployments stand on: a cloud, a network, two baked images, one provider.
+
+It takes half a minute to build and is built once for a worker. Each story has a site of its own
+on it: a project with one environment, behind a classic load balancer, an application load
+balancer, or both. What a site has in AWS, in Terraform's state and in its document can be laid
+beside what `status` tells.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests import local_cloud, provider
+from tests.e2e.conftest import REPOSITORY, Project, Ran, new_project, wait_for
+from tests.load import load
+from tests.local_cloud import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.local_cloud import Cloud
+
+SPEED = 60
+LONGEST = 280.0
+"""Seconds for one command, and less than the tests have."""
+RATE = 20.0
+"""Requests a second to each load balancer of a site."""
+TAG = "ami-pipeline:verdict"
+IGNORED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json")
+CHECK = {"HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10}
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What an environment has, by release, as each of those who should know it tells."""
+
+    groups: frozenset[str]
+    templates: frozenset[str]
+    state: frozenset[str]
+    document: frozenset[str]
+    shown: frozenset[str]
+    serving: str
+    attached: frozenset[str]
+
+
+@dataclass(kw_only=True)
+class Ground:
+    """One cloud for all stories; `old` and `new` are the images of two versions."""
+
+    cloud: Cloud
+    folder: Path
+    path: str
+    made: dict[str, Any]
+    old: str
+    new: str
+
+    def site(self, environment: str, *kinds: str, **promote: object) -> Site:
+        """Return an environment of its own behind these kinds of load balancer.
+
+        `promote` are keys of its `[environments.NAME.promote]`.
+        """
+        project = new_project(self.folder / environment, self.cloud)
+        project.extra["PATH"] = self.path
+        balancers = [Balancer.make(self, environment, kind) for kind in kinds]
+        site = Site(ground=self, environment=environment, project=project, balancers=balancers)
+        site.configure(**promote)
+        self.pardon()
+        return site
+
+    def pardon(self) -> None:
+        """Make every image a good one again: another story may have rolled back from it."""
+        self.cloud.aws("ec2").create_tags(
+            Resources=[self.old, self.new], Tags=[{"Key": TAG, "Value": "good"}]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancer:
+    """A load balancer: what the configuration calls it, and where it takes requests."""
+
+    kind: str
+    name: str
+    url: str
+    arn: str = ""
+
+    @staticmethod
+    def make(ground: Ground, environment: str, kind: str) -> Balancer:
+        """Make one by API, or take the stack's; the provider needs a minute for an ALB."""
+        name = f"web-{environment}"
+        if kind == "stack":
+            return Balancer(
+                kind="classic",
+                name=ground.made["load_balancer_name"],
+                url=ground.made["url"],
+            )
+        return {"classic": _classic, "application": _application}[kind](ground, name)
+
+
+def _classic(ground: Ground, name: str) -> Balancer:
+    elb = ground.cloud.aws("elb")
+    listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
+    made = elb.create_load_balancer(
+        LoadBalancerName=name, Listeners=[listener], Subnets=ground.made["public_subnet_ids"]
+    )
+    check = {"Target": "HTTP:8080/health", "Interval": 10, "Timeout": 5}
+    elb.configure_health_check(
+        LoadBalancerName=name,
+        HealthCheck={**check, "UnhealthyThreshold": 2, "HealthyThreshold": 2},
+    )
+    draining = {"ConnectionDraining": {"Enabled": True, "Timeout": 60}}
+    elb.modify_load_balancer_attributes(LoadBalancerName=name, LoadBalancerAttributes=draining)
+    return Balancer(kind="classic", name=name, url=f"http://{made['DNSName']}")
+
+
+def _application(ground: Ground, name: str) -> Balancer:
+    elbv2 = ground.cloud.aws("elbv2")
+    subnets = ground.made["public_subnet_ids"]
+    made = elbv2.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
+    arn = made["LoadBalancerArn"]
+    vpc = ground.made["vpc_id"]
+    target_group = elbv2.create_target_group(
+        Name=name, Protocol="HTTP", Port=8080, VpcId=vpc, UnhealthyThresholdCount=2, **CHECK
+    )["TargetGroups"][0]["TargetGroupArn"]
+    delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "60"}
+    elbv2.modify_target_group_attributes(TargetGroupArn=target_group, Attributes=[delay])
+    forward = {"Type": "forward", "TargetGroupArn": target_group}
+    elbv2.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[forward])
+
+    def active() -> bool:
+        described = elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        return bool(described[0]["State"]["Code"] == "active")
+
+    eventually(active)
+    url = f"http://{made['DNSName']}"
+    return Balancer(kind="application", name=name, url=url, arn=target_group)
+
+
+@dataclass(kw_only=True)
+class Site:
+    """One environment: its project, its load balancers, and how to ask about it."""
+
+    ground: Ground
+    environment: str
+    project: Project
+    balancers: list[Balancer]
+
+    def configure(self, **promote: object) -> None:
+        """Write the environment's tables; what is not said of `promote` is quick."""
+        keys = {"soak": "10s", "bake_in": "10s", "keep_previous": "next", **promote}
+        classic = [each.name for each in self.balancers if each.kind == "classic"]
+        modern = [each.name for each in self.balancers if each.kind == "application"]
+        inputs = ("subnet_ids", "security_group_ids", "instance_profile")
+        passed = {name: self.ground.made[name] for name in inputs}
+        text = (REPOSITORY / "pipeline.toml").read_text().split("[environments.staging]")[0]
+        tables = {
+            "": {
+                "min_size": 2,
+                "max_size": 4,
+                **({"load_balancers": classic} if classic else {}),
+                **({"target_groups": modern} if modern else {}),
+            },
+            ".promote": keys,
+            # Ten seconds here: programs are not sped up with the cloud.
+            ".terraform.inputs": {**passed, "health_check_grace_period": 600},
+        }
+        for name, table in tables.items():
+            text += f"[environments.{self.environment}{name}]\n"
+            text += "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
+        self.project.write(text)
+
+    # --- running the tool -----------------------------------------------------------------------
+
+    def run(self, verb: str, *arguments: str) -> Ran:
+        return ended(self.start(verb, *arguments))
+
+    def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
+        words = (verb, "-e", self.environment, *arguments)
+        return self.project.start("--output", "json", *words)
+
+    def promote(self, *arguments: str) -> Ran:
+        return self.run("promote", "--yes", *arguments)
+
+    def begin(self, verb: str, until: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start the tool; return once it said something."""
+        process = self.start(verb, *arguments)
+        wait_for(process, until)
+        return process
+
+    def status(self) -> dict[str, Any]:
+        ran = self.run("status")
+        assert ran.code == 0, ran.err
+        return ran.document
+
+    # --- asking the world -----------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def under_load(self) -> Iterator[Site]:
+        """Send requests to every load balancer meanwhile, none of which may fail."""
+        with contextlib.ExitStack() as stack:
+            running = [stack.enter_context(load(f"{each.url}/", RATE)) for each in self.balancers]
+            yield self
+        for each in running:
+            assert len(each.results) > 20
+            assert each.failures == []
+
+    def group(self, release: str) -> str:
+        return f"web-{self.environment}-{release}"
+
+    def members(self, release: str) -> list[str]:
+        found = self._groups()[release]["Instances"]
+        return [each["InstanceId"] for each in found if each["LifecycleState"] == "InService"]
+
+    def world(self) -> World:
+        """Lay AWS, Terraform's state, the document and `status` beside each other."""
+        groups, shown = self._groups(), self.status()
+        document = self.document()["content"]
+        assert document["deployment"] is None, document["deployment"]
+        assert document["lease"] is None, document["lease"]
+        assert (shown["in_flight"], shown["lease"]) == (None, None)
+        assert shown["unknown_groups"] == []
+        attached = {name for name in groups if self._attached(name)}
+        return World(
+            groups=frozenset(groups),
+            templates=self._templates(),
+            state=self._state(),
+            document=frozenset(document["releases"]),
+            shown=frozenset(each["release"] for each in shown["releases"] if each["group"]),
+            serving=shown["serving"] or "",
+            attached=frozenset(attached),
+        )
+
+    @property
+    def path(self) -> Path:
+        """The environment's document in the store."""
+        return self.project.folder / f".ami-pipeline/environments/{self.environment}.json"
+
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.path.read_bytes())
+        return found
+
+    def _groups(self) -> dict[str, dict[str, Any]]:
+        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        found = {each["AutoScalingGroupName"]: each for each in answer["AutoScalingGroups"]}
+        return {name[len(self.group("")) :]: found[name] for name in self._ours(found)}
+
+    def _templates(self) -> frozenset[str]:
+        answer = self.ground.cloud.aws("ec2").describe_launch_templates()["LaunchTemplates"]
+        found = self._ours([each["LaunchTemplateName"] for each in answer])
+        return frozenset(name[len(self.group("")) :] for name in found)
+
+    def _ours(self, names: Any) -> list[str]:
+        return [name for name in names if name.startswith(self.group(""))]
+
+    def _attached(self, release: str) -> list[str]:
+        answer = self.ground.cloud.aws("autoscaling").describe_traffic_sources(
+            AutoScalingGroupName=self.group(release)
+        )
+        return [each["Identifier"] for each in answer["TrafficSources"]]
+
+    def _state(self) -> frozenset[str]:
+        """The releases of which Terraform's state knows both the template and the group."""
+        folder = self.project.folder / f".ami-pipeline/terraform/web/{self.environment}"
+        done = subprocess.run(
+            ["terraform", f"-chdir={folder}", "state", "list"],  # noqa: S607  as a user's shell finds it
+            env=self.project.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        kinds = ("aws_launch_template", "aws_autoscaling_group")
+        lines = done.stdout.splitlines()
+        known = [{line.split('"')[1] for line in lines if kind in line} for kind in kinds]
+        assert known[0] == known[1], done.stdout
+        return frozenset(known[0])
+
+
+def alone(*releases: str, serving: str) -> World:
+    """Return the world in which these releases exist and one of them serves."""
+    names = frozenset(releases)
+    return World(
+        groups=names,
+        templates=names,
+        state=names,
+        document=names,
+        shown=names,
+        serving=serving,
+        attached=frozenset({serving} - {""}),
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> Ran:
+    """Wait for the tool: Terraform thinks for long where it has not a machine to itself."""
+    out, err = process.communicate(timeout=LONGEST)
+    return Ran(code=process.returncode, out=out, err=err)
+
+
+def _toml(value: object) -> str:
+    match value:
+        case dict():
+            return f"{{ {', '.join(f'{key} = {_toml(value[key])}' for key in value)} }}"
+        case list() | tuple():
+            return f"[{', '.join(_toml(each) for each in value)}]"
+        case _:
+            return json.dumps(value)
+
+
+# --- building it --------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def a_ground(folder: Path) -> Iterator[Ground]:
+    """Build it: the images are baked while Terraform makes the network."""
+    with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
+        project = new_project(folder / "bakery", cloud)
+        shutil.copytree(REPOSITORY / "terraform", project.folder / "terraform", ignore=IGNORED)
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            images = beside.submit(_baked, project)
+            stack = project.folder / "terraform/stack"
+            terraform(stack, project.env, "init", "-input=false")
+            with provider.started(stack, project.env) as attached:
+                path = _on_path(folder / "bin", attached)
+                made = _stack(stack, attached)
+                old, new = images.result()
+                yield Ground(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new)
+
+
+def _stack(folder: Path, env: dict[str, str]) -> dict[str, Any]:
+    how = ["-var=name=web-stack", "-var=load_balancer=classic", "-var=nat=none"]
+    terraform(folder, env, "apply", "-auto-approve", "-input=false", *how)
+    output = json.loads(terraform(folder, env, "output", "-json"))
+    return {name: each["value"] for name, each in output.items()}
+
+
+def terraform(folder: Path, env: dict[str, str], *arguments: str) -> str:
+    """Run Terraform in a folder; return what it said."""
+    done = subprocess.run(
+        ["terraform", *arguments],  # noqa: S607  as a user's shell finds it
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _on_path(folder: Path, env: dict[str, str]) -> str:
+    """Return a PATH whose Terraform uses the provider that runs: the tool passes no `TF_` on."""
+    real = shutil.which("terraform")
+    program = folder / "terraform"
+    folder.mkdir()
+    value = env[provider.ATTACHED]
+    program.write_text(f"#!/bin/sh\nexport {provider.ATTACHED}='{value}'\nexec {real} \"$@\"\n")
+    program.chmod(0o755)
+    return f"{folder}{os.pathsep}{env['PATH']}"
+
+
+def _baked(project: Project) -> tuple[str, ...]:
+    """Bake two images, one after the other, so that one is the newer; return their ids."""
+    images = []
+    for version in ("1.0.0", "2.0.0"):
+        ran = ended(project.start("--output", "json", "bake", "--version", version))
+        assert ran.code == 0, ran.err
+        images.append(str(ran.document["ami_id"]))
+    return tuple(images)

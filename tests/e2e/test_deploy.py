@@ -1,0 +1,162 @@
+"""Releases put into service and taken back, with real Packer and Terraform, under traffic.
+
+One story behind the stack's classic load balancer: its parts follow each other.
+"""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.adapters.sealed import seal, unseal
+from pipeline.core.environment import Environment
+from tests.e2e.deploying import LONGEST, Ground, Site, alone, ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.conftest import Ran
+
+pytestmark = pytest.mark.timeout(LONGEST + 20)
+HOOK = """\
+import os, sys, time, urllib.request
+
+def served(address):
+    for _ in range(100):
+        try:
+            return urllib.request.urlopen(f"http://{address}:8080/", timeout=5).status
+        except OSError:
+            time.sleep(0.2)  # the instance runs; what it serves is still starting
+
+for address in os.environ["AMI_PIPELINE_ADDRESSES"].split():
+    print(address, served(address))
+if os.path.exists("refuse"):
+    sys.exit("this one will not do")
+"""
+REFUSED, HELD = 3, 6
+
+
+@pytest.fixture(scope="module")
+def site(ground: Ground) -> Site:
+    hook = {"command": ["python3", "smoke.py"], "timeout": "1m"}
+    made = ground.site("staging", "stack", verify=[hook])
+    (made.project.folder / "smoke.py").write_text(HOOK)
+    return made
+
+
+def test_a_first_release_serves_where_nothing_did(site: Site) -> None:
+    ran = site.promote("--image", site.ground.old)
+    assert ran.code == 0, ran.err
+    assert ran.document["outcome"] == "promoted"
+    assert site.world() == alone("r000001", serving="r000001")
+
+
+def test_a_promotion_moves_the_traffic_and_of_two_at_once_one_waits_for_nothing(
+    site: Site,
+) -> None:
+    with site.under_load():
+        running = site.begin("promote", "launch: at most", "--yes")
+        others = [measured(lambda: site.promote("--image", site.ground.old)) for _ in range(2)]
+        ran = ended(running)
+    assert ran.code == 0, ran.err
+    assert site.world() == alone("r000001", "r000002", serving="r000002")
+    for other, _ in others:
+        assert other.code == HELD, other.err
+        assert f"(pid {running.pid})" in other.document["error"]["what"]
+        assert "ami-pipeline promote -e staging" in other.document["error"]["what"]
+    assert min(seconds for _, seconds in others) <= 2.0
+
+
+def measured(action: Callable[[], Ran]) -> tuple[Ran, float]:
+    """Return what an action took of the processor: a busy machine makes everything else longer."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ran = action()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ran, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
+    site.ground.cloud.client.order("never-healthy", group=site.group("r000003"))
+    with site.under_load():
+        ran = site.promote("--image", site.ground.old)
+    assert ran.code == 4, ran.err
+    told = ran.document
+    assert (told["outcome"], told["phase"]) == ("rolled back", "attach")
+    assert site.world() == alone("r000001", "r000002", serving="r000002")
+    evidence = (site.project.folder / ".ami-pipeline" / told["evidence"]).read_text()
+    assert site.group("r000003") in evidence
+
+
+def test_a_hook_that_fails_keeps_a_release_in_the_dark(site: Site) -> None:
+    attached = site.ground.cloud.client.count("autoscaling", "AttachTrafficSources")
+    (site.project.folder / "refuse").touch()
+    with site.under_load():
+        ran = site.promote("--image", site.ground.old)
+    (site.project.folder / "refuse").unlink()
+    assert ran.code == 4, ran.err
+    assert (ran.document["outcome"], ran.document["phase"]) == ("rolled back", "verify")
+    assert "this one will not do" in ran.document["reason"]
+    assert site.ground.cloud.client.count("autoscaling", "AttachTrafficSources") == attached
+    assert site.world() == alone("r000001", "r000002", serving="r000002")
+
+
+def test_a_rollback_to_the_warm_group_takes_seconds_and_marks_the_image(site: Site) -> None:
+    with site.under_load():
+        ran = site.run("rollback", "--yes")
+    assert ran.code == 0, ran.err
+    assert [each["name"] for each in ran.document["phases"]] == ["restore", "withdraw", "remove"]
+    assert site.world() == alone("r000001", serving="r000001")
+    images = site.project.run("--output", "json", "images").document["images"]
+    assert {each["ami_id"]: each["verdict"] for each in images} == {
+        site.ground.new: "quarantined",
+        site.ground.old: "good",
+    }
+
+
+def test_what_serves_already_is_left_alone(site: Site) -> None:
+    before = site.path.read_bytes()
+    ran = site.promote()
+    assert ran.code == 0, ran.err
+    assert ran.document["outcome"] == "unchanged"
+    assert site.path.read_bytes() == before
+
+
+def truncated(document: bytes) -> bytes:
+    return document[: len(document) // 2]
+
+
+def of_another_account(document: bytes) -> bytes:
+    found = unseal(Environment, document)
+    return seal(replace(found, account="210987654321"))
+
+
+def newer(document: bytes) -> bytes:
+    return document.replace(b'"schema": 1', b'"schema": 2')
+
+
+@pytest.mark.parametrize(
+    ("damage", "verb", "what", "now"),
+    [
+        (truncated, "recover", "is damaged", "put it back from a backup"),
+        (of_another_account, "rollback", "account 210987654321", "take the credentials of account"),
+        (newer, "abort", "its schema is version 2", "upgrade"),
+    ],
+)
+def test_a_document_that_cannot_be_relied_on_is_refused_and_kept(
+    site: Site, damage: Callable[[bytes], bytes], verb: str, what: str, now: str
+) -> None:
+    whole = site.path.read_bytes()
+    damaged = damage(whole)
+    site.path.write_bytes(damaged)
+    try:
+        for words in (["promote", "--yes"], [verb, *(["--yes"] if verb == "rollback" else [])]):
+            ran = site.run(*words)
+            assert ran.code == REFUSED, ran.err
+            assert what in ran.document["error"]["what"]
+            assert now in ran.document["error"]["now"]
+            assert site.path.read_bytes() == damaged
+    finally:
+        site.path.write_bytes(whole)
