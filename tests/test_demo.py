@@ -84,8 +84,8 @@ def test_every_request_is_counted_and_each_that_fails_is_told_of_at_once(stage: 
             assert enough.wait(10)
         stage.record.load = running
     assert [each.version for each in running.answers].count("1.0.0") == 1
-    assert [each.error for each in told[:1]] == ["HTTP 500"]
-    assert told[1].error.startswith("JSONDecodeError")
+    assert {"HTTP 500", "HTTP 502"} <= {each.error for each in told}
+    assert any(each.error.startswith("JSONDecodeError") for each in told)
     assert last_line(stage.record) == f"demo: 1 requests served, {len(told)} failed"
 
 
