@@ -7,18 +7,24 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.demo.steps import OtherwiseError
+
 BIN = Path(sys.executable).parent
+WIDTH = 100
 PATIENCE = 120.0
 """Seconds a command that was interrupted has to put back what it began."""
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def say(text: str) -> None:
-    """Print a line that explains what comes next."""
-    print(f"\n# {text}", flush=True)
+    """Print what explains what comes next."""
+    lines = textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
+    print("", *lines, sep="\n", flush=True)
 
 
 @dataclass(kw_only=True)
@@ -42,67 +48,55 @@ class Shell:
         """
         print(f"$ {command}", flush=True)
         if not only:
-            return self._end(self._start(command))
-        running = self._start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        said = []
-        try:
-            for line in running.stdout or ():
-                said.append(COLOR.sub("", line))
-                if said[-1].startswith(only):
-                    print(said[-1], end="", flush=True)
-        except KeyboardInterrupt:
-            self._put_back(running)
-            raise
-        if code := running.wait():
+            return self._perform(command)
+        said: list[str] = []
+
+        def see(line: str) -> None:
+            said.append(COLOR.sub("", line))
+            if said[-1].startswith(only):
+                print(said[-1], end="", flush=True)
+
+        if code := self._perform(command, see, stderr=subprocess.STDOUT):
             print("".join(said), flush=True)
         return code
 
     def read(self, command: str) -> str:
-        """Run a command without showing it; return its output. Raises CalledProcessError."""
-        said, code = self._output(self._start(command, stdout=subprocess.PIPE))
-        if code:
-            raise subprocess.CalledProcessError(code, command)
-        return said
+        """Run a command without showing it; return its output. Raises OtherwiseError."""
+        said: list[str] = []
+        if code := self._perform(command, said.append):
+            raise OtherwiseError(f"{command}: exit code {code}")
+        return "".join(said)
 
     def point_at(self, exports: str) -> None:
         """Take in the environment that a command prints as JSON, as `eval "$(...)"` does."""
         self.env |= json.loads(self.read(exports))
 
-    def _start(
-        self, command: str, stdout: int | None = None, stderr: int | None = None
-    ) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [
-                "sh",
-                "-c",
-                f"exec {command}",
-            ],  # in its place, so that what we wait for is the command
+    def _perform(
+        self, command: str, see: Callable[[str], None] | None = None, stderr: int | None = None
+    ) -> int:
+        """Run a command to its end; `see` is given each line that would else be shown."""
+        with subprocess.Popen(
+            ["sh", "-c", f"exec {command}"],  # so that what is waited for is the command itself
             cwd=self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,
-            stdout=stdout,
+            stdout=subprocess.PIPE if see else None,
             stderr=stderr,
             text=True,
-        )
+        ) as running:
+            try:
+                for line in running.stdout or ():
+                    if see:
+                        see(line)
+                return running.wait()
+            except KeyboardInterrupt:
+                _put_back(running)
+                raise
 
-    def _output(self, running: subprocess.Popen[str]) -> tuple[str, int]:
-        try:
-            said = running.communicate()[0]
-        except KeyboardInterrupt:
-            self._put_back(running)
-            raise
-        return said, running.returncode
 
-    def _end(self, running: subprocess.Popen[str]) -> int:
-        try:
-            return running.wait()
-        except KeyboardInterrupt:
-            self._put_back(running)
-            raise
-
-    def _put_back(self, running: subprocess.Popen[str]) -> None:
-        """Wait for a command that Ctrl-C interrupted as it did us: it shares our terminal."""
-        try:
-            running.communicate(timeout=PATIENCE)
-        except (KeyboardInterrupt, subprocess.TimeoutExpired):
-            running.kill()
+def _put_back(running: subprocess.Popen[str]) -> None:
+    """Wait for a command that Ctrl-C interrupted as it did us: it shares our terminal."""
+    try:
+        running.communicate(timeout=PATIENCE)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        running.kill()

@@ -10,7 +10,7 @@ from tools.demo import project
 from tools.demo.load import RATE, Answer, load
 from tools.demo.project import appended
 from tools.demo.shell import Shell, say
-from tools.demo.steps import OtherwiseError, Record, Step
+from tools.demo.steps import OtherwiseError, Record
 from tools.demo.timeline import clock
 
 SPEED = 20
@@ -40,11 +40,19 @@ class Stage:
             step.outcome = f"exit {code}"
 
     def release(self, name: str, command: str, serves: str, code: int = 0) -> None:
-        """Perform a step that changes who serves, or must not: then only `serves` answers."""
+        """Perform a step that changes who serves, or must not: then only `serves` answers.
+
+        Where it must not, nobody else may have answered in between.
+        """
         with self.record.step(name) as step:
             self.require(command, self.shell.run(command), code)
             self.require_serving(serves)
-            step.outcome = f"exit {code}, {serves} serves{self.since(step, serves)}"
+            answers = [each for each in self.record.during(step) if each.version]
+            others = [each.at for each in answers if each.version != serves]
+            if others and code:
+                raise OtherwiseError(f"not only {serves} answered meanwhile")
+            after = f" after {max(others) - step.began:.0f} s" if others else ""
+            step.outcome = f"exit {code}, {serves} serves{after}"
 
     def bake(self, version: str, change: str = "") -> None:
         """Change the application and bake a version of it."""
@@ -75,11 +83,6 @@ class Stage:
         if found != {version}:
             raise OtherwiseError(f"{', '.join(sorted(found))} answers, and {version} was told")
 
-    def since(self, step: Step, version: str) -> str:
-        """Return how long after a step's beginning another version last answered, if one did."""
-        others = [each.at for each in self.record.during(step) if each.version != version]
-        return f" after {max(others) - step.began:.0f} s" if others else ""
-
     def lost(self, answer: Answer) -> None:
         """Tell of a request that failed, at once."""
         at = clock(answer.at - self.record.began)
@@ -102,8 +105,8 @@ def cloud(stage: Stage) -> None:
     """Start a local cloud of this demo's own, which ends with it."""
     shell = stage.shell
     shell.env["AMI_PIPELINE_SANDBOX_HOME"] = str(shell.folder.parent / "cloud")
-    say(f"A local cloud: AWS on loopback, whose instances are processes. It runs {SPEED} times as")
-    print(f"# fast: what it calls a minute takes {60 / SPEED:g} seconds.")
+    minute = f"It runs {SPEED} times as fast: what it calls a minute takes {60 / SPEED:g} seconds."
+    say(f"A local cloud: AWS on loopback, whose instances are processes. {minute}")
     stage.ended.callback(end, stage)
     stage.command("cloud up", f"ami-pipeline sandbox up --port 0 --speed {SPEED}")
     print('$ eval "$(ami-pipeline sandbox env)"')
