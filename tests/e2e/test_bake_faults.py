@@ -97,11 +97,13 @@ def test_no_such_source_image_is_refused(project: Project) -> None:
     assert project.left_in_cloud() == NOTHING
 
 
+@pytest.mark.long
 def test_an_ambiguous_source_image_is_refused(project: Project) -> None:
     project.edit("pipeline.toml", "al2023-ami-2023.*-kernel-6.1-x86_64", "al2023-ami-2023.*")
     check(project.bake(), 3, "ambiguous", "narrow the name")
 
 
+@pytest.mark.long
 def test_an_endpoint_that_is_down_is_refused(project: Project) -> None:
     project.extra = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     check(project.bake(), 3, "Could not connect", "AWS_ENDPOINT_URL")
@@ -118,6 +120,7 @@ def test_no_packer_is_refused(project: Project, tmp_path: Path) -> None:
     check(project.bake(), 3, "no packer on PATH", "install it")
 
 
+@pytest.mark.long
 def test_another_program_called_packer_is_refused(project: Project, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     other = tmp_path / "bin/packer"
@@ -132,6 +135,7 @@ def test_a_template_that_packer_does_not_accept_is_a_usage_error(project: Projec
     check(project.bake(), 2, "comunicator", "packer validate")
 
 
+@pytest.mark.long
 def test_a_template_that_does_not_parse_is_a_usage_error(project: Project) -> None:
     (project.folder / "packer/app.pkr.hcl").write_text("source {")
     check(project.bake(), 2, "packer inspect", "app.pkr.hcl")
@@ -142,6 +146,7 @@ def test_a_variable_the_template_does_not_declare_is_a_usage_error(project: Proj
     check(project.bake(), 2, "prot", "did you mean port")
 
 
+@pytest.mark.long
 def test_a_missing_template_is_a_usage_error(project: Project) -> None:
     project.edit("pipeline.toml", "packer/app.pkr.hcl", "packer/none.pkr.hcl")
     check(project.bake(), 2, "none.pkr.hcl")
@@ -158,7 +163,10 @@ def test_an_ami_that_does_not_become_available_is_removed(tmp_path: Path) -> Non
         assert project.left_in_cloud() == NOTHING
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+LATE = [pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGINT, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, *LATE])
 def test_a_signal_to_the_tool_alone_ends_everything(
     project: Project, number: signal.Signals
 ) -> None:
@@ -173,6 +181,7 @@ def test_a_signal_to_the_tool_alone_ends_everything(
     assert project.left_in_cloud() == NOTHING
 
 
+@pytest.mark.long
 def test_ctrl_c_in_a_terminal_ends_everything(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     terminal, theirs = pty.openpty()
@@ -218,6 +227,7 @@ def _read_until(terminal: int, text: str) -> str:
     return screen
 
 
+@pytest.mark.long
 def test_a_killed_tool_is_cleaned_up_after_by_the_next_bake(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     process = project.start("bake", "--version", "1.0.0")
@@ -254,6 +264,7 @@ def test_an_image_that_a_cancelled_bake_left_complete_is_named_then_adopted(
     assert project.bake("1.0.0").document["how"] == "unchanged"
 
 
+@pytest.mark.long
 def test_a_full_disk_under_the_log_ends_the_bake_and_leaves_nothing(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nseq 1 200000")
     logs = project.folder / ".ami-pipeline/logs"
@@ -283,6 +294,7 @@ def test_what_cannot_be_removed_is_told_and_removed_by_the_next_bake(
     assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
 
 
+@pytest.mark.long
 def test_throttling_is_waited_out(project: Project, cloud: Cloud) -> None:
     cloud.fault(service="ec2", action="DescribeImages", kind="throttle", times=2)
     ran = project.bake()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.local_cloud import Cloud
 
+pytestmark = pytest.mark.long
+
 FIRST, SECOND = "r000001", "r000002"
 LONGER = 60.0  # seconds: a loaded machine boots Python slowly
 

@@ -174,6 +174,7 @@ def fleet(ground: Ground, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     return Fleet(ground=ground, resources=resources, interrupts=interrupts, events=events)
 
 
+@pytest.mark.long
 def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
     fleet: Fleet,
 ) -> None:

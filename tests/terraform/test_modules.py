@@ -150,6 +150,7 @@ def test_a_module_is_valid_and_its_own_tests_pass(terraform: Terraform, module: 
     assert "0 passed" not in said
 
 
+@pytest.mark.long
 def test_an_instance_is_what_its_launch_template_says(applied: Applied) -> None:
     cloud = applied.cloud
     groups = cloud.aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])
@@ -189,6 +190,7 @@ def test_what_the_stack_says_of_itself_can_be_pasted_into_pipeline_toml(
 
 
 # Sizes and attachments were changed by API before, and are no part of any of these plans.
+@pytest.mark.long
 def test_a_second_release_is_created_and_nothing_else_happens(applied: Applied) -> None:
     releases = {OLD: release(applied.cloud), NEW: release(applied.cloud)}
     # Inputs that changed since count for the new one alone.
@@ -200,6 +202,7 @@ def test_a_second_release_is_created_and_nothing_else_happens(applied: Applied) 
     }
 
 
+@pytest.mark.long
 def test_a_release_that_goes_is_deleted_and_nothing_else_happens(applied: Applied) -> None:
     assert applied.plan(releases={}) == {
         f'module.release.aws_launch_template.this["{OLD}"]': "delete",
@@ -208,6 +211,7 @@ def test_a_release_that_goes_is_deleted_and_nothing_else_happens(applied: Applie
     }
 
 
+@pytest.mark.long
 def test_an_orphan_is_adopted_and_gets_the_time_its_deletion_takes(applied: Applied) -> None:
     state = json.loads((applied.terraform.folder / "root/terraform.tfstate").read_text())
     lost = {"aws_launch_template", "aws_autoscaling_group"}
@@ -222,6 +226,7 @@ def test_an_orphan_is_adopted_and_gets_the_time_its_deletion_takes(applied: Appl
     }
 
 
+@pytest.mark.long
 def test_an_application_load_balancer_takes_the_place_of_the_classic_one(
     applied: Applied,
 ) -> None:
