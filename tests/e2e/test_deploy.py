@@ -138,22 +138,27 @@ def newer(document: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("damage", "verb", "what", "now"),
+    ("damage", "other", "what", "now"),
     [
-        (truncated, "recover", "is damaged", "put it back from a backup"),
-        (of_another_account, "rollback", "account 210987654321", "take the credentials of account"),
-        (newer, "abort", "its schema is version 2", "upgrade"),
+        (truncated, ["recover"], "is damaged", "put it back from a backup"),
+        (
+            of_another_account,
+            ["rollback", "--yes", "--to", "ami-0123456789abcdef0"],
+            "account 210987654321",
+            "take the credentials of account",
+        ),
+        (newer, ["abort"], "its schema is version 2", "upgrade"),
     ],
 )
 def test_a_document_that_cannot_be_relied_on_is_refused_and_kept(
-    site: Site, damage: Callable[[bytes], bytes], verb: str, what: str, now: str
+    site: Site, damage: Callable[[bytes], bytes], other: list[str], what: str, now: str
 ) -> None:
     whole = site.path.read_bytes()
     damaged = damage(whole)
     site.path.write_bytes(damaged)
     try:
-        for words in (["promote", "--yes"], [verb, *(["--yes"] if verb == "rollback" else [])]):
-            ran = site.run(*words)
+        for verb, *words in (["promote", "--yes"], other):
+            ran = site.run(verb, *words)
             assert ran.code == REFUSED, ran.err
             assert what in ran.document["error"]["what"]
             assert now in ran.document["error"]["now"]
