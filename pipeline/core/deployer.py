@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.core.deployment import Deployment, Outcome, PhaseRun, Result
 from pipeline.core.environment import Environment
-from pipeline.core.errors import FailedError, PipelineError
+from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,
@@ -123,6 +123,8 @@ class Deployer:
             action()
         except KeyboardInterrupt:
             fault = Fault(reason="interrupted by a signal", interrupted=True)
+        except _UnfitError as error:
+            fault = Fault(reason=str(error))
         except PipelineError as error:
             fault = Fault(reason=f"{error.where}: {error.what}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the service comes first
@@ -159,7 +161,7 @@ class Deployer:
             self.world.restore_minimum(self.deployment.green, minimum)
 
     def _await(self, phase: Phase, limit: float) -> None:
-        """Return once it is so; raises FailedError where it never will be, or not in time."""
+        """Return once it is so; raises _UnfitError where it never will be, or not in time."""
         pace = self.world.pace
         watch = Watch(phase, self.world.place, self.world.policy, self.known)
         deadline = pace.now() + limit
@@ -172,10 +174,9 @@ class Deployer:
                 case Healthy():
                     return
                 case Doomed():
-                    raise FailedError(phase.name, reason, "read the evidence")
+                    raise _UnfitError(reason)
                 case Waiting() if pace.now() >= deadline:
-                    what = f"gave up after {limit:.0f} s: {reason}"
-                    raise FailedError(phase.name, what, "read the evidence")
+                    raise _UnfitError(f"gave up after {limit:.0f} s: {reason}")
             self._catch_up(phase, watch)
             pace.sleep(watch.pause())
 
@@ -203,6 +204,10 @@ class Deployer:
 
         fault = self._attempt(keep)
         return kept[0] if kept else f"none: {fault.reason if fault else ''}"
+
+
+class _UnfitError(Exception):
+    """What a phase waits for will not be; the phase says where."""
 
 
 def _outcome(result: Result, phase: Phase, fault: Fault) -> Outcome:
