@@ -36,13 +36,13 @@ for address in os.environ["AMI_PIPELINE_ADDRESSES"].split():
 if os.path.exists("refuse"):
     sys.exit("this one will not do")
 """
+SMOKE = {"command": ["python3", "smoke.py"], "timeout": "1m"}
 REFUSED, HELD = 3, 6
 
 
 @pytest.fixture(scope="module")
 def site(ground: Ground) -> Site:
-    hook = {"command": ["python3", "smoke.py"], "timeout": "1m"}
-    made = ground.site("staging", "stack", verify=[hook])
+    made = ground.site("staging", "stack", verify=[SMOKE])
     (made.project.folder / "smoke.py").write_text(HOOK)
     return made
 
@@ -80,11 +80,14 @@ def measured(action: Callable[[], Ran]) -> tuple[Ran, float]:
 
 def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
     site.ground.cloud.client.order("never-healthy", group=site.group("r000003"))
+    site.configure(verify=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
     with site.under_load():
         ran = site.promote("--image", site.ground.old)
+    site.configure(verify=[SMOKE])
     assert ran.code == 4, ran.err
     told = ran.document
     assert (told["outcome"], told["phase"]) == ("rolled back", "attach")
+    assert "gave up after 180 s" in told["reason"]
     assert site.world() == alone("r000001", "r000002", serving="r000002")
     evidence = (site.project.folder / ".ami-pipeline" / told["evidence"]).read_text()
     assert site.group("r000003") in evidence
