@@ -285,6 +285,8 @@ def test_the_configuration_in_the_readme_bakes_the_sample_application(
     example = re.search(r"```toml\n(.*?)```", readme, re.DOTALL)
     assert example
     project.write(example[1])
+    (bucket,) = re.findall(r'"s3://([\w-]+)/', example[1])
+    cloud.aws("s3").create_bucket(Bucket=bucket)
     ran = project.bake("1.4.2")
     assert ran.code == 0, ran.err
     region = ran.document["region"]
