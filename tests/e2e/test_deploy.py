@@ -78,6 +78,7 @@ def measured(action: Callable[[], Ran]) -> tuple[Ran, float]:
     return ran, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+@pytest.mark.long
 def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
     site.ground.cloud.client.order("never-healthy", group=site.group("r000003"))
     site.configure(verify=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
@@ -93,6 +94,7 @@ def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
     assert site.group("r000003") in evidence
 
 
+@pytest.mark.long
 def test_a_hook_that_fails_keeps_a_release_in_the_dark(site: Site) -> None:
     attached = site.ground.cloud.client.count("autoscaling", "AttachTrafficSources")
     (site.project.folder / "refuse").touch()

@@ -102,6 +102,7 @@ def leave_out_the_provider(folder: Path) -> None:
     path.write_text(json.dumps(document))
 
 
+@pytest.mark.long
 def test_a_module_that_breaks_the_contract_is_refused_with_what_to_paste(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

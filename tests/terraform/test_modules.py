@@ -167,6 +167,7 @@ def test_an_instance_is_what_its_launch_template_says(applied: Applied) -> None:
     assert json.loads(facts.read_text())["version"] == "1.4.2"
 
 
+@pytest.mark.long
 def test_the_outputs_are_the_contract_and_what_pipeline_toml_needs(applied: Applied) -> None:
     made = applied.outputs["releases"][OLD]
     assert made["group_name"] == GROUP
@@ -176,6 +177,7 @@ def test_the_outputs_are_the_contract_and_what_pipeline_toml_needs(applied: Appl
     assert applied.outputs["stack"]["load_balancer_name"] == "web-staging"
 
 
+@pytest.mark.long
 def test_what_the_stack_says_of_itself_can_be_pasted_into_pipeline_toml(
     applied: Applied, tmp_path: Path
 ) -> None:
