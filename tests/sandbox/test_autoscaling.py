@@ -396,6 +396,7 @@ def test_an_emptied_group_is_deleted_with_its_hooks(fleet: Fleet) -> None:
     assert hooks["LifecycleHooks"] == []
 
 
+@pytest.mark.long
 def test_a_group_that_is_being_deleted_keeps_its_name_and_takes_no_changes(slow: Fleet) -> None:
     slow.create(DesiredCapacity=1)
     slow.settled(1)

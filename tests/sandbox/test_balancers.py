@@ -365,10 +365,10 @@ def test_a_call_is_answered_even_if_the_models_cannot_be_read(
     def broken(*_: object) -> Plan:
         raise KeyError("of a model nobody thought of")
 
-    monkeypatch.setattr(follower, "read", broken)
-    here.classic()
+    with monkeypatch.context() as patched:
+        patched.setattr(follower, "read", broken)
+        here.classic()
     assert "what the load balancers are to carry cannot be read" in caplog.text
-    monkeypatch.undo()
     here.launch()
     assert here.balancer.name == "web"
 
