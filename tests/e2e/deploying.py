@@ -72,14 +72,16 @@ class Ground:
         balancers = [Balancer.make(self, environment, kind) for kind in kinds]
         site = Site(ground=self, environment=environment, project=project, balancers=balancers)
         site.configure(**promote)
-        self.pardon()
+        self.restore_images()
         return site
 
-    def pardon(self) -> None:
-        """Make every image a good one again: another story may have rolled back from it."""
-        self.cloud.aws("ec2").create_tags(
-            Resources=[self.old, self.new], Tags=[{"Key": TAG, "Value": "good"}]
-        )
+    def restore_images(self) -> None:
+        """Have the two images again and both good: another story may have baked, or gone back."""
+        ec2, ours = self.cloud.aws("ec2"), [self.old, self.new]
+        for image in ec2.describe_images(Owners=["self"])["Images"]:
+            if image["ImageId"] not in ours:
+                ec2.deregister_image(ImageId=image["ImageId"])
+        ec2.create_tags(Resources=ours, Tags=[{"Key": TAG, "Value": "good"}])
 
 
 @dataclass(frozen=True, kw_only=True)
