@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
+from pipeline.adapters.ahead import Ahead, Question
 from pipeline.adapters.aws import Clients
 from pipeline.adapters.initialised import is_initialised, note_initialised
 from pipeline.adapters.orphans import Found, find, require_ours
@@ -51,8 +52,8 @@ _LOCK_ID = re.compile(r"^\s*ID:\s+([0-9a-f-]{36})", re.MULTILINE)
 class TerraformResources:
     """The server groups of one environment; `limit` is the longest an apply may take, seconds.
 
-    `plan` may run in a thread while the main thread waits: it changes the root module's
-    folder and nothing else. One call at a time.
+    One call at a time. What is prepared runs in a thread: a plan changes the root module's folder
+    and nothing else.
     """
 
     terraform: Terraform
@@ -60,6 +61,21 @@ class TerraformResources:
     clients: Clients
     limit: float = 7200.0
     _before: bytes | None = field(default=None, init=False)
+    _ahead: Ahead = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let plans be made ahead."""
+        self._ahead = Ahead(make=self._plan, forget=self.discard)
+
+    def prepare(
+        self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
+    ) -> None:
+        """Begin to plan beside whatever the caller does; `plan` of the same takes it over."""
+        self._ahead.begin(Question(wanted=tuple(wanted), creates=creates, deletes=deletes))
+
+    def forget(self) -> None:
+        """Forget what was prepared and not asked for, once it has ended."""
+        self._ahead.drop()
 
     def plan(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
@@ -70,6 +86,11 @@ class TerraformResources:
         breaks its contract; nothing was changed then. Raises KeyboardInterrupt where a
         signal came.
         """
+        question = Question(wanted=tuple(wanted), creates=creates, deletes=deletes)
+        return self._ahead.take(question) or self._plan(question)
+
+    def _plan(self, question: Question) -> Plan:
+        wanted, creates, deletes = question.wanted, question.creates, question.deletes
         standing = () if deletes else [each for each in wanted if each.name not in creates]
         self._before = _text(releases_document(standing)) if standing else self._releases()
         try:
@@ -97,6 +118,7 @@ class TerraformResources:
         Raises KeyboardInterrupt where a signal came: the state is saved, and what was begun
         may be tainted or, rarely, not in it; `adopt` mends that.
         """
+        self.forget()
         if plan.file is None:
             return
         if not plan.file.exists():
@@ -118,6 +140,7 @@ class TerraformResources:
         RefusedError where something with such a name is not ours, or where its address in a
         module is not known.
         """
+        self.forget()
         self._prepare(wanted)
         known = self.terraform.state(self.root.folder)
         orphans = self._orphans(wanted, known)

@@ -133,6 +133,7 @@ class Promotion:
         world = self.ground.world(self.ground.ledger(self.held, deployment))
         # What rings already says nothing of green; without a person's word nothing may ring.
         world.policy = world.policy.without_alarms(facts.alarms)
+        world.draining = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
         blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
         size = self._settings.size
         minimum = minimum_after(size, blue)

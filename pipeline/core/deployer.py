@@ -22,7 +22,10 @@ from pipeline.core.events import (
     RollbackBegan,
     Watched,
 )
+from pipeline.core.pacing import EARLY
 from pipeline.core.phases import (
+    Booted,
+    Drained,
     Fleet,
     Gone,
     Phase,
@@ -35,6 +38,9 @@ from pipeline.core.phases import (
 from pipeline.core.verdict import Doomed, Healthy, Waiting
 from pipeline.core.waiting import Watch
 from pipeline.core.world import World
+
+LEAST = 0.01
+"""Seconds between a look that took long and the next one; signals are heard in them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +63,8 @@ class Deployer:
     deployment: Deployment
     report: Report
     known: set[str] = field(default_factory=set)
+    _launched: float | None = field(default=None, init=False)
+    _ready: float = field(default=0.0, init=False)
 
     def run(self, phases: Sequence[Phase], success: Result = Result.PROMOTED) -> Deployment:
         """Perform the phases, undo them where one says so; return the deployment as it ended.
@@ -67,6 +75,7 @@ class Deployer:
         names = tuple(phase.name for phase in phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
         outcome = self._forward(phases, success)
+        self.world.resources.forget()
         today = self.world.pace.today()
         self.deployment = replace(self.deployment, outcome=outcome, ended=today)
         self.world.ledger.record(self.deployment)
@@ -76,7 +85,7 @@ class Deployer:
 
     def _forward(self, phases: Sequence[Phase], success: Result) -> Outcome:
         for phase in phases:
-            fault = self._perform(phase)
+            fault = self._perform(phase, phases)
             if fault is None:
                 continue
             if phase.on_fault is Recovery.HOLD or fault.stopped:
@@ -93,7 +102,7 @@ class Deployer:
         names = tuple(phase.name for phase in phases)
         self.report(RollbackBegan(reason=fault.reason, phases=names))
         for phase in phases:
-            if undone := self._perform(phase):
+            if undone := self._perform(phase, phases):
                 why = f"{phase.name}: {undone.reason}"
                 return replace(outcome, result=Result.STRANDED, undone=why)
         return outcome
@@ -104,12 +113,12 @@ class Deployer:
             return [phase for phase in phases if not isinstance(phase.until, Gone)]
         return phases
 
-    def _perform(self, phase: Phase) -> Fault | None:
-        """Run one phase to its end; return what went wrong."""
+    def _perform(self, phase: Phase, phases: Sequence[Phase]) -> Fault | None:
+        """Run one phase of these to its end; return what went wrong."""
         limit = self.world.policy.limit(phase.name)
         self.report(PhaseBegan(name=phase.name, limit=limit))
         began = self.world.pace.clock()
-        fault = self._attempt(lambda: self._to_the_end(phase, limit))
+        fault = self._attempt(lambda: self._to_the_end(phase, phases, limit))
         seconds = self.world.pace.clock() - began
         run = PhaseRun(name=phase.name, seconds=seconds, fault=fault.reason if fault else "")
         self.deployment = replace(self.deployment, phases=(*self.deployment.phases, run))
@@ -136,13 +145,19 @@ class Deployer:
             return replace(fault, interrupted=True, stopped=True)
         return fault
 
-    def _to_the_end(self, phase: Phase, limit: float) -> None:
+    def _to_the_end(self, phase: Phase, phases: Sequence[Phase], limit: float) -> None:
         self._enter(phase)
         self.world.bring_about(phase)
+        if isinstance(phase.until, Drained) and isinstance(phases[-1].until, Gone):
+            self.world.prepare(phases[-1])
+        if isinstance(phase.until, Booted):
+            self._launched = self.world.pace.now()
         if isinstance(phase.until, Verified):
             self.world.verify(self.deployment)
         else:
             self._await(phase, limit)
+        if isinstance(phase.until, Serving) and self._launched is not None:
+            self._ready = self.world.pace.now() - self._launched
 
     def _enter(self, phase: Phase) -> None:
         """Record that a phase begins, and what is decided by its beginning."""
@@ -152,7 +167,9 @@ class Deployer:
 
         def entered(document: Environment) -> Environment:
             if decided:
-                document = document.promoted(self.deployment, keep=keep, today=today)
+                document = document.promoted(
+                    self.deployment, keep=keep, today=today, ready=self._ready
+                )
             return replace(document, deployment=self.deployment)
 
         self.world.ledger.update(entered)
@@ -163,10 +180,10 @@ class Deployer:
     def _await(self, phase: Phase, limit: float) -> None:
         """Return once it is so; raises _UnfitError where it never will be, or not in time."""
         pace = self.world.pace
-        watch = Watch(phase, self.world.place, self.world.policy, self.known)
+        watch = Watch(phase, self.world.place, self.world.policy, self.known, self._quiet(phase))
         deadline = pace.now() + limit
         while True:
-            watch.see(self.world.watch(phase))
+            watch.see(self.world.watch(watch))
             verdict = watch.judge(self._alarms(phase))
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
             self.report(Watched(phase=phase.name, waiting=reason, look=watch.looks[-1]))
@@ -178,7 +195,16 @@ class Deployer:
                 case Waiting() if pace.now() >= deadline:
                     raise _UnfitError(f"gave up after {limit:.0f} s: {reason}")
             self._catch_up(phase, watch)
-            pace.sleep(watch.pause())
+            pace.sleep(max(LEAST, watch.looks[-1].at + watch.pause() - pace.now()))
+
+    def _quiet(self, phase: Phase) -> float:
+        """Return the seconds in which a phase is not expected to end, by what is known here."""
+        if isinstance(phase.until, Drained):
+            return self.world.draining
+        blue = self.world.ledger.read().releases.get(self.deployment.blue)
+        if not isinstance(phase.until, Serving) or self._launched is None or blue is None:
+            return 0.0
+        return max(0.0, self._launched + EARLY * blue.ready - self.world.pace.now())
 
     def _catch_up(self, phase: Phase, watch: Watch) -> None:
         """Raise green while blue grows, so that it never takes over with less than serves now."""

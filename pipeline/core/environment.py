@@ -43,7 +43,8 @@ class Kept:
     `warm_until` is UTC, ISO 8601, `next` for until the next promotion, or empty. `failed` marks
     one whose deployment failed and that was left dark for a look. `made` says that Terraform
     reported its group made; until then a part of it may exist that the state does not know.
-    `minimum` is what its group gets once it serves alone.
+    `minimum` is what its group gets once it serves alone. `ready` are the seconds it took from
+    its launch until every member was healthy everywhere, 0 where nobody knows.
     """
 
     release: Release
@@ -54,6 +55,7 @@ class Kept:
     failed: bool = False
     made: bool = False
     minimum: int = 0
+    ready: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,14 +102,18 @@ class Environment:
         following = max(self.next, green.release.number + 1) if green else self.next
         return replace(document, deployment=deployment, next=following)
 
-    def promoted(self, deployment: Deployment, *, keep: float | None, today: str) -> Environment:
+    def promoted(
+        self, deployment: Deployment, *, keep: float | None, today: str, ready: float = 0.0
+    ) -> Environment:
         """Return the document once green serves in the place of blue, which stays for a rollback.
 
-        `keep` is for how long, as in Policy. Repeating it changes nothing.
+        `keep` is for how long, as in Policy. `ready` is green's, where this run knows it.
+        Repeating it changes nothing.
         """
         if self.serving == deployment.green:
             return self
-        green = replace(self.releases[deployment.green], warm_until="", since=today)
+        green = self.releases[deployment.green]
+        green = replace(green, warm_until="", since=today, ready=ready or green.ready)
         document = replace(self.with_release(green), serving=deployment.green)
         blue = self.releases.get(deployment.blue)
         if blue is None:

@@ -131,6 +131,14 @@ class Groups(Protocol):
 class Resources(Protocol):
     """Terraform: which server groups exist."""
 
+    def prepare(
+        self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
+    ) -> None:
+        """Begin the plan that will be asked for, beside other work; raises nothing, waits not."""
+
+    def forget(self) -> None:
+        """Forget what was prepared and not asked for; raises nothing."""
+
     def plan(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> Plan:

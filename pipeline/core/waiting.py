@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from pipeline.core import pacing
 from pipeline.core.deployment import Place, Policy
 from pipeline.core.fleet import group_name
 from pipeline.core.health import Expected, booted, drained, gone, serving
@@ -29,9 +30,6 @@ from pipeline.core.seen import Balancer, Look
 from pipeline.core.targets import is_healthy, state
 from pipeline.core.verdict import Doomed, Healthy, Verdict, Waiting
 
-SLOW, QUICK, CALM = 4.0, 1.0, 5.0
-"""Seconds between two looks: before anything can be seen, while it may be so any moment, and
-while nothing is expected to happen. One second is as often as any API is asked."""
 REMEMBERED = 3600
 """Looks that are kept for judging: an hour of quick ones, for what churns is judged by an hour."""
 
@@ -40,12 +38,15 @@ class Watch:
     """A phase being waited for: what was seen so far. `see` first, then `judge`.
 
     `known` are the instances that were well in this deployment, also in phases before this one:
-    only such a one can fall ill.
+    only such a one can fall ill. `quiet` are the seconds in which the end is not expected.
     """
 
-    def __init__(self, phase: Phase, place: Place, policy: Policy, known: set[str]) -> None:
+    def __init__(
+        self, phase: Phase, place: Place, policy: Policy, known: set[str], quiet: float = 0.0
+    ) -> None:
         self.phase = phase
         self.looks: deque[Look] = deque(maxlen=REMEMBERED)
+        self._quiet = quiet
         self._place = place
         self._policy = policy
         self._known = known
@@ -93,16 +94,22 @@ class Watch:
         return self._policy.pause(until.pause) if isinstance(until, Steady) else 0.0
 
     def pause(self) -> float:
-        """Return the seconds until the next look."""
-        until, look = self.phase.until, self.looks[-1]
+        """Return the seconds from the last look to the next."""
+        until, quiet = self.phase.until, self._quiet
         if isinstance(until, Steady):
-            left = self._well_since + self.length - look.at
-            return min(CALM, max(QUICK, left))
-        if isinstance(until, Booted):
-            group = look.groups.get(self.group(until.release))
-            there = group is not None and any(m.lifecycle == "InService" for m in group.members)
-            return QUICK if there else SLOW
-        return QUICK
+            quiet = self._well_since + self.length - self.looks[0].at
+        if isinstance(until, Serving) and not self._serves_nobody(until.release):
+            quiet = 0.0  # where one member is healthy, the others soon are
+        group = self.group(until.release) if isinstance(until, Booted) else ""
+        return pacing.pause(until, self.looks, group, quiet=quiet)
+
+    def _serves_nobody(self, release: str) -> bool:
+        return serves_nobody(self.group(release), self._place.balancers, self.looks[-1])
+
+    def news_of(self) -> frozenset[str]:
+        """Return the releases of whose activities the next look is to ask."""
+        asked = concerned(self.phase.until) & self.phase.want.all
+        return frozenset(e for e in asked if pacing.asks_activities(self.group(e), self.looks))
 
     def live(self, release: str) -> int:
         """Return how many members a release is to have now, by its group's own word."""

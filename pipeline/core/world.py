@@ -18,11 +18,12 @@ from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.fleet import Release, group_name
 from pipeline.core.guard import Plan
 from pipeline.core.health import Expected, serving
-from pipeline.core.phases import Booted, Fleet, Phase, Recovery
+from pipeline.core.pacing import QUICK, asks_targets
+from pipeline.core.phases import Booted, Fleet, Phase, Recovery, Steady, Verified
 from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
 from pipeline.core.seen import Look
 from pipeline.core.verdict import Healthy
-from pipeline.core.waiting import QUICK, concerned, standing
+from pipeline.core.waiting import Watch, concerned, standing
 
 SURELY = 30
 """Looks, each after a second, before an action is given up that needs to see everything."""
@@ -30,7 +31,11 @@ SURELY = 30
 
 @dataclass(kw_only=True)
 class World:
-    """One environment and the means to change it; `prepared` is a launch planned beforehand."""
+    """One environment and the means to change it; `prepared` is a launch planned beforehand.
+
+    `draining` are the seconds the slowest load balancer takes to let go of a target, 0 where that
+    was not asked.
+    """
 
     place: Place
     policy: Policy
@@ -41,8 +46,10 @@ class World:
     ledger: Ledger
     pace: Pace
     prepared: Plan | None = None
+    draining: float = 0.0
     _last: Look | None = field(default=None, init=False)
     _shows: frozenset[str] = field(default=frozenset(), init=False)
+    _whole: bool = field(default=False, init=False)
 
     def bring_about(self, phase: Phase) -> None:
         """Make a phase's fleet true, as far as calls can; what follows of itself is waited for.
@@ -52,50 +59,65 @@ class World:
         want = phase.want
         if isinstance(phase.until, Booted):
             self._launch(want)
-        look = self._sure_look(want.all | frozenset(self.ledger.read().releases))
+        if isinstance(phase.until, Verified):
+            return  # whatever is verified was launched before
+        there = want.all | frozenset(self.ledger.read().releases)
+        look = self._sure_look(there, targets=False)
         self._attach(want, look)
-        self._detach(phase, look)
+        self._detach(phase, look, there)
         self._remove(want)
 
-    def look(self, releases: Iterable[str], *, activities: Iterable[str] = ()) -> Look:
+    def look(
+        self, releases: Iterable[str], *, activities: Iterable[str] = (), targets: bool = True
+    ) -> Look:
         """Return what AWS says now of these releases' groups and of every balancer.
 
-        Waits where the last look is less than a second old: no API is asked more often.
+        Waits where the last look is less than a second old: no API is asked more often. Without
+        `targets` the load balancers are not asked; what they last said is for display only.
         """
         names = sorted(self.group(release) for release in releases)
         of = [self.group(release) for release in sorted(activities)]
         if self._last and (left := self._last.at + QUICK - self.pace.now()) > 0:
             self.pace.sleep(left)
-        self._last = self.groups.look(names, self.place.balancers, activities=of)
-        self._shows = frozenset(names)
-        return self._last
+        asked = self.place.balancers if targets else ()
+        look = self.groups.look(names, asked, activities=of)
+        if not targets and self._last:
+            look = replace(look, targets=self._last.targets)
+        self._last, self._shows, self._whole = look, frozenset(names), targets
+        return look
 
-    def _sure_look(self, releases: Iterable[str]) -> Look:
+    def _sure_look(self, releases: Iterable[str], *, targets: bool = True) -> Look:
         """Return a look that shows everything: what is not seen is acted upon as not there.
 
         Raises FailedError where AWS does not answer for too long.
         """
         wanted = frozenset(releases)
-        if self._last and self._is_fresh(self._last, wanted):
+        if self._last and self._is_fresh(self._last, wanted, targets=targets):
             return self._last
         for _ in range(SURELY):
-            look = self.look(wanted)
+            look = self.look(wanted, targets=targets)
             if not look.unreadable:
                 return look
         now = f"ami-pipeline status -e {self.place.environment}"
         raise FailedError("looking at the groups", "\n".join(look.unreadable), now)
 
-    def _is_fresh(self, look: Look, releases: frozenset[str]) -> bool:
+    def _is_fresh(self, look: Look, releases: Iterable[str], *, targets: bool = True) -> bool:
         """Tell whether a look is as good as a new one: nothing was changed since, and just now."""
         shown = self._shows >= {self.group(release) for release in releases}
-        return shown and not look.unreadable and self.pace.now() - look.at < QUICK
+        enough = shown and (self._whole or not targets)
+        return enough and not look.unreadable and self.pace.now() - look.at < QUICK
 
-    def watch(self, phase: Phase) -> Look:
-        """Return a look at everything there is, and at what a phase waits for."""
-        until = concerned(phase.until)
-        return self.look(
-            until | set(self.ledger.read().releases), activities=until & phase.want.all
-        )
+    def watch(self, watch: Watch) -> Look:
+        """Return a look at everything there is, and at what a phase waits for.
+
+        Where a pause of no length is asked for, the look that ended the wait before it counts.
+        """
+        until = watch.phase.until
+        releases = concerned(until) | set(self.ledger.read().releases)
+        no_pause = isinstance(until, Steady) and not watch.length and not watch.looks
+        if no_pause and self._last and self._is_fresh(self._last, releases):
+            return self._last
+        return self.look(releases, activities=watch.news_of(), targets=asks_targets(until))
 
     def catch_up(self, release: str, least: int, look: Look) -> None:
         """Raise a group's size to `least` members; one that has them is left alone."""
@@ -157,14 +179,14 @@ class World:
                 self.groups.attach(name, missing)
                 self.ledger.done("attach", group=name)
 
-    def _detach(self, phase: Phase, look: Look) -> None:
-        """Detach what is to be dark, provided that somebody is left who serves."""
+    def _detach(self, phase: Phase, look: Look, releases: frozenset[str]) -> None:
+        """Detach what is to be dark, provided that a look at all shows somebody who serves."""
         for release in sorted(frozenset(self.ledger.read().releases) - phase.want.serving):
             name, there = self.group(release), self._attached(release, look)
             attached = [each for each in self.place.balancers if each.identifier in there]
             if not attached:
                 continue
-            self._require_served(phase, look, leaving=name)
+            self._require_served(phase, self._sure_look(releases), leaving=name)
             self._intend("detach", group=name)
             self.groups.detach(name, attached)
             self.ledger.done("detach", group=name)
@@ -201,12 +223,16 @@ class World:
         deletes = frozenset(known) - want.all
         if not deletes:
             return
-        self._require_dark(deletes)
         if any(not known[name].made for name in deletes):
             # Its launch was cut off: a part of it may be there that the state does not know.
             self.resources.adopt(_releases(self.ledger.read(), known))
-        self._intend("remove", releases=sorted(deletes))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
+        try:
+            self._require_dark(deletes)
+        except BaseException:
+            self.resources.discard(plan)
+            raise
+        self._intend("remove", releases=sorted(deletes))
         self.resources.apply(plan)
         self.ledger.update(lambda document: document.without(*deletes))
         self.ledger.done("remove", releases=sorted(deletes))
@@ -220,6 +246,14 @@ class World:
             if seen and seen.attached & ours:
                 attached = ", ".join(sorted(seen.attached & ours))
                 raise self._refused(f"{seen.name} is to be removed and is attached to {attached}")
+
+    def prepare(self, phase: Phase) -> None:
+        """Have the removal planned that a later phase asks for, while something else is awaited."""
+        known = self.ledger.read().releases
+        deletes = frozenset(known) - phase.want.all
+        if deletes and all(known[name].made for name in deletes):
+            wanted = _releases(self.ledger.read(), frozenset(known) - deletes)
+            self.resources.prepare(wanted, creates=frozenset(), deletes=deletes)
 
     def _plan(
         self,

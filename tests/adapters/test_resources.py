@@ -477,3 +477,22 @@ def test_before_a_first_release_nothing_is_left_of_a_plan_that_was_only_shown(
     resources.root = replace(resources.root, bucket=bucket)
     resources.discard(resources.plan([release(2)], creates=NEW, deletes=NONE))
     assert "releases.auto.tfvars.json" not in left(resources)
+
+
+def test_a_plan_made_ahead_is_the_one_that_is_applied(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.prepare([release(1), release(2)], creates=NEW, deletes=NONE)
+    resources.apply(launch(resources))
+    assert verbs(scripted) == ["init", "plan", "apply"]
+
+
+def test_a_plan_made_ahead_for_nothing_leaves_nothing(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.apply(launch(resources))
+    stands = left(resources), releases(resources)
+    resources.prepare([release(2)], creates=NONE, deletes=frozenset({"r000001"}))
+    resources.forget()
+    assert (left(resources), releases(resources)) == stands
+    assert verbs(scripted)[-1] == "plan"

@@ -75,6 +75,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     groups: dict[str, Group] = field(default_factory=dict)
     state: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    prepared: list[frozenset[str] | None] = field(default_factory=list)  # None: forgotten
     journal: list[tuple[str, str]] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     recorded: list[Deployment] = field(default_factory=list)
@@ -238,6 +239,14 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         return f"evidence of {group}"
 
     # Resources
+
+    def prepare(
+        self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
+    ) -> None:
+        self.prepared.append(deletes)
+
+    def forget(self) -> None:
+        self.prepared.append(None)
 
     def plan(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]

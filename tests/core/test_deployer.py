@@ -442,3 +442,36 @@ def test_what_is_overdue_is_removed_and_what_serves_left_as_it_is() -> None:
     assert outcome_of(done) is Result.PROMOTED
     assert fake.serving == fake.existing == fake.state == {GREEN}
     assert fake.groups["web-staging-r000002"].minimum == 2
+
+
+def test_the_removal_is_planned_while_the_targets_drain() -> None:
+    fake = cloud(warm=(3,))
+    promote(fake)
+    assert fake.prepared == [frozenset({BLUE, "r000003"}), None]
+    drained = fake.calls.index("detach")
+    assert "plan" in fake.calls[drained:]
+
+
+def test_a_removal_that_was_planned_ahead_is_forgotten_where_green_fails() -> None:
+    fake = cloud()
+
+    def fall_ill(_: int, name: str) -> None:
+        if name == "detach!":
+            fake.sick.add("web-staging-r000002")
+
+    fake.fail = fall_ill
+    promote(fake)
+    assert fake.prepared[0] == frozenset({BLUE})
+    assert fake.prepared[-1] is None
+    assert fake.serving == {BLUE}
+
+
+def test_how_long_a_release_took_tells_when_to_ask_for_the_next() -> None:
+    fake = cloud()
+    promote(fake)
+    first = fake.document.releases[GREEN].ready
+    assert first > 0
+    looks = len(fake.looked)
+    begin(fake, blue=GREEN, green="r000003").run(promotion(GREEN, "r000003", warm=(), keep=False))
+    assert fake.document.serving == "r000003"
+    assert len(fake.looked) - looks <= looks

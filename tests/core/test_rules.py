@@ -67,10 +67,10 @@ def _id(hostile: Hostile) -> str:
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=_id)
 def test_a_hostile_value_is_refused_at_once_with_a_plain_line(hostile: Hostile) -> None:
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock on the wall: other tests run beside this one
     with pytest.raises(ValueError, match=":") as caught:
         RULES[hostile.field](hostile.value)
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1
     message = str(caught.value)
     assert message.isprintable()
     assert message.isascii()
