@@ -22,7 +22,7 @@ CALM = 5.0
 """While nothing is expected to happen."""
 LOOKS_IN_QUIET = 20
 TOLD_TWICE = 2
-EARLY = 0.9
+EARLY = 0.8
 """The share of the time that it took last time before which it is not expected."""
 
 

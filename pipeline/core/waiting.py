@@ -107,9 +107,12 @@ class Watch:
         return serves_nobody(self.group(release), self._place.balancers, self.looks[-1])
 
     def news_of(self) -> frozenset[str]:
-        """Return the releases of whose activities the next look is to ask."""
-        asked = concerned(self.phase.until) & self.phase.want.all
-        return frozenset(e for e in asked if pacing.asks_activities(self.group(e), self.looks))
+        """Return the releases of whose activities the next look is to ask: of who may be doomed."""
+        until = self.phase.until
+        if not isinstance(until, (Booted, Serving, Steady)):
+            return frozenset()
+        asks = pacing.asks_activities(self.group(until.release), self.looks)
+        return frozenset({until.release} if asks else ())
 
     def live(self, release: str) -> int:
         """Return how many members a release is to have now, by its group's own word."""

@@ -21,7 +21,7 @@ from pipeline.core.health import Expected, serving
 from pipeline.core.pacing import QUICK, asks_targets
 from pipeline.core.phases import Booted, Fleet, Phase, Recovery, Steady, Verified
 from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
-from pipeline.core.seen import Look
+from pipeline.core.seen import GroupSeen, Look
 from pipeline.core.verdict import Healthy
 from pipeline.core.waiting import Watch, concerned, standing
 
@@ -228,24 +228,33 @@ class World:
             self.resources.adopt(_releases(self.ledger.read(), known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
-            self._require_dark(deletes)
+            dark = self._require_dark(deletes)
         except BaseException:
             self.resources.discard(plan)
             raise
         self._intend("remove", releases=sorted(deletes))
+        self._empty(dark)
         self.resources.apply(plan)
         self.ledger.update(lambda document: document.without(*deletes))
         self.ledger.done("remove", releases=sorted(deletes))
 
-    def _require_dark(self, releases: frozenset[str]) -> None:
-        """Refuse to delete a group that is attached to anything: the last thing before it."""
-        look = self._sure_look(releases)
+    def _require_dark(self, releases: frozenset[str]) -> list[GroupSeen]:
+        """Return those of these groups that exist; refuse if one is attached to anything."""
+        look = self._sure_look(releases, targets=False)
         ours = {each.identifier for each in self.place.balancers}
-        for release in sorted(releases):
-            seen = look.groups.get(self.group(release))
-            if seen and seen.attached & ours:
+        names = [self.group(release) for release in sorted(releases)]
+        found = [look.groups[name] for name in names if name in look.groups]
+        for seen in found:
+            if seen.attached & ours:
                 attached = ", ".join(sorted(seen.attached & ours))
                 raise self._refused(f"{seen.name} is to be removed and is attached to {attached}")
+        return found
+
+    def _empty(self, groups: Iterable[GroupSeen]) -> None:
+        """Let the members of groups that are to be deleted go while Terraform starts."""
+        for seen in groups:
+            if seen.desired and not seen.status:
+                self.groups.resize(seen.name, minimum=0, maximum=None, desired=0)
 
     def prepare(self, phase: Phase) -> None:
         """Have the removal planned that a later phase asks for, while something else is awaited."""

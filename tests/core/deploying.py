@@ -77,6 +77,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     calls: list[str] = field(default_factory=list)
     prepared: list[frozenset[str] | None] = field(default_factory=list)  # None: forgotten
     journal: list[tuple[str, str]] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     recorded: list[Deployment] = field(default_factory=list)
     hooked: list[Mapping[str, str]] = field(default_factory=list)
@@ -228,7 +229,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
             found.maximum = found.maximum if maximum is None else maximum
             found.desired = found.desired if desired is None else desired
             self._grow(found)
+            del found.members[found.desired :]
 
+        self.resized.append(group)
         self._call("resize", change)
 
     def addresses(self, group: str) -> tuple[str, ...]:

@@ -360,7 +360,7 @@ def test_blue_is_never_resized_or_detached_before_green_is_proven() -> None:
     fake = cloud()
     fake.sick.add("web-staging-r000002")
     promote(fake)
-    assert "resize" not in fake.calls
+    assert "web-staging-r000001" not in fake.resized
     before_back = fake.journal[: fake.journal.index(("intent", "remove"))]
     assert before_back.count(("intent", "detach")) == 1  # green's own, on the way back
 
@@ -475,3 +475,15 @@ def test_how_long_a_release_took_tells_when_to_ask_for_the_next() -> None:
     begin(fake, blue=GREEN, green="r000003").run(promotion(GREEN, "r000003", warm=(), keep=False))
     assert fake.document.serving == "r000003"
     assert len(fake.looked) - looks <= looks
+
+
+def test_a_group_is_emptied_before_terraform_deletes_it_and_only_once_it_is_dark() -> None:
+    fake = cloud(warm=(3,))
+    promote(fake)
+    assert fake.resized == [
+        "web-staging-r000002",  # its own minimum
+        "web-staging-r000001",
+        "web-staging-r000003",
+    ]
+    last = len(fake.calls) - 1 - fake.calls[::-1].index("resize")
+    assert fake.calls.index("detach") < last < fake.calls.index("apply", last)
