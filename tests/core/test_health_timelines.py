@@ -15,6 +15,7 @@ from itertools import product
 import pytest
 
 from pipeline.core.health import booted, serving
+from pipeline.core.pacing import asks_activities
 from pipeline.core.seen import Activity, Balancer, GroupSeen, Look, Member, Target
 from pipeline.core.verdict import Doomed, Healthy, Verdict
 from tests.core.looks import (
@@ -308,7 +309,8 @@ def follow(kind: str, seed: int) -> Told:
     told = Told(last=Healthy())
     for moment in watch(cloud):
         moments.append(moment)
-        looks.append(moment.look)
+        told_of = moment.look.activities if asks_activities(GREEN, looks) else {}
+        looks.append(replace(moment.look, activities=told_of))
         if chance.random() < 0.8 and len(looks) < cloud.looks:
             continue
         told.last = serving(expected, looks, in_a_row=row)
