@@ -21,7 +21,7 @@ from pipeline.sandbox.home import Home, State
 from tests import nursery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -111,10 +111,12 @@ def base_image(cloud: Cloud, region: str) -> str:
     return str(found["Images"][0]["ImageId"])
 
 
-def start_cloud(home: Path, *, speed: float = 1000, isolation: str = "auto") -> Cloud:
+def start_cloud(
+    home: Path, *, speed: float = 1000, isolation: str = "auto", delay: Sequence[str] = ()
+) -> Cloud:
     """Start a cloud of its own in `home`, on free ports."""
     where = Home(path=home.resolve())
-    state = nursery.up(where, speed=speed, isolation=isolation)
+    state = nursery.up(where, speed=speed, isolation=isolation, delay=delay)
     return Cloud(home=where, state=state)
 
 
@@ -124,9 +126,11 @@ def stop_cloud(cloud: Cloud) -> None:
 
 
 @contextlib.contextmanager
-def a_cloud(home: Path, *, speed: float = 1000, isolation: str = "auto") -> Iterator[Cloud]:
+def a_cloud(
+    home: Path, *, speed: float = 1000, isolation: str = "auto", delay: Sequence[str] = ()
+) -> Iterator[Cloud]:
     """Run a cloud for a block."""
-    cloud = start_cloud(home, speed=speed, isolation=isolation)
+    cloud = start_cloud(home, speed=speed, isolation=isolation, delay=delay)
     try:
         yield cloud
     finally:

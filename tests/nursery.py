@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 WITHIN = 60.0
 
 
-def up(home: Home, *, speed: float, isolation: str) -> State:
+def up(home: Home, *, speed: float, isolation: str, delay: Sequence[str] = ()) -> State:
     """Start a cloud on free ports, as `control.up` does; return once it answers."""
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said"
         where = ["--home", str(home.path), "--port", "0", "--detach"]
         how = ["--speed", str(speed), "--isolation", isolation]
+        how += [f"--delay={each}" for each in delay]
         process = mother()
         assert process.stdin
         process.stdin.write(json.dumps([str(said), *where, *how]) + "\n")

@@ -42,6 +42,7 @@ class World:
     states: dict[str, str] = dataclasses.field(default_factory=dict)
     targets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     delays: dict[str, float] = dataclasses.field(default_factory=dict)
+    late: dict[str, float] = dataclasses.field(default_factory=dict)
     lifecycle_hooks: dict[str, list[LifecycleHook]] = dataclasses.field(default_factory=dict)
     refuses: dict[str, LaunchRefusedError] = dataclasses.field(default_factory=dict)  # by zone
     released: list[str] = dataclasses.field(default_factory=list)
@@ -92,6 +93,9 @@ class World:
 
     def register(self, source: Source, instance: str) -> None:
         self.targets.setdefault(source.identifier, {}).setdefault(instance, "initial")
+
+    def lateness(self, instance: str) -> float:
+        return self.late.get(instance, 0.0)
 
     def deregister(self, source: Source, instance: str) -> None:
         targets = self.targets.get(source.identifier, {})

@@ -30,6 +30,13 @@ def sandbox() -> None:
     help="Divide AWS's delays by this.",
 )
 @click.option(
+    "--delay",
+    multiple=True,
+    metavar="NAME=SECONDS",
+    callback=lambda _context, _option, given: delays(given),
+    help="Another delay than AWS's usual one, such as boot=30 or call=0.08; may be repeated.",
+)
+@click.option(
     "--isolation",
     type=click.Choice(["auto", "namespaces", "user-namespaces", "plain"]),
     default="auto",
@@ -97,6 +104,17 @@ def env(context: click.Context, /) -> None:
 
     state = control.running(here())
     answer(context, exports.exports(state), exports.shell(state))
+
+
+def delays(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return delays that make sense."""
+    from pipeline.sandbox.clock import Delays
+
+    try:
+        Delays.named(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return given
 
 
 def here() -> Home:

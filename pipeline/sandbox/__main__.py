@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.errors import PipelineError
+from pipeline.sandbox.clock import Delays
 from pipeline.sandbox.home import Home
 from pipeline.sandbox.isolation import KINDS
 
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ssh-port", type=int, default=0)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--isolation", choices=KINDS, default="auto")
+    parser.add_argument("--delay", action="append", default=[], metavar="NAME=SECONDS")
     parser.add_argument("--detach", action="store_true", help="log to the home once it runs")
     given = parser.parse_args(arguments)
     from pipeline.sandbox import server  # noqa: PLC0415  moto is slow to import
@@ -41,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         ssh_port=given.ssh_port,
         speed=given.speed,
         isolation=given.isolation,
+        delays=Delays.named(given.delay),
     )
     form = "%(asctime)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)

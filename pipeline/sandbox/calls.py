@@ -12,6 +12,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -69,8 +70,13 @@ class Calls:
         application: Application,
         lock: AbstractContextManager[Any],
         resources: Mapping[tuple[str, str], Resource] | None = None,
+        *,
+        moments: Moments | None = None,
+        latency: float = 0.0,
     ) -> None:
         self._application = application
+        self._moments = moments or Moments()
+        self._latency = latency  # real seconds, half on the way there, half on the way back
         self._lock = lock
         self._count_lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Tally] = collections.defaultdict(Tally)
@@ -78,6 +84,8 @@ class Calls:
         self._resources: dict[tuple[str, str], Resource] = {
             ("GET", "calls"): lambda _: self.tallies(),
             ("DELETE", "calls"): lambda _: self._forget(),
+            ("GET", "moments"): lambda _: self._moments.listed(),
+            ("DELETE", "moments"): lambda _: self._moments.forget(),
             ("GET", "faults"): lambda _: self.faults.listed(),
             ("DELETE", "faults"): lambda _: self.faults.clear(),
             ("POST", "faults"): self.faults.order,
@@ -90,6 +98,8 @@ class Calls:
         if environ.get("PATH_INFO", "").startswith(RESERVED):
             return self._own(environ, body, start_response)
         call = identify(environ, body)
+        came = time.monotonic()
+        time.sleep(self._latency / 2)
         began = time.monotonic()
         status = "500"
 
@@ -101,7 +111,18 @@ class Calls:
         try:
             return self._answer(call, environ, started)
         finally:
-            self._count(call, time.monotonic() - began, failed=status[0] in "45")
+            seconds = time.monotonic() - began
+            self._count(call, seconds, failed=status[0] in "45")
+            self._moments.note(
+                "call",
+                at=came,
+                service=call.service,
+                action=call.action,
+                agent=environ.get("HTTP_USER_AGENT", ""),
+                status=int(status[:3]),
+                seconds=seconds,
+            )
+            time.sleep(self._latency / 2)
 
     def _answer(
         self, call: Call, environ: Environ, start_response: Callable[..., Any]

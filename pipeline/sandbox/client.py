@@ -28,6 +28,15 @@ class Client:
         """Begin to count from nothing."""
         self._ask("DELETE", "calls")
 
+    def moments(self) -> dict[str, Any]:
+        """Return when what happened (see `moments`), by the machine's monotonic clock."""
+        answer: dict[str, Any] = self._ask("GET", "moments")
+        return answer
+
+    def forget_moments(self) -> None:
+        """Begin to remember from nothing."""
+        self._ask("DELETE", "moments")
+
     def fault(self, *, service: str = "*", action: str = "*", kind: str, **more: Any) -> None:
         """Order a fault: throttle, error-before, error-after or delay (seconds)."""
         self._ask("POST", "faults", [{"service": service, "action": action, "kind": kind, **more}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Iterable
 
 IMPERCEPTIBLE = 0.05
 
@@ -22,6 +23,31 @@ class Delays:
     user_data: float = 30.0  # services start at the latest so long after user data began
     stop_grace: float = 10.0  # SIGTERM -> SIGKILL
     routing: float = 2.0  # a change of a target -> every node of the load balancer knows
+    call: float = 0.0  # what every API call takes on its way there and back
+
+    @classmethod
+    def named(cls, settings: Iterable[str]) -> Delays:
+        """Return the delays in which some are as `NAME=SECONDS` says; a ValueError says why not."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        given: dict[str, float] = {}
+        for setting in settings:
+            name, _, seconds = setting.partition("=")
+            if name.replace("-", "_") not in names:
+                known = ", ".join(names).replace("_", "-")
+                raise ValueError(f"{setting!r} names no delay; the delays are {known}")
+            given[name.replace("-", "_")] = read(setting, seconds)
+        return cls(**given)
+
+
+def read(setting: str, text: str) -> float:
+    """Return the seconds of a setting; a ValueError says why there are none."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{setting!r} is no delay: write NAME=SECONDS, such as boot=30")
+    return seconds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

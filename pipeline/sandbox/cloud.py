@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from pipeline.sandbox.machines import Birth, Ground, Machine
+from pipeline.sandbox.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,6 +34,7 @@ class Cloud:
     loop: asyncio.AbstractEventLoop
     traffic: Traffic
     orders: Orders
+    moments: Moments = dataclasses.field(default_factory=Moments)
     followers: list[Callable[[], None]] = dataclasses.field(default_factory=list)
     periodic: list[Callable[[], bool]] = dataclasses.field(default_factory=list)  # see `ticker`
     machines: dict[str, Machine] = dataclasses.field(default_factory=dict)

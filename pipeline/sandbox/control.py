@@ -28,11 +28,22 @@ DOWN_WITHIN = 30.0
 
 
 def up(
-    home: Home, *, port: int = PORT, ssh_port: int = 0, speed: float = 1.0, isolation: str = "auto"
+    home: Home,
+    *,
+    port: int = PORT,
+    ssh_port: int = 0,
+    speed: float = 1.0,
+    isolation: str = "auto",
+    delay: Sequence[str] = (),
 ) -> State:
-    """Start a cloud that goes on when this process ends; return once it answers."""
+    """Start a cloud that goes on when this process ends; return once it answers.
+
+    `delay` are delays other than AWS's usual ones, each as `NAME=SECONDS`.
+    """
     refuse_at_once(home)
-    argv = command(home, port=port, ssh_port=ssh_port, speed=speed, isolation=isolation)
+    argv = command(
+        home, port=port, ssh_port=ssh_port, speed=speed, isolation=isolation, delay=delay
+    )
     with subprocess.Popen(
         [*argv, "--detach"],
         stdin=subprocess.DEVNULL,
@@ -52,11 +63,20 @@ def up(
     raise failure(home, said)
 
 
-def command(home: Home, *, port: int, ssh_port: int, speed: float, isolation: str) -> list[str]:
+def command(
+    home: Home,
+    *,
+    port: int,
+    ssh_port: int,
+    speed: float,
+    isolation: str,
+    delay: Sequence[str] = (),
+) -> list[str]:
     """Return what runs a cloud in the foreground."""
     where = ["--home", str(home.path), "--port", str(port), "--ssh-port", str(ssh_port)]
     how = ["--speed", str(speed), "--isolation", isolation]
-    return [sys.executable, "-m", "pipeline.sandbox", *where, *how]
+    other = [f"--delay={each}" for each in delay]
+    return [sys.executable, "-m", "pipeline.sandbox", *where, *how, *other]
 
 
 def refuse_at_once(home: Home, needed: Sequence[str] = NEEDED) -> None:

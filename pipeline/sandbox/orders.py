@@ -24,6 +24,7 @@ SECONDS = {
     "dies": 60.0,  # so long after the boot its services end for good
     "flaps": 30.0,  # its services end and start again, each for so long
     "boots-slowly": 300.0,  # it boots so much later
+    "registers-late": 60.0,  # its group registers it so long after it is in service
     "exits": 0.0,  # so long after the boot the instance shuts itself down
     "no-capacity": 0.0,  # EC2 has no instance for it
 }
@@ -114,6 +115,12 @@ class Orders:
         """Return what load balancers get from an instance instead of its own answers."""
         behaviour = self.of(instance)
         return ANSWERS.get(behaviour.kind, "") if behaviour else ""
+
+    def lateness(self, instance: str) -> float:
+        """Return AWS's seconds until a group has registered an instance; see `of`."""
+        behaviour = self.of(instance)
+        late = behaviour is not None and behaviour.kind == "registers-late"
+        return behaviour.seconds if behaviour and late else 0.0
 
     def meant_for(self, subject: Subject) -> Behaviour | None:
         """Return what counts for a subject: an order before a tag, no-capacity apart."""

@@ -23,13 +23,14 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from pipeline.sandbox import hooks, isolation, network, ssh, subjects, sweep
 from pipeline.sandbox.balancers import follower
 from pipeline.sandbox.calls import Calls
-from pipeline.sandbox.clock import Clock
+from pipeline.sandbox.clock import Clock, Delays
 from pipeline.sandbox.cloud import Cloud
 from pipeline.sandbox.home import State
 from pipeline.sandbox.images import Images
 from pipeline.sandbox.lookup import Lookup
 from pipeline.sandbox.machines import Ground
 from pipeline.sandbox.metadata import Metadata
+from pipeline.sandbox.moments import Moments
 from pipeline.sandbox.orders import Orders
 from pipeline.sandbox.ticker import ticking
 from pipeline.sandbox.traffic.plane import Plane
@@ -61,6 +62,7 @@ class Options:
     ssh_port: int = 0
     speed: float = 1.0
     isolation: str = "auto"
+    delays: Delays = dataclasses.field(default_factory=Delays)
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -111,7 +113,8 @@ async def machines(
     home.images.mkdir()
     metadata = Metadata(network.METADATA_PORT, Lookup(lock=lock).facts)
     await metadata.open()
-    clock = Clock(speed=options.speed)
+    clock = Clock(speed=options.speed, delays=options.delays)
+    moments = Moments()
     ground = Ground(
         folder=home.instances,
         marker=str(home.path),
@@ -122,13 +125,14 @@ async def machines(
         attach=metadata.attach,
         detach=metadata.detach,
     )
-    plane = Plane(loop=asyncio.get_running_loop(), clock=clock)
+    plane = Plane(loop=asyncio.get_running_loop(), clock=clock, moments=moments)
     cloud = Cloud(
         ground=ground,
         network=net,
         loop=asyncio.get_running_loop(),
         traffic=plane,
         orders=Orders(find=subjects.of_instance, launch=subjects.of_launch),
+        moments=moments,
     )
     take_out = hooks.install(cloud, lock)
     try:
@@ -170,8 +174,13 @@ def api_server(
 ) -> tuple[BaseWSGIServer, threading.Thread]:
     """Answer the API, in threads."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    clock = cloud.ground.clock
     application = Calls(
-        DomainDispatcherApplication(create_backend_app), lock, resources(cloud, lock)
+        DomainDispatcherApplication(create_backend_app),
+        lock,
+        resources(cloud, lock),
+        moments=cloud.moments,
+        latency=clock.scaled(clock.delays.call),
     )
     host, port = api.getsockname()
     server = make_server(

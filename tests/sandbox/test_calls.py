@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import urllib.error
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 import pytest
 
+from pipeline.sandbox.calls import Calls
+from pipeline.sandbox.moments import Moments
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from tests.local_cloud import Cloud
 
@@ -103,3 +106,46 @@ def test_an_order_that_makes_no_sense_is_refused(cloud: Cloud) -> None:
         cloud.fault(kind="earthquake")
     refused.value.close()
     assert cloud.client.faults() == []
+
+
+def test_every_call_has_its_moment_and_who_made_it(cloud: Cloud) -> None:
+    cloud.client.forget_moments()
+    before = time.monotonic()
+    cloud.aws("ec2").describe_vpcs()
+    told = cloud.client.moments()
+    (call,) = [each for each in told["moments"] if each["kind"] == "call"]
+    assert before < call["at"] < told["now"] < time.monotonic()
+    assert (call["service"], call["action"], call["status"]) == ("ec2", "DescribeVpcs", 200)
+    assert call["agent"].startswith("Boto3/")
+    assert told["forgotten"] == 0
+
+
+def test_the_oldest_moments_are_forgotten_and_counted() -> None:
+    moments = Moments(kept=2)
+    for number in range(5):
+        moments.note("call", number=number)
+    told = moments.listed()
+    assert [each["number"] for each in told["moments"]] == [3, 4]
+    assert told["forgotten"] == 3
+
+
+def test_a_call_takes_as_long_as_it_was_told_and_its_work_is_in_the_middle() -> None:
+    worked: list[float] = []
+
+    def work(_environ: object, start_response: Any) -> list[bytes]:
+        worked.append(time.monotonic())
+        start_response("200 OK", [])
+        return [b"done"]
+
+    moments = Moments()
+    calls = Calls(work, threading.Lock(), moments=moments, latency=0.1)
+    began = time.monotonic()
+    answer = calls({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)
+    ended = time.monotonic()
+    assert list(answer) == [b"done"]
+    assert ended - began >= 0.1
+    assert worked[0] - began >= 0.05
+    assert ended - worked[0] >= 0.05
+    (call,) = moments.listed()["moments"]
+    assert began <= call["at"] < worked[0]
+    assert call["seconds"] < 0.05

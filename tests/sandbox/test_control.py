@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from pipeline.cli.sandbox import sandbox
 from pipeline.core.errors import RefusedError
 from pipeline.sandbox import control, processes, sweep
+from pipeline.sandbox.clock import Delays
 from pipeline.sandbox.home import MARKER, Home, default_home
 from tests import local_cloud
 from tests.local_cloud import Cloud, eventually
@@ -71,6 +72,26 @@ def test_the_next_up_cleans_after_a_cloud_that_was_killed(tmp_path: Path, isolat
         assert not old.exists()
         assert cloud.state.pid != killed.state.pid
         assert cloud.aws("ec2").describe_instances()["Reservations"] == []
+
+
+def test_delays_are_named_in_seconds() -> None:
+    assert Delays.named(["boot=30", "stop-grace=0", "call=0.08"]) == Delays(
+        boot=30, stop_grace=0, call=0.08
+    )
+
+
+@pytest.mark.parametrize("given", ["lunch=30", "boot", "boot=", "boot=-1", "boot=inf", "boot=nan"])
+def test_a_delay_that_makes_no_sense_is_a_usage_error(given: str) -> None:
+    done = CliRunner().invoke(sandbox, ["up", "--delay", given])
+    assert done.exit_code == 2
+    assert f"'{given}'" in done.output
+
+
+def test_the_delays_that_were_named_reach_the_cloud(tmp_path: Path) -> None:
+    argv = control.command(
+        Home(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
+    )
+    assert argv[-1] == "--delay=boot=30"
 
 
 def test_a_second_up_says_that_one_runs(cloud: Cloud) -> None:

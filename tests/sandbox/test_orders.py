@@ -100,6 +100,13 @@ class TestAnOrder:
         assert orders.answers("i-1") == answers
 
 
+def test_only_what_registers_late_is_late() -> None:
+    orders = orders_of(tagged("registers-late 7"))
+    assert orders.lateness("i-1") == 7
+    orders.order([{"behaviour": "dies", "group": "web"}])
+    assert orders.lateness("i-1") == 0
+
+
 class TestNoCapacity:
     def test_strikes_as_often_as_was_ordered(self) -> None:
         orders = orders_of(GROUP)

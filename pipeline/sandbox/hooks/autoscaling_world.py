@@ -121,6 +121,10 @@ class MotoWorld:
         elif group := self._target_group(source):
             group.register([{"Id": instance, "Port": group.port}])
 
+    def lateness(self, instance: str) -> float:
+        """Return AWS's seconds until an instance is registered, if that was ordered."""
+        return self.cloud.orders.lateness(instance)
+
     def deregister(self, source: Source, instance: str) -> None:
         """Deregister an instance that is registered."""
         if not self._is_registered(source, instance):

@@ -98,6 +98,7 @@ class Instances:
         address = self.cloud.network.address()
         move(instance.nics[0], address)
         self.reach(instance, "pending", "running", self.cloud.ground.clock.delays.pending)
+        self.cloud.moments.note("instance", **facts(instance, "pending"))
         self.cloud.launch(
             Birth(
                 id=instance.id,
@@ -122,6 +123,7 @@ class Instances:
         with self.lock:
             if instance.state == before[state]:
                 set_state(instance, state)
+                self.cloud.moments.note("instance", **facts(instance, state))
                 self.cloud.changed()
 
     # An instance that shuts itself down stops or terminates, as its attribute
@@ -196,6 +198,7 @@ class Instances:
             return previous
         seconds = self.cloud.ground.clock.delays.shutting_down
         self.reach(instance, "shutting-down", "terminated", seconds)
+        self.cloud.moments.note("instance", **facts(instance, "shutting-down"))
         self.cloud.terminate(instance.id)
         return previous
 
@@ -237,6 +240,11 @@ class Instances:
 def set_state(instance: Any, state: str) -> None:
     """Put an instance in a state."""
     instance._state.name, instance._state.code = state, CODES[state]  # noqa: SLF001  moto has no setter
+
+
+def facts(instance: Any, state: str) -> dict[str, str]:
+    """Return what is noted of an instance that reaches a state."""
+    return {"id": str(instance.id), "image": str(instance.image_id), "state": state}
 
 
 def check_image(backend: Any, image: str | None) -> None:

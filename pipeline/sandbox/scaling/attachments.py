@@ -58,13 +58,35 @@ def identifiers(group: Group, type_: str) -> list[str]:
     return [s.identifier for s in group.sources if s.type == type_ and s.is_attached]
 
 
-def join(group: Group, member: Member, world: World) -> None:
+def join(group: Group, member: Member, world: World, now: float) -> None:
     """Register a member that comes into service; not while AddToLoadBalancer is suspended."""
     member.unlisted = processes.is_suspended(group, "AddToLoadBalancer")
-    if not member.unlisted:
-        for source in group.sources:
-            if source.is_attached:
-                world.register(source, member.instance_id)
+    if member.unlisted:
+        return
+    late = world.scaled(world.lateness(member.instance_id))
+    member.joins = now + late if late else None
+    if not late:
+        register(group, member, world)
+
+
+def register(group: Group, member: Member, world: World) -> None:
+    """Register a member with every source."""
+    for source in group.sources:
+        if source.is_attached:
+            world.register(source, member.instance_id)
+
+
+# That a member is in service and that its load balancer lists it are two things, some time apart:
+# "Adding - The Auto Scaling instances are being registered with the load balancer" (API Reference,
+# LoadBalancerState). How long it takes is nowhere promised; here it is ordered.
+def register_late(group: Group, world: World, now: float) -> bool:
+    """Register the members whose time has come."""
+    due = [m for m in group.members if m.joins is not None and now >= m.joins]
+    for member in due:
+        member.joins = None
+        if member.lifecycle_state == "InService":
+            register(group, member, world)
+    return bool(due)
 
 
 def leave(group: Group, member: Member, world: World, now: float) -> None:
@@ -96,14 +118,14 @@ def is_gone(source: Source, instance: str, left: float, world: World, now: float
 def advance(group: Group, world: World, now: float) -> bool:
     """Move every source on; tell whether one moved."""
     moved = [move(group, source, world, now) for source in list(group.sources)]
-    return any(moved)
+    return register_late(group, world, now) or any(moved)
 
 
 def move(group: Group, source: Source, world: World, now: float) -> bool:
     """Move one source on."""
     match source.state:
         case "Adding":
-            return add(group, source, world)
+            return add(group, source, world, now)
         case "Added":
             return begin_to_count(group, source, world)
         case "Removing":
@@ -114,13 +136,16 @@ def move(group: Group, source: Source, world: World, now: float) -> bool:
 # "The state transitions to Added after all Auto Scaling instances are registered" (API
 # Reference, DescribeLoadBalancers). What was launched while AddToLoadBalancer was suspended is
 # left out (User Guide, "Suspend-resume processes").
-def add(group: Group, source: Source, world: World) -> bool:
+def add(group: Group, source: Source, world: World, now: float) -> bool:
     """Register the members that serve."""
     if processes.is_suspended(group, "AddToLoadBalancer"):
         return False
-    for member in group.members:
-        if member.lifecycle_state == "InService" and not member.unlisted:
-            world.register(source, member.instance_id)
+    serve = [m for m in group.members if m.lifecycle_state == "InService" and not m.unlisted]
+    late = max((world.scaled(world.lateness(m.instance_id)) for m in serve), default=0.0)
+    if now - source.since < late:
+        return False
+    for member in serve:
+        world.register(source, member.instance_id)
     source.state = "Added"
     return True
 

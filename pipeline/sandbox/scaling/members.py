@@ -52,7 +52,7 @@ def held(group: Group, member: Member, world: World, now: float) -> bool:
 
 def come_into_service(group: Group, member: Member, world: World, now: float) -> bool:
     """Register a member with the group's load balancers; then it is in service."""
-    attachments.join(group, member, world)
+    attachments.join(group, member, world, now)
     member.lifecycle_state, member.in_service, member.held = "InService", now, False
     activities.end(member.activity, world)
     member.activity = None

@@ -79,6 +79,7 @@ class Member:
     activity: Activity | None = None
     in_service: float | None = None  # when it came into service
     unlisted: bool = False  # launched while AddToLoadBalancer was suspended
+    joins: float | None = None  # when it will be registered, if not when it comes into service
     down: float | None = None  # since when EC2 has not been running it
     left: float | None = None  # when it began to leave its load balancers
     drained: bool = False

@@ -86,6 +86,9 @@ class World(Protocol):
     def register(self, source: Source, instance: str) -> None:
         """Register an instance; nothing happens if it is."""
 
+    def lateness(self, instance: str) -> float:
+        """Return AWS's seconds until a member is registered that is to be; usually 0."""
+
     def deregister(self, source: Source, instance: str) -> None:
         """Deregister an instance; nothing happens if it is not registered."""
 

@@ -35,6 +35,7 @@ class Book:
 
     scaled: Callable[[float], float]
     routing: float = 0.0  # seconds here until every node knows of a change
+    told: Callable[..., None] = lambda **_: None  # hears of every change of a state
     now: Callable[[], float] = time.monotonic
     _entries: dict[str, Entry] = dataclasses.field(default_factory=dict)
     _lost: list[Key] = dataclasses.field(default_factory=list)
@@ -47,6 +48,8 @@ class Book:
             for gone in self._entries.keys() - {pool.key for pool in pools}:
                 entry = self._entries.pop(gone)
                 self._lost += [(gone, *target) for target in entry.targets]
+                for target in entry.targets.values():
+                    self._tell(gone, target, "gone")
             for pool in pools:
                 scaled = dataclasses.replace(pool, delay=self.scaled(pool.delay))
                 self._register(scaled, now)
@@ -61,9 +64,17 @@ class Book:
                 target = Target(member=member, address=member.address)
                 entry.targets[key] = target
             target.place(pool, member, now, self.routing)
+            self._tell(pool.key, target)
         for key, target in entry.targets.items():
             if key not in members and target.left is None:
                 target.leave(pool, now, self.routing)
+                self._tell(pool.key, target)
+
+    def _tell(self, pool: str, target: Target, state: str = "") -> None:
+        state = state or target.health().state
+        if state != target.told:
+            target.told = state
+            self.told(pool=pool, id=target.member.id, state=state)
 
     def health(self, pool: str) -> tuple[Health, ...]:
         """Say how each member of a pool is doing, the draining ones included."""
@@ -129,6 +140,7 @@ class Book:
                 return False
             entry, target = found
             turned = target.record(entry.pool, result, self.now(), self.routing)
+            self._tell(key[0], target)
             return turned and entry.pool.kind == "classic" and entry.pool.delay == 0
 
     def _find(self, key: Key, round_: object) -> tuple[Entry, Target] | None:
@@ -151,6 +163,8 @@ class Book:
                 unknown = not target.registered.known(now, self.routing)
                 if entry.pool.kind == "classic" and unknown and not busy(key):
                     target.finish(now)
+                if target.drained(now):
+                    self._tell(key[0], target, "gone")
                 forgotten = target.forgotten(now, self.routing)
                 if forgotten or (target.drained(now) and not target.released):
                     target.released = True

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
 from typing import TYPE_CHECKING
 
+from pipeline.sandbox.moments import Moments
 from pipeline.sandbox.traffic.book import Book
 from pipeline.sandbox.traffic.checks import Checker
 from pipeline.sandbox.traffic.flights import Flights
@@ -34,6 +36,7 @@ class Plane:
     clock: Clock
     patience: float = 2.0
     """Real seconds a program has to answer at least, whatever the clock's speed."""
+    moments: Moments = dataclasses.field(default_factory=Moments)
     book: Book = dataclasses.field(init=False)
     nodes: Nodes = dataclasses.field(init=False)
     _plan: Plan = dataclasses.field(default_factory=Plan)
@@ -43,7 +46,8 @@ class Plane:
 
     def __post_init__(self) -> None:
         pace = Pace(clock=self.clock, patience=self.patience)
-        self.book = Book(scaled=pace.delay, routing=pace.routing)
+        told = functools.partial(self.moments.note, "target")
+        self.book = Book(scaled=pace.delay, routing=pace.routing, told=told)
         flights = Flights(landed=self._landed)
         self.nodes = Nodes(book=self.book, pace=pace, flights=flights)
         self._checker = Checker(book=self.book, pace=pace, cut=flights.cut)

@@ -123,6 +123,7 @@ class Target:
     left: float | None = None
     leaves: float = 0.0  # when the draining is over
     released: bool = False  # nothing of it is in flight any more, or was cut
+    told: str = ""  # the state that was told last
 
     @property
     def checked(self) -> bool:

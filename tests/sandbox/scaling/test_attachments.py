@@ -102,4 +102,38 @@ def test_attaching_waits_while_addtoloadbalancer_is_suspended() -> None:
     processes.suspend(trial.group, ["AddToLoadBalancer"], trial.world.stamp())
     trial.step()
     assert attached(trial) == {"clb": "Adding"}
-    assert trial.world.targets == {}
+    assert trial.world.targets.get("clb", {}) == {}
+
+
+def test_a_member_that_is_registered_late_is_in_service_before_its_source_lists_it() -> None:
+    trial = Trial()
+    attachments.attach_at_birth(trial.group, "elb", ["clb"])
+    trial.world.late = {"i-1": 5}
+    trial.with_members(2)
+    assert trial.world.targets["clb"] == {"i-2": "initial"}
+    trial.step(4)
+    assert "i-1" not in trial.world.targets["clb"]
+    trial.step()
+    assert trial.world.targets["clb"] == {"i-1": "initial", "i-2": "initial"}
+
+
+def test_a_source_is_adding_until_the_members_that_are_registered_late_are() -> None:
+    trial = Trial()
+    trial.with_members(2)
+    trial.world.late = {"i-1": 5}
+    attachments.attach(trial.group, "elb", ["clb"], trial.world.now)
+    trial.step(4)
+    assert (attached(trial), trial.world.targets) == ({"clb": "Adding"}, {})
+    trial.step()
+    assert attached(trial) == {"clb": "Added"}
+    assert trial.world.targets["clb"] == {"i-1": "initial", "i-2": "initial"}
+
+
+def test_a_member_that_left_before_it_was_registered_never_is() -> None:
+    trial = Trial()
+    attachments.attach_at_birth(trial.group, "elb", ["clb"])
+    trial.world.late = {"i-1": 5}
+    trial.with_members(1)
+    trial.want(0)
+    trial.step(9)
+    assert trial.world.targets.get("clb", {}) == {}

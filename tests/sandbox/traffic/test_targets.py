@@ -35,7 +35,13 @@ class Desk:
     busy: bool = False
 
     def __post_init__(self) -> None:
-        self.book = Book(scaled=lambda seconds: seconds, routing=ROUTING, now=self.clock)
+        self.heard: list[str] = []
+        self.book = Book(
+            scaled=lambda seconds: seconds,
+            routing=ROUTING,
+            told=lambda **facts: self.heard.append(f"{facts['id']} {facts['state']}"),
+            now=self.clock,
+        )
 
     def register(self, *members: Member, **how: Any) -> None:
         self.book.apply((a_pool(*members, **how),))
@@ -397,3 +403,16 @@ def test_members_with_the_same_id_and_other_ports_are_members_of_their_own(desk:
     desk.check(PASSED)
     told = {health.port: health.state for health in desk.book.health("pool")}
     assert told == {80: "healthy", 81: "initial"}
+
+
+def test_every_change_of_a_state_is_told_once() -> None:
+    desk = Desk()
+    desk.register(a_member())
+    desk.register(a_member())
+    desk.check(PASSED, PASSED)
+    desk.register()
+    desk.wait(299)
+    assert desk.heard == ["i-1 initial", "i-1 healthy", "i-1 draining"]
+    desk.wait(2)
+    desk.wait(10)
+    assert desk.heard == ["i-1 initial", "i-1 healthy", "i-1 draining", "i-1 gone"]
