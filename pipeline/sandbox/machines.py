@@ -43,6 +43,7 @@ class Birth:
     settle: Callable[[str], None]  # tells the API the state that was reached
     shut_down: Callable[[], None]  # tells the API that the instance shuts itself down
     behaviour: Behaviour | None = None  # what it was ordered to do wrong
+    booted: Callable[[], None] = lambda: None  # tells the API that it has
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,7 @@ class Machine:
         self.services: Services | None = None
         self.last_words = b""
         self.behaviour = birth.behaviour
+        self.is_hollow = birth.behaviour is not None and birth.behaviour.kind == "hollow"
         self._ground = ground
         self._clock = ground.clock
         self._boots = 0
@@ -107,7 +109,7 @@ class Machine:
 
     async def launch(self) -> None:
         """Fill the directory from the image, then run."""
-        if not await self._ground.images.unpack(self.birth.image, self.root):
+        if not self.is_hollow and not await self._ground.images.unpack(self.birth.image, self.root):
             self.console.say("local cloud", f"{self.birth.image}: its files could not be copied")
         await self.run()
 
@@ -124,6 +126,9 @@ class Machine:
     async def _live(self) -> None:
         try:
             await self._clock.sleep(self._clock.delays.boot + self._lateness())
+            if self.is_hollow:
+                await self._boot_hollow()
+                return
             await self._boot()
             self.booted.set()
             self._go_wrong()
@@ -158,6 +163,11 @@ class Machine:
             self._wrong.cancel()
             await asyncio.gather(self._wrong, return_exceptions=True)
             self._wrong = None
+
+    async def _boot_hollow(self) -> None:
+        self.console.say("local cloud", f"{self.id} was ordered to be hollow: it has no processes")
+        self.booted.set()
+        await asyncio.to_thread(self.birth.booted)
 
     async def _boot(self) -> None:
         self._boots += 1

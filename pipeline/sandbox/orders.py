@@ -25,11 +25,12 @@ SECONDS = {
     "flaps": 30.0,  # its services end and start again, each for so long
     "boots-slowly": 300.0,  # it boots so much later
     "registers-late": 60.0,  # its group registers it so long after it is in service
+    "hollow": 0.0,  # it has no processes: load balancers answer 200 in its place once it booted
     "exits": 0.0,  # so long after the boot the instance shuts itself down
     "no-capacity": 0.0,  # EC2 has no instance for it
 }
-Answers: TypeAlias = Literal["", "500", "500-but-health"]
-ANSWERS: dict[str, Answers] = {"never-healthy": "500", "broken": "500-but-health"}
+Answers: TypeAlias = Literal["", "200", "500", "500-but-health"]
+ANSWERS: dict[str, Answers] = {"never-healthy": "500", "broken": "500-but-health", "hollow": "200"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -200,3 +201,30 @@ def test_an_image_is_ordered_to_go_wrong_by_its_tag(cloud: Cloud) -> None:
     assert eventually(lambda: states == "available")
     instance = cloud.launch(ImageId=image)["InstanceId"]
     assert eventually(lambda: cloud.instance(instance)["State"]["Name"] == "stopped")
+
+
+def test_a_hollow_instance_is_healthy_and_answered_for_once_it_has_booted(cloud: Cloud) -> None:
+    elb, listener = cloud.aws("elb"), {"Protocol": "HTTP", "LoadBalancerPort": 80}
+    made = elb.create_load_balancer(
+        LoadBalancerName="hollow",
+        Listeners=[{**listener, "InstancePort": 8080}],
+        AvailabilityZones=["us-east-1a", "us-east-1b"],
+    )
+    ids = [launched(cloud, "hollow")["InstanceId"]]
+    registered = [{"InstanceId": id_} for id_ in ids]
+    elb.register_instances_with_load_balancer(LoadBalancerName="hollow", Instances=registered)
+
+    def healthy() -> bool:
+        states = elb.describe_instance_health(LoadBalancerName="hollow")["InstanceStates"]
+        return bool(states[0]["State"] == "InService")
+
+    url = f"http://{made['DNSName']}/"
+    try:
+        assert eventually(healthy)
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            assert answer.status == 200
+        assert not answers(cloud.instance(ids[0]))
+        cloud.aws("ec2").terminate_instances(InstanceIds=ids)
+        assert eventually(lambda: cloud.instance(ids[0])["State"]["Name"] == "terminated")
+    finally:
+        elb.delete_load_balancer(LoadBalancerName="hollow")

@@ -35,7 +35,7 @@ class Follower:
         """Look at the models, and order what has changed."""
         try:
             tidy()
-            plan = read(self.cloud.orders.answers)
+            plan = read(self.cloud.answers)
         except Exception:
             log.exception("what the load balancers are to carry cannot be read")
             return  # the call that led here has done what it was asked for
@@ -107,7 +107,7 @@ def name_the_users(backend: Any) -> None:
 
 def described(cloud: Cloud) -> list[dict[str, Any]]:
     """Return every listener of every load balancer with the URL it answers at."""
-    plan, urls = read(cloud.orders.answers), cloud.traffic.urls()
+    plan, urls = read(cloud.answers), cloud.traffic.urls()
     return [
         {
             "name": balancer.name,

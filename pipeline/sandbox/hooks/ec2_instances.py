@@ -108,6 +108,7 @@ class Instances:
                 settle=functools.partial(self.settle, instance),
                 shut_down=functools.partial(self.shut_down, instance),
                 behaviour=self.cloud.orders.of(instance.id),
+                booted=self.booted,
             )
         )
 
@@ -125,6 +126,11 @@ class Instances:
                 set_state(instance, state)
                 self.cloud.moments.note("instance", **facts(instance, state))
                 self.cloud.changed()
+
+    def booted(self) -> None:
+        """Let load balancers hear that an instance has booted in whose place they answer."""
+        with self.lock:
+            self.cloud.changed()
 
     # An instance that shuts itself down stops or terminates, as its attribute
     # InstanceInitiatedShutdownBehavior says (EC2 API Reference, RunInstances).

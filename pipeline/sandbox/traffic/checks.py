@@ -68,6 +68,8 @@ class Checker:
             await asyncio.sleep(max(0.0, self.pace.interval(check.interval) - passed))
 
     async def _check(self, kind: Kind, member: Member, check: Check) -> Result:
+        if member.answers == "200":
+            return targets.PASSED
         if member.answers == "500" and check.protocol != "TCP":
             return judge(check, 500)
         if member.address is None:

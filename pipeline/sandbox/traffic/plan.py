@@ -37,7 +37,7 @@ class Member:
     address: str | None  # None: nothing can be reached, e.g. it is stopped
     zone: str
     state: str = "running"  # EC2's word
-    answers: Literal["", "500", "500-but-health"] = ""  # ordered: what it answers instead
+    answers: Literal["", "200", "500", "500-but-health"] = ""  # ordered: what it answers instead
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
