@@ -118,6 +118,7 @@ class Calls:
                 at=came,
                 service=call.service,
                 action=call.action,
+                key=key_of(environ),
                 agent=environ.get("HTTP_USER_AGENT", ""),
                 status=int(status[:3]),
                 seconds=seconds,
@@ -214,6 +215,12 @@ def identify(environ: Environ, body: bytes) -> Call:
     version = form.get("Version", [""])[0]
     service = VERSIONS.get(version) or NAMES.get(signed_for, signed_for)
     return Call(service=service, action=action, protocol="ec2" if service == "ec2" else "query")
+
+
+def key_of(environ: Environ) -> str:
+    """Return the access key that a request was signed with."""
+    scope: str = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
+    return scope.partition("/")[0]
 
 
 def s3_action(environ: Environ, query: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from pipeline.sandbox.network import Network
-    from pipeline.sandbox.orders import Answers, Orders
+    from pipeline.sandbox.orders import Answers, Orders, Subject
     from pipeline.sandbox.traffic.plan import Traffic
 
 log = logging.getLogger(__name__)
@@ -57,10 +57,10 @@ class Cloud:
                 self._order(instance, functools.partial(Machine.behave, behaviour=behaviour))
         self.changed()
 
-    def answers(self, instance: str) -> Answers:
-        """Return what load balancers get instead of an instance's own answers; see `Orders.of`."""
-        ordered = self.orders.answers(instance)
-        return "" if ordered == "200" and not self.has_booted(instance) else ordered
+    def answers(self, subject: Subject) -> Answers:
+        """Return what load balancers get instead of an instance's own answers."""
+        ordered = self.orders.answers_of(subject)
+        return "" if ordered == "200" and not self.has_booted(subject.instance) else ordered
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something in a thread once `seconds` of AWS's time have passed, unless it ends."""

@@ -114,7 +114,11 @@ class Orders:
 
     def answers(self, instance: str) -> Answers:
         """Return what load balancers get from an instance instead of its own answers."""
-        behaviour = self.of(instance)
+        return self.answers_of(self._find(instance))
+
+    def answers_of(self, subject: Subject) -> Answers:
+        """Return the same for an instance that was described already."""
+        behaviour = self.meant_for(subject)
         return ANSWERS.get(behaviour.kind, "") if behaviour else ""
 
     def lateness(self, instance: str) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
@@ -23,16 +25,35 @@ def of_instance(instance: str) -> Subject:
     return Subject(instance=instance, image="")
 
 
-def described(instance: Any) -> Subject:
+def everyone() -> Callable[[str], Subject]:
+    """Return `of_instance` for many at once: moto looks at every instance to find one."""
+    known = {each_.id: each_ for backend in each(ec2_backends) for each_ in backend.all_instances()}
+    tag_of_group, tag_of_image = functools.cache(of_group), functools.cache(of_image)
+
+    def find(instance: str) -> Subject:
+        if instance not in known:
+            return Subject(instance=instance, image="")
+        return described(known[instance], tag_of_group, tag_of_image)
+
+    return find
+
+
+Tag: TypeAlias = Callable[[str], str | None]
+
+
+def described(
+    instance: Any, tag_of_group: Tag | None = None, tag_of_image: Tag | None = None
+) -> Subject:
     """Describe an instance, with the tags of itself, its group and its image."""
-    tags = {tag["key"]: tag["value"] for tag in instance.get_tags()}
+    tags = instance.ec2_backend.tags.get(instance.id, {})
     group = tags.get(GROUP_TAG, "")
+    found = (tag_of_group or of_group)(group), (tag_of_image or of_image)(instance.image_id)
     return Subject(
         instance=instance.id,
         image=instance.image_id,
         group=group,
         zone=instance.placement.zone,
-        tags=values(tags.get(TAG), of_group(group), of_image(instance.image_id)),
+        tags=values(tags.get(TAG), *found),
     )
 
 

@@ -117,6 +117,7 @@ def test_every_call_has_its_moment_and_who_made_it(cloud: Cloud) -> None:
     assert before < call["at"] < told["now"] < time.monotonic()
     assert (call["service"], call["action"], call["status"]) == ("ec2", "DescribeVpcs", 200)
     assert call["agent"].startswith("Boto3/")
+    assert call["key"] == "local-cloud"
     assert told["forgotten"] == 0
 
 

@@ -10,6 +10,7 @@ from moto.ec2.models import ec2_backends
 from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 
+from pipeline.sandbox import subjects
 from pipeline.sandbox.balancers import classic, members, version2
 from pipeline.sandbox.subjects import each
 from pipeline.sandbox.traffic.plan import Balancer, Plan, Pool
@@ -35,13 +36,19 @@ class Follower:
         """Look at the models, and order what has changed."""
         try:
             tidy()
-            plan = read(self.cloud.answers)
+            plan = read(answers(self.cloud))
         except Exception:
             log.exception("what the load balancers are to carry cannot be read")
             return  # the call that led here has done what it was asked for
         if plan != self._plan:
             self._plan = plan
             self.cloud.traffic.apply(plan)
+
+
+def answers(cloud: Cloud) -> Callable[[str], Answers]:
+    """Return what tells of each instance what it was ordered to answer."""
+    find = subjects.everyone()
+    return lambda instance: cloud.answers(find(instance))
 
 
 def read(answers: Callable[[str], Answers]) -> Plan:
@@ -107,7 +114,7 @@ def name_the_users(backend: Any) -> None:
 
 def described(cloud: Cloud) -> list[dict[str, Any]]:
     """Return every listener of every load balancer with the URL it answers at."""
-    plan, urls = read(cloud.answers), cloud.traffic.urls()
+    plan, urls = read(answers(cloud)), cloud.traffic.urls()
     return [
         {
             "name": balancer.name,
