@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import boto3
 
 from pipeline.sandbox import control, exports
 from pipeline.sandbox.client import Client
@@ -32,6 +35,19 @@ def command(argv: Sequence[str], **how: Any) -> Callable[[], None]:
     return run
 
 
+@functools.cache
+def client(endpoint: str, service: str) -> Any:
+    """Return a client of a service of a local cloud; its calls are the harness's own."""
+    make: Any = boto3.client  # its stubs know services by literal name only
+    return make(
+        service,
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="harness",
+        aws_secret_access_key="harness",  # noqa: S106  any will do
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bench:
     """A local cloud and a folder with the sample application."""
@@ -40,6 +56,7 @@ class Bench:
     env: dict[str, str]
     client: Client
     pid: int
+    speed: float = 1.0
 
     def bake(self, version: str, *more: str) -> dict[str, Any]:
         """Run our bake; return its document."""
@@ -53,6 +70,10 @@ class Bench:
         )
         document: dict[str, Any] = json.loads(done.stdout)
         return document
+
+    def aws(self, service: str) -> Any:
+        """Return a client of a service of the cloud; its calls are the harness's own."""
+        return client(self.client.endpoint, service)
 
     def packer(self, source: str) -> None:
         """Run the same `packer build` by hand, with what `sandbox env` exports."""
@@ -73,18 +94,22 @@ class Bench:
 
 
 @contextmanager
-def bench(speed: float) -> Iterator[Bench]:
-    """Run a local cloud of this benchmark's own."""
+def bench(speed: float, delay: Sequence[str] = ()) -> Iterator[Bench]:
+    """Run a local cloud of this benchmark's own; `delay` as for `sandbox up --delay`."""
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-bench-") as name:
         home = Home(path=Path(name).resolve() / "cloud")
         folder = Path(name) / "project"
         shutil.copytree(REPOSITORY / "packer", folder / "packer")
         shutil.copy(REPOSITORY / "pipeline.toml", folder)
-        state = control.up(home, port=0, speed=speed)
+        state = control.up(home, port=0, speed=speed, delay=delay)
         try:
             env = {**os.environ, **exports.exports(state)}
             yield Bench(
-                folder=folder, env=env, client=Client(endpoint=state.endpoint), pid=state.pid
+                folder=folder,
+                env=env,
+                client=Client(endpoint=state.endpoint),
+                pid=state.pid,
+                speed=speed,
             )
         finally:
             control.down(home)
