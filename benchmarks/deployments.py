@@ -100,11 +100,11 @@ class Campaign:
                 ways = self._ready(step)
                 if step.at_once:
                     with ThreadPoolExecutor(len(ways)) as pool:
-                        list(pool.map(lambda way: self._deploy(way, step, 0), ways))
+                        list(pool.map(self._deploy, ways, [step] * len(ways)))
                 else:
-                    for number in range(step.rounds):
+                    for _ in range(step.rounds):
                         for way in ways:
-                            self._deploy(way, step, number)
+                            self._deploy(way, step)
                 for way in ways:
                     if step.rollback and isinstance(way, Ours):
                         self._roll_back(way, step)
@@ -143,7 +143,7 @@ class Campaign:
         return ways
 
     def _first(self, way: Way) -> Ran:
-        ran = way.deploy(self.network.images[0])
+        ran = way.release(self.network.images[0])
         if ran.code == 0:
             way.service.wait()
         return ran
@@ -159,15 +159,20 @@ class Campaign:
         while groups(asg) and time.monotonic() < deadline:
             time.sleep(0.5)
 
-    def _deploy(self, way: Way, step: Step, number: int) -> None:
-        image = self.network.images[(number + 1) % 2]
+    def _other(self, way: Way) -> str:
+        """Return the image that does not serve."""
+        one, other = self.network.images
+        return other if way.image == one else one
+
+    def _deploy(self, way: Way, step: Step) -> None:
+        image = self._other(way)
         if behaviour := BEHAVIOUR.get(step.scenario):
             seconds = self._profile.late * self._profile.speed
             group = way.next_group(image)
             self.network.here.client.order(behaviour, group=group, seconds=seconds)
         rest = self._profile.late if step.scenario == UNLISTED else 0
         with watched(way.service) as requests:
-            ran = way.deploy(image)
+            ran = way.release(image)
             time.sleep(AFTER + rest)
         window = self._window(way, image, ran, rest)
         moments = self.network.here.client.moments()
@@ -230,10 +235,8 @@ class Campaign:
     def _roll_back(self, way: Ours, step: Step) -> None:
         """Promote once more, keep the old group warm, and go back to it."""
         way.configure(keep_previous="next")
-        image, old = self.network.images
-        if len([each for each in self.records if each["way"] == "ours"]) % 2 == 0:
-            image, old = old, image
-        promoted = way.deploy(image)
+        old, image = way.image, self._other(way)
+        promoted = way.release(image)
         version = VERSIONS[self.network.images.index(image)].encode()
         with watched(way.service) as requests:
             ran = way.command("rollback")

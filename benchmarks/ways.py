@@ -141,6 +141,13 @@ class Way:
     key = ""
     service: Service
     began: int = 0
+    image: str = ""  # what serves
+
+    def release(self, image: str) -> Ran:
+        """Put an image into service, and remember it if it is."""
+        ran = self.deploy(image)
+        self.image = self.image if ran.code else image
+        return ran
 
     def deploy(self, image: str) -> Ran:
         """Put an image into service."""
