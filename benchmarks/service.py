@@ -103,9 +103,10 @@ class Service:
     target_group: str
     folder: Path
     members: int
+    path: str = ""
 
     @staticmethod
-    def make(network: Network, name: str, members: int) -> Service:
+    def make(network: Network, name: str, members: int, path: str = "") -> Service:
         """Make a load balancer without anything behind it."""
         here = network.here
         elbv2 = here.aws("elbv2")
@@ -143,6 +144,7 @@ class Service:
             target_group=target_group,
             folder=folder,
             members=members,
+            path=path,
         )
 
     @property
@@ -153,7 +155,8 @@ class Service:
     @property
     def env(self) -> dict[str, str]:
         """The environment of whoever deploys to it; its access key is its name."""
-        return {**self.network.here.env, "AWS_ACCESS_KEY_ID": self.name}
+        env = self.network.here.env
+        return {**env, "AWS_ACCESS_KEY_ID": self.name, "PATH": self.path or env["PATH"]}
 
     def is_served(self) -> bool:
         """Tell whether all its members, and no others, are healthy."""

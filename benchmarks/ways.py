@@ -65,7 +65,8 @@ def run(argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> Ran:
     """Run a command to its end, whatever that is; measure it."""
     log = folder / "terraform-runs.log"
     log.write_text("")
-    path = f"{timed_terraform(folder, log)}{os.pathsep}{env['PATH']}"
+    place = timed_terraform(folder, log, env["PATH"])
+    path = f"{place}{os.pathsep}{env['PATH']}"
     began = time.monotonic()
     with (
         (folder / "last.log").open("wb") as errors,
@@ -94,13 +95,13 @@ def run(argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> Ran:
     )
 
 
-def timed_terraform(folder: Path, log: Path) -> Path:
+def timed_terraform(folder: Path, log: Path, path: str) -> Path:
     """Put a `terraform` into a folder that notes when it ran, and return that folder."""
     place = folder / "path"
     program = place / "terraform"
     if not program.exists():
         place.mkdir()
-        real = shutil.which("terraform")
+        real = shutil.which("terraform", path=path)
         program.write_text(TIMED_TERRAFORM.format(terraform=real, log=log))
         program.chmod(0o755)
     return place

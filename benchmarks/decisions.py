@@ -1,0 +1,115 @@
+"""How long after the last member is healthy a promotion decides, often enough to tell the tail.
+
+Several environments promote at once, each a small group that boots in a second, in real time
+(speed 1, 80 ms a call). Its members are registered at a random moment after the attachment, so
+that the moment they are healthy has nothing to do with when we look. The command line is the
+product's; Terraform, which has no part in the decision, is a stand-in.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks import observed
+from benchmarks.deployments import VERSIONS, baked, progress
+from benchmarks.figures import Figure, at_least, at_most, shown
+from benchmarks.ground import REPOSITORY, bench
+from benchmarks.observed import Window, percentile
+from benchmarks.service import Network, Profile, Service
+from benchmarks.ways import Ours
+
+QUICK = Profile(
+    name="quick",
+    speed=1,
+    delay=("pending=1", "boot=1", "shutting-down=1", "image=1", "balancer=0", "call=0.08"),
+    boot=2,
+    draining=1,
+    patience=120,
+    late=6,
+)
+AT_ONCE, EACH, MEMBERS = 4, 11, 2
+SEED = 20
+
+
+def decision_figures(at_once: int = AT_ONCE, each: int = EACH) -> list[Figure]:
+    """Promote again and again in several environments."""
+    with bench(QUICK.speed, QUICK.delay) as here:
+        progress("decisions: baking two images")
+        with ThreadPoolExecutor(2) as pool:
+            images = list(pool.map(lambda version: baked(here, version), VERSIONS))
+        network = Network.of(here, QUICK, (images[0], images[1]))
+        path = stand_in(here.folder / "stand-in")
+        services = [
+            Service.make(network, f"decides-{number}", MEMBERS, path=path)
+            for number in range(at_once)
+        ]
+        with ThreadPoolExecutor(at_once) as pool:
+            told = list(pool.map(lambda service: decisions(service, each), services))
+    seconds = [one for some in told for one in some]
+    return figures(seconds)
+
+
+def figures(seconds: list[float]) -> list[Figure]:
+    """Return what the samples come to."""
+    name = "last member healthy to decision"
+    return [
+        at_least(f"{name}: samples", len(seconds), "", 40),
+        shown(f"{name}: p50", percentile(seconds, 0.5), "s"),
+        at_most(f"{name}: p95", percentile(seconds, 0.95), "s", 1.0),
+        shown(f"{name}: longest", max(seconds), "s"),
+    ]
+
+
+def decisions(service: Service, each: int) -> list[float]:
+    """Promote to one service again and again; return the seconds of each decision."""
+    way, chance = Ours(service=service), random.Random(f"{SEED} {service.name}")  # noqa: S311  no secret
+    images, found = service.network.images, []
+    if way.release(images[0]).code:
+        raise RuntimeError(said(service))
+    for number in range(each):
+        image, client = images[(number + 1) % 2], service.network.here.client
+        late = chance.uniform(0, QUICK.late)
+        client.order("registers-late", group=way.next_group(image), seconds=late)
+        ran = way.release(image)
+        if ran.code:
+            raise RuntimeError(said(service))
+        window = Window(
+            key=service.name,
+            pool=service.target_group,
+            image=image,
+            members=service.members,
+            began=ran.began,
+            ended=ran.ended,
+            until=ran.ended,
+        )
+        seconds = observed.decision(client.moments()["moments"], window)
+        if seconds is not None:
+            found.append(seconds)
+            progress(f"{service.name}: decided after {seconds:.2f} s of {ran.seconds:.0f} s")
+        time.sleep(chance.random())
+    return found
+
+
+def said(service: Service) -> str:
+    """Return the end of what the last command said."""
+    return (service.folder / "last.log").read_text()[-2000:]
+
+
+def stand_in(folder: Path) -> str:
+    """Put the stand-in for `terraform` into a folder; return a PATH on which it comes first."""
+    folder.mkdir()
+    program = folder / "terraform"
+    script = REPOSITORY / "benchmarks/standin.py"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
+    program.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+if __name__ == "__main__":
+    for figure in decision_figures():
+        print(figure)
