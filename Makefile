@@ -38,9 +38,9 @@ format: $(STAMP) ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) ## Measure; writes benchmarks/latest.json
+bench: $(STAMP) ## Measure; writes benchmarks/latest.json and docs/benchmarks.md (PARTS="decisions deployments")
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m benchmarks.run
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m benchmarks.run $(PARTS)
 
 moto-suites: $(STAMP) ## moto's own tests of what we hook, compared with plain moto
 	$(BIN)/python tools/moto_suites.py

@@ -304,7 +304,9 @@ def baked(here: Bench, version: str) -> str:
     return str(here.bake(version)["ami_id"])
 
 
-def deployments(campaign: Sequence[tuple[Profile, Sequence[Step]]]) -> list[dict[str, Any]]:
+def deployments(
+    campaign: Sequence[tuple[Profile, Sequence[Step]]], *, keep_series: bool = True
+) -> list[dict[str, Any]]:
     """Run everything; write the series of the pictures; return a record of each run."""
     records: list[dict[str, Any]] = []
     for profile, steps in campaign:
@@ -312,7 +314,8 @@ def deployments(campaign: Sequence[tuple[Profile, Sequence[Step]]]) -> list[dict
             one = Campaign(network=network)
             one.run(steps)
         records += one.records
-        write_series(one.pictures)
+        if keep_series:
+            write_series(one.pictures)
     return records
 
 

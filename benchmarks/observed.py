@@ -37,10 +37,21 @@ OUT = ("shutting-down", "terminated")
 class Request(Protocol):
     """A request of `tests.load`."""
 
-    at: float
-    seconds: float
-    status: int
-    body: bytes
+    @property
+    def at(self) -> float:
+        """When it was due."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
+    def status(self) -> int:
+        """What it was answered; 0: nothing."""
+
+    @property
+    def body(self) -> bytes:
+        """What it was answered with."""
 
 
 @dataclass(frozen=True, kw_only=True)

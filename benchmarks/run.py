@@ -1,28 +1,39 @@
 """`make bench`: the figures the product promises, measured side by side in one run.
 
 Ratios come from pairs run in turn (A B A B ...), so that a machine whose speed
-drifts does not decide them; medians are quoted. Writes `benchmarks/latest.json`
-and prints the same as a table. Nothing here is a test: a goal that is missed is
-shown as missed.
+drifts does not decide them; medians are quoted. Writes `benchmarks/latest.json`, part by part,
+and the tables and pictures of the documents, and prints the same as a table. Nothing here is a
+test: a goal that is missed is shown as missed.
+
+    python -m benchmarks.run [--smoke] [PART ...]      the parts of PARTS; all if none is named
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import platform
+import re
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import summary
+from benchmarks.decisions import decision_figures
+from benchmarks.deployments import CAMPAIGN, SERIES, SMOKE, deployments
 from benchmarks.figures import Figure, at_least, at_most, shown, timed
 from benchmarks.ground import PROGRAM, REPOSITORY, bench, command
+from benchmarks.page import table, updated
+from benchmarks.pictures import draw
 from benchmarks.traffic import traffic_figures
 from pipeline.adapters.packer_stream import StreamReader
 from pipeline.core.masking import Masker
@@ -136,31 +147,101 @@ def stream_figures() -> Iterator[Figure]:
     yield at_most("stream reader: memory over 1 GB", more, "MiB", 8)
 
 
-PARTS: tuple[tuple[str, Callable[[], Iterator[Figure]]], ...] = (
-    ("stream reader", stream_figures),
-    ("--help", help_figures),
-    ("unchanged bake", unchanged_figures),
-    ("six bakes at once", six_at_once),
-    ("a load balancer while Terraform applies", traffic_figures),
-    ("bake as fast as the local cloud goes", lambda: compared(1000, 9, None)),
-    ("bake at AWS's pace", lambda: compared(1, 2, 1.10)),
-)
+def deployment_part() -> dict[str, Any]:
+    """Deploy side by side, and draw what happened."""
+    runs = deployments(CAMPAIGN)
+    draw(SERIES)
+    return {"figures": summary.figures(runs), "runs": runs}
 
 
-def main() -> None:
-    """Measure everything, write the file, print the table."""
-    figures: list[Figure] = []
-    for name, part in PARTS:
+PARTS: dict[str, Callable[[], Iterable[Figure] | dict[str, Any]]] = {
+    "stream reader": stream_figures,
+    "--help": help_figures,
+    "unchanged bake": unchanged_figures,
+    "six bakes at once": six_at_once,
+    "a load balancer while Terraform applies": traffic_figures,
+    "bake as fast as the local cloud goes": lambda: compared(1000, 9, None),
+    "bake at AWS's pace": lambda: compared(1, 2, 1.10),
+    "decisions": decision_figures,
+    "deployments": deployment_part,
+}
+LATEST = REPOSITORY / "benchmarks/latest.json"
+PAGE = REPOSITORY / "docs/benchmarks.md"
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure what was asked for, write the files, print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(map(repr, PARTS)))
+    parser.add_argument("--smoke", action="store_true", help="try the harness; writes nothing")
+    given = parser.parse_args(words)
+    if unknown := [part for part in given.parts if part not in PARTS]:
+        parser.error(f"no such part: {', '.join(unknown)}; parts: {', '.join(PARTS)}")
+    if given.smoke:
+        return smoke()
+    for name in given.parts or PARTS:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
-        figures += part()
-    path = REPOSITORY / "benchmarks/latest.json"
-    path.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+        measured = PARTS[name]()
+        found = measured if isinstance(measured, dict) else {"figures": list(measured)}
+        keep(name, found)
+        show(found["figures"])
+    return 0
+
+
+def smoke() -> int:
+    """Deploy three members once each way without latencies, and decide a few times."""
+    runs = deployments(SMOKE, keep_series=False)
+    show([*summary.figures(runs), *decision_figures(at_once=2, each=2)])
+    print(table(runs))
+    return 0
+
+
+def keep(name: str, found: dict[str, Any]) -> None:
+    """Put a part into the file in the place of what was measured of it before."""
+    latest: dict[str, Any] = json.loads(LATEST.read_text())
+    part = {"measured": time.strftime("%Y-%m-%d"), "machine": machine()}
+    latest[name] = {**part, **found, "figures": [asdict(figure) for figure in found["figures"]]}
+    ordered = {each: latest[each] for each in PARTS if each in latest}
+    LATEST.write_text(written(ordered))
+    PAGE.write_text(updated(PAGE.read_text(), ordered))
+
+
+def written(latest: dict[str, Any]) -> str:
+    """Return the file's text: a line for each figure and run."""
+    parts = []
+    for name, part in latest.items():
+        lines = []
+        for key, value in part.items():
+            text = json.dumps(value)
+            if isinstance(value, list):
+                text = "[\n      " + ",\n      ".join(map(json.dumps, value)) + "\n    ]"
+            lines.append(f"    {json.dumps(key)}: {text}")
+        parts.append(f"  {json.dumps(name)}: {{\n" + ",\n".join(lines) + "\n  }")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def machine() -> str:
+    """Return what this was measured on, in a line."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    said = subprocess.run(["terraform", "version"], capture_output=True, text=True, check=True)
+    packer = subprocess.run(["packer", "version"], capture_output=True, text=True, check=True)
+    return (
+        f"{os.cpu_count()} cores ({cpu[1].strip() if cpu else platform.machine()}), "
+        f"{memory:.0f} GiB, Linux {platform.release().split('-')[0]}, "
+        f"Python {platform.python_version()}, {said.stdout.splitlines()[0]}, "
+        f"{packer.stdout.splitlines()[0]}"
+    )
+
+
+def show(figures: Sequence[Figure]) -> None:
+    """Print figures as a table."""
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
         met = ("met" if figure.met else "MISSED") if figure.goal else ""
         value = f"{figure.value:10.3f} {figure.unit:<7}"
-        print(f"{figure.name:<{width}}  {value} {figure.goal:<8} {met}".rstrip())
+        print(f"{figure.name:<{width}}  {value} {figure.goal:<8} {met}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

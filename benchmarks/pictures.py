@@ -1,0 +1,213 @@
+"""Draws what happened in a deployment: members by state and requests, the recipe beside us.
+
+From the series that a campaign kept, into `docs/pictures/`. jinja2 and a template of SVG suffice
+for steps and bars, and what they draw can be compared as text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from benchmarks.ground import REPOSITORY
+
+PICTURES = REPOSITORY / "docs/pictures"
+SERIES = REPOSITORY / "benchmarks/series"
+DRAWN = {
+    "real-3-good": ("good", "A good release"),
+    "real-3-never-healthy": ("never-healthy", "A release that never gets healthy"),
+    "real-3-not-yet-listed": ("not-yet-listed", "Members the load balancer lists 20 s late"),
+}
+"""Series, name of the picture, what it shows."""
+SHOWN = {"recipe": "the usual recipe", "ours": "ami-pipeline promote"}
+
+# Okabe and Ito's colours, which people tell apart whatever colours they see.
+COLOURS = {
+    "old healthy": "#0072B2",
+    "old unhealthy": "#CC79A7",
+    "old draining": "#56B4E9",
+    "old waiting": "#BFD9EA",
+    "new healthy": "#E69F00",
+    "new unhealthy": "#CC79A7",
+    "new draining": "#F3CF80",
+    "new waiting": "#B5B5B5",
+}
+WORDS = {
+    "old healthy": "old, healthy",
+    "old unhealthy": "unhealthy",
+    "old draining": "old, draining",
+    "old waiting": "old, dark",
+    "new healthy": "new, healthy",
+    "new unhealthy": "new, unhealthy",
+    "new draining": "new, draining",
+    "new waiting": "new, starting or dark",
+}
+OK, FAILED = "#009E73", "#D55E00"
+PLOT_WIDTH, MEMBERS_HEIGHT, REQUESTS_HEIGHT = 400, 150, 90
+LEFT, COLUMN = 60, 480
+NICE = (1, 2, 5, 10, 20, 30, 60, 120, 300)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A filled shape and what it means."""
+
+    colour: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One way: its two plots."""
+
+    title: str
+    left: int
+    members: list[Area]
+    requests: list[Area]
+    ended: float
+    ended_label: str
+
+
+def draw(series: Path, folder: Path = PICTURES) -> list[Path]:
+    """Draw every picture whose series there is."""
+    folder.mkdir(exist_ok=True)
+    drawn = []
+    for name, (short, title) in DRAWN.items():
+        if (path := series / f"{name}.json").exists():
+            picture = folder / f"{short}.svg"
+            picture.write_text(svg(title, json.loads(path.read_text())))
+            drawn.append(picture)
+    return drawn
+
+
+def svg(title: str, ways: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a picture of the ways that are shown, on one scale."""
+    shown = {key: ways[key] for key in SHOWN if key in ways}
+    seconds = max(len(each["ok"]) * each["step"] for each in shown.values())
+    most = max(total(each["members"]) for each in shown.values())
+    rate = max(
+        max(map(sum, zip(each["ok"], each["failed"], strict=True))) for each in shown.values()
+    )
+    states = [name for name in COLOURS if any(name in each["members"] for each in shown.values())]
+    columns = [
+        column(SHOWN[key], LEFT + COLUMN * index, each, (seconds, most, rate))
+        for index, (key, each) in enumerate(shown.items())
+    ]
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return template.from_string((REPOSITORY / "benchmarks/picture.svg.j2").read_text()).render(
+        title=title,
+        columns=columns,
+        width=COLUMN * len(columns) + 10,
+        plot=PLOT_WIDTH,
+        members_height=MEMBERS_HEIGHT,
+        requests_height=REQUESTS_HEIGHT,
+        times=ticks(seconds, PLOT_WIDTH),
+        counts=ticks(most, MEMBERS_HEIGHT, 4),
+        rates=ticks(rate, REQUESTS_HEIGHT, 3),
+        legend=placed([(WORDS[name], COLOURS[name]) for name in states]),
+        requests_legend=placed([("answered 200", OK), ("failed", FAILED)]),
+    )
+
+
+def total(members: Mapping[str, Sequence[int]]) -> int:
+    """Return how many members there were at most."""
+    return max(map(sum, zip(*members.values(), strict=True)), default=1)
+
+
+def requests(series: Mapping[str, Any]) -> float:
+    """Return how many requests a second there were at most."""
+    return max(map(sum, zip(series["ok"], series["failed"], strict=True)), default=1)
+
+
+def column(
+    title: str, left: int, series: Mapping[str, Any], scale: tuple[float, float, float]
+) -> Column:
+    """Return the plots of one way."""
+    seconds, most, rate = scale
+    step = series["step"] * PLOT_WIDTH / seconds
+    names = [name for name in COLOURS if name in series["members"]]
+    counts = [series["members"][name] for name in names]
+    ended = series["ended"] * PLOT_WIDTH / seconds
+    return Column(
+        title=title,
+        left=left,
+        members=[
+            Area(colour=COLOURS[name], path=path)
+            for name, path in zip(
+                names, stacked(counts, step, MEMBERS_HEIGHT / most, MEMBERS_HEIGHT), strict=True
+            )
+        ],
+        requests=[
+            Area(colour=colour, path=path)
+            for colour, path in zip(
+                (FAILED, OK),
+                stacked(
+                    [series["failed"], series["ok"]], step, REQUESTS_HEIGHT / rate, REQUESTS_HEIGHT
+                ),
+                strict=True,
+            )
+        ],
+        ended=round(ended, 1),
+        ended_label=f"ends after {series['ended']:.0f} s",
+    )
+
+
+def stacked(
+    layers: Sequence[Sequence[float]], step: float, unit: float, height: float
+) -> list[str]:
+    """Return the outline of each layer, in steps, the first one at the bottom."""
+    sums = [list(accumulate(values)) for values in zip(*layers, strict=True)]
+    paths = []
+    for index in range(len(layers)):
+        tops = [height - each[index] * unit for each in sums]
+        bottoms = [height - (each[index - 1] if index else 0) * unit for each in sums]
+        paths.append(outline(tops, bottoms, step))
+    return paths
+
+
+def outline(tops: Sequence[float], bottoms: Sequence[float], step: float) -> str:
+    """Return a path along the tops and back along the bottoms."""
+    there = corners(tops, step)
+    back = reversed(corners(bottoms, step))
+    points = [f"{x:.1f},{y:.1f}" for x, y in (*there, *back)]
+    return f"M{' '.join(points)}Z" if points else ""
+
+
+def corners(values: Sequence[float], step: float) -> list[tuple[float, float]]:
+    """Return the corners of a line in steps; the end of one is the beginning of the next."""
+    found: list[tuple[float, float]] = []
+    for index, value in enumerate(values):
+        if len(found) >= 2 and found[-1][1] == value:  # noqa: PLR2004  one goes on
+            found[-1] = ((index + 1) * step, value)
+        else:
+            found += [(index * step, value), ((index + 1) * step, value)]
+    return found
+
+
+def ticks(most: float, length: int, wanted: int = 6) -> list[tuple[float, str]]:
+    """Return where an axis is marked, in pixels, and with what."""
+    every = next((each for each in NICE if most / each <= wanted), NICE[-1])
+    count = int(most / every)
+    return [
+        (round(index * every * length / most, 1), str(index * every)) for index in range(count + 1)
+    ]
+
+
+def placed(entries: Sequence[tuple[str, str]]) -> list[tuple[int, str, str]]:
+    """Return each entry of a legend with how far to the right it is."""
+    found, place = [], 0
+    for word, colour in entries:
+        found.append((place, word, colour))
+        place += 32 + 7 * len(word)
+    return found
+
+
+if __name__ == "__main__":
+    for drawn_ in draw(SERIES):
+        print(drawn_.relative_to(REPOSITORY))
