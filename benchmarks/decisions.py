@@ -30,9 +30,9 @@ QUICK = Profile(
     boot=2,
     draining=1,
     patience=120,
-    late=6,
+    late=4,
 )
-AT_ONCE, EACH, MEMBERS = 4, 11, 2
+AT_ONCE, EACH, MEMBERS = 6, 7, 2
 SEED = 20
 
 

@@ -14,14 +14,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks import observed
 from benchmarks.ground import REPOSITORY, Bench, bench
 from benchmarks.observed import Window
 from benchmarks.service import NONE, REAL, Network, Profile, Service
-from benchmarks.ways import WAYS, Ours, Ran, Recipe, Way
+from benchmarks.ways import WAYS, Ours, Ran, Recipe, Waiter, Way
 from tests.load import load
 
 SERIES = REPOSITORY / "benchmarks/series"
@@ -32,30 +32,45 @@ BEFORE, AFTER = 3.0, 5.0
 HOLLOW_FROM = 50
 """Members from which on they are hollow: this machine cannot run so many programs."""
 GOOD, NEVER, UNLISTED = "good", "never healthy", "not yet listed"
+KEPT, ROLLBACK = "good, old group kept", "rollback"
 BEHAVIOUR = {NEVER: "never-healthy", UNLISTED: "registers-late"}
+SMALL = 3
+LOOKS = 3
+"""The default of `promote.looks`."""
+READIED = 3
+"""First releases at the same time: each is a Terraform that wants a core."""
 VERSIONS = ("1.0.0", "2.0.0")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Some runs: what is released where, by which ways, how often in turn or all at once."""
+    """Some runs: what is released where, by which ways, how often in turn or all at once.
+
+    `rollback` goes back to a warm group at the end, after a promotion with the default looks.
+    """
 
     scenario: str
     members: int
     ways: tuple[type[Way], ...] = WAYS
     rounds: int = 1
-    at_once: bool = False
     rollback: bool = False
-    looks: int = 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether its runs mostly wait for their end, so that all may run at once."""
+        return self.scenario != GOOD
 
 
+RELEASES = (
+    Step(scenario=GOOD, members=3, rounds=2, rollback=True),
+    Step(scenario=NEVER, members=3),
+    Step(scenario=UNLISTED, members=3),
+)
 CAMPAIGN: tuple[tuple[Profile, tuple[Step, ...]], ...] = (
     (
         NONE,
         (
-            Step(scenario=GOOD, members=3, rounds=2, rollback=True),
-            Step(scenario=NEVER, members=3, at_once=True),
-            Step(scenario=UNLISTED, members=3, at_once=True),
+            *RELEASES,
             Step(scenario=GOOD, members=10),
             Step(scenario=GOOD, members=100),
         ),
@@ -63,15 +78,13 @@ CAMPAIGN: tuple[tuple[Profile, tuple[Step, ...]], ...] = (
     (
         REAL,
         (
-            Step(scenario=GOOD, members=3, rounds=2, rollback=True),
-            Step(scenario=GOOD, members=3, ways=(Ours,), looks=3),
-            Step(scenario=NEVER, members=3, at_once=True),
-            Step(scenario=UNLISTED, members=3, at_once=True),
-            Step(scenario=GOOD, members=10),
+            *RELEASES,
+            Step(scenario=GOOD, members=10, ways=(Recipe, Ours)),
             Step(scenario=GOOD, members=100, ways=(Recipe, Ours)),
         ),
     ),
 )
+"""The boto3 script has no Terraform to be quicker than: one size of it is enough in real time."""
 SMOKE: tuple[tuple[Profile, tuple[Step, ...]], ...] = (
     (NONE, (Step(scenario=GOOD, members=3, rollback=True),)),
 )
@@ -93,78 +106,87 @@ class Campaign:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, steps: Sequence[Step]) -> None:
-        """Run every step."""
-        for step in steps:
-            progress(f"{self._profile.name}: {step.scenario}, {step.members} members")
-            with self._sized(step):
-                ways = self._ready(step)
-                if step.at_once:
-                    with ThreadPoolExecutor(len(ways)) as pool:
-                        list(pool.map(self._deploy, ways, [step] * len(ways)))
-                else:
-                    for _ in range(step.rounds):
-                        for way in ways:
-                            self._deploy(way, step)
-                for way in ways:
-                    if step.rollback and isinstance(way, Ours):
-                        self._roll_back(way, step)
+        """Run every step: the small ones first, and the first releases of the large beside them."""
+        small = [step for step in steps if step.members == SMALL]
+        large = [step for step in steps if step.members != SMALL]
+        ready = self._all_ready(small)
+        for step, ways in zip(small, ready, strict=True):
+            if not step.waits:
+                self._in_turn(step, ways)
+        with ThreadPoolExecutor(1) as beside:
+            coming = beside.submit(self._all_ready, large)
+            self._at_once([(s, w) for s, w in zip(small, ready, strict=True) if s.waits])
+        for way in (way for ways in ready for way in ways):
+            self._end(way)
+        for step, ways in zip(large, coming.result(), strict=True):
+            self._in_turn(step, ways)
+
+    def _all_ready(self, steps: Sequence[Step]) -> list[list[Way]]:
+        """Make a service for each way of each step, and put a first release into service."""
+        made = [self._ways(step) for step in steps]
+        ways = [way for of_step in made for way in of_step]
+        names = ", ".join(way.service.name for way in ways)
+        progress(f"{self._profile.name}: first releases: {names}")
+        with ThreadPoolExecutor(READIED) as pool:
+            list(pool.map(self._first, ways))
+        return made
+
+    def _ways(self, step: Step) -> list[Way]:
+        ways: list[Way] = []
+        for kind in step.ways:
+            with self._lock:
+                self._made += 1
+                name = f"{self._profile.name}-{self._made}-{kind.key}"
+            ways.append(kind(service=Service.make(self.network, name, step.members)))
+        return ways
+
+    def _first(self, way: Way) -> None:
+        ran = self._release(way, self.network.images[0])
+        if ran.code:
+            words = (way.service.folder / "last.log").read_text()[-2000:]
+            raise RuntimeError(f"{way.service.name}: the first release failed: {words}")
+        way.service.wait()
+
+    def _release(self, way: Way, image: str) -> Ran:
+        if way.service.members >= HOLLOW_FROM:
+            self.network.here.client.order("hollow", group=way.next_group(image))
+        return way.release(image)
+
+    def _in_turn(self, step: Step, ways: Sequence[Way]) -> None:
+        progress(f"{self._profile.name}: {step.scenario}, {step.members} members")
+        for number in range(step.rounds):
+            for way in ways:
+                if number == 0 or not isinstance(way, Waiter):
+                    self._deploy(way, step)
+        for way in ways:
+            if step.rollback and isinstance(way, Ours):
+                self._roll_back(way, step)
+
+    def _at_once(self, steps: Sequence[tuple[Step, Sequence[Way]]]) -> None:
+        progress(f"{self._profile.name}: {', '.join(step.scenario for step, _ in steps)}, at once")
+        runs = [(way, step) for step, ways in steps for way in ways]
+        with ThreadPoolExecutor(max(1, len(runs))) as pool:
+            list(pool.map(self._deploy, *zip(*runs, strict=True)) if runs else ())
+
+    def _end(self, way: Way) -> None:
+        """Delete a service's groups, so that the next steps have the machine to themselves."""
+        asg = self.network.here.aws("autoscaling")
+        for group in asg.describe_auto_scaling_groups()["AutoScalingGroups"]:
+            if way.service.target_group in group["TargetGroupARNs"]:
+                with contextlib.suppress(asg.exceptions.ClientError):
+                    name = group["AutoScalingGroupName"]
+                    asg.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
 
     @property
     def _profile(self) -> Profile:
         return self.network.profile
-
-    @contextlib.contextmanager
-    def _sized(self, step: Step) -> Iterator[None]:
-        client = self.network.here.client
-        if step.members >= HOLLOW_FROM:
-            for image in self.network.images:
-                client.order("hollow", image=image)
-        yield
-        client.clear_orders()
-        self._empty()
-
-    def _ready(self, step: Step) -> list[Way]:
-        """Make a service for each way, and put a first release into service."""
-        with self._lock:
-            self._made += 1
-            number = self._made
-        ways: list[Way] = []
-        for kind in step.ways:
-            name = f"{self._profile.name}-{number}-{kind.key}"
-            ways.append(kind(service=Service.make(self.network, name, step.members)))
-        with ThreadPoolExecutor(len(ways)) as pool:
-            for way, ran in zip(ways, pool.map(self._first, ways), strict=True):
-                if ran.code:
-                    words = (way.service.folder / "last.log").read_text()[-2000:]
-                    raise RuntimeError(f"{way.service.name}: the first release failed: {words}")
-        for way in ways:
-            if isinstance(way, Ours) and step.looks != 1:
-                way.configure(looks=step.looks)
-        return ways
-
-    def _first(self, way: Way) -> Ran:
-        ran = way.release(self.network.images[0])
-        if ran.code == 0:
-            way.service.wait()
-        return ran
-
-    def _empty(self) -> None:
-        """End every group, so that the next step has the machine to itself."""
-        asg = self.network.here.aws("autoscaling")
-        named = [each["AutoScalingGroupName"] for each in groups(asg)]
-        for name in named:
-            with contextlib.suppress(asg.exceptions.ClientError):
-                asg.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
-        deadline = time.monotonic() + 120
-        while groups(asg) and time.monotonic() < deadline:
-            time.sleep(0.5)
 
     def _other(self, way: Way) -> str:
         """Return the image that does not serve."""
         one, other = self.network.images
         return other if way.image == one else one
 
-    def _deploy(self, way: Way, step: Step) -> None:
+    def _deploy(self, way: Way, step: Step, looks: int = 1) -> None:
         image = self._other(way)
         if behaviour := BEHAVIOUR.get(step.scenario):
             seconds = self._profile.late * self._profile.speed
@@ -172,11 +194,11 @@ class Campaign:
             self.network.here.client.order(behaviour, group=group, seconds=seconds)
         rest = self._profile.late if step.scenario == UNLISTED else 0
         with watched(way.service) as requests:
-            ran = way.release(image)
+            ran = self._release(way, image)
             time.sleep(AFTER + rest)
         window = self._window(way, image, ran, rest)
         moments = self.network.here.client.moments()
-        record = self._record(way, step, ran, window, moments, requests)
+        record = self._record(way, step, ran, window, moments, requests) | {"looks": looks}
         self._keep(record, observed.series(moments["moments"], requests, window))
         progress(told(record))
 
@@ -210,7 +232,7 @@ class Campaign:
             "scenario": step.scenario,
             "members": step.members,
             "way": way.key,
-            "looks": step.looks,
+            "looks": 1,
             "seconds": round(ran.seconds, 2),
             "code": ran.code,
             "requests": len(observed.within(requests, window)),
@@ -228,29 +250,25 @@ class Campaign:
     def _keep(self, record: dict[str, Any], series: dict[str, Any]) -> None:
         with self._lock:
             self.records.append(record)
-            if record["looks"] == 1:
+            if record["scenario"] != KEPT:
                 name = f"{record['profile']}, {record['members']}, {record['scenario']}"
                 self.pictures.setdefault(name, {})[record["way"]] = series
 
     def _roll_back(self, way: Ours, step: Step) -> None:
         """Promote once more, keep the old group warm, and go back to it."""
-        way.configure(keep_previous="next")
-        old, image = way.image, self._other(way)
-        promoted = way.release(image)
-        version = VERSIONS[self.network.images.index(image)].encode()
+        old = way.image
+        way.configure(keep_previous="next", looks=LOOKS)
+        self._deploy(way, replace(step, scenario=KEPT), looks=LOOKS)
+        version = VERSIONS[self.network.images.index(way.image)].encode()
         with watched(way.service) as requests:
             ran = way.command("rollback")
             time.sleep(AFTER)
         window = self._window(way, old, ran, 0)
         moments = self.network.here.client.moments()
-        record = self._record(way, step, ran, window, moments, requests)
+        rollback = replace(step, scenario=ROLLBACK)
+        record = self._record(way, rollback, ran, window, moments, requests)
         back = observed.back_again(requests, window, version)
-        record |= {
-            "scenario": "rollback",
-            "back": None if back is None else round(back, 2),
-            "promoted": round(promoted.seconds, 2),
-            "decision": None,
-        }
+        record |= {"back": None if back is None else round(back, 2), "decision": None}
         self.records.append(record)
         progress(told(record))
 
@@ -263,12 +281,6 @@ def watched(service: Service) -> Iterator[list[Any]]:
         yield under.results
 
 
-def groups(asg: Any) -> list[dict[str, Any]]:
-    """Return every group there is."""
-    found: list[dict[str, Any]] = asg.describe_auto_scaling_groups()["AutoScalingGroups"]
-    return found
-
-
 def phases(ran: Ran) -> dict[str, float]:
     """Return the seconds of each phase of ours, and of what came before the first."""
     found = {each["name"]: each["seconds"] for each in ran.document.get("phases", [])}
@@ -277,16 +289,15 @@ def phases(ran: Ran) -> dict[str, float]:
     return {"before": round(ran.seconds - sum(found.values()), 2), **found}
 
 
+TOLD = (
+    *("scenario", "members", "way", "seconds", "code", "failed", "decision", "own_calls"),
+    *("terraform_calls", "memory", "left", "back", "phases", "terraform"),
+)
+
+
 def told(record: dict[str, Any]) -> str:
     """Return a line on a run."""
-    return ", ".join(
-        f"{name} {record[name]}"
-        for name in (
-            *("way", "seconds", "code", "failed", "decision", "own_calls", "terraform_calls"),
-            *("memory", "left", "back", "promoted", "phases", "terraform"),
-        )
-        if name in record
-    )
+    return ", ".join(f"{name} {record[name]}" for name in TOLD if name in record)
 
 
 @contextlib.contextmanager

@@ -56,9 +56,9 @@ def walls(records: Sequence[Record]) -> Iterator[Figure]:
                     if profile == "real"
                     else shown(name, ratio, "x")
                 )
-    usual = middle(chosen(records, way="ours", profile="real", looks=3), "seconds")
-    if usual:
-        yield shown("promote with the default 3 looks, 3 members, real latencies", usual, "s")
+    usual = middle(chosen(records, way="ours", profile="real", looks=3), "decision")
+    if usual is not None:
+        yield shown("last member healthy to decision with the default 3 looks", usual, "s")
 
 
 def own_calls(ours: Sequence[Record]) -> Iterator[Figure]:
@@ -77,9 +77,11 @@ def own_calls(ours: Sequence[Record]) -> Iterator[Figure]:
 def rollbacks(ours: Sequence[Record]) -> Iterator[Figure]:
     """Compare the way back to a warm group with the way there."""
     for record in chosen(ours, scenario=ROLLBACK):
+        of = {"profile": record["profile"], "scenario": GOOD, "members": record["members"]}
+        promoted = middle(chosen(ours, **of), "seconds")
         name = f"warm rollback, {record['profile']} latencies"
-        if record["back"] is not None:
-            ratio = record["back"] / record["promoted"]
+        if record["back"] is not None and promoted:
+            ratio = record["back"] / promoted
             is_real = record["profile"] == "real"
             over = f"{name}: until the old group has all traffic, over promote"
             yield at_most(over, ratio, "x", 0.15) if is_real else shown(over, ratio, "x")
