@@ -37,7 +37,7 @@ BEHAVIOUR = {NEVER: "never-healthy", UNLISTED: "registers-late"}
 SMALL = 3
 LOOKS = 3
 """The default of `promote.looks`."""
-READIED = 3
+READIED = 6
 """First releases at the same time: each is a Terraform that wants a core."""
 VERSIONS = ("1.0.0", "2.0.0")
 
@@ -102,6 +102,7 @@ class Campaign:
     network: Network
     records: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
     _made: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -141,11 +142,21 @@ class Campaign:
         return ways
 
     def _first(self, way: Way) -> None:
-        ran = self._release(way, self.network.images[0])
-        if ran.code:
-            words = (way.service.folder / "last.log").read_text()[-2000:]
-            raise RuntimeError(f"{way.service.name}: the first release failed: {words}")
-        way.service.wait()
+        with self._going_on(way):
+            ran = self._release(way, self.network.images[0])
+            if ran.code:
+                words = (way.service.folder / "last.log").read_text()[-2000:]
+                raise RuntimeError(f"the first release failed: {words}")
+            way.service.wait()
+
+    @contextlib.contextmanager
+    def _going_on(self, way: Way) -> Iterator[None]:
+        """Note what goes wrong with one service rather than lose what was measured of others."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  half an hour of figures hangs on it
+            self.troubles.append(f"{way.service.name}: {type(error).__name__}: {error}")
+            progress(self.troubles[-1])
 
     def _release(self, way: Way, image: str) -> Ran:
         if way.service.members >= HOLLOW_FROM:
@@ -157,16 +168,22 @@ class Campaign:
         for number in range(step.rounds):
             for way in ways:
                 if number == 0 or not isinstance(way, Waiter):
-                    self._deploy(way, step)
+                    self._tried(way, step)
         for way in ways:
             if step.rollback and isinstance(way, Ours):
-                self._roll_back(way, step)
+                with self._going_on(way):
+                    self._roll_back(way, step)
 
     def _at_once(self, steps: Sequence[tuple[Step, Sequence[Way]]]) -> None:
         progress(f"{self._profile.name}: {', '.join(step.scenario for step, _ in steps)}, at once")
         runs = [(way, step) for step, ways in steps for way in ways]
         with ThreadPoolExecutor(max(1, len(runs))) as pool:
-            list(pool.map(self._deploy, *zip(*runs, strict=True)) if runs else ())
+            list(pool.map(self._tried, *zip(*runs, strict=True)) if runs else ())
+
+    def _tried(self, way: Way, step: Step) -> None:
+        with self._going_on(way):
+            if way.image:
+                self._deploy(way, step)
 
     def _end(self, way: Way) -> None:
         """Delete a service's groups, so that the next steps have the machine to themselves."""
@@ -317,17 +334,22 @@ def baked(here: Bench, version: str) -> str:
 
 def deployments(
     campaign: Sequence[tuple[Profile, Sequence[Step]]], *, keep_series: bool = True
-) -> list[dict[str, Any]]:
-    """Run everything; write the series of the pictures; return a record of each run."""
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Run everything; return a record of each run, and what went wrong with the harness itself.
+
+    Writes the series of the pictures, if they are to be kept.
+    """
     records: list[dict[str, Any]] = []
+    troubles: list[str] = []
     for profile, steps in campaign:
         with a_network(profile) as network:
             one = Campaign(network=network)
             one.run(steps)
         records += one.records
+        troubles += one.troubles
         if keep_series:
             write_series(one.pictures)
-    return records
+    return records, troubles
 
 
 def write_series(pictures: dict[str, dict[str, Any]]) -> None:

@@ -149,9 +149,9 @@ def stream_figures() -> Iterator[Figure]:
 
 def deployment_part() -> dict[str, Any]:
     """Deploy side by side, and draw what happened."""
-    runs = deployments(CAMPAIGN)
+    runs, troubles = deployments(CAMPAIGN)
     draw(SERIES)
-    return {"figures": summary.figures(runs), "runs": runs}
+    return {"figures": summary.figures(runs), "runs": runs, "troubles": troubles}
 
 
 PARTS: dict[str, Callable[[], Iterable[Figure] | dict[str, Any]]] = {
@@ -179,21 +179,26 @@ def main(words: Sequence[str]) -> int:
         parser.error(f"no such part: {', '.join(unknown)}; parts: {', '.join(PARTS)}")
     if given.smoke:
         return smoke()
+    troubles: list[str] = []
     for name in given.parts or PARTS:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
         measured = PARTS[name]()
-        found = measured if isinstance(measured, dict) else {"figures": list(measured)}
+        found: dict[str, Any] = (
+            measured if isinstance(measured, dict) else {"figures": list(measured)}
+        )
+        troubles += found.pop("troubles", [])
         keep(name, found)
         show(found["figures"])
-    return 0
+    print("\n".join(troubles), file=sys.stderr)
+    return 1 if troubles else 0
 
 
 def smoke() -> int:
     """Deploy three members once each way without latencies, and decide a few times."""
-    runs = deployments(SMOKE, keep_series=False)
+    runs, troubles = deployments(SMOKE, keep_series=False)
     show([*summary.figures(runs), *decision_figures(at_once=2, each=2)])
     print(table(runs))
-    return 0
+    return 1 if troubles else 0
 
 
 def keep(name: str, found: dict[str, Any]) -> None:

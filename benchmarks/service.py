@@ -39,7 +39,8 @@ class Profile:
 REAL = Profile(
     name="real",
     speed=1,
-    delay=("pending=5", "boot=25", "call=0.08", "balancer=0"),
+    # No image is made while anything is measured.
+    delay=("pending=5", "boot=25", "call=0.08", "balancer=0", "image=1"),
     boot=30,
     draining=10,
     patience=90,
