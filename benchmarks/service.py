@@ -15,7 +15,9 @@ from benchmarks.ground import Bench
 
 PORT = 8080
 CHECK_EVERY, CHECKS = 5, 2
-"""Seconds of AWS's from one health check to the next, and how many decide."""
+"""Seconds of AWS's from one health check to the next, and how many passed ones decide."""
+FAILURES, PATIENT = 4, 4
+"""How many failed checks decide, and the seconds of each: a busy machine is no sick member."""
 ROLE = "bench"
 
 
@@ -120,9 +122,9 @@ class Service:
             VpcId=network.vpc,
             HealthCheckPath="/health",
             HealthCheckIntervalSeconds=CHECK_EVERY,
-            HealthCheckTimeoutSeconds=2,
+            HealthCheckTimeoutSeconds=PATIENT,
             HealthyThresholdCount=CHECKS,
-            UnhealthyThresholdCount=CHECKS,
+            UnhealthyThresholdCount=FAILURES,
         )["TargetGroups"][0]["TargetGroupArn"]
         delay = {
             "Key": "deregistration_delay.timeout_seconds",
