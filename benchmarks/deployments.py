@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks import observed
 from benchmarks.ground import REPOSITORY, Bench, bench
 from benchmarks.observed import Window
-from benchmarks.service import NONE, REAL, Network, Profile, Service
+from benchmarks.service import NONE, PATIENCE, REAL, Network, Profile, Service
 from benchmarks.ways import WAYS, Ours, Ran, Recipe, Waiter, Way
 from tests.load import load
 
@@ -132,7 +132,9 @@ class Campaign:
             with self._lock:
                 self._made += 1
                 name = f"{self._profile.name}-{self._made}-{kind.key}"
-            ways.append(kind(service=Service.make(self.network, name, step.members)))
+            patience = self._profile.patience if step.scenario == NEVER else PATIENCE
+            made = Service.make(self.network, name, step.members, patience=patience)
+            ways.append(kind(service=made))
         return ways
 
     def _first(self, way: Way) -> None:

@@ -10,6 +10,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.ground import Bench
 
@@ -19,14 +20,16 @@ CHECK_EVERY, CHECKS = 5, 2
 FAILURES, PATIENT = 4, 4
 """How many failed checks decide, and the seconds of each: a busy machine is no sick member."""
 ROLE = "bench"
+PATIENCE = 600
+"""Seconds that everybody waits for a release, unless that it never gets healthy is the matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """How long things take: those of the cloud in AWS's seconds, `patience` and `late` in ours.
 
-    `patience` is how long everybody waits for a release that does not get healthy, `late` how
-    long the members that are not yet listed stay so.
+    `patience` is how long everybody waits for a release that never gets healthy, `late` how long
+    the members that are not yet listed stay so.
     """
 
     name: str
@@ -107,10 +110,11 @@ class Service:
     folder: Path
     members: int
     path: str = ""
+    patience: int = PATIENCE
 
     @staticmethod
-    def make(network: Network, name: str, members: int, path: str = "") -> Service:
-        """Make a load balancer without anything behind it."""
+    def make(network: Network, name: str, members: int, **more: Any) -> Service:
+        """Make a load balancer without anything behind it; `more` is a path or a patience."""
         here = network.here
         elbv2 = here.aws("elbv2")
         made = elbv2.create_load_balancer(Name=name, Subnets=list(network.subnets))
@@ -147,7 +151,7 @@ class Service:
             target_group=target_group,
             folder=folder,
             members=members,
-            path=path,
+            **more,
         )
 
     @property

@@ -178,7 +178,7 @@ class Recipe(Way):
             "instance_profile": "bench",
             "target_group_arns": [service.target_group],
             "grace": round(GRACE * service.profile.speed),
-            "wait_for_capacity_timeout": f"{service.profile.patience}s",
+            "wait_for_capacity_timeout": f"{service.patience}s",
         }
         (folder / "terraform.tfvars.json").write_text(json.dumps(told))
 
@@ -212,7 +212,7 @@ class Ours(Way):
         text = (REPOSITORY / "pipeline.toml").read_text().split("[environments.staging]")[0]
         keys = {"looks": 1, "soak": "0s", "bake_in": "0s", "keep_previous": "none"}
         # The boot is a part of what the others wait for, and a phase of its own here.
-        patience = service.profile.patience * service.profile.speed
+        patience = service.patience * service.profile.speed
         attach = patience - service.profile.boot
         keys |= {"deadlines": {"launch": f"{patience:.0f}s", "attach": f"{attach:.0f}s"}}
         keys |= promote
@@ -270,7 +270,7 @@ class Waiter(Way):
             "security_group_ids": [service.network.security_group],
             "target_group": service.target_group,
             "drain": service.profile.draining,
-            "attempts": max(1, service.profile.patience // WAITER_LOOKS),
+            "attempts": max(1, service.patience // WAITER_LOOKS),
         }
         argv = [sys.executable, str(REPOSITORY / "benchmarks/waiter.py"), json.dumps(given)]
         ran = run(argv, service.folder, service.env)
