@@ -229,11 +229,11 @@ def test_a_sigterm_is_no_other_than_an_interrupt(case: Case) -> None:
 
 
 def test_an_interrupt_before_anything_was_made_changes_nothing(case: Case) -> None:
-    green = case.green
+    green, history = case.green, case.site.run("history").out
     ran = case.promote("terraform plan", lambda running: running.signal(signal.SIGINT))
     assert ran.code == INTERRUPTED, ran.err
     case.stands()
-    assert case.green == green
+    assert (case.green, case.site.run("history").out) == (green, history)
 
 
 def test_a_second_interrupt_leaves_what_recover_finishes(case: Case) -> None:
