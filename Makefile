@@ -23,7 +23,7 @@ test: check ## Check, then the tests with real Packer and Terraform, all but the
 
 e2e: $(STAMP) ## The long tests too: every test there is
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 --terraform=real
 
 unit: $(STAMP) ## The tests that need neither Packer nor Terraform
 	$(BIN)/python -m pytest -n 2 tests/core tests/adapters tests/ui tests/cli tests/config tests/docs

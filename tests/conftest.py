@@ -16,6 +16,15 @@ _KEPT = ("TF_CLI_CONFIG_FILE",)
 """Where Terraform finds the AWS provider on this machine."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--terraform",
+        choices=("stand-in", "real"),
+        default="stand-in",
+        help="what the matrix of deployments runs on (tests/e2e/test_matrix.py)",
+    )
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
@@ -44,6 +53,8 @@ STORIES = (
     "tests/adapters/test_groups.py",
     "tests/adapters/test_survey.py",
     "tests/e2e/test_deploy",
+    "tests/e2e/test_matrix.py",
+    "tests/e2e/test_matrix_calls.py",
     "tests/e2e/test_resources.py",
     "tests/terraform/",
 )

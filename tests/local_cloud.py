@@ -60,15 +60,7 @@ class Cloud:
 
     def aws(self, service: str, region: str = "us-east-1", retries: int = 0) -> Any:
         """Return a boto3 client that does not retry unless told to."""
-        make: Any = boto3.client  # its stubs know services by literal name only
-        return make(
-            service,
-            region_name=region,
-            endpoint_url=self.endpoint,
-            aws_access_key_id="local-cloud",
-            aws_secret_access_key="local-cloud",
-            config=botocore.config.Config(retries={"total_max_attempts": 1 + retries}),
-        )
+        return client(self.endpoint, service, region, retries)
 
     def base_image(self, region: str = "us-east-1") -> str:
         """Return an image of Amazon's: bare, but bootable."""
@@ -101,6 +93,20 @@ class Cloud:
             check=False,
             timeout=100,
         )
+
+
+@functools.lru_cache(64)
+def client(endpoint: str, service: str, region: str, retries: int) -> Any:
+    """Return a client, made once: that takes as long as ten calls."""
+    make: Any = boto3.client  # its stubs know services by literal name only
+    return make(
+        service,
+        region_name=region,
+        endpoint_url=endpoint,
+        aws_access_key_id="local-cloud",
+        aws_secret_access_key="local-cloud",
+        config=botocore.config.Config(retries={"total_max_attempts": 1 + retries}),
+    )
 
 
 @functools.cache

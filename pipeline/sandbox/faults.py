@@ -1,12 +1,15 @@
 """Faults to order: what AWS does to its callers on a bad day.
 
-A fault is for a service and an action, strikes a number of times, and then is gone.
+A fault is for a service and an action, strikes a number of times, and then is gone; or it
+strikes a share of all calls, until it is taken back.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
+import random
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +40,12 @@ BODIES = {
 
 @dataclasses.dataclass(kw_only=True)
 class Fault:
-    """One order: `kind` strikes `times` calls of `action`; `*` stands for any."""
+    """One order: `kind` strikes `times` calls of `action`, 0: all; `*` stands for any.
+
+    With a `share` below 1 it strikes that share of them. Which ones is chance, but follows from
+    `seed` and from how often the action was called since the faults were cleared last: what other
+    actions are called in between makes no difference.
+    """
 
     service: str = "*"
     action: str = "*"
@@ -47,14 +55,23 @@ class Fault:
     code: str = ""
     message: str = ""
     status: int = 0
+    share: float = 1.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is above 0 and at most 1, not {self.share}")
 
-    def strikes(self, call: Call) -> bool:
-        """Tell whether this call is meant."""
-        return self.service in {"*", call.service} and self.action in {"*", call.action}
+    def strikes(self, call: Call, number: int) -> bool:
+        """Tell whether this call is meant, the so-manieth of its action."""
+        if self.service not in {"*", call.service} or self.action not in {"*", call.action}:
+            return False
+        if self.share == 1:
+            return True
+        chance = random.Random(f"{self.seed} {call.service} {call.action} {number}")  # noqa: S311
+        return chance.random() < self.share
 
     def reply(self, protocol: str) -> Reply:
         """Return the answer in the protocol of the service."""
@@ -72,6 +89,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._orders: list[Fault] = []
+        self._seen: collections.Counter[Call] = collections.Counter()
         self._lock = threading.Lock()
 
     def order(self, orders: list[dict[str, Any]]) -> None:
@@ -84,6 +102,7 @@ class Faults:
         """Forget every order."""
         with self._lock:
             self._orders.clear()
+            self._seen.clear()
 
     def listed(self) -> list[dict[str, Any]]:
         """Return the orders as they stand."""
@@ -93,10 +112,14 @@ class Faults:
     def next_for(self, call: Call) -> Fault | None:
         """Return the fault that strikes this call, and count it."""
         with self._lock:
+            self._seen[call] += 1
             for fault in self._orders:
-                if fault.strikes(call):
-                    fault.times -= 1
-                    if fault.times <= 0:
-                        self._orders.remove(fault)
+                if fault.strikes(call, self._seen[call]):
+                    self._strike(fault)
                     return fault
         return None
+
+    def _strike(self, fault: Fault) -> None:
+        if fault.times == 1:
+            self._orders.remove(fault)
+        fault.times = max(0, fault.times - 1)

@@ -21,6 +21,10 @@ from tests.local_cloud import Cloud
 
 if TYPE_CHECKING:
     from tests.e2e.deploying import Ground
+    from tests.e2e.matrix import Case, Sites
+
+# Their assertions say what they saw, too.
+pytest.register_assert_rewrite("tests.e2e.deploying", "tests.e2e.matrix")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = "al2023-ami-2023.*-kernel-6.1-x86_64"
@@ -131,6 +135,56 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
     with a_ground(tmp_path_factory.mktemp("deployments")) as built:
         yield built
+
+
+BOTH = ("classic", "application")
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(BOTH, id="both"),
+        pytest.param(BOTH[:1], id="classic", marks=pytest.mark.long),
+        pytest.param(BOTH[1:], id="application", marks=pytest.mark.long),
+    ],
+)
+def kinds(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The load balancers of a scenario of the matrix."""
+    of: tuple[str, ...] = request.param
+    return of
+
+
+@pytest.fixture(scope="session")
+def sites(
+    request: pytest.FixtureRequest, kinds: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sites]:
+    """Environments for the matrix; on the real Terraform those behind both kinds, if asked."""
+    from tests.e2e.deploying import a_quick_ground  # noqa: PLC0415  it stands on this file
+    from tests.e2e.matrix import Sites  # noqa: PLC0415  the same
+
+    if kinds == BOTH and request.config.getoption("--terraform") == "real":
+        yield Sites(ground=request.getfixturevalue("ground"))
+        return
+    with a_quick_ground(tmp_path_factory.mktemp("matrix")) as built:
+        yield Sites(ground=built)
+
+
+@pytest.fixture
+def case(sites: Sites, kinds: tuple[str, ...]) -> Iterator[Case]:
+    """A scenario in an environment that serves."""
+    from tests.e2e.matrix import Case, calmed  # noqa: PLC0415  it stands on this file
+
+    with calmed(sites.ground):
+        yield Case(site=sites.serving(kinds))
+
+
+@pytest.fixture
+def first(sites: Sites, kinds: tuple[str, ...]) -> Iterator[Case]:
+    """A scenario in an environment in which nothing serves yet."""
+    from tests.e2e.matrix import Case, calmed  # noqa: PLC0415  it stands on this file
+
+    with calmed(sites.ground):
+        yield Case(site=sites.empty(kinds))
 
 
 @pytest.fixture

@@ -1,22 +1,18 @@
-"""Deployments that are interrupted or killed, behind both kinds of load balancer, under traffic.
+"""Deployments whose process is killed, behind both kinds of load balancer, under traffic.
 
-Each part leaves the first release alone in service, or the next one, and nothing else anywhere.
+Interrupts are scenarios of the matrix. Each part here leaves the first release alone in service, or
+the next one, and nothing else anywhere.
 """
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 
-from tests.e2e.conftest import wait_for
 from tests.e2e.deploying import LONGEST, Ground, Site, alone, ended
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
 
-INTERRUPTED, STRANDED = 130, 5
 LONG = {"soak": "10m", "bake_in": "10m"}  # ten seconds here
-HOOK = {"command": ["sleep", "5"], "timeout": "1m"}
 
 
 @pytest.fixture(scope="module")
@@ -46,61 +42,6 @@ def other(site: Site) -> str:
     ]
 
 
-@pytest.mark.parametrize(
-    ("said", "phases"),
-    [
-        ("terraform: creating aws_launch_template", {"launch"}),
-        ("terraform: creating aws_autoscaling_group", {"launch"}),
-        ("verify hook: sleep", {"verify"}),
-        ("attach: at most", {"attach"}),
-        ("soak: at most", {"soak"}),
-        ("drain: at most", {"drain", "bake-in"}),
-        ("bake-in: at most", {"bake-in"}),
-    ],
-)
-def test_an_interrupt_puts_everything_back(site: Site, said: str, phases: set[str]) -> None:
-    blue = serving(site)
-    quick = {"soak": "10s"} if "drain" in said or "bake" in said else {}
-    site.configure(keep_previous="none", verify=[HOOK], **{**LONG, **quick})
-    with site.under_load():
-        running = site.begin("promote", said, "--yes", "--image", other(site))
-        running.send_signal(signal.SIGINT)
-        ran = ended(running)
-    assert ran.code == INTERRUPTED, ran.err
-    told = ran.document
-    assert (told["outcome"], told["interrupted"]) == ("rolled back", True)
-    assert told["phase"] in phases
-    assert site.world() == alone(blue, serving=blue)
-
-
-def test_an_interrupt_before_anything_was_made_changes_nothing(site: Site) -> None:
-    blue, history = serving(site), site.run("history").out
-    running = site.begin("promote", "terraform plan", "--yes", "--image", other(site))
-    running.send_signal(signal.SIGINT)
-    ran = ended(running)
-    assert ran.code == INTERRUPTED, ran.err
-    assert site.world() == alone(blue, serving=blue)
-    assert site.run("history").out == history
-
-
-def test_a_second_interrupt_leaves_what_recover_finishes(site: Site) -> None:
-    blue = serving(site)
-    with site.under_load():
-        running = site.begin("promote", "soak: at most", "--yes", "--image", other(site))
-        running.send_signal(signal.SIGTERM)
-        wait_for(running, "remove: at most")
-        running.send_signal(signal.SIGINT)
-        ran = ended(running)
-        assert ran.code == STRANDED, ran.err
-        assert ran.document["now"] == "ami-pipeline recover -e risky"
-        assert site.status()["in_flight"]["id"] == ran.document["id"]
-
-        ran = site.run("recover")
-    assert ran.code == 0, ran.err
-    assert ran.document["outcome"] == "rolled back"
-    assert site.world() == alone(blue, serving=blue)
-
-
 @pytest.mark.parametrize("said", ["terraform: creating aws_autoscaling_group", "soak: at most"])
 def test_what_was_killed_before_the_drain_is_put_back(site: Site, said: str) -> None:
     blue = serving(site)
@@ -128,17 +69,13 @@ def test_the_next_promotion_puts_back_what_was_killed_and_then_succeeds(site: Si
     assert site.world() == alone(green, serving=green)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_what_ended_in_its_retirement_is_finished(site: Site, number: signal.Signals) -> None:
+def test_what_was_killed_in_its_retirement_is_finished(site: Site) -> None:
     site.configure(keep_previous="none")
     said = "terraform: deleting aws_autoscaling_group"
     with site.under_load():
         running = site.begin("promote", said, "--yes", "--image", other(site))
-        running.send_signal(number)
-        ran = ended(running)
-        if number is signal.SIGINT:
-            assert ran.code == STRANDED, ran.err
-            assert ran.document["phase"] == "retire"
+        running.kill()
+        ended(running)
         green = serving(site)
         ran = site.run("recover")
     assert ran.code == 0, ran.err

@@ -1,10 +1,13 @@
-"""Real Terraform and the real AWS provider make fleets true on a local cloud.
+"""Terraform makes fleets true on a local cloud: the real one with its provider, and the stand-in.
 
-Each test has an environment of its own, all have one cloud, one network and one provider.
+The contract of both: where the matrix stands on the stand-in, it stands on this. Each test has an
+environment of its own; those of one Terraform have one cloud, one network and one provider.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import signal
@@ -28,9 +31,12 @@ from pipeline.core.fleet import Release, Size
 from pipeline.core.root import Root
 from tests import local_cloud, provider
 from tests.local_cloud import Cloud
+from tests.standin.install import installed
 
 pytestmark = pytest.mark.timeout(300)  # seconds: a loaded machine starts Terraform slowly
 
+MADE = Path(__file__).parents[1] / "captures/terraform-1.11.4/made.json"
+"""A launch template and a group of the real ones, as AWS describes them."""
 SPEED = 1000
 NONE: frozenset[str] = frozenset()
 FIRST, SECOND = frozenset({"r000001"}), frozenset({"r000002"})
@@ -55,6 +61,7 @@ class Ground:
     folder: Path
     subnet: str
     security_group: str
+    env: dict[str, str]
     provider: str = ""
 
     def root(self, environment: str, **inputs: Any) -> Root:
@@ -79,6 +86,19 @@ class Ground:
         size = Size(instance_type="t3.micro", minimum=1, maximum=2, desired=1)
         facts = {"version": f"{number}.0.0", "root_device": "/dev/xvda"}
         return Release(number=number, ami_id=self.cloud.base_image(), size=size, facts=facts)
+
+
+PASSING = {"Instances", "AutoScalingGroupARN", "CreatedTime", "AvailabilityZones"}
+
+
+def in_order(value: Any) -> Any:
+    """Return a document with its lists in an order that does not depend on who made them."""
+    match value:
+        case dict():
+            return {key: in_order(inner) for key, inner in value.items()}
+        case list():
+            return sorted(map(in_order, value), key=json.dumps)
+    return value
 
 
 @dataclass(kw_only=True)
@@ -108,6 +128,43 @@ class Fleet:
         answer = self.ground.cloud.aws("ec2").describe_launch_templates()
         return self.ours({each["LaunchTemplateName"] for each in answer["LaunchTemplates"]})
 
+    @property
+    def environment(self) -> str:
+        return self.resources.root.environment
+
+    def made(self, release: str) -> dict[str, Any]:
+        """What AWS says of a release, without what is of this cloud or this moment."""
+        aws, name = self.ground.cloud.aws, f"web-{self.environment}-{release}"
+        ec2, scaling = aws("ec2"), aws("autoscaling")
+        [template] = ec2.describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"]
+        versions = ec2.describe_launch_template_versions(LaunchTemplateName=name)
+        [version] = versions["LaunchTemplateVersions"]
+        [group] = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
+            "AutoScalingGroups"
+        ]
+        text = json.dumps(
+            {
+                "template": version["LaunchTemplateData"],
+                "description": version["VersionDescription"],
+                "tags": template["Tags"],
+                "group": {key: group[key] for key in group if key not in PASSING},
+            }
+        )
+        text = text.replace(template["LaunchTemplateId"], "TEMPLATE")
+        found: dict[str, Any] = in_order(json.loads(self.anonymous(text)))
+        return found
+
+    def anonymous(self, text: str) -> str:
+        ids = {
+            self.ground.subnet: "SUBNET",
+            self.ground.security_group: "SECURITY_GROUP",
+            self.ground.cloud.base_image(): "IMAGE",
+            self.environment: "ENVIRONMENT",
+        }
+        for id_, word in ids.items():
+            text = text.replace(id_, word)
+        return text
+
     def ours(self, names: set[str]) -> set[str]:
         prefix = f"web-{self.resources.root.environment}-"
         return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
@@ -130,39 +187,59 @@ class Fleet:
         return [text for text in texts if text.startswith("terraform: ")]
 
 
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.long)])
+def ground(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("resources")
     with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
         ec2 = cloud.aws("ec2")
         vpc = ec2.create_vpc(CidrBlock="127.10.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="127.10.1.0/24")["Subnet"]["SubnetId"]
         made = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)
-        found = Ground(cloud=cloud, folder=folder, subnet=subnet, security_group=made["GroupId"])
-        first = found.root("first")
-        write_root(first)
-        subprocess.run(
-            ["terraform", "init", "-backend=false", "-input=false"],  # noqa: S607  as a user's shell finds it
-            cwd=first.folder,
+        found = Ground(
+            cloud=cloud,
+            folder=folder,
+            subnet=subnet,
+            security_group=made["GroupId"],
             env=cloud.env,
-            check=True,
-            capture_output=True,
         )
-        with provider.started(first.folder, cloud.env) as attached:
-            found.provider = attached[provider.ATTACHED]
+        with {"stand-in": stood_in, "real": attached}[request.param](found):
             yield found
+
+
+@contextlib.contextmanager
+def stood_in(ground: Ground) -> Iterator[None]:
+    ground.env["PATH"] = installed(ground.folder / "bin", ground.env["PATH"])
+    yield
+
+
+@contextlib.contextmanager
+def attached(ground: Ground) -> Iterator[None]:
+    first = ground.root("first")
+    write_root(first)
+    subprocess.run(
+        ["terraform", "init", "-backend=false", "-input=false"],  # noqa: S607  as a user's shell finds it
+        cwd=first.folder,
+        env=ground.env,
+        check=True,
+        capture_output=True,
+    )
+    with provider.started(first.folder, ground.env) as env:
+        ground.provider = env[provider.ATTACHED]
+        yield
 
 
 @pytest.fixture
 def fleet(ground: Ground, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    for name, value in ground.cloud.env.items():
+    for name, value in ground.env.items():
         monkeypatch.setenv(name, value)
     environment = f"env{request.session.items.index(request.node)}"
     interrupts = Interrupts()
     interrupts.install()
     events: list[Event] = []
     terraform = Attached(
-        environ=ground.cloud.env,
+        environ=ground.env,
         log=ground.folder / f"{environment}.log",
         report=events.append,
         interrupts=interrupts,
@@ -174,7 +251,6 @@ def fleet(ground: Ground, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     return Fleet(ground=ground, resources=resources, interrupts=interrupts, events=events)
 
 
-@pytest.mark.long
 def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
     fleet: Fleet,
 ) -> None:
@@ -202,7 +278,17 @@ def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
     assert not list(fleet.resources.root.folder.glob("*.tfplan"))
 
 
-@pytest.mark.long
+def test_what_is_made_of_a_release_is_what_was_captured(fleet: Fleet) -> None:
+    """So the stand-in's launch template and group are those of the module that ships."""
+    fleet.launch(1)
+    made = fleet.made("r000001")
+    user_data = base64.b64decode(made["template"].pop("UserData")).decode()
+    captured = json.loads(MADE.read_text())
+    assert made == captured["made"]
+    assert fleet.anonymous(user_data) == captured["user_data"]
+    fleet.resources.apply(fleet.resources.plan([], creates=NONE, deletes=FIRST))
+
+
 def test_a_second_release_leaves_the_first_alone_and_steps_may_be_repeated(fleet: Fleet) -> None:
     fleet.launch(1)
     both = [fleet.release(1), fleet.release(2)]
@@ -219,7 +305,6 @@ def test_a_second_release_leaves_the_first_alone_and_steps_may_be_repeated(fleet
     assert fleet.groups() == fleet.templates() == {"r000002"}
 
 
-@pytest.mark.long
 def test_a_plan_that_would_do_more_than_the_phase_asks_is_refused_whole(fleet: Fleet) -> None:
     fleet.launch(1)
     root = fleet.resources.root
@@ -250,7 +335,6 @@ def test_a_plan_that_would_do_more_than_the_phase_asks_is_refused_whole(fleet: F
     assert fleet.templates() == set()
 
 
-@pytest.mark.long
 def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fleet) -> None:
     fleet.launch(1)
     fleet.launch(2, 1)
@@ -268,7 +352,6 @@ def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fle
     assert fleet.groups() == fleet.templates() == {"r000001"}
 
 
-@pytest.mark.long
 def test_a_group_of_our_name_that_is_not_ours_is_refused(fleet: Fleet) -> None:
     fleet.launch(1)
     fleet.forget("r000001")
@@ -286,11 +369,13 @@ def test_a_group_of_our_name_that_is_not_ours_is_refused(fleet: Fleet) -> None:
     assert fleet.known() == set()
 
 
-@pytest.mark.long
 def test_a_signal_while_a_launch_template_is_made_leaves_nothing_that_adoption_does_not_mend(
     fleet: Fleet,
 ) -> None:
     """Terraform writes its id to the state only after a wait of five seconds."""
+    terraform = fleet.resources.terraform
+    # The stand-in waits as long by the cloud's clock, which runs too fast for a signal here.
+    terraform.environ = {**terraform.environ, "AMI_PIPELINE_SPEED": "5"}
     plan = fleet.resources.plan([fleet.release(1)], creates=FIRST, deletes=NONE)
 
     def interrupt() -> None:

@@ -76,6 +76,43 @@ def test_a_fault_strikes_its_action_as_often_as_ordered_and_no_more(cloud: Cloud
     assert cloud.client.faults() == []
 
 
+def struck(cloud: Cloud, **order: Any) -> list[bool]:
+    """Say which of forty calls a share of them struck."""
+    cloud.client.clear_faults()
+    cloud.fault(service="ec2", kind="throttle", times=0, **order)
+    ec2 = cloud.aws("ec2")
+    return [fails(ec2.describe_vpcs) for _ in range(40)]
+
+
+def fails(call: Any) -> bool:
+    try:
+        call()
+    except botocore.exceptions.ClientError:
+        return True
+    return False
+
+
+def test_a_share_of_all_calls_is_struck_the_same_ones_each_time_by_a_seed(cloud: Cloud) -> None:
+    first = struck(cloud, share=0.3, seed=1)
+    assert 6 <= sum(first) <= 18
+    assert struck(cloud, share=0.3, seed=1) == first
+    assert struck(cloud, share=0.3, seed=2) != first
+    assert struck(cloud, share=1) == [True] * 40
+
+
+def test_what_else_is_called_does_not_change_which_calls_of_an_action_are_struck(
+    cloud: Cloud,
+) -> None:
+    first = struck(cloud, share=0.5, seed=3)[:6]
+    cloud.client.clear_faults()
+    cloud.fault(kind="throttle", times=0, share=0.5, seed=3)
+    ec2, again = cloud.aws("ec2"), []
+    for _ in range(6):
+        again.append(fails(ec2.describe_vpcs))
+        fails(ec2.describe_subnets)
+    assert again == first
+
+
 def test_an_sdk_that_retries_gets_over_a_throttle(cloud: Cloud) -> None:
     cloud.fault(service="ec2", action="DescribeSubnets", kind="throttle", times=1)
     assert cloud.aws("ec2", retries=2).describe_subnets()["Subnets"]
@@ -102,9 +139,10 @@ def test_a_delay_holds_up_its_own_call_and_no_other(cloud: Cloud) -> None:
 
 
 def test_an_order_that_makes_no_sense_is_refused(cloud: Cloud) -> None:
-    with pytest.raises(urllib.error.HTTPError, match="400") as refused:
-        cloud.fault(kind="earthquake")
-    refused.value.close()
+    for order in ({"kind": "earthquake"}, {"kind": "throttle", "share": 0.0}):
+        with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+            cloud.fault(**order)
+        refused.value.close()
     assert cloud.client.faults() == []
 
 

@@ -12,6 +12,7 @@ import aiohttp
 from pipeline.sandbox.traffic import routing
 from pipeline.sandbox.traffic.cookies import Cookies
 from pipeline.sandbox.traffic.flights import Flights
+from pipeline.sandbox.traffic.pace import CONNECT
 from pipeline.sandbox.traffic.routing import Turns
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Nodes:
                 ),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.pace.timeout(10.0)),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.pace.idle(CONNECT)),
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
                 read_bufsize=1 << 16,
                 max_line_size=1 << 16,

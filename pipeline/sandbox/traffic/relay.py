@@ -82,7 +82,7 @@ class Relay:
         writer: asyncio.StreamWriter,
     ) -> None:
         port = self.listener.member_port or candidate.port
-        async with asyncio.timeout(self.nodes.pace.timeout(CONNECT)):
+        async with asyncio.timeout(self.nodes.pace.idle(CONNECT)):
             back, forth = await asyncio.open_connection(candidate.address, port)
         try:
             async with asyncio.TaskGroup() as both:

@@ -1,0 +1,287 @@
+"""The matrix, first half: what green, its image, hooks, alarms and signals do to a deployment.
+
+Each scenario runs under 100 requests a second to each load balancer, none of which may fail, and
+ends as declared, with nothing left that `status` does not show. `make test` runs it on the
+stand-in for Terraform, `make e2e` on the real one. What runs on the real one each time is said in
+tests/e2e/test_deploy.py.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.e2e.conftest import wait_for
+from tests.e2e.deploying import LONGEST
+from tests.e2e.matrix import ALARM, DONE, INTERRUPTED, Case, Running, first_failure
+
+pytestmark = pytest.mark.timeout(LONGEST)
+
+LONG = {"soak": "10m", "bake_in": "10m"}  # ten seconds here
+QUICK = {"soak": "1s", "bake_in": "1s"}
+HOOK = {"command": ["sleep", "5"], "timeout": "1m"}
+
+# --- what goes well -------------------------------------------------------------------------------
+
+
+def test_a_promotion_moves_the_traffic_and_leaves_nothing_of_blue(case: Case) -> None:
+    case.is_in_service(case.promote())
+
+
+def test_what_blue_grows_to_meanwhile_green_has_before_it_serves_alone(case: Case) -> None:
+    scaling, blue = case.site.ground.cloud.aws("autoscaling"), case.site.group(case.blue)
+
+    def grow(_: Running) -> None:
+        scaling.set_desired_capacity(AutoScalingGroupName=blue, DesiredCapacity=3)
+
+    case.configure(soak="1m", bake_in="1s")
+    ran = case.promote("soak: at most", grow)
+    case.is_in_service(ran)
+    green = ran.document["release"]
+    assert len(case.site.members(green)) == 3
+    scaling.set_desired_capacity(AutoScalingGroupName=case.site.group(green), DesiredCapacity=2)
+
+
+def test_a_rollback_to_the_warm_group_brings_back_blue_alone(case: Case) -> None:
+    case.site.configure(keep_previous="next", **QUICK)
+    ran = case.promote()
+    case.told(ran, DONE, outcome="promoted")
+    with case.site.under_load(100):
+        ran = case.site.run("rollback", "--yes")
+    case.told(ran, DONE, kind="rollback", outcome="promoted", release=case.blue)
+    case.stands()
+
+
+def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_image_before(case: Case) -> None:
+    before = case.image
+    with case.site.under_load(100):
+        ran = case.promote_unloaded()
+        case.told(ran, DONE, outcome="promoted")
+        ran = case.site.run("rollback", "--yes")
+    assert ran.document["ami_id"] != before
+    case.is_in_service(ran, kind="rollback")
+
+
+# --- green is doomed ------------------------------------------------------------------------------
+
+
+def test_green_that_never_gets_healthy_is_taken_back(case: Case) -> None:
+    case.order("never-healthy")
+    case.configure(deadlines={"attach": "1m"})
+    case.is_put_back(case.promote(), "attach", "gave up after 60 s")
+
+
+def test_green_that_boots_past_the_deadline_is_taken_back(case: Case) -> None:
+    case.order("boots-slowly", seconds=3000)
+    case.configure(deadlines={"attach": "1m"})
+    case.is_put_back(case.promote(), "attach", "gave up after 60 s")
+
+
+def test_green_for_which_there_is_no_capacity_is_taken_back(case: Case) -> None:
+    case.order("no-capacity")
+    case.configure(deadlines={"launch": "2m"})
+    case.is_put_back(case.promote(), "launch", "a launch failed: ")
+
+
+def test_green_whose_instances_shut_themselves_down_is_taken_back_at_once(case: Case) -> None:
+    case.order("exits")
+    ran = case.promote()
+    assert ran.document["phase"] in {"launch", "attach"}  # it may be in service for a moment
+    case.is_put_back(ran, ran.document["phase"], "launches and terminates in a loop")
+
+
+def test_green_whose_service_comes_and_goes_is_taken_back(case: Case) -> None:
+    case.order("flaps", seconds=60)
+    case.configure(soak="5m", deadlines={"attach": "5m"})
+    with case.losing(20):
+        ran = case.promote_unloaded()
+    assert ran.document["phase"] in {"attach", "soak"}
+    case.is_put_back(ran, ran.document["phase"], "")
+
+
+@pytest.mark.parametrize("phase", ["soak", "bake-in"])
+def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
+    case: Case, phase: str
+) -> None:
+    case.configure(**{**QUICK, phase.replace("-", "_"): "10m"})
+    green = case.green
+
+    def kill(_: Running) -> None:
+        one = case.site.members(green)[0]
+        case.cloud.order("dies", instance=one, seconds=0)
+
+    with case.losing(2):
+        ran = case.promote_unloaded(f"{phase}: at most", kill)
+    case.is_put_back(ran, phase, "it served and fell ill")
+
+
+def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case) -> None:
+    case.configure(soak="1s", bake_in="10m")
+    green = case.green
+
+    def kill_all(_: Running) -> None:
+        for one in case.site.members(green):
+            case.cloud.order("dies", instance=one, seconds=0)
+
+    with case.losing(6):
+        ran = case.promote_unloaded("bake-in: at most", kill_all)
+    case.is_put_back(ran, "bake-in", "it served and fell ill")
+
+
+@pytest.mark.usefixtures("alarm")
+def test_green_that_answers_500_while_its_check_passes_is_taken_back_by_an_alarm(
+    case: Case,
+) -> None:
+    case.order("broken")
+    case.configure(soak="10m", alarms=[ALARM])
+    with case.losing(5) as running:
+
+        def ring(_: Running) -> None:
+            first_failure(running)
+            set_alarm(case, "ALARM")
+
+        ran = case.promote_unloaded("attach: at most", ring)
+    case.is_put_back(ran, "soak", f"{ALARM}: too many")
+
+
+def test_green_that_answers_500_while_its_check_passes_is_promoted_where_nobody_asks_more(
+    case: Case,
+) -> None:
+    """What neither a health check nor a hook nor an alarm finds, a deployment cannot know."""
+    case.site.configure(keep_previous="next", **QUICK)
+    case.order("broken")
+    with case.losing(60):
+        ran = case.promote_unloaded()
+        case.told(ran, DONE, outcome="promoted")
+        ran = case.site.run("rollback", "--yes")
+    case.told(ran, DONE, kind="rollback", outcome="promoted", release=case.blue)
+    case.stands()
+
+
+# --- hooks and alarms -----------------------------------------------------------------------------
+
+
+def test_a_hook_that_fails_keeps_green_in_the_dark(case: Case) -> None:
+    attached = case.cloud.count("autoscaling", "AttachTrafficSources")
+    case.configure(verify=[{"command": ["sh", "-c", "echo no good; exit 7"], "timeout": "1m"}])
+    case.is_put_back(case.promote(), "verify", "exit code 7\n| no good")
+    assert case.cloud.count("autoscaling", "AttachTrafficSources") == attached
+
+
+def test_a_hook_that_never_ends_keeps_green_in_the_dark(case: Case) -> None:
+    case.configure(verify=[{"command": ["sleep", "600"], "timeout": "1s"}])
+    case.is_put_back(case.promote(), "verify", "did not end within 1 s")
+
+
+@pytest.mark.usefixtures("alarm")
+@pytest.mark.parametrize("phase", ["soak", "bake-in"])
+def test_an_alarm_that_rings_takes_green_back(case: Case, phase: str) -> None:
+    case.configure(**{**QUICK, phase.replace("-", "_"): "10m"}, alarms=[ALARM])
+    ran = case.promote(f"{phase}: at most", lambda _: set_alarm(case, "ALARM"))
+    case.is_put_back(ran, phase, f"{ALARM}: too many")
+
+
+@pytest.fixture
+def alarm(case: Case) -> None:
+    metric = {"Namespace": "web", "MetricName": "5xx", "Statistic": "Sum", "Period": 60}
+    limit = {"EvaluationPeriods": 1, "Threshold": 1.0}
+    case.site.ground.cloud.aws("cloudwatch").put_metric_alarm(
+        AlarmName=ALARM, ComparisonOperator="GreaterThanThreshold", **metric, **limit
+    )
+    set_alarm(case, "OK")
+
+
+def set_alarm(case: Case, state: str) -> None:
+    client = case.site.ground.cloud.aws("cloudwatch")
+    client.set_alarm_state(AlarmName=ALARM, StateValue=state, StateReason="too many")
+
+
+# --- signals --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "phases"),
+    [
+        ("terraform: creating aws_launch_template", {"launch"}),
+        ("terraform: creating aws_autoscaling_group", {"launch"}),
+        ("verify hook: sleep", {"verify"}),
+        ("attach: at most", {"attach"}),
+        ("soak: at most", {"soak"}),
+        ("drain: at most", {"drain", "bake-in"}),
+        ("bake-in: at most", {"bake-in"}),
+    ],
+)
+def test_an_interrupt_puts_everything_back(case: Case, said: str, phases: set[str]) -> None:
+    late = said.startswith(("drain", "bake"))
+    hooks = {"verify": [HOOK]} if said.startswith("verify") else {}
+    case.configure(**{**LONG, **({"soak": "1s"} if late else {})}, **hooks)
+    ran = case.promote(said, lambda running: running.signal(signal.SIGINT))
+    assert ran.document["phase"] in phases
+    case.told(ran, INTERRUPTED, interrupted=True)
+    case.is_put_back(ran, ran.document["phase"], "interrupted by a signal", INTERRUPTED)
+
+
+def test_a_sigterm_is_no_other_than_an_interrupt(case: Case) -> None:
+    case.configure(**LONG)
+    ran = case.promote("soak: at most", lambda running: running.signal(signal.SIGTERM))
+    case.is_put_back(ran, "soak", "interrupted by a signal", INTERRUPTED)
+
+
+def test_an_interrupt_before_anything_was_made_changes_nothing(case: Case) -> None:
+    green, history = case.green, case.site.run("history").out
+    ran = case.promote("terraform plan", lambda running: running.signal(signal.SIGINT))
+    assert ran.code == INTERRUPTED, ran.err
+    case.stands()
+    assert (case.green, case.site.run("history").out) == (green, history)
+
+
+def test_a_second_interrupt_leaves_what_recover_finishes(case: Case) -> None:
+    case.configure(**LONG)
+
+    def interrupt_twice(running: Running) -> None:
+        running.signal(signal.SIGINT)
+        wait_for(running.process, "remove: at most")
+        running.signal(signal.SIGINT)
+
+    with case.site.under_load(100):
+        ran = case.promote_unloaded("soak: at most", interrupt_twice)
+        case.is_stranded(ran, "soak")
+        ran = case.site.run("recover")
+    case.told(ran, DONE, outcome="rolled back")
+    case.stands()
+
+
+def test_an_interrupt_of_the_retirement_leaves_green_in_service_and_recover_finishes(
+    case: Case,
+) -> None:
+    case.configure(**QUICK)
+    said = "terraform: deleting aws_autoscaling_group"
+    with case.site.under_load(100):
+        ran = case.promote_unloaded(said, lambda running: running.signal(signal.SIGINT))
+        case.is_stranded(ran, "retire")
+        ran = case.site.run("recover")
+    case.is_finished(ran)
+
+
+# --- where nothing serves yet ---------------------------------------------------------------------
+
+
+def test_a_first_green_that_never_gets_healthy_leaves_nothing(first: Case) -> None:
+    first.order("never-healthy")
+    first.configure(deadlines={"attach": "1m"})
+    first.is_put_back(first.promote_unloaded(), "attach", "gave up after 60 s")
+
+
+def test_a_first_green_whose_hook_fails_leaves_nothing(first: Case) -> None:
+    first.configure(verify=[{"command": ["false"], "timeout": "1m"}])
+    first.is_put_back(first.promote_unloaded(), "verify", "exit code 1")
+
+
+@pytest.mark.parametrize(
+    "said", ["terraform: creating aws_launch_template", "attach: at most", "soak: at most"]
+)
+def test_an_interrupt_of_a_first_promotion_leaves_nothing(first: Case, said: str) -> None:
+    first.configure(**LONG)
+    ran = first.promote_unloaded(said, lambda running: running.signal(signal.SIGINT))
+    first.is_put_back(ran, ran.document["phase"], "interrupted by a signal", INTERRUPTED)

@@ -1,0 +1,312 @@
+"""`terraform`, as much of it as this tool uses: plans in no time, and dies as the real one does.
+
+It makes the launch templates and groups of releases by AWS's API and keeps a state in
+Terraform's format. It passes the contract test of the real one (tests/e2e/test_resources.py),
+so the matrix may stand on it where ten seconds for each run of the real one are too many.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.standin.aws import Aws, AwsError, CanceledError, Interrupts
+from tests.standin.resources import ProviderError, create, delete, read
+from tests.standin.root import GROUP, KINDS, Root, RootError
+from tests.standin.state import Instance, LockedError, State, locked
+from tests.standin.stream import VERSION, Address, Stream, written
+
+_NO_STATE = "No state file was found!\n\nState management commands require a state file.\n"
+_STALE = (
+    "The given plan file can no longer be applied because the state was changed by another "
+    "operation after the plan was created."
+)
+
+
+def main() -> int:
+    """Run a verb; return its exit code."""
+    words, options, targets = parsed(sys.argv[1:])
+    folder = Path(options.get("chdir", ".")).resolve()
+    code = 1
+    match words:
+        case ["version", *_]:
+            code = say({"terraform_version": VERSION, "platform": "linux_amd64"})
+        case ["init"]:
+            code = initialise(folder)
+        case ["validate"]:
+            code = say({"format_version": "1.0", "valid": True, "diagnostics": []})
+        case ["state", "list"]:
+            code = listed(folder)
+        case ["plan"]:
+            code = Run(folder, options).plan(folder / options["out"], targets)
+        case ["apply", plan]:
+            code = Run(folder, options).apply(folder / plan)
+        case _:
+            sys.stderr.write(f"the stand-in does not know: terraform {' '.join(words)}\n")
+    return code
+
+
+def parsed(arguments: list[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """Return words, options, and the targets."""
+    words = [each for each in arguments if not each.startswith("-")]
+    given = [each.lstrip("-").partition("=") for each in arguments if each.startswith("-")]
+    options = {name: value for name, _, value in given}
+    return words, options, [value for name, _, value in given if name == "target"]
+
+
+def say(document: dict[str, Any]) -> int:
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    return 0
+
+
+def initialise(folder: Path) -> int:
+    """Leave what `init` leaves, so that it is known to have run."""
+    stream = Stream()
+    stream.version()
+    main_file = json.loads((folder / "main.tf.json").read_bytes())
+    source = main_file["module"]["release"]["source"]
+    if not (folder / source).is_dir():
+        stream.fail("Unreadable module directory", f"Unable to evaluate directory {source}")
+        return stream.close()
+    modules = [{"Key": "", "Source": "", "Dir": "."}]
+    modules.append({"Key": "release", "Source": source, "Dir": os.path.normpath(source)})
+    (folder / ".terraform/modules").mkdir(parents=True, exist_ok=True)
+    (folder / ".terraform/modules/modules.json").write_text(json.dumps({"Modules": modules}))
+    (folder / ".terraform/terraform.tfstate").write_text(
+        json.dumps({"version": 3, "backend": main_file["terraform"]["backend"]})
+    )
+    (folder / ".terraform.lock.hcl").write_text("# no provider\n")
+    stream.log("Terraform has been successfully initialized!")
+    return 0
+
+
+def listed(folder: Path) -> int:
+    state = State.load(folder)
+    if state is None:
+        sys.stdout.write(_NO_STATE)
+        return 1
+    sys.stdout.writelines(f"{written(each)}\n" for each in sorted(state.resources))
+    return 0
+
+
+class Run:
+    """One plan or apply in a folder."""
+
+    def __init__(self, folder: Path, options: dict[str, str]) -> None:
+        self.folder = folder
+        self.stream = Stream()
+        self.interrupts = Interrupts(self.stream.log)
+        self.interrupts.install()
+        self.within = seconds(options.get("lock-timeout", "0s"))
+
+    def plan(self, file: Path, targets: list[str]) -> int:
+        """Say what would be done to make the root module true; save it."""
+        return self._guarded("Plan", lambda: self._plan(file, targets))
+
+    def apply(self, file: Path) -> int:
+        """Do what a saved plan says, once."""
+        return self._guarded("Apply", lambda: self._apply(json.loads(file.read_bytes())))
+
+    def _guarded(self, operation: str, action: Callable[[], None]) -> int:
+        self.stream.version()
+        try:
+            self.root = Root.load(self.folder)
+            self.aws = Aws(
+                endpoint=os.environ["AWS_ENDPOINT_URL"],
+                region=self.root.region,
+                interrupts=self.interrupts,
+                speed=float(os.environ.get("AMI_PIPELINE_SPEED", "1")),
+            )
+            with locked(self.folder, operation, self.within, self.interrupts.sleep):
+                self.state = State.load(self.folder) or State(self.folder)
+                self._configure()
+                action()
+        except LockedError as error:
+            self.stream.fail("Error acquiring the state lock", str(error))
+        except RootError as error:
+            self.stream.fail(error.summary, error.detail)
+        except (ProviderError, AwsError, CanceledError) as error:
+            self.stream.fail(str(error))
+        return self.stream.close()
+
+    def _configure(self) -> None:
+        """Ask who we are, as the provider does where only some accounts may be touched."""
+        if not self.root.accounts:
+            return
+        found = self.aws.call("sts", "GetCallerIdentity").findtext(".//Account")
+        if found not in self.root.accounts:
+            raise ProviderError(f"AWS account ID not allowed: {found}")
+
+    # --- planning ---------------------------------------------------------------------------------
+
+    def _plan(self, file: Path, targets: list[str]) -> None:
+        meant = {
+            each for each in (*self.root.wanted(), *self.state.resources) if aimed(each, targets)
+        }
+        missing = self._refresh(meant)
+        wanted = [each for each in self.root.wanted() if each in meant]
+        changes = [*self._imports(wanted), *self._changes(wanted, meant, missing)]
+        for address in missing:
+            self.stream.drifted(address, "delete")
+        for change in changes:
+            self.stream.planned(tuple(change["address"]), **change["said"])
+        self.stream.summed("plan", counted(changes))
+        left = [each for each in self.state.resources if each not in missing]
+        plan = {"lineage": self.state.lineage, "serial": self.state.serial, "changes": changes}
+        plan["missing"] = [each for each in self.state.resources if each not in left]
+        with file.open("w") as written_to:  # keeps the mode of a file that is there
+            json.dump(plan, written_to)
+
+    def _refresh(self, meant: set[Address]) -> list[Address]:
+        """Return what the state knows and AWS has no more."""
+        missing = []
+        for address in by_kind(self.state.resources):
+            if address in meant:
+                id_ = self.state.resources[address].id
+                self.stream.refreshing(address, id_)
+                if read(self.aws, address[0], id_) is None:
+                    missing.append(address)
+        return missing
+
+    def _imports(self, wanted: list[Address]) -> list[dict[str, Any]]:
+        """An imported group is updated too: `timeouts` are written to the state by nothing else."""
+        changes = []
+        for address in wanted:
+            id_ = self.root.imports.get(written(address), "")
+            if not id_ or address in self.state.resources:
+                continue
+            self.stream.refreshing(address, id_)
+            if read(self.aws, address[0], id_) is None:
+                raise RootError("Cannot import non-existent remote object", written(address))
+            action = "update" if address[0] == GROUP else "import"
+            changes.append(change_of(address, action, importing=id_))
+        return changes
+
+    def _changes(
+        self, wanted: list[Address], meant: set[Address], missing: list[Address]
+    ) -> list[dict[str, Any]]:
+        known = {each: self.state.resources[each] for each in self.state.resources if each in meant}
+        changes = []
+        for address in wanted:
+            if written(address) in self.root.imports and address not in known:
+                continue
+            if address not in known or address in missing:
+                changes.append(change_of(address, "create"))
+            elif known[address].tainted:
+                changes.append(change_of(address, "replace", reason="tainted"))
+        gone = {*wanted, *missing}
+        deleted = [each for each in by_kind(known) if each not in gone]
+        changes += [change_of(each, "delete", reason="delete_because_each_key") for each in deleted]
+        return changes
+
+    # --- applying ---------------------------------------------------------------------------------
+
+    def _apply(self, plan: dict[str, Any]) -> None:
+        if (plan["lineage"], plan["serial"]) != (self.state.lineage, self.state.serial):
+            raise RootError("Saved plan is stale", _STALE)
+        for change in plan["changes"]:
+            self.stream.planned(tuple(change["address"]), **change["said"])
+        for address in plan["missing"]:
+            del self.state.resources[tuple(address)]
+        failed: set[str] = set()
+        for address, action, importing in steps(plan["changes"]):
+            release = address[1].partition("/")[0]
+            if self.interrupts.count:
+                self.stream.fail("execution halted")
+                break
+            if release not in failed and not self._step(address, action, importing):
+                failed.add(release)  # what depends on it is left as it is
+        self.state.save()
+        if not self.stream.errors:
+            self.stream.summed("apply", counted(plan["changes"]))
+
+    def _step(self, address: Address, action: str, importing: str) -> bool:
+        """Do one thing to a resource, and write down what came of it."""
+        began = time.monotonic()
+        if action == "import":
+            self.state.resources[address] = Instance(importing)
+            self.state.save()
+            return True
+        self.stream.started(address, action)
+        try:
+            {"create": self._create, "delete": self._delete, "update": self._update}[action](
+                address
+            )
+        except (ProviderError, AwsError, CanceledError) as error:
+            self.state.save()
+            self.stream.errored(address, action, time.monotonic() - began)
+            self.stream.fail(str(error), address=address)
+            return False
+        self.state.save()
+        self.stream.ended(address, action, time.monotonic() - began)
+        return True
+
+    def _create(self, address: Address) -> None:
+        wanted = dict(self.root.wanted()[address])
+        if address[0] == GROUP:
+            template = self.state.resources[KINDS[0], address[1]]
+            wanted["LaunchTemplate"] = {"LaunchTemplateId": template.id, "Version": "1"}
+
+        def begun(id_: str) -> None:
+            self.state.resources[address] = Instance(id_, tainted=True)
+
+        create(self.aws, self.root, address, wanted, begun)
+        self.state.resources[address].tainted = False
+
+    def _delete(self, address: Address) -> None:
+        delete(self.aws, self.root, address[0], self.state.resources[address])
+        del self.state.resources[address]
+
+    def _update(self, address: Address) -> None:
+        how = {"NewInstancesProtectedFromScaleIn": False}
+        name = self.state.resources[address].id
+        self.aws.call("autoscaling", "UpdateAutoScalingGroup", AutoScalingGroupName=name, **how)
+
+
+def change_of(address: Address, action: str, **more: str) -> dict[str, Any]:
+    return {"address": address, "said": {"action": action, **more}}
+
+
+def steps(changes: list[dict[str, Any]]) -> list[tuple[Address, str, str]]:
+    """Return what is to be done, in order: groups are deleted before their templates."""
+    made: list[tuple[Address, str, str]] = []
+    deleted: list[tuple[Address, str, str]] = []
+    for change in changes:
+        address, said = tuple(change["address"]), change["said"]
+        action, importing = said["action"], said.get("importing", "")
+        if importing:
+            made.append((address, "import", importing))
+        if action in {"delete", "replace"}:
+            deleted.append((address, "delete", ""))
+        if action in {"create", "update", "replace"}:
+            made.append((address, "create" if action == "replace" else action, ""))
+    last_first = sorted(deleted, key=lambda step: KINDS.index(step[0][0]), reverse=True)
+    return [*last_first, *made]
+
+
+def counted(changes: list[dict[str, Any]]) -> dict[str, int]:
+    actions = [change["said"]["action"] for change in changes]
+    return {
+        "add": actions.count("create") + actions.count("replace"),
+        "change": actions.count("update"),
+        "import": sum("importing" in change["said"] for change in changes),
+        "remove": actions.count("delete") + actions.count("replace"),
+    }
+
+
+def by_kind(addresses: Any) -> list[Address]:
+    return sorted(addresses, key=lambda each: (KINDS.index(each[0]), each[1]))
+
+
+def aimed(address: Address, targets: list[str]) -> bool:
+    return not targets or written(address) in targets
+
+
+def seconds(duration: str) -> float:
+    """Read a duration of Go's, such as `60s`."""
+    return float(duration.removesuffix("s"))
