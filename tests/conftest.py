@@ -45,6 +45,11 @@ STORIES = (
     "tests/adapters/test_survey.py",
     "tests/e2e/test_deploy",
     "tests/e2e/test_resources.py",
+    "tests/pains/test_attachments.py",
+    "tests/pains/test_failed_groups.py",
+    "tests/pains/test_other_tools.py",
+    "tests/pains/test_workers.py",
+    "tests/pains/",
     "tests/terraform/",
 )
 """Files and folders whose tests stand on what took a while to build: one worker each."""
