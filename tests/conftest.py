@@ -56,6 +56,11 @@ STORIES = (
     "tests/e2e/test_matrix.py",
     "tests/e2e/test_matrix_calls.py",
     "tests/e2e/test_resources.py",
+    "tests/pains/test_attachments.py",
+    "tests/pains/test_failed_groups.py",
+    "tests/pains/test_other_tools.py",
+    "tests/pains/test_workers.py",
+    "tests/pains/",
     "tests/terraform/",
 )
 """Files and folders whose tests stand on what took a while to build: one worker each."""

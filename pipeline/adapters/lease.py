@@ -122,6 +122,8 @@ class Held:
     def __init__(self, leases: Leases, found: Versioned, command: str) -> None:
         self._leases = leases
         self._environment, self._version = found.environment, found.version
+        self.succeeds = _shown(found.environment.lease)
+        """The lease of a run that died, which this one took over; None where there was none."""
         self._lease = Lease(
             owner=leases.owner,
             epoch=found.environment.epoch + 1,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,12 +54,14 @@ class TerraformResources:
 
     One call at a time. What is prepared runs in a thread: a plan changes the root module's folder
     and nothing else.
+    `unlock` is called before Terraform is asked for anything that locks the state.
     """
 
     terraform: Terraform
     root: Root
     clients: Clients
     limit: float = 7200.0
+    unlock: Callable[[], None] = lambda: None
     _before: bytes | None = field(default=None, init=False)
     _ahead: Ahead = field(init=False)
 
@@ -158,6 +160,7 @@ class TerraformResources:
     def _prepare(self, wanted: Sequence[Release]) -> None:
         """Write the root module; have it initialised where something changed that matters to it."""
         folder = self.root.folder
+        self.unlock()
         write_root(self.root)
         self._write(RELEASES_FILE, releases_document(wanted))
         # What a killed run left: neither may be part of what comes.

@@ -6,8 +6,9 @@ wait for a library that only a promotion needs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws import Clients, account_of
@@ -20,7 +21,7 @@ from pipeline.adapters.runner import runner
 from pipeline.adapters.store import Store
 from pipeline.app.application import Application
 from pipeline.core.deployment import Deployment, Place, Policy
-from pipeline.core.environment import Environment
+from pipeline.core.environment import Environment, Lease
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.seen import Balancer
 from pipeline.core.world import World
@@ -37,6 +38,7 @@ class Ground:
     app: Application
     environment: str
     account: str = ""
+    _dead: Lease | None = field(default=None, init=False)
 
     @cached_property
     def clients(self) -> Clients:
@@ -85,7 +87,9 @@ class Ground:
 
     def lease(self, command: str) -> Held:
         """Take the lease; raises LeaseHeldError where another run holds it."""
-        return self._leases.take(self._whose, f"ami-pipeline {command} -e {self.environment}")
+        held = self._leases.take(self._whose, f"ami-pipeline {command} -e {self.environment}")
+        self._dead = held.succeeds
+        return held
 
     @property
     def _whose(self) -> Environment:
@@ -180,6 +184,7 @@ class Ground:
             terraform=app.terraform(self.environment),
             root=app.root(self.environment),
             clients=self.clients,
+            unlock=self._unlock(),
         )
         return World(
             place=self.place(self.balancers),
@@ -191,6 +196,18 @@ class Ground:
             ledger=ledger,
             pace=self.pace,
         )
+
+    def _unlock(self) -> Callable[[], None]:
+        """Return what takes away the lock on Terraform's state of the run that died before us."""
+        from pipeline.adapters.state_lock import release
+
+        dead, bucket = self._dead, self.app.root(self.environment).bucket
+        self._dead = None
+        if dead is None or bucket is None:
+            return lambda: None
+        s3, wait = self.clients.s3(), self.app.interrupts.sleep
+        # Once: what is locked after that is somebody else's.
+        return cache(partial(release, s3, bucket, dead, wait=wait, report=self.app.report))
 
     def ledger(self, held: Held, deployment: Deployment) -> StoreLedger:
         """Return the ledger of a deployment under the lease we hold."""
