@@ -11,7 +11,8 @@ from typing import Any
 
 from benchmarks.summary import Record, middle
 
-BEGIN, END = "<!-- measured: written by make bench -->", "<!-- /measured -->"
+MEASURED = ("<!-- measured: written by make bench -->", "<!-- /measured -->")
+PICTURES = ("<!-- pictures: drawn by make bench -->", "<!-- /pictures -->")
 WAYS = {"recipe": "recipe", "ours": "ami-pipeline", "waiter": "boto3 waiters"}
 PROFILES = {
     "real": "Real latencies",
@@ -35,13 +36,22 @@ def rendered(latest: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def updated(page: str, latest: Mapping[str, Any]) -> str:
-    """Return the page with the tables as measured; raises ValueError where it has no markers."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def updated(page: str, latest: Mapping[str, Any], drawn: Sequence[tuple[str, str, str]]) -> str:
+    """Return the page with the tables as measured and the pictures that were drawn.
+
+    A picture is its file's name, its title and a sentence. Raises ValueError where a marker lacks.
+    """
+    shown = [f"{text}\n\n![{title}](pictures/{name})" for name, title, text in drawn]
+    return between(between(page, MEASURED, rendered(latest)), PICTURES, "\n\n".join(shown))
+
+
+def between(page: str, markers: tuple[str, str], text: str) -> str:
+    """Return a page with this between two markers, and nothing else there."""
+    before, begin, rest = page.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not (begin and end):
-        raise ValueError(f"the page has no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{rendered(latest)}\n\n{END}{after}"
+        raise ValueError(f"the page has no {markers[0]} and {markers[1]}")
+    return "\n\n".join(part for part in (before + begin, text, end + after) if part)
 
 
 def goals(latest: Mapping[str, Any]) -> str:

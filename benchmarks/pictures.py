@@ -20,11 +20,28 @@ from benchmarks.ground import REPOSITORY
 PICTURES = REPOSITORY / "docs/pictures"
 SERIES = REPOSITORY / "benchmarks/series"
 DRAWN = {
-    "real-3-good": ("good", "A good release"),
-    "real-3-never-healthy": ("never-healthy", "A release that never gets healthy"),
-    "real-3-not-yet-listed": ("not-yet-listed", "Members the load balancer lists 20 s late"),
+    "real-3-good": (
+        "good.svg",
+        "A good release",
+        "A good release: both serve on while the groups change.",
+    ),
+    "real-3-never-healthy": (
+        "never-healthy.svg",
+        "A release that never gets healthy",
+        "A release whose members never pass a health check: who gives it up, and what is left.",
+    ),
+    "real-3-not-yet-listed": (
+        "not-yet-listed.svg",
+        "Members the load balancer lists 20 s late",
+        (
+            "Here Auto Scaling registers the new members 20 s after they came into service.\n"
+            "Terraform counts a member that the load balancer does not list as healthy (the\n"
+            "capacity wait of `aws_autoscaling_group`), and destroys the old group while nothing\n"
+            "else serves."
+        ),
+    ),
 }
-"""Series, name of the picture, what it shows."""
+"""Series; name of the picture, its title, what to say of it."""
 SHOWN = {"recipe": "the usual recipe", "ours": "ami-pipeline promote"}
 
 # Okabe and Ito's colours, which people tell apart whatever colours they see.
@@ -74,16 +91,14 @@ class Column:
     ended_label: str
 
 
-def draw(series: Path, folder: Path = PICTURES) -> list[Path]:
-    """Draw every picture whose series there is."""
+def draw(series: Path, folder: Path = PICTURES) -> list[tuple[str, str, str]]:
+    """Draw every picture whose series there is; return what was drawn, as `DRAWN` has it."""
     folder.mkdir(exist_ok=True)
-    drawn = []
-    for name, (short, title) in DRAWN.items():
-        if (path := series / f"{name}.json").exists():
-            picture = folder / f"{short}.svg"
-            picture.write_text(svg(title, json.loads(path.read_text())))
-            drawn.append(picture)
-    return drawn
+    there = {name: each for name, each in DRAWN.items() if (series / f"{name}.json").exists()}
+    for name, (file, title, _) in there.items():
+        ways = json.loads((series / f"{name}.json").read_text())
+        (folder / file).write_text(svg(title, ways))
+    return list(there.values())
 
 
 def svg(title: str, ways: Mapping[str, Mapping[str, Any]]) -> str:
@@ -209,5 +224,5 @@ def placed(entries: Sequence[tuple[str, str]]) -> list[tuple[int, str, str]]:
 
 
 if __name__ == "__main__":
-    for drawn_ in draw(SERIES):
-        print(drawn_.relative_to(REPOSITORY))
+    for file, _, _ in draw(SERIES):
+        print(PICTURES / file)

@@ -148,9 +148,8 @@ def stream_figures() -> Iterator[Figure]:
 
 
 def deployment_part() -> dict[str, Any]:
-    """Deploy side by side, and draw what happened."""
+    """Deploy side by side."""
     runs, troubles = deployments(CAMPAIGN)
-    draw(SERIES)
     return {"figures": summary.figures(runs), "runs": runs, "troubles": troubles}
 
 
@@ -208,7 +207,7 @@ def keep(name: str, found: dict[str, Any]) -> None:
     latest[name] = {**part, **found, "figures": [asdict(figure) for figure in found["figures"]]}
     ordered = {each: latest[each] for each in PARTS if each in latest}
     LATEST.write_text(written(ordered))
-    PAGE.write_text(updated(PAGE.read_text(), ordered))
+    PAGE.write_text(updated(PAGE.read_text(), ordered, draw(SERIES)))
 
 
 def written(latest: dict[str, Any]) -> str:

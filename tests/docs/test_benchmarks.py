@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.page import rendered, table, updated
-from benchmarks.pictures import DRAWN, draw
+from benchmarks.page import MEASURED, PICTURES, rendered, table, updated
+from benchmarks.pictures import draw
 from benchmarks.run import PARTS, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +34,11 @@ RUN = {
 }
 
 
-def test_the_tables_are_those_of_the_last_run() -> None:
-    assert updated(PAGE, LATEST) == PAGE
+def test_the_page_and_its_pictures_are_those_of_the_last_run(tmp_path: Path) -> None:
+    drawn = draw(ROOT / "benchmarks/series", tmp_path)
+    kept = {path.name: path.read_text() for path in (ROOT / "docs/pictures").glob("*.svg")}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == kept
+    assert updated(PAGE, LATEST, drawn) == PAGE
 
 
 def test_the_file_is_as_the_harness_writes_it() -> None:
@@ -43,16 +46,12 @@ def test_the_file_is_as_the_harness_writes_it() -> None:
     assert set(LATEST) <= set(PARTS)
 
 
-def test_the_pictures_are_those_of_the_series(tmp_path: Path) -> None:
-    drawn = {path.name: path.read_text() for path in draw(ROOT / "benchmarks/series", tmp_path)}
-    kept = {path.name: path.read_text() for path in (ROOT / "docs/pictures").glob("*.svg")}
-    assert {name: kept[name] for name in drawn} == drawn
-    assert {f"{short}.svg" for short, _ in DRAWN.values()} <= kept.keys()
-
-
-@pytest.mark.parametrize("short", [short for short, _ in DRAWN.values()])
-def test_every_picture_is_shown(short: str) -> None:
-    assert f"(pictures/{short}.svg)" in PAGE
+def test_a_picture_is_shown_with_what_is_said_of_it() -> None:
+    page = f"# Page\n\n{PICTURES[0]}\n\nan old one\n\n{PICTURES[1]}\n\n{''.join(MEASURED)}\n"
+    drawn = updated(page, {}, [("good.svg", "Good", "It is good.")])
+    assert "\n\nIt is good.\n\n![Good](pictures/good.svg)\n\n" in drawn
+    assert "an old one" not in drawn
+    assert updated(drawn, {}, []) == updated(page, {}, [])
 
 
 def of(**how: Any) -> dict[str, Any]:
@@ -80,4 +79,4 @@ def test_a_goal_that_was_missed_stands_out() -> None:
 
 def test_a_page_without_markers_is_no_page() -> None:
     with pytest.raises(ValueError, match="has no <!-- measured"):
-        updated("# Benchmarks\n", LATEST)
+        updated("# Benchmarks\n", LATEST, [])
