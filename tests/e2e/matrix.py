@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.e2e.conftest import wait_for
 from tests.e2e.deploying import Ground, Site, alone, ended
 from tests.load import Load, Result
@@ -23,6 +25,8 @@ from tests.local_cloud import eventually
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
+
+    from _pytest.mark.structures import ParameterSet
 
     from tests.e2e.conftest import Ran
 
@@ -216,7 +220,16 @@ class Running:
 
     def kill_terraform(self) -> None:
         """End the Terraform that it runs now, as the kernel does that has no memory left."""
-        os.kill(eventually(lambda: child_of(self.process.pid, b"terraform")), signal.SIGKILL)
+        os.kill(self._terraform, signal.SIGKILL)
+
+    def kill_provider(self) -> None:
+        """The same for the provider that Terraform started; the one that answers is its last."""
+        parent = self._terraform
+        os.kill(eventually(lambda: child_of(parent, b"terraform-provider")), signal.SIGKILL)
+
+    @property
+    def _terraform(self) -> int:
+        return eventually(lambda: child_of(self.process.pid, b"terraform"))
 
 
 def child_of(parent: int, word: bytes) -> int:
@@ -232,6 +245,11 @@ def child_of(parent: int, word: bytes) -> int:
         if int(facts[1]) == parent and word in line:
             return int(entry.name)
     return 0
+
+
+def late(*values: object) -> ParameterSet:
+    """Return parameters of a scenario that differs little from its neighbours: for `make e2e`."""
+    return pytest.param(*values, marks=pytest.mark.long)
 
 
 def soon(action: Callable[[], object], seconds: float) -> None:

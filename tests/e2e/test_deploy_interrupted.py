@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.deploying import LONGEST, Ground, Site, alone, ended
+from tests.e2e.matrix import Running
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
 
@@ -52,6 +53,26 @@ def test_what_was_killed_before_the_drain_is_put_back(site: Site, said: str) -> 
         ran = site.run("recover")
     assert ran.code == 0, ran.err
     assert ran.document["outcome"] == "rolled back"
+    assert site.world() == alone(blue, serving=blue)
+
+
+def test_a_provider_that_is_killed_while_it_makes_a_launch_template_is_put_back(
+    site: Site,
+) -> None:
+    """Terraform starts it here; elsewhere one runs for all."""
+    blue = serving(site)
+    shared = site.project.extra.pop("PATH")
+    try:
+        with site.under_load():
+            said = "terraform: creating aws_launch_template"
+            running = site.begin("promote", said, "--yes", "--image", other(site))
+            Running(process=running).kill_provider()
+            ran = ended(running)
+    finally:
+        site.project.extra["PATH"] = shared
+    assert ran.code == 4, ran.err
+    assert (ran.document["outcome"], ran.document["phase"]) == ("rolled back", "launch")
+    assert "Plugin did not respond" in ran.document["reason"]
     assert site.world() == alone(blue, serving=blue)
 
 

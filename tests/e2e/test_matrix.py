@@ -2,8 +2,9 @@
 
 Each scenario runs under 100 requests a second to each load balancer, none of which may fail, and
 ends as declared, with nothing left that `status` does not show. `make test` runs it on the
-stand-in for Terraform, `make e2e` on the real one. What runs on the real one each time is said in
-tests/e2e/test_deploy.py.
+stand-in for Terraform, without those marked long, which differ little from a neighbour; `make e2e`
+runs all on the real one, and on the stand-in behind each kind of load balancer alone. What runs on
+the real one each time is said in tests/e2e/test_deploy.py.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 
 from tests.e2e.conftest import wait_for
 from tests.e2e.deploying import LONGEST
-from tests.e2e.matrix import ALARM, DONE, INTERRUPTED, Case, Running, first_failure
+from tests.e2e.matrix import ALARM, DONE, INTERRUPTED, Case, Running, first_failure, late
 
 pytestmark = pytest.mark.timeout(LONGEST)
 
@@ -53,6 +54,7 @@ def test_a_rollback_to_the_warm_group_brings_back_blue_alone(case: Case) -> None
     case.stands()
 
 
+@pytest.mark.long
 def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_image_before(case: Case) -> None:
     before = case.image
     with case.site.under_load(100):
@@ -72,6 +74,7 @@ def test_green_that_never_gets_healthy_is_taken_back(case: Case) -> None:
     case.is_put_back(case.promote(), "attach", "gave up after 60 s")
 
 
+@pytest.mark.long
 def test_green_that_boots_past_the_deadline_is_taken_back(case: Case) -> None:
     case.order("boots-slowly", seconds=3000)
     case.configure(deadlines={"attach": "1m"})
@@ -100,7 +103,7 @@ def test_green_whose_service_comes_and_goes_is_taken_back(case: Case) -> None:
     case.is_put_back(ran, ran.document["phase"], "")
 
 
-@pytest.mark.parametrize("phase", ["soak", "bake-in"])
+@pytest.mark.parametrize("phase", ["soak", pytest.param("bake-in", marks=pytest.mark.long)])
 def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
     case: Case, phase: str
 ) -> None:
@@ -145,6 +148,7 @@ def test_green_that_answers_500_while_its_check_passes_is_taken_back_by_an_alarm
     case.is_put_back(ran, "soak", f"{ALARM}: too many")
 
 
+@pytest.mark.long
 def test_green_that_answers_500_while_its_check_passes_is_promoted_where_nobody_asks_more(
     case: Case,
 ) -> None:
@@ -175,7 +179,7 @@ def test_a_hook_that_never_ends_keeps_green_in_the_dark(case: Case) -> None:
 
 
 @pytest.mark.usefixtures("alarm")
-@pytest.mark.parametrize("phase", ["soak", "bake-in"])
+@pytest.mark.parametrize("phase", [pytest.param("soak", marks=pytest.mark.long), "bake-in"])
 def test_an_alarm_that_rings_takes_green_back(case: Case, phase: str) -> None:
     case.configure(**{**QUICK, phase.replace("-", "_"): "10m"}, alarms=[ALARM])
     ran = case.promote(f"{phase}: at most", lambda _: set_alarm(case, "ALARM"))
@@ -203,12 +207,12 @@ def set_alarm(case: Case, state: str) -> None:
 @pytest.mark.parametrize(
     ("said", "phases"),
     [
-        ("terraform: creating aws_launch_template", {"launch"}),
+        late("terraform: creating aws_launch_template", {"launch"}),
         ("terraform: creating aws_autoscaling_group", {"launch"}),
-        ("verify hook: sleep", {"verify"}),
+        late("verify hook: sleep", {"verify"}),
         ("attach: at most", {"attach"}),
         ("soak: at most", {"soak"}),
-        ("drain: at most", {"drain", "bake-in"}),
+        late("drain: at most", {"drain", "bake-in"}),
         ("bake-in: at most", {"bake-in"}),
     ],
 )
@@ -222,6 +226,7 @@ def test_an_interrupt_puts_everything_back(case: Case, said: str, phases: set[st
     case.is_put_back(ran, ran.document["phase"], "interrupted by a signal", INTERRUPTED)
 
 
+@pytest.mark.long
 def test_a_sigterm_is_no_other_than_an_interrupt(case: Case) -> None:
     case.configure(**LONG)
     ran = case.promote("soak: at most", lambda running: running.signal(signal.SIGTERM))
@@ -267,6 +272,7 @@ def test_an_interrupt_of_the_retirement_leaves_green_in_service_and_recover_fini
 # --- where nothing serves yet ---------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_first_green_that_never_gets_healthy_leaves_nothing(first: Case) -> None:
     first.order("never-healthy")
     first.configure(deadlines={"attach": "1m"})
@@ -279,7 +285,8 @@ def test_a_first_green_whose_hook_fails_leaves_nothing(first: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["terraform: creating aws_launch_template", "attach: at most", "soak: at most"]
+    "said",
+    [late("terraform: creating aws_launch_template"), late("attach: at most"), "soak: at most"],
 )
 def test_an_interrupt_of_a_first_promotion_leaves_nothing(first: Case, said: str) -> None:
     first.configure(**LONG)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.deploying import LONGEST
-from tests.e2e.matrix import DENIED, DONE, PUT_BACK, REFUSED, Case, Running, soon
+from tests.e2e.matrix import DENIED, DONE, PUT_BACK, REFUSED, Case, Running, late, soon
 
 pytestmark = pytest.mark.timeout(LONGEST)
 
@@ -31,9 +31,9 @@ def test_a_launch_that_cannot_be_planned_is_refused_and_changes_nothing(case: Ca
 @pytest.mark.parametrize(
     ("action", "kind"),
     [
-        ("CreateLaunchTemplate", "error-before"),
+        late("CreateLaunchTemplate", "error-before"),
         ("CreateLaunchTemplate", "error-after"),
-        ("CreateAutoScalingGroup", "error-before"),
+        late("CreateAutoScalingGroup", "error-before"),
         ("CreateAutoScalingGroup", "error-after"),
         ("EnableMetricsCollection", "error-before"),
     ],
@@ -54,13 +54,13 @@ def test_a_first_launch_that_aws_refuses_after_it_made_the_group_leaves_nothing(
     first.is_put_back(first.promote_unloaded(), "launch", "nobody may do that today")
 
 
-@pytest.mark.parametrize("kind", ["aws_launch_template", "aws_autoscaling_group"])
+@pytest.mark.parametrize("kind", ["aws_launch_template", late("aws_autoscaling_group")])
 def test_a_launch_whose_terraform_is_killed_is_put_back(case: Case, kind: str) -> None:
     ran = case.promote(f"terraform: creating {kind}", Running.kill_terraform)
     case.is_put_back(ran, "launch", "terraform apply")
 
 
-@pytest.mark.parametrize("action", ["DeleteAutoScalingGroup", "DeleteLaunchTemplate"])
+@pytest.mark.parametrize("action", ["DeleteAutoScalingGroup", late("DeleteLaunchTemplate")])
 def test_a_retirement_that_aws_refuses_leaves_green_in_service_and_recover_finishes(
     case: Case, action: str
 ) -> None:
