@@ -17,7 +17,7 @@ from pipeline.core.environment import Environment
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.fleet import Release, group_name
 from pipeline.core.guard import Plan
-from pipeline.core.health import Expected, serving
+from pipeline.core.health import GONE_LOOKS, Expected, serving
 from pipeline.core.pacing import QUICK, asks_targets
 from pipeline.core.phases import Booted, Fleet, Phase, Recovery, Steady, Verified
 from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
@@ -220,9 +220,9 @@ class World:
 
     def _remove(self, want: Fleet) -> None:
         known = self.ledger.read().releases
-        deletes = frozenset(known) - want.all
-        if not deletes:
+        if not frozenset(known) - want.all:
             return
+        deletes = (frozenset(known) - want.all) | self._vanished(want)
         if any(not known[name].made for name in deletes):
             # Its launch was cut off: a part of it may be there that the state does not know.
             self.resources.adopt(_releases(self.ledger.read(), known))
@@ -237,6 +237,21 @@ class World:
         self.resources.apply(plan)
         self.ledger.update(lambda document: document.without(*deletes))
         self.ledger.done("remove", releases=sorted(deletes))
+
+    def _vanished(self, want: Fleet) -> frozenset[str]:
+        """Return the dark releases whose groups somebody deleted: a plan would make them again.
+
+        One look may be stale, so what is not there is looked for a second time.
+        """
+        known = self.ledger.read().releases
+        missing = frozenset(name for name in want.dark if name in known and known[name].made)
+        for _ in range(GONE_LOOKS):
+            if not missing:
+                break
+            groups = self._sure_look(missing, targets=False).groups
+            missing = frozenset(name for name in missing if self.group(name) not in groups)
+            self._shows = frozenset() if missing else self._shows
+        return missing
 
     def _require_dark(self, releases: frozenset[str]) -> list[GroupSeen]:
         """Return those of these groups that exist; refuse if one is attached to anything."""
@@ -260,7 +275,9 @@ class World:
         """Have the removal planned that a later phase asks for, while something else is awaited."""
         known = self.ledger.read().releases
         deletes = frozenset(known) - phase.want.all
-        if deletes and all(known[name].made for name in deletes):
+        there = self._last.groups if self._last else {}
+        whole = all(known[name].made and self.group(name) in there for name in known)
+        if deletes and whole:
             wanted = _releases(self.ledger.read(), frozenset(known) - deletes)
             self.resources.prepare(wanted, creates=frozenset(), deletes=deletes)
 

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.core.deployer import Deployer
 from pipeline.core.deployment import Deployment, Hook, Kind, Place, Policy, Runner
 from pipeline.core.environment import Environment, Kept
-from pipeline.core.errors import FailedError
+from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
 from pipeline.core.fleet import Release, Size, group_name
 from pipeline.core.guard import Plan
@@ -255,6 +255,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> Plan:
         self._call("plan")
+        again = {n for n in self.state if group_name("web", "staging", n) not in self.groups}
+        if again & {each.name for each in wanted} - creates:
+            raise RefusedError("terraform plan", f"it would make {sorted(again)} again", "look")
         self._wanted = list(wanted)
         return Plan(file=Path("plan"), changes=())
 

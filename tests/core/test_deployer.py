@@ -487,3 +487,39 @@ def test_a_group_is_emptied_before_terraform_deletes_it_and_only_once_it_is_dark
     ]
     last = len(fake.calls) - 1 - fake.calls[::-1].index("resize")
     assert fake.calls.index("detach") < last < fake.calls.index("apply", last)
+
+
+@pytest.mark.parametrize("missing", ["r000003", BLUE])
+def test_a_dark_group_that_somebody_deleted_is_forgotten_with_the_next_removal(
+    missing: str,
+) -> None:
+    fake = cloud(warm=(3, 4))
+
+    def vanish(_: int, name: str) -> None:
+        if name == "detach!":
+            fake.groups.pop(f"web-staging-{missing}", None)
+
+    fake.fail = vanish
+    policy = Policy(looks=2, soak=5, bake_in=5, deadline=60)
+    deployer = begin(fake, blue=BLUE, policy=policy)
+    spared = removal(GREEN, [BLUE, "r000003"], ["r000004"])
+    phases = promotion(BLUE, GREEN, warm=["r000003", "r000004"], keep=True)
+    done = deployer.run([*phases[:-1], *spared])
+    assert outcome_of(done) is Result.PROMOTED, done
+    assert set(fake.document.releases) == {BLUE, GREEN, "r000003"} - {missing}
+
+
+def test_one_stale_look_is_no_reason_to_forget_a_warm_group() -> None:
+    fake, name = cloud(warm=(3, 4)), "web-staging-r000003"
+    hidden, hiding = fake.groups[name], []
+
+    def hide_once(_: int, call: str) -> None:
+        fake.groups[name] = hidden
+        if call == "look!" and not hiding:
+            hiding.append(fake.groups.pop(name))
+
+    fake.fail = hide_once
+    deployer = begin(fake, kind=Kind.RETIRE, green=BLUE, blue=BLUE, minimum=None)
+    deployer.run(removal(BLUE, ["r000003"], ["r000004"]))
+    assert hiding
+    assert set(fake.document.releases) == {BLUE, "r000003"}
