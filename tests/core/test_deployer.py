@@ -511,7 +511,8 @@ def test_a_dark_group_that_somebody_deleted_is_forgotten_with_the_next_removal(
 
 def test_one_stale_look_is_no_reason_to_forget_a_warm_group() -> None:
     fake, name = cloud(warm=(3, 4)), "web-staging-r000003"
-    hidden, hiding = fake.groups[name], []
+    hidden = fake.groups[name]
+    hiding: list[object] = []
 
     def hide_once(_: int, call: str) -> None:
         fake.groups[name] = hidden
