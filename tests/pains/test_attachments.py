@@ -56,6 +56,8 @@ def test_the_recipe_with_a_separate_attachment_loses_requests(
     recipe = Recipe.of(ground, name, "application", with_separate(attachment, tmp_path))
     assert recipe.deploy(ground.old).code == 0
     eventually(lambda: recipe.healthy(ground.old) == 2)
+    slow = {"group": recipe.group(ground.new), "seconds": 180}  # three seconds here
+    ground.cloud.client.order("boots-slowly", **slow)
     with recipe.under_load() as running:
         ran = recipe.deploy(ground.new)
         eventually(lambda: recipe.healthy(ground.new) == 2)
