@@ -25,13 +25,14 @@ from tests.local_cloud import eventually
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from _pytest.mark.structures import ParameterSet
 
     from tests.e2e.conftest import Ran
 
 RATE = 100.0
-"""Requests a second to each load balancer."""
+"""Requests a second to an environment, shared by its load balancers."""
 DONE, REFUSED, PUT_BACK, STRANDED, INTERRUPTED = 0, 3, 4, 5, 130
 ALARM = "errors"
 DENIED = {"status": 403, "code": "AccessDenied", "message": "nobody may do that today"}
@@ -136,12 +137,20 @@ class Case:
     def cloud(self) -> Any:
         return self.site.ground.cloud.client
 
+    @property
+    def _share(self) -> float:
+        return RATE / len(self.site.balancers)
+
     # --- doing ------------------------------------------------------------------------------------
 
     def promote(self, at: str = "", act: Callable[[Running], object] | None = None) -> Ran:
         """Promote under load; once it says `at`, do something. No request may fail."""
-        with self.site.under_load(RATE):
+        with self.under_load():
             return self.promote_unloaded(at, act)
+
+    def under_load(self) -> AbstractContextManager[Site]:
+        """Keep the environment under load for a block; no request may fail."""
+        return self.site.under_load(self._share)
 
     def promote_unloaded(self, at: str = "", act: Callable[[Running], object] | None = None) -> Ran:
         process = self.start()
@@ -163,7 +172,7 @@ class Case:
         A load balancer sends to a member that died until a check has failed; no deployment can
         prevent that. All else must be answered.
         """
-        with self.site.loaded(RATE) as running:
+        with self.site.loaded(self._share) as running:
             yield running
         for each in running:
             lost = sorted(each.failures, key=lambda result: result.at)
