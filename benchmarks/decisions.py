@@ -3,25 +3,24 @@
 Several environments promote at once, each a small group that boots in a second, in real time
 (speed 1, 80 ms a call). Its members are registered at a random moment after the attachment, so
 that the moment they are healthy has nothing to do with when we look. The command line is the
-product's; Terraform, which has no part in the decision, is a stand-in.
+product's; for Terraform, which has no part in the decision, stands the tests' stand-in.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from benchmarks import observed
 from benchmarks.deployments import VERSIONS, baked, progress
 from benchmarks.figures import Figure, at_least, at_most, shown
-from benchmarks.ground import REPOSITORY, bench
+from benchmarks.ground import bench
 from benchmarks.observed import Window, percentile
 from benchmarks.service import Network, Profile, Service
 from benchmarks.ways import Ours
+from tests.standin.install import installed
 
 QUICK = Profile(
     name="quick",
@@ -43,7 +42,7 @@ def decision_figures(at_once: int = AT_ONCE, each: int = EACH) -> list[Figure]:
         with ThreadPoolExecutor(2) as pool:
             images = list(pool.map(lambda version: baked(here, version), VERSIONS))
         network = Network.of(here, QUICK, (images[0], images[1]))
-        path = stand_in(here.folder / "stand-in")
+        path = installed(here.folder / "stand-in", os.environ["PATH"])
         services = [
             Service.make(network, f"decides-{number}", MEMBERS, path=path)
             for number in range(at_once)
@@ -98,16 +97,6 @@ def decisions(service: Service, each: int) -> list[float]:
 def said(service: Service) -> str:
     """Return the end of what the last command said."""
     return (service.folder / "last.log").read_text()[-2000:]
-
-
-def stand_in(folder: Path) -> str:
-    """Put the stand-in for `terraform` into a folder; return a PATH on which it comes first."""
-    folder.mkdir()
-    program = folder / "terraform"
-    script = REPOSITORY / "benchmarks/standin.py"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {script} "$@"\n')
-    program.chmod(0o755)
-    return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 if __name__ == "__main__":
