@@ -137,7 +137,9 @@ def moto() -> Iterator[Hooked]:
         network=cast("Any", SimpleNamespace(balancer_address=lambda: next(addresses))),
         loop=cast("Any", None),
         traffic=here.traffic,
-        orders=cast("Any", SimpleNamespace(answers_of=lambda who: here.ordered.get(who.instance, ""))),
+        orders=cast(
+            "Any", SimpleNamespace(answers_of=lambda who: here.ordered.get(who.instance, ""))
+        ),
     )
     cloud.followers.append(Follower(cloud=cloud))
     ours = [

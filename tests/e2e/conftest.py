@@ -144,8 +144,8 @@ BOTH = ("classic", "application")
     scope="session",
     params=[
         pytest.param(BOTH, id="both"),
-        pytest.param(BOTH[:1], id="classic", marks=pytest.mark.long),
-        pytest.param(BOTH[1:], id="application", marks=pytest.mark.long),
+        pytest.param(BOTH[:1], id="classic", marks=pytest.mark.rare),
+        pytest.param(BOTH[1:], id="application", marks=pytest.mark.rare),
     ],
 )
 def kinds(request: pytest.FixtureRequest) -> tuple[str, ...]:

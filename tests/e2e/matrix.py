@@ -258,7 +258,7 @@ def child_of(parent: int, word: bytes) -> int:
 
 def late(*values: object) -> ParameterSet:
     """Return parameters of a scenario that differs little from its neighbours: for `make e2e`."""
-    return pytest.param(*values, marks=pytest.mark.long)
+    return pytest.param(*values, marks=pytest.mark.rare)
 
 
 def soon(action: Callable[[], object], seconds: float) -> None:

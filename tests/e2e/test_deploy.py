@@ -1,9 +1,8 @@
 """Releases put into service and taken back, with real Packer and Terraform, under traffic.
 
-One story behind the stack's classic load balancer: its parts follow each other. `make test` runs
-these six of the matrix on the real Terraform each time: a first release, a promotion, green that
-never gets healthy, an interrupt and a kill -9 of Terraform while it makes the group, a rollback to
-the warm group.
+One story behind the stack's classic load balancer: its parts follow each other. `make test` runs a
+first release, a promotion beside a second one, a rollback to the warm group; `make e2e` also green
+that never gets healthy, an interrupt and a kill -9 of Terraform while it makes the group.
 """
 
 from __future__ import annotations
@@ -82,6 +81,7 @@ def measured(action: Callable[[], Ran]) -> tuple[Ran, float]:
     return ran, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+@pytest.mark.long
 def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
     site.ground.cloud.client.order("never-healthy", group=site.group("r000003"))
     site.configure(verify=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
@@ -97,6 +97,7 @@ def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
     assert site.group("r000003") in evidence
 
 
+@pytest.mark.long
 def test_an_interrupt_while_terraform_makes_the_group_puts_everything_back(site: Site) -> None:
     with site.under_load():
         running = site.begin("promote", MAKING, "--yes", "--image", site.ground.old)
@@ -107,6 +108,7 @@ def test_an_interrupt_while_terraform_makes_the_group_puts_everything_back(site:
     assert site.world() == alone("r000001", "r000002", serving="r000002")
 
 
+@pytest.mark.long
 def test_a_terraform_that_is_killed_while_it_makes_the_group_is_put_back(site: Site) -> None:
     with site.under_load():
         running = site.begin("promote", MAKING, "--yes", "--image", site.ground.old)

@@ -1,10 +1,9 @@
 """The matrix, first half: what green, its image, hooks, alarms and signals do to a deployment.
 
 Each scenario runs under 100 requests a second, none of which may fail, and ends as declared, with
-nothing left that `status` does not show. It takes ten seconds of a processor, so `make test` runs
-twelve, on the stand-in for Terraform; `make e2e` runs all on the real one, and on the stand-in
-behind each kind of load balancer alone. What runs on the real one each time is said in
-tests/e2e/test_deploy.py.
+nothing left that `status` does not show. It takes ten seconds of a processor, too long for every
+commit: `make matrix` runs those that differ most on the stand-in for Terraform, `make e2e` all on
+the real one, and on the stand-in behind each kind of load balancer alone.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from tests.e2e.conftest import wait_for
 from tests.e2e.deploying import LONGEST
 from tests.e2e.matrix import ALARM, DONE, INTERRUPTED, Case, Running, first_failure, late
 
-pytestmark = pytest.mark.timeout(LONGEST)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
 LONG = {"soak": "10m", "bake_in": "10m"}  # ten seconds here
 QUICK = {"soak": "1s", "bake_in": "1s"}
@@ -30,7 +29,7 @@ def test_a_promotion_moves_the_traffic_and_leaves_nothing_of_blue(case: Case) ->
     case.is_in_service(case.promote())
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_what_blue_grows_to_meanwhile_green_has_before_it_serves_alone(case: Case) -> None:
     scaling, blue = case.site.ground.cloud.aws("autoscaling"), case.site.group(case.blue)
 
@@ -45,7 +44,7 @@ def test_what_blue_grows_to_meanwhile_green_has_before_it_serves_alone(case: Cas
     scaling.set_desired_capacity(AutoScalingGroupName=case.site.group(green), DesiredCapacity=2)
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_rollback_to_the_warm_group_brings_back_blue_alone(case: Case) -> None:
     case.site.configure(keep_previous="next", **QUICK)
     ran = case.promote()
@@ -56,7 +55,7 @@ def test_a_rollback_to_the_warm_group_brings_back_blue_alone(case: Case) -> None
     case.stands()
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_image_before(case: Case) -> None:
     before = case.image
     with case.under_load():
@@ -70,28 +69,28 @@ def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_image_before(ca
 # --- green is doomed ------------------------------------------------------------------------------
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_green_that_never_gets_healthy_is_taken_back(case: Case) -> None:
     case.order("never-healthy")
     case.configure(deadlines={"attach": "1m"})
     case.is_put_back(case.promote(), "attach", "gave up after 60 s")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_green_that_boots_past_the_deadline_is_taken_back(case: Case) -> None:
     case.order("boots-slowly", seconds=3000)
     case.configure(deadlines={"attach": "1m"})
     case.is_put_back(case.promote(), "attach", "gave up after 60 s")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_green_for_which_there_is_no_capacity_is_taken_back(case: Case) -> None:
     case.order("no-capacity")
     case.configure(deadlines={"launch": "2m"})
     case.is_put_back(case.promote(), "launch", "a launch failed: ")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_green_whose_instances_shut_themselves_down_is_taken_back_at_once(case: Case) -> None:
     case.order("exits")
     ran = case.promote()
@@ -99,7 +98,7 @@ def test_green_whose_instances_shut_themselves_down_is_taken_back_at_once(case: 
     case.is_put_back(ran, ran.document["phase"], "launches and terminates in a loop")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_green_whose_service_comes_and_goes_is_taken_back(case: Case) -> None:
     case.order("flaps", seconds=60)
     case.configure(soak="5m", deadlines={"attach": "5m"})
@@ -109,7 +108,7 @@ def test_green_whose_service_comes_and_goes_is_taken_back(case: Case) -> None:
     case.is_put_back(ran, ran.document["phase"], "")
 
 
-@pytest.mark.parametrize("phase", ["soak", pytest.param("bake-in", marks=pytest.mark.long)])
+@pytest.mark.parametrize("phase", ["soak", pytest.param("bake-in", marks=pytest.mark.rare)])
 def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
     case: Case, phase: str
 ) -> None:
@@ -125,7 +124,7 @@ def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
     case.is_put_back(ran, phase, "it served and fell ill")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case) -> None:
     case.configure(soak="1s", bake_in="10m")
     green = case.green
@@ -140,7 +139,7 @@ def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case
     case.is_put_back(ran, "bake-in", "")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 @pytest.mark.usefixtures("alarm")
 def test_green_that_answers_500_while_its_check_passes_is_taken_back_by_an_alarm(
     case: Case,
@@ -157,7 +156,7 @@ def test_green_that_answers_500_while_its_check_passes_is_taken_back_by_an_alarm
     case.is_put_back(ran, "soak", f"{ALARM}: too many")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_green_that_answers_500_while_its_check_passes_is_promoted_where_nobody_asks_more(
     case: Case,
 ) -> None:
@@ -182,14 +181,14 @@ def test_a_hook_that_fails_keeps_green_in_the_dark(case: Case) -> None:
     assert case.cloud.count("autoscaling", "AttachTrafficSources") == attached
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_hook_that_never_ends_keeps_green_in_the_dark(case: Case) -> None:
     case.configure(verify=[{"command": ["sleep", "600"], "timeout": "1s"}])
     case.is_put_back(case.promote(), "verify", "did not end within 1 s")
 
 
 @pytest.mark.usefixtures("alarm")
-@pytest.mark.parametrize("phase", [pytest.param("soak", marks=pytest.mark.long), "bake-in"])
+@pytest.mark.parametrize("phase", [pytest.param("soak", marks=pytest.mark.rare), "bake-in"])
 def test_an_alarm_that_rings_takes_green_back(case: Case, phase: str) -> None:
     case.configure(**{**QUICK, phase.replace("-", "_"): "10m"}, alarms=[ALARM])
     ran = case.promote(f"{phase}: at most", lambda _: set_alarm(case, "ALARM"))
@@ -236,14 +235,14 @@ def test_an_interrupt_puts_everything_back(case: Case, said: str, phases: set[st
     case.is_put_back(ran, ran.document["phase"], "interrupted by a signal", INTERRUPTED)
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_sigterm_is_no_other_than_an_interrupt(case: Case) -> None:
     case.configure(**LONG)
     ran = case.promote("soak: at most", lambda running: running.signal(signal.SIGTERM))
     case.is_put_back(ran, "soak", "interrupted by a signal", INTERRUPTED)
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_an_interrupt_before_anything_was_made_changes_nothing(case: Case) -> None:
     green, history = case.green, case.site.run("history").out
     ran = case.promote("terraform plan", lambda running: running.signal(signal.SIGINT))
@@ -268,7 +267,7 @@ def test_a_second_interrupt_leaves_what_recover_finishes(case: Case) -> None:
     case.stands()
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_an_interrupt_of_the_retirement_leaves_green_in_service_and_recover_finishes(
     case: Case,
 ) -> None:
@@ -284,20 +283,20 @@ def test_an_interrupt_of_the_retirement_leaves_green_in_service_and_recover_fini
 # --- where nothing serves yet ---------------------------------------------------------------------
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_first_green_that_never_gets_healthy_leaves_nothing(first: Case) -> None:
     first.order("never-healthy")
     first.configure(deadlines={"attach": "1m"})
     first.is_put_back(first.promote_unloaded(), "attach", "gave up after 60 s")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_first_green_whose_hook_fails_leaves_nothing(first: Case) -> None:
     first.configure(verify=[{"command": ["false"], "timeout": "1m"}])
     first.is_put_back(first.promote_unloaded(), "verify", "exit code 1")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 @pytest.mark.parametrize(
     "said",
     [late("terraform: creating aws_launch_template"), late("attach: at most"), "soak: at most"],

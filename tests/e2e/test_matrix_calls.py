@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.deploying import LONGEST
 from tests.e2e.matrix import DENIED, DONE, PUT_BACK, REFUSED, Case, Running, late, soon
 
-pytestmark = pytest.mark.timeout(LONGEST)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
 QUICK = {"soak": "1s", "bake_in": "1s"}
 MANY = {"times": 0, "share": 0.3}
@@ -46,7 +46,7 @@ def test_a_launch_that_aws_refuses_is_put_back_whatever_was_made(
     case.is_put_back(case.promote(), "launch", "nobody may do that today")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_first_launch_that_aws_refuses_after_it_made_the_group_leaves_nothing(
     first: Case,
 ) -> None:
@@ -55,7 +55,7 @@ def test_a_first_launch_that_aws_refuses_after_it_made_the_group_leaves_nothing(
     first.is_put_back(first.promote_unloaded(), "launch", "nobody may do that today")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 @pytest.mark.parametrize("kind", ["aws_launch_template", late("aws_autoscaling_group")])
 def test_a_launch_whose_terraform_is_killed_is_put_back(case: Case, kind: str) -> None:
     ran = case.promote(f"terraform: creating {kind}", Running.kill_terraform)
@@ -77,7 +77,7 @@ def test_a_retirement_that_aws_refuses_leaves_green_in_service_and_recover_finis
     case.is_finished(ran)
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_retirement_that_cannot_be_planned_is_finished_by_recover(case: Case) -> None:
     case.configure(**QUICK)
 
@@ -94,7 +94,7 @@ def test_a_retirement_that_cannot_be_planned_is_finished_by_recover(case: Case) 
     case.is_finished(ran)
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_retirement_whose_terraform_is_killed_is_finished_by_recover(case: Case) -> None:
     case.configure(**QUICK)
     said = "terraform: deleting aws_autoscaling_group"
@@ -108,7 +108,7 @@ def test_a_retirement_whose_terraform_is_killed_is_finished_by_recover(case: Cas
 # --- AWS throttles and fails ----------------------------------------------------------------------
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_promotion_succeeds_though_three_calls_in_ten_are_throttled(case: Case) -> None:
     case.fault(kind="throttle", seed=5, **MANY)
     ran = case.promote()
@@ -116,7 +116,7 @@ def test_a_promotion_succeeds_though_three_calls_in_ten_are_throttled(case: Case
     case.is_in_service(ran)
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_promotion_ends_well_though_three_answers_in_ten_are_lost(case: Case) -> None:
     """Where Terraform's creation of a group was one of them, it may be put back; never half."""
     case.fault(kind="error-after", seed=5, **MANY)
@@ -128,7 +128,7 @@ def test_a_promotion_ends_well_though_three_answers_in_ten_are_lost(case: Case) 
         case.is_put_back(ran, "launch", "AlreadyExists")
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_load_balancer_that_does_not_answer_for_a_while_is_waited_for(case: Case) -> None:
     def throttle(_: Running) -> None:
         for service in ("elb", "elbv2"):
@@ -147,7 +147,7 @@ def test_a_deployment_is_put_back_though_three_calls_in_ten_are_throttled(case: 
     case.is_put_back(ran, "verify", "exit code 1", PUT_BACK)
 
 
-@pytest.mark.long
+@pytest.mark.rare
 def test_a_rollback_succeeds_though_three_calls_in_ten_are_throttled(case: Case) -> None:
     case.site.configure(keep_previous="next", **QUICK)
     ran = case.promote()

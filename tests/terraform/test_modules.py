@@ -141,7 +141,14 @@ def test_the_modules_are_formatted(terraform: Terraform) -> None:
     terraform.run(str(REPOSITORY / "terraform"), "fmt", "-check", "-diff", "-recursive")
 
 
-@pytest.mark.parametrize("module", ["image", "release", "stack"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param("image", marks=pytest.mark.long),
+        "release",
+        pytest.param("stack", marks=pytest.mark.long),
+    ],
+)
 def test_a_module_is_valid_and_its_own_tests_pass(terraform: Terraform, module: str) -> None:
     terraform.run(module, "init", "-backend=false", "-input=false")
     said = terraform.run(module, "test")  # which validates first
