@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from tests.e2e.deploying import Ground
     from tests.e2e.matrix import Case, Sites
 
-# Their assertions say what they saw, too.
-pytest.register_assert_rewrite("tests.e2e.deploying", "tests.e2e.matrix")
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = "al2023-ami-2023.*-kernel-6.1-x86_64"
 CANARY = "canary/s3cret+value=="

@@ -137,6 +137,8 @@ def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case
         ran = case.promote_unloaded("bake-in: at most", kill_all)
     # Auto Scaling terminates them for it at the same time; whichever is seen first is the reason.
     case.is_put_back(ran, "bake-in", "")
+    said = ("it served and fell ill", "launches and terminates in a loop")
+    assert any(reason in ran.document["reason"] for reason in said)
 
 
 @pytest.mark.rare
