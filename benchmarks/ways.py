@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,7 @@ class Peak(threading.Thread):
 
 
 @dataclass(kw_only=True)
-class Way:
+class Way(ABC):
     """One way to put an image into service; `key` is what tables call it."""
 
     key = ""
@@ -150,13 +151,13 @@ class Way:
         self.image = self.image if ran.code else image
         return ran
 
+    @abstractmethod
     def deploy(self, image: str) -> Ran:
         """Put an image into service."""
-        raise NotImplementedError
 
+    @abstractmethod
     def next_group(self, image: str) -> str:
         """Return what the group will be called that the next deployment of an image makes."""
-        raise NotImplementedError
 
 
 @dataclass(kw_only=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 
 Answer = TypeVar("Answer")
 
@@ -68,6 +69,7 @@ class Clients:
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], Any] = {}
+        self._caller: GetCallerIdentityResponseTypeDef | None = None
 
     def ec2(self, region: str) -> EC2Client:
         """Return the EC2 client of a region."""
@@ -99,6 +101,15 @@ class Clients:
         """Return the STS client of a region, which says who we are."""
         client: STSClient = self._client("sts", region)
         return client
+
+    def caller(self, region: str) -> GetCallerIdentityResponseTypeDef:
+        """Return who the credentials belong to; asked once.
+
+        Needs no permission (STS API Reference, GetCallerIdentity).
+        """
+        if self._caller is None:
+            self._caller = call(self.sts(region).get_caller_identity)
+        return self._caller
 
     def s3(self) -> S3Client:
         """Return the S3 client, in the region the environment names."""
@@ -186,12 +197,9 @@ def speaking_plainly(
 
 
 def account_of(clients: Clients, region: str) -> str:
-    """Return the account the credentials belong to; raises RefusedError where they do not count.
-
-    Needs no permission (STS API Reference, GetCallerIdentity).
-    """
+    """Return the account the credentials belong to; raises RefusedError where they do not count."""
     with speaking_plainly("asking who we are", region):
-        return call(clients.sts(region).get_caller_identity)["Account"]
+        return clients.caller(region)["Account"]
 
 
 _REMEDIES = (

@@ -94,12 +94,13 @@ class Survey:
         """
         place, blue = proposal.place, proposal.blue
         made = self._clients
-        scaling, sts = made.autoscaling(place.region), made.sts(place.region)
+        scaling = made.autoscaling(place.region)
+        made.sts(place.region)
         made.elb(place.region)
         made.elbv2(place.region)
         look = partial(self._groups.look, [blue] if blue else [], place.balancers, activities=())
         questions: Questions = {
-            "identity": partial(reading.read_identity, sts),
+            "identity": partial(reading.read_identity, made, place.region),
             "groups": partial(reading.read_groups, scaling, proposal),
             "balancers": partial(self._describe, place.balancers),
             "look": look,

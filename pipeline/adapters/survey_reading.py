@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.adapters.aws import call, error_code
+from pipeline.adapters.aws import Clients, call, error_code
 from pipeline.core.facts import (
     CredentialFacts,
     GroupFacts,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
     from mypy_boto3_ec2 import EC2Client
-    from mypy_boto3_sts import STSClient
 
 GROUPS = 100
 """Groups in a page, the most DescribeAutoScalingGroups gives."""
@@ -46,9 +45,9 @@ EXPIRATIONS = ("AWS_CREDENTIAL_EXPIRATION", "AWS_SESSION_EXPIRATION")
 """The first is what the AWS CLI and aws-vault export and botocore reads, the second older."""
 
 
-def read_identity(sts: STSClient) -> IdentityFacts:
-    """Ask who we are; needs no permission (STS API Reference, GetCallerIdentity)."""
-    said = call(sts.get_caller_identity)
+def read_identity(clients: Clients, region: str) -> IdentityFacts:
+    """Return who we are."""
+    said = clients.caller(region)
     return IdentityFacts(account=said["Account"], arn=said["Arn"])
 
 

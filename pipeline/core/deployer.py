@@ -22,7 +22,7 @@ from pipeline.core.events import (
     RollbackBegan,
     Watched,
 )
-from pipeline.core.pacing import EARLY
+from pipeline.core.pacing import Forecast, as_last_time
 from pipeline.core.phases import (
     Booted,
     Drained,
@@ -38,9 +38,6 @@ from pipeline.core.phases import (
 from pipeline.core.verdict import Doomed, Healthy, Waiting
 from pipeline.core.waiting import Watch
 from pipeline.core.world import World
-
-LEAST = 0.01
-"""Seconds between a look that took long and the next one; signals are heard in them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,7 +177,8 @@ class Deployer:
     def _await(self, phase: Phase, limit: float) -> None:
         """Return once it is so; raises _UnfitError where it never will be, or not in time."""
         pace = self.world.pace
-        watch = Watch(phase, self.world.place, self.world.policy, self.known, self._quiet(phase))
+        place, policy = self.world.place, self.world.policy
+        watch = Watch(phase, place, policy, self.known, self._forecast(phase))
         deadline = pace.now() + limit
         while True:
             watch.see(self.world.watch(watch))
@@ -195,16 +193,16 @@ class Deployer:
                 case Waiting() if pace.now() >= deadline:
                     raise _UnfitError(f"gave up after {limit:.0f} s: {reason}")
             self._catch_up(phase, watch)
-            pace.sleep(max(LEAST, watch.looks[-1].at + watch.pause() - pace.now()))
+            self.world.rest(watch)
 
-    def _quiet(self, phase: Phase) -> float:
-        """Return the seconds in which a phase is not expected to end, by what is known here."""
+    def _forecast(self, phase: Phase) -> Forecast:
+        """Return when a phase is likely to end, by what is known here."""
         if isinstance(phase.until, Drained):
-            return self.world.draining
+            return Forecast(quiet=self.world.draining)
         blue = self.world.ledger.read().releases.get(self.deployment.blue)
         if not isinstance(phase.until, Serving) or self._launched is None or blue is None:
-            return 0.0
-        return max(0.0, self._launched + EARLY * blue.ready - self.world.pace.now())
+            return Forecast()
+        return as_last_time(blue.ready, gone=self.world.pace.now() - self._launched)
 
     def _catch_up(self, phase: Phase, watch: Watch) -> None:
         """Raise green while blue grows, so that it never takes over with less than serves now."""

@@ -8,6 +8,7 @@ judges what was seen: whatever is chosen here can only make a verdict later, nev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from pipeline.core.doom import current
@@ -19,31 +20,62 @@ QUICK = 1.0
 STEADY = 2.0
 """While nothing hangs on a second: an instance boots, requests in flight end."""
 CALM = 5.0
+"""While all is well and is to stay so."""
+IDLE = 10.0
 """While nothing is expected to happen."""
 LOOKS_IN_QUIET = 20
 TOLD_TWICE = 2
-EARLY = 0.8
-"""The share of the time that it took last time before which it is not expected."""
+EARLY, MARGIN = 0.8, 10.0
+"""How much sooner than last time it may be so: a share of the time, seconds of health checks."""
+NEAR = 5.0
+"""Seconds before it is expected in which each second counts."""
 
 
-def pause(until: Until, looks: Sequence[Look], group: str, *, quiet: float) -> float:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """When a wait is likely to end, in seconds from its first look: around `due`, 0 if unknown.
+
+    Within the first `quiet` ones it is not expected at all.
+    """
+
+    quiet: float = 0.0
+    due: float = 0.0
+
+
+def as_last_time(last: float, gone: float) -> Forecast:
+    """Return what to expect of what took `last` seconds the last time; `gone` are over by now."""
+    quiet = min(EARLY * last, last - MARGIN)
+    return Forecast(quiet=max(0.0, quiet - gone), due=max(0.0, last - gone))
+
+
+def pause(until: Until, looks: Sequence[Look], group: str, forecast: Forecast) -> float:
     """Return the seconds from the last look to the next one.
 
-    `quiet` are the seconds from the first look in which what is waited for is not expected. A
-    long quiet is broken by twenty looks or so: it may come true before its time, or never.
+    A long quiet is broken by twenty looks or so: it may come true before its time, or never.
     """
-    left = looks[0].at + quiet - looks[-1].at
-    if left > QUICK:
-        return min(left, max(CALM, quiet / LOOKS_IN_QUIET))
+    since = looks[-1].at - looks[0].at
+    if (left := forecast.quiet - since) > QUICK:
+        least = CALM if isinstance(until, Steady) else IDLE
+        return min(left, max(least, forecast.quiet / LOOKS_IN_QUIET))
     match until:
         case Booted():
             return QUICK if _is_arriving(looks[-1].groups.get(group)) else STEADY
         case Drained():
-            return QUICK if quiet else STEADY
+            return QUICK if forecast.quiet else STEADY
+        case Serving() if is_between(looks, forecast):
+            ahead = forecast.due - NEAR - since
+            return min(ahead, IDLE) if ahead > 0 else IDLE
         case Serving() | Standing() | Steady() | Gone() | Verified():
             return QUICK
         case _:
             assert_never(until)
+
+
+def is_between(looks: Sequence[Look], forecast: Forecast) -> bool:
+    """Tell whether it may be so by now, and is not expected just now."""
+    since = looks[-1].at - looks[0].at
+    quiet = forecast.quiet - since > QUICK
+    return not quiet and not -NEAR <= since - forecast.due <= MARGIN
 
 
 def asks_targets(until: Until) -> bool:

@@ -15,6 +15,7 @@ from pipeline.core import pacing
 from pipeline.core.deployment import Place, Policy
 from pipeline.core.fleet import group_name
 from pipeline.core.health import Expected, booted, drained, gone, serving
+from pipeline.core.pacing import Forecast
 from pipeline.core.phases import (
     Booted,
     Drained,
@@ -38,15 +39,20 @@ class Watch:
     """A phase being waited for: what was seen so far. `see` first, then `judge`.
 
     `known` are the instances that were well in this deployment, also in phases before this one:
-    only such a one can fall ill. `quiet` are the seconds in which the end is not expected.
+    only such a one can fall ill. `forecast` is when the wait is likely to end.
     """
 
     def __init__(
-        self, phase: Phase, place: Place, policy: Policy, known: set[str], quiet: float = 0.0
+        self,
+        phase: Phase,
+        place: Place,
+        policy: Policy,
+        known: set[str],
+        forecast: Forecast | None = None,
     ) -> None:
         self.phase = phase
         self.looks: deque[Look] = deque(maxlen=REMEMBERED)
-        self._quiet = quiet
+        self._forecast = forecast or Forecast()
         self._place = place
         self._policy = policy
         self._known = known
@@ -95,16 +101,27 @@ class Watch:
 
     def pause(self) -> float:
         """Return the seconds from the last look to the next."""
-        until, quiet = self.phase.until, self._quiet
+        until, forecast = self.phase.until, self._forecast
         if isinstance(until, Steady):
-            quiet = self._well_since + self.length - self.looks[0].at
-        if isinstance(until, Serving) and not self._serves_nobody(until.release):
-            quiet = 0.0  # where one member is healthy, the others soon are
+            forecast = Forecast(quiet=self._well_since + self.length - self.looks[0].at)
+        if isinstance(until, Serving) and not self.serves_nobody(self.looks[-1]):
+            return pacing.QUICK  # where one member is healthy, the others soon are
         group = self.group(until.release) if isinstance(until, Booted) else ""
-        return pacing.pause(until, self.looks, group, quiet=quiet)
+        return pacing.pause(until, self.looks, group, forecast)
 
-    def _serves_nobody(self, release: str) -> bool:
-        return serves_nobody(self.group(release), self._place.balancers, self.looks[-1])
+    @property
+    def listens(self) -> bool:
+        """Whether the load balancers alone tell when to look: at a first healthy member."""
+        if not isinstance(self.phase.until, Serving):
+            return False
+        between = pacing.is_between(self.looks, self._forecast)
+        return between and self.serves_nobody(self.looks[-1])
+
+    def serves_nobody(self, look: Look) -> bool:
+        """Return whether no member of the release that is waited for is healthy in this look."""
+        until = self.phase.until
+        release = "" if isinstance(until, Gone) else until.release
+        return serves_nobody(self.group(release), self._place.balancers, look)
 
     def news_of(self) -> frozenset[str]:
         """Return the releases of whose activities the next look is to ask: of who may be doomed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from pipeline.core.choice import hook_facts
@@ -25,6 +26,10 @@ from pipeline.core.seen import GroupSeen, Look
 from pipeline.core.verdict import Healthy
 from pipeline.core.waiting import Watch, concerned, standing
 
+GROUPS, TARGETS = "groups", "targets"
+"""What a look asks for, each of its own APIs."""
+LEAST = 0.01
+"""Seconds between a look that took long and the next one; signals are heard in them."""
 SURELY = 30
 """Looks, each after a second, before an action is given up that needs to see everything."""
 
@@ -50,6 +55,8 @@ class World:
     _last: Look | None = field(default=None, init=False)
     _shows: frozenset[str] = field(default=frozenset(), init=False)
     _whole: bool = field(default=False, init=False)
+    _asked: dict[str, float] = field(default_factory=dict, init=False)
+    _heard: bool = field(default=False, init=False)
 
     def bring_about(self, phase: Phase) -> None:
         """Make a phase's fleet true, as far as calls can; what follows of itself is waited for.
@@ -59,8 +66,8 @@ class World:
         want = phase.want
         if isinstance(phase.until, Booted):
             self._launch(want)
-        if isinstance(phase.until, Verified):
-            return  # whatever is verified was launched before
+        if isinstance(phase.until, (Booted, Verified)):
+            return  # it stays as dark as it is
         there = want.all | frozenset(self.ledger.read().releases)
         look = self._sure_look(there, targets=False)
         self._attach(want, look)
@@ -77,14 +84,31 @@ class World:
         """
         names = sorted(self.group(release) for release in releases)
         of = [self.group(release) for release in sorted(activities)]
-        if self._last and (left := self._last.at + QUICK - self.pace.now()) > 0:
-            self.pace.sleep(left)
-        asked = self.place.balancers if targets else ()
-        look = self.groups.look(names, asked, activities=of)
+        self._take_turns(GROUPS, *([TARGETS] if targets else []))
+        look = self.groups.look(names, self.place.balancers if targets else (), activities=of)
         if not targets and self._last:
             look = replace(look, targets=self._last.targets)
         self._last, self._shows, self._whole = look, frozenset(names), targets
         return look
+
+    def _take_turns(self, *apis: str) -> None:
+        """Wait until each of these may be asked again, a second after it was."""
+        due = max(self._asked.get(api, -inf) for api in apis) + QUICK
+        if (left := due - self.pace.now()) > 0:
+            self.pace.sleep(left)
+        self._asked |= dict.fromkeys(apis, self.pace.now())
+
+    def rest(self, watch: Watch) -> None:
+        """Wait until the next look is due, or until the first member is healthy if that tells."""
+        due = watch.looks[-1].at + watch.pause()
+        while watch.listens and due - self.pace.now() > QUICK:
+            self._take_turns(TARGETS)
+            heard = self.groups.look((), self.place.balancers, activities=())
+            heard = replace(heard, groups=watch.looks[-1].groups)
+            if not heard.unreadable and not watch.serves_nobody(heard):
+                self._last, self._shows, self._heard = heard, frozenset(), True
+                return
+        self.pace.sleep(max(LEAST, due - self.pace.now()))
 
     def _sure_look(self, releases: Iterable[str], *, targets: bool = True) -> Look:
         """Return a look that shows everything: what is not seen is acted upon as not there.
@@ -117,7 +141,10 @@ class World:
         no_pause = isinstance(until, Steady) and not watch.length and not watch.looks
         if no_pause and self._last and self._is_fresh(self._last, releases):
             return self._last
-        return self.look(releases, activities=watch.news_of(), targets=asks_targets(until))
+        asks = asks_targets(until) and not self._heard
+        look = self.look(releases, activities=watch.news_of(), targets=asks)
+        self._whole, self._heard = self._whole or self._heard, False
+        return look
 
     def catch_up(self, release: str, least: int, look: Look) -> None:
         """Raise a group's size to `least` members; one that has them is left alone."""

@@ -210,11 +210,10 @@ def test_a_first_release_asks_nothing_of_a_group_that_serves(world: World) -> No
 def test_a_warm_group_is_asked_nothing_of_an_image_or_of_room(world: World) -> None:
     facts = world.facts(replace(world.proposal, green=""))
     assert (facts.image, facts.type, facts.missing) == (None, None, frozenset())
-    assert sorted(world.calls()) == [
+    assert sorted(set(world.calls()) - {"GetCallerIdentity"}) == [
         "DescribeAutoScalingGroups",
         "DescribeInstanceRefreshes",
         "DescribeSubnets",
-        "GetCallerIdentity",
     ]
 
 

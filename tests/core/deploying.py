@@ -86,7 +86,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     signals: int = 0
     time: float = 1000.0
     had_blue: bool = False
-    looked: list[float] = field(default_factory=list)
+    looked: list[float] = field(default_factory=list)  # at the groups
+    listened: list[float] = field(default_factory=list)  # to the load balancers
+    registering: float = REGISTER
     blind: int = 0  # looks that see nothing
     made: int = 0
 
@@ -160,7 +162,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
             return ""
         if group.name in self.sick or member.id in self.ill:
             return "unhealthy"
-        return "healthy" if self.time - member.attached[balancer] >= REGISTER else "initial"
+        return "healthy" if self.time - member.attached[balancer] >= self.registering else "initial"
 
     # Groups
 
@@ -168,7 +170,8 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
     ) -> Look:
         self._call("look")
-        self.looked.append(self.time)
+        self.looked.extend([self.time] if names else [])
+        self.listened.extend([self.time] if balancers else [])
         if self.blind:
             self.blind -= 1
             return Look(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))

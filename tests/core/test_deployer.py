@@ -149,8 +149,29 @@ def test_no_api_is_asked_twice_within_a_second() -> None:
     fake = cloud(warm=(3,))
     fake.sick.add("web-staging-r000002")
     promote(fake)
-    apart = [later - earlier for earlier, later in pairwise(fake.looked)]
-    assert min(apart) >= 1
+    for asked in (fake.looked, fake.listened):
+        assert min(later - earlier for earlier, later in pairwise(asked)) >= 1
+
+
+def test_the_groups_are_asked_calmly_until_a_load_balancer_tells_of_a_first_healthy_member() -> (
+    None
+):
+    fake = cloud()
+    fake.registering = 42.3
+    moments: dict[str, float] = {}
+
+    def note(_: int, name: str) -> None:
+        moments.setdefault(name, fake.time)
+
+    fake.fail = note
+    promote(fake, policy=replace(POLICY, looks=1, soak=0, bake_in=0))
+    began, decided = moments["attach!"], moments["detach"]
+    assert decided - (began + fake.registering) <= 1.1
+    waited = [at for at in fake.looked if began < at < decided]
+    heard = [at for at in fake.listened if began < at < decided]
+    assert max(later - earlier for earlier, later in pairwise(heard)) <= 1.1
+    assert len(heard) >= 42
+    assert len(waited) <= 15
 
 
 def test_an_ill_member_of_blue_is_no_reason_to_keep_a_green_that_failed() -> None:
