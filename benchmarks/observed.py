@@ -145,15 +145,17 @@ def targets(moments: Iterable[Moment], window: Window) -> list[Moment]:
     ]
 
 
-def left(moments: Iterable[Moment], window: Window) -> int:
-    """Return how many instances of the new image the command left running, serving or not."""
+def left(moments: Sequence[Moment], window: Window) -> int:
+    """Return how many of its new instances the command left running, serving or not.
+
+    Of those that were in its pool: other services may get the same image at the same time.
+    """
     state = {
         each["id"]: each["state"]
         for each in moments
-        if each["kind"] == "instance" and each["image"] == window.image
-        if each["at"] <= window.until
+        if each["kind"] == "instance" and each["at"] <= window.until
     }
-    return sum(each not in OUT for each in state.values())
+    return sum(state[each] not in OUT for each in members(moments, window)["new"])
 
 
 def failed(requests: Iterable[Request], window: Window) -> int:

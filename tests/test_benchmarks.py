@@ -112,6 +112,8 @@ def test_requests_count_that_were_due_while_it_was_looked_at() -> None:
 def test_what_a_failed_release_leaves_running_is_counted() -> None:
     assert observed.left(BORN, WINDOW) == 2
     assert observed.left([*BORN, instance(150, "i-1", "shutting-down")], WINDOW) == 1
+    others = [instance(130, "i-9", "pending"), target(132, "i-9", "unhealthy", pool="another")]
+    assert observed.left([*BORN, *others], WINDOW) == 2
 
 
 def test_traffic_is_back_when_the_other_version_has_answered_for_the_last_time() -> None:

@@ -193,7 +193,7 @@ class Deployer:
                 case Waiting() if pace.now() >= deadline:
                     raise _UnfitError(f"gave up after {limit:.0f} s: {reason}")
             self._catch_up(phase, watch)
-            self.world.rest(watch)
+            self.world.rest(watch, deadline)
 
     def _forecast(self, phase: Phase) -> Forecast:
         """Return when a phase is likely to end, by what is known here."""

@@ -98,9 +98,13 @@ class World:
             self.pace.sleep(left)
         self._asked |= dict.fromkeys(apis, self.pace.now())
 
-    def rest(self, watch: Watch) -> None:
-        """Wait until the next look is due, or until the first member is healthy if that tells."""
+    def rest(self, watch: Watch, deadline: float) -> None:
+        """Wait until the next look is due, or until the first member is healthy if that tells.
+
+        No longer than to the deadline, where it is ahead: what is too late is known in time.
+        """
         due = watch.looks[-1].at + watch.pause()
+        due = min(due, deadline) if deadline > self.pace.now() else due
         while watch.listens and due - self.pace.now() > QUICK:
             self._take_turns(TARGETS)
             heard = self.groups.look((), self.place.balancers, activities=())

@@ -174,6 +174,15 @@ def test_the_groups_are_asked_calmly_until_a_load_balancer_tells_of_a_first_heal
     assert len(waited) <= 15
 
 
+def test_a_deadline_is_kept_to_the_second_though_little_is_asked_before_it() -> None:
+    fake = cloud()
+    fake.registering = 1000
+    done = promote(fake, policy=replace(POLICY, deadline=58))
+    (attach,) = [run for run in done.phases if run.name == "attach"]
+    assert "gave up after 58 s" in attach.fault
+    assert attach.seconds <= 58 + 1.1
+
+
 def test_an_ill_member_of_blue_is_no_reason_to_keep_a_green_that_failed() -> None:
     fake = cloud()
     fake.sick.add("web-staging-r000002")

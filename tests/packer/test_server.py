@@ -33,9 +33,9 @@ class Running:
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
 
-    def get(self, path: str) -> tuple[int, dict[str, str]]:
+    def get(self, path: str, agent: str = "") -> tuple[int, dict[str, str]]:
         connection = self.connect()
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"User-Agent": agent} if agent else {})
         reply = connection.getresponse()
         document = json.loads(reply.read())
         connection.close()
@@ -156,6 +156,20 @@ def test_a_metadata_service_that_never_answers_delays_one_request_only(
 )
 def test_each_path_has_its_status(start: Callable[..., Running], path: str, status: int) -> None:
     assert start().get(path)[0] == status
+
+
+@pytest.mark.parametrize("agent", ["ELB-HealthChecker/2.0", "ELB-HealthChecker/1.0"])
+def test_it_serves_while_a_load_balancer_asks_for_its_health(
+    start: Callable[..., Running], agent: str
+) -> None:
+    running = start(CHECKED_SECONDS="0.5")
+    assert running.get("/serving")[0] == 503
+    assert running.get("/health", "curl/8.0")[0] == 200, "a verify hook asks, too"
+    assert running.get("/serving")[0] == 503
+    assert running.get("/health", agent)[0] == 200
+    assert running.get("/serving")[0] == 200
+    time.sleep(0.6)
+    assert running.get("/serving")[0] == 503, "it was detached"
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "nan", "inf", "x", ""])

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Ground, alone
+from tests.e2e.deploying import LONGEST, Ground, Site, alone
+from tests.local_cloud import eventually
 from tests.pains.recipe import HASTY, USUAL, Recipe, unharmed
 
 if TYPE_CHECKING:
@@ -35,16 +36,23 @@ class Queue(ThreadingHTTPServer):
         self.taken: collections.Counter[str] = collections.Counter()
         super().__init__(("127.0.0.1", 0), Asked)
 
-    @property
-    def worker(self) -> str:
-        """User data: a worker that takes jobs from the moment it boots, as a service of its own."""
+    def worker(self, *, asks: bool = False) -> str:
+        """Return user data: a worker that takes jobs, as a service of its own, as soon as it boots.
+
+        Or one that `asks` the application first whether a load balancer counts on the instance.
+        """
+        first = "urllib.request.urlopen(here)" if asks else "pass"
         return f"""\
 mkdir -p "${{ROOT:-}}/etc/systemd/system" "${{ROOT:-}}/opt/worker"
 cat > "${{ROOT:-}}/opt/worker/worker.py" <<'END'
 import os, time, urllib.request
-me = os.environ["INSTANCE_ID"]
+me, here = os.environ["INSTANCE_ID"], "http://" + os.environ["INSTANCE_ADDRESS"] + ":8080/serving"
 while True:
-    urllib.request.urlopen("http://127.0.0.1:{self.server_port}/" + me).read()
+    try:
+        {first}
+        urllib.request.urlopen("http://127.0.0.1:{self.server_port}/" + me).read()
+    except OSError:
+        pass
     time.sleep(0.2)
 END
 cat > "${{ROOT:-}}/etc/systemd/system/worker.service" <<'END'
@@ -98,7 +106,7 @@ def test_the_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
     ground: Ground, queue: Queue, tmp_path: Path, record_property: Noting
 ) -> None:
     """compiler-explorer/infra#1783: workers of both colours took jobs from one queue."""
-    root = with_user_data(queue.worker, tmp_path)
+    root = with_user_data(queue.worker(), tmp_path)
     recipe = Recipe.of(ground, "queued", "classic", root)
     assert recipe.deploy(ground.old).code == 0
     ground.cloud.client.order("never-healthy", group=recipe.group(ground.new))
@@ -108,23 +116,49 @@ def test_the_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
     assert taken > 0
 
 
-def test_the_workers_of_a_release_that_never_serves_take_jobs_with_us_too(
+def refused_in_the_dark(site: Site, image: str, worker: str) -> None:
+    """Promote an image with a worker; a hook refuses it before it is attached to anything."""
+    site.configure(deadlines={"attach": "3m"}, verify=[{"command": ["false"]}])
+    with_worker(site, worker)
+    ran = site.promote("--image", image)
+    assert ran.code == PUT_BACK, ran.err
+    assert ran.document["phase"] == "verify"
+
+
+def with_worker(site: Site, worker: str) -> None:
+    text = (site.project.folder / "pipeline.toml").read_text()
+    site.project.write(f"{text}user_data = '''{worker}'''\n")
+
+
+def test_workers_that_ask_nobody_take_jobs_in_the_dark_with_us_too(
     ground: Ground, queue: Queue, record_property: Noting
 ) -> None:
-    """compiler-explorer/infra#1783. A pain of ours as well, until the image has its workers wait:
-    nothing tells an instance that its group serves. This test fails on the day something does.
-    """
+    """compiler-explorer/infra#1783. Instances of a dark group run: why workers have to ask."""
     site = ground.site("queued-too", "classic", deadlines={"attach": "3m"})
     assert site.promote("--image", ground.old).code == 0
-    site.configure(deadlines={"attach": "3m"}, verify=[{"command": ["false"]}])
-    text = (site.project.folder / "pipeline.toml").read_text()
-    site.project.write(f"{text}user_data = '''{queue.worker}'''\n")
     queue.taken.clear()
-    ran = site.promote("--image", ground.new)
-    assert ran.code == PUT_BACK, ran.err
-    assert ran.document["phase"] == "verify"  # it was never attached to anything
+    refused_in_the_dark(site, ground.new, queue.worker())
     record_property("taken", queue.taken.total())
     assert queue.taken.total() > 0
+
+
+def test_our_workers_take_jobs_once_a_load_balancer_counts_on_them_and_not_in_the_dark(
+    ground: Ground, queue: Queue, record_property: Noting
+) -> None:
+    """compiler-explorer/infra#1783: what nobody asks for its health is dark, and knows it."""
+    site = ground.site("queued-dark", "classic", deadlines={"attach": "3m"})
+    assert site.promote("--image", ground.old).code == 0
+    queue.taken.clear()
+    refused_in_the_dark(site, ground.new, queue.worker(asks=True))
+    assert queue.taken.total() == 0
+    site.configure(deadlines={"attach": "3m"})
+    with_worker(site, queue.worker(asks=True))
+    with unharmed(site, record_property):
+        ran = site.promote("--image", ground.new, "--allow-quarantined")
+        assert ran.code == 0, ran.err
+    members = site.members(ran.document["release"])
+    record_property("taken", eventually(lambda: queue.taken_by(members)))
+    assert set(queue.taken) <= set(members)
 
 
 # --- 10: what an instance refresh leaves open -----------------------------------------------------

@@ -5,10 +5,12 @@ It shows what a deployment without a lost request asks of a service:
 
 - it is ready as soon as it listens: nothing slow happens before;
 - on SIGTERM it stops accepting, answers what has reached it, and exits 0;
+- what takes work by itself can ask it at /serving whether a load balancer counts on this
+  instance: one of a dark group runs and does not serve;
 - it keeps connections alive, and says `Connection: close` once it is stopping, so that a
   load balancer sends no further request on a connection that is about to go.
 
-APP, VERSION, ENVIRONMENT, PORT and GREETING come from its environment (the unit's
+APP, VERSION, ENVIRONMENT, PORT, GREETING and CHECKED_SECONDS come from its environment (the unit's
 EnvironmentFile). Amazon Linux 2023 has Python 3.9, so this file must run there.
 """
 
@@ -34,6 +36,9 @@ LINGER_SECONDS = 1.0
 LONGEST_SLOW_SECONDS = 30.0
 # Longer than the longest request, shorter than the unit's TimeoutStopSec.
 STOP_SECONDS = 35.0
+# How long a health check counts: twice the 30 s that AWS's load balancers leave between two. Set
+# it where yours leave more.
+CHECKED_SECONDS = float(os.environ.get("CHECKED_SECONDS") or "60")
 METADATA_SECONDS = 1.0
 RETRY_SECONDS = 10.0
 
@@ -49,6 +54,7 @@ class Service(ThreadingHTTPServer):
         self.open = 0
         self.changed = threading.Condition()
         self.stopping = threading.Event()
+        self.checked = -math.inf
         # Closing the writing end wakes every idle connection at once.
         self.woken, self._wake = os.pipe()
         super().__init__(address, Handler)
@@ -76,6 +82,14 @@ class Service(ThreadingHTTPServer):
     def handle_error(self, request, client_address) -> None:  # noqa: ANN001  the same
         """Say nothing: a client that went away is no error of ours."""
 
+    def is_serving(self) -> bool:
+        """Whether a load balancer counts on this instance: it asks for its health.
+
+        One of a dark group is asked by nobody. Whatever takes work by itself, a worker of a
+        queue or a timer, has to ask here first.
+        """
+        return time.monotonic() - self.checked < CHECKED_SECONDS and not self.stopping.is_set()
+
     def stop(self) -> bool:
         """Stop accepting and finish every connection; False if the time was up before."""
         self.stopping.set()
@@ -100,7 +114,7 @@ class Service(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """The answers to /, /health and /slow?seconds=N."""
+    """The answers to /, /health, /serving and /slow?seconds=N."""
 
     server: Service
     protocol_version = "HTTP/1.1"
@@ -139,7 +153,11 @@ class Handler(BaseHTTPRequestHandler):
         if parts.path == "/":
             self._answer(200, describe())
         elif parts.path == "/health":
+            if self.headers.get("User-Agent", "").startswith("ELB-HealthChecker/"):
+                self.server.checked = time.monotonic()
             self._answer(503 if self.server.stopping.is_set() else 200, {"status": "up"})
+        elif parts.path == "/serving":
+            self._answer(200 if self.server.is_serving() else 503, {})
         elif parts.path == "/slow":
             time.sleep(slow_seconds(parts.query))
             self._answer(200, describe())
