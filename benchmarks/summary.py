@@ -14,6 +14,7 @@ from benchmarks.figures import Figure, at_most, shown
 Record = Mapping[str, Any]
 GOOD, ROLLBACK = "good", "rollback"
 SIZES = (3, 10, 100)
+LATENCIES = {"real": "real latencies", "none": "no latencies"}
 
 
 def figures(records: Sequence[Record]) -> list[Figure]:
@@ -49,7 +50,7 @@ def walls(records: Sequence[Record]) -> Iterator[Figure]:
             ours = middle(chosen(records, way="ours", **of), "seconds")
             recipe = middle(chosen(records, way="recipe", **of), "seconds")
             if ours and recipe:
-                name = f"promote over the recipe, {size} members, {profile} latencies"
+                name = f"promote over the recipe, {size} members, {LATENCIES[profile]}"
                 ratio = ours / recipe
                 yield (
                     at_most(name, ratio, "x", 1.10)
@@ -79,7 +80,7 @@ def rollbacks(ours: Sequence[Record]) -> Iterator[Figure]:
     for record in chosen(ours, scenario=ROLLBACK):
         of = {"profile": record["profile"], "scenario": GOOD, "members": record["members"]}
         promoted = middle(chosen(ours, **of), "seconds")
-        name = f"warm rollback, {record['profile']} latencies"
+        name = f"warm rollback, {LATENCIES[record['profile']]}"
         if record["back"] is not None and promoted:
             ratio = record["back"] / promoted
             is_real = record["profile"] == "real"
@@ -93,7 +94,7 @@ def spent(ours: Sequence[Record]) -> Iterator[Figure]:
     """Tell where the seconds of a good release of three go."""
     for profile in ("real", "none"):
         runs = chosen(ours, profile=profile, scenario=GOOD, members=3)
-        name = f"promote, 3 members, {profile} latencies"
+        name = f"promote, 3 members, {LATENCIES[profile]}"
         for phase in dict.fromkeys(phase for run in runs for phase in run["phases"]):
             seconds = median(run["phases"].get(phase, 0.0) for run in runs)
             yield shown(f"{name}: {phase}", seconds, "s")

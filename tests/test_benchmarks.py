@@ -183,7 +183,7 @@ class TestTheSummary:
     def test_has_no_goal_where_there_are_no_latencies(self) -> None:
         none = {"profile": "none"}
         found = figures(record(**none, seconds=30.0), record(**none, way="recipe", seconds=20.0))
-        assert found["promote over the recipe, 3 members, none latencies"] == (1.5, "", True)
+        assert found["promote over the recipe, 3 members, no latencies"] == (1.5, "", True)
 
     def test_keeps_a_promotion_with_more_looks_apart(self) -> None:
         found = figures(record(), record(way="recipe"), record(looks=3, seconds=90.0, decision=2.5))
