@@ -12,7 +12,7 @@ from pipeline.app.application import Application
 from pipeline.app.baking import known_images
 from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
-from pipeline.app.returning import finish_what_was_begun, retire_overdue
+from pipeline.app.returning import finish_what_was_begun, require_finished, retire_overdue
 from pipeline.config import EnvironmentSettings
 from pipeline.core.choice import (
     image_of,
@@ -49,6 +49,8 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
         app.settings.environment(wanted.origin)
     with app.interrupts.heard():
         ground.require_free()
+        if not wanted.recovers:
+            require_finished(ground.document())
         ground.identify()
         document = ground.document()
         image = choose(ground, wanted)
@@ -58,7 +60,7 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
         image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
     )
     with ground.lease("promote") as held:
-        finish_what_was_begun(ground, held, plan_only=wanted.plan_only)
+        finish_what_was_begun(ground, held, plan_only=wanted.plan_only, recovers=wanted.recovers)
         if unchanged := already_serving(held.read(), image):  # it was what had been begun
             return unchanged
         return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)

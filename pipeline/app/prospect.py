@@ -17,7 +17,10 @@ from pipeline.core.phases import Phase
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the command line asked of a promotion; `plan_only`: to show it and change nothing."""
+    """What the command line asked of a promotion; `plan_only`: to show it and change nothing.
+
+    `recovers`: what a run that died had begun is finished first, else it is a refusal.
+    """
 
     environment: str
     image: str = ""
@@ -26,6 +29,7 @@ class Wanted:
     allow_unhealthy: bool = False
     keep_failed: bool = False
     plan_only: bool = False
+    recovers: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from pipeline.app.baking import bake, records
 from pipeline.app.ground import Ground
 from pipeline.app.promoting import Promotion, already_serving, retired
 from pipeline.app.prospect import Unchanged, Wanted
-from pipeline.app.returning import finish_what_was_begun
+from pipeline.app.returning import finish_what_was_begun, require_finished
 from pipeline.core.choice import require_promotable
 from pipeline.core.deployment import Deployment, Kind
 from pipeline.core.environment import Environment
@@ -20,16 +20,19 @@ REMEMBERED = 50
 """Deployments that are searched for the one that put into service what serves."""
 
 
-def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
+def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Deployment | Unchanged:
     """Bake where an input changed, promote where another image serves; return how it ended.
 
-    Asks nobody. Raises RefusedError where a person decided what serves: by a rollback, by
+    Asks nobody. What a run that died had begun is finished first, unless it is to be left
+    (`recovers`). Raises RefusedError where a person decided what serves: by a rollback, by
     promoting another version, or by any deployment while this one baked.
     """
     ground = Ground(app=app, environment=options.environment)
     ground.require_balancers()
     ground.require_free()
     before = ground.document()
+    if not recovers:
+        require_finished(before)
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
     with app.interrupts.heard():
         image = bake(app, replace(options, environment=baked_for(ground, before))).image
@@ -39,7 +42,7 @@ def rebuild(app: Application, options: Options) -> Deployment | Unchanged:
     with app.interrupts.heard():
         ground.identify()
     with ground.lease("rebuild") as held:
-        finish_what_was_begun(ground, held)
+        finish_what_was_begun(ground, held, recovers=recovers)
         if unchanged := already_serving(held.read(), image):  # it was what had been begun
             return unchanged
         began = replace(before, serving=held.read().serving) if before.deployment else before

@@ -51,9 +51,11 @@ def abort(app: Application, environment: str) -> Deployment:
 
 
 def finish_what_was_begun(
-    ground: Ground, held: Held, *, plan_only: bool = False
+    ground: Ground, held: Held, *, plan_only: bool = False, recovers: bool = True
 ) -> Deployment | None:
     """Bring a deployment whose run died to its end first; return how it ended, None without one.
+
+    Not where nothing but a plan is wanted, or where the caller was told to leave it (`recovers`).
 
     Raises StrandedError where it cannot, RefusedError where nothing is to be changed.
     """
@@ -66,12 +68,24 @@ def finish_what_was_begun(
     recover = f"ami-pipeline recover -e {ground.environment}"
     if plan_only:
         raise RefusedError(name, f"{text}: there is no telling what follows it", recover)
+    if not recovers:
+        require_finished(document)
     ground.app.report(Noted(text=f"{name} {text}: finishing it first"))
     done = finish(ground, held)
     if done.outcome and result_of(done) is Result.STRANDED:
         why = f"{done.outcome.phase}: {done.outcome.undone or done.outcome.reason}"
         raise StrandedError(name, why, recover)
     return done
+
+
+def require_finished(document: Environment) -> None:
+    """Raise RefusedError where a run that died had begun something, for --no-recover."""
+    dead = document.deployment
+    if dead is None:
+        return
+    what = f"was left unfinished in {dead.phase or 'its beginning'}, and --no-recover leaves it so"
+    now = f"ami-pipeline recover -e {document.environment}"
+    raise RefusedError(f"{dead.kind} {dead.id}", what, now)
 
 
 def finish(ground: Ground, held: Held) -> Deployment:

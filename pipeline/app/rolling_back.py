@@ -14,7 +14,7 @@ from pipeline.adapters.runner import runner
 from pipeline.app.application import Application
 from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
-from pipeline.app.returning import finish_what_was_begun, fleet_of
+from pipeline.app.returning import finish_what_was_begun, fleet_of, require_finished
 from pipeline.core.choice import Target, image_of, target_of
 from pipeline.core.deployer import Deployer
 from pipeline.core.deployment import Deployment, Kind, Result, result_of
@@ -98,13 +98,20 @@ class Rollback:
 
 
 def roll_back(
-    app: Application, environment: str, to: str, ask: Ask, *, plan_only: bool = False
+    app: Application,
+    environment: str,
+    to: str,
+    ask: Ask,
+    *,
+    plan_only: bool = False,
+    recovers: bool = True,
 ) -> Deployment | Planned | Unchanged:
     """Put an earlier release back into service; return how it ended.
 
     `to` is a release, an AMI, or empty for the newest release that served and is not bad. Where a
-    promotion was left unfinished, putting it back is the rollback. Raises RefusedError where there
-    is nothing to go back to, and KeyboardInterrupt where a signal came before it began.
+    promotion was left unfinished, putting it back is the rollback, unless it is to be left
+    (`recovers`). Raises RefusedError where there is nothing to go back to, and KeyboardInterrupt
+    where a signal came before it began.
     """
     ground = Ground(app=app, environment=environment)
     ground.require_balancers()
@@ -112,11 +119,13 @@ def roll_back(
     with app.interrupts.heard():
         ground.require_free()
         before = ground.document()
+        if not recovers:
+            require_finished(before)
         if before.deployment is None:
             target_of(before, to, now)  # refused before anything is asked of AWS
         ground.identify()
     with ground.lease("rollback") as held:
-        done = finish_what_was_begun(ground, held, plan_only=plan_only)
+        done = finish_what_was_begun(ground, held, plan_only=plan_only, recovers=recovers)
         if done and not to and _went_back(done):
             return done
         document = held.read()

@@ -33,6 +33,13 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where 
 plan_option = click.option(
     "--plan", "plan_only", is_flag=True, help="Show what would be done, and change nothing."
 )
+recover_option = click.option(
+    "--no-recover",
+    "recovers",
+    flag_value=False,
+    default=True,
+    help="Refuse where a run died in the middle, rather than finish that first.",
+)
 dotenv_option = click.option(
     "--dotenv",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -68,6 +75,7 @@ class Answering:
     is_flag=True,
     help="Go on though what serves is sick, or an alarm rings.",
 )
+@recover_option
 @dotenv_option
 @pass_context
 def promote(
@@ -101,6 +109,7 @@ def promote(
 )
 @plan_option
 @yes_option
+@recover_option
 @dotenv_option
 @pass_context
 def rollback(
@@ -111,6 +120,7 @@ def rollback(
     to: str | None,
     plan_only: bool,
     yes: bool,
+    recovers: bool,
     dotenv: Path | None,
 ) -> int:
     """Put the previous good release back into service.
@@ -123,7 +133,8 @@ def rollback(
     with application(context, dotenv) as app:
         app.settings.environment(environment)
         ask = asking(context, "rollback", yes=yes, plan_only=plan_only)
-        done = roll_back(app, environment, to or "", ask, plan_only=plan_only)
+        how_far = {"plan_only": plan_only, "recovers": recovers}
+        done = roll_back(app, environment, to or "", ask, **how_far)
         back = put_back(done)
         how = Answering(plan_only=plan_only, asked_back=back, dotenv=dotenv)
         return answer(context, done, how)
@@ -136,9 +147,12 @@ def rollback(
     type=Checked("version", "check_version"),
     help="The version baked; default: git describe.",
 )
+@recover_option
 @dotenv_option
 @pass_context
-def rebuild(context: Context, environment: str, version: str | None, dotenv: Path | None) -> int:
+def rebuild(
+    context: Context, environment: str, version: str | None, *, recovers: bool, dotenv: Path | None
+) -> int:
     """Bake if an input changed, and promote it if another image serves: the nightly job.
 
     Asks nothing, and never goes over what a person did: after a rollback, or a promotion of
@@ -149,7 +163,8 @@ def rebuild(context: Context, environment: str, version: str | None, dotenv: Pat
 
     with application(context, dotenv) as app:
         options = Options(config=context.config, environment=environment, version=version or "")
-        return answer(context, run(app, options), Answering(nothing="nothing new", dotenv=dotenv))
+        done = run(app, options, recovers=recovers)
+        return answer(context, done, Answering(nothing="nothing new", dotenv=dotenv))
 
 
 @click.command()

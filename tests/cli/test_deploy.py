@@ -17,11 +17,14 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pipeline.adapters.environments import Environments
+from pipeline.adapters.store import DirectoryStore
 from pipeline.app import Application
 from pipeline.app.prospect import Ask, Planned, Unchanged
 from pipeline.cli.deploy import exit_code
 from pipeline.cli.main import run
 from pipeline.core.deployment import Deployment, Kind, Outcome, Policy, Result, Runner
+from pipeline.core.environment import Environment
 from pipeline.core.errors import RefusedError
 from pipeline.core.model import Image
 from tests.core.hostile import HOSTILE
@@ -319,6 +322,8 @@ Options:
   --keep-failed                  Leave a group that failed dark, for a look.
   --allow-quarantined            Take an image that was rolled back from.
   --allow-unhealthy              Go on though what serves is sick, or an alarm rings.
+  --no-recover                   Refuse where a run died in the middle, rather than finish that
+                                 first.
   --dotenv FILE                  Also write OUTCOME, SERVING and the like here, for GitLab.
   -h, --help                     Show this message and exit.
 """,
@@ -336,6 +341,8 @@ Options:
                                  good.
   --plan                         Show what would be done, and change nothing.
   --yes                          Do not ask; needed where nobody can answer.
+  --no-recover                   Refuse where a run died in the middle, rather than finish that
+                                 first.
   --dotenv FILE                  Also write OUTCOME, SERVING and the like here, for GitLab.
   -h, --help                     Show this message and exit.
 """,
@@ -350,6 +357,8 @@ Usage: ami-pipeline rebuild [OPTIONS]
 Options:
   -e, --environment ENVIRONMENT  The environment, [environments.NAME].  [required]
   --version VERSION              The version baked; default: git describe.
+  --no-recover                   Refuse where a run died in the middle, rather than finish that
+                                 first.
   --dotenv FILE                  Also write OUTCOME, SERVING and the like here, for GitLab.
   -h, --help                     Show this message and exit.
 """,
@@ -562,4 +571,29 @@ def test_where_there_is_nothing_to_go_back_to_nothing_is_written(
     before = everything(tmp_path)
     assert run(["--output", "json", *arguments]) == 3
     assert said in json.loads(capsys.readouterr().out)["error"]["what"]
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize(("arguments", "runs"), RUNS)
+def test_what_a_dead_run_left_is_not_finished_where_one_says_so(
+    arguments: list[str],
+    runs: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    del runs  # the real one
+    dead = replace(DONE, outcome=None, ended="", phase="soak")
+    nothing = Environment(app="web", environment="staging", region="eu-central-1", account="")
+    Environments(DirectoryStore(tmp_path / ".ami-pipeline")).save(nothing.begun(dead), None)
+    untouched(monkeypatch)
+    before = everything(tmp_path)
+    assert run(["--output", "json", *arguments, "--no-recover"]) == 3
+    assert json.loads(capsys.readouterr().out)["error"] == {
+        "kind": "RefusedError",
+        "exit_code": 3,
+        "where": "promote 20261121T154224Z-4f2a",
+        "what": "was left unfinished in soak, and --no-recover leaves it so",
+        "now": "ami-pipeline recover -e staging",
+    }
     assert everything(tmp_path) == before
