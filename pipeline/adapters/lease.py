@@ -90,6 +90,35 @@ class Leases:
         found = self.environments.load(environment)
         self._require_ended(environment, _shown(found.environment.lease))
 
+    def standing(self, environment: Environment) -> tuple[Environment, str]:
+        """Return the document, and why its lease binds nobody any more; empty while it does."""
+        found = self.environments.load(environment).environment
+        lease = _shown(found.lease)
+        return replace(found, lease=lease), self._ended(lease) if lease else ""
+
+    def break_(self, environment: Environment, epoch: int) -> Environment:
+        """End the lease of this epoch in its holder's place; return the document as it stands then.
+
+        Whoever held it can write nothing more, and changes nothing once it notices. Raises
+        RefusedError where another lease stands by now.
+        """
+        name = environment.environment
+        for _ in range(_ATTEMPTS):
+            found = self.environments.load(environment)
+            lease = found.environment.lease
+            if lease is None or lease.epoch != epoch:
+                break
+            expires = _text(self.clock.now())
+            broken = replace(lease, epoch=epoch + 1, expires=expires, broken=_who(self.owner))
+            document = replace(found.environment, lease=broken, epoch=epoch + 1)
+            try:
+                self.environments.save(document, found.version)
+            except StaleError:
+                continue  # it was renewed
+            return replace(document, lease=_shown(broken))
+        what = "it was let go, or another run took it, meanwhile: nothing was broken"
+        raise RefusedError(f"the lease on {name}", what, f"ami-pipeline lock show -e {name}")
+
     def _require_ended(self, environment: Environment, lease: Lease | None) -> str:
         """Return why a lease there was ended, empty where there was none."""
         if lease is None:
@@ -105,6 +134,8 @@ class Leases:
         A run that was killed on this machine need not be waited for. A CI job's machine may be
         a copy of another's memory, pids and boot included, so its lease is left to expire.
         """
+        if lease.broken:
+            return f"{lease.broken} broke it"
         if (left := tenancy.seconds_left(lease, self.clock.now())) <= 0:
             return f"it expired {tenancy.span(-left)} ago"
         by_hand = not lease.owner.run and not self.owner.run
@@ -260,12 +291,21 @@ class Held:
 
     def _require_ours(self, standing: Lease | None) -> None:
         if standing is None or standing.epoch != self.epoch:
-            taken = _shown(standing)
-            self._gone = f"{_whose(taken)} took it over" if taken else "it was taken away"
+            self._gone = _how_lost(_shown(standing))
             raise tenancy.lost(self._environment, self._gone)
 
     def _left(self) -> float:
         return tenancy.seconds_left(self._lease, self._leases.clock.now())
+
+
+def _how_lost(standing: Lease | None) -> str:
+    if standing is None:
+        return "it was taken away"
+    return f"{standing.broken} broke it" if standing.broken else f"{_whose(standing)} took it over"
+
+
+def _who(owner: Runner) -> str:
+    return printable(f"{owner.user}@{owner.host} (pid {owner.pid})")
 
 
 def _text(moment: datetime) -> str:
@@ -286,4 +326,5 @@ def _shown(lease: Lease | None) -> Lease | None:
         host=printable(lease.owner.host),
         run=printable(lease.owner.run),
     )
-    return replace(lease, owner=owner, command=printable(lease.command))
+    command, broken = printable(lease.command), printable(lease.broken)
+    return replace(lease, owner=owner, command=command, broken=broken)

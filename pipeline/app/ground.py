@@ -88,8 +88,18 @@ class Ground:
     def lease(self, command: str) -> Held:
         """Take the lease; raises LeaseHeldError where another run holds it."""
         held = self._leases.take(self._whose, f"ami-pipeline {command} -e {self.environment}")
-        self._dead = held.succeeds
+        dead = held.succeeds
+        # Whose lease was broken was alive: Terraform's lock may be of one that runs still.
+        self._dead = None if dead and dead.broken else dead
         return held
+
+    def standing(self) -> tuple[Environment, str]:
+        """Return the document, and why its lease binds nobody; empty while it does, or is none."""
+        return self._leases.standing(self._whose)
+
+    def break_lease(self, epoch: int) -> Environment:
+        """End another run's lease; raises RefusedError where it is not the one of this epoch."""
+        return self._leases.break_(self._whose, epoch)
 
     @property
     def _whose(self) -> Environment:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "history": ("pipeline.cli.status", "history", "List what was deployed."),
     "recover": ("pipeline.cli.deploy", "recover", "Finish a deployment whose run died."),
     "abort": ("pipeline.cli.deploy", "abort", "Undo a deployment whose run died."),
+    "lock": ("pipeline.cli.lock", "lock", "Show who holds an environment, or take it away."),
     "images": ("pipeline.cli.images", "images", "List the baked images, newest first."),
     "config": (
         "pipeline.cli.config",

@@ -25,7 +25,7 @@ class Lease:
     """Who may change the environment until when; `epoch` grows with every taking.
 
     `since` and `expires` are UTC, ISO 8601. `process` marks the owner's process among all that
-    ever ran on its machine, or is empty.
+    ever ran on its machine, or is empty. `broken` names who ended it in its owner's place.
     """
 
     owner: Runner
@@ -34,6 +34,7 @@ class Lease:
     expires: str
     command: str = ""
     process: str = ""
+    broken: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,7 +32,7 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         ],
         "unknown_groups": [_group(status, look.groups[name]) for name in strange],
         "in_flight": _in_flight(status),
-        "lease": _lease(environment.lease) if environment.lease else None,
+        "lease": lease_document(environment.lease),
         "way_back": _way_back(status.way_back),
         "not_read": list(look.unreadable),
         "now": todo(status) or None,
@@ -101,7 +101,10 @@ def _in_flight(status: Status) -> dict[str, Any] | None:
     return {**deployment_document(deployment), "alive": status.alive}
 
 
-def _lease(lease: Lease) -> dict[str, Any]:
+def lease_document(lease: Lease | None) -> dict[str, Any] | None:
+    """Return who holds the lease; None where nobody does."""
+    if lease is None:
+        return None
     return {
         "user": lease.owner.user,
         "host": lease.owner.host,

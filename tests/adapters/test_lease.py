@@ -19,7 +19,7 @@ from pipeline.adapters.environments import Environments
 from pipeline.adapters.lease import Leases
 from pipeline.adapters.runner import process_mark, runner
 from pipeline.adapters.store import DirectoryStore, Document, Store
-from pipeline.core.environment import Environment
+from pipeline.core.environment import Environment, Lease
 from pipeline.core.errors import LeaseHeldError, RefusedError
 from tests.adapters.tenants import COMMAND, FakeClock, Heard, an_environment, an_owner, leases
 
@@ -30,6 +30,12 @@ WANTED = an_environment()
 
 def standing(store: Store) -> Environment:
     return Environments(store).load(WANTED).environment
+
+
+def taken_lease(store: Store) -> Lease:
+    lease = standing(store).lease
+    assert lease
+    return lease
 
 
 def numbered(environment: Environment) -> Environment:
@@ -126,6 +132,38 @@ class TestAnyStore:
         ours.release()
         assert store.read(KEY) == before
         theirs.update(numbered)
+
+    def test_a_lease_that_was_broken_is_free_at_once_and_its_holder_changes_nothing_more(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        held = leases(store, clock).take(WANTED, COMMAND)
+        other = leases(store, clock, owner=an_owner(user="bob", host="ci-8"), report=Heard())
+        found, ended = other.standing(WANTED)
+        assert (found.lease and found.lease.owner, ended) == (an_owner(), "")
+        other.break_(WANTED, held.epoch)
+        assert other.standing(WANTED)[1] == "bob@ci-8 (pid 4242) broke it"
+        for deed in (held.confirm, held.renew, lambda: held.update(numbered)):
+            with pytest.raises(LeaseHeldError) as told:
+                deed()
+        assert "lost it: bob@ci-8 (pid 4242) broke it\n" in told.value.what
+        held.release()
+        assert standing(store).next == 1
+        taken = other.take(WANTED, COMMAND)
+        assert taken.epoch == held.epoch + 2
+        assert taken.succeeds
+        assert taken.succeeds.broken == "bob@ci-8 (pid 4242)"
+        assert taken_lease(store).broken == ""
+
+    def test_a_lease_is_broken_though_it_is_renewed_meanwhile_and_no_other_ever(
+        self, store: Store, clock: FakeClock
+    ) -> None:
+        held = leases(store, clock).take(WANTED, COMMAND)
+        held.renew()
+        leases(store, clock).break_(WANTED, held.epoch)
+        with pytest.raises(RefusedError) as told:
+            leases(store, clock).break_(WANTED, held.epoch)
+        assert "another run took it, meanwhile: nothing was broken" in told.value.what
+        assert told.value.now == "ami-pipeline lock show -e production"
 
     def test_renewing_keeps_the_lease_and_every_write_renews_it(
         self, store: Store, clock: FakeClock

@@ -1,0 +1,55 @@
+"""Who holds an environment, as text and as a document, and what breaking that means."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pipeline.core.environment import Environment
+from pipeline.core.tenancy import account_of
+from pipeline.ui.status_document import lease_document
+from pipeline.ui.text import one_line
+
+WARNING = """\
+A run that died loses its lease within a minute, by itself: this one lives. Broken, it writes
+nothing more and stops at its next step; a Terraform that it runs now goes on to its end."""
+
+
+def lock_text(environment: Environment, ended: str, now: datetime) -> str:
+    """Return who holds it, for how long, doing what, and the command to run next."""
+    name, lease = environment.environment, environment.lease
+    if lease is None:
+        return f"nobody holds the lease on {name}"
+    lines = [f"the lease on {name} is {account_of(lease, now)}"]
+    if ended:
+        lines = [f"the lease on {name} has ended: {ended}", *account_of(lease, now).splitlines()]
+    dead = environment.deployment
+    if dead:
+        lines.append(f"in flight: {dead.kind} {dead.id}, in {dead.phase or 'its beginning'}")
+    lines.append(f"now: {next_command(environment, ended)}")
+    return "\n".join(one_line(line) for text in lines for line in text.splitlines())
+
+
+def lock_document(environment: Environment, ended: str) -> dict[str, Any]:
+    """Return the same as a document."""
+    lease = environment.lease
+    return {
+        "environment": environment.environment,
+        "held": lease is not None and not ended,
+        "ended": ended or None,
+        "lease": lease_document(lease),
+        "in_flight": environment.deployment.id if environment.deployment else None,
+        "now": next_command(environment, ended) if lease else None,
+    }
+
+
+def next_command(environment: Environment, ended: str) -> str:
+    """Return what to run where somebody holds it, or did."""
+    unfinished = ended and environment.deployment
+    verb = "recover" if unfinished else "status"
+    return f"ami-pipeline {verb} -e {environment.environment}"
+
+
+def warning(environment: Environment, now: datetime) -> str:
+    """Return what a person reads before the question whether to break the lease."""
+    return f"{lock_text(environment, '', now)}\n\n{WARNING}"

@@ -1,0 +1,196 @@
+"""`lock show` and `lock break` as they are typed: what they say, ask, refuse and change."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.environments import Environments
+from pipeline.adapters.store import DirectoryStore
+from pipeline.cli.main import run
+from pipeline.core.deployment import Deployment, Kind, Runner
+from pipeline.core.environment import Environment, Lease
+from pipeline.ui.lock import lock_document, lock_text, warning
+
+NOW = datetime(2026, 11, 21, 12, 3, 12, tzinfo=UTC)
+OWNER = Runner(user="ann", host="ci-7", pid=4242, run="https://ci.example/runs/17")
+HELD = Lease(
+    owner=OWNER,
+    epoch=7,
+    since="2026-11-21T12:00:00Z",
+    expires="2026-11-21T12:04:00Z",
+    command="ami-pipeline promote -e staging",
+)
+BEGUN = Deployment(
+    id="20261121T120000Z-4f2a",
+    kind=Kind.PROMOTE,
+    environment="staging",
+    green="r000002",
+    blue="r000001",
+    began="2026-11-21T12:00:00Z",
+    by=OWNER,
+    phase="soak",
+)
+NOTHING = Environment(app="web", environment="staging", region="eu-central-1", account="")
+PROMOTING = replace(NOTHING, epoch=7, lease=HELD, deployment=BEGUN)
+
+TEXTS = [
+    (NOTHING, "", "nobody holds the lease on staging"),
+    (
+        PROMOTING,
+        "",
+        """\
+the lease on staging is held by ann@ci-7 (pid 4242) since 2026-11-21T12:00:00Z, for 3 min 12 s; \
+expires in 48 s unless renewed
+running: ami-pipeline promote -e staging
+its run: https://ci.example/runs/17
+in flight: promote 20261121T120000Z-4f2a, in soak
+now: ami-pipeline status -e staging""",
+    ),
+    (
+        PROMOTING,
+        "bob@vm (pid 9) broke it",
+        """\
+the lease on staging has ended: bob@vm (pid 9) broke it
+held by ann@ci-7 (pid 4242) since 2026-11-21T12:00:00Z, for 3 min 12 s; \
+expires in 48 s unless renewed
+running: ami-pipeline promote -e staging
+its run: https://ci.example/runs/17
+in flight: promote 20261121T120000Z-4f2a, in soak
+now: ami-pipeline recover -e staging""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "ended", "text"), TEXTS)
+def test_who_holds_an_environment_is_told_with_what_to_run(
+    document: Environment, ended: str, text: str
+) -> None:
+    assert lock_text(document, ended, NOW) == text
+
+
+def test_before_the_question_one_reads_what_breaking_means() -> None:
+    assert warning(PROMOTING, NOW).endswith(
+        """\
+now: ami-pipeline status -e staging
+
+A run that died loses its lease within a minute, by itself: this one lives. Broken, it writes
+nothing more and stops at its next step; a Terraform that it runs now goes on to its end."""
+    )
+
+
+def test_a_document_says_the_same() -> None:
+    assert lock_document(NOTHING, "") == {
+        "environment": "staging",
+        "held": False,
+        "ended": None,
+        "lease": None,
+        "in_flight": None,
+        "now": None,
+    }
+    told = lock_document(PROMOTING, "")
+    assert (told["held"], told["ended"], told["in_flight"]) == (True, None, BEGUN.id)
+    assert told["lease"]["epoch"] == 7
+    assert lock_document(PROMOTING, "it expired")["held"] is False
+
+
+# As it is typed
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "packer").mkdir()
+    (tmp_path / "packer/app.pkr.hcl").touch()
+    (tmp_path / "pipeline.toml").write_text(
+        'app = "web"\nregion = "eu-central-1"\n[bake]\ntemplate = "packer/app.pkr.hcl"\n'
+        '[environments.staging]\nload_balancers = ["web"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pipeline.adapters.interrupts.Interrupts.install", lambda _: None)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Environments:
+    return Environments(DirectoryStore(tmp_path / ".ami-pipeline"))
+
+
+@pytest.fixture
+def held(documents: Environments) -> Environment:
+    """A promotion that runs somewhere else."""
+    now = datetime.now(UTC)
+    expires = (now + timedelta(seconds=50)).isoformat(timespec="seconds")
+    document = replace(PROMOTING, lease=replace(HELD, expires=expires))
+    documents.save(document, None)
+    return document
+
+
+def stands(documents: Environments) -> Environment:
+    return documents.load(NOTHING).environment
+
+
+def test_a_free_environment_has_nothing_to_show_and_nothing_to_break(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["lock", "show", "-e", "staging"]) == 0
+    assert capsys.readouterr().out == "nobody holds the lease on staging\n"
+    assert run(["--output", "json", "lock", "break", "-e", "staging", "--yes"]) == 3
+    assert "nobody holds it" in json.loads(capsys.readouterr().out)["error"]["what"]
+    assert not (tmp_path / ".ami-pipeline/environments").exists()
+
+
+def test_breaking_ends_the_lease_and_leaves_the_rest_as_it_was(
+    held: Environment, documents: Environments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--output", "json", "lock", "break", "-e", "staging", "--yes"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    found = stands(documents)
+    assert found.lease
+    assert (told["held"], told["now"]) == (False, "ami-pipeline recover -e staging")
+    assert told["ended"] == f"{found.lease.broken} broke it"
+    assert found.epoch == held.epoch + 1
+    assert replace(found, lease=None, epoch=0) == replace(held, lease=None, epoch=0)
+    assert run(["--output", "json", "lock", "show", "-e", "staging"]) == 0
+    assert json.loads(capsys.readouterr().out) == told
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "broken"), [("y\n", 0, True), ("n\n", 130, False), ("", 130, False)]
+)
+def test_only_a_yes_breaks_it(
+    answer: str,
+    code: int,
+    broken: bool,
+    held: Environment,
+    documents: Environments,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    typed = io.StringIO(answer)
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", typed)
+    assert run(["lock", "break", "-e", "staging"]) == code
+    assert "break it now? [y/N]: " in capsys.readouterr().err
+    assert (stands(documents) != held) is broken
+
+
+def test_where_nobody_can_answer_it_is_refused(
+    held: Environment, documents: Environments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["lock", "break", "-e", "staging"]) == 3
+    assert "now: ami-pipeline lock break -e staging --yes" in capsys.readouterr().err
+    assert stands(documents) == held
+
+
+def test_a_lease_that_expired_is_shown_as_ended_and_needs_no_breaking(
+    documents: Environments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents.save(PROMOTING, None)
+    assert run(["lock", "show", "-e", "staging"]) == 0
+    assert capsys.readouterr().out.startswith("the lease on staging has ended: it expired ")
+    assert run(["lock", "break", "-e", "staging", "--yes"]) == 3
+    assert "the next run takes it over" in capsys.readouterr().err
