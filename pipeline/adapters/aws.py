@@ -158,13 +158,17 @@ def call(operation: Callable[..., Answer], **arguments: Any) -> Answer:
     Our own calls are reads or may be repeated, so a call that failed after it had
     its effect is repeated too. Any botocore error that stays is raised as it is.
     """
-    retrying = Retrying(
-        retry=retry_if_exception(_passes),
+    return patience()(operation, **arguments)
+
+
+def patience(also: frozenset[str] = frozenset()) -> Retrying:
+    """Return what calls again what may go through a moment later, these codes of AWS's as well."""
+    return Retrying(
+        retry=retry_if_exception(lambda error: error_code(error) in also or _passes(error)),
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.2, max=10),
         reraise=True,
     )
-    return retrying(operation, **arguments)
 
 
 def lasts(error: Exception) -> bool:

@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.adapters.aws import Clients, call, error_code, speaking_plainly
+from pipeline.adapters.aws import Clients, call, error_code, patience, speaking_plainly
 from pipeline.core.errors import RefusedError
+
+CHANGED, CONFLICT = "PreconditionFailed", "ConditionalRequestConflict"
+"""S3's words for a document at another version, and for a write to it that is under way."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,21 +164,29 @@ class S3Store:
             return Document(data=answer["Body"].read(), version=answer["ETag"])
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
-        """Write on a condition that S3 checks."""
+        """Write on a condition that S3 checks.
+
+        A conflict (409) is another write under way, of which nobody knows yet how it ends: it is
+        tried again (S3 User Guide, "conditional writes"). So is a write whose answer was lost;
+        where it had its effect, the condition fails by our own document.
+        """
         from botocore.exceptions import ClientError
 
         condition: dict[str, Any] = (
             {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         )
+        trying = patience(also=frozenset({CONFLICT}))
         with speaking_plainly(f"writing {self.where(key)}", "S3"):
+            put = self._clients.s3().put_object
             try:
-                put = self._clients.s3().put_object
-                answer = put(**self._at(key), Body=data, **condition)
+                return str(trying(put, **self._at(key), Body=data, **condition)["ETag"])
             except ClientError as error:
-                if error_code(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                if error_code(error) not in {CHANGED, CONFLICT}:
+                    raise
+                found = self.read(key) if trying.statistics["attempt_number"] > 1 else None
+                if found is None or found.data != data:
                     raise StaleError(key) from error
-                raise
-        return str(answer["ETag"])
+                return found.version
 
     def delete(self, key: str) -> None:
         """Delete the document."""

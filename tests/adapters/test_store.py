@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from pipeline.adapters.aws import Clients
 from pipeline.adapters.store import (
@@ -214,6 +217,75 @@ def test_a_bucket_that_is_not_there_is_a_refusal_with_awss_words(aws: Clients) -
         with pytest.raises(RefusedError) as told:
             action()
         assert "NoSuchBucket" in told.value.what
+
+
+# S3's answers
+
+
+class Answers:
+    """What S3 says to the next writes: a code before the effect, "lost" after it."""
+
+    def __init__(self, put: Callable[..., Any], *said: str) -> None:
+        self._put, self._left = put, list(said)
+
+    def __call__(self, **arguments: Any) -> Any:
+        said = self._left.pop(0) if self._left else ""
+        if said and said != "lost":
+            raise ClientError({"Error": {"Code": said, "Message": "so it is"}}, "PutObject")
+        answer = self._put(**arguments)
+        if said:
+            raise ReadTimeoutError(endpoint_url="https://s3")
+        return answer
+
+
+@pytest.fixture
+def bucket(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S3Store]:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    client = aws.s3()
+    client.create_bucket(Bucket="state")
+
+    def make(*said: str) -> S3Store:
+        monkeypatch.setattr(client, "put_object", Answers(client.put_object, *said))
+        return S3Store(aws, "state", "")
+
+    return make
+
+
+CONFLICT = "ConditionalRequestConflict"
+
+
+@pytest.mark.parametrize(
+    "said", [("SlowDown", "SlowDown"), ("InternalError",), (CONFLICT, CONFLICT), ("lost",)]
+)
+@pytest.mark.parametrize("new", [True, False])
+def test_a_write_that_may_pass_is_tried_again(
+    bucket: Callable[..., S3Store], said: tuple[str, ...], new: bool
+) -> None:
+    first = None if new else bucket().write("a", b"one", expected=None)
+    version = bucket(*said).write("a", b"two", expected=first)
+    found = bucket().read("a")
+    assert found is not None
+    assert (found.data, found.version) == (b"two", version)
+    assert bucket().write("a", b"three", expected=version) != version
+
+
+@pytest.mark.parametrize("said", [(), ("SlowDown",), (CONFLICT,), (CONFLICT,) * 6])
+def test_a_write_that_another_was_faster_with_is_stale_whatever_came_before_it(
+    bucket: Callable[..., S3Store], said: tuple[str, ...]
+) -> None:
+    first = bucket().write("a", b"one", expected=None)
+    bucket().write("a", b"theirs", expected=first)
+    with pytest.raises(StaleError):
+        bucket(*said).write("a", b"ours", expected=first)
+    found = bucket().read("a")
+    assert found is not None
+    assert found.data == b"theirs"
+
+
+def test_a_write_that_is_refused_is_not_tried_again(bucket: Callable[..., S3Store]) -> None:
+    with pytest.raises(RefusedError, match="AccessDenied"):
+        bucket("AccessDenied").write("a", b"one", expected=None)
+    assert bucket().read("a") is None
 
 
 @pytest.mark.parametrize(
