@@ -4,14 +4,13 @@ It is a field of the environment's document, so that taking it and reading the t
 step, and every write of ours fails once another run has taken over. Who is paused, or cannot
 reach the store, stops before the others may begin.
 
-Time is this machine's. It is asked in one place, `Clock`, where the store's own time will be
-asked instead; until then machines that share a store must agree within `Leases.margin`.
+Time is the store's: S3's own, so that a machine whose clock is wrong takes no lease that lasts
+and keeps none that ended. Machines that share a directory must agree within `Leases.margin`.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from typing import Self
 
 from pipeline.adapters.environments import Environments, Versioned
 from pipeline.adapters.runner import is_over, printable, process_mark
-from pipeline.adapters.store import StaleError
+from pipeline.adapters.store import StaleError, steady
 from pipeline.core import tenancy
 from pipeline.core.deployment import Runner
 from pipeline.core.environment import Environment, Lease
@@ -34,18 +33,12 @@ def _utc() -> datetime:
     return datetime.now(UTC)
 
 
-def _steady() -> float:
-    """Return seconds that grow also while the machine sleeps: Linux's CLOCK_MONOTONIC does not."""
-    name = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(name)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clock:
     """`now` is the time that all runs share; `steady` this machine's, which nobody sets."""
 
     now: Callable[[], datetime] = _utc
-    steady: Callable[[], float] = _steady
+    steady: Callable[[], float] = steady
 
 
 @dataclass(frozen=True, kw_only=True)

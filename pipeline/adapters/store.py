@@ -14,9 +14,12 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,6 +65,9 @@ class Store(Protocol):
 
     def where(self, key: str) -> str:
         """Return where a person finds the document: a path, or an S3 address."""
+
+    def now(self) -> datetime:
+        """Return the time by the clock that all who share the store go by."""
 
 
 def open_store(url: str, root: Path, clients: Clients) -> Store:
@@ -132,6 +138,10 @@ class DirectoryStore:
         """Return the document's path."""
         return str(self.folder / key)
 
+    def now(self) -> datetime:
+        """Return this machine's time: a directory has no clock of its own."""
+        return datetime.now(UTC)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -143,12 +153,13 @@ class DirectoryStore:
 
 
 class S3Store:
-    """A prefix of a bucket."""
+    """A prefix of a bucket; its clock is S3's, read off its answers."""
 
     def __init__(self, clients: Clients, bucket: str, prefix: str) -> None:
         self._clients = clients
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._told: tuple[datetime, float] | None = None
 
     def read(self, key: str) -> Document | None:
         """Return the document, or None."""
@@ -159,8 +170,10 @@ class S3Store:
                 answer = call(self._clients.s3().get_object, **self._at(key))
             except ClientError as error:
                 if error_code(error) in {"NoSuchKey", "404"}:
+                    self._note(error.response)
                     return None
                 raise
+            self._note(answer)
             return Document(data=answer["Body"].read(), version=answer["ETag"])
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
@@ -179,7 +192,9 @@ class S3Store:
         with speaking_plainly(f"writing {self.where(key)}", "S3"):
             put = self._clients.s3().put_object
             try:
-                return str(trying(put, **self._at(key), Body=data, **condition)["ETag"])
+                answer = trying(put, **self._at(key), Body=data, **condition)
+                self._note(answer)
+                return str(answer["ETag"])
             except ClientError as error:
                 if error_code(error) not in {CHANGED, CONFLICT}:
                     raise
@@ -210,8 +225,30 @@ class S3Store:
         """Return the object's address."""
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
+    def now(self) -> datetime:
+        """Return S3's time, to the second: the last answer's, and what has passed since.
+
+        This machine's, which may be set wrong, only before the first answer.
+        """
+        if self._told is None:
+            return datetime.now(UTC)
+        date, at = self._told
+        return date + timedelta(seconds=steady() - at)
+
+    def _note(self, answer: Mapping[str, Any]) -> None:
+        """Take the time from an answer (RFC 9110, Date); one without it tells nothing."""
+        said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+        with suppress(ValueError):
+            self._told = parsedate_to_datetime(said).astimezone(UTC), steady()
+
     def _at(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+
+def steady() -> float:
+    """Return seconds that grow also while the machine sleeps: Linux's CLOCK_MONOTONIC does not."""
+    name = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(name)
 
 
 def tell_git(folder: Path) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws import Clients, account_of
 from pipeline.adapters.deployments import Deployments
 from pipeline.adapters.environments import Environments
-from pipeline.adapters.lease import Held, Leases
+from pipeline.adapters.lease import Clock, Held, Leases
 from pipeline.adapters.ledger import StoreLedger
 from pipeline.adapters.pace import CloudPace, speed_of
 from pipeline.adapters.runner import runner
@@ -93,6 +94,10 @@ class Ground:
         self._dead = None if dead and dead.broken else dead
         return held
 
+    def now(self) -> datetime:
+        """Return the time by the clock that leases go by."""
+        return self.store.now()
+
     def standing(self) -> tuple[Environment, str]:
         """Return the document, and why its lease binds nobody; empty while it does, or is none."""
         return self._leases.standing(self._whose)
@@ -118,6 +123,7 @@ class Ground:
             environments=self.documents,
             owner=runner(self.app.environ),
             report=self.app.report,
+            clock=Clock(now=self.store.now),
         )
 
     def require_balancers(self) -> None:

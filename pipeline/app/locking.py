@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pipeline.app.application import Application
 from pipeline.app.ground import Ground
@@ -32,8 +32,9 @@ class Standing:
 def standing(app: Application, environment: str) -> Standing:
     """Return who holds an environment; reads the store, and asks nothing of AWS besides."""
     app.settings.environment(environment)
-    document, ended = Ground(app=app, environment=environment).standing()
-    return Standing(environment=document, ended=ended, now=datetime.now(UTC))
+    ground = Ground(app=app, environment=environment)
+    document, ended = ground.standing()
+    return Standing(environment=document, ended=ended, now=ground.now())
 
 
 def break_lease(
@@ -50,9 +51,10 @@ def break_lease(
     with app.interrupts.heard():
         if not ask(found):
             return None
-    document = Ground(app=app, environment=environment).break_lease(lease.epoch)
+    ground = Ground(app=app, environment=environment)
+    document = ground.break_lease(lease.epoch)
     broken = document.lease.broken if document.lease else ""
-    return Standing(environment=document, ended=f"{broken} broke it", now=datetime.now(UTC))
+    return Standing(environment=document, ended=f"{broken} broke it", now=ground.now())
 
 
 def _refused(found: Standing) -> RefusedError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from pipeline.adapters.balancers import told_absent
 from pipeline.adapters.runner import is_over
@@ -38,8 +37,9 @@ class Looking:
 
     def status(self) -> Status:
         """Return what stands now."""
-        ground, now = self._ground, datetime.now(UTC)
+        ground = self._ground
         document = ground.document()
+        now = ground.now()
         there, absent = ground.sought
         names = [group_name(document.app, document.environment, each) for each in document.releases]
         look = ground.groups.look(names, there, activities=())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,46 @@ def test_a_write_that_another_was_faster_with_is_stale_whatever_came_before_it(
     found = bucket().read("a")
     assert found is not None
     assert found.data == b"theirs"
+
+
+DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize("action", ["read", "read nothing", "write"])
+def test_the_time_is_s3s_whatever_this_machines_clock_says(
+    action: str, aws: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.s3().create_bucket(Bucket="state")
+    store = S3Store(aws, "state", "")
+    store.write("a", b"one", expected=None)
+    seconds = iter([50.0, 57.5])
+    monkeypatch.setattr("pipeline.adapters.store.steady", lambda: next(seconds))
+    dated(aws.s3())
+    match action:
+        case "write":
+            store.write("b", b"one", expected=None)
+        case "read":
+            store.read("a")
+        case _:
+            assert store.read("nothing") is None
+    assert store.now().isoformat() == "2026-11-21T12:00:07.500000+00:00"
+
+
+def test_before_s3_has_answered_and_in_a_directory_the_time_is_this_machines(
+    aws: Clients, tmp_path: Path
+) -> None:
+    for store in (S3Store(aws, "state", ""), DirectoryStore(tmp_path)):
+        before = datetime.now(UTC)
+        assert before <= store.now() <= datetime.now(UTC)
+
+
+def dated(client: Any) -> None:
+    """Have every answer carry S3's time, as real ones do."""
+    client.meta.events.register("before-parse.s3", stamp)
+
+
+def stamp(response_dict: dict[str, Any], **_: Any) -> None:
+    response_dict["headers"]["date"] = DATE
 
 
 def test_a_write_that_is_refused_is_not_tried_again(bucket: Callable[..., S3Store]) -> None:
