@@ -280,9 +280,9 @@ class Site:
         }
 
     def _made_true(self) -> frozenset[str]:
-        """Return the releases that `terraform plan` by hand would be asked for."""
-        text = (self._terraform / "releases.auto.tfvars.json").read_text()
-        return frozenset(json.loads(text)["releases"])
+        """Return the releases that `terraform plan` by hand would be asked for; none before any."""
+        path = self._terraform / "releases.auto.tfvars.json"
+        return frozenset(json.loads(path.read_text())["releases"] if path.exists() else ())
 
     @property
     def _terraform(self) -> Path:
