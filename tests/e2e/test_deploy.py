@@ -81,7 +81,6 @@ def measured(action: Callable[[], Ran]) -> tuple[Ran, float]:
     return ran, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.long
 def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
     site.ground.cloud.client.order("never-healthy", group=site.group("r000003"))
     site.configure(verify=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
@@ -108,7 +107,6 @@ def test_an_interrupt_while_terraform_makes_the_group_puts_everything_back(site:
     assert site.world() == alone("r000001", "r000002", serving="r000002")
 
 
-@pytest.mark.long
 def test_a_terraform_that_is_killed_while_it_makes_the_group_is_put_back(site: Site) -> None:
     with site.under_load():
         running = site.begin("promote", MAKING, "--yes", "--image", site.ground.old)
