@@ -23,11 +23,6 @@ class Standing:
     ended: str
     now: datetime
 
-    @property
-    def binds(self) -> bool:
-        """Whether somebody holds the environment."""
-        return self.environment.lease is not None and not self.ended
-
 
 def standing(app: Application, environment: str) -> Standing:
     """Return who holds an environment; reads the store, and asks nothing of AWS besides."""
