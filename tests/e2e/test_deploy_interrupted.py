@@ -82,14 +82,14 @@ def test_the_next_promotion_puts_back_what_was_killed_and_then_succeeds(site: Si
         running = site.begin("promote", "soak: at most", "--yes", "--image", image)
         running.kill()
         ended(running)
-        left = site.world()
+        left = site.path.read_bytes()
         for verb in ("promote", "rollback", "rebuild"):
             yes = () if verb == "rebuild" else ("--yes",)
             ran = site.run(verb, "--no-recover", *yes)
             assert ran.code == 3, ran.err
             now = f"ami-pipeline recover -e {site.environment}"
             assert ran.document["error"]["now"] == now, ran.err
-        assert site.world() == left
+        assert site.path.read_bytes() == left
         site.configure(keep_previous="none")
         ran = site.promote("--image", image)
     assert ran.code == 0, ran.err
