@@ -29,6 +29,8 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.model import Image
 from tests.core.hostile import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("place")
+
 DONE = Deployment(
     id="20261121T154224Z-4f2a",
     kind=Kind.PROMOTE,
@@ -47,20 +49,6 @@ RUNS = [
     (["rollback", "-e", "staging", "--yes"], "pipeline.app.rolling_back.roll_back"),
     (["rebuild", "-e", "staging"], "pipeline.app.rebuilding.rebuild"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "packer").mkdir()
-    (tmp_path / "packer/app.pkr.hcl").touch()
-    (tmp_path / "pipeline.toml").write_text(
-        'app = "web"\nregion = "eu-central-1"\n[bake]\ntemplate = "packer/app.pkr.hcl"\n'
-        '[environments.staging]\nload_balancers = ["web"]\n[environments.bare]\n'
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pipeline.adapters.interrupts.Interrupts.install", lambda _: None)
-    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(("arguments", "runs"), RUNS)

@@ -12,10 +12,14 @@ import pytest
 
 from pipeline.adapters.environments import Environments
 from pipeline.adapters.store import DirectoryStore
+from pipeline.app import Application, Options
+from pipeline.app.ground import Ground
 from pipeline.cli.main import run
 from pipeline.core.deployment import Deployment, Kind, Runner
 from pipeline.core.environment import Environment, Lease
 from pipeline.ui.lock import lock_document, lock_text, warning
+
+pytestmark = pytest.mark.usefixtures("place")
 
 NOW = datetime(2026, 11, 21, 12, 3, 12, tzinfo=UTC)
 OWNER = Runner(user="ann", host="ci-7", pid=4242, run="https://ci.example/runs/17")
@@ -102,18 +106,6 @@ def test_a_document_says_the_same() -> None:
 # As it is typed
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "packer").mkdir()
-    (tmp_path / "packer/app.pkr.hcl").touch()
-    (tmp_path / "pipeline.toml").write_text(
-        'app = "web"\nregion = "eu-central-1"\n[bake]\ntemplate = "packer/app.pkr.hcl"\n'
-        '[environments.staging]\nload_balancers = ["web"]\n'
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pipeline.adapters.interrupts.Interrupts.install", lambda _: None)
-
-
 @pytest.fixture
 def documents(tmp_path: Path) -> Environments:
     return Environments(DirectoryStore(tmp_path / ".ami-pipeline"))
@@ -194,3 +186,17 @@ def test_a_lease_that_expired_is_shown_as_ended_and_needs_no_breaking(
     assert capsys.readouterr().out.startswith("the lease on staging has ended: it expired ")
     assert run(["lock", "break", "-e", "staging", "--yes"]) == 3
     assert "the next run takes it over" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("broken", ["bob@vm (pid 9)", ""])
+def test_terraforms_lock_goes_with_a_lease_that_expired_and_not_with_one_that_was_broken(
+    broken: str, documents: Environments
+) -> None:
+    documents.save(replace(PROMOTING, lease=replace(HELD, broken=broken)), None)
+    app = Application.start(Options(), lambda _: None)
+    ground = Ground(app=app, environment="staging")
+    held = ground.lease("recover")
+    held.release()
+    assert held.succeeds
+    assert held.succeeds.broken == broken
+    assert (ground._dead is None) is bool(broken)
