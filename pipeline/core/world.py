@@ -56,7 +56,7 @@ class World:
     _shows: frozenset[str] = field(default=frozenset(), init=False)
     _whole: bool = field(default=False, init=False)
     _asked: dict[str, float] = field(default_factory=dict, init=False)
-    _heard: bool = field(default=False, init=False)
+    _heard: Look | None = field(default=None, init=False)
 
     def bring_about(self, phase: Phase) -> None:
         """Make a phase's fleet true, as far as calls can; what follows of itself is waited for.
@@ -110,7 +110,7 @@ class World:
             heard = self.groups.look((), self.place.balancers, activities=())
             heard = replace(heard, groups=watch.looks[-1].groups)
             if not heard.unreadable and not watch.serves_nobody(heard):
-                self._last, self._shows, self._heard = heard, frozenset(), True
+                self._last, self._shows, self._heard = heard, frozenset(), heard
                 return
         self.pace.sleep(max(LEAST, due - self.pace.now()))
 
@@ -145,9 +145,11 @@ class World:
         no_pause = isinstance(until, Steady) and not watch.length and not watch.looks
         if no_pause and self._last and self._is_fresh(self._last, releases):
             return self._last
-        asks = asks_targets(until) and not self._heard
+        # What was heard counts while nothing else was looked at: a signal may have come between.
+        heard = self._heard is not None and self._heard is self._last
+        asks = asks_targets(until) and not heard
         look = self.look(releases, activities=watch.news_of(), targets=asks)
-        self._whole, self._heard = self._whole or self._heard, False
+        self._whole = self._whole or heard
         return look
 
     def catch_up(self, release: str, least: int, look: Look) -> None:

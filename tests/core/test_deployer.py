@@ -11,7 +11,9 @@ import pytest
 from pipeline.core.deployment import Deployment, Hook, Kind, Policy, Result
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, PhaseBegan
-from pipeline.core.phases import Fleet, Phase, Recovery, promotion, removal, rollback
+from pipeline.core.pacing import Forecast
+from pipeline.core.phases import Fleet, Phase, Recovery, Serving, promotion, removal, rollback
+from pipeline.core.waiting import Watch
 from tests.core.deploying import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
 
 LONGEST = 400  # calls: more than any run here makes
@@ -172,6 +174,24 @@ def test_the_groups_are_asked_calmly_until_a_load_balancer_tells_of_a_first_heal
     assert max(later - earlier for earlier, later in pairwise(heard)) <= 1.1
     assert len(heard) >= 42
     assert len(waited) <= 15
+
+
+def test_what_was_heard_is_not_taken_for_new_once_something_else_was_looked_at() -> None:
+    """A signal may come between the hearing and the look that it asks for."""
+    fake = cloud()
+    fake.add(2, attached=True)
+    members = {member.id for member in fake.groups["web-staging-r000002"].members}
+    fake.ill |= members
+    world = begin(fake).world
+    attach = Phase("attach", Fleet(), Serving(GREEN), Recovery.ROLL_BACK)
+    watch = Watch(attach, PLACE, POLICY, set(), Forecast(due=100))
+    watch.see(world.watch(watch))
+    fake.ill.clear()
+    world.rest(watch, fake.time + 100)
+    heard = len(fake.listened)
+    world.look([BLUE], targets=False)
+    world.watch(watch)
+    assert len(fake.listened) == heard + 1
 
 
 def test_a_deadline_is_kept_to_the_second_though_little_is_asked_before_it() -> None:
