@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from yarl import URL
 
-from pipeline.sandbox.traffic import cookies, messages, routing, rules
+from pipeline.sandbox.traffic import accepting, cookies, messages, routing, rules
 from pipeline.sandbox.traffic.exchange import Exchange
 from pipeline.sandbox.traffic.plan import Answer, Forward, Redirect
 
@@ -58,8 +58,7 @@ class Proxy:
     async def close(self) -> None:
         """Answer no more and close the connections."""
         if self._server:
-            self._server.close()
-            await asyncio.sleep(0)  # what was accepted a moment ago is a connection now
+            await accepting.stop(self._server)
         await asyncio.gather(*(server.shutdown(AT_ONCE) for server in self._servers.values()))
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

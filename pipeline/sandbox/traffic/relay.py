@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
-from pipeline.sandbox.traffic import routing
+from pipeline.sandbox.traffic import accepting, routing
 from pipeline.sandbox.traffic.pace import CONNECT
 from pipeline.sandbox.traffic.plan import Forward
 
@@ -40,7 +40,7 @@ class Relay:
     async def close(self) -> None:
         """Accept no more and close the connections."""
         if self._server:
-            self._server.close()
+            await accepting.stop(self._server)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from pipeline.sandbox.clock import Clock, Delays
+from pipeline.sandbox.traffic import accepting
 from pipeline.sandbox.traffic.plan import (
     Action,
     Balancer,
@@ -99,7 +100,7 @@ class Backend:
     async def stop(self) -> None:
         """End as a process that is killed does."""
         if self.server and self.site:
-            self.server.close()
+            await accepting.stop(self.server)
             for connection in self.site.connections:
                 if connection.transport:
                     connection.transport.abort()
