@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 LB ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix e2e unit check format lock bench moto-suites strangers clean
+.PHONY: help demo test matrix crash e2e unit check format lock bench moto-suites strangers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -24,6 +24,10 @@ test: check ## Check, then the tests with real Packer and Terraform, all but the
 matrix: $(STAMP) ## Faults over deployments under load, a dozen scenarios on the stand-in for Terraform
 	@tools/need packer ssh terraform
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 -m "not rare" tests/e2e/test_matrix.py tests/e2e/test_matrix_calls.py
+
+crash: $(STAMP) ## Kill a run at every boundary there is, and mend it by one command (ARGS="--sample 100")
+	@tools/need packer ssh
+	$(BIN)/python -m tests.crash $(ARGS)
 
 e2e: $(STAMP) ## The long tests too: every test there is
 	@tools/need packer ssh terraform

@@ -63,6 +63,7 @@ class Ground:
     made: dict[str, Any]
     old: str
     new: str
+    more: tuple[str, ...] = ()
 
     def site(self, environment: str, *kinds: str, **promote: object) -> Site:
         """Return an environment of its own behind these kinds of load balancer.
@@ -81,7 +82,7 @@ class Ground:
         """Have the two images again and both good: another story may have baked, or gone back."""
         ec2, ours = self.cloud.aws("ec2"), [self.old, self.new]
         for image in ec2.describe_images(Owners=["self"])["Images"]:
-            if image["ImageId"] not in ours:
+            if image["ImageId"] not in [*ours, *self.more]:
                 ec2.deregister_image(ImageId=image["ImageId"])
         ec2.create_tags(Resources=ours, Tags=[{"Key": TAG, "Value": "good"}])
 
@@ -383,15 +384,15 @@ def a_ground(folder: Path) -> Iterator[Ground]:
 
 
 @contextlib.contextmanager
-def a_quick_ground(folder: Path) -> Iterator[Ground]:
+def a_quick_ground(folder: Path, speed: float = SPEED) -> Iterator[Ground]:
     """Build it without Terraform: its stand-in makes the groups, and the network is by API."""
-    with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
+    with local_cloud.a_cloud(folder / "cloud", speed=speed) as cloud:
         path = installed(folder / "bin", cloud.env["PATH"])
         bakeries = [new_project(folder / f"bakery{number}", cloud) for number in (1, 2)]
         with concurrent.futures.ThreadPoolExecutor(2) as beside:
             # Which one is the newer matters to nobody here.
             baking = [
-                beside.submit(_bake, bakery, f"{number}.0.0")
+                beside.submit(baked, bakery, f"{number}.0.0")
                 for number, bakery in enumerate(bakeries, 1)
             ]
             made = _network(cloud)
@@ -452,10 +453,10 @@ def _on_path(folder: Path, env: dict[str, str]) -> str:
 
 def _baked(project: Project) -> tuple[str, ...]:
     """Bake two images, one after the other, so that one is the newer; return their ids."""
-    return tuple(_bake(project, version) for version in ("1.0.0", "2.0.0"))
+    return tuple(baked(project, version) for version in ("1.0.0", "2.0.0"))
 
 
-def _bake(project: Project, version: str) -> str:
+def baked(project: Project, version: str) -> str:
     ran = ended(project.start("--output", "json", "bake", "--version", version))
     assert ran.code == 0, ran.err
     return str(ran.document["ami_id"])

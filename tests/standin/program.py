@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.standin.aws import Aws, AwsError, CanceledError, Interrupts
+from tests.standin.keep import kept
 from tests.standin.resources import ProviderError, create, delete, read
 from tests.standin.root import GROUP, KINDS, Root, RootError
 from tests.standin.state import Instance, LockedError, State, locked
@@ -86,7 +87,8 @@ def initialise(folder: Path) -> int:
 
 
 def listed(folder: Path) -> int:
-    state = State.load(folder)
+    main_file = json.loads((folder / "main.tf.json").read_bytes())
+    state = State.load(kept(folder, main_file["terraform"]["backend"]))
     if state is None:
         sys.stdout.write(_NO_STATE)
         return 1
@@ -122,15 +124,16 @@ class Run:
                 interrupts=self.interrupts,
                 speed=float(os.environ.get("AMI_PIPELINE_SPEED", "1")),
             )
-            with locked(self.folder, operation, self.within, self.interrupts.sleep):
-                self.state = State.load(self.folder) or State(self.folder)
+            keep = kept(self.folder, self.root.backend)
+            with locked(keep, operation, self.within, self.interrupts.sleep):
+                self.state = State.load(keep) or State(keep)
                 self._configure()
                 action()
         except LockedError as error:
             self.stream.fail("Error acquiring the state lock", str(error))
         except RootError as error:
             self.stream.fail(error.summary, error.detail)
-        except (ProviderError, AwsError, CanceledError) as error:
+        except (ProviderError, AwsError, CanceledError, OSError) as error:
             self.stream.fail(str(error))
         return self.stream.close()
 

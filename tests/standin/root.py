@@ -64,6 +64,7 @@ class Root:
     inputs: dict[str, Any]
     releases: dict[str, dict[str, Any]]
     imports: dict[str, str]
+    backend: dict[str, Any]
 
     @classmethod
     def load(cls, folder: Path) -> Root:
@@ -75,8 +76,9 @@ class Root:
         given = _document(folder / "inputs.auto.tfvars.json")["inputs"]
         if unknown := given.keys() - INPUTS.keys():
             raise RootError("Extraneous JSON object property", f"No argument {sorted(unknown)}.")
-        if "local" not in main["terraform"]["backend"]:
-            raise RootError("Unsupported backend", "The stand-in keeps its state in a file.")
+        backend = main["terraform"]["backend"]
+        if not backend.keys() <= {"local", "s3"}:
+            raise RootError("Unsupported backend", "The stand-in knows a file and S3.")
         imports = _document(folder / "imports.tf.json").get("import", [])
         return cls(
             module=folder / call["source"],
@@ -87,6 +89,7 @@ class Root:
             inputs=INPUTS | given,
             releases=_document(folder / "releases.auto.tfvars.json").get("releases", {}),
             imports={each["to"]: each["id"] for each in imports},
+            backend=backend,
         )
 
     def wanted(self) -> dict[Address, dict[str, Any]]:

@@ -1,21 +1,18 @@
-"""Terraform's state in a local file and its lock: whole at any moment, whoever is killed."""
+"""Terraform's state and its lock: whole at any moment, whoever is killed."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from tests.standin.keep import Keep, note_of
 from tests.standin.stream import VERSION, Address
 
-STATE = "terraform.tfstate"
-_LOCK = ".terraform.tfstate.lock.info"
 _HELD = """\
 Error message: resource temporarily unavailable
 Lock Info:
@@ -51,22 +48,19 @@ class Instance:
 class State:
     """All that the state of a folder knows; `save` after each change."""
 
-    folder: Path
+    keep: Keep
     serial: int = 0
     lineage: str = ""
     resources: dict[Address, Instance] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, folder: Path) -> State | None:
-        """Return what the file says; None where there is none yet, or an empty one."""
-        try:
-            text = (folder / STATE).read_bytes()
-        except FileNotFoundError:
-            return None
+    def load(cls, keep: Keep) -> State | None:
+        """Return what is kept; None where there is none yet, or an empty one."""
+        text = keep.read()
         if not text:
             return None
         document = json.loads(text)
-        state = cls(folder, document["serial"], document["lineage"])
+        state = cls(keep, document["serial"], document["lineage"])
         for resource in document["resources"]:
             for each in resource["instances"]:
                 state.resources[resource["type"], each["index_key"]] = Instance(
@@ -89,9 +83,7 @@ class State:
             "resources": [self._resource(kind) for kind in sorted({k for k, _ in self.resources})],
             "check_results": None,
         }
-        new = self.folder / f".{STATE}.new"
-        new.write_text(json.dumps(document, indent=2) + "\n")
-        new.replace(self.folder / STATE)
+        self.keep.write(json.dumps(document, indent=2).encode() + b"\n")
 
     def _resource(self, kind: str) -> dict[str, Any]:
         return {
@@ -122,48 +114,28 @@ def new_id() -> str:
 
 @contextmanager
 def locked(
-    folder: Path, operation: str, within: float, sleep: Callable[[float], None]
+    keep: Keep, operation: str, within: float, sleep: Callable[[float], None]
 ) -> Iterator[None]:
-    """Hold the state; raise LockedError where somebody else does for longer than `within` s.
-
-    A killed process holds nothing, and leaves the note of who held it; the next one replaces it.
-    """
-    handle = os.open(folder, os.O_RDONLY)
+    """Hold the state; raise LockedError where somebody else does for longer than `within` s."""
+    note = _note(operation, keep.path)
     deadline = time.monotonic() + within
+    while not keep.take(json.dumps(note).encode()):
+        if time.monotonic() >= deadline:
+            raise LockedError(_HELD.format_map(note | note_of(keep.holder())))
+        sleep(0.05)
     try:
-        while not _taken(handle):
-            if time.monotonic() >= deadline:
-                raise LockedError(_HELD.format_map(_holder(folder)))
-            sleep(0.05)
-        (folder / _LOCK).write_text(json.dumps(_note(operation)))
         yield
-        (folder / _LOCK).unlink(missing_ok=True)
     finally:
-        os.close(handle)
+        keep.give_back()
 
 
-def _taken(handle: int) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
-
-
-def _note(operation: str) -> dict[str, str]:
+def _note(operation: str, path: str) -> dict[str, str]:
     return {
         "ID": new_id(),
         "Operation": f"OperationType{operation}",
         "Info": "",
-        "Who": f"stand-in@{os.getpid()}",
+        "Who": f"stand-in@{os.uname().nodename}",
         "Version": VERSION,
-        "Created": time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime()),
-        "Path": STATE,
+        "Created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "Path": path,
     }
-
-
-def _holder(folder: Path) -> dict[str, str]:
-    try:
-        note: dict[str, str] = json.loads((folder / _LOCK).read_bytes())
-    except (OSError, ValueError):
-        note = _note("Invalid")
-    return note

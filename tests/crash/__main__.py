@@ -1,0 +1,103 @@
+"""`make crash`: every boundary of every scenario, killed; and what came of it, as a table.
+
+`--replay NAME` plays one run again, `--sample N` a seeded part of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import contextlib
+import itertools
+import json
+import multiprocessing
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.crash import report, stage
+from tests.crash.planning import planned
+from tests.crash.play import Play, Played
+from tests.crash.theatre import play, record, theatre
+
+SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover")
+KINDS, STORES = ("classic", "application"), ("directory", "s3")
+
+
+def main() -> int:
+    """Play; return 1 where anything was violated."""
+    given = arguments()
+    if given.replay:
+        return replay(given.replay)
+    began = time.monotonic()
+    chance = random.Random(given.seed)  # noqa: S311  no secret depends on it
+    with pool(given.workers) as workers:
+        wanted = itertools.product(given.scenario, given.kind, given.store)
+        recorded = list(workers.map(record, sorted(wanted)))
+        plays = planned(recorded, chance, double=given.double)
+        plays = [each for each in plays if given.only in each.name]
+        if given.sample:
+            plays = sorted(chance.sample(plays, min(given.sample, len(plays))), key=by_stage)
+        played = list(told(workers.map(play, [each.name for each in plays]), len(plays)))
+    seconds = time.monotonic() - began
+    summary = report.summary(recorded, plays, played, seconds)
+    if given.write:
+        Path(given.write).write_text(json.dumps(summary, indent=1) + "\n")
+    sys.stdout.write(report.text(summary))
+    return int(any(each.violations for each in played))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
+    parser.add_argument("--sample", type=int, default=0, help="so many runs of all, drawn by seed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--double", type=int, default=60, help="runs whose mending dies, too")
+    parser.add_argument("--only", metavar="TEXT", default="", help="runs whose names hold this")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--replay", metavar="NAME", help="one run, by the name it was told by")
+    parser.add_argument("--write", metavar="FILE", help="the figures as JSON")
+    for name, values in (("scenario", SCENARIOS), ("kind", KINDS), ("store", STORES)):
+        parser.add_argument(f"--{name}", action="append", choices=values)
+    given = parser.parse_args()
+    given.scenario = given.scenario or list(SCENARIOS)
+    given.kind, given.store = given.kind or list(KINDS), given.store or list(STORES)
+    return given
+
+
+def told(runs: Iterator[Played], count: int) -> Iterator[Played]:
+    """Say what is violated at once, and how far it is."""
+    for number, played in enumerate(runs, 1):
+        if played.violations:
+            sys.stdout.write(report.violation(played))
+        if number % 20 == 0 or number == count:
+            sys.stderr.write(f"{number} of {count} runs\n")
+        sys.stdout.flush()
+        yield played
+
+
+def by_stage(play: Play) -> tuple[str, str, str]:
+    return (play.scenario, play.kind, play.store)
+
+
+@contextlib.contextmanager
+def pool(workers: int) -> Iterator[concurrent.futures.Executor]:
+    """Run processes, each with a cloud of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, spawn) as running:
+        yield running
+
+
+def replay(name: str) -> int:
+    """Play one run here, and tell all of it."""
+    played = play(name)
+    sys.stdout.write(report.violation(played) if played.violations else f"{name}: well\n")
+    theatre().close()
+    return int(bool(played.violations))
+
+
+if __name__ == "__main__":
+    os.chdir(stage.REPOSITORY)
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Which crash runs there are: each moment of each recorded boundary, and a seeded second death."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.crash.boundaries import CUT, EFFECT, FAULTS, Death
+from tests.crash.play import MENDS, Play
+
+SURVIVED = ("start ", "exit ", "apply ")
+"""Boundaries at which a child runs: the tool dies once with it, once without it."""
+WEIGHTS = {"recover": 4, "again": 4, "rollback": 3, "other": 3, "rebuild": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """The moments that a clean run of a scenario passed, in their order."""
+
+    scenario: str
+    kind: str
+    store: str
+    moments: tuple[str, ...]
+
+    @property
+    def boundaries(self) -> frozenset[str]:
+        return frozenset(each.rpartition(":")[0] for each in self.moments)
+
+
+def planned(recorded: Sequence[Recorded], chance: random.Random, double: int) -> list[Play]:
+    """Return every run, and so many whose mending dies itself."""
+    found = [play for each in recorded for play in single(each, chance)]
+    faults = [play for each in recorded for play in faulted(each, chance)]
+    mending = [each for each in recorded if each.scenario == "recover"]
+    times = range(double if mending else 0)
+    return [*found, *faults, *(twice(chance.choice(found), mending, chance) for _ in times)]
+
+
+def single(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
+    """Give a run for each moment, with the tool's children and, where one runs, without."""
+    for moment in recorded.moments:
+        alone = [False, True] if moment.startswith(SURVIVED) else [False]
+        for each in alone:
+            yield Play(
+                scenario=recorded.scenario,
+                kind=recorded.kind,
+                store=recorded.store,
+                death=Death.named(moment + (":alone" if each else "")),
+                mend=drawn(chance),
+                fresh=recorded.store == "s3" and not each and chance.random() < 0.5,
+            )
+
+
+def faulted(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
+    """Give a run for each fault of each boundary, once and lasting."""
+    for name in sorted(recorded.boundaries):
+        for fault, lasting in faults_of(name, recorded.moments):
+            yield Play(
+                scenario=recorded.scenario,
+                kind=recorded.kind,
+                store=recorded.store,
+                death=Death(boundary=name, moment=fault, lasting=lasting),
+                mend=drawn(chance),
+            )
+
+
+def faults_of(name: str, moments: Sequence[str]) -> Iterable[tuple[str, bool]]:
+    """Return what may go wrong at a boundary of ours: files and calls."""
+    if name.startswith("replace "):
+        return itertools.product(FAULTS, (False, True))
+    if f"{name}:{EFFECT}" in moments and not name.startswith("apply "):
+        return [(CUT, False)]
+    return []
+
+
+def twice(play: Play, mending: Sequence[Recorded], chance: random.Random) -> Play:
+    """Have the command that mends die as well, where `recover` could."""
+    like = next(each for each in mending if (each.kind, each.store) == (play.kind, play.store))
+    return Play(
+        scenario=play.scenario,
+        kind=play.kind,
+        store=play.store,
+        death=play.death,
+        mend=drawn(chance),
+        second=Death.named(chance.choice(like.moments)),
+    )
+
+
+def drawn(chance: random.Random) -> str:
+    names = list(MENDS)
+    return chance.choices(names, [WEIGHTS[name] for name in names])[0]

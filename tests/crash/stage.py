@@ -1,0 +1,280 @@
+"""Where the crash suite plays: environments on a sped-up local cloud, under load all the time.
+
+One cloud for each worker, and an environment for each kind of load balancer and of store. A
+command is typed by `hands`; what it left is read here from AWS, the document and `status`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.crash.boundaries import Death, below, reached
+from tests.crash.hands import Hands, Typed
+from tests.e2e import deploying
+from tests.e2e.conftest import new_project
+from tests.e2e.deploying import Ground, Site
+from tests.load import Load, load
+
+TAG = "ami-pipeline:verdict"
+SPEED = 240.0
+RATE = 20.0
+"""Requests a second to each environment."""
+REPOSITORY = Path(__file__).resolve().parents[2]
+BUCKET = "crashes"
+_IN_S3 = """
+[state]
+url = "s3://{bucket}/{prefix}"
+
+[terraform.backend]
+bucket = "{bucket}"
+key_prefix = "states"
+"""
+_PROGRAM = """\
+#!{python} -IS
+import sys
+from pathlib import Path
+sys.path.insert(0, {repository!r})
+from tests.crash.child import install
+install(Path({order!r}))
+from tests.standin.program import main
+sys.exit(main())
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What is there of an environment, as AWS and the document tell it, by release."""
+
+    groups: dict[str, dict[str, Any]]
+    templates: frozenset[str]
+    images: frozenset[str]
+    attached: dict[str, frozenset[str]]
+    healthy: dict[str, frozenset[str]]
+    document: dict[str, Any]
+
+    @property
+    def serving(self) -> str:
+        return str(self.document["serving"])
+
+    @property
+    def releases(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.document["releases"]
+        return found
+
+    def members(self, release: str) -> frozenset[str]:
+        """Return the members in service of a group."""
+        found = self.groups[release]["Instances"] if release in self.groups else []
+        return frozenset(i["InstanceId"] for i in found if i["LifecycleState"] == "InService")
+
+    def capacity(self) -> int:
+        """Return how many healthy members the load balancer has that has fewest."""
+        return min(len(each) for each in self.healthy.values())
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """One environment: its site, and the order by which its commands may die."""
+
+    site: Site
+    hands: Hands
+    order: Path
+    log: Path
+    store: str = "directory"
+    running: list[Load] = field(default_factory=list)
+    _configured: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def built(cls, ground: Ground, hands: Hands, name: str, *, kind: str, store: str) -> Scene:
+        """Make an environment of its own, with a Terraform of its own."""
+        folder = ground.folder / f"{name}-crash"
+        folder.mkdir()
+        order = folder / "order.json"
+        program = _PROGRAM.format(
+            python=sys.executable, repository=str(REPOSITORY), order=str(order)
+        )
+        (folder / "bin").mkdir()
+        (folder / "bin/terraform").write_text(program)
+        (folder / "bin/terraform").chmod(0o755)
+        site = ground.site(name, kind)
+        site.project.extra["PATH"] = f"{folder / 'bin'}:{ground.path}"
+        log = folder / "boundaries.log"
+        return cls(site=site, hands=hands, order=order, log=log, store=store)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images there are to promote."""
+        return self.site.ground.old, self.site.ground.new, *self.site.ground.more
+
+    def bless_images(self) -> None:
+        """Have every image good again: a rollback says otherwise of the one it leaves."""
+        good = [{"Key": TAG, "Value": "good"}]
+        self.site.ground.cloud.aws("ec2").create_tags(Resources=list(self.images), Tags=good)
+
+    def configure(self, **promote: object) -> None:
+        """Say how it is deployed to."""
+        if promote != self._configured:
+            self.site.configure(deadline="4h", **promote)
+            self._be_patient()
+            if self.store == "s3":
+                with (self.site.project.folder / "pipeline.toml").open("a") as file:
+                    file.write(_IN_S3.format(bucket=BUCKET, prefix=self.site.environment))
+            self._configured = promote
+
+    def _be_patient(self) -> None:
+        """Give programs the time they need: they are not sped up with the cloud."""
+        path = self.site.project.folder / "pipeline.toml"
+        grace = "health_check_grace_period = "
+        path.write_text(path.read_text().replace(f"{grace}600", f"{grace}7200"))
+
+    def type(self, *words: str, death: Death | None = None, record: bool = False) -> Typed:
+        """Type a command; have it die somewhere, or the boundaries recorded that it passes."""
+        self.log.unlink(missing_ok=True)
+        self.order.unlink(missing_ok=True)
+        if death or record:
+            text = {"log": str(self.log), "death": death.name if death else ""}
+            self.order.write_text(json.dumps(text))
+        verb, *more = words
+        typed = self.hands.begin(
+            "--output",
+            "json",
+            verb,
+            *(["-e", self.site.environment] if verb != "bake" else []),
+            *more,
+            cwd=self.site.project.folder,
+            env=self.site.project.env,
+            crash=self.order if death or record else None,
+        ).ended()
+        self.order.unlink(missing_ok=True)
+        return typed
+
+    def passed(self) -> list[str]:
+        """Return the moments that the last recorded command passed."""
+        return reached(self.log)
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def content(self) -> dict[str, Any]:
+        """Return what the document says; nothing before there is one."""
+        data = self._kept(f"environments/{self.site.environment}.json")
+        found: dict[str, Any] = json.loads(data)["content"] if data else {}
+        return found
+
+    def _kept(self, key: str) -> bytes:
+        if self.store == "directory":
+            path = self.site.project.folder / ".ami-pipeline" / key
+            return path.read_bytes() if path.exists() else b""
+        return self._object(f"{self.site.environment}/{key}")
+
+    def _object(self, key: str) -> bytes:
+        s3 = self.site.ground.cloud.aws("s3")
+        try:
+            return bytes(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        except s3.exceptions.NoSuchKey:
+            return b""
+
+    def forget_machine(self) -> None:
+        """Begin on a machine that has nothing but the project, as a CI job does."""
+        shutil.rmtree(self.site.project.folder / ".ami-pipeline", ignore_errors=True)
+
+    def look(self) -> Seen:
+        """Read everything."""
+        site, cloud = self.site, self.site.ground.cloud
+        groups = site._groups()
+        healthy = {}
+        for each in site.balancers:
+            healthy[each.name] = frozenset(healthy_targets(cloud, each))
+        images = cloud.aws("ec2").describe_images(Owners=["self"])["Images"]
+        return Seen(
+            groups=groups,
+            templates=site._templates(),
+            images=frozenset(each["ImageId"] for each in images),
+            attached={name: frozenset(site._attached(name)) for name in groups},
+            healthy=healthy,
+            document=self.content(),
+        )
+
+    def settled(self, within: float = 10.0) -> Seen:
+        """Look once what ends by itself has ended: members that leave, targets that drain."""
+        deadline = time.monotonic() + within
+        while True:
+            seen = self.look()
+            if time.monotonic() > deadline or not self._unsettled(seen):
+                return seen
+            time.sleep(0.05)
+
+    def _unsettled(self, seen: Seen) -> bool:
+        left = self.site.left(seen.groups, {name for name in seen.attached if seen.attached[name]})
+        return any(left.values())
+
+    def strays(self, seen: Seen) -> list[str]:
+        """Return what is left that nobody knows: machines, targets, files, Terraform's state."""
+        left = self.site.left(seen.groups, {name for name in seen.attached if seen.attached[name]})
+        found = [f"{name} were left: {each}" for name, each in left.items() if each]
+        state = self.state()
+        if state != set(seen.releases):
+            found.append(f"Terraform's state has {sorted(state)}, releases {sorted(seen.releases)}")
+        if below(self.hands.mother.pid):
+            found.append("processes were left")
+        return found
+
+    def state(self) -> set[str]:
+        """Return the releases that Terraform's state knows."""
+        name = f"terraform/web/{self.site.environment}"
+        if self.store == "s3":
+            text = self._object(f"states/web/{self.site.environment}.tfstate")
+        else:
+            text = self._kept(f"{name}/terraform.tfstate")
+        resources = json.loads(text)["resources"] if text else []
+        return {each["index_key"] for one in resources for each in one["instances"]}
+
+    def count(self) -> tuple[int, int]:
+        """Return how many requests were sent, and how many of them failed."""
+        return (
+            sum(len(each.results) for each in self.running),
+            sum(len(each.failures) for each in self.running),
+        )
+
+    def failures(self, newest: int) -> list[str]:
+        """Return what the newest failures were."""
+        found = [one for each in self.running for one in each.failures][-newest:]
+        return [f"{one.status} {one.error} {one.body[:80]!r}" for one in found[:3]]
+
+
+def healthy_targets(cloud: Any, balancer: deploying.Balancer) -> Iterator[str]:
+    """Give the instances that a load balancer holds healthy."""
+    if balancer.kind == "classic":
+        answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=balancer.name)
+        yield from (i["InstanceId"] for i in answer["InstanceStates"] if i["State"] == "InService")
+        return
+    answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=balancer.arn)
+    for each in answer["TargetHealthDescriptions"]:
+        if each["TargetHealth"]["State"] == "healthy":
+            yield each["Target"]["Id"]
+
+
+@contextlib.contextmanager
+def a_ground(folder: Path) -> Iterator[Ground]:
+    """Build a cloud with a network, three images and a bucket."""
+    with deploying.a_quick_ground(folder, speed=SPEED) as ground:
+        bakery = new_project(folder / "third", ground.cloud)
+        ground.cloud.aws("s3").create_bucket(Bucket=BUCKET)
+        third = deploying.baked(bakery, "3.0.0")
+        yield dataclasses.replace(ground, more=(third,))
+
+
+@contextlib.contextmanager
+def under_load(scene: Scene) -> Iterator[None]:
+    """Keep an environment under load for a block."""
+    with contextlib.ExitStack() as stack:
+        urls = [f"{each.url}/" for each in scene.site.balancers]
+        scene.running = [stack.enter_context(load(url, RATE / len(urls))) for url in urls]
+        yield

@@ -1,0 +1,66 @@
+"""One worker of the crash suite: a cloud of its own, the stages on it, and what is asked of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import multiprocessing.util
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.crash import stage
+from tests.crash.hands import Hands
+from tests.crash.planning import Recorded
+from tests.crash.play import Play, Played, Stage
+
+
+@functools.cache
+def theatre() -> Theatre:
+    """Build this worker's, once."""
+    built = Theatre()
+    multiprocessing.util.Finalize(None, built.close, exitpriority=100)
+    return built
+
+
+class Theatre:
+    """A cloud, and the stages on it, each built when it is first needed."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._folder = Path(tempfile.mkdtemp(prefix="crash-"))
+        self._hands = Hands.ready(self._folder / "hands")
+        self._ground = self._stack.enter_context(stage.a_ground(self._folder / "ground"))
+        self._stages: dict[tuple[str, str], Stage] = {}
+
+    def stage(self, kind: str, store: str) -> Stage:
+        """Return the stage behind this kind of load balancer, under load."""
+        if (kind, store) not in self._stages:
+            name = f"{kind[:3]}-{store[:3]}"
+            scene = stage.Scene.built(self._ground, self._hands, name, kind=kind, store=store)
+            made = self._stages[kind, store] = Stage(scene=scene)
+            made.calm()
+            self._stack.enter_context(stage.under_load(scene))
+        return self._stages[kind, store]
+
+    def rebuilt(self, kind: str, store: str) -> None:
+        """Forget a stage on which a run could not be mended."""
+        del self._stages[kind, store]
+
+    def close(self) -> None:
+        self._stack.close()
+        self._hands.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def record(what: tuple[str, str, str]) -> Recorded:
+    """Find the boundaries of a scenario."""
+    scenario, kind, store = what
+    moments = theatre().stage(kind, store).recorded(scenario)
+    return Recorded(scenario=scenario, kind=kind, store=store, moments=tuple(moments))
+
+
+def play(name: str) -> Played:
+    """Play one run."""
+    wanted = Play.named(name)
+    return theatre().stage(wanted.kind, wanted.store).play(wanted)
