@@ -178,12 +178,19 @@ class TerraformResources:
         return path.read_bytes() if path.exists() else None
 
     def _put_back(self) -> None:
-        """Let the folder say what stands again, for whoever runs Terraform there by hand."""
+        """Let the folder say what stands again, for whoever runs Terraform there by hand.
+
+        Raises nothing: it follows something that went wrong, and that is what is to be told.
+        """
         path = self.root.folder / RELEASES_FILE
-        if self._before is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_atomically(path, self._before)
+        try:
+            if self._before is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_atomically(path, self._before)
+        except OSError as error:
+            why = error.strerror or str(error)
+            self._report(f"{path}: {why}: it holds a plan that was given up, until the next run")
 
     def _write(self, name: str, document: Mapping[str, object]) -> None:
         path = self.root.folder / name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.adapters import resources as adapter
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.resources import TerraformResources
 from pipeline.adapters.root_module import shipped_module
@@ -477,6 +480,24 @@ def test_before_a_first_release_nothing_is_left_of_a_plan_that_was_only_shown(
     resources.root = replace(resources.root, bucket=bucket)
     resources.discard(resources.plan([release(2)], creates=NEW, deletes=NONE))
     assert "releases.auto.tfvars.json" not in left(resources)
+
+
+def test_on_a_full_disk_what_stands_is_not_put_back_and_that_is_said(
+    resources: TerraformResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[object] = []
+    resources.terraform.report = said.append
+    resources.prepare([release(1)], creates=NONE, deletes=OLD)
+    resources.plan([release(1), release(2)], creates=NEW, deletes=NONE)
+    plan = launch(resources)
+
+    def full(path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(adapter, "write_atomically", full)
+    resources.discard(plan)
+    resources.forget()
+    assert "releases.auto.tfvars.json: No space left on device" in str(said[-1])
 
 
 def test_a_plan_made_ahead_is_the_one_that_is_applied(
