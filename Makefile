@@ -13,9 +13,9 @@ LB ?= classic
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-demo: $(STAMP) ## Bake, promote, fail and roll back under traffic on the local cloud; no AWS account (LB=alb)
+demo: $(STAMP) ## Bake, promote, fail and roll back under traffic on the local cloud; no AWS account (LB=alb, ARGS="--kill soak")
 	@tools/need packer ssh terraform
-	@TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.demo $(LB)
+	@TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.demo $(LB) $(ARGS)
 
 test: check ## Check, then the tests with real Packer and Terraform, all but the long ones
 	@tools/need packer ssh terraform

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from pipeline.config import load as load_configuration
 from pipeline.core.deployment import Hook
-from tools.demo import project
+from tools.demo import killed, project
 from tools.demo.load import Answer, Load, load
 from tools.demo.shell import Shell
 from tools.demo.steps import OtherwiseError, Record, Step
@@ -206,3 +207,32 @@ def test_each_change_of_the_application_changes_just_what_is_said_of_it(tmp_path
         page.format("200"), page.format("500")
     )
     assert faulty.count(page.format("500")) == 2
+
+
+def test_a_command_is_killed_at_its_moment_and_one_that_ends_before_is_not(stage: Stage) -> None:
+    begun = stage.shell.folder / "begun"
+    assert stage.shell.kill(f"sh -c 'touch {begun}; exec sleep 60'", begun.exists) == -9
+    assert stage.shell.kill("false", lambda: False) == 1
+
+
+@pytest.mark.parametrize("said", [None, "when you have seen enough: ami-pipeline abort -e staging"])
+def test_a_status_that_names_no_command_ends_the_story(stage: Stage, said: str | None) -> None:
+    program = stage.shell.folder / "bin/ami-pipeline"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho '{json.dumps({'now': said})}'\n")
+    program.chmod(0o755)
+    stage.shell.env["PATH"] = f"{program.parent}:{stage.shell.env['PATH']}"
+    with pytest.raises(OtherwiseError, match="status says no command"):
+        killed.go_on(stage, "soak")
+
+
+def test_every_phase_of_a_promotion_can_be_killed() -> None:
+    assert killed.PHASES == (
+        "launch",
+        "verify",
+        "attach",
+        "soak",
+        "drain",
+        "bake-in",
+        "retire",
+    )

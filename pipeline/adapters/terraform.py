@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.interrupts import Interrupts
-from pipeline.adapters.logs import appending
+from pipeline.adapters.logs import appending, unwritable
 from pipeline.adapters.process import INTERRUPT_ALONE, Command, capture, stream
 from pipeline.adapters.terraform_stream import LAST, Said, StreamReader, diagnostic
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
@@ -198,7 +198,10 @@ class Terraform:
         where = f"terraform {_verb(argv)} in {folder}"
         self.report(Noted(text=where))
         with appending(self.log) as write:
-            write(f"$ {' '.join(argv)}\n".encode())
+            try:
+                write(f"$ {' '.join(argv)}\n".encode())
+            except OSError as error:
+                raise unwritable(self.log, error) from error
 
             def keep(chunk: bytes) -> None:
                 # A full disk is no reason to cut an apply short.

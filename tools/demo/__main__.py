@@ -17,9 +17,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from tools.demo import project, story
+from tools.demo import killed, project, story
 from tools.demo.shell import Shell
 from tools.demo.steps import OtherwiseError, Record
+from tools.demo.story import Stage
 from tools.demo.timeline import last_line, timeline
 
 INTERRUPTED = 130
@@ -29,14 +30,17 @@ def main() -> int:
     """Tell the story; return 0 only if it went as told and no request was lost."""
     parser = argparse.ArgumentParser(prog="make demo")
     parser.add_argument("balancer", choices=["classic", "alb"], nargs="?", default="classic")
-    balancer: str = parser.parse_args().balancer
+    phases = [*killed.PHASES, killed.EVERY]
+    parser.add_argument("--kill", choices=phases, help="kill a promotion in this phase instead")
+    given = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupted)
     record = Record(began=time.monotonic())
     code = 0
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-demo-") as name, ExitStack() as ended:
         shell = Shell(folder=project.copied(Path(name) / "web"), env=dict(os.environ))
         try:
-            story.tell(story.Stage(shell=shell, record=record, balancer=balancer, ended=ended))
+            stage = Stage(shell=shell, record=record, balancer=given.balancer, ended=ended)
+            killed.tell(stage, given.kill) if given.kill else story.tell(stage)
         except OtherwiseError as otherwise:
             print(f"\nerror: {otherwise}", flush=True)
             code = 1

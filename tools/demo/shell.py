@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +69,19 @@ class Shell:
             raise OtherwiseError(f"{command}: exit code {code}")
         return "".join(said)
 
+    def kill(self, command: str, when: Callable[[], bool]) -> int:
+        """Show a command and run it until it is to be killed; return how it ended, -9 for that."""
+        print(f"$ {command}", flush=True)
+        with self._started(command) as running:
+            while running.poll() is None:
+                if when():
+                    running.kill()
+                    break
+                time.sleep(0.01)
+            code = running.wait()
+        print("killed" if code == -signal.SIGKILL else "", flush=True)
+        return code
+
     def point_at(self, exports: str) -> None:
         """Take in the environment that a command prints as JSON, as `eval "$(...)"` does."""
         self.env |= json.loads(self.read(exports))
@@ -75,15 +90,7 @@ class Shell:
         self, command: str, see: Callable[[str], None] | None = None, stderr: int | None = None
     ) -> int:
         """Run a command to its end; `see` is given each line that would else be shown."""
-        with subprocess.Popen(
-            ["sh", "-c", f"exec {command}"],  # so that what is waited for is the command itself
-            cwd=self.folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if see else None,
-            stderr=stderr,
-            text=True,
-        ) as running:
+        with self._started(command, subprocess.PIPE if see else None, stderr) as running:
             try:
                 for line in running.stdout or ():
                     if see:
@@ -92,6 +99,19 @@ class Shell:
             except KeyboardInterrupt:
                 _put_back(running)
                 raise
+
+    def _started(
+        self, command: str, stdout: int | None = None, stderr: int | None = None
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["sh", "-c", f"exec {command}"],  # so that what is waited for is the command itself
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+        )
 
 
 def _put_back(running: subprocess.Popen[str]) -> None:
