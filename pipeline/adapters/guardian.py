@@ -30,16 +30,19 @@ _RESTORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT)
 _GROUP_ENDS_BY = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM)
 
 
-def main(output: int, report: int) -> None:
-    """Become the child; `output` is where it is read from, `report` takes why it cannot start."""
+def main(output: int, report: int, kept: list[int]) -> None:
+    """Become the child; `output` is where it is read from, `report` takes why it cannot start.
+
+    `kept` stays open until the guardian ends, for who wants to know that.
+    """
     try:
         paths, argv, env, number, alone, grace = marshal.loads(_told())  # noqa: S302  from us
         child = posix.getpid()
         # Twice, so that the child has no child that it did not start.
         if between := posix.fork():
             posix.waitpid(between, 0)
-            posix.close(output)
-            posix.set_inheritable(report, False)
+            for each in (output, report, *kept):
+                posix.set_inheritable(each, False)
             _become(paths, argv, env)
         elif posix.fork() == 0:
             posix.close(report)
@@ -134,4 +137,4 @@ def _drain(output: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), [int(each) for each in sys.argv[3:]])

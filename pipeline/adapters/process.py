@@ -36,11 +36,15 @@ _LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """A program with its arguments (never a shell line), where it runs and all it sees."""
+    """A program with its arguments (never a shell line), where it runs and all it sees.
+
+    `kept` are descriptors that stay open until its guardian ends; it does not see them itself.
+    """
 
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
+    kept: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,14 +144,15 @@ def _started(
             told, control = _pipe(theirs, ours)
             written, output = _pipe(theirs, ours, written=True)
             reporting, report = _pipe(theirs, ours, written=True)
+            passed = (output, reporting, *command.kept)
             process = subprocess.Popen(
-                [sys.executable, "-IS", guardian.__file__, str(output), str(reporting)],
+                [sys.executable, "-IS", guardian.__file__, *map(str, passed)],
                 cwd=command.cwd,
                 env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
                 stdin=told,
                 stdout=written,
                 stderr=stderr,
-                pass_fds=(output, reporting),
+                pass_fds=passed,
                 start_new_session=True,
             )
             child = _Child(process=process, control=control, ask=ask)

@@ -22,6 +22,7 @@ from pipeline.adapters.process import (
     capture,
     stream,
 )
+from pipeline.adapters.survivors import await_end
 from pipeline.core.model import Ending
 
 GRANDCHILD = """
@@ -361,8 +362,11 @@ import sys
 from pathlib import Path
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.process import INTERRUPT_ALONE, TERMINATE_ALL, Command, capture, stream
+from pipeline.adapters.survivors import held
 argv, how, grace = sys.argv[1:4], sys.argv[4], float(sys.argv[5])
-command = Command(argv=argv, cwd=Path.cwd(), env={})
+Path("log").touch()
+lock = held(Path("log"))
+command = Command(argv=argv, cwd=Path.cwd(), env={}, kept=(lock.__enter__(),))
 interrupts = Interrupts()
 interrupts.install()
 if how == "capture":
@@ -431,8 +435,9 @@ def test_once_we_are_killed_a_child_is_asked_and_saves_its_state(
     assert len(group) == 3
     us.kill()
     us.wait()
-    assert all(map(is_gone, group))
+    await_end(Path("log"), 30.0, wait=time.sleep, report=lambda _: None)
     assert Path("saved").read_text() == told
+    assert all(map(is_gone, group))
     assert Path("other").read_text() == other
 
 

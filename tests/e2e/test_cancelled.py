@@ -231,3 +231,23 @@ def written(site: Site) -> bool:
         return True
     journal = site.path.parents[1] / "deployments" / deployment["id"]
     return bool(deployment["phase"]) and any(journal.glob("0*.json"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("action", ["CreateAutoScalingGroup", "CreateLaunchTemplate"])
+def test_a_run_that_is_killed_may_be_ended_while_its_terraform_still_ends(
+    site: Site, action: str
+) -> None:
+    service = "autoscaling" if action == "CreateAutoScalingGroup" else "ec2"
+    site.configure()
+    site.ground.cloud.fault(service=service, action=action, kind="delay", seconds=3, times=1)
+    step = Step(site, exec_=True)
+    step.until("terraform: creating aws_" + ("auto" if service == "autoscaling" else "launch"))
+    step.tell(signal.SIGKILL)
+    step.entry.wait()
+    assert step.left()
+    ran = site.run("recover")
+    site.ground.cloud.client.clear_faults()
+    assert (ran.code, ran.document["outcome"]) == (0, "rolled back"), ran.err
+    assert not step.left()
+    assert site.world() == alone(serving="")
