@@ -5,34 +5,46 @@ we decide what the child gets (`Ask`): Packer ignores SIGINT sent to its own pro
 and leaves children behind on a SIGTERM to it, but ends properly when its whole
 group gets SIGTERM (tried on 1.6.6, docs/surprises.md). Terraform is the other way
 round: its providers are in its group, and a signal to them loses what they make.
+Each has a guardian too, which asks it in our stead once we are killed (ADR 0019).
 """
 
 from __future__ import annotations
 
+import marshal
 import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.adapters import guardian
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.core.model import Ending
 
 CHUNK = 1 << 16
 TICK = 0.1
+GRACE = 10.0
+"""Seconds a short command has to end in once we were killed."""
+# An interpreter may need them to start at all; the rest of our environment is the child's affair.
+_LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """A program with its arguments (never a shell line), where it runs and all it sees."""
+    """A program with its arguments (never a shell line), where it runs and all it sees.
+
+    `kept` are descriptors that stay open until its guardian ends; it does not see them itself.
+    """
 
     argv: Sequence[str]
     cwd: Path
     env: Mapping[str, str]
+    kept: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,12 +76,13 @@ def capture(command: Command, *, timeout: float, errors: bool = True) -> tuple[i
     Raises FileNotFoundError or PermissionError where it cannot be started and
     TimeoutError where it does not end; the child and its children are gone then.
     """
-    with _started(command, stderr=subprocess.STDOUT if errors else subprocess.DEVNULL) as child:
+    stderr = subprocess.STDOUT if errors else subprocess.DEVNULL
+    with _started(command, TERMINATE_ALL, GRACE, stderr=stderr) as child:
         try:
-            output, _ = child.communicate(timeout=timeout)
+            output, _ = child.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as late:
             raise TimeoutError(f"{command.argv[0]} did not end within {timeout:g} s") from late
-        return child.returncode, output
+        return child.process.returncode, output
 
 
 def stream(
@@ -90,46 +103,99 @@ def stream(
     Where `on_output` raises (a full disk, say), the child is ended the same way and
     the error goes on to the caller. May be called in a thread of its own.
     """
-    with interrupts.held(), _started(command) as child:
-        limits = _Limits(ask=ask, deadline=time.monotonic() + timeout, grace=grace)
+    with interrupts.held(), _started(command, ask, grace) as child:
+        limits = _Limits(deadline=time.monotonic() + timeout, grace=grace)
         run = _Run(child, on_output, interrupts, limits)
         run.on_interrupt = on_interrupt
         return run.to_the_end()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Child:
+    """A program that runs; `control` is the pipe to its guardian, whose end says that we died."""
+
+    process: subprocess.Popen[bytes]
+    control: int
+    ask: Ask
+
+    def end(self) -> None:
+        """Have it asked to end; by its guardian, for it must be asked once, also if we die now."""
+        try:
+            os.write(self.control, b"x")
+        except BrokenPipeError:  # somebody killed the guardian
+            if self.ask.alone:
+                self.process.send_signal(self.ask.number)
+            else:
+                self.signal_group(self.ask.number)
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signal the child's whole group; what it left running counts as the child."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+
 @contextmanager
 def _started(
-    command: Command, stderr: int = subprocess.STDOUT
-) -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(
-        list(command.argv),
-        cwd=command.cwd,
-        env=dict(command.env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        start_new_session=True,
-    )
-    try:
+    command: Command, ask: Ask, grace: float, *, stderr: int = subprocess.STDOUT
+) -> Iterator[_Child]:
+    """Start a program beside its guardian; it and all that it started are gone afterwards."""
+    with ExitStack() as ours:
+        with ExitStack() as theirs:
+            told, control = _pipe(theirs, ours)
+            written, output = _pipe(theirs, ours, written=True)
+            reporting, report = _pipe(theirs, ours, written=True)
+            passed = (output, reporting, *command.kept)
+            process = subprocess.Popen(
+                [sys.executable, "-IS", guardian.__file__, *map(str, passed)],
+                cwd=command.cwd,
+                env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
+                stdin=told,
+                stdout=written,
+                stderr=stderr,
+                pass_fds=passed,
+                start_new_session=True,
+            )
+            child = _Child(process=process, control=control, ask=ask)
+            ours.callback(process.wait)
+            ours.callback(child.signal_group, signal.SIGKILL)
+        process.stdout = ours.enter_context(os.fdopen(output, "rb", closefd=False))
+        _become(command, ask, grace, control, report)
         yield child
-    finally:
-        _signal_group(child, signal.SIGKILL)
-        child.wait()
-        if child.stdout:
-            child.stdout.close()
 
 
-def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the child's whole group; what it left running counts as the child."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, number)
+def _pipe(theirs: ExitStack, ours: ExitStack, *, written: bool = False) -> tuple[int, int]:
+    """Return the end of a pipe that the child gets, and ours; `written` if the child writes."""
+    ends = os.pipe()
+    their, our = reversed(ends) if written else ends
+    theirs.callback(os.close, their)
+    ours.callback(os.close, our)
+    return their, our
+
+
+def _become(command: Command, ask: Ask, grace: float, control: int, report: int) -> None:
+    """Tell what was started which program to be; raises OSError where it cannot be that."""
+    name = command.argv[0]
+    folders = [""] if "/" in name else os.get_exec_path(command.env)
+    told = marshal.dumps(
+        (
+            tuple(os.fsencode(Path(folder) / name) for folder in folders),
+            [os.fsencode(word) for word in command.argv],
+            {os.fsencode(key): os.fsencode(value) for key, value in command.env.items()},
+            int(ask.number),
+            ask.alone,
+            float(grace),
+        )
+    )
+    with os.fdopen(control, "wb", closefd=False) as pipe:
+        pipe.write(len(told).to_bytes(guardian.LENGTH, "big") + told)
+    if code := os.read(report, CHUNK):
+        raise OSError(int(code), os.strerror(int(code)), name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Limits:
-    """When a child is to end and how; `deadline` is of the monotonic clock."""
+    """When a child is to end; `deadline` is of the monotonic clock."""
 
-    ask: Ask
     deadline: float
     grace: float
 
@@ -139,7 +205,7 @@ class _Run:
 
     def __init__(
         self,
-        child: subprocess.Popen[bytes],
+        child: _Child,
         on_output: Callable[[bytes], None],
         interrupts: Interrupts,
         limits: _Limits,
@@ -155,11 +221,11 @@ class _Run:
         self.on_interrupt: Callable[[], None] = lambda: None
 
     def to_the_end(self) -> Finished:
-        assert self._child.stdout is not None  # noqa: S101 - Popen was given a pipe
-        pipe = self._child.stdout.fileno()
+        assert self._child.process.stdout is not None  # noqa: S101 - it was given a pipe
+        pipe = self._child.process.stdout.fileno()
         while self._read(pipe):
             self._look_at_the_time()
-        code = self._child.wait()
+        code = self._child.process.wait()
         if self._failure:
             raise self._failure
         return Finished(ending=self._ending, code=code)
@@ -168,7 +234,7 @@ class _Run:
         """Pass one chunk on; False once nothing more can come."""
         ready, _, _ = select.select([pipe], [], [], TICK)
         if not ready:
-            return self._child.poll() is None or self._still_held_open()
+            return self._child.process.poll() is None or self._still_held_open()
         chunk = os.read(pipe, CHUNK)
         if chunk and not self._failure:
             try:
@@ -180,7 +246,7 @@ class _Run:
 
     def _still_held_open(self) -> bool:
         """The program has ended but a child of its own keeps the pipe: end that too, now."""
-        _signal_group(self._child, signal.SIGKILL)
+        self._child.signal_group(signal.SIGKILL)
         return False
 
     def _look_at_the_time(self) -> None:
@@ -192,12 +258,9 @@ class _Run:
             elif now > self._limits.deadline:
                 self._end(Ending.TIMEOUT)
         elif now > self._kill_at or signals > 1:
-            _signal_group(self._child, signal.SIGKILL)
+            self._child.signal_group(signal.SIGKILL)
 
     def _end(self, ending: Ending) -> None:
         self._ending = ending
         self._kill_at = time.monotonic() + self._limits.grace
-        if self._limits.ask.alone:
-            self._child.send_signal(self._limits.ask.number)
-        else:
-            _signal_group(self._child, self._limits.ask.number)
+        self._child.end()

@@ -27,8 +27,9 @@ SUFFIX = ".tflock"
 LOOKS = 15
 """Seconds, one look each, that Terraform is given to end by itself.
 
-It writes of its progress every ten seconds, and dies of that once nobody reads it (tried on
-1.11.4, docs/surprises.md).
+On this machine it has ended by now (`survivors`). Elsewhere, where its guardian was killed too, it
+dies of the next thing it prints, at the latest after ten seconds (tried on 1.11.4,
+docs/surprises.md).
 """
 
 

@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.logs import appending, unwritable
 from pipeline.adapters.process import INTERRUPT_ALONE, Command, capture, stream
+from pipeline.adapters.survivors import held
 from pipeline.adapters.terraform_stream import LAST, Said, StreamReader, diagnostic
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Noted, Report
@@ -28,6 +29,8 @@ from pipeline.core.model import Ending
 from pipeline.core.root import Diagnostic
 
 OLDEST = (1, 10)
+GRACE = 120.0
+"""Seconds it has to save its state in, once it was asked to end."""
 SHORT = 120.0
 """Seconds a verb may take; `init` may download a provider, so it gets five times that."""
 PLANNING = 900.0
@@ -61,7 +64,7 @@ class Terraform:
     log: Path
     report: Report
     interrupts: Interrupts
-    grace: float = 120.0
+    grace: float = GRACE
 
     def program(self) -> str:
         """Return the path of Terraform; raises RefusedError where there is none."""
@@ -197,7 +200,7 @@ class Terraform:
             raise KeyboardInterrupt
         where = f"terraform {_verb(argv)} in {folder}"
         self.report(Noted(text=where))
-        with appending(self.log) as write:
+        with appending(self.log) as write, held(self.log) as lock:
             try:
                 write(f"$ {' '.join(argv)}\n".encode())
             except OSError as error:
@@ -210,7 +213,7 @@ class Terraform:
                 on_output(chunk)
 
             finished = stream(
-                self._command(argv, folder),
+                replace(self._command(argv, folder), kept=(lock,)),
                 keep,
                 interrupts=self.interrupts,
                 timeout=timeout,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws import Clients, account_of
@@ -216,14 +216,22 @@ class Ground:
     def _unlock(self) -> Callable[[], None]:
         """Return what takes away the lock on Terraform's state of the run that died before us."""
         from pipeline.adapters.state_lock import release
+        from pipeline.adapters.survivors import await_end
 
         dead, bucket = self._dead, self.app.root(self.environment).bucket
         self._dead = None
-        if dead is None or bucket is None:
+        if dead is None:
             return lambda: None
-        s3, wait = self.clients.s3(), self.app.interrupts.sleep
-        # Once: what is locked after that is somebody else's.
-        return cache(partial(release, s3, bucket, dead, wait=wait, report=self.app.report))
+        terraform = self.app.terraform(self.environment)
+        report, wait = self.app.report, self.app.interrupts.sleep
+
+        @cache  # once: what is locked after that is somebody else's
+        def unlock() -> None:
+            await_end(terraform.log, terraform.grace + 5, wait=wait, report=report)
+            if bucket is not None:
+                release(self.clients.s3(), bucket, dead, wait=wait, report=report)
+
+        return unlock
 
     def ledger(self, held: Held, deployment: Deployment) -> StoreLedger:
         """Return the ledger of a deployment under the lease we hold."""

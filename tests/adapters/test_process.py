@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.adapters import guardian
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.process import (
     INTERRUPT_ALONE,
@@ -20,6 +22,7 @@ from pipeline.adapters.process import (
     capture,
     stream,
 )
+from pipeline.adapters.survivors import await_end
 from pipeline.core.model import Ending
 
 GRANDCHILD = """
@@ -303,3 +306,192 @@ def test_a_child_does_not_hear_of_a_signal_that_was_answered_before_it_began() -
         interrupts.answer()
         finished = run("", interrupts=interrupts)
     assert finished == Finished(ending=Ending.EXITED, code=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "failure", "said"),
+    [
+        (None, 0, FileNotFoundError, "No such file"),
+        ("#!/bin/sh\n", 0o644, PermissionError, "Permission denied"),
+        ("\0", 0o755, OSError, "Exec format error"),
+        ("#!/no/such/interpreter\n", 0o755, FileNotFoundError, "No such file"),
+    ],
+)
+def test_why_a_program_cannot_be_started_is_raised(
+    tmp_path: Path, text: str | None, mode: int, failure: type[OSError], said: str
+) -> None:
+    program = tmp_path / "program"
+    if text is not None:
+        program.write_text(text)
+        program.chmod(mode)
+    for name, path in (("./program", ""), ("program", f"/none:{tmp_path}")):
+        command = Command(argv=[name], cwd=tmp_path, env={"PATH": path})
+        with pytest.raises(failure, match=said) as raised:
+            capture(command, timeout=10)
+        assert type(raised.value) is failure
+        assert raised.value.filename == name
+
+
+def test_a_folder_that_is_not_there_is_told_as_python_does(tmp_path: Path) -> None:
+    command = Command(argv=["true"], cwd=tmp_path / "none", env=dict(os.environ))
+    with pytest.raises(FileNotFoundError):
+        capture(command, timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("argv", "printed"),
+    [
+        (["cat", "/proc/self/environ"], b"odd.name-=\xff=\n\0PATH=/usr/bin:/bin\0"),
+        (["ls", "/proc/self/fd"], b"0\n1\n2\n3\n"),  # the last is that of `ls`
+        (["readlink", "/proc/self/fd/0"], b"/dev/null\n"),
+        (["grep", "SigIgn", "/proc/self/status"], b"SigIgn:\t0000000000000000\n"),
+    ],
+)
+def test_nothing_of_the_interpreter_that_becomes_a_child_is_left(
+    argv: list[str], printed: bytes
+) -> None:
+    env = {"odd.name-": "\udcff=\n", "PATH": "/usr/bin:/bin"}
+    command = Command(argv=argv, cwd=Path.cwd(), env=env)
+    assert capture(command, timeout=10) == (0, printed)
+
+
+# --- the guardian ---------------------------------------------------------------------------------
+
+US = """
+import sys
+from pathlib import Path
+from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.process import INTERRUPT_ALONE, TERMINATE_ALL, Command, capture, stream
+from pipeline.adapters.survivors import held
+argv, how, grace = sys.argv[1:4], sys.argv[4], float(sys.argv[5])
+Path("log").touch()
+lock = held(Path("log"))
+command = Command(argv=argv, cwd=Path.cwd(), env={}, kept=(lock.__enter__(),))
+interrupts = Interrupts()
+interrupts.install()
+if how == "capture":
+    capture(command, timeout=60)
+else:
+    ask = INTERRUPT_ALONE if how == "alone" else TERMINATE_ALL
+    stream(command, lambda _: None, interrupts=interrupts, timeout=60, grace=grace, ask=ask)
+"""
+# It counts what it is told, prints more than a pipe holds, and is then a while about its state.
+CHILD = f"""
+import os, pathlib, signal, subprocess, sys, time
+told = []
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: told.append(signal.Signals(number).name))
+other = subprocess.Popen([sys.executable, "-S", "-c", {PROVIDER!r}], stdout=open("other", "wb"))
+while "ready" not in open("other").read():
+    time.sleep(0.01)
+pathlib.Path("ready").write_text(str(os.getpid()))
+while not told:
+    time.sleep(0.01)
+os.write(1, b"x" * 1_000_000)
+until = time.monotonic() + 0.3
+while time.monotonic() < until:
+    time.sleep(0.01)
+pathlib.Path("saved").write_text(" ".join(told))
+"""
+DEAF = """
+import os, pathlib, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path("ready").write_text(str(os.getpid()))
+while True: signal.pause()
+"""
+
+
+def ours(code: str, how: str, grace: float = 30.0) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """Start one of us that runs a child; return it, and the child and all beside it."""
+    argv = [sys.executable, "-Sc", code]
+    us = subprocess.Popen([sys.executable, "-c", US, *argv, how, str(grace)])
+    while not Path("ready").exists() or not (text := Path("ready").read_text()):
+        time.sleep(0.01)
+    return us, group_of(int(text))
+
+
+def group_of(leader: int) -> list[int]:
+    """Return who is in a process's group, itself included."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            if os.getpgid(int(entry.name)) == leader:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("how", "told", "other"),
+    [
+        ("alone", "SIGINT", "ready, "),
+        ("all", "SIGTERM", "ready, provider told, "),
+        ("capture", "SIGTERM", "ready, provider told, "),
+    ],
+)
+def test_once_we_are_killed_a_child_is_asked_and_saves_its_state(
+    how: str, told: str, other: str
+) -> None:
+    us, group = ours(CHILD, how)
+    assert len(group) == 3
+    us.kill()
+    us.wait()
+    await_end(Path("log"), 30.0, wait=time.sleep, report=lambda _: None)
+    assert Path("saved").read_text() == told
+    assert all(map(is_gone, group))
+    assert Path("other").read_text() == other
+
+
+def test_a_child_that_was_asked_before_we_are_killed_is_not_asked_again() -> None:
+    us, group = ours(CHILD, "alone")
+    us.send_signal(signal.SIGTERM)
+    time.sleep(0.15)
+    us.kill()
+    us.wait()
+    assert all(map(is_gone, group))
+    assert Path("saved").read_text() == "SIGINT"
+
+
+def test_a_child_that_outlives_us_by_more_than_its_grace_is_killed_with_its_group() -> None:
+    us, group = ours(DEAF, "all", grace=0.2)
+    assert len(group) == 2
+    us.kill()
+    us.wait()
+    assert all(map(is_gone, group))
+
+
+def test_a_guardian_does_not_outlive_its_child() -> None:
+    seen = bytearray()
+    run("import os, time; print(os.getpid(), flush=True); time.sleep(0.1)", seen.extend)
+    assert all(map(is_gone, group_of(int(seen))))
+
+
+def test_a_child_whose_guardian_was_killed_is_asked_all_the_same() -> None:
+    interrupts, seen = Interrupts(), bytearray()
+    signalled = on_ready(interrupts, signal.SIGINT)
+
+    def on_output(chunk: bytes) -> None:
+        seen.extend(chunk)
+        if b"ready" in chunk:
+            child = int(chunk.split()[0])
+            for each in set(group_of(child)) - {child}:
+                os.kill(each, signal.SIGKILL)
+                assert is_gone(each)
+        signalled(chunk)
+
+    code = TRAP.replace('b"ready\\n"', 'b"%d ready" % os.getpid()')
+    finished = None
+    with pytest.raises(KeyboardInterrupt), interrupts.held():
+        finished = run(code, on_output, interrupts=interrupts)
+    assert finished == Finished(ending=Ending.INTERRUPTED, code=5)
+
+
+def test_nothing_begins_where_we_are_killed_before_it_was_told_what_to_be() -> None:
+    reading, report = os.pipe()
+    words = [sys.executable, "-IS", guardian.__file__, str(reading), str(report)]
+    done = subprocess.run(
+        words, input=b"\0\0\0\7half", pass_fds=(reading, report), capture_output=True, check=False
+    )
+    os.close(report)
+    assert (done.returncode, done.stdout, done.stderr) == (127, b"", b"")
+    assert os.read(reading, 1) == b""
+    os.close(reading)

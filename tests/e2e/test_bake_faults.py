@@ -23,8 +23,10 @@ from tests.e2e.conftest import (
     finish,
     interrupt,
     new_project,
+    until,
     wait_for,
 )
+from tests.e2e.matrix import child_of
 from tests.local_cloud import Cloud
 
 INSTALL = "packer/provision/install.sh"
@@ -228,10 +230,28 @@ def _read_until(terminal: int, text: str) -> str:
 
 
 @pytest.mark.long
-def test_a_killed_tool_is_cleaned_up_after_by_the_next_bake(project: Project) -> None:
+def test_packer_cleans_up_by_itself_once_the_tool_is_killed(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     process = project.start("bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
+    assert project.left_in_cloud()["instances"]
+    began = time.monotonic()
+    process.kill()
+    finish(process)
+    until(lambda: project.left_in_cloud() == NOTHING)
+    until(lambda: alive(str(project.folder)) == [])
+    assert time.monotonic() - began < 10.0
+
+
+@pytest.mark.long
+def test_a_tool_that_is_killed_with_its_packer_is_cleaned_up_after_by_the_next_bake(
+    project: Project,
+) -> None:
+    project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
+    process = project.start("bake", "--version", "1.0.0")
+    wait_for(process, PROVISIONING)
+    # As when the machine goes; its group has the guardian, too.
+    os.killpg(child_of(process.pid, b"packer"), signal.SIGKILL)
     process.kill()
     finish(process)
     assert project.left_in_cloud()["instances"]

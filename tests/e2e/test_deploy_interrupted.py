@@ -6,10 +6,16 @@ the next one, and nothing else anywhere.
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
+
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.e2e.deploying import LONGEST, Ground, Site, alone, ended
-from tests.e2e.matrix import Running
+from tests.e2e.matrix import Running, child_of
+from tests.local_cloud import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
 
@@ -74,6 +80,54 @@ def test_a_provider_that_is_killed_while_it_makes_a_launch_template_is_put_back(
     assert (ran.document["outcome"], ran.document["phase"]) == ("rolled back", "launch")
     assert "Plugin did not respond" in ran.document["reason"]
     assert site.world() == alone(blue, serving=blue)
+
+
+def test_terraform_saves_its_state_once_the_tool_is_killed_in_the_middle_of_an_apply(
+    site: Site,
+) -> None:
+    """Its own provider, for Terraform ends that too; held by AWS, which answers slowly."""
+    blue, cloud = serving(site), site.ground.cloud
+    group = site.group(f"r{site.document()['content']['next']:06}")
+    shared = site.project.extra.pop("PATH")
+    try:
+        said = "terraform: creating aws_autoscaling_group"
+        slow = {"service": "autoscaling", "action": "DescribeAutoScalingGroups", "kind": "delay"}
+        running = site.begin("promote", said, "--yes", "--image", other(site))
+        terraform = child_of(running.pid, b"terraform")
+        cloud.fault(**slow, seconds=1, times=10)
+        eventually(lambda: sources(site, group) is not None)
+        running.kill()
+        began = time.monotonic()
+        eventually(lambda: not Path(f"/proc/{terraform}").exists())
+        seconds = time.monotonic() - began
+    finally:
+        site.project.extra["PATH"] = shared
+        cloud.client.clear_faults()
+    ended(running)
+    folder = site.project.folder / f".ami-pipeline/terraform/web/{site.environment}"
+    state = json.loads((folder / "terraform.tfstate").read_bytes())
+    known = {
+        each["attributes"]["id"]
+        for one in state["resources"]
+        if one["type"] == "aws_autoscaling_group"
+        for each in one["instances"]
+    }
+    assert known == {site.group(blue), group}
+    assert not (folder / ".terraform.tfstate.lock.info").exists()
+    assert seconds < 5.0
+    ran = site.run("recover")
+    assert ran.code == 0, ran.err
+    assert ran.document["outcome"] == "rolled back"
+    assert site.world() == alone(blue, serving=blue)
+
+
+def sources(site: Site, group: str) -> object:
+    """Return what a group is attached to; None while there is no such group."""
+    try:
+        client = site.ground.cloud.aws("autoscaling")
+        return client.describe_traffic_sources(AutoScalingGroupName=group)["TrafficSources"]
+    except ClientError:
+        return None
 
 
 def test_the_next_promotion_puts_back_what_was_killed_and_then_succeeds(site: Site) -> None:

@@ -1,0 +1,253 @@
+"""A promotion that a CI's runner cancels, by the runner's own schedule of signals.
+
+GitHub: SIGINT to the process that runs the step, and to no other; SIGTERM 7.5 s later, SIGKILL
+after 2.5 s more (docs.github.com, "Workflow cancellation reference"; actions/runner,
+ProcessInvoker.cs). At the end of the job SIGKILL to all that has its RUNNER_TRACKING_ID in its
+environment (actions/runner#4601). That process is bash, which passes no signal on, unless the
+script says `exec`.
+
+GitLab, shell executor: SIGTERM to the process group, SIGKILL to it ten seconds later
+(gitlab-runner!1770, !3906).
+
+The image was not baked and serves nothing, and Terraform is its stand-in: what counts here are
+processes, and the state they leave.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import local_cloud
+from tests.e2e.deploying import LONGEST, SPEED, Ground, Site, alone
+from tests.local_cloud import eventually
+from tests.standin.install import installed
+
+TRACKING = "RUNNER_TRACKING_ID"
+DURABLE = 0.5
+"""Seconds after the first signal that reaches us until its state may be read."""
+HOOK = {"command": ["sleep", "300"], "timeout": "10h"}
+APPLYING, VERIFYING = "terraform: creating aws_autoscaling_group", "verify hook: sleep"
+pytestmark = pytest.mark.timeout(LONGEST)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("cancelled")
+    with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
+        image = _image(cloud)
+        path = installed(folder / "bin", cloud.env["PATH"])
+        ec2 = cloud.aws("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+        guard = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)["GroupId"]
+        cloud.aws("iam").create_instance_profile(InstanceProfileName="web")
+        made: dict[str, Any] = {"subnet_ids": [subnet], "public_subnet_ids": [subnet]}
+        made |= {"security_group_ids": [guard], "instance_profile": "web"}
+        ground = Ground(cloud=cloud, folder=folder, path=path, made=made, old=image, new=image)
+        yield ground.site("cancelled", "classic")
+
+
+def _image(cloud: local_cloud.Cloud) -> str:
+    """Make one of an instance that only boots; as good as a baked one to whoever is told its id."""
+    ec2, instance = cloud.aws("ec2"), cloud.launch()["InstanceId"]
+    tags = [{"Key": "ami-pipeline:app", "Value": "web"}]
+    specification = [{"ResourceType": "image", "Tags": tags}]
+    eventually(lambda: cloud.instance(instance)["State"]["Name"] == "running")
+    image = ec2.create_image(InstanceId=instance, Name="web", TagSpecifications=specification)
+    ec2.terminate_instances(InstanceIds=[instance])
+    return str(image["ImageId"])
+
+
+# --- a step of a job ------------------------------------------------------------------------------
+
+
+class Step:
+    """A step of a job that runs: `bash -e` and a script, which promotes."""
+
+    def __init__(self, site: Site, *, exec_: bool) -> None:
+        self.id = f"github_{uuid.uuid4()}"
+        script = site.project.folder / "step.sh"
+        self.said = site.project.folder / "said"
+        words = [sys.executable, "-m", "pipeline", "promote", "-e", site.environment, "--yes"]
+        line = " ".join([*words, "--image", site.ground.new])
+        script.write_text(f"set -u\n{'exec ' if exec_ else ''}{line}\n")
+        with self.said.open("wb") as said:
+            self.entry = subprocess.Popen(
+                ["/bin/bash", "-e", str(script)],
+                cwd=site.project.folder,
+                env={**site.project.env, TRACKING: self.id},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+        self._groups: set[int] = set()
+
+    def until(self, text: str) -> None:
+        """Wait until it has said something."""
+        deadline = time.monotonic() + local_cloud.WITHIN
+        while text not in (said := self.said.read_text()):
+            assert time.monotonic() < deadline, said
+            assert self.entry.poll() is None, said
+            time.sleep(0.02)
+        self.tracked()
+
+    def tell(self, number: signal.Signals) -> None:
+        """Signal the entry process alone."""
+        self.entry.send_signal(number)
+
+    def tell_group(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.entry.pid, number)
+
+    def is_over(self, within: float) -> bool:
+        """Wait for the entry process, and see who runs meanwhile."""
+        until = time.monotonic() + within
+        while time.monotonic() < until and self.entry.poll() is None:
+            self.tracked()
+            time.sleep(0.1)
+        return self.entry.poll() is not None
+
+    def clean_up(self) -> None:
+        """Kill the orphans, as GitHub's runner does at the end of a job."""
+        for process in self.tracked():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def tracked(self) -> list[int]:
+        """Return who has the job's id in its environment, and remember their groups."""
+        found = [each for each in _processes() if self.id in _environment(each)]
+        for each in found:
+            with suppress(ProcessLookupError):
+                self._groups.add(os.getpgid(each))
+        return found
+
+    def left(self) -> list[int]:
+        """Return who is left of the job, guardians and what lost its environment as well."""
+        with_id = self.tracked()
+        return [each for each in _processes() if each in with_id or _group(each) in self._groups]
+
+
+def _processes() -> Iterator[int]:
+    return (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
+
+
+def _environment(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/environ").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _group(process: int) -> int:
+    """Return a process's group; 0 for one that is gone, or only waits to be collected."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2]
+    except OSError:
+        return 0
+    return 0 if state[0] == "Z" else int(state.split()[2])
+
+
+# --- the schedules --------------------------------------------------------------------------------
+
+
+def on_github(step: Step, first: Callable[[], None]) -> None:
+    step.tell(signal.SIGINT)
+    first()
+    if not step.is_over(7.5 - DURABLE):
+        step.tell(signal.SIGTERM)
+        if not step.is_over(2.5):
+            step.tell(signal.SIGKILL)
+            step.entry.wait()
+    step.clean_up()
+
+
+def on_gitlab(step: Step, first: Callable[[], None]) -> None:
+    step.tell_group(signal.SIGTERM)
+    first()
+    with suppress(AssertionError):  # bash may be gone, but its output is still held open
+        eventually(lambda: not step.left(), within=10.0 - DURABLE)
+    step.tell_group(signal.SIGKILL)
+    step.entry.wait()
+
+
+def late(*values: object) -> Any:
+    return pytest.param(*values, marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize(
+    ("cancel", "exec_", "moment"),
+    [
+        (on_github, True, APPLYING),
+        late(on_github, True, VERIFYING),
+        late(on_github, False, APPLYING),
+        late(on_github, False, VERIFYING),
+        late(on_gitlab, True, APPLYING),
+        late(on_gitlab, True, VERIFYING),
+        late(on_gitlab, False, APPLYING),
+        late(on_gitlab, False, VERIFYING),
+    ],
+)
+def test_a_cancelled_promotion_leaves_nothing_running_and_the_next_command_ends_it(
+    site: Site, cancel: Callable[[Step, Callable[[], None]], None], exec_: bool, moment: str
+) -> None:
+    site.configure(verify=[HOOK])
+    # Terraform, as it is, does not answer a signal before AWS has answered it.
+    slow = {"service": "autoscaling", "action": "CreateAutoScalingGroup", "kind": "delay"}
+    site.ground.cloud.fault(**slow, seconds=2, times=1)
+    step = Step(site, exec_=exec_)
+    step.until(moment)
+
+    def is_durable() -> None:
+        time.sleep(DURABLE)
+        assert written(site)
+
+    cancel(step, is_durable)
+    assert step.entry.returncode != 0, step.said.read_text()
+    eventually(lambda: not step.left(), within=3.0)
+    site.ground.cloud.client.clear_faults()
+    if site.document()["content"]["deployment"]:
+        assert site.status()["now"] == f"ami-pipeline recover -e {site.environment}"
+        ran = site.run("recover")
+        assert (ran.code, ran.document["outcome"]) == (0, "rolled back"), ran.err
+    assert site.world() == alone(serving="")
+
+
+def written(site: Site) -> bool:
+    """Tell whether the store knows what is in flight, and what was to be done, or how it ended."""
+    deployment = site.document()["content"]["deployment"]
+    if deployment is None:
+        return True
+    journal = site.path.parents[1] / "deployments" / deployment["id"]
+    return bool(deployment["phase"]) and any(journal.glob("0*.json"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("action", ["CreateAutoScalingGroup", "CreateLaunchTemplate"])
+def test_a_run_that_is_killed_may_be_ended_while_its_terraform_still_ends(
+    site: Site, action: str
+) -> None:
+    service = "autoscaling" if action == "CreateAutoScalingGroup" else "ec2"
+    site.configure()
+    site.ground.cloud.fault(service=service, action=action, kind="delay", seconds=3, times=1)
+    step = Step(site, exec_=True)
+    step.until("terraform: creating aws_" + ("auto" if service == "autoscaling" else "launch"))
+    step.tell(signal.SIGKILL)
+    step.entry.wait()
+    assert step.left()
+    ran = site.run("recover")
+    site.ground.cloud.client.clear_faults()
+    assert (ran.code, ran.document["outcome"]) == (0, "rolled back"), ran.err
+    assert not step.left()
+    assert site.world() == alone(serving="")
