@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.crash import report, stage
-from tests.crash.planning import planned
+from tests.crash.planning import BAKE, planned
 from tests.crash.play import Play, Played
 from tests.crash.theatre import play, record, theatre
 
-SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover")
+SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover", BAKE)
 KINDS, STORES = ("classic", "application"), ("directory", "s3")
 
 
@@ -35,7 +35,10 @@ def main() -> int:
     began = time.monotonic()
     chance = random.Random(given.seed)  # noqa: S311  no secret depends on it
     with pool(given.workers) as workers:
-        wanted = itertools.product(given.scenario, given.kind, given.store)
+        scenarios = [each for each in given.scenario if each != BAKE]
+        wanted = [*itertools.product(scenarios, given.kind, given.store)]
+        if BAKE in given.scenario:
+            wanted.append((BAKE, "none", "directory"))
         recorded = list(workers.map(record, sorted(wanted)))
         plays = planned(recorded, chance, double=given.double)
         plays = [each for each in plays if given.only in each.name]

@@ -246,25 +246,22 @@ def require_sound(reached: Passing, path: object) -> None:
 
 
 def _children(boundaries: Boundaries) -> None:
-    import subprocess  # noqa: PLC0415  the stand-in for Terraform starts none
+    from pipeline.adapters import process  # noqa: PLC0415  the stand-in for Terraform starts none
 
-    child: Any = subprocess.Popen
-    start, wait = child.__init__, child.wait
+    module: Any = process
+    real = module._started
 
-    def starting(self: Any, argv: Any, *more: Any, **how: Any) -> None:
-        words = [str(each) for each in argv if not str(each).startswith("-")]
-        self.boundary = " ".join([Path(words[0]).name, *(plain(each) for each in words[1:3])])
-        with boundaries.at(f"start {self.boundary}"):
-            start(self, argv, *more, **how)
+    @contextlib.contextmanager
+    def started(command: Any, *more: Any, **how: Any) -> Iterator[Any]:
+        words = [str(each) for each in command.argv if not str(each).startswith("-")]
+        name = " ".join([Path(words[0]).name, *(plain(each) for each in words[1:3])])
+        with contextlib.ExitStack() as stack:
+            with boundaries.at(f"start {name}"):
+                child = stack.enter_context(real(command, *more, **how))
+            yield child
+        boundaries.once(f"exit {name}")
 
-    def waiting(self: Any, *more: Any, **how: Any) -> Any:
-        was_over = self.returncode is not None
-        code = wait(self, *more, **how)
-        if not was_over and code is not None:
-            boundaries.once(f"exit {self.boundary}")
-        return code
-
-    child.__init__, child.wait = starting, waiting
+    module._started = started
 
 
 def reached(log: Path) -> list[str]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from tests.crash.boundaries import CUT, EFFECT, FAULTS, Death
 from tests.crash.play import MENDS, Play
 
-SURVIVED = ("start ", "exit ", "apply ")
+BAKE = "bake"
+SURVIVED = ("start ", "exit ", "apply ", "packer ")
 """Boundaries at which a child runs: the tool dies once with it, once without it."""
 WEIGHTS = {"recover": 4, "again": 4, "rollback": 3, "other": 3, "rebuild": 1}
 
@@ -34,8 +35,9 @@ def planned(recorded: Sequence[Recorded], chance: random.Random, double: int) ->
     found = [play for each in recorded for play in single(each, chance)]
     faults = [play for each in recorded for play in faulted(each, chance)]
     mending = [each for each in recorded if each.scenario == "recover"]
+    deploying = [each for each in found if each.scenario != BAKE]
     times = range(double if mending else 0)
-    return [*found, *faults, *(twice(chance.choice(found), mending, chance) for _ in times)]
+    return [*found, *faults, *(twice(chance.choice(deploying), mending, chance) for _ in times)]
 
 
 def single(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
@@ -48,7 +50,7 @@ def single(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
                 kind=recorded.kind,
                 store=recorded.store,
                 death=Death.named(moment + (":alone" if each else "")),
-                mend=drawn(chance),
+                mend=mend_of(recorded, chance),
                 fresh=recorded.store == "s3" and not each and chance.random() < 0.5,
             )
 
@@ -62,7 +64,7 @@ def faulted(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
                 kind=recorded.kind,
                 store=recorded.store,
                 death=Death(boundary=name, moment=fault, lasting=lasting),
-                mend=drawn(chance),
+                mend=mend_of(recorded, chance),
             )
 
 
@@ -70,7 +72,7 @@ def faults_of(name: str, moments: Sequence[str]) -> Iterable[tuple[str, bool]]:
     """Return what may go wrong at a boundary of ours: files and calls."""
     if name.startswith("replace "):
         return itertools.product(FAULTS, (False, True))
-    if f"{name}:{EFFECT}" in moments and not name.startswith("apply "):
+    if f"{name}:{EFFECT}" in moments and not name.startswith(SURVIVED):
         return [(CUT, False)]
     return []
 
@@ -86,6 +88,11 @@ def twice(play: Play, mending: Sequence[Recorded], chance: random.Random) -> Pla
         mend=drawn(chance),
         second=Death.named(chance.choice(like.moments)),
     )
+
+
+def mend_of(recorded: Recorded, chance: random.Random) -> str:
+    """Draw the command that follows; after a bake it is the same one."""
+    return "again" if recorded.scenario == BAKE else drawn(chance)
 
 
 def drawn(chance: random.Random) -> str:

@@ -45,6 +45,7 @@ def summary(
             "planned": len(plays),
             **figures(played),
         },
+        "runs": [[each.name, each.died, each.struck, round(each.seconds, 2)] for each in played],
     }
 
 

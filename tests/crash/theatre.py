@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 from tests.crash import stage
+from tests.crash.baking import Bakery
 from tests.crash.hands import Hands
-from tests.crash.planning import Recorded
+from tests.crash.planning import BAKE, Recorded
 from tests.crash.play import Play, Played, Stage
 
 
@@ -43,9 +44,10 @@ class Theatre:
             self._stack.enter_context(stage.under_load(scene))
         return self._stages[kind, store]
 
-    def rebuilt(self, kind: str, store: str) -> None:
-        """Forget a stage on which a run could not be mended."""
-        del self._stages[kind, store]
+    @functools.cached_property
+    def bakery(self) -> Bakery:
+        """The project that bakes."""
+        return Bakery.built(self._ground, self._hands)
 
     def close(self) -> None:
         self._stack.close()
@@ -56,11 +58,15 @@ class Theatre:
 def record(what: tuple[str, str, str]) -> Recorded:
     """Find the boundaries of a scenario."""
     scenario, kind, store = what
-    moments = theatre().stage(kind, store).recorded(scenario)
+    built = theatre()
+    baking = scenario == BAKE
+    moments = built.bakery.recorded() if baking else built.stage(kind, store).recorded(scenario)
     return Recorded(scenario=scenario, kind=kind, store=store, moments=tuple(moments))
 
 
 def play(name: str) -> Played:
     """Play one run."""
     wanted = Play.named(name)
+    if wanted.scenario == BAKE:
+        return theatre().bakery.play(wanted)
     return theatre().stage(wanted.kind, wanted.store).play(wanted)
