@@ -219,6 +219,11 @@ class FakeRecords:
         self.traces[image.bake] = traces or Traces()
         self.verdicts.setdefault(image.bake, []).append(str(image.verdict))
 
+    def killed(self) -> None:
+        """Let the bake that is recorded as running be one that runs no more."""
+        names = [name for name, image in self.written.items() if image.verdict is Verdict.BAKING]
+        self.earlier = [(self.written[name], self.traces[name]) for name in names]
+
     def unfinished(self, app: str) -> Sequence[tuple[Image, Traces]]:
         return [pair for pair in self.earlier if pair[0].app == app]
 

@@ -15,6 +15,7 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.fleet import Release
 from pipeline.core.guard import GROUP, TEMPLATE
 from pipeline.core.model import TAG_PREFIX
+from pipeline.core.ownership import DEPLOYMENT
 from pipeline.core.root import Root
 
 
@@ -43,9 +44,16 @@ def find(clients: Clients, root: Root, releases: Sequence[Release]) -> tuple[Fou
         return (*_templates(clients, root, names), *_groups(clients, root, names))
 
 
-def require_ours(root: Root, found: Found) -> None:
-    """Raise RefusedError where the tags of what was found say that it is another's."""
+def require_ours(root: Root, found: Found, release: Release) -> None:
+    """Raise RefusedError where the tags of what was found say that it is another's.
+
+    The deployment that made it tells releases of the same number in two stores apart; a module of
+    one's own need not tag it.
+    """
     ours = {"app": root.app, "environment": root.environment, "release": found.release}
+    made_by = release.facts.get(DEPLOYMENT, "")
+    if made_by and _tag(found, DEPLOYMENT):
+        ours[DEPLOYMENT] = made_by
     wrong = {key: value for key, value in ours.items() if _tag(found, key) != value}
     if wrong:
         lines = [f"tag {TAG_PREFIX}{key} is {_tag(found, key) or 'not set'}" for key in wrong]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
 from pipeline.adapters.store import Document, StaleError, Store
 from pipeline.core.errors import RefusedError
@@ -20,11 +21,19 @@ _UNFINISHED = (Verdict.BAKING, Verdict.LEFT)
 
 
 class ImageRecords:
-    """Records of images, by the name of their bake; `runs` tells whether a bake still runs."""
+    """Records of images, by the name of their bake.
 
-    def __init__(self, store: Store, *, runs: Callable[[Image], bool]) -> None:
+    `runs` tells whether a bake still runs on this machine, None where it never did. One of another
+    machine may run for as long as its own record says, by the store's clock: `lasts` is what ours
+    may take, and another's configuration, or clock, is not ours.
+    """
+
+    def __init__(
+        self, store: Store, *, runs: Callable[[Image], bool | None], lasts: timedelta = timedelta()
+    ) -> None:
         self._store = store
         self._runs = runs
+        self._lasts = lasts
 
     def write(self, image: Image, traces: Traces | None = None) -> None:
         """Record the image where its verdict belongs, and nowhere else.
@@ -47,8 +56,19 @@ class ImageRecords:
 
     def unfinished(self, app: str) -> tuple[tuple[Image, Traces], ...]:
         """Return the bakes of this app that began, were not brought to an end, and run no more."""
-        found = self._read(app, "bakes/")
-        return tuple(pair for pair in found if not self._runs(pair[0]))
+        there = ((key, self._store.read(key)) for key in self._store.keys("bakes/"))
+        found = [(*_parse(key, document), document) for key, document in there if document]
+        ours = (each for each in found if each[0].app == app)
+        return tuple((image, traces) for image, traces, at in ours if not self._alive(image, at))
+
+    def _alive(self, image: Image, document: Document) -> bool:
+        """Tell whether a bake may still run: what has ended says so, whoever asks."""
+        here = self._runs(image)
+        if here is not None or image.verdict is not Verdict.BAKING:
+            return bool(here)
+        over = json.loads(document.data).get("over")
+        begun = datetime.fromisoformat(image.created)  # a record of before there was `over`
+        return self._store.now() < (datetime.fromisoformat(over) if over else begun + self._lasts)
 
     def find(self, app: str, ami_id: str) -> Image | None:
         """Return the record of the image with this AMI, in whichever region, or None."""
@@ -66,6 +86,8 @@ class ImageRecords:
     def _put(self, key: str, image: Image, traces: Traces | None) -> None:
         """Write the record; a bake's name is its own, so a newer version is written over once."""
         document = {"schema": SCHEMA, "image": _plain(image), "traces": asdict(traces or Traces())}
+        if image.verdict is Verdict.BAKING:
+            document["over"] = (self._store.now() + self._lasts).isoformat()
         data = json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
         for _ in range(2):
             current = self._store.read(key)

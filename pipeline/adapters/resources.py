@@ -232,8 +232,9 @@ class TerraformResources:
         ]
         found = find(self.clients, self.root, incomplete)
         orphans = tuple(each for each in found if (each.kind, each.release) not in held)
+        releases = {each.name: each for each in wanted}
         for each in orphans:
-            require_ours(self.root, each)
+            require_ours(self.root, each, releases[each.release])
         return orphans
 
     def _address(self, orphan: Found, known: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,26 +88,22 @@ def _bakery(
         masker=masker,
         hidden=frozenset(wanted.vars_from_env.values()),
     )
-    over_after = timedelta(seconds=request.timeout + request.cancel_grace + 600)
+    lasts = timedelta(seconds=request.timeout + request.cancel_grace + 600)
     return Bakery(
         baker=packer,
         images=Ec2Images(clients),
         leftovers=Ec2Leftovers(clients),
-        records=records(app, clients, over_after),
+        records=records(app, clients, lasts),
         workplace=LocalWorkplace(app.interrupts, app.logs),
         report=app.report,
     )
 
 
-def records(app: Application, clients: Clients, over_after: timedelta) -> ImageRecords:
-    """Return the images of the store; a bake of another machine has ended `over_after`."""
-
-    def runs(image: Image) -> bool:
-        here = runs_here(app.logs, image.bake)
-        age = datetime.now(UTC) - datetime.fromisoformat(image.created)
-        return age < over_after if here is None else here
-
-    return ImageRecords(app.store(clients), runs=runs)
+def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecords:
+    """Return the images of the store; `lasts` is the longest that a bake of ours may take."""
+    return ImageRecords(
+        app.store(clients), runs=lambda image: runs_here(app.logs, image.bake), lasts=lasts
+    )
 
 
 def request_of(

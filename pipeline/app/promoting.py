@@ -12,7 +12,12 @@ from pipeline.app.application import Application
 from pipeline.app.baking import known_images
 from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
-from pipeline.app.returning import finish_what_was_begun, require_finished, retire_overdue
+from pipeline.app.returning import (
+    finish_first,
+    finish_what_was_begun,
+    require_finished,
+    retire_overdue,
+)
 from pipeline.config import EnvironmentSettings
 from pipeline.core.choice import (
     image_of,
@@ -52,6 +57,8 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
         if not wanted.recovers:
             require_finished(ground.document())
         ground.identify()
+    finish_first(ground, "promote", plan_only=wanted.plan_only)
+    with app.interrupts.heard():
         document = ground.document()
         image = choose(ground, wanted)
     if unchanged := already_serving(document, image):

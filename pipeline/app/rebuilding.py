@@ -10,7 +10,7 @@ from pipeline.app.baking import bake, records
 from pipeline.app.ground import Ground
 from pipeline.app.promoting import Promotion, already_serving, retired
 from pipeline.app.prospect import Unchanged, Wanted
-from pipeline.app.returning import finish_what_was_begun, require_finished
+from pipeline.app.returning import finish_first, finish_what_was_begun, require_finished
 from pipeline.core.choice import require_promotable
 from pipeline.core.deployment import Deployment, Kind
 from pipeline.core.environment import Environment
@@ -33,6 +33,11 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
     before = ground.document()
     if not recovers:
         require_finished(before)
+    if before.deployment:
+        with app.interrupts.heard():
+            ground.identify()
+        finish_first(ground, "rebuild")
+        before = ground.document()
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
     with app.interrupts.heard():
         image = bake(app, replace(options, environment=baked_for(ground, before))).image
@@ -45,9 +50,8 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
         finish_what_was_begun(ground, held, recovers=recovers)
         if unchanged := already_serving(held.read(), image):  # it was what had been begun
             return unchanged
-        began = replace(before, serving=held.read().serving) if before.deployment else before
         history = ground.deployments.history(options.environment, REMEMBERED)
-        require_welcome(began, held.read(), image, history)
+        require_welcome(before, held.read(), image, history)
         wanted = Wanted(environment=options.environment)
         promotion = Promotion(
             ground=ground, held=held, wanted=wanted, image=image, kind=Kind.REBUILD

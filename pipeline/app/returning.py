@@ -16,9 +16,10 @@ from pipeline.app.ground import Ground
 from pipeline.core.deployer import Deployer
 from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment
-from pipeline.core.errors import RefusedError, StrandedError
+from pipeline.core.errors import PipelineError, RefusedError, StrandedError
 from pipeline.core.events import Noted
-from pipeline.core.phases import Fleet, Phase, promotion, removal, rollback
+from pipeline.core.phases import Fleet
+from pipeline.core.recovery import failed, fleet_in, removal_of, success_of, what_is_left
 from pipeline.core.world import World
 
 
@@ -38,24 +39,30 @@ def abort(app: Application, environment: str) -> Deployment:
     ground = Ground(app=app, environment=environment)
     ground.require_balancers()
     document = ground.document()
-    if document.deployment is None and not _failed(document):
+    if document.deployment is None and not failed(document):
         _require_in_flight(document, "abort")
     ground.identify()
     with ground.lease("abort") as held:
         document = held.read()
         if document.deployment:
             _require_before_retirement(document)
-            return finish(ground, held)
-        failed = _failed(document)
-        return _remove(ground, held, Kind.ABORT, green=failed[0], gone=failed)
+            return finish(ground, held, back=True)
+        gone = failed(document)
+        return _remove(ground, held, Kind.ABORT, green=gone[0], gone=gone)
 
 
 def finish_what_was_begun(
-    ground: Ground, held: Held, *, plan_only: bool = False, recovers: bool = True
+    ground: Ground,
+    held: Held,
+    *,
+    plan_only: bool = False,
+    recovers: bool = True,
+    back: bool = False,
 ) -> Deployment | None:
     """Bring a deployment whose run died to its end first; return how it ended, None without one.
 
     Not where nothing but a plan is wanted, or where the caller was told to leave it (`recovers`).
+    With `back` it is put back where that is possible.
 
     Raises StrandedError where it cannot, RefusedError where nothing is to be changed.
     """
@@ -71,11 +78,22 @@ def finish_what_was_begun(
     if not recovers:
         require_finished(document)
     ground.app.report(Noted(text=f"{name} {text}: finishing it first"))
-    done = finish(ground, held)
+    done = finish(ground, held, back=back)
     if done.outcome and result_of(done) is Result.STRANDED:
         why = f"{done.outcome.phase}: {done.outcome.undone or done.outcome.reason}"
         raise StrandedError(name, why, recover)
     return done
+
+
+def finish_first(ground: Ground, command: str, *, plan_only: bool = False) -> None:
+    """Finish what a run that died had begun before anything else is done that takes time.
+
+    Nobody may be served meanwhile: an image is chosen, or baked, afterwards.
+    """
+    if ground.document().deployment is None:
+        return
+    with ground.lease(command) as held:
+        finish_what_was_begun(ground, held, plan_only=plan_only)
 
 
 def require_finished(document: Environment) -> None:
@@ -88,46 +106,55 @@ def require_finished(document: Environment) -> None:
     raise RefusedError(f"{dead.kind} {dead.id}", what, now)
 
 
-def finish(ground: Ground, held: Held) -> Deployment:
-    """Go on with the deployment in flight, or back, by what reality shows of it."""
+def finish(ground: Ground, held: Held, *, back: bool = False) -> Deployment:
+    """Go on with the deployment in flight, or back, by what reality shows of it.
+
+    With `back` it is put back where that is possible. Raises RefusedError where a group of
+    green's name is another deployment's, and StrandedError where AWS does not answer and it
+    cannot be told whether blue is still needed.
+    """
     document = held.read()
     dead = document.deployment
     assert dead is not None  # noqa: S101 - the callers looked
     going = replace(dead, by=runner(ground.app.environ), outcome=None, ended="")
     ledger = ground.ledger(held, going)
     world = ground.world(ledger)
-    phases, success = _rest(world, document, going)
+    rest = what_is_left(world, dead, back=back)
+    if rest.undecided:
+        text = f"{dead.green} was decided for and is not well: back to {dead.blue}"
+        ground.app.report(Noted(text=text))
+        ledger.update(lambda current: current.taken_back(dead))
     deployer = Deployer(world=world, deployment=going, report=ground.app.report)
-    return deployer.run(phases, success)
-
-
-def _rest(world: World, document: Environment, dead: Deployment) -> tuple[list[Phase], Result]:
-    """Return the phases left: on where green was decided for, else back."""
-    fleet = fleet_of(world, document)
-    if dead.kind in {Kind.ABORT, Kind.RETIRE}:
-        overdue = document.overdue(world.pace.today())
-        gone = _failed(document) if dead.kind is Kind.ABORT else overdue
-        return _removal(document, gone), _success(dead.kind)
-    if dead.warm:
-        return rollback(dead.green, dead.blue, fleet), Result.PROMOTED
-    if document.serving == dead.green:
-        others = [name for name in document.releases if name not in {dead.blue, dead.green}]
-        keep = world.policy.keep != 0
-        retire = promotion(dead.blue, dead.green, warm=others, keep=keep)[-1]
-        return [retire], Result.PROMOTED
-    return rollback(dead.blue, dead.green, fleet), Result.ROLLED_BACK
+    done = deployer.run(rest.phases, rest.success)
+    if done.kind is Kind.ROLLBACK and result_of(done) is Result.PROMOTED:
+        quarantine_bad(ground, held, document, done.blue)
+    return done
 
 
 def fleet_of(world: World, document: Environment) -> Fleet:
     """Return the fleet as AWS shows it: who is attached to every load balancer serves."""
-    look = world.look(document.releases)
-    everywhere = {each.identifier for each in world.place.balancers}
-    serving = frozenset(
-        name
-        for name in document.releases
-        if (seen := look.groups.get(world.group(name))) and seen.attached >= everywhere
-    )
-    return Fleet(serving=serving, dark=frozenset(document.releases) - serving)
+    return fleet_in(document, world.place, world.look(document.releases))
+
+
+def quarantine_bad(ground: Ground, held: Held, document: Environment, bad: str) -> None:
+    """Mark the image that was rolled back from; the service is back, so a fault is only said.
+
+    `document` is how it stood before: afterwards nothing may be left of the release.
+    """
+    from pipeline.app.baking import quarantine
+
+    kept = document.releases.get(bad)
+    past = (each.ami_id for each in document.past if each.release == bad)
+    ami_id = kept.release.ami_id if kept else next(past, "")
+    if not ami_id:
+        return
+    held.update(lambda current: current.with_quarantined(ami_id))
+    reason = f"{bad} was rolled back from in {ground.environment}"
+    try:
+        quarantine(ground.app, ground.clients, ami_id, reason)
+    except PipelineError as error:
+        text = f"{ami_id} could not be marked as quarantined: {error.where}: {error.what}"
+        ground.app.report(Noted(text=text))
 
 
 def retire_overdue(ground: Ground, held: Held) -> Deployment | None:
@@ -137,11 +164,6 @@ def retire_overdue(ground: Ground, held: Held) -> Deployment | None:
     if not overdue:
         return None
     return _remove(ground, held, Kind.RETIRE, green=document.serving, gone=overdue)
-
-
-def _removal(document: Environment, gone: Sequence[str]) -> list[Phase]:
-    dark = (name for name in document.releases if name != document.serving)
-    return removal(document.serving, dark, gone)
 
 
 def _remove(
@@ -164,15 +186,7 @@ def _remove(
     ledger.record(deployment)
     world = ground.world(ledger)
     deployer = Deployer(world=world, deployment=deployment, report=ground.app.report)
-    return deployer.run(_removal(document, gone), _success(kind))
-
-
-def _success(kind: Kind) -> Result:
-    return Result.ROLLED_BACK if kind is Kind.ABORT else Result.PROMOTED
-
-
-def _failed(document: Environment) -> list[str]:
-    return sorted(name for name, kept in document.releases.items() if kept.failed)
+    return deployer.run(removal_of(document, gone), success_of(kind))
 
 
 def _require_in_flight(document: Environment, verb: str) -> None:

@@ -14,14 +14,16 @@ from pipeline.adapters.runner import runner
 from pipeline.app.application import Application
 from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
-from pipeline.app.returning import finish_what_was_begun, fleet_of, require_finished
+from pipeline.app.returning import (
+    finish_what_was_begun,
+    fleet_of,
+    quarantine_bad,
+    require_finished,
+)
 from pipeline.core.choice import Target, image_of, target_of
 from pipeline.core.deployer import Deployer
 from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment
-from pipeline.core.errors import PipelineError
-from pipeline.core.events import Noted
-from pipeline.core.fleet import Release
 from pipeline.core.phases import rollback
 
 
@@ -36,23 +38,10 @@ class Rollback:
     def run(self, ask: Ask) -> Deployment | Planned:
         """Go back, and see to it that nobody promotes the image again by accident."""
         document = self.held.read()
-        bad = document.releases[document.serving]
         done = self._warm(document, ask) if self.target.warm else self._cold(ask)
         if isinstance(done, Deployment) and result_of(done) is Result.PROMOTED:
-            self._quarantine(bad.release)
+            quarantine_bad(self.ground, self.held, document, document.serving)
         return done
-
-    def _quarantine(self, bad: Release) -> None:
-        """Mark the image; the service is back already, so what fails here is only said."""
-        from pipeline.app.baking import quarantine
-
-        self.held.update(lambda current: current.with_quarantined(bad.ami_id))
-        reason = f"{bad.name} was rolled back from in {self.ground.environment}"
-        try:
-            quarantine(self.ground.app, self.ground.clients, bad.ami_id, reason)
-        except PipelineError as error:
-            text = f"{bad.ami_id} could not be marked as quarantined: {error.where}: {error.what}"
-            self.ground.app.report(Noted(text=text))
 
     def _warm(self, document: Environment, ask: Ask) -> Deployment | Planned:
         ground = self.ground
@@ -125,7 +114,9 @@ def roll_back(
             target_of(before, to, now)  # refused before anything is asked of AWS
         ground.identify()
     with ground.lease("rollback") as held:
-        done = finish_what_was_begun(ground, held, plan_only=plan_only, recovers=recovers)
+        done = finish_what_was_begun(
+            ground, held, plan_only=plan_only, recovers=recovers, back=True
+        )
         if done and not to and _went_back(done):
             return done
         document = held.read()

@@ -1,7 +1,7 @@
 """The bake: from what was asked for to an image that AWS itself confirms.
 
-    resolve the source -> fingerprint -> an image that has it already? -> done
-    -> what earlier, killed bakes left: adopt or remove -> inspect, validate
+    resolve the source -> fingerprint -> an image that has it already?
+    -> what earlier, killed bakes left: remove or adopt -> done, or inspect, validate
     -> record the intent -> build -> judge -> tag -> record
 
 Nothing before "record the intent" makes anything, so a fault there is a refusal.
@@ -105,7 +105,9 @@ class Bakery:
         source = self.images.resolve(request.source, request.region) if request.source else ""
         fingerprint = self.workplace.fingerprint(request, source, packer)
         plan = Plan(request=request, source_ami=source, fingerprint=fingerprint)
-        image, how, log = self._unchanged(plan) or self._adopted(plan) or self._baked(plan)
+        unchanged = self._unchanged(plan)
+        adopted = self._adopted(plan, beside=unchanged is not None)
+        image, how, log = unchanged or adopted or self._baked(plan)
         seconds = self.workplace.clock() - began
         return BakeResult(image=image, how=how, seconds=seconds, log=log)
 
@@ -138,8 +140,11 @@ class Bakery:
         ids = {region: image.id for region, image in there.items()}
         return plan.image(home.name, ids=ids, created=home.created, verdict=Verdict.GOOD)
 
-    def _adopted(self, plan: Plan) -> _Made | None:
-        """Deal with what killed bakes left; return an image of theirs if it is what is asked."""
+    def _adopted(self, plan: Plan, *, beside: bool = False) -> _Made | None:
+        """Deal with what killed bakes left; return an image of theirs if it is what is asked.
+
+        With `beside` there is an answer already: what cannot be removed is only told then.
+        """
         wanted: _Made | None = None
         for image, traces in self.records.unfinished(plan.request.app):
             same = image.fingerprint == plan.fingerprint and not plan.request.force
@@ -149,11 +154,13 @@ class Bakery:
                     plan, image, image.name, traces, known=known, keep_finished=True
                 )
                 if swept.trouble:
-                    raise stranded(image.name, swept)
-                if not swept.kept:
+                    if not beside:
+                        raise stranded(image.name, swept)
+                    self._note(f"what the bake of {image.name} left: {'; '.join(swept.trouble)}")
+                elif not swept.kept:
                     self.records.write(image.with_verdict(Verdict.GONE))
                     self._note(f"cleaned up after the bake of {image.name} that was cut off")
-                elif same and wanted is None and _adoptable(plan, swept.kept):
+                elif same and wanted is None and not beside and _adoptable(plan, swept.kept):
                     wanted = self._adopt(plan, image, swept.kept)
                 elif was_good(swept.kept[image.region]):
                     # Killed between the last tag and the record: AWS knows all of it.

@@ -31,6 +31,7 @@ from pipeline.core.phases import (
     Phase,
     Recovery,
     Serving,
+    Standing,
     Steady,
     Verified,
     rollback,
@@ -205,10 +206,12 @@ class Deployer:
         return as_last_time(blue.ready, gone=self.world.pace.now() - self._launched)
 
     def _catch_up(self, phase: Phase, watch: Watch) -> None:
-        """Raise green while blue grows, so that it never takes over with less than serves now."""
-        if isinstance(phase.until, (Serving, Steady)) and phase.until.least:
-            least = watch.live(phase.until.least)
-            self.world.catch_up(phase.until.release, least, watch.looks[-1])
+        """Raise who is to serve alone, so that it never takes over with less than serves now."""
+        until = phase.until
+        if isinstance(until, (Serving, Steady)) and until.least:
+            self.world.catch_up(until.release, watch.live(until.least), watch.looks[-1])
+        elif isinstance(until, Standing) and (least := watch.needed(until)):
+            self.world.catch_up(until.release, least, watch.looks[-1])
 
     def _alarms(self, phase: Phase) -> Sequence[str]:
         names = self.world.policy.alarms

@@ -131,6 +131,17 @@ class Environment:
         document = document.with_release(replace(blue, warm_until=until))
         return replace(document, past=(past, *left)[:REMEMBERED])
 
+    def taken_back(self, deployment: Deployment) -> Environment:
+        """Return the document in which green is not decided for any more: blue is to serve again.
+
+        For a green that was found ill while blue was still there. Repeating it changes nothing.
+        """
+        if self.serving != deployment.green or deployment.blue not in self.releases:
+            return self
+        blue = replace(self.releases[deployment.blue], warm_until="")
+        past = tuple(each for each in self.past if each.release != deployment.blue)
+        return replace(self.with_release(blue), serving=deployment.blue, past=past)
+
     def with_quarantined(self, ami_id: str) -> Environment:
         """Return the document in which no rollback leads to an image any more."""
         past = tuple(

@@ -67,7 +67,9 @@ class Standing:
 
     For blue that served all along: a member of its own that is ill is no reason to keep a green
     that failed (spinnaker/deck#4144). A blue that is ill as a whole keeps no `other` either that
-    serves nobody: else there would be no way out of a promotion that could not mend it.
+    serves nobody: else there would be no way out of a promotion that could not mend it. Where
+    the other serves somebody and blue shrank meanwhile, blue is raised to the other's live size
+    first, and waited for through half of the phase's time (flagger#869).
     """
 
     release: str
@@ -153,7 +155,8 @@ def removal(serving: str, others: Iterable[str], gone: Iterable[str]) -> list[Ph
 def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
 
-    A blue that served all along is neither resized nor asked to be whole: it is not ours.
+    A blue that served all along is not asked to be whole: it is not ours. It is only raised where
+    it is smaller than a green that serves.
     """
     back = Standing(blue, other=green) if blue in fleet.serving else Serving(blue, least=green)
     restored = fleet.serve(blue) if blue else fleet

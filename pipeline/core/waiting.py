@@ -27,7 +27,7 @@ from pipeline.core.phases import (
     Until,
     Verified,
 )
-from pipeline.core.seen import Balancer, Look
+from pipeline.core.seen import Balancer, GroupSeen, Look
 from pipeline.core.targets import is_healthy, state
 from pipeline.core.verdict import Doomed, Healthy, Verdict, Waiting
 
@@ -86,12 +86,47 @@ class Watch:
 
     def _served(self, until: Serving | Standing | Steady, alarms: Sequence[str]) -> Verdict:
         if isinstance(until, Standing):
-            other = self.group(until.other) if until.other else ""
-            return standing(self._expected(until.release), self.looks[-1], other)
+            return self._stands(until)
         expected = self._expected(until.release, least=self.live(until.least))
         if isinstance(until, Steady):
             return self._steady(expected, alarms)
         return serving(expected, tuple(self.looks), in_a_row=self._policy.looks)
+
+    def _stands(self, until: Standing) -> Verdict:
+        """Judge by half of the members; by all of them that are not ill while blue has shrunk."""
+        look = self.looks[-1]
+        other = self.group(until.other) if until.other else ""
+        expected = self._expected(until.release)
+        verdict = standing(expected, look, other)
+        least = self.needed(until)
+        if not isinstance(verdict, Healthy) or not least or look.unreadable:
+            return verdict
+        group = look.groups.get(expected.group)
+        healthy = len(fit(group, expected.balancers, look)) if group else 0
+        ill = self._ill_at_first(expected)
+        late = look.at - self.looks[0].at >= self._policy.limit(self.phase.name) / 2
+        if late or healthy >= least - ill:
+            return verdict
+        return Waiting(
+            reason=f"{healthy} of {least} members of {expected.group} are healthy: "
+            f"as many as {other} has are needed before it goes"
+        )
+
+    def needed(self, until: Standing) -> int:
+        """Return what blue must have before the other leaves: its live size where it serves."""
+        if not until.other or self.looks[-1].unreadable:
+            return 0
+        nobody = serves_nobody(self.group(until.other), self._place.balancers, self.looks[-1])
+        return 0 if nobody else self.live(until.other)
+
+    def _ill_at_first(self, expected: Expected) -> int:
+        """Count the members that were ill before anybody waited: no one waits for those."""
+        first = next((each for each in self.looks if not each.unreadable), self.looks[-1])
+        group = first.groups.get(expected.group)
+        if group is None:
+            return 0
+        there = sum(member.lifecycle == "InService" for member in group.members)
+        return there - len(fit(group, expected.balancers, first))
 
     @property
     def length(self) -> float:
@@ -188,6 +223,12 @@ def well(balancers: Sequence[Balancer], look: Look) -> set[str]:
     return set.intersection(*found) if found else set()
 
 
+def fit(group: GroupSeen, balancers: Sequence[Balancer], look: Look) -> set[str]:
+    """Return the members in service that every balancer finds healthy."""
+    ours = {member.id for member in group.members if member.lifecycle == "InService"}
+    return ours & well(balancers, look)
+
+
 def serves_nobody(name: str, balancers: Sequence[Balancer], look: Look) -> bool:
     """Return whether no member of a group is healthy in any load balancer."""
     group = look.groups.get(name)
@@ -209,8 +250,9 @@ def standing(expected: Expected, look: Look, other: str = "") -> Verdict:
     group = look.groups.get(expected.group)
     if group is None:
         return Waiting(reason=f"{expected.group} cannot be seen")
-    ours = {member.id for member in group.members if member.lifecycle == "InService"}
-    healthy = len(ours & well(expected.balancers, look))
+    if group.status:
+        return Waiting(reason=f"AWS says of {expected.group}: {group.status}")
+    healthy = len(fit(group, expected.balancers, look))
     if healthy and 2 * healthy >= group.desired:
         return Healthy()
     return Waiting(reason=f"{healthy} of {group.desired} members of {expected.group} are healthy")

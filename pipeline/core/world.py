@@ -7,7 +7,7 @@ its intent is in the journal before it and its result after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
@@ -19,6 +19,7 @@ from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.fleet import Release, group_name
 from pipeline.core.guard import Plan
 from pipeline.core.health import GONE_LOOKS, Expected, serving
+from pipeline.core.ownership import require_ours
 from pipeline.core.pacing import QUICK, asks_targets
 from pipeline.core.phases import Booted, Fleet, Phase, Recovery, Steady, Verified
 from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
@@ -72,7 +73,7 @@ class World:
         look = self._sure_look(there, targets=False)
         self._attach(want, look)
         self._detach(phase, look, there)
-        self._remove(want)
+        self._remove(phase, look)
 
     def look(
         self, releases: Iterable[str], *, activities: Iterable[str] = (), targets: bool = True
@@ -97,6 +98,20 @@ class World:
         if (left := due - self.pace.now()) > 0:
             self.pace.sleep(left)
         self._asked |= dict.fromkeys(apis, self.pace.now())
+
+    def survey(self, enough: Callable[[Look], bool]) -> Look:
+        """Return a look at every release that shows all there is, before anything is decided by it.
+
+        One answer may be stale and one check may fail, so what is not `enough` is looked at again.
+        Raises FailedError where AWS does not answer for too long.
+        """
+        releases = frozenset(self.ledger.read().releases)
+        for _ in range(max(self.policy.looks, GONE_LOOKS)):
+            look = self._sure_look(releases)
+            if enough(look):
+                break
+            self._shows = frozenset()
+        return look
 
     def rest(self, watch: Watch, deadline: float) -> None:
         """Wait until the next look is due, or until the first member is healthy if that tells.
@@ -155,11 +170,21 @@ class World:
     def catch_up(self, release: str, least: int, look: Look) -> None:
         """Raise a group's size to `least` members; one that has them is left alone."""
         group = look.groups.get(self.group(release))
-        if group is None or group.desired >= least:
+        if group is None or group.status:
             return
+        document = self.ledger.read()
+        kept = document.releases.get(release)
+        minimum = None
+        if kept and not group.desired:
+            # Emptied to be deleted, by a run that died of it: it gets back what it had.
+            least = max(least, kept.release.size.desired)
+            minimum = min(kept.minimum, least) if kept.minimum > group.minimum else None
+        if group.desired >= least:
+            return
+        require_ours(document, release, group)
         self._intend("resize", group=group.name, desired=least)
         maximum = least if least > group.maximum else None
-        self.groups.resize(group.name, minimum=None, maximum=maximum, desired=least)
+        self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
         self.ledger.done("resize", group=group.name, desired=least)
 
     def restore_minimum(self, release: str, minimum: int) -> None:
@@ -207,7 +232,7 @@ class World:
         for release in sorted(want.serving):
             name, there = self.group(release), self._attached(release, look)
             missing = [each for each in self.place.balancers if each.identifier not in there]
-            if missing:
+            if missing and self._is_ours(release, look):
                 self._intend("attach", group=name)
                 self.groups.attach(name, missing)
                 self.ledger.done("attach", group=name)
@@ -217,12 +242,22 @@ class World:
         for release in sorted(frozenset(self.ledger.read().releases) - phase.want.serving):
             name, there = self.group(release), self._attached(release, look)
             attached = [each for each in self.place.balancers if each.identifier in there]
-            if not attached:
+            if not attached or not self._is_ours(release, look):
                 continue
             self._require_served(phase, self._sure_look(releases), leaving=name)
             self._intend("detach", group=name)
             self.groups.detach(name, attached)
             self.ledger.done("detach", group=name)
+
+    def _is_ours(self, release: str, look: Look) -> bool:
+        """Tell whether a group is to be touched: not while AWS deletes it, it goes of itself.
+
+        Raises RefusedError where it is another deployment's.
+        """
+        seen = look.groups.get(self.group(release))
+        if seen is not None:
+            require_ours(self.ledger.read(), release, seen)
+        return seen is None or not seen.status
 
     def _attached(self, release: str, look: Look) -> frozenset[str]:
         seen = look.groups.get(self.group(release))
@@ -251,11 +286,12 @@ class World:
         now = f"look at it: ami-pipeline status -e {environment}"
         return RefusedError(f"detaching in {environment}", what, now)
 
-    def _remove(self, want: Fleet) -> None:
-        known = self.ledger.read().releases
+    def _remove(self, phase: Phase, look: Look) -> None:
+        want, known = phase.want, self.ledger.read().releases
         if not frozenset(known) - want.all:
             return
         deletes = (frozenset(known) - want.all) | self._vanished(want)
+        self._let_go(deletes, look, self.policy.limit(phase.name))
         if any(not known[name].made for name in deletes):
             # Its launch was cut off: a part of it may be there that the state does not know.
             self.resources.adopt(_releases(self.ledger.read(), known))
@@ -270,6 +306,25 @@ class World:
         self.resources.apply(plan)
         self.ledger.update(lambda document: document.without(*deletes))
         self.ledger.done("remove", releases=sorted(deletes))
+
+    def _let_go(self, releases: frozenset[str], look: Look, limit: float) -> None:
+        """Wait until AWS has deleted what it deletes already: nothing can be done to it meanwhile.
+
+        A Terraform that was killed may have begun that; a second one would be refused. Raises
+        FailedError after `limit` seconds.
+        """
+        deadline = self.pace.now() + limit
+        while going := self._going(releases, look):
+            if self.pace.now() >= deadline:
+                now = f"ami-pipeline recover -e {self.place.environment}"
+                raise FailedError("removing the groups", f"after {limit:.0f} s: {going}", now)
+            self._shows = frozenset()
+            look = self._sure_look(releases, targets=False)
+
+    def _going(self, releases: frozenset[str], look: Look) -> str:
+        there = ((name, look.groups.get(self.group(name))) for name in sorted(releases))
+        going = (seen for name, seen in there if seen and not self._is_ours(name, look))
+        return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in going)
 
     def _vanished(self, want: Fleet) -> frozenset[str]:
         """Return the dark releases whose groups somebody deleted: a plan would make them again.
@@ -309,7 +364,8 @@ class World:
         known = self.ledger.read().releases
         deletes = frozenset(known) - phase.want.all
         there = self._last.groups if self._last else {}
-        whole = all(known[name].made and self.group(name) in there for name in known)
+        seen = {name: there.get(self.group(name)) for name in known}
+        whole = all(known[name].made and (it := seen[name]) and not it.status for name in known)
         if deletes and whole:
             wanted = _releases(self.ledger.read(), frozenset(known) - deletes)
             self.resources.prepare(wanted, creates=frozenset(), deletes=deletes)

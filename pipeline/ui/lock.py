@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.core.environment import Environment
-from pipeline.core.tenancy import account_of
+from pipeline.core.tenancy import account_of, seconds_left, span
 from pipeline.ui.status_document import lease_document
 from pipeline.ui.text import one_line
 
@@ -26,6 +26,9 @@ def lock_text(environment: Environment, ended: str, now: datetime) -> str:
     dead = environment.deployment
     if dead:
         lines.append(f"in flight: {dead.kind} {dead.id}, in {dead.phase or 'its beginning'}")
+    if dead and not ended:
+        left = span(seconds_left(lease, now))
+        lines.append(f"if that run is dead, in {left}: ami-pipeline recover -e {name}")
     lines.append(f"now: {next_command(environment, ended)}")
     return "\n".join(one_line(line) for text in lines for line in text.splitlines())
 

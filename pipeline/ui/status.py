@@ -121,13 +121,14 @@ def _reason(deployment: Deployment | None) -> str:
 
 
 def _lease(status: Status, now: datetime) -> str:
-    """A lease without a deployment: somebody prepares one, or died before it was recorded."""
+    """Who holds it where nothing is in flight; else how long a run elsewhere may yet be dead."""
     lease = status.environment.lease
-    if lease is None or status.environment.deployment is not None:
+    left = seconds_between(now.isoformat(), lease.expires) if lease else None
+    if lease is None or not left:
         return ""
-    left = seconds_between(now.isoformat(), lease.expires)
-    if not left:
-        return ""
+    if status.environment.deployment is not None:
+        then = f"ami-pipeline recover -e {status.environment.environment}"
+        return f"ends in {duration(left)} unless renewed; then: {then}" if status.alive else ""
     command = f" ({one_line(lease.command)})" if lease.command else ""
     return f"held by {words.runner(lease.owner)}{command}, for {duration(left)} more"
 

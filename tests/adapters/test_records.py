@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,50 @@ def test_a_bake_that_still_runs_is_not_unfinished(store: DirectoryStore) -> None
     for name in ("one", "two"):
         records.write(an_image(name=name, bake=name))
     assert [image.name for image, _ in records.unfinished("web")] == ["two"]
+
+
+class Clocked(DirectoryStore):
+    """A store whose clock the test sets: S3 tells its own time."""
+
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+def test_a_bake_of_another_machine_runs_for_as_long_as_it_said_itself(tmp_path: Path) -> None:
+    """Whatever our configuration allows a bake, and whatever its machine took for the time."""
+    store = Clocked(tmp_path / "state")
+    theirs = ImageRecords(store, runs=lambda _: True, lasts=timedelta(hours=3))
+    ours = ImageRecords(store, runs=lambda _: None, lasts=timedelta(minutes=10))
+    theirs.write(an_image(created="2025-12-31T20:00:00Z"))  # its clock is four hours slow
+    store.time += timedelta(hours=2, minutes=59)
+    assert ours.unfinished("web") == ()
+    store.time += timedelta(minutes=1)
+    assert [image.name for image, _ in ours.unfinished("web")] == ["web-earlier"]
+
+
+def test_a_bake_that_ended_and_left_something_is_anybodys(tmp_path: Path) -> None:
+    store = Clocked(tmp_path / "state")
+    records = ImageRecords(store, runs=lambda _: None, lasts=timedelta(hours=3))
+    records.write(an_image(verdict=Verdict.LEFT))
+    assert len(records.unfinished("web")) == 1
+
+
+def test_a_record_of_before_bakes_said_how_long_they_may_last_goes_by_its_age(
+    tmp_path: Path,
+) -> None:
+    store = Clocked(tmp_path / "state")
+    records = ImageRecords(store, runs=lambda _: None, lasts=timedelta(hours=1))
+    records.write(an_image(created="2025-12-31T23:30:00Z"))
+    document = store.read("bakes/web-earlier.json")
+    assert document
+    content = json.loads(document.data)
+    del content["over"]
+    store.write("bakes/web-earlier.json", json.dumps(content).encode(), expected=document.version)
+    assert records.unfinished("web") == ()
+    store.time += timedelta(minutes=30)
+    assert len(records.unfinished("web")) == 1
 
 
 def test_an_image_is_found_by_its_ami_in_any_region(records: ImageRecords) -> None:

@@ -390,6 +390,35 @@ def test_what_has_our_name_and_is_anothers_is_refused(
     assert verbs(scripted) == ["init", "state"]
 
 
+@pytest.mark.parametrize(
+    ("made_by", "theirs", "refused"),
+    [("one", "two", True), ("one", "one", False), ("one", "", False), ("", "two", False)],
+)
+def test_what_another_deployment_made_under_our_number_is_refused(
+    resources: TerraformResources,
+    scripted: ScriptedTerraform,
+    made_by: str,
+    theirs: str,
+    *,
+    refused: bool,
+) -> None:
+    """Two stores that know nothing of each other count their releases alike."""
+    scripted.on("plan", capture("adopt"))
+    resources.clients = aws("web-staging-r000002", deployment=theirs)
+    wanted = replace(release(2), facts={"deployment": made_by} if made_by else {})
+    if not refused:
+        resources.adopt([wanted])
+        assert "apply" in verbs(scripted)
+        return
+    with pytest.raises(RefusedError) as told:
+        resources.adopt([wanted])
+    assert told.value.what == (
+        "exists and is not in Terraform's state\ntag ami-pipeline:deployment is two"
+    )
+    assert told.value.now.endswith("ami-pipeline:deployment=one")
+    assert verbs(scripted) == ["init", "state"]
+
+
 def test_in_a_module_of_ones_own_another_release_tells_the_addresses(
     resources: TerraformResources, scripted: ScriptedTerraform, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ expires in 48 s unless renewed
 running: ami-pipeline promote -e staging
 its run: https://ci.example/runs/17
 in flight: promote 20261121T120000Z-4f2a, in soak
+if that run is dead, in 48 s: ami-pipeline recover -e staging
 now: ami-pipeline status -e staging""",
     ),
     (

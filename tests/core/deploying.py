@@ -7,7 +7,7 @@ signal arrives. After every effect somebody looks whether anyone serves: `dark_m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.core.events import Event
 from pipeline.core.fleet import Release, Size, group_name
 from pipeline.core.guard import Plan
 from pipeline.core.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
+from pipeline.core.recovery import what_is_left
 from pipeline.core.seen import Balancer, GroupSeen, Look, Member, Target
 from pipeline.core.world import World
 
@@ -62,6 +63,8 @@ class Group:
     desired: int
     attached: set[str] = field(default_factory=set)
     members: list[Instance] = field(default_factory=list)
+    gone_at: float = 0.0  # AWS deletes it until then
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -78,6 +81,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     prepared: list[frozenset[str] | None] = field(default_factory=list)  # None: forgotten
     journal: list[tuple[str, str]] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)
+    changed: list[tuple[str, str]] = field(default_factory=list)  # every effect on AWS, and on what
     kept: dict[str, str] = field(default_factory=dict)
     recorded: list[Deployment] = field(default_factory=list)
     hooked: list[Mapping[str, str]] = field(default_factory=list)
@@ -175,6 +179,9 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         if self.blind:
             self.blind -= 1
             return Look(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))
+        over = [name for name, each in self.groups.items() if 0 < each.gone_at <= self.time]
+        for name in over:
+            del self.groups[name]
         groups = {name: self._seen(self.groups[name]) for name in names if name in self.groups}
         targets = {each.identifier: self._targets(each) for each in balancers}
         return Look(at=self.time, groups=groups, targets=targets)
@@ -199,6 +206,8 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
             version="1",
             members=members,
             attached=frozenset(group.attached),
+            status="Delete in progress" if group.gone_at else "",
+            tags=group.tags,
         )
 
     def _targets(self, balancer: Balancer) -> dict[str, Target]:
@@ -211,10 +220,14 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         return found
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
-        self._call("attach", lambda: self._attach(self.groups[group]))
+        def serve() -> None:
+            self._attach(self._standing("attach", group))
+
+        self._call("attach", serve)
 
     def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
         def leave() -> None:
+            self._standing("detach", group)
             for balancer in balancers:
                 self.groups[group].attached.discard(balancer.identifier)
                 for member in self.groups[group].members:
@@ -227,7 +240,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
     ) -> None:
         def change() -> None:
-            found = self.groups[group]
+            found = self._standing("resize", group)
             found.minimum = found.minimum if minimum is None else minimum
             found.maximum = found.maximum if maximum is None else maximum
             found.desired = found.desired if desired is None else desired
@@ -236,6 +249,13 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
 
         self.resized.append(group)
         self._call("resize", change)
+
+    def _standing(self, verb: str, group: str) -> Group:
+        """Return a group that is to be changed: AWS refuses that once it deletes it."""
+        if group not in self.groups or self.groups[group].gone_at:
+            raise FailedError(verb, f"ValidationError: {group} not found or pending delete", "wait")
+        self.changed.append((verb, group[-7:]))
+        return self.groups[group]
 
     def addresses(self, group: str) -> tuple[str, ...]:
         return ()
@@ -272,7 +292,11 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
                 if each.name not in self.state:
                     self._make(each)
             for name in self.state - names:
+                there = self.groups.get(group_name("web", "staging", name))
+                if there and there.gone_at:
+                    raise FailedError("apply", f"{there.name} is pending delete", "wait")
                 self.groups.pop(group_name("web", "staging", name), None)
+                self.changed.append(("delete", name))
             self.state = names
 
         self._call("apply", change)
@@ -411,7 +435,12 @@ def begin(
     fake.document = fake.document.begun(
         deployment, None if known else kept(int(green[1:]), made=False)
     )
-    world = World(
+    return Deployer(world=a_world(fake, policy), deployment=deployment, report=report)
+
+
+def a_world(fake: FakeCloud, policy: Policy = POLICY) -> World:
+    """Return the environment as a run that begins sees it."""
+    return World(
         place=PLACE,
         policy=policy,
         groups=fake,
@@ -421,4 +450,17 @@ def begin(
         ledger=fake,
         pace=fake,
     )
-    return Deployer(world=world, deployment=deployment, report=report)
+
+
+def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> Deployment:
+    """Do what `recover` does, with `back` what `abort` does (pipeline.app.returning.finish)."""
+    dead = fake.document.deployment
+    assert dead is not None
+    world = a_world(fake, policy)
+    rest = what_is_left(world, dead, back=back)
+    if rest.undecided:
+        fake.update(lambda document: document.taken_back(dead))
+    going = replace(dead, outcome=None, ended="")
+    return Deployer(world=world, deployment=going, report=lambda _: None).run(
+        rest.phases, rest.success
+    )

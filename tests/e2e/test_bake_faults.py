@@ -263,6 +263,49 @@ def test_a_tool_that_is_killed_with_its_packer_is_cleaned_up_after_by_the_next_b
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("moment", [PROVISIONING, "Waiting for AMI"])
+def test_a_bake_whose_machine_dies_is_cleaned_up_after_by_the_next_bake(
+    project: Project, cloud: Cloud, moment: str
+) -> None:
+    """Packer dies with it: nobody is left that would clean up."""
+    earlier = project.bake("0.9.0").document["ami_id"]
+    install = (project.folder / INSTALL).read_text()
+    pause = "sleep 60" if moment is PROVISIONING else "sleep 1"
+    project.edit(INSTALL, "set -eu", f"set -eu\n{pause}")
+    process = project.start("bake", "--version", "1.0.0")
+    wait_for(process, PROVISIONING)
+    if moment is not PROVISIONING:
+        cloud.fault(service="ec2", action="DescribeImages", kind="delay", seconds=3, times=1)
+        wait_for(process, moment)
+    kill_tree(process.pid)
+    finish(process)
+    cloud.client.clear_faults()
+    left = project.left_in_cloud()
+    assert all(left[kind] for kind in ("instances", "keys", "groups"))
+    assert len(left["images"]) == (1 if moment is PROVISIONING else 2)
+    # Nothing changed since the good image was baked: what was left goes all the same.
+    (project.folder / INSTALL).write_text(install)
+    ran = project.bake("0.9.0")
+    assert ran.code == 0, ran.err
+    assert (ran.document["how"], ran.document["ami_id"]) == ("unchanged", earlier)
+    kept = project.left_in_cloud()
+    assert earlier in kept["images"]
+    assert kept == {**NOTHING, "images": kept["images"]}
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all that it started, none of which may react to another's end."""
+    tree = [pid]
+    for parent in tree:
+        children = Path(f"/proc/{parent}/task").glob("*/children")
+        tree.extend(int(each) for path in children for each in path.read_text().split())
+    for each in tree:
+        os.kill(each, signal.SIGSTOP)
+    for each in reversed(tree):
+        os.kill(each, signal.SIGKILL)
+
+
+@pytest.mark.long
 def test_an_image_that_a_cancelled_bake_left_complete_is_named_then_adopted(
     project: Project, cloud: Cloud
 ) -> None:

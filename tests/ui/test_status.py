@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.environment import NEXT
+from pipeline.core.status import Status, alive
 from pipeline.ui.glyphs import drawable
 from pipeline.ui.results import as_json
 from pipeline.ui.status import status_text, todo
@@ -13,6 +14,7 @@ from tests.ui.scenes import (
     BOTH,
     NOW,
     SCENES,
+    a_lease,
     a_status,
     environment,
     group,
@@ -66,6 +68,7 @@ serving    ✔ r000124, 3 of 3 members healthy
            version 1.4.0, image ami-00000000000000124, for 3 d
 in flight  ▸ in attach: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124, by
            ada on ci-7, https://github.example/web/runs/9, began 5 min ago
+lease      ends in 1 min 00 s unless renewed; then: ami-pipeline recover -e production
 way back   cancel its job, then ami-pipeline abort -e production: it puts r000124 back
 
 production
@@ -324,6 +327,37 @@ def test_the_way_back_out_of_a_deployment_is_that_of_its_phase(phase: str, line:
     document = replace(status.environment, deployment=replace(running, phase=phase))
     lines = status_text(replace(status, environment=document), NOW).splitlines()
     assert [each for each in lines if each.startswith("way back")] == ([line] if line else [])
+
+
+def test_a_run_that_died_elsewhere_is_waited_for_until_its_lease_ends_and_not_longer() -> None:
+    status = in_flight()
+    told = {
+        left: [
+            line
+            for line in status_text(then, NOW).splitlines()
+            if line.startswith(("in flight", "lease", "now"))
+        ]
+        for left, then in (
+            (41, at_expiry(status, "2026-01-04T03:12:41+00:00")),
+            (0, at_expiry(status, "2026-01-04T03:12:00+00:00")),
+        )
+    }
+    running = "promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124"
+    assert told == {
+        41: [
+            f"in flight  ▸ in attach: {running}, by",
+            "lease      ends in 41.0 s unless renewed; then: ami-pipeline recover -e production",
+        ],
+        0: [
+            f"in flight  ✖ died in attach: {running},",
+            "now        ami-pipeline recover -e production",
+        ],
+    }
+
+
+def at_expiry(status: Status, expires: str) -> Status:
+    document = replace(status.environment, lease=a_lease(expires))
+    return replace(status, environment=document, alive=alive(document, NOW))
 
 
 @pytest.mark.parametrize(
