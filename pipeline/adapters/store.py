@@ -23,7 +23,14 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.adapters.aws import Clients, call, error_code, patience, speaking_plainly
+from pipeline.adapters.aws import (
+    DENIED,
+    Clients,
+    call,
+    error_code,
+    patience,
+    speaking_plainly,
+)
 from pipeline.core.errors import RefusedError
 
 CHANGED, CONFLICT = "PreconditionFailed", "ConditionalRequestConflict"
@@ -70,11 +77,14 @@ class Store(Protocol):
         """Return the time by the clock that all who share the store go by."""
 
 
-def open_store(url: str, root: Path, clients: Clients) -> Store:
-    """Return the store a `[state] url` names; a relative directory is taken from `root`."""
+def open_store(url: str, root: Path, clients: Clients, account: str = "") -> Store:
+    """Return the store a `[state] url` names; a relative directory is taken from `root`.
+
+    `account` is whose the bucket must be; empty: the credentials', once somebody asked for it.
+    """
     if url.startswith("s3://"):
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
-        return S3Store(clients, bucket, prefix.strip("/"))
+        return S3Store(clients, bucket, prefix.strip("/"), account)
     return DirectoryStore(root / url)
 
 
@@ -153,10 +163,15 @@ class DirectoryStore:
 
 
 class S3Store:
-    """A prefix of a bucket; its clock is S3's, read off its answers."""
+    """A prefix of a bucket; its clock is S3's, read off its answers.
 
-    def __init__(self, clients: Clients, bucket: str, prefix: str) -> None:
+    The bucket of another account is refused, whatever it allows us: S3 is told with each call
+    whose it must be, as far as that is known (S3 User Guide, "Verifying bucket ownership").
+    """
+
+    def __init__(self, clients: Clients, bucket: str, prefix: str, account: str = "") -> None:
         self._clients = clients
+        self._account = account
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._told: tuple[datetime, float] | None = None
@@ -165,7 +180,7 @@ class S3Store:
         """Return the document, or None."""
         from botocore.exceptions import ClientError
 
-        with speaking_plainly(f"reading {self.where(key)}", "S3"):
+        with self._plainly(f"reading {self.where(key)}"):
             try:
                 answer = call(self._clients.s3().get_object, **self._at(key))
             except ClientError as error:
@@ -189,7 +204,7 @@ class S3Store:
             {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         )
         trying = patience(also=frozenset({CONFLICT}))
-        with speaking_plainly(f"writing {self.where(key)}", "S3"):
+        with self._plainly(f"writing {self.where(key)}"):
             put = self._clients.s3().put_object
             try:
                 answer = trying(put, **self._at(key), Body=data, **condition)
@@ -205,14 +220,14 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         """Delete the document."""
-        with speaking_plainly(f"deleting {self.where(key)}", "S3"):
+        with self._plainly(f"deleting {self.where(key)}"):
             call(self._clients.s3().delete_object, **self._at(key))
 
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix."""
         only = {} if deep else {"Delimiter": "/"}
-        below: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, **only}
-        with speaking_plainly(f"listing {self.where(prefix)}", "S3"):
+        below = {**self._whose, "Prefix": self._prefix + prefix, **only}
+        with self._plainly(f"listing {self.where(prefix)}"):
             pages = self._clients.s3().get_paginator("list_objects_v2")
             found = [
                 item["Key"].removeprefix(self._prefix)
@@ -241,8 +256,50 @@ class S3Store:
         with suppress(ValueError):
             self._told = parsedate_to_datetime(said).astimezone(UTC), steady()
 
+    @property
+    def account(self) -> str:
+        """Whose the bucket must be; empty where nobody knows yet."""
+        return self._account or self._clients.account
+
+    @property
+    def _whose(self) -> dict[str, Any]:
+        return {"Bucket": self._bucket, **owned_by(self.account)}
+
     def _at(self, key: str) -> dict[str, Any]:
-        return {"Bucket": self._bucket, "Key": self._prefix + key}
+        return {**self._whose, "Key": self._prefix + key}
+
+    @contextmanager
+    def _plainly(self, doing: str) -> Iterator[None]:
+        """Tell what S3 refused; its 403 says neither which rule it was nor whose the bucket is."""
+        from botocore.exceptions import ClientError
+
+        with speaking_plainly(doing, "S3"):
+            try:
+                yield
+            except ClientError as error:
+                if self.account and error_code(error) in {*DENIED, "403"}:
+                    raise _denied(doing, error, self._bucket, self.account) from error
+                raise
+
+
+def owned_by(account: str) -> dict[str, str]:
+    """Return the argument by which S3 refuses a bucket that is not this account's; none if empty.
+
+    The answer then is 403 AccessDenied, for every call (S3 User Guide, "Verifying bucket
+    ownership with bucket owner condition").
+    """
+    return {"ExpectedBucketOwner": account} if account else {}
+
+
+def _denied(doing: str, error: Exception, bucket: str, account: str) -> RefusedError:
+    look = f"aws s3api head-bucket --bucket {bucket} --expected-bucket-owner {account}"
+    return RefusedError(
+        f"{doing} in S3",
+        f"{error}\neither the bucket is not account {account}'s, or these credentials lack the "
+        "permission",
+        f"see which: {look}; a bucket that is meant to be another account's: set account below "
+        "[state] in pipeline.toml to its id; else allow the action named above",
+    )
 
 
 def steady() -> float:

@@ -53,9 +53,11 @@ class Application:
             settings=settings, environ=dict(os.environ), interrupts=interrupts, report=report
         )
 
-    def store(self, clients: Clients) -> Store:
-        """Return where state is kept."""
-        return open_store(self.settings.state.url, self.settings.root, clients)
+    def store(self, clients: Clients, environment: str = "") -> Store:
+        """Return where state is kept; its bucket must be the account's that we know of."""
+        state, root = self.settings.state, self.settings.root
+        here = self.settings.environment(environment).account if environment else None
+        return open_store(state.url, root, clients, state.account or here or "")
 
     def terraform(self, environment: str) -> Terraform:
         """Return Terraform with a log of its own for an environment."""

@@ -49,7 +49,7 @@ class Ground:
     @cached_property
     def store(self) -> Store:
         """Where state is kept."""
-        return self.app.store(self.clients)
+        return self.app.store(self.clients, self.environment)
 
     @cached_property
     def policy(self) -> Policy:

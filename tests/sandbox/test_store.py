@@ -9,6 +9,7 @@ from pipeline.adapters.aws import Clients
 from pipeline.adapters.store import S3Store
 from pipeline.core.errors import LeaseHeldError
 from tests.adapters.tenants import FakeClock, an_environment, an_owner, leases
+from tests.hooked import refused
 from tests.races import race
 
 if TYPE_CHECKING:
@@ -54,3 +55,39 @@ def test_of_takers_of_a_lease_in_a_bucket_at_once_one_wins(
         thread.join()
     assert len(told) == 32
     assert len(set(told)) == 1
+
+
+def test_a_bucket_is_refused_to_who_takes_it_for_another_accounts(cloud: Cloud) -> None:
+    s3 = cloud.aws("s3")
+    s3.create_bucket(Bucket="owned")
+    right, wrong = (
+        {"Bucket": "owned", "ExpectedBucketOwner": account}
+        for account in (cloud.aws("sts").get_caller_identity()["Account"], "999988887777")
+    )
+    with refused("AccessDenied"):
+        s3.put_object(**wrong, Key="a", Body=b"one")
+    s3.put_object(**right, Key="a", Body=b"one")
+    for call in (s3.get_object, s3.delete_object):
+        with refused("AccessDenied"):
+            call(**wrong, Key="a")
+    for call in (s3.list_objects_v2, s3.get_bucket_versioning):
+        with refused("AccessDenied"):
+            call(**wrong)
+    with refused("403"):
+        s3.head_bucket(**wrong)
+    assert s3.get_object(**right, Key="a")["Body"].read() == b"one"
+    with refused("NoSuchBucket"):
+        s3.list_objects_v2(Bucket="nowhere", ExpectedBucketOwner="999988887777")
+
+
+def test_an_object_is_deleted_at_its_etag_only(cloud: Cloud) -> None:
+    s3 = cloud.aws("s3")
+    s3.create_bucket(Bucket="deletes")
+    at = {"Bucket": "deletes", "Key": "a"}
+    first = s3.put_object(**at, Body=b"one")["ETag"]
+    second = s3.put_object(**at, Body=b"two")["ETag"]
+    with refused("PreconditionFailed"):
+        s3.delete_object(**at, IfMatch=first)
+    s3.delete_object(**at, IfMatch=second)
+    with refused("NoSuchKey"):
+        s3.delete_object(**at, IfMatch=second)
