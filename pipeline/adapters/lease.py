@@ -103,7 +103,7 @@ class Leases:
                 break
             expires = _text(self.clock.now())
             broken = replace(lease, epoch=epoch + 1, expires=expires, broken=_who(self.owner))
-            document = replace(found.environment, lease=broken, epoch=epoch + 1)
+            document = replace(found.environment, lease=broken, epoch=epoch + 1, broken=epoch)
             try:
                 self.environments.save(document, found.version)
             except StaleError:

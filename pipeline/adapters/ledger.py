@@ -37,6 +37,16 @@ class StoreLedger:
         self._now = now
         self._next = 1
 
+    @property
+    def deployment(self) -> str:
+        """The deployment's id."""
+        return self._deployment
+
+    @property
+    def epoch(self) -> int:
+        """The number of the lease it is written under."""
+        return self._held.epoch
+
     def read(self) -> Environment:
         """Return the document as last read or written."""
         return self._held.read()

@@ -18,7 +18,7 @@ from pipeline.adapters.environments import Environments
 from pipeline.adapters.lease import Clock, Held, Leases
 from pipeline.adapters.ledger import StoreLedger
 from pipeline.adapters.pace import CloudPace, speed_of
-from pipeline.adapters.runner import runner
+from pipeline.adapters.runner import left_nothing, runner
 from pipeline.adapters.store import Store
 from pipeline.app.application import Application
 from pipeline.core.deployment import Deployment, Place, Policy
@@ -30,6 +30,7 @@ from pipeline.core.world import World
 if TYPE_CHECKING:
     from pipeline.adapters.alarms import CloudWatchAlarms
     from pipeline.adapters.groups import Groups
+    from pipeline.adapters.state_lock import StateLock
 
 
 @dataclass(kw_only=True)
@@ -90,8 +91,7 @@ class Ground:
         """Take the lease; raises LeaseHeldError where another run holds it."""
         held = self._leases.take(self._whose, f"ami-pipeline {command} -e {self.environment}")
         dead = held.succeeds
-        # Whose lease was broken was alive: Terraform's lock may be of one that runs still.
-        self._dead = None if dead and dead.broken else dead
+        self._dead = dead
         return held
 
     def now(self) -> datetime:
@@ -200,7 +200,8 @@ class Ground:
             terraform=app.terraform(self.environment),
             root=app.root(self.environment),
             clients=self.clients,
-            unlock=self._unlock(),
+            lock=self._lock(ledger),
+            settle=self._settle(),
         )
         return World(
             place=self.place(self.balancers),
@@ -213,25 +214,51 @@ class Ground:
             pace=self.pace,
         )
 
-    def _unlock(self) -> Callable[[], None]:
-        """Return what takes away the lock on Terraform's state of the run that died before us."""
-        from pipeline.adapters.state_lock import release
+    def _settle(self) -> Callable[[], None]:
+        """Return what waits for the Terraform of the run that died before us, on this machine.
+
+        Not where that run's lease was broken: it may live, and so may its Terraform.
+        """
         from pipeline.adapters.survivors import await_end
 
-        dead, bucket = self._dead, self.app.root(self.environment).bucket
-        self._dead = None
-        if dead is None:
+        dead = self._dead
+        if dead is None or dead.broken:
             return lambda: None
         terraform = self.app.terraform(self.environment)
         report, wait = self.app.report, self.app.interrupts.sleep
 
-        @cache  # once: what is locked after that is somebody else's
-        def unlock() -> None:
+        @cache  # once: what runs after that is ours
+        def settle() -> None:
             await_end(terraform.log, terraform.grace + 5, wait=wait, report=report)
-            if bucket is not None:
-                release(self.clients.s3(), bucket, dead, wait=wait, report=report)
 
-        return unlock
+        return settle
+
+    def _lock(self, ledger: StoreLedger) -> StateLock | None:
+        """Return what locks Terraform's state in S3 for a deployment; a file it locks itself."""
+        from pipeline.adapters.state_lock import StateLock, Whose
+
+        app, root, owner = self.app, self.app.root(self.environment), runner(self.app.environ)
+        if root.bucket is None:
+            return None
+        document, dead = ledger.read(), self._dead
+        whose = Whose(
+            environment=f"{app.settings.app}/{self.environment}",
+            deployment=ledger.deployment,
+            epoch=ledger.epoch,
+            who=f"{owner.user}@{owner.host}",
+            broken=document.broken,
+        )
+        return StateLock(
+            s3=self.clients.s3(),
+            bucket=root.bucket,
+            account=app.bucket_owner(root.bucket.name, self.environment),
+            whose=whose,
+            folder=root.folder,
+            now=self.now,
+            wait=app.interrupts.sleep,
+            report=app.report,
+            over=lambda: dead is not None and left_nothing(dead, root.folder),
+        )
 
     def ledger(self, held: Held, deployment: Deployment) -> StoreLedger:
         """Return the ledger of a deployment under the lease we hold."""

@@ -91,6 +91,7 @@ def test_a_document_is_plain_json_with_schema_checksum_and_the_version_before(
     assert body["content"] == {
         "account": "111122223333",
         "app": "web",
+        "broken": 0,
         "deployment": None,
         "environment": "production",
         "epoch": 0,
