@@ -10,7 +10,6 @@ writes"). What the documents mean is known elsewhere (`records.py`).
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -31,6 +30,7 @@ from pipeline.adapters.aws import (
     patience,
     speaking_plainly,
 )
+from pipeline.adapters.file_lock import locked, unusable
 from pipeline.core.errors import RefusedError
 
 CHANGED, CONFLICT = "PreconditionFailed", "ConditionalRequestConflict"
@@ -61,8 +61,11 @@ class Store(Protocol):
         Raises StaleError where the document is at another version.
         """
 
-    def delete(self, key: str) -> None:
-        """Delete the document; one that is gone already is no error."""
+    def delete(self, key: str, *, expected: str | None = None) -> None:
+        """Delete the document, at this version only if one is given; gone already is no error.
+
+        Raises StaleError where the document is at another version.
+        """
 
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix that ends in `/`, sorted; not `deep`: in this folder only.
@@ -104,7 +107,7 @@ class DirectoryStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unusable(self.folder / key, error) from error
+            raise unusable(self.folder / key, error) from error
         with os.fdopen(handle, "rb") as file:
             data = file.read()
         return Document(data=data, version=_digest(data))
@@ -117,21 +120,27 @@ class DirectoryStore:
             _make(self.folder)
             tell_git(self.folder)
             _make(path.parent)
-            with self._locked():
+            with locked(self.folder / ".lock"):
                 current = self.read(key)
                 if (current.version if current else None) != expected:
                     raise StaleError(key)
                 write_atomically(path, data)
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         return _digest(data)
 
-    def delete(self, key: str) -> None:
-        """Delete the document."""
+    def delete(self, key: str, *, expected: str | None = None) -> None:
+        """Delete the document, under the same lock."""
+        if not self.folder.is_dir():
+            return
         try:
-            (self.folder / key).unlink(missing_ok=True)
+            with locked(self.folder / ".lock"):
+                current = self.read(key)
+                if expected and current and current.version != expected:
+                    raise StaleError(key)
+                (self.folder / key).unlink(missing_ok=True)
         except OSError as error:
-            raise _unusable(self.folder / key, error) from error
+            raise unusable(self.folder / key, error) from error
 
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix."""
@@ -151,15 +160,6 @@ class DirectoryStore:
     def now(self) -> datetime:
         """Return this machine's time: a directory has no clock of its own."""
         return datetime.now(UTC)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
 
 
 class S3Store:
@@ -218,10 +218,23 @@ class S3Store:
                     raise StaleError(key) from error
                 return found.version
 
-    def delete(self, key: str) -> None:
-        """Delete the document."""
+    def delete(self, key: str, *, expected: str | None = None) -> None:
+        """Delete the document, on a condition that S3 checks.
+
+        General purpose buckets know it since 2025 (S3 User Guide, "conditional deletes").
+        """
+        from botocore.exceptions import ClientError
+
+        condition = {"IfMatch": expected} if expected else {}
+        delete = patience(also=frozenset({CONFLICT}))
         with self._plainly(f"deleting {self.where(key)}"):
-            call(self._clients.s3().delete_object, **self._at(key))
+            try:
+                delete(self._clients.s3().delete_object, **self._at(key), **condition)
+            except ClientError as error:
+                if error_code(error) in {CHANGED, CONFLICT}:
+                    raise StaleError(key) from error
+                if error_code(error) not in {"NoSuchKey", "404"}:
+                    raise
 
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix."""
@@ -359,11 +372,3 @@ def _sync_folder(folder: Path) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _unusable(path: Path, error: OSError) -> RefusedError:
-    return RefusedError(
-        f"[state] {path}",
-        error.strerror or str(error),
-        "make the directory writable for you, or name another as [state] url in pipeline.toml",
-    )

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import fcntl
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -92,6 +95,16 @@ class TestAnyStore:
         assert store.read("images/a.json") is None
         assert store.keys("") == ()
 
+    def test_a_document_is_deleted_at_its_version_only(self, store: Store) -> None:
+        first = store.write("images/a.json", b"one", expected=None)
+        second = store.write("images/a.json", b"two", expected=first)
+        with pytest.raises(StaleError):
+            store.delete("images/a.json", expected=first)
+        assert store.read("images/a.json") is not None
+        for _ in range(2):
+            store.delete("images/a.json", expected=second)
+        assert store.read("images/a.json") is None
+
 
 def test_of_writers_of_a_file_at_once_one_wins(tmp_path: Path) -> None:
     """The bucket's race is run where the bucket is a server: tests/sandbox/test_store.py."""
@@ -112,6 +125,46 @@ def test_the_directory_and_its_documents_are_the_owners_alone(tmp_path: Path) ->
         "state/images/a.json": 0o600,
     }
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def test_a_file_that_stays_locked_is_told_and_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DirectoryStore(tmp_path / "state")
+    store.write("a", b"one", expected=None)
+    waits = itertools.count(0.0, 2.5)
+    monkeypatch.setattr("pipeline.adapters.file_lock.time.monotonic", lambda: next(waits))
+    slept = list[float]()
+    monkeypatch.setattr("pipeline.adapters.file_lock.time.sleep", slept.append)
+    path = tmp_path / "state/.lock"
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for action in (
+            lambda: store.write("b", b"", expected=None),
+            lambda: store.delete("a"),
+        ):
+            with pytest.raises(RefusedError) as told:
+                action()
+            assert told.value.where == f"[state] {path}"
+            assert "locked for 10 s" in told.value.what
+            assert told.value.now.startswith(f"see who: fuser -v {path}; ")
+    assert slept == [0.005] * 6
+    store.write("b", b"", expected=None)
+    assert store.read("a")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_refused_with_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def flock(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("pipeline.adapters.file_lock.fcntl.flock", flock)
+    with pytest.raises(RefusedError) as told:
+        DirectoryStore(tmp_path / "state").write("a", b"", expected=None)
+    assert "the file system cannot lock" in told.value.what
+    assert "ami-pipeline doctor" in told.value.now
 
 
 @pytest.mark.parametrize("name", ["images/a.json", ".lock"])
