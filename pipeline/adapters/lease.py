@@ -83,6 +83,10 @@ class Leases:
         found = self.environments.load(environment)
         self._require_ended(environment, _shown(found.environment.lease))
 
+    def require_over(self, found: Environment) -> None:
+        """Raise LeaseHeldError where a document that was read says that a run holds it now."""
+        self._require_ended(found, _shown(found.lease))
+
     def standing(self, environment: Environment) -> tuple[Environment, str]:
         """Return the document, and why its lease binds nobody any more; empty while it does."""
         found = self.environments.load(environment).environment

@@ -31,6 +31,7 @@ from pipeline.adapters.aws import (
     speaking_plainly,
 )
 from pipeline.adapters.file_lock import locked, unusable
+from pipeline.adapters.versions import FOLDER, Version, keep, kept, kept_by_s3
 from pipeline.core.errors import RefusedError
 
 CHANGED, CONFLICT = "PreconditionFailed", "ConditionalRequestConflict"
@@ -72,6 +73,9 @@ class Store(Protocol):
 
         The empty prefix is the whole store.
         """
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """Return what the document said before, newest first, as far as the store kept it."""
 
     def where(self, key: str) -> str:
         """Return where a person finds the document: a path, or an S3 address."""
@@ -124,7 +128,10 @@ class DirectoryStore:
                 current = self.read(key)
                 if (current.version if current else None) != expected:
                     raise StaleError(key)
+                if current:
+                    keep(self.folder, key, current.data)
                 write_atomically(path, data)
+                keep(self.folder, key, data)
         except OSError as error:
             raise unusable(path, error) from error
         return _digest(data)
@@ -150,8 +157,16 @@ class DirectoryStore:
                 str(path.relative_to(self.folder))
                 for path in below
                 if path.is_file() and not path.name.startswith(".")
+                if FOLDER not in path.relative_to(self.folder).parts
             )
         )
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """Return what was kept of the document when it was written over."""
+        try:
+            return kept(self.folder, key)
+        except OSError as error:
+            raise unusable(self.folder / FOLDER / key, error) from error
 
     def where(self, key: str) -> str:
         """Return the document's path."""
@@ -248,6 +263,11 @@ class S3Store:
                 for item in page.get("Contents", [])
             ]
         return tuple(sorted(found))
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """Return the object's earlier versions; none without versioning."""
+        with self._plainly(f"listing the versions of {self.where(key)}"):
+            return kept_by_s3(self._clients.s3(), self._at(key))
 
     def where(self, key: str) -> str:
         """Return the object's address."""

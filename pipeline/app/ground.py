@@ -24,11 +24,13 @@ from pipeline.app.application import Application
 from pipeline.core.deployment import Deployment, Place, Policy
 from pipeline.core.environment import Environment, Lease
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.restoring import Copies, Restoration
 from pipeline.core.seen import Balancer
 from pipeline.core.world import World
 
 if TYPE_CHECKING:
     from pipeline.adapters.alarms import CloudWatchAlarms
+    from pipeline.adapters.copies import Archive
     from pipeline.adapters.groups import Groups
     from pipeline.adapters.state_lock import StateLock
 
@@ -101,6 +103,29 @@ class Ground:
     def standing(self) -> tuple[Environment, str]:
         """Return the document, and why its lease binds nobody; empty while it does, or is none."""
         return self._leases.standing(self._whose)
+
+    @property
+    def archive(self) -> Archive:
+        """The copies of the documents of the store."""
+        from pipeline.adapters.copies import Archive
+
+        return Archive(environments=self.documents)
+
+    def copies(self) -> Copies:
+        """Return what stands and what stood, damaged or not."""
+        return self.archive.copies(self._whose)
+
+    def restoration(self, number: int | None) -> Restoration:
+        """Return what putting back a copy comes to, where no run holds the environment.
+
+        Raises LeaseHeldError where one does, by the newest copy that can be read.
+        """
+        found = self.archive.restoration(self._whose, number)
+        every = (found.copies.current, *found.copies.earlier)
+        newest = next((each.environment for each in every if each and each.environment), None)
+        if newest:
+            self._leases.require_over(newest)
+        return found
 
     def break_lease(self, epoch: int) -> Environment:
         """End another run's lease; raises RefusedError where it is not the one of this epoch."""
