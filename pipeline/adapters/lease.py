@@ -27,6 +27,8 @@ from pipeline.core.errors import LeaseHeldError, PipelineError, RefusedError
 from pipeline.core.events import Noted, Report
 
 _ATTEMPTS = 5
+JUST_NOW = 1.0
+"""Seconds for which an answer of the store's about the lease is good enough."""
 
 
 def _utc() -> datetime:
@@ -163,6 +165,7 @@ class Held:
         self._lock = threading.RLock()
         self._sure = True  # that the version we know is the one that stands
         self._until = 0.0
+        self._asked = -JUST_NOW
         self._ending = False
         self._gone = ""
         self._trouble = ""
@@ -211,6 +214,17 @@ class Held:
             self.require()
             self._sure = False
             self._current()
+            self._asked = self._leases.clock.steady()
+
+    def fence(self) -> None:
+        """As `confirm`, without asking the store again where it was asked less than a second ago.
+
+        A run that was paused since then has seen its clock go on.
+        """
+        with self._lock:
+            self.require()
+            if self._leases.clock.steady() - self._asked >= JUST_NOW:
+                self.confirm()
 
     def require(self) -> None:
         """Raise LeaseHeldError if the lease is lost or about to expire; asks the clocks only."""

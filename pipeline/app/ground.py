@@ -209,6 +209,7 @@ class Ground:
 
     def world(self, ledger: StoreLedger) -> World:
         """Return what a deployer changes."""
+        from pipeline.adapters.fenced import FencedGroups, FencedHooks, FencedResources
         from pipeline.adapters.hooks import CommandHooks
         from pipeline.adapters.resources import TerraformResources
 
@@ -231,9 +232,9 @@ class Ground:
         return World(
             place=self.place(self.balancers),
             policy=self.policy,
-            groups=self.groups,
-            resources=resources,
-            hooks=hooks,
+            groups=FencedGroups(groups=self.groups, fence=ledger.fence),
+            resources=FencedResources(resources=resources, fence=ledger.fence),
+            hooks=FencedHooks(hooks=hooks, fence=ledger.fence),
             alarms=self.alarms,
             ledger=ledger,
             pace=self.pace,

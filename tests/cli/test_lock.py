@@ -15,9 +15,11 @@ from pipeline.adapters.store import DirectoryStore
 from pipeline.app import Application, Options
 from pipeline.app.ground import Ground
 from pipeline.cli.main import run
-from pipeline.core.deployment import Deployment, Kind, Runner
+from pipeline.core.deployment import Deployment, Hook, Kind, Runner
 from pipeline.core.environment import Environment, Lease
+from pipeline.core.errors import LeaseHeldError
 from pipeline.ui.lock import lock_document, lock_text, warning
+from tests.adapters.scripted import ScriptedTerraform
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -230,3 +232,22 @@ def test_terraforms_state_in_s3_is_locked_by_us_with_the_deployment_and_its_leas
         assert found.whose.info == f"ami-pipeline web/staging deployment {BEGUN.id} epoch 1"
         assert found.bucket.key == "web/staging.tfstate"
         assert (found.folder, found.over()) == (app.root("staging").folder, False)
+
+
+def test_all_that_changes_the_world_is_behind_the_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", ScriptedTerraform.make(tmp_path / "bin").path)
+    app = Application.start(Options(), lambda _: None)
+    ground = Ground(app=app, environment="staging")
+    ground.sought = (), ()
+    taken = ground.lease("promote")
+    world = ground.world(ground.ledger(taken, BEGUN))
+    taken.release()
+    for deed in (
+        lambda: world.groups.attach("g", ()),
+        lambda: world.resources.adopt(()),
+        lambda: world.hooks.run(Hook(command=("true",), timeout=1.0), {}),
+    ):
+        with pytest.raises(LeaseHeldError, match="it was released"):
+            deed()
