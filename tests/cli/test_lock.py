@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -244,10 +245,11 @@ def test_all_that_changes_the_world_is_behind_the_lease(
     taken = ground.lease("promote")
     world = ground.world(ground.ledger(taken, BEGUN))
     taken.release()
-    for deed in (
+    deeds: tuple[Callable[[], None], ...] = (
         lambda: world.groups.attach("g", ()),
         lambda: world.resources.adopt(()),
         lambda: world.hooks.run(Hook(command=("true",), timeout=1.0), {}),
-    ):
+    )
+    for deed in deeds:
         with pytest.raises(LeaseHeldError, match="it was released"):
             deed()
