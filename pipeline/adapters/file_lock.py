@@ -20,6 +20,18 @@ PATIENCE = 10.0
 """Seconds that a writer waits for the others."""
 
 
+def lock_of(folder: Path, key: str) -> Path:
+    """Return the file that writers of a document lock: one for each environment, deployment.
+
+    A writer that is stopped must hold up nobody but those who write the same.
+    """
+    first, _, rest = key.partition("/")
+    name = ".".join(filter(None, (first, rest.partition("/")[0].removesuffix(".json"))))
+    place = folder / ".locks"
+    place.mkdir(exist_ok=True, mode=0o700)
+    return place / name
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock on a file, made if it is not there, for a block.

@@ -30,7 +30,7 @@ from pipeline.adapters.aws import (
     patience,
     speaking_plainly,
 )
-from pipeline.adapters.file_lock import locked, unusable
+from pipeline.adapters.file_lock import lock_of, locked, unusable
 from pipeline.adapters.versions import FOLDER, Version, keep, kept, kept_by_s3
 from pipeline.core.errors import RefusedError
 
@@ -117,14 +117,14 @@ class DirectoryStore:
         return Document(data=data, version=_digest(data))
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
-        """Write by rename, under a lock that all writers of the directory take."""
+        """Write by rename, under a lock that all writers of the document take."""
         path = self.folder / key
         try:
             # The mode is that of the last folder alone, so each is made on its own.
             _make(self.folder)
             tell_git(self.folder)
             _make(path.parent)
-            with locked(self.folder / ".lock"):
+            with locked(lock_of(self.folder, key)):
                 current = self.read(key)
                 if (current.version if current else None) != expected:
                     raise StaleError(key)
@@ -141,7 +141,7 @@ class DirectoryStore:
         if not self.folder.is_dir():
             return
         try:
-            with locked(self.folder / ".lock"):
+            with locked(lock_of(self.folder, key)):
                 current = self.read(key)
                 if expected and current and current.version != expected:
                     raise StaleError(key)
@@ -156,8 +156,8 @@ class DirectoryStore:
             sorted(
                 str(path.relative_to(self.folder))
                 for path in below
-                if path.is_file() and not path.name.startswith(".")
-                if FOLDER not in path.relative_to(self.folder).parts
+                if path.is_file()
+                and not any(part.startswith(".") for part in path.relative_to(self.folder).parts)
             )
         )
 

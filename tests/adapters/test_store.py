@@ -120,7 +120,8 @@ def test_the_directory_and_its_documents_are_the_owners_alone(tmp_path: Path) ->
     }
     assert modes == {
         "state/.gitignore": 0o600,
-        "state/.lock": 0o600,
+        "state/.locks": 0o700,
+        "state/.locks/images.a": 0o600,
         "state/images": 0o700,
         "state/images/a.json": 0o600,
     }
@@ -131,26 +132,28 @@ def test_a_file_that_stays_locked_is_told_and_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = DirectoryStore(tmp_path / "state")
-    store.write("a", b"one", expected=None)
+    key = "environments/a.json"
+    store.write(key, b"one", expected=None)
     waits = itertools.count(0.0, 2.5)
     monkeypatch.setattr("pipeline.adapters.file_lock.time.monotonic", lambda: next(waits))
     slept = list[float]()
     monkeypatch.setattr("pipeline.adapters.file_lock.time.sleep", slept.append)
-    path = tmp_path / "state/.lock"
+    path = tmp_path / "state/.locks/environments.a"
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         for action in (
-            lambda: store.write("b", b"", expected=None),
-            lambda: store.delete("a"),
+            lambda: store.write(key, b"", expected=None),
+            lambda: store.delete(key),
         ):
             with pytest.raises(RefusedError) as told:
                 action()
             assert told.value.where == f"[state] {path}"
             assert "locked for 10 s" in told.value.what
             assert told.value.now.startswith(f"see who: fuser -v {path}; ")
+        for other in ("environments/b.json", "deployments/a/000001.json", "images/a.json"):
+            store.write(other, b"", expected=None)
     assert slept == [0.005] * 6
-    store.write("b", b"", expected=None)
-    assert store.read("a")
+    store.delete(key)
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
@@ -167,7 +170,7 @@ def test_a_file_system_without_locks_is_refused_with_where_to_look(
     assert "ami-pipeline doctor" in told.value.now
 
 
-@pytest.mark.parametrize("name", ["images/a.json", ".lock"])
+@pytest.mark.parametrize("name", ["images/a.json", ".locks/images.a"])
 def test_a_symbolic_link_is_refused_and_its_target_left_alone(tmp_path: Path, name: str) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"precious")
