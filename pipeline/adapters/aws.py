@@ -111,6 +111,11 @@ class Clients:
             self._caller = call(self.sts(region).get_caller_identity)
         return self._caller
 
+    @property
+    def account(self) -> str:
+        """The account the credentials belong to, where `caller` was asked; else empty."""
+        return self._caller["Account"] if self._caller else ""
+
     def s3(self) -> S3Client:
         """Return the S3 client, in the region the environment names."""
         client: S3Client = self._client("s3", "")

@@ -45,10 +45,21 @@ class Environments:
         document = self.store.read(key)
         if document is None:
             return Versioned(environment=wanted, version=None)
-        found = self._parse(key, document.data)
-        self._require_same(key, wanted, found)
-        whose = replace(found, account=found.account or wanted.account)
+        whose = self.parse(wanted, document.data)
         return Versioned(environment=whose, version=document.version)
+
+    def key(self, wanted: Environment) -> str:
+        """Return where the document is kept."""
+        return _key(wanted)
+
+    def parse(self, wanted: Environment, data: bytes) -> Environment:
+        """Return what a document's bytes say; raises RefusedError where it is not to be relied on.
+
+        What is wrong with it reads behind its name: `is damaged: it is empty`.
+        """
+        found = self._parse(wanted, data)
+        self._require_same(_key(wanted), wanted, found)
+        return replace(found, account=found.account or wanted.account)
 
     def save(self, environment: Environment, version: str | None) -> str:
         """Write the document over the version it was read at; return the new version.
@@ -58,13 +69,13 @@ class Environments:
         data = seal(environment, previous=version or "")
         return self.store.write(_key(environment), data, expected=version)
 
-    def _parse(self, key: str, data: bytes) -> Environment:
-        where = self.store.where(key)
+    def _parse(self, wanted: Environment, data: bytes) -> Environment:
+        where = self.store.where(_key(wanted))
         try:
             found = unseal(Environment, data)
             _require_sense(found)
         except DamagedError as error:
-            raise _damaged(where, error) from error
+            raise _damaged(where, wanted.environment, error) from error
         except NewerError as error:
             raise newer(where, error) from error
         return found
@@ -83,7 +94,7 @@ class Environments:
 
 _REMEDIES = {
     "app": "correct app in pipeline.toml, or give each app a [state] url of its own",
-    "environment": "put the document of {ours} back: this one was copied from {theirs}",
+    "environment": "put the document of {ours} back: ami-pipeline state restore -e {ours}",
     "account": "take the credentials of account {theirs}, or give each account a [state] url "
     "of its own; check: aws sts get-caller-identity",
     "region": "set region to {theirs} in pipeline.toml, or give each region a [state] url "
@@ -121,11 +132,8 @@ def _is_time(text: str) -> bool:
         return False
 
 
-def _damaged(where: str, error: DamagedError) -> RefusedError:
-    if where.startswith("s3://"):
-        bucket, _, key = where.removeprefix("s3://").partition("/")
-        look = f"aws s3api list-object-versions --bucket {bucket} --prefix {key}"
-        now = f"put back the last version that was whole, see: {look}"
-    else:
-        now = f"keep it aside (cp {where} {where}.damaged), then put it back from a backup"
-    return RefusedError(f"[state] {where}", f"is damaged: {error}", now)
+def _damaged(where: str, environment: str, error: DamagedError) -> RefusedError:
+    """Return the refusal of a document that is not as it was written."""
+    now = f"see what stood before it: ami-pipeline state show -e {environment}; and put it back: "
+    restore = f"ami-pipeline state restore -e {environment}"
+    return RefusedError(f"[state] {where}", f"is damaged: {error}", now + restore)

@@ -27,6 +27,8 @@ from pipeline.core.errors import LeaseHeldError, PipelineError, RefusedError
 from pipeline.core.events import Noted, Report
 
 _ATTEMPTS = 5
+JUST_NOW = 1.0
+"""Seconds for which an answer of the store's about the lease is good enough."""
 
 
 def _utc() -> datetime:
@@ -83,6 +85,10 @@ class Leases:
         found = self.environments.load(environment)
         self._require_ended(environment, _shown(found.environment.lease))
 
+    def require_over(self, found: Environment) -> None:
+        """Raise LeaseHeldError where a document that was read says that a run holds it now."""
+        self._require_ended(found, _shown(found.lease))
+
     def standing(self, environment: Environment) -> tuple[Environment, str]:
         """Return the document, and why its lease binds nobody any more; empty while it does."""
         found = self.environments.load(environment).environment
@@ -103,7 +109,7 @@ class Leases:
                 break
             expires = _text(self.clock.now())
             broken = replace(lease, epoch=epoch + 1, expires=expires, broken=_who(self.owner))
-            document = replace(found.environment, lease=broken, epoch=epoch + 1)
+            document = replace(found.environment, lease=broken, epoch=epoch + 1, broken=epoch)
             try:
                 self.environments.save(document, found.version)
             except StaleError:
@@ -159,6 +165,7 @@ class Held:
         self._lock = threading.RLock()
         self._sure = True  # that the version we know is the one that stands
         self._until = 0.0
+        self._asked = -JUST_NOW
         self._ending = False
         self._gone = ""
         self._trouble = ""
@@ -207,6 +214,17 @@ class Held:
             self.require()
             self._sure = False
             self._current()
+            self._asked = self._leases.clock.steady()
+
+    def fence(self) -> None:
+        """As `confirm`, without asking the store again where it was asked less than a second ago.
+
+        A run that was paused since then has seen its clock go on.
+        """
+        with self._lock:
+            self.require()
+            if self._leases.clock.steady() - self._asked >= JUST_NOW:
+                self.confirm()
 
     def require(self) -> None:
         """Raise LeaseHeldError if the lease is lost or about to expire; asks the clocks only."""

@@ -37,6 +37,20 @@ class StoreLedger:
         self._now = now
         self._next = 1
 
+    @property
+    def deployment(self) -> str:
+        """The deployment's id."""
+        return self._deployment
+
+    @property
+    def epoch(self) -> int:
+        """The number of the lease it is written under."""
+        return self._held.epoch
+
+    def fence(self) -> None:
+        """Raise LeaseHeldError where the lease is ours no more: before each deed, also the next."""
+        self._held.fence()
+
     def read(self) -> Environment:
         """Return the document as last read or written."""
         return self._held.read()
@@ -59,7 +73,7 @@ class StoreLedger:
 
     def record(self, deployment: Deployment) -> None:
         """Write the deployment's record as it stands; raises LeaseHeldError like `update`."""
-        self._held.require()
+        self._held.confirm()
         key = record_key(deployment.id)
         for _ in range(_ATTEMPTS):
             before = self._store.read(key)

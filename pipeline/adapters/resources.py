@@ -25,6 +25,7 @@ from pipeline.adapters.root_module import (
     shipped_module,
     write_root,
 )
+from pipeline.adapters.state_lock import StateLock
 from pipeline.adapters.store import write_atomically
 from pipeline.adapters.terraform import Terraform
 from pipeline.adapters.terraform_stream import Said, last_lines
@@ -54,14 +55,16 @@ class TerraformResources:
 
     One call at a time. What is prepared runs in a thread: a plan changes the root module's folder
     and nothing else.
-    `unlock` is called before Terraform is asked for anything that locks the state.
+    `settle` is called before the state is looked at: a run that died may have left its Terraform.
+    `lock` is taken for what Terraform would lock the state for; without one, it does so itself.
     """
 
     terraform: Terraform
     root: Root
     clients: Clients
     limit: float = 7200.0
-    unlock: Callable[[], None] = lambda: None
+    settle: Callable[[], None] = lambda: None
+    lock: StateLock | None = None
     _before: bytes | None = field(default=None, init=False)
     _ahead: Ahead = field(init=False)
 
@@ -129,7 +132,10 @@ class TerraformResources:
                 f"terraform apply of {self._name}", what, f"{self._in_folder} && terraform plan"
             )
         try:
-            said = self.terraform.apply(self.root.folder, plan.file, timeout=self.limit)
+            with self._locked("OperationTypeApply", FailedError) as locks:
+                said = self.terraform.apply(
+                    self.root.folder, plan.file, timeout=self.limit, locks=locks
+                )
         finally:
             plan.file.unlink(missing_ok=True)
         if said.errors:
@@ -160,7 +166,7 @@ class TerraformResources:
     def _prepare(self, wanted: Sequence[Release]) -> None:
         """Write the root module; have it initialised where something changed that matters to it."""
         folder = self.root.folder
-        self.unlock()
+        self.settle()
         write_root(self.root)
         self._write(RELEASES_FILE, releases_document(wanted))
         # What a killed run left: neither may be part of what comes.
@@ -209,10 +215,21 @@ class TerraformResources:
         # A new name each time: an older plan cannot be applied as if it were this one.
         file = self.root.folder / _PLANS.replace("*", secrets.token_hex(4))
         try:
-            yield file, self.terraform.plan(self.root.folder, file, targets)
+            with self._locked("OperationTypePlan", RefusedError) as locks:
+                said = self.terraform.plan(self.root.folder, file, targets, locks=locks)
+            yield file, said
         except BaseException:
             file.unlink(missing_ok=True)
             raise
+
+    @contextmanager
+    def _locked(self, operation: str, raising: type[PipelineError]) -> Iterator[bool]:
+        """Hold the lock for a block, if we do that; tell whether Terraform is to."""
+        if self.lock is None:
+            yield True
+            return
+        with self.lock.held(operation, raising):
+            yield False
 
     @contextmanager
     def _importing(self, imports: Mapping[str, str]) -> Iterator[None]:

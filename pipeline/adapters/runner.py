@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.core.deployment import Runner
+from pipeline.core.environment import Lease
 
 _LONGEST = 300
 _SPACES = (Path("/proc/self/ns/pid"), Path("/proc/self/ns/time"))
@@ -65,6 +66,27 @@ def is_over(pid: int, mark: str) -> bool:
         pass  # Another user's: it lives, and its start time is what tells whether it is the one.
     now = _mark(pid)
     return bool(now) and now != mark
+
+
+def left_nothing(lease: Lease, folder: Path) -> bool:
+    """Whether a run is surely no more, nor what it started in a folder: on this machine only.
+
+    What a program starts stays in its folder unless it leaves, as Terraform's providers do not.
+    """
+    if lease.owner.run or lease.owner.host != printable(socket.gethostname()):
+        return False
+    if not is_over(lease.owner.pid, lease.process):
+        return False
+    here = folder.resolve()
+    return not any(_works_in(each, here) for each in Path("/proc").glob("[0-9]*"))
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    """Whether a process stands in the folder; another user's, of whom nobody is told, does not."""
+    try:
+        return (process / "cwd").readlink() == folder
+    except OSError:
+        return False
 
 
 def _mark(pid: int) -> str:

@@ -10,7 +10,6 @@ writes"). What the documents mean is known elsewhere (`records.py`).
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -23,7 +22,16 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.adapters.aws import Clients, call, error_code, patience, speaking_plainly
+from pipeline.adapters.aws import (
+    DENIED,
+    Clients,
+    call,
+    error_code,
+    patience,
+    speaking_plainly,
+)
+from pipeline.adapters.file_lock import lock_of, locked, unusable
+from pipeline.adapters.versions import FOLDER, Version, keep, kept, kept_by_s3
 from pipeline.core.errors import RefusedError
 
 CHANGED, CONFLICT = "PreconditionFailed", "ConditionalRequestConflict"
@@ -54,14 +62,20 @@ class Store(Protocol):
         Raises StaleError where the document is at another version.
         """
 
-    def delete(self, key: str) -> None:
-        """Delete the document; one that is gone already is no error."""
+    def delete(self, key: str, *, expected: str | None = None) -> None:
+        """Delete the document, at this version only if one is given; gone already is no error.
+
+        Raises StaleError where the document is at another version.
+        """
 
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix that ends in `/`, sorted; not `deep`: in this folder only.
 
         The empty prefix is the whole store.
         """
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """Return what the document said before, newest first, as far as the store kept it."""
 
     def where(self, key: str) -> str:
         """Return where a person finds the document: a path, or an S3 address."""
@@ -70,11 +84,14 @@ class Store(Protocol):
         """Return the time by the clock that all who share the store go by."""
 
 
-def open_store(url: str, root: Path, clients: Clients) -> Store:
-    """Return the store a `[state] url` names; a relative directory is taken from `root`."""
+def open_store(url: str, root: Path, clients: Clients, account: str = "") -> Store:
+    """Return the store a `[state] url` names; a relative directory is taken from `root`.
+
+    `account` is whose the bucket must be; empty: the credentials', once somebody asked for it.
+    """
     if url.startswith("s3://"):
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
-        return S3Store(clients, bucket, prefix.strip("/"))
+        return S3Store(clients, bucket, prefix.strip("/"), account)
     return DirectoryStore(root / url)
 
 
@@ -94,34 +111,43 @@ class DirectoryStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unusable(self.folder / key, error) from error
+            raise unusable(self.folder / key, error) from error
         with os.fdopen(handle, "rb") as file:
             data = file.read()
         return Document(data=data, version=_digest(data))
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
-        """Write by rename, under a lock that all writers of the directory take."""
+        """Write by rename, under a lock that all writers of the document take."""
         path = self.folder / key
         try:
             # The mode is that of the last folder alone, so each is made on its own.
             _make(self.folder)
             tell_git(self.folder)
             _make(path.parent)
-            with self._locked():
+            with locked(lock_of(self.folder, key)):
                 current = self.read(key)
                 if (current.version if current else None) != expected:
                     raise StaleError(key)
+                if current:
+                    keep(self.folder, key, current.data)
                 write_atomically(path, data)
+                keep(self.folder, key, data)
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         return _digest(data)
 
-    def delete(self, key: str) -> None:
-        """Delete the document."""
+    def delete(self, key: str, *, expected: str | None = None) -> None:
+        """Delete the document, under the same lock."""
+        if not self.folder.is_dir():
+            return
         try:
-            (self.folder / key).unlink(missing_ok=True)
+            with locked(lock_of(self.folder, key)):
+                current = self.read(key)
+                if expected and current and current.version != expected:
+                    raise StaleError(key)
+                (self.folder / key).unlink(missing_ok=True)
         except OSError as error:
-            raise _unusable(self.folder / key, error) from error
+            raise unusable(self.folder / key, error) from error
 
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix."""
@@ -130,9 +156,17 @@ class DirectoryStore:
             sorted(
                 str(path.relative_to(self.folder))
                 for path in below
-                if path.is_file() and not path.name.startswith(".")
+                if path.is_file()
+                and not any(part.startswith(".") for part in path.relative_to(self.folder).parts)
             )
         )
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """Return what was kept of the document when it was written over."""
+        try:
+            return kept(self.folder, key)
+        except OSError as error:
+            raise unusable(self.folder / FOLDER / key, error) from error
 
     def where(self, key: str) -> str:
         """Return the document's path."""
@@ -142,21 +176,17 @@ class DirectoryStore:
         """Return this machine's time: a directory has no clock of its own."""
         return datetime.now(UTC)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
 
 class S3Store:
-    """A prefix of a bucket; its clock is S3's, read off its answers."""
+    """A prefix of a bucket; its clock is S3's, read off its answers.
 
-    def __init__(self, clients: Clients, bucket: str, prefix: str) -> None:
+    The bucket of another account is refused, whatever it allows us: S3 is told with each call
+    whose it must be, as far as that is known (S3 User Guide, "Verifying bucket ownership").
+    """
+
+    def __init__(self, clients: Clients, bucket: str, prefix: str, account: str = "") -> None:
         self._clients = clients
+        self._account = account
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._told: tuple[datetime, float] | None = None
@@ -165,7 +195,7 @@ class S3Store:
         """Return the document, or None."""
         from botocore.exceptions import ClientError
 
-        with speaking_plainly(f"reading {self.where(key)}", "S3"):
+        with self._plainly(f"reading {self.where(key)}"):
             try:
                 answer = call(self._clients.s3().get_object, **self._at(key))
             except ClientError as error:
@@ -189,7 +219,7 @@ class S3Store:
             {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         )
         trying = patience(also=frozenset({CONFLICT}))
-        with speaking_plainly(f"writing {self.where(key)}", "S3"):
+        with self._plainly(f"writing {self.where(key)}"):
             put = self._clients.s3().put_object
             try:
                 answer = trying(put, **self._at(key), Body=data, **condition)
@@ -203,16 +233,29 @@ class S3Store:
                     raise StaleError(key) from error
                 return found.version
 
-    def delete(self, key: str) -> None:
-        """Delete the document."""
-        with speaking_plainly(f"deleting {self.where(key)}", "S3"):
-            call(self._clients.s3().delete_object, **self._at(key))
+    def delete(self, key: str, *, expected: str | None = None) -> None:
+        """Delete the document, on a condition that S3 checks.
+
+        General purpose buckets know it since 2025 (S3 User Guide, "conditional deletes").
+        """
+        from botocore.exceptions import ClientError
+
+        condition = {"IfMatch": expected} if expected else {}
+        delete = patience(also=frozenset({CONFLICT}))
+        with self._plainly(f"deleting {self.where(key)}"):
+            try:
+                delete(self._clients.s3().delete_object, **self._at(key), **condition)
+            except ClientError as error:
+                if error_code(error) in {CHANGED, CONFLICT}:
+                    raise StaleError(key) from error
+                if error_code(error) not in {"NoSuchKey", "404"}:
+                    raise
 
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix."""
         only = {} if deep else {"Delimiter": "/"}
-        below: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, **only}
-        with speaking_plainly(f"listing {self.where(prefix)}", "S3"):
+        below = {**self._whose, "Prefix": self._prefix + prefix, **only}
+        with self._plainly(f"listing {self.where(prefix)}"):
             pages = self._clients.s3().get_paginator("list_objects_v2")
             found = [
                 item["Key"].removeprefix(self._prefix)
@@ -220,6 +263,11 @@ class S3Store:
                 for item in page.get("Contents", [])
             ]
         return tuple(sorted(found))
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """Return the object's earlier versions; none without versioning."""
+        with self._plainly(f"listing the versions of {self.where(key)}"):
+            return kept_by_s3(self._clients.s3(), self._at(key))
 
     def where(self, key: str) -> str:
         """Return the object's address."""
@@ -241,8 +289,50 @@ class S3Store:
         with suppress(ValueError):
             self._told = parsedate_to_datetime(said).astimezone(UTC), steady()
 
+    @property
+    def account(self) -> str:
+        """Whose the bucket must be; empty where nobody knows yet."""
+        return self._account or self._clients.account
+
+    @property
+    def _whose(self) -> dict[str, Any]:
+        return {"Bucket": self._bucket, **owned_by(self.account)}
+
     def _at(self, key: str) -> dict[str, Any]:
-        return {"Bucket": self._bucket, "Key": self._prefix + key}
+        return {**self._whose, "Key": self._prefix + key}
+
+    @contextmanager
+    def _plainly(self, doing: str) -> Iterator[None]:
+        """Tell what S3 refused; its 403 says neither which rule it was nor whose the bucket is."""
+        from botocore.exceptions import ClientError
+
+        with speaking_plainly(doing, "S3"):
+            try:
+                yield
+            except ClientError as error:
+                if self.account and error_code(error) in {*DENIED, "403"}:
+                    raise _denied(doing, error, self._bucket, self.account) from error
+                raise
+
+
+def owned_by(account: str) -> dict[str, str]:
+    """Return the argument by which S3 refuses a bucket that is not this account's; none if empty.
+
+    The answer then is 403 AccessDenied, for every call (S3 User Guide, "Verifying bucket
+    ownership with bucket owner condition").
+    """
+    return {"ExpectedBucketOwner": account} if account else {}
+
+
+def _denied(doing: str, error: Exception, bucket: str, account: str) -> RefusedError:
+    look = f"aws s3api head-bucket --bucket {bucket} --expected-bucket-owner {account}"
+    return RefusedError(
+        f"{doing} in S3",
+        f"{error}\neither the bucket is not account {account}'s, or these credentials lack the "
+        "permission",
+        f"see which: {look}; a bucket that is meant to be another account's: set account below "
+        "[state] in pipeline.toml to its id; else allow the action named above",
+    )
 
 
 def steady() -> float:
@@ -302,11 +392,3 @@ def _sync_folder(folder: Path) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _unusable(path: Path, error: OSError) -> RefusedError:
-    return RefusedError(
-        f"[state] {path}",
-        error.strerror or str(error),
-        "make the directory writable for you, or name another as [state] url in pipeline.toml",
-    )

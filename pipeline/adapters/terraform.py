@@ -111,27 +111,31 @@ class Terraform:
         said = _first_document(output).get("diagnostics", [])
         return self._errors("validate", folder, code, output, said)
 
-    def plan(self, folder: Path, file: Path, targets: Sequence[str] = ()) -> Said:
+    def plan(
+        self, folder: Path, file: Path, targets: Sequence[str] = (), *, locks: bool = True
+    ) -> Said:
         """Plan into a file that only we can read; with `targets` nothing but these addresses.
 
+        Without `locks` the caller holds the lock on the state.
         What went wrong is in the answer's `errors`. Raises RefusedError where Terraform
         failed without saying why, KeyboardInterrupt where a signal ended it.
         """
         # Terraform keeps the mode of a file that is there; a plan holds every input.
         file.touch(mode=0o600)
         name = file.relative_to(folder)
-        options = {"json": True, "out": name, "input": False, "lock_timeout": LOCK}
+        options = {"json": True, "out": name, "input": False, **_locking(locks)}
         argv = _argv("plan", **options, target=list(targets))
         said, code = self._read(argv, folder, timeout=PLANNING)
         return self._explained("plan", folder, said, code)
 
-    def apply(self, folder: Path, file: Path, *, timeout: float) -> Said:
+    def apply(self, folder: Path, file: Path, *, timeout: float, locks: bool = True) -> Said:
         """Apply a saved plan, reporting each resource; what went wrong is in `errors`.
 
+        Without `locks` the caller holds the lock on the state.
         Raises FailedError where it did not end within `timeout` seconds, KeyboardInterrupt where
         a signal ended it; the state is saved then, if the grace sufficed.
         """
-        options = {"json": True, "input": False, "lock_timeout": LOCK}
+        options = {"json": True, "input": False, **_locking(locks)}
         argv = _argv("apply", str(file.relative_to(folder)), **options)
         said, code = self._read(argv, folder, timeout=timeout, late=FailedError)
         return self._explained("apply", folder, said, code)
@@ -257,6 +261,10 @@ def _argv(verb: str, *arguments: str, **options: object) -> list[str]:
     flags = {name: IsFlagged if value is True else value for name, value in options.items()}
     argv: list[str] = builder.generate_cmd_string(verb, *arguments, **flags)
     return argv
+
+
+def _locking(locks: bool) -> dict[str, object]:
+    return {"lock_timeout": LOCK} if locks else {"lock": False}
 
 
 def _verb(argv: Sequence[str]) -> str:

@@ -53,9 +53,23 @@ class Application:
             settings=settings, environ=dict(os.environ), interrupts=interrupts, report=report
         )
 
-    def store(self, clients: Clients) -> Store:
-        """Return where state is kept."""
-        return open_store(self.settings.state.url, self.settings.root, clients)
+    def store(self, clients: Clients, environment: str = "") -> Store:
+        """Return where state is kept; its bucket must be the account's that we know of."""
+        account = self._account(environment)
+        return open_store(self.settings.state.url, self.settings.root, clients, account)
+
+    def bucket_owner(self, bucket: str, environment: str) -> str:
+        """Return whose the bucket of Terraform's state must be; empty: nobody said.
+
+        Where it is the store's as well, that is the store's account.
+        """
+        scheme, _, rest = self.settings.state.url.partition("://")
+        ours = scheme == "s3" and rest.partition("/")[0] == bucket
+        return self._account(environment) if ours else ""
+
+    def _account(self, environment: str) -> str:
+        here = self.settings.environment(environment).account if environment else None
+        return self.settings.state.account or here or ""
 
     def terraform(self, environment: str) -> Terraform:
         """Return Terraform with a log of its own for an environment."""

@@ -18,18 +18,21 @@ from pipeline.adapters.environments import Environments
 from pipeline.adapters.lease import Clock, Held, Leases
 from pipeline.adapters.ledger import StoreLedger
 from pipeline.adapters.pace import CloudPace, speed_of
-from pipeline.adapters.runner import runner
+from pipeline.adapters.runner import left_nothing, runner
 from pipeline.adapters.store import Store
 from pipeline.app.application import Application
 from pipeline.core.deployment import Deployment, Place, Policy
 from pipeline.core.environment import Environment, Lease
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.restoring import Copies, Restoration
 from pipeline.core.seen import Balancer
 from pipeline.core.world import World
 
 if TYPE_CHECKING:
     from pipeline.adapters.alarms import CloudWatchAlarms
+    from pipeline.adapters.copies import Archive
     from pipeline.adapters.groups import Groups
+    from pipeline.adapters.state_lock import StateLock
 
 
 @dataclass(kw_only=True)
@@ -49,7 +52,7 @@ class Ground:
     @cached_property
     def store(self) -> Store:
         """Where state is kept."""
-        return self.app.store(self.clients)
+        return self.app.store(self.clients, self.environment)
 
     @cached_property
     def policy(self) -> Policy:
@@ -90,8 +93,7 @@ class Ground:
         """Take the lease; raises LeaseHeldError where another run holds it."""
         held = self._leases.take(self._whose, f"ami-pipeline {command} -e {self.environment}")
         dead = held.succeeds
-        # Whose lease was broken was alive: Terraform's lock may be of one that runs still.
-        self._dead = None if dead and dead.broken else dead
+        self._dead = dead
         return held
 
     def now(self) -> datetime:
@@ -101,6 +103,29 @@ class Ground:
     def standing(self) -> tuple[Environment, str]:
         """Return the document, and why its lease binds nobody; empty while it does, or is none."""
         return self._leases.standing(self._whose)
+
+    @property
+    def archive(self) -> Archive:
+        """The copies of the documents of the store."""
+        from pipeline.adapters.copies import Archive
+
+        return Archive(environments=self.documents)
+
+    def copies(self) -> Copies:
+        """Return what stands and what stood, damaged or not."""
+        return self.archive.copies(self._whose)
+
+    def restoration(self, number: int | None) -> Restoration:
+        """Return what putting back a copy comes to, where no run holds the environment.
+
+        Raises LeaseHeldError where one does, by the newest copy that can be read.
+        """
+        found = self.archive.restoration(self._whose, number)
+        every = (found.copies.current, *found.copies.earlier)
+        newest = next((each.environment for each in every if each and each.environment), None)
+        if newest:
+            self._leases.require_over(newest)
+        return found
 
     def break_lease(self, epoch: int) -> Environment:
         """End another run's lease; raises RefusedError where it is not the one of this epoch."""
@@ -184,6 +209,7 @@ class Ground:
 
     def world(self, ledger: StoreLedger) -> World:
         """Return what a deployer changes."""
+        from pipeline.adapters.fenced import FencedGroups, FencedHooks, FencedResources
         from pipeline.adapters.hooks import CommandHooks
         from pipeline.adapters.resources import TerraformResources
 
@@ -200,38 +226,65 @@ class Ground:
             terraform=app.terraform(self.environment),
             root=app.root(self.environment),
             clients=self.clients,
-            unlock=self._unlock(),
+            lock=self._lock(ledger),
+            settle=self._settle(),
         )
         return World(
             place=self.place(self.balancers),
             policy=self.policy,
-            groups=self.groups,
-            resources=resources,
-            hooks=hooks,
+            groups=FencedGroups(groups=self.groups, fence=ledger.fence),
+            resources=FencedResources(resources=resources, fence=ledger.fence),
+            hooks=FencedHooks(hooks=hooks, fence=ledger.fence),
             alarms=self.alarms,
             ledger=ledger,
             pace=self.pace,
         )
 
-    def _unlock(self) -> Callable[[], None]:
-        """Return what takes away the lock on Terraform's state of the run that died before us."""
-        from pipeline.adapters.state_lock import release
+    def _settle(self) -> Callable[[], None]:
+        """Return what waits for the Terraform of the run that died before us, on this machine.
+
+        Not where that run's lease was broken: it may live, and so may its Terraform.
+        """
         from pipeline.adapters.survivors import await_end
 
-        dead, bucket = self._dead, self.app.root(self.environment).bucket
-        self._dead = None
-        if dead is None:
+        dead = self._dead
+        if dead is None or dead.broken:
             return lambda: None
         terraform = self.app.terraform(self.environment)
         report, wait = self.app.report, self.app.interrupts.sleep
 
-        @cache  # once: what is locked after that is somebody else's
-        def unlock() -> None:
+        @cache  # once: what runs after that is ours
+        def settle() -> None:
             await_end(terraform.log, terraform.grace + 5, wait=wait, report=report)
-            if bucket is not None:
-                release(self.clients.s3(), bucket, dead, wait=wait, report=report)
 
-        return unlock
+        return settle
+
+    def _lock(self, ledger: StoreLedger) -> StateLock | None:
+        """Return what locks Terraform's state in S3 for a deployment; a file it locks itself."""
+        from pipeline.adapters.state_lock import StateLock, Whose
+
+        app, root, owner = self.app, self.app.root(self.environment), runner(self.app.environ)
+        if root.bucket is None:
+            return None
+        document, dead = ledger.read(), self._dead
+        whose = Whose(
+            environment=f"{app.settings.app}/{self.environment}",
+            deployment=ledger.deployment,
+            epoch=ledger.epoch,
+            who=f"{owner.user}@{owner.host}",
+            broken=document.broken,
+        )
+        return StateLock(
+            s3=self.clients.s3(),
+            bucket=root.bucket,
+            account=app.bucket_owner(root.bucket.name, self.environment),
+            whose=whose,
+            folder=root.folder,
+            now=self.now,
+            wait=app.interrupts.sleep,
+            report=app.report,
+            over=lambda: dead is not None and left_nothing(dead, root.folder),
+        )
 
     def ledger(self, held: Held, deployment: Deployment) -> StoreLedger:
         """Return the ledger of a deployment under the lease we hold."""

@@ -34,6 +34,8 @@ _COMMANDS = {
     "recover": ("pipeline.cli.deploy", "recover", "Finish a deployment whose run died."),
     "abort": ("pipeline.cli.deploy", "abort", "Undo a deployment whose run died."),
     "lock": ("pipeline.cli.lock", "lock", "Show who holds an environment, or take it away."),
+    "state": ("pipeline.cli.state", "state", "Show a document's versions, or put one back."),
+    "doctor": ("pipeline.cli.doctor", "doctor", "Check the store and the tools."),
     "images": ("pipeline.cli.images", "images", "List the baked images, newest first."),
     "config": (
         "pipeline.cli.config",

@@ -240,6 +240,9 @@ class StateSettings(Table):
     url: Annotated[str, AfterValidator(rules.check_state_url)] = Field(
         default=".ami-pipeline", description="A directory, or s3://bucket/prefix."
     )
+    account: Annotated[str, AfterValidator(terraform_rules.check_account_id)] | None = Field(
+        default=None, description="Whose the bucket is; default: the environment's account."
+    )
 
 
 class Settings(Table):

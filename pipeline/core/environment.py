@@ -77,6 +77,7 @@ class Environment:
 
     `serving` is a key of `releases` or empty before the first release. `releases` are all that
     have a server group. `past` are releases that served, newest first, without the serving one.
+    `broken` is the epoch of the last lease that was broken: its run may be alive.
     """
 
     app: str
@@ -85,6 +86,7 @@ class Environment:
     region: str
     next: int = 1
     epoch: int = 0
+    broken: int = 0
     serving: str = ""
     releases: Mapping[str, Kept] = field(default_factory=lambda: NO_ITEMS)
     past: tuple[Past, ...] = ()

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.aws import Clients
 from pipeline.adapters.environments import Environments
 from pipeline.adapters.sealed import DamagedError, NewerError, seal, unseal
-from pipeline.adapters.store import DirectoryStore, S3Store, StaleError
+from pipeline.adapters.store import DirectoryStore, StaleError
 from pipeline.core.deployment import Deployment, Kind, Outcome, PhaseRun, Result, Runner
 from pipeline.core.environment import Environment, Kept, Lease, Past
 from pipeline.core.errors import RefusedError
@@ -91,6 +90,7 @@ def test_a_document_is_plain_json_with_schema_checksum_and_the_version_before(
     assert body["content"] == {
         "account": "111122223333",
         "app": "web",
+        "broken": 0,
         "deployment": None,
         "environment": "production",
         "epoch": 0,
@@ -242,8 +242,10 @@ def test_a_damaged_document_is_refused_and_left_as_it_is(
     error = refused(environments, store, damage(the_file(store).read_bytes()))
     assert error.what.startswith("is damaged: ")
     assert why in error.what
-    path = the_file(store)
-    assert error.now == f"keep it aside (cp {path} {path}.damaged), then put it back from a backup"
+    assert error.now == (
+        "see what stood before it: ami-pipeline state show -e production; "
+        "and put it back: ami-pipeline state restore -e production"
+    )
 
 
 def test_no_byte_of_a_document_can_change_unseen() -> None:
@@ -297,19 +299,6 @@ def test_a_document_of_somebody_else_is_refused(
     error = refused(environments, store, seal(an_environment(**theirs)))
     assert error.what == f"is the document of {what}"
     assert error.now.startswith(now)
-
-
-def test_in_a_bucket_the_remedy_is_its_versions(aws: Clients) -> None:
-    aws.s3().create_bucket(Bucket="state")
-    store = S3Store(aws, "state", "a")
-    store.write("environments/production.json", b"", expected=None)
-    with pytest.raises(RefusedError) as told:
-        Environments(store).read(*OURS)
-    assert told.value.where == "[state] s3://state/a/environments/production.json"
-    assert told.value.now == (
-        "put back the last version that was whole, see: aws s3api list-object-versions "
-        "--bucket state --prefix a/environments/production.json"
-    )
 
 
 def test_every_field_of_the_document_is_written(environments: Environments) -> None:

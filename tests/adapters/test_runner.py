@@ -5,10 +5,14 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.runner import is_over, printable, process_mark, runner
+from pipeline.adapters.runner import is_over, left_nothing, printable, process_mark, runner
+from pipeline.core.deployment import Runner
+from pipeline.core.environment import Lease
 
 GITHUB = {
     "GITHUB_ACTOR": "ann",
@@ -68,3 +72,34 @@ def test_a_process_that_ended_is_over_by_its_mark_only() -> None:
     assert is_over(os.getpid(), mark)
     assert not is_over(os.getpid(), "")
     assert not is_over(os.getpid(), "another-boot " + mark.partition(" ")[2])
+
+
+def test_a_dead_run_of_this_machine_left_nothing_once_nobody_is_in_its_folder(
+    tmp_path: Path,
+) -> None:
+    """As Terraform is, and the provider that it started, when it outlives us."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as dead:
+        mark = process_mark().rpartition(" ")[0] + " 1"  # the pid is another's by now
+        owner = Runner(user="ann", host=printable(socket.gethostname()), pid=dead.pid)
+        lease = Lease(owner=owner, epoch=3, since="", expires="", process=mark)
+        dead.communicate(b"\n")
+    folder = tmp_path / "root"
+    folder.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    assert left_nothing(lease, folder)
+    wait = "print(flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", wait], cwd=folder, stdin=pipe, stdout=pipe
+    ) as left:
+        assert left.stdout
+        left.stdout.readline()
+        assert not left_nothing(lease, folder)
+        assert not left_nothing(lease, link)
+        left.communicate(b"\n")
+    assert left_nothing(lease, folder)
+    alive = replace(lease, process=process_mark(), owner=replace(owner, pid=os.getpid()))
+    elsewhere = replace(lease, owner=replace(owner, host="elsewhere"))
+    job = replace(lease, owner=replace(owner, run="https://ci.example/runs/17"))
+    assert not any(left_nothing(each, folder) for each in (alive, elsewhere, job))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import errno
+import fcntl
+import itertools
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from pipeline.adapters.aws import Clients
+from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.store import (
     DirectoryStore,
     S3Store,
@@ -19,8 +23,13 @@ from pipeline.adapters.store import (
     open_store,
     write_atomically,
 )
+from pipeline.app import Application
+from pipeline.config import load
 from pipeline.core.errors import RefusedError
+from pipeline.sandbox import hooks
+from pipeline.sandbox.hooks import s3
 from tests.races import race
+from tests.test_config import MINIMAL
 
 
 @pytest.fixture(params=["directory", "bucket", "prefix"])
@@ -86,6 +95,16 @@ class TestAnyStore:
         assert store.read("images/a.json") is None
         assert store.keys("") == ()
 
+    def test_a_document_is_deleted_at_its_version_only(self, store: Store) -> None:
+        first = store.write("images/a.json", b"one", expected=None)
+        second = store.write("images/a.json", b"two", expected=first)
+        with pytest.raises(StaleError):
+            store.delete("images/a.json", expected=first)
+        assert store.read("images/a.json") is not None
+        for _ in range(2):
+            store.delete("images/a.json", expected=second)
+        assert store.read("images/a.json") is None
+
 
 def test_of_writers_of_a_file_at_once_one_wins(tmp_path: Path) -> None:
     """The bucket's race is run where the bucket is a server: tests/sandbox/test_store.py."""
@@ -101,14 +120,57 @@ def test_the_directory_and_its_documents_are_the_owners_alone(tmp_path: Path) ->
     }
     assert modes == {
         "state/.gitignore": 0o600,
-        "state/.lock": 0o600,
+        "state/.locks": 0o700,
+        "state/.locks/images.a": 0o600,
         "state/images": 0o700,
         "state/images/a.json": 0o600,
     }
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("name", ["images/a.json", ".lock"])
+def test_a_file_that_stays_locked_is_told_and_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DirectoryStore(tmp_path / "state")
+    key = "environments/a.json"
+    store.write(key, b"one", expected=None)
+    waits = itertools.count(0.0, 2.5)
+    monkeypatch.setattr("pipeline.adapters.file_lock.time.monotonic", lambda: next(waits))
+    slept = list[float]()
+    monkeypatch.setattr("pipeline.adapters.file_lock.time.sleep", slept.append)
+    path = tmp_path / "state/.locks/environments.a"
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for action in (
+            lambda: store.write(key, b"", expected=None),
+            lambda: store.delete(key),
+        ):
+            with pytest.raises(RefusedError) as told:
+                action()
+            assert told.value.where == f"[state] {path}"
+            assert "locked for 10 s" in told.value.what
+            assert told.value.now.startswith(f"see who: fuser -v {path}; ")
+        for other in ("environments/b.json", "deployments/a/000001.json", "images/a.json"):
+            store.write(other, b"", expected=None)
+    assert slept == [0.005] * 6
+    store.delete(key)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_refused_with_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def flock(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("pipeline.adapters.file_lock.fcntl.flock", flock)
+    with pytest.raises(RefusedError) as told:
+        DirectoryStore(tmp_path / "state").write("a", b"", expected=None)
+    assert "the file system cannot lock" in told.value.what
+    assert "ami-pipeline doctor" in told.value.now
+
+
+@pytest.mark.parametrize("name", ["images/a.json", ".locks/images.a"])
 def test_a_symbolic_link_is_refused_and_its_target_left_alone(tmp_path: Path, name: str) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"precious")
@@ -218,6 +280,88 @@ def test_a_bucket_that_is_not_there_is_a_refusal_with_awss_words(aws: Clients) -
         with pytest.raises(RefusedError) as told:
             action()
         assert "NoSuchBucket" in told.value.what
+
+
+# Whose the bucket is
+
+OURS, THEIRS = "123456789012", "999988887777"
+
+
+@pytest.fixture
+def strict(aws: Clients) -> Iterator[Clients]:
+    """Clients of an S3 that heeds whose a bucket must be, as the local cloud's does."""
+    take_out = hooks.put_in(s3.hooks())
+    aws.s3().create_bucket(Bucket="state")
+    yield aws
+    take_out()
+
+
+def test_the_bucket_of_another_account_is_refused_by_every_call(strict: Clients) -> None:
+    store = S3Store(strict, "state", "web", THEIRS)
+    for doing, action in (
+        ("reading s3://state/web/a", lambda: store.read("a")),
+        ("writing s3://state/web/a", lambda: store.write("a", b"", expected=None)),
+        ("writing s3://state/web/a", lambda: store.write("a", b"", expected='"x"')),
+        ("deleting s3://state/web/a", lambda: store.delete("a")),
+        ("listing s3://state/web/", lambda: store.keys("")),
+    ):
+        with pytest.raises(RefusedError) as told:
+            action()
+        error = told.value
+        assert error.where == f"{doing} in S3"
+        assert "(AccessDenied)" in error.what
+        assert error.what.endswith(
+            "\neither the bucket is not account 999988887777's, "
+            "or these credentials lack the permission"
+        )
+        assert error.now == (
+            "see which: aws s3api head-bucket --bucket state "
+            "--expected-bucket-owner 999988887777; a bucket that is meant to be another "
+            "account's: set account below [state] in pipeline.toml to its id; "
+            "else allow the action named above"
+        )
+    assert S3Store(strict, "state", "web", OURS).keys("") == ()
+
+
+def test_whose_it_must_be_is_the_credentials_account_once_it_was_asked_for(
+    strict: Clients,
+) -> None:
+    store, said = S3Store(strict, "state", ""), S3Store(strict, "state", "", THEIRS)
+    assert store.account == ""
+    store.write("a", b"one", expected=None)
+    strict.caller("us-east-1")
+    assert (store.account, said.account) == (OURS, THEIRS)
+    strict._caller = {**strict.caller("us-east-1"), "Account": THEIRS}
+    with pytest.raises(RefusedError, match="not account 999988887777's"):
+        store.read("a")
+
+
+@pytest.mark.parametrize(
+    ("more", "environment", "account"),
+    [
+        ("", "production", "111122223333"),
+        ("", "", ""),
+        ('account = "444455556666"\n', "production", "444455556666"),
+        ('account = "444455556666"\n', "", "444455556666"),
+    ],
+)
+def test_the_configuration_says_whose_the_bucket_must_be(
+    tmp_path: Path, more: str, environment: str, account: str
+) -> None:
+    backend = '[terraform.backend]\nbucket = "state"\n'
+    ours = '[environments.production]\naccount = "111122223333"\n'
+    (tmp_path / "pipeline.toml").write_text(
+        f'{MINIMAL}{ours}{backend}[state]\nurl = "s3://state"\n{more}'
+    )
+    app = Application(
+        settings=load(tmp_path / "pipeline.toml"),
+        environ={},
+        interrupts=Interrupts(),
+        report=lambda _: None,
+    )
+    store = app.store(Clients(), environment)
+    assert isinstance(store, S3Store)
+    assert store.account == account
 
 
 # S3's answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +16,11 @@ from pipeline.adapters.store import DirectoryStore
 from pipeline.app import Application, Options
 from pipeline.app.ground import Ground
 from pipeline.cli.main import run
-from pipeline.core.deployment import Deployment, Kind, Runner
+from pipeline.core.deployment import Deployment, Hook, Kind, Runner
 from pipeline.core.environment import Environment, Lease
+from pipeline.core.errors import LeaseHeldError
 from pipeline.ui.lock import lock_document, lock_text, warning
+from tests.adapters.scripted import ScriptedTerraform
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -146,7 +149,9 @@ def test_breaking_ends_the_lease_and_leaves_the_rest_as_it_was(
     assert (told["held"], told["now"]) == (False, "ami-pipeline recover -e staging")
     assert told["ended"] == f"{found.lease.broken} broke it"
     assert found.epoch == held.epoch + 1
-    assert replace(found, lease=None, epoch=0) == replace(held, lease=None, epoch=0)
+    assert found.broken == held.epoch
+    was = replace(held, lease=None, epoch=0, broken=0)
+    assert replace(found, lease=None, epoch=0, broken=0) == was
     assert run(["--output", "json", "lock", "show", "-e", "staging"]) == 0
     assert json.loads(capsys.readouterr().out) == told
 
@@ -189,15 +194,63 @@ def test_a_lease_that_expired_is_shown_as_ended_and_needs_no_breaking(
     assert "the next run takes it over" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("broken", ["bob@vm (pid 9)", ""])
-def test_terraforms_lock_goes_with_a_lease_that_expired_and_not_with_one_that_was_broken(
-    broken: str, documents: Environments
+def test_what_a_run_locked_whose_lease_was_broken_is_not_taken_for_a_dead_ones(
+    held: Environment, documents: Environments
 ) -> None:
-    documents.save(replace(PROMOTING, lease=replace(HELD, broken=broken)), None)
+    """It may live, and its Terraform: no later lease makes its lock ours."""
+    assert run(["lock", "break", "-e", "staging", "--yes"]) == 0
+    assert stands(documents).broken == held.epoch
+    app = Application.start(Options(), lambda _: None)
+    taken = Ground(app=app, environment="staging").lease("recover")
+    taken.release()
+    assert (stands(documents).broken, taken.epoch) == (held.epoch, held.epoch + 2)
+
+
+@pytest.mark.parametrize(
+    ("backend", "state", "owner"),
+    [
+        ("", ".ami-pipeline", None),
+        ("states", ".ami-pipeline", ""),
+        ("states", "s3://states/web", "111122223333"),
+        ("states", "s3://states-too/web", ""),
+    ],
+)
+def test_terraforms_state_in_s3_is_locked_by_us_with_the_deployment_and_its_lease(
+    backend: str, state: str, owner: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    text = (tmp_path / "pipeline.toml").read_text()
+    text += f'[terraform.backend]\nbucket = "{backend}"\n' if backend else ""
+    text += f'[state]\nurl = "{state}"\naccount = "111122223333"\n'
+    (tmp_path / "pipeline.toml").write_text(text)
     app = Application.start(Options(), lambda _: None)
     ground = Ground(app=app, environment="staging")
-    held = ground.lease("recover")
-    held.release()
-    assert held.succeeds
-    assert held.succeeds.broken == broken
-    assert (ground._dead is None) is bool(broken)
+    ground.store = DirectoryStore(tmp_path / ".ami-pipeline")
+    taken = ground.lease("promote")
+    found = ground._lock(ground.ledger(taken, BEGUN))
+    taken.release()
+    assert (found and found.account) == owner
+    if found:
+        assert found.whose.info == f"ami-pipeline web/staging deployment {BEGUN.id} epoch 1"
+        assert found.bucket.key == "web/staging.tfstate"
+        assert (found.folder, found.over()) == (app.root("staging").folder, False)
+
+
+def test_all_that_changes_the_world_is_behind_the_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", ScriptedTerraform.make(tmp_path / "bin").path)
+    app = Application.start(Options(), lambda _: None)
+    ground = Ground(app=app, environment="staging")
+    ground.sought = (), ()
+    taken = ground.lease("promote")
+    world = ground.world(ground.ledger(taken, BEGUN))
+    taken.release()
+    deeds: tuple[Callable[[], None], ...] = (
+        lambda: world.groups.attach("g", ()),
+        lambda: world.resources.adopt(()),
+        lambda: world.hooks.run(Hook(command=("true",), timeout=1.0), {}),
+    )
+    for deed in deeds:
+        with pytest.raises(LeaseHeldError, match="it was released"):
+            deed()

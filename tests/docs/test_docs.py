@@ -113,10 +113,18 @@ def test_every_call_the_adapters_make_is_among_the_permissions_documented() -> N
     code = "\n".join(path.read_text() for path in (ROOT / "pipeline/adapters").glob("*.py"))
     verbs = r"(?:describe|create|delete|deregister|terminate|attach|detach|update)_\w+"
     got = r"get_(?:object|console_output|service_quota|caller_identity)"
-    others = rf"{got}|put_object|list_objects_v2"
+    got += r"|get_bucket_versioning|get_bucket_encryption|get_public_access_block"
+    others = rf"{got}|put_object|list_object(?:s_v2|_versions)"
     made = set(re.findall(rf"(?:\.|paginator\(\")({verbs}|{others})", code))
-    iam = {"list_objects_v2": "ListBucket"}  # the action that allows the call (S3 User Guide)
+    # The actions that allow calls of another name (S3 User Guide).
+    iam = {
+        "list_objects_v2": "ListBucket",
+        "list_object_versions": "ListBucketVersions",
+        "get_bucket_encryption": "GetEncryptionConfiguration",
+        "get_public_access_block": "GetBucketPublicAccessBlock",
+    }
     actions = {iam.get(name, name.title().replace("_", "")) for name in made}
+    actions |= {"GetObjectVersion"}  # GetObject with a VersionId
     pages = (ROOT / "docs/bake.md").read_text() + (ROOT / "docs/permissions.md").read_text()
     services = "ec2|s3|autoscaling|elasticloadbalancing|cloudwatch|servicequotas|sts"
     documented = set(re.findall(rf"`(?:{services}):(\w+)`", pages))

@@ -154,7 +154,7 @@ def newer(document: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("damage", "other", "what", "now"),
     [
-        (truncated, ["recover"], "is damaged", "put it back from a backup"),
+        (truncated, ["recover"], "is damaged", "ami-pipeline state restore -e "),
         (
             of_another_account,
             ["rollback", "--yes", "--to", "ami-0123456789abcdef0"],

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.adapters.interrupts import Interrupts
+from pipeline.adapters.state_lock import StateLock, Whose
 from pipeline.adapters.terraform import Terraform
 from pipeline.cli.main import run
 from pipeline.core.contract import INPUTS
+from pipeline.core.root import Bucket
 from tests.e2e.conftest import REPOSITORY, Project
 from tests.local_cloud import Cloud
 
@@ -51,16 +57,6 @@ output "releases" {{
   }}
 }}
 """
-LOCK = {
-    "ID": "3b3a0c3e-1111-2222-3333-444455556666",
-    "Operation": "OperationTypeApply",
-    "Who": "another machine",
-    "Version": "1.11.4",
-    "Created": "2026-01-01T00:00:00Z",
-    "Path": "states/web/production.tfstate",
-}
-
-
 REQUIRED = 'The argument "vpc" is required, but no definition was found.'
 UNDECLARED = 'No argument or block type is named "{}".'
 
@@ -83,8 +79,9 @@ def by_hand(folder: Path, project: Project, *words: str) -> subprocess.Completed
     """Run Terraform by hand in a folder, as docs/terraform.md says."""
     program = shutil.which("terraform")
     assert program
+    quiet = [] if "force-unlock" in words else ["-no-color", "-input=false"]
     return subprocess.run(
-        [program, *words, "-no-color", "-input=false"],
+        [program, *words, *quiet],
         cwd=folder,
         env=project.env,
         capture_output=True,
@@ -181,8 +178,44 @@ def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Pr
     assert [each["Key"] for each in listed] == ["web/production.tfstate"]
     assert not (folder / "terraform.tfstate").exists()
 
-    s3.put_object(Bucket="states", Key="web/production.tfstate.tflock", Body=json.dumps(LOCK))
-    refused = by_hand(folder, project, "plan")
+    # Held by us, it is a lock to Terraform as its own, and ours runs meanwhile.
+    lock = our_lock(s3, folder)
+    terraform = Terraform(
+        environ=project.env, log=folder / "log", report=lambda _: None, interrupts=Interrupts()
+    )
+    releases.write_text(json.dumps({"releases": {"r000001": release, "r000002": release}}))
+    with lock.held("OperationTypeApply"):
+        refused = by_hand(folder, project, "plan")
+        said = terraform.plan(folder, folder / "a.tfplan", locks=False)
+        done = terraform.apply(folder, folder / "a.tfplan", timeout=100, locks=False)
+        found = re.search(r"ID: +(\S+)\n", refused.stderr)
+        assert found
+        forced = by_hand(folder, project, "force-unlock", "-force", found[1])
     assert refused.returncode == 1
     assert "Error acquiring the state lock" in refused.stderr
-    assert "another machine" in refused.stderr
+    told = dict(re.findall(r"(\w+): +(\S.*)", refused.stderr.partition("Lock Info:")[2]))
+    assert (told["Operation"], told["Who"]) == ("OperationTypeApply", "ann@ci-7")
+    assert told["Info"] == "ami-pipeline web/production deployment 20261121T120000Z-4f2a epoch 4"
+    assert (list(said.errors), list(done.errors)) == ([], [])
+    assert forced.returncode == 0, forced.stderr
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="states")["Contents"]] == [
+        "web/production.tfstate"
+    ]
+
+
+def our_lock(s3: Any, folder: Path) -> StateLock:
+    return StateLock(
+        s3=s3,
+        bucket=Bucket(name="states", key="web/production.tfstate", region="us-east-1"),
+        account="123456789012",
+        whose=Whose(
+            environment="web/production",
+            deployment="20261121T120000Z-4f2a",
+            epoch=4,
+            who="ann@ci-7",
+        ),
+        folder=folder,
+        now=lambda: datetime.now(UTC),
+        wait=time.sleep,
+        report=lambda _: None,
+    )

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ class Run:
         self.interrupts = Interrupts(self.stream.log)
         self.interrupts.install()
         self.within = seconds(options.get("lock-timeout", "0s"))
+        self.locks = options.get("lock", "true") != "false"
 
     def plan(self, file: Path, targets: list[str]) -> int:
         """Say what would be done to make the root module true; save it."""
@@ -125,7 +127,8 @@ class Run:
                 speed=float(os.environ.get("AMI_PIPELINE_SPEED", "1")),
             )
             keep = kept(self.folder, self.root.backend)
-            with locked(keep, operation, self.within, self.interrupts.sleep):
+            lock = locked(keep, operation, self.within, self.interrupts.sleep)
+            with lock if self.locks else nullcontext():  # -lock=false: its caller holds it
                 self.state = State.load(keep) or State(keep)
                 self._configure()
                 action()

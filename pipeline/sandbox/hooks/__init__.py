@@ -55,6 +55,7 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         elb_members,
         elbv2,
         elbv2_targets,
+        s3,
         unanswered,
     )
     from pipeline.sandbox.hooks.autoscaling_regions import Regions  # noqa: PLC0415  the same
@@ -83,6 +84,7 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         *unanswered.hooks(),
         *ec2_security_groups.hooks(),
         *ec2_volumes.hooks(),
+        *s3.hooks(),
         *after.hooks(cloud),
     ]
     carry = Follower(cloud=cloud)  # after the groups: it carries what they decided

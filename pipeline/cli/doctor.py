@@ -1,0 +1,32 @@
+"""`doctor`: whether the store and the tools are as every command needs them."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.context import Checked, Context, pass_context
+from pipeline.cli.deploy import application
+
+PROBLEM = 3
+"""The exit code of RefusedError: a command that needs it would be refused."""
+
+
+@click.command()
+@click.option(
+    "-e",
+    "--environment",
+    type=Checked("environment", "check_environment"),
+    help="The environment whose account the bucket must belong to.",
+)
+@pass_context
+def doctor(context: Context, environment: str | None) -> int:
+    """Check the store and the tools: ok, advice, or a problem with what to type."""
+    from pipeline.app.checking import checkup
+    from pipeline.core.checkup import healthy
+    from pipeline.ui.checkup import checkup_document, checkup_text
+    from pipeline.ui.results import as_json
+
+    with application(context) as app:
+        found = tuple(checkup(app, environment or ""))
+        context.tell(as_json(checkup_document(found)) if context.json else checkup_text(found))
+    return 0 if healthy(found) else PROBLEM

@@ -1,0 +1,283 @@
+"""`doctor` as it is typed: what it finds in a directory, in a bucket, and of the programs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.adapters import checkup_directory
+from pipeline.adapters.aws import Clients
+from pipeline.adapters.checkup_bucket import BucketCheckup
+from pipeline.adapters.checkup_directory import directory_checks, mounted
+from pipeline.adapters.store import DirectoryStore
+from pipeline.cli.main import run
+from pipeline.core.checkup import Check, Grade, judged
+from pipeline.sandbox import hooks
+from pipeline.sandbox.hooks import s3
+from tests.adapters.conftest import aws  # noqa: F401 - a fixture
+from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform
+
+Captured = pytest.CaptureFixture[str]
+TERRAFORM = "https://developer.hashicorp.com/terraform/install"
+MOUNTED = "/dev/sda1 / ext4 rw,relatime 0 0\n"
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The list of mounts, which says that all is on a disk."""
+    path = tmp_path / "mounts"
+    path.write_text(MOUNTED)
+    monkeypatch.setattr(checkup_directory, "MOUNTS", path)
+    monkeypatch.setattr(directory_checks, "__defaults__", (path,))
+    return path
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = ScriptedPacker.make(tmp_path / "packer-bin"), ScriptedTerraform.make(tmp_path / "bin")
+    monkeypatch.setenv("PATH", os.pathsep.join(each.path for each in made))
+
+
+def grades(checks: Iterator[Check]) -> dict[str, Grade]:
+    return {check.name: check.grade for check in checks}
+
+
+@pytest.mark.usefixtures("place", "disk", "tools")
+def test_where_all_is_well_each_check_is_a_line(tmp_path: Path, capsys: Captured) -> None:
+    assert run(["doctor"]) == 0
+    told = capsys.readouterr().out
+    assert (
+        told
+        == f"""\
+ok  directory    {tmp_path}/.ami-pipeline can be made, writable
+ok  locks        a file that is locked is locked for others
+ok  writes       are by rename, and synced
+ok  file system  ext4, of this machine
+ok  git          the directory is in no repository
+ok  packer       1.6.6
+ok  terraform    1.11.4
+7 checks, no problems
+"""
+    )
+    assert not (tmp_path / ".ami-pipeline").exists()
+    assert not list(tmp_path.glob(".ami-pipeline-doctor-*"))
+
+
+@pytest.mark.usefixtures("place", "disk")
+def test_a_problem_is_told_with_what_to_type_and_the_exit_code_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["doctor"]) == 3
+    told = capsys.readouterr().out.splitlines()
+    assert told[-3:] == [
+        "problem  terraform    no terraform on PATH",
+        f"         now: install Terraform 1.10 or newer: {TERRAFORM}",
+        "7 checks, 2 problems",
+    ]
+    assert run(["--output", "json", "doctor", "-e", "staging"]) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert document["healthy"] is False
+    assert document["checks"][0] == {
+        "name": "directory",
+        "grade": "ok",
+        "what": f"{tmp_path}/.ami-pipeline can be made, writable",
+        "now": None,
+    }
+
+
+# A directory
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_directory_that_cannot_be_written_to_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    (check, *_) = directory_checks(tmp_path / "state")
+    assert check.grade is Grade.PROBLEM
+    assert check.what == f"{tmp_path}/state is not writable: Permission denied"
+    assert check.now.startswith(f"make {tmp_path} writable for you, or name another directory")
+
+
+@pytest.mark.usefixtures("disk")
+@pytest.mark.parametrize("number", [0, errno.ENOLCK])
+def test_locks_that_lock_nobody_out_are_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def flock(*_: object) -> None:
+        if number:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert grades(directory_checks(tmp_path / "state"))["locks"] is Grade.PROBLEM
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_file_system_that_cannot_sync_what_it_writes_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(handle)
+
+    monkeypatch.setattr("pipeline.adapters.store.os.fsync", fsync)
+    found = {check.name: check for check in directory_checks(tmp_path / "state")}
+    assert found["writes"].grade is Grade.PROBLEM
+    assert "Input/output error" in found["writes"].what
+
+
+@pytest.mark.usefixtures("disk")
+def test_git_is_to_leave_the_state_alone(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    folder = tmp_path / "state"
+    assert grades(directory_checks(folder))["git"] is Grade.OK
+    folder.mkdir()
+    found = {check.name: check for check in directory_checks(folder)}["git"]
+    assert found.grade is Grade.ADVICE
+    assert found.now == (
+        f"echo '*' > {folder}/.gitignore; what is in git already: git rm -r --cached state"
+    )
+    DirectoryStore(folder).write("a", b"", expected=None)
+    assert grades(directory_checks(folder))["git"] is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "grade", "what"),
+    [
+        ("ext4", "rw", Grade.OK, "ext4, of this machine"),
+        ("nfs4", "rw,vers=4.2,local_lock=none", Grade.OK, "NFSv4, shared: it locks among machines"),
+        ("lustre", "rw,flock", Grade.OK, "lustre, shared: it locks among machines"),
+        ("nfs", "rw,vers=3,local_lock=none", Grade.ADVICE, "NFSv3: "),
+        ("nfs", "rw,vers=3,nolock", Grade.PROBLEM, "nfs mounted with nolock: "),
+        ("nfs4", "rw,local_lock=flock", Grade.PROBLEM, "nfs4 mounted with local_lock=flock: "),
+        ("cifs", "rw,nobrl", Grade.PROBLEM, "cifs mounted with nobrl: "),
+        ("cifs", "rw", Grade.ADVICE, "cifs: whether"),
+        ("fuse.sshfs", "rw", Grade.ADVICE, "sshfs: "),
+        ("lustre", "rw", Grade.ADVICE, "lustre: whether"),
+        ("tmpfs", "rw", Grade.ADVICE, "tmpfs: what is on it goes"),
+        ("", "", Grade.ADVICE, "unknown: whether"),
+    ],
+)
+def test_what_is_known_of_a_file_system_is_told(
+    kind: str, options: str, grade: Grade, what: str
+) -> None:
+    check = judged(kind, options.split(","))
+    assert check.grade is grade
+    assert check.what.startswith(what)
+    assert bool(check.now) is (grade is not Grade.OK)
+
+
+def test_the_nearest_mount_is_the_one_and_the_last_over_another(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        MOUNTED
+        + "server:/a /srv/state nfs4 rw,vers=4.2 0 0\n"
+        + "server:/b /srv/my\\040state nfs rw,nolock 0 0\n"
+        + "tmpfs /srv/twice tmpfs rw 0 0\n/dev/sdb /srv/twice xfs rw 0 0\nodd\n"
+    )
+    assert mounted(Path("/srv/state/x"), mounts) == ("nfs4", ("rw", "vers=4.2"))
+    assert mounted(Path("/srv/my state"), mounts) == ("nfs", ("rw", "nolock"))
+    assert mounted(Path("/srv/stateless"), mounts) == ("ext4", ("rw", "relatime"))
+    assert mounted(Path("/srv/twice"), mounts)[0] == "xfs"
+    assert mounted(Path("/srv"), tmp_path / "none") == ("", ())
+
+
+# A bucket
+
+OURS, THEIRS = "123456789012", "999988887777"
+LACK = "credentials lack"
+
+
+@pytest.fixture
+def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: F811 - the fixture
+    take_out = hooks.put_in(s3.hooks())
+
+    def look(name: str = "state", account: str = OURS, region: str = "us-east-1") -> Any:
+        found = BucketCheckup(s3=aws.s3(), bucket=name, account=account, region=region)
+        return {check.name: check for check in found.checks()}
+
+    aws.s3().create_bucket(Bucket="state")
+    yield look
+    take_out()
+
+
+def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
+    aws: Clients,  # noqa: F811 - the fixture
+    bucket: Callable[..., dict[str, Check]],
+) -> None:
+    at: Any = {"Bucket": "state"}
+    client = aws.s3()
+    before = bucket()
+    assert {name: check.grade for name, check in before.items() if check.grade != "ok"} == {
+        "versioning": Grade.ADVICE,
+        "encryption": Grade.ADVICE,
+        "public access": Grade.ADVICE,
+    }
+    assert before["bucket"].what == "state is there and belongs to 123456789012"
+    assert before["versioning"].now == (
+        "aws s3api put-bucket-versioning --bucket state --versioning-configuration Status=Enabled"
+    )
+    client.put_bucket_versioning(**at, VersioningConfiguration={"Status": "Enabled"})
+    rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    client.put_bucket_encryption(**at, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    names = before["public access"].what.removeprefix("is not blocked: ").split(", ")
+    block: Any = dict.fromkeys(names, True)
+    client.put_public_access_block(**at, PublicAccessBlockConfiguration=block)
+    after = bucket(region="eu-central-1")
+    assert {name: check.what for name, check in after.items()} == {
+        "bucket": "state is there and belongs to 123456789012",
+        "region": "us-east-1, while the work is in eu-central-1: each read and write crosses over",
+        "versioning": "on: a damaged document can be put back",
+        "encryption": "aws:kms by default",
+        "public access": "blocked",
+    }
+    assert len(names) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "account", "what"),
+    [
+        ("none", OURS, "there is no bucket none"),
+        (
+            "state",
+            THEIRS,
+            f"state is refused: it is not account {THEIRS}'s, or these {LACK} the permission",
+        ),
+    ],
+)
+def test_a_bucket_that_is_not_there_or_not_ours_is_a_problem_and_the_last_check(
+    bucket: Callable[..., dict[str, Check]], name: str, account: str, what: str
+) -> None:
+    found = bucket(name, account)
+    assert list(found) == ["bucket"]
+    assert (found["bucket"].grade, found["bucket"].what) == (Grade.PROBLEM, what)
+    assert found["bucket"].now
+
+
+@pytest.mark.usefixtures("place", "tools", "bucket")
+def test_the_bucket_of_the_store_is_looked_at(tmp_path: Path, capsys: Captured) -> None:
+    path = tmp_path / "pipeline.toml"
+    text = path.read_text() + '[terraform.backend]\nbucket = "state"\n[state]\nurl = "s3://state"\n'
+    path.write_text(text)
+    assert run(["doctor"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(
+        f"ok      credentials    of account {OURS}\nok      bucket         state"
+    )
+    path.write_text(text + f'account = "{THEIRS}"\n')
+    assert run(["doctor"]) == 3
+    assert f"it is not account {THEIRS}'s" in capsys.readouterr().out

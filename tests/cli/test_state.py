@@ -1,0 +1,173 @@
+"""`state show` and `state restore` as they are typed: what they say, ask, refuse and change."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.environments import Environments
+from pipeline.adapters.store import DirectoryStore
+from pipeline.cli.main import run
+from pipeline.core.environment import Environment, Lease
+from tests.cli.test_lock import BEGUN, HELD, NOTHING
+
+pytestmark = pytest.mark.usefixtures("place")
+
+RESTORE = ["state", "restore", "-e", "staging"]
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Environments:
+    return Environments(DirectoryStore(tmp_path / ".ami-pipeline"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / ".ami-pipeline/environments/staging.json"
+
+
+def written(documents: Environments, **facts: object) -> None:
+    found = documents.load(NOTHING)
+    changed: Environment = replace(found.environment, **facts)  # type: ignore[arg-type]
+    documents.save(changed, found.version)
+
+
+def stands(documents: Environments) -> Environment:
+    return documents.load(NOTHING).environment
+
+
+def test_the_versions_are_listed_with_what_is_wrong_and_what_to_run(
+    documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(documents, epoch=1)
+    written(documents, epoch=2, deployment=BEGUN)
+    path.write_text("{")
+    assert run(["state", "show", "-e", "staging"]) == 0
+    assert (
+        TIME.sub("2026-11-21T12:00:00Z", capsys.readouterr().out)
+        == f"""\
+{path}
+VERSION  WRITTEN               EPOCH  SERVING  IN FLIGHT                      STATE
+now                                                                           is damaged: it is \
+not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)
+1        2026-11-21T12:00:00Z  2      -        promote 20261121T120000Z-4f2a  whole
+2        2026-11-21T12:00:00Z  1      -        -                              whole
+now: ami-pipeline state restore -e staging
+"""
+    )
+    assert run(["--output", "json", "state", "show", "-e", "staging"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["damaged"], told["restorable"]) == (True, 1)
+    assert [each["epoch"] for each in told["earlier"]] == [2, 1]
+    assert told["current"]["wrong"].startswith("is damaged: ")
+
+
+def test_a_damaged_document_is_put_back_and_the_run_that_died_is_finished_next(
+    documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(documents, epoch=7, deployment=BEGUN, lease=replace(HELD, epoch=7))
+    path.write_bytes(path.read_bytes()[:-3])
+    assert run(["status", "-e", "staging"]) == 3
+    assert (
+        f"now: see what stood before it: ami-pipeline state show -e staging; and put it back: \
+ami-pipeline {' '.join(RESTORE)}"
+        in capsys.readouterr().err
+    )
+    assert run([*RESTORE, "--yes"]) == 0
+    said = capsys.readouterr()
+    assert said.out == (f"restored {path} from version 1\nnow: ami-pipeline recover -e staging\n")
+    assert said.err.startswith(f"{path} is damaged: it is not JSON: ")
+    assert '\n+  "epoch": 8,\n' in said.err
+    found = stands(documents)
+    assert (found.epoch, found.lease, found.deployment) == (8, None, BEGUN)
+    assert run(["--output", "json", *RESTORE, "--yes", "--version", "1"]) == 3
+    assert "is damaged" in json.loads(capsys.readouterr().out)["error"]["what"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "restored"), [("y\n", 0, True), ("n\n", 130, False), ("", 130, False)]
+)
+def test_only_a_yes_puts_it_back(
+    answer: str,
+    code: int,
+    restored: bool,
+    documents: Environments,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    written(documents, epoch=1)
+    path.write_text("")
+    typed = io.StringIO(answer)
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", typed)
+    assert run(RESTORE) == code
+    assert "restore it now? [y/N]: " in capsys.readouterr().err
+    assert bool(path.read_text()) is restored
+
+
+def test_where_nobody_can_answer_it_is_refused(
+    documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(documents, epoch=1)
+    path.write_text("")
+    assert run(RESTORE) == 3
+    assert "now: ami-pipeline state restore -e staging --yes" in capsys.readouterr().err
+    assert path.read_text() == ""
+
+
+def test_a_version_that_is_named_is_put_back_though_what_stands_is_whole(
+    documents: Environments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(documents, next=2)
+    written(documents, next=3, deployment=BEGUN)
+    assert run([*RESTORE, "--yes"]) == 3
+    assert "is whole: there is nothing to restore" in capsys.readouterr().err
+    assert run(["--output", "json", *RESTORE, "--yes", "--version", "1"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["restored"], told["now"]) == (1, "ami-pipeline status -e staging")
+    assert (stands(documents).deployment, stands(documents).next) == (None, 3)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_while_a_run_holds_the_environment_nothing_is_put_back(
+    damaged: bool, documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=50)).isoformat(timespec="seconds")
+    lease: Lease = replace(HELD, expires=soon)
+    written(documents, next=2)
+    written(documents, next=3, epoch=7, lease=lease)
+    if damaged:
+        path.write_text("")
+    before = path.read_bytes()
+    assert run([*RESTORE, "--yes", "--version", "1"]) == 6
+    assert "held by ann@ci-7 (pid 4242)" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_nothing_kept_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*RESTORE, "--yes"]) == 3
+    assert capsys.readouterr().err.endswith(
+        "  no earlier version of it was kept\nnow: put it back from a backup of the directory\n"
+    )
+    assert run(["state", "show", "-e", "staging"]) == 0
+    assert capsys.readouterr().out.endswith("no earlier version was kept\n")
+
+
+def test_what_is_in_a_spoilt_document_cannot_command_the_terminal(
+    documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(documents, epoch=1)
+    path.write_text("\x1b[2J::error::x\n  \x07y\n" + "z\n" * 300)
+    assert run([*RESTORE, "--yes"]) == 0
+    said = capsys.readouterr().err
+    assert not {"\x1b", "\x07"} & set(said)
+    assert "\n-: :error::x\n-  y\n" in said
+    assert re.search(r"\.\.\. and \d+ more lines\n", said)
