@@ -93,6 +93,7 @@ def test_an_image_name_that_is_taken_says_so(project: Project) -> None:
     assert project.left_in_cloud() == {**NOTHING, "images": [good.document["ami_id"]]}
 
 
+@pytest.mark.long
 def test_no_such_source_image_is_refused(project: Project) -> None:
     project.edit("pipeline.toml", "al2023-ami-2023.*-kernel-6.1-x86_64", "no-such-*")
     check(project.bake(), 3, "137112412989 has no such image", "aws ec2 describe-images")
@@ -111,6 +112,7 @@ def test_an_endpoint_that_is_down_is_refused(project: Project) -> None:
     check(project.bake(), 3, "Could not connect", "AWS_ENDPOINT_URL")
 
 
+@pytest.mark.long
 def test_no_credentials_are_refused(project: Project) -> None:
     project.extra = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     check(project.bake(), 3, "credentials", "aws sts get-caller-identity")
@@ -143,6 +145,7 @@ def test_a_template_that_does_not_parse_is_a_usage_error(project: Project) -> No
     check(project.bake(), 2, "packer inspect", "app.pkr.hcl")
 
 
+@pytest.mark.long
 def test_a_variable_the_template_does_not_declare_is_a_usage_error(project: Project) -> None:
     project.edit("pipeline.toml", "port = 8080", "prot = 8080")
     check(project.bake(), 2, "prot", "did you mean port")
@@ -168,6 +171,7 @@ def test_an_ami_that_does_not_become_available_is_removed(tmp_path: Path) -> Non
 LATE = [pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGINT, signal.SIGHUP)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, *LATE])
 def test_a_signal_to_the_tool_alone_ends_everything(
     project: Project, number: signal.Signals

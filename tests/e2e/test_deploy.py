@@ -151,6 +151,7 @@ def newer(document: bytes) -> bytes:
     return document.replace(b'"schema": 1', b'"schema": 2')
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("damage", "other", "what", "now"),
     [

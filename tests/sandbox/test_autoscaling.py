@@ -151,6 +151,7 @@ def test_activities_are_told_newest_first_in_pages_and_by_id(fleet: Fleet) -> No
     assert fleet.activities(ActivityIds=[told[1]["ActivityId"]]) == [told[1]]
 
 
+@pytest.mark.long
 def test_an_instance_that_is_terminated_is_replaced(fleet: Fleet) -> None:
     fleet.create(DesiredCapacity=1)
     (before,) = fleet.settled(1)
@@ -225,6 +226,7 @@ def test_a_template_that_could_not_be_launched_is_refused(fleet: Fleet) -> None:
     assert fleet.described() == {}
 
 
+@pytest.mark.long
 def test_a_launch_that_fails_is_an_activity_and_is_repeated(fleet: Fleet) -> None:
     ec2 = fleet.cloud.aws("ec2")
     image = ec2.create_image(InstanceId=fleet.cloud.launch()["InstanceId"], Name=fleet.name)
@@ -451,6 +453,7 @@ def test_suspending_without_a_list_suspends_all_and_an_unknown_name_is_refused(
     assert refusal(refused)[0] == "ValidationError"
 
 
+@pytest.mark.long
 def test_a_hook_holds_a_new_member_until_it_is_completed(slow: Fleet) -> None:
     hook = {
         "LifecycleHookName": "h",
@@ -575,6 +578,7 @@ def registered(cloud: Cloud, name: str) -> list[str]:
     return [instance["InstanceId"] for instance in told["Instances"]]
 
 
+@pytest.mark.long
 def test_three_apis_tell_of_the_same_sources(fleet: Fleet) -> None:
     name, arn = classic(fleet.cloud, fleet.name), target_group(fleet.cloud, fleet.name)
     sources = [{"Identifier": name, "Type": "elb"}, {"Identifier": arn, "Type": "elbv2"}]
@@ -624,6 +628,7 @@ def test_a_source_is_attached_and_detached_over_time(fleet: Fleet) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_member_that_its_load_balancer_finds_unhealthy_is_replaced(fleet: Fleet) -> None:
     name = classic(fleet.cloud, fleet.name)
     check = {"Target": "HTTP:8080/health", "Interval": 5, "Timeout": 2}

@@ -247,6 +247,7 @@ def test_an_action_is_carried_out_at_its_time_and_gone(cloud: Cloud, group: str)
     delete_group(cloud, group)
 
 
+@pytest.mark.long
 def test_an_action_that_is_due_while_suspended_is_not_made_up_for(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling")
     processes = {"AutoScalingGroupName": group, "ScalingProcesses": ["ScheduledActions"]}
@@ -320,6 +321,7 @@ def test_policies_of_one_name_belong_to_their_groups(cloud: Cloud, group: str) -
     assert policies(cloud, AutoScalingGroupName=other) == []
 
 
+@pytest.mark.long
 def test_a_policy_changes_the_capacity_within_the_bounds(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling")
     named = {"AutoScalingGroupName": group, "PolicyName": "more"}
@@ -361,6 +363,7 @@ def test_a_step_is_chosen_by_the_breach(cloud: Cloud, group: str) -> None:
     delete_group(cloud, group)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "given",
     [

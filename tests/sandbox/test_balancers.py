@@ -50,6 +50,7 @@ def test_a_classic_load_balancer_listens_for_each_of_its_ports(here: Hooked) -> 
     assert here.plan == Plan()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "check"),
     [
@@ -145,6 +146,7 @@ def test_load_balancers_of_the_same_name_in_two_regions_are_two(here: Hooked) ->
     assert len({balancer.address for balancer in here.plan.balancers}) == 2
 
 
+@pytest.mark.long
 def test_a_target_group_is_in_the_zones_of_the_load_balancer_that_uses_it(here: Hooked) -> None:
     elbv2 = here.aws("elbv2")
     group = here.group(Matcher={"HttpCode": "200-299"}, HealthCheckPath="/health")
@@ -159,6 +161,7 @@ def test_a_target_group_is_in_the_zones_of_the_load_balancer_that_uses_it(here: 
     assert here.pool.zones == frozenset()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["rule", "weight"])
 def test_a_group_that_only_a_rule_or_a_weight_names_is_in_use(here: Hooked, how: str) -> None:
     default, other = here.group("default"), here.group("other")
@@ -190,6 +193,7 @@ def test_rules_are_in_the_order_of_their_numbers(here: Hooked) -> None:
     assert [each["Priority"] for each in described] == ["9", "20", "100", "default"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "planned"),
     [
@@ -233,6 +237,7 @@ def test_every_condition_is_read_in_the_form_it_has(
     assert here.balancer.listeners[0].rules[0].conditions == (planned,)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "planned"),
     [
@@ -303,6 +308,7 @@ def test_a_network_load_balancer_carries_tcp_and_tls_and_leaves_udp(here: Hooked
     assert (pool.kind, pool.cross_zone, pool.check.protocol) == ("network", False, "TCP")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("of_group", "cross_zone"),
     [("use_load_balancer_configuration", True), ("false", False), ("true", True)],
@@ -317,6 +323,7 @@ def test_cross_zone_is_on_for_applications_unless_the_group_says_no(
     assert here.pool.cross_zone is cross_zone
 
 
+@pytest.mark.long
 def test_attributes_are_delay_stickiness_and_idle_timeout(here: Hooked) -> None:
     elbv2, group = here.aws("elbv2"), here.group()
     arn = here.application()
@@ -333,6 +340,7 @@ def test_attributes_are_delay_stickiness_and_idle_timeout(here: Hooked) -> None:
     assert here.balancer.idle == 15
 
 
+@pytest.mark.long
 def test_an_instance_may_be_a_target_with_two_ports(here: Hooked) -> None:
     group, instance = here.group(), here.launch()
     targets = [{"Id": instance}, {"Id": instance, "Port": 9090}, {"Id": instance}]
@@ -343,6 +351,7 @@ def test_an_instance_may_be_a_target_with_two_ports(here: Hooked) -> None:
     ]
 
 
+@pytest.mark.long
 def test_an_address_is_in_the_zone_of_its_instance_its_subnet_or_all(here: Hooked) -> None:
     ec2, group = here.aws("ec2"), here.group(TargetType="ip")
     instance = here.launch("us-east-1b")

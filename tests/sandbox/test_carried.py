@@ -124,6 +124,7 @@ def test_a_deleted_load_balancer_answers_no_more(cloud: Cloud, named: str) -> No
     eventually(lambda: ask(address) == (0, ""))
 
 
+@pytest.mark.long
 def test_an_application_load_balancer_sends_by_rule_and_by_weight(cloud: Cloud, named: str) -> None:
     elbv2, (arn, address) = cloud.aws("elbv2"), application(cloud, named)
     blue, green = serving(cloud), serving(cloud)
@@ -144,6 +145,7 @@ def test_an_application_load_balancer_sends_by_rule_and_by_weight(cloud: Cloud, 
     assert ask(address, "/health") == (200, blue)
 
 
+@pytest.mark.long
 def test_a_deregistered_target_drains_and_an_ordered_one_never_gets_healthy(
     cloud: Cloud, named: str
 ) -> None:

@@ -115,6 +115,7 @@ def test_of_two_that_start_at_once_one_runs_and_one_is_refused(tmp_path: Path) -
         process.communicate()
 
 
+@pytest.mark.long
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

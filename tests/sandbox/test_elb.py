@@ -88,6 +88,7 @@ def test_a_health_check_that_cannot_be_made_is_refused(
     assert described(elb)["HealthCheck"]["Target"] == "TCP:8080"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("state", "words"),
     [
@@ -115,6 +116,7 @@ def test_health_is_what_the_checks_found_in_awss_words(
     assert health(elb) == health(elb, instance) == [words]
 
 
+@pytest.mark.long
 def test_a_registered_instance_is_not_in_service_before_any_check(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
@@ -143,6 +145,7 @@ def test_a_stopped_instance_stays_registered_and_is_out_of_service(here: Hooked)
     assert described(elb)["Instances"] == [{"InstanceId": instance}]
 
 
+@pytest.mark.long
 def test_a_terminated_instance_is_deregistered_and_not_returned(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
@@ -152,6 +155,7 @@ def test_a_terminated_instance_is_deregistered_and_not_returned(here: Hooked) ->
     assert health(elb) == health(elb, instance) == []
 
 
+@pytest.mark.long
 def test_an_instance_in_a_zone_that_is_not_enabled_is_out_of_service(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch("us-east-1b")
     register(elb, instance)
@@ -175,6 +179,7 @@ def test_an_instance_registered_twice_is_registered_once(here: Hooked) -> None:
     assert deregister(elb, instance) == []
 
 
+@pytest.mark.long
 def test_an_instance_that_ec2_does_not_have_cannot_be_registered(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch()
     with refused("InvalidInstance", f"Could not find EC2 instance {NOWHERE}."):
@@ -189,6 +194,7 @@ def test_an_instance_that_does_not_run_cannot_be_registered(here: Hooked) -> Non
         register(elb, instance)
 
 
+@pytest.mark.long
 def test_an_instance_that_was_never_registered_is_not_known(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch()
     with refused("InvalidInstance", f"Could not find EC2 instance {instance}."):
@@ -247,6 +253,7 @@ def test_the_zones_are_those_of_the_subnets(here: Hooked) -> None:
     assert described(elb)["Subnets"] == subnets[:1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("call", "more"),
     [

@@ -41,6 +41,7 @@ def deregister(here: Hooked, group: str, *targets: dict[str, Any]) -> None:
     here.aws("elbv2").deregister_targets(TargetGroupArn=group, Targets=list(targets))
 
 
+@pytest.mark.long
 def test_a_load_balancer_is_provisioning_first_and_has_an_address_here(here: Hooked) -> None:
     subnets = [here.subnets["us-east-1a"], here.subnets["us-east-1b"]]
     elbv2 = here.aws("elbv2")
@@ -105,6 +106,7 @@ def test_a_port_has_one_listener(here: Hooked) -> None:
     here.aws("elbv2").modify_listener(ListenerArn=other, Port=81)
 
 
+@pytest.mark.long
 def test_a_target_group_has_one_load_balancer(here: Hooked) -> None:
     group, own = here.group(), here.group("own")
     here.listen(here.application("a"), to(group))
@@ -142,6 +144,7 @@ def test_a_tls_listener_can_be_changed(here: Hooked) -> None:
     assert changed["Listeners"][0]["Protocol"] == "TLS"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["listener", "rule"])
 def test_a_group_in_use_cannot_be_deleted(here: Hooked, how: str) -> None:
     elbv2, group, other = here.aws("elbv2"), here.group(), here.group("other")
@@ -157,6 +160,7 @@ def test_a_group_in_use_cannot_be_deleted(here: Hooked, how: str) -> None:
     elbv2.delete_target_group(TargetGroupArn=group)
 
 
+@pytest.mark.long
 def test_health_is_what_the_checks_found(here: Hooked) -> None:
     group, instance = here.group(), here.launch()
     register(here, group, {"Id": instance})
@@ -234,6 +238,7 @@ def test_an_instance_that_nobody_has_or_of_another_vpc_cannot_be_registered(here
         register(here, here.group("other", VpcId=other), {"Id": here.launch()})
 
 
+@pytest.mark.long
 def test_a_stopped_instance_stays_registered_and_a_terminated_one_does_not(here: Hooked) -> None:
     group, stopped, terminated = here.group(), here.launch(), here.launch()
     register(here, group, {"Id": stopped}, {"Id": terminated}, {"Id": terminated, "Port": 9090})
@@ -242,6 +247,7 @@ def test_a_stopped_instance_stays_registered_and_a_terminated_one_does_not(here:
     assert [(member.id, member.state) for member in here.pool.members] == [(stopped, "stopped")]
 
 
+@pytest.mark.long
 def test_an_address_stays_registered_whatever_becomes_of_the_instance(here: Hooked) -> None:
     group, instance = here.group(TargetType="ip"), here.launch()
     ec2 = here.aws("ec2")

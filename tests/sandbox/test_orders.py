@@ -147,6 +147,7 @@ def answers(instance: dict[str, Any]) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_an_instance_that_dies_serves_and_then_does_not(cloud: Cloud) -> None:
     instance = launched(cloud, "dies 1500")
     assert eventually(lambda: answers(instance))

@@ -43,6 +43,7 @@ def service_of(cloud: Cloud, image: str, **more: Any) -> dict[str, Any]:
     return eventually(lambda: ask(described["PrivateIpAddress"]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("transfer", ["scp", "sftp"])
 def test_a_baked_image_boots_its_service_with_file_modes_kept(cloud: Cloud, transfer: str) -> None:
     image = bake(cloud, f"booted-{transfer}", transfer=transfer)
@@ -68,6 +69,7 @@ def test_six_bakes_at_once_succeed(cloud: Cloud) -> None:
     assert versions == {f"six-{n}\n" for n in range(6)}
 
 
+@pytest.mark.long
 def test_user_data_is_there_before_the_service_starts(cloud: Cloud) -> None:
     image = bake(cloud, "greets")
     script = "#!/bin/sh\necho GREETING=hello >/etc/app.env\n"

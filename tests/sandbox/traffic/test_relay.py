@@ -112,6 +112,7 @@ def test_a_connection_goes_on_while_its_member_drains_and_is_cut_at_the_end() ->
     staged(test)
 
 
+@pytest.mark.long
 def test_an_idle_connection_is_closed() -> None:
     async def test(stage: Stage) -> None:
         member = await echoing(stage, "one")

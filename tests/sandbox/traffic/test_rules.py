@@ -21,6 +21,7 @@ REQUEST = rules.Request(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("field", "value", "is_met"),
     [
