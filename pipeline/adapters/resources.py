@@ -107,9 +107,12 @@ class TerraformResources:
         except BaseException:
             self._put_back()
             raise
-        if not changes:
+        # What is to be deleted may be gone and in the state still, where a Terraform was killed
+        # between the two: nothing is to be done then, and the state learns of it by an apply.
+        kept = bool(changes or deletes)
+        if not kept:
             file.unlink()
-        return Plan(file=file if changes else None, changes=changes, summary=said.summary)
+        return Plan(file=file if kept else None, changes=changes, summary=said.summary)
 
     def discard(self, plan: Plan) -> None:
         """Forget the plan that was made last: its releases are not what stands."""

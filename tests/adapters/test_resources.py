@@ -196,6 +196,16 @@ def test_a_plan_without_a_change_has_no_file_and_applies_nothing(
     assert not list(resources.root.folder.glob("*.tfplan"))
 
 
+def test_a_deletion_of_what_is_gone_already_is_applied_for_the_state_to_know(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("empty"))
+    plan = resources.plan([release(1)], creates=NONE, deletes=NEW)
+    assert plan.changes == ()
+    resources.apply(plan)
+    assert verbs(scripted) == ["init", "plan", "apply"]
+
+
 def test_a_refused_plan_is_told_line_by_line_and_not_kept(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:

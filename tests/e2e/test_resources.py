@@ -30,7 +30,7 @@ from pipeline.core.events import Event, Noted
 from pipeline.core.fleet import Release, Size
 from pipeline.core.root import Root
 from tests import local_cloud, provider
-from tests.local_cloud import Cloud
+from tests.local_cloud import Cloud, eventually
 from tests.standin.install import installed
 
 pytestmark = pytest.mark.timeout(300)  # seconds: a loaded machine starts Terraform slowly
@@ -181,6 +181,13 @@ class Fleet:
             resource["instances"] = kept
         path.write_text(json.dumps(state))
 
+    def delete_in_aws(self, release: str) -> None:
+        """Delete a release's group and launch template without Terraform's knowledge."""
+        name, scaling = f"web-{self.environment}-{release}", self.ground.cloud.aws("autoscaling")
+        scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+        eventually(lambda: release not in self.groups())
+        self.ground.cloud.aws("ec2").delete_launch_template(LaunchTemplateName=name)
+
     @property
     def told(self) -> list[str]:
         texts = [event.text for event in self.events if isinstance(event, Noted)]
@@ -303,6 +310,20 @@ def test_a_second_release_leaves_the_first_alone_and_steps_may_be_repeated(fleet
     fleet.resources.apply(fleet.resources.plan(only, creates=NONE, deletes=FIRST))
     assert fleet.resources.plan(only, creates=NONE, deletes=FIRST).changes == ()
     assert fleet.groups() == fleet.templates() == {"r000002"}
+
+
+def test_what_was_deleted_before_the_state_was_saved_is_forgotten_by_the_state(
+    fleet: Fleet,
+) -> None:
+    """As a Terraform leaves it that is killed between the deletion and its note of it."""
+    fleet.launch(1)
+    fleet.launch(2, 1)
+    fleet.delete_in_aws("r000001")
+    only = [fleet.release(2)]
+    plan = fleet.resources.plan(only, creates=NONE, deletes=FIRST)
+    assert plan.changes == ()
+    fleet.resources.apply(plan)
+    assert fleet.known() == {TEMPLATE.format("r000002"), GROUP.format("r000002")}
 
 
 def test_a_plan_that_would_do_more_than_the_phase_asks_is_refused_whole(fleet: Fleet) -> None:
