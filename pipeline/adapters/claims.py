@@ -21,6 +21,14 @@ def log_of(logs: Path, bake: str) -> Path:
     return logs / f"{bake}.log"
 
 
+def said(logs: Path, bake: str) -> bytes:
+    """Return what the log of a bake holds; nothing where it ran on another machine."""
+    try:
+        return log_of(logs, bake).read_bytes()
+    except OSError:
+        return b""
+
+
 @contextmanager
 def claim(logs: Path, bake: str) -> Iterator[None]:
     """Make the log of a new bake, readable by us only, and hold its lock for the block.

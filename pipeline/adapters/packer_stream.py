@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.core.masking import Masker
 from pipeline.core.model import Traces
@@ -268,6 +268,20 @@ class StreamReader:
         for build, said in steps:
             text = self._masker.text(unescape(said[:LONGEST_LINE]))
             self._step(build.decode("utf-8", "replace"), text.strip())
+
+
+def traces_told(log: bytes) -> Traces:
+    """Return what temporary things a log of ours names, of a bake that died before it noted them.
+
+    Images are left out: in a log, a provisioner's words look as Packer's own do, and what comes
+    before the first provisioner are the temporary things alone.
+    """
+    reader = StreamReader()
+    for line in log.splitlines():
+        when, _, text = line.partition(b" ")
+        if when.isdigit():
+            reader.feed(b"%s,,ui,say,%s\n" % (when, text))
+    return replace(reader.close().traces, images=())
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:

@@ -29,11 +29,17 @@ class ImageRecords:
     """
 
     def __init__(
-        self, store: Store, *, runs: Callable[[Image], bool | None], lasts: timedelta = timedelta()
+        self,
+        store: Store,
+        *,
+        runs: Callable[[Image], bool | None],
+        lasts: timedelta = timedelta(),
+        told: Callable[[Image], Traces] = lambda _: Traces(),
     ) -> None:
         self._store = store
         self._runs = runs
         self._lasts = lasts
+        self._told = told
 
     def write(self, image: Image, traces: Traces | None = None) -> None:
         """Record the image where its verdict belongs, and nowhere else.
@@ -59,7 +65,8 @@ class ImageRecords:
         there = ((key, self._store.read(key)) for key in self._store.keys("bakes/"))
         found = [(*_parse(key, document), document) for key, document in there if document]
         ours = (each for each in found if each[0].app == app)
-        return tuple((image, traces) for image, traces, at in ours if not self._alive(image, at))
+        dead = ((image, noted) for image, noted, at in ours if not self._alive(image, at))
+        return tuple((image, noted.with_more(self._told(image))) for image, noted in dead)
 
     def _alive(self, image: Image, document: Document) -> bool:
         """Tell whether a bake may still run: what has ended says so, whoever asks."""

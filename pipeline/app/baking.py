@@ -10,12 +10,13 @@ from typing import Any
 from pipeline import config
 from pipeline.adapters.aws import Clients
 from pipeline.adapters.catalogue import Catalogue
-from pipeline.adapters.claims import runs_here
+from pipeline.adapters.claims import runs_here, said
 from pipeline.adapters.git import read_commit
 from pipeline.adapters.images import Ec2Images
 from pipeline.adapters.leftovers import Ec2Leftovers
 from pipeline.adapters.outputs import require_writable, write_ci, write_tfvars
 from pipeline.adapters.packer import Packer
+from pipeline.adapters.packer_stream import traces_told
 from pipeline.adapters.records import ImageRecords
 from pipeline.adapters.workplace import LocalWorkplace, baked_by
 from pipeline.app.application import Application, Options
@@ -102,7 +103,10 @@ def _bakery(
 def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecords:
     """Return the images of the store; `lasts` is the longest that a bake of ours may take."""
     return ImageRecords(
-        app.store(clients), runs=lambda image: runs_here(app.logs, image.bake), lasts=lasts
+        app.store(clients),
+        runs=lambda image: runs_here(app.logs, image.bake),
+        lasts=lasts,
+        told=lambda image: traces_told(said(app.logs, image.bake)),
     )
 
 

@@ -159,6 +159,11 @@ class Traces:
     instances: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
 
+    def with_more(self, other: Traces) -> Traces:
+        """Return these and what only the other names."""
+        pairs = {name: (*getattr(self, name), *getattr(other, name)) for name in self.__slots__}
+        return Traces(**{name: tuple(dict.fromkeys(pairs[name])) for name in pairs})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildReport:

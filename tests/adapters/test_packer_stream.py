@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pipeline.adapters.packer_stream import LONGEST_LINE, Stream, StreamReader, readable, unescape
+from pipeline.adapters.packer_stream import (
+    LONGEST_LINE,
+    Stream,
+    StreamReader,
+    readable,
+    traces_told,
+    unescape,
+)
 from pipeline.core.masking import Masker
+from pipeline.core.model import Traces
 from tests.adapters.captures import FACTS, FOLDER, capture
 
 SECRET = "hunter2-swordfish"
@@ -77,6 +86,18 @@ def test_a_success_names_what_packer_made_and_stood_on() -> None:
 def test_each_of_several_builds_is_traced() -> None:
     traces = read(capture("sigterm-fast-slow")).traces
     assert [len(traces.key_pairs), len(traces.instances), len(traces.images)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("name", ["force", "sigterm-fast-slow", "multi-region"])
+def test_a_log_tells_again_what_temporary_things_were_named(name: str) -> None:
+    log = bytearray()
+    traces = read(capture(name), log=log.extend).traces
+    assert traces_told(bytes(log)) == replace(traces, images=())
+
+
+def test_a_log_that_was_cut_off_tells_what_it_names() -> None:
+    log = b"1606 ==> amazon-ebs.app: Creating temporary keypair: packer_6b02\n1606 ==> amaz"
+    assert traces_told(log) == Traces(key_pairs=("packer_6b02",))
 
 
 def test_a_failure_ends_with_the_builds_own_last_lines() -> None:

@@ -30,6 +30,16 @@ def test_an_image_is_read_as_it_was_written(records: ImageRecords) -> None:
     assert records.unfinished("web") == ((image, TRACES),)
 
 
+def test_what_the_log_of_a_dead_bake_names_is_known_though_it_was_not_noted(
+    store: DirectoryStore,
+) -> None:
+    told = Traces(key_pairs=("packer_1", "packer_2"))
+    records = ImageRecords(store, runs=lambda _: False, told=lambda _: told)
+    records.write(an_image(), Traces(key_pairs=("packer_1",), instances=("i-1",)))
+    [(_, traces)] = records.unfinished("web")
+    assert traces == Traces(key_pairs=("packer_1", "packer_2"), instances=("i-1",))
+
+
 def test_a_record_is_plain_json_with_a_schema_number(
     records: ImageRecords, store: DirectoryStore
 ) -> None:
