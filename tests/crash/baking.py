@@ -24,8 +24,8 @@ from tests.local_cloud import eventually
 
 PACKER = "packer "
 """How the names of Packer's own boundaries begin."""
-TAKEN = ("web", "default")
-"""Security groups that are no bake's."""
+OTHERS = ("web", "default")
+"""How the names of security groups begin that are no bake's."""
 
 
 @dataclass(kw_only=True)
@@ -133,7 +133,7 @@ class Bakery:
 
     def _left(self) -> list[str]:
         left = self.project.left_in_cloud()
-        groups = [each for each in left["groups"] if each not in TAKEN]
+        groups = [each for each in left["groups"] if not each.startswith(OTHERS)]
         return [*left["keys"], *groups, *self._builders()]
 
     def _builders(self) -> list[str]:

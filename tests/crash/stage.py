@@ -26,7 +26,9 @@ from tests.load import Load, load
 
 TAG = "ami-pipeline:verdict"
 SPEED = 240.0
-RATE = 20.0
+CHECKED = 60
+"""Seconds of the cloud between two health checks."""
+RATE = 10.0
 """Requests a second to each environment."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUCKET = "crashes"
@@ -106,6 +108,7 @@ class Scene:
         (folder / "bin/terraform").chmod(0o755)
         site = ground.site(name, kind)
         site.project.extra["PATH"] = f"{folder / 'bin'}:{ground.path}"
+        check_seldom(site.balancers[0], ground.cloud)
         log = folder / "boundaries.log"
         return cls(site=site, hands=hands, order=order, log=log, store=store)
 
@@ -249,6 +252,17 @@ class Scene:
         return [f"{one.status} {one.error} {one.body[:80]!r}" for one in found[:3]]
 
 
+def check_seldom(balancer: deploying.Balancer, cloud: Any) -> None:
+    """Have health checks take their time: at this speed they would be most of the work."""
+    if balancer.kind == "classic":
+        check = {"Target": "HTTP:8080/health", "Interval": CHECKED, "Timeout": 5}
+        check |= {"HealthyThreshold": 2, "UnhealthyThreshold": 2}
+        cloud.aws("elb").configure_health_check(LoadBalancerName=balancer.name, HealthCheck=check)
+        return
+    how = {"HealthCheckIntervalSeconds": CHECKED, "HealthyThresholdCount": 2}
+    cloud.aws("elbv2").modify_target_group(TargetGroupArn=balancer.arn, **how)
+
+
 def healthy_targets(cloud: Any, balancer: deploying.Balancer) -> Iterator[str]:
     """Give the instances that a load balancer holds healthy."""
     if balancer.kind == "classic":
@@ -264,7 +278,7 @@ def healthy_targets(cloud: Any, balancer: deploying.Balancer) -> Iterator[str]:
 @contextlib.contextmanager
 def a_ground(folder: Path) -> Iterator[Ground]:
     """Build a cloud with a network, three images and a bucket."""
-    with deploying.a_quick_ground(folder, speed=SPEED) as ground:
+    with deploying.a_quick_ground(folder, speed=SPEED, isolation="plain") as ground:
         bakery = new_project(folder / "third", ground.cloud)
         ground.cloud.aws("s3").create_bucket(Bucket=BUCKET)
         third = deploying.baked(bakery, "3.0.0")

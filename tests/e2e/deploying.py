@@ -384,9 +384,9 @@ def a_ground(folder: Path) -> Iterator[Ground]:
 
 
 @contextlib.contextmanager
-def a_quick_ground(folder: Path, speed: float = SPEED) -> Iterator[Ground]:
+def a_quick_ground(folder: Path, speed: float = SPEED, isolation: str = "auto") -> Iterator[Ground]:
     """Build it without Terraform: its stand-in makes the groups, and the network is by API."""
-    with local_cloud.a_cloud(folder / "cloud", speed=speed) as cloud:
+    with local_cloud.a_cloud(folder / "cloud", speed=speed, isolation=isolation) as cloud:
         path = installed(folder / "bin", cloud.env["PATH"])
         bakeries = [new_project(folder / f"bakery{number}", cloud) for number in (1, 2)]
         with concurrent.futures.ThreadPoolExecutor(2) as beside:
