@@ -61,6 +61,7 @@ def test_there_are_at_least_150_values_over_all_fields() -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "hostile", IN_A_FILE, ids=lambda each: f"{each.field}-{each.value[:24]!a}-{each.why}"
 )

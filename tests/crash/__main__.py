@@ -10,12 +10,13 @@ import concurrent.futures
 import contextlib
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.crash import report, stage
@@ -42,9 +43,12 @@ def main() -> int:
         recorded = list(workers.map(record, sorted(wanted)))
         plays = planned(recorded, chance, double=given.double)
         plays = [each for each in plays if given.only in each.name]
-        if given.sample:
-            plays = sorted(chance.sample(plays, min(given.sample, len(plays))), key=by_stage)
-        played = list(told(workers.map(play, [each.name for each in plays]), len(plays)))
+        chance.shuffle(plays)  # so that what a limit of time leaves out is a sample, too
+        plays = plays[: given.sample or None]
+        runs = workers.map(play, [each.name for each in plays])
+        late = time.monotonic() + 60 * given.minutes
+        played = list(itertools.takewhile(lambda _: time.monotonic() < late, told(runs, plays)))
+        workers.shutdown(cancel_futures=True)
     seconds = time.monotonic() - began
     summary = report.summary(recorded, plays, played, seconds)
     if given.write:
@@ -56,6 +60,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--sample", type=int, default=0, help="so many runs of all, drawn by seed")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="no longer than this")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--double", type=int, default=60, help="runs whose mending dies, too")
     parser.add_argument("--only", metavar="TEXT", default="", help="runs whose names hold this")
@@ -70,8 +75,9 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def told(runs: Iterator[Played], count: int) -> Iterator[Played]:
+def told(runs: Iterator[Played], plays: Sequence[Play]) -> Iterator[Played]:
     """Say what is violated at once, and how far it is."""
+    count = len(plays)
     for number, played in enumerate(runs, 1):
         if played.violations:
             sys.stdout.write(report.violation(played))
@@ -79,10 +85,6 @@ def told(runs: Iterator[Played], count: int) -> Iterator[Played]:
             sys.stderr.write(f"{number} of {count} runs\n")
         sys.stdout.flush()
         yield played
-
-
-def by_stage(play: Play) -> tuple[str, str, str]:
-    return (play.scenario, play.kind, play.store)
 
 
 @contextlib.contextmanager

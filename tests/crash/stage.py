@@ -7,7 +7,6 @@ command is typed by `hands`; what it left is read here from AWS, the document an
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import shutil
 import sys
@@ -20,7 +19,6 @@ from typing import Any
 from tests.crash.boundaries import Death, below, reached
 from tests.crash.hands import Hands, Typed
 from tests.e2e import deploying
-from tests.e2e.conftest import new_project
 from tests.e2e.deploying import Ground, Site
 from tests.load import Load, load
 
@@ -278,11 +276,10 @@ def healthy_targets(cloud: Any, balancer: deploying.Balancer) -> Iterator[str]:
 @contextlib.contextmanager
 def a_ground(folder: Path) -> Iterator[Ground]:
     """Build a cloud with a network, three images and a bucket."""
-    with deploying.a_quick_ground(folder, speed=SPEED, isolation="plain") as ground:
-        bakery = new_project(folder / "third", ground.cloud)
+    how: dict[str, Any] = {"speed": SPEED, "isolation": "plain", "images": 3}
+    with deploying.a_quick_ground(folder, **how) as ground:
         ground.cloud.aws("s3").create_bucket(Bucket=BUCKET)
-        third = deploying.baked(bakery, "3.0.0")
-        yield dataclasses.replace(ground, more=(third,))
+        yield ground
 
 
 @contextlib.contextmanager

@@ -384,20 +384,24 @@ def a_ground(folder: Path) -> Iterator[Ground]:
 
 
 @contextlib.contextmanager
-def a_quick_ground(folder: Path, speed: float = SPEED, isolation: str = "auto") -> Iterator[Ground]:
+def a_quick_ground(
+    folder: Path, speed: float = SPEED, isolation: str = "auto", images: int = 2
+) -> Iterator[Ground]:
     """Build it without Terraform: its stand-in makes the groups, and the network is by API."""
     with local_cloud.a_cloud(folder / "cloud", speed=speed, isolation=isolation) as cloud:
         path = installed(folder / "bin", cloud.env["PATH"])
-        bakeries = [new_project(folder / f"bakery{number}", cloud) for number in (1, 2)]
-        with concurrent.futures.ThreadPoolExecutor(2) as beside:
+        numbers = range(1, images + 1)
+        bakeries = [new_project(folder / f"bakery{number}", cloud) for number in numbers]
+        with concurrent.futures.ThreadPoolExecutor(images) as beside:
             # Which one is the newer matters to nobody here.
             baking = [
                 beside.submit(baked, bakery, f"{number}.0.0")
                 for number, bakery in enumerate(bakeries, 1)
             ]
             made = _network(cloud)
-            old, new = (each.result() for each in baking)
-        yield Ground(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new)
+            old, new, *more = (each.result() for each in baking)
+        spare = tuple(more)
+        yield Ground(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new, more=spare)
 
 
 def _network(cloud: Cloud) -> dict[str, Any]:

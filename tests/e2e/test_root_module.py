@@ -138,6 +138,7 @@ def test_a_module_that_breaks_the_contract_is_refused_with_what_to_paste(
     }
 
 
+@pytest.mark.long
 def test_the_module_that_ships_keeps_the_contract(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

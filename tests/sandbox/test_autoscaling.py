@@ -135,6 +135,7 @@ def test_a_member_is_pending_while_its_instance_is(slow: Fleet) -> None:
     slow.settled(0)
 
 
+@pytest.mark.long
 def test_activities_are_told_newest_first_in_pages_and_by_id(fleet: Fleet) -> None:
     fleet.create(DesiredCapacity=2)
     fleet.settled(2)
@@ -298,6 +299,7 @@ def test_sizes_that_contradict_each_other_are_refused(
     assert refusal(refused) == ("ValidationError", message)
 
 
+@pytest.mark.long
 def test_new_bounds_move_the_desired_capacity(fleet: Fleet) -> None:
     fleet.create(DesiredCapacity=2)
     fleet.update(MinSize=3)
@@ -604,6 +606,7 @@ def test_three_apis_tell_of_the_same_sources(fleet: Fleet) -> None:
     assert registered(fleet.cloud, name) == fleet.ids()
 
 
+@pytest.mark.long
 def test_a_source_is_attached_and_detached_over_time(fleet: Fleet) -> None:
     name = classic(fleet.cloud, fleet.name)
     fleet.create(DesiredCapacity=2)

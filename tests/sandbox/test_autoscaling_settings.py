@@ -156,6 +156,7 @@ def test_an_update_keeps_what_it_does_not_name(cloud: Cloud, group: str) -> None
     assert after == {**before, "Recurrence": "0 22 * * 6"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("given", "code", "text"),
     [
@@ -223,6 +224,7 @@ def test_a_batch_does_what_it_can_and_tells_the_rest(cloud: Cloud, group: str) -
     assert actions(cloud, group) == []
 
 
+@pytest.mark.long
 def test_an_action_is_carried_out_at_its_time_and_gone(cloud: Cloud, group: str) -> None:
     cloud.aws("autoscaling").put_scheduled_update_group_action(
         AutoScalingGroupName=group,
@@ -341,6 +343,7 @@ def test_a_policy_changes_the_capacity_within_the_bounds(cloud: Cloud, group: st
     delete_group(cloud, group)
 
 
+@pytest.mark.long
 def test_a_step_is_chosen_by_the_breach(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling")
     named = {"AutoScalingGroupName": group, "PolicyName": "steps"}
@@ -438,6 +441,7 @@ def metrics(cloud: Cloud, name: str) -> list[str]:
     return [metric["Metric"] for metric in enabled]
 
 
+@pytest.mark.long
 def test_metrics_are_enabled_and_disabled_by_name_or_all(cloud: Cloud, group: str) -> None:
     asg, named = cloud.aws("autoscaling"), {"AutoScalingGroupName": group}
     asg.enable_metrics_collection(**named, Granularity="1Minute", Metrics=["GroupMinSize"])
@@ -475,6 +479,7 @@ def test_notifications_are_described_one_by_one(cloud: Cloud, group: str) -> Non
     assert launch in asg.describe_auto_scaling_notification_types()["AutoScalingNotificationTypes"]
 
 
+@pytest.mark.long
 def test_the_tags_of_a_group_are_described_in_pages(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling")
     of_group = {"ResourceId": group, "ResourceType": "auto-scaling-group"}
@@ -504,6 +509,7 @@ def test_limits_count_what_there_is(cloud: Cloud, group: str) -> None:
     assert after == limits["NumberOfAutoScalingGroups"] + 1
 
 
+@pytest.mark.long
 def test_everything_on_a_group_goes_with_it(cloud: Cloud, group: str) -> None:
     asg, named = cloud.aws("autoscaling"), {"AutoScalingGroupName": group}
     asg.put_scaling_policy(

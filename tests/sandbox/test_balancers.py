@@ -32,6 +32,7 @@ def here() -> Iterator[Hooked]:
         yield running
 
 
+@pytest.mark.long
 def test_a_classic_load_balancer_listens_for_each_of_its_ports(here: Hooked) -> None:
     elb = here.classic()
     listener = {"Protocol": "TCP", "LoadBalancerPort": 443, "InstancePort": 8443}
@@ -118,6 +119,7 @@ def test_classic_stickiness_counts_when_a_listener_uses_its_policy(here: Hooked)
     assert here.pool.sticky == 600
 
 
+@pytest.mark.long
 def test_classic_zones_follow_the_zones_and_subnets_of_the_load_balancer(here: Hooked) -> None:
     elb = here.classic(AvailabilityZones=[], Subnets=[here.subnets["us-east-1c"]])
     assert here.pool.zones == {"us-east-1c"}
@@ -181,6 +183,7 @@ def rule(here: Hooked, listener: str, priority: int, *actions: Any, **condition:
     )
 
 
+@pytest.mark.long
 def test_rules_are_in_the_order_of_their_numbers(here: Hooked) -> None:
     group = here.group()
     listener = here.listen(here.application(), to(group))

@@ -100,6 +100,7 @@ def named(cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[str]:
             elbv2.delete_load_balancer(LoadBalancerArn=each["LoadBalancerArn"])
 
 
+@pytest.mark.long
 def test_a_classic_load_balancer_answers_at_its_dns_name_once_an_instance_is_in_service(
     cloud: Cloud, named: str
 ) -> None:

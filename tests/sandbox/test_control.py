@@ -124,6 +124,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_clouds_side_by_side_have_networks_of_their_own(cloud: Cloud, tmp_path: Path) -> None:
     with local_cloud.a_cloud(tmp_path / "other") as other:
         assert other.state.network != cloud.state.network
@@ -137,6 +138,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Pa
     assert refused.value.now == "pip install 'ami-pipeline[sandbox]'"
 
 
+@pytest.mark.long
 def test_nothing_but_loopback_is_bound(cloud: Cloud) -> None:
     with_a_running_instance(cloud)
     inodes = set()

@@ -59,6 +59,7 @@ def test_the_dns_name_is_an_address_of_this_machine(here: Hooked) -> None:
     assert described(elb)["DNSName"] == "127.77.255.1"
 
 
+@pytest.mark.long
 def test_a_load_balancer_has_a_health_check_from_the_start(here: Hooked) -> None:
     assert described(here.classic())["HealthCheck"] == {
         "Target": "TCP:8080",
@@ -69,6 +70,7 @@ def test_a_load_balancer_has_a_health_check_from_the_start(here: Hooked) -> None
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "timeout", "message"),
     [
@@ -136,6 +138,7 @@ def test_a_draining_instance_says_so_and_then_that_it_is_not_registered(here: Ho
     assert health(elb, instance) == [("OutOfService", "Instance", not_registered)]
 
 
+@pytest.mark.long
 def test_a_stopped_instance_stays_registered_and_is_out_of_service(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
@@ -187,6 +190,7 @@ def test_an_instance_that_ec2_does_not_have_cannot_be_registered(here: Hooked) -
     assert described(elb)["Instances"] == []
 
 
+@pytest.mark.long
 def test_an_instance_that_does_not_run_cannot_be_registered(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch()
     here.aws("ec2").stop_instances(InstanceIds=[instance])

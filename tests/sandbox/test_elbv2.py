@@ -62,6 +62,7 @@ def test_creating_the_same_load_balancer_again_returns_it_and_another_is_refused
         here.application(Scheme="internal")
 
 
+@pytest.mark.long
 def test_an_application_load_balancer_is_in_two_zones_and_in_one_subnet_of_each(
     here: Hooked,
 ) -> None:
@@ -75,6 +76,7 @@ def test_an_application_load_balancer_is_in_two_zones_and_in_one_subnet_of_each(
     here.application(Subnets=[one], Type="network")
 
 
+@pytest.mark.long
 def test_a_protected_load_balancer_cannot_be_deleted(here: Hooked) -> None:
     arn, elbv2 = here.application(), here.aws("elbv2")
     for value in ("true", "false"):
@@ -87,6 +89,7 @@ def test_a_protected_load_balancer_cannot_be_deleted(here: Hooked) -> None:
     assert elbv2.describe_load_balancers()["LoadBalancers"] == []
 
 
+@pytest.mark.long
 def test_cross_zone_is_on_for_applications_and_off_for_networks(here: Hooked) -> None:
     for name, kind, value in (("a", "application", "true"), ("n", "network", "false")):
         arn = here.application(name, Type=kind)
@@ -95,6 +98,7 @@ def test_cross_zone_is_on_for_applications_and_off_for_networks(here: Hooked) ->
         assert found["load_balancing.cross_zone.enabled"] == value
 
 
+@pytest.mark.long
 def test_a_port_has_one_listener(here: Hooked) -> None:
     arn, group = here.application(), here.group()
     here.listen(arn, to(group))
@@ -208,6 +212,7 @@ def test_a_target_that_is_not_registered_is_unused_when_asked_for(here: Hooked) 
     assert found["Target"] == {"Id": NOWHERE, "Port": 1234}
 
 
+@pytest.mark.long
 def test_deregistering_a_target_that_is_not_registered_succeeds(here: Hooked) -> None:
     deregister(here, here.group(), {"Id": NOWHERE})
 
@@ -221,6 +226,7 @@ def test_a_target_with_a_port_of_its_own_is_deregistered_with_it(here: Hooked) -
     assert here.pool.members == ()
 
 
+@pytest.mark.long
 def test_an_instance_that_does_not_run_cannot_be_registered(here: Hooked) -> None:
     group, running, stopped = here.group(), here.launch(), here.launch()
     here.aws("ec2").stop_instances(InstanceIds=[stopped])
@@ -257,6 +263,7 @@ def test_an_address_stays_registered_whatever_becomes_of_the_instance(here: Hook
     assert [member.address for member in here.pool.members] == [described["PrivateIpAddress"]]
 
 
+@pytest.mark.long
 def test_the_matcher_of_a_network_target_group_takes_redirects_too(here: Hooked) -> None:
     for name, protocol, codes in (("http", "HTTP", "200"), ("tcp", "TCP", "200-399")):
         group = here.group(name, Protocol=protocol, HealthCheckProtocol="HTTP")

@@ -57,6 +57,7 @@ def test_an_image_holds_what_the_instance_wrote_and_a_launch_has_it(cloud: Cloud
     eventually(lambda: "found made" in cloud.console(instance))
 
 
+@pytest.mark.long
 def test_what_an_instance_writes_does_not_change_its_image(cloud: Cloud) -> None:
     image = image_of(cloud, "unchanged")
     script = "#!/bin/sh\necho changed >>$ROOT/opt/made; echo changed it\n"
@@ -85,6 +86,7 @@ def test_a_copy_in_another_region_can_be_launched_after_the_original_is_gone(clo
     eventually(lambda: "found made" in printed())
 
 
+@pytest.mark.long
 def test_nothing_can_be_launched_from_a_deregistered_image(cloud: Cloud) -> None:
     image = image_of(cloud, "gone")
     ec2 = cloud.aws("ec2")
@@ -113,6 +115,7 @@ def test_a_name_is_used_once(cloud: Cloud) -> None:
     assert refused(cloud.aws("ec2").create_image, **again) == "InvalidAMIName.Duplicate"
 
 
+@pytest.mark.long
 def test_the_image_of_an_encrypted_volume_is_encrypted(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     volume = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8, "Encrypted": True}}

@@ -208,6 +208,7 @@ def test_tags_are_not_in_the_metadata_unless_enabled(cloud: Cloud) -> None:
     assert imds.get("meta-data/tags/instance/Name") == (404, "")
 
 
+@pytest.mark.long
 def test_terminate_ends_what_ignores_a_polite_request(cloud: Cloud) -> None:
     script = "#!/bin/sh\ntrap '' TERM\necho stubborn; while :; do sleep 0.1; done\n"
     instance = run(cloud, UserData=script)

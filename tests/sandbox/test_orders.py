@@ -156,6 +156,7 @@ def test_an_instance_that_dies_serves_and_then_does_not(cloud: Cloud) -> None:
     assert "it was ordered that the services end" in cloud.console(instance["InstanceId"])
 
 
+@pytest.mark.long
 def test_an_instance_that_flaps_serves_again_and_again(cloud: Cloud) -> None:
     instance = launched(cloud, "flaps 300")
     for _ in range(2):

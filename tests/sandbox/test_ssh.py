@@ -77,6 +77,7 @@ def test_large_output_arrives_whole(cloud: Cloud, key: Path, ssh: Ssh) -> None:
     assert len(ssh("head -c 3000000 /dev/zero | tr '\\0' x").stdout) == 3_000_000
 
 
+@pytest.mark.long
 def test_what_runs_in_the_background_survives_the_session_and_not_the_instance(
     cloud: Cloud, key: Path, ssh: Ssh
 ) -> None:
@@ -88,6 +89,7 @@ def test_what_runs_in_the_background_survives_the_session_and_not_the_instance(
     assert subprocess.run(["pgrep", "-fx", "sleep 1234"], check=False).returncode == 1  # noqa: S607  the same
 
 
+@pytest.mark.long
 def test_an_instance_sees_its_own_files_and_processes_and_not_the_hosts(
     cloud: Cloud, key: Path, ssh: Ssh
 ) -> None:
@@ -99,6 +101,7 @@ def test_an_instance_sees_its_own_files_and_processes_and_not_the_hosts(
     assert ssh("ip link add dummy9 type dummy").returncode != 0
 
 
+@pytest.mark.long
 def test_sudo_and_systemctl_are_there(cloud: Cloud, key: Path, ssh: Ssh) -> None:
     launch(cloud, key)
     assert ssh("A=1 sudo -E -u root B=2 sh -c 'echo $A $B'").stdout == "1 2\n"

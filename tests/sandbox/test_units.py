@@ -157,6 +157,7 @@ def services(root: Path) -> Services:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

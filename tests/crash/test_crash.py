@@ -1,0 +1,57 @@
+"""A sample of the crash runs, always the same one: all of them are `make crash`."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crash import report
+from tests.crash.planning import Recorded, planned
+from tests.crash.theatre import Theatre
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RUNS = 18
+STAGES = (
+    ("promote", "application", "s3"),
+    ("recover", "application", "s3"),
+    ("rollback-warm", "classic", "directory"),
+)
+"""Scenarios that differ in all: `make crash` plays each with each."""
+
+
+@pytest.fixture(scope="module")
+def theatre() -> Iterator[Theatre]:
+    built = Theatre()
+    yield built
+    built.close()
+
+
+@pytest.mark.timeout(240)
+def test_whatever_a_run_dies_at_one_command_mends_it_and_no_request_is_lost(
+    theatre: Theatre, record_property: Callable[[str, object], None]
+) -> None:
+    began = time.monotonic()
+    chance = random.Random(1)  # noqa: S311  no secret depends on it
+    recorded = [
+        Recorded(
+            scenario=scenario,
+            kind=kind,
+            store=store,
+            moments=tuple(theatre.stage(kind, store).recorded(scenario)),
+        )
+        for scenario, kind, store in STAGES
+    ]
+    plays = chance.sample(planned(recorded, chance, double=60), RUNS)
+    plays.sort(key=lambda each: (each.kind, each.scenario))
+    played = [theatre.stage(each.kind, each.store).play(each) for each in plays]
+    figures = report.summary(recorded, plays, played, time.monotonic() - began)
+    record_property(report.LAST_LINE, report.last_line(figures["all"]))
+    bad = [report.violation(each) for each in played if each.violations]
+    assert not bad, "\n".join(bad)
+    assert figures["all"]["kills"] >= RUNS / 3
+    assert figures["all"]["requests"] > RUNS
