@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from pipeline.adapters.interrupts import Interrupts
 from pipeline.app import Application, Options
 from pipeline.app.baking import request_of, secrets_of
-from pipeline.core.errors import ConfigurationError
+from pipeline.app.promoting import Promotion
+from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.model import BakeRequest, Source
 
 CONFIGURATION = """
@@ -107,3 +111,23 @@ def test_how_to_reach_the_cloud_comes_from_the_environment(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert asked(Options(version="1.2.3")).overrides == overrides
+
+
+def test_a_deployment_that_cannot_be_written_down_leaves_nothing_of_its_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A full disk, or a lease that was lost while a person thought about the plan."""
+    plan, discarded = object(), list[object]()
+    world = SimpleNamespace(resources=SimpleNamespace(discard=discarded.append))
+    planned = SimpleNamespace(plan=plan, deployment=None)
+
+    def full(_change: object) -> None:
+        raise RefusedError("[state]", "No space left on device", "make room")
+
+    held = SimpleNamespace(read=lambda: None, update=full)
+    ground = SimpleNamespace(app=SimpleNamespace(interrupts=Interrupts()))
+    monkeypatch.setattr(Promotion, "_prospect", lambda *_: (world, planned, None))
+    given: Any = {"ground": ground, "held": held, "wanted": None, "image": None}
+    with pytest.raises(RefusedError, match="No space left"):
+        Promotion(**given).run(lambda _: True)
+    assert discarded == [plan]

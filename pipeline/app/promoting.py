@@ -130,10 +130,19 @@ class Promotion:
             if not asked(ask, planned, world):
                 return planned
         deployment = planned.deployment
-        self.held.update(lambda current: current.begun(deployment, kept))
+        self._begin(world, planned, kept)
         world.ledger.record(deployment)
         deployer = Deployer(world=world, deployment=deployment, report=self.ground.app.report)
         return deployer.run(planned.phases)
+
+    def _begin(self, world: World, planned: Planned, kept: Kept) -> None:
+        """Write down that it begins; where that cannot be, leave nothing of the plan."""
+        try:
+            self.held.update(lambda current: current.begun(planned.deployment, kept))
+        except BaseException:
+            if planned.plan:
+                world.resources.discard(planned.plan)
+            raise
 
     def _prospect(self, document: Environment) -> tuple[World, Planned, Kept]:
         """Look and plan, changing nothing; return what a person is asked about."""

@@ -167,7 +167,7 @@ class Stage:
         after = scene.settled()
         how = {"in_flight": in_flight}
         self._judge(f"mended by {mend[0]}", invariants.ended(mend, mended, before, after, **how))
-        self._judge("mended", scene.strays(after))
+        self._judge("mended", scene.strays(after, idle=invariants.is_idle(mended)))
         self._once_more()
         sent, failed = (now - then for now, then in zip(scene.count(), lost, strict=True))
         if failed:

@@ -216,9 +216,14 @@ class Scene:
         left = self.site.left(seen.groups, {name for name in seen.attached if seen.attached[name]})
         return any(left.values())
 
-    def strays(self, seen: Seen) -> list[str]:
-        """Return what is left that nobody knows: machines, targets, files, Terraform's state."""
+    def strays(self, seen: Seen, *, idle: bool) -> list[str]:
+        """Return what is left that nobody knows: machines, targets, files, Terraform's state.
+
+        A command that was `idle` made no plan, and so took no older one away.
+        """
         left = self.site.left(seen.groups, {name for name in seen.attached if seen.attached[name]})
+        if idle:
+            del left["files"]
         found = [f"{name} were left: {each}" for name, each in left.items() if each]
         state = self.state()
         if state != set(seen.releases):
