@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,19 +27,25 @@ WITHIN = 60.0
 
 def up(home: Home, *, speed: float, isolation: str, delay: Sequence[str] = ()) -> State:
     """Start a cloud on free ports, as `control.up` does; return once it answers."""
-    with tempfile.TemporaryDirectory() as folder:
-        said = Path(folder) / "said"
-        where = ["--home", str(home.path), "--port", "0", "--detach"]
-        how = ["--speed", str(speed), "--isolation", isolation]
-        how += [f"--delay={each}" for each in delay]
-        process = mother()
-        assert process.stdin
-        process.stdin.write(json.dumps([str(said), *where, *how]) + "\n")
-        process.stdin.flush()
-        answer = first_answer(said)
+    said = log_of(home)
+    said.parent.mkdir(parents=True, exist_ok=True)
+    said.unlink(missing_ok=True)
+    where = ["--home", str(home.path), "--port", "0", "--detach"]
+    how = ["--speed", str(speed), "--isolation", isolation]
+    how += [f"--delay={each}" for each in delay]
+    process = mother()
+    assert process.stdin
+    process.stdin.write(json.dumps([str(said), *where, *how]) + "\n")
+    process.stdin.flush()
+    answer = first_answer(said)
     if "refused" in answer:
         raise RefusedError(*answer["refused"])
     return State(**answer["state"])
+
+
+def log_of(home: Home) -> Path:
+    """Return the file with what a cloud prints: its own bugs, for example."""
+    return home.path.with_name(f"{home.path.name}.said")
 
 
 def first_answer(said: Path) -> dict[str, Any]:

@@ -163,7 +163,25 @@ def call(operation: Callable[..., Answer], **arguments: Any) -> Answer:
     Our own calls are reads or may be repeated, so a call that failed after it had
     its effect is repeated too. Any botocore error that stays is raised as it is.
     """
-    return patience()(operation, **arguments)
+    return patience()(readable(operation), **arguments)
+
+
+def readable(operation: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Have an answer that is none of AWS's end a call as a connection that broke does.
+
+    A proxy's page, or an answer that was cut off, is a ResponseParserError, which botocore
+    derives from nothing of its own.
+    """
+    from botocore.exceptions import HTTPClientError
+    from botocore.parsers import ResponseParserError
+
+    def asked(**arguments: Any) -> Answer:
+        try:
+            return operation(**arguments)
+        except ResponseParserError as error:
+            raise HTTPClientError(error=error) from error
+
+    return asked
 
 
 def patience(also: frozenset[str] = frozenset()) -> Retrying:

@@ -28,6 +28,7 @@ from pipeline.adapters.aws import (
     call,
     error_code,
     patience,
+    readable,
     speaking_plainly,
 )
 from pipeline.adapters.file_lock import lock_of, locked, unusable
@@ -222,7 +223,7 @@ class S3Store:
         with self._plainly(f"writing {self.where(key)}"):
             put = self._clients.s3().put_object
             try:
-                answer = trying(put, **self._at(key), Body=data, **condition)
+                answer = trying(readable(put), **self._at(key), Body=data, **condition)
                 self._note(answer)
                 return str(answer["ETag"])
             except ClientError as error:

@@ -14,6 +14,7 @@ from botocore.exceptions import (
     ProfileNotFound,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from pipeline.adapters.aws import ATTEMPTS, Clients, call, error_code, lasts, speaking_plainly
 from pipeline.adapters.images import Ec2Images
@@ -76,6 +77,24 @@ def test_what_stays_is_raised_at_once(error: Exception, pauses: list[float]) -> 
     with pytest.raises(type(error)):
         call(operation)
     assert pauses == []
+
+
+def test_an_answer_that_is_none_of_aws_is_asked_for_again(pauses: list[float]) -> None:
+    """A proxy's page, for example; botocore says in so many words that it may be repeated."""
+    page = ResponseParserError("Unable to parse response, invalid XML received")
+    operation, left = failing(page, page)
+    assert call(operation) == "answer"
+    assert (left, len(pauses)) == ([], 2)
+
+
+@pytest.mark.usefixtures("pauses")
+def test_answers_that_stay_none_of_aws_are_told_plainly_and_may_pass() -> None:
+    operation, _ = failing(*[ResponseParserError("Unable to parse response")] * 10)
+    raised = pytest.raises(RefusedError, match="Unable to parse response")
+    with raised as told, speaking_plainly("listing images", "eu-west-1"):
+        call(operation)
+    assert told.value.__cause__ is not None
+    assert not lasts(told.value.__cause__)  # type: ignore[arg-type]
 
 
 def test_throttling_without_an_end_is_given_up(pauses: list[float]) -> None:

@@ -46,7 +46,8 @@ def die(stage: Stage, phase: str) -> None:
     """Promote, and kill it with -9 once it is in a phase."""
     say(f"The next promotion is killed with -9 as soon as it is in its phase {phase}.")
     with stage.record.step(f"promote, killed in {phase}") as step:
-        command = f"{PROMOTE} --allow-quarantined"
+        baked = json.loads((stage.shell.folder / "ami.auto.tfvars.json").read_bytes())
+        command = f"{PROMOTE} --allow-quarantined --image {baked['ami_id']}"
         found = stage.shell.kill(command, lambda: in_phase(stage) == phase)
         stage.require(command, found, KILLED)
         step.outcome = "killed"
