@@ -35,13 +35,17 @@ FAULTS = {"full": errno.ENOSPC, "io": errno.EIO}
 """What files may suffer."""
 CUT = "cut"
 """What a call may: its effect came about, the answer never arrived."""
+STORM = "storm"
+"""What all calls may: three in ten fail, some of them after their effect."""
+STOP = "stop"
+"""What a process may: it stands still, as on a laptop that sleeps, and goes on much later."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
     """Where a run dies, `alone` or with its children; or what goes wrong there, once or `lasting`.
 
-    `moment` is one of BEFORE, EFFECT, ANSWER for a death, or of FAULTS and CUT.
+    `moment` is one of BEFORE, EFFECT, ANSWER for a death, or of FAULTS, CUT, STORM and STOP.
     """
 
     boundary: str
@@ -115,6 +119,8 @@ class Boundaries:
             log.write(f"{name}:{moment}\n")
         if self.death and (self.death.boundary, self.death.moment) == (name, moment):
             die(self.tool, alone=self.death.alone)
+        if self.death and (self.death.boundary, self.death.moment, moment) == (name, STOP, BEFORE):
+            os.kill(self.tool, signal.SIGSTOP)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,12 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.crash.boundaries import CUT, EFFECT, Death
+from tests.crash.boundaries import CUT, EFFECT, STOP, STORM, Death
 from tests.crash.play import MENDS, Play
 
 BAKE = "bake"
+STORMS = range(1, 5)
+_INTENT = "replace deployments/N/N.json"
 SURVIVED = ("start ", "exit ", "apply ", "packer ")
 """Boundaries at which a child runs: the tool dies once with it, once without it."""
 WEIGHTS = {"recover": 6, "again": 3, "rollback": 4, "other": 3, "rebuild": 1}
@@ -32,7 +34,9 @@ class Recorded:
 def planned(recorded: Sequence[Recorded], chance: random.Random, double: int) -> list[Play]:
     """Return every run, and so many whose mending dies itself."""
     found = [play for each in recorded for play in single(each, chance)]
-    faults = [play for each in recorded for play in faulted(each, chance)]
+    faults = [
+        play for each in recorded for play in (*faulted(each, chance), *other_faults(each, chance))
+    ]
     mending = [each for each in recorded if each.scenario == "recover"]
     deploying = [each for each in found if each.scenario != BAKE]
     times = range(double if mending else 0)
@@ -65,6 +69,24 @@ def faulted(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
                 death=Death(boundary=name, moment=fault, lasting=lasting),
                 mend=mend_of(recorded, chance),
             )
+
+
+def other_faults(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
+    """Give the runs whose fault is of no boundary: calls that fail all along, a sleep."""
+    if recorded.scenario == BAKE:
+        return
+    deaths = [Death(boundary=f"calls#{seed}", moment=STORM) for seed in STORMS]
+    if (recorded.scenario, recorded.store) == ("promote", "directory"):
+        # Before an intent, and so before the deed: the lease is asked for in between.
+        deaths += [Death(boundary=f"{_INTENT}#{n}", moment=STOP) for n in (3, 5, 7)]
+    for death in deaths:
+        yield Play(
+            scenario=recorded.scenario,
+            kind=recorded.kind,
+            store=recorded.store,
+            death=death,
+            mend=mend_of(recorded, chance),
+        )
 
 
 def faults_of(name: str, moments: Sequence[str]) -> Iterable[tuple[str, bool]]:

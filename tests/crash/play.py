@@ -6,12 +6,14 @@ name is all that is needed to play it again.
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.crash import invariants
-from tests.crash.boundaries import Death
+from tests.crash.boundaries import STOP, STORM, Death
 
 if TYPE_CHECKING:
     from tests.crash.stage import Scene
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 MENDS = ("recover", "again", "rollback", "other", "rebuild")
 """The commands of which one follows: what was typed again, or another image's promotion."""
 DIED = -9
+LEASE = 61.0
+"""Real seconds after which a lease that nobody renews is over (`Leases.life`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,17 +145,60 @@ class Stage:
 
     def play(self, play: Play) -> Played:
         """Play one crash run."""
+        return self.paused(play) if play.death.moment == STOP else self.died(play)
+
+    def paused(self, play: Play) -> Played:
+        """Have a command stand still until its lease is over, another mend it, then go on."""
         scene = self.scene
         words = self.prepared(play.scenario)
         before, lost = scene.look(), scene.count()
         self.found = []
-        died = scene.type(*words, death=play.death)
+        running = scene.begin(*words, death=play.death)
+        if not running.stands_still():
+            self.found.append(f"{' '.join(words)} never stood still")
+        time.sleep(LEASE)
+        began = time.monotonic()
+        mended = scene.hand("recover")
+        seconds = time.monotonic() - began
+        after = scene.settled()
+        self._judge("mended", invariants.ended(("recover",), mended, before, after, in_flight=True))
+        os.kill(running.pid, signal.SIGCONT)
+        late = running.ended()
+        if late.code not in {invariants.LOST, invariants.STRANDED}:
+            self.found.append(f"{' '.join(words)} went on and ended with {late.code}")
+        self._judge("gone on", invariants.declared(scene.settled(), idle=False))
+        self._judge("gone on", scene.strays(scene.look(), idle=True))
+        sent, failed = (now - then for now, then in zip(scene.count(), lost, strict=True))
+        if failed:
+            self.found.append(f"{failed} requests failed: {scene.failures(failed)}")
+        return Played(
+            name=play.name,
+            died=0,
+            struck=1,
+            violations=tuple(self.found),
+            requests=sent,
+            failed=failed,
+            orphans=0,
+            seconds=seconds,
+            said=f"{mended.err[-2000:]}\n---\n{late.err[-3000:]}" if self.found else "",
+        )
+
+    def died(self, play: Play) -> Played:
+        """Play one in which a command dies, or has something go wrong."""
+        scene = self.scene
+        words = self.prepared(play.scenario)
+        before, lost = scene.look(), scene.count()
+        self.found = []
+        with scene.storm(play.death):
+            died = scene.type(*words, death=play.death)
         frozen = scene.look()
         self._judge("when it died", invariants.frozen(before, frozen))
         if died.code != DIED:
             self._judge("when it ended", invariants.survived(words, died, before, frozen))
         deaths = int(died.code == DIED)
-        struck = not play.death.kills and f"{play.death.boundary}:before" in scene.passed()
+        struck = play.death.moment == STORM or (
+            not play.death.kills and f"{play.death.boundary}:before" in scene.passed()
+        )
         orphans = len(invariants.orphans(frozen))
         mend = self._mend(play.mend, words)
         if play.second:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.crash.boundaries import Death, below, reached
-from tests.crash.hands import Hands, Typed
+from tests.crash.boundaries import STORM, Death, below, reached
+from tests.crash.hands import Hands, Running, Typed
 from tests.e2e import deploying
 from tests.e2e.deploying import Ground, Site
 from tests.load import Load, load
@@ -139,23 +139,41 @@ class Scene:
     def type(self, *words: str, death: Death | None = None, record: bool = False) -> Typed:
         """Type a command; have it die somewhere, or the boundaries recorded that it passes."""
         self.log.unlink(missing_ok=True)
+        typed = self.begin(*words, death=death, record=record).ended()
+        self.order.unlink(missing_ok=True)
+        return typed
+
+    def hand(self, *words: str) -> Typed:
+        """Type a command while another one stands still."""
+        return self._start(words, None).ended()
+
+    def begin(self, *words: str, death: Death | None = None, record: bool = False) -> Running:
+        """Start a command."""
         self.order.unlink(missing_ok=True)
         if death or record:
             text = {"log": str(self.log), "death": death.name if death else ""}
             self.order.write_text(json.dumps(text))
+        return self._start(words, self.order if death or record else None)
+
+    def _start(self, words: tuple[str, ...], crash: Path | None) -> Running:
         verb, *more = words
-        typed = self.hands.begin(
-            "--output",
-            "json",
-            verb,
-            *(["-e", self.site.environment] if verb != "bake" else []),
-            *more,
-            cwd=self.site.project.folder,
-            env=self.site.project.env,
-            crash=self.order if death or record else None,
-        ).ended()
-        self.order.unlink(missing_ok=True)
-        return typed
+        typed = ("--output", "json", verb, "-e", self.site.environment, *more)
+        where: dict[str, Any] = {"cwd": self.site.project.folder, "env": self.site.project.env}
+        return self.hands.begin(*typed, **where, crash=crash)
+
+    @contextlib.contextmanager
+    def storm(self, death: Death) -> Iterator[None]:
+        """Have three in ten calls fail for a block, where that is what is to be survived."""
+        client = self.site.ground.cloud.client
+        if death.moment == STORM:
+            seed = int(death.boundary.partition("#")[2])
+            for kind in ("throttle", "error-before", "error-after"):
+                client.fault(kind=kind, share=0.1, times=0, seed=seed)
+                seed += 1000
+        try:
+            yield
+        finally:
+            client.clear_faults()
 
     def passed(self) -> list[str]:
         """Return the moments that the last recorded command passed."""

@@ -117,4 +117,5 @@ def test_every_moment_is_killed_and_where_a_child_runs_with_it_and_without() -> 
         "exit terraform plan#1:answer",
         "exit terraform plan#1:answer:alone",
         "ec2.X#1:cut",
+        *(f"calls#{number}:storm" for number in (1, 2, 3, 4)),
     ]
