@@ -119,8 +119,6 @@ class Boundaries:
             log.write(f"{name}:{moment}\n")
         if self.death and (self.death.boundary, self.death.moment) == (name, moment):
             die(self.tool, alone=self.death.alone)
-        if self.death and (self.death.boundary, self.death.moment, moment) == (name, STOP, BEFORE):
-            os.kill(self.tool, signal.SIGSTOP)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ command runs in a session of its own, and what it said and how it ended is left 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import json
@@ -94,16 +93,6 @@ class Running:
     def pid(self) -> int:
         """Return the process of the tool."""
         return int(self._read("pid", wait=True))
-
-    def stands_still(self) -> bool:
-        """Wait until it was stopped by a signal; tell whether it was, or ended."""
-        stat = Path(f"/proc/{self.pid}/stat")
-        while stat.exists() and not self.name.with_suffix(".code").exists():
-            with contextlib.suppress(OSError):
-                if stat.read_text().rpartition(")")[2].split()[0] == "T":
-                    return True
-            time.sleep(0.01)
-        return False
 
     def ended(self) -> Typed:
         """Wait for its end."""

@@ -11,7 +11,6 @@ from tests.crash.play import MENDS, Play
 
 BAKE = "bake"
 STORMS = range(1, 5)
-_INTENT = "replace deployments/N/N.json"
 SURVIVED = ("start ", "exit ", "apply ", "packer ")
 """Boundaries at which a child runs: the tool dies once with it, once without it."""
 WEIGHTS = {"recover": 6, "again": 3, "rollback": 4, "other": 3, "rebuild": 1}
@@ -77,8 +76,7 @@ def other_faults(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
         return
     deaths = [Death(boundary=f"calls#{seed}", moment=STORM) for seed in STORMS]
     if (recorded.scenario, recorded.store) == ("promote", "directory"):
-        # Before an intent, and so before the deed: the lease is asked for in between.
-        deaths += [Death(boundary=f"{_INTENT}#{n}", moment=STOP) for n in (3, 5, 7)]
+        deaths += [Death(boundary=phase, moment=STOP) for phase in ("attach", "soak", "bake-in")]
     for death in deaths:
         yield Play(
             scenario=recorded.scenario,

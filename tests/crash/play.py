@@ -153,9 +153,10 @@ class Stage:
         words = self.prepared(play.scenario)
         before, lost = scene.look(), scene.count()
         self.found = []
-        running = scene.begin(*words, death=play.death)
-        if not running.stands_still():
-            self.found.append(f"{' '.join(words)} never stood still")
+        running = scene.begin(*words)
+        if not scene.comes_to(play.death.boundary):
+            self.found.append(f"{' '.join(words)} never came to {play.death.boundary}")
+        os.kill(running.pid, signal.SIGSTOP)
         time.sleep(LEASE)
         began = time.monotonic()
         mended = scene.hand("recover")

@@ -175,6 +175,15 @@ class Scene:
         finally:
             client.clear_faults()
 
+    def comes_to(self, phase: str, within: float = 60.0) -> bool:
+        """Wait until a deployment is in a phase; tell whether it came to that."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if (self.content()["deployment"] or {}).get("phase") == phase:
+                return True
+            time.sleep(0.01)
+        return False
+
     def passed(self) -> list[str]:
         """Return the moments that the last recorded command passed."""
         return reached(self.log)
