@@ -578,6 +578,7 @@ IN_A_FILE = tuple(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "hostile", IN_A_FILE, ids=lambda each: f"{each.field}-{each.value[:24]!a}-{each.why}"
 )

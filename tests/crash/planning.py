@@ -37,9 +37,10 @@ def planned(recorded: Sequence[Recorded], chance: random.Random, double: int) ->
         play for each in recorded for play in (*faulted(each, chance), *other_faults(each, chance))
     ]
     mending = [each for each in recorded if each.scenario == "recover"]
-    deploying = [each for each in found if each.scenario != BAKE]
-    times = range(double if mending else 0)
-    return [*found, *faults, *(twice(chance.choice(deploying), mending, chance) for _ in times)]
+    known = {(each.kind, each.store) for each in mending}
+    again = [each for each in found if (each.kind, each.store) in known and each.scenario != BAKE]
+    times = range(double if again else 0)
+    return [*found, *faults, *(twice(chance.choice(again), mending, chance) for _ in times)]
 
 
 def single(recorded: Recorded, chance: random.Random) -> Iterator[Play]:

@@ -119,3 +119,15 @@ def test_every_moment_is_killed_and_where_a_child_runs_with_it_and_without() -> 
         "ec2.X#1:cut",
         *(f"calls#{number}:storm" for number in (1, 2, 3, 4)),
     ]
+
+
+def test_only_where_recover_was_recorded_does_the_mending_die_too() -> None:
+    moments = ("ec2.X#1:before",)
+    recorded = [
+        Recorded(scenario=scenario, kind="classic", store=store, moments=moments)
+        for scenario, store in (("promote", "directory"), ("promote", "s3"), ("recover", "s3"))
+    ]
+    chance: random.Random = Least()  # type: ignore[assignment]
+    doubled = [each for each in planned(recorded, chance, double=3) if each.second]
+    assert [each.store for each in doubled] == ["s3"] * 3
+    assert planned(recorded[:2], chance, double=3)

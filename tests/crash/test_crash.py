@@ -15,7 +15,7 @@ from tests.crash.theatre import Theatre
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-RUNS = 18
+RUNS = 8
 STAGES = (
     ("promote", "application", "s3"),
     ("recover", "application", "s3"),

@@ -163,6 +163,7 @@ def test_an_instance_that_is_terminated_is_replaced(fleet: Fleet) -> None:
     assert causes[1].endswith("indicating it has been terminated or stopped.")
 
 
+@pytest.mark.long
 def test_every_property_of_the_chosen_template_version_counts(fleet: Fleet) -> None:
     template = fleet.template(UserData="IyEvYmluL3NoCmVjaG8gb25lCg==")
     group = fleet.cloud.aws("ec2").create_security_group(
@@ -216,6 +217,7 @@ def test_the_default_version_is_resolved_at_each_launch(fleet: Fleet) -> None:
     assert versions == {"1", "3"}
 
 
+@pytest.mark.long
 def test_a_template_that_could_not_be_launched_is_refused(fleet: Fleet) -> None:
     version = {"LaunchTemplateId": fleet.template(ImageId="ami-00000000000000000")}
     with pytest.raises(botocore.exceptions.ClientError) as refused:
@@ -251,6 +253,7 @@ def test_a_launch_that_fails_is_an_activity_and_is_repeated(fleet: Fleet) -> Non
     fleet.settled(1)
 
 
+@pytest.mark.long
 def test_a_launch_without_capacity_fails_and_heals(fleet: Fleet) -> None:
     fleet.create()
     fleet.cloud.client.order(behaviour="no-capacity", group=fleet.name, times=2)
@@ -261,6 +264,7 @@ def test_a_launch_without_capacity_fails_and_heals(fleet: Fleet) -> None:
     assert "We currently do not have sufficient t3.micro capacity" in failed[0]["StatusMessage"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("desired", "message"),
     [
@@ -382,6 +386,7 @@ def test_a_group_with_instances_is_deleted_only_by_force(fleet: Fleet) -> None:
     assert state in {"shutting-down", "terminated"}
 
 
+@pytest.mark.long
 def test_an_emptied_group_is_deleted_with_its_hooks(fleet: Fleet) -> None:
     hook = {
         "LifecycleHookName": "h",
@@ -529,6 +534,7 @@ def test_attaching_more_than_the_maximum_is_refused(fleet: Fleet) -> None:
     assert refusal(refused)[0] == "ValidationError"
 
 
+@pytest.mark.long
 def test_members_are_described_by_themselves(fleet: Fleet) -> None:
     fleet.create(DesiredCapacity=2, NewInstancesProtectedFromScaleIn=True)
     fleet.settled(2)
@@ -550,6 +556,7 @@ def test_members_are_described_by_themselves(fleet: Fleet) -> None:
     eventually(lambda: fleet.ids() == ids[1:])
 
 
+@pytest.mark.long
 def test_an_unhealthy_verdict_of_a_user_replaces_the_member(fleet: Fleet) -> None:
     fleet.create(DesiredCapacity=1)
     (before,) = fleet.settled(1)

@@ -305,6 +305,7 @@ def test_a_policy_is_described_as_it_was_put(cloud: Cloud, group: str) -> None:
     assert policies(cloud, PolicyNames=["cpu"], AutoScalingGroupName=group)[0]["Enabled"] is False
 
 
+@pytest.mark.long
 def test_policies_of_one_name_belong_to_their_groups(cloud: Cloud, group: str) -> None:
     other = make_group(cloud, f"{group}-other")
     asg = cloud.aws("autoscaling")
@@ -399,6 +400,7 @@ def lifecycle_hooks(cloud: Cloud, name: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_a_lifecycle_hook_has_what_it_was_given_and_nothing_else(cloud: Cloud, group: str) -> None:
     put = cloud.aws("autoscaling").put_lifecycle_hook
     named = {"AutoScalingGroupName": group, "LifecycleHookName": "warm"}
@@ -418,6 +420,7 @@ def test_a_lifecycle_hook_has_what_it_was_given_and_nothing_else(cloud: Cloud, g
     assert lifecycle_hooks(cloud, group) == [{**hook, "DefaultResult": "CONTINUE"}]
 
 
+@pytest.mark.long
 def test_a_lifecycle_hook_that_aws_refuses_is_refused(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling")
     named = {"AutoScalingGroupName": group, "LifecycleHookName": "bad"}
@@ -635,6 +638,7 @@ def test_an_instance_refresh_is_refused_at_once_and_says_why(cloud: Cloud, group
     assert code == "ActiveInstanceRefreshNotFound"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("service", "action", "given"),
     [

@@ -280,6 +280,7 @@ def test_every_action_is_read(here: Hooked, given: dict[str, Any], planned: Any)
     assert here.balancer.listeners[0].default == planned
 
 
+@pytest.mark.long
 def test_a_forward_by_weight_keeps_its_weights_and_its_stickiness(here: Hooked) -> None:
     blue, green = here.group("blue"), here.group("green")
     config = {
@@ -371,6 +372,7 @@ def test_an_address_is_in_the_zone_of_its_instance_its_subnet_or_all(here: Hooke
     assert here.pool.zones == {"us-east-1a", "us-east-1b", "all"}
 
 
+@pytest.mark.long
 def test_a_call_is_answered_even_if_the_models_cannot_be_read(
     here: Hooked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -385,6 +387,7 @@ def test_a_call_is_answered_even_if_the_models_cannot_be_read(
     assert here.balancer.name == "web"
 
 
+@pytest.mark.long
 def test_the_plane_is_told_of_changes_only(here: Hooked) -> None:
     here.classic()
     before = len(here.traffic.plans)

@@ -32,6 +32,7 @@ def failure(call: Any, **arguments: Any) -> tuple[int, str]:
     return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]
 
 
+@pytest.mark.long
 def test_every_call_is_counted_and_timed_by_service_and_action(cloud: Cloud) -> None:
     cloud.client.forget_calls()
     ec2 = cloud.aws("ec2")
@@ -100,6 +101,7 @@ def test_a_share_of_all_calls_is_struck_the_same_ones_each_time_by_a_seed(cloud:
     assert struck(cloud, share=1) == [True] * 40
 
 
+@pytest.mark.long
 def test_what_else_is_called_does_not_change_which_calls_of_an_action_are_struck(
     cloud: Cloud,
 ) -> None:

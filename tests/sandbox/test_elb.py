@@ -125,6 +125,7 @@ def test_a_registered_instance_is_not_in_service_before_any_check(here: Hooked) 
     assert health(elb) == [("OutOfService", "ELB", "Instance registration is still in progress.")]
 
 
+@pytest.mark.long
 def test_a_draining_instance_says_so_and_then_that_it_is_not_registered(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
@@ -175,6 +176,7 @@ def test_an_instance_in_a_zone_that_is_not_enabled_is_out_of_service(here: Hooke
     assert health(elb) == [("InService", "N/A", "N/A")]
 
 
+@pytest.mark.long
 def test_an_instance_registered_twice_is_registered_once(here: Hooked) -> None:
     elb, instance = here.classic(), here.launch()
     assert register(elb, instance, instance) == [instance]
@@ -241,6 +243,7 @@ def test_deleting_one_listener_of_several_leaves_the_others(here: Hooked) -> Non
     assert left == [81]
 
 
+@pytest.mark.long
 def test_the_zones_are_those_of_the_subnets(here: Hooked) -> None:
     subnets = [here.subnets["us-east-1b"], here.subnets["us-east-1a"]]
     elb = here.classic(AvailabilityZones=[], Subnets=subnets)

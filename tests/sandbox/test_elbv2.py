@@ -128,6 +128,7 @@ def test_a_target_group_has_one_load_balancer(here: Hooked) -> None:
         elbv2.modify_listener(ListenerArn=listener, DefaultActions=[to(group)])
 
 
+@pytest.mark.long
 def test_a_group_names_the_load_balancer_that_uses_it_now(here: Hooked) -> None:
     group, arn = here.group(), here.application()
 
@@ -141,6 +142,7 @@ def test_a_group_names_the_load_balancer_that_uses_it_now(here: Hooked) -> None:
     assert named() == []
 
 
+@pytest.mark.long
 def test_a_tls_listener_can_be_changed(here: Hooked) -> None:
     group = here.group(Protocol="TCP", Port=9000)
     listener = here.listen(here.application(Type="network"), to(group), Protocol="TCP", Port=443)
@@ -182,12 +184,14 @@ def test_health_is_what_the_checks_found(here: Hooked) -> None:
     assert states(here, group, {"Id": instance}) == [("unhealthy", "Target.Timeout")]
 
 
+@pytest.mark.long
 def test_a_port_of_the_check_of_its_own_is_shown(here: Hooked) -> None:
     group, instance = here.group(HealthCheckPort="9999"), here.launch()
     register(here, group, {"Id": instance})
     assert health(here, group)[0]["HealthCheckPort"] == "9999"
 
 
+@pytest.mark.long
 def test_a_draining_target_is_listed_until_it_has_drained(here: Hooked) -> None:
     group, instance = here.group(), here.launch()
     register(here, group, {"Id": instance})
@@ -217,6 +221,7 @@ def test_deregistering_a_target_that_is_not_registered_succeeds(here: Hooked) ->
     deregister(here, here.group(), {"Id": NOWHERE})
 
 
+@pytest.mark.long
 def test_a_target_with_a_port_of_its_own_is_deregistered_with_it(here: Hooked) -> None:
     group, instance = here.group(), here.launch()
     register(here, group, {"Id": instance, "Port": 9090})
@@ -236,6 +241,7 @@ def test_an_instance_that_does_not_run_cannot_be_registered(here: Hooked) -> Non
     assert here.pool.members == ()
 
 
+@pytest.mark.long
 def test_an_instance_that_nobody_has_or_of_another_vpc_cannot_be_registered(here: Hooked) -> None:
     other = here.aws("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     with refused("InvalidTarget"):

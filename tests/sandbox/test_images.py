@@ -95,6 +95,7 @@ def test_nothing_can_be_launched_from_a_deregistered_image(cloud: Cloud) -> None
     assert refused(ec2.run_instances, **launch) == "InvalidAMIID.NotFound"
 
 
+@pytest.mark.long
 def test_a_snapshot_is_tagged_kept_while_in_use_and_can_go_with_its_image(cloud: Cloud) -> None:
     tags = [{"Key": "App", "Value": "web"}]
     kinds = [{"ResourceType": kind, "Tags": tags} for kind in ("image", "snapshot")]

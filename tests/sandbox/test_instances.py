@@ -94,6 +94,7 @@ def test_cloud_config_is_not_run_and_the_console_says_so(cloud: Cloud) -> None:
     eventually(lambda: "not a script and was not run: #cloud-config" in cloud.console(instance))
 
 
+@pytest.mark.long
 def test_a_service_is_restarted_and_stops_with_the_instance(cloud: Cloud) -> None:
     script = UNIT.replace("exec sleep 1000", "exit 4").format(more="Restart=always\nRestartSec=1")
     instance = run(cloud, UserData=script)
@@ -102,6 +103,7 @@ def test_a_service_is_restarted_and_stops_with_the_instance(cloud: Cloud) -> Non
     eventually(lambda: has_ended(cloud, instance, "stopped"))
 
 
+@pytest.mark.long
 def test_a_service_that_only_fails_is_given_up_as_systemd_does(cloud: Cloud) -> None:
     script = UNIT.replace("exec sleep 1000", "exit 4").format(more="Restart=on-failure")
     instance = run(cloud, UserData=script)
@@ -109,6 +111,7 @@ def test_a_service_that_only_fails_is_given_up_as_systemd_does(cloud: Cloud) -> 
     assert cloud.console(instance).count("noisy.service: active") == 5
 
 
+@pytest.mark.long
 def test_an_enabled_service_starts_at_every_boot(cloud: Cloud) -> None:
     instance = run(cloud, UserData=UNIT.format(more=""))
     eventually(lambda: "noisy.service: active" in cloud.console(instance))
@@ -134,6 +137,7 @@ def test_an_unknown_image_cannot_be_launched(cloud: Cloud, image: str) -> None:
     assert code_of(refused) == "InvalidAMIID.NotFound"
 
 
+@pytest.mark.long
 def test_a_launch_template_brings_image_user_data_and_metadata_options(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     data = {

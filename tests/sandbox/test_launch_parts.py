@@ -30,6 +30,7 @@ def image(cloud: Cloud, image_id: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_mapping_of_the_root_device_without_a_size_keeps_the_images_snapshot(
     cloud: Cloud,
 ) -> None:

@@ -184,6 +184,7 @@ def test_deleted_versions_are_gone_and_their_numbers_never_used_again(cloud: Clo
     assert code == "InvalidLaunchTemplateId.VersionNotFound"
 
 
+@pytest.mark.long
 def test_an_instance_is_what_the_version_of_its_launch_says(cloud: Cloud) -> None:
     ec2, iam = cloud.aws("ec2"), cloud.aws("iam")
     ec2.create_key_pair(KeyName="of-version-two")

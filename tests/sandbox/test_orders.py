@@ -206,6 +206,7 @@ def test_an_image_is_ordered_to_go_wrong_by_its_tag(cloud: Cloud) -> None:
     assert eventually(lambda: cloud.instance(instance)["State"]["Name"] == "stopped")
 
 
+@pytest.mark.long
 def test_a_hollow_instance_is_healthy_and_answered_for_once_it_has_booted(cloud: Cloud) -> None:
     elb, listener = cloud.aws("elb"), {"Protocol": "HTTP", "LoadBalancerPort": 80}
     made = elb.create_load_balancer(

@@ -72,6 +72,7 @@ def test_a_command_gets_input_and_gives_output_and_exit_status(
     assert (said.stdout, said.stderr, said.returncode) == ("hello\n", f"{instance}\n", 7)
 
 
+@pytest.mark.long
 def test_large_output_arrives_whole(cloud: Cloud, key: Path, ssh: Ssh) -> None:
     launch(cloud, key)
     assert len(ssh("head -c 3000000 /dev/zero | tr '\\0' x").stdout) == 3_000_000
@@ -115,6 +116,7 @@ def test_sudo_and_systemctl_are_there(cloud: Cloud, key: Path, ssh: Ssh) -> None
     assert ssh("systemctl start missing").returncode == 5
 
 
+@pytest.mark.long
 def test_with_one_key_for_several_the_user_name_says_which(
     cloud: Cloud, key: Path, ssh: Ssh
 ) -> None:
