@@ -17,9 +17,11 @@ demo: $(STAMP) ## Bake, promote, fail and roll back under traffic on the local c
 	@tools/need packer ssh terraform
 	@TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.demo $(LB) $(ARGS)
 
-test: check ## Check, then the tests with real Packer and Terraform, all but the long ones
+test: $(STAMP) ## Check, and the tests with real Packer and Terraform, all but the long ones
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 3 -m "not long"
+	@mkdir -p .build; $(MAKE) --no-print-directory check > .build/check.log 2>&1 & check=$$!; \
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 3 -m "not long"; tests=$$?; \
+	wait $$check; checked=$$?; cat .build/check.log; exit $$((tests + checked))
 
 matrix: $(STAMP) ## Faults over deployments under load, a dozen scenarios on the stand-in for Terraform
 	@tools/need packer ssh terraform
