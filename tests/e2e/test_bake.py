@@ -278,6 +278,7 @@ def test_terraform_finds_the_image_by_the_tfvars_and_refuses_one_that_is_gone(
     assert terraform("plan").returncode == 1
 
 
+@pytest.mark.long
 def test_the_configuration_in_the_readme_bakes_the_sample_application(
     project: Project, cloud: Cloud
 ) -> None:

@@ -47,6 +47,7 @@ def check(ran: Ran, code: int, *words: str) -> None:
         assert word in told, told
 
 
+@pytest.mark.long
 def test_a_provisioner_that_fails_is_shown_by_its_last_lines(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\necho the disk is on fire >&2\nexit 7")
     ran = project.bake()
@@ -134,6 +135,7 @@ def test_another_program_called_packer_is_refused(project: Project, tmp_path: Pa
     check(project.bake(), 3, "packer version", "HashiCorp Packer")
 
 
+@pytest.mark.long
 def test_a_template_that_packer_does_not_accept_is_a_usage_error(project: Project) -> None:
     project.edit("packer/app.pkr.hcl", "communicator = ", "comunicator = ")
     check(project.bake(), 2, "comunicator", "packer validate")
