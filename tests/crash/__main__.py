@@ -16,16 +16,18 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.crash import report, stage
 from tests.crash.planning import BAKE, planned
 from tests.crash.play import Play, Played
-from tests.crash.theatre import play, record, theatre
+from tests.crash.theatre import act, record, theatre
 
 SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover", BAKE)
 KINDS, STORES = ("classic", "application"), ("directory", "s3")
+ACT = 10
+"""Runs that follow each other on one stage."""
 
 
 def main() -> int:
@@ -39,16 +41,15 @@ def main() -> int:
         scenarios = [each for each in given.scenario if each != BAKE]
         wanted = [*itertools.product(scenarios, given.kind, given.store)]
         if BAKE in given.scenario:
-            wanted.append((BAKE, "none", "directory"))
+            wanted += [(BAKE, "none", store) for store in given.store]
         recorded = list(workers.map(record, sorted(wanted)))
         plays = planned(recorded, chance, double=given.double)
         plays = [each for each in plays if given.only in each.name]
-        chance.shuffle(plays)  # so that what a limit of time leaves out is a sample, too
+        chance.shuffle(plays)
         plays = plays[: given.sample or None]
-        runs = workers.map(play, [each.name for each in plays])
-        late = time.monotonic() + 60 * given.minutes
-        played = list(itertools.takewhile(lambda _: time.monotonic() < late, told(runs, plays)))
-        workers.shutdown(cancel_futures=True)
+        until = time.time() + 60 * given.minutes
+        acting = [workers.submit(act, names, until) for names in acts(plays, chance)]
+        played = list(told(concurrent.futures.as_completed(acting), len(plays)))
     seconds = time.monotonic() - began
     summary = report.summary(recorded, plays, played, seconds)
     if given.write:
@@ -75,16 +76,30 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def told(runs: Iterator[Played], plays: Sequence[Play]) -> Iterator[Played]:
+def acts(plays: Sequence[Play], chance: random.Random) -> list[list[str]]:
+    """Return the names of runs, some on one stage together: only one is under load at a time.
+
+    In any order, so that what a limit of time leaves out is a sample, too.
+    """
+    places: dict[tuple[str, str], list[str]] = {}
+    for each in plays:
+        places.setdefault((each.kind, each.store), []).append(each.name)
+    found = [names[at : at + ACT] for names in places.values() for at in range(0, len(names), ACT)]
+    chance.shuffle(found)
+    return found
+
+
+def told(ended: Iterable[concurrent.futures.Future[list[Played]]], count: int) -> Iterator[Played]:
     """Say what is violated at once, and how far it is."""
-    count = len(plays)
-    for number, played in enumerate(runs, 1):
-        if played.violations:
-            sys.stdout.write(report.violation(played))
-        if number % 20 == 0 or number == count:
-            sys.stderr.write(f"{number} of {count} runs\n")
+    number = 0
+    for each in ended:
+        for played in each.result():
+            number += 1
+            if played.violations:
+                sys.stdout.write(report.violation(played))
+            yield played
+        sys.stderr.write(f"{number} of {count} runs\n")
         sys.stdout.flush()
-        yield played
 
 
 @contextlib.contextmanager
@@ -97,7 +112,7 @@ def pool(workers: int) -> Iterator[concurrent.futures.Executor]:
 
 def replay(name: str) -> int:
     """Play one run here, and tell all of it."""
-    played = play(name)
+    played = theatre().play(Play.named(name))
     sys.stdout.write(report.violation(played) if played.violations else f"{name}: well\n")
     theatre().close()
     return int(bool(played.violations))

@@ -18,12 +18,17 @@ from typing import Any
 from tests.crash.boundaries import EFFECT, READS, Death, die, reached
 from tests.crash.hands import Hands, Running, Typed
 from tests.crash.play import DIED, Play, Played
+from tests.crash.stores import BUCKET
 from tests.e2e.conftest import CANARY, Project, new_project
 from tests.e2e.deploying import Ground
 from tests.local_cloud import eventually
 
 PACKER = "packer "
 """How the names of Packer's own boundaries begin."""
+_IN_S3 = """
+[state]
+url = "s3://{bucket}/bakery"
+"""
 OTHERS = ("web", "default")
 """How the names of security groups begin that are no bake's."""
 
@@ -39,9 +44,12 @@ class Bakery:
     _count: int = 0
 
     @classmethod
-    def built(cls, ground: Ground, hands: Hands) -> Bakery:
-        folder = ground.folder / "bakery-crash"
+    def built(cls, ground: Ground, hands: Hands, store: str) -> Bakery:
+        folder = ground.folder / f"bakery-{store}-crash"
         project = new_project(folder / "project", ground.cloud)
+        if store == "s3":
+            with (project.folder / "pipeline.toml").open("a") as file:
+                file.write(_IN_S3.format(bucket=BUCKET))
         return cls(
             project=project, hands=hands, order=folder / "order.json", log=folder / "boundaries.log"
         )

@@ -7,6 +7,7 @@ command runs in a session of its own, and what it said and how it ended is left 
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import json
 import os
@@ -130,7 +131,9 @@ def bear() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)
-        clients = clients or made(order["env"])
+        if not clients:
+            clients = made(order["env"])
+            gc.freeze()  # what children only read is not copied for them
         if os.fork() == 0:
             hand_out(clients)
             try:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from tests.crash.hands import Typed
-    from tests.crash.stage import Seen
+    from tests.crash.seen import Seen
 
 MEMBERS = 2
 """What serves before each run, and so what must serve at every moment of it."""
@@ -62,6 +64,36 @@ def one_writer(before: Seen, now: Seen) -> list[str]:
     if now.document["epoch"] < before.document["epoch"]:
         return [f"the epoch fell to {now.document['epoch']}"]
     return []
+
+
+def never_less(
+    before: Mapping[str, frozenset[str]], told: Iterable[tuple[str, str, str]]
+) -> list[str]:
+    """Behind every load balancer, at no instant fewer healthy members than are to serve.
+
+    `told` are the changes of a member's health, in their order: load balancer, member, state.
+    """
+    healthy = {name: set(members) for name, members in before.items()}
+    found = []
+    for balancer, member, state in told:
+        if balancer not in healthy:
+            continue
+        if state == "healthy":
+            healthy[balancer].add(member)
+        else:
+            healthy[balancer].discard(member)
+            if len(healthy[balancer]) < MEMBERS:
+                left = sorted(healthy[balancer])
+                found.append(f"{balancer} had {left} once {member} was {state}")
+    return found
+
+
+def one_writer_each(leases: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Each epoch is one process's: nobody else ever wrote under it."""
+    writers: dict[int, set[str]] = {}
+    for lease in leases:
+        writers.setdefault(lease["epoch"], set()).add(f"{lease['owner']} {lease['process']}")
+    return [f"epoch {epoch} had {sorted(each)}" for epoch, each in writers.items() if len(each) > 1]
 
 
 def ended(

@@ -54,8 +54,16 @@ def single(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
                 store=recorded.store,
                 death=Death.named(moment + (":alone" if each else "")),
                 mend=mend_of(recorded, chance),
-                fresh=recorded.store == "s3" and not each and chance.random() < 0.5,
+                fresh=may_be_fresh(recorded) and not each and chance.random() < 0.5,
             )
+
+
+def may_be_fresh(recorded: Recorded) -> bool:
+    """Tell whether another machine may mend: a bake's log is on the one it ran on.
+
+    Another one takes a bake for dead only once its time is over (`bake.timeout`).
+    """
+    return recorded.store == "s3" and recorded.scenario != BAKE
 
 
 def faulted(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
@@ -76,7 +84,7 @@ def other_faults(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
     if recorded.scenario == BAKE:
         return
     deaths = [Death(boundary=f"calls#{seed}", moment=STORM) for seed in STORMS]
-    if (recorded.scenario, recorded.store) == ("promote", "directory"):
+    if recorded.scenario == "promote":
         deaths += [Death(boundary=phase, moment=STOP) for phase in ("attach", "soak", "bake-in")]
     for death in deaths:
         yield Play(

@@ -16,8 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.crash import stores
 from tests.crash.boundaries import STORM, Death, below, reached
 from tests.crash.hands import Hands, Running, Typed
+from tests.crash.seen import Seen, healthy_targets
+from tests.crash.stores import Kept, KeptInBucket, KeptInDirectory
 from tests.e2e import deploying
 from tests.e2e.deploying import Ground, Site
 from tests.load import Load, load
@@ -26,18 +29,11 @@ TAG = "ami-pipeline:verdict"
 SPEED = 240.0
 CHECKED = 60
 """Seconds of the cloud between two health checks."""
+PAUSE = 0.2
+"""Seconds between two looks at what is to end by itself: each costs a dozen calls."""
 RATE = 10.0
 """Requests a second to each environment."""
 REPOSITORY = Path(__file__).resolve().parents[2]
-BUCKET = "crashes"
-_IN_S3 = """
-[state]
-url = "s3://{bucket}/{prefix}"
-
-[terraform.backend]
-bucket = "{bucket}"
-key_prefix = "states"
-"""
 _PROGRAM = """\
 #!{python} -IS
 import sys
@@ -50,36 +46,6 @@ sys.exit(main())
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What is there of an environment, as AWS and the document tell it, by release."""
-
-    groups: dict[str, dict[str, Any]]
-    templates: frozenset[str]
-    images: frozenset[str]
-    attached: dict[str, frozenset[str]]
-    healthy: dict[str, frozenset[str]]
-    document: dict[str, Any]
-
-    @property
-    def serving(self) -> str:
-        return str(self.document["serving"])
-
-    @property
-    def releases(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.document["releases"]
-        return found
-
-    def members(self, release: str) -> frozenset[str]:
-        """Return the members in service of a group."""
-        found = self.groups[release]["Instances"] if release in self.groups else []
-        return frozenset(i["InstanceId"] for i in found if i["LifecycleState"] == "InService")
-
-    def capacity(self) -> int:
-        """Return how many healthy members the load balancer has that has fewest."""
-        return min(len(each) for each in self.healthy.values())
-
-
 @dataclass(kw_only=True)
 class Scene:
     """One environment: its site, and the order by which its commands may die."""
@@ -88,7 +54,7 @@ class Scene:
     hands: Hands
     order: Path
     log: Path
-    store: str = "directory"
+    kept: Kept
     running: list[Load] = field(default_factory=list)
     _configured: dict[str, object] = field(default_factory=dict)
 
@@ -108,7 +74,8 @@ class Scene:
         site.project.extra["PATH"] = f"{folder / 'bin'}:{ground.path}"
         check_seldom(site.balancers[0], ground.cloud)
         log = folder / "boundaries.log"
-        return cls(site=site, hands=hands, order=order, log=log, store=store)
+        kept = kept_in(site, store)
+        return cls(site=site, hands=hands, order=order, log=log, kept=kept)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -125,9 +92,8 @@ class Scene:
         if promote != self._configured:
             self.site.configure(deadline="4h", **promote)
             self._be_patient()
-            if self.store == "s3":
-                with (self.site.project.folder / "pipeline.toml").open("a") as file:
-                    file.write(_IN_S3.format(bucket=BUCKET, prefix=self.site.environment))
+            with (self.site.project.folder / "pipeline.toml").open("a") as file:
+                file.write(self.kept.configured)
             self._configured = promote
 
     def _be_patient(self) -> None:
@@ -188,26 +154,33 @@ class Scene:
         """Return the moments that the last recorded command passed."""
         return reached(self.log)
 
+    def forget_moments(self) -> None:
+        """Begin to remember from nothing what happens in the cloud."""
+        self.site.ground.cloud.client.forget_moments()
+
+    def health_told(self) -> list[tuple[str, str, str]]:
+        """Return how the health of members changed: load balancer, member, state."""
+        names = {each.arn or each.name: each.name for each in self.site.balancers}
+        found = []
+        for each in self.site.ground.cloud.client.moments()["moments"]:
+            if each["kind"] == "target":
+                pool = each["pool"]  # a target group's ARN, or `elb:ACCOUNT:REGION:NAME`
+                name = names.get(pool) or names.get(pool.rpartition(":")[2])
+                found += [(name, each["id"], each["state"])] if name else []
+        return found
+
     # --- looking ------------------------------------------------------------------------------
 
     def content(self) -> dict[str, Any]:
         """Return what the document says; nothing before there is one."""
-        data = self._kept(f"environments/{self.site.environment}.json")
+        data = self.kept.document()
         found: dict[str, Any] = json.loads(data)["content"] if data else {}
         return found
 
-    def _kept(self, key: str) -> bytes:
-        if self.store == "directory":
-            path = self.site.project.folder / ".ami-pipeline" / key
-            return path.read_bytes() if path.exists() else b""
-        return self._object(f"{self.site.environment}/{key}")
-
-    def _object(self, key: str) -> bytes:
-        s3 = self.site.ground.cloud.aws("s3")
-        try:
-            return bytes(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
-        except s3.exceptions.NoSuchKey:
-            return b""
+    def leases(self) -> list[dict[str, Any]]:
+        """Return the leases in the versions of the document that are kept."""
+        contents = [json.loads(data)["content"] for data in self.kept.versions()]
+        return [each["lease"] for each in contents if each["lease"]]
 
     def forget_machine(self) -> None:
         """Begin on a machine that has nothing but the project, as a CI job does."""
@@ -237,7 +210,7 @@ class Scene:
             seen = self.look()
             if time.monotonic() > deadline or not self._unsettled(seen):
                 return seen
-            time.sleep(0.05)
+            time.sleep(PAUSE)
 
     def _unsettled(self, seen: Seen) -> bool:
         left = self.site.left(seen.groups, {name for name in seen.attached if seen.attached[name]})
@@ -261,12 +234,8 @@ class Scene:
 
     def state(self) -> set[str]:
         """Return the releases that Terraform's state knows."""
-        name = f"terraform/web/{self.site.environment}"
-        if self.store == "s3":
-            text = self._object(f"states/web/{self.site.environment}.tfstate")
-        else:
-            text = self._kept(f"{name}/terraform.tfstate")
-        resources = json.loads(text)["resources"] if text else []
+        data = self.kept.state()
+        resources = json.loads(data)["resources"] if data else []
         return {each["index_key"] for one in resources for each in one["instances"]}
 
     def count(self) -> tuple[int, int]:
@@ -282,6 +251,14 @@ class Scene:
         return [f"{one.status} {one.error} {one.body[:80]!r}" for one in found[:3]]
 
 
+def kept_in(site: Site, store: str) -> Kept:
+    """Return the store of a site, to be read past the tool."""
+    if store == "s3":
+        return KeptInBucket(cloud=site.ground.cloud, environment=site.environment)
+    folder = site.project.folder / ".ami-pipeline"
+    return KeptInDirectory(folder=folder, environment=site.environment)
+
+
 def check_seldom(balancer: deploying.Balancer, cloud: Any) -> None:
     """Have health checks take their time: at this speed they would be most of the work."""
     if balancer.kind == "classic":
@@ -293,24 +270,12 @@ def check_seldom(balancer: deploying.Balancer, cloud: Any) -> None:
     cloud.aws("elbv2").modify_target_group(TargetGroupArn=balancer.arn, **how)
 
 
-def healthy_targets(cloud: Any, balancer: deploying.Balancer) -> Iterator[str]:
-    """Give the instances that a load balancer holds healthy."""
-    if balancer.kind == "classic":
-        answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=balancer.name)
-        yield from (i["InstanceId"] for i in answer["InstanceStates"] if i["State"] == "InService")
-        return
-    answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=balancer.arn)
-    for each in answer["TargetHealthDescriptions"]:
-        if each["TargetHealth"]["State"] == "healthy":
-            yield each["Target"]["Id"]
-
-
 @contextlib.contextmanager
 def a_ground(folder: Path) -> Iterator[Ground]:
     """Build a cloud with a network, three images and a bucket."""
     how: dict[str, Any] = {"speed": SPEED, "isolation": "plain", "images": 3}
     with deploying.a_quick_ground(folder, **how) as ground:
-        ground.cloud.aws("s3").create_bucket(Bucket=BUCKET)
+        stores.made(ground.cloud)
         yield ground
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash import report
-from tests.crash.planning import Recorded, planned
+from tests.crash.planning import planned
 from tests.crash.theatre import Theatre
 
 if TYPE_CHECKING:
@@ -33,18 +33,10 @@ def test_whatever_a_run_dies_at_one_command_mends_it_and_no_request_is_lost(
 ) -> None:
     began = time.monotonic()
     chance = random.Random(1)  # noqa: S311  no secret depends on it
-    recorded = [
-        Recorded(
-            scenario=scenario,
-            kind=kind,
-            store=store,
-            moments=tuple(theatre.stage(kind, store).recorded(scenario)),
-        )
-        for scenario, kind, store in STAGES
-    ]
+    recorded = [theatre.record(*stage) for stage in STAGES]
     plays = chance.sample(planned(recorded, chance, double=60), RUNS)
     plays.sort(key=lambda each: (each.kind, each.scenario))
-    played = [theatre.stage(each.kind, each.store).play(each) for each in plays]
+    played = [theatre.play(each) for each in plays]
     figures = report.summary(recorded, plays, played, time.monotonic() - began)
     record_property(report.LAST_LINE, report.last_line(figures["all"]))
     bad = [report.violation(each) for each in played if each.violations]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.crash import invariants
 from tests.crash.hands import Typed
-from tests.crash.stage import Seen
+from tests.crash.seen import Seen
 
 BLUE, GREEN = "r000001", "r000002"
 FREE = {"deployment": None, "lease": None, "epoch": 7}
@@ -115,3 +115,25 @@ def test_a_fault_that_ends_a_run_as_a_bug_is_told(code: int) -> None:
 def test_a_run_that_says_it_put_back_and_did_not_is_told() -> None:
     world = seen(document=document(serving=GREEN, releases={GREEN: kept("ami-2")}))
     assert invariants.survived(("promote",), typed(4), seen(), world)
+
+
+HEALTHY = {"web": frozenset({"i-1", "i-2"}), "alb": frozenset({"i-1", "i-2"})}
+
+
+def test_an_instant_with_too_few_healthy_members_is_told_whatever_came_of_it() -> None:
+    told = [("web", "i-1", "draining"), ("web", "i-3", "healthy"), ("alb", "i-3", "healthy")]
+    assert invariants.never_less(HEALTHY, told) == ["web had ['i-2'] once i-1 was draining"]
+
+
+def test_members_that_are_there_before_others_leave_are_no_instant_with_too_few() -> None:
+    came = [("web", "i-3", "initial"), ("web", "i-3", "healthy"), ("web", "i-3", "healthy")]
+    left = [("web", "i-1", "draining"), ("web", "i-1", "gone"), ("another", "i-2", "gone")]
+    assert invariants.never_less(HEALTHY, [*came, *left]) == []
+
+
+def test_an_epoch_that_two_processes_wrote_under_is_told() -> None:
+    one = {"epoch": 7, "owner": {"host": "a"}, "process": "1"}
+    assert invariants.one_writer_each([one, one, {**one, "epoch": 8, "process": "2"}]) == []
+    found = invariants.one_writer_each([one, {**one, "process": "2"}])
+    assert found
+    assert "epoch 7" in found[0]

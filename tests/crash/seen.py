@@ -1,0 +1,53 @@
+"""What is there of an environment at an instant, as AWS and the document tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.e2e.deploying import Balancer
+    from tests.local_cloud import Cloud
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What is there of an environment, as AWS and the document tell it, by release."""
+
+    groups: dict[str, dict[str, Any]]
+    templates: frozenset[str]
+    images: frozenset[str]
+    attached: dict[str, frozenset[str]]
+    healthy: dict[str, frozenset[str]]
+    document: dict[str, Any]
+
+    @property
+    def serving(self) -> str:
+        return str(self.document["serving"])
+
+    @property
+    def releases(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.document["releases"]
+        return found
+
+    def members(self, release: str) -> frozenset[str]:
+        """Return the members in service of a group."""
+        found = self.groups[release]["Instances"] if release in self.groups else []
+        return frozenset(i["InstanceId"] for i in found if i["LifecycleState"] == "InService")
+
+    def capacity(self) -> int:
+        """Return how many healthy members the load balancer has that has fewest."""
+        return min(len(each) for each in self.healthy.values())
+
+
+def healthy_targets(cloud: Cloud, balancer: Balancer) -> Iterator[str]:
+    """Give the instances that a load balancer holds healthy."""
+    if balancer.kind == "classic":
+        answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=balancer.name)
+        yield from (i["InstanceId"] for i in answer["InstanceStates"] if i["State"] == "InService")
+        return
+    answer = cloud.aws("elbv2").describe_target_health(TargetGroupArn=balancer.arn)
+    for each in answer["TargetHealthDescriptions"]:
+        if each["TargetHealth"]["State"] == "healthy":
+            yield each["Target"]["Id"]
