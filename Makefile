@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 LB ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix crash e2e unit check format lock bench moto-suites strangers clean
+.PHONY: help demo test matrix crash rivals e2e unit check format lock bench moto-suites strangers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -30,6 +30,10 @@ matrix: $(STAMP) ## Faults over deployments under load, a dozen scenarios on the
 crash: $(STAMP) ## Kill a run at every boundary there is, and mend it by one command (ARGS="--sample 100")
 	@tools/need packer ssh
 	$(BIN)/python -m tests.crash $(ARGS)
+
+rivals: $(STAMP) ## The same deaths for the usual shell recipe and Terraform alone (ARGS="--way shell")
+	@tools/need packer ssh terraform
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tests.crash.rivals $(ARGS)
 
 e2e: $(STAMP) ## The long tests too: every test there is
 	@tools/need packer ssh terraform
