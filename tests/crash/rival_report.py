@@ -63,10 +63,14 @@ class Campaign:
 
 
 def last_error(said: str) -> str:
-    """Return the last line in which a tool says what is wrong, without its frame and colours."""
+    """Return the last line in which a tool says what is wrong, without its frame and colours.
+
+    Terraform's begin with the word, and tell more below; Packer's have it somewhere.
+    """
     plain = (re.sub(r"\x1b\[[\d;]*m", "", line).strip(" │╷╵") for line in said.splitlines())
     wrong = [line for line in plain if "error" in line.lower()]
-    return wrong[-1] if wrong else ""
+    first = [line for line in wrong if line.startswith("Error")]
+    return (first or wrong or [""])[-1]
 
 
 def error_class(error: str) -> str:

@@ -152,7 +152,10 @@ class Rival:
 
 @dataclass(kw_only=True)
 class Trial:
-    """One death of one rival: what there was before it, and what it came to."""
+    """One death of one rival: what there was before it, and what it came to.
+
+    `blue` is the group that served before; `used` are the images that a group was seen with.
+    """
 
     rival: Rival
     after: str
@@ -211,7 +214,10 @@ class Trial:
         return True, process.communicate()[0]
 
     def left(self, serving: str) -> list[Thing]:
-        """Return what is there beside what serves: this group, or where it is gone, another."""
+        """Return what is there beside what serves: this group, or where it is gone, another.
+
+        An image that ever had a group is none of it: the images of former releases stay.
+        """
         recipe = self.rival.recipe
         names = leftovers.standing_groups(recipe)
         self.used |= leftovers.served(recipe)

@@ -43,7 +43,7 @@ def test_what_was_there_before_and_what_serves_is_no_orphan() -> None:
 
 
 def test_the_last_error_is_told_without_terraforms_frame() -> None:
-    said = f"╷\n│ Error: first\n│ \n╵\n\x1b[31m╷\n│ {LOCKED}\n│ \n│ Lock Info:\n╵\n"
+    said = f"╷\n│ Error: first\n│ \n╵\n\x1b[31m╷\n│ {LOCKED}\n│ \n│ api error: 412\n╵\n"
     assert rival_report.last_error(said) == LOCKED
     assert rival_report.last_error("Apply complete\n") == ""
 
