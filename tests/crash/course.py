@@ -31,6 +31,7 @@ class Course:
     struck: int = 0
     orphans: int = 0
     seconds: float = 0.0
+    began: float = field(default_factory=time.time)
 
     @classmethod
     def begun(cls, scene: Scene) -> Course:
@@ -60,6 +61,8 @@ class Course:
         scene = self.scene
         self.judge("meanwhile", invariants.never_less(self.before.healthy, scene.health_told()))
         self.judge("meanwhile", invariants.one_writer_each(scene.leases()))
+        if secrets := scene.secrets(self.began):
+            self.found.append(f"a secret was left in {secrets}")
         sent, failed = (now - then for now, then in zip(scene.count(), self.lost, strict=True))
         if failed:
             self.found.append(f"{failed} requests failed: {scene.failures(failed)}")

@@ -22,6 +22,7 @@ from tests.crash.hands import Hands, Running, Typed
 from tests.crash.seen import Seen, healthy_targets
 from tests.crash.stores import Kept, KeptInBucket, KeptInDirectory
 from tests.e2e import deploying
+from tests.e2e.conftest import CANARY
 from tests.e2e.deploying import Ground, Site
 from tests.load import Load, load
 
@@ -231,6 +232,12 @@ class Scene:
         if below(self.hands.mother.pid):
             found.append("processes were left")
         return found
+
+    def secrets(self, since: float) -> list[str]:
+        """Return the files written since a time (UNIX) that hold the secret of the environment."""
+        files = (each for each in self.site.project.folder.rglob("*") if each.is_file())
+        newer = (each for each in files if each.stat().st_mtime >= since)
+        return [each.name for each in newer if CANARY.encode() in each.read_bytes()]
 
     def state(self) -> set[str]:
         """Return the releases that Terraform's state knows."""
