@@ -30,7 +30,7 @@ def up(home: Home, *, speed: float, isolation: str, delay: Sequence[str] = ()) -
     said = log_of(home)
     said.parent.mkdir(parents=True, exist_ok=True)
     said.unlink(missing_ok=True)
-    where = ["--home", str(home.path), "--port", "0", "--detach"]
+    where = ["--home", str(home.path), "--port", "0"]
     how = ["--speed", str(speed), "--isolation", isolation]
     how += [f"--delay={each}" for each in delay]
     process = mother()
@@ -44,7 +44,7 @@ def up(home: Home, *, speed: float, isolation: str, delay: Sequence[str] = ()) -
 
 
 def log_of(home: Home) -> Path:
-    """Return the file with what a cloud prints: its own bugs, for example."""
+    """Return the file with all that a cloud prints, its own bugs too; it outlives the cloud."""
     return home.path.with_name(f"{home.path.name}.said")
 
 

@@ -6,12 +6,14 @@ import collections
 import dataclasses
 import io
 import json
+import logging
+import sys
 import threading
 import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.faults import Fault, Faults
 from pipeline.sandbox.moments import Moments
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     Environ = dict[str, Any]
     Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
     Resource = Callable[[Any], Any]  # of the request's JSON; TypeError, ValueError: it is wrong
+
+log = logging.getLogger(__name__)
 
 RESERVED = "/_local-cloud/"
 NAMES = {
@@ -130,25 +134,28 @@ class Calls:
     ) -> Iterable[bytes]:
         fault = self.faults.next_for(call)
         if fault is None:
-            return self._pass_on(environ, start_response)
+            return self._pass_on(call, environ, start_response)
         if fault.kind == "delay":
             time.sleep(fault.seconds)
-            return self._pass_on(environ, start_response)
+            return self._pass_on(call, environ, start_response)
         if fault.kind == "error-after":
-            self._pass_on(environ, lambda *_: None)
-        status, kind, body = fault.reply(call.protocol)
-        headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
-        start_response(f"{status} Fault", headers)
-        return [body]
+            self._pass_on(call, environ, lambda *_: None)
+        return reply(fault, call, start_response)
 
-    def _pass_on(self, environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
-        with self._lock:
-            answer = self._application(environ, start_response)
-            try:
-                return list(answer)
-            finally:
-                if close := getattr(answer, "close", None):
-                    close()
+    def _pass_on(
+        self, call: Call, environ: Environ, start_response: Callable[..., Any]
+    ) -> list[bytes]:
+        try:
+            with self._lock:
+                answer = self._application(environ, start_response)
+                try:
+                    return list(answer)
+                finally:
+                    if close := getattr(answer, "close", None):
+                        close()
+        except Exception:  # a bug, of moto or ours: the caller sees AWS's 500, the log tells why
+            log.exception("%s %s could not be answered", call.service, call.action)
+            return reply(Fault(kind="error-before"), call, start_response)
 
     def _count(self, call: Call, seconds: float, *, failed: bool) -> None:
         with self._count_lock:
@@ -188,6 +195,14 @@ class Calls:
     def _forget(self) -> None:
         with self._count_lock:
             self._tallies.clear()
+
+
+def reply(fault: Fault, call: Call, start_response: Callable[..., Any]) -> list[bytes]:
+    """Answer a call with a fault, in the protocol of its service."""
+    status, kind, body = fault.reply(call.protocol)
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    start_response(f"{status} Fault", headers, sys.exc_info())
+    return [body]
 
 
 def buffered(environ: Environ) -> bytes:

@@ -687,3 +687,23 @@ def test_an_action_that_nobody_knows_is_refused_too(
     with refused.value as answer:
         assert answer.code == 400
         assert b"NotImplementedByLocalCloud" in answer.read()
+
+
+def test_groups_are_described_page_by_page_though_those_shown_are_deleted(cloud: Cloud) -> None:
+    asg, run = cloud.aws("autoscaling"), f"run-{next(NUMBERS)}"
+    tag = [{"Key": "paged", "Value": run, "PropagateAtLaunch": False}]
+    names = [make_group(cloud, f"{run}-{letter}", Tags=tag) for letter in "dbca"]
+    of_run = {"Filters": [{"Name": "tag:paged", "Values": [run]}], "MaxRecords": 2}
+    first = asg.describe_auto_scaling_groups(**of_run)
+    for name in names[:2]:
+        delete_group(cloud, name)
+    rest = asg.describe_auto_scaling_groups(**of_run, NextToken=first["NextToken"])
+    told = [[one["AutoScalingGroupName"] for one in p["AutoScalingGroups"]] for p in (first, rest)]
+    assert told == [names[:2], names[2:]]
+    assert "NextToken" not in rest
+
+
+def test_pages_of_groups_that_cannot_be_are_refused(cloud: Cloud) -> None:
+    ask = cloud.aws("autoscaling").describe_auto_scaling_groups
+    assert said(ask, NextToken="group-that-never-was")[0] == "InvalidNextToken"
+    assert said(ask, MaxRecords=101)[0] == "ValidationError"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 import urllib.error
@@ -12,6 +13,8 @@ import pytest
 
 from pipeline.sandbox.calls import Calls
 from pipeline.sandbox.moments import Moments
+from tests import nursery
+from tests.local_cloud import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,3 +193,37 @@ def test_a_call_takes_as_long_as_it_was_told_and_its_work_is_in_the_middle() -> 
     (call,) = moments.listed()["moments"]
     assert began <= call["at"] < worked[0]
     assert call["seconds"] < 0.05
+
+
+def test_a_call_that_breaks_the_cloud_is_answered_as_aws_fails_and_the_log_tells_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("i-1234")
+
+    answered: list[str] = []
+    calls = Calls(broken, threading.RLock())
+    body = b"Action=DescribeAutoScalingGroups&Version=2011-01-01"
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "HTTP_AUTHORIZATION": "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/autoscaling/aws4",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+    }
+    (said,) = calls(environ, lambda line, *_: answered.append(line))
+    assert answered == ["500 Fault"]
+    assert b"<ErrorResponse><Error><Type>Sender</Type><Code>InternalError</Code>" in said
+    assert "autoscaling DescribeAutoScalingGroups could not be answered" in caplog.text
+    assert 'raise KeyError("i-1234")' in caplog.text
+    (tally,) = calls.tallies()
+    assert (tally["errors"], tally["action"]) == (1, "DescribeAutoScalingGroups")
+
+
+def test_what_a_cloud_prints_after_its_start_outlives_it(cloud: Cloud) -> None:
+    listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
+    cloud.aws("elb").create_load_balancer(
+        LoadBalancerName="printed", Listeners=[listener], AvailabilityZones=["us-east-1a"]
+    )
+    log = nursery.log_of(cloud.home)
+    eventually(lambda: "answers for printed" in log.read_text())
+    assert cloud.home.path not in log.parents  # which its end removes
