@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,8 @@ def bear() -> None:
             try:
                 leave_home(said)
                 code = program.main(arguments)
+            except Exception:  # noqa: BLE001  nobody above it would say what
+                traceback.print_exc()
             finally:
                 os._exit(code)
 

@@ -247,7 +247,8 @@ class Machine:
         deadline = time.monotonic() + grace
         while members and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
-            members = self.enclosure.members()
+            left = [pid for pid in members if not processes.is_zombie(pid)]
+            members = left or self.enclosure.members()  # who looks at every process looks twice
 
     async def stop(self) -> None:
         """Halt and reach `stopped`."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
+import functools
 import logging
 import os
 import signal
@@ -20,7 +21,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from pipeline.sandbox import hooks, isolation, network, ssh, subjects, sweep
+from pipeline.sandbox import hooks, isolation, network, processes, ssh, subjects, sweep
 from pipeline.sandbox.balancers import follower
 from pipeline.sandbox.calls import Calls
 from pipeline.sandbox.clock import Clock, Delays
@@ -69,6 +70,7 @@ async def serve(options: Options, announce: Callable[[State], None]) -> None:
     """Run a cloud until SIGTERM or SIGINT; leave nothing behind."""
     told = listen_for_the_end()
     sys.setswitchinterval(SWITCH_INTERVAL)
+    processes.watch_children_by_descriptor()
     lock = options.home.lock()
     try:
         if ended := sweep.sweep(options.home, keep_lock=True):
@@ -169,6 +171,14 @@ async def ssh_server(
         await acceptor.wait_closed()
 
 
+class Dispatcher(DomainDispatcherApplication):
+    """moto's, which lists moto's folders on the disk at every call to find the service."""
+
+    get_backend_for_host = functools.lru_cache(1024)(
+        DomainDispatcherApplication.get_backend_for_host
+    )
+
+
 def api_server(
     api: socket.socket, cloud: Cloud, lock: threading.RLock
 ) -> tuple[BaseWSGIServer, threading.Thread]:
@@ -176,7 +186,7 @@ def api_server(
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     clock = cloud.ground.clock
     application = Calls(
-        DomainDispatcherApplication(create_backend_app),
+        Dispatcher(create_backend_app),
         lock,
         resources(cloud, lock),
         moments=cloud.moments,

@@ -232,7 +232,7 @@ class Services:
         try:
             code = await processes.exited(process)
             # systemd.kill(5): what the main process left in its group ends with it.
-            processes.send(self._group(service), signal.SIGKILL)
+            processes.send_to_group(service.pid, signal.SIGKILL)
             await asyncio.wait({printing}, timeout=LAST_WORDS_WITHIN)
         finally:
             printing.cancel()

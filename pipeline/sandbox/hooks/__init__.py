@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -92,7 +93,20 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
     carry = Follower(cloud=cloud)  # after the groups: it carries what they decided
     cloud.followers.append(carry)
     cloud.followers.append(functools.partial(regions.settle, carry))
-    return put_in(hooks)
+    return remembering(put_in(hooks))
+
+
+def remembering(take_out: Callable[[], None]) -> Callable[[], None]:
+    """Have moto list the methods of a class once, not at every call, until the hooks are out."""
+    responses: Any = importlib.import_module("moto.core.responses")  # moto is slow to import
+    original = responses.method_names_from_class
+    responses.method_names_from_class = functools.cache(original)
+
+    def forget() -> None:
+        responses.method_names_from_class = original
+        take_out()
+
+    return forget
 
 
 def put_in(hooks: Iterable[Hook]) -> Callable[[], None]:

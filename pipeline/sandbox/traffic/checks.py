@@ -39,6 +39,7 @@ class Checker:
     pace: Pace
     cut: Callable[[Key], None]  # what is in flight to a member
     _tasks: dict[tuple[Key, object], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
+    _session: aiohttp.ClientSession | None = None
 
     def follow(self) -> None:
         """Begin and end checks as the book says."""
@@ -56,6 +57,8 @@ class Checker:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._session:
+            await self._session.close()
 
     async def _keep_checking(self, key: Key, round_: object) -> None:
         while found := self.book.check(key, round_):
@@ -79,7 +82,19 @@ class Checker:
         if check.protocol == "TCP":
             return await connect(member.address, port, seconds)
         url = f"{check.protocol.lower()}://{member.address}:{port}{check.path}"
-        return await ask(check, url, AGENTS[kind], seconds)
+        return await ask(self._clients(), check, url, AGENTS[kind], seconds)
+
+    def _clients(self) -> aiohttp.ClientSession:
+        """Return what makes a connection for each check, without a memory of any."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    ssl=False, force_close=True, limit=0, use_dns_cache=False
+                ),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
 
 
 async def connect(address: str, port: int, seconds: float) -> Result:
@@ -97,18 +112,16 @@ async def connect(address: str, port: int, seconds: float) -> Result:
     return targets.PASSED
 
 
-async def ask(check: Check, url: str, agent: str, seconds: float) -> Result:
+async def ask(
+    session: aiohttp.ClientSession, check: Check, url: str, agent: str, seconds: float
+) -> Result:
     """Check by a GET; a certificate is not verified, a redirect not followed."""
     headers = {"User-Agent": agent, "Accept-Encoding": "gzip, compressed", "Connection": "close"}
     try:
-        async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=False, force_close=True),
-                timeout=aiohttp.ClientTimeout(total=seconds),
-                auto_decompress=False,
-            ) as session,
-            session.get(url, headers=headers, allow_redirects=False) as answer,
-        ):
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        async with session.get(
+            url, headers=headers, allow_redirects=False, timeout=timeout
+        ) as answer:
             await answer.read()
             return judge(check, answer.status)
     except TimeoutError:
