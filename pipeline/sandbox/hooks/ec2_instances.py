@@ -16,6 +16,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses.general import General
 
 from pipeline.sandbox.hooks import Hook, ec2_template_launches, replace
+from pipeline.sandbox.hooks.ec2_forgotten import Terminated
 from pipeline.sandbox.machines import Birth
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ SHUT_ITSELF_DOWN = "Client.InstanceInitiatedShutdown"
 
 def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
     """Return the hooks of instances."""
-    here = Instances(cloud=cloud, lock=lock)
+    terminated = Terminated(clock=cloud.ground.clock)
+    here = Instances(cloud=cloud, lock=lock, terminated=terminated)
     return [
         *replace(
             InstanceBackend,
@@ -66,6 +68,7 @@ class Instances:
 
     cloud: Cloud
     lock: AbstractContextManager[Any]
+    terminated: Terminated
 
     # RunInstances fails for an AMI that does not exist or is not available (EC2 API error
     # codes: InvalidAMIID.NotFound, InvalidAMIID.Unavailable); moto launches anything.
@@ -124,6 +127,8 @@ class Instances:
         with self.lock:
             if instance.state == before[state]:
                 set_state(instance, state)
+                if state == "terminated":
+                    self.terminated.add(instance)
                 self.cloud.moments.note("instance", **facts(instance, state))
                 self.cloud.changed()
 
