@@ -24,6 +24,9 @@ from pipeline.app.application import Application
 from pipeline.core.deployment import Deployment, Place, Policy
 from pipeline.core.environment import Environment, Lease
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.fleet import group_name
+from pipeline.core.health import GONE_LOOKS
+from pipeline.core.pacing import QUICK
 from pipeline.core.restoring import Copies, Restoration
 from pipeline.core.seen import Balancer
 from pipeline.core.world import World
@@ -130,6 +133,19 @@ class Ground:
     def break_lease(self, epoch: int) -> Environment:
         """End another run's lease; raises RefusedError where it is not the one of this epoch."""
         return self._leases.break_(self._whose, epoch)
+
+    def stands(self, document: Environment) -> bool:
+        """Tell whether the group that serves by the document is there, and nobody deletes it.
+
+        One look may be stale, so what is not there is looked for a second time.
+        """
+        name = group_name(document.app, document.environment, document.serving)
+        for _ in range(GONE_LOOKS):
+            seen = self.groups.look([name], (), activities=()).groups.get(name)
+            if seen:
+                return not seen.status
+            self.pace.sleep(QUICK)
+        return False
 
     @property
     def _whose(self) -> Environment:

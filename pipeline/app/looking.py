@@ -11,7 +11,7 @@ from pipeline.app.ground import Ground
 from pipeline.core.deployment import Deployment
 from pipeline.core.environment import Environment
 from pipeline.core.fleet import group_name
-from pipeline.core.status import Status, alive, way_back
+from pipeline.core.status import Status, alive, gone, way_back
 
 REMEMBERED = 20
 """Deployments that are read to say how long a rollback took last."""
@@ -44,11 +44,12 @@ class Looking:
         names = [group_name(document.app, document.environment, each) for each in document.releases]
         look = ground.groups.look(names, there, activities=())
         lost = tuple(told_absent(each) for each in absent)
+        look = replace(look, unreadable=(*look.unreadable, *lost))
         return Status(
             environment=document,
-            look=replace(look, unreadable=(*look.unreadable, *lost)),
+            look=look,
             balancers=there,
-            way_back=way_back(document, self.history(REMEMBERED), now),
+            way_back=way_back(document, self.history(REMEMBERED), now, gone(document, look)),
             alive=alive(document, now, process=_process(document)),
         )
 

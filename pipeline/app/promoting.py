@@ -26,6 +26,7 @@ from pipeline.core.choice import (
     newest_good,
     require_promotable,
     size_beside,
+    size_instead,
 )
 from pipeline.core.deployer import Deployer
 from pipeline.core.deployment import Deployment, Kind, Result, result_of
@@ -38,6 +39,7 @@ from pipeline.core.guard import Plan
 from pipeline.core.model import Image
 from pipeline.core.phases import Phase, promotion
 from pipeline.core.preflight import findings, least_lifetime, refusal
+from pipeline.core.preflight_fleet import is_lost, missing
 from pipeline.core.world import World
 
 
@@ -61,14 +63,14 @@ def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchange
     with app.interrupts.heard():
         document = ground.document()
         image = choose(ground, wanted)
-    if unchanged := already_serving(document, image):
+    if unchanged := still_serving(ground, document, image):
         return (None if wanted.plan_only else retired(ground, "promote")) or unchanged
     require_promotable(
         image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
     )
     with ground.lease("promote") as held:
         finish_what_was_begun(ground, held, plan_only=wanted.plan_only, recovers=wanted.recovers)
-        if unchanged := already_serving(held.read(), image):  # it was what had been begun
+        if unchanged := still_serving(ground, held.read(), image):  # it was what had been begun
             return unchanged
         return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)
 
@@ -79,6 +81,12 @@ def already_serving(document: Environment, image: Image) -> Unchanged | None:
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
     return Unchanged(environment=document.environment, release=document.serving, image=image)
+
+
+def still_serving(ground: Ground, document: Environment, image: Image) -> Unchanged | None:
+    """Return that an image serves, if AWS says so, too: somebody may have deleted its group."""
+    unchanged = already_serving(document, image)
+    return unchanged if unchanged and ground.stands(document) else None
 
 
 def retired(ground: Ground, command: str) -> Deployment | None:
@@ -147,13 +155,19 @@ class Promotion:
     def _prospect(self, document: Environment) -> tuple[World, Planned, Kept]:
         """Look and plan, changing nothing; return what a person is asked about."""
         deployment = self._deployment(document)
-        facts, found = self._survey(document, deployment)
+        facts, proposal = self._survey(document, deployment)
+        lost = document.releases[document.serving] if is_lost(facts, proposal) else None
+        if lost:
+            document = document.bereft(deployment.began)
+            deployment = replace(deployment, blue="")
+            facts, proposal = self._survey(document, deployment, lost)
+        found = self._judged(facts, proposal)
         world = self.ground.world(self.ground.ledger(self.held, deployment))
         # What rings already says nothing of green; without a person's word nothing may ring.
         world.policy = world.policy.without_alarms(facts.alarms)
         world.draining = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
         blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
-        size = self._settings.size
+        size = size_instead(self._settings.size, lost)
         minimum = minimum_after(size, blue)
         deployment = replace(deployment, minimum=minimum)
         kept = new_release(
@@ -164,6 +178,7 @@ class Promotion:
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
         )
+        world.lost = world.vanished(missing(facts, proposal))
         plan = self._plan(world, document, kept)
         planned = Planned(
             deployment=deployment,
@@ -191,9 +206,9 @@ class Promotion:
         )
 
     def _survey(
-        self, document: Environment, deployment: Deployment
-    ) -> tuple[Facts, tuple[Finding, ...]]:
-        """Return what AWS says, and what speaks against it; raises RefusedError where much does."""
+        self, document: Environment, deployment: Deployment, lost: Kept | None = None
+    ) -> tuple[Facts, Proposal]:
+        """Return what AWS says of what is to be done; `lost` is what served and is gone."""
         from pipeline.adapters.balancer_facts import describe
         from pipeline.adapters.survey import Survey
 
@@ -205,7 +220,7 @@ class Promotion:
             environment=document,
             image_id=self.image.id,
             instance_type=settings.instance_type,
-            count=settings.size.desired,
+            count=size_instead(settings.size, lost).desired,
             seconds=least_lifetime(ground.policy),
             account=settings.account or "",
             green=deployment.green,
@@ -215,6 +230,9 @@ class Promotion:
             retires=ground.policy.keep == 0,
             absent=absent,
         )
+        if lost:
+            name = proposal.group(lost.release.name)
+            proposal = replace(proposal, lost=name)
         alarms = ground.policy.alarms
         survey = Survey(
             ground.clients,
@@ -223,13 +241,17 @@ class Promotion:
             checks=[ground.app.terraform(ground.environment).version],
             alarms=partial(ground.alarms.ringing, alarms) if alarms else None,
         )
-        facts = survey.facts(proposal)
+        return survey.facts(proposal), proposal
+
+    def _judged(self, facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
+        """Return what speaks against it; raises RefusedError where much does."""
         found = findings(facts, proposal)
         if any(each.blocking for each in found):
             raise refusal(found)
+        report = self.ground.app.report
         for each in found:
-            ground.app.report(Noted(text=f"{each.where}: {each.what}; {each.now}"))
-        return facts, found
+            report(Noted(text=f"{each.where}: {each.what}; {each.now}"))
+        return found
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
         # What is rolled back from is bad: nobody needs it warm.
@@ -239,10 +261,14 @@ class Promotion:
         return promotion(blue, deployment.green, warm=warm, keep=keep)
 
     def _plan(self, world: World, document: Environment, kept: Kept) -> Plan:
-        """Plan the launch beside all that exists; refuses to touch anything else."""
-        wanted = [each.release for each in document.releases.values()]
+        """Plan the launch beside all that exists; refuses to touch anything else.
+
+        What somebody deleted is forgotten by the same plan: another would make it again.
+        """
+        lost, releases = world.lost, document.releases
+        wanted = [each.release for name, each in releases.items() if name not in lost]
         green = frozenset({kept.release.name})
-        return world.resources.plan([*wanted, kept.release], creates=green, deletes=frozenset())
+        return world.resources.plan([*wanted, kept.release], creates=green, deletes=lost)
 
     @property
     def _settings(self) -> EnvironmentSettings:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pipeline.app.application import Application, Options
 from pipeline.app.baking import bake, records
 from pipeline.app.ground import Ground
-from pipeline.app.promoting import Promotion, already_serving, retired
+from pipeline.app.promoting import Promotion, retired, still_serving
 from pipeline.app.prospect import Unchanged, Wanted
 from pipeline.app.returning import finish_first, finish_what_was_begun, require_finished
 from pipeline.core.choice import require_promotable
@@ -41,14 +41,14 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
     require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
     with app.interrupts.heard():
         image = bake(app, replace(options, environment=baked_for(ground, before))).image
-    if unchanged := already_serving(before, image):
+    if unchanged := still_serving(ground, before, image):
         return retired(ground, "rebuild") or unchanged
     require_promotable(image, allow_quarantined=False, environment=options.environment)
     with app.interrupts.heard():
         ground.identify()
     with ground.lease("rebuild") as held:
         finish_what_was_begun(ground, held, recovers=recovers)
-        if unchanged := already_serving(held.read(), image):  # it was what had been begun
+        if unchanged := still_serving(ground, held.read(), image):  # it was what had been begun
             return unchanged
         history = ground.deployments.history(options.environment, REMEMBERED)
         require_welcome(before, held.read(), image, history)

@@ -18,9 +18,7 @@ from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment
 from pipeline.core.errors import PipelineError, RefusedError, StrandedError
 from pipeline.core.events import Noted
-from pipeline.core.phases import Fleet
-from pipeline.core.recovery import failed, fleet_in, removal_of, success_of, what_is_left
-from pipeline.core.world import World
+from pipeline.core.recovery import failed, removal_of, success_of, what_is_left
 
 
 def recover(app: Application, environment: str) -> Deployment:
@@ -124,16 +122,15 @@ def finish(ground: Ground, held: Held, *, back: bool = False) -> Deployment:
         text = f"{dead.green} was decided for and is not well: back to {dead.blue}"
         ground.app.report(Noted(text=text))
         ledger.update(lambda current: current.taken_back(dead))
+    if rest.lost:
+        ground.app.report(Noted(text=f"{rest.lost}: taking away what is left"))
+        ledger.update(lambda current: current.bereft(ground.pace.today()))
+        going = replace(going, blue="")
     deployer = Deployer(world=world, deployment=going, report=ground.app.report)
-    done = deployer.run(rest.phases, rest.success)
-    if done.kind is Kind.ROLLBACK and result_of(done) is Result.PROMOTED:
+    done = deployer.run(rest.phases, rest.success, undone=rest.lost)
+    if done.kind is Kind.ROLLBACK and result_of(done) is Result.PROMOTED and done.blue:
         quarantine_bad(ground, held, document, done.blue)
     return done
-
-
-def fleet_of(world: World, document: Environment) -> Fleet:
-    """Return the fleet as AWS shows it: who is attached to every load balancer serves."""
-    return fleet_in(document, world.place, world.look(document.releases))
 
 
 def quarantine_bad(ground: Ground, held: Held, document: Environment, bad: str) -> None:

@@ -5,7 +5,7 @@ Its imports are few: somebody waits for the first call to AWS.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.adapters.deployments import new_deployment_id
@@ -16,7 +16,6 @@ from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
 from pipeline.app.returning import (
     finish_what_was_begun,
-    fleet_of,
     quarantine_bad,
     require_finished,
 )
@@ -24,7 +23,9 @@ from pipeline.core.choice import Target, image_of, target_of
 from pipeline.core.deployer import Deployer
 from pipeline.core.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.environment import Environment
+from pipeline.core.events import Noted
 from pipeline.core.phases import rollback
+from pipeline.core.recovery import fleet_in, is_there
 
 
 @dataclass(kw_only=True)
@@ -39,7 +40,8 @@ class Rollback:
         """Go back, and see to it that nobody promotes the image again by accident."""
         document = self.held.read()
         done = self._warm(document, ask) if self.target.warm else self._cold(ask)
-        if isinstance(done, Deployment) and result_of(done) is Result.PROMOTED:
+        # Without a blue, what served was deleted by somebody: its image may be as good as any.
+        if isinstance(done, Deployment) and result_of(done) is Result.PROMOTED and done.blue:
             quarantine_bad(self.ground, self.held, document, document.serving)
         return done
 
@@ -62,7 +64,16 @@ class Rollback:
         )
         ledger = ground.ledger(self.held, deployment)
         world = ground.world(ledger)
-        phases = rollback(deployment.green, deployment.blue, fleet_of(world, document))
+        pair = (deployment.green, deployment.blue)
+        look = world.survey(lambda look: all(is_there(look, world.group(each)) for each in pair))
+        if not is_there(look, world.group(deployment.green)):
+            ground.app.report(Noted(text=f"the group of {deployment.green} is gone: a new one"))
+            return self._cold(ask)
+        fleet = fleet_in(document, world.place, look)
+        if not is_there(look, world.group(deployment.blue)):
+            fleet = replace(fleet, dark=fleet.dark - {deployment.blue})
+            deployment = replace(deployment, blue="")
+        phases = rollback(deployment.green, deployment.blue, fleet)
         planned = Planned(deployment=deployment, phases=tuple(phases), policy=ground.policy)
         with ground.app.interrupts.heard():
             if not ask(planned):
@@ -121,7 +132,9 @@ def roll_back(
             return done
         document = held.read()
         target = target_of(document, to, now)
-        if target.release == document.serving:
+        if target.release == document.serving and not ground.stands(document):
+            target = replace(target, warm=False)
+        elif target.release == document.serving:
             settings = app.settings
             image = image_of((), target.ami_id, settings.app, settings.region)
             return Unchanged(environment=environment, release=target.release, image=image)

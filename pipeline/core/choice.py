@@ -6,7 +6,7 @@ Pure: from what is known of images, the environment's document and the group tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.core.deployment import Deployment, Place
@@ -54,6 +54,14 @@ def require_promotable(image: Image, *, allow_quarantined: bool, environment: st
         case _:
             what = f"its verdict is {image.verdict}, not good"
             raise RefusedError(name, what, "see: ami-pipeline images")
+
+
+def size_instead(size: Size, lost: Kept | None) -> Size:
+    """Return the configured size, but no less than what a group that is gone began with."""
+    if lost is None:
+        return size
+    desired = max(size.desired, lost.release.size.desired)
+    return replace(size, desired=desired, maximum=max(size.maximum, desired))
 
 
 def size_beside(size: Size, blue: GroupSeen | None) -> Size:
@@ -117,7 +125,7 @@ def target_of(document: Environment, to: str, now: datetime) -> Target:
 
     `to` is a release, an AMI id, or empty for what `status` says a rollback would do.
     """
-    if not document.serving:
+    if not document.serving and not document.past:
         raise _nowhere(document, "nothing serves yet")
     if not to:
         way = way_back(document, (), now)
@@ -131,8 +139,10 @@ def target_of(document: Environment, to: str, now: datetime) -> Target:
     found = next((past for past in document.past if past.release == to), None)
     if found is None:
         raise _nowhere(document, f"{to} never served here, or too long ago")
-    serving = document.releases[document.serving].release
-    if found.ami_id == serving.ami_id:  # A new release of it would quarantine what it serves.
+    serving = document.releases.get(document.serving)
+    if (
+        serving and found.ami_id == serving.release.ami_id
+    ):  # A new release of it would quarantine what it serves.
         return Target(release=document.serving, ami_id=found.ami_id, warm=True)
     return Target(release=to, ami_id=found.ami_id, warm=False)
 

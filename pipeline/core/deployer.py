@@ -64,15 +64,18 @@ class Deployer:
     _launched: float | None = field(default=None, init=False)
     _ready: float = field(default=0.0, init=False)
 
-    def run(self, phases: Sequence[Phase], success: Result = Result.PROMOTED) -> Deployment:
+    def run(
+        self, phases: Sequence[Phase], success: Result = Result.PROMOTED, *, undone: str = ""
+    ) -> Deployment:
         """Perform the phases, undo them where one says so; return the deployment as it ended.
 
-        `success` is what it is called where every phase is performed. Raises only what the
-        ledger raises, once the lease is lost or the store does not answer.
+        `success` is what it is called where every phase is performed, `undone` what is not well
+        all the same. Raises only what the ledger raises, once the lease is lost or the store
+        does not answer.
         """
         names = tuple(phase.name for phase in phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
-        outcome = self._forward(phases, success)
+        outcome = self._forward(phases, Outcome(result=success, undone=undone))
         self.world.resources.forget()
         today = self.world.pace.today()
         self.deployment = replace(self.deployment, outcome=outcome, ended=today)
@@ -81,7 +84,7 @@ class Deployer:
         self.report(DeploymentEnded(deployment=self.deployment))
         return self.deployment
 
-    def _forward(self, phases: Sequence[Phase], success: Result) -> Outcome:
+    def _forward(self, phases: Sequence[Phase], success: Outcome) -> Outcome:
         for phase in phases:
             fault = self._perform(phase, phases)
             if fault is None:
@@ -89,7 +92,7 @@ class Deployer:
             if phase.on_fault is Recovery.HOLD or fault.stopped:
                 return _outcome(Result.STRANDED, phase, fault)
             return self._back(phase, fault)
-        return Outcome(result=success)
+        return success
 
     def _back(self, failed: Phase, fault: Fault) -> Outcome:
         """Undo what was done up to a phase that failed, once there is evidence of why it did."""

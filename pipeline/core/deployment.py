@@ -99,7 +99,7 @@ class Outcome:
     """How a deployment ended: `phase` and `reason` name the fault where there was one.
 
     `interrupted` says that the fault was a person's or a runner's signal; `undone` why a rollback
-    did not end well.
+    did not end well: stranded on its way, or rolled back to nothing, for blue was gone.
     """
 
     result: Result

@@ -100,8 +100,12 @@ class Environment:
         return tuple(name for name in kept if not self.releases[name].failed)
 
     def begun(self, deployment: Deployment, green: Kept | None = None) -> Environment:
-        """Return the document at the beginning of a deployment; `green` is a release of its own."""
-        document = self.with_release(green) if green else self
+        """Return the document at the beginning of a deployment; `green` is a release of its own.
+
+        One without a blue found that nothing serves, whatever the document said until then.
+        """
+        document = self if deployment.blue else self.bereft(deployment.began)
+        document = document.with_release(green) if green else document
         following = max(self.next, green.release.number + 1) if green else self.next
         return replace(document, deployment=deployment, next=following)
 
@@ -122,16 +126,21 @@ class Environment:
         if blue is None:
             return document
         until = NEXT if keep is None else _later(today, keep)
-        past = Past(
-            release=blue.release.name,
-            ami_id=blue.release.ami_id,
-            image_name=blue.image_name,
-            version=blue.version,
-            until=today,
-        )
         left = tuple(each for each in self.past if each.release != deployment.green)
         document = document.with_release(replace(blue, warm_until=until))
-        return replace(document, past=(past, *left)[:REMEMBERED])
+        return replace(document, past=(_past(blue, today), *left)[:REMEMBERED])
+
+    def bereft(self, today: str) -> Environment:
+        """Return the document in which nothing serves, for the group that did is gone.
+
+        Its release has its place among `releases` until Terraform knows nothing of it any more.
+        Repeating it changes nothing.
+        """
+        lost = self.releases.get(self.serving)
+        past = tuple(each for each in self.past if each.release != self.serving)
+        if lost:
+            past = (_past(lost, today), *past)[:REMEMBERED]
+        return replace(self, serving="", past=past)
 
     def taken_back(self, deployment: Deployment) -> Environment:
         """Return the document in which green is not decided for any more: blue is to serve again.
@@ -177,6 +186,17 @@ class Environment:
         """Return the document without the groups of these releases."""
         left = {name: kept for name, kept in self.releases.items() if name not in names}
         return replace(self, releases=left)
+
+
+def _past(kept: Kept, today: str) -> Past:
+    """Return what is remembered of a release that serves no more."""
+    return Past(
+        release=kept.release.name,
+        ami_id=kept.release.ami_id,
+        image_name=kept.image_name,
+        version=kept.version,
+        until=today,
+    )
 
 
 def _later(today: str, seconds: float) -> str:

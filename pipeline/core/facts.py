@@ -46,7 +46,8 @@ class Proposal:
     it is told ids. `seconds` is how long the credentials must last. `mends` says that the
     deployment is meant for a fleet that may be sick, as a rollback is. `retires` says that the
     group that serves now is to be deleted. `absent` are load balancers of the configuration that
-    do not exist; those of `place` do.
+    do not exist; those of `place` do. `lost` names the group that served and is gone, where
+    `environment` is the document without it.
     """
 
     place: Place
@@ -62,6 +63,7 @@ class Proposal:
     mends: bool = False
     retires: bool = True
     absent: tuple[Balancer, ...] = ()
+    lost: str = ""
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty of no release."""

@@ -156,17 +156,30 @@ def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
 
     A blue that served all along is not asked to be whole: it is not ours. It is only raised where
-    it is smaller than a green that serves.
+    it is smaller than a green that serves. Without a green there is nothing to withdraw: what
+    served was deleted by somebody, and only a group that is there is put into service.
     """
     back = Standing(blue, other=green) if blue in fleet.serving else Serving(blue, least=green)
     restored = fleet.serve(blue) if blue else fleet
-    alone = replace(restored, serving=restored.serving - {green}, dark=restored.dark | {green})
-    end = replace(alone, dark=alone.dark - {green})
+    greens = frozenset({green} - {""})
+    alone = replace(restored, serving=restored.serving - greens, dark=restored.dark | greens)
+    end = replace(alone, dark=alone.dark - greens)
     # fmt: off
     table = [
         Phase("restore",  restored, back,                           _HOLD),
         Phase("withdraw", alone,    Drained(green),                 _HOLD),
-        Phase("remove",   end,      Gone(frozenset({green})),       _HOLD),
+        Phase("remove",   end,      Gone(greens),                   _HOLD),
     ]
     # fmt: on
-    return [phase for phase in table if blue or phase.name != "restore"]
+    idle = {"restore": not blue, "withdraw": not green}
+    return [phase for phase in table if not idle.get(phase.name)]
+
+
+def clearance(serving: Iterable[str], others: Iterable[str], gone: Iterable[str]) -> list[Phase]:
+    """Return the one phase that takes away what is left of groups that are gone.
+
+    `serving` are those of the `others` that take traffic, though no deployment put them there.
+    """
+    unwanted, serves = frozenset(gone), frozenset(serving)
+    want = Fleet(serving=serves, dark=frozenset(others) - unwanted - serves)
+    return [Phase("remove", want, Gone(unwanted), _HOLD)]

@@ -24,6 +24,7 @@ _PASSING = frozenset({"initial", "draining", "unhealthy.draining"})
 def fleet_findings(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     """Yield what is wrong with the groups that exist."""
     if facts.groups is not None:
+        yield from _gone(facts.groups, proposal)
         yield from _serving(facts.groups, proposal)
         yield from _strangers(facts.groups, proposal)
         yield from _unknown(facts.groups, proposal)
@@ -33,6 +34,52 @@ def fleet_findings(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     if facts.look is not None:
         yield from sickness(facts.look, proposal)
         yield from _others(facts, proposal)
+
+
+def is_lost(facts: Facts, proposal: Proposal) -> bool:
+    """Tell whether the group that serves by the document is gone, or AWS deletes it.
+
+    Two answers say so: the list of all groups, and what AWS says of this one.
+    """
+    if not proposal.blue or facts.groups is None or facts.look is None or facts.look.unreadable:
+        return False
+    listed = next((each for each in facts.groups if each.name == proposal.blue), None)
+    seen = facts.look.groups.get(proposal.blue)
+    return all(each is None or each.status for each in (listed, seen))
+
+
+def missing(facts: Facts, proposal: Proposal) -> frozenset[str]:
+    """Return the releases that have a group by the document, and none that AWS lists."""
+    there = {each.name for each in facts.groups or ()}
+    return frozenset(
+        name for name in proposal.environment.releases if proposal.group(name) not in there
+    )
+
+
+def _gone(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
+    """What served was deleted by somebody: there is nothing to be careful of any more."""
+    if not proposal.lost:
+        return
+    where = f"server group {proposal.lost}"
+    there = next((each for each in groups if each.name == proposal.lost), None)
+    if there and not there.status:
+        what = "was gone a moment ago, and is there now"
+        now = f"run the command again; see: ami-pipeline status -e {proposal.place.environment}"
+        yield Finding(where=where, what=what, now=now)
+        return
+    yield Finding(
+        where=where,
+        what=f"served, and {'is being deleted' if there else 'is gone'}: no deployment did that. "
+        "There is no group to go back to; the new one begins as a first release does",
+        now=f"find out who deleted it: {_DELETED}",
+        blocking=False,
+    )
+
+
+_DELETED = (
+    "aws cloudtrail lookup-events --lookup-attributes "
+    "AttributeKey=EventName,AttributeValue=DeleteAutoScalingGroup"
+)
 
 
 def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
@@ -53,7 +100,7 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             now=_attach(blue, proposal),
         )
     for each in there.values():
-        if each.release and each.name != blue and each.attached:
+        if each.release and each.name not in {blue, proposal.lost} and each.attached:
             yield _second(each, proposal)
 
 
@@ -63,6 +110,11 @@ def _second(group: GroupFacts, proposal: Proposal) -> Finding:
     if serving:
         what = f"is attached to the load balancers beside {serving}: exactly one may serve"
         return Finding(where=f"server group {group.name}", what=what, now=detach)
+    if proposal.lost:
+        what = f"takes traffic in the place of {proposal.lost}, and no deployment put it there"
+        now = f"make it what serves: ami-pipeline rollback -e {proposal.place.environment} "
+        now += f"--to {group.release}; or take it out of service: {detach}"
+        return Finding(where=f"server group {group.name}", what=what, now=now)
     return Finding(
         where=f"server group {group.name}",
         what="serves, but the environment's document says that nothing was ever promoted",
@@ -106,7 +158,8 @@ def _unknown(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
 def _lost(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
     there = {each.name for each in groups}
     for release in proposal.environment.warm:
-        if proposal.group(release) not in there:
+        name = proposal.group(release)
+        if name not in there and name != proposal.lost:
             yield Finding(
                 where=f"server group {proposal.group(release)}",
                 what="is kept for a rollback according to the environment's document, "
@@ -159,8 +212,7 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where=where,
             what=f"serves, but it is being deleted: {blue.status}",
-            now="find out who deletes it: aws cloudtrail lookup-events --lookup-attributes "
-            "AttributeKey=EventName,AttributeValue=DeleteAutoScalingGroup",
+            now=f"find out who deletes it: {_DELETED}",
         )
     if suspended := [each for each in HURTFUL if each in blue.suspended]:
         yield Finding(

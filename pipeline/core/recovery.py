@@ -2,7 +2,8 @@
 
 AWS is believed first, then the document; the journal is for people. Forward only where
 green is proven: alone in service once blue has drained, and well in every load balancer now.
-Else back to blue, as long as there is a blue. Where there is none, green is all there is.
+Else back to blue, as long as there is a blue. Where there is none, green is all there is; and
+where that is gone as well, what is left of both is taken away, and nothing serves.
 """
 
 from __future__ import annotations
@@ -21,18 +22,19 @@ from pipeline.core.phases import (
     Phase,
     Recovery,
     Serving,
+    clearance,
     promotion,
     removal,
     rollback,
 )
-from pipeline.core.seen import GroupSeen, Look
+from pipeline.core.seen import Look
 from pipeline.core.verdict import Healthy
 from pipeline.core.waiting import standing
 from pipeline.core.world import World
 
 ALONE = frozenset({"drain", "bake-in"})
 """The phases in which green serves alone, and is on its way to be decided for."""
-NOTHING_SEEN = Look(at=0.0)
+NOTHING_SEEN = Look(at=0.0, unreadable=("nothing was seen",))
 """What is known where AWS does not answer."""
 
 
@@ -41,11 +43,13 @@ class Rest:
     """The phases that are left, and what it is called once they are done.
 
     `undecided`: green had been decided for and is not well, so the decision is taken back first.
+    `lost` says what is gone, where nothing serves any more: the document is told so first.
     """
 
     phases: list[Phase]
     success: Result
     undecided: bool = False
+    lost: str = ""
 
 
 def fleet_in(document: Environment, place: Place, look: Look) -> Fleet:
@@ -63,6 +67,12 @@ def fleet_in(document: Environment, place: Place, look: Look) -> Fleet:
     return Fleet(serving=serves, dark=frozenset(names) - serves)
 
 
+def is_there(look: Look, group: str) -> bool:
+    """Tell whether a group can serve: AWS knows it, and does not delete it."""
+    seen = look.groups.get(group)
+    return seen is not None and not seen.status
+
+
 def what_is_left(world: World, dead: Deployment, *, back: bool = False) -> Rest:
     """Return what is left to do of a deployment, by a look at everything there is.
 
@@ -70,18 +80,21 @@ def what_is_left(world: World, dead: Deployment, *, back: bool = False) -> Rest:
     where AWS does not answer and it cannot be told whether blue is still needed.
     """
     document = world.ledger.read()
-    if dead.kind in {Kind.ABORT, Kind.RETIRE}:
-        overdue = document.overdue(world.pace.today())
-        gone = failed(document) if dead.kind is Kind.ABORT else overdue
-        return Rest(phases=removal_of(document, gone), success=success_of(dead.kind))
     left = Unfinished(dead=dead, document=document, place=world.place, policy=world.policy)
+    removes = dead.kind in {Kind.ABORT, Kind.RETIRE}
     try:
-        look = world.survey(left.is_clear)
+        look = world.survey(left.serves if removes else left.is_clear)
     except FailedError as error:
         if document.serving == dead.green:
             now = f"ami-pipeline recover -e {document.environment}"
             raise StrandedError(error.where, error.what, now) from error
         look = NOTHING_SEEN  # going back looks again, and says what it could not see
+    if removes and not left.serves(look):
+        return left.bereft(look)
+    if removes:
+        overdue = document.overdue(world.pace.today())
+        gone = failed(document) if dead.kind is Kind.ABORT else overdue
+        return Rest(phases=removal_of(document, gone), success=success_of(dead.kind))
     left.require_ours(look)
     return left.rest(look, back=back)
 
@@ -115,7 +128,14 @@ class Unfinished:
         """Tell whether a look may be gone by; one that shows nobody to go on with may be stale."""
         if self._decided:
             return self._stands(look)
-        return self.dead.warm or not self.dead.blue or self._usable(self.dead.blue, look)
+        if self.dead.warm:
+            return self._usable(self.dead.green, look)
+        return not self.dead.blue or self._usable(self.dead.blue, look)
+
+    def serves(self, look: Look) -> bool:
+        """Tell whether what serves by the document is there, as far as a look can tell."""
+        serving = self.document.serving
+        return not serving or bool(look.unreadable) or self._usable(serving, look)
 
     def require_ours(self, look: Look) -> None:
         """Raise RefusedError where green's name is another deployment's group.
@@ -130,20 +150,42 @@ class Unfinished:
     def rest(self, look: Look, *, back: bool = False) -> Rest:
         """Return what is left to do; with `back` it leads back wherever it still can."""
         dead = self.dead
-        fleet = self.fleet(look)
-        if dead.warm:
+        fleet, blue = self.fleet(look), self._usable(dead.blue, look)
+        green = self._usable(dead.green, look) or bool(look.unreadable)
+        if not blue and not green and self.document.serving:
+            return self.bereft(look)
+        if dead.warm and green:
             return Rest(phases=rollback(dead.green, dead.blue, fleet), success=Result.PROMOTED)
-        undo = rollback(dead.blue, dead.green, fleet)
-        blue = self._usable(dead.blue, look)
-        if self._decided:
-            if blue and not self._stands(look):
-                return Rest(phases=undo, success=Result.ROLLED_BACK, undecided=True)
+        if self._decided and (not blue or self._stands(look)):
             return Rest(phases=self._forward[-1:], success=Result.PROMOTED)
-        if dead.blue and not blue and self._usable(dead.green, look):
-            return Rest(phases=self._alone(), success=Result.PROMOTED)
-        if not back and self._is_alone(look):
-            return Rest(phases=self._forward[-2:], success=Result.PROMOTED)
-        return Rest(phases=undo, success=Result.ROLLED_BACK)
+        if not self._decided and (on := self._onward(look, back=back)):
+            return Rest(phases=on, success=Result.PROMOTED)
+        undo = rollback(dead.blue, dead.green, fleet)
+        return Rest(phases=undo, success=Result.ROLLED_BACK, undecided=self._decided)
+
+    def _onward(self, look: Look, *, back: bool) -> list[Phase]:
+        """Return the phases of a green that is to be gone on with before it was decided for."""
+        dead = self.dead
+        if dead.blue and not self._usable(dead.blue, look) and self._usable(dead.green, look):
+            return self._alone()
+        return self._forward[-2:] if not back and self._is_alone(look) else []
+
+    def bereft(self, look: Look) -> Rest:
+        """Both were deleted meanwhile: a release that begins as the first does is the way out.
+
+        Who else takes traffic does so by a person's hand, who had a reason: that is left alone.
+        """
+        document = self.document
+        gone = {self.dead.blue, self.dead.green, document.serving} - {""}
+        others = [name for name in document.releases if name not in gone]
+        ours = {each.identifier for each in self.place.balancers}
+        seen = {name: look.groups.get(self._group(name)) for name in others}
+        taking = [name for name, group in seen.items() if group and group.attached & ours]
+        return Rest(
+            phases=clearance(taking, others, gone),
+            success=Result.ROLLED_BACK,
+            lost=f"the group of {document.serving} is gone, and nothing serves",
+        )
 
     def fleet(self, look: Look) -> Fleet:
         """Return the fleet as AWS shows it."""
@@ -186,8 +228,7 @@ class Unfinished:
         return isinstance(standing(self._expected(self.dead.green), look), Healthy)
 
     def _usable(self, release: str, look: Look) -> bool:
-        seen: GroupSeen | None = look.groups.get(self._group(release)) if release else None
-        return seen is not None and not seen.status
+        return bool(release) and is_there(look, self._group(release))
 
     def _expected(self, release: str) -> Expected:
         return Expected(group=self._group(release), balancers=self.place.balancers)

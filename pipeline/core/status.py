@@ -7,12 +7,14 @@ says. Pure, so that the same value becomes a tree, a document, or an exit code.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from pipeline.core.deployment import Deployment, Kind, Result
 from pipeline.core.environment import NEXT, Environment, Past
+from pipeline.core.fleet import group_name
 from pipeline.core.model import NO_ITEMS
 from pipeline.core.report import seconds_between, took
 from pipeline.core.seen import Balancer, Look
@@ -75,15 +77,58 @@ def alive(environment: Environment, now: datetime, *, process: bool | None = Non
     return left is not None and left > 0
 
 
-def way_back(environment: Environment, history: Iterable[Deployment], now: datetime) -> WayBack:
-    """Return what a rollback would do: back to the newest release that served and is not bad."""
-    if not environment.serving:
+def gone(environment: Environment, look: Look) -> frozenset[str]:
+    """Return the releases whose groups AWS does not know, or deletes; none while that is unsure."""
+    if look.unreadable:
+        return frozenset()
+    names = {
+        each: group_name(environment.app, environment.environment, each)
+        for each in environment.releases
+    }
+    seen = {each: look.groups.get(name) for each, name in names.items()}
+    return frozenset(each for each, group in seen.items() if group is None or group.status)
+
+
+def way_out(status: Status) -> str:
+    """Return the command that leads out where no group is left to serve; else empty.
+
+    Whatever is in flight, it finishes that first. Seconds where another group is still warm, else
+    a new release of the image that served last.
+    """
+    environment, dead = status.environment, status.environment.deployment
+    lost = gone(environment, status.look)
+    pair = {environment.serving} | ({dead.blue, dead.green} if dead else set())
+    known = pair & environment.releases.keys()
+    served_once = environment.serving or environment.past
+    if status.look.unreadable or not served_once or not known <= lost:
+        return ""
+    name, back = environment.environment, status.way_back
+    if back.way is Way.WARM and back.release not in pair:
+        return f"ami-pipeline rollback -e {name}"
+    served = environment.releases.get(environment.serving)
+    past = next((each.ami_id for each in environment.past if not each.quarantined), "")
+    image = served.release.ami_id if served else past
+    return f"ami-pipeline promote -e {name}" + (f" --image {image}" if image else "")
+
+
+def way_back(
+    environment: Environment,
+    history: Iterable[Deployment],
+    now: datetime,
+    gone: AbstractSet[str] = frozenset(),
+) -> WayBack:
+    """Return what a rollback would do: back to the newest release that served and is not bad.
+
+    `gone` are releases whose groups somebody deleted: none of them is warm.
+    """
+    if not environment.serving and not environment.past:
         return WayBack(way=Way.NONE, reason="nothing serves yet")
     past = _candidate(environment)
     if past is None:
         return WayBack(way=Way.NONE, reason=_why_none(environment))
     kept = environment.releases.get(past.release)
-    way = Way.WARM if kept and not kept.failed else Way.COLD
+    there = past.release not in gone
+    way = Way.WARM if kept and not kept.failed and there else Way.COLD
     last = _last(history, way)
     until = kept.warm_until if kept and way is Way.WARM else ""
     return WayBack(

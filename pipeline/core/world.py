@@ -40,7 +40,8 @@ class World:
     """One environment and the means to change it; `prepared` is a launch planned beforehand.
 
     `draining` are the seconds the slowest load balancer takes to let go of a target, 0 where that
-    was not asked.
+    was not asked. `lost` are releases whose groups somebody deleted: the launch, `prepared` or not,
+    has Terraform forget them.
     """
 
     place: Place
@@ -53,6 +54,7 @@ class World:
     pace: Pace
     prepared: Plan | None = None
     draining: float = 0.0
+    lost: frozenset[str] = frozenset()
     _last: Look | None = field(default=None, init=False)
     _shows: frozenset[str] = field(default=frozenset(), init=False)
     _whole: bool = field(default=False, init=False)
@@ -221,11 +223,12 @@ class World:
         creates = frozenset(name for name in want.all if name in known and not known[name].made)
         if not creates:
             return
-        plan = self.prepared or self._plan(frozenset(known), creates=creates)
+        lost = self.lost
+        plan = self.prepared or self._plan(frozenset(known) - lost, creates=creates, deletes=lost)
         self.prepared = None
         self._intend("launch", releases=sorted(creates))
         self.resources.apply(plan)
-        self.ledger.update(lambda document: made(document, creates))
+        self.ledger.update(lambda document: made(document.without(*lost), creates))
         self.ledger.done("launch", releases=sorted(creates))
 
     def _attach(self, want: Fleet, look: Look) -> None:
@@ -290,7 +293,7 @@ class World:
         want, known = phase.want, self.ledger.read().releases
         if not frozenset(known) - want.all:
             return
-        deletes = (frozenset(known) - want.all) | self._vanished(want)
+        deletes = (frozenset(known) - want.all) | self.vanished(want.dark)
         self._let_go(deletes, look, self.policy.limit(phase.name))
         if any(not known[name].made for name in deletes):
             # Its launch was cut off: a part of it may be there that the state does not know.
@@ -326,13 +329,13 @@ class World:
         going = (seen for name, seen in there if seen and not self._is_ours(name, look))
         return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in going)
 
-    def _vanished(self, want: Fleet) -> frozenset[str]:
-        """Return the dark releases whose groups somebody deleted: a plan would make them again.
+    def vanished(self, releases: frozenset[str]) -> frozenset[str]:
+        """Return those of these releases whose groups somebody deleted: a plan would remake them.
 
         One look may be stale, so what is not there is looked for a second time.
         """
         known = self.ledger.read().releases
-        missing = frozenset(name for name in want.dark if name in known and known[name].made)
+        missing = frozenset(name for name in releases if name in known and known[name].made)
         for _ in range(GONE_LOOKS):
             if not missing:
                 break

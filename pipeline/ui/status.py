@@ -10,7 +10,7 @@ from datetime import datetime
 from pipeline.core.deployment import Deployment, Result
 from pipeline.core.report import seconds_between
 from pipeline.core.seen import GroupSeen
-from pipeline.core.status import Status, Way, WayBack
+from pipeline.core.status import Status, Way, WayBack, way_out
 from pipeline.ui import glyphs, words
 from pipeline.ui.members import standings
 from pipeline.ui.text import age, duration, one_line, wrapped
@@ -50,6 +50,8 @@ def health(status: Status) -> tuple[str, str]:
         return glyphs.UNKNOWN, "its group could not be read"
     if group is None:
         return glyphs.FAILED, "its group does not exist"
+    if group.status:
+        return glyphs.FAILED, f"its group is being deleted ({one_line(group.status)})"
     count = _healthy(status, group)
     told = f"{count} of {group.desired} members healthy"
     missing = [each.name for each in status.balancers if each.identifier not in group.attached]
@@ -69,7 +71,8 @@ def _healthy(status: Status, group: GroupSeen) -> int:
 
 def _serving(status: Status) -> str:
     if not status.environment.serving:
-        return f"{glyphs.DARK} nothing"
+        past = status.environment.past
+        return f"{glyphs.FAILED} nothing" if past else f"{glyphs.DARK} nothing"
     icon, told = health(status)
     return f"{icon} {status.environment.serving}, {told}"
 
@@ -151,7 +154,7 @@ def _way_back(status: Status) -> str:
 def _undo(status: Status) -> str:
     """The way back out of a deployment in flight, by its phases' own rules (core.phases)."""
     deployment = status.environment.deployment
-    if deployment is None or deployment.phase in _HELD:
+    if deployment is None or deployment.phase in _HELD or way_out(status):
         return ""
     back = f"it puts {deployment.blue} back" if deployment.blue else "it removes what it made"
     abort = f"ami-pipeline abort -e {status.environment.environment}: {back}"
@@ -175,6 +178,8 @@ def _failing(status: Status) -> bool:
 def todo(status: Status) -> str:
     """Return the one command to type, empty where nothing has to be done."""
     name, deployment = status.environment.environment, status.environment.deployment
+    if not status.alive and (command := way_out(status)):
+        return command
     if deployment is not None:
         stranded = deployment.outcome and deployment.outcome.result is Result.STRANDED
         over = stranded or not status.alive

@@ -25,7 +25,9 @@ def serving(deployment: Deployment) -> str:
     if name is None:
         return f"what serves {place}, only AWS knows: ami-pipeline status -e {place}"
     if not name:
-        return f"nothing serves {place}" + (", as before" if name == deployment.blue else "")
+        lost = deployment.outcome is not None and deployment.outcome.undone
+        before = name == deployment.blue and not lost
+        return f"nothing serves {place}" + (", as before" if before else "")
     if result in {Result.REFUSED, Result.ROLLED_BACK}:
         return f"{name} serves {place}, as before"
     again = " again" if deployment.kind is Kind.ROLLBACK and name == deployment.green else ""
@@ -68,6 +70,8 @@ def now(deployment: Deployment) -> str:
             return f"ami-pipeline recover -e {deployment.environment}"
         case Result.REFUSED:
             return f"correct what the reason names, then: {again}"
+        case Result.ROLLED_BACK if outcome.undone:
+            return f"ami-pipeline status -e {deployment.environment}"
         case Result.ROLLED_BACK:
             by_itself = outcome.interrupted or not outcome.reason
             return _after_rollback(deployment, again, by_itself=by_itself)

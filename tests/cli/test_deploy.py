@@ -139,6 +139,11 @@ def test_every_outcome_has_its_exit_code(
     assert exit_code(done, asked_back=asked_back) == expected[result]
 
 
+def test_what_was_put_back_to_nothing_is_not_as_asked() -> None:
+    outcome = Outcome(result=Result.ROLLED_BACK, undone="the group of r000123 is gone")
+    assert exit_code(replace(DONE, outcome=outcome), asked_back=True) == 4
+
+
 BACK = [
     (["recover", "-e", "staging"], "pipeline.app.returning.recover"),
     (["abort", "-e", "staging"], "pipeline.app.returning.abort"),

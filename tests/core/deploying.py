@@ -461,6 +461,9 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
     if rest.undecided:
         fake.update(lambda document: document.taken_back(dead))
     going = replace(dead, outcome=None, ended="")
+    if rest.lost:
+        fake.update(lambda document: document.bereft(fake.today()))
+        going = replace(going, blue="")
     return Deployer(world=world, deployment=going, report=lambda _: None).run(
-        rest.phases, rest.success
+        rest.phases, rest.success, undone=rest.lost
     )

@@ -23,6 +23,7 @@ from pipeline.core.facts import (
 from pipeline.core.finding import Finding
 from pipeline.core.fleet import Release, Size
 from pipeline.core.preflight import findings, least_lifetime, refusal, wanted_count
+from pipeline.core.preflight_fleet import is_lost, missing
 from pipeline.core.seen import Balancer, GroupSeen, Look, Member, Target
 
 ARN = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/api/0123456789abcdef"
@@ -633,3 +634,64 @@ def test_credentials_must_outlive_the_pauses_and_a_phase_that_fails_late() -> No
     policy = Policy(soak=30, bake_in=60, deadline=900, deadlines={"launch": 1800, "soak": 930})
     assert least_lifetime(policy) == 30 + 60 + 2 * 1800
     assert least_lifetime(Policy()) == 1800
+
+
+# --- what served was deleted by somebody ----------------------------------------------------------
+
+NOBODY = Look(at=0.0)
+LOST = replace(PROPOSAL, environment=DOCUMENT.bereft("2026-01-01T00:00:00+00:00"), lost=BLUE)
+
+
+@pytest.mark.parametrize(
+    ("groups", "seen", "lost"),
+    [
+        ((), NOBODY, True),
+        ((replace(GROUP, status="Delete in progress"),), NOBODY, True),
+        ((GROUP,), NOBODY, False),
+        ((), look(), False),
+        ((), None, False),
+        (None, NOBODY, False),
+        ((), replace(NOBODY, unreadable=("Throttling",)), False),
+    ],
+)
+def test_a_group_is_gone_where_two_answers_say_so(groups: Any, seen: Any, lost: bool) -> None:
+    assert is_lost(Facts(groups=groups, look=seen), PROPOSAL) is lost
+
+
+@pytest.mark.parametrize(
+    ("groups", "word"),
+    [((), "is gone"), ((replace(GROUP, status="Delete in progress"),), "is being deleted")],
+)
+def test_a_group_that_is_gone_hinders_no_release_and_is_told(groups: Any, word: str) -> None:
+    found = findings(Facts(groups=groups, look=NOBODY), LOST)
+    assert [(each.where, each.what, each.blocking) for each in found] == [
+        (
+            f"server group {BLUE}",
+            (
+                f"served, and {word}: no deployment did that. There is no group to go back to; "
+                "the new one begins as a first release does"
+            ),
+            False,
+        )
+    ]
+    assert "DeleteAutoScalingGroup" in found[0].now
+
+
+def test_a_group_that_came_back_is_a_reason_to_look_again() -> None:
+    dark = replace(GROUP, attached=frozenset())
+    [found] = findings(Facts(groups=(dark,), look=NOBODY), LOST)
+    assert (found.what, found.blocking) == ("was gone a moment ago, and is there now", True)
+
+
+def test_what_a_person_put_in_its_place_is_named_with_the_way_to_keep_it() -> None:
+    [_, found] = findings(Facts(groups=(SECOND,), look=NOBODY), LOST)
+    assert found.blocking
+    assert found.what == f"takes traffic in the place of {BLUE}, and no deployment put it there"
+    begin = "make it what serves: ami-pipeline rollback -e production --to r000002; or take it "
+    assert found.now.startswith(begin)
+
+
+def test_what_is_missing_is_what_the_document_has_and_aws_does_not_list() -> None:
+    document = DOCUMENT.with_release(kept(2))
+    proposal = replace(PROPOSAL, environment=document)
+    assert missing(Facts(groups=(GROUP,)), proposal) == {"r000002"}

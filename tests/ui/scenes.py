@@ -18,7 +18,7 @@ from pipeline.core.deployment import (
 from pipeline.core.environment import Environment, Kept, Lease, Past
 from pipeline.core.fleet import Release, Size
 from pipeline.core.seen import Balancer, GroupSeen, Look, Member, Target
-from pipeline.core.status import Status, alive, way_back
+from pipeline.core.status import Status, alive, gone, way_back
 
 NOW = datetime(2026, 1, 4, 3, 12, tzinfo=UTC)
 ADA = Runner(user="ada", host="ci-7", pid=4711, run="https://github.example/web/runs/9")
@@ -171,7 +171,7 @@ def a_status(document: Environment, seen: Look, *history: Deployment, **changes:
         look=seen,
         balancers=BALANCERS,
         alive=alive(document, NOW),
-        way_back=way_back(document, history, NOW),
+        way_back=way_back(document, history, NOW, gone(document, seen)),
     )
     return replace(found, **changes)
 

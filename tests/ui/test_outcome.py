@@ -254,3 +254,12 @@ def test_no_foreign_text_is_read_as_markdown() -> None:
 def test_a_long_reason_is_cut_in_a_summary() -> None:
     outcome = Outcome(result=Result.STRANDED, reason="x" * 100_000)
     assert len(step_summary(a_deployment(outcome=outcome))) < 4000
+
+
+def test_where_nothing_is_left_it_is_not_as_before() -> None:
+    why = "the group of r000124 is gone, and nothing serves"
+    outcome = Outcome(result=Result.ROLLED_BACK, undone=why)
+    text = outcome_text(a_deployment(blue="", outcome=outcome))
+    assert text.startswith("nothing serves production\n")
+    assert f"undone     {why}" in text
+    assert text.endswith("now        ami-pipeline status -e production")

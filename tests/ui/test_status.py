@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from pipeline.core.environment import NEXT
+from pipeline.core.seen import GroupSeen
 from pipeline.core.status import Status, alive
 from pipeline.ui.glyphs import drawable
 from pipeline.ui.results import as_json
@@ -14,6 +16,7 @@ from tests.ui.scenes import (
     BOTH,
     NOW,
     SCENES,
+    a_deployment,
     a_lease,
     a_status,
     environment,
@@ -24,6 +27,7 @@ from tests.ui.scenes import (
     kept,
     look,
     nothing,
+    past,
     serving,
     sick,
     stranded,
@@ -427,3 +431,64 @@ def test_an_account_that_nobody_knows_yet_is_not_told() -> None:
     status = nothing()
     unknown = replace(status, environment=replace(status.environment, account=""))
     assert status_text(unknown, NOW).splitlines()[0] == "web production (eu-central-1)"
+
+
+# --- what served was deleted by somebody ----------------------------------------------------------
+
+GONE = """\
+web production (eu-central-1, account 123456789012)
+
+serving    ✖ r000124, its group does not exist
+           version 1.4.0, image ami-00000000000000124, for 3 d
+in flight  nothing
+way back   none: r000124 is the first release that served
+now        ami-pipeline promote -e production --image ami-00000000000000124
+"""
+PROMOTE = "now        ami-pipeline promote -e production --image "
+
+
+def without(*groups: GroupSeen, **changes: Any) -> Status:
+    known = changes.pop("known", (kept(124),))
+    return a_status(environment(*known, **changes), look(*groups))
+
+
+def now_of(status: Status) -> list[str]:
+    lines = status_text(status, NOW).splitlines()
+    return [line for line in lines if line.startswith("now ")]
+
+
+def test_where_what_serves_is_gone_its_image_is_what_to_promote() -> None:
+    assert status_text(without(), NOW).startswith(GONE)
+
+
+def test_a_warm_group_that_is_there_is_the_quicker_way_out() -> None:
+    warm = {"known": (kept(124), kept(123, warm_until=NEXT)), "past": (past(123),)}
+    assert now_of(without(group(123), **warm)) == ["now        ami-pipeline rollback -e production"]
+    assert now_of(without(**warm)) == [PROMOTE + image(124)]
+
+
+def test_a_group_that_is_being_deleted_serves_no_more() -> None:
+    going = without(group(124, BOTH, status="Delete in progress"))
+    assert now_of(going) == [PROMOTE + image(124)]
+    assert "✖ r000124, its group is being deleted (Delete in progress)" in status_text(going, NOW)
+
+
+def test_where_nothing_serves_any_more_the_image_that_served_last_is_promoted() -> None:
+    bereft = without(known=(), serving="", past=(past(124, quarantined=True), past(123)))
+    assert now_of(bereft) == [PROMOTE + image(123)]
+    assert "serving    ✖ nothing" in status_text(bereft, NOW)
+
+
+def test_where_both_groups_of_a_dead_run_are_gone_one_command_leads_out() -> None:
+    dead = replace(a_deployment(outcome=None, ended="", green="r000125", blue="r000124"))
+    both = replace(dead, phase="soak")
+    lost = without(known=(kept(124), kept(125)), deployment=both)
+    assert now_of(lost) == [PROMOTE + image(124)]
+    assert "way back" not in status_text(lost, NOW)
+    green = without(group(125, BOTH), known=(kept(124), kept(125)), deployment=both)
+    assert now_of(green) == ["now        ami-pipeline recover -e production"]
+
+
+def test_what_could_not_be_read_is_not_taken_for_gone() -> None:
+    unread = a_status(environment(kept(124)), look(unreadable=("Throttling",)))
+    assert now_of(unread) == []

@@ -1,0 +1,119 @@
+"""What a person types who finds at night that somebody deleted the group that served.
+
+`status` says one command, and that command ends with a group in service. What each of these means
+is decided and swept in tests/core/test_lost.py; here AWS answers, and Terraform forgets.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.deploying import LONGEST, alone
+from tests.e2e.matrix import DONE, PUT_BACK, Case
+from tests.e2e.test_recovery_cases import LONG, green_of, kill
+from tests.local_cloud import eventually
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Ran
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
+
+
+def delete(case: Case, *releases: str, wait: bool = True) -> None:
+    scaling = case.site.ground.cloud.aws("autoscaling")
+    names = [case.site.group(each) for each in releases]
+    for name in names:
+        scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+
+    def gone() -> bool:
+        found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=names)
+        return not found["AutoScalingGroups"]
+
+    if wait:
+        eventually(gone, within=60)
+
+
+def typed(case: Case, *expected: str) -> Ran:
+    """Type what `status` says, word by word."""
+    case.configure()
+    now = case.site.status()["now"]
+    program, verb, option, environment, *rest = shlex.split(now)
+    assert (program, option, environment) == ("ami-pipeline", "-e", case.site.environment)
+    assert (verb, *rest) == expected
+    return case.site.run(verb, "--yes", *rest)
+
+
+def image_of(case: Case, release: str) -> str:
+    content: dict[str, Any] = case.site.document()["content"]
+    found: str = content["releases"][release]["release"]["ami_id"]
+    return found
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["gone", "being deleted"])
+def test_where_the_group_that_serves_was_deleted_its_image_serves_again(
+    case: Case, wait: bool
+) -> None:
+    image = image_of(case, case.blue)
+    delete(case, case.blue, wait=wait)
+    ran = typed(case, "promote", "--image", image)
+    green = green_of(case)
+    case.told(ran, DONE, outcome="promoted", release=green, ami_id=image)
+    assert "no deployment did that" in ran.err
+    assert case.site.world() == alone(green, serving=green)
+    assert case.site.document()["content"]["past"][0]["release"] == case.blue
+    again = case.site.run("promote", "--yes", "--image", image)
+    case.told(again, DONE, outcome="unchanged", release=green)
+
+
+def test_where_both_groups_were_deleted_in_the_middle_one_command_leads_out(case: Case) -> None:
+    case.configure(**LONG)
+    case.promote_unloaded("soak: at most", kill)
+    image, dead = image_of(case, case.blue), green_of(case)
+    delete(case, case.blue, dead)
+    ran = typed(case, "promote", "--image", image)
+    green = green_of(case)
+    case.told(ran, DONE, outcome="promoted", release=green, ami_id=image)
+    assert green not in {case.blue, dead}
+    assert case.site.world() == alone(green, serving=green)
+
+
+def test_recover_says_that_nothing_serves_and_what_to_type(case: Case) -> None:
+    case.configure(**LONG)
+    case.promote_unloaded("soak: at most", kill)
+    image = image_of(case, case.blue)
+    delete(case, case.blue, green_of(case))
+    case.configure()
+    ran = case.site.run("recover")
+    case.told(ran, PUT_BACK, outcome="rolled back")
+    assert ran.document["undone"] == f"the group of {case.blue} is gone, and nothing serves"
+    assert case.site.world() == alone(serving="")
+    ran = typed(case, "promote", "--image", image)
+    green = green_of(case)
+    case.told(ran, DONE, outcome="promoted", release=green, ami_id=image)
+
+
+def test_a_group_that_is_still_warm_serves_within_seconds_and_no_image_is_blamed(
+    case: Case,
+) -> None:
+    case.site.configure(keep_previous="next", soak="1s", bake_in="1s")
+    ran = case.promote_unloaded()
+    case.told(ran, DONE, outcome="promoted")
+    delete(case, green_of(case))
+    ran = typed(case, "rollback")
+    case.told(ran, DONE, outcome="promoted", release=case.blue)
+    assert [each["name"] for each in ran.document["phases"]] == ["restore", "remove"]
+    assert case.site.world() == alone(case.blue, serving=case.blue)
+    past = case.site.document()["content"]["past"]
+    assert [each["quarantined"] for each in past] == [False] * len(past)
+
+
+def test_a_warm_group_that_was_deleted_hinders_no_promotion(case: Case) -> None:
+    case.site.configure(keep_previous="next", soak="1s", bake_in="1s")
+    case.told(case.promote_unloaded(), DONE, outcome="promoted")
+    delete(case, case.blue)
+    case = Case(site=case.site)
+    ran = case.promote()
+    case.is_in_service(ran)
