@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.adapters.store import write_atomically
+from pipeline.adapters.atomic import write_atomically
 from pipeline.core.checkup import Check, Grade, judged
 
 MOUNTS = Path("/proc/mounts")

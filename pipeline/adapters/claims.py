@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.adapters.file_lock import is_held
 from pipeline.adapters.logs import unwritable
 
 
@@ -51,14 +52,4 @@ def claim(logs: Path, bake: str) -> Iterator[None]:
 
 def runs_here(logs: Path, bake: str) -> bool | None:
     """Whether a bake still runs on this machine; None where it never did."""
-    try:
-        handle = os.open(log_of(logs, bake), os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return is_held(log_of(logs, bake))

@@ -1,4 +1,4 @@
-"""The lock that writers of a directory take, and what is said where one cannot be had.
+"""The lock that writers of a directory take, what is said where one cannot be had, and who has one.
 
 Apart from the store, for it is about file systems: shared ones lock among machines, badly, or not
 at all (docs/deploy.md, "The store").
@@ -59,6 +59,27 @@ def _lock(handle: int, path: Path) -> None:
             time.sleep(0.005)
         else:
             return
+
+
+def is_held(path: Path) -> bool | None:
+    """Tell whether anybody holds a lock on a file; None where there is none, or none to be had.
+
+    The kernel lets a lock go when its holder ends, however it ends: so who lives is told from who
+    was killed without a heartbeat, or a pid that may be another's by now.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return False
 
 
 def _locked_for_long(path: Path) -> RefusedError:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.adapters.store import write_atomically
+from pipeline.adapters.atomic import write_atomically
 from pipeline.core.contract import ROOT_FILE
 
 _STAMP = ".terraform/ami-pipeline"

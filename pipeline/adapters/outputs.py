@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.adapters.store import write_atomically
+from pipeline.adapters.atomic import write_atomically
 from pipeline.core.errors import RefusedError, StrandedError
 from pipeline.core.model import BakeResult, How
 

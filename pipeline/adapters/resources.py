@@ -16,6 +16,7 @@ from pathlib import Path
 from shlex import quote
 
 from pipeline.adapters.ahead import Ahead, Question
+from pipeline.adapters.atomic import write_atomically
 from pipeline.adapters.aws import Clients
 from pipeline.adapters.initialised import is_initialised, note_initialised
 from pipeline.adapters.orphans import Found, find, require_ours
@@ -26,7 +27,6 @@ from pipeline.adapters.root_module import (
     write_root,
 )
 from pipeline.adapters.state_lock import StateLock
-from pipeline.adapters.store import write_atomically
 from pipeline.adapters.terraform import Terraform
 from pipeline.adapters.terraform_stream import Said, last_lines
 from pipeline.core.contract import breaks_contract, refusal

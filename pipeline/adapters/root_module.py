@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from pipeline.adapters.store import tell_git, write_atomically
+from pipeline.adapters.atomic import write_atomically
+from pipeline.adapters.store import tell_git
 from pipeline.core.contract import INPUTS, MADE, ROOT_FILE
 from pipeline.core.errors import RefusedError
 from pipeline.core.fleet import Release

@@ -9,10 +9,8 @@ writes"). What the documents mean is known elsewhere (`records.py`).
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +20,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.adapters.atomic import sweep, sync_folder, write_atomically
 from pipeline.adapters.aws import (
     DENIED,
     Clients,
@@ -125,7 +124,9 @@ class DirectoryStore:
             _make(self.folder)
             tell_git(self.folder)
             _make(path.parent)
-            with locked(lock_of(self.folder, key)):
+            lock = lock_of(self.folder, key)
+            with locked(lock):
+                sweep(path.parent, lambda name: self._is_under(lock, path.with_name(name)))
                 current = self.read(key)
                 if (current.version if current else None) != expected:
                     raise StaleError(key)
@@ -136,6 +137,10 @@ class DirectoryStore:
         except OSError as error:
             raise unusable(path, error) from error
         return _digest(data)
+
+    def _is_under(self, lock: Path, path: Path) -> bool:
+        """Tell whether all who write a document hold this lock, which we have: else none lives."""
+        return lock_of(self.folder, str(path.relative_to(self.folder))) == lock
 
     def delete(self, key: str, *, expected: str | None = None) -> None:
         """Delete the document, under the same lock."""
@@ -349,46 +354,13 @@ def tell_git(folder: Path) -> None:
         write_atomically(ignore, b"*\n")
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Replace a file in one step: readers see the old content or the new, never a part.
-
-    What was written outlives a power cut once this returns. Raises OSError; the folder must
-    be there. Nothing is left beside the file.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
 def _make(folder: Path) -> None:
     """Make a folder and those above it, each with a name that outlives a power cut."""
     if folder.is_dir():
         return
     _make(folder.parent)
     folder.mkdir(exist_ok=True, mode=0o700)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the disk keep the names in a folder: a rename is in it, not in the file (fsync(2))."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        # Some network and FUSE file systems know no fsync of a folder; theirs is to be durable.
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
-            raise
-    finally:
-        os.close(handle)
+    sync_folder(folder.parent)
 
 
 def _digest(data: bytes) -> str:

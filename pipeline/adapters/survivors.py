@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.adapters.file_lock import is_held
 from pipeline.core.events import Noted, Report
 
 LOOK = 0.1
@@ -32,24 +33,10 @@ def held(log: Path) -> Iterator[int]:
 
 def await_end(log: Path, limit: float, *, wait: Callable[[float], None], report: Report) -> None:
     """Return once nobody holds a log any more, or after `limit` seconds."""
-    if not _is_held(log):
+    if not is_held(log):
         return
     report(Noted(text="terraform of the run that died still ends and saves its state"))
     for _ in range(round(limit / LOOK)):
         wait(LOOK)
-        if not _is_held(log):
+        if not is_held(log):
             return
-
-
-def _is_held(log: Path) -> bool:
-    try:
-        handle = os.open(log, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from pipeline.adapters.atomic import write_atomically
 from pipeline.adapters.aws import Clients
 from pipeline.adapters.interrupts import Interrupts
 from pipeline.adapters.store import (
@@ -21,7 +22,6 @@ from pipeline.adapters.store import (
     StaleError,
     Store,
     open_store,
-    write_atomically,
 )
 from pipeline.app import Application
 from pipeline.config import load
@@ -202,7 +202,7 @@ def test_a_directory_nobody_may_write_to_is_a_refusal(
 
     store = DirectoryStore(tmp_path / "state")
     # Not by the file's mode: the tests may run as root, whom no mode stops.
-    monkeypatch.setattr("pipeline.adapters.store.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("pipeline.adapters.atomic.tempfile.mkstemp", refuse)
     with pytest.raises(RefusedError) as told:
         store.write("images/a.json", b"{}", expected=None)
     assert told.value.what == "Permission denied"
@@ -219,7 +219,7 @@ def test_what_was_written_outlives_a_power_cut(
         steps.append(str(path.relative_to(tmp_path)) if path.is_dir() else "a file")
         real(handle)
 
-    monkeypatch.setattr("pipeline.adapters.store.os.fsync", fsync)
+    monkeypatch.setattr("pipeline.adapters.atomic.os.fsync", fsync)
     store = DirectoryStore(tmp_path / "deep" / "state")
     store.write("images/a.json", b"one", expected=None)
     state = "deep/state"
@@ -237,7 +237,7 @@ def test_a_file_system_that_cannot_sync_a_folder_is_told_from_one_that_fails(
             raise OSError(number, os.strerror(number))
         real(handle)
 
-    monkeypatch.setattr("pipeline.adapters.store.os.fsync", fsync)
+    monkeypatch.setattr("pipeline.adapters.atomic.os.fsync", fsync)
     store = DirectoryStore(tmp_path / "state")
     if refused:
         with pytest.raises(RefusedError, match="Input/output error"):
@@ -261,7 +261,7 @@ def test_an_atomic_write_leaves_nothing_beside_the_file_when_it_fails(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.adapters.store.os.fsync", full)
+    monkeypatch.setattr("pipeline.adapters.atomic.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, b"new")
     monkeypatch.undo()
