@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.interrupts import Interrupts
-from pipeline.app import returning, rolling_back
+from pipeline.app import baking, returning, rolling_back
 from pipeline.app.prospect import Planned
 from pipeline.cli.deploy import put_back
 from pipeline.core.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.environment import Environment
 from pipeline.core.errors import RefusedError
-from tests.core.deploying import begin, cloud
+from tests.core.deploying import BLUE, GREEN, a_world, begin, cloud
 
 
 class Standing:
     """A ground and its lease: the document in which a deployment is in flight."""
 
     environment = "staging"
-    app = None
+    app: Any = None
 
     def __init__(self, kind: Kind = Kind.PROMOTE) -> None:
         self.fake = cloud()
@@ -88,3 +88,122 @@ def test_a_rollback_goes_on_where_what_died_was_no_promotion_put_back(
     app: Any = SimpleNamespace(interrupts=Interrupts())
     with pytest.raises(RefusedError, match="there is nothing to go back to"):
         rolling_back.roll_back(app, "staging", "", never)
+
+
+# --- what a rollback says of the image it went back from ------------------------------------------
+
+BAD = "ami-00000001"
+
+
+class Finishing(Standing):
+    """A ground on which what died is finished; `blamed` are the images that were quarantined."""
+
+    def __init__(self, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(kind)
+        self.fake.add(2, attached=False)
+        made = replace(self.fake.document.releases[GREEN], made=True)
+        self.fake.document = self.fake.document.with_release(made)
+        self.app = SimpleNamespace(environ={}, report=lambda _: None)
+        self.clients = None
+        self.blamed: list[str] = []
+        self.dies = False
+        monkeypatch.setattr(baking, "quarantine", self.quarantine)
+
+    def quarantine(self, _app: Any, _clients: Any, ami_id: str, _reason: str) -> None:
+        if self.dies:
+            raise KilledError
+        self.blamed.append(ami_id)
+
+    def ledger(self, _held: Any, _deployment: Deployment) -> Any:
+        return self.fake
+
+    def world(self, _ledger: Any) -> Any:
+        return a_world(self.fake)
+
+    def died(self, phase: str, *, warm: bool, decided: bool = False) -> None:
+        document = self.fake.document
+        assert document.deployment
+        dead = replace(document.deployment, phase=phase, warm=warm)
+        document = replace(document, deployment=dead)
+        if decided:
+            document = document.promoted(dead, keep=0.0, today=self.fake.today())
+            self.fake._attach(self.fake.groups["web-staging-r000002"])
+        self.fake.document = document
+
+
+class KilledError(BaseException):
+    """Nothing of ours runs after it: SIGKILL."""
+
+
+@pytest.mark.parametrize(
+    ("phase", "warm", "decided"),
+    [("restore", True, False), ("withdraw", True, False), ("retire", False, True)],
+)
+def test_a_rollback_that_died_and_was_recovered_quarantines_what_it_went_back_from(
+    phase: str, warm: bool, decided: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground: Any = Finishing(Kind.ROLLBACK, monkeypatch)
+    ground.died(phase, warm=warm, decided=decided)
+    done = returning.finish(ground, ground.fake)
+    assert done.outcome
+    assert done.outcome.result is Result.PROMOTED
+    assert ground.blamed == [BAD]
+    assert [(each.ami_id, each.quarantined) for each in ground.fake.document.past] == [(BAD, True)]
+
+
+def test_a_rollback_that_dies_at_its_very_end_leaves_the_image_to_the_next_recover(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ground: Any = Finishing(Kind.ROLLBACK, monkeypatch)
+    ground.died("restore", warm=True)
+    ground.dies = True
+    with pytest.raises(KilledError):
+        returning.finish(ground, ground.fake)
+    assert ground.fake.document.deployment is not None
+    ground.dies = False
+    returning.finish(ground, ground.fake)
+    assert ground.blamed == [BAD]
+    assert ground.fake.document.deployment is None
+
+
+@pytest.mark.parametrize("kind", [Kind.PROMOTE, Kind.REBUILD])
+def test_nothing_but_a_rollback_quarantines(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    ground: Any = Finishing(kind, monkeypatch)
+    ground.died("retire", warm=False, decided=True)
+    returning.finish(ground, ground.fake)
+    assert ground.blamed == []
+
+
+def test_a_rollback_that_was_put_back_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    ground: Any = Finishing(Kind.ROLLBACK, monkeypatch)
+    ground.died("launch", warm=False)
+    done = returning.finish(ground, ground.fake)
+    assert done.outcome
+    assert done.outcome.result is Result.ROLLED_BACK
+    assert ground.blamed == []
+
+
+# --- abort once a retirement began ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blue", [BLUE, ""], ids=["blue", "no blue"])
+@pytest.mark.parametrize("sick", [False, True], ids=["green well", "green ill"])
+def test_an_abort_once_a_retirement_began_touches_nothing_and_says_what_does(
+    blue: str, sick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground: Any = Finishing(Kind.PROMOTE, monkeypatch)
+    ground.died("retire", warm=False, decided=True)
+    fake = ground.fake
+    fake.sick = {"web-staging-r000002"} if sick else set()
+    dead = replace(fake.document.deployment, blue=blue)
+    fake.document = before = replace(fake.document, deployment=dead)
+    monkeypatch.setattr(returning, "Ground", lambda **_: ground)
+    fake.calls.clear()
+    with pytest.raises(RefusedError) as told:
+        returning.abort(ground.app, "staging")
+    assert str(told.value) == (
+        f"abort staging:\n  r000002 serves and {blue or 'nothing'} is being retired: too late\n"
+        "now: finish it: ami-pipeline recover -e staging; "
+        "or go back: ami-pipeline rollback -e staging"
+    )
+    assert (fake.document, fake.calls, fake.changed) == (before, [], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from pipeline.adapters.balancers import told_absent
 from pipeline.adapters.runner import is_over
@@ -30,6 +31,10 @@ class Looking:
     def seconds(self) -> float:
         """How long to wait between two looks, in real seconds."""
         return max(EVERY / self._ground.pace.speed, 0.5)
+
+    def now(self) -> datetime:
+        """Return the time by the clock that leases go by: this machine's may be wrong."""
+        return self._ground.now()
 
     def history(self, limit: int) -> tuple[Deployment, ...]:
         """Return the deployments of the environment, newest first."""

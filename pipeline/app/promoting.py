@@ -13,6 +13,7 @@ from pipeline.app.baking import known_images
 from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
 from pipeline.app.returning import (
+    blaming,
     finish_first,
     finish_what_was_begun,
     require_finished,
@@ -140,7 +141,9 @@ class Promotion:
         deployment = planned.deployment
         self._begin(world, planned, kept)
         world.ledger.record(deployment)
-        deployer = Deployer(world=world, deployment=deployment, report=self.ground.app.report)
+        closing = blaming(self.ground, self.held, deployment)
+        report = self.ground.app.report
+        deployer = Deployer(world=world, deployment=deployment, report=report, closing=closing)
         return deployer.run(planned.phases)
 
     def _begin(self, world: World, planned: Planned, kept: Kept) -> None:

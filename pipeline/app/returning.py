@@ -5,7 +5,7 @@ All three run the same phases as a promotion that fails; they differ in where th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipeline.adapters.deployments import new_deployment_id
@@ -14,7 +14,7 @@ from pipeline.adapters.runner import runner
 from pipeline.app.application import Application
 from pipeline.app.ground import Ground
 from pipeline.core.deployer import Deployer
-from pipeline.core.deployment import Deployment, Kind, Result, result_of
+from pipeline.core.deployment import Deployment, Kind, Outcome, Result, result_of
 from pipeline.core.environment import Environment
 from pipeline.core.errors import PipelineError, RefusedError, StrandedError
 from pipeline.core.events import Noted
@@ -126,11 +126,24 @@ def finish(ground: Ground, held: Held, *, back: bool = False) -> Deployment:
         ground.app.report(Noted(text=f"{rest.lost}: taking away what is left"))
         ledger.update(lambda current: current.bereft(ground.pace.today()))
         going = replace(going, blue="")
-    deployer = Deployer(world=world, deployment=going, report=ground.app.report)
-    done = deployer.run(rest.phases, rest.success, undone=rest.lost)
-    if done.kind is Kind.ROLLBACK and result_of(done) is Result.PROMOTED and done.blue:
-        quarantine_bad(ground, held, document, done.blue)
-    return done
+    closing = blaming(ground, held, going)
+    deployer = Deployer(world=world, deployment=going, report=ground.app.report, closing=closing)
+    return deployer.run(rest.phases, rest.success, undone=rest.lost)
+
+
+def blaming(ground: Ground, held: Held, deployment: Deployment) -> Callable[[Outcome], None]:
+    """Return what is done at a deployment's end: after a rollback its bad image is quarantined.
+
+    Without a blue, what served was deleted by somebody: its image may be as good as any.
+    """
+    before = held.read()
+
+    def close(outcome: Outcome) -> None:
+        back = deployment.kind is Kind.ROLLBACK and outcome.result is Result.PROMOTED
+        if back and deployment.blue:
+            quarantine_bad(ground, held, before, deployment.blue)
+
+    return close
 
 
 def quarantine_bad(ground: Ground, held: Held, document: Environment, bad: str) -> None:

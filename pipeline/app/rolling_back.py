@@ -15,8 +15,8 @@ from pipeline.app.application import Application
 from pipeline.app.ground import Ground
 from pipeline.app.prospect import Ask, Planned, Unchanged, Wanted
 from pipeline.app.returning import (
+    blaming,
     finish_what_was_begun,
-    quarantine_bad,
     require_finished,
 )
 from pipeline.core.choice import Target, image_of, target_of
@@ -38,12 +38,7 @@ class Rollback:
 
     def run(self, ask: Ask) -> Deployment | Planned:
         """Go back, and see to it that nobody promotes the image again by accident."""
-        document = self.held.read()
-        done = self._warm(document, ask) if self.target.warm else self._cold(ask)
-        # Without a blue, what served was deleted by somebody: its image may be as good as any.
-        if isinstance(done, Deployment) and result_of(done) is Result.PROMOTED and done.blue:
-            quarantine_bad(self.ground, self.held, document, document.serving)
-        return done
+        return self._warm(self.held.read(), ask) if self.target.warm else self._cold(ask)
 
     def _warm(self, document: Environment, ask: Ask) -> Deployment | Planned:
         ground = self.ground
@@ -80,7 +75,11 @@ class Rollback:
                 return planned
         self.held.update(lambda current: current.begun(deployment))
         ledger.record(deployment)
-        return Deployer(world=world, deployment=deployment, report=ground.app.report).run(phases)
+        closing = blaming(ground, self.held, deployment)
+        deployer = Deployer(
+            world=world, deployment=deployment, report=ground.app.report, closing=closing
+        )
+        return deployer.run(phases)
 
     def _cold(self, ask: Ask) -> Deployment | Planned:
         from pipeline.app.baking import known_images

@@ -16,8 +16,6 @@ from pipeline.cli.deploy import environment_option
 @pass_context
 def status(context: Context, environment: str, watched: bool) -> None:
     """Show what serves, what is in flight, and what a rollback would do."""
-    from datetime import UTC, datetime
-
     from pipeline.app import Application, Options
     from pipeline.app.looking import Looking
     from pipeline.ui.plain import PlainProgress
@@ -29,9 +27,9 @@ def status(context: Context, environment: str, watched: bool) -> None:
     report = PlainProgress(sys.stderr).report
     looking = Looking(Application.start(Options(config=context.config), report), environment)
     if watched:
-        watch(looking.status, sys.stdout, looking.seconds)
+        watch(looking.status, sys.stdout, looking.seconds, now=looking.now)
         return
-    found, now = looking.status(), datetime.now(UTC)
+    found, now = looking.status(), looking.now()
     text = status_text(found, now, context.width)
     context.tell(as_json(status_document(found, now)) if context.json else text)
 

@@ -55,11 +55,16 @@ class Fault:
 
 @dataclass(kw_only=True)
 class Deployer:
-    """One deployment in one world; `known` are the instances that were well at some time of it."""
+    """One deployment in one world; `known` are the instances that were well at some time of it.
+
+    `closing` is called at the end and while it still is in flight: what follows of an outcome is
+    done again by whoever finishes the deployment of a run that died meanwhile.
+    """
 
     world: World
     deployment: Deployment
     report: Report
+    closing: Callable[[Outcome], None] = lambda _: None
     known: set[str] = field(default_factory=set)
     _launched: float | None = field(default=None, init=False)
     _ready: float = field(default=0.0, init=False)
@@ -77,6 +82,7 @@ class Deployer:
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
         outcome = self._forward(phases, Outcome(result=success, undone=undone))
         self.world.resources.forget()
+        self.closing(outcome)
         today = self.world.pace.today()
         self.deployment = replace(self.deployment, outcome=outcome, ended=today)
         self.world.ledger.record(self.deployment)

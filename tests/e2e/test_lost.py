@@ -61,6 +61,7 @@ def test_where_the_group_that_serves_was_deleted_its_image_serves_again(
     ran = typed(case, "promote", "--image", image)
     case.told(ran, DONE, outcome="promoted", ami_id=image)
     assert case.site.document()["content"]["serving"] == green_of(case)
+    green = green_of(case)
     assert "no deployment did that" in ran.err
     assert case.site.world() == alone(green, serving=green)
     assert case.site.document()["content"]["past"][0]["release"] == case.blue
