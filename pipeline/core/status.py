@@ -89,6 +89,27 @@ def gone(environment: Environment, look: Look) -> frozenset[str]:
     return frozenset(each for each, group in seen.items() if group is None or group.status)
 
 
+def taking_over(status: Status) -> str:
+    """Return the other release of the deployment in flight where it alone takes traffic, or empty.
+
+    From the drain on green serves; the document calls it so once it is decided for.
+    """
+    environment, deployment = status.environment, status.environment.deployment
+    if deployment is None or status.look.unreadable:
+        return ""
+    blue, green = deployment.blue, deployment.green
+    other = green if environment.serving == blue else blue
+    ours = {each.identifier for each in status.balancers}
+
+    def attached(release: str) -> AbstractSet[str]:
+        name = group_name(environment.app, environment.environment, release)
+        group = status.look.groups.get(name) if release else None
+        return group.attached & ours if group and not group.status else frozenset()
+
+    alone = ours and attached(other) == ours and not attached(environment.serving)
+    return other if alone else ""
+
+
 def way_out(status: Status) -> str:
     """Return the command that leads out where no group is left to serve; else empty.
 

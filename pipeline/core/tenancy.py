@@ -35,6 +35,16 @@ def account_of(lease: Lease, now: datetime) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def past_of(lease: Lease) -> str:
+    """Return the lines that tell whose a lease was that binds nobody any more."""
+    lines = [
+        f"it was held by {holder(lease)}, since {lease.since}",
+        f"it ran: {lease.command}" if lease.command else "",
+        f"its run: {lease.owner.run}" if lease.owner.run else "",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
 def held(environment: Environment, lease: Lease, now: datetime) -> LeaseHeldError:
     """Return the error of a run that finds another's lease."""
     name = environment.environment

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.core.environment import Environment
-from pipeline.core.tenancy import account_of, seconds_left, span
+from pipeline.core.tenancy import account_of, past_of, seconds_left, span
 from pipeline.ui.status_document import lease_document
 from pipeline.ui.text import one_line
 
@@ -17,16 +17,22 @@ nothing more and stops at its next step; a Terraform that it runs now goes on to
 
 def lock_text(environment: Environment, ended: str, now: datetime) -> str:
     """Return who holds it, for how long, doing what, and the command to run next."""
-    name, lease = environment.environment, environment.lease
-    if lease is None:
+    name, lease, dead = environment.environment, environment.lease, environment.deployment
+    if lease is None and dead is None:
         return f"nobody holds the lease on {name}"
-    lines = [f"the lease on {name} is {account_of(lease, now)}"]
-    if ended:
-        lines = [f"the lease on {name} has ended: {ended}", *account_of(lease, now).splitlines()]
-    dead = environment.deployment
+    if lease is None:
+        lines = [f"nobody holds the lease on {name}"]
+    elif ended:
+        lines = [f"the lease on {name} has ended: {ended}", past_of(lease)]
+    else:
+        lines = [f"the lease on {name} is {account_of(lease, now)}"]
+    holds = lease is not None and not ended
     if dead:
-        lines.append(f"in flight: {dead.kind} {dead.id}, in {dead.phase or 'its beginning'}")
-    if dead and not ended:
+        alone = "" if holds else "; no run goes on with it"
+        lines.append(f"in flight: {dead.kind} {dead.id}, in {dead.phase or 'its beginning'}{alone}")
+    elif not holds:
+        lines.append("nothing is in flight: the next run takes it over")
+    if dead and lease and holds:
         left = span(seconds_left(lease, now))
         lines.append(f"if that run is dead, in {left}: ami-pipeline recover -e {name}")
     lines.append(f"now: {next_command(environment, ended)}")
@@ -42,13 +48,13 @@ def lock_document(environment: Environment, ended: str) -> dict[str, Any]:
         "ended": ended or None,
         "lease": lease_document(lease),
         "in_flight": environment.deployment.id if environment.deployment else None,
-        "now": next_command(environment, ended) if lease else None,
+        "now": next_command(environment, ended) if lease or environment.deployment else None,
     }
 
 
 def next_command(environment: Environment, ended: str) -> str:
     """Return what to run where somebody holds it, or did."""
-    unfinished = ended and environment.deployment
+    unfinished = (ended or environment.lease is None) and environment.deployment
     verb = "recover" if unfinished else "status"
     return f"ami-pipeline {verb} -e {environment.environment}"
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pipeline.core.deployment import Deployment, Result
 from pipeline.core.report import seconds_between
 from pipeline.core.seen import GroupSeen
-from pipeline.core.status import Status, Way, WayBack, way_out
+from pipeline.core.status import Status, Way, WayBack, taking_over, way_out
 from pipeline.ui import glyphs, words
 from pipeline.ui.members import standings
 from pipeline.ui.text import age, duration, one_line, wrapped
@@ -43,9 +43,10 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
     return "\n".join([title, "", *lines, "", *tree(status, now, width)])
 
 
-def health(status: Status) -> tuple[str, str]:
-    """Return an icon and words for the group that serves."""
-    group = status.look.groups.get(group_name(status, status.environment.serving))
+def health(status: Status, release: str = "") -> tuple[str, str]:
+    """Return an icon and words for the group of a release, else of the one that serves."""
+    name = group_name(status, release or status.environment.serving)
+    group = status.look.groups.get(name)
     if group is None and status.look.unreadable:
         return glyphs.UNKNOWN, "its group could not be read"
     if group is None:
@@ -73,12 +74,17 @@ def _serving(status: Status) -> str:
     if not status.environment.serving:
         past = status.environment.past
         return f"{glyphs.FAILED} nothing" if past else f"{glyphs.DARK} nothing"
-    icon, told = health(status)
-    return f"{icon} {status.environment.serving}, {told}"
+    over, serving = taking_over(status), status.environment.serving
+    icon, told = health(status, over)
+    if not over:
+        return f"{icon} {serving}, {told}"
+    there = group_name(status, serving) in status.look.groups
+    return f"{icon} {over}, {told}; {serving} is {'dark' if there else 'gone'}"
 
 
 def _about(status: Status, now: datetime) -> str:
-    kept = status.environment.releases.get(status.environment.serving)
+    shown = taking_over(status) or status.environment.serving
+    kept = status.environment.releases.get(shown)
     if kept is None:
         return ""
     version = f"version {one_line(kept.version)}" if kept.version else ""

@@ -10,7 +10,7 @@ from datetime import datetime
 from pipeline.core.environment import NEXT, Kept
 from pipeline.core.report import seconds_between
 from pipeline.core.seen import Balancer, GroupSeen
-from pipeline.core.status import Status
+from pipeline.core.status import Status, taking_over
 from pipeline.ui import glyphs
 from pipeline.ui.members import IMAGE, RELEASE, VERSION, Standing, standings, state_of
 from pipeline.ui.text import age, duration, one_line, table, wrapped
@@ -88,7 +88,7 @@ def group_name(status: Status, release: str) -> str:
 
 def wanted(status: Status, release: str, group: GroupSeen) -> tuple[Balancer, ...]:
     """Return where its members should be targets: everywhere for the one that serves."""
-    if release == status.environment.serving:
+    if release == (taking_over(status) or status.environment.serving):
         return status.balancers
     return tuple(each for each in status.balancers if each.identifier in group.attached)
 
@@ -135,9 +135,11 @@ def _strange_role(status: Status, release: str) -> str:
 def role(status: Status, kept: Kept, now: datetime) -> str:
     """Return what a release is there for."""
     environment, name = status.environment, kept.release.name
-    if name == environment.serving:
+    deployment, over = environment.deployment, taking_over(status)
+    if name == environment.serving and not over:
         return "serving"
-    deployment = environment.deployment
+    if deployment and over and name == deployment.blue:
+        return f"blue of the {deployment.kind} in flight"
     if deployment and name == deployment.green:
         return f"green of the {deployment.kind} in flight"
     if kept.failed:

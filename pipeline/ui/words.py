@@ -11,6 +11,8 @@ def intent(deployment: Deployment) -> str:
     """Return what it is about: `promote r000124 (1.4.0, ami-1) in the place of r000123`."""
     if deployment.kind is Kind.RETIRE:
         return "retire what was kept warm long enough"
+    if deployment.kind is Kind.ABORT:
+        return f"remove {deployment.green}, which failed and was left for a look"
     facts = ", ".join(one_line(fact) for fact in (deployment.version, deployment.image) if fact)
     green = deployment.green + (f" ({facts})" if facts else "")
     verb = f"{deployment.kind} to" if deployment.kind is Kind.ROLLBACK else str(deployment.kind)

@@ -65,12 +65,30 @@ now: ami-pipeline status -e staging""",
         "bob@vm (pid 9) broke it",
         """\
 the lease on staging has ended: bob@vm (pid 9) broke it
-held by ann@ci-7 (pid 4242) since 2026-11-21T12:00:00Z, for 3 min 12 s; \
-expires in 48 s unless renewed
-running: ami-pipeline promote -e staging
+it was held by ann@ci-7 (pid 4242), since 2026-11-21T12:00:00Z
+it ran: ami-pipeline promote -e staging
 its run: https://ci.example/runs/17
-in flight: promote 20261121T120000Z-4f2a, in soak
+in flight: promote 20261121T120000Z-4f2a, in soak; no run goes on with it
 now: ami-pipeline recover -e staging""",
+    ),
+    (
+        replace(PROMOTING, lease=None),
+        "",
+        """\
+nobody holds the lease on staging
+in flight: promote 20261121T120000Z-4f2a, in soak; no run goes on with it
+now: ami-pipeline recover -e staging""",
+    ),
+    (
+        replace(PROMOTING, deployment=None),
+        "it expired 3 s ago",
+        """\
+the lease on staging has ended: it expired 3 s ago
+it was held by ann@ci-7 (pid 4242), since 2026-11-21T12:00:00Z
+it ran: ami-pipeline promote -e staging
+its run: https://ci.example/runs/17
+nothing is in flight: the next run takes it over
+now: ami-pipeline status -e staging""",
     ),
 ]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.deployment import Kind
 from pipeline.core.environment import NEXT
 from pipeline.core.seen import GroupSeen
 from pipeline.core.status import Status, alive
@@ -13,6 +14,7 @@ from pipeline.ui.results import as_json
 from pipeline.ui.status import status_text, todo
 from pipeline.ui.status_document import status_document
 from tests.ui.scenes import (
+    ADA,
     BOTH,
     NOW,
     SCENES,
@@ -492,3 +494,106 @@ def test_where_both_groups_of_a_dead_run_are_gone_one_command_leads_out() -> Non
 def test_what_could_not_be_read_is_not_taken_for_gone() -> None:
     unread = a_status(environment(kept(124)), look(unreadable=("Throttling",)))
     assert now_of(unread) == []
+
+
+# --- after a run that died in each of its phases --------------------------------------------------
+
+LOCAL = replace(ADA, run="", host="laptop")
+
+
+def died(phase: str, blue: tuple[str, ...], green: tuple[str, ...], **changes: Any) -> Status:
+    """Return what is found where a promotion died: who is attached to what."""
+    dead = a_deployment(
+        green="r000125",
+        blue="r000124",
+        version="1.5.0",
+        image=image(125),
+        ended="",
+        outcome=None,
+        phase=phase,
+        by=LOCAL,
+    )
+    dead = replace(dead, **changes)
+    document = environment(kept(124), kept(125, version="1.5.0"), deployment=dead)
+    if phase == "retire" and dead.kind is Kind.PROMOTE:
+        document = document.promoted(dead, keep=None, today=NOW.isoformat())
+    seen = look(group(124, blue), group(125, green))
+    return a_status(document, seen, alive=False)
+
+
+def told(status: Status) -> dict[str, str]:
+    """Return the rows above the tree by their names, each on one line."""
+    rows: dict[str, str] = {}
+    name = ""
+    for line in status_text(status, NOW, 300).split("\n\n")[1].splitlines():
+        name = line[:11].strip() or f"{name}+"
+        rows[name] = line[11:]
+    return rows
+
+
+OLD = ("✔ r000124, 3 of 3 members healthy", "version 1.4.0, image ami-00000000000000124, for 3 d")
+OVER = (
+    "✔ r000125, 3 of 3 members healthy; r000124 is dark",
+    "version 1.5.0, image ami-00000000000000125, for 3 d",
+)
+BACK = "ami-pipeline abort -e production: it puts r000124 back"
+
+
+@pytest.mark.parametrize(
+    ("phase", "blue", "green", "serving", "back"),
+    [
+        ("", BOTH, (), OLD, BACK),
+        ("launch", BOTH, (), OLD, BACK),
+        ("verify", BOTH, (), OLD, BACK),
+        ("attach", BOTH, BOTH[:1], OLD, BACK),
+        ("soak", BOTH, BOTH, OLD, BACK),
+        ("drain", (), BOTH, OVER, BACK),
+        ("bake-in", (), BOTH, OVER, BACK),
+        ("restore", BOTH, BOTH, OLD, None),
+        ("withdraw", BOTH, BOTH, OLD, None),
+        ("remove", BOTH, (), OLD, None),
+    ],
+)
+def test_who_serves_after_a_run_that_died_is_who_takes_the_traffic(
+    phase: str,
+    blue: tuple[str, ...],
+    green: tuple[str, ...],
+    serving: tuple[str, str],
+    back: str | None,
+) -> None:
+    rows = told(died(phase, blue, green))
+    assert (rows["serving"], rows["serving+"]) == serving
+    where = f"died in {phase}" if phase else "died before its first phase"
+    assert rows["in flight"] == (
+        f"✖ {where}: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124, "
+        "by ada on laptop, began 5 min ago"
+    )
+    assert rows.get("way back") == back
+    assert rows["now"] == "ami-pipeline recover -e production"
+
+
+def test_a_green_that_was_decided_for_serves() -> None:
+    rows = told(died("retire", (), BOTH))
+    assert rows["serving"] == "✔ r000125, 3 of 3 members healthy"
+    assert "way back" not in rows
+    assert rows["now"] == "ami-pipeline recover -e production"
+
+
+def test_the_tree_calls_dark_who_is_dark() -> None:
+    lines = status_text(died("bake-in", (), BOTH), NOW).splitlines()
+    assert any(each.startswith("├── ○ r000124  blue of the promote in flight") for each in lines)
+    assert any(each.startswith("└── ✔ r000125  green of the promote in flight") for each in lines)
+
+
+def test_where_nobody_takes_traffic_nothing_is_glossed_over() -> None:
+    rows = told(died("restore", (), ()))
+    assert rows["serving"] == "✖ r000124, not attached to web-elb, web-tg, 0 of 3 members healthy"
+
+
+def test_a_removal_that_died_says_what_it_was_about() -> None:
+    rows = told(died("retire", BOTH, (), kind=Kind.ABORT, version="", image=""))
+    assert rows["in flight"] == (
+        "✖ died in retire: remove r000125, which failed and was left for a look, "
+        "by ada on laptop, began 5 min ago"
+    )
+    assert rows["now"] == "ami-pipeline recover -e production"
