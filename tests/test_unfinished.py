@@ -16,6 +16,7 @@ from pipeline.cli.deploy import put_back
 from pipeline.core.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.environment import Environment
 from pipeline.core.errors import RefusedError
+from pipeline.core.events import Noted
 from tests.core.deploying import BLUE, GREEN, a_world, begin, cloud
 
 
@@ -103,7 +104,8 @@ class Finishing(Standing):
         self.fake.add(2, attached=False)
         made = replace(self.fake.document.releases[GREEN], made=True)
         self.fake.document = self.fake.document.with_release(made)
-        self.app = SimpleNamespace(environ={}, report=lambda _: None)
+        self.noted: list[str] = []
+        self.app = SimpleNamespace(environ={}, report=self.note)
         self.clients = None
         self.blamed: list[str] = []
         self.dies = False
@@ -113,6 +115,9 @@ class Finishing(Standing):
         if self.dies:
             raise KilledError
         self.blamed.append(ami_id)
+
+    def note(self, event: Any) -> None:
+        self.noted += [event.text] if isinstance(event, Noted) else []
 
     def ledger(self, _held: Any, _deployment: Deployment) -> Any:
         return self.fake
@@ -207,3 +212,37 @@ def test_an_abort_once_a_retirement_began_touches_nothing_and_says_what_does(
         "or go back: ami-pipeline rollback -e staging"
     )
     assert (fake.document, fake.calls, fake.changed) == (before, [], [])
+
+
+# --- what is said of the way ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phase", "decided", "way"),
+    [
+        ("", False, "stopped in its beginning: back to r000001"),
+        ("soak", False, "stopped in soak: back to r000001"),
+        ("retire", True, "stopped in retire: on with r000002"),
+    ],
+)
+def test_which_way_it_goes_is_said_before_it_goes(
+    phase: str, decided: bool, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground: Any = Finishing(Kind.PROMOTE, monkeypatch)
+    ground.died(phase, warm=False, decided=decided)
+    returning.finish(ground, ground.fake)
+    assert ground.noted == [f"promote d {way}"]
+
+
+def test_where_nothing_is_left_that_is_said_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    ground: Any = Finishing(Kind.PROMOTE, monkeypatch)
+    ground.died("soak", warm=False)
+    ground.fake.groups.clear()
+    done = returning.finish(ground, ground.fake)
+    assert ground.noted == [
+        (
+            "promote d stopped in soak: the group of r000001 is gone, and nothing serves: "
+            "taking away what is left"
+        )
+    ]
+    assert (done.blue, ground.fake.document.serving) == ("", "")

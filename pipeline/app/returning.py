@@ -18,7 +18,7 @@ from pipeline.core.deployment import Deployment, Kind, Outcome, Result, result_o
 from pipeline.core.environment import Environment
 from pipeline.core.errors import PipelineError, RefusedError, StrandedError
 from pipeline.core.events import Noted
-from pipeline.core.recovery import failed, removal_of, success_of, what_is_left
+from pipeline.core.recovery import Rest, failed, removal_of, success_of, what_is_left
 
 
 def recover(app: Application, environment: str) -> Deployment:
@@ -118,17 +118,29 @@ def finish(ground: Ground, held: Held, *, back: bool = False) -> Deployment:
     ledger = ground.ledger(held, going)
     world = ground.world(ledger)
     rest = what_is_left(world, dead, back=back)
+    stopped = f"{dead.kind} {dead.id} stopped in {dead.phase or 'its beginning'}"
+    ground.app.report(Noted(text=f"{stopped}: {way_of(rest, dead)}"))
     if rest.undecided:
-        text = f"{dead.green} was decided for and is not well: back to {dead.blue}"
-        ground.app.report(Noted(text=text))
         ledger.update(lambda current: current.taken_back(dead))
     if rest.lost:
-        ground.app.report(Noted(text=f"{rest.lost}: taking away what is left"))
         ledger.update(lambda current: current.bereft(ground.pace.today()))
         going = replace(going, blue="")
     closing = blaming(ground, held, going)
     deployer = Deployer(world=world, deployment=going, report=ground.app.report, closing=closing)
-    return deployer.run(rest.phases, rest.success, undone=rest.lost)
+    return deployer.run(rest.phases, rest.success, undone=rest.undone)
+
+
+def way_of(rest: Rest, dead: Deployment) -> str:
+    """Return in which direction a deployment is finished, for whoever watches."""
+    if rest.lost:
+        return f"{rest.undone}: taking away what is left"
+    if rest.undecided:
+        return f"{dead.green} was decided for and is not well: back to {dead.blue}"
+    if dead.kind in {Kind.ABORT, Kind.RETIRE}:
+        return "on with what it was to remove"
+    if rest.success is Result.PROMOTED:
+        return f"on with {dead.green}"
+    return f"back to {dead.blue or 'nothing'}"
 
 
 def blaming(ground: Ground, held: Held, deployment: Deployment) -> Callable[[Outcome], None]:

@@ -133,14 +133,15 @@ class Environment:
     def bereft(self, today: str) -> Environment:
         """Return the document in which nothing serves, for the group that did is gone.
 
-        Its release has its place among `releases` until Terraform knows nothing of it any more.
-        Repeating it changes nothing.
+        Its release has its place among `releases` until Terraform knows nothing of it any more. A
+        deployment in flight has no blue from then on. Repeating it changes nothing.
         """
         lost = self.releases.get(self.serving)
         past = tuple(each for each in self.past if each.release != self.serving)
         if lost:
             past = (_past(lost, today), *past)[:REMEMBERED]
-        return replace(self, serving="", past=past)
+        going = replace(self.deployment, blue="") if self.deployment else None
+        return replace(self, serving="", past=past, deployment=going)
 
     def taken_back(self, deployment: Deployment) -> Environment:
         """Return the document in which green is not decided for any more: blue is to serve again.

@@ -43,13 +43,15 @@ class Rest:
     """The phases that are left, and what it is called once they are done.
 
     `undecided`: green had been decided for and is not well, so the decision is taken back first.
-    `lost` says what is gone, where nothing serves any more: the document is told so first.
+    `lost`: what served is gone, and what could serve, so the document is told first that nothing
+    does. `undone` says that nothing serves any more at its end.
     """
 
     phases: list[Phase]
     success: Result
     undecided: bool = False
-    lost: str = ""
+    lost: bool = False
+    undone: str = ""
 
 
 def fleet_in(document: Environment, place: Place, look: Look) -> Fleet:
@@ -92,7 +94,8 @@ def what_is_left(world: World, dead: Deployment, *, back: bool = False) -> Rest:
     if removes and not left.serves(look):
         return left.bereft(look)
     if removes:
-        overdue = document.overdue(world.pace.today())
+        # Where nothing serves any more, what was kept warm is the way out.
+        overdue = document.overdue(world.pace.today()) if document.serving else ()
         gone = failed(document) if dead.kind is Kind.ABORT else overdue
         return Rest(phases=removal_of(document, gone), success=success_of(dead.kind))
     left.require_ours(look)
@@ -160,8 +163,12 @@ class Unfinished:
             return Rest(phases=self._forward[-1:], success=Result.PROMOTED)
         if not self._decided and (on := self._onward(look, back=back)):
             return Rest(phases=on, success=Result.PROMOTED)
-        undo = rollback(dead.blue, dead.green, fleet)
-        return Rest(phases=undo, success=Result.ROLLED_BACK, undecided=self._decided)
+        return Rest(
+            phases=rollback(dead.blue, dead.green, fleet),
+            success=Result.ROLLED_BACK,
+            undecided=self._decided,
+            undone="" if dead.blue or not self.document.past else "nothing serves any more",
+        )
 
     def _onward(self, look: Look, *, back: bool) -> list[Phase]:
         """Return the phases of a green that is to be gone on with before it was decided for."""
@@ -184,7 +191,8 @@ class Unfinished:
         return Rest(
             phases=clearance(taking, others, gone),
             success=Result.ROLLED_BACK,
-            lost=f"the group of {document.serving} is gone, and nothing serves",
+            lost=True,
+            undone=f"the group of {document.serving} is gone, and nothing serves",
         )
 
     def fleet(self, look: Look) -> Fleet:

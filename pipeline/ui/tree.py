@@ -105,6 +105,8 @@ def _known(status: Status, kept: Kept, now: datetime) -> Node:
     )
     if group is None and status.look.unreadable:
         return replace(about, icon=glyphs.UNKNOWN, note="its group was not seen, see above")
+    if group is None and not kept.made and name != status.environment.serving:
+        return replace(about, icon=glyphs.DARK, note="its group is not made yet")
     if group is None:
         return replace(about, note="it has no group in AWS")
     members = standings(group, status.look, wanted(status, name, group))

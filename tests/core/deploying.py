@@ -465,5 +465,5 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
         fake.update(lambda document: document.bereft(fake.today()))
         going = replace(going, blue="")
     return Deployer(world=world, deployment=going, report=lambda _: None).run(
-        rest.phases, rest.success, undone=rest.lost
+        rest.phases, rest.success, undone=rest.undone
     )

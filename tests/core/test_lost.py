@@ -6,6 +6,7 @@ as the first one does.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -26,7 +27,16 @@ from tests.core.deploying import (
     kept,
     recover,
 )
-from tests.core.test_recovery import ONE, TWO, died, is_done, is_put_back, result_of
+from tests.core.test_recovery import (
+    ONE,
+    TWO,
+    died,
+    is_done,
+    is_put_back,
+    killed_at,
+    result_of,
+)
+from tests.core.test_recovery import KilledError as Killed
 
 WARM = "r000000"
 
@@ -206,13 +216,13 @@ def test_such_a_promotion_is_recovered_wherever_it_died() -> None:
 
         def kill(at: int, name: str, last: int = number) -> None:
             if at == last:
-                raise KilledError(name)
+                raise Killed(name)
 
         fake.fail = kill
         try:
             deployer.run(promotion("", GREEN, warm=[BLUE]))
             break
-        except KilledError:
+        except Killed:
             fake.fail = lambda *_: None
         if fake.document.deployment is None:
             continue
@@ -221,10 +231,6 @@ def test_such_a_promotion_is_recovered_wherever_it_died() -> None:
         assert fake.existing == fake.state == set(fake.document.releases) - {BLUE}
         assert fake.serving == {fake.document.serving} - {""}
     assert number > 20
-
-
-class KilledError(BaseException):
-    """Nothing of ours runs after it: SIGKILL."""
 
 
 def test_a_warm_group_that_is_gone_is_forgotten_by_the_next_launch() -> None:
@@ -248,6 +254,54 @@ def test_a_warm_group_serves_again_where_the_one_that_served_is_gone() -> None:
     assert fake.serving == fake.existing == fake.state == set(fake.document.releases) == {WARM}
     assert fake.document.serving == WARM
     assert [each.release for each in fake.document.past] == [BLUE]
+
+
+def lost_worlds() -> list[FakeCloud]:
+    """Return one of each kind in which neither group is left."""
+    found = [
+        died("soak"),
+        died("retire", blue=False, green=True, decided=True),
+        died("restore", kind=Kind.ROLLBACK, warm=True),
+    ]
+    for fake in found:
+        lose(fake, ONE)
+        lose(fake, TWO)
+    return found
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_a_recover_that_is_killed_where_nothing_is_left_is_recovered(which: int) -> None:
+    whole = lost_worlds()[which]
+    recover(whole)
+    for number in range(1, len(whole.calls) + 1):
+        for when in ("before", "after"):
+            fake = lost_worlds()[which]
+            fake.fail = killed_at(number, when)
+            with suppress(Killed):
+                recover(fake)
+            fake.fail = lambda *_: None
+            if fake.document.deployment is None:
+                continue
+            done = recover(fake)
+            assert done.outcome
+            assert done.outcome.undone, (number, when)
+            assert result_of(done) is Result.ROLLED_BACK, (number, when, done.outcome)
+            assert (fake.existing, fake.serving) == (set(), set())
+            assert set(fake.document.releases) <= {BLUE, GREEN}
+            assert fake.document.serving == ""
+            assert fake.document.deployment is None
+
+
+def test_a_removal_that_is_recovered_twice_leaves_what_may_yet_serve() -> None:
+    fake = cloud(warm=[0])
+    overdue = replace(kept(0), warm_until="2020-01-01T00:00:00+00:00")
+    dead = replace(begin(fake, kind=Kind.RETIRE, green=BLUE).deployment, phase="retire")
+    fake.document = replace(fake.document.with_release(overdue), deployment=dead)
+    lose(fake, ONE)
+    fake.document = fake.document.bereft(TODAY)
+    recover(fake)
+    assert fake.existing == {WARM}
+    assert fake.document.deployment is None
 
 
 def test_the_document_without_what_served_remembers_it_once() -> None:

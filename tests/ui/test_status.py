@@ -597,3 +597,25 @@ def test_a_removal_that_died_says_what_it_was_about() -> None:
         "by ada on laptop, began 5 min ago"
     )
     assert rows["now"] == "ami-pipeline recover -e production"
+
+
+@pytest.mark.parametrize(
+    ("made", "lines"),
+    [
+        (
+            False,
+            ["└── ○ r000125  green of the promote in flight", "    └── its group is not made yet"],
+        ),
+        (True, ["└── ✖ r000125  green of the promote in flight", "    └── it has no group in AWS"]),
+    ],
+)
+def test_a_group_that_was_never_made_is_not_told_as_one_that_is_gone(
+    made: bool, lines: list[str]
+) -> None:
+    status = died("launch", BOTH, ())
+    document = status.environment.with_release(kept(125, version="1.5.0", made=made))
+    seen = replace(status, environment=document, look=look(group(124, BOTH)))
+    assert [
+        each[: len(line)]
+        for each, line in zip(status_text(seen, NOW).splitlines()[-2:], lines, strict=True)
+    ] == lines
