@@ -167,15 +167,17 @@ class Stage:
         if not scene.comes_to(death.boundary):
             course.found.append(f"{told} never came to {death.boundary}")
         os.kill(running.pid, signal.SIGSTOP)
-        time.sleep(LEASE)
-        mended = course.mended("recover", beside=True)
-        after = scene.settled()
+        try:
+            time.sleep(LEASE)
+            mended = course.mended("recover", beside=True)
+            after = scene.settled()
+        finally:
+            os.kill(running.pid, signal.SIGCONT)
         course.struck = 1
         course.judge(
             "mended",
             invariants.ended(("recover",), mended, course.before, after, in_flight=True),
         )
-        os.kill(running.pid, signal.SIGCONT)
         self._go_on(course, told, running.ended())
 
     def _go_on(self, course: Course, told: str, late: Typed) -> None:
