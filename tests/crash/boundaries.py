@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 BEFORE, EFFECT, ANSWER = "before", "effect", "answer"
 READS = ("Assume", "Describe", "Get", "Head", "List")
 _VARIES = re.compile(
-    r"\d{8}T\d{6}Z-\w+|r\d{6}|[0-9a-f]{8,}|\d+|_[a-z0-9_]{7,}|\.[a-z0-9_]{8}(?=$|/)"
+    r"(?<=^/tmp/)[a-z0-9_]{8}$|\d{8}T\d{6}Z-\w+|r\d{6}|[0-9a-f]{8,}|\d+|_[a-z0-9_]{7,}"
+    r"|\.[a-z0-9_]{8}(?=$|/)"
 )
 
 

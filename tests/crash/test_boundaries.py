@@ -69,6 +69,11 @@ def test_what_differs_from_run_to_run_is_no_part_of_a_name(path: str, name: str)
     assert plain(Path.cwd() / ".ami-pipeline" / path) == name
 
 
+@pytest.mark.parametrize("name", ["zhcrn4x_", "4_zhcrnx", "abcdefgh"])
+def test_a_file_that_tempfile_named_is_the_same_boundary_in_every_run(name: str) -> None:
+    assert plain(f"/tmp/{name}") == "/tmp/N"
+
+
 @pytest.mark.parametrize(
     ("death", "code", "there"),
     [

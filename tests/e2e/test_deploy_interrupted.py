@@ -7,6 +7,7 @@ the next one, and nothing else anywhere.
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def test_a_provider_that_is_killed_while_it_makes_a_launch_template_is_put_back(
         site.project.extra["PATH"] = shared
     assert ran.code == 4, ran.err
     assert (ran.document["outcome"], ran.document["phase"]) == ("rolled back", "launch")
-    assert "Plugin did not respond" in ran.document["reason"]
+    # Terraform says the one or the other, as it was asking the provider at that instant or not.
+    assert re.search("Plugin did not respond|Request cancelled", ran.document["reason"])
     assert site.world() == alone(blue, serving=blue)
 
 
