@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pipeline.sandbox.cloud import Cloud
+    from pipeline.sandbox.hooks.autoscaling_regions import Regions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,21 @@ def replace(owner: type, **instead: Callable[..., Any]) -> list[Hook]:
 def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], None]:
     """Put every hook in; return what takes them out again."""
     from pipeline.sandbox.balancers.follower import Follower  # noqa: PLC0415  moto is slow to import
-    from pipeline.sandbox.hooks import (  # noqa: PLC0415  the same
+    from pipeline.sandbox.hooks.autoscaling_regions import Regions  # noqa: PLC0415  the same
+
+    regions = Regions(cloud=cloud)
+    cloud.followers.append(regions.follow)
+    cloud.periodic.append(regions.step)
+    hooks = every(cloud, lock, regions)
+    carry = Follower(cloud=cloud)  # after the groups: it carries what they decided
+    cloud.followers.append(carry)
+    cloud.followers.append(functools.partial(regions.settle, carry))
+    return remembering(put_in(hooks))
+
+
+def every(cloud: Cloud, lock: AbstractContextManager[Any], regions: Regions) -> list[Hook]:
+    """Return all hooks there are."""
+    from pipeline.sandbox.hooks import (  # noqa: PLC0415  moto is slow to import
         after,
         autoscaling,
         autoscaling_activities,
@@ -60,12 +75,8 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         s3,
         unanswered,
     )
-    from pipeline.sandbox.hooks.autoscaling_regions import Regions  # noqa: PLC0415  the same
 
-    regions = Regions(cloud=cloud)
-    cloud.followers.append(regions.follow)
-    cloud.periodic.append(regions.step)
-    hooks = [
+    return [
         *ec2_instances.hooks(cloud, lock),
         *ec2_images.hooks(cloud, lock),
         *ec2_launch_templates.hooks(),
@@ -90,10 +101,6 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Callable[[], Non
         *s3.hooks(),
         *after.hooks(cloud),
     ]
-    carry = Follower(cloud=cloud)  # after the groups: it carries what they decided
-    cloud.followers.append(carry)
-    cloud.followers.append(functools.partial(regions.settle, carry))
-    return remembering(put_in(hooks))
 
 
 def remembering(take_out: Callable[[], None]) -> Callable[[], None]:
