@@ -61,7 +61,7 @@ moto-suites: $(STAMP) ## moto's own tests of what we hook, compared with plain m
 
 strangers: $(STAMP) ## Terraform as others write it, on the local cloud: apply, plan, update, destroy
 	@tools/need terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.strangers
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.third_party_modules
 
 lock: ## Pin every dependency anew, with hashes
 	$(PYTHON) -m venv .build/uv && .build/uv/bin/pip install --quiet uv

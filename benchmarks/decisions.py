@@ -14,12 +14,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks import observed
+from benchmarks.contenders import Ours
 from benchmarks.deployments import VERSIONS, baked, progress
 from benchmarks.figures import Figure, at_least, at_most, shown
-from benchmarks.ground import bench
+from benchmarks.local_cloud import bench
 from benchmarks.observed import Window, percentile
 from benchmarks.service import Network, Profile, Service
-from benchmarks.ways import Ours
 from tests.standin.install import installed
 
 QUICK = Profile(

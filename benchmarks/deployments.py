@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks import observed
-from benchmarks.ground import REPOSITORY, Bench, bench
+from benchmarks.contenders import WAYS, Ours, Ran, Recipe, Waiter, Way
+from benchmarks.local_cloud import REPOSITORY, Bench, bench
 from benchmarks.observed import Window
 from benchmarks.service import NONE, PATIENCE, REAL, Network, Profile, Service
-from benchmarks.ways import WAYS, Ours, Ran, Recipe, Waiter, Way
 from tests.load import load
 
 SERIES = REPOSITORY / "benchmarks/series"

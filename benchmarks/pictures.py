@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 
-from benchmarks.ground import REPOSITORY
+from benchmarks.local_cloud import REPOSITORY
 
 PICTURES = REPOSITORY / "docs/pictures"
 SERIES = REPOSITORY / "benchmarks/series"

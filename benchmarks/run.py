@@ -31,11 +31,11 @@ from benchmarks import summary
 from benchmarks.decisions import decision_figures
 from benchmarks.deployments import CAMPAIGN, SERIES, SMOKE, deployments
 from benchmarks.figures import Figure, at_least, at_most, shown, timed
-from benchmarks.ground import PROGRAM, REPOSITORY, bench, command
+from benchmarks.local_cloud import PROGRAM, REPOSITORY, bench, command
 from benchmarks.page import table, updated
 from benchmarks.pictures import draw
 from benchmarks.traffic import traffic_figures
-from pipeline.adapters.packer_stream import StreamReader
+from pipeline.adapters.packer.stream import StreamReader
 from pipeline.core.masking import Masker
 
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "aiohttp", "asyncssh")

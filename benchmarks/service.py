@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ground import Bench
+from benchmarks.local_cloud import Bench
 
 PORT = 8080
 CHECK_EVERY, CHECKS = 5, 2

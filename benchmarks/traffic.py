@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from benchmarks.figures import Figure, at_least, at_most, shown
-from benchmarks.ground import REPOSITORY, bench
+from benchmarks.local_cloud import REPOSITORY, bench
 from tests.load import load
 
 if TYPE_CHECKING:
-    from benchmarks.ground import Bench
+    from benchmarks.local_cloud import Bench
 
 RATE = 320
 SECONDS = 40

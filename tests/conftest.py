@@ -61,17 +61,17 @@ def _own_signals() -> Iterator[None]:
 
 
 STORIES = (
-    "tests/adapters/test_groups.py",
-    "tests/adapters/test_survey.py",
+    "tests/adapters/aws/test_groups.py",
+    "tests/adapters/aws/test_preflight.py",
     "tests/e2e/test_deploy",
     "tests/e2e/test_matrix.py",
     "tests/e2e/test_matrix_calls.py",
     "tests/e2e/test_resources.py",
-    "tests/pains/test_attachments.py",
-    "tests/pains/test_failed_groups.py",
-    "tests/pains/test_other_tools.py",
-    "tests/pains/test_workers.py",
-    "tests/pains/",
+    "tests/known_issues/test_attachments.py",
+    "tests/known_issues/test_failed_groups.py",
+    "tests/known_issues/test_other_tools.py",
+    "tests/known_issues/test_workers.py",
+    "tests/known_issues/",
     "tests/terraform/",
 )
 """Files and folders whose tests stand on what took a while to build: one worker each."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.bake import Bakery
-from pipeline.core.errors import RefusedError
-from pipeline.core.events import Event, Noted
-from pipeline.core.model import (
+from pipeline.core.bake.bakery import Bakery
+from pipeline.core.bake.model import (
     BakeRequest,
     BuildReport,
     Ending,
@@ -22,7 +20,9 @@ from pipeline.core.model import (
     Traces,
     Verdict,
 )
-from pipeline.core.ports import Baker, Images, Leftovers, Records, Workplace
+from pipeline.core.deploy.ports import Baker, Images, Leftovers, Records, Workplace
+from pipeline.core.errors import RefusedError
+from pipeline.core.events import Event, Noted
 
 HOME = "eu-central-1"
 AWAY = "us-east-1"

@@ -8,7 +8,7 @@ nothing takes time.
 
 One hook is relaxed for that run: moto's tests turn moto's list of AMIs off and launch from
 ids of their own invention, which EC2 refuses with InvalidAMIID.NotFound and so do we. Here
-unknown ids are let through; `tests/sandbox/test_instances.py` holds the refusal.
+unknown ids are let through; `tests/local_cloud/instances/test_instances.py` holds the refusal.
 """
 
 from __future__ import annotations
@@ -284,8 +284,8 @@ def report(plain: dict[str, str], hooked: dict[str, str]) -> int:
 class Machines:
     """The machines of a cloud, on an event loop of their own thread."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, state_dir: Path) -> None:
+        self._home = state_dir
         self._ready = threading.Event()
         self._end: asyncio.Event | None = None
         self._loop = asyncio.new_event_loop()
@@ -306,18 +306,20 @@ class Machines:
         self._loop.run_until_complete(self._live())
 
     async def _live(self) -> None:
-        from pipeline.sandbox import home, network, server  # noqa: PLC0415  moto's tests set its environment first
-        from pipeline.sandbox.hooks import ec2_instances  # noqa: PLC0415  the same
+        from local_cloud import state_dir  # noqa: PLC0415  moto's tests set its environment first
+        from local_cloud.api import server  # noqa: PLC0415  moto's tests set its environment first
+        from local_cloud.instances import network  # noqa: PLC0415  moto's tests set its environment first
+        from local_cloud.patches.ec2 import instances  # noqa: PLC0415  the same
 
-        strict = ec2_instances.check_image
+        strict = instances.check_image
 
         def known_ones_only(backend: Any, image: str | None) -> None:
             if image in backend.amis or image in backend.deleted_amis:
                 strict(backend, image)
 
-        ec2_instances.check_image = known_ones_only
+        instances.check_image = known_ones_only
         self._end = asyncio.Event()
-        place = home.Home(path=self._home)
+        place = state_dir.Home(path=self._home)
         place.path.mkdir()
         options = server.Options(home=place, port=0, speed=ENDLESS, isolation="plain")
         with contextlib.closing(network.claim()) as net:

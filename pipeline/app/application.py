@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import config
-from pipeline.adapters.aws import Clients
-from pipeline.adapters.interrupts import Interrupts
-from pipeline.adapters.root_module import shipped_module
-from pipeline.adapters.store import Store, open_store
-from pipeline.adapters.terraform import Terraform
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.adapters.store.base import Store, open_store
+from pipeline.adapters.terraform.root_module import shipped_module
+from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Report
 from pipeline.core.masking import SHORTEST, Masker, texts
-from pipeline.core.root import Bucket, Root
+from pipeline.core.terraform.root_module import Bucket, Root
 
 
 @dataclass(frozen=True, kw_only=True)

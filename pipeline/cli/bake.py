@@ -37,7 +37,7 @@ def bake(
     Where nothing changed since a good image was baked, that image is the result.
     """
     from pipeline.app import Application, Options
-    from pipeline.app.baking import bake as run_bake
+    from pipeline.app.bake import bake as run_bake
     from pipeline.ui.progress import progress
     from pipeline.ui.results import as_json, bake_document, bake_text
 

@@ -71,7 +71,7 @@ def terraform(context: Context, environment: str, with_check: bool) -> None:
     and give the outputs of the contract (docs/terraform.md): --check says whether it does.
     """
     from pipeline.app import Application, Options
-    from pipeline.app.roots import root_module
+    from pipeline.app.terraform_root import root_module
     from pipeline.ui.plain import PlainProgress
     from pipeline.ui.results import as_json, root_document, root_text
 

@@ -75,9 +75,9 @@ class Checked(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value, or fail naming the option."""
-        from pipeline.core import rules, service_rules
+        from pipeline.core.validation import deployment_values, values
 
-        rule = getattr(rules, self._rule, None) or getattr(service_rules, self._rule)
+        rule = getattr(values, self._rule, None) or getattr(deployment_values, self._rule)
         try:
             checked: str = rule(str(value))
         except ValueError as error:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.asking import asking, plan_shown, prospect
+from pipeline.cli.confirm import asking, plan_shown, prospect
 from pipeline.cli.context import Checked, Context, pass_context
 
 if TYPE_CHECKING:
     from pipeline.app import Application
-    from pipeline.app.prospect import Planned, Unchanged
-    from pipeline.core.deployment import Deployment
+    from pipeline.app.plan_preview import Planned, Unchanged
+    from pipeline.core.state.deployment import Deployment
 
     Ended = Deployment | Planned | Unchanged
 
@@ -86,8 +86,8 @@ def promote(
     Without --image and --from it is the newest good image. Whatever goes wrong before the old
     group is retired, the old one serves, and what was made is removed again.
     """
-    from pipeline.app.promoting import promote as run
-    from pipeline.app.prospect import Wanted
+    from pipeline.app.plan_preview import Wanted
+    from pipeline.app.promote import promote as run
 
     if wanted["image"] and wanted["origin"]:
         raise click.UsageError("--image and --from exclude each other.")
@@ -128,7 +128,7 @@ def rollback(
     Seconds where its group is still warm; else a new release of its image. The image that is
     rolled back from is quarantined: nothing promotes it again unless told to.
     """
-    from pipeline.app.rolling_back import roll_back
+    from pipeline.app.rollback import roll_back
 
     with application(context, dotenv) as app:
         app.settings.environment(environment)
@@ -159,7 +159,7 @@ def rebuild(
     another version, it stops and says so.
     """
     from pipeline.app import Options
-    from pipeline.app.rebuilding import rebuild as run
+    from pipeline.app.rebuild import rebuild as run
 
     with application(context, dotenv) as app:
         options = Options(config=context.config, environment=environment, version=version or "")
@@ -172,7 +172,7 @@ def rebuild(
 @pass_context
 def recover(context: Context, environment: str) -> int:
     """Finish the deployment of a run that died or was stranded: on, or back."""
-    from pipeline.app.returning import recover as run
+    from pipeline.app.recover import recover as run
 
     with application(context) as app:
         return answer(context, run(app, environment), Answering(asked_back=True))
@@ -183,7 +183,7 @@ def recover(context: Context, environment: str) -> int:
 @pass_context
 def abort(context: Context, environment: str) -> int:
     """Put back what a run that died had begun, or remove what --keep-failed left."""
-    from pipeline.app.returning import abort as run
+    from pipeline.app.recover import abort as run
 
     with application(context) as app:
         return answer(context, run(app, environment), Answering(asked_back=True))
@@ -198,7 +198,7 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
     A dotenv file that could not be written is refused before anything is done.
     """
     from pipeline.app import Application, Options
-    from pipeline.app.handover import require_dotenv
+    from pipeline.app.ci_outputs import require_dotenv
     from pipeline.core.errors import InterruptedRunError
     from pipeline.ui.progress import progress
 
@@ -216,14 +216,14 @@ def application(context: Context, dotenv: Path | None = None) -> Iterator[Applic
 
 def put_back(done: Ended) -> bool:
     """Whether a rollback was to put back what an unfinished promotion had begun."""
-    from pipeline.core.deployment import Deployment, Kind
+    from pipeline.core.state.deployment import Deployment, Kind
 
     return isinstance(done, Deployment) and done.kind is not Kind.ROLLBACK
 
 
 def answer(context: Context, done: Ended, how: Answering) -> int:
     """Print the result and hand it to the CI system; return the exit code."""
-    from pipeline.app.prospect import Planned, Unchanged
+    from pipeline.app.plan_preview import Planned, Unchanged
     from pipeline.ui import outcome
     from pipeline.ui.results import as_json
 
@@ -260,7 +260,7 @@ def planned(context: Context, done: Planned, how: Answering) -> int:
 
 def hand_on(done: Deployment | Unchanged, summary: str, dotenv: Path | None) -> None:
     """Write the CI system's outputs and summary; what cannot be written is only said."""
-    from pipeline.app.handover import hand_over
+    from pipeline.app.ci_outputs import hand_over
 
     for problem in hand_over(done, summary, os.environ, dotenv):
         click.echo(problem, err=True)
@@ -268,13 +268,13 @@ def hand_on(done: Deployment | Unchanged, summary: str, dotenv: Path | None) -> 
 
 def exit_code(done: Deployment, *, asked_back: bool) -> int:
     """Return the exit code of a deployment that is over: 0 if the world is as asked."""
-    from pipeline.core.deployment import Result, result_of
     from pipeline.core.errors import (
         FailedError,
         InterruptedRunError,
         RefusedError,
         StrandedError,
     )
+    from pipeline.core.state.deployment import Result, result_of
 
     interrupted = done.outcome is not None and done.outcome.interrupted
     match result_of(done):

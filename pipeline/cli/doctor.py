@@ -21,9 +21,9 @@ PROBLEM = 3
 @pass_context
 def doctor(context: Context, environment: str | None) -> int:
     """Check the store and the tools: ok, advice, or a problem with what to type."""
-    from pipeline.app.checking import checkup
-    from pipeline.core.checkup import healthy
-    from pipeline.ui.checkup import checkup_document, checkup_text
+    from pipeline.app.doctor import checkup
+    from pipeline.core.doctor import healthy
+    from pipeline.ui.doctor import checkup_document, checkup_text
     from pipeline.ui.results import as_json
 
     with application(context) as app:

@@ -20,7 +20,7 @@ def images(context: Context) -> None:
     from datetime import UTC, datetime
 
     from pipeline.app import Application, Options
-    from pipeline.app.baking import images as list_images
+    from pipeline.app.bake import images as list_images
     from pipeline.ui.plain import PlainProgress
     from pipeline.ui.results import as_json, images_document, images_text
 

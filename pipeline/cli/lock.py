@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.asking import answered
+from pipeline.cli.confirm import answered
 from pipeline.cli.context import Context, pass_context
 from pipeline.cli.deploy import application, environment_option, yes_option
 
 if TYPE_CHECKING:
-    from pipeline.app.locking import Standing
+    from pipeline.app.lock import Standing
 
 
 @click.group()
@@ -29,7 +29,7 @@ def lock() -> None:
 @pass_context
 def show(context: Context, environment: str) -> None:
     """Show who holds an environment, since when, doing what."""
-    from pipeline.app.locking import standing
+    from pipeline.app.lock import standing
 
     with application(context) as app:
         tell(context, standing(app, environment))
@@ -45,7 +45,7 @@ def break_(context: Context, environment: str, *, yes: bool) -> None:
     That run changes nothing more once it notices, and ends with exit code 6. What it had begun
     is finished by `recover`.
     """
-    from pipeline.app.locking import break_lease
+    from pipeline.app.lock import break_lease
     from pipeline.core.errors import InterruptedRunError, RefusedError
 
     if not (yes or sys.stdin.isatty()):

@@ -42,7 +42,11 @@ _COMMANDS = {
         "config",
         "Check the configuration, write Terraform's root module.",
     ),
-    "sandbox": ("pipeline.cli.sandbox", "sandbox", "Run the local cloud: AWS on loopback."),
+    "local-cloud": (
+        "pipeline.cli.local_cloud",
+        "local_cloud",
+        "Run the local cloud: AWS on loopback.",
+    ),
 }
 
 
@@ -102,7 +106,7 @@ class _LazyGroup(click.Group):
 def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_color: bool) -> None:
     """Bake an immutable AMI with Packer and put it into service with Terraform.
 
-    Try it without an AWS account: ami-pipeline sandbox up.
+    Try it without an AWS account: ami-pipeline local-cloud up.
     """
     ctx.obj = Context(
         config=config,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.asking import answered
+from pipeline.cli.confirm import answered
 from pipeline.cli.context import Context, pass_context
 from pipeline.cli.deploy import application, environment_option, yes_option
 
 if TYPE_CHECKING:
-    from pipeline.core.restoring import Restoration
+    from pipeline.core.state.document_versions import Restoration
 
 
 @click.group()
@@ -28,7 +28,7 @@ def state() -> None:
 @pass_context
 def show(context: Context, environment: str) -> None:
     """List the versions of an environment's document, newest first."""
-    from pipeline.app.restoring import copies
+    from pipeline.app.state import copies
     from pipeline.ui.results import as_json
     from pipeline.ui.state import copies_document, copies_text
 
@@ -54,7 +54,7 @@ def restore(context: Context, environment: str, number: int | None, *, yes: bool
     Shows the difference first and asks. What is running is not touched: `recover` or `status`
     look at that next.
     """
-    from pipeline.app.restoring import restore as put_back
+    from pipeline.app.state import restore as put_back
     from pipeline.core.errors import InterruptedRunError, RefusedError
     from pipeline.ui.results import as_json
     from pipeline.ui.state import restored_document, restored_text

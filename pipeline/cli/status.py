@@ -17,7 +17,7 @@ from pipeline.cli.deploy import environment_option
 def status(context: Context, environment: str, watched: bool) -> None:
     """Show what serves, what is in flight, and what a rollback would do."""
     from pipeline.app import Application, Options
-    from pipeline.app.looking import Looking
+    from pipeline.app.status import Looking
     from pipeline.ui.plain import PlainProgress
     from pipeline.ui.results import as_json
     from pipeline.ui.status import status_text
@@ -50,7 +50,7 @@ def history(context: Context, environment: str, limit: int) -> None:
     from datetime import UTC, datetime
 
     from pipeline.app import Application, Options
-    from pipeline.app.looking import Looking
+    from pipeline.app.status import Looking
     from pipeline.ui.history import history_document, history_text
     from pipeline.ui.plain import PlainProgress
     from pipeline.ui.results import as_json

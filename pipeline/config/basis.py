@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from pipeline.core import rules
+from pipeline.core.validation import values
 
 
 class Table(BaseModel):
@@ -29,5 +29,5 @@ def _seconds(rule: Callable[[str], float]) -> BeforeValidator:
 _WRITTEN: Final = WithJsonSchema(
     {"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?$", "minLength": 2}
 )
-Duration = Annotated[float, _seconds(rules.check_duration), _WRITTEN]
-Pause = Annotated[float, _seconds(rules.check_pause), _WRITTEN]
+Duration = Annotated[float, _seconds(values.check_duration), _WRITTEN]
+Pause = Annotated[float, _seconds(values.check_pause), _WRITTEN]

@@ -21,9 +21,10 @@ from pydantic import (
 
 from pipeline.config.basis import LIST, Duration, Table
 from pipeline.config.promotion import EnvironmentPromoteSettings, PromoteSettings
-from pipeline.core import rules, service_rules, terraform_rules
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.fleet import Size
+from pipeline.core.state.release import Size
+from pipeline.core.validation import deployment_values, terraform_values
+from pipeline.core.validation import values as rules
 
 HIDDEN: Final = "<sensitive>"
 
@@ -54,7 +55,7 @@ _Region = Annotated[str, AfterValidator(rules.check_region)]
 _Path = Annotated[str, AfterValidator(rules.check_path)]
 _BuildName = Annotated[str, AfterValidator(rules.check_build_name)]
 _VariableName = Annotated[str, AfterValidator(rules.check_variable_name)]
-_InputName = Annotated[str, AfterValidator(terraform_rules.check_input_name)]
+_InputName = Annotated[str, AfterValidator(terraform_values.check_input_name)]
 _EnvVariable = Annotated[str, AfterValidator(rules.check_env_variable)]
 _TagKey = Annotated[str, AfterValidator(rules.check_tag_key)]
 _TagValue = Annotated[str, AfterValidator(rules.check_tag_value)]
@@ -66,9 +67,9 @@ _Value = Annotated[
     AfterValidator(rules.check_variable),
     _ANY_VALUE,
 ]
-_Input = Annotated[object, AfterValidator(terraform_rules.check_input), _ANY_VALUE]
-_LoadBalancer = Annotated[str, AfterValidator(service_rules.check_load_balancer)]
-_TargetGroup = Annotated[str, AfterValidator(service_rules.check_target_group)]
+_Input = Annotated[object, AfterValidator(terraform_values.check_input), _ANY_VALUE]
+_LoadBalancer = Annotated[str, AfterValidator(deployment_values.check_load_balancer)]
+_TargetGroup = Annotated[str, AfterValidator(deployment_values.check_target_group)]
 _Inputs = Mapping[_InputName, _Input]
 _Vars = Mapping[_VariableName, _Value]
 _VarsFromEnv = Mapping[_VariableName, _EnvVariable]
@@ -102,7 +103,7 @@ class EnvironmentBakeSettings(Table):
 class BackendSettings(Table):
     """The bucket Terraform keeps its state in, always locked and encrypted."""
 
-    bucket: Annotated[str, AfterValidator(terraform_rules.check_bucket)] = Field(
+    bucket: Annotated[str, AfterValidator(terraform_values.check_bucket)] = Field(
         description="The S3 bucket of the state.", examples=["example-terraform-state"]
     )
     key_prefix: Annotated[
@@ -138,10 +139,10 @@ class TerraformSettings(Table):
 class EnvironmentSettings(Table):
     """Where releases run, of what size, and what is different for it."""
 
-    account: Annotated[str, AfterValidator(terraform_rules.check_account_id)] | None = Field(
+    account: Annotated[str, AfterValidator(terraform_values.check_account_id)] | None = Field(
         default=None, description="The only AWS account Terraform may touch."
     )
-    instance_type: Annotated[str, AfterValidator(terraform_rules.check_instance_type)] = Field(
+    instance_type: Annotated[str, AfterValidator(terraform_values.check_instance_type)] = Field(
         default="t3.micro", description="What a release's instances are."
     )
     min_size: int = Field(default=1, ge=0, le=1000, description="The fewest instances.")
@@ -240,7 +241,7 @@ class StateSettings(Table):
     url: Annotated[str, AfterValidator(rules.check_state_url)] = Field(
         default=".ami-pipeline", description="A directory, or s3://bucket/prefix."
     )
-    account: Annotated[str, AfterValidator(terraform_rules.check_account_id)] | None = Field(
+    account: Annotated[str, AfterValidator(terraform_values.check_account_id)] | None = Field(
         default=None, description="Whose the bucket is; default: the environment's account."
     )
 

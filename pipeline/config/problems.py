@@ -16,7 +16,7 @@ from pipeline.config.model import BackendSettings, BakeSettings, Settings, table
 from pipeline.config.promotion import HookSettings
 from pipeline.config.relations import Problem
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.rules import shown
+from pipeline.core.validation.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

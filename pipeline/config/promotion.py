@@ -9,8 +9,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from pipeline.config.basis import LIST, Duration, Pause, Table
-from pipeline.core import rules, service_rules
-from pipeline.core.deployment import Hook, Policy
+from pipeline.core.state.deployment import Hook, Policy
+from pipeline.core.validation import deployment_values, values
 
 MOST_LOOKS: Final = 60
 
@@ -21,15 +21,15 @@ def _has_program(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
-_Word = Annotated[str, AfterValidator(service_rules.check_argument)]
+_Word = Annotated[str, AfterValidator(deployment_values.check_argument)]
 _Command = Annotated[
     tuple[_Word, ...],
     LIST,
-    BeforeValidator(service_rules.check_command),
+    BeforeValidator(deployment_values.check_command),
     AfterValidator(_has_program),
     WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
 ]
-_Phase = Annotated[str, AfterValidator(service_rules.check_phase)]
+_Phase = Annotated[str, AfterValidator(deployment_values.check_phase)]
 _Deadlines = Annotated[
     Mapping[_Phase, Duration],
     WithJsonSchema(
@@ -37,16 +37,16 @@ _Deadlines = Annotated[
             "type": "object",
             "properties": {
                 phase: {"type": "string", "pattern": "^(\\d+h)?(\\d+m)?(\\d+s)?$", "minLength": 2}
-                for phase in service_rules.PHASES
+                for phase in deployment_values.PHASES
             },
             "additionalProperties": False,
         }
     ),
 ]
-_Alarms = Annotated[tuple[Annotated[str, AfterValidator(service_rules.check_alarm)], ...], LIST]
+_Alarms = Annotated[tuple[Annotated[str, AfterValidator(deployment_values.check_alarm)], ...], LIST]
 _Keep = Annotated[
     str,
-    AfterValidator(service_rules.check_keep),
+    AfterValidator(deployment_values.check_keep),
     WithJsonSchema(
         {"type": "string", "pattern": "^(none|next|(\\d+h)?(\\d+m)?(\\d+s)?)$", "minLength": 2}
     ),
@@ -103,17 +103,17 @@ class PromoteSettings(Table):
         description="How many looks in a row must find every instance healthy.",
     )
     soak: Pause = Field(
-        default=rules.check_pause(service_rules.DEFAULT_PAUSES["soak"]),
-        json_schema_extra={"default": service_rules.DEFAULT_PAUSES["soak"]},
+        default=values.check_pause(deployment_values.DEFAULT_PAUSES["soak"]),
+        json_schema_extra={"default": deployment_values.DEFAULT_PAUSES["soak"]},
         description="How long old and new serve together before the old one is drained.",
     )
     bake_in: Pause = Field(
-        default=rules.check_pause(service_rules.DEFAULT_PAUSES["bake_in"]),
-        json_schema_extra={"default": service_rules.DEFAULT_PAUSES["bake_in"]},
+        default=values.check_pause(deployment_values.DEFAULT_PAUSES["bake_in"]),
+        json_schema_extra={"default": deployment_values.DEFAULT_PAUSES["bake_in"]},
         description="How long the new one serves alone before the old one may go.",
     )
     keep_previous: _Keep = Field(
-        default=service_rules.NONE,
+        default=deployment_values.NONE,
         description="How long the old one stays warm afterwards: none, a duration, or next.",
     )
     deadline: Duration = Field(
@@ -146,13 +146,13 @@ class PromoteSettings(Table):
         """
         paused = {
             phase: getattr(self, pause) + self.deadline
-            for pause, phase in service_rules.PAUSES.items()
+            for pause, phase in deployment_values.PAUSES.items()
         }
         return Policy(
             looks=self.looks,
             soak=self.soak,
             bake_in=self.bake_in,
-            keep=service_rules.read_keep(self.keep_previous),
+            keep=deployment_values.read_keep(self.keep_previous),
             deadline=self.deadline,
             deadlines={**paused, **self.deadlines},
             verify=tuple(Hook(command=each.command, timeout=each.timeout) for each in self.verify),

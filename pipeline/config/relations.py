@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pipeline.core import rules
-from pipeline.core.service_rules import DEFAULT_PAUSES, PAUSES
+from pipeline.core.validation import values as rules
+from pipeline.core.validation.deployment_values import DEFAULT_PAUSES, PAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.core.deployment import Deployment, PhaseRun
-from pipeline.core.seen import Look
+from pipeline.core.health.observation import Look
+from pipeline.core.state.deployment import Deployment, PhaseRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipeline.core.deployment import Deployment, PhaseRun
 from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,
@@ -14,7 +13,8 @@ from pipeline.core.events import (
     RollbackBegan,
     Watched,
 )
-from pipeline.core.seen import GroupSeen, Look
+from pipeline.core.health.observation import GroupSeen, Look
+from pipeline.core.state.deployment import Deployment, PhaseRun
 from pipeline.ui import glyphs
 from pipeline.ui.members import IMAGE, RELEASE, VERSION, named, tally, targets_of
 from pipeline.ui.text import duration, one_line

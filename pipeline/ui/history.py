@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.deployment import Deployment
-from pipeline.core.report import took
+from pipeline.core.state.deployment import Deployment
+from pipeline.core.state.report import took
 from pipeline.ui import words
 from pipeline.ui.outcome import deployment_document, phases
 from pipeline.ui.text import age, duration, one_line, table, wrapped

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.environment import Environment
-from pipeline.core.tenancy import account_of, past_of, seconds_left, span
+from pipeline.core.state.environment import Environment
+from pipeline.core.state.lease import account_of, past_of, seconds_left, span
 from pipeline.ui.status_document import lease_document
 from pipeline.ui.text import one_line
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.core.seen import Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.health.observation import Balancer, GroupSeen, Look, Member, Target
 from pipeline.ui import glyphs
 from pipeline.ui.text import one_line
 

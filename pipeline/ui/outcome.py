@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core.deployment import Deployment, PhaseRun, Result
-from pipeline.core.report import serves, took
+from pipeline.core.state.deployment import Deployment, PhaseRun, Result
+from pipeline.core.state.report import serves, took
 from pipeline.ui import words
 from pipeline.ui.text import duration, one_line, wrapped
 

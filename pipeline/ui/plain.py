@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TextIO
 
-from pipeline.core.deployment import Deployment, PhaseRun
 from pipeline.core.events import (
     BuildEnded,
     BuildStarted,
@@ -22,6 +21,7 @@ from pipeline.core.events import (
     StepBegan,
     Watched,
 )
+from pipeline.core.state.deployment import Deployment, PhaseRun
 from pipeline.ui import github, words
 from pipeline.ui.text import duration, one_line
 

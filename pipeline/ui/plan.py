@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.core.deployment import Deployment, Policy
-from pipeline.core.guard import Plan
-from pipeline.core.phases import (
+from pipeline.core.deploy.phases import (
     Booted,
     Drained,
     Gone,
@@ -24,6 +22,8 @@ from pipeline.core.phases import (
     Until,
     Verified,
 )
+from pipeline.core.state.deployment import Deployment, Policy
+from pipeline.core.terraform.plan_guard import Plan
 from pipeline.ui import words
 from pipeline.ui.text import duration, one_line, table, wrapped
 

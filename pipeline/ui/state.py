@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.environment import Environment
-from pipeline.core.restoring import Copies, Copy, Restoration
+from pipeline.core.state.document_versions import Copies, Copy, Restoration
+from pipeline.core.state.environment import Environment
 from pipeline.ui.text import one_line, table
 
 _HEADINGS = ("VERSION", "WRITTEN", "EPOCH", "SERVING", "IN FLIGHT", "STATE")

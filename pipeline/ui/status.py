@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipeline.core.deployment import Deployment, Result
-from pipeline.core.report import seconds_between
-from pipeline.core.seen import GroupSeen
-from pipeline.core.status import Status, Way, WayBack, taking_over, way_out
+from pipeline.core.health.observation import GroupSeen
+from pipeline.core.state.deployment import Deployment, Result
+from pipeline.core.state.report import seconds_between
+from pipeline.core.state.status import Status, Way, WayBack, taking_over, way_out
 from pipeline.ui import glyphs, words
 from pipeline.ui.members import standings
 from pipeline.ui.text import age, duration, one_line, wrapped

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.environment import Kept, Lease
-from pipeline.core.seen import Balancer, GroupSeen
-from pipeline.core.status import Status, WayBack
+from pipeline.core.health.observation import Balancer, GroupSeen
+from pipeline.core.state.environment import Kept, Lease
+from pipeline.core.state.status import Status, WayBack
 from pipeline.ui.outcome import deployment_document
 from pipeline.ui.status import health, todo
 from pipeline.ui.tree import group_name, role

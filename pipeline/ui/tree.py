@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.core.environment import NEXT, Kept
-from pipeline.core.report import seconds_between
-from pipeline.core.seen import Balancer, GroupSeen
-from pipeline.core.status import Status, taking_over
+from pipeline.core.health.observation import Balancer, GroupSeen
+from pipeline.core.state.environment import NEXT, Kept
+from pipeline.core.state.report import seconds_between
+from pipeline.core.state.status import Status, taking_over
 from pipeline.ui import glyphs
 from pipeline.ui.members import IMAGE, RELEASE, VERSION, Standing, standings, state_of
 from pipeline.ui.text import age, duration, one_line, table, wrapped

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.status import Status
+from pipeline.core.state.status import Status
 from pipeline.ui import glyphs
 from pipeline.ui.glyphs import drawable
 from pipeline.ui.status import status_text

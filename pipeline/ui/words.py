@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.core.deployment import Deployment, Kind, Result, Runner
-from pipeline.core.report import serves
+from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
+from pipeline.core.state.report import serves
 from pipeline.ui.text import one_line
 
 

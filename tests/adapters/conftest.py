@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
-from pipeline.adapters.aws import Clients
-from pipeline.adapters.store import DirectoryStore, S3Store, Store
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.store.base import DirectoryStore, S3Store, Store
+from tests.adapters.aws.service import Service, a_service
+from tests.adapters.lease.lease_fakes import FakeClock
 from tests.adapters.scripted import ScriptedPacker
-from tests.adapters.service import Service, a_service
-from tests.adapters.tenants import FakeClock
 
 
 @pytest.fixture

@@ -16,6 +16,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         '[environments.staging]\nload_balancers = ["web"]\n[environments.bare]\n'
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pipeline.adapters.interrupts.Interrupts.install", lambda _: None)
+    monkeypatch.setattr("pipeline.adapters.process.signals.Interrupts.install", lambda _: None)
     for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)

@@ -17,16 +17,16 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pipeline.adapters.environments import Environments
-from pipeline.adapters.store import DirectoryStore
+from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.environments import Environments
 from pipeline.app import Application
-from pipeline.app.prospect import Ask, Planned, Unchanged
+from pipeline.app.plan_preview import Ask, Planned, Unchanged
 from pipeline.cli.deploy import exit_code
 from pipeline.cli.main import run
-from pipeline.core.deployment import Deployment, Kind, Outcome, Policy, Result, Runner
-from pipeline.core.environment import Environment
+from pipeline.core.bake.model import Image
 from pipeline.core.errors import RefusedError
-from pipeline.core.model import Image
+from pipeline.core.state.deployment import Deployment, Kind, Outcome, Policy, Result, Runner
+from pipeline.core.state.environment import Environment
 from tests.core.hostile import HOSTILE
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -45,9 +45,9 @@ DONE = Deployment(
     outcome=Outcome(result=Result.PROMOTED),
 )
 RUNS = [
-    (["promote", "-e", "staging", "--yes"], "pipeline.app.promoting.promote"),
-    (["rollback", "-e", "staging", "--yes"], "pipeline.app.rolling_back.roll_back"),
-    (["rebuild", "-e", "staging"], "pipeline.app.rebuilding.rebuild"),
+    (["promote", "-e", "staging", "--yes"], "pipeline.app.promote.promote"),
+    (["rollback", "-e", "staging", "--yes"], "pipeline.app.rollback.roll_back"),
+    (["rebuild", "-e", "staging"], "pipeline.app.rebuild.rebuild"),
 ]
 
 
@@ -89,7 +89,7 @@ def test_an_output_that_cannot_be_written_changes_no_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path))
-    monkeypatch.setattr("pipeline.app.promoting.promote", lambda *_, **__: DONE)
+    monkeypatch.setattr("pipeline.app.promote.promote", lambda *_, **__: DONE)
     assert run(["promote", "-e", "staging", "--yes"]) == 0
     assert f"GITHUB_OUTPUT {tmp_path} was not written: Is a directory" in capsys.readouterr().err
 
@@ -145,8 +145,8 @@ def test_what_was_put_back_to_nothing_is_not_as_asked() -> None:
 
 
 BACK = [
-    (["recover", "-e", "staging"], "pipeline.app.returning.recover"),
-    (["abort", "-e", "staging"], "pipeline.app.returning.abort"),
+    (["recover", "-e", "staging"], "pipeline.app.recover.recover"),
+    (["abort", "-e", "staging"], "pipeline.app.recover.abort"),
 ]
 
 
@@ -224,7 +224,7 @@ def test_a_signal_after_the_end_changes_nothing(
         app.interrupts.count = 1
         return DONE
 
-    monkeypatch.setattr("pipeline.app.promoting.promote", promoted)
+    monkeypatch.setattr("pipeline.app.promote.promote", promoted)
     assert run(["promote", "-e", "staging", "--yes"]) == 0
     assert capsys.readouterr().out.startswith("r000125 serves staging\n")
 
@@ -233,7 +233,7 @@ def test_an_error_is_annotated_on_github_and_only_there(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = RefusedError("x,y", "a\n::add-mask::b", "c")
-    monkeypatch.setattr("pipeline.app.promoting.promote", raised(error))
+    monkeypatch.setattr("pipeline.app.promote.promote", raised(error))
     assert run(["promote", "-e", "staging", "--yes"]) == 3
     plain = capsys.readouterr().err
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
@@ -245,7 +245,7 @@ def test_an_error_is_annotated_on_github_and_only_there(
 def test_a_traceback_forges_no_workflow_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipeline.app.promoting.promote", raised(ValueError("a\n::error::b")))
+    monkeypatch.setattr("pipeline.app.promote.promote", raised(ValueError("a\n::error::b")))
     assert run(["promote", "-e", "staging", "--yes"]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert not any(line.lstrip().startswith("::") for line in lines)
@@ -273,7 +273,7 @@ class Terminal(io.StringIO):
 def test_it_goes_on_only_after_a_yes(
     typed: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipeline.app.promoting.promote", asked)
+    monkeypatch.setattr("pipeline.app.promote.promote", asked)
     monkeypatch.setattr("sys.stdin", Terminal(typed))
     assert run(["--output", "json", "promote", "-e", "staging"]) == code
     shown = capsys.readouterr()

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters import checkup_directory
-from pipeline.adapters.aws import Clients
-from pipeline.adapters.checkup_bucket import BucketCheckup
-from pipeline.adapters.checkup_directory import directory_checks, mounted
-from pipeline.adapters.store import DirectoryStore
+from local_cloud import patches
+from local_cloud.patches import s3
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.store import doctor_directory
+from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.doctor_bucket import BucketCheckup
+from pipeline.adapters.store.doctor_directory import directory_checks, mounted
 from pipeline.cli.main import run
-from pipeline.core.checkup import Check, Grade, judged
-from pipeline.sandbox import hooks
-from pipeline.sandbox.hooks import s3
+from pipeline.core.doctor import Check, Grade, judged
 from tests.adapters.conftest import aws  # noqa: F401 - a fixture
 from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform
 
@@ -34,7 +34,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The list of mounts, which says that all is on a disk."""
     path = tmp_path / "mounts"
     path.write_text(MOUNTED)
-    monkeypatch.setattr(checkup_directory, "MOUNTS", path)
+    monkeypatch.setattr(doctor_directory, "MOUNTS", path)
     monkeypatch.setattr(directory_checks, "__defaults__", (path,))
     return path
 
@@ -134,7 +134,7 @@ def test_a_file_system_that_cannot_sync_what_it_writes_is_a_problem(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(handle)
 
-    monkeypatch.setattr("pipeline.adapters.store.os.fsync", fsync)
+    monkeypatch.setattr("pipeline.adapters.store.base.os.fsync", fsync)
     found = {check.name: check for check in directory_checks(tmp_path / "state")}
     assert found["writes"].grade is Grade.PROBLEM
     assert "Input/output error" in found["writes"].what
@@ -204,7 +204,7 @@ LACK = "credentials lack"
 
 @pytest.fixture
 def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: F811 - the fixture
-    take_out = hooks.put_in(s3.hooks())
+    take_out = patches.put_in(s3.hooks())
 
     def look(name: str = "state", account: str = OURS, region: str = "us-east-1") -> Any:
         found = BucketCheckup(s3=aws.s3(), bucket=name, account=account, region=region)

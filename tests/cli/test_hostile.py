@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import pytest
 
 from pipeline.cli.main import run
+from tests.config.test_config import IN_A_FILE, MINIMAL, PLACES, quoted
 from tests.core.hostile import HOSTILE, Hostile
-from tests.test_config import IN_A_FILE, MINIMAL, PLACES, quoted
 
 ON_THE_COMMAND_LINE = tuple(
     (hostile, option)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.environments import Environments
-from pipeline.adapters.store import DirectoryStore
+from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.environments import Environments
 from pipeline.app import Application, Options
-from pipeline.app.ground import Ground
+from pipeline.app.session import Ground
 from pipeline.cli.main import run
-from pipeline.core.deployment import Deployment, Hook, Kind, Runner
-from pipeline.core.environment import Environment, Lease
 from pipeline.core.errors import LeaseHeldError
+from pipeline.core.state.deployment import Deployment, Hook, Kind, Runner
+from pipeline.core.state.environment import Environment, Lease
 from pipeline.ui.lock import lock_document, lock_text, warning
 from tests.adapters.scripted import ScriptedTerraform
 

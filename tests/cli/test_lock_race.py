@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.environments import Environments
-from pipeline.adapters.store import DirectoryStore
+from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.environments import Environments
 from tests.cli.test_lock import BEGUN, NOTHING
 
 pytestmark = [pytest.mark.usefixtures("place"), pytest.mark.long, pytest.mark.timeout(300)]

@@ -38,7 +38,7 @@ def test_help_lists_the_commands_and_the_exit_codes(capsys: Captured) -> None:
     for command, text in (
         ("bake", "Build an image, verify it, write tfvars."),
         ("images", "List the baked images, newest first."),
-        ("sandbox", "Run the local cloud: AWS on loopback."),
+        ("local-cloud", "Run the local cloud: AWS on loopback."),
     ):
         assert f"{command} {text}" in shown
     assert (

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.environments import Environments
-from pipeline.adapters.store import DirectoryStore
+from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.environments import Environments
 from pipeline.cli.main import run
-from pipeline.core.environment import Environment, Lease
+from pipeline.core.state.environment import Environment, Lease
 from tests.cli.test_lock import BEGUN, HELD, NOTHING
 
 pytestmark = pytest.mark.usefixtures("place")

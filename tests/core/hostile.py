@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
-from pipeline.core.rules import TOOL_VARIABLES
+from pipeline.core.validation.values import TOOL_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,10 +19,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.crash import report, stage
+from tests.crash import environment, report
+from tests.crash.case import Play, Played
 from tests.crash.planning import BAKE, planned
-from tests.crash.play import Play, Played
-from tests.crash.theatre import act, record, theatre
+from tests.crash.worker import act, record, theatre
 
 SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover", BAKE)
 KINDS, STORES = ("classic", "application"), ("directory", "s3")
@@ -119,5 +119,5 @@ def replay(name: str) -> int:
 
 
 if __name__ == "__main__":
-    os.chdir(stage.REPOSITORY)
+    os.chdir(environment.REPOSITORY)
     sys.exit(main())

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.boundaries import EFFECT, READS, Death, die, reached
-from tests.crash.hands import Hands, Running, Typed
-from tests.crash.play import DIED, Play, Played
+from tests.crash.case import DIED, Play, Played
+from tests.crash.command_runner import Hands, Running, Typed
 from tests.crash.stores import BUCKET
 from tests.e2e.conftest import CANARY, Project, new_project
 from tests.e2e.deploying import Ground
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 
 PACKER = "packer "
 """How the names of Packer's own boundaries begin."""

@@ -251,7 +251,7 @@ def require_sound(reached: Passing, path: object) -> None:
 
 
 def _children(boundaries: Boundaries) -> None:
-    from pipeline.adapters import process  # noqa: PLC0415  the stand-in for Terraform starts none
+    from pipeline.adapters.process import process  # noqa: PLC0415  the stand-in for Terraform starts none
 
     module: Any = process
     real = module._started

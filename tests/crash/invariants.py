@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tests.crash.hands import Typed
+    from tests.crash.command_runner import Typed
     from tests.crash.seen import Seen
 
 MEMBERS = 2

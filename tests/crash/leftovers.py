@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from tests.pains.recipe import Recipe
+    from tests.known_issues.recipe import Recipe
 
 Thing = tuple[str, str]
 """What it is, and its id or name."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.crash.boundaries import CUT, EFFECT, STOP, STORM, Death
-from tests.crash.play import MENDS, Play
+from tests.crash.case import MENDS, Play
 
 BAKE = "bake"
 STORMS = range(1, 5)

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from tests.crash.case import Play, Played
 from tests.crash.planning import Recorded
-from tests.crash.play import Play, Played
 
 LAST_LINE = "last line"
 """The property of a test that is shown at the end of the run."""

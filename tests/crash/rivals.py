@@ -30,9 +30,9 @@ from tests.crash.leftovers import Thing
 from tests.crash.rival_report import Campaign, Death
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.deploying import LONGEST, Ground, a_ground, terraform
+from tests.known_issues.recipe import USUAL, Recipe
 from tests.load import Load
-from tests.local_cloud import eventually
-from tests.pains.recipe import USUAL, Recipe
+from tests.running_cloud import eventually
 
 WAYS, KINDS, STATES = ("terraform", "shell"), ("classic", "application"), ("local", "s3")
 OURS = "Boto3"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.e2e.deploying import Balancer
-    from tests.local_cloud import Cloud
+    from tests.running_cloud import Cloud
 
 
 @dataclass(frozen=True, kw_only=True)

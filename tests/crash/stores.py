@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.local_cloud import Cloud
+    from tests.running_cloud import Cloud
 
 BUCKET = "crashes"
 VERSIONS = 10

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.boundaries import Boundaries, Death, plain, reached
-from tests.crash.hands import REPOSITORY
+from tests.crash.case import Play
+from tests.crash.command_runner import REPOSITORY
 from tests.crash.planning import Recorded, planned
-from tests.crash.play import Play
 
 if TYPE_CHECKING:
     import random

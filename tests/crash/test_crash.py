@@ -10,7 +10,7 @@ import pytest
 
 from tests.crash import report
 from tests.crash.planning import planned
-from tests.crash.theatre import Theatre
+from tests.crash.worker import Theatre
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.crash import invariants
-from tests.crash.hands import Typed
+from tests.crash.command_runner import Typed
 from tests.crash.seen import Seen
 
 BLUE, GREEN = "r000001", "r000002"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.choice import hook_facts
-from pipeline.core.deployment import Deployment, Kind, Result, Runner
-from pipeline.core.phases import promotion
-from pipeline.core.report import outputs
-from pipeline.core.service_rules import PHASES
-from tests.core.deploying import PLACE
+from pipeline.core.deploy.phases import promotion
+from pipeline.core.deploy.selection import hook_facts
+from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
+from pipeline.core.state.report import outputs
+from pipeline.core.validation.deployment_values import PHASES
+from tests.core.deploy.fakes import PLACE
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = (ROOT / "docs/deploy.md").read_text()

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import local_cloud
-from tests.local_cloud import Cloud
+from tests import running_cloud
+from tests.running_cloud import Cloud
 
 if TYPE_CHECKING:
     from tests.e2e.deploying import Ground
@@ -187,7 +187,7 @@ def first(sites: Sites, kinds: tuple[str, ...]) -> Iterator[Case]:
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
     """A cloud of the test's own, so that what is left in it is the test's."""
-    with local_cloud.a_cloud(tmp_path / "cloud") as running:
+    with running_cloud.a_cloud(tmp_path / "cloud") as running:
         yield running
 
 

@@ -18,17 +18,17 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests import local_cloud, provider
+from tests import provider, running_cloud
 from tests.e2e.conftest import REPOSITORY, Project, Ran, new_project, wait_for
 from tests.load import Load, load
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 from tests.standin.install import installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.local_cloud import Cloud
+    from tests.running_cloud import Cloud
 
 SPEED = 60
 LONGEST = 280.0
@@ -369,7 +369,7 @@ def _toml(value: object) -> str:
 @contextlib.contextmanager
 def a_ground(folder: Path) -> Iterator[Ground]:
     """Build it: the images are baked while Terraform makes the network."""
-    with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
+    with running_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
         project = new_project(folder / "bakery", cloud)
         shutil.copytree(REPOSITORY / "terraform", project.folder / "terraform", ignore=IGNORED)
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
@@ -388,7 +388,7 @@ def a_quick_ground(
     folder: Path, speed: float = SPEED, isolation: str = "auto", images: int = 2
 ) -> Iterator[Ground]:
     """Build it without Terraform: its stand-in makes the groups, and the network is by API."""
-    with local_cloud.a_cloud(folder / "cloud", speed=speed, isolation=isolation) as cloud:
+    with running_cloud.a_cloud(folder / "cloud", speed=speed, isolation=isolation) as cloud:
         path = installed(folder / "bin", cloud.env["PATH"])
         numbers = range(1, images + 1)
         bakeries = [new_project(folder / f"bakery{number}", cloud) for number in numbers]

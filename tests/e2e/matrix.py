@@ -20,7 +20,7 @@ import pytest
 from tests.e2e.conftest import wait_for
 from tests.e2e.deploying import Ground, Site, alone, ended
 from tests.load import Load, Result
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
     import subprocess

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests import local_cloud
+from tests import running_cloud
 from tests.e2e.conftest import CANARY, NOTHING, REPOSITORY, Project, new_project, until
-from tests.local_cloud import Cloud
+from tests.running_cloud import Cloud
 
 
 def answer(url: str) -> Any:
@@ -243,7 +243,7 @@ def test_ci_gets_the_image_in_its_own_way(project: Project, tmp_path: Path, how:
 def test_the_sample_template_bakes_and_serves_where_isolation_is_weaker(
     tmp_path: Path, isolation: str
 ) -> None:
-    with local_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as cloud:
+    with running_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as cloud:
         ran = new_project(tmp_path / "project", cloud).bake("1.0.0")
         assert ran.code == 0, ran.err
         address = cloud.launch(ImageId=ran.document["ami_id"])["PrivateIpAddress"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import local_cloud
+from tests import running_cloud
 from tests.e2e.conftest import (
     NOTHING,
     Project,
@@ -27,7 +27,7 @@ from tests.e2e.conftest import (
     wait_for,
 )
 from tests.e2e.matrix import child_of
-from tests.local_cloud import Cloud
+from tests.running_cloud import Cloud
 
 INSTALL = "packer/provision/install.sh"
 PROVISIONING = "Provisioning with shell script"
@@ -161,7 +161,7 @@ def test_a_missing_template_is_a_usage_error(project: Project) -> None:
 
 @pytest.mark.long
 def test_an_ami_that_does_not_become_available_is_removed(tmp_path: Path) -> None:
-    with local_cloud.a_cloud(tmp_path / "cloud", speed=4) as slow:
+    with running_cloud.a_cloud(tmp_path / "cloud", speed=4) as slow:
         project = new_project(tmp_path / "project", slow)
         project.extra = {"AWS_POLL_DELAY_SECONDS": "1", "AWS_MAX_ATTEMPTS": "4"}
         check(

@@ -28,9 +28,9 @@ from typing import Any
 
 import pytest
 
-from tests import local_cloud
+from tests import running_cloud
 from tests.e2e.deploying import LONGEST, SPEED, Ground, Site, alone
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 from tests.standin.install import installed
 
 TRACKING = "RUNNER_TRACKING_ID"
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.timeout(LONGEST)
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("cancelled")
-    with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
+    with running_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
         image = _image(cloud)
         path = installed(folder / "bin", cloud.env["PATH"])
         ec2 = cloud.aws("ec2")
@@ -58,7 +58,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield ground.site("cancelled", "classic")
 
 
-def _image(cloud: local_cloud.Cloud) -> str:
+def _image(cloud: running_cloud.Cloud) -> str:
     """Make one of an instance that only boots; as good as a baked one to whoever is told its id."""
     ec2, instance = cloud.aws("ec2"), cloud.launch()["InstanceId"]
     tags = [{"Key": "ami-pipeline:app", "Value": "web"}]
@@ -96,7 +96,7 @@ class Step:
 
     def until(self, text: str) -> None:
         """Wait until it has said something."""
-        deadline = time.monotonic() + local_cloud.WITHIN
+        deadline = time.monotonic() + running_cloud.WITHIN
         while text not in (said := self.said.read_text()):
             assert time.monotonic() < deadline, said
             assert self.entry.poll() is None, said

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.adapters.sealed import seal, unseal
-from pipeline.core.environment import Environment
+from pipeline.adapters.store.envelope import seal, unseal
+from pipeline.core.state.environment import Environment
 from tests.e2e.deploying import LONGEST, Ground, Site, alone, ended
 from tests.e2e.matrix import Running
 

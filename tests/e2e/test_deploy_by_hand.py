@@ -19,13 +19,13 @@ import pytest
 from tests.e2e.conftest import REPOSITORY
 from tests.e2e.deploying import IGNORED, Balancer, Ground, terraform
 from tests.load import Load, load
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.local_cloud import Cloud
+    from tests.running_cloud import Cloud
 
 pytestmark = pytest.mark.long
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from tests.e2e.deploying import LONGEST, Ground, Site, alone, ended
 from tests.e2e.matrix import Running, child_of
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
 

@@ -1,7 +1,8 @@
 """What a person types who finds at night that somebody deleted the group that served.
 
 `status` says one command, and that command ends with a group in service. What each of these means
-is decided and swept in tests/core/test_lost.py; here AWS answers, and Terraform forgets.
+is decided and swept in tests/core/deploy/test_lost_groups.py.
+Here AWS answers, and Terraform forgets.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 from tests.e2e.deploying import LONGEST, alone
 from tests.e2e.matrix import DONE, PUT_BACK, Case
 from tests.e2e.test_recovery_cases import LONG, green_of, kill
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Ran

@@ -1,7 +1,8 @@
 """Worlds that nobody left so: what a person, a schedule or AWS did after a run had died.
 
 A promotion is killed, something is done to what it left, and one command is typed. What each of
-these means is decided and swept in tests/core/test_recovery.py; here AWS answers, under traffic.
+these means is decided and swept in tests/core/deploy/test_recovery.py.
+Here AWS answers, under traffic.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 
 from tests.e2e.deploying import LONGEST, alone
 from tests.e2e.matrix import DONE, REFUSED, Case, Running
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Ran

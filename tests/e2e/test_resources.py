@@ -20,17 +20,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.aws import Clients
-from pipeline.adapters.interrupts import Interrupts
-from pipeline.adapters.resources import TerraformResources
-from pipeline.adapters.root_module import shipped_module, write_root
-from pipeline.adapters.terraform import Terraform
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.adapters.terraform.root_module import shipped_module, write_root
+from pipeline.adapters.terraform.server_groups import TerraformResources
+from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Event, Noted
-from pipeline.core.fleet import Release, Size
-from pipeline.core.root import Root
-from tests import local_cloud, provider
-from tests.local_cloud import Cloud, eventually
+from pipeline.core.state.release import Release, Size
+from pipeline.core.terraform.root_module import Root
+from tests import provider, running_cloud
+from tests.running_cloud import Cloud, eventually
 from tests.standin.install import installed
 
 pytestmark = pytest.mark.timeout(300)  # seconds: a loaded machine starts Terraform slowly
@@ -199,7 +199,7 @@ def ground(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("resources")
-    with local_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
+    with running_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
         ec2 = cloud.aws("ec2")
         vpc = ec2.create_vpc(CidrBlock="127.10.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="127.10.1.0/24")["Subnet"]["SubnetId"]
@@ -344,7 +344,7 @@ def test_a_plan_that_would_do_more_than_the_phase_asks_is_refused_whole(fleet: F
     fleet.resources.root = root
     gone = {"AutoScalingGroupName": f"web-{root.environment}-r000001", "ForceDelete": True}
     fleet.ground.cloud.aws("autoscaling").delete_auto_scaling_group(**gone)
-    local_cloud.eventually(lambda: fleet.groups() == set())
+    running_cloud.eventually(lambda: fleet.groups() == set())
     with pytest.raises(RefusedError) as told:
         fleet.resources.plan(both, creates=SECOND, deletes=NONE)
     missing = "create, missing in AWS, still in the state"
@@ -400,7 +400,7 @@ def test_a_signal_while_a_launch_template_is_made_leaves_nothing_that_adoption_d
     plan = fleet.resources.plan([fleet.release(1)], creates=FIRST, deletes=NONE)
 
     def interrupt() -> None:
-        local_cloud.eventually(lambda: fleet.templates() == {"r000001"})
+        running_cloud.eventually(lambda: fleet.templates() == {"r000001"})
         os.kill(os.getpid(), signal.SIGINT)
 
     watcher = threading.Thread(target=interrupt)

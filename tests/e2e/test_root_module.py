@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.interrupts import Interrupts
-from pipeline.adapters.state_lock import StateLock, Whose
-from pipeline.adapters.terraform import Terraform
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.adapters.terraform.state_lock import StateLock, Whose
+from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.cli.main import run
-from pipeline.core.contract import INPUTS
-from pipeline.core.root import Bucket
+from pipeline.core.terraform.module_contract import INPUTS
+from pipeline.core.terraform.root_module import Bucket
 from tests.e2e.conftest import REPOSITORY, Project
-from tests.local_cloud import Cloud
+from tests.running_cloud import Cloud
 
 CONFIGURATION = """\
 app = "web"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
-from pipeline.core.rules import TOOL_VARIABLES
+from pipeline.core.validation.values import TOOL_VARIABLES
 
 ROOT = Path(__file__).parents[2]
 PACKER = ROOT / "packer"

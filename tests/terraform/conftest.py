@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import local_cloud, provider
+from tests import provider, running_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.local_cloud import Cloud
+    from tests.running_cloud import Cloud
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".terraform*", "*.tfstate*")
@@ -52,7 +52,7 @@ class Terraform:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with local_cloud.a_cloud(tmp_path_factory.mktemp("cloud")) as running:
+    with running_cloud.a_cloud(tmp_path_factory.mktemp("cloud")) as running:
         yield running
 
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.config import load
-from tests.local_cloud import eventually
+from tests.running_cloud import eventually
 from tests.terraform.conftest import REPOSITORY, Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.local_cloud import Cloud
+    from tests.running_cloud import Cloud
 
 pytestmark = pytest.mark.xdist_group("terraform")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.core.deployment import Deployment, PhaseRun
 from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,
@@ -15,8 +14,9 @@ from pipeline.core.events import (
     RollbackBegan,
     Watched,
 )
-from pipeline.core.seen import Look
-from tests.ui.scenes import RUNS, a_deployment, in_flight, rolled_back
+from pipeline.core.health.observation import Look
+from pipeline.core.state.deployment import Deployment, PhaseRun
+from tests.ui.status_examples import RUNS, a_deployment, in_flight, rolled_back
 
 REASON = "i-00125000000000001: unhealthy in web-tg: Target.FailedHealthChecks"
 WAITING = "1 of 3 members of r000125 healthy in web-elb"

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from pipeline.core.deployment import Kind, Outcome, PhaseRun, Result
+from pipeline.core.state.deployment import Kind, Outcome, PhaseRun, Result
 from pipeline.ui.history import history_document, history_text
-from tests.ui.scenes import NOW, RUNS, a_deployment, image, rolled_back
+from tests.ui.status_examples import NOW, RUNS, a_deployment, image, rolled_back
 
 FIRST = a_deployment(
     green="r000123",

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.core.deployment import PhaseRun
 from pipeline.core.events import Event, PhaseBegan, PhaseEnded, RollbackBegan
-from pipeline.core.seen import Look
+from pipeline.core.health.observation import Look
+from pipeline.core.state.deployment import PhaseRun
 from pipeline.ui.board import Board
 from pipeline.ui.live import LiveProgress, board_table
 from pipeline.ui.progress import progress
 from tests.ui.events import REASON, SIGNAL, began, promoted, put_back, seen, up_to_attach
-from tests.ui.scenes import RUNS
+from tests.ui.status_examples import RUNS
 
 
 def drawn(events: Iterable[Event], *, width: int = 100, encoding: str = "utf-8") -> str:

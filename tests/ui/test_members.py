@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.seen import Balancer, Member, Target
+from pipeline.core.health.observation import Balancer, Member, Target
 from pipeline.ui import glyphs
 from pipeline.ui.members import mark_of, named, standings, state_of, tally, targets_of
-from tests.ui.scenes import ARN, BALANCERS, BOTH, ELB, group, look, targets
+from tests.ui.status_examples import ARN, BALANCERS, BOTH, ELB, group, look, targets
 
 ONE = group(1, BOTH).members[0]
 DEREGISTERING = "Instance deregistration currently in progress."

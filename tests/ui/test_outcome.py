@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deployment import Deployment, Kind, Outcome, PhaseRun, Result
+from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result
 from pipeline.ui import words
 from pipeline.ui.outcome import outcome_document, outcome_text, step_summary
 from pipeline.ui.results import as_json
-from tests.ui.scenes import RUNS, a_deployment, image, rolled_back
+from tests.ui.status_examples import RUNS, a_deployment, image, rolled_back
 
 AGAIN = "ami-pipeline bake -e production && ami-pipeline promote -e production"
 STUCK = "r000123 still has 1 member: Terminating:Wait"

@@ -7,13 +7,13 @@ from itertools import count
 
 import pytest
 
-from pipeline.core.deployment import Kind, Outcome, PhaseRun, Result
 from pipeline.core.events import DeploymentEnded, Event, PhaseBegan, PhaseEnded, RollbackBegan
-from pipeline.core.seen import Look
+from pipeline.core.health.observation import Look
+from pipeline.core.state.deployment import Kind, Outcome, PhaseRun, Result
 from pipeline.ui.plain import SILENCE, PlainProgress
 from pipeline.ui.progress import progress
 from tests.ui.events import REASON, SIGNAL, began, promoted, put_back, seen, up_to_attach
-from tests.ui.scenes import a_deployment, rolled_back
+from tests.ui.status_examples import a_deployment, rolled_back
 
 ERROR = "::error title=promote production%3A rolled back"
 HOSTILE = "x\n::error::y\r##[group]z %0A::notice::w\x1b[31m"

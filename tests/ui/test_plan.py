@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.core.deployment import Hook, Policy
+from pipeline.core.deploy.phases import Fleet, promotion, rollback
 from pipeline.core.errors import RefusedError
-from pipeline.core.guard import Change, Plan
-from pipeline.core.phases import Fleet, promotion, rollback
+from pipeline.core.state.deployment import Hook, Policy
+from pipeline.core.terraform.plan_guard import Change, Plan
 from pipeline.ui.plan import Prospect, plan_document, plan_text
 from pipeline.ui.results import as_json
-from tests.ui.scenes import a_deployment
+from tests.ui.status_examples import a_deployment
 
 POLICY = Policy(
     soak=60.0,

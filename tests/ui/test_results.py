@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.bake.model import BakeResult, How, Usage, Verdict
 from pipeline.core.errors import RefusedError
-from pipeline.core.model import BakeResult, How, Usage, Verdict
 from pipeline.ui.results import (
     as_json,
     bake_document,

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.deployment import Kind
-from pipeline.core.environment import NEXT
-from pipeline.core.seen import GroupSeen
-from pipeline.core.status import Status, alive
+from pipeline.core.health.observation import GroupSeen
+from pipeline.core.state.deployment import Kind
+from pipeline.core.state.environment import NEXT
+from pipeline.core.state.status import Status, alive
 from pipeline.ui.glyphs import drawable
 from pipeline.ui.results import as_json
 from pipeline.ui.status import status_text, todo
 from pipeline.ui.status_document import status_document
-from tests.ui.scenes import (
+from tests.ui.status_examples import (
     ADA,
     BOTH,
     NOW,

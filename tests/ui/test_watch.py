@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline.core.errors import FailedError
-from pipeline.core.status import Status
+from pipeline.core.state.status import Status
 from pipeline.ui.status import status_text
 from pipeline.ui.watch import painted, watch
-from tests.ui.scenes import NOW, in_flight, serving, sick
+from tests.ui.status_examples import NOW, in_flight, serving, sick
 
 
 class Terminal(io.StringIO):

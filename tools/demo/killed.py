@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline.core.phases import promotion
+from pipeline.core.deploy.phases import promotion
 from tools.demo import project, story
 from tools.demo.shell import say
 from tools.demo.steps import OtherwiseError

@@ -108,15 +108,15 @@ def cloud(stage: Stage) -> None:
     minute = f"It runs {SPEED} times as fast: what it calls a minute takes {60 / SPEED:g} seconds."
     say(f"A local cloud: AWS on loopback, whose instances are processes. {minute}")
     stage.ended.callback(end, stage)
-    stage.command("cloud up", f"ami-pipeline sandbox up --port 0 --speed {SPEED}")
-    print('$ eval "$(ami-pipeline sandbox env)"')
-    shell.point_at("ami-pipeline --output json sandbox env")
+    stage.command("cloud up", f"ami-pipeline local-cloud up --port 0 --speed {SPEED}")
+    print('$ eval "$(ami-pipeline local-cloud env)"')
+    shell.point_at("ami-pipeline --output json local-cloud env")
 
 
 def end(stage: Stage) -> None:
     """Take the local cloud down."""
     say("The local cloud ends, with all that is in it.")
-    stage.shell.run("ami-pipeline sandbox down")
+    stage.shell.run("ami-pipeline local-cloud down")
 
 
 def stack(stage: Stage) -> None:

@@ -1,0 +1,1 @@
+"""Serve AWS's APIs: parse, count and answer calls, and inject faults."""

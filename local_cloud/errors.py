@@ -1,0 +1,32 @@
+"""The local cloud's own failures, each with where it happened, what happened, and what to do next.
+
+They are its own because the local cloud works without ami-pipeline: `python -m local_cloud`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LocalCloudError(Exception):
+    """The base of every expected failure; never raised itself."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, where: str, what: str, now: str) -> None:
+        super().__init__(where, what, now)
+        self.where = where
+        self.what = what
+        self.now = now
+
+
+class RefusedError(LocalCloudError):
+    """The machine is not as the local cloud needs it; nothing was started or changed."""
+
+    exit_code = 3
+
+
+class FailedError(LocalCloudError):
+    """The local cloud was started and did not come up."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Run instances: root directories, processes, SSH, metadata, images."""

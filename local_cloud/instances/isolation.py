@@ -1,0 +1,246 @@
+"""What keeps an instance's processes in its directory.
+
+Best: a mount and a PID namespace per instance, held by a small init, entered by
+every command. The host's programs are bound read-only, the instance's processes
+see only each other, and the kernel ends them all when the init ends: it reads a
+pipe from the cloud, so it ends with the cloud, however the cloud ends.
+Where the machine forbids namespaces: "plain", processes with the directory as
+their working directory, found again by their environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING, Protocol
+
+from local_cloud.instances import processes, rootfs
+from local_cloud.state_dir import MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PATH = "/run/shim:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+KINDS = ("auto", "namespaces", "user-namespaces", "plain")
+
+# What a provisioner as root could do to the host it shares a kernel with.
+WITHHELD = "-net_admin,-sys_module,-sys_rawio,-sys_time,-sys_boot,-mknod"
+
+INIT = """\
+set -e; root=$1; exec 3<&0; trap '' TERM INT HUP
+for d in usr bin sbin lib lib32 lib64 libx32; do
+  if [ -L /$d ]; then [ -L "$root/$d" ] || ln -s "$(readlink /$d)" "$root/$d"
+  elif [ -d /$d ]; then
+    mkdir -p "$root/$d"; mount --rbind /$d "$root/$d"; mount -o remount,bind,ro "$root/$d" || :
+  fi
+done
+mount --rbind /proc "$root/proc"
+if mount --bind /proc/sys "$root/proc/sys"; then mount -o remount,bind,ro "$root/proc/sys" || :; fi
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for n in null zero full random urandom tty; do
+  : >"$root/dev/$n"; mount --bind "/dev/$n" "$root/dev/$n"
+done
+mkdir -m 1777 "$root/dev/shm"
+ln -s /proc/self/fd "$root/dev/fd"; ln -s fd/0 "$root/dev/stdin"
+ln -s fd/1 "$root/dev/stdout"; ln -s fd/2 "$root/dev/stderr"
+cat <&3 >/dev/null & echo ready; wait $!
+"""
+# `wait` in the init also reaps what others left behind, as an init must.
+
+ENTER = 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"'
+
+
+class Enclosure(Protocol):
+    """Where an instance's processes run."""
+
+    kind: str
+
+    async def open(self) -> None:
+        """Make it ready for commands."""
+
+    def argv(self, words: Sequence[str], cwd: str) -> list[str]:
+        """Return what starts `words` in it."""
+
+    def shell(self, command: str) -> list[str]:
+        """Return what starts a command line in it, as a login over SSH does."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables every process in it gets."""
+
+    def members(self) -> list[int]:
+        """Return the processes that run in it."""
+
+    async def close(self) -> None:
+        """End everything in it at once."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Namespaces:
+    """A mount and a PID namespace; in a user namespace where we are not root."""
+
+    root: Path
+    marker: str
+    user: bool = False
+    kind: str = "namespaces"
+    _init: asyncio.subprocess.Process | None = None
+    _own: frozenset[int] = frozenset()
+
+    async def open(self) -> None:
+        """Start the init and wait until the instance's view of the machine stands."""
+        flags = ["--map-root-user"] if self.user else []
+        self._init = await asyncio.create_subprocess_exec(
+            *["unshare", *flags, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
+            *["sh", "-c", INIT, "sh", str(self.root)],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={"PATH": HOST_PATH, MARKER: self.marker},
+            start_new_session=True,
+        )
+        line = await self._init.stdout.readline() if self._init.stdout else b""
+        if line != b"ready\n":
+            await self.close()
+            raise OSError(f"the namespaces of {self.root} could not be made")
+        self._own = frozenset(self.members())
+
+    def argv(self, words: Sequence[str], cwd: str) -> list[str]:
+        """Enter the namespaces, give up what could hurt the host, change the root."""
+        namespaces = f"/proc/{self._pid}/ns"
+        user = ["--preserve-credentials", f"--user={namespaces}/user"] if self.user else []
+        # The init is unshare's child: the namespace its children are in is the instance's.
+        enter = [f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
+        drop = ["setpriv", f"--bounding-set={WITHHELD}"]
+        chroot = ["chroot", str(self.root), "/bin/sh", "-c", ENTER, "sh", cwd]
+        return ["nsenter", *user, *enter, *drop, *chroot, *words]
+
+    def shell(self, command: str) -> list[str]:
+        """Run a command line in root's home, as sshd does."""
+        return self.argv(["/bin/sh", "-c", command], "/root")
+
+    def environment(self) -> dict[str, str]:
+        """Return a root login's variables."""
+        return {MARKER: self.marker, "PATH": PATH, "HOME": "/root", "USER": "root", "ROOT": ""}
+
+    def members(self) -> list[int]:
+        """Return the processes in the PID namespace, but not its init."""
+        if self._init is None:
+            return []
+        namespace = processes.link(self._pid, "ns/pid_for_children")
+        return [
+            pid
+            for pid in processes.matching(lambda pid: processes.link(pid, "ns/pid") == namespace)
+            if namespace and pid not in self._own
+        ]
+
+    async def close(self) -> None:
+        """Kill unshare; its child, the init, dies with it, and the kernel ends the rest."""
+        if self._init is None:
+            return
+        init, self._init, self._own = self._init, None, frozenset()
+        with contextlib.suppress(ProcessLookupError):
+            init.kill()
+        await init.communicate()
+
+    @property
+    def _pid(self) -> int:
+        return self._init.pid if self._init else 0
+
+
+PACKERS_OWN = re.compile(r"(?<![\w.])/tmp/(?:script|varfile)_")
+"""The shell provisioner's script and, with use_env_var_file, its variables."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Plain:
+    """No namespaces: only the environment and the working directory."""
+
+    root: Path
+    marker: str
+    instance: str
+    kind: str = "plain"
+
+    async def open(self) -> None:
+        """Nothing is needed."""
+
+    def argv(self, words: Sequence[str], cwd: str) -> list[str]:
+        """Start `words` with the paths that exist in the instance mapped into it."""
+        return ["sh", "-c", ENTER, "sh", self.mapped(cwd), *map(self.mapped, words)]
+
+    def shell(self, command: str) -> list[str]:
+        """Run a command line with the paths that Packer itself writes mapped."""
+        scripts = PACKERS_OWN.sub(rf"{self.root}\g<0>", command)
+        copies = re.sub(r'^(scp -\w+ "?)/', rf"\g<1>{self.root}/", scripts)
+        return ["sh", "-c", ENTER, "sh", str(self.root), "/bin/sh", "-c", copies]
+
+    def mapped(self, word: str) -> str:
+        """Return the path here of what exists in the instance, else the word."""
+        if not word.startswith("/"):
+            return word
+        path = rootfs.inside(self.root, word)
+        return str(path) if path.exists() else word
+
+    def environment(self) -> dict[str, str]:
+        """Return a login's variables; scripts find their files below $ROOT."""
+        return {
+            MARKER: self.marker,
+            "PATH": f"{self.root}/run/shim:{HOST_PATH}",
+            "HOME": f"{self.root}/root",
+            "USER": "root",
+            "ROOT": str(self.root),
+        }
+
+    def members(self) -> list[int]:
+        """Return the processes that were started for this instance."""
+        entry = f"INSTANCE_ID={self.instance}"
+        return processes.matching(lambda pid: processes.has_entry(pid, entry))
+
+    async def close(self) -> None:
+        """Kill the processes of this instance."""
+        entry = f"INSTANCE_ID={self.instance}"
+        await asyncio.to_thread(processes.end_all, lambda pid: processes.has_entry(pid, entry))
+
+
+def enclose(kind: str, *, root: Path, marker: str, instance: str) -> Enclosure:
+    """Return the enclosure of one instance."""
+    if kind == "plain":
+        return Plain(root=root, marker=marker, instance=instance)
+    return Namespaces(root=root, marker=marker, user=kind == "user-namespaces", kind=kind)
+
+
+async def best(folder: Path, marker: str) -> str:
+    """Return the strongest kind that works on this machine, by trying."""
+    kinds = ["user-namespaces"]
+    if os.geteuid() == 0:
+        kinds.insert(0, "namespaces")
+    for kind in kinds:
+        if await works(kind, folder / "probe", marker):
+            return kind
+    return "plain"
+
+
+async def works(kind: str, root: Path, marker: str) -> bool:
+    """Run a command in an enclosure of this kind."""
+    rootfs.build(root)
+    enclosure = enclose(kind, root=root, marker=marker, instance="probe")
+    try:
+        await enclosure.open()
+        probe = await asyncio.create_subprocess_exec(
+            *enclosure.shell("test -d /home/ec2-user && echo works"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=enclosure.environment(),
+        )
+        said, _ = await probe.communicate()
+    except OSError:
+        return False
+    finally:
+        await enclosure.close()
+        shutil.rmtree(root, ignore_errors=True)
+    return said == b"works\n"

@@ -1,0 +1,95 @@
+"""The loopback network of one cloud: 127.N.0.0/16, an address for each instance.
+
+Linux answers on all of 127.0.0.0/8 without set-up. A cloud takes the first free
+N from 16 up by listening on 127.N.0.1 for as long as it lives, so clouds side
+by side never share one and a killed cloud's is free again at once.
+127.N.0.0/24 is the cloud's own; 127.N.255.0/24 is kept for load balancers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import socket
+from typing import TYPE_CHECKING
+
+from local_cloud.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIRST, LAST = 16, 254
+HOSTS = range(1, 255)
+INSTANCE_NETWORKS = range(1, 255)
+BALANCER_NETWORK = 255
+METADATA_PORT = 1338
+
+
+@dataclasses.dataclass(kw_only=True)
+class Network:
+    """A claimed 127.N.0.0/16; close the claim to give it back."""
+
+    number: int
+    claim: socket.socket
+    _addresses: Iterator[str] = dataclasses.field(init=False)
+    _balancers: Iterator[str] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self._addresses = itertools.cycle(
+            f"127.{self.number}.{third}.{fourth}" for third in INSTANCE_NETWORKS for fourth in HOSTS
+        )
+        self._balancers = itertools.cycle(
+            f"127.{self.number}.{BALANCER_NETWORK}.{fourth}" for fourth in HOSTS
+        )
+
+    @property
+    def cidr(self) -> str:
+        """The network in the notation of the documents."""
+        return f"127.{self.number}.0.0/16"
+
+    def address(self) -> str:
+        """Return the next address; one comes back only after 64,000 others."""
+        return next(self._addresses)
+
+    def balancer_address(self) -> str:
+        """Return the next address of a load balancer; one comes back after 254 others."""
+        return next(self._balancers)
+
+    def close(self) -> None:
+        """Give the network back."""
+        self.claim.close()
+
+
+def claim() -> Network:
+    """Take a network that no other cloud on this machine has."""
+    for number in range(FIRST, LAST + 1):
+        taken = socket.socket()
+        try:
+            taken.bind((f"127.{number}.0.1", METADATA_PORT))
+            taken.listen()
+        except OSError:
+            taken.close()
+        else:
+            return Network(number=number, claim=taken)
+    raise RefusedError(
+        "local cloud",
+        f"every loopback network 127.{FIRST}-{LAST}.0.0/16 is taken",
+        "end a cloud that is not needed: ami-pipeline sandbox down",
+    )
+
+
+def listen(port: int, purpose: str) -> socket.socket:
+    """Return a socket that listens on 127.0.0.1, on a free port if `port` is 0."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        raise RefusedError(
+            f"local cloud, {purpose}",
+            f"127.0.0.1:{port}: {error.strerror or error}",
+            "choose another port: ami-pipeline sandbox up --port 0",
+        ) from error
+    return bound

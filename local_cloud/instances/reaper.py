@@ -1,0 +1,74 @@
+"""Remove what a cloud left behind: processes, mounts, files.
+
+A cloud that ends in order leaves nothing; this is for the one that was killed,
+and runs at the begin of every `up` and the end of every `down`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_cloud.instances import processes
+from local_cloud.state_dir import MARKER
+
+if TYPE_CHECKING:
+    from local_cloud.state_dir import Home
+
+
+def sweep(home: Home, *, keep_lock: bool) -> int:
+    """Clean `home`, whose lock the caller holds; return how many processes were ended."""
+    ended = end_processes(home)
+    for mount in mounts_below(home.instances, Path("/proc/self/mountinfo").read_text()):
+        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)  # noqa: S607  util-linux is found on PATH as by a user
+    empty(home, keep_lock=keep_lock)
+    return ended
+
+
+def end_processes(home: Home) -> int:
+    """Kill every process that carries this home's marker or is rooted in it."""
+    marker = f"{MARKER}={home.path}"
+    prefix = f"{home.instances}/"
+
+    def is_ours(pid: int) -> bool:
+        return processes.has_entry(pid, marker) or processes.link(pid, "root").startswith(prefix)
+
+    return processes.end_all(is_ours)
+
+
+def mounts_below(path: Path, mountinfo: str) -> list[str]:
+    """Return the mount points below `path`, innermost first."""
+    points = [line.split()[4] for line in mountinfo.splitlines()]
+    return sorted((p for p in points if p.startswith(f"{path}/")), reverse=True)
+
+
+def empty(home: Home, *, keep_lock: bool) -> None:
+    """Delete what a cloud made in `home`, and `home` itself unless its lock is ours.
+
+    Anything else in that folder is somebody's: it stays, and so does the folder.
+    """
+    for entry in home.own:
+        if entry == home.lock_file:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            remove_tree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+    if not keep_lock:
+        home.lock_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next `up` may have begun already
+            home.path.rmdir()
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory, also one whose modes forbid it to its owner."""
+    shutil.rmtree(path, ignore_errors=True)
+    if not path.exists():
+        return
+    for folder in [path, *path.rglob("*")]:
+        if folder.is_dir() and not folder.is_symlink():
+            folder.chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Replace moto's Auto Scaling with this cloud's own state machine."""

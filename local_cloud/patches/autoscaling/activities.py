@@ -1,0 +1,100 @@
+"""DescribeScalingActivities, which moto leaves empty, and the types that it does not list."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult
+
+from local_cloud.patches import Hook
+from local_cloud.patches.autoscaling.pages import page
+from local_cloud.patches.autoscaling.regions import answer
+from local_cloud.scaling import activities, balance, lifecycle, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_cloud.patches.autoscaling.regions import Regions
+    from local_cloud.scaling.model import Activity
+
+# API Reference, DescribeScalingProcessTypes, DescribeTerminationPolicyTypes,
+# DescribeAdjustmentTypes and DescribeLifecycleHookTypes; moto has none of these.
+TYPES: dict[str, dict[str, Any]] = {
+    "describe_scaling_process_types": {
+        "Processes": [{"ProcessName": name} for name in sorted(processes.NAMES)]
+    },
+    "describe_termination_policy_types": {"TerminationPolicyTypes": sorted(balance.POLICIES)},
+    "describe_adjustment_types": {
+        "AdjustmentTypes": [
+            {"AdjustmentType": name}
+            for name in ("ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity")
+        ]
+    },
+    "describe_lifecycle_hook_types": {
+        "LifecycleHookTypes": [lifecycle.LAUNCHING, lifecycle.TERMINATING]
+    },
+}
+
+
+def hooks(regions: Regions) -> list[Hook]:
+    """Return the hooks of activities."""
+    here = ActivityHooks(regions=regions)
+    told = {name: telling(types) for name, types in TYPES.items()}
+    return answer(AutoScalingResponse, describe_scaling_activities=here.describe, **told)
+
+
+def telling(types: dict[str, Any]) -> Callable[..., ActionResult]:
+    """Return a method that tells the same every time."""
+
+    def tell(_original: Callable[..., Any] | None, _response: Any) -> ActionResult:
+        return ActionResult(types)
+
+    return tell
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActivityHooks:
+    """The hooks of activities."""
+
+    regions: Regions
+
+    # "Activities are sorted by start time. Activities still in progress are described first";
+    # those of deleted groups only with IncludeDeletedGroups (API Reference).
+    def describe(self, _original: Callable[..., Any], response: Any) -> ActionResult:
+        """Describe activities."""
+        params = response.params
+        region = self.regions.of(response.autoscaling_backend)
+        found = [
+            activity
+            for activity in activities.newest_first(region.activities)
+            if is_asked_for(activity, params)
+        ]
+        shown, token = page(found, params, 100)
+        return ActionResult({"Activities": shown, "NextToken": token})
+
+
+def is_asked_for(activity: Activity, params: dict[str, Any]) -> bool:
+    """Tell whether a call asks for an activity."""
+    name, ids = params.get("AutoScalingGroupName"), params.get("ActivityIds")
+    arn = activity.auto_scaling_group_arn
+    return (
+        (not ids or activity.activity_id in ids)
+        and (not name or name in {activity.auto_scaling_group_name, arn})
+        and (bool(params.get("IncludeDeletedGroups")) or not activity.auto_scaling_group_state)
+        and all(passes(activity, condition) for condition in params.get("Filters") or [])
+    )
+
+
+def passes(activity: Activity, condition: dict[str, Any]) -> bool:
+    """Tell whether an activity passes a filter."""
+    values = condition.get("Values") or []
+    match condition.get("Name"):
+        case "Status":
+            return activity.status_code in values
+        case "StartTimeLowerBound":
+            return all(activity.start_time >= activities.moment(value) for value in values)
+        case "StartTimeUpperBound":
+            return all(activity.start_time <= activities.moment(value) for value in values)
+    return True

@@ -1,0 +1,59 @@
+"""DescribeAutoScalingGroups in pages that groups may be deleted between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult
+
+from local_cloud.patches.autoscaling.regions import answer
+from local_cloud.scaling.errors import RefusedRequestError, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_cloud.patches import Hook
+
+PAGE, LARGEST = 50, 100  # MaxRecords (API Reference, DescribeAutoScalingGroups)
+
+
+def hooks() -> list[Hook]:
+    """Return the hook of DescribeAutoScalingGroups."""
+    return answer(AutoScalingResponse, describe_auto_scaling_groups=describe)
+
+
+# Every group that is there all the time is described once, whatever is deleted between two
+# pages. moto's token is the name of the last group shown: when that one is gone it answers 500.
+def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Describe the groups that a call asks for, the oldest first."""
+    params = response.params
+    count = int(params.get("MaxRecords") or PAGE)
+    if count > LARGEST:
+        raise invalid(
+            f"1 validation error detected: Value '{count}' at 'maxRecords' failed to satisfy "
+            f"constraint: Member must have value less than or equal to {LARGEST}"
+        )
+    asked = response.autoscaling_backend.describe_auto_scaling_groups(
+        params.get("AutoScalingGroupNames") or [], filters=params.get("Filters")
+    )
+    after = place(params.get("NextToken"))
+    rest = [group for group in sorted(asked, key=age) if after is None or age(group) > after]
+    token = "/".join(map(str, age(rest[count - 1]))) if len(rest) > count else None
+    return ActionResult({"AutoScalingGroups": rest[:count], "NextToken": token})
+
+
+def age(group: Any) -> tuple[float, str]:
+    """Return what groups are ordered by: when it was created, and its name."""
+    return group.created_time.timestamp(), group.name
+
+
+def place(token: str | None) -> tuple[float, str] | None:
+    """Return the age of the last group shown before; what was never given out is refused."""
+    if not token:
+        return None
+    created, _, name = token.partition("/")
+    try:
+        return float(created), name
+    except ValueError as error:
+        raise RefusedRequestError("InvalidNextToken", f"The token '{token}' is invalid.") from error

@@ -1,0 +1,158 @@
+"""Lifecycle hooks of groups: stored and described as they were put.
+
+What they do to the members is the groups' business; this is what they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.autoscaling.exceptions import ValidationError
+from moto.autoscaling.models import AutoScalingBackend, LifecycleHook
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult, EmptyResult
+
+from local_cloud.patches import Hook, replace
+from local_cloud.patches.autoscaling.groups import group_asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEARTBEATS = range(30, 7200 + 1)  # PutLifecycleHook: seconds
+LONGEST_WAIT = 172800  # 48 hours, or a hundred heartbeats if that is less
+TRANSITIONS = ("autoscaling:EC2_INSTANCE_LAUNCHING", "autoscaling:EC2_INSTANCE_TERMINATING")
+RESULTS = ("CONTINUE", "ABANDON")
+OPTIONAL = {
+    "RoleARN": "role_arn",
+    "NotificationTargetARN": "notification_target_arn",
+    "NotificationMetadata": "notification_metadata",
+}
+
+
+def hooks() -> list[Hook]:
+    """Return the hooks of lifecycle hooks."""
+    return [
+        *replace(LifecycleHook, __init__=begin),
+        *replace(
+            AutoScalingResponse,
+            put_lifecycle_hook=put,
+            delete_lifecycle_hook=delete,
+            describe_lifecycle_hooks=describe,
+        ),
+        *replace(AutoScalingBackend, describe_lifecycle_hooks=of_group),
+    ]
+
+
+# DescribeLifecycleHooks shows a role and a target only where they were given, and a global
+# timeout of 48 hours or a hundred heartbeats, whichever is less (EC2 Auto Scaling API
+# Reference, data type LifecycleHook). moto invents role and target, and Terraform removes
+# them for ever.
+def begin(original: Callable[..., Any], hook: Any, *arguments: Any, **named: Any) -> None:
+    """Leave out what nobody gave."""
+    original(hook, *arguments, **named)
+    for name in OPTIONAL.values():
+        setattr(hook, name, None)
+    measure(hook)
+
+
+def measure(hook: Any) -> None:
+    """Set how long a member can wait at most."""
+    hook.global_timeout = min(LONGEST_WAIT, 100 * hook.heartbeat_timeout)
+
+
+# PutLifecycleHook creates or updates; when it updates, a parameter that is left out stays as
+# it was, an empty target removes the target; a new hook needs a transition; heartbeats are
+# 30 to 7200 seconds (EC2 Auto Scaling API Reference).
+def put(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Store a lifecycle hook."""
+    put_hook(response.autoscaling_backend, group_asked(response), response.params)
+    return EmptyResult()
+
+
+def put_hook(backend: Any, group: Any, given: dict[str, Any]) -> None:
+    """Store a lifecycle hook of a group, as PutLifecycleHook and CreateAutoScalingGroup give it."""
+    check(given)
+    name = given["LifecycleHookName"]
+    known = backend.describe_lifecycle_hooks(group.name, [name])
+    if not known and not given.get("LifecycleTransition"):
+        raise ValidationError("LifecycleTransition is required for a new lifecycle hook")
+    hook: Any = known[0] if known else LifecycleHook(name, group.name, None, None, None)
+    hook.local_cloud_group = group
+    update(hook, given)
+    backend.lifecycle_hooks[f"{group.name}_{name}"] = hook
+
+
+def check(given: dict[str, Any]) -> None:
+    """Refuse what Auto Scaling refuses."""
+    transition, result = given.get("LifecycleTransition"), given.get("DefaultResult")
+    if transition is not None and transition not in TRANSITIONS:
+        raise ValidationError(f"Invalid Lifecycle Transition: {transition}")
+    if result is not None and result not in RESULTS:
+        raise ValidationError(f"Invalid Lifecycle Action Result: {result}")
+    heartbeat = given.get("HeartbeatTimeout")
+    if heartbeat is not None and int(heartbeat) not in HEARTBEATS:
+        raise ValidationError("Heartbeat timeout must be between 30 and 7200 seconds (inclusive)")
+
+
+def update(hook: Any, given: dict[str, Any]) -> None:
+    """Change what is given of a lifecycle hook."""
+    hook.lifecycle_transition = given.get("LifecycleTransition") or hook.lifecycle_transition
+    hook.heartbeat_timeout = int(given.get("HeartbeatTimeout") or hook.heartbeat_timeout)
+    hook.default_result = given.get("DefaultResult") or hook.default_result
+    for key, name in OPTIONAL.items():
+        if key in given:
+            setattr(hook, name, given[key] or None)
+    measure(hook)
+
+
+# Lifecycle hooks go with their group; in moto they outlive it and are there again in the
+# next group of that name.
+def of_group(
+    original: Callable[..., Any],
+    backend: Any,
+    as_name: str,
+    lifecycle_hook_names: list[str] | None = None,
+) -> Any:
+    """Return the hooks of a group that exists."""
+    group = backend.autoscaling_groups.get(as_name)
+    return [
+        hook
+        for hook in original(backend, as_name, lifecycle_hook_names)
+        if group is not None and getattr(hook, "local_cloud_group", group) is group  # else stale
+    ]
+
+
+def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Describe the lifecycle hooks of a group."""
+    hooks_there = response.autoscaling_backend.describe_lifecycle_hooks(
+        group_asked(response).name,
+        response._get_param("LifecycleHookNames", []),  # noqa: SLF001  how moto's responses read parameters
+    )
+    described = [describe_hook(hook) for hook in hooks_there]
+    return ActionResult({"LifecycleHooks": described})
+
+
+def describe_hook(hook: Any) -> dict[str, Any]:
+    """Describe a lifecycle hook as DescribeLifecycleHooks does."""
+    optional = {key: getattr(hook, name) for key, name in OPTIONAL.items()}
+    return {
+        "LifecycleHookName": hook.name,
+        "AutoScalingGroupName": hook.auto_scaling_group_name,
+        "LifecycleTransition": hook.lifecycle_transition,
+        "HeartbeatTimeout": hook.heartbeat_timeout,
+        "GlobalTimeout": hook.global_timeout,
+        "DefaultResult": hook.default_result,
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Forget a lifecycle hook, or refuse in Auto Scaling's words."""
+    group, name = group_asked(response), response._get_param("LifecycleHookName")  # noqa: SLF001  how moto's responses read parameters
+    backend = response.autoscaling_backend
+    if not backend.describe_lifecycle_hooks(group.name, [name]):
+        raise ValidationError(
+            f"No Lifecycle Hook found with name: {name} for the group: {group.name}"
+        )
+    backend.delete_lifecycle_hook(group.name, name)
+    return EmptyResult()

@@ -1,0 +1,292 @@
+"""Scheduled actions: stored per group, described as AWS does, and carried out in time.
+
+moto keeps them by their own name alone and never carries one out. Times are absolute, so
+they are the wall clock's whatever the speed of the cloud.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.models import autoscaling_backends
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult, EmptyResult
+
+from local_cloud.patches import Hook, replace
+from local_cloud.patches.autoscaling.groups import (
+    group_asked,
+    groups_asked,
+    is_suspended,
+    page,
+    set_capacity,
+)
+from local_cloud.scaling import capacity, schedule, settings
+from local_cloud.scaling.schedule import ScheduledAction, Sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local_cloud.cloud import Cloud
+
+    Given = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+WHO = "a scheduled action"  # as the activities' causes say it
+BATCH = 50  # BatchPutScheduledUpdateGroupAction, BatchDeleteScheduledAction: at most so many
+
+
+def hooks(cloud: Cloud) -> list[Hook]:
+    """Return the hooks of scheduled actions, and have what is due carried out in time."""
+    cloud.periodic.append(step)
+    return replace(
+        AutoScalingResponse,
+        put_scheduled_update_group_action=put,
+        batch_put_scheduled_update_group_action=put_many,
+        describe_scheduled_actions=describe,
+        delete_scheduled_action=delete,
+        batch_delete_scheduled_action=delete_many,
+    )
+
+
+# PutScheduledUpdateGroupAction: creates or updates by group and name (EC2 Auto Scaling
+# API Reference); a parameter that is left out stays as it was.
+def put(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Store an action."""
+    put_action(group_asked(response), response.params)
+    return EmptyResult()
+
+
+# BatchPutScheduledUpdateGroupAction and BatchDeleteScheduledAction answer 200 and list
+# what failed (EC2 Auto Scaling API Reference).
+def put_many(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Store actions; say which could not be stored."""
+    given = response.params.get("ScheduledUpdateGroupActions", [])
+    group = group_asked(response)
+    failed = each_of(given, lambda one: put_action(group, one), lambda one: one)
+    return ActionResult({"FailedScheduledUpdateGroupActions": failed})
+
+
+# DescribeScheduledActions: StartTime and EndTime bound the times to return and are ignored
+# where names are given (EC2 Auto Scaling API Reference); a recurring action's StartTime is
+# when it is due next (the same, example).
+def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Describe actions."""
+    described = [
+        describe_action(group, action)
+        for group in groups_asked(response)
+        for action in settings.of(group).actions.values()
+        if is_wanted(response, action)
+    ]
+    described.sort(key=lambda one: one["StartTime"])
+    shown, token = page(response, described)
+    return ActionResult({"ScheduledUpdateGroupActions": shown, "NextToken": token})
+
+
+def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Forget an action."""
+    delete_action(group_asked(response), response.params["ScheduledActionName"])
+    return EmptyResult()
+
+
+def delete_many(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Forget actions; say which do not exist."""
+    group = group_asked(response)
+    failed = each_of(
+        response.params.get("ScheduledActionNames", []),
+        lambda name: delete_action(group, name),
+        lambda name: {"ScheduledActionName": name},
+    )
+    return ActionResult({"FailedScheduledActions": failed})
+
+
+def step() -> bool:
+    """Carry out what is due; tell whether anything changed."""
+    due = [each for each in every_action() if each[2].due(now())]
+    changed = [carry_out(*each) for each in due]
+    return any(changed)
+
+
+def now() -> dt.datetime:
+    """Return the wall clock's time."""
+    return dt.datetime.now(tz=dt.UTC)
+
+
+def every_action() -> Iterator[tuple[Any, str, ScheduledAction]]:
+    """Return every action with its group and name."""
+    for account in autoscaling_backends.values():
+        for backend in account.values():
+            for group in backend.autoscaling_groups.values():
+                for name, action in settings.of(group).actions.items():
+                    yield group, name, action
+
+
+# EC2 Auto Scaling User Guide, "Scheduled scaling": an action that is due while ScheduledActions
+# is suspended is not made up for; one without recurrence is deleted when it was carried out.
+def carry_out(group: Any, name: str, action: ScheduledAction) -> bool:
+    """Carry out an action that is due; tell whether the group changed."""
+    actions = settings.of(group).actions
+    if left := action.carried_out(now()):
+        actions[name] = left
+    else:
+        del actions[name]
+    if is_suspended(group, "ScheduledActions"):
+        log.info("%s: %s is suspended, skipped", group.name, name)
+        return False
+    return resize(group, action)
+
+
+def resize(group: Any, action: ScheduledAction) -> bool:
+    """Change a group as an action says; an action that cannot be obeyed changes nothing."""
+    before = Sizes(
+        minimum=group.min_size, maximum=group.max_size, desired=group.desired_capacity or 0
+    )
+    after = before.changed_by(action)
+    if after is None:
+        log.warning("%s: %s contradicts the group's bounds", group.name, action.name)
+        return False
+    group.min_size, group.max_size = after.minimum, after.maximum
+    why = capacity.by_constraints(after.minimum, after.maximum, after.desired, WHO)
+    set_capacity(group, after.desired, why, schedule.executed(action, before, after, now()))
+    return True
+
+
+def put_action(group: Any, given: Given) -> None:
+    """Store an action of a group, or refuse it in Auto Scaling's words."""
+    actions = settings.of(group).actions
+    name = given["ScheduledActionName"]
+    fresh = f"{uuid.uuid4()}:autoScalingGroupName/{group.name}:scheduledActionName/{name}"
+    arn = f"{group.arn.split(':autoScalingGroup:')[0]}:scheduledUpdateGroupAction:{fresh}"
+    action = dataclasses.replace(
+        actions.get(name, ScheduledAction(name=name, arn=arn)), **of(given)
+    )
+    check(action, given)
+    action = action.begun(now())
+    if any(a.start == action.start for n, a in actions.items() if n != name):
+        raise AutoscalingClientError(
+            "AlreadyExists", "A scheduled action with this scheduled start time already exists"
+        )
+    actions[name] = action
+
+
+def of(given: Given) -> Given:
+    """Return the parameters of an action that are given, by our names."""
+    values = {
+        "start": moment(given.get("StartTime") or given.get("Time")),
+        "end": moment(given.get("EndTime")),
+        "recurrence": given.get("Recurrence"),
+        "zone": given.get("TimeZone"),
+        "minimum": number(given.get("MinSize")),
+        "maximum": number(given.get("MaxSize")),
+        "desired": number(given.get("DesiredCapacity")),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def moment(given: Any) -> dt.datetime | None:
+    """Return a time as the wall clock has it."""
+    if given is None:
+        return None
+    read = given if isinstance(given, dt.datetime) else dt.datetime.fromisoformat(str(given))
+    return read.replace(tzinfo=dt.UTC) if read.tzinfo is None else read.astimezone(dt.UTC)
+
+
+def number(given: Any) -> int | None:
+    """Return a number."""
+    return None if given is None else int(given)
+
+
+# The refusals are those that callers of PutScheduledUpdateGroupAction report; of those in
+# EC2 Auto Scaling's documentation ("in the past", at least one size) only the fact is told.
+def check(action: ScheduledAction, given: Given) -> None:
+    """Refuse what Auto Scaling refuses."""
+    sizes = (action.minimum, action.maximum, action.desired)
+    if all(size is None for size in sizes):
+        raise ValidationError("At least one of MinSize, MaxSize, DesiredCapacity is required")
+    if action.start is None and action.recurrence is None:
+        raise ValidationError("Either StartTime or Recurrence is required")
+    check_sizes(*sizes)
+    if (given.get("StartTime") or given.get("Time")) and action.due(now()):
+        raise ValidationError("Given start time is in the past")
+    if action.end and action.end <= (action.start or now()):
+        raise ValidationError("Given end time is before the start time or in the past")
+    if action.recurrence:
+        try:
+            schedule.recurrence(action.recurrence, action.zone)
+        except schedule.InvalidRecurrenceError as invalid:
+            raise ValidationError(
+                f"Given recurrence string: {action.recurrence} is invalid"
+            ) from invalid
+
+
+def check_sizes(low: int | None, high: int | None, desired: int | None) -> None:
+    """Refuse sizes that contradict each other."""
+    if low is not None and high is not None and high < low:
+        raise ValidationError(
+            f"Max bound, {high}, must be greater than or equal to min bound, {low}"
+        )
+    if desired is not None and not (low or 0) <= desired <= (desired if high is None else high):
+        raise ValidationError(
+            f"Desired capacity:{desired} must be between the specified min size:{low} "
+            f"and max size:{high}"
+        )
+
+
+def delete_action(group: Any, name: str) -> None:
+    """Forget an action of a group."""
+    if settings.of(group).actions.pop(name, None) is None:
+        raise ValidationError("Scheduled action name not found")
+
+
+def each_of(
+    given: list[Any], act: Callable[[Any], None], named: Callable[[Any], Given]
+) -> list[Given]:
+    """Do something with each, and return what failed as the batch calls do."""
+    if len(given) > BATCH:
+        raise ValidationError(f"At most {BATCH} scheduled actions are allowed in one request")
+    failed = []
+    for one in given:
+        try:
+            act(one)
+        except AutoscalingClientError as refused:
+            failed.append(
+                {
+                    "ScheduledActionName": named(one)["ScheduledActionName"],
+                    "ErrorCode": refused.code,
+                    "ErrorMessage": refused.message,
+                }
+            )
+    return failed
+
+
+def is_wanted(response: Any, action: ScheduledAction) -> bool:
+    """Tell whether a call to describe actions asks for this one."""
+    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
+    if names := ask("ScheduledActionNames", []):
+        return action.name in names
+    first, last = moment(ask("StartTime")), moment(ask("EndTime"))
+    at = action.start
+    return at is None or ((first is None or first <= at) and (last is None or at <= last))
+
+
+def describe_action(group: Any, action: ScheduledAction) -> Given:
+    """Describe an action as DescribeScheduledActions does."""
+    described = {
+        "AutoScalingGroupName": group.name,
+        "ScheduledActionName": action.name,
+        "ScheduledActionARN": action.arn,
+        "Time": action.start,
+        "StartTime": action.start,
+        "EndTime": action.end,
+        "Recurrence": action.recurrence,
+        "TimeZone": action.zone,
+        "MinSize": action.minimum,
+        "MaxSize": action.maximum,
+        "DesiredCapacity": action.desired,
+    }
+    return {key: value for key, value in described.items() if value is not None}

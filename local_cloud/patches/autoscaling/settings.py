@@ -1,0 +1,328 @@
+"""Metrics, notifications, tags, limits, launch configurations: what a group has beside members.
+
+Answered as AWS does, so that tools which describe what they have put find it there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.exceptions import EC2ClientError
+
+from local_cloud.patches import Hook, replace
+from local_cloud.patches.autoscaling.groups import group_asked, group_named, page
+from local_cloud.patches.ec2 import instances
+from local_cloud.patches.unanswered import refusal
+from local_cloud.scaling import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# EC2 Auto Scaling API Reference, EnableMetricsCollection.
+BASIC_METRICS = (
+    "GroupMinSize",
+    "GroupMaxSize",
+    "GroupDesiredCapacity",
+    "GroupInServiceInstances",
+    "GroupPendingInstances",
+    "GroupStandbyInstances",
+    "GroupTerminatingInstances",
+    "GroupTotalInstances",
+)
+METRICS = (
+    *BASIC_METRICS,
+    *(f"GroupInService{what}" for what in ("Capacity",)),
+    *(f"Group{state}Capacity" for state in ("Pending", "Standby", "Terminating", "Total")),
+    *(f"WarmPool{what}" for what in ("DesiredCapacity", "WarmedCapacity", "PendingCapacity")),
+    *(f"WarmPool{what}" for what in ("TerminatingCapacity", "TotalCapacity")),
+    *(f"GroupAndWarmPool{what}" for what in ("DesiredCapacity", "TotalCapacity")),
+)
+GRANULARITY = "1Minute"
+NOTIFICATIONS = tuple(
+    f"autoscaling:{what}"
+    for what in (
+        "EC2_INSTANCE_LAUNCH",
+        "EC2_INSTANCE_LAUNCH_ERROR",
+        "EC2_INSTANCE_TERMINATE",
+        "EC2_INSTANCE_TERMINATE_ERROR",
+        "TEST_NOTIFICATION",
+    )
+)
+GROUPS_LIMIT, CONFIGURATIONS_LIMIT = 500, 200  # EC2 Auto Scaling User Guide, "Quotas"
+
+
+def hooks() -> list[Hook]:
+    """Return the hooks of everything here."""
+    return [
+        *replace(
+            AutoScalingResponse,
+            enable_metrics_collection=enable_metrics,
+            disable_metrics_collection=disable_metrics,
+            describe_metric_collection_types=describe_metric_types,
+            put_notification_configuration=put_notification,
+            describe_notification_configurations=describe_notifications,
+            delete_notification_configuration=delete_notification,
+            describe_auto_scaling_notification_types=describe_notification_types,
+            describe_account_limits=describe_limits,
+            describe_tags=describe_tags,
+            create_launch_configuration=create_configuration,
+            delete_launch_configuration=delete_configuration,
+            describe_launch_configurations=describe_configurations,
+            describe_instance_refreshes=describe_refreshes,
+            start_instance_refresh=start_refresh,
+            cancel_instance_refresh=cancel_refresh,
+            rollback_instance_refresh=cancel_refresh,
+        ),
+        *replace(AutoScalingBackend, create_or_update_tags=put_tags, delete_tags=delete_tags),
+        *replace(FakeAutoScalingGroup, _set_launch_configuration=use_configuration),
+    ]
+
+
+# EnableMetricsCollection: a granularity is required and 1Minute is the only one; without
+# names every metric is enabled; names are added to those that are. DisableMetricsCollection
+# without names disables all (EC2 Auto Scaling API Reference). moto enables none without
+# names, forgets the others with names, and cannot disable.
+def enable_metrics(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Enable metrics of a group."""
+    group, ask = group_asked(response), response._get_param  # noqa: SLF001  how moto's responses read parameters
+    if ask("Granularity") != GRANULARITY:
+        raise ValidationError("Invalid granularity: the only valid value is 1Minute")
+    wanted = metrics_asked(response) or METRICS
+    group.metrics = [metric for metric in METRICS if metric in {*group.metrics, *wanted}]
+    return EmptyResult()
+
+
+def disable_metrics(_original: None, response: Any) -> EmptyResult:
+    """Disable metrics of a group."""
+    group = group_asked(response)
+    unwanted = metrics_asked(response) or METRICS
+    group.metrics = [metric for metric in group.metrics if metric not in unwanted]
+    return EmptyResult()
+
+
+def metrics_asked(response: Any) -> list[str]:
+    """Return the metrics that a call names."""
+    metrics: list[str] = response._get_param("Metrics") or []  # noqa: SLF001  how moto's responses read parameters
+    if unknown := [metric for metric in metrics if metric not in METRICS]:
+        raise ValidationError(f"Invalid metric names: {', '.join(unknown)}")
+    return metrics
+
+
+def describe_metric_types(_original: None, _response: Any) -> ActionResult:
+    """List the metrics and granularities there are."""
+    return ActionResult(
+        {
+            "Metrics": [{"Metric": metric} for metric in METRICS],
+            "Granularities": [{"Granularity": GRANULARITY}],
+        }
+    )
+
+
+# PutNotificationConfiguration replaces the types of a topic; each type is described by
+# itself (EC2 Auto Scaling API Reference). moto does not have these actions. Nothing is sent.
+def put_notification(_original: None, response: Any) -> EmptyResult:
+    """Store which notifications of a group go to a topic."""
+    group, ask = group_asked(response), response._get_param  # noqa: SLF001  how moto's responses read parameters
+    topic, kinds = ask("TopicARN"), ask("NotificationTypes", [])
+    if unknown := [kind for kind in kinds if kind not in NOTIFICATIONS]:
+        raise ValidationError(f'"{unknown[0]}" is not a valid Notification Type.')
+    if not str(topic).startswith("arn:"):
+        raise ValidationError(f"Invalid topic ARN: {topic}")
+    settings.of(group).topics[topic] = list(dict.fromkeys(kinds))
+    return EmptyResult()
+
+
+def describe_notifications(_original: None, response: Any) -> ActionResult:
+    """Describe the notifications of groups, one per topic and type."""
+    backend = response.autoscaling_backend
+    names = response._get_param("AutoScalingGroupNames", [])  # noqa: SLF001  how moto's responses read parameters
+    described = [
+        {"AutoScalingGroupName": group.name, "TopicARN": topic, "NotificationType": kind}
+        for group in backend.autoscaling_groups.values()
+        if not names or group.name in names
+        for topic, kinds in settings.of(group).topics.items()
+        for kind in kinds
+    ]
+    shown, token = page(response, described)
+    return ActionResult({"NotificationConfigurations": shown, "NextToken": token})
+
+
+def delete_notification(_original: None, response: Any) -> EmptyResult:
+    """Forget the notifications of a topic."""
+    topic = response._get_param("TopicARN")  # noqa: SLF001  how moto's responses read parameters
+    if settings.of(group_asked(response)).topics.pop(topic, None) is None:
+        raise ValidationError(f"No notification configuration found for topic: {topic}")
+    return EmptyResult()
+
+
+def describe_notification_types(_original: None, _response: Any) -> ActionResult:
+    """List the notifications there are."""
+    return ActionResult({"AutoScalingNotificationTypes": list(NOTIFICATIONS)})
+
+
+def describe_limits(_original: None, response: Any) -> ActionResult:
+    """Say how many groups and launch configurations there may be and are."""
+    backend = response.autoscaling_backend
+    return ActionResult(
+        {
+            "MaxNumberOfAutoScalingGroups": GROUPS_LIMIT,
+            "MaxNumberOfLaunchConfigurations": CONFIGURATIONS_LIMIT,
+            "NumberOfAutoScalingGroups": len(backend.autoscaling_groups),
+            "NumberOfLaunchConfigurations": len(backend.launch_configurations),
+        }
+    )
+
+
+# CreateOrUpdateTags and DeleteTags of a group that does not exist are refused (EC2 Auto
+# Scaling API Reference); moto breaks. DescribeTags answers in pages; moto does not.
+def put_tags(original: Callable[..., Any], backend: Any, tags: list[dict[str, Any]]) -> None:
+    """Tag groups that exist, all or none."""
+    check_tags(backend, tags)
+    original(backend, tags)
+
+
+def delete_tags(original: Callable[..., Any], backend: Any, tags: list[dict[str, Any]]) -> None:
+    """Remove tags of groups that exist, all or none."""
+    check_tags(backend, tags)
+    original(backend, tags)
+
+
+def check_tags(backend: Any, tags: list[dict[str, Any]]) -> None:
+    """Refuse tags of what does not exist, and AWS's own."""
+    for tag in tags:
+        group_named(backend, tag.get("ResourceId"))
+        if str(tag["Key"]).lower().startswith("aws:"):
+            raise ValidationError(f"Tag keys may not begin with aws: {tag['Key']}")
+
+
+def describe_tags(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Describe the tags of groups, in pages."""
+    filters = response._get_param("Filters", [])  # noqa: SLF001  how moto's responses read parameters
+    for each in filters:
+        if each["Name"] == "propagate-at-launch":  # AWS: true, false; moto: True, False
+            each["Values"] = [value.title() for value in each["Values"]]
+    shown, token = page(response, response.autoscaling_backend.describe_tags(filters=filters))
+    return ActionResult({"Tags": shown, "NextToken": token})
+
+
+# CreateLaunchConfiguration with a name that is taken is AlreadyExists, DeleteLaunchConfiguration
+# of one that a group uses is ResourceInUse (EC2 Auto Scaling API Reference, Errors); moto
+# replaces and deletes. Accounts made since June 2023 cannot create any; left out.
+def create_configuration(original: Callable[..., Any], response: Any) -> Any:
+    """Refuse a name that is taken and an image that does not exist."""
+    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
+    name, image = ask("LaunchConfigurationName"), ask("ImageId")
+    backend = response.autoscaling_backend
+    if name in backend.launch_configurations:
+        raise AutoscalingClientError(
+            "AlreadyExists",
+            "Launch Configuration by this name already exists - A launch configuration already "
+            f"exists with the name {name}",
+        )
+    if image is not None:
+        check_image(backend.ec2_backend, image)
+    return original(response)
+
+
+def check_image(ec2: Any, image: str) -> None:
+    """Refuse an image that EC2 would not launch, in Auto Scaling's words."""
+    try:
+        instances.check_image(ec2, image)
+    except EC2ClientError as missing:
+        raise ValidationError(f"AMI cannot be described: {image}") from missing
+
+
+def delete_configuration(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Delete a launch configuration that no group uses."""
+    backend = response.autoscaling_backend
+    name = response._get_param("LaunchConfigurationName")  # noqa: SLF001  how moto's responses read parameters
+    if name not in backend.launch_configurations:
+        raise ValidationError(
+            f"Launch configuration name not found - Launch configuration {name} not found"
+        )
+    for group in backend.autoscaling_groups.values():
+        if group.launch_config and group.launch_config.name == name:
+            raise AutoscalingClientError(
+                "ResourceInUse",
+                f"Cannot delete launch configuration {name} because it is attached to "
+                f"AutoScalingGroup {group.name}",
+            )
+    del backend.launch_configurations[name]
+    return EmptyResult()
+
+
+def describe_configurations(_original: Callable[..., Any], response: Any) -> ActionResult:
+    """Describe launch configurations, in pages."""
+    names = response._get_param("LaunchConfigurationNames", [])  # noqa: SLF001  how moto's responses read parameters
+    configurations = response.autoscaling_backend.describe_launch_configurations(names)
+    shown, token = page(response, configurations)
+    return ActionResult({"LaunchConfigurations": shown, "NextToken": token})
+
+
+# CreateAutoScalingGroup and UpdateAutoScalingGroup look at what they are to launch: a launch
+# template, version or image that does not exist is a ValidationError that begins "You must use
+# a valid fully-formed launch template." (EC2 Auto Scaling User Guide, "Troubleshoot: launch
+# templates"); moto answers with EC2's error or takes anything. A group has one or the other.
+def use_configuration(
+    original: Callable[..., Any],
+    group: Any,
+    launch_config_name: str | None,
+    launch_template: dict[str, Any] | None,
+    mixed_instances_policy: dict[str, Any] | None,
+) -> None:
+    """Refuse what could not be launched."""
+    if launch_config_name and launch_config_name not in (
+        group.autoscaling_backend.launch_configurations
+    ):
+        raise ValidationError(
+            "Launch configuration name not found - A launch configuration with the name: "
+            f"{launch_config_name} does not exist"
+        )
+    if launch_template:
+        check_template(group.ec2_backend, launch_template)
+    original(group, launch_config_name, launch_template, mixed_instances_policy)
+    if launch_config_name:
+        group.ec2_launch_template = None
+    elif launch_template or mixed_instances_policy:
+        group.launch_config = None
+        group.launch_configuration_name = None
+
+
+def check_template(ec2: Any, wanted: dict[str, Any]) -> None:
+    """Refuse a launch template or version that does not exist; the rest is a dry launch's."""
+    given = {key: value for key, value in wanted.items() if value}
+    if ("LaunchTemplateId" in given) == ("LaunchTemplateName" in given):
+        return  # moto refuses neither and both
+    try:
+        ec2._get_template_from_args({"Version": "$Default", **given})  # noqa: SLF001  moto's only way to it
+    except EC2ClientError as missing:
+        raise ValidationError(
+            f"You must use a valid fully-formed launch template. {missing.message}"
+        ) from missing
+
+
+# An instance refresh replaces the members of a group in steps and can go back. The local
+# cloud has none, so there are none to describe or to cancel, and starting one is refused.
+def start_refresh(_original: None, response: Any) -> EmptyResult:
+    """Say that there is no instance refresh here."""
+    group_asked(response)
+    raise refusal("autoscaling", "StartInstanceRefresh", "instance refresh is left out")
+
+
+def cancel_refresh(_original: None, response: Any) -> EmptyResult:
+    """Say that none is running, which is so."""
+    group = group_asked(response)
+    raise AutoscalingClientError(
+        "ActiveInstanceRefreshNotFound",
+        f"No in progress or pending Instance Refresh found for Auto Scaling group {group.name}",
+    )
+
+
+def describe_refreshes(_original: None, response: Any) -> ActionResult:
+    """Describe no instance refresh."""
+    group_asked(response)
+    return ActionResult({"InstanceRefreshes": []})

@@ -1,0 +1,83 @@
+"""Alarms: what moto leaves out of them. No metric moves one here; SetAlarmState does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.cloudwatch.exceptions import ValidationError
+from moto.cloudwatch.models import Alarm
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult, EmptyResult
+
+from local_cloud.patches import Hook, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGEST_PAGE = 100
+KINDS = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms"}
+
+
+def hooks() -> list[Hook]:
+    """Return the hooks of alarms."""
+    return [
+        *replace(Alarm, __init__=begin),
+        *replace(
+            CloudWatchResponse,
+            describe_alarms=describe,
+            put_composite_alarm=put_composite,
+        ),
+    ]
+
+
+# "When this operation creates an alarm, the alarm state is immediately set to INSUFFICIENT_DATA"
+# (API Reference, PutMetricAlarm); moto begins with OK.
+def begin(original: Callable[..., Any], alarm: Any, *arguments: Any, **named: Any) -> None:
+    """Make an alarm that has seen no data."""
+    original(alarm, *arguments, **named)
+    alarm.state_value = "INSUFFICIENT_DATA"
+
+
+# Composite alarms are not in moto, though it describes them. Their rule is kept, not evaluated.
+def put_composite(_original: Callable[..., Any] | None, response: Any) -> EmptyResult:
+    """Make a composite alarm."""
+    params = response.params
+    response.cloudwatch_backend.put_metric_alarm(
+        name=params["AlarmName"],
+        rule=params["AlarmRule"],
+        description=params.get("AlarmDescription"),
+        alarm_actions=params.get("AlarmActions", []),
+        ok_actions=params.get("OKActions"),
+        insufficient_data_actions=params.get("InsufficientDataActions"),
+        actions_enabled=params.get("ActionsEnabled"),
+        tags=params.get("Tags"),
+        dimensions=[],
+        **dict.fromkeys(
+            (
+                "namespace",
+                "metric_name",
+                "comparison_operator",
+                "evaluation_periods",
+                "period",
+                "threshold",
+                "statistic",
+            )
+        ),
+    )
+    return EmptyResult()
+
+
+# DescribeAlarms takes 100 names at most; without AlarmTypes it answers metric alarms only (API
+# Reference). moto answers every kind, for any number of names.
+def describe(original: Callable[..., Any], response: Any) -> ActionResult:
+    """Describe the alarms of the kinds that were asked for."""
+    names = response.params.get("AlarmNames") or []
+    if len(names) > LARGEST_PAGE:
+        raise ValidationError(
+            f"1 validation error detected: Value at 'alarmNames' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {LARGEST_PAGE}"
+        )
+    kinds = response.params.get("AlarmTypes") or ["MetricAlarm"]
+    found = original(response).result
+    wanted = {KINDS[kind] for kind in kinds if kind in KINDS}
+    return ActionResult({key: found[key] if key in wanted else [] for key in KINDS.values()})

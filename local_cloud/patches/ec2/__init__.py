@@ -1,0 +1,1 @@
+"""Patch moto's EC2: images, instances, launch templates, volumes."""

@@ -1,0 +1,154 @@
+"""Launches from a launch template: what its version says counts where the call is silent.
+
+Separate from the instances' life, and from how templates and versions are kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.utils import filter_iam_instance_profiles
+from moto.iam.exceptions import NotFoundException
+
+from local_cloud.patches import Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Data = dict[str, Any]
+
+# EC2 API Reference, RunInstances: parameters in the call override those of the template.
+# moto's name of a parameter -> the template's, where moto drops the template's.
+SIMPLE = {
+    "metadata_options": "MetadataOptions",
+    "ebs_optimized": "EbsOptimized",
+    "disable_api_stop": "DisableApiStop",
+    "disable_api_termination": "DisableApiTermination",
+    "instance_initiated_shutdown_behavior": "InstanceInitiatedShutdownBehavior",
+}
+
+
+def hooks() -> list[Hook]:
+    """Return the hook of the call."""
+    return [Hook(owner=InstanceResponse, name="run_instances", instead=run_instances)]
+
+
+def template_of(backend: Any, named: Data) -> Data:
+    """Return the data of the launch template version that a launch names, if it names one."""
+    if not named.get("launch_template"):
+        return {}
+    version = backend._get_template_from_args(named["launch_template"])  # noqa: SLF001  moto's only way to it
+    return dict(version.data)
+
+
+def complete(
+    backend: Any, template: Data, image: str, groups: list[str], named: Data
+) -> tuple[list[str], Data]:
+    """Return a launch's security groups and parameters, completed from a launch template."""
+    if not template:
+        return groups, named
+    check_key(backend, template)
+    check_profile(backend, template)
+    completed = dict(named)
+    for name, key in SIMPLE.items():
+        if not completed.get(name) and (value := template.get(key)):
+            completed[name] = value
+    if template.get("Monitoring", {}).get("Enabled"):
+        completed["monitoring_state"] = "enabled"
+    zone = template.get("Placement", {}).get("AvailabilityZone")
+    if zone and not completed.get("placement") and not completed.get("subnet_id"):
+        completed["placement"] = zone
+    tags = named.get("tags", {})
+    completed["tags"] = {**tags, "volume": tags_of(template, "volume") | tags.get("volume", {})}
+    ids = [group for group in groups if group.startswith("sg-")]  # moto would add the template's
+    completed["security_group_ids"] = [*ids, *named.get("security_group_ids", [])]
+    completed |= interfaces(template, completed) | devices(backend, template, image, named)
+    return [group for group in groups if group not in ids], completed
+
+
+def check_key(backend: Any, template: Data) -> None:
+    """Refuse a key pair that does not exist, in EC2's words."""
+    key = template.get("KeyName")
+    if key and key not in backend.key_pairs:
+        raise EC2ClientError("InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
+
+
+def check_profile(backend: Any, template: Data) -> None:
+    """Refuse an instance profile that does not exist, in EC2's words."""
+    profile = template.get("IamInstanceProfile", {})
+    name, arn = profile.get("Name"), profile.get("Arn")
+    try:
+        known = filter_iam_instance_profiles(backend.account_id, backend.partition, arn, name)
+    except NotFoundException:
+        known = None
+    if (name or arn) and known is None:
+        part = "name" if name else "arn"
+        raise EC2ClientError(
+            "InvalidParameterValue",
+            f"Value ({name or arn}) for parameter iamInstanceProfile.{part} is invalid. "
+            f"Invalid IAM Instance Profile {'name' if name else 'ARN'}",
+        )
+
+
+# Network interfaces of a template carry the security groups and the wish for a public
+# address (EC2 User Guide, "Create a launch template using advanced settings").
+def interfaces(template: Data, named: Data) -> Data:
+    """Return the network parameters of a launch, for moto."""
+    if named.get("nics") or not template.get("NetworkInterfaces"):
+        return {}
+    nics = [{"DeviceIndex": 0, **nic} for nic in template["NetworkInterfaces"]]
+    groups = nics[0].pop("Groups", [])
+    return {"nics": nics, "security_group_ids": named.get("security_group_ids") or list(groups)}
+
+
+# Block devices of the image are overridden by those of the template, and those by the call's,
+# each by its device name; there is always a root volume, deleted with its instance unless said
+# otherwise (EC2 User Guide, "Block device mappings").
+def devices(backend: Any, template: Data, image: str, named: Data) -> Data:
+    """Return the block devices of a launch, for moto."""
+    given = [*template.get("BlockDeviceMappings", []), *named.get("block_device_mappings", [])]
+    if not template.get("BlockDeviceMappings") or image not in backend.amis:
+        return {}
+    ami = backend.amis[image]
+    size = ami.block_device_mappings[0]["Ebs"]["VolumeSize"]
+    root = {"VolumeSize": size, "SnapshotId": ami.ebs_snapshot.id, "DeleteOnTermination": True}
+    merged: dict[str, Data] = {ami.root_device_name: root}
+    for mapping in given:
+        if "Ebs" in mapping:
+            device = mapping["DeviceName"]
+            merged[device] = merged.get(device, {}) | mapping["Ebs"]
+    return {
+        "block_device_mappings": [
+            {"DeviceName": device, "Ebs": volume} for device, volume in merged.items()
+        ]
+    }
+
+
+# The instance profile of a template is that of every instance it launches (EC2 User Guide,
+# "Create a launch template using advanced settings"); moto drops it. Here and not in
+# `complete`, because moto gives a profile to an instance only after its launch.
+def run_instances(original: Callable[..., Any], response: Any) -> Any:
+    """Launch, and give the instances the profile of their template."""
+    result = original(response)
+    wanted = response._get_param("LaunchTemplate")  # noqa: SLF001  how moto's responses read parameters
+    if not wanted or response._get_param("IamInstanceProfile"):  # noqa: SLF001  the same
+        return result
+    template = template_of(response.ec2_backend, {"launch_template": wanted})
+    if profile := template.get("IamInstanceProfile"):
+        for instance in result.result.instances:
+            response.ec2_backend.associate_iam_instance_profile(
+                instance.id, profile.get("Name"), profile.get("Arn")
+            )
+    return result
+
+
+def tags_of(template: Data, kind: str) -> dict[str, str]:
+    """Return the tags that a template gives to what it launches."""
+    return {
+        tag["Key"]: tag["Value"]
+        for specification in template.get("TagSpecifications", [])
+        if specification["ResourceType"] == kind
+        for tag in specification.get("Tags", [])
+    }

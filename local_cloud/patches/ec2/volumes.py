@@ -1,0 +1,36 @@
+"""Volumes of a launch: what a block device mapping takes from the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.ec2.models.instances import Instance
+
+from local_cloud.patches import Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def hooks() -> list[Hook]:
+    """Return the hooks of volumes."""
+    return [Hook(owner=Instance, name="add_block_device", instead=add_block_device)]
+
+
+# A mapping for the image's own root device overrides only what it says: without a size and a
+# snapshot it keeps the image's (EC2 User Guide, "Block device mappings", overriding the block
+# device mapping of an AMI). moto answers MissingParameter, which EC2 has for other devices.
+def add_block_device(
+    original: Callable[..., Any],
+    instance: Any,
+    size: int | None,
+    device_path: str,
+    snapshot_id: str | None,
+    *others: Any,
+    **named: Any,
+) -> None:
+    """Add a volume, the root one from the image's snapshot unless told otherwise."""
+    image = instance.ec2_backend.amis.get(instance.image_id)
+    if not size and not snapshot_id and image and device_path == image.root_device_name:
+        snapshot_id = image.ebs_snapshot.id
+    original(instance, size, device_path, snapshot_id, *others, **named)

@@ -1,0 +1,1 @@
+"""Patch moto's classic and version 2 load balancers."""

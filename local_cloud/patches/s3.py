@@ -1,0 +1,34 @@
+"""Whose a bucket must be, as the caller says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.s3.exceptions import BucketAccessDeniedError
+from moto.s3.models import s3_backends
+from moto.s3.responses import S3Response
+
+from local_cloud.patches import Hook, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EXPECTED = "x-amz-expected-bucket-owner"
+
+
+def hooks() -> list[Hook]:
+    """Return the hooks of buckets."""
+    return replace(S3Response, _bucket_response=owned, _key_response=owned)
+
+
+# A call that says who must own the bucket is refused with 403 AccessDenied where another account
+# does, before anything is done (S3 User Guide, "Verifying bucket ownership with bucket owner
+# condition"); moto passes over the header. One of a bucket that is not there fails as it does.
+def owned(original: Callable[..., Any], response: S3Response, request: Any, full_url: str) -> Any:
+    """Answer where the bucket is whose the caller thinks it is."""
+    expected = request.headers.get(_EXPECTED)
+    name = response.parse_bucket_name_from_url(request, full_url)
+    _, owner = s3_backends.bucket_accounts.get(name, ("", expected))
+    if expected and expected != owner:
+        raise BucketAccessDeniedError(name)
+    return original(response, request, full_url)

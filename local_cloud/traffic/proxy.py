@@ -1,0 +1,176 @@
+"""HTTP and HTTPS listeners: which action a request meets, and to whom it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from yarl import URL
+
+from local_cloud.traffic import accepting, cookies, messages, routing, rules
+from local_cloud.traffic.exchange import Exchange
+from local_cloud.traffic.plan import Answer, Forward, Redirect
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from local_cloud.traffic.nodes import Nodes
+    from local_cloud.traffic.plan import Action, Balancer, Listener
+    from local_cloud.traffic.routing import Candidate, Choices
+
+LIMIT = 1 << 16
+"""Bytes of a request's header, the whole of it ("HTTP 400: Bad request")."""
+AT_ONCE = 0.01
+
+
+@dataclasses.dataclass(kw_only=True)
+class Proxy:
+    """One listener; what it carries is changed in place, its connections stay."""
+
+    nodes: Nodes
+    balancer: Balancer
+    listener: Listener
+    _servers: dict[float, web.Server] = dataclasses.field(default_factory=dict)
+    _server: asyncio.Server | None = None
+
+    async def open(self, bound: socket.socket, tls: ssl.SSLContext | None) -> None:
+        """Begin to answer."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connection, sock=bound, ssl=tls)
+
+    def _connection(self) -> asyncio.Protocol:
+        """Return what serves a new connection, with the idle timeout of this moment."""
+        idle = self.nodes.pace.idle(self.balancer.idle)
+        if idle not in self._servers:
+            self._servers[idle] = web.Server(
+                self._handle,
+                handler_cancellation=True,
+                keepalive_timeout=idle,
+                access_log=None,
+                max_line_size=LIMIT,
+                max_field_size=LIMIT,
+            )
+        return self._servers[idle]()
+
+    async def close(self) -> None:
+        """Answer no more and close the connections."""
+        if self._server:
+            await accepting.stop(self._server)
+        await asyncio.gather(*(server.shutdown(AT_ONCE) for server in self._servers.values()))
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            answer = await self._act(request)
+        except asyncio.CancelledError:
+            self._count(messages.CLIENT_LEFT)
+            raise
+        self._count(answer.status)
+        return answer
+
+    def _count(self, status: int) -> None:
+        self.nodes.seen[self.balancer.key, status] += 1
+
+    async def _act(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "TRACE" and self.balancer.kind == "application":
+            return messages.page(self.balancer.kind, 405)
+        action = self._action(request)
+        match action:
+            case Forward():
+                return await self._forward(request, action)
+            case Answer():
+                return web.Response(
+                    status=action.status,
+                    body=action.body.encode(),
+                    headers={"Server": "awselb/2.0", "Content-Type": action.content_type},
+                )
+            case Redirect():
+                where = rules.location(action, self._facts(request))
+                return messages.page(self.balancer.kind, action.status, {"Location": where})
+
+    def _action(self, request: web.BaseRequest) -> Action:
+        if not self.listener.rules:
+            return self.listener.default
+        return rules.action(self.listener, self._facts(request))
+
+    def _facts(self, request: web.BaseRequest) -> rules.Request:
+        return rules.Request(
+            method=request.method,
+            protocol=self.listener.protocol.lower(),
+            host=request.headers.get("Host", self.balancer.address).rsplit(":", 1)[0],
+            port=self.listener.port,
+            path=request.rel_url.raw_path,
+            query=request.rel_url.raw_query_string,
+            source=request.remote or "",
+            headers=tuple(request.headers.items()),
+        )
+
+    async def _forward(self, request: web.BaseRequest, forward: Forward) -> web.StreamResponse:
+        pool = self._pool(request, forward)
+        choices = self.nodes.book.choices(pool) if pool else None
+        candidate = self._candidate(request, choices) if choices else None
+        if pool is None or choices is None or candidate is None:
+            return messages.page(self.balancer.kind, 503)
+        if ordered(candidate, choices, request):
+            return messages.page(self.balancer.kind, 500, messages.ORDERED)
+        if candidate.answers == "200":
+            return web.Response(text="local cloud: in the place of a hollow instance\n")
+        exchange = Exchange(
+            nodes=self.nodes,
+            kind=self.balancer.kind,
+            request=request,
+            headers=messages.forwarded(
+                request, self.balancer.kind, self.listener.protocol.lower(), self.listener.port
+            ),
+            to=candidate.key,
+            url=self._url(candidate, request),
+            cookies=self._cookies(forward, pool, choices, candidate),
+        )
+        return await exchange.run(self.nodes.pace.idle(self.balancer.idle))
+
+    def _pool(self, request: web.BaseRequest, forward: Forward) -> str | None:
+        if forward.sticky is not None:
+            weighty = [pool for pool, weight in forward.pools if weight]
+            if named := self.nodes.cookies.read(request.cookies, cookies.POOL, weighty):
+                return named
+        return routing.weighted(forward, self.nodes.chance)
+
+    def _candidate(self, request: web.BaseRequest, choices: Choices) -> Candidate | None:
+        name = cookies.MEMBER.get(self.balancer.kind)
+        if choices.pool.sticky is not None and name:
+            named = self.nodes.cookies.read(request.cookies, name, choices.eligible())
+            if named:
+                return named
+        return self.nodes.choose(choices)
+
+    def _cookies(
+        self, forward: Forward, pool: str, choices: Choices, candidate: Candidate
+    ) -> tuple[str, ...]:
+        delay, write = self.nodes.pace.delay, self.nodes.cookies.write
+        written = []
+        if forward.sticky is not None:
+            written.append(write(cookies.POOL, pool, delay(forward.sticky)))
+        name = cookies.MEMBER.get(self.balancer.kind)
+        if choices.pool.sticky is not None and name:
+            written.append(write(name, candidate, delay(choices.pool.sticky)))
+        return tuple(written)
+
+    def _url(self, candidate: Candidate, request: web.BaseRequest) -> URL:
+        port = self.listener.member_port or candidate.port
+        path = request.raw_path
+        if not path.startswith("/"):
+            path = request.rel_url.raw_path_qs
+        return URL(f"http://{candidate.address}:{port}{path}", encoded=True)
+
+
+def ordered(candidate: Candidate, choices: Choices, request: web.BaseRequest) -> bool:
+    """Tell whether the member was ordered to fail this request."""
+    match candidate.answers:
+        case "500":
+            return True
+        case "500-but-health":
+            return request.raw_path != choices.pool.check.path
+        case _:
+            return False

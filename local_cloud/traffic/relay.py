@@ -1,0 +1,107 @@
+"""TCP, SSL and TLS listeners: bytes both ways between a client and one member."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING
+
+from local_cloud.traffic import accepting, routing
+from local_cloud.traffic.pace import CONNECT
+from local_cloud.traffic.plan import Forward
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from local_cloud.traffic.in_flight import Flight
+    from local_cloud.traffic.nodes import Nodes
+    from local_cloud.traffic.plan import Balancer, Listener
+    from local_cloud.traffic.routing import Candidate
+
+CHUNK = 1 << 16
+
+
+@dataclasses.dataclass(kw_only=True)
+class Relay:
+    """One listener; what it carries is changed in place, its connections stay."""
+
+    nodes: Nodes
+    balancer: Balancer
+    listener: Listener
+    _server: asyncio.Server | None = None
+    _tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)
+
+    async def open(self, bound: socket.socket, tls: ssl.SSLContext | None) -> None:
+        """Begin to accept connections."""
+        self._server = await asyncio.start_server(self._accept, sock=bound, ssl=tls)
+
+    async def close(self) -> None:
+        """Accept no more and close the connections."""
+        if self._server:
+            await accepting.stop(self._server)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        candidate = self._candidate()
+        if candidate is None:
+            writer.transport.abort()
+            return
+        idle = self.nodes.pace.idle(self.balancer.idle)
+        try:
+            async with self.nodes.flights.to(candidate.key, idle) as flight:
+                await self._connect(candidate, flight, reader, writer)
+            writer.close()
+        except* OSError:  # TimeoutError is one: idle, cut, or no connection in time
+            writer.transport.abort()
+        finally:
+            if not writer.is_closing():
+                writer.transport.abort()
+
+    def _candidate(self) -> Candidate | None:
+        """Return whose turn it is: round robin for TCP, also of classic load balancers."""
+        action = self.listener.default
+        pool = routing.weighted(action, self.nodes.chance) if isinstance(action, Forward) else None
+        choices = self.nodes.book.choices(pool) if pool else None
+        return routing.choose(choices, self.nodes.turns) if choices else None
+
+    async def _connect(
+        self,
+        candidate: Candidate,
+        flight: Flight,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        port = self.listener.member_port or candidate.port
+        async with asyncio.timeout(self.nodes.pace.idle(CONNECT)):
+            back, forth = await asyncio.open_connection(candidate.address, port)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(pump(reader, forth, flight))
+                both.create_task(pump(back, writer, flight))
+            forth.close()
+        finally:
+            if not forth.is_closing():
+                forth.transport.abort()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flight: Flight) -> None:
+    """Pass on what comes until its end, and the end."""
+    while chunk := await reader.read(CHUNK):
+        flight.moved()
+        writer.write(chunk)
+        await writer.drain()
+    with contextlib.suppress(OSError):
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()

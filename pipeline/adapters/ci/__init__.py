@@ -1,0 +1,1 @@
+"""Speak with what surrounds a run: CI outputs, verify hooks, git."""

@@ -1,0 +1,62 @@
+"""What git says of the working tree: the version's default and the facts of a bake.
+
+Kept apart because git may be missing and the folder need not be a repository;
+neither is an error here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pipeline.adapters.process.process import Command, capture
+from pipeline.core.bake.model import Commit
+
+_TIMEOUT = 30.0
+_UNUSABLE = re.compile(r"[^A-Za-z0-9._+-]+")
+
+
+def read_commit(folder: Path, environ: Mapping[str, str], outputs: tuple[Path, ...] = ()) -> Commit:
+    """Return what git says of `folder`; an empty Commit outside a repository or without git.
+
+    A change in `outputs`, which a bake itself writes, is none: it must not make the next
+    bake look changed.
+    """
+
+    def git(*arguments: str) -> bytes | None:
+        argv = ["git", "-c", "core.fsmonitor=false", *arguments]
+        env = {**environ, "GIT_OPTIONAL_LOCKS": "0"}
+        try:
+            command = Command(argv=argv, cwd=folder, env=env)
+            code, output = capture(command, timeout=_TIMEOUT, errors=False)
+        except (OSError, TimeoutError):
+            return None
+        return output if code == 0 else None
+
+    head = git("rev-parse", "--verify", "HEAD")
+    if head is None:
+        return Commit()
+    described = (git("describe", "--tags", "--always") or b"").decode("utf-8", "replace").strip()
+    excluded = (f":(exclude,literal){path}" for path in outputs if _is_inside(path, git))
+    diff = ("diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv", "--", ":/", *excluded)
+    changes = git(*diff) or b""
+    digest = hashlib.sha256(changes).hexdigest() if changes else ""
+    return Commit(
+        describe=as_version(f"{described}-dirty" if changes else described),
+        id=head.decode().strip(),
+        changes=digest,
+    )
+
+
+def _is_inside(path: Path, git: Callable[..., bytes | None]) -> bool:
+    """Whether a path is in the working tree: git refuses a pathspec that is not."""
+    top = (git("rev-parse", "--show-toplevel") or b"").decode("utf-8", "surrogateescape").strip()
+    return path.is_relative_to(top)
+
+
+def as_version(described: str) -> str:
+    """Return a tag's name as a version: what a version may not hold becomes a dash."""
+    single = re.sub(r"\.{2,}", ".", _UNUSABLE.sub("-", described))
+    return single.lstrip(".-_+")[:64]

@@ -1,0 +1,158 @@
+"""Hands the result on: tfvars for Terraform, outputs for the CI system it runs in.
+
+Always JSON from an encoder or lines of values that were checked character by
+character: nothing a template or a provisioner said can become a variable, a
+second line or a workflow command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.adapters.files.atomic import write_atomically
+from pipeline.core.bake.model import BakeResult, How
+from pipeline.core.errors import RefusedError, StrandedError
+
+_PLAIN = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
+
+
+def require_writable(where: str, path: Path) -> None:
+    """Raise RefusedError where a result could not be written: better before a bake than after."""
+    folder = next(parent for parent in path.parents if parent.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise RefusedError(
+            f"{where} {path}",
+            "is a folder" if path.is_dir() else f"{folder} is not writable for you",
+            "make it writable, or name another file",
+        )
+
+
+def write_tfvars(path: Path, result: BakeResult) -> None:
+    """Write `ami_id`, `ami_ids`, `app`, `version` where Terraform loads them by itself.
+
+    `app_version` says the version once more, under a name that Terraform lets a module
+    declare: it reserves `version` (docs/surprises.md).
+    Atomically, readable by all as Terraform files are. Raises StrandedError, or
+    RefusedError where no image was made for it.
+    """
+    image = result.image
+    values = {
+        "ami_id": image.id,
+        "ami_ids": dict(image.ids),
+        "app": image.app,
+        "version": image.version,
+        "app_version": image.version,
+    }
+    with _told(f"[bake] tfvars {path}", result):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(values, indent=2).encode() + b"\n", mode=0o644)
+
+
+@contextmanager
+def _told(where: str, result: BakeResult) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = RefusedError if result.how is How.UNCHANGED else StrandedError
+        raise kind(
+            where,
+            error.strerror or str(error),
+            f"make it writable, then run again: the image {result.image.id} is kept "
+            "and will be found",
+        ) from error
+
+
+def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None) -> None:
+    """Write GitHub's output and step summary where it asks for them, a dotenv file where we are.
+
+    Sources: GitHub docs, "Workflow commands" (environment files, job summaries);
+    GitLab docs, `artifacts:reports:dotenv`. Raises as `write_tfvars` does.
+    """
+    image = result.image
+    pairs = {"ami_id": image.id, "image_name": image.name, "version": image.version}
+    if output := environ.get("GITHUB_OUTPUT"):
+        with _told(f"GITHUB_OUTPUT {output}", result):
+            _append(Path(output), "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs))
+    if summary := environ.get("GITHUB_STEP_SUMMARY"):
+        with _told(f"GITHUB_STEP_SUMMARY {summary}", result):
+            _append(Path(summary), _summary(result))
+    if dotenv is not None:
+        lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
+        with _told(f"[bake] dotenv {dotenv}", result):
+            _make_folder(dotenv)
+            write_atomically(dotenv, lines.encode(), mode=0o644)
+
+
+def write_deployment_ci(
+    pairs: Mapping[str, str], summary: str, environ: Mapping[str, str], dotenv: Path | None
+) -> tuple[str, ...]:
+    """Write a deployment's outputs and its summary as `write_ci` does; `summary` is Markdown.
+
+    Returns a line for each file that could not be written: the deployment is over, and the
+    exit code is to tell how, so nothing is raised for them. `require_writable` asks before.
+    """
+    odd = [key for key in pairs if not _PLAIN.fullmatch(pairs[key])]
+    plain = {key: "" if key in odd else pairs[key] for key in pairs}
+    lines = "".join(f"{key}={plain[key]}\n" for key in plain)
+    dotted = "".join(f"{key.upper()}={plain[key]}\n" for key in plain)
+    return tuple(
+        problem
+        for problem in (
+            f"no output {', '.join(odd)}: not a plain value" if odd else "",
+            _tried("GITHUB_OUTPUT", environ.get("GITHUB_OUTPUT"), lines),
+            _tried("GITHUB_STEP_SUMMARY", environ.get("GITHUB_STEP_SUMMARY"), summary),
+            _tried("dotenv", dotenv, dotted),
+        )
+        if problem
+    )
+
+
+def _tried(what: str, path: str | Path | None, text: str) -> str:
+    if not path:
+        return ""
+    try:
+        if isinstance(path, Path):
+            _make_folder(path)
+            write_atomically(path, text.encode(), mode=0o644)
+        else:
+            _append(Path(path), text)
+    except OSError as error:
+        return f"{what} {path} was not written: {error.strerror or error}"
+    return ""
+
+
+def _make_folder(path: Path) -> None:
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True)
+
+
+def _append(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _plain(value: str) -> str:
+    """Return a value that cannot end its line; all of ours are plain by their own rules."""
+    if not _PLAIN.fullmatch(value):
+        raise ValueError(f"not a plain value: {value!r}")
+    return value
+
+
+def _summary(result: BakeResult) -> str:
+    image = result.image
+    rows = [
+        ("app", image.app),
+        ("version", image.version),
+        ("name", image.name),
+        *((region, ami) for region, ami in image.ids.items()),
+        ("source", image.source_ami),
+        ("how", f"{result.how} in {result.seconds:.0f} s"),
+    ]
+    table = "".join(f"| {name} | `{value}` |\n" for name, value in rows if value)
+    return f"### Image {image.id}\n\n| | |\n|---|---|\n{table}\n"

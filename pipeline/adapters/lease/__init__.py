@@ -1,0 +1,1 @@
+"""Hold an environment's lease and fence every write with it."""

@@ -1,0 +1,1 @@
+"""Run Packer and parse its machine-readable output."""

@@ -1,0 +1,352 @@
+"""Packer: command lines in, facts out. The only module that knows its flags.
+
+Every call gets its variables through a JSON var-file that only we can read and
+that is gone afterwards, never on the command line, where `ps` would show them.
+The facts about Packer's behaviour stand in docs/surprises.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.adapters.files.logs import appending
+from pipeline.adapters.packer.build_locks import log_of
+from pipeline.adapters.packer.stream import Stream, StreamReader
+from pipeline.adapters.process.process import Command, capture, stream
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.core.bake.model import BakeRequest, BuildReport, Ending, Template, Traces
+from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
+from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
+from pipeline.core.masking import Masker
+
+OLDEST = (1, 6, 6)
+WITH_INIT = (1, 7, 0)
+SHORT = 120.0
+"""Seconds the short commands may take; `init` downloads, so it gets five times that."""
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_HCL_VARIABLE = re.compile(r"^var\.([\w-]+): ", re.MULTILINE)
+_HCL_SOURCE = re.compile(r"^      ([\w-]+\.[\w-]+)$", re.MULTILINE)
+_HCL_BUILD = re.compile(r"^  > (?P<name>[^\n]+):$", re.MULTILINE)
+_NOT_PASSED_ON = re.compile(r"PACKER_LOG(_PATH)?|PKR_VAR_.*|PACKER_NO_COLOR|PACKER_RUN_UUID")
+
+
+@dataclass(kw_only=True)
+class Packer:
+    """The `packer` on PATH, run with an environment of our own making.
+
+    `environ` is what the tool itself was given; `hidden` names the variables of it
+    that hold secrets and reach Packer through the var-file alone.
+    """
+
+    environ: Mapping[str, str]
+    logs: Path
+    cache: Path
+    report: Report
+    interrupts: Interrupts
+    masker: Masker = field(default_factory=Masker)
+    hidden: frozenset[str] = frozenset()
+    _version: str = ""
+
+    def version(self) -> str:
+        """Return Packer's version, asked once.
+
+        Raises RefusedError where there is no Packer, it is too old, or another
+        program has its name (cracklib's `packer`, on RPM systems).
+        """
+        self._version = self._version or self._ask_version()
+        return self._version
+
+    def _ask_version(self) -> str:
+        code, output = self._run(["version", "-machine-readable"], Path.cwd())
+        records = dict(_read(output).records)
+        version = next(iter(records.get("version", ())), "")
+        if code != 0 or not _VERSION.fullmatch(version):
+            said = self.masker.text(output.decode("utf-8", "replace"))[-500:].strip()
+            raise RefusedError(
+                f"packer version ({shutil.which('packer', path=self.environ.get('PATH'))})",
+                said or f"exit code {code}, no output",
+                "put HashiCorp Packer before it on PATH: https://developer.hashicorp.com/packer",
+            )
+        if _numbers(version) < OLDEST:
+            raise RefusedError(
+                "packer version",
+                f"Packer {version} is older than 1.6.6, the oldest this tool was tried on",
+                "install a newer Packer: https://developer.hashicorp.com/packer/install",
+            )
+        return version
+
+    def inspect(self, request: BakeRequest) -> Template:
+        """Return what the template declares; installs its plugins first where Packer has `init`.
+
+        Raises ConfigurationError where Packer cannot read the template.
+        """
+        self._init(request)
+        argv = ["inspect", "-machine-readable", str(request.template)]
+        code, output = self._run(argv, request.directory)
+        found = _read(output)
+        if code != 0:
+            raise self._bad_template("packer inspect", request, found)
+        if any(kind == "template-builder" for kind, _ in found.records):
+            return _json_template(found)
+        return _hcl_template("\n".join(found.said))
+
+    def validate(self, request: BakeRequest, variables: Mapping[str, Any]) -> None:
+        """Return if Packer accepts the template; it asks no cloud for that.
+
+        Raises ConfigurationError with Packer's own words.
+        """
+        with private_folder() as folder:
+            argv = ["validate", *_inputs(request, folder, variables), str(request.template)]
+            code, output = self._run(argv, request.directory)
+        if code != 0:
+            said = StreamReader(keep_text=True)
+            said.feed(output)
+            raise self._bad_template("packer validate", request, said.close())
+
+    def build(
+        self,
+        request: BakeRequest,
+        name: str,
+        template: Template,
+        variables: Mapping[str, Any],
+        *,
+        traced: Callable[[Traces], None],
+    ) -> BuildReport:
+        """Run `packer build` to its end; how it ended is in the report, not raised."""
+        log = log_of(self.logs, name)
+        self.report(BuildStarted(name=name, log=log))
+        began = time.monotonic()
+        with private_folder() as folder, appending(log) as write:
+            manifest = folder / "manifest.json"
+            if "manifest" in template.variables:
+                variables = {**variables, "manifest": str(manifest)}
+            reader = StreamReader(masker=self.masker, log=write, step=self._step)
+            feed = _telling(reader, traced)
+            command = self._command(
+                [
+                    "build",
+                    "-machine-readable",
+                    "-color=false",
+                    "-on-error=cleanup",
+                    *_inputs(request, folder, variables),
+                    str(request.template),
+                ],
+                request.directory,
+            )
+            ending, code, trouble = self._stream(command, feed, request)
+            written = read_manifest(manifest)
+            found = reader.stream if trouble else reader.close()
+        self.report(BuildEnded(seconds=time.monotonic() - began, how=_how(ending, code)))
+        failures = {"": trouble} if trouble else found.errors
+        lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
+        return BuildReport(
+            ending=ending,
+            code=code,
+            expected=_expected(request, template, found.builds()),
+            images=found.images(),
+            manifest=written,
+            failures={build: self.masker.text(text) for build, text in failures.items()},
+            last_lines=tuple(self.masker.text(line) for line in lines),
+            traces=found.traces,
+            source_ami=found.source_ami,
+            log=log,
+        )
+
+    def _stream(
+        self, command: Command, on_output: Callable[[bytes], None], request: BakeRequest
+    ) -> tuple[Ending, int, str]:
+        try:
+            finished = stream(
+                command,
+                on_output,
+                interrupts=self.interrupts,
+                timeout=request.timeout,
+                grace=request.cancel_grace,
+            )
+        except OSError as failure:
+            return Ending.EXITED, -1, f"the log could not be written: {failure.strerror}"
+        except PipelineError as failure:
+            return Ending.EXITED, -1, f"{failure.where}: {failure.what}"
+        return finished.ending, finished.code, ""
+
+    def _step(self, build: str, text: str) -> None:
+        self.report(StepBegan(build=build, text=text))
+
+    def _init(self, request: BakeRequest) -> None:
+        name = request.template.name
+        old_style = name.endswith(".json") and not name.endswith(".pkr.json")
+        if old_style or _numbers(self.version()) < WITH_INIT:
+            return
+        folder = request.template if request.template.is_dir() else request.template.parent
+        plugins = folder / "init"
+        target = plugins if any(plugins.glob("*.pkr.hcl")) else request.template
+        code, output = self._run(["init", str(target)], request.directory, timeout=5 * SHORT)
+        if code != 0:
+            raise RefusedError(
+                f"packer init {target}",
+                self.masker.text(output.decode("utf-8", "replace")).strip(),
+                f"run it by hand: packer init {target}",
+            )
+
+    def _run(self, argv: list[str], cwd: Path, *, timeout: float = SHORT) -> tuple[int, bytes]:
+        try:
+            return capture(self._command(argv, cwd), timeout=timeout)
+        except (FileNotFoundError, PermissionError) as error:
+            if not cwd.is_dir():
+                raise ConfigurationError(
+                    "[bake] directory", f"{cwd} is no folder", "create it or correct the path"
+                ) from error
+            raise RefusedError(
+                "packer",
+                "no packer on PATH",
+                "install it: apt-get install packer, "
+                "or https://developer.hashicorp.com/packer/install",
+            ) from error
+        except TimeoutError as error:
+            raise RefusedError(
+                f"packer {argv[0]}",
+                str(error),
+                "check that `packer version` answers: another program may have that name",
+            ) from error
+
+    def _command(self, argv: list[str], cwd: Path) -> Command:
+        return Command(argv=["packer", *argv], cwd=cwd, env=self.environment())
+
+    def environment(self) -> dict[str, str]:
+        """Return what Packer sees: our environment without what would change its output or leak."""
+        kept = {
+            key: value
+            for key, value in self.environ.items()
+            if not _NOT_PASSED_ON.fullmatch(key) and key not in self.hidden
+        }
+        kept.setdefault("PACKER_CACHE_DIR", str(self.cache))
+        return {**kept, "CHECKPOINT_DISABLE": "1"}
+
+    def _bad_template(self, where: str, request: BakeRequest, found: Stream) -> ConfigurationError:
+        words = "\n".join(found.problems) or "\n".join(found.said) or "\n".join(found.plain)
+        return ConfigurationError(
+            f"{where} {request.template}",
+            self.masker.text(words).strip() or "Packer gave no reason",
+            f"correct {request.template.name}, then: packer validate {request.template}",
+        )
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Give a folder only we can read, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ami-pipeline-") as folder:
+        yield Path(folder)
+
+
+def _how(ending: Ending, code: int) -> Literal["succeeded", "failed", "timed out", "was stopped"]:
+    match ending:
+        case Ending.EXITED:
+            return "failed" if code else "succeeded"
+        case Ending.TIMEOUT:
+            return "timed out"
+        case Ending.INTERRUPTED:
+            return "was stopped"
+
+
+def _telling(reader: StreamReader, traced: Callable[[Traces], None]) -> Callable[[bytes], None]:
+    """Feed the reader, and tell of each temporary thing as soon as Packer names it."""
+    told = Traces()
+
+    def feed(chunk: bytes) -> None:
+        nonlocal told
+        reader.feed(chunk)
+        if (now := reader.stream.traces) != told:
+            told = now
+            traced(now)
+
+    return feed
+
+
+def _inputs(request: BakeRequest, folder: Path, variables: Mapping[str, Any]) -> list[str]:
+    path = folder / "variables.json"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(variables, file)
+    only = [f"-only={','.join(request.only)}"] if request.only else []
+    return [f"-var-file={path}", *only]
+
+
+def _read(output: bytes) -> Stream:
+    reader = StreamReader(keep_text=True)
+    reader.feed(output)
+    return reader.close()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _json_template(found: Stream) -> Template:
+    def names(kind: str) -> Iterator[tuple[str, ...]]:
+        return (arguments for name, arguments in found.records if name == kind)
+
+    return Template(
+        old_style=True,
+        variables=frozenset(arguments[0] for arguments in names("template-variable")),
+        builds={arguments[0]: arguments[1] for arguments in names("template-builder")},
+    )
+
+
+def _hcl_template(text: str) -> Template:
+    """Read the page `inspect` prints for HCL2 (hcl2template/types.packer_config.go)."""
+    variables, _, builds = text.partition("> builds:")
+    declared = _HCL_VARIABLE.findall(variables.partition("> local-variables:")[0])
+    found: dict[str, str] = {}
+    for block in re.split(r"^(?=  > )", builds, flags=re.MULTILINE):
+        title = _HCL_BUILD.match(block)
+        prefix = f"{title['name']}." if title and not title["name"].startswith("<") else ""
+        sources = block.partition("provisioners:")[0]
+        for source in _HCL_SOURCE.findall(sources):
+            found[prefix + source] = source.partition(".")[0]
+    return Template(old_style=False, variables=frozenset(declared), builds=found)
+
+
+def read_manifest(path: Path) -> dict[str, str] | None:
+    """Return region -> AMI as the manifest post-processor wrote it, or None where there is none.
+
+    The post-processor appends to a file that exists; ours is new for each run.
+    """
+    try:
+        builds = json.loads(path.read_bytes())["builds"]
+        parts = [part for one in builds for part in one["artifact_id"].split(",")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    pairs = (part.split(":", 1) for part in parts)
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1].startswith("ami-")}  # noqa: PLR2004 - region and id
+
+
+def _expected(request: BakeRequest, template: Template, spoke: Iterable[str]) -> tuple[str, ...]:
+    """Return the builds that must each have made an image.
+
+    A build is named in the stream once it begins; one that never began is known
+    from the template alone, where its name may still be a template call, so the
+    template's names count only where fewer builds spoke than it has.
+    """
+    kinds = {name: kind for name, kind in template.builds.items() if _asked(name, request.only)}
+    makes_image = {name for name, kind in kinds.items() if _makes_image(kind)}
+    began = {name for name in spoke if _makes_image(template.builds.get(name, "amazon"))}
+    return tuple(sorted(began if len(began) >= len(makes_image) else began | makes_image))
+
+
+def _asked(name: str, only: tuple[str, ...]) -> bool:
+    return not only or any(fnmatchcase(name, pattern) for pattern in only)
+
+
+def _makes_image(kind: str) -> bool:
+    return kind.startswith("amazon") and kind != "amazon-ebsvolume"

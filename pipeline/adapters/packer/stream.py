@@ -1,0 +1,312 @@
+r"""Reads what `packer -machine-readable` prints, while it prints it.
+
+Kept apart from the adapter that starts Packer because it is a format, not a
+program: bytes in, facts out, so that every capture can be replayed through it.
+The grammar is that of packer/ui.go, `MachineReadableUi.Machine` (1.6.6 to 1.16):
+
+    line = seconds "," target "," type *("," argument) LF
+
+where only commas, CR and LF of an argument are escaped, the target not at all,
+and LF alone ends a line: `str.splitlines` would break on \v, U+0085 and others
+that occur inside.
+
+Facts are read from the bytes as they came; what is shown or logged is masked.
+A line longer than `LONGEST_LINE` is passed on in pieces, so memory stays flat
+whatever a provisioner prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from pipeline.core.bake.model import Traces
+from pipeline.core.masking import Masker
+
+LONGEST_LINE = 1 << 18
+LAST_LINES = 10
+BURST = 50
+"""More steps than this in one chunk are provisioner output (Packer >= 1.13 says everything
+with `say`): only the newest of each build is shown then, the log still has them all."""
+
+_UI_FIELDS = 5
+_PLACED_TYPES = (b"artifact", b"artifact-count", b"error")
+_IMAGE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-\d+):(ami-[0-9a-f]{8,17})")
+_TRACES = {
+    "key_pairs": re.compile(rb"Creating temporary keypair: (packer_[0-9a-f-]+)"),
+    "security_groups": re.compile(rb"Creating temporary security group[^:]*: (packer_[0-9a-f-]+)"),
+    "instances": re.compile(rb"Instance ID: (i-[0-9a-f]+)"),
+    "images": re.compile(rb"AMI: (ami-[0-9a-f]+)"),
+    "sources": re.compile(rb"Found Image ID: (ami-[0-9a-f]+)"),
+}
+_MAKING = re.compile(rb"(?:Creating|Registering) (?:\w+ )*AMI\b")
+_TRACE_WORDS = (b": Creating ", b": Registering ", b": Instance ID: ", b": Found Image ID: ")
+
+
+def unescape(argument: bytes) -> str:
+    r"""Return an argument as text. Not invertible: a literal `\n` looks like an escaped one."""
+    text = argument.decode("utf-8", "replace")
+    return text.replace("%!(PACKER_COMMA)", ",").replace("\\r", "\r").replace("\\n", "\n")
+
+
+def readable(data: bytes) -> bytes:
+    """Return lines of the stream as a person reads them: seconds, text, commas in place.
+
+    A ui line's target is empty and its text holds no comma, so `,,ui,say,` stands
+    nowhere but at the start of one.
+    """
+    for kind in (b"say", b"message", b"error"):
+        data = data.replace(b",,ui," + kind + b",", b" ")
+    return data.replace(b"%!(PACKER_COMMA)", b",")
+
+
+@dataclass(kw_only=True, slots=True)
+class Artifact:
+    """One artifact block; `complete` once its `end` line was read."""
+
+    build: str
+    id: str = ""
+    complete: bool = False
+
+    @property
+    def images(self) -> dict[str, str]:
+        """The AMI of each region; empty for an artifact that is no AMI."""
+        parts = (_IMAGE.fullmatch(part.strip()) for part in self.id.split(","))
+        return {part[1]: part[2] for part in parts if part}
+
+
+@dataclass(kw_only=True, slots=True)
+class Stream:
+    """The facts read so far. `records` are the lines of other types: type, arguments."""
+
+    artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    error_count: int = 0
+    cancelled: bool = False
+    problems: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    records: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    plain: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    named: dict[str, dict[bytes, str]] = field(default_factory=dict)
+    last_lines: dict[bytes, deque[bytes]] = field(default_factory=dict)
+
+    def images(self) -> dict[str, dict[str, str]]:
+        """Return the AMIs of each build with a complete artifact, repeated artifacts merged."""
+        found: dict[str, dict[str, str]] = {}
+        for artifact in self.artifacts.values():
+            if artifact.complete and artifact.images:
+                found.setdefault(artifact.build, {}).update(artifact.images)
+        return found
+
+    def builds(self) -> tuple[str, ...]:
+        """Return the names of the builds that said something, in order.
+
+        Post-processors speak as `build (type)`; they are not builds.
+        """
+        names = (name.decode("utf-8", "replace") for name in self.last_lines if name)
+        return tuple(name for name in names if not name.endswith(")"))
+
+    def last(self, build: str) -> tuple[str, ...]:
+        """Return the last lines one build said, or the last ui lines where it said nothing."""
+        lines = self.last_lines.get(build.encode()) or self.last_lines.get(b"") or ()
+        return tuple(unescape(line).strip("\n") for line in lines)
+
+    @property
+    def traces(self) -> Traces:
+        """The things each build named: temporary ones before any provisioner ran, and its AMI."""
+        return Traces(**{kind: self._seen(kind) for kind in _TRACES if kind != "sources"})
+
+    @property
+    def source_ami(self) -> str:
+        """The source image, where all builds stand on one."""
+        sources = set(self._seen("sources"))
+        return sources.pop() if len(sources) == 1 else ""
+
+    def _seen(self, kind: str) -> tuple[str, ...]:
+        return tuple(self.named.get(kind, {}).values())
+
+
+class StreamReader:
+    """Feed it chunks as they come; it fills `stream`, the log and the steps.
+
+    `log` gets masked bytes in a readable form; `step` is called with the build
+    and the masked text of each step; `keep_text` keeps what was said, for the
+    short commands (`version`, `inspect`), whose answers are small.
+    """
+
+    def __init__(
+        self,
+        *,
+        masker: Masker | None = None,
+        log: Callable[[bytes], object] | None = None,
+        step: Callable[[str, str], None] | None = None,
+        keep_text: bool = False,
+    ) -> None:
+        self.stream = Stream()
+        self._masker = masker or Masker()
+        self._log = log
+        self._step = step
+        self._keep_text = keep_text
+        self._rest = b""
+        self._inside_line = False
+        self._may_trace = False
+        self._launched: set[bytes] = set()
+        self._making: set[bytes] = set()
+        self._steps: list[tuple[bytes, bytes]] = []
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes, cut anywhere."""
+        data = self._rest + chunk
+        end = data.rfind(b"\n") + 1
+        if end:
+            self._take(data[:end])
+        elif len(data) > LONGEST_LINE:
+            end = self._masker.settled(data)
+            self._take(data[:end])
+        self._rest = data[end:]
+
+    def close(self) -> Stream:
+        """Take what is left without its newline and return everything read."""
+        if self._rest:
+            self._take(self._rest)
+            self._rest = b""
+        return self.stream
+
+    def _take(self, data: bytes) -> None:
+        if self._log is not None:
+            self._log(readable(self._masker.mask(data)))
+        self._may_trace = any(word in data for word in _TRACE_WORDS)
+        lines = data.split(b"\n")
+        start = 1 if self._inside_line else 0
+        self._inside_line = bool(lines[-1])
+        for line in lines[start:]:
+            if line:
+                self._line(line)
+        self._report_steps()
+
+    def _line(self, line: bytes) -> None:
+        fields = line.split(b",", 4)
+        if len(fields) == _UI_FIELDS and fields[2] == b"ui" and not fields[1]:
+            self._ui(fields[3], fields[4])
+        elif fields[0].isdigit() and len(fields) > 2:  # noqa: PLR2004 - seconds, target, type
+            self._record(line)
+        else:
+            self.stream.plain.append(line.decode("utf-8", "replace"))
+
+    def _ui(self, kind: bytes, text: bytes) -> None:
+        build, said = _split(text)
+        kept = self.stream.last_lines.get(build)
+        if kept is None:
+            kept = self.stream.last_lines[build] = deque(maxlen=LAST_LINES)
+        kept.append(said[:LONGEST_LINE])
+        if (self._may_trace or self._making) and not build.endswith(b")"):
+            self._trace(kind, build, said)
+        if kind == b"error":
+            self.stream.problems.append(unescape(text).strip())
+        elif build and kind == b"say" and text.startswith(b"==>"):
+            self._steps.append((build, said))
+        elif not build and said.startswith(b"Cleanly cancelled builds"):
+            self.stream.cancelled = True
+        if self._keep_text:
+            self.stream.said.append(unescape(text))
+
+    def _trace(self, kind: bytes, build: bytes, said: bytes) -> None:
+        """Keep what Packer itself says it made; provisioners can print the same words.
+
+        The temporary things and the source are named before the instance's id, and so
+        before any provisioner. The AMI is named in the line after the one that says it is
+        being made; up to 1.12 no provisioner can `say`, and later the last such pair is
+        Packer's, as provisioners have ended by then.
+        """
+        if build in self._making:
+            self._making.discard(build)
+            self._note("images", build, said)
+        elif kind == b"say" and _MAKING.match(said):
+            self._making.add(build)
+        elif build not in self._launched:
+            for what in ("key_pairs", "security_groups", "sources"):
+                self._note(what, build, said)
+            if self._note("instances", build, said):
+                self._launched.add(build)
+
+    def _note(self, what: str, build: bytes, said: bytes) -> bool:
+        found = _TRACES[what].match(said)
+        if found:
+            self.stream.named.setdefault(what, {})[build] = found[1].decode()
+        return found is not None
+
+    def _record(self, line: bytes) -> None:
+        target, kind, arguments = _place(line.split(b","))
+        match kind, arguments:
+            case "artifact-count", [count]:
+                self.stream.counts[target] = int(count) if count.isdigit() else 0
+            case "artifact", [index, key, *values]:
+                self._artifact(target, index, key, ",".join(values))
+            case "error", _:
+                self.stream.errors[target] = ",".join(arguments)
+            case "error-count", [count]:
+                self.stream.error_count = int(count) if count.isdigit() else 0
+            case _:
+                self.stream.records.append((kind, arguments))
+
+    def _artifact(self, build: str, index: str, key: str, value: str) -> None:
+        artifact = self.stream.artifacts.setdefault((build, index), Artifact(build=build))
+        if key == "id":
+            artifact.id = value
+        elif key == "end":
+            artifact.complete = True
+
+    def _report_steps(self) -> None:
+        steps, self._steps = self._steps, []
+        if self._step is None:
+            return
+        if len(steps) > BURST:
+            steps = list(dict(steps).items())
+        for build, said in steps:
+            text = self._masker.text(unescape(said[:LONGEST_LINE]))
+            self._step(build.decode("utf-8", "replace"), text.strip())
+
+
+def traces_told(log: bytes) -> Traces:
+    """Return what temporary things a log of ours names, of a bake that died before it noted them.
+
+    Images are left out: in a log, a provisioner's words look as Packer's own do, and what comes
+    before the first provisioner are the temporary things alone.
+    """
+    reader = StreamReader()
+    for line in log.splitlines():
+        when, _, text = line.partition(b" ")
+        if when.isdigit():
+            reader.feed(b"%s,,ui,say,%s\n" % (when, text))
+    return replace(reader.close().traces, images=())
+
+
+def _split(text: bytes) -> tuple[bytes, bytes]:
+    """Return build and words of `==> build: words`, or nothing and the text.
+
+    Packer puts `==>`, `-->` or four spaces before a build's name (packer/ui.go, `TargetedUI`);
+    a text of several lines has them before each.
+    """
+    while text.startswith(b"\\n"):
+        text = text[2:]
+    if text[:4] in {b"==> ", b"    ", b"--> "}:
+        end = text.find(b": ", 4)
+        if end > 0:
+            return text[4:end], text[end + 2 :]
+    return b"", text
+
+
+def _place(fields: list[bytes]) -> tuple[str, str, tuple[str, ...]]:
+    """Return target, type and arguments; a comma in a build's name is not escaped by Packer."""
+    at = 2
+    if fields[1]:
+        at = next((i for i in range(2, len(fields)) if fields[i] in _PLACED_TYPES), 2)
+    target = b",".join(fields[1:at]).decode("utf-8", "replace")
+    return (
+        target,
+        fields[at].decode("utf-8", "replace"),
+        tuple(unescape(field) for field in fields[at + 1 :]),
+    )

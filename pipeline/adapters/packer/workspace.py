@@ -1,0 +1,134 @@
+"""The machine a bake runs on: its clock, its files, new names, the signals it gets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.adapters.identity import runner
+from pipeline.adapters.packer.build_locks import claim
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.core.bake.model import BakeRequest
+from pipeline.core.errors import ConfigurationError
+
+_SKIPPED = frozenset({".git", ".terraform", "packer_cache", "__pycache__", ".ami-pipeline"})
+_SCHEME = b"ami-pipeline fingerprint 1\n"
+_LONGEST_AMI_NAME = 128
+
+
+class LocalWorkplace:
+    """The real machine."""
+
+    def __init__(self, interrupts: Interrupts, logs: Path) -> None:
+        self._interrupts = interrupts
+        self._logs = logs
+
+    def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
+        """Return a SHA-256 over everything that goes into the image, in hexadecimal.
+
+        The template's folder and the inputs (names, content, executable bit; not what a
+        bake itself writes), the variables but not the secrets, app, version and
+        environment, the source image, Packer's version, the regions, and what is not
+        committed. Raises ConfigurationError where an input cannot be read.
+        """
+        digest = hashlib.sha256(_SCHEME)
+        facts = {
+            "app": request.app,
+            "template": request.template.name,
+            "version": request.version,
+            "environment": request.environment,
+            "source_ami": source_ami,
+            "packer": packer,
+            "regions": request.all_regions,
+            "only": request.only,
+            "variables": dict(request.variables),
+            "secret_names": sorted(request.secrets),
+            "changes": request.commit.changes,
+        }
+        digest.update(json.dumps(facts, sort_keys=True).encode())
+        template = request.template
+        folder = template if template.is_dir() else template.parent
+        try:
+            for number, start in enumerate((folder, *request.inputs)):
+                digest.update(b"%d\n" % number)
+                for line in _contents(start, frozenset(request.outputs)):
+                    digest.update(line)
+        except OSError as error:
+            raise ConfigurationError(
+                "[bake] inputs",
+                f"{error.filename}: {error.strerror}",
+                "correct inputs in pipeline.toml, or make the file readable for you",
+            ) from error
+        return digest.hexdigest()
+
+    def name(self, request: BakeRequest) -> str:
+        """Return a new image name: app, environment, version, UTC seconds and ten random digits.
+
+        An AMI name takes letters, digits and ().-/_'@[] and is 3 to 128 long (EC2
+        API, `CreateImage`); a version's `+` becomes `_`, and its end goes where it is too long.
+        """
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        end = f"-{stamp}-{secrets.token_hex(5)}"
+        parts = (request.app, request.environment, request.version.replace("+", "_"))
+        return "-".join(part for part in parts if part)[: _LONGEST_AMI_NAME - len(end)] + end
+
+    def now(self) -> str:
+        """Return the time, UTC, ISO 8601."""
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def clock(self) -> float:
+        """Return seconds that only grow."""
+        return time.monotonic()
+
+    def shield(self) -> AbstractContextManager[None]:
+        """Hold signals back inside the block."""
+        return self._interrupts.held()
+
+    def claim(self, bake: str) -> AbstractContextManager[None]:
+        """Let other runs see that this bake is alive while the block lasts."""
+        return claim(self._logs, bake)
+
+
+def _contents(start: Path, outputs: frozenset[Path]) -> Iterator[bytes]:
+    """Give a line for each file below `start`: relative name, executable bit, digest."""
+    for path in sorted(_files(start, outputs)):
+        relative = path.relative_to(start) if path != start else Path(path.name)
+        if path.is_symlink():
+            content = os.fsencode(path.readlink())
+        else:
+            content = hashlib.sha256(path.read_bytes()).digest()
+        executable = b"x" if os.access(path, os.X_OK) else b"-"
+        yield b"\0".join([os.fsencode(relative), executable, content, b"\n"])
+
+
+def _files(start: Path, outputs: frozenset[Path]) -> Iterable[Path]:
+    if not start.is_dir():
+        yield start
+        return
+    for folder, names, files in os.walk(start):
+        names[:] = [n for n in names if n not in _SKIPPED and Path(folder, n) not in outputs]
+        for path in (Path(folder, name) for name in files):
+            if path in outputs:
+                continue
+            # A pipe or a socket has no content, and reading one would block.
+            if path.is_symlink() or path.is_file():
+                yield path
+
+
+def baked_by(environ: Mapping[str, str]) -> str:
+    """Return who baked and where: the CI run's address, or user and host."""
+    who = runner(environ)
+    return _tag_value(who.run or f"{who.user}@{who.host}")
+
+
+def _tag_value(text: str) -> str:
+    """Return text that every AWS service takes as a tag's value."""
+    return re.sub(r"[^A-Za-z0-9 +=._:/@-]", "-", text)[:256]

@@ -1,0 +1,103 @@
+"""The deployments in the store: a record of each, its journal, and files it left.
+
+`deployments/<id>.json` says what was done and how it ended; `deployments/<id>/000001.json`
+and on are the journal, one document for each entry, written once and never again.
+Reading needs no lease; `ledger.py` writes.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pipeline.adapters.store.base import Store
+from pipeline.adapters.store.envelope import DamagedError, NewerError, unseal
+from pipeline.adapters.store.environments import newer
+from pipeline.core.errors import RefusedError
+from pipeline.core.state.deployment import Deployment
+from pipeline.core.state.journal import Entry
+
+_FOLDER = "deployments/"
+_ENTRY = re.compile(r"\d{6,}\.json")
+
+Content = TypeVar("Content")
+
+
+def new_deployment_id(now: str) -> str:
+    """Return an id that sorts by time and is nobody else's: `20261121T145233Z-4f2a`.
+
+    `now` is UTC, ISO 8601.
+    """
+    moment = datetime.fromisoformat(now).astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def record_key(deployment: str) -> str:
+    """Return where a deployment's record is kept."""
+    return f"{_FOLDER}{deployment}.json"
+
+
+def file_key(deployment: str, name: str) -> str:
+    """Return where a file of a deployment is kept."""
+    return f"{_FOLDER}{deployment}/{name}"
+
+
+def entry_key(deployment: str, number: int) -> str:
+    """Return where an entry of a deployment's journal is kept."""
+    return file_key(deployment, f"{number:06}.json")
+
+
+class Deployments:
+    """Reads what deployments left; raises RefusedError for a document that is damaged."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def history(self, environment: str, limit: int) -> tuple[Deployment, ...]:
+        """Return the newest deployments of an environment, newest first; reads no more."""
+        found: list[Deployment] = []
+        for key in reversed(self._store.keys(_FOLDER, deep=False)):
+            if len(found) == limit:
+                break
+            deployment = self._read(Deployment, key)
+            if deployment and deployment.environment == environment:
+                found.append(deployment)
+        return tuple(found)
+
+    def one(self, deployment: str) -> Deployment | None:
+        """Return a deployment by its id, or None."""
+        return self._read(Deployment, record_key(deployment))
+
+    def journal(self, deployment: str) -> tuple[Entry, ...]:
+        """Return the journal of a deployment, first entry first."""
+        prefix = file_key(deployment, "")
+        keys = (key for key in self._store.keys(prefix) if _is_entry(key, prefix))
+        return tuple(entry for key in keys if (entry := self._read(Entry, key)))
+
+    def last_number(self, deployment: str) -> int:
+        """Return the number of the journal's last entry, 0 where there is none."""
+        prefix = file_key(deployment, "")
+        names = (key.removeprefix(prefix) for key in self._store.keys(prefix))
+        return max((int(name[:-5]) for name in names if _ENTRY.fullmatch(name)), default=0)
+
+    def _read(self, kind: type[Content], key: str) -> Content | None:
+        document = self._store.read(key)
+        if document is None:
+            return None
+        where = self._store.where(key)
+        try:
+            return unseal(kind, document.data)
+        except NewerError as error:
+            raise newer(where, error) from error
+        except DamagedError as error:
+            raise RefusedError(
+                f"[state] {where}",
+                f"is damaged: {error}",
+                f"move {where} out of the store; what serves is told by the environment's document",
+            ) from error
+
+
+def _is_entry(key: str, prefix: str) -> bool:
+    return bool(_ENTRY.fullmatch(key.removeprefix(prefix)))

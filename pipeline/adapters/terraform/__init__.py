@@ -1,0 +1,1 @@
+"""Run Terraform and parse its JSON streams."""

@@ -1,0 +1,215 @@
+"""Bake, and list what was baked: from configuration and command line to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline import config
+from pipeline.adapters.aws.bake_leftovers import Ec2Leftovers
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.images import Ec2Images
+from pipeline.adapters.ci.git import read_commit
+from pipeline.adapters.ci.outputs import require_writable, write_ci, write_tfvars
+from pipeline.adapters.packer.build_locks import runs_here, said
+from pipeline.adapters.packer.image_catalog import Catalogue
+from pipeline.adapters.packer.packer import Packer
+from pipeline.adapters.packer.stream import traces_told
+from pipeline.adapters.packer.workspace import LocalWorkplace, baked_by
+from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.app.application import Application, Options
+from pipeline.core.bake.bakery import Bakery
+from pipeline.core.bake.model import (
+    VERDICT_TAG,
+    BakeRequest,
+    BakeResult,
+    Image,
+    Source,
+    Usage,
+    Verdict,
+)
+from pipeline.core.deploy.selection import image_of
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.masking import SHORTEST, Masker, texts
+
+OVERRIDES = {
+    "ec2_endpoint": ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL", "PKR_VAR_ec2_endpoint"),
+    "ssh_host": ("PKR_VAR_ssh_host",),
+    "ssh_port": ("PKR_VAR_ssh_port",),
+}
+"""Packer variables that say how to reach the cloud, and where `sandbox env` puts their values."""
+
+
+def bake(app: Application, options: Options) -> BakeResult:
+    """Bake, or find that nothing changed; write tfvars and CI outputs."""
+    wanted = app.settings.bake_for(options.environment or None)
+    secrets = secrets_of(app, wanted)
+    request = request_of(app, options, wanted, secrets)
+    masker = Masker(text for value in secrets.values() for text in texts(value))
+    tfvars = app.inside(wanted.tfvars)
+    dotenv = options.dotenv or (app.inside(wanted.dotenv) if wanted.dotenv else None)
+    require_writable("[bake] tfvars", tfvars)
+    if dotenv:
+        require_writable("[bake] dotenv", dotenv.absolute())
+    result = _bakery(app, wanted, request, masker).bake(request)
+    write_tfvars(tfvars, result)
+    write_ci(result, app.environ, dotenv)
+    return result
+
+
+def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
+    """Return the images of the app, newest first, with where each is used."""
+    clients = Clients()
+    catalogue = Catalogue(clients, records(app, clients, timedelta()))
+    return catalogue.images(app.settings.app, app.settings.region)
+
+
+def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
+    """Return the images of the app, newest first."""
+    catalogue = Catalogue(clients, records(app, clients, timedelta()))
+    return catalogue.known(app.settings.app, app.settings.region)
+
+
+def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> None:
+    """Have nobody promote an image again by accident: in our records and by its tag in AWS."""
+    known = known_images(app, clients)
+    image = image_of(known, ami_id, app.settings.app, app.settings.region)
+    if image.name:
+        records(app, clients, timedelta()).quarantine(image, reason)
+    images = Ec2Images(clients)
+    for region, there in image.ids.items():
+        if seen := images.seen(region, there):
+            images.tag(seen, {VERDICT_TAG: Verdict.QUARANTINED})
+
+
+def _bakery(
+    app: Application, wanted: config.BakeSettings, request: BakeRequest, masker: Masker
+) -> Bakery:
+    clients = Clients()
+    packer = Packer(
+        environ=app.environ,
+        logs=app.logs,
+        cache=app.state / "packer_cache",
+        report=app.report,
+        interrupts=app.interrupts,
+        masker=masker,
+        hidden=frozenset(wanted.vars_from_env.values()),
+    )
+    lasts = timedelta(seconds=request.timeout + request.cancel_grace + 600)
+    return Bakery(
+        baker=packer,
+        images=Ec2Images(clients),
+        leftovers=Ec2Leftovers(clients),
+        records=records(app, clients, lasts),
+        workplace=LocalWorkplace(app.interrupts, app.logs),
+        report=app.report,
+    )
+
+
+def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecords:
+    """Return the images of the store; `lasts` is the longest that a bake of ours may take."""
+    return ImageRecords(
+        app.store(clients),
+        runs=lambda image: runs_here(app.logs, image.bake),
+        lasts=lasts,
+        told=lambda image: traces_told(said(app.logs, image.bake)),
+    )
+
+
+def request_of(
+    app: Application, options: Options, wanted: config.BakeSettings, secrets: Mapping[str, Any]
+) -> BakeRequest:
+    """Return what was asked for, by the configuration and the command line together."""
+    outputs = _outputs(app, options, wanted)
+    commit = read_commit(app.settings.root, app.environ, outputs)
+    version = options.version or commit.describe
+    if not version:
+        raise ConfigurationError(
+            "version",
+            f"none was given and git describes nothing in {app.settings.root}",
+            "ami-pipeline bake --version 1.0.0",
+        )
+    return BakeRequest(
+        app=app.settings.app,
+        version=version,
+        region=app.settings.region,
+        environment=options.environment,
+        template=_template(app, wanted),
+        directory=app.inside(wanted.directory),
+        regions=tuple(wanted.regions),
+        inputs=tuple(app.inside(path) for path in wanted.inputs),
+        only=tuple(wanted.only),
+        outputs=outputs,
+        variables={key: wanted.vars[key] for key in wanted.vars if key not in secrets},
+        secrets=secrets,
+        overrides=_overrides(app),
+        source=_source(wanted),
+        tags=dict(wanted.tags),
+        timeout=wanted.timeout,
+        cancel_grace=wanted.cancel_grace,
+        commit=commit,
+        baked_by=baked_by(app.environ),
+        force=options.force,
+    )
+
+
+def _template(app: Application, wanted: config.BakeSettings) -> Path:
+    path = app.inside(wanted.template)
+    if not path.exists():
+        raise ConfigurationError(
+            "[bake] template", f"there is no {path}", "correct template in pipeline.toml"
+        )
+    return path
+
+
+def _overrides(app: Application) -> dict[str, str]:
+    found = {
+        variable: next((app.environ[name] for name in names if app.environ.get(name)), "")
+        for variable, names in OVERRIDES.items()
+    }
+    return {variable: value for variable, value in found.items() if value}
+
+
+def secrets_of(app: Application, wanted: config.BakeSettings) -> dict[str, Any]:
+    """Return the variables that are masked, with their values; refuse what cannot be."""
+    found: dict[str, Any] = {name: wanted.vars[name] for name in wanted.sensitive}
+    for name, value in found.items():
+        if any(len(text) < SHORTEST for text in texts(value)):
+            raise ConfigurationError(
+                f"[bake.vars] {name}",
+                f"is in sensitive and holds fewer than {SHORTEST} characters: "
+                "masking it would blot out ordinary words",
+                f"lengthen it, or take {name} out of sensitive",
+            )
+    for variable, name in wanted.vars_from_env.items():
+        found[variable] = _from_environment(app, variable, name)
+    return found
+
+
+def _from_environment(app: Application, variable: str, name: str) -> str:
+    value = app.environ.get(name, "")
+    if len(value) < SHORTEST:
+        what = "is not set" if not value else f"holds fewer than {SHORTEST} characters"
+        raise ConfigurationError(
+            f"[bake.vars_from_env] {variable}",
+            f"the environment variable {name} {what}",
+            f"export {name} with the secret's value, then bake again",
+        )
+    return value
+
+
+def _outputs(app: Application, options: Options, wanted: config.BakeSettings) -> tuple[Path, ...]:
+    """Return what a bake writes: it must not make the next one look changed."""
+    dotenv = options.dotenv.absolute() if options.dotenv else None
+    written = (app.state, app.inside(wanted.tfvars), dotenv)
+    configured = (app.inside(wanted.dotenv),) if wanted.dotenv else ()
+    return (*(path for path in written if path), *configured)
+
+
+def _source(wanted: config.BakeSettings) -> Source | None:
+    if wanted.source is None:
+        return None
+    source = wanted.source
+    return Source(id=source.id or "", owner=source.owner or "", name=source.name or "")

@@ -1,0 +1,60 @@
+"""The lease as a person sees it who waits for it: who holds it, and taking it away.
+
+Apart from the verbs that take it: they do not know a broken one from one that expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.app.application import Application
+from pipeline.app.session import Ground
+from pipeline.core.errors import RefusedError
+from pipeline.core.state.environment import Environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """An environment's document at a moment; `ended`: why its lease binds nobody any more."""
+
+    environment: Environment
+    ended: str
+    now: datetime
+
+
+def standing(app: Application, environment: str) -> Standing:
+    """Return who holds an environment; reads the store, and asks nothing of AWS besides."""
+    app.settings.environment(environment)
+    ground = Ground(app=app, environment=environment)
+    document, ended = ground.standing()
+    return Standing(environment=document, ended=ended, now=ground.now())
+
+
+def break_lease(
+    app: Application, environment: str, ask: Callable[[Standing], bool]
+) -> Standing | None:
+    """Take the lease away from the run that holds it, if `ask` says yes; None where it does not.
+
+    Raises RefusedError where nobody holds it, or another run does once the answer is there.
+    """
+    found = standing(app, environment)
+    lease = found.environment.lease
+    if lease is None or found.ended:
+        raise _refused(found)
+    with app.interrupts.heard():
+        if not ask(found):
+            return None
+    ground = Ground(app=app, environment=environment)
+    document = ground.break_lease(lease.epoch)
+    broken = document.lease.broken if document.lease else ""
+    return Standing(environment=document, ended=f"{broken} broke it", now=ground.now())
+
+
+def _refused(found: Standing) -> RefusedError:
+    name = found.environment.environment
+    what = f"it has ended: {found.ended}; the next run takes it over"
+    if found.environment.lease is None:
+        what = "nobody holds it: there is nothing to break"
+    return RefusedError(f"the lease on {name}", what, f"ami-pipeline status -e {name}")

@@ -1,0 +1,67 @@
+"""Looking at an environment without touching it: `status` and `history`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from pipeline.adapters.aws.balancers import told_absent
+from pipeline.adapters.identity import is_over
+from pipeline.app.application import Application
+from pipeline.app.session import Ground
+from pipeline.core.state.deployment import Deployment
+from pipeline.core.state.environment import Environment
+from pipeline.core.state.release import group_name
+from pipeline.core.state.status import Status, alive, gone, way_back
+
+REMEMBERED = 20
+"""Deployments that are read to say how long a rollback took last."""
+EVERY = 2.0
+"""Seconds between two looks of `status --watch`."""
+
+
+class Looking:
+    """Reads one environment: its document, its history, and what AWS says."""
+
+    def __init__(self, app: Application, environment: str) -> None:
+        app.settings.environment(environment)
+        self._ground = Ground(app=app, environment=environment)
+
+    @property
+    def seconds(self) -> float:
+        """How long to wait between two looks, in real seconds."""
+        return max(EVERY / self._ground.pace.speed, 0.5)
+
+    def now(self) -> datetime:
+        """Return the time by the clock that leases go by: this machine's may be wrong."""
+        return self._ground.now()
+
+    def history(self, limit: int) -> tuple[Deployment, ...]:
+        """Return the deployments of the environment, newest first."""
+        return self._ground.deployments.history(self._ground.environment, limit)
+
+    def status(self) -> Status:
+        """Return what stands now."""
+        ground = self._ground
+        document = ground.document()
+        now = ground.now()
+        there, absent = ground.sought
+        names = [group_name(document.app, document.environment, each) for each in document.releases]
+        look = ground.groups.look(names, there, activities=())
+        lost = tuple(told_absent(each) for each in absent)
+        look = replace(look, unreadable=(*look.unreadable, *lost))
+        return Status(
+            environment=document,
+            look=look,
+            balancers=there,
+            way_back=way_back(document, self.history(REMEMBERED), now, gone(document, look)),
+            alive=alive(document, now, process=_process(document)),
+        )
+
+
+def _process(document: Environment) -> bool | None:
+    """Return whether the process of the deployment in flight is here, None where nobody knows."""
+    lease = document.lease
+    if lease is None or lease.owner.run:
+        return None
+    return not is_over(lease.owner.pid, lease.process)

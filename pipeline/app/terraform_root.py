@@ -1,0 +1,31 @@
+"""Write and check the root module of an environment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.adapters.terraform.root_module import write_root
+from pipeline.app.application import Application
+from pipeline.core.terraform.module_contract import refusal
+from pipeline.core.terraform.root_module import Root, RootResult
+
+
+def root_module(app: Application, environment: str, *, check: bool) -> RootResult:
+    """Write the root module of an environment; with `check` have Terraform judge it."""
+    root = app.root(environment)
+    result = RootResult(
+        root=root,
+        size=app.settings.environment(environment).size,
+        files=write_root(root),
+    )
+    return replace(result, checked_by=_checked(app, root)) if check else result
+
+
+def _checked(app: Application, root: Root) -> str:
+    """Return the version of the Terraform that accepts a root module; raises its refusal."""
+    terraform = app.terraform(root.environment)
+    version = terraform.version()
+    for verb, run in (("init", terraform.init), ("validate", terraform.validate)):
+        if found := run(root.folder):
+            raise refusal(root, verb, found)
+    return version

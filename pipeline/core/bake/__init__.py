@@ -1,0 +1,1 @@
+"""Bake an image: build, verify, record, clean up."""

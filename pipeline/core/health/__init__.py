@@ -1,0 +1,1 @@
+"""Judge a server group: pure functions of what AWS answered."""

@@ -1,0 +1,1 @@
+"""Model what the store remembers: releases, deployments, the environment, its lease."""

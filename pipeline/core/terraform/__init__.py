@@ -1,0 +1,1 @@
+"""Judge Terraform's plans and modules without running it."""

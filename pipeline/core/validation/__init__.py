@@ -1,0 +1,1 @@
+"""Check the values that a person writes into the configuration."""

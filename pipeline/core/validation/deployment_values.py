@@ -1,0 +1,146 @@
+"""The rules for the words of a deployment: load balancers, phases, alarms, hooks.
+
+Beside `rules`, whose kind they are, so that each file can be read in one go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import re
+import shlex
+from typing import Final
+
+from pipeline.core.deploy.phases import Fleet, promotion, rollback
+from pipeline.core.validation.values import (
+    LONGEST_NAME,
+    check_image_id,
+    read_duration,
+    require_ascii,
+    require_harmless,
+    require_match,
+    shown,
+)
+
+PHASES: Final = tuple(
+    phase.name for phase in (*promotion("r1", "r2"), *rollback("r1", "r2", Fleet()))
+)
+# The pauses of [promote], and the phases that wait for them.
+PAUSES: Final = {"soak": "soak", "bake_in": "bake-in"}
+DEFAULT_PAUSES: Final = {"soak": "30s", "bake_in": "1m"}
+NEXT: Final = "next"
+NONE: Final = "none"
+LONGEST_KEEP: Final = 7 * 86_400.0
+LONGEST_ARGUMENT: Final = 4096
+MOST_ARGUMENTS: Final = 64
+
+# Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
+_RELEASE = re.compile(r"r[0-9]{6}")
+_BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+_TARGET_GROUP_ARN = re.compile(
+    r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}"
+    r"/[0-9a-f]{16}"
+)
+
+
+def check_load_balancer(value: str) -> str:
+    """Check the name of a classic load balancer."""
+    allowed = (
+        f"a classic load balancer is named by 1 to {LONGEST_NAME} of A-Z a-z 0-9 -, "
+        "not beginning or ending with -; for an ALB or NLB, name its target group in target_groups"
+    )
+    require_ascii(value, LONGEST_NAME, allowed)
+    return require_match(_BALANCER, value, allowed)
+
+
+def check_target_group(value: str) -> str:
+    """Check a target group's name or ARN."""
+    allowed = (
+        f"a target group is named by 1 to {LONGEST_NAME} of A-Z a-z 0-9 -, "
+        "not beginning or ending with -, or by its ARN (arn:aws:elasticloadbalancing:...)"
+    )
+    if value.startswith("arn:"):
+        require_ascii(value, 256, allowed)
+        return require_match(_TARGET_GROUP_ARN, value, allowed)
+    require_ascii(value, LONGEST_NAME, allowed)
+    return require_match(_BALANCER, value, allowed)
+
+
+def check_phase(value: str) -> str:
+    """Check the name of a phase that may have a deadline of its own."""
+    if value in PHASES:
+        return value
+    near = difflib.get_close_matches(value[:64].replace("_", "-"), PHASES, n=1)
+    remedy = f"write {near[0]}" if near else f"the phases are {', '.join(PHASES)}"
+    raise ValueError(f"{shown(value)} is no phase: {remedy}")
+
+
+def check_keep(value: str) -> str:
+    """Check how long the previous release stays warm."""
+    read_keep(value)
+    return value
+
+
+def read_keep(value: str) -> float | None:
+    """Turn what `keep_previous` says into seconds: 0 for none, None until the next promotion."""
+    allowed = '"none", "next" (until the next promote) or a duration of at most 168h, such as "2h"'
+    if value == NEXT:
+        return None
+    if value == NONE:
+        return 0.0
+    seconds = read_duration(value, allowed)
+    if seconds > LONGEST_KEEP:
+        raise ValueError(f"{shown(value)} is out of range: {allowed}")
+    return seconds
+
+
+def check_alarm(value: str) -> str:
+    """Check the name of a CloudWatch alarm: 1 to 255 of any script (PutMetricAlarm)."""
+    require_harmless(value, 255, "an alarm is named by 1 to 255 characters of one line")
+    return value
+
+
+def check_command(value: object) -> object:
+    """Refuse a command that is one line for a shell: no shell reads it."""
+    if isinstance(value, str):
+        # Not TypeError, which pydantic would not collect.
+        raise ValueError(  # noqa: TRY004
+            f"is one line of text, and no shell reads it: {_as_words(value)}"
+        )
+    if isinstance(value, list) and not value:
+        raise ValueError('names no program: write a list such as ["./smoke.sh", "--fast"]')
+    if isinstance(value, list) and len(value) > MOST_ARGUMENTS:
+        raise ValueError(f"has {len(value)} words, at most {MOST_ARGUMENTS}: put it into a script")
+    return value
+
+
+def check_argument(value: str) -> str:
+    """Check one word of a command; an empty one is a word too, except as the program."""
+    allowed = (
+        f"a word of a command is one line of at most {LONGEST_ARGUMENT} characters; "
+        "put other text into a script"
+    )
+    if value:
+        require_harmless(value, LONGEST_ARGUMENT, allowed)
+    return value
+
+
+def _as_words(line: str) -> str:
+    example = ["./smoke.sh", "--fast"]
+    if len(line) <= LONGEST_NAME * 2 and line.isascii() and line.isprintable():
+        with contextlib.suppress(ValueError):  # a quotation without its end
+            example = shlex.split(line) or example
+    return f"write a list, {json.dumps(example)}"
+
+
+def check_target(value: str) -> str:
+    """Check what a rollback may lead to: a release such as r000123, or an AMI id."""
+    if _RELEASE.fullmatch(value):
+        return value
+    allowed = "a release is r and six digits, an image id is ami- and 8 or 17 of 0-9 a-f"
+    return (
+        check_image_id(value)
+        if value.startswith("ami-")
+        else require_match(_RELEASE, value, allowed)
+    )

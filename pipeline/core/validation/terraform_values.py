@@ -1,0 +1,86 @@
+"""The rules for the words that are Terraform's: inputs of a module, buckets, accounts, sizes.
+
+Beside `rules`, whose kind they are, so that each file can be read in one go.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pipeline.core.validation.values import (
+    ACCOUNT,
+    BUCKET,
+    LONGEST_NAME,
+    LONGEST_VALUE,
+    VARIABLE,
+    check_nested,
+    require_ascii,
+    require_harmless,
+    require_match,
+    shown,
+)
+
+# What a Terraform module may not name a variable (Terraform docs, "Input variables"), and what
+# the root module passes itself.
+META_ARGUMENTS: Final = frozenset(
+    {"count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source", "version"}
+)
+TOOL_INPUTS: Final = frozenset({"app", "environment", "releases"})
+
+_INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
+
+
+def check_account_id(value: str) -> str:
+    """Check the id of an account; no alias will do where the wrong account must be noticed."""
+    allowed = "an account id is 12 digits in quotes"
+    require_ascii(value, LONGEST_NAME, allowed)
+    return require_match(ACCOUNT, value, allowed)
+
+
+def check_instance_type(value: str) -> str:
+    """Check the form of an EC2 instance type; EC2 itself knows the list."""
+    allowed = "an instance type looks like t3.micro or u-6tb1.112xlarge"
+    require_ascii(value, LONGEST_NAME, allowed)
+    return require_match(_INSTANCE_TYPE, value, allowed)
+
+
+def check_input_name(value: str) -> str:
+    """Check the name of an input that a person passes to the Terraform module."""
+    allowed = "an input's name is 1 to 64 of A-Z a-z 0-9 _ -, beginning with a letter or _"
+    require_ascii(value, 64, allowed)
+    if value in TOOL_INPUTS:
+        raise ValueError(f"the pipeline passes {shown(value)} itself: choose another name")
+    if value in META_ARGUMENTS:
+        raise ValueError(f"Terraform keeps {shown(value)} for itself: choose another name")
+    return require_match(VARIABLE, value, allowed)
+
+
+def check_input(value: object) -> object:
+    """Check an input of any type TOML and JSON share."""
+    check_nested(value, check_input_text)
+    return value
+
+
+def check_input_text(value: str) -> str:
+    """Check the text of an input: a script of many lines may be one, with `${` in it.
+
+    It goes into tfvars, in which Terraform evaluates nothing.
+    """
+    allowed = (
+        f"an input's text is at most {LONGEST_VALUE} characters, tabs and line ends among them, "
+        "without CI commands"
+    )
+    if len(value) > LONGEST_VALUE:
+        raise ValueError(f"has {len(value)} characters: {allowed}")
+    for line in value.replace("\t", " ").split("\n"):
+        if line:
+            require_harmless(line, LONGEST_VALUE, allowed, secret=True)
+    return value
+
+
+def check_bucket(value: str) -> str:
+    """Check the name of an S3 bucket."""
+    allowed = "a bucket is named by 3 to 63 of a-z 0-9 . -, beginning and ending with a-z 0-9"
+    require_ascii(value, 63, allowed)
+    return require_match(BUCKET, value, allowed)

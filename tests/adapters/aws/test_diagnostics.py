@@ -1,0 +1,100 @@
+"""The text about a group that failed, and what of it comes from where."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.diagnostics import gather, plain, suspects
+from pipeline.core.health.observation import Activity, GroupSeen, Look, Member, Target
+
+
+def member(number: int, lifecycle: str = "InService", health: str = "Healthy") -> Member:
+    return Member(
+        id=f"i-{number:08x}", lifecycle=lifecycle, health=health, template="lt-1", version="1"
+    )
+
+
+def group(*members: Member, attached: str = "web") -> GroupSeen:
+    return GroupSeen(
+        name="g",
+        minimum=1,
+        maximum=4,
+        desired=2,
+        template="lt-1",
+        version="1",
+        members=members,
+        attached=frozenset({attached}),
+    )
+
+
+def target(one: Member, state: str) -> dict[str, Target]:
+    return {one.id: Target(id=one.id, state=state)}
+
+
+def left(number: int) -> Activity:
+    return Activity(
+        id="a",
+        status="Successful",
+        description=f"Terminating EC2 instance: i-{number:08x}",
+        cause="",
+        message="",
+        began="",
+    )
+
+
+def test_who_fails_comes_before_who_left_and_three_are_enough() -> None:
+    well, sick, lost = member(1), member(2), member(3, "Terminating:Wait")
+    targets = {"web": target(well, "InService") | target(sick, "OutOfService")}
+    seen = group(well, sick, lost)
+    told = [left(9), left(9), left(2), left(8)]
+    assert suspects(seen, targets, told) == ("i-00000002", "i-00000003", "i-00000009")
+
+
+def test_a_member_that_its_balancer_does_not_list_is_suspect() -> None:
+    well = member(1)
+    assert suspects(group(well), {"web": {}}, []) == (well.id,)
+    assert suspects(group(well), {"another": {}}, []) == ()
+    assert suspects(group(member(1, health="Unhealthy")), {}, []) == (well.id,)
+
+
+def test_without_a_group_those_that_left_are_read() -> None:
+    assert suspects(None, {}, [left(7)]) == ("i-00000007",)
+
+
+def test_what_acts_on_a_terminal_is_a_mark() -> None:
+    assert plain("a\tb\x1b[31mc\x07d\x00") == "a    bc\ufffdd\ufffd"
+    assert plain("ein Satz \u00fcber \u202eevil") == "ein Satz \u00fcber \ufffdevil"
+
+
+class Consoles:
+    """EC2 that gives the latest output of no instance, and of one the output of its boot."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def get_console_output(self, **asked: Any) -> dict[str, str]:
+        self.asked.append(asked)
+        if asked.get("Latest"):
+            said: Any = {"Code": "UnsupportedOperation", "Message": "not on this instance type"}
+            raise ClientError({"Error": said}, "GetConsoleOutput")
+        if asked["InstanceId"] == "i-00000001":
+            return {"Output": "one\r\ntwo\n\n"}
+        if asked["InstanceId"] == "i-00000002":
+            return {}
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetConsoleOutput")
+
+
+def test_a_console_that_has_no_latest_output_is_read_as_it_was_at_boot() -> None:
+    ec2 = Consoles()
+    clients = cast("Clients", SimpleNamespace(ec2=lambda _: ec2))
+    seen = group(*(member(number, "Pending") for number in (1, 2, 3)))
+    text = gather(clients, "r", "g", Look(at=0.0, groups={"g": seen}, activities={"g": ()}))
+    assert "\nconsole of i-00000001, its last 100 lines\n  | one\n  | two\n" in text
+    assert "\nconsole of i-00000002, its last 100 lines\n  nothing yet\n" in text
+    assert "\nconsole of i-00000003\n  could not be read\n" in text
+    assert text.endswith("(AccessDenied) when calling the GetConsoleOutput operation: no\n")
+    assert len(ec2.asked) == 6

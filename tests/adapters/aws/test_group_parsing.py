@@ -1,0 +1,111 @@
+"""The odd shapes of what Auto Scaling answers, by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from pipeline.adapters.aws.group_parsing import (
+    group_seen,
+    launched_from,
+    read_activities,
+    read_groups,
+)
+
+BARE = {"AutoScalingGroupName": "g", "MinSize": 0, "MaxSize": 1, "DesiredCapacity": 0}
+OVERRIDDEN: dict[str, Any] = {
+    "LaunchTemplate": {
+        "LaunchTemplateSpecification": {"LaunchTemplateName": "t", "Version": "$Default"},
+        "Overrides": [{"InstanceType": "t3.micro"}],
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        (
+            {
+                "LaunchTemplate": {
+                    "LaunchTemplateId": "lt-1",
+                    "LaunchTemplateName": "t",
+                    "Version": "7",
+                }
+            },
+            ("lt-1", "7"),
+        ),
+        ({"LaunchTemplate": {"LaunchTemplateName": "t", "Version": "$Latest"}}, ("t", "$Latest")),
+        ({"LaunchTemplate": {"LaunchTemplateId": "lt-1"}}, ("lt-1", "")),
+        ({"MixedInstancesPolicy": OVERRIDDEN}, ("t", "$Default")),
+        ({"LaunchConfigurationName": "old"}, ("old", "")),
+        ({}, ("", "")),
+    ],
+)
+def test_what_is_launched_is_named_as_aws_names_it(said: Any, source: tuple[str, str]) -> None:
+    assert launched_from(said) == source
+
+
+def test_a_group_that_says_the_least_is_seen() -> None:
+    group = group_seen(BARE)
+    assert (group.members, group.attached, group.status, group.created) == ((), frozenset(), "", "")
+    assert group.health_check == "EC2"
+
+
+def test_attachments_of_every_kind_are_one_set() -> None:
+    sources = {
+        "LoadBalancerNames": ["web"],
+        "TargetGroupARNs": ["arn:1"],
+        "TrafficSources": [
+            {"Identifier": "arn:1", "Type": "elbv2"},
+            {"Identifier": "arn:lattice", "Type": "vpc-lattice"},
+        ],
+    }
+    assert group_seen({**BARE, **sources}).attached == {"web", "arn:1", "arn:lattice"}
+
+
+def test_a_group_that_is_deleted_or_suspended_says_so() -> None:
+    said = {
+        "Status": "Delete in progress",
+        "SuspendedProcesses": [{"ProcessName": "Launch", "SuspensionReason": "x"}],
+        "CreatedTime": datetime(2026, 1, 2, 3, 4, 5, 678, timezone(timedelta(hours=2))),
+        "Tags": [{"Key": "app", "Value": "web"}, {"Key": "empty"}],
+    }
+    group = group_seen({**BARE, **said})
+    assert group.status == "Delete in progress"
+    assert group.suspended == {"Launch"}
+    assert group.created == "2026-01-02T01:04:05+00:00"
+    assert group.tags == {"app": "web", "empty": ""}
+
+
+class Pages:
+    """A client that answers a group a page, and refuses activities in words of its own."""
+
+    def __init__(self, message: str = "") -> None:
+        self.message = message
+        self.asked: list[dict[str, Any]] = []
+
+    def describe_auto_scaling_groups(self, **asked: Any) -> dict[str, Any]:
+        self.asked.append(asked)
+        number = int(asked.get("NextToken", 0))
+        page = {"AutoScalingGroups": [{**BARE, "AutoScalingGroupName": f"g{number}"}]}
+        return page | ({"NextToken": str(number + 1)} if number < 2 else {})
+
+    def describe_scaling_activities(self, **_: Any) -> dict[str, Any]:
+        said: Any = {"Code": "ValidationError", "Message": self.message}
+        raise ClientError({"Error": said}, "DescribeScalingActivities")
+
+
+def test_a_page_that_is_not_full_is_not_the_last() -> None:
+    client = Pages()
+    assert list(read_groups(client, ["g0", "g1", "g2"])) == ["g0", "g1", "g2"]
+    assert [asked.get("NextToken") for asked in client.asked] == [None, "1", "2"]
+    assert {asked["MaxRecords"] for asked in client.asked} == {100}
+
+
+def test_a_group_that_is_not_there_has_no_activities_in_either_way_of_saying_it() -> None:
+    assert read_activities(Pages("AutoScalingGroup name not found - null"), "g") == ()
+    with pytest.raises(ClientError):
+        read_activities(Pages("MaxRecords is out of range"), "g")

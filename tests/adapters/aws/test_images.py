@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.images import Ec2Images
+from pipeline.core.bake.model import Source
+from pipeline.core.errors import RefusedError
+from tests.adapters.aws.moto_cloud import amis, register
+
+REGION = "us-east-1"
+OWNER = "123456789012"
+
+
+@pytest.fixture
+def images(aws: Clients) -> Ec2Images:
+    return Ec2Images(aws)
+
+
+def test_an_image_is_seen_as_aws_shows_it(images: Ec2Images, aws: Clients) -> None:
+    register(aws, "ami-00000001", "web-1")
+    seen = images.seen(REGION, "ami-00000001")
+    assert seen is not None
+    assert (seen.name, seen.state, seen.public) == ("web-1", "available", False)
+    assert len(seen.snapshots) == 1
+    assert seen.created.endswith("Z")
+
+
+def test_an_image_that_is_not_there_or_not_ours_is_none(images: Ec2Images, aws: Clients) -> None:
+    register(aws, "ami-00000001", "web-1")
+    amis()["ami-00000001"].owner_id = "999999999999"
+    assert images.seen(REGION, "ami-00000001") is None
+    assert images.named(REGION, "web-1") == ()
+    assert images.seen(REGION, "ami-00000002") is None
+
+
+def test_a_name_is_that_name_and_no_pattern(images: Ec2Images, aws: Clients) -> None:
+    register(aws, "ami-00000001", "web-1")
+    register(aws, "ami-00000002", "web-10")
+    assert [image.id for image in images.named(REGION, "web-1")] == ["ami-00000001"]
+    assert images.named(REGION, "web-*") == ()
+
+
+def test_images_are_found_by_all_their_tags_newest_first(images: Ec2Images, aws: Clients) -> None:
+    for number in (1, 2, 3):
+        image_id = register(aws, f"ami-0000000{number}", f"web-{number}")
+        amis()[image_id].creation_date = datetime(2026, 1, number)  # noqa: DTZ001 - moto's are naive
+        tags = {"a": "1"} if number == 2 else {"a": "1", "b": "2"}
+        seen = images.seen(REGION, image_id)
+        assert seen is not None
+        images.tag(seen, tags)
+    found = images.owned(REGION, {"a": "1", "b": "2"})
+    assert [image.id for image in found] == ["ami-00000003", "ami-00000001"]
+
+
+def test_tags_go_on_the_image_and_its_snapshots(images: Ec2Images, aws: Clients) -> None:
+    register(aws, "ami-00000001", "web-1")
+    seen = images.seen(REGION, "ami-00000001")
+    assert seen is not None
+    images.tag(seen, {"Team": "shop"})
+    again = images.seen(REGION, "ami-00000001")
+    assert again is not None
+    assert again.tags == {"Team": "shop"}
+    [snapshot] = aws.ec2(REGION).describe_snapshots(SnapshotIds=list(seen.snapshots))["Snapshots"]
+    assert snapshot["Tags"] == [{"Key": "Team", "Value": "shop"}]
+
+
+def test_an_image_is_removed_with_its_snapshots_and_twice_is_no_error(
+    images: Ec2Images, aws: Clients
+) -> None:
+    register(aws, "ami-00000001", "web-1")
+    seen = images.seen(REGION, "ami-00000001")
+    assert seen is not None
+    images.remove(seen)
+    images.remove(seen)
+    assert images.seen(REGION, "ami-00000001") is None
+    with pytest.raises(ClientError, match="InvalidSnapshot"):
+        aws.ec2(REGION).describe_snapshots(SnapshotIds=list(seen.snapshots))
+
+
+def test_a_source_by_id_is_that_image(images: Ec2Images, aws: Clients) -> None:
+    register(aws, "ami-00000001", "base")
+    assert images.resolve(Source(id="ami-00000001"), REGION) == "ami-00000001"
+
+
+def test_a_source_by_name_is_the_owners_newest(images: Ec2Images, aws: Clients) -> None:
+    for number in (1, 3, 2):
+        image_id = register(aws, f"ami-0000000{number}", f"base-{number}")
+        amis()[image_id].creation_date = datetime(2026, 1, number)  # noqa: DTZ001 - moto's are naive
+    stranger = register(aws, "ami-00000009", "base-9")
+    amis()[stranger].owner_id = "999999999999"
+    amis()[stranger].creation_date = datetime(2026, 2, 1)  # noqa: DTZ001 - moto's are naive
+    assert images.resolve(Source(owner=OWNER, name="base-*"), REGION) == "ami-00000003"
+
+
+NO_SOURCE: list[Any] = [
+    (Source(id="ami-00000009"), "there is no image ami-00000009 in us-east-1", "--image-ids"),
+    (Source(owner=OWNER, name="nope*"), f"{OWNER} has no such image in us-east-1", "--owners"),
+    (Source(id="ami-00000002"), "ami-00000002 is pending in us-east-1", "[bake.source]"),
+    (
+        Source(owner=OWNER, name="twin"),
+        "ambiguous: ami-00000003 (twin) and ami-00000004 (twin) match and are equally new",
+        "narrow the name",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "what", "now"), NO_SOURCE)
+def test_a_source_that_is_none_or_not_one_is_refused(
+    images: Ec2Images, aws: Clients, source: Source, what: str, now: str
+) -> None:
+    register(aws, "ami-00000002", "pending")
+    amis()["ami-00000002"].state = "pending"
+    for image_id in ("ami-00000003", "ami-00000004"):
+        register(aws, image_id, "twin")
+        amis()[image_id].creation_date = datetime(2026, 1, 1)  # noqa: DTZ001 - moto's are naive
+    with pytest.raises(RefusedError) as told:
+        images.resolve(source, REGION)
+    assert told.value.where.startswith("[bake.source] ")
+    assert what in told.value.what
+    assert now in told.value.now

@@ -1,0 +1,550 @@
+"""What preflight reads, from a local cloud: `tests/core/preflight/test_checks.py` judges it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from pipeline.adapters.aws import preflight_queries as reading
+from pipeline.adapters.aws.balancer_settings import describe
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.groups import Groups
+from pipeline.adapters.aws.preflight import Survey
+from pipeline.core.errors import RefusedError
+from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.preflight.checks import findings
+from pipeline.core.preflight.facts import BalancerFacts, CredentialFacts, Facts, Proposal, Room
+from pipeline.core.state.deployment import Place
+from pipeline.core.state.environment import Environment
+from tests.running_cloud import Cloud, a_cloud, eventually
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+BLUE, DARK, STRANGER = "web-production-r000003", "web-production-r000002", "legacy"
+CLASSIC = Balancer(kind="elb", identifier="web", name="web")
+
+
+class Looking:
+    """The deployer's view of groups, which has tests of its own."""
+
+    def __init__(self, *unreadable: str) -> None:
+        self.asked: list[tuple[Sequence[str], Sequence[Balancer]]] = []
+        self.unreadable = unreadable
+
+    def look(
+        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+    ) -> Look:
+        assert not activities
+        self.asked.append((names, balancers))
+        return Look(at=0.0, unreadable=self.unreadable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A cloud with groups in it, and our clients of it."""
+
+    cloud: Cloud
+    clients: Clients
+    subnets: tuple[str, ...]
+    image: str
+    proposal: Proposal
+
+    def facts(self, proposal: Proposal | None = None, **more: Any) -> Facts:
+        self.cloud.client.forget_calls()
+        given = {"groups": Looking(), "describe": lambda _: (), **more}
+        return Survey(self.clients, **given).facts(proposal or self.proposal)
+
+    def calls(self) -> dict[str, int]:
+        return {call["action"]: call["calls"] for call in self.cloud.client.calls()}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("survey")
+    with a_cloud(folder / "cloud") as cloud, pytest.MonkeyPatch.context() as patch:
+        for name, value in cloud.env.items():
+            if name.startswith("AWS_"):
+                patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        clients = Clients()
+        for make in (clients.ec2, clients.autoscaling, clients.elb, clients.elbv2):
+            make(REGION)
+        clients.sts(REGION)
+        clients.service_quotas(REGION)
+        yield build(cloud, clients)
+
+
+def build(cloud: Cloud, clients: Clients) -> World:
+    described = cloud.aws("ec2").describe_subnets()["Subnets"]
+    zones = {each["AvailabilityZone"]: each["SubnetId"] for each in described}
+    subnets = (zones["us-east-1a"], zones["us-east-1b"])
+    listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
+    cloud.aws("elb").create_load_balancer(
+        LoadBalancerName="web", Listeners=[listener], Subnets=list(subnets)
+    )
+    make_group(cloud, BLUE, subnets, LoadBalancerNames=["web"])
+    make_group(cloud, DARK, subnets)
+    make_group(cloud, STRANGER, subnets, LoadBalancerNames=["web"])
+    make_group(cloud, "worker", subnets)
+    place = Place(
+        app="web", environment="production", region=REGION, account=ACCOUNT, balancers=(CLASSIC,)
+    )
+    document = Environment(
+        app="web", environment="production", account=ACCOUNT, region=REGION, serving="r000003"
+    )
+    image = cloud.base_image()
+    return World(
+        cloud=cloud,
+        clients=clients,
+        subnets=subnets,
+        image=image,
+        proposal=Proposal(
+            place=place,
+            environment=document,
+            image_id=image,
+            instance_type="t3.micro",
+            count=1,
+            seconds=1800,
+            account=ACCOUNT,
+            green="r000004",
+        ),
+    )
+
+
+def make_group(cloud: Cloud, name: str, subnets: Sequence[str], **more: Any) -> None:
+    data = {"ImageId": cloud.base_image(), "InstanceType": "t3.micro"}
+    cloud.aws("ec2").create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
+    cloud.aws("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName=name,
+        LaunchTemplate={"LaunchTemplateName": name, "Version": "1"},
+        MinSize=0,
+        MaxSize=4,
+        DesiredCapacity=2 if name == BLUE else 0,
+        VPCZoneIdentifier=",".join(subnets),
+        **more,
+    )
+
+
+# --- the whole -------------------------------------------------------------------------------
+
+
+def test_everything_is_read_with_one_call_each(world: World) -> None:
+    groups = Looking()
+    facts = world.facts(groups=groups)
+    assert facts.failures == ()
+    assert facts.identity is not None
+    assert facts.identity.account == ACCOUNT
+    assert facts.image is not None
+    assert (facts.image.state, facts.image.architecture) == ("available", "x86_64")
+    assert facts.image.root_device == "/dev/xvda"
+    assert facts.type is not None
+    assert (facts.type.architectures, facts.type.vcpus) == (frozenset({"x86_64"}), 2)
+    assert (facts.templates, facts.refreshes, facts.missing) == (frozenset(), (), frozenset())
+    assert facts.group_room == Room(most=500, used=4)
+    assert facts.vcpus is None, "the local cloud has no quotas"
+    assert groups.asked == [([BLUE], (CLASSIC,))]
+    assert world.calls() == {
+        "DescribeAccountLimits": 1,
+        "DescribeAutoScalingGroups": 1,
+        "DescribeImages": 1,
+        "DescribeInstanceRefreshes": 1,
+        "DescribeInstanceTypes": 1,
+        "DescribeLaunchTemplates": 1,
+        "DescribeSubnets": 1,
+        "GetCallerIdentity": 1,
+        "GetServiceQuota": 1,
+    }
+
+
+def test_groups_are_read_that_are_ours_or_take_our_traffic_and_no_others(world: World) -> None:
+    facts = world.facts()
+    assert facts.groups is not None
+    assert [(each.name, each.release, each.attached) for each in facts.groups] == [
+        (STRANGER, "", frozenset({"web"})),
+        (DARK, "r000002", frozenset()),
+        (BLUE, "r000003", frozenset({"web"})),
+    ]
+    assert (facts.groups[2].desired, facts.groups[2].subnets) == (2, world.subnets)
+
+
+def test_subnets_are_those_terraform_is_told_else_those_of_the_serving_group(world: World) -> None:
+    found = world.facts().subnets
+    assert found is not None
+    assert {each.id for each in found} == {*world.subnets}
+    assert {each.zone for each in found} == {"us-east-1a", "us-east-1b"}
+    assert all(each.free > 4000 and each.vpc.startswith("vpc-") for each in found)
+    told = replace(world.proposal, subnets=(world.subnets[0], "subnet-0123456789abcdef0"))
+    facts = world.facts(told)
+    assert facts.subnets == tuple(each for each in found if each.id == world.subnets[0])
+    assert facts.missing == {"subnet-0123456789abcdef0"}
+
+
+def test_what_the_findings_of_this_cloud_are(world: World) -> None:
+    found = findings(world.facts(), world.proposal)
+    assert [(each.where, each.blocking) for each in found] == [
+        (f"group {STRANGER}", True),
+        (f"server group {DARK}", False),
+    ]
+
+
+def test_a_first_release_asks_nothing_of_a_group_that_serves(world: World) -> None:
+    nothing = replace(world.proposal.environment, serving="")
+    groups = Looking()
+    facts = world.facts(replace(world.proposal, environment=nothing), groups=groups)
+    assert (facts.refreshes, facts.subnets) == (None, None)
+    assert groups.asked == [([], (CLASSIC,))]
+    assert "DescribeInstanceRefreshes" not in world.calls()
+
+
+def test_a_warm_group_is_asked_nothing_of_an_image_or_of_room(world: World) -> None:
+    facts = world.facts(replace(world.proposal, green=""))
+    assert (facts.image, facts.type, facts.missing) == (None, None, frozenset())
+    assert sorted(set(world.calls()) - {"GetCallerIdentity"}) == [
+        "DescribeAutoScalingGroups",
+        "DescribeInstanceRefreshes",
+        "DescribeSubnets",
+    ]
+
+
+def test_what_aws_does_not_know_is_missing_and_no_failure(world: World) -> None:
+    image = "ami-0123456789abcdef0"
+    unknown = replace(world.proposal, image_id=image, instance_type="t9.micro")
+    facts = world.facts(unknown)
+    assert facts.missing == {image, "t9.micro"}
+    assert facts.failures == ()
+
+
+def test_names_that_are_taken_are_seen(world: World) -> None:
+    facts = world.facts(replace(world.proposal, green="r000002"))
+    assert facts.templates == frozenset({DARK})
+
+
+def test_members_that_a_person_put_aside_and_processes_that_rest_are_seen(world: World) -> None:
+    scaling = world.cloud.aws("autoscaling")
+
+    def in_service() -> list[str]:
+        said = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[BLUE])
+        members = said["AutoScalingGroups"][0]["Instances"]
+        return [m["InstanceId"] for m in members if m["LifecycleState"] == "InService"]
+
+    members = eventually(lambda: in_service() if len(in_service()) == 2 else [])
+    named = {"AutoScalingGroupName": BLUE}
+    scaling.set_instance_protection(InstanceIds=members[:1], ProtectedFromScaleIn=True, **named)
+    scaling.enter_standby(InstanceIds=members[1:], ShouldDecrementDesiredCapacity=True, **named)
+    scaling.suspend_processes(ScalingProcesses=["Launch"], **named)
+    try:
+        facts = world.facts()
+    finally:
+        scaling.resume_processes(ScalingProcesses=["Launch"], **named)
+        scaling.exit_standby(InstanceIds=members[1:], **named)
+        scaling.set_instance_protection(InstanceIds=members, ProtectedFromScaleIn=False, **named)
+    assert facts.groups is not None
+    blue = facts.groups[2]
+    assert (blue.standby, blue.protected) == ((members[1],), (members[0],))
+    assert blue.suspended == {"Launch"}
+    assert blue.members == {*members}
+
+
+def test_a_fleet_that_was_sick_before_is_found_in_one_look_of_the_deployers_own(
+    world: World,
+) -> None:
+    targets = target_group(world)
+    place = replace(world.proposal.place, balancers=(CLASSIC, targets))
+    proposal = replace(world.proposal, place=place)
+    own: dict[str, Any] = {
+        "groups": Groups(world.clients, REGION),
+        "describe": partial(describe, world.clients, REGION),
+    }
+    facts = world.facts(proposal, **own)
+    assert facts.failures == ()
+    assert facts.targets is None, "moto tells other quotas than AWS"
+    found = {each.where: each for each in findings(facts, proposal)}
+    sick = found[f"server group {BLUE}"]
+    assert sick.what.startswith("was sick before this deployment began\n")
+    assert sick.blocking
+    assert found["target group idle"].what.startswith("no listener sends requests to it")
+    assert sum(world.calls().values()) <= 20
+    mended = {each.where: each for each in findings(facts, replace(proposal, mends=True))}
+    assert not mended[f"server group {BLUE}"].blocking
+
+
+def target_group(world: World) -> Balancer:
+    vpc = world.cloud.aws("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = world.cloud.aws("elbv2").create_target_group(
+        Name="idle", Protocol="HTTP", Port=80, VpcId=vpc
+    )
+    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    return Balancer(kind="elbv2", identifier=arn, name="idle")
+
+
+# --- what cannot be read ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def denied(world: World, service: str, action: str) -> Iterator[None]:
+    """Have a permission missing, in AWS's words."""
+    said = f"User: arn:aws:iam::{ACCOUNT}:user/ci is not authorized to perform: {action}"
+    world.cloud.fault(
+        service=service,
+        action=action,
+        kind="error-before",
+        code="AccessDenied",
+        message=said,
+        status=403,
+    )
+    try:
+        yield
+    finally:
+        world.cloud.client.clear_faults()
+
+
+def test_what_may_not_be_read_is_a_failure_and_the_rest_is_read(world: World) -> None:
+    with (
+        denied(world, "autoscaling", "DescribeAccountLimits"),
+        denied(world, "ec2", "DescribeImages"),
+    ):
+        facts = world.facts()
+    image, room = facts.failures
+    assert (image.where, image.needed) == ("reading the image in us-east-1", True)
+    assert "is not authorized to perform: DescribeImages" in image.what
+    assert image.now == "allow the action named above in the IAM policy of this role"
+    assert (room.where, room.needed) == ("reading the quota of groups in us-east-1", False)
+    assert (facts.image, facts.group_room, facts.missing) == (None, None, frozenset())
+    assert facts.groups is not None
+
+
+def test_what_was_not_seen_of_the_fleet_is_a_failure(world: World) -> None:
+    (failure,) = world.facts(groups=Looking("Throttling: Rate exceeded")).failures
+    assert (failure.what, failure.needed) == ("Throttling: Rate exceeded", True)
+
+
+def test_what_a_check_refuses_is_a_failure(world: World) -> None:
+    def terraform() -> None:
+        raise RefusedError("terraform", "no terraform on PATH", "install it")
+
+    (failure,) = world.facts(checks=[terraform]).failures
+    assert (failure.where, failure.what, failure.now, failure.needed) == (
+        "terraform",
+        "no terraform on PATH",
+        "install it",
+        True,
+    )
+
+
+def test_alarms_that_ring_are_facts_and_one_that_does_not_exist_is_a_failure(world: World) -> None:
+    def missing() -> tuple[str, ...]:
+        raise RefusedError("alarms in us-east-1", "there is no alarm x", "correct the names")
+
+    assert world.facts(alarms=lambda: ("web-5xx: too many",)).alarms == ("web-5xx: too many",)
+    facts = world.facts(alarms=missing)
+    assert facts.alarms == ()
+    assert [(each.what, each.needed) for each in facts.failures] == [("there is no alarm x", True)]
+
+
+def test_everything_is_asked_at_the_same_time(world: World) -> None:
+    met = threading.Barrier(3)
+
+    class Meeting(Looking):
+        def look(self, *names: Any, **more: Any) -> Look:
+            met.wait(30)
+            return super().look(*names, **more)
+
+    def describe(_: Sequence[Balancer]) -> tuple[BalancerFacts, ...]:
+        met.wait(30)
+        return ()
+
+    def check() -> None:
+        met.wait(30)
+
+    facts = world.facts(groups=Meeting(), describe=describe, checks=[check])
+    assert (facts.balancers, facts.failures) == ((), ())
+
+
+def test_an_error_of_ours_is_not_taken_for_an_answer(world: World) -> None:
+    def broken() -> None:
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError, match="ours"):
+        world.facts(checks=[broken])
+
+
+# --- quotas ----------------------------------------------------------------------------------
+
+
+def quota(value: float) -> Any:
+    return SimpleNamespace(get_service_quota=lambda **_: {"Quota": {"Value": value}})
+
+
+def instances(*described: dict[str, Any]) -> Any:
+    pages = [
+        {"Reservations": [{"Instances": list(described[:1])}], "NextToken": "more"},
+        {"Reservations": [{"Instances": list(described[1:])}]},
+    ]
+    return SimpleNamespace(describe_instances=lambda **asked: pages["NextToken" in asked])
+
+
+def an_instance(kind: str, cores: int, **more: Any) -> dict[str, Any]:
+    return {
+        "InstanceType": kind,
+        "CpuOptions": {"CoreCount": cores, "ThreadsPerCore": 2},
+        **more,
+    }
+
+
+def test_vcpus_in_use_are_those_of_standard_on_demand_instances() -> None:
+    ec2 = instances(
+        an_instance("t3.micro", 1),
+        an_instance("c7g.large", 2),
+        an_instance("g5.xlarge", 2),
+        an_instance("inf1.xlarge", 2),
+        an_instance("m5.large", 1, InstanceLifecycle="spot"),
+        an_instance("u-6tb1.metal", 224),
+    )
+    assert reading.read_vcpus(quota(32.0), ec2, "t3.micro") == Room(most=32, used=6)
+
+
+def test_a_type_of_another_family_is_counted_by_another_quota() -> None:
+    assert reading.read_vcpus(None, None, "g5.xlarge") is None  # type: ignore[arg-type]
+
+
+def test_instances_of_a_local_cloud_say_how_many_vcpus_they_have(world: World) -> None:
+    room = reading.read_vcpus(quota(5.0), world.clients.ec2(REGION), "t3.micro")
+    assert room is not None
+    assert room.most == 5
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [([{"Name": "targets-per-target-group", "Max": "1000"}], 1000), ([{"Name": "x"}], None)],
+)
+def test_the_quota_of_targets_is_read_where_aws_tells_it(
+    limits: list[dict[str, str]], most: int | None
+) -> None:
+    elbv2 = SimpleNamespace(describe_account_limits=lambda: {"Limits": limits})
+    assert reading.read_targets(elbv2) == most
+
+
+# --- instance refreshes ----------------------------------------------------------------------
+
+
+def test_instance_refreshes_that_are_not_over_are_told() -> None:
+    states = ["Baking", "Successful", "Cancelled", "RollbackInProgress"]
+    found = [{"InstanceRefreshId": f"id-{state}", "Status": state} for state in states]
+    client: Any = SimpleNamespace(
+        describe_instance_refreshes=lambda **_: {"InstanceRefreshes": found}
+    )
+    assert reading.read_refreshes(client, BLUE) == (
+        "instance refresh id-Baking is Baking",
+        "instance refresh id-RollbackInProgress is RollbackInProgress",
+    )
+
+
+def test_a_group_that_is_not_there_has_no_instance_refresh(world: World) -> None:
+    assert reading.read_refreshes(world.clients.autoscaling(REGION), "nobody") == ()
+
+
+def test_another_refusal_of_instance_refreshes_is_no_answer() -> None:
+    def refuse(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "Describe")
+
+    client: Any = SimpleNamespace(describe_instance_refreshes=refuse)
+    with pytest.raises(ClientError):
+        reading.read_refreshes(client, BLUE)
+
+
+# --- images ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("days", "deprecated"), [(-1, True), (1, False), (None, False)])
+def test_an_image_is_deprecated_once_its_time_has_passed(
+    days: int | None, deprecated: bool
+) -> None:
+    moment = datetime.now(UTC) + timedelta(days=days or 0)
+    image = {"State": "available", "OwnerId": ACCOUNT}
+    if days:
+        image["DeprecationTime"] = moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    asked: dict[str, Any] = {}
+
+    def describe(**given: Any) -> Any:
+        asked.update(given)
+        return {"Images": [image]}
+
+    ec2: Any = SimpleNamespace(describe_images=describe)
+    found = reading.read_image(ec2, "ami-0123456789abcdef0")
+    assert found is not None
+    assert found.deprecated is deprecated
+    assert asked["IncludeDisabled"], "else a disabled image would look as if there were none"
+
+
+# --- credentials -----------------------------------------------------------------------------
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+TOKEN = {**KEYS, "AWS_SESSION_TOKEN": "token"}
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], CredentialFacts | None]:
+    def read(environ: dict[str, str]) -> CredentialFacts | None:
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        return reading.read_credentials(environ)
+
+    return read
+
+
+Session = Callable[[dict[str, str]], CredentialFacts | None]
+
+
+def test_keys_of_a_user_last_for_ever(session: Session) -> None:
+    assert session(KEYS) == CredentialFacts(temporary=False, renew=False)
+
+
+def test_a_session_in_the_environment_ends_when_it_says(session: Session) -> None:
+    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    for name in reading.EXPIRATIONS:
+        found = session({**TOKEN, name: ends})
+        assert found is not None
+        assert (found.temporary, found.renew) == (True, False)
+        assert found.seconds is not None
+        assert 3500 < found.seconds <= 3600
+
+
+def test_a_session_that_does_not_say_when_it_ends_is_temporary_all_the_same(
+    session: Session,
+) -> None:
+    assert session(TOKEN) == CredentialFacts(temporary=True, renew=False)
+    assert session({**TOKEN, "AWS_SESSION_EXPIRATION": "soon"}) == CredentialFacts(
+        temporary=True, renew=False
+    )
+
+
+def test_a_program_that_gives_credentials_gives_them_again(
+    session: Session, tmp_path: Path
+) -> None:
+    script = tmp_path / "give"
+    script.write_text(
+        "#!/bin/sh\n"
+        'echo \'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "B", '
+        '"SessionToken": "C", "Expiration": "2099-01-01T00:00:00Z"}\'\n'
+    )
+    script.chmod(0o755)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {script}\n")
+    found = session({"AWS_CONFIG_FILE": str(tmp_path / "config")})
+    assert found == CredentialFacts(temporary=True, renew=True)
+
+
+def test_no_credentials_are_none(session: Session) -> None:
+    assert session({}) is None

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.ci.git import as_version, read_commit
+from pipeline.core.bake.model import Commit
+from pipeline.core.validation.values import check_version
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=m"]
+    argv = ["git", *identity, *arguments]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    git("init", "-q")
+    (folder / "app.txt").write_text("one\n")
+    git("add", ".")
+    git("commit", "-qm", "First")
+    return folder
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path: Path) -> None:
+    assert read_commit(tmp_path, os.environ) == Commit()
+
+
+def test_without_git_there_is_no_commit(repository: Path) -> None:
+    assert read_commit(repository, {"PATH": "/nonexistent"}) == Commit()
+
+
+def test_in_a_repository_without_a_commit_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    assert read_commit(tmp_path, os.environ) == Commit()
+
+
+def test_a_clean_commit_is_described_by_its_id(repository: Path) -> None:
+    commit = read_commit(repository, os.environ)
+    assert commit.id == git("rev-parse", "HEAD")
+    assert commit.id.startswith(commit.describe)
+    assert not commit.dirty
+
+
+def test_a_tag_is_the_version(repository: Path) -> None:
+    git("tag", "v1.4.2")
+    assert read_commit(repository, os.environ).describe == "v1.4.2"
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_a_change_makes_the_commit_dirty_and_its_version_too(
+    repository: Path, staged: bool
+) -> None:
+    git("tag", "v1.4.2")
+    (repository / "app.txt").write_text("two\n")
+    if staged:
+        git("add", ".")
+    commit = read_commit(repository, os.environ)
+    assert commit.dirty
+    assert commit.describe == "v1.4.2-dirty"
+
+
+def test_other_changes_have_another_digest_and_the_same_the_same(repository: Path) -> None:
+    digests = []
+    for text in ("two\n", "three\n", "two\n"):
+        (repository / "app.txt").write_text(text)
+        digests.append(read_commit(repository, os.environ).changes)
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_a_change_anywhere_counts_where_the_configuration_lies_deeper(repository: Path) -> None:
+    (repository / "deep").mkdir()
+    (repository / "app.txt").write_text("two\n")
+    assert read_commit(repository / "deep", os.environ).dirty
+
+
+@pytest.mark.parametrize(
+    ("path", "output"),
+    [
+        ("ami.auto.tfvars.json", "ami.auto.tfvars.json"),
+        ("deep/web.auto.tfvars.json", "deep/web.auto.tfvars.json"),
+        (".ami-pipeline/images/a.json", ".ami-pipeline"),
+        ("state[1]/a.json", "state[1]"),
+    ],
+)
+def test_what_a_bake_writes_is_no_change(repository: Path, path: str, output: str) -> None:
+    written = repository / path
+    written.parent.mkdir(parents=True, exist_ok=True)
+    written.write_text("one\n")
+    git("add", "-f", ".")
+    git("commit", "-qm", "Second")
+    written.write_text("two\n")
+    assert read_commit(repository, os.environ).dirty
+    outputs = (repository / output, repository.parent / "bake.env")
+    assert not read_commit(repository, os.environ, outputs).dirty
+
+
+@pytest.mark.parametrize(
+    ("described", "version"),
+    [
+        ("v1.4.2", "v1.4.2"),
+        ("release/1.4", "release-1.4"),
+        ("v1-3-gabc-dirty", "v1-3-gabc-dirty"),
+        ("--odd~tag", "odd-tag"),
+        ("ü1", "1"),
+        ("x" * 80, "x" * 64),
+        ("1..2", "1.2"),
+        ("", ""),
+    ],
+)
+def test_a_description_becomes_a_version_the_rules_allow(described: str, version: str) -> None:
+    assert as_version(described) == version
+    if version:
+        assert check_version(version) == version

@@ -1,0 +1,142 @@
+"""What a kill in the middle of a write leaves, and who takes it away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.files import atomic
+from pipeline.adapters.files.atomic import OLD, sweep, write_atomically
+from pipeline.adapters.store.base import DirectoryStore
+
+WRITER = """
+import os, pathlib, sys
+from pipeline.adapters import atomic
+
+def stop(_):
+    print("writing", flush=True)
+    sys.stdin.read()
+
+atomic.os.fsync = stop
+atomic.write_atomically(pathlib.Path(sys.argv[1]), b"half")
+"""
+
+
+def left(folder: Path) -> list[str]:
+    """Return what is there that nobody asked for."""
+    return sorted(each.name for each in folder.iterdir() if each.name.startswith(".r.json"))
+
+
+def litter(folder: Path, name: str = ".r.json.abc_1234", age: float = 0.0) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(b"half")
+    then = time.time() - age
+    os.utime(path, (then, then))
+    return path
+
+
+@pytest.mark.parametrize(("age", "stays"), [(OLD - 60, True), (OLD + 60, False)])
+def test_what_is_an_hour_old_goes_with_the_next_write(
+    tmp_path: Path, age: float, stays: bool
+) -> None:
+    path = litter(tmp_path, age=age)
+    write_atomically(tmp_path / "r.json", b"new")
+    assert path.exists() is stays
+    assert (tmp_path / "r.json").read_bytes() == b"new"
+
+
+def test_a_clock_of_ours_that_is_wrong_makes_nothing_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = litter(tmp_path)
+    monkeypatch.setattr(time, "time", lambda: 2e9 + OLD)
+    write_atomically(tmp_path / "r.json", b"new")
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".s.json.abc_1234", ".r.json.abc_12345", ".r.json.ABC_1234", "r.json.abc_1234", ".r.json"],
+)
+def test_no_file_of_anybody_else_is_touched(tmp_path: Path, name: str) -> None:
+    path = litter(tmp_path, name, age=10 * OLD)
+    write_atomically(tmp_path / "r.json", b"new")
+    assert path.exists()
+
+
+def test_a_link_and_a_folder_of_such_a_name_stay(tmp_path: Path) -> None:
+    target = litter(tmp_path, "target", age=10 * OLD)
+    (tmp_path / ".r.json.abc_1234").symlink_to(target)
+    (tmp_path / ".r.json.abc_1235").mkdir()
+    sweep(tmp_path, lambda _: True)
+    assert left(tmp_path) == [".r.json.abc_1234", ".r.json.abc_1235"]
+
+
+def test_a_live_writer_keeps_its_file_however_old_and_a_killed_one_does_not(
+    tmp_path: Path,
+) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path / "r.json")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+    )
+    assert writer.stdout
+    assert writer.stdout.readline() == b"writing\n"
+    [name] = left(tmp_path)
+    litter_of = tmp_path / name
+    os.utime(litter_of, (0, 0))
+    sweep(tmp_path, lambda _: True)
+    assert left(tmp_path) == [name]
+    writer.kill()
+    writer.communicate()
+    assert left(tmp_path) == [name]
+    sweep(tmp_path, lambda _: True)
+    assert left(tmp_path) == []
+
+
+def test_where_nobody_can_lock_nothing_is_taken_for_a_dead_writers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = litter(tmp_path, age=10 * OLD)
+
+    def refuse(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    write_atomically(tmp_path / "r.json", b"new")
+    assert path.exists()
+
+
+def test_what_cannot_be_taken_away_hinders_no_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    litter(tmp_path, age=10 * OLD)
+
+    def refuse(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(atomic, "is_held", refuse)
+    write_atomically(tmp_path / "r.json", b"new")
+    assert (tmp_path / "r.json").read_bytes() == b"new"
+
+
+def test_the_next_writer_of_a_document_takes_away_what_a_dead_one_left_of_it(
+    tmp_path: Path,
+) -> None:
+    """All of a deployment is written under one lock: nobody else can be writing any of it."""
+    store = DirectoryStore(tmp_path)
+    ours = litter(tmp_path / "deployments/d1", ".0007.json.abc_1234")
+    others = litter(tmp_path / "deployments/d2", ".0007.json.abc_1234")
+    staging = litter(tmp_path / "environments", ".staging.json.abc_1234")
+    production = litter(tmp_path / "environments", ".production.json.abc_1234")
+    store.write("deployments/d1/0008.json", b"{}", expected=None)
+    store.write("environments/staging.json", b"{}", expected=None)
+    found = (ours, others, staging, production)
+    assert [each.exists() for each in found] == [False, True, False, True]

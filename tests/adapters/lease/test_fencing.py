@@ -1,0 +1,273 @@
+"""A holder that was paused past its expiry, or whose lease was broken, changes nothing more.
+
+Neither the document nor the world: every deed asks for the lease first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from pipeline.adapters.lease.fencing import FencedGroups, FencedHooks, FencedResources
+from pipeline.adapters.lease.lease import Leases
+from pipeline.adapters.lease.ledger import StoreLedger
+from pipeline.adapters.store.base import DirectoryStore, Document
+from pipeline.core.deploy.deployer import Deployer
+from pipeline.core.deploy.phases import Fleet, Phase, promotion, removal, rollback
+from pipeline.core.deploy.ports import Groups, Hooks, Resources
+from pipeline.core.errors import LeaseHeldError
+from pipeline.core.state import lease as tenancy
+from pipeline.core.state.deployment import Hook, Kind
+from tests.adapters.lease.lease_fakes import FakeClock, an_environment, an_owner, leases
+from tests.core.deploy.fakes import BLUE, GREEN, POLICY, FakeCloud, begin, cloud
+
+READS = {
+    Groups: {"look", "addresses", "evidence"},
+    Resources: {"prepare", "forget", "plan", "discard"},
+    Hooks: set[str](),
+}
+"""What changes nothing; all else that a port can do is a deed."""
+DEEDS = {"attach", "detach", "resize", "apply", "adopt", "hook"}
+KEY = "environments/staging.json"
+LEDGER_ID = "20261121T120000Z-4f2a"
+
+
+def methods(port: type[Protocol]) -> list[str]:  # type: ignore[valid-type]
+    return [name for name in vars(port) if not name.startswith("_")]
+
+
+DEEDS_OF_PORTS = [
+    (port, name) for port in READS for name in methods(port) if name not in READS[port]
+]
+
+
+def test_the_deeds_of_the_ports_are_those_we_know() -> None:
+    named = [name for _, name in DEEDS_OF_PORTS]
+    assert named == ["attach", "detach", "resize", "apply", "adopt", "run"]
+
+
+@pytest.mark.parametrize(("port", "name"), DEEDS_OF_PORTS)
+def test_no_deed_is_done_without_the_lease(port: type, name: str) -> None:
+    def lost() -> None:
+        raise tenancy.lost(an_environment(), "it expired")
+
+    inner: Any = cloud()
+    fenced: dict[type, Any] = {
+        Groups: FencedGroups(groups=inner, fence=lost),
+        Resources: FencedResources(resources=inner, fence=lost),
+        Hooks: FencedHooks(hooks=inner, fence=lost),
+    }
+    given: dict[str, tuple[Any, ...]] = {"apply": (None,), "adopt": ((),), "run": (None, {})}
+    sizes = {"minimum": 1, "maximum": 1, "desired": 1} if name == "resize" else {}
+    words = ("g",) if name == "resize" else ("g", ())
+    with pytest.raises(LeaseHeldError):
+        getattr(fenced[port], name)(*given.get(name, words), **sizes)
+    assert inner.calls == []
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """A deployment under a real lease in a directory, interrupted at one of its calls."""
+
+    fake: FakeCloud
+    deployer: Deployer
+    phases: list[Phase]
+    store: DirectoryStore
+    clock: FakeClock
+    other: Leases
+    at: int = 0
+    stood: bytes = field(default=b"", init=False)
+
+    def run(self, strike: Callable[[Trial], None]) -> None:
+        """Run it; strike once, in the middle of a call."""
+
+        def fail(number: int, name: str) -> None:
+            if number == self.at and not name.endswith("!"):
+                strike(self)
+                self.stood = self.document
+
+        self.fake.fail = fail
+        self.deployer.run(self.phases)
+
+    @property
+    def document(self) -> bytes:
+        found = self.store.read(KEY)
+        assert found
+        return found.data
+
+
+def paused(trial: Trial) -> None:
+    """As by SIGSTOP, or a laptop's sleep."""
+    trial.clock.tick(61)
+
+
+def broken(trial: Trial) -> None:
+    """By a person, while the call took two seconds."""
+    trial.clock.tick(2)
+    found = trial.other.standing(trial.fake.document)[0]
+    trial.other.break_(trial.fake.document, found.epoch)
+
+
+def promoting(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
+    policy = replace(POLICY, verify=(Hook(command=("true",), timeout=1.0),), keep=0)
+    return begin(fake, policy=policy), promotion(BLUE, GREEN, keep=False)
+
+
+def going_back(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
+    """To a warm release, which is too small; what serves is left dark."""
+    deployer = begin(fake, kind=Kind.ROLLBACK, green="r000000", minimum=2)
+    everything = Fleet(serving=frozenset({BLUE}), dark=frozenset({"r000000"}))
+    return deployer, rollback("r000000", BLUE, everything)
+
+
+def removing(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
+    """What a launch that was cut off left: it is adopted first."""
+    deployer = begin(fake, kind=Kind.ABORT)
+    fake.add(2, attached=False)
+    fake.state.discard(GREEN)
+    return deployer, removal(BLUE, {GREEN}, [GREEN])
+
+
+KINDS = {"promote": promoting, "roll back": going_back, "remove": removing}
+
+
+@pytest.fixture
+def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], Trial]:
+    monkeypatch.setattr("pipeline.adapters.store.base.os.fsync", lambda _: None)
+    numbers = iter(range(10_000))
+
+    def make(kind: str, at: int) -> Trial:
+        store, clock = DirectoryStore(tmp_path / str(next(numbers))), FakeClock()
+        fake = cloud(warm=(0,) if kind == "roll back" else ())
+        deployer, phases = KINDS[kind](fake)
+        mine = leases(store, clock)
+        held = mine.take(fake.document, kind)
+        held.update(lambda _: fake.document)
+        ledger = StoreLedger(store, held, LEDGER_ID, lambda: "2026-11-21T12:00:00Z")
+        world = deployer.world
+        world.ledger = Following(ledger, fake)
+        world.groups = FencedGroups(groups=fake, fence=ledger.fence)
+        world.resources = FencedResources(resources=fake, fence=ledger.fence)
+        world.hooks = FencedHooks(hooks=fake, fence=ledger.fence)
+        other = leases(store, clock, owner=an_owner(user="bob"))
+        return Trial(
+            fake=fake,
+            deployer=deployer,
+            phases=phases,
+            store=store,
+            clock=clock,
+            other=other,
+            at=at,
+        )
+
+    return make
+
+
+class Following:
+    """The ledger, whose writes are calls that one can be interrupted in, too."""
+
+    def __init__(self, ledger: StoreLedger, fake: FakeCloud) -> None:
+        self._ledger, self._fake = ledger, fake
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._ledger, name)
+
+        def asked(*words: Any, **facts: Any) -> Any:
+            if name != "read":
+                self._fake._call(name)
+            return real(*words, **facts)
+
+        return asked
+
+
+def test_what_is_interrupted_below_does_every_deed(trials: Callable[[str, int], Trial]) -> None:
+    done = set[str]()
+    for kind in KINDS:
+        trial = trials(kind, 0)
+        trial.run(paused)
+        done |= DEEDS & set(trial.fake.calls)
+    assert done == DEEDS
+
+
+@pytest.mark.parametrize("strike", [paused, broken])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_who_lost_the_lease_just_before_a_deed_does_not_do_it(
+    kind: str, strike: Callable[[Trial], None], trials: Callable[[str, int], Trial]
+) -> None:
+    calls = calls_of(kind, trials)
+    before = [at for at in range(1, len(calls)) if DEEDS & set(calls[at : at + 2])]
+    assert before
+    changes_nothing_more(kind, strike, trials, before)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("strike", [paused, broken])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_who_lost_the_lease_in_the_middle_of_any_call_changes_nothing_after_it(
+    kind: str, strike: Callable[[Trial], None], trials: Callable[[str, int], Trial]
+) -> None:
+    every = range(1, len(calls_of(kind, trials)))
+    assert len(every) > 10
+    changes_nothing_more(kind, strike, trials, every)
+
+
+def calls_of(kind: str, trials: Callable[[str, int], Trial]) -> list[str]:
+    whole = trials(kind, 0)
+    whole.run(paused)
+    return whole.fake.calls
+
+
+def changes_nothing_more(
+    kind: str,
+    strike: Callable[[Trial], None],
+    trials: Callable[[str, int], Trial],
+    numbers: Iterable[int],
+) -> None:
+    """Strike at each of these calls: the run ends with exit code 6 and does nothing more."""
+    for at in numbers:
+        trial = trials(kind, at)
+        with pytest.raises(LeaseHeldError):
+            trial.run(strike)
+        after = trial.fake.calls[at:]
+        assert not DEEDS & set(after), f"{kind}, call {at}: {after}"
+        assert trial.document == trial.stood, f"{kind}, call {at}"
+
+
+def test_the_store_is_asked_once_a_second_at_most_for_deeds_that_follow_each_other(
+    directory: DirectoryStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = leases(directory, clock).take(an_environment(), "promote")
+    reads = list[str]()
+    real = directory.read
+
+    def read(key: str) -> Document | None:
+        reads.append(key)
+        return real(key)
+
+    monkeypatch.setattr(directory, "read", read)
+    held.confirm()
+    held.fence()
+    assert len(reads) == 1
+    clock.tick(1.5)
+    held.fence()
+    held.fence()
+    assert len(reads) == 2
+
+
+def test_an_intent_that_is_written_late_is_asked_about_again(
+    directory: DirectoryStore, clock: FakeClock
+) -> None:
+    """Paused between the intent and the deed, and taken over by a run whose clock is ahead."""
+    held = leases(directory, clock).take(an_environment(), "promote")
+    ledger = StoreLedger(directory, held, LEDGER_ID, lambda: "")
+    ledger.intend("attach")
+    ahead = FakeClock()
+    ahead.tick(100)
+    leases(directory, ahead, owner=an_owner(user="bob")).take(an_environment(), "recover")
+    clock.tick(2)
+    with pytest.raises(LeaseHeldError, match="bob@ci-7"):
+        ledger.fence()

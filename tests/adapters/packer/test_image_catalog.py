@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.packer.image_catalog import Catalogue
+from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.core.bake.model import Usage, Verdict
+from tests.adapters.aws.moto_cloud import register
+from tests.fakes import an_image
+
+REGION = "us-east-1"
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> ImageRecords:
+    return ImageRecords(DirectoryStore(tmp_path / "state"), runs=lambda _: False)
+
+
+def tagged(aws: Clients, image_id: str, **facts: str) -> str:
+    register(aws, image_id, f"web-{image_id}")
+    tags = {"app": "web", **facts}
+    aws.ec2(REGION).create_tags(
+        Resources=[image_id],
+        Tags=[{"Key": f"ami-pipeline:{key}", "Value": value} for key, value in tags.items()],
+    )
+    return image_id
+
+
+def listed(aws: Clients, records: ImageRecords) -> dict[str, tuple[str, tuple[Usage, ...]]]:
+    found = Catalogue(aws, records).images("web", REGION)
+    return {image.id or image.bake: (str(image.verdict), uses) for image, uses in found}
+
+
+def test_without_images_the_list_is_empty(aws: Clients, records: ImageRecords) -> None:
+    assert listed(aws, records) == {}
+
+
+def test_an_image_of_another_machine_is_known_by_its_tags(
+    aws: Clients, records: ImageRecords
+) -> None:
+    tagged(aws, "ami-00000001", version="1.2.3", verdict="good", commit="abc", dirty="true")
+    tagged(aws, "ami-00000002", app="other")
+    [(image, uses)] = Catalogue(aws, records).images("web", REGION)
+    assert (image.id, image.version, image.verdict) == ("ami-00000001", "1.2.3", Verdict.GOOD)
+    assert (image.commit, image.dirty, uses) == ("abc", True, ())
+
+
+def test_a_verdict_this_version_does_not_know_is_none_yet(
+    aws: Clients, records: ImageRecords
+) -> None:
+    tagged(aws, "ami-00000001", verdict="splendid")
+    assert listed(aws, records) == {"ami-00000001": ("baking", ())}
+
+
+def test_the_store_adds_what_aws_forgot_and_aws_has_the_last_word(
+    aws: Clients, records: ImageRecords
+) -> None:
+    tagged(aws, "ami-00000001", verdict="bad")
+    for name, ids, verdict in (
+        ("one", {REGION: "ami-00000001"}, Verdict.GOOD),
+        ("deregistered", {REGION: "ami-00000009"}, Verdict.GOOD),
+        ("cut off", {}, Verdict.LEFT),
+        ("cleaned up", {}, Verdict.GONE),
+    ):
+        records.write(an_image(bake=name, name=name, region=REGION, ids=ids, verdict=verdict))
+    assert listed(aws, records) == {
+        "ami-00000001": ("bad", ()),
+        "ami-00000009": ("gone", ()),
+        "cut off": ("left", ()),
+    }
+
+
+@pytest.mark.parametrize(
+    ("recorded", "tagged_as", "shown"),
+    [
+        (Verdict.QUARANTINED, "good", "quarantined"),
+        (Verdict.GOOD, "quarantined", "quarantined"),
+        (Verdict.QUARANTINED, "quarantined", "quarantined"),
+        (Verdict.GOOD, "bad", "bad"),
+    ],
+)
+def test_an_image_is_quarantined_if_either_its_record_or_its_tag_says_so(
+    aws: Clients, records: ImageRecords, recorded: Verdict, tagged_as: str, shown: str
+) -> None:
+    """A rollback writes both, and one of the two writes may have failed."""
+    tagged(aws, "ami-00000001", verdict=tagged_as)
+    records.write(an_image(region=REGION, ids={REGION: "ami-00000001"}, verdict=recorded))
+    assert listed(aws, records) == {"ami-00000001": (shown, ())}
+    [known] = Catalogue(aws, records).known("web", REGION)
+    assert known.verdict == shown
+
+
+def template(aws: Clients, name: str, *images: str) -> None:
+    first, *later = images
+    ec2 = aws.ec2(REGION)
+    ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"ImageId": first})
+    for image in later:
+        ec2.create_launch_template_version(
+            LaunchTemplateName=name, LaunchTemplateData={"ImageId": image}
+        )
+
+
+def group(aws: Clients, name: str, size: int, **changes: Any) -> None:
+    create: Any = aws.autoscaling(REGION).create_auto_scaling_group
+    create(
+        AutoScalingGroupName=name,
+        MinSize=size,
+        MaxSize=size,
+        AvailabilityZones=[f"{REGION}a"],
+        **changes,
+    )
+
+
+def test_where_an_image_is_used_is_told(aws: Clients, records: ImageRecords) -> None:
+    one, two, three = (tagged(aws, f"ami-0000000{number}") for number in (1, 2, 3))
+    template(aws, "web", one, two, three)
+    group(aws, "fixed", 0, LaunchTemplate={"LaunchTemplateName": "web", "Version": "2"})
+    group(aws, "newest", 0, LaunchTemplate={"LaunchTemplateName": "web", "Version": "$Latest"})
+    aws.ec2(REGION).run_instances(ImageId=one, MinCount=1, MaxCount=1)
+    uses = {image: used for image, (_, used) in listed(aws, records).items()}
+    assert [(use.kind, use.name) for use in uses[one]][:1] == [("launch template", "web")]
+    assert uses[one][1].kind == "instance"
+    assert uses[two] == (Usage(kind="group", name="fixed"),)
+    assert uses[three] == (
+        Usage(kind="launch template", name="web"),
+        Usage(kind="group", name="newest"),
+    )
+
+
+def test_a_terminated_instance_uses_nothing(aws: Clients, records: ImageRecords) -> None:
+    image = tagged(aws, "ami-00000001")
+    made = aws.ec2(REGION).run_instances(ImageId=image, MinCount=1, MaxCount=1)
+    aws.ec2(REGION).terminate_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
+    assert listed(aws, records) == {image: ("baking", ())}
+
+
+def test_a_group_of_mixed_instances_uses_its_templates_image(
+    aws: Clients, records: ImageRecords
+) -> None:
+    image = tagged(aws, "ami-00000001")
+    template(aws, "web", "ami-00000005", image)
+    specification = {"LaunchTemplateName": "web", "Version": "2"}
+    policy = {"LaunchTemplate": {"LaunchTemplateSpecification": specification}}
+    group(aws, "mixed", 0, MixedInstancesPolicy=policy)
+    assert Usage(kind="group", name="mixed") in listed(aws, records)[image][1]

@@ -1,0 +1,265 @@
+"""Every capture of a real Packer, replayed through the whole program against moto's AWS."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.aws.client import Clients
+from pipeline.cli.main import run
+from tests.adapters.aws.moto_cloud import amis, register
+from tests.adapters.packer.captures import FACTS, capture
+from tests.adapters.scripted import ScriptedPacker, inspected
+
+STOP = "Cancelling build after receiving"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """How a capture is replayed and how the program must end, and why.
+
+    `code` is Packer's exit code, `verb` its subcommand, `end` ours; `words` stand in the
+    error. `interrupted` sends us SIGINT where the capture shows that Packer was told to end.
+    """
+
+    end: int
+    words: tuple[str, ...] = ()
+    code: int = 1
+    verb: str = "build"
+    interrupted: bool = False
+    hangs: bool = False
+    why: str
+
+
+def good(why: str) -> Case:
+    return Case(end=0, code=0, why=why)
+
+
+def failed(words: str, why: str, *, code: int = 1) -> Case:
+    return Case(end=4, words=(words,), code=code, why=why)
+
+
+def refused_at(verb: str, words: str) -> Case:
+    return Case(end=2, verb=verb, words=(words,), why=f"packer {verb} refuses it: nothing is built")
+
+
+def told_to_stop() -> Case:
+    return Case(end=130, interrupted=True, words=("interrupted by a signal",), why="Ctrl-C")
+
+
+SCRIPT = "Script exited with non-zero exit status: 7"
+
+CASES = {
+    "ami-wait-timeout": failed("Error waiting for AMI", "the AMI came too late"),
+    "bad-flag": failed("packer ended with exit code 1", "usage is printed, no build runs"),
+    "bad-hcl": refused_at("inspect", "Argument or block definition required"),
+    "bad-json": refused_at("inspect", "Failed to parse template"),
+    "bad-var": failed("No '=' value in arg", "usage is printed, no build runs"),
+    "double-dash": failed("build app ended without an image", "0, but no stream", code=0),
+    "dup": refused_at("inspect", "builder with name 'app' already exists"),
+    "endpoint-down": failed("connection refused", "Packer does not reach AWS"),
+    "escapes": good("odd text in provisioner output changes nothing"),
+    "fail": failed(SCRIPT, "a provisioner fails"),
+    "force": good("a build without a communicator"),
+    "human-success": failed("ended without an image", "0, but not in our format", code=0),
+    "init": Case(end=3, verb="version", code=127, words=("hcl2_upgrade",), why="no version"),
+    "inspect-json": Case(
+        end=2,
+        verb="inspect",
+        code=0,
+        words=("declares no variable named password",),
+        why="the secret would go nowhere",
+    ),
+    "killed-by-parent-timeout": Case(
+        end=4, hangs=True, words=("packer had not ended after 1 s",), why="[bake] timeout"
+    ),
+    "missing-file": refused_at("validate", "no such file or directory"),
+    "multi-region": good("an image in each of three regions"),
+    "name-exists": failed("is used by an existing AMI", "the template's own name is taken"),
+    "no-args": failed("packer ended with exit code 1", "usage is printed, no build runs"),
+    "no-template": refused_at("inspect", "no such file or directory"),
+    "no-template-hcl": refused_at("inspect", "Error"),
+    "on-error-abort": failed(SCRIPT, "the user's own flag cannot get here; the words still count"),
+    "on-error-ask": failed(SCRIPT, "a provisioner fails"),
+    "on-error-cleanup": failed(SCRIPT, "a provisioner fails"),
+    "parallel1": failed("two builds made an image in us-east-1", "which one is meant", code=0),
+    "pp-fail": failed("Post-processor failed", "Packer removed the AMI itself"),
+    "pp-manifest": good("the manifest repeats the artifact"),
+    "pp-nokeep": failed("build app ended without an image", "a post-processor ate it", code=0),
+    "pp-two": good("four artifacts, one image"),
+    "prepare-error-hcl2": refused_at("validate", "source_ami or source_ami_filter"),
+    "prepare-error-unknown-key": refused_at("validate", "imds_support"),
+    "sensitive-json": good("the secret in the output is masked"),
+    "sigint-group": told_to_stop(),
+    "sigint-group-shell-local": told_to_stop(),
+    "sigint-group-twice": told_to_stop(),
+    "sigint-proc": failed("packer was ended by signal 9", "the output just ends", code=-9),
+    "sigkill-group": failed("packer was ended by signal 9", "the output just ends", code=-9),
+    "sigkill-proc": failed("packer was ended by signal 9", "the output just ends", code=-9),
+    "sigterm-fast-slow": Case(
+        end=130,
+        interrupted=True,
+        words=("ami-42c092443f37e2237 in us-east-1 was finished and is kept",),
+        why="one of two builds had ended",
+    ),
+    "sigterm-group": told_to_stop(),
+    "sigterm-group-shell-local": told_to_stop(),
+    "sigterm-on-error-abort": told_to_stop(),
+    "sigterm-proc": told_to_stop(),
+    "sigterm-proc2": told_to_stop(),
+    "sigterm-shell-local": told_to_stop(),
+    "sigterm-twice": told_to_stop(),
+    "source-ami-not-found": failed("No AMI was found matching", "a filter that matches nothing"),
+    "ssh-scp-success": good("shell and file provisioners"),
+    "ssh-scp-success.stderr": failed("ended without an image", "a log is no stream", code=0),
+    "ssh-timeout": failed("Timeout waiting for SSH", "the instance cannot be reached"),
+    "ssh-two-builders-parallel": failed("two builds made an image", "which one is meant", code=0),
+    "timestamp-ui": good("times before each text"),
+    "unknown-builder": refused_at("validate", "Unknown builder nope"),
+    "unknown-cmd": Case(end=3, verb="version", code=127, words=("hcl2_upgrade",), why="no version"),
+    "unknown-provisioner": refused_at("validate", "Error"),
+    "upload-fail": failed("No such file or directory", "a file provisioner fails"),
+    "validate-bad": refused_at("validate", "Bad source 'nope/'"),
+    "validate-syntax": Case(
+        end=4, verb="validate", code=0, words=("",), why="the build is not scripted"
+    ),
+}
+
+CONFIGURATION = """
+app = "web"
+region = "us-east-1"
+[bake]
+template = "app.json"
+timeout = "{timeout}"
+cancel_grace = "30s"
+regions = {regions}
+[bake.vars_from_env]
+password = "PASSWORD"
+"""
+
+
+def test_every_capture_is_replayed() -> None:
+    assert set(CASES) == set(FACTS)
+
+
+@pytest.fixture
+def bake(
+    aws: Clients,
+    scripted: ScriptedPacker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Clients:
+    (tmp_path / "app.json").write_text("{}")
+    monkeypatch.setenv("PATH", scripted.path)
+    monkeypatch.setenv("PASSWORD", "hunter2, really")
+    return aws
+
+
+def prepare(name: str, case: Case, clients: Clients, scripted: ScriptedPacker) -> None:
+    facts = FACTS[name]
+    regions = {region for images in facts.images.values() for region in images} - {"us-east-1"}
+    text = CONFIGURATION.format(
+        timeout="1s" if case.hangs else "2m", regions=json.dumps(sorted(regions))
+    )
+    Path("pipeline.toml").write_text(text)
+    builds = tuple(facts.builds) or ("app",)
+    scripted.on("inspect", inspected(("password",), builds))
+    scripted.on("build", b"", code=1)
+    scripted.on(
+        case.verb,
+        capture(name),
+        code=case.code,
+        hangs=case.hangs,
+        interrupted_before=STOP.encode() if case.interrupted else b"",
+    )
+    for images in facts.images.values():
+        for region, image_id in images.items():
+            register(clients, image_id, f"{name}-{image_id}", region)
+    for image_id in set(facts.made) - set(amis()):
+        if name not in {"pp-fail", "pp-nokeep"}:  # Packer itself deregistered those
+            register(clients, image_id, f"{name}-{image_id}")
+
+
+# Each starts a program: one in six for every commit, the others with the long tests.
+SAMPLED = [
+    name if place % 6 == 0 else pytest.param(name, marks=pytest.mark.long)
+    for place, name in enumerate(CASES)
+]
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_a_capture_ends_the_program_as_its_case_says(
+    name: str, bake: Clients, scripted: ScriptedPacker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = CASES[name]
+    prepare(name, case, bake, scripted)
+
+    code = run(["--output", "json", "bake", "--version", "1.2.3"])
+
+    shown = capsys.readouterr()
+    document = json.loads(shown.out)
+    assert code == case.end, (case.why, shown.err)
+    if case.end == 0:
+        ids = {
+            region: ami for images in FACTS[name].images.values() for region, ami in images.items()
+        }
+        assert document["ami_ids"] == ids
+        assert json.loads(Path("ami.auto.tfvars.json").read_text())["ami_ids"] == ids
+        assert {region: set(amis(region)) for region in ids} == {r: {i} for r, i in ids.items()}
+    else:
+        error = document["error"]
+        assert error["exit_code"] == case.end
+        assert all(error[part] for part in ("where", "what", "now"))
+        for words in case.words:
+            assert words in error["what"]
+        assert not Path("ami.auto.tfvars.json").exists()
+        assert set(amis()) == ({"ami-42c092443f37e2237"} if name == "sigterm-fast-slow" else set())
+    written = [path.read_bytes() for path in Path(".ami-pipeline").rglob("*") if path.is_file()]
+    assert b"hunter2" not in b"".join([shown.out.encode(), shown.err.encode(), *written])
+
+
+def recorded() -> dict[str, str]:
+    paths = Path(".ami-pipeline").glob("*/*.json")
+    images = {path: json.loads(path.read_text())["image"] for path in paths}
+    return {path.parent.name: image["verdict"] for path, image in images.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "records"),
+    [
+        ("force", {"images": "good"}),
+        ("fail", {}),
+        ("sigterm-group", {}),
+        ("sigterm-fast-slow", {"bakes": "left"}),
+    ],
+)
+def test_the_record_says_how_the_bake_ended(
+    name: str, records: dict[str, str], bake: Clients, scripted: ScriptedPacker
+) -> None:
+    prepare(name, CASES[name], bake, scripted)
+    run(["bake", "--version", "1.2.3"])
+    assert recorded() == records
+
+
+def test_an_image_finished_before_the_signal_is_kept_and_named(
+    bake: Clients, scripted: ScriptedPacker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "sigterm-on-error-abort"
+    prepare(name, CASES[name], bake, scripted)
+    kept = register(bake, "ami-00000000000000001", "kept")
+    before, found, after = capture(name).partition(b"1795220152,,ui,error," + STOP.encode())
+    made = (
+        b"1,,ui,say,==> amazon-ebs: Creating AMI kept from instance i-1\n"
+        b"1,,ui,message,    amazon-ebs: AMI: ami-00000000000000001\n"
+    )
+    if not found:
+        before, found, after = capture(name).partition(STOP.encode())
+        before, _, start = before.rpartition(b"\n")
+        before, found = before + b"\n", start + found
+    scripted.on("build", before + made + found + after, code=1, interrupted_before=STOP.encode())
+    assert run(["bake", "--version", "1.2.3"]) == 130
+    assert kept in amis()
+    assert f"{kept} in us-east-1 was finished and is kept" in capsys.readouterr().err

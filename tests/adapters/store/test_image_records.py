@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.store.base import DirectoryStore, StaleError
+from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.core.bake.model import Image, Traces, Verdict
+from pipeline.core.errors import RefusedError
+from tests.fakes import TRACES, an_image
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "state")
+
+
+@pytest.fixture
+def records(store: DirectoryStore) -> ImageRecords:
+    return ImageRecords(store, runs=lambda _: False)
+
+
+def test_an_image_is_read_as_it_was_written(records: ImageRecords) -> None:
+    image = an_image(ids={"us-east-1": "ami-1"}, tags={"Team": "shöp"}, dirty=True, commit="abc")
+    records.write(image, TRACES)
+    assert records.all("web") == (image,)
+    assert records.unfinished("web") == ((image, TRACES),)
+
+
+def test_what_the_log_of_a_dead_bake_names_is_known_though_it_was_not_noted(
+    store: DirectoryStore,
+) -> None:
+    told = Traces(key_pairs=("packer_1", "packer_2"))
+    records = ImageRecords(store, runs=lambda _: False, told=lambda _: told)
+    records.write(an_image(), Traces(key_pairs=("packer_1",), instances=("i-1",)))
+    [(_, traces)] = records.unfinished("web")
+    assert traces == Traces(key_pairs=("packer_1", "packer_2"), instances=("i-1",))
+
+
+def test_a_record_is_plain_json_with_a_schema_number(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    records.write(an_image())
+    document = store.read("bakes/web-earlier.json")
+    assert document is not None
+    content = json.loads(document.data)
+    assert content["schema"] == 1
+    assert content["image"]["verdict"] == "baking"
+    assert set(content["traces"]) == {"key_pairs", "security_groups", "instances", "images"}
+    assert document.data.endswith(b"}\n")
+
+
+def test_a_later_word_on_the_same_bake_replaces_the_earlier(records: ImageRecords) -> None:
+    records.write(an_image())
+    made = {"eu-central-1": "ami-1"}
+    records.write(an_image(name="template's own", ids=made, verdict=Verdict.GOOD))
+    [image] = records.all("web")
+    assert (image.name, image.verdict) == ("template's own", "good")
+
+
+def test_only_what_began_and_did_not_end_is_unfinished(records: ImageRecords) -> None:
+    for verdict in Verdict:
+        records.write(an_image(name=verdict, bake=verdict, verdict=verdict))
+    assert [image.name for image, _ in records.unfinished("web")] == ["baking", "left"]
+
+
+def test_a_bake_that_ended_moves_from_the_bakes_to_the_images(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    records.write(an_image())
+    assert store.keys("") == ("bakes/web-earlier.json",)
+    records.write(an_image(ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD))
+    assert store.keys("") == ("images/web-earlier.json",)
+
+
+def test_a_bake_that_made_nothing_leaves_no_record(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    records.write(an_image())
+    records.write(an_image(verdict=Verdict.GONE))
+    assert store.keys("") == ()
+
+
+def test_a_bake_that_still_runs_is_not_unfinished(store: DirectoryStore) -> None:
+    records = ImageRecords(store, runs=lambda image: image.bake == "one")
+    for name in ("one", "two"):
+        records.write(an_image(name=name, bake=name))
+    assert [image.name for image, _ in records.unfinished("web")] == ["two"]
+
+
+class Clocked(DirectoryStore):
+    """A store whose clock the test sets: S3 tells its own time."""
+
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+def test_a_bake_of_another_machine_runs_for_as_long_as_it_said_itself(tmp_path: Path) -> None:
+    """Whatever our configuration allows a bake, and whatever its machine took for the time."""
+    store = Clocked(tmp_path / "state")
+    theirs = ImageRecords(store, runs=lambda _: True, lasts=timedelta(hours=3))
+    ours = ImageRecords(store, runs=lambda _: None, lasts=timedelta(minutes=10))
+    theirs.write(an_image(created="2025-12-31T20:00:00Z"))  # its clock is four hours slow
+    store.time += timedelta(hours=2, minutes=59)
+    assert ours.unfinished("web") == ()
+    store.time += timedelta(minutes=1)
+    assert [image.name for image, _ in ours.unfinished("web")] == ["web-earlier"]
+
+
+def test_a_bake_that_ended_and_left_something_is_anybodys(tmp_path: Path) -> None:
+    store = Clocked(tmp_path / "state")
+    records = ImageRecords(store, runs=lambda _: None, lasts=timedelta(hours=3))
+    records.write(an_image(verdict=Verdict.LEFT))
+    assert len(records.unfinished("web")) == 1
+
+
+def test_a_record_of_before_bakes_said_how_long_they_may_last_goes_by_its_age(
+    tmp_path: Path,
+) -> None:
+    store = Clocked(tmp_path / "state")
+    records = ImageRecords(store, runs=lambda _: None, lasts=timedelta(hours=1))
+    records.write(an_image(created="2025-12-31T23:30:00Z"))
+    document = store.read("bakes/web-earlier.json")
+    assert document
+    content = json.loads(document.data)
+    del content["over"]
+    store.write("bakes/web-earlier.json", json.dumps(content).encode(), expected=document.version)
+    assert records.unfinished("web") == ()
+    store.time += timedelta(minutes=30)
+    assert len(records.unfinished("web")) == 1
+
+
+def test_an_image_is_found_by_its_ami_in_any_region(records: ImageRecords) -> None:
+    ids = {"eu-central-1": "ami-1", "us-east-1": "ami-2"}
+    image = an_image(ids=ids, verdict=Verdict.GOOD)
+    records.write(image)
+    records.write(an_image(name="running", bake="running", ids={"eu-central-1": "ami-3"}))
+    assert records.find("web", "ami-1") == records.find("web", "ami-2") == image
+    assert records.find("web", "ami-3") is None
+    assert records.find("other", "ami-1") is None
+
+
+def test_a_quarantined_image_says_so_and_why(records: ImageRecords, store: DirectoryStore) -> None:
+    image = an_image(ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD)
+    records.write(image)
+    records.quarantine(image, "rolled back from r000124")
+    found = records.find("web", "ami-1")
+    assert found is not None
+    assert (found.verdict, found.reason) == ("quarantined", "rolled back from r000124")
+    assert store.keys("") == ("images/web-earlier.json",)
+
+
+def test_an_image_baked_elsewhere_can_be_quarantined(records: ImageRecords) -> None:
+    seen = an_image(bake="", name="theirs", ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD)
+    records.quarantine(seen, "rolled back")
+    found = records.find("web", "ami-1")
+    assert found is not None
+    assert found.verdict is Verdict.QUARANTINED
+
+
+def test_a_record_of_before_there_were_reasons_is_read(
+    records: ImageRecords, store: DirectoryStore
+) -> None:
+    records.write(an_image())
+    document = store.read("bakes/web-earlier.json")
+    assert document is not None
+    content = json.loads(document.data)
+    del content["image"]["reason"]
+    data = json.dumps(content).encode()
+    store.write("bakes/web-earlier.json", data, expected=document.version)
+    assert records.all("web") == (an_image(),)
+
+
+def test_images_of_another_app_are_not_ours(records: ImageRecords) -> None:
+    records.write(an_image(app="other"))
+    assert records.all("web") == ()
+    assert records.unfinished("web") == ()
+
+
+def written(store: DirectoryStore, records: ImageRecords) -> bytes:
+    records.write(an_image())
+    document = store.read("bakes/web-earlier.json")
+    assert document is not None
+    return document.data
+
+
+BROKEN = [
+    (b'"baking"', b'"boiling"'),
+    (b'"schema": 1', b'"schema": 2'),
+    (b'"app"', b'"application"'),
+    (b'"key_pairs"', b'"keys"'),
+    (b'"traces": {', b'"traces": 3, "x": {'),
+    (b"{\n", b"[\n"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), BROKEN)
+def test_a_record_of_another_kind_is_refused_by_name(
+    records: ImageRecords, store: DirectoryStore, old: bytes, new: bytes
+) -> None:
+    data = written(store, records)
+    assert old in data
+    (store.folder / "bakes" / "web-earlier.json").write_bytes(data.replace(old, new, 1))
+    with pytest.raises(RefusedError) as told:
+        records.all("web")
+    assert told.value.where == "[state] bakes/web-earlier.json"
+    assert told.value.what.startswith("not a record this version can read: ")
+    assert told.value.now.startswith("move bakes/web-earlier.json out of the store")
+
+
+class Contested(DirectoryStore):
+    """A store in which someone else is always faster, `times` times."""
+
+    times = 1
+
+    def write(self, key: str, data: bytes, *, expected: str | None) -> str:
+        if self.times:
+            self.times -= 1
+            raise StaleError(key)
+        return super().write(key, data, expected=expected)
+
+
+def test_a_record_that_changed_meanwhile_is_written_over_once(tmp_path: Path) -> None:
+    store = Contested(tmp_path / "state")
+    records = ImageRecords(store, runs=lambda _: False)
+    records.write(an_image())
+    assert len(records.all("web")) == 1
+    store.times = 2
+    with pytest.raises(RefusedError) as told:
+        records.write(an_image())
+    assert told.value.what == "another run writes it too"
+
+
+def test_no_secret_can_be_recorded_as_an_image_has_no_place_for_variables() -> None:
+    fields = set(Image.__slots__) | set(Traces.__slots__)
+    assert not {"variables", "secrets", "overrides"} & fields

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.terraform.init_cache import is_initialised, note_initialised
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    path = tmp_path / "terraform"
+    path.write_text("terraform")
+    return str(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, program: str) -> Path:
+    """A root module as `terraform init` leaves it, calling a module that calls another."""
+    root = tmp_path / "root"
+    for path, text in {
+        "main.tf.json": "{}",
+        ".terraform.lock.hcl": "provider",
+        ".terraform/terraform.tfstate": '{"backend": {}}',
+        ".terraform/modules/modules.json": json.dumps(
+            {"Modules": [{"Dir": "."}, {"Dir": "../modules/outer"}, {"Dir": "../modules/inner"}]}
+        ),
+        "../modules/outer/main.tf": "outer",
+        "../modules/outer/user-data.sh": "not read by init",
+        "../modules/inner/main.tf.json": "inner",
+        "../mirror/terraform-provider-aws": "program",
+    }.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    provider = root / ".terraform/providers/registry.terraform.io/hashicorp/aws/5.1.0"
+    provider.mkdir(parents=True)
+    (provider / "linux_amd64").symlink_to(tmp_path / "mirror")
+    note_initialised(root, program)
+    return root
+
+
+def written(name: str) -> Callable[[Path], object]:
+    return lambda root: (root / name).write_text("other")
+
+
+def test_what_is_as_it_was_need_not_be_initialised_again(folder: Path, program: str) -> None:
+    assert is_initialised(folder, program)
+    (folder / "releases.auto.tfvars.json").write_text("{}")
+    (folder / "terraform.tfstate").write_text("{}")
+    (folder / "../modules/outer/user-data.sh").write_text("other")
+    assert is_initialised(folder, program)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        written("main.tf.json"),
+        written(".terraform.lock.hcl"),
+        written(".terraform/terraform.tfstate"),
+        written(".terraform/modules/modules.json"),
+        written("../modules/outer/main.tf"),
+        written("../modules/outer/more.tf"),
+        written("../modules/inner/main.tf.json"),
+        written("../terraform"),
+        lambda root: (root / ".terraform.lock.hcl").unlink(),
+        lambda root: (root / ".terraform/modules/modules.json").unlink(),
+        lambda root: (root / "../modules/inner/main.tf.json").unlink(),
+        lambda root: (root / "../mirror").rename(root / "../elsewhere"),
+        lambda root: (root / "../mirror/terraform-provider-aws").write_text("another program"),
+        lambda root: (root / "../modules").rename(root / "../elsewhere"),
+        lambda root: (root / ".terraform").rename(root / ".gone"),
+        lambda root: (root / "../terraform").unlink(),
+    ],
+)
+def test_what_changed_is_initialised_again(
+    folder: Path, program: str, change: Callable[[Path], object]
+) -> None:
+    change(folder)
+    assert not is_initialised(folder, program)
+
+
+def test_another_terraform_initialises_for_itself(folder: Path, program: str) -> None:
+    other = f"{program}-1.12"
+    os.link(program, other)
+    assert not is_initialised(folder, other)
+
+
+def test_what_cannot_be_noted_is_initialised_each_time(folder: Path, program: str) -> None:
+    (folder / ".terraform/modules/modules.json").write_text("{")
+    note_initialised(folder, program)
+    assert not is_initialised(folder, program)
+    assert not (folder / ".terraform/ami-pipeline").exists()

@@ -1,0 +1,558 @@
+"""What Terraform is asked for, in what order, and what its answers are taken for."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.adapters.terraform import server_groups as adapter
+from pipeline.adapters.terraform.root_module import shipped_module
+from pipeline.adapters.terraform.server_groups import TerraformResources
+from pipeline.adapters.terraform.terraform import Terraform
+from pipeline.core.errors import ConfigurationError, FailedError, RefusedError
+from pipeline.core.state.release import Release, Size
+from pipeline.core.terraform.plan_guard import Plan
+from pipeline.core.terraform.root_module import Bucket, Root
+from tests.adapters.scripted import ScriptedTerraform
+
+CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
+NONE: frozenset[str] = frozenset()
+OLD, NEW = frozenset({"r000001"}), frozenset({"r000002"})
+SIZE = Size(instance_type="t3.micro", minimum=1, maximum=3, desired=2)
+KNOWN = b"""\
+module.release.aws_autoscaling_group.this["r000001"]
+module.release.aws_launch_template.this["r000001"]
+"""
+
+
+class Aws:
+    """AWS, which knows these groups and launch templates by name, tagged as given."""
+
+    def __init__(self, *names: str, **tags: str) -> None:
+        self.names = names
+        self.deleting = False
+        self.asked: list[list[str]] = []
+        given = {"app": "web", "environment": "staging", **tags}
+        self.given = [{"Key": f"ami-pipeline:{key}", "Value": given[key]} for key in given]
+
+    def tags(self, name: str) -> list[dict[str, str]]:
+        return [*self.given, {"Key": "ami-pipeline:release", "Value": name.rpartition("-")[2]}]
+
+    def ec2(self, _region: str) -> Any:
+        return SimpleNamespace(describe_launch_templates=self.templates)
+
+    def autoscaling(self, _region: str) -> Any:
+        return SimpleNamespace(describe_auto_scaling_groups=self.groups)
+
+    def templates(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's
+        self.asked.append(Filters[0]["Values"])
+        found = [name for name in self.names if name in Filters[0]["Values"]]
+        described = [
+            {"LaunchTemplateName": each, "LaunchTemplateId": "lt-1", "Tags": self.tags(each)}
+            for each in found
+        ]
+        return {"LaunchTemplates": described}
+
+    def groups(self, AutoScalingGroupNames: list[str]) -> dict[str, Any]:  # noqa: N803 - boto3's
+        found = [name for name in self.names if name in AutoScalingGroupNames]
+        described = [{"AutoScalingGroupName": each, "Tags": self.tags(each)} for each in found]
+        if self.deleting:
+            described = [{**each, "Status": "Delete in progress"} for each in described]
+        return {"AutoScalingGroups": described}
+
+
+def release(number: int) -> Release:
+    return Release(number=number, ami_id="ami-1", size=SIZE, facts={})
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> ScriptedTerraform:
+    terraform = ScriptedTerraform.make(tmp_path / "bin")
+    terraform.on("plan", capture("launch"))
+    terraform.on("apply", capture("apply-launch"))
+    terraform.on("state", KNOWN)
+    return terraform
+
+
+@pytest.fixture
+def resources(scripted: ScriptedTerraform, tmp_path: Path) -> TerraformResources:
+    root = Root(
+        app="web",
+        environment="staging",
+        region="us-east-1",
+        account="",
+        module=shipped_module(),
+        folder=tmp_path / "root",
+        bucket=None,
+        inputs={},
+    )
+    (root.folder / ".terraform/modules").mkdir(parents=True)
+    (root.folder / ".terraform/modules/modules.json").write_text('{"Modules": []}')
+    terraform = Terraform(
+        environ={"PATH": scripted.path},
+        log=tmp_path / "log",
+        report=lambda _: None,
+        interrupts=Interrupts(),
+    )
+    return TerraformResources(terraform=terraform, root=root, clients=aws())
+
+
+def aws(*names: str, **tags: str) -> Any:
+    return Aws(*names, **tags)
+
+
+def capture(name: str) -> bytes:
+    return (CAPTURES / f"{name}.log").read_bytes()
+
+
+def verbs(scripted: ScriptedTerraform) -> list[str]:
+    return [call["argv"][0] for call in scripted.calls]
+
+
+def left(resources: TerraformResources) -> set[str]:
+    return {path.name for path in resources.root.folder.iterdir() if path.is_file()}
+
+
+def launch(resources: TerraformResources) -> Plan:
+    return resources.plan([release(1), release(2)], creates=NEW, deletes=NONE)
+
+
+def errors(summary: str, detail: str, file: str = "") -> bytes:
+    said: dict[str, Any] = {"severity": "error", "summary": summary, "detail": detail}
+    if file:
+        said["range"] = {"filename": file, "start": {"line": 3}}
+    return json.dumps({"type": "diagnostic", "diagnostic": said}).encode() + b"\n"
+
+
+def test_a_launch_is_planned_saved_and_applied_once(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    plan = launch(resources)
+    assert plan.summary == "Plan: 3 to add, 0 to change, 0 to destroy."
+    assert [each.action for each in plan.changes] == ["create"] * 3
+    assert plan.file is not None
+    assert plan.file.exists()
+    written = json.loads((resources.root.folder / "releases.auto.tfvars.json").read_text())
+    assert sorted(written["releases"]) == ["r000001", "r000002"]
+    resources.apply(plan)
+    assert scripted.call("apply")["argv"][-1] == plan.file.name
+    assert not plan.file.exists()
+    with pytest.raises(FailedError) as told:
+        resources.apply(plan)
+    gone = f"the plan {plan.file.name} is gone: applied, or another was made since"
+    assert told.value.what == gone
+    assert verbs(scripted) == ["init", "plan", "apply"]
+
+
+def test_terraform_is_initialised_once_and_again_after_a_change(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    launch(resources)
+    launch(resources)
+    assert verbs(scripted) == ["init", "plan", "plan"]
+    resources.root = replace(resources.root, region="eu-west-1")
+    launch(resources)
+    assert verbs(scripted)[3:] == ["init", "plan"]
+    assert scripted.calls[0]["argv"] == ["init", "-input=false", "-json"]
+
+
+def test_an_init_that_failed_is_tried_again(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("init", errors("Failed to get existing workspaces", "AccessDenied"), code=1)
+    for _ in range(2):
+        with pytest.raises(RefusedError) as told:
+            launch(resources)
+        assert told.value.where == "terraform init of web/staging"
+        assert told.value.what == "Failed to get existing workspaces\nAccessDenied"
+        assert told.value.now == f"cd {shlex.quote(str(resources.root.folder))} && terraform init"
+    assert verbs(scripted) == ["init", "init"]
+
+
+def test_with_a_state_in_s3_the_releases_are_written_too(resources: TerraformResources) -> None:
+    bucket = Bucket(name="states", key="web/staging.tfstate", region="us-east-1")
+    resources.root = replace(resources.root, bucket=bucket)
+    launch(resources)
+    assert "releases.auto.tfvars.json" in left(resources)
+
+
+def test_a_plan_without_a_change_has_no_file_and_applies_nothing(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("empty"))
+    plan = resources.plan([release(1)], creates=OLD, deletes=NONE)
+    assert (plan.file, plan.changes) == (None, ())
+    resources.apply(plan)
+    assert verbs(scripted) == ["init", "plan"]
+    assert not list(resources.root.folder.glob("*.tfplan"))
+
+
+def test_a_deletion_of_what_is_gone_already_is_applied_for_the_state_to_know(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("empty"))
+    plan = resources.plan([release(1)], creates=NONE, deletes=NEW)
+    assert plan.changes == ()
+    resources.apply(plan)
+    assert verbs(scripted) == ["init", "plan", "apply"]
+
+
+def test_a_refused_plan_is_told_line_by_line_and_not_kept(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("other-create"))
+    with pytest.raises(RefusedError) as told:
+        resources.plan([release(1)], creates=frozenset({"r000003"}), deletes=NONE)
+    policy = "module.release.aws_autoscaling_policy.this"
+    assert str(told.value) == (
+        "terraform plan of web/staging:\n"
+        f'  {policy}["r000002/net"]: create\n'
+        f'  {policy}["r000001/net"]: create\n'
+        f"now: cd {resources.root.folder} && terraform plan"
+    )
+    assert not list(resources.root.folder.glob("*.tfplan"))
+
+
+def test_an_older_plan_is_gone_once_another_is_made(resources: TerraformResources) -> None:
+    older, newer = launch(resources), launch(resources)
+    with pytest.raises(FailedError):
+        resources.apply(older)
+    resources.apply(newer)
+
+
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [
+        (capture("launch").replace(b'"add":3', b'"add":4'), "Plan: 3 to add"),
+        (b"".join(capture("launch").splitlines(keepends=True)[:-2]), "there is no summary"),
+    ],
+)
+def test_a_plan_that_was_not_read_whole_is_refused(
+    resources: TerraformResources, scripted: ScriptedTerraform, output: bytes, what: str
+) -> None:
+    scripted.on("plan", output)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.what.startswith(f"not all of the plan could be read: {what}")
+
+
+def test_a_plan_that_terraform_could_not_make_is_refused_in_its_words(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("errored"), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    lines = told.value.what.split("\n")
+    assert lines[::2] == ["Resource precondition failed"] * 3
+    assert lines[1].endswith("is longer than 16 KB, which is all EC2 takes.")
+    assert not list(resources.root.folder.glob("*.tfplan"))
+
+
+def test_a_module_that_breaks_the_contract_is_told_so_by_the_plan_too(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    detail = 'This object does not have an attribute named "ami_id".'
+    scripted.on("plan", errors("Unsupported attribute", detail, "main.tf.json"), code=1)
+    with pytest.raises(ConfigurationError, match="output ami_id: the module does not have it"):
+        launch(resources)
+    # The provider stands in the same file, and is no part of the contract.
+    scripted.on("plan", errors("No valid credential sources found", "", "main.tf.json"), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.what == "No valid credential sources found"
+
+
+LOCK_ID = "3b3a0c3e-1111-2222-3333-444455556666"
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_a_locked_state_is_told_with_the_way_to_unlock_it(
+    resources: TerraformResources, scripted: ScriptedTerraform, verb: str
+) -> None:
+    detail = f"operation error S3: 412, RequestID: 1\nLock Info:\n  ID:        {LOCK_ID}\n"
+    scripted.on(verb, errors("Error acquiring the state lock", detail), code=1)
+    with pytest.raises((RefusedError, FailedError)) as told:
+        resources.apply(launch(resources))
+    assert told.value.now == (
+        "wait for whoever holds it; if that run is dead: "
+        f"cd {resources.root.folder} && terraform force-unlock -force {LOCK_ID}"
+    )
+
+
+def test_an_apply_that_failed_is_told_in_terraforms_words(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("apply", errors("creating Auto Scaling Group", "LimitExceeded"), code=1)
+    with pytest.raises(FailedError) as told:
+        resources.apply(launch(resources))
+    assert told.value.where == "terraform apply of web/staging"
+    assert told.value.what == "creating Auto Scaling Group\nLimitExceeded"
+    assert told.value.now == f"read {resources.terraform.log}"
+    assert not list(resources.root.folder.glob("*.tfplan"))
+
+
+def test_a_state_that_could_not_be_saved_is_not_lost(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    failed = errors("Failed to save state", "no such host")
+    scripted.on("apply", failed, code=1, leaves="errored.tfstate")
+    with pytest.raises(FailedError) as told:
+        resources.apply(launch(resources))
+    folder = resources.root.folder
+    assert told.value.now == f"cd {folder} && terraform state push errored.tfstate"
+
+
+# --- adoption ------------------------------------------------------------------------------------
+
+
+def test_where_the_state_knows_everything_aws_is_not_asked(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.clients = known = aws("web-staging-r000001")
+    resources.adopt([release(1)])
+    assert verbs(scripted) == ["init", "state"]
+    assert known.asked == []
+
+
+def test_what_does_not_exist_is_not_adopted(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.clients = known = aws("web-staging-r000001")
+    resources.adopt([release(1), release(2)])
+    assert verbs(scripted) == ["init", "state"]
+    assert known.asked == [["web-staging-r000002"]]
+
+
+def test_an_orphan_is_imported_by_a_plan_of_its_addresses_alone(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.clients = aws("web-staging-r000002")
+    scripted.on("plan", capture("adopt"))
+    resources.adopt([release(1), release(2)])
+    template = 'module.release.aws_launch_template.this["r000002"]'
+    group = 'module.release.aws_autoscaling_group.this["r000002"]'
+    assert verbs(scripted) == ["init", "state", "plan", "apply"]
+    call = scripted.call("plan")
+    assert call["argv"][5:] == [f"-target={template}", f"-target={group}"]
+    assert call["files"]["imports.tf.json"] == {
+        "import": [
+            {"to": template, "id": "lt-1"},
+            {"to": group, "id": "web-staging-r000002"},
+        ]
+    }
+    assert "imports.tf.json" not in left(resources)
+
+
+def test_a_group_that_aws_is_deleting_is_left_alone(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.clients = known = aws("web-staging-r000002")
+    known.deleting = True
+    planned = capture("adopt").splitlines(keepends=True)
+    one = b"".join(line for line in planned if b"aws_autoscaling_group" not in line)
+    scripted.on("plan", one.replace(b'"change":1', b'"change":0'))
+    resources.adopt([release(1), release(2)])
+    targets = scripted.call("plan")["argv"][5:]
+    assert targets == ['-target=module.release.aws_launch_template.this["r000002"]']
+
+
+def test_an_adoption_that_would_do_more_is_refused(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.clients = aws("web-staging-r000002")
+    scripted.on("plan", capture("launch"))
+    with pytest.raises(RefusedError) as told:
+        resources.adopt([release(1), release(2)])
+    assert 'aws_autoscaling_group.this["r000002"]: create' in told.value.what
+    assert "apply" not in verbs(scripted)
+    assert left(resources) == {
+        ".gitignore",
+        "inputs.auto.tfvars.json",
+        "main.tf.json",
+        "releases.auto.tfvars.json",
+    }
+
+
+@pytest.mark.parametrize("tags", [{"app": "shop"}, {"environment": "production"}, {"app": ""}])
+def test_what_has_our_name_and_is_anothers_is_refused(
+    resources: TerraformResources, scripted: ScriptedTerraform, tags: dict[str, str]
+) -> None:
+    resources.clients = aws("web-staging-r000002", **tags)
+    with pytest.raises(RefusedError) as told:
+        resources.adopt([release(2)])
+    [(key, value)] = tags.items()
+    assert str(told.value) == (
+        "adopting aws_launch_template web-staging-r000002:\n"
+        "  exists and is not in Terraform's state\n"
+        f"  tag ami-pipeline:{key} is {value or 'not set'}\n"
+        "now: delete or rename it; if it is yours, tag it ami-pipeline:app=web, "
+        "ami-pipeline:environment=staging, ami-pipeline:release=r000002"
+    )
+    assert verbs(scripted) == ["init", "state"]
+
+
+@pytest.mark.parametrize(
+    ("made_by", "theirs", "refused"),
+    [("one", "two", True), ("one", "one", False), ("one", "", False), ("", "two", False)],
+)
+def test_what_another_deployment_made_under_our_number_is_refused(
+    resources: TerraformResources,
+    scripted: ScriptedTerraform,
+    made_by: str,
+    theirs: str,
+    *,
+    refused: bool,
+) -> None:
+    """Two stores that know nothing of each other count their releases alike."""
+    scripted.on("plan", capture("adopt"))
+    resources.clients = aws("web-staging-r000002", deployment=theirs)
+    wanted = replace(release(2), facts={"deployment": made_by} if made_by else {})
+    if not refused:
+        resources.adopt([wanted])
+        assert "apply" in verbs(scripted)
+        return
+    with pytest.raises(RefusedError) as told:
+        resources.adopt([wanted])
+    assert told.value.what == (
+        "exists and is not in Terraform's state\ntag ami-pipeline:deployment is two"
+    )
+    assert told.value.now.endswith("ami-pipeline:deployment=one")
+    assert verbs(scripted) == ["init", "state"]
+
+
+def test_in_a_module_of_ones_own_another_release_tells_the_addresses(
+    resources: TerraformResources, scripted: ScriptedTerraform, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    resources.root = replace(resources.root, module=own)
+    resources.clients = aws("web-staging-r000002")
+    base = 'module.release.module.group["r000001"]'
+    known = f"{base}.aws_autoscaling_group.a\n{base}.aws_launch_template.b[0]\n"
+    scripted.on("state", known.encode())
+    with pytest.raises(RefusedError):  # the plan in this script is of other addresses
+        resources.adopt([release(1), release(2)])
+    assert scripted.call("plan")["argv"][5:] == [
+        '-target=module.release.module.group["r000002"].aws_launch_template.b[0]',
+        '-target=module.release.module.group["r000002"].aws_autoscaling_group.a',
+    ]
+
+
+def test_in_a_module_of_ones_own_an_unknown_address_is_told_and_nothing_is_done(
+    resources: TerraformResources, scripted: ScriptedTerraform, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    resources.root = replace(resources.root, module=own)
+    resources.clients = aws("web-staging-r000001")
+    scripted.on("state", b"")
+    with pytest.raises(RefusedError) as told:
+        resources.adopt([release(1)])
+    assert str(told.value) == (
+        "adopting aws_launch_template web-staging-r000001:\n"
+        "  exists and is not in Terraform's state, and no other release in the state tells its "
+        f"address in {own}\n"
+        f"now: cd {resources.root.folder} && terraform import 'ADDRESS[\"r000001\"]' lt-1"
+    )
+    assert verbs(scripted) == ["init", "state"]
+
+
+def test_what_a_killed_run_left_is_no_part_of_the_next_plan(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    for name in ("imports.tf.json", "planned-1.tfplan"):
+        (resources.root.folder / name).write_text("{}")
+    plan = launch(resources)
+    assert "imports.tf.json" not in scripted.call("plan")["files"]
+    assert set(resources.root.folder.glob("*.tfplan")) == {plan.file}
+
+
+def releases(resources: TerraformResources) -> list[str]:
+    text = (resources.root.folder / "releases.auto.tfvars.json").read_text()
+    return sorted(json.loads(text)["releases"])
+
+
+def test_after_a_refused_plan_the_folder_says_what_stands(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    """Who applies the rest by hand, as the refusal says, must not launch the release too."""
+    scripted.on("plan", capture("other-create"))
+    with pytest.raises(RefusedError):
+        launch(resources)
+    assert releases(resources) == ["r000001"]
+
+
+def test_after_a_plan_that_was_only_shown_the_folder_says_what_stands(
+    resources: TerraformResources,
+) -> None:
+    plan = launch(resources)
+    resources.discard(plan)
+    assert plan.file is not None
+    assert not plan.file.exists()
+    assert releases(resources) == ["r000001"]
+
+
+def test_after_a_retirement_that_was_refused_the_folder_says_what_stood(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    launch(resources)
+    scripted.on("plan", capture("other-create"))
+    with pytest.raises(RefusedError):
+        resources.plan([release(2)], creates=NONE, deletes=OLD)
+    assert releases(resources) == ["r000001", "r000002"]
+
+
+def test_before_a_first_release_nothing_is_left_of_a_plan_that_was_only_shown(
+    resources: TerraformResources,
+) -> None:
+    """Not even a map of nothing: somebody else may have released, where the state is in S3."""
+    bucket = Bucket(name="states", key="web/staging.tfstate", region="us-east-1")
+    resources.root = replace(resources.root, bucket=bucket)
+    resources.discard(resources.plan([release(2)], creates=NEW, deletes=NONE))
+    assert "releases.auto.tfvars.json" not in left(resources)
+
+
+def test_on_a_full_disk_what_stands_is_not_put_back_and_that_is_said(
+    resources: TerraformResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[object] = []
+    resources.terraform.report = said.append
+    resources.prepare([release(1)], creates=NONE, deletes=OLD)
+    resources.plan([release(1), release(2)], creates=NEW, deletes=NONE)
+    plan = launch(resources)
+
+    def full(path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(adapter, "write_atomically", full)
+    resources.discard(plan)
+    resources.forget()
+    assert "releases.auto.tfvars.json: No space left on device" in str(said[-1])
+
+
+def test_a_plan_made_ahead_is_the_one_that_is_applied(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.prepare([release(1), release(2)], creates=NEW, deletes=NONE)
+    resources.apply(launch(resources))
+    assert verbs(scripted) == ["init", "plan", "apply"]
+
+
+def test_a_plan_made_ahead_for_nothing_leaves_nothing(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    resources.apply(launch(resources))
+    stands = left(resources), releases(resources)
+    resources.prepare([release(2)], creates=NONE, deletes=frozenset({"r000001"}))
+    resources.forget()
+    assert (left(resources), releases(resources)) == stands
+    assert verbs(scripted)[-1] == "plan"

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.adapters.terraform.stream import Said, StreamReader, last_lines
+from pipeline.core.terraform.plan_guard import Change
+from pipeline.core.terraform.root_module import Diagnostic
+
+CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
+GROUP = 'module.release.aws_autoscaling_group.this["r000002"]'
+
+
+def read(data: bytes, size: int = 1 << 16) -> tuple[Said, list[str]]:
+    told: list[str] = []
+    reader = StreamReader(told.append)
+    for start in range(0, len(data), size):
+        reader.feed(data[start : start + size])
+    return reader.close(), told
+
+
+def capture(name: str) -> bytes:
+    return (CAPTURES / f"{name}.log").read_bytes()
+
+
+def lines(*events: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
+
+
+def planned(action: str, **more: Any) -> dict[str, Any]:
+    resource = {"addr": GROUP, "resource_type": "aws_autoscaling_group"}
+    return {"type": "planned_change", "change": {"resource": resource, "action": action, **more}}
+
+
+def summed(**counts: int) -> dict[str, Any]:
+    changes = {"add": 0, "change": 0, "remove": 0, "import": 0, "operation": "plan", **counts}
+    return {"type": "change_summary", "changes": changes}
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 16])
+def test_a_plan_is_read_whole_however_it_comes(size: int) -> None:
+    said, told = read(capture("launch"), size)
+    assert [(each.kind, each.action) for each in said.planned] == [
+        ("aws_launch_template", "create"),
+        ("aws_autoscaling_group", "create"),
+        ("aws_autoscaling_policy", "create"),
+    ]
+    assert [each.address for each in said.standing] == [
+        'module.release.aws_launch_template.this["r000001"]',
+        'module.release.aws_autoscaling_group.this["r000001"]',
+        'module.release.aws_autoscaling_policy.this["r000001/cpu"]',
+    ]
+    assert said.summary == "Plan: 3 to add, 0 to change, 0 to destroy."
+    assert said.complete
+    assert (said.errors, list(said.plain), told) == ([], [], [])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CAPTURES.glob("*.log")))
+def test_of_each_capture_the_sums_are_those_that_were_read(name: str) -> None:
+    said, _ = read(capture(name))
+    assert said.complete == (name != "apply-launch")
+    assert not said.plain
+
+
+def test_an_apply_tells_of_each_resource() -> None:
+    _, told = read(capture("apply-launch"))
+    assert told == [
+        "terraform: creating aws_launch_template r000002",
+        "terraform: created aws_launch_template r000002",
+        "terraform: creating aws_autoscaling_group r000002",
+        "terraform: created aws_autoscaling_group r000002",
+        "terraform: creating aws_autoscaling_policy r000002/cpu",
+        "terraform: created aws_autoscaling_policy r000002/cpu",
+    ]
+
+
+def test_a_long_deletion_and_a_failure_are_told_and_reading_data_is_not() -> None:
+    resource = {"addr": "aws_lb.a", "resource_type": "aws_lb", "resource_key": None}
+    hook = {"resource": resource, "action": "delete", "elapsed_seconds": 20}
+    data = {"resource": resource, "action": "read"}
+    _, told = read(
+        lines(
+            {"type": "apply_start", "hook": data},
+            {"type": "apply_complete", "hook": data},
+            {"type": "apply_progress", "hook": hook},
+            {"type": "apply_errored", "hook": hook},
+            {"type": "apply_complete", "hook": {**hook, "action": "update"}},
+        )
+    )
+    assert told == [
+        "terraform: still deleting aws_lb.a, 20 s",
+        "terraform: deleting aws_lb.a failed",
+        "terraform: changed aws_lb.a",
+    ]
+
+
+def test_errors_are_kept_and_warnings_are_not() -> None:
+    said, _ = read(capture("errored"))
+    assert [each.summary for each in said.errors] == ["Resource precondition failed"] * 3
+    assert said.errors[0].file.endswith("terraform/release/main.tf")
+    assert said.last_lines.split("\n")[0] == "Resource precondition failed"
+    assert read(capture("adopt"))[0].errors == []
+
+
+def test_of_many_errors_the_last_ten_lines_are_told() -> None:
+    errors = [Diagnostic(summary=f"s{n}", detail=f"d{n}\n\n") for n in range(8)]
+    assert last_lines(errors) == "\n".join(f"{k}{n}" for n in range(3, 8) for k in "sd")
+
+
+def test_what_is_unknown_is_passed_over() -> None:
+    said, told = read(
+        lines(
+            {"type": "planned_action_invocation", "action": {"addr": "action.x.y"}},
+            {**planned("create", colour="blue"), "new": [1]},
+            {"no": "type"},
+            summed(add=1, defer=0),
+        )
+    )
+    change = Change(address=GROUP, kind="aws_autoscaling_group", action="create")
+    assert said.planned == (change,)
+    assert said.complete
+    assert not said.plain
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"not JSON",
+        b"[1]",
+        b'"text"',
+        b'{"type": "planned_change"}',
+        b'{"type": "planned_change", "change": {"action": "create"}}',
+        b'{"type": "planned_change", "change": null}',
+        b'{"type": "apply_start", "hook": []}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_line_that_cannot_be_read_is_kept_and_ends_nothing(line: bytes) -> None:
+    said, _ = read(lines(planned("create")) + line + b"\n" + lines(summed(add=1)))
+    assert list(said.plain) == [line.decode("utf-8", "replace")]
+    assert len(said.changes) == 1
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [planned("create")],
+        [planned("create"), summed()],
+        [planned("create"), summed(add=2)],
+        [planned("create"), summed(add=1, remove=1)],
+        [planned("replace"), summed(add=1)],
+        [summed(change=1)],
+        [{"type": "change_summary", "changes": {"operation": "plan"}}],
+        [{**summed(), "changes": {**summed()["changes"], "operation": "apply"}}],
+    ],
+)
+def test_a_plan_whose_sums_are_others_is_not_complete(events: list[dict[str, Any]]) -> None:
+    assert not read(lines(*events))[0].complete
+
+
+def test_a_deposed_object_is_told_from_its_successor() -> None:
+    said, _ = read(lines(planned("delete", deposed="00000001")))
+    assert said.planned[0].action == "delete of a deposed object"

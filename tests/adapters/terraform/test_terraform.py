@@ -1,0 +1,401 @@
+from __future__ import annotations
+
+import json
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.adapters.terraform import terraform as module
+from pipeline.adapters.terraform.stream import Said
+from pipeline.adapters.terraform.terraform import Terraform
+from pipeline.core.errors import FailedError, PipelineError, RefusedError
+from pipeline.core.events import Event, Noted
+from pipeline.core.terraform.root_module import Diagnostic
+from tests.adapters.scripted import ScriptedTerraform
+
+CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
+# What Terraform 1.11.4 prints for a module that does not declare an input, shortened.
+INVALID = b"""{
+  "format_version": "1.0",
+  "valid": false,
+  "error_count": 1,
+  "warning_count": 1,
+  "diagnostics": [
+    {
+      "severity": "warning",
+      "summary": "Deprecated attribute",
+      "detail": "The attribute \\"name\\" is deprecated.",
+      "range": {"filename": "../mod/main.tf", "start": {"line": 1, "column": 1, "byte": 0}}
+    },
+    {
+      "severity": "error",
+      "summary": "Extraneous JSON object property",
+      "detail": "No argument or block type is named \\"releases\\".",
+      "range": {"filename": "main.tf.json", "start": {"line": 38, "column": 7, "byte": 795}}
+    }
+  ]
+}
+"""
+UNDECLARED = Diagnostic(
+    summary="Extraneous JSON object property",
+    detail='No argument or block type is named "releases".',
+    file="main.tf.json",
+    line=38,
+)
+WARNING = b"There are some problems with the CLI configuration:\n| Warning: no such {file}\n\n"
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> ScriptedTerraform:
+    return ScriptedTerraform.make(tmp_path / "bin")
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def terraform(scripted: ScriptedTerraform, tmp_path: Path, events: list[Event]) -> Terraform:
+    interrupts = Interrupts()
+    interrupts.install()
+    return Terraform(
+        environ={
+            "PATH": scripted.path,
+            "AWS_PROFILE": "mine",
+            "TF_CLI_CONFIG_FILE": "/mirror.rc",
+            "TF_PLUGIN_CACHE_DIR": "/cache",
+            "TF_TOKEN_registry_example_org": "token",
+            "TF_CLI_ARGS": "-bogus",
+            "TF_CLI_ARGS_init": "-upgrade",
+            "TF_VAR_releases": "{}",
+            "TF_LOG": "trace",
+            "TF_LOG_PATH": "/tmp/trace",
+            "TF_WORKSPACE": "other",
+            "TF_DATA_DIR": "/tmp/data",
+            "TF_REATTACH_PROVIDERS": "{}",
+            "TF_INPUT": "1",
+        },
+        log=tmp_path / "logs/terraform-web-production.log",
+        report=events.append,
+        interrupts=interrupts,
+    )
+
+
+def test_each_verb_has_just_these_arguments_and_runs_in_the_folder(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path, events: list[Event]
+) -> None:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    assert terraform.version() == "1.11.4"
+    assert terraform.init(folder) == ()
+    assert terraform.validate(folder) == ()
+    assert [call["argv"] for call in scripted.calls] == [
+        ["version", "-json"],
+        ["init", "-backend=false", "-input=false", "-json"],
+        ["validate", "-json"],
+    ]
+    assert [call["cwd"] for call in scripted.calls][1:] == [str(folder)] * 2
+    assert events == [
+        Noted(text=f"terraform init in {folder}"),
+        Noted(text=f"terraform validate in {folder}"),
+    ]
+
+
+def test_terraform_sees_an_environment_of_our_making(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    terraform.validate(tmp_path)
+    seen = scripted.call("validate")["env"]
+    seen.pop("LC_CTYPE", None)  # Python's own, in the scripted program
+    assert seen == {
+        "PATH": scripted.path,
+        "AWS_PROFILE": "mine",
+        "TF_CLI_CONFIG_FILE": "/mirror.rc",
+        "TF_PLUGIN_CACHE_DIR": "/cache",
+        "TF_TOKEN_registry_example_org": "token",
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        "TF_WORKSPACE": "default",
+        "CHECKPOINT_DISABLE": "1",
+    }
+
+
+def test_what_is_wrong_is_returned_without_warnings(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("validate", INVALID, code=1)
+    assert terraform.validate(tmp_path) == (UNDECLARED,)
+    scripted.on("validate", WARNING + INVALID, code=1)
+    assert terraform.validate(tmp_path) == (UNDECLARED,)
+
+
+def test_init_tells_what_is_wrong_line_by_line(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    severe = {
+        "severity": "error",
+        "summary": "Failed to query available provider packages",
+        "detail": "Could not retrieve the list of available versions",
+    }
+    lines = [
+        {"@level": "info", "type": "version", "terraform": "1.11.4"},
+        {"@level": "warn", "type": "diagnostic", "diagnostic": {**severe, "severity": "warning"}},
+        {"@level": "error", "type": "diagnostic", "diagnostic": severe},
+    ]
+    output = WARNING + b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    scripted.on("init", output, code=1)
+    assert terraform.init(tmp_path) == (
+        Diagnostic(summary=severe["summary"], detail=severe["detail"]),
+    )
+
+
+def test_a_failure_without_a_diagnostic_is_refused_with_the_last_ten_lines(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("init", b"".join(b"line %d\n" % number for number in range(12)), code=2)
+    with pytest.raises(RefusedError) as told:
+        terraform.init(tmp_path)
+    assert told.value.where == f"terraform init in {tmp_path}"
+    assert told.value.what.split("\n") == ["exit code 2", *(f"| line {n}" for n in range(2, 12))]
+    assert told.value.now == f"read {terraform.log}"
+
+
+def test_the_log_holds_the_command_and_all_it_printed_and_grows(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("validate", INVALID, code=1)
+    terraform.init(tmp_path)
+    terraform.validate(tmp_path)
+    log = terraform.log.read_bytes()
+    assert log.startswith(b"$ terraform init -backend=false -input=false -json\n")
+    assert log.endswith(b"$ terraform validate -json\n" + INVALID)
+    assert stat.S_IMODE(terraform.log.stat().st_mode) == 0o600
+
+
+def test_a_signal_ends_terraform_before_it_ends_us(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("init", b"downloading\n*stopped\n", interrupted_before=b"*")
+    with pytest.raises(KeyboardInterrupt):
+        terraform.init(tmp_path)
+    assert terraform.log.read_bytes().endswith(b"downloading\n*stopped\n")
+
+
+def test_a_verb_that_does_not_end_is_refused(
+    scripted: ScriptedTerraform,
+    terraform: Terraform,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "SHORT", 0.3)
+    scripted.on("validate", b"", hangs=True)
+    with pytest.raises(RefusedError) as told:
+        terraform.validate(tmp_path)
+    assert told.value.what == "did not end within 0.3 s"
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "what"),
+    [
+        (b'{"terraform_version": "1.9.8"}', 0, "Terraform 1.9.8 is older than 1.10"),
+        (b'{"terraform_version": "0.12.31"}', 0, "Terraform 0.12.31 is older than 1.10"),
+        (b"Terraform v0.12.31\n", 0, "Terraform v0.12.31"),
+        (b"", 3, "exit code 3, no output"),
+    ],
+)
+def test_another_program_or_an_old_one_is_refused(
+    scripted: ScriptedTerraform, terraform: Terraform, output: bytes, code: int, what: str
+) -> None:
+    scripted.on("version", output, code=code)
+    with pytest.raises(RefusedError) as told:
+        terraform.version()
+    assert told.value.what.startswith(what)
+    assert told.value.now.startswith("install Terraform 1.10 or newer")
+
+
+@pytest.mark.parametrize("version", ["1.10.0", "1.14.0-beta2", "2.0.1"])
+def test_1_10_and_all_after_it_will_do(
+    scripted: ScriptedTerraform, terraform: Terraform, version: str
+) -> None:
+    scripted.on("version", json.dumps({"terraform_version": version}).encode())
+    assert terraform.version() == version
+
+
+def test_no_terraform_on_path_is_refused(terraform: Terraform, tmp_path: Path) -> None:
+    terraform.environ = {"PATH": str(tmp_path)}
+    with pytest.raises(RefusedError, match="no terraform on PATH"):
+        terraform.version()
+
+
+def test_a_state_file_where_we_stand_is_not_read(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    """python-terraform's constructor would, and fail on this one."""
+    assert Path.cwd() == tmp_path
+    (tmp_path / "terraform.tfstate").write_text("{")
+    (tmp_path / ".terraform").mkdir()
+    (tmp_path / ".terraform/terraform.tfstate").write_text("{")
+    assert terraform.version() == "1.11.4"
+    assert scripted.call("version")
+
+
+PLANNED = (CAPTURES / "launch.log").read_bytes()
+APPLIED = (CAPTURES / "apply-launch.log").read_bytes()
+ERRORED = (CAPTURES / "errored.log").read_bytes()
+
+
+def test_a_plan_is_saved_where_only_we_can_read_it(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("plan", PLANNED)
+    said = terraform.plan(tmp_path, tmp_path / "a.tfplan")
+    assert said.summary == "Plan: 3 to add, 0 to change, 0 to destroy."
+    assert scripted.call("plan")["argv"] == [
+        "plan",
+        "-json",
+        "-out=a.tfplan",
+        "-input=false",
+        "-lock-timeout=60s",
+    ]
+    assert (tmp_path / "a.tfplan").read_text() == "planned"
+    assert stat.S_IMODE((tmp_path / "a.tfplan").stat().st_mode) == 0o600
+
+
+def test_a_plan_may_be_of_a_few_addresses(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("plan", PLANNED)
+    terraform.plan(tmp_path, tmp_path / "a.tfplan", ['x.y["r000001"]', "z"])
+    assert scripted.call("plan")["argv"][5:] == ['-target=x.y["r000001"]', "-target=z"]
+
+
+def test_an_apply_is_of_the_saved_plan_and_tells_what_it_does(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path, events: list[Event]
+) -> None:
+    scripted.on("apply", APPLIED)
+    said = terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
+    assert said.errors == []
+    assert scripted.call("apply")["argv"] == [
+        "apply",
+        "-json",
+        "-input=false",
+        "-lock-timeout=60s",
+        "a.tfplan",
+    ]
+    assert events[:3] == [
+        Noted(text=f"terraform apply in {tmp_path}"),
+        Noted(text="terraform: creating aws_launch_template r000002"),
+        Noted(text="terraform: created aws_launch_template r000002"),
+    ]
+
+
+def test_a_backend_is_initialised_where_it_is_used(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    assert terraform.init(tmp_path, backend=True) == ()
+    assert scripted.call("init")["argv"] == ["init", "-input=false", "-json"]
+
+
+def test_the_state_is_listed_and_may_not_be_there_yet(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("state", b'module.release.aws_x.this["r000001"]\nmodule.release.aws_y.z\n')
+    known = ('module.release.aws_x.this["r000001"]', "module.release.aws_y.z")
+    assert terraform.state(tmp_path) == known
+    assert scripted.call("state")["argv"] == ["state", "list", "-no-color"]
+    scripted.on("state", b"No state file was found!\n\nState management commands ...\n", code=1)
+    assert terraform.state(tmp_path) == ()
+    scripted.on("state", b"\nError: Failed to load state\n", code=1)
+    with pytest.raises(RefusedError) as told:
+        terraform.state(tmp_path)
+    assert told.value.where == f"terraform state list in {tmp_path}"
+    assert told.value.what == "exit code 1\n| Error: Failed to load state"
+
+
+@pytest.mark.parametrize(("verb", "kind"), [("plan", RefusedError), ("apply", FailedError)])
+def test_what_fails_without_a_diagnostic_tells_its_last_lines(
+    scripted: ScriptedTerraform,
+    terraform: Terraform,
+    tmp_path: Path,
+    verb: str,
+    kind: type[PipelineError],
+) -> None:
+    scripted.on(verb, b"panic: oh\ngoroutine 1\n", code=2)
+    with pytest.raises(kind) as told:
+        run_verb(terraform, tmp_path, verb)
+    assert told.value.what == "exit code 2\n| panic: oh\n| goroutine 1"
+    scripted.on(verb, ERRORED, code=1)
+    assert len(run_verb(terraform, tmp_path, verb).errors) == 3
+
+
+def run_verb(terraform: Terraform, folder: Path, verb: str) -> Said:
+    if verb == "plan":
+        return terraform.plan(folder, folder / "a.tfplan")
+    return terraform.apply(folder, folder / "a.tfplan", timeout=30)
+
+
+def test_an_apply_gets_one_sigint_and_the_time_to_save_its_state(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("apply", b"creating\n*stopping\n", interrupted_before=b"*", code=1)
+    with pytest.raises(KeyboardInterrupt):
+        terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
+    assert scripted.signals == ["SIGINT"]
+    assert terraform.log.read_bytes().endswith(b"creating\n*stopping\n")
+
+
+def test_inside_a_shield_an_apply_that_was_cut_short_is_no_success(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    """Even with exit code 0 what came after it must know of the signal."""
+    scripted.on("apply", b"*", interrupted_before=b"*")
+    done: list[str] = []
+    with terraform.interrupts.held():
+        with pytest.raises(KeyboardInterrupt):
+            terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
+        with pytest.raises(KeyboardInterrupt):  # not even begun, until somebody answers
+            terraform.plan(tmp_path, tmp_path / "a.tfplan")
+        terraform.interrupts.answer()
+        scripted.on("plan", PLANNED)
+        done.append(terraform.plan(tmp_path, tmp_path / "a.tfplan").summary)
+    assert done == ["Plan: 3 to add, 0 to change, 0 to destroy."]
+    assert [call["argv"][0] for call in scripted.calls] == ["apply", "plan"]
+
+
+def test_an_apply_that_does_not_end_after_its_sigint_is_killed(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    terraform.grace = 0.3
+    scripted.on("apply", b"*", interrupted_before=b"*", deaf=True)
+    with pytest.raises(KeyboardInterrupt):
+        terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
+    assert scripted.signals == ["SIGINT"]
+
+
+def test_an_apply_that_takes_too_long_is_a_failure(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("apply", b"", hangs=True)
+    with pytest.raises(FailedError) as told:
+        terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=0.5)
+    assert told.value.what == "did not end within 0.5 s"
+    assert scripted.signals == ["SIGINT"]
+
+
+def test_a_plan_may_be_made_in_a_thread_and_hears_of_our_signal(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("plan", b"planning\n*", interrupted_before=b"*")
+    interrupts, ended = terraform.interrupts, []
+    with ThreadPoolExecutor(1) as pool, interrupts.held():
+        future = pool.submit(terraform.plan, tmp_path, tmp_path / "a.tfplan")
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.sleep(30)
+        interrupts.answer()
+        ended.append(type(future.exception(30)))
+    assert ended == [KeyboardInterrupt]
+    assert scripted.signals == ["SIGINT"]

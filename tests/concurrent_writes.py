@@ -1,0 +1,34 @@
+"""Writers that run into each other on purpose."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from pipeline.adapters.store.base import StaleError
+
+if TYPE_CHECKING:
+    from pipeline.adapters.store.base import Store
+
+
+def race(store: Store, writers: int) -> list[bytes]:
+    """Write over one version from several threads; return what lost, and what stands."""
+    first = store.write("images/a.json", b"begin", expected=None)
+    lost: list[bytes] = []
+    start = threading.Barrier(writers)
+
+    def write(data: bytes) -> None:
+        start.wait()
+        try:
+            store.write("images/a.json", data, expected=first)
+        except StaleError:
+            lost.append(data)
+
+    threads = [threading.Thread(target=write, args=(b"%d" % n,)) for n in range(writers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    document = store.read("images/a.json")
+    assert document is not None
+    return sorted([*lost, document.data])

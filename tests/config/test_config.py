@@ -1,0 +1,784 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli.config import config
+from pipeline.config import find, keys, load, schema
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.state.deployment import Hook, Policy
+from tests.core.hostile import HOSTILE, MEBIBYTE, Field, Hostile
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = """\
+app = "web"
+region = "eu-central-1"
+[bake]
+template = "packer/app.pkr.hcl"
+"""
+FULL = """\
+app = "web"
+region = "eu-central-1"
+
+[bake]
+template = "packer/app.pkr.hcl"
+directory = "."
+inputs = ["app"]
+only = ["amazon-ebs.app"]
+vars = { port = 8080, db_url = "canary-7c1", zones = ["a", { b = 1.5 }] }
+vars_from_env = { token = "WEB_TOKEN" }
+sensitive = ["db_url"]
+regions = ["us-east-1"]
+timeout = "1h30m"
+cancel_grace = "90s"
+keep = 3
+tfvars = "terraform/ami.auto.tfvars.json"
+dotenv = "bake.env"
+[bake.tags]
+Team = "web"
+[bake.source]
+owner = "012345678901"
+name = "al2023-ami-2023.*-x86_64"
+[environments.staging.bake.vars]
+port = 8081
+db_url = "canary-9d2"
+[environments.staging.bake.vars_from_env]
+key = "WEB_KEY"
+[environments.staging.bake.tags]
+Stage = "1"
+[environments.staging.terraform.inputs]
+subnet_ids = ["subnet-2"]
+[environments.production]
+account = "012345678901"
+instance_type = "c7g.large"
+min_size = 2
+max_size = 6
+desired_capacity = 3
+load_balancers = ["web-production"]
+target_groups = [
+  "web",
+  "arn:aws:elasticloadbalancing:eu-central-1:012345678901:targetgroup/api/0123456789abcdef",
+]
+[environments.production.promote]
+looks = 5
+bake_in = "10m"
+keep_previous = "2h"
+alarms = ["web-production-5xx"]
+[environments.production.promote.deadlines]
+retire = "1h"
+[environments.staging.promote]
+soak = "0s"
+keep_previous = "next"
+verify = []
+[promote]
+soak = "1m"
+deadline = "20m"
+alarms = ["web-5xx", "Späte Antworten"]
+[promote.deadlines]
+launch = "30m"
+retire = "40m"
+[[promote.verify]]
+command = ["./smoke.sh", "--fast", ""]
+[[promote.verify]]
+command = ["bin/migrate"]
+timeout = "30s"
+[terraform]
+module = "modules/release"
+[terraform.inputs]
+subnet_ids = ["subnet-1"]
+alarms = { high = 80, low = 20 }
+user_data = '''
+set -eu
+echo "${HOME}" >/tmp/home
+'''
+[terraform.backend]
+bucket = "states"
+key_prefix = "terraform"
+region = "eu-west-1"
+[state]
+url = "s3://bucket/prefix"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return Path("pipeline.toml")
+
+
+def refusal(file: Path, content: str | bytes) -> ConfigurationError:
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigurationError) as caught:
+        load(file)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+def test_the_least_file_has_sensible_defaults(file: Path) -> None:
+    file.write_text(MINIMAL)
+    settings = load(file)
+    bake = settings.bake
+    assert (settings.app, settings.region) == ("web", "eu-central-1")
+    assert (bake.directory, bake.inputs, bake.only) == (".", (), ())
+    assert (bake.timeout, bake.cancel_grace, bake.keep) == (2700, 120, 5)
+    assert (bake.tfvars, bake.dotenv, bake.source) == ("ami.auto.tfvars.json", None, None)
+    assert settings.state.url == ".ami-pipeline"
+    assert settings.root == Path.cwd()
+    assert settings.file == Path.cwd() / "pipeline.toml"
+
+
+def test_every_key_is_read(file: Path) -> None:
+    file.write_text(FULL)
+    settings = load(file)
+    bake = settings.bake
+    assert bake.vars == {"port": 8080, "db_url": "canary-7c1", "zones": ["a", {"b": 1.5}]}
+    assert bake.vars_from_env == {"token": "WEB_TOKEN"}
+    assert (bake.sensitive, bake.regions) == (("db_url",), ("us-east-1",))
+    assert (bake.timeout, bake.cancel_grace, bake.keep) == (5400, 90, 3)
+    assert (bake.tfvars, bake.dotenv) == ("terraform/ami.auto.tfvars.json", "bake.env")
+    assert bake.source is not None
+    assert (bake.source.owner, bake.source.id) == ("012345678901", None)
+    assert settings.state.url == "s3://bucket/prefix"
+
+
+def test_an_environment_lays_its_words_over_those_of_the_bake(file: Path) -> None:
+    file.write_text(FULL)
+    settings = load(file)
+    staging = settings.bake_for("staging")
+    assert staging.vars["port"] == 8081
+    assert staging.vars["zones"] == ["a", {"b": 1.5}]
+    assert staging.vars_from_env == {"token": "WEB_TOKEN", "key": "WEB_KEY"}
+    assert staging.tags == {"Team": "web", "Stage": "1"}
+    assert settings.bake_for("production") == settings.bake
+    assert settings.bake_for(None) is settings.bake
+
+
+def test_an_environments_inputs_take_the_place_of_the_common_ones_each_as_a_whole(
+    file: Path,
+) -> None:
+    file.write_text(FULL + "[environments.x.terraform.inputs]\nalarms = { high = 90 }\n")
+    settings = load(file)
+    alarms = {"high": 80, "low": 20}
+    production = settings.terraform_for("production")
+    script = 'set -eu\necho "${HOME}" >/tmp/home\n'
+    common = {"subnet_ids": ["subnet-1"], "alarms": alarms, "user_data": script}
+    assert production.inputs == common
+    staging = settings.terraform_for("staging")
+    assert staging.inputs == {**common, "subnet_ids": ["subnet-2"]}
+    assert settings.terraform_for("x").inputs["alarms"] == {"high": 90}
+    assert staging.module == "modules/release"
+    backend = staging.backend
+    assert backend is not None
+    assert (backend.bucket, backend.key_prefix, backend.region) == (
+        "states",
+        "terraform",
+        "eu-west-1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "minimum", "desired", "maximum"),
+    [
+        ("", 1, 1, 1),
+        ("min_size = 2", 2, 2, 2),
+        ("max_size = 4", 1, 1, 4),
+        ("desired_capacity = 3", 1, 3, 3),
+        ("min_size = 0\nmax_size = 2", 0, 1, 2),
+        ("min_size = 2\nmax_size = 6\ndesired_capacity = 3", 2, 3, 6),
+    ],
+)
+def test_a_size_that_is_not_said_follows_from_what_is(
+    file: Path, said: str, minimum: int, desired: int, maximum: int
+) -> None:
+    file.write_text(f"{MINIMAL}[environments.x]\n{said}\n")
+    size = load(file).environment("x").size
+    assert (size.minimum, size.desired, size.maximum) == (minimum, desired, maximum)
+    assert size.instance_type == "t3.micro"
+
+
+def test_a_promotion_has_defaults_that_wait_long_enough_to_see_a_fault(file: Path) -> None:
+    file.write_text(f"{MINIMAL}[environments.x]\n")
+    policy = load(file).promote_for("x").policy
+    assert policy == Policy(
+        looks=3,
+        soak=30,
+        bake_in=60,
+        keep=0,
+        deadline=900,
+        deadlines={"soak": 930, "bake-in": 960},
+    )
+
+
+def test_an_environment_lays_its_words_over_those_of_the_promotion(file: Path) -> None:
+    file.write_text(FULL)
+    settings = load(file)
+    hooks = (
+        Hook(command=("./smoke.sh", "--fast", ""), timeout=300),
+        Hook(command=("bin/migrate",), timeout=30),
+    )
+    assert settings.promote_for("production").policy == Policy(
+        looks=5,
+        soak=60,
+        bake_in=600,
+        keep=7200,
+        deadline=1200,
+        deadlines={"soak": 1260, "bake-in": 1800, "launch": 1800, "retire": 3600},
+        verify=hooks,
+        alarms=("web-production-5xx",),
+    )
+    staging = settings.promote_for("staging").policy
+    assert (staging.soak, staging.keep, staging.verify) == (0, None, ())
+    assert staging.alarms == ("web-5xx", "Späte Antworten")
+    assert staging.limit("retire") == 2400
+    assert (settings.promote.policy.keep, settings.promote.policy.looks) == (0, 3)
+    with pytest.raises(ConfigurationError, match="write production"):
+        settings.promote_for("prodction")
+
+
+def test_an_environment_without_load_balancers_may_be_baked_for_but_not_promoted_to(
+    file: Path,
+) -> None:
+    file.write_text(FULL)
+    settings = load(file)
+    assert settings.bake_for("staging").vars["port"] == 8081
+    assert settings.promotable("production").load_balancers == ("web-production",)
+    assert settings.promotable("production").target_groups[0] == "web"
+    with pytest.raises(ConfigurationError) as caught:
+        settings.promotable("staging")
+    assert str(caught.value) == (
+        f"{Path.cwd()}/pipeline.toml environments.staging:\n"
+        "  names no load balancer and no target group, so no traffic can be moved\n"
+        'now: add to [environments.staging]: load_balancers = ["NAME"] for a classic one, '
+        'or target_groups = ["NAME"] for an ALB or NLB'
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            '[promote]\nlooks = 0\nsook = "1s"',
+            (
+                "pipeline.toml:\n"
+                "  line 6, promote.looks: is out of range: "
+                "input should be greater than or equal to 1\n"
+                "  line 7, promote.sook: unknown key; write promote.soak\n"
+                "now: correct these 2 places, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            '[environments.x.promote]\nkeep = "1h"',
+            (
+                "pipeline.toml line 6, environments.x.promote.keep:\n  unknown key\n"
+                "now: write bake.keep: it belongs there"
+            ),
+        ),
+        (
+            '[promote.deadlines]\nbake_in = "1h"',
+            (
+                "pipeline.toml line 6, promote.deadlines.bake_in:\n"
+                "  'bake_in' is no phase: write bake-in\n"
+                "now: correct it, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            '[promote.deadlines]\nx = "1h"',
+            (
+                "pipeline.toml line 6, promote.deadlines.x:\n"
+                "  'x' is no phase: the phases are launch, verify, attach, soak, drain, bake-in, "
+                "retire, restore, withdraw, remove\n"
+                "now: correct it, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            (
+                '[[promote.verify]]\ncommand = ["a"]\n'
+                "[[promote.verify]]\ncommand = \"./smoke.sh 'a b'\""
+            ),
+            (
+                "pipeline.toml line 8, promote.verify[1].command:\n"
+                "  is one line of text, and no shell reads it: "
+                'write a list, ["./smoke.sh", "a b"]\n'
+                "now: correct it, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            '[[environments.x.promote.verify]]\ntimeout = "1s"',
+            (
+                "pipeline.toml line 5, environments.x.promote.verify[0].command:\n  is missing\n"
+                "now: add to [[environments.x.promote.verify]]: "
+                'command = ["./smoke.sh", "--fast"]'
+            ),
+        ),
+        (
+            '[[promote.verify]]\ncommand = ["a"]\ntimout = "1s"',
+            (
+                "pipeline.toml line 7, promote.verify[0].timout:\n  unknown key\n"
+                "now: write promote.verify[0].timeout"
+            ),
+        ),
+        (
+            '[promote]\nkeep_previous = "forever"',
+            (
+                "pipeline.toml line 6, promote.keep_previous:\n"
+                '  \'forever\' is no duration: "none", "next" (until the next promote) or a '
+                'duration of at most 168h, such as "2h"\n'
+                "now: correct it, then run: ami-pipeline config check"
+            ),
+        ),
+        (
+            '[promote.deadlines]\nsoak = "5m"\n[environments.x.promote]\nsoak = "5m"',
+            (
+                "pipeline.toml line 8, environments.x.promote.soak:\n"
+                "  deadlines.soak is over before soak is\n"
+                "now: raise deadlines.soak or lower soak"
+            ),
+        ),
+    ],
+)
+def test_a_mistake_in_a_promotion_is_told_with_what_to_write(
+    file: Path, said: str, told: str
+) -> None:
+    assert str(refusal(file, f"{MINIMAL}{said}\n")) == told
+
+
+def test_settings_cannot_be_changed_and_do_not_show_values(file: Path) -> None:
+    file.write_text(FULL)
+    settings = load(file)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.app = "other"
+    assert "canary" not in repr(settings)
+    assert "canary" not in json.dumps(settings.public())
+
+
+def test_an_unknown_environment_is_told_with_the_nearest_name(file: Path) -> None:
+    file.write_text(FULL)
+    with pytest.raises(ConfigurationError) as caught:
+        load(file).bake_for("prodction")
+    assert str(caught.value) == (
+        f"environment prodction:\n  is not in {Path.cwd()}/pipeline.toml\nnow: write production"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load(file).bake_for("\x1b[31mx")
+    assert caught.value.where.isprintable()
+
+
+def test_one_problem_is_told_with_its_line_and_the_nearest_key(file: Path) -> None:
+    assert str(refusal(file, MINIMAL + 'timeoot = "1m"\n')) == (
+        "pipeline.toml line 5, bake.timeoot:\n  unknown key\nnow: write bake.timeout"
+    )
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_their_lines(file: Path) -> None:
+    error = refusal(
+        file,
+        """\
+app = "Web"
+region = "eu-central-1a"
+templte = "x"
+[bake]
+keep = 0
+timeout = 90
+sensitive = ["prt"]
+[bake.vars]
+token = 1
+[bake.vars_from_env]
+token = "TOKEN"
+[bake.source]
+owner = 137112412989
+[environments.staging]
+template = "x"
+[state]
+ulr = "x"
+""",
+    )
+    assert str(error) == (
+        "pipeline.toml:\n"
+        "  line 1, app: 'Web' is not allowed: an application is named by 1 to 32 of a-z 0-9 -, "
+        "beginning with a letter, without -- or a - at the end\n"
+        "  line 2, region: 'eu-central-1a' is an availability zone: its region is eu-central-1\n"
+        "  line 3, templte: unknown key; remove it; known here are app, region, bake, "
+        "environments, promote, terraform, state\n"
+        '  line 4, bake.template: is missing; add to [bake]: template = "packer/app.pkr.hcl"\n'
+        "  line 5, bake.keep: is out of range: input should be greater than or equal to 1\n"
+        '  line 6, bake.timeout: \'90\' is no duration: a duration is written "90s", "45m", '
+        '"2h" or "1h30m", more than 0 and at most 24h\n'
+        "  line 7, bake.sensitive[0]: no variable of the name 'prt' in vars; correct the name, or "
+        "remove it; what is in vars_from_env is masked anyway\n"
+        "  line 9, bake.vars.token: is in vars_from_env too; keep it in one of the two, in "
+        "vars_from_env if it is a secret\n"
+        '  line 12, bake.source: names no image; add id = "ami-...", or owner and name = "..."\n'
+        "  line 13, bake.source.owner: is not a string: put it in double quotes\n"
+        "  line 15, environments.staging.template: unknown key; write bake.template: it belongs "
+        "there\n"
+        "  line 17, state.ulr: unknown key; write state.url\n"
+        "now: correct these 12 places, then run: ami-pipeline config check"
+    )
+
+
+def test_a_name_filter_without_an_owner_is_refused(file: Path) -> None:
+    error = refusal(file, MINIMAL + '[bake.source]\nname = "al2023-*"\n')
+    assert str(error) == (
+        "pipeline.toml line 6, bake.source.name:\n"
+        "  names images of no owner: the newest image of such a name may be a stranger's "
+        "(the whoAMI attack)\n"
+        'now: add owner = "amazon" or the 12-digit account id'
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [
+        ('[bake.source]\nid = "ami-01234567"\nowner = "self"\nname = "abc"', "bake.source"),
+        ('[bake.source]\nowner = "self"', "bake.source"),
+        ("[bake.source]", "bake.source"),
+        ('[bake.source]\nid = "ami-1"', "bake.source.id"),
+        ('[bake.source]\nowner = "12345"\nname = "abc"', "bake.source.owner"),
+        ('[bake.source]\nowner = "amazon"\nname = "*"', "bake.source.name"),
+        ('regions = ["eu-central-1"]', "bake.regions[0]"),
+        ('regions = ["us-east-1", "us-east-1"]', "bake.regions[1]"),
+        ('vars = { app = "x" }', "bake.vars.app"),
+        ("vars = { at = 1979-05-27 }", "bake.vars.at"),
+        ("vars = { at = nan }", "bake.vars.at"),
+        ('vars_from_env = { token = "A-B" }', "bake.vars_from_env.token"),
+        ("keep = true", "bake.keep"),
+        ("keep = 5.0", "bake.keep"),
+        ("keep = 1001", "bake.keep"),
+        ('timeout = "0s"', "bake.timeout"),
+        ("timeout = 1e99", "bake.timeout"),
+        ('tfvars = "ami.tfvars"', "bake.tfvars"),
+        ('tfvars = "../ami.tfvars.json"', "bake.tfvars"),
+        ('dotenv = "pipeline.toml"', "bake.dotenv"),
+        ('only = ["a,b"]', "bake.only[0]"),
+        ('inputs = "app"', "bake.inputs"),
+        ("tags = { Team = 1 }", "bake.tags.Team"),
+        ('tags = "x"', "bake.tags"),
+        ("[bake.tags]\n" + "".join(f"t{n} = 'x'\n" for n in range(51)), "bake.tags"),
+        ('[environments]\nstaging = "x"', "environments.staging"),
+        (
+            '[bake.vars]\nk = 1\n[environments.x.bake]\nvars_from_env = { k = "K" }',
+            "environments.x.bake.vars_from_env.k",
+        ),
+        (
+            '[bake.vars_from_env]\nk = "K"\n[environments.x.bake.vars]\nk = 1',
+            "environments.x.bake.vars.k",
+        ),
+        ('[state]\nurl = "https://example.org"', "state.url"),
+        ("[bake.vars.a.b.c.d.e.f.g.h.i.j]", "bake.vars.a"),
+        ('[terraform]\nmodule = "../release"', "terraform.module"),
+        ('[terraform]\nmodule = "git::https://example.org/x"', "terraform.module"),
+        ("[terraform.inputs]\nreleases = 1", "terraform.inputs.releases"),
+        ("[terraform.inputs]\nsource = 'x'", "terraform.inputs.source"),
+        ("[terraform.inputs]\nat = 1979-05-27", "terraform.inputs.at"),
+        ("[terraform.inputs]\nx = 'a\\u202eb'".replace("'", '"'), "terraform.inputs.x"),
+        ("[terraform.inputs]\nx = '::set-env name=A::b'", "terraform.inputs.x"),
+        ("[terraform.backend]", "terraform.backend.bucket"),
+        ('[terraform.backend]\nbucket = "B"', "terraform.backend.bucket"),
+        ('[terraform.backend]\nbucket = "bkt"\nkey_prefix = "/x"', "terraform.backend.key_prefix"),
+        ('[terraform.backend]\nbucket = "bkt"\nlock = false', "terraform.backend.lock"),
+        ("[environments.x]\naccount = 123456789012", "environments.x.account"),
+        ('[environments.x]\naccount = "self"', "environments.x.account"),
+        ('[environments.x]\ninstance_type = "t3"', "environments.x.instance_type"),
+        ("[environments.x]\nmin_size = -1", "environments.x.min_size"),
+        ("[environments.x]\nmin_size = true", "environments.x.min_size"),
+        ("[environments.x]\nmax_size = 0", "environments.x.max_size"),
+        ("[environments.x]\nmax_size = 1001", "environments.x.max_size"),
+        ("[environments.x]\nmin_size = 3\nmax_size = 2", "environments.x.max_size"),
+        (
+            "[environments.x]\nmin_size = 3\ndesired_capacity = 2\nmax_size = 4",
+            "environments.x.desired_capacity",
+        ),
+        (
+            "[environments.x]\ndesired_capacity = 5\nmax_size = 4",
+            "environments.x.max_size",
+        ),
+        ("[environments.x]\nload_balancers = 'web'", "environments.x.load_balancers"),
+        ("[environments.x]\nload_balancers = ['-web']", "environments.x.load_balancers[0]"),
+        ("[environments.x]\nload_balancers = ['a', 'a']", "environments.x.load_balancers[1]"),
+        ("[environments.x]\ntarget_groups = ['arn:aws:s3:::x']", "environments.x.target_groups[0]"),
+        ("[environments.x]\ntarget_groups = ['web/1']", "environments.x.target_groups[0]"),
+        ("[promote]\nlooks = 61", "promote.looks"),
+        ("[promote]\nsoak = 30", "promote.soak"),
+        ("[promote]\nsoak = '25h'", "promote.soak"),
+        ("[promote]\ndeadline = '0s'", "promote.deadline"),
+        ("[promote]\nkeep_previous = '169h'", "promote.keep_previous"),
+        ("[promote]\nalarms = ['']", "promote.alarms[0]"),
+        ("[promote]\nalarms = ['a\\u202eb']".replace("'", '"'), "promote.alarms[0]"),
+        ("[promote]\nverify = ['a']", "promote.verify[0]"),
+        ("[promote]\nverify = [{ command = [] }]", "promote.verify[0].command"),
+        ("[promote]\nverify = [{ command = [''] }]", "promote.verify[0].command"),
+        ("[promote]\nverify = [{ command = ['a', 1] }]", "promote.verify[0].command[1]"),
+        ("[promote]\nverify = [{ command = ['::error::x'] }]", "promote.verify[0].command[0]"),
+        ("[promote.deadlines]\nsoak = '30s'\n[promote]", "promote.deadlines.soak"),
+        (
+            "[promote]\nsoak = '1m'\n[promote.deadlines]\nsoak = '1m'",
+            "promote.deadlines.soak",
+        ),
+        (
+            "[environments.x.terraform]\ninputs = { environment = 'y' }",
+            "environments.x.terraform.inputs.environment",
+        ),
+    ],
+)
+def test_each_rule_names_its_key_and_line(file: Path, more: str, where: str) -> None:
+    error = refusal(file, f"{MINIMAL}{more}\n")
+    assert error.where.startswith("pipeline.toml line ")
+    assert error.where.endswith(f", {where}")
+    assert error.now
+
+
+def test_a_size_that_no_group_can_have_is_told_with_both_numbers(file: Path) -> None:
+    error = refusal(file, f"{MINIMAL}[environments.x]\nmin_size = 3\nmax_size = 2\n")
+    assert str(error) == (
+        "pipeline.toml line 7, environments.x.max_size:\n  is 2, less than min_size = 3\n"
+        "now: raise max_size or lower min_size"
+    )
+
+
+def test_a_backend_without_a_bucket_is_told_with_a_line_to_paste(file: Path) -> None:
+    error = refusal(file, f"{MINIMAL}[terraform.backend]\nregion = 'eu-west-1'\n")
+    assert error.now == 'add to [terraform.backend]: bucket = "example-terraform-state"'
+
+
+def test_an_environments_own_secret_may_be_named_sensitive(file: Path) -> None:
+    more = 'sensitive = ["key"]\n[environments.staging.bake.vars]\nkey = "canary"\n'
+    file.write_text(MINIMAL + more)
+    assert "canary" not in json.dumps(load(file).public())
+
+
+# --- hostile words ---------------------------------------------------------------------------
+
+
+def quoted(value: str) -> str:
+    plain = (c if c.isascii() and c.isalnum() else f"\\U{ord(c):08X}" for c in value)
+    return f'"{"".join(plain)}"'
+
+
+PLACES: dict[Field, tuple[str, str]] = {
+    "app": (MINIMAL.replace('"web"', "%s"), "app"),
+    "region": (MINIMAL.replace('"eu-central-1"', "%s"), "region"),
+    "environment": (MINIMAL + "[environments.%s]\n", "environments"),
+    "tag key": (MINIMAL + '[bake.tags]\n%s = "x"\n', "bake.tags"),
+    "tag value": (MINIMAL + "[bake.tags]\nTeam = %s\n", "bake.tags.Team"),
+    "path": (MINIMAL.replace('"packer/app.pkr.hcl"', "%s"), "bake.template"),
+    "variable name": (MINIMAL + "[bake.vars]\n%s = 1\n", "bake.vars"),
+    "variable value": (MINIMAL + "[bake.vars]\nx = %s\n", "bake.vars.x"),
+}
+IN_A_FILE = tuple(
+    hostile
+    for hostile in HOSTILE
+    if hostile.field in PLACES and hostile.value != MEBIBYTE and "\ud800" not in hostile.value
+)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "hostile", IN_A_FILE, ids=lambda each: f"{each.field}-{each.value[:24]!a}-{each.why}"
+)
+def test_a_hostile_word_in_the_file_is_refused_and_its_field_named(
+    file: Path, hostile: Hostile
+) -> None:
+    template, where = PLACES[hostile.field]
+    content = template.replace("%s", quoted(hostile.value))
+    start = time.perf_counter()
+    error = refusal(file, content)
+    assert time.perf_counter() - start < 5  # seconds, on a machine that does other things too
+    assert f", {where}" in error.where
+    assert str(error).replace("\n", "").isprintable()
+    assert list(Path().iterdir()) == [file], "nothing was written"
+
+
+@pytest.mark.parametrize("field", PLACES)
+def test_a_mebibyte_in_any_field_is_refused_with_the_file(file: Path, field: Field) -> None:
+    error = refusal(file, PLACES[field][0].replace("%s", quoted(MEBIBYTE)))
+    assert error.what == "is larger than 256 KiB"
+
+
+def test_a_lone_surrogate_is_no_toml(file: Path) -> None:
+    assert "not a Unicode scalar" in refusal(file, 'app = "\\ud800"').what
+
+
+# --- files that are not what they should be --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "what"),
+    [
+        (b"\xef\xbb\xbf" + MINIMAL.encode(), "pipeline.toml", "begins with a byte order mark"),
+        (MINIMAL.encode("utf-16"), "pipeline.toml", "is UTF-16 or binary, not UTF-8 text"),
+        (MINIMAL.encode("utf-16-le"), "pipeline.toml", "is UTF-16 or binary, not UTF-8 text"),
+        (b'app = "web"\nx = "\xff"\n', "pipeline.toml", "line 2 is not UTF-8 text"),
+        (b"app = 'web'\nregion = \n", "pipeline.toml line 2", "is not TOML: Invalid value"),
+        (b"a = 1\na = 2\n", "pipeline.toml line 2", "is not TOML: Cannot overwrite a value"),
+        (b"a = {b = 1, b = 2}", "pipeline.toml line 1", "is not TOML: Duplicate inline table key"),
+        (b"a = " + b"9" * 5000, "pipeline.toml", "is not TOML: Exceeds the limit"),
+        (b"a = " + b"[" * 100_000, "pipeline.toml", "nests deeper than 32 levels"),
+        (b"a." * 100_000 + b"a = 1", "pipeline.toml", "nests deeper than 32 levels"),
+        (b"a = '''" + b"x" * 2**20 + b"'''", "pipeline.toml", "is larger than 256 KiB"),
+        (b"[bake]\n" * 30_000, "pipeline.toml line 2", "is not TOML: Cannot declare ('bake',)"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(
+    file: Path, content: bytes, where: str, what: str
+) -> None:
+    start = time.perf_counter()
+    error = refusal(file, content)
+    assert time.perf_counter() - start < 2
+    assert error.where == where
+    assert error.what.startswith(what)
+
+
+def test_many_problems_are_cut_short_and_stay_quick(file: Path) -> None:
+    start = time.perf_counter()
+    error = refusal(file, MINIMAL + "".join(f"k{number} = 1\n" for number in range(2000)))
+    assert time.perf_counter() - start < 5
+    assert error.what.endswith("\nand 1980 more")
+
+
+@pytest.mark.parametrize(
+    "path", ["missing.toml", "a\0b", "x" * 300], ids=["absent", "NUL", "too long"]
+)
+def test_a_file_that_is_not_there_is_a_configuration_error(file: Path, path: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be opened") as caught:
+        load(file.with_name(path))
+    assert str(caught.value).replace("\n", "").isprintable()
+
+
+def test_a_directory_and_a_pipe_are_refused_without_waiting(file: Path) -> None:
+    os.mkfifo(file)
+    with pytest.raises(ConfigurationError, match="is not a regular file"):
+        load(file)
+    with pytest.raises(ConfigurationError, match="is not a regular file"):
+        load(Path())
+
+
+def test_paths_may_be_links_inside_the_repository_only(tmp_path: Path) -> None:
+    repository, outside = tmp_path / "repository", tmp_path / "outside"
+    service = repository / "services" / "web"
+    for folder in (service, repository / ".git", repository / "packer", outside):
+        folder.mkdir(parents=True)
+    (service / "pipeline.toml").write_text(MINIMAL)
+    (service / "packer").symlink_to(repository / "packer")
+    (service / "module").symlink_to(outside)
+    inside = (service / "pipeline.toml").read_text()
+    (service / "pipeline.toml").write_text(f"{inside}[terraform]\nmodule = 'module'\n")
+    with pytest.raises(ConfigurationError, match="leads out of the repository") as caught:
+        load(service / "pipeline.toml")
+    assert caught.value.where.endswith("line 6, terraform.module")
+    (service / "pipeline.toml").write_text(inside)
+    assert load(service / "pipeline.toml").bake.template == "packer/app.pkr.hcl"
+    for target in (outside, service / "packer"):  # the second is a link to itself
+        (service / "packer").unlink()
+        (service / "packer").symlink_to(target)
+        with pytest.raises(ConfigurationError, match="leads out of the repository") as caught:
+            load(service / "pipeline.toml")
+        assert caught.value.where.endswith("line 4, bake.template")
+
+
+# --- finding ---------------------------------------------------------------------------------
+
+
+def test_the_file_is_found_upwards(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (tmp_path / "pipeline.toml").write_text(MINIMAL)
+    assert find(inner) == tmp_path / "pipeline.toml"
+    (tmp_path / "a" / "pipeline.toml").write_text(MINIMAL)
+    assert find(inner) == tmp_path / "a" / "pipeline.toml"
+
+
+def test_the_search_ends_at_the_top_of_the_repository(tmp_path: Path) -> None:
+    inner = tmp_path / "repository"
+    (inner / ".git").mkdir(parents=True)
+    (tmp_path / "pipeline.toml").write_text(MINIMAL)
+    with pytest.raises(ConfigurationError, match=r"configuration\.md") as caught:
+        find(inner)
+    assert caught.value.where == str(inner)
+
+
+def test_a_file_above_us_that_anyone_may_have_put_there_is_refused(tmp_path: Path) -> None:
+    inner = tmp_path / "a"
+    inner.mkdir()
+    (tmp_path / "pipeline.toml").write_text(MINIMAL)
+    tmp_path.chmod(0o777)
+    with pytest.raises(ConfigurationError, match="every user may write"):
+        find(inner)
+    assert find(tmp_path) == tmp_path / "pipeline.toml"
+
+
+# --- schema, command, documentation ----------------------------------------------------------
+
+
+def test_the_checked_in_schema_is_the_models() -> None:
+    checked_in = json.loads((ROOT / "docs" / "pipeline.schema.json").read_text())
+    assert checked_in == schema(), "run: ami-pipeline config schema > docs/pipeline.schema.json"
+
+
+def test_the_schema_takes_what_load_takes_and_refuses_unknown_keys() -> None:
+    validator = jsonschema.Draft202012Validator(schema())
+    for text in (MINIMAL, FULL):
+        validator.validate(tomllib.loads(text))
+    for more in ("x = 1", 'timeout = "soon"', "keep = 0", "[state]\nulr = 'x'"):
+        assert not validator.is_valid(tomllib.loads(f"{MINIMAL}{more}"))
+
+
+def test_the_schema_command_prints_the_schema() -> None:
+    result = CliRunner().invoke(config, ["schema"])
+    assert result.exit_code == 0
+    assert json.loads(result.output) == schema()
+
+
+class Options:
+    """What the command line's own options come to."""
+
+    def __init__(self, output: str, file: str | None) -> None:
+        self.output = output
+        self.config = file
+
+
+def test_the_check_command_shows_what_the_file_comes_to(file: Path) -> None:
+    file.write_text(FULL)
+    result = CliRunner().invoke(config, ["check"], obj=Options("text", None))
+    assert result.exit_code == 0
+    assert "canary" not in result.output
+    assert result.output.splitlines()[:4] == [
+        f"# {Path.cwd()}/pipeline.toml",
+        'app = "web"',
+        'region = "eu-central-1"',
+        'bake.template = "packer/app.pkr.hcl"',
+    ]
+    assert 'bake.vars.db_url = "<sensitive>"' in result.output
+    assert "environments.staging.bake.vars.port = 8081" not in result.output.splitlines()[:4]
+
+
+def test_the_check_command_prints_one_json_document(file: Path) -> None:
+    other = file.with_name("other.toml")
+    other.write_text(FULL)
+    result = CliRunner().invoke(config, ["check"], obj=Options("json", str(other)))
+    document = json.loads(result.output)
+    assert document["file"] == str(other.absolute())
+    assert document["settings"]["bake"]["timeout"] == 5400
+    assert "canary" not in result.output
+
+
+def test_the_check_command_leaves_errors_to_the_one_who_catches(file: Path) -> None:
+    file.write_text("")
+    assert isinstance(CliRunner().invoke(config, ["check"]).exception, ConfigurationError)
+
+
+def test_every_key_is_documented() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    assert [key for key in keys() if f"`{key}`" not in text] == []
+
+
+def test_the_documentations_example_is_valid(file: Path) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    file.write_text(text.partition("```toml\n")[2].partition("```")[0])
+    assert load(file).bake_for("staging").vars["port"] == 8081

@@ -1,0 +1,115 @@
+"""Bakes that are killed: what the next one finds of them, cleans up, or takes over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.core.bake.model import FINGERPRINT_TAG, VERDICT_TAG, How, Verdict
+from tests.fakes import FINGERPRINT, HOME, NAME, TRACES, World, a_request, a_seen, an_image
+
+GOOD = {FINGERPRINT_TAG: FINGERPRINT, VERDICT_TAG: "good"}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+class KilledError(BaseException):
+    """Nothing of ours runs after it: SIGKILL."""
+
+
+def _before_packer(world: World, dies: Any) -> None:
+    world.baker.build = dies  # type: ignore[method-assign]
+
+
+def _while_the_instance_runs(world: World, dies: Any) -> None:
+    def build(*_: Any, traced: Any, **__: Any) -> Any:
+        traced(TRACES)
+        dies()
+
+    world.baker.build = build  # type: ignore[method-assign]
+
+
+def _while_the_image_is_pending(world: World, dies: Any) -> None:
+    def build(*_: Any, traced: Any, **__: Any) -> Any:
+        traced(replace(TRACES, images=("ami-9",)))
+        world.images.there[HOME, "ami-9"] = a_seen("ami-9", state="pending")
+        dies()
+
+    world.baker.build = build  # type: ignore[method-assign]
+
+
+def _before_the_last_tags(world: World, dies: Any) -> None:
+    world.images.tag = dies  # type: ignore[method-assign]
+
+
+def _before_the_record(world: World, dies: Any) -> None:
+    write = world.records.write
+
+    def written(image: Any, traces: Any = None) -> None:
+        if image.verdict is Verdict.GOOD:
+            dies()
+        write(image, traces)
+
+    world.records.write = written  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("moment", "how", "removed"),
+    [
+        (_before_packer, How.BAKED, []),
+        (_while_the_instance_runs, How.BAKED, []),
+        (_while_the_image_is_pending, How.BAKED, ["ami-9"]),
+        (_before_the_last_tags, How.ADOPTED, []),
+        (_before_the_record, How.UNCHANGED, []),
+    ],
+)
+@pytest.mark.parametrize("own_name", [False, True], ids=["named by us", "named by the template"])
+def test_the_next_bake_cleans_up_after_one_that_was_killed_or_takes_its_image_over(
+    world: World, moment: Any, how: How, removed: list[str], *, own_name: bool
+) -> None:
+    if own_name:
+        declared = world.baker.template.variables - {"ami_name"}
+        world.baker.template = replace(world.baker.template, variables=declared)
+    kept = dict(vars(world.baker)), dict(vars(world.images)), dict(vars(world.records))
+    moment(world, _killed)
+    with pytest.raises(KilledError):
+        world.bakery.bake(a_request())
+    for each, fields in zip((world.baker, world.images, world.records), kept, strict=True):
+        vars(each).clear()
+        vars(each).update(fields)
+    world.records.killed()
+    begun = world.records.earlier[0][1]
+    result = world.bakery.bake(a_request())
+    assert result.how is how
+    assert (HOME, begun, NAME) in world.leftovers.asked
+    assert world.images.removed == removed
+    assert [image.tags.get(VERDICT_TAG) for image in world.images.there.values()] == ["good"]
+
+
+def _killed(*_: Any, **__: Any) -> None:
+    raise KilledError
+
+
+def test_what_a_killed_bake_left_goes_though_nothing_changed(world: World) -> None:
+    world.images.there[HOME, "ami-5"] = a_seen("ami-5", tags=GOOD)
+    world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", state="pending")
+    world.records.earlier = [(an_image(), TRACES)]
+    result = world.bakery.bake(a_request())
+    assert (result.how, result.image.id) == (How.UNCHANGED, "ami-5")
+    assert world.images.removed == ["ami-7"]
+    assert world.leftovers.asked == [(HOME, TRACES, "web-earlier")]
+    assert world.records.verdicts["web-earlier"] == ["gone"]
+
+
+def test_what_resists_is_told_and_stays_recorded_where_nothing_changed(world: World) -> None:
+    world.images.there[HOME, "ami-5"] = a_seen("ami-5", tags=GOOD)
+    world.records.earlier = [(an_image(), TRACES)]
+    world.leftovers.resists = True
+    assert world.bakery.bake(a_request()).how is How.UNCHANGED
+    assert "DependencyViolation" in world.notes[-1]
+    assert "web-earlier" not in world.records.verdicts

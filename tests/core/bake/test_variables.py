@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.core.bake.model import Commit
+from pipeline.core.bake.variables import accepted, image_tags, offered, run_tags
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.validation.values import TOOL_VARIABLES
+from tests.fakes import AWAY, NAME, SOURCE, TEMPLATE, a_request
+
+EVERY = replace(TEMPLATE, variables=TOOL_VARIABLES | {"size", "token", "flag"})
+OLD = replace(EVERY, old_style=True)
+
+
+def given(request: Any, template: Any) -> dict[str, Any]:
+    tags = image_tags(request, SOURCE, "ffff")
+    return accepted(request, template, offered(request, NAME, SOURCE, tags))
+
+
+def test_a_template_gets_what_it_declares_and_no_more() -> None:
+    template = replace(TEMPLATE, variables=frozenset({"app", "ami_name"}))
+    assert given(a_request(), template) == {"app": "web", "ami_name": NAME}
+
+
+def test_a_template_that_declares_all_gets_all_with_their_types() -> None:
+    request = a_request(
+        environment="staging",
+        regions=(AWAY,),
+        variables={"size": 3},
+        secrets={"token": "hush"},
+        overrides={"ssh_port": "2222"},
+        tags={"Team": "shop"},
+    )
+    assert given(request, EVERY) == {
+        "app": "web",
+        "version": "1.2.3",
+        "environment": "staging",
+        "ami_name": NAME,
+        "region": "eu-central-1",
+        "ami_regions": ["us-east-1"],
+        "source_ami": SOURCE,
+        "tags": {
+            "Name": NAME,
+            "Team": "shop",
+            "ami-pipeline:app": "web",
+            "ami-pipeline:version": "1.2.3",
+            "ami-pipeline:environment": "staging",
+            "ami-pipeline:source-ami": SOURCE,
+            "ami-pipeline:fingerprint": "ffff",
+        },
+        "run_tags": {
+            "Name": f"baking {NAME}",
+            "ami-pipeline:app": "web",
+            "ami-pipeline:bake": NAME,
+        },
+        "ssh_port": "2222",
+        "size": 3,
+        "token": "hush",
+    }
+
+
+def test_what_is_empty_is_left_to_the_templates_default() -> None:
+    variables = given(a_request(), EVERY)
+    assert {"environment", "ami_regions", "ssh_host", "ec2_endpoint"} & set(variables) == set()
+
+
+def test_an_old_template_gets_text_and_no_maps() -> None:
+    request = a_request(
+        regions=(AWAY, "eu-west-1"), variables={"size": 3, "flag": True, "token": ["a", "b"]}
+    )
+    assert given(request, OLD) == {
+        "app": "web",
+        "version": "1.2.3",
+        "ami_name": NAME,
+        "region": "eu-central-1",
+        "ami_regions": "us-east-1,eu-west-1",
+        "source_ami": SOURCE,
+        "size": "3",
+        "flag": "true",
+        "token": "a,b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "hint"),
+    [
+        ("variables", "verison", "did you mean version, or remove verison from pipeline.toml"),
+        ("secrets", "tokn", 'add: variable "tokn" {}, or remove tokn from pipeline.toml'),
+    ],
+)
+def test_a_variable_the_template_does_not_declare_is_refused(
+    where: str, name: str, hint: str
+) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        given(a_request(**{where: {name: "hush-hush"}}), TEMPLATE)
+    assert str(told.value) == (
+        f"[bake] variable {name}:\n  app.pkr.hcl declares no variable named {name}\nnow: {hint}"
+    )
+
+
+def test_the_tags_say_what_the_image_is_and_the_tools_win_over_the_users() -> None:
+    request = a_request(
+        commit=Commit(id="abc", changes="d" * 64),
+        baked_by="me@here",
+        tags={"Team": "shop", "ami-pipeline:app": "forged"},
+    )
+    assert image_tags(request, SOURCE, "ffff") == {
+        "Team": "shop",
+        "ami-pipeline:app": "web",
+        "ami-pipeline:version": "1.2.3",
+        "ami-pipeline:commit": "abc",
+        "ami-pipeline:dirty": "true",
+        "ami-pipeline:source-ami": SOURCE,
+        "ami-pipeline:fingerprint": "ffff",
+        "ami-pipeline:baked-by": "me@here",
+    }
+
+
+def test_a_clean_tree_is_tagged_as_such_and_no_repository_not_at_all() -> None:
+    clean = image_tags(a_request(commit=Commit(id="abc")), "", "ffff")
+    assert clean["ami-pipeline:dirty"] == "false"
+    assert "ami-pipeline:dirty" not in image_tags(a_request(), "", "ffff")
+
+
+def test_the_temporary_instance_says_which_bake_it_is_of() -> None:
+    assert run_tags(a_request(), NAME)["ami-pipeline:bake"] == NAME

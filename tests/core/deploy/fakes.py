@@ -1,0 +1,469 @@
+"""An environment in memory: groups that boot, load balancers that list them, and a store.
+
+Every call is counted and may be made to fail, before its effect or after it, or to be where a
+signal arrives. After every effect somebody looks whether anyone serves: `dark_moments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.deploy.deployer import Deployer
+from pipeline.core.deploy.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
+from pipeline.core.deploy.reconciler import World
+from pipeline.core.deploy.recovery import what_is_left
+from pipeline.core.errors import FailedError, RefusedError
+from pipeline.core.events import Event
+from pipeline.core.health.observation import Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.state.deployment import Deployment, Hook, Kind, Place, Policy, Runner
+from pipeline.core.state.environment import Environment, Kept
+from pipeline.core.state.release import Release, Size, group_name
+from pipeline.core.terraform.plan_guard import Plan
+
+TODAY = "2026-01-01T00:00:00+00:00"
+CLASSIC = Balancer(kind="elb", identifier="web", name="web")
+MODERN = Balancer(kind="elbv2", identifier="arn:tg/web", name="web")
+PLACE = Place(
+    app="web",
+    environment="staging",
+    region="us-east-1",
+    account="123456789012",
+    balancers=(CLASSIC, MODERN),
+)
+POLICY = Policy(looks=2, soak=5, bake_in=5, deadline=60)
+BOOT, REGISTER, DRAIN = 5.0, 3.0, 6.0
+BLUE, GREEN = "r000001", "r000002"
+
+
+def release(number: int, desired: int = 2) -> Release:
+    size = Size(instance_type="t3.micro", minimum=desired, maximum=4, desired=desired)
+    return Release(number=number, ami_id=f"ami-{number:08}", size=size, facts={})
+
+
+def kept(number: int, *, made: bool = True) -> Kept:
+    return Kept(release=release(number), version=f"{number}.0.0", made=made)
+
+
+@dataclass(kw_only=True)
+class Instance:
+    id: str
+    born: float
+    attached: dict[str, float] = field(default_factory=dict)
+    leaving: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Group:
+    name: str
+    minimum: int
+    maximum: int
+    desired: int
+    attached: set[str] = field(default_factory=set)
+    members: list[Instance] = field(default_factory=list)
+    gone_at: float = 0.0  # AWS deletes it until then
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
+    """All ports of a deployment; `fail` decides at each call, by its number and name."""
+
+    document: Environment
+    fail: Callable[[int, str], None] = lambda *_: None
+    sick: set[str] = field(default_factory=set)
+    ill: set[str] = field(default_factory=set)
+    groups: dict[str, Group] = field(default_factory=dict)
+    state: set[str] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+    prepared: list[frozenset[str] | None] = field(default_factory=list)  # None: forgotten
+    journal: list[tuple[str, str]] = field(default_factory=list)
+    resized: list[str] = field(default_factory=list)
+    changed: list[tuple[str, str]] = field(default_factory=list)  # every effect on AWS, and on what
+    kept: dict[str, str] = field(default_factory=dict)
+    recorded: list[Deployment] = field(default_factory=list)
+    hooked: list[Mapping[str, str]] = field(default_factory=list)
+    dark_moments: list[str] = field(default_factory=list)
+    alarmed: tuple[str, ...] = ()
+    signals: int = 0
+    time: float = 1000.0
+    had_blue: bool = False
+    looked: list[float] = field(default_factory=list)  # at the groups
+    listened: list[float] = field(default_factory=list)  # to the load balancers
+    registering: float = REGISTER
+    blind: int = 0  # looks that see nothing
+    made: int = 0
+
+    # what happens of itself
+
+    def add(self, number: int, *, attached: bool) -> None:
+        """Let a release be there from long ago."""
+        given = release(number)
+        self._make(given)
+        group = self.groups[given.group("web", "staging")]
+        for member in group.members:
+            member.born = 0.0
+        self.state.add(given.name)
+        if attached:
+            self._attach(group)
+            self.had_blue = True
+
+    def _make(self, given: Release) -> None:
+        name = given.group("web", "staging")
+        size = given.size
+        self.groups[name] = Group(
+            name=name, minimum=size.minimum, maximum=size.maximum, desired=size.desired
+        )
+        self._grow(self.groups[name])
+
+    def _grow(self, group: Group) -> None:
+        while len(group.members) < group.desired:
+            self.made += 1
+            member = Instance(id=f"i-{self.made}", born=self.time)
+            group.members.append(member)
+            member.attached = dict.fromkeys(group.attached, self.time)
+
+    def _attach(self, group: Group) -> None:
+        for balancer in PLACE.balancers:
+            group.attached.add(balancer.identifier)
+            for member in group.members:
+                member.leaving.pop(balancer.identifier, None)
+                member.attached.setdefault(balancer.identifier, min(self.time, member.born or 0))
+                if member.born:
+                    member.attached[balancer.identifier] = self.time
+
+    def _call(self, name: str, effect: Callable[[], None] = lambda: None) -> None:
+        """Count a call; a fault strikes before its effect, or with `name!` after it."""
+        self.calls.append(name)
+        number = len(self.calls)
+        self.fail(number, name)
+        effect()
+        self._sample(name)
+        self.fail(number, f"{name}!")
+
+    def _sample(self, name: str) -> None:
+        if self.had_blue and not any(self._serves(group) for group in self.groups.values()):
+            self.dark_moments.append(f"after {name}")
+
+    def _serves(self, group: Group) -> bool:
+        return group.name not in self.sick and any(
+            self._state(group, member, each.identifier) == "healthy"
+            for member in group.members
+            for each in PLACE.balancers
+        )
+
+    def _lifecycle(self, member: Instance) -> str:
+        return "InService" if self.time - member.born >= BOOT else "Pending"
+
+    def _state(self, group: Group, member: Instance, balancer: str) -> str:
+        """Return a target's state, or nothing where it is not listed."""
+        if balancer in member.leaving:
+            over = self.time - member.leaving[balancer] >= DRAIN
+            return "" if over else "draining"
+        if balancer not in member.attached or self._lifecycle(member) != "InService":
+            return ""
+        if group.name in self.sick or member.id in self.ill:
+            return "unhealthy"
+        return "healthy" if self.time - member.attached[balancer] >= self.registering else "initial"
+
+    # Groups
+
+    def look(
+        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
+    ) -> Look:
+        self._call("look")
+        self.looked.extend([self.time] if names else [])
+        self.listened.extend([self.time] if balancers else [])
+        if self.blind:
+            self.blind -= 1
+            return Look(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))
+        over = [name for name, each in self.groups.items() if 0 < each.gone_at <= self.time]
+        for name in over:
+            del self.groups[name]
+        groups = {name: self._seen(self.groups[name]) for name in names if name in self.groups}
+        targets = {each.identifier: self._targets(each) for each in balancers}
+        return Look(at=self.time, groups=groups, targets=targets)
+
+    def _seen(self, group: Group) -> GroupSeen:
+        members = tuple(
+            Member(
+                id=member.id,
+                lifecycle=self._lifecycle(member),
+                health="Healthy",
+                template=group.name,
+                version="1",
+            )
+            for member in group.members
+        )
+        return GroupSeen(
+            name=group.name,
+            minimum=group.minimum,
+            maximum=group.maximum,
+            desired=group.desired,
+            template=group.name,
+            version="1",
+            members=members,
+            attached=frozenset(group.attached),
+            status="Delete in progress" if group.gone_at else "",
+            tags=group.tags,
+        )
+
+    def _targets(self, balancer: Balancer) -> dict[str, Target]:
+        found = {}
+        for group in self.groups.values():
+            for member in group.members:
+                state = self._state(group, member, balancer.identifier)
+                if state:
+                    found[member.id] = _target(balancer, member.id, state)
+        return found
+
+    def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
+        def serve() -> None:
+            self._attach(self._standing("attach", group))
+
+        self._call("attach", serve)
+
+    def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
+        def leave() -> None:
+            self._standing("detach", group)
+            for balancer in balancers:
+                self.groups[group].attached.discard(balancer.identifier)
+                for member in self.groups[group].members:
+                    if member.attached.pop(balancer.identifier, None) is not None:
+                        member.leaving[balancer.identifier] = self.time
+
+        self._call("detach", leave)
+
+    def resize(
+        self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
+    ) -> None:
+        def change() -> None:
+            found = self._standing("resize", group)
+            found.minimum = found.minimum if minimum is None else minimum
+            found.maximum = found.maximum if maximum is None else maximum
+            found.desired = found.desired if desired is None else desired
+            self._grow(found)
+            del found.members[found.desired :]
+
+        self.resized.append(group)
+        self._call("resize", change)
+
+    def _standing(self, verb: str, group: str) -> Group:
+        """Return a group that is to be changed: AWS refuses that once it deletes it."""
+        if group not in self.groups or self.groups[group].gone_at:
+            raise FailedError(verb, f"ValidationError: {group} not found or pending delete", "wait")
+        self.changed.append((verb, group[-7:]))
+        return self.groups[group]
+
+    def addresses(self, group: str) -> tuple[str, ...]:
+        return ()
+
+    def evidence(self, group: str, look: Look) -> str:
+        self._call("evidence")
+        return f"evidence of {group}"
+
+    # Resources
+
+    def prepare(
+        self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
+    ) -> None:
+        self.prepared.append(deletes)
+
+    def forget(self) -> None:
+        self.prepared.append(None)
+
+    def plan(
+        self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
+    ) -> Plan:
+        self._call("plan")
+        again = {n for n in self.state if group_name("web", "staging", n) not in self.groups}
+        if again & {each.name for each in wanted} - creates:
+            raise RefusedError("terraform plan", f"it would make {sorted(again)} again", "look")
+        self._wanted = list(wanted)
+        return Plan(file=Path("plan"), changes=())
+
+    def apply(self, plan: Plan) -> None:
+        names = {each.name for each in self._wanted}
+
+        def change() -> None:
+            for each in self._wanted:
+                if each.name not in self.state:
+                    self._make(each)
+            for name in self.state - names:
+                there = self.groups.get(group_name("web", "staging", name))
+                if there and there.gone_at:
+                    raise FailedError("apply", f"{there.name} is pending delete", "wait")
+                self.groups.pop(group_name("web", "staging", name), None)
+                self.changed.append(("delete", name))
+            self.state = names
+
+        self._call("apply", change)
+
+    def discard(self, plan: Plan) -> None:
+        self._call("discard")
+
+    def adopt(self, wanted: Sequence[Release]) -> None:
+        def change() -> None:
+            there = {each.name for each in wanted if each.group("web", "staging") in self.groups}
+            self.state |= there
+
+        self._call("adopt", change)
+
+    # Hooks, Alarms
+
+    def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
+        self._call("hook", lambda: self.hooked.append(dict(facts)))
+        if "false" in hook.command:
+            raise FailedError("verify hook false", "exit code 1", "mend it")
+
+    def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
+        self._call("alarms")
+        return self.alarmed
+
+    # Ledger
+
+    def read(self) -> Environment:
+        return self.document
+
+    def update(self, change: Callable[[Environment], Environment]) -> Environment:
+        def write() -> None:
+            self.document = change(self.document)
+
+        self._call("update", write)
+        return self.document
+
+    def intend(self, step: str, **facts: Any) -> None:
+        self._call("intend", lambda: self.journal.append(("intent", step)))
+
+    def done(self, step: str, **facts: Any) -> None:
+        self._call("done", lambda: self.journal.append(("result", step)))
+
+    def record(self, deployment: Deployment) -> None:
+        self._call("record", lambda: self.recorded.append(deployment))
+
+    def keep(self, name: str, text: str) -> str:
+        self._call("keep", lambda: self.kept.update({name: text}))
+        return f"deployments/d/{name}"
+
+    # Pace
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        self._call("sleep")
+
+    def clock(self) -> float:
+        return self.time
+
+    def today(self) -> str:
+        return TODAY
+
+    def answer_signals(self) -> int:
+        answered, self.signals = self.signals, 0
+        return answered
+
+    # questions
+
+    @property
+    def serving(self) -> set[str]:
+        """The releases attached to every balancer."""
+        everywhere = {each.identifier for each in PLACE.balancers}
+        return {n[-7:] for n, group in self.groups.items() if group.attached >= everywhere}
+
+    @property
+    def existing(self) -> set[str]:
+        return {name[-7:] for name in self.groups}
+
+
+def _target(balancer: Balancer, instance: str, state: str) -> Target:
+    """Return a target as this kind of load balancer describes it."""
+    if balancer.kind == "elbv2":
+        return Target(id=instance, state=state)
+    if state == "draining":
+        said = "Instance deregistration currently in progress."
+        return Target(id=instance, state="InService", reason="N/A", description=said)
+    word = "InService" if state == "healthy" else "OutOfService"
+    return Target(id=instance, state=word, reason="N/A", description="N/A")
+
+
+def cloud(*, blue: bool = True, warm: Sequence[int] = ()) -> FakeCloud:
+    """Return an environment in which the first release serves, or none."""
+    made = [*warm, *([1] if blue else [])]
+    document = Environment(
+        app="web",
+        environment="staging",
+        account=PLACE.account,
+        region=PLACE.region,
+        next=2,
+        serving=BLUE if blue else "",
+        releases={kept(number).release.name: kept(number) for number in made},
+    )
+    fake = FakeCloud(document=document)
+    for number in made:
+        fake.add(number, attached=blue and number == 1)
+    return fake
+
+
+def begin(
+    fake: FakeCloud,
+    *,
+    kind: Kind = Kind.PROMOTE,
+    blue: str = BLUE,
+    green: str = GREEN,
+    policy: Policy = POLICY,
+    report: Callable[[Event], None] = lambda _: None,
+    keep_failed: bool = False,
+    minimum: int | None = 1,
+) -> Deployer:
+    """Record a deployment and return what runs it."""
+    deployment = Deployment(
+        id="d",
+        kind=kind,
+        environment="staging",
+        green=green,
+        blue=blue,
+        began=TODAY,
+        by=Runner(user="ann", host="here", pid=1),
+        minimum=minimum,
+        keep_failed=keep_failed,
+    )
+    known = green in fake.document.releases
+    fake.document = fake.document.begun(
+        deployment, None if known else kept(int(green[1:]), made=False)
+    )
+    return Deployer(world=a_world(fake, policy), deployment=deployment, report=report)
+
+
+def a_world(fake: FakeCloud, policy: Policy = POLICY) -> World:
+    """Return the environment as a run that begins sees it."""
+    return World(
+        place=PLACE,
+        policy=policy,
+        groups=fake,
+        resources=fake,
+        hooks=fake,
+        alarms=fake,
+        ledger=fake,
+        pace=fake,
+    )
+
+
+def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> Deployment:
+    """Do what `recover` does, with `back` what `abort` does (pipeline.app.recover.finish)."""
+    dead = fake.document.deployment
+    assert dead is not None
+    world = a_world(fake, policy)
+    rest = what_is_left(world, dead, back=back)
+    if rest.undecided:
+        fake.update(lambda document: document.taken_back(dead))
+    going = replace(dead, outcome=None, ended="")
+    if rest.lost:
+        fake.update(lambda document: document.bereft(fake.today()))
+        going = replace(going, blue="")
+    return Deployer(world=world, deployment=going, report=lambda _: None).run(
+        rest.phases, rest.success, undone=rest.undone
+    )

@@ -1,0 +1,584 @@
+"""Deployments swept: a fault at every call there is, and then at every call of going back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from pipeline.core.deploy.gates import Watch
+from pipeline.core.deploy.phases import (
+    Fleet,
+    Phase,
+    Recovery,
+    Serving,
+    promotion,
+    removal,
+    rollback,
+)
+from pipeline.core.deploy.polling import Forecast
+from pipeline.core.errors import FailedError
+from pipeline.core.events import Event, PhaseBegan
+from pipeline.core.state.deployment import Deployment, Hook, Kind, Policy, Result
+from tests.core.deploy.fakes import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
+
+LONGEST = 400  # calls: more than any run here makes
+
+
+def promote(fake: FakeCloud, *, keep: bool = False, **how: object) -> Deployment:
+    blue = fake.document.serving
+    warm = [name for name in fake.document.releases if name not in {blue, GREEN}]
+    deployer = begin(fake, blue=blue, **how)  # type: ignore[arg-type]
+    return deployer.run(promotion(blue, GREEN, warm=warm, keep=keep))
+
+
+def refuse(name: str) -> None:
+    raise FailedError(name, "refused", "wait")
+
+
+def failing(at: int, kind: str) -> Callable[[int, str], None]:
+    """Return what makes one call fail: before its effect, after it, or by a signal there."""
+
+    def fail(number: int, name: str) -> None:
+        if number != at or name.endswith("!") is (kind != "after"):
+            return
+        if kind == "signal":
+            raise KeyboardInterrupt
+        raise FailedError(name, f"{kind} {name}", "wait")
+
+    return fail
+
+
+def both(first: Callable[[int, str], None], second: int) -> Callable[[int, str], None]:
+    def fail(number: int, name: str) -> None:
+        first(number, name)
+        failing(second, "before")(number, name)
+
+    return fail
+
+
+def calls_of(fake: FakeCloud) -> int:
+    promote(fake)
+    return len(fake.calls)
+
+
+def outcome_of(done: Deployment) -> Result:
+    assert done.outcome
+    return done.outcome.result
+
+
+@pytest.mark.parametrize("blue", [True, False], ids=["beside blue", "first release"])
+def test_a_promotion_ends_with_green_alone_in_service(blue: bool) -> None:
+    fake = cloud(blue=blue)
+    done = promote(fake)
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == {GREEN}
+    assert fake.document.serving == GREEN
+    assert set(fake.document.releases) == {GREEN}
+    assert fake.document.deployment is None
+    assert fake.dark_moments == []
+    assert fake.groups["web-staging-r000002"].minimum == 1
+    names = ["launch", "verify", "attach", "soak", "drain", "bake-in", "retire"]
+    expected = names if blue else [name for name in names if name not in {"drain", "bake-in"}]
+    assert [run.name for run in done.phases] == expected
+
+
+def test_what_served_stays_warm_where_that_was_asked_for() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=None))
+    assert fake.serving == {GREEN}
+    assert fake.existing == {BLUE, GREEN}
+    assert fake.document.warm == (BLUE,)
+    assert fake.document.releases[BLUE].warm_until == "next"
+    assert [past.release for past in fake.document.past] == [BLUE]
+
+
+KINDS = ("before", "after", "signal")
+
+
+@pytest.mark.parametrize("blue", [True, False], ids=["beside blue", "first release"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fault_at_any_call_ends_as_its_phase_says(kind: str, blue: bool) -> None:
+    """Count N up: the Nth call fails, until a run passes untouched (the method of SQLite)."""
+    for at, fake, done in sweep(blue, lambda at: failing(at, kind)):
+        result = outcome_of(done)
+        failed = done.outcome.phase if done.outcome else ""
+        told = f"call {at}: {done.outcome}"
+        assert fake.dark_moments == [], told
+        if failed == "retire":
+            assert result is Result.STRANDED, told
+            assert fake.serving == {GREEN}, told
+            assert fake.document.deployment == done, told
+        else:
+            assert result is Result.ROLLED_BACK, told
+            assert fake.serving == fake.existing == ({BLUE} if blue else set()), told
+            assert fake.state == fake.existing, told
+            assert fake.document.deployment is None, told
+
+
+def test_a_second_fault_in_going_back_strands_and_never_leaves_nobody_serving() -> None:
+    seen = 0
+    for at in range(1, calls_of(cloud()), 3):
+        for later in range(at + 1, at + LONGEST, 2):
+            fake = cloud()
+            fake.fail = both(failing(at, "before"), later)
+            try:
+                done = promote(fake)
+            except FailedError:
+                continue  # the very last write: everything was done, only the end is not recorded
+            if later > len(fake.calls):
+                break
+            seen += 1
+            assert fake.dark_moments == [], (at, later, done.outcome)
+            assert fake.serving, (at, later, done.outcome)
+            stranded = outcome_of(done) is Result.STRANDED
+            assert (fake.document.deployment is not None) is stranded
+    assert seen > 300
+
+
+def sweep(
+    blue: bool, fault: Callable[[int], Callable[[int, str], None]]
+) -> Iterator[tuple[int, FakeCloud, Deployment]]:
+    """Give every run with one fault; ends when a run was not touched by its fault."""
+    last = calls_of(cloud(blue=blue))
+    count = 0
+    for at in range(1, last - 2):  # the last two calls only write the end down
+        fake = cloud(blue=blue)
+        fake.fail = fault(at)
+        done = promote(fake)
+        if done.outcome and done.outcome.result is Result.PROMOTED:
+            continue  # a fault after an effect that nothing had
+        count += 1
+        yield at, fake, done
+    assert count > last // 2
+
+
+def test_no_api_is_asked_twice_within_a_second() -> None:
+    fake = cloud(warm=(3,))
+    fake.sick.add("web-staging-r000002")
+    promote(fake)
+    for asked in (fake.looked, fake.listened):
+        assert min(later - earlier for earlier, later in pairwise(asked)) >= 1
+
+
+def test_the_groups_are_asked_calmly_until_a_load_balancer_tells_of_a_first_healthy_member() -> (
+    None
+):
+    fake = cloud()
+    fake.registering = 42.3
+    moments: dict[str, float] = {}
+
+    def note(_: int, name: str) -> None:
+        moments.setdefault(name, fake.time)
+
+    fake.fail = note
+    promote(fake, policy=replace(POLICY, looks=1, soak=0, bake_in=0))
+    began, decided = moments["attach!"], moments["detach"]
+    assert decided - (began + fake.registering) <= 1.1
+    waited = [at for at in fake.looked if began < at < decided]
+    heard = [at for at in fake.listened if began < at < decided]
+    assert max(later - earlier for earlier, later in pairwise(heard)) <= 1.1
+    assert len(heard) >= 42
+    assert len(waited) <= 15
+
+
+def test_what_was_heard_is_not_taken_for_new_once_something_else_was_looked_at() -> None:
+    """A signal may come between the hearing and the look that it asks for."""
+    fake = cloud()
+    fake.add(2, attached=True)
+    members = {member.id for member in fake.groups["web-staging-r000002"].members}
+    fake.ill |= members
+    world = begin(fake).world
+    attach = Phase("attach", Fleet(), Serving(GREEN), Recovery.ROLL_BACK)
+    watch = Watch(attach, PLACE, POLICY, set(), Forecast(due=100))
+    watch.see(world.watch(watch))
+    fake.ill.clear()
+    world.rest(watch, fake.time + 100)
+    heard = len(fake.listened)
+    world.look([BLUE], targets=False)
+    world.watch(watch)
+    assert len(fake.listened) == heard + 1
+
+
+def test_a_deadline_is_kept_to_the_second_though_little_is_asked_before_it() -> None:
+    fake = cloud()
+    fake.registering = 1000
+    done = promote(fake, policy=replace(POLICY, deadline=58))
+    (attach,) = [run for run in done.phases if run.name == "attach"]
+    assert "gave up after 58 s" in attach.fault
+    assert attach.seconds <= 58 + 1.1
+
+
+def test_an_ill_member_of_blue_is_no_reason_to_keep_a_green_that_failed() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    fake.ill.add("i-1")
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.serving == fake.existing == {BLUE}
+
+
+def test_going_back_makes_nothing() -> None:
+    fake = cloud()
+    applied: list[str] = []
+
+    def first(_: int, name: str) -> None:
+        if name == "apply" and not applied:
+            applied.append(name)
+            refuse(name)
+
+    fake.fail = first
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.made == 2  # blue's own members
+    assert fake.existing == {BLUE}
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in promotion(BLUE, GREEN)])
+def test_what_cannot_be_seen_for_a_while_is_waited_for(phase: str) -> None:
+    fake = cloud()
+    blinded = at_phase(phase, lambda: setattr(fake, "blind", 10))
+    done = begin(fake, report=blinded).run(promotion(BLUE, GREEN))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == {GREEN}
+    assert fake.groups["web-staging-r000002"].minimum == 1
+    assert fake.dark_moments == []
+
+
+def signalling(at: str, count: int) -> Callable[[int, str], None]:
+    """Return what lets so many signals come in the first call of this name."""
+    came = False
+
+    def fail(_: int, name: str) -> None:
+        nonlocal came
+        if name == at and not came:
+            came = True
+            fake.signals += count
+            raise KeyboardInterrupt
+
+    fake = cloud()
+    fail.fake = fake  # type: ignore[attr-defined]
+    fake.fail = fail
+    return fail
+
+
+@pytest.mark.parametrize("call", ["apply", "attach", "resize", "hook", "detach"])
+def test_a_second_signal_before_the_first_was_answered_stops_at_once(call: str) -> None:
+    hook = Hook(command=("true",), timeout=1.0)
+    policy = replace(POLICY, verify=(hook,))
+    for count, expected in ((1, Result.ROLLED_BACK), (2, Result.STRANDED)):
+        fake: FakeCloud = signalling(call, count).fake  # type: ignore[attr-defined]
+        fake.groups["web-staging-r000001"].desired = 3
+        fake._grow(fake.groups["web-staging-r000001"])
+        done = promote(fake, policy=policy)
+        assert outcome_of(done) is expected
+        assert done.outcome
+        assert done.outcome.interrupted
+        assert BLUE in fake.serving
+        if expected is Result.STRANDED:
+            assert fake.document.deployment == done
+            assert done.phases[-1].fault == "interrupted by a signal"
+        else:
+            assert fake.existing == {BLUE}
+
+
+def test_a_signal_beside_a_fault_of_its_own_does_not_end_the_way_back() -> None:
+    fake = cloud()
+
+    def fail(_: int, name: str) -> None:
+        if name == "apply" and not fake.journal.count(("intent", "remove")):
+            fake.signals += 1
+            raise FailedError("terraform apply", "no capacity", "wait")
+
+    fake.fail = fail
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert done.outcome
+    assert (done.outcome.reason, done.outcome.interrupted) == (
+        "terraform apply: no capacity",
+        False,
+    )
+    assert fake.signals == 0
+
+
+def test_a_group_that_never_gets_healthy_is_taken_back_in_the_end() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    done = promote(fake)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert done.outcome
+    assert done.outcome.phase == "attach"
+    assert fake.serving == fake.existing == {BLUE}
+    assert fake.kept == {"evidence.txt": "evidence of web-staging-r000002"}
+    assert fake.dark_moments == []
+
+
+def test_a_failed_green_is_left_dark_where_that_was_asked_for() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    done = promote(fake, keep_failed=True)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.serving == {BLUE}
+    assert fake.existing == {BLUE, GREEN}
+    assert fake.document.releases[GREEN].failed
+    assert fake.document.warm == ()
+
+
+@pytest.mark.parametrize("failing", ["a hook", "health"])
+def test_a_mend_that_fails_is_taken_back_from_a_fleet_that_stays_sick(failing: str) -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000001")
+    fake.had_blue = False  # it serves nobody before, so nobody is served after
+    policy = POLICY
+    if failing == "a hook":
+        policy = replace(POLICY, verify=(Hook(command=("false",), timeout=1.0),))
+    else:
+        fake.sick.add("web-staging-r000002")
+    done = promote(fake, policy=policy)
+    assert outcome_of(done) is Result.ROLLED_BACK
+    assert fake.serving == fake.existing == {BLUE}
+
+
+def test_a_green_that_serves_somebody_stays_where_blue_serves_nobody() -> None:
+    fake = cloud()
+    policy = replace(POLICY, alarms=("web-5xx",))
+
+    def ring() -> None:
+        fake.alarmed = ("web-5xx: too many",)
+        fake.sick.add("web-staging-r000001")
+
+    done = begin(fake, policy=policy, report=at_phase("soak", ring)).run(promotion(BLUE, GREEN))
+    assert outcome_of(done) is Result.STRANDED
+    assert fake.serving == {BLUE, GREEN}
+    assert fake.dark_moments == []
+
+
+def test_a_hook_that_fails_stops_it_before_anybody_sees_green() -> None:
+    fake = cloud()
+    hook = Hook(command=("false",), timeout=1.0)
+    done = promote(fake, policy=replace(POLICY, verify=(hook,)))
+    assert done.outcome
+    assert (done.outcome.phase, done.outcome.reason) == (
+        "verify",
+        "verify hook false: exit code 1",
+    )
+    assert "attach" not in fake.calls
+    assert fake.existing == {BLUE}
+
+
+def test_an_alarm_in_the_soak_takes_it_back() -> None:
+    fake = cloud()
+    fake.alarmed = ("web-5xx is in ALARM: Threshold Crossed",)
+    done = promote(fake, policy=replace(POLICY, alarms=("web-5xx",)))
+    assert done.outcome
+    assert done.outcome.phase == "soak"
+    assert "web-5xx is in ALARM: Threshold Crossed" in done.outcome.reason
+    assert fake.serving == {BLUE}
+
+
+@pytest.mark.parametrize("phase", ["soak", "bake-in"])
+def test_a_green_that_falls_ill_while_it_serves_is_taken_back(phase: str) -> None:
+    fake = cloud()
+    deployer = begin(fake, report=at_phase(phase, lambda: fake.sick.add("web-staging-r000002")))
+    done = deployer.run(promotion(BLUE, GREEN))
+    assert done.outcome
+    assert done.outcome.phase == phase
+    assert "fell ill" in done.outcome.reason
+    assert fake.serving == fake.existing == {BLUE}
+
+
+def at_phase(name: str, action: Callable[[], object]) -> Callable[[Event], None]:
+    def report(event: Event) -> None:
+        if isinstance(event, PhaseBegan) and event.name == name:
+            action()
+
+    return report
+
+
+@pytest.mark.parametrize("phase", ["attach", "soak"])
+def test_green_grows_with_blue_before_it_takes_over(phase: str) -> None:
+    fake = cloud()
+
+    def scale_out() -> None:
+        blue = fake.groups["web-staging-r000001"]
+        blue.desired, blue.maximum = 5, 9
+        fake._grow(blue)
+
+    deployer = begin(fake, report=at_phase(phase, scale_out))
+    done = deployer.run(promotion(BLUE, GREEN))
+    assert outcome_of(done) is Result.PROMOTED
+    green = fake.groups["web-staging-r000002"]
+    assert (green.desired, green.maximum) == (5, 5)
+    assert fake.dark_moments == []
+
+
+def test_blue_is_never_resized_or_detached_before_green_is_proven() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    promote(fake)
+    assert "web-staging-r000001" not in fake.resized
+    before_back = fake.journal[: fake.journal.index(("intent", "remove"))]
+    assert before_back.count(("intent", "detach")) == 1  # green's own, on the way back
+
+
+def test_a_rollback_to_a_warm_group_needs_no_terraform_until_it_serves() -> None:
+    fake = cloud(warm=(3,))
+    fake.document = replace(fake.document, next=4)
+    warm = fake.groups["web-staging-r000003"]
+    warm.desired = 1
+    del warm.members[1:]
+    deployer = begin(fake, kind=Kind.ROLLBACK, blue=BLUE, green="r000003")
+    fleet = Fleet(serving=frozenset({BLUE}), dark=frozenset({"r000003"}))
+    done = deployer.run(rollback("r000003", BLUE, fleet))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == {"r000003"}
+    assert fake.document.serving == "r000003"
+    assert warm.desired == 2  # what served before
+    assert fake.calls.index("apply") > fake.calls.index("detach")
+    assert fake.dark_moments == []
+
+
+def test_the_last_that_serves_is_never_detached() -> None:
+    fake = cloud()
+    deployer = begin(fake)
+    nobody = Phase(
+        "odd", Fleet(dark=frozenset({BLUE})), promotion("", GREEN)[0].until, Recovery.HOLD
+    )
+    done = deployer.run([nobody])
+    assert outcome_of(done) is Result.STRANDED
+    assert fake.serving == {BLUE}
+
+
+def test_each_phase_only_adds_or_only_removes_who_serves() -> None:
+    forward = promotion(BLUE, GREEN, warm=["r000000"], keep=True)
+    lists = [forward, *(rollback(BLUE, GREEN, phase.want) for phase in forward)]
+    for phases in lists:
+        for one, next_ in pairwise(phases):
+            added = next_.want.serving - one.want.serving
+            removed = one.want.serving - next_.want.serving
+            assert not (added and removed), (one, next_)
+
+
+def test_soak_comes_before_drain() -> None:
+    names = [phase.name for phase in promotion(BLUE, GREEN)]
+    assert names.index("soak") < names.index("drain")
+
+
+def test_a_wait_ends_at_its_own_limit() -> None:
+    fake = cloud()
+    fake.sick.add("web-staging-r000002")
+    began = fake.time
+    policy = Policy(looks=2, deadline=9999, deadlines={"attach": 30})
+    done = promote(fake, policy=policy)
+    assert done.outcome
+    assert "gave up after 30 s" in done.outcome.reason
+    assert fake.time - began < 120
+
+
+def test_the_place_is_what_the_world_is_asked_about() -> None:
+    fake = cloud()
+    assert begin(fake).world.group(GREEN) == f"{PLACE.app}-{PLACE.environment}-{GREEN}"
+
+
+def test_what_was_kept_warm_for_a_time_is_overdue_after_it() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
+    document = fake.document
+    assert document.releases[BLUE].warm_until == "2026-01-01T01:00:00+00:00"
+    assert document.overdue("2026-01-01T00:59:59+00:00") == ()
+    assert document.overdue("2026-01-01T01:00:00+00:00") == (BLUE,)
+
+
+def test_what_is_overdue_is_removed_and_what_serves_left_as_it_is() -> None:
+    fake = cloud()
+    promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
+    fake.groups["web-staging-r000002"].minimum = 2  # raised by a person since
+    deployer = begin(fake, kind=Kind.RETIRE, blue=GREEN, green=GREEN, minimum=None)
+    done = deployer.run(removal(GREEN, [BLUE], [BLUE]))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.serving == fake.existing == fake.state == {GREEN}
+    assert fake.groups["web-staging-r000002"].minimum == 2
+
+
+def test_the_removal_is_planned_while_the_targets_drain() -> None:
+    fake = cloud(warm=(3,))
+    promote(fake)
+    assert fake.prepared == [frozenset({BLUE, "r000003"}), None]
+    drained = fake.calls.index("detach")
+    assert "plan" in fake.calls[drained:]
+
+
+def test_a_removal_that_was_planned_ahead_is_forgotten_where_green_fails() -> None:
+    fake = cloud()
+
+    def fall_ill(_: int, name: str) -> None:
+        if name == "detach!":
+            fake.sick.add("web-staging-r000002")
+
+    fake.fail = fall_ill
+    promote(fake)
+    assert fake.prepared[0] == frozenset({BLUE})
+    assert fake.prepared[-1] is None
+    assert fake.serving == {BLUE}
+
+
+def test_how_long_a_release_took_tells_when_to_ask_for_the_next() -> None:
+    fake = cloud()
+    promote(fake)
+    first = fake.document.releases[GREEN].ready
+    assert first > 0
+    looks = len(fake.looked)
+    begin(fake, blue=GREEN, green="r000003").run(promotion(GREEN, "r000003", warm=(), keep=False))
+    assert fake.document.serving == "r000003"
+    assert len(fake.looked) - looks <= looks
+
+
+def test_a_group_is_emptied_before_terraform_deletes_it_and_only_once_it_is_dark() -> None:
+    fake = cloud(warm=(3,))
+    promote(fake)
+    assert fake.resized == [
+        "web-staging-r000002",  # its own minimum
+        "web-staging-r000001",
+        "web-staging-r000003",
+    ]
+    last = len(fake.calls) - 1 - fake.calls[::-1].index("resize")
+    assert fake.calls.index("detach") < last < fake.calls.index("apply", last)
+
+
+@pytest.mark.parametrize("missing", ["r000003", BLUE])
+def test_a_dark_group_that_somebody_deleted_is_forgotten_with_the_next_removal(
+    missing: str,
+) -> None:
+    fake = cloud(warm=(3, 4))
+
+    def vanish(_: int, name: str) -> None:
+        if name == "detach!":
+            fake.groups.pop(f"web-staging-{missing}", None)
+
+    fake.fail = vanish
+    policy = Policy(looks=2, soak=5, bake_in=5, deadline=60)
+    deployer = begin(fake, blue=BLUE, policy=policy)
+    spared = removal(GREEN, [BLUE, "r000003"], ["r000004"])
+    phases = promotion(BLUE, GREEN, warm=["r000003", "r000004"], keep=True)
+    done = deployer.run([*phases[:-1], *spared])
+    assert outcome_of(done) is Result.PROMOTED, done
+    assert set(fake.document.releases) == {BLUE, GREEN, "r000003"} - {missing}
+
+
+def test_one_stale_look_is_no_reason_to_forget_a_warm_group() -> None:
+    fake, name = cloud(warm=(3, 4)), "web-staging-r000003"
+    hidden = fake.groups[name]
+    hiding: list[object] = []
+
+    def hide_once(_: int, call: str) -> None:
+        fake.groups[name] = hidden
+        if call == "look!" and not hiding:
+            hiding.append(fake.groups.pop(name))
+
+    fake.fail = hide_once
+    deployer = begin(fake, kind=Kind.RETIRE, green=BLUE, blue=BLUE, minimum=None)
+    deployer.run(removal(BLUE, ["r000003"], ["r000004"]))
+    assert hiding
+    assert set(fake.document.releases) == {BLUE, "r000003"}

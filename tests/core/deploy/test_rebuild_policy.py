@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.core.bake.model import Image
+from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_welcome
+from pipeline.core.errors import RefusedError
+from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, Runner
+from pipeline.core.state.environment import Environment
+from tests.core.deploy.fakes import BLUE, GREEN, cloud
+
+IMAGE = Image(
+    app="web", version="1.0.0", name="web", region="us-east-1", ids={"us-east-1": "ami-00000009"}
+)
+
+
+def document() -> Environment:
+    return cloud().document
+
+
+def put(kind: Kind, version: str = "1.0.0", result: Result = Result.PROMOTED) -> Deployment:
+    return Deployment(
+        id="d",
+        kind=kind,
+        environment="staging",
+        green=BLUE,
+        blue="",
+        began="2026-01-01T00:00:00+00:00",
+        ended="2026-01-01T00:05:00+00:00",
+        by=Runner(user="ann", host="here", pid=1),
+        version=version,
+        outcome=Outcome(result=result),
+    )
+
+
+@pytest.mark.parametrize("history", [[], [put(Kind.PROMOTE)], [put(Kind.REBUILD, "0.9.0")]])
+def test_the_same_version_and_what_a_rebuild_made_are_renewed(history: list[Deployment]) -> None:
+    require_welcome(document(), document(), IMAGE, history)
+
+
+def test_a_rollback_stands_and_nothing_is_baked_after_it() -> None:
+    failed = put(Kind.REBUILD, result=Result.ROLLED_BACK)
+    with pytest.raises(RefusedError) as refused:
+        require_no_rollback(document(), [failed, put(Kind.ROLLBACK)])
+    assert refused.value.what == "r000001 was rolled back to by ann on 2026-01-01 at 00:05 UTC"
+    require_no_rollback(document(), [put(Kind.PROMOTE), put(Kind.ROLLBACK)])
+
+
+def test_another_version_that_a_person_promoted_stands() -> None:
+    with pytest.raises(RefusedError) as refused:
+        require_welcome(document(), document(), IMAGE, [put(Kind.PROMOTE, "1.1.0")])
+    assert refused.value.what == (
+        "r000001 was promoted by ann on 2026-01-01 at 00:05 UTC: 1.1.0, and this is 1.0.0"
+    )
+    assert refused.value.now == (
+        "if it is to serve: ami-pipeline promote -e staging --image ami-00000009"
+    )
+
+
+def test_a_deployment_while_it_baked_stands() -> None:
+    now = replace(document(), serving=GREEN)
+    with pytest.raises(RefusedError, match="r000002 serves; it was r000001 when this rebuild"):
+        require_welcome(document(), now, IMAGE, [])

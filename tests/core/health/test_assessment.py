@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.core.health.assessment import Counts, booted, counts, drained, gone, serving
+from pipeline.core.health.observation import Balancer, Look, Member, Target
+from pipeline.core.health.verdict import Doomed, Healthy, Waiting
+from tests.core.health.observations import (
+    GREEN,
+    NO_AMI,
+    NO_CAPACITY,
+    OLD,
+    WEB,
+    a_group,
+    a_look,
+    a_member,
+    expecting,
+    healthy,
+    in_service,
+    in_turn,
+    members,
+    refused,
+)
+
+ABC = ("i-a", "i-b", "i-c")
+ALL = members(*ABC)
+GOOD = a_look(a_group(*ALL), web=healthy(*ABC), old=in_service(*ABC))
+UNREAD = replace(GOOD, unreadable=("ThrottlingException: Rate exceeded",))
+
+
+# booted
+
+
+def test_a_group_has_booted_when_every_member_is_in_service_on_its_own_template() -> None:
+    assert booted(expecting(), [GOOD]) == Healthy()
+
+
+def pending(*ids: str) -> tuple[Member, ...]:
+    return members(*ids, lifecycle="Pending")
+
+
+NOT_BOOTED: list[Any] = [
+    (a_group(), "0 of 3 members InService"),
+    (a_group(*members("i-a", "i-b"), *pending("i-c")), "2 of 3 members InService, 1 Pending"),
+    (a_group(*members("i-a"), *pending("i-b"), a_member("i-c", lifecycle="Pending:Wait")),
+     "1 of 3 members InService, 1 Pending, 1 Pending:Wait"),
+    (a_group(*ALL[:2], a_member("i-c", health="Unhealthy")),
+     "2 of 3 members InService, 1 Unhealthy"),
+    (a_group(*ALL[:2], a_member("i-c", version="7")),
+     "2 of 3 members InService, 1 from lt-2 version 7"),
+    (a_group(*ALL, a_member("i-d", template="lt-1")),
+     "3 of 3 members InService, 1 from lt-1 version 1"),
+    (a_group(*members(*ABC, template="", version=""), template="", version=""),
+     "0 of 3 members InService, 3 from no launch template version -"),
+    (a_group(*ALL, *pending("i-d")), "3 of 3 members InService, 1 Pending"),
+    (a_group(*ALL[:2], a_member("i-c", lifecycle="Terminating:Wait")), "2 of 3 members InService"),
+    (a_group(*ALL[:2], a_member("i-c", lifecycle="Standby")), "2 of 3 members InService"),
+    (a_group(desired=0), f"the desired capacity of {GREEN} is 0"),
+    (a_group(*ALL, desired=0), f"the desired capacity of {GREEN} is 0"),
+    (a_group(*ALL[:2], suspended=frozenset({"Launch"})),
+     "2 of 3 members InService, Launch is suspended"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("group", "reason"), NOT_BOOTED)
+def test_a_group_that_has_not_booted_says_how_far_it_is(group: Any, reason: str) -> None:
+    assert booted(expecting(), [a_look(group)]) == Waiting(reason=reason)
+
+
+def test_members_on_their_way_out_or_put_aside_by_a_person_do_not_hold_the_others_up() -> None:
+    going = a_member("i-d", lifecycle="Terminating")
+    aside = a_member("i-e", lifecycle="Standby", health="Unhealthy")
+    assert booted(expecting(), [a_look(a_group(*ALL, going, aside))]) == Healthy()
+
+
+def test_a_group_smaller_than_what_serves_has_not_booted() -> None:
+    few = "3 of 5 members InService, the desired capacity is 3"
+    assert booted(expecting(least=5), [GOOD]) == Waiting(reason=few)
+    more = a_look(a_group(*ALL, *members("i-d", "i-e")))
+    assert booted(expecting(least=5), [more]) == Healthy()
+
+
+def test_nothing_is_known_before_the_first_look_nor_of_a_group_aws_does_not_know_yet() -> None:
+    assert booted(expecting(), []) == Waiting(reason="nothing was looked at yet")
+    assert booted(expecting(), [a_look()]) == Waiting(reason=f"{GREEN} is not described yet")
+    missing = Waiting(reason=f"{GREEN} is not described any more")
+    assert booted(expecting(), [GOOD, a_look()]) == missing
+
+
+@pytest.mark.parametrize("look", [UNREAD, replace(UNREAD, groups={}, targets={})])
+def test_a_look_that_could_not_be_read_whole_is_neither_good_nor_bad(look: Look) -> None:
+    said = Waiting(reason="could not be read: ThrottlingException: Rate exceeded")
+    assert booted(expecting(), [GOOD, look]) == said
+    assert serving(expecting(WEB), [GOOD, GOOD, look], in_a_row=1) == said
+    assert drained(expecting(WEB), [look]) == said
+    assert gone([GREEN], [a_look(), a_look(), look]) == said
+
+
+def test_a_group_that_is_being_deleted_will_never_boot() -> None:
+    look = a_look(a_group(*ALL, status="Delete in progress"))
+    said = Doomed(reason=f"AWS says of {GREEN}: Delete in progress")
+    assert booted(expecting(), [look]) == said
+    assert serving(expecting(), [look], in_a_row=1) == said
+
+
+def test_a_launch_that_may_heal_is_waited_out_and_said() -> None:
+    look = a_look(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_CAPACITY)])
+    said = Waiting(reason=f"2 of 3 members InService; a launch failed: {NO_CAPACITY}")
+    assert booted(expecting(), [look]) == said
+    assert serving(expecting(WEB), [look], in_a_row=1) == said
+
+
+def test_a_launch_that_cannot_heal_ends_the_waiting_at_once() -> None:
+    look = a_look(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_AMI)])
+    assert booted(expecting(), [look]) == Doomed(reason=NO_AMI)
+    assert serving(expecting(WEB), [look], in_a_row=1) == Doomed(reason=NO_AMI)
+
+
+# serving
+
+
+def test_a_group_serves_when_every_balancer_finds_every_member_healthy_looks_in_a_row() -> None:
+    both = expecting(WEB, OLD)
+    assert serving(both, [GOOD, GOOD, GOOD], in_a_row=3) == Healthy()
+    said = Waiting(reason="every member healthy, 2 of 3 looks in a row")
+    assert serving(both, [GOOD, GOOD], in_a_row=3) == said
+
+
+def a_target(id_: str, state: str, reason: str = "", description: str = "") -> Target:
+    return Target(id=id_, state=state, reason=reason, description=description)
+
+
+def classic(id_: str, reason: str, description: str, state: str = "OutOfService") -> Target:
+    return a_target(id_, state, reason, description)
+
+
+LEAVES = "Instance deregistration currently in progress."
+FAILED = (
+    "Instance has failed at least the UnhealthyThreshold number of health checks consecutively."
+)
+CODES = "Health checks failed with these codes: [500]"
+NOT_SERVING: list[Any] = [
+    (WEB, a_target("i-a", "initial", "Elb.RegistrationInProgress", "Target registration is ..."),
+     "i-a is initial (Elb.RegistrationInProgress)"),
+    (WEB, a_target("i-a", "initial", "Elb.InitialHealthChecking"),
+     "i-a is initial (Elb.InitialHealthChecking)"),
+    (WEB, a_target("i-a", "unhealthy", "Target.ResponseCodeMismatch", CODES),
+     f"i-a is unhealthy (Target.ResponseCodeMismatch, {CODES})"),
+    (WEB, a_target("i-a", "unhealthy.draining", "Target.FailedHealthChecks"),
+     "i-a is unhealthy.draining (Target.FailedHealthChecks)"),
+    (WEB, a_target("i-a", "draining", "Target.DeregistrationInProgress"),
+     "i-a is draining (Target.DeregistrationInProgress)"),
+    (WEB, a_target("i-a", "unavailable", "Elb.InternalError"),
+     "i-a is unavailable (Elb.InternalError)"),
+    (WEB, a_target("i-a", "unused", "Target.NotRegistered"),
+     "i-a is unused (Target.NotRegistered)"),
+    (WEB, a_target("i-a", "unused", "Target.InvalidState"), "i-a is unused (Target.InvalidState)"),
+    (WEB, a_target("i-a", "InService"), "i-a is InService"),
+    (WEB, None, "i-a is not listed"),
+    (OLD, None, "i-a is not listed"),
+    (OLD, classic("i-a", "ELB", "Instance registration is still in progress."),
+     "i-a is OutOfService (ELB, Instance registration is still in progress.)"),
+    (OLD, classic("i-a", "Instance", FAILED), f"i-a is OutOfService (Instance, {FAILED})"),
+    (OLD, classic("i-a", "N/A", LEAVES, "InService"), f"i-a is InService ({LEAVES})"),
+    (OLD, classic("i-a", "N/A", "A transient error occurred.", "Unknown"),
+     "i-a is Unknown (A transient error occurred.)"),
+    (OLD, a_target("i-a", "healthy"), "i-a is healthy"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("balancer", "target", "said"), NOT_SERVING)
+def test_one_member_that_one_balancer_does_not_find_healthy_is_waited_for(
+    balancer: Balancer, target: Target | None, said: str
+) -> None:
+    good = {WEB: healthy(*ABC), OLD: in_service(*ABC)}
+    good[balancer] = {id_: each for id_, each in good[balancer].items() if id_ != "i-a"}
+    good[balancer] |= {"i-a": target} if target else {}
+    look = a_look(a_group(*ALL), web=good[WEB], old=good[OLD])
+    reason = f"2 of 3 healthy in {balancer.name}: {said}"
+    assert serving(expecting(WEB, OLD), [look, look], in_a_row=1) == Waiting(reason=reason)
+
+
+def test_a_balancer_that_was_not_read_at_all_finds_nobody_healthy() -> None:
+    look = a_look(a_group(*ALL), web=healthy(*ABC))
+    who = "i-a is not listed, i-b is not listed, i-c is not listed"
+    said = Waiting(reason=f"0 of 3 healthy in web-classic: {who}")
+    assert serving(expecting(WEB, OLD), [look], in_a_row=1) == said
+
+
+def test_what_every_balancer_lacks_is_said_on_one_line_with_three_names_each() -> None:
+    five = ("i-a", "i-b", "i-c", "i-d", "i-e")
+    group = a_group(*members(*five), desired=5, suspended=frozenset({"AddToLoadBalancer"}))
+    look = a_look(group, web={}, old=in_service(*five[1:]))
+    assert serving(expecting(WEB, OLD), [look], in_a_row=1) == Waiting(
+        reason="0 of 5 healthy in web-production: i-a is not listed, i-b is not listed, "
+        "i-c is not listed, 2 more, AddToLoadBalancer is suspended; "
+        "4 of 5 healthy in web-classic: i-a is not listed, AddToLoadBalancer is suspended"
+    )
+
+
+OTHER_ZONE = (
+    "Instance is in the EC2 Availability Zone for which LoadBalancer is not configured to route "
+    "traffic to."
+)
+NO_LISTENER = "Target group is not configured to receive traffic from the load balancer"
+NEVER: list[Any] = [
+    (WEB, a_target("i-b", "unused", "Target.NotInUse", NO_LISTENER),
+     f"in web-production i-b is unused (Target.NotInUse, {NO_LISTENER})"),
+    (WEB, a_target("i-b", "unused", "Target.IpUnusable"),
+     "in web-production i-b is unused (Target.IpUnusable)"),
+    (WEB, a_target("i-b", "unused"), "in web-production i-b is unused"),
+    (WEB, a_target("i-b", "unavailable", "Target.HealthCheckDisabled"),
+     "in web-production i-b is unavailable (Target.HealthCheckDisabled)"),
+    (OLD, classic("i-b", "ELB", OTHER_ZONE),
+     f"in web-classic i-b is OutOfService (ELB, {OTHER_ZONE})"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("balancer", "target", "said"), NEVER)
+def test_a_target_that_nobody_will_ever_check_ends_the_waiting_at_once(
+    balancer: Balancer, target: Target, said: str
+) -> None:
+    good = {WEB: healthy("i-a"), OLD: in_service("i-a")}
+    group = a_group(*members("i-a", "i-b"), *pending("i-c"))
+    listed = good[balancer] | {"i-b": target}
+    look = a_look(group, web=listed if balancer == WEB else {}, old=listed)
+    assert serving(expecting(balancer), [look], in_a_row=1) == Doomed(reason=said)
+
+
+def test_an_unused_target_that_is_no_member_does_not_matter() -> None:
+    stray = a_target("i-x", "unused", "Target.NotInUse")
+    look = a_look(a_group(*ALL), web=healthy(*ABC) | {"i-x": stray})
+    assert serving(expecting(WEB), [look], in_a_row=1) == Healthy()
+
+
+def flapped(look: Look, id_: str) -> Look:
+    ill = {id_: a_target(id_, "unhealthy", "Target.Timeout")}
+    return replace(look, targets={**look.targets, WEB.identifier: healthy(*ABC) | ill})
+
+
+BROKEN_ROWS: list[Any] = [
+    ("a flap", flapped(GOOD, "i-a")),
+    ("an unreadable look", UNREAD),
+    ("a look without the group", a_look()),
+    ("another member", a_look(a_group(*members("i-a", "i-b", "i-x")),
+                              web=healthy("i-a", "i-b", "i-x"))),
+    ("one member more", a_look(a_group(*members(*ABC, "i-x")), web=healthy(*ABC, "i-x"))),
+    ("one member less", a_look(a_group(*ALL[:2], desired=2), web=healthy(*ABC))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("why", "between"), BROKEN_ROWS)
+def test_the_row_begins_anew_after(why: str, between: Look) -> None:
+    said = Waiting(reason="every member healthy, 2 of 3 looks in a row")
+    looks = in_turn(GOOD, GOOD, GOOD, between, GOOD, GOOD)
+    assert serving(expecting(WEB), looks, in_a_row=3) == said, why
+    assert serving(expecting(WEB), [*looks, GOOD], in_a_row=3) == Healthy()
+
+
+def test_a_group_smaller_than_what_serves_does_not_serve() -> None:
+    said = Waiting(reason="3 of 4 members InService, the desired capacity is 3")
+    assert serving(expecting(WEB, least=4), [GOOD], in_a_row=1) == said
+
+
+def test_a_group_without_a_member_never_serves_however_few_are_asked_for() -> None:
+    empty = a_look(a_group(desired=0), web={})
+    said = Waiting(reason=f"the desired capacity of {GREEN} is 0")
+    assert serving(expecting(WEB), [empty] * 5, in_a_row=1) == said
+    assert serving(expecting(), [empty] * 5, in_a_row=1) == said
+
+
+def test_without_a_balancer_serving_is_to_stay_booted() -> None:
+    look = a_look(a_group(*ALL))
+    assert serving(expecting(), [look, look], in_a_row=2) == Healthy()
+    said = Waiting(reason="every member healthy, 1 of 2 looks in a row")
+    assert serving(expecting(), [look], in_a_row=2) == said
+
+
+# drained
+
+
+def test_a_group_has_drained_when_no_member_is_a_target_and_nothing_is_attached() -> None:
+    look = a_look(a_group(*ALL), web=healthy("i-x"), old={})
+    assert drained(expecting(WEB, OLD), [GOOD, look]) == Healthy()
+
+
+DRAINING = a_target("i-a", "draining", "Target.DeregistrationInProgress")
+NOT_DRAINED: list[Any] = [
+    ({"web": [DRAINING]},
+     "1 still in web-production: i-a is draining (Target.DeregistrationInProgress)"),
+    ({"web": healthy("i-b", "i-a", "i-c", "i-x")},
+     "3 still in web-production: i-a is healthy, i-b is healthy, i-c is healthy"),
+    ({"web": [a_target("i-a", "unused", "Target.NotInUse")]},
+     "1 still in web-production: i-a is unused (Target.NotInUse)"),
+    ({"old": [classic("i-c", "N/A", LEAVES, "InService")]},
+     f"1 still in web-classic: i-c is InService ({LEAVES})"),
+    ({"web": [DRAINING], "old": in_service("i-a")},
+     ("1 still in web-production: i-a is draining (Target.DeregistrationInProgress); "
+      "1 still in web-classic: i-a is InService")),
+    ({"web": None}, "the targets of web-production are not known"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("listed", "reason"), NOT_DRAINED)
+def test_a_member_that_is_still_a_target_has_not_drained(
+    listed: dict[str, Any], reason: str
+) -> None:
+    look = a_look(a_group(*ALL), **{"web": {}, "old": {}, **listed})
+    assert drained(expecting(WEB, OLD), [look]) == Waiting(reason=reason)
+
+
+def test_members_of_earlier_looks_drain_too_even_when_the_group_is_no_more() -> None:
+    still = Waiting(
+        reason="1 still in web-production: i-a is draining (Target.DeregistrationInProgress)"
+    )
+    for group in (a_group(), None):
+        assert drained(expecting(WEB), in_turn(GOOD, a_look(group, web=[DRAINING]))) == still
+    assert drained(expecting(WEB), in_turn(UNREAD, a_look(web=[DRAINING]))) == still
+    assert drained(expecting(WEB), in_turn(GOOD, a_look(web=healthy("i-x")))) == Healthy()
+
+
+def test_a_group_that_is_attached_has_not_drained_even_without_a_member() -> None:
+    group = a_group(desired=0, attached=frozenset({OLD.identifier}))
+    said = Waiting(reason=f"{GREEN} is still attached to web-classic")
+    assert drained(expecting(WEB, OLD), [a_look(group, web={}, old={})]) == said
+    other = replace(group, attached=frozenset({"arn:something/else"}))
+    assert drained(expecting(WEB, OLD), [a_look(other, web={}, old={})]) == Healthy()
+
+
+def test_a_group_that_never_was_has_drained() -> None:
+    assert drained(expecting(WEB, OLD), [a_look(web=healthy("i-x"))]) == Healthy()
+    assert drained(expecting(WEB), []) == Waiting(reason="nothing was looked at yet")
+
+
+def test_a_target_that_was_asked_for_by_name_and_is_none_has_drained() -> None:
+    none = a_target("i-a", "unused", "Target.NotRegistered")
+    out = classic("i-a", "Instance", "Instance is not currently registered with the LoadBalancer.")
+    look = a_look(a_group(*ALL), web=[none], old=[out])
+    assert drained(expecting(WEB, OLD), [look]) == Healthy()
+
+
+# gone
+
+
+def test_groups_are_gone_when_two_looks_running_do_not_describe_them() -> None:
+    assert gone([GREEN], in_turn(GOOD, a_look(), a_look())) == Healthy()
+    one = Waiting(reason=f"{GREEN} not described in one look, one more is needed")
+    assert gone([GREEN], in_turn(GOOD, a_look())) == one
+    assert gone([GREEN], in_turn(a_look())) == one
+    assert gone([GREEN], in_turn(a_look(), UNREAD, a_look())) == one
+    assert gone([GREEN], in_turn(a_look(), replace(a_look(), unreadable=("x",)), a_look())) == one
+
+
+def test_a_group_that_is_being_deleted_is_waited_for() -> None:
+    look = a_look(a_group(status="Delete in progress"))
+    said = Waiting(reason=f"{GREEN}: Delete in progress")
+    assert gone(["other", GREEN], in_turn(a_look(), a_look(), look)) == said
+    assert gone([GREEN], [GOOD]) == Waiting(reason=f"{GREEN}: is still there")
+
+
+def test_no_groups_are_gone_at_once_but_not_unseen() -> None:
+    assert gone([], [GOOD]) == Healthy()
+    assert gone([], []) == Waiting(reason="nothing was looked at yet")
+
+
+# counts
+
+
+def test_a_group_in_figures() -> None:
+    group = a_group(
+        *ALL,
+        *pending("i-d"),
+        a_member("i-e", lifecycle="Pending:Wait"),
+        a_member("i-f", lifecycle="Terminating"),
+        a_member("i-g", version="7"),
+        desired=5,
+    )
+    look = a_look(group, web=healthy("i-a", "i-b", "i-g"), old=in_service("i-a", "i-c", "i-f"))
+    assert counts(group, look, [WEB, OLD]) == Counts(
+        desired=5, in_service=3, healthy=1, pending=2, leaving=1
+    )
+    assert counts(group, look, [WEB]).healthy == 2
+    assert counts(group, look, []).healthy == 3

@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.core.health.observation import Activity, GroupSeen, Look
+from pipeline.core.health.scaling_activities import words
+from pipeline.core.health.unrecoverable import doom, setback
+from tests.core.health.observations import (
+    ELB_FAILED,
+    GREEN,
+    GREW,
+    NO_AMI,
+    NO_CAPACITY,
+    REPLACED,
+    SHRUNK,
+    a_departure,
+    a_group,
+    a_launch,
+    a_look,
+    a_member,
+    in_turn,
+    members,
+    refused,
+)
+
+ABC = ("i-a", "i-b", "i-c")
+SHORT = a_group(*members("i-a", "i-b"))
+FULL = a_group(*members(*ABC))
+
+
+def seen(*looks: tuple[GroupSeen, Iterable[Activity]]) -> list[Look]:
+    return in_turn(*(a_look(group, activities=told) for group, told in looks))
+
+
+def told(*looks: tuple[GroupSeen, Iterable[Activity]]) -> str:
+    return doom(GREEN, seen(*looks))
+
+
+# Launches that cannot work. The wordings are AWS's: the user guide's pages on launch failures,
+# and what people pasted into issues.
+
+AT_ONCE = [
+    NO_AMI,
+    "The AMI ID ami-1 does not exist. Launching EC2 instance failed.",
+    "The image id '[ami-1]' is no longer available. Launching EC2 instance failed.",
+    (
+        "Could not launch On-Demand Instances. InvalidAMIID.NotFound - The image id '[ami-1]' "
+        "does not "
+        "exist. Launching EC2 instance failed."
+    ),
+    "AMI 'ami-1' is disabled, and cannot be run. Launching EC2 instance failed.",
+    "Not authorized for images: [ami-1]. Launching EC2 instance failed.",
+    "The security group 'sg-1' does not exist. Launching EC2 instance failed.",
+    "The security group 'sg-1' does not exist in VPC 'vpc-1'. Launching EC2 instance failed.",
+    "The key pair 'ops' does not exist. Launching EC2 instance failed.",
+    "The subnet ID 'subnet-1' does not exist. Launching EC2 instance failed.",
+    (
+        "The specified launch template, with template ID lt-2, does not exist. Launching EC2 "
+        "instance "
+        "failed."
+    ),
+    (
+        "You must use a valid fully-formed launch template. The parameter groupName cannot be used "
+        "with the parameter subnet. Launching EC2 instance failed."
+    ),
+    (
+        "The architecture 'arm64' of the specified instance type does not match the architecture "
+        "'x86_64' of the specified AMI. Launching EC2 instance failed."
+    ),
+    (
+        "The requested instance type's architecture (i386) does not match the architecture in the "
+        "manifest for ami-6622f00f (x86_64). Launching EC2 instance failed."
+    ),
+    "Invalid device name upload. Launching EC2 instance failed.",
+    "EBS block device mappings not supported for instance-store AMIs.",
+    (
+        "Placement groups may not be used with instances of type 'm1.large'. Launching EC2 "
+        "instance "
+        "failed."
+    ),
+    (
+        "You have requested more vCPU capacity than your current vCPU limit of 384 allows for the "
+        "instance bucket that the specified instance type belongs to. Please visit "
+        "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit. "
+        "Launching EC2 instance failed."
+    ),
+    (
+        "You have requested more instances (2) than your current instance limit of 1 allows for "
+        "the "
+        "specified instance type. Launching EC2 instance failed."
+    ),
+    "Could not launch On-Demand Instances. VcpuLimitExceeded - You have requested too much.",
+    "20 instance(s) are already running. Launching EC2 instance failed.",
+    "Max spot instance count exceeded. Launching EC2 instance failed.",
+    (
+        "You've reached your quota for maximum Fleet Requests for this account. Launching EC2 "
+        "instance "
+        "failed."
+    ),
+    (
+        "This account is currently blocked and not recognized as a valid account. Launching EC2 "
+        "instance failed."
+    ),
+]
+
+AGAIN = [
+    (
+        "Value (web) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance "
+        "Profile "
+        "name. Launching EC2 instance failed."
+    ),
+    (
+        "You must use a valid fully-formed launch template. Value "
+        "(arn:aws:iam::1:instance-profile/w) "
+        "for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"
+    ),
+    "You are not authorized to perform this operation. Encoded authorization failure message: x",
+    "You are not authorized to use launch template: lt-2",
+    "Authentication Failure. Launching EC2 instance failed.",
+    (
+        "There are not enough free addresses in subnet 'subnet-1' to satisfy the requested number "
+        "of "
+        "instances. Launching EC2 instance failed."
+    ),
+    (
+        "Could not launch On-Demand Instances. InsufficientFreeAddressesInSubnet - The specified "
+        "subnet does not have enough free addresses to satisfy the request."
+    ),
+    (
+        "Your requested instance type (t3.micro) is not supported in your requested Availability "
+        "Zone "
+        "(eu-central-1c). Please retry your request by not specifying an Availability Zone."
+    ),
+]
+
+MAY_HEAL = [
+    NO_CAPACITY,
+    (
+        "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due "
+        "to "
+        "your request configuration."
+    ),
+    "There is no Spot capacity available that matches your request. Launching EC2 instance failed.",
+    "AMI ami-1 is pending, and cannot be run. Launching EC2 instance failed.",
+    (
+        "Could not launch On-Demand Instances. InvalidAMIID.Unavailable - AMI ami-1 is pending, "
+        "and "
+        "cannot be run."
+    ),
+    (
+        "Your Spot request price of 0.001 is lower than the minimum required Spot request "
+        "fulfillment "
+        "price of 0.0031. Launching EC2 instance failed."
+    ),
+    (
+        "The requested configuration is currently not supported. Please check the documentation "
+        "for "
+        "supported configurations. Launching EC2 instance failed."
+    ),
+    "The requested Availability Zone is no longer supported. Please retry your request.",
+    "Request limit exceeded. Launching EC2 instance failed.",
+    "An internal error has occurred. Launching EC2 instance failed.",
+]
+
+DIED = "Instance became unhealthy while waiting for instance to be in InService state. "
+SHUT_DOWN = f"{DIED}Termination Reason: Client.InstanceInitiatedShutdown: Instance initiated shut"
+DEAD_AT_ONCE = [
+    SHUT_DOWN,
+    (
+        f"{DIED}Termination Reason: Client.InvalidKMSKey.InvalidState: The KMS key provided is in "
+        f"an "
+        "incorrect state"
+    ),
+    f"{DIED}Termination Reason: Client.VolumeLimitExceeded: Volume limit exceeded",
+]
+DEAD_MAYBE = [
+    f"{DIED}Termination Reason: Client.InternalError: Client error on launch",
+    f"{DIED}Termination Reason: Client.UserInitiatedShutdown: User initiated shutdown",
+    f"{DIED}Termination Reason: Server.InternalError: Internal error on launch",
+    (
+        "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token x was "
+        "abandoned: Lifecycle Action Completed with ABANDON Result"
+    ),
+]
+
+
+@pytest.mark.parametrize("message", AT_ONCE)
+def test_a_launch_that_cannot_heal_is_the_end_in_awss_words(message: str) -> None:
+    assert told((SHORT, [refused(9, message), a_launch(1, "i-a")])) == message
+
+
+@pytest.mark.parametrize("message", AGAIN)
+def test_what_heals_now_and_then_is_the_end_when_it_was_said_three_times(message: str) -> None:
+    three = [refused(moment, message) for moment in (40, 20, 0)]
+    assert not told((SHORT, three[1:]))
+    assert told((SHORT, three)) == message
+
+
+def test_launches_of_one_attempt_are_one_occasion() -> None:
+    attempt = [replace(refused(0, AGAIN[0]), id=f"launch-0-{number}") for number in range(5)]
+    assert not told((SHORT, attempt))
+    assert not told((SHORT, [*attempt, refused(20, AGAIN[0])]))
+
+
+def test_different_faults_are_not_added_up() -> None:
+    assert not told((SHORT, [refused(moment, AGAIN[moment]) for moment in (0, 4, 5)]))
+
+
+@pytest.mark.parametrize("message", MAY_HEAL)
+def test_what_may_heal_is_waited_out_and_said(message: str) -> None:
+    looks = seen((SHORT, [refused(moment, message) for moment in range(50, 0, -10)]))
+    assert not doom(GREEN, looks)
+    assert setback(GREEN, looks) == message
+
+
+def cancelled(moment: int, id_: str, message: str) -> Activity:
+    return a_launch(moment, id_, status="Cancelled", message=message)
+
+
+@pytest.mark.parametrize("message", DEAD_AT_ONCE)
+def test_instances_that_end_themselves_are_the_end_whatever_is_launched_meanwhile(
+    message: str,
+) -> None:
+    again = a_group(a_member("i-b", lifecycle="Pending"), desired=1)
+    retry = a_launch(9, "i-b", status="PreInService")
+    assert told((again, [retry, cancelled(1, "i-a", message)])) == message
+
+
+@pytest.mark.parametrize("message", DEAD_MAYBE)
+def test_one_instance_that_ended_for_another_reason_is_waited_out(message: str) -> None:
+    again = a_group(a_member("i-b", lifecycle="Pending"), desired=1)
+    looks = seen((again, [cancelled(1, "i-a", message)]))
+    assert not doom(GREEN, looks)
+    assert setback(GREEN, looks) == message
+
+
+def test_the_reason_is_found_in_the_description_too() -> None:
+    activity = refused(1, NO_AMI)
+    assert words(replace(activity, message="")) == NO_AMI
+    assert told((SHORT, [replace(activity, message="")])) == NO_AMI
+
+
+MADE_UP: list[Any] = [
+    ("a launch that worked since", SHORT, [a_launch(20, "i-b"), refused(10, NO_AMI)]),
+    ("EC2 gave an instance since", SHORT,
+     [a_launch(20, "i-b", "PreInService"), refused(10, NO_AMI)]),
+    ("nobody is missing any more", FULL, [refused(10, NO_AMI)]),
+    ("as many are on their way",
+     a_group(*members("i-a", "i-b"), a_member("i-c", lifecycle="Pending")), [refused(10, NO_AMI)]),
+    ("the next one came into service", SHORT,
+     [a_launch(20, "i-b"), cancelled(10, "i-x", SHUT_DOWN)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("why", "group", "activities"), MADE_UP)
+def test_a_failed_launch_is_forgiven_when(
+    why: str, group: GroupSeen, activities: list[Activity]
+) -> None:
+    looks = seen((replace(group, desired=3), activities))
+    assert not doom(GREEN, looks), why
+    assert not setback(GREEN, looks), why
+
+
+STILL: list[Any] = [
+    ("the other launches of the same attempt worked",
+     [a_launch(10, "i-b"), replace(refused(10, NO_AMI), id="x"), a_launch(10, "i-a")]),
+    ("others worked before", [refused(10, NO_AMI), a_launch(9, "i-b")]),
+    ("the next try has no instance yet", [a_launch(20, "", "PreInService"), refused(10, NO_AMI)]),
+    ("the next try failed of something else", [refused(20, NO_CAPACITY), refused(10, NO_AMI)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("why", "activities"), STILL)
+def test_a_failed_launch_is_not_forgiven_because(why: str, activities: list[Activity]) -> None:
+    assert told((SHORT, activities)) == NO_AMI, why
+
+
+# Members that do not stay.
+
+
+def lost(*ids: str, since: int = 100, cause: str = ELB_FAILED) -> list[Activity]:
+    return [a_departure(since + number, id_, cause) for number, id_ in enumerate(ids)]
+
+
+def test_a_group_that_lost_as_many_members_as_it_should_have_is_in_a_loop() -> None:
+    assert not told((FULL, []), (FULL, lost("i-a", "i-b")))
+    assert told((FULL, []), (FULL, lost(*ABC))) == (
+        f"{GREEN} launches and terminates in a loop, 3 members were lost: {ELB_FAILED}"
+    )
+
+
+def test_one_broken_machine_of_a_group_of_one_is_no_loop_but_two_are() -> None:
+    one = a_group(a_member("i-z"), desired=1)
+    assert not told((one, []), (one, lost("i-a")))
+    assert told((one, []), (one, lost("i-a", "i-b")))
+
+
+def test_half_of_a_group_lost_with_its_zone_is_no_loop() -> None:
+    six = a_group(*members(*(f"i-{number}" for number in range(6))), desired=6)
+    assert not told((six, []), (six, lost("i-0", "i-1", "i-2")))
+
+
+def test_a_large_group_is_in_a_loop_when_replacements_are_lost_again() -> None:
+    nine = a_group(*members(*(f"i-{number}" for number in range(9))), desired=9)
+    again = [a_launch(90 + number, f"i-r{number}", cause=REPLACED) for number in range(2)]
+    assert not told((nine, []), (nine, [*lost("i-0", "i-1", "i-2", "i-r0"), *again]))
+    assert told((nine, []), (nine, [*lost("i-0", "i-1", "i-r0", "i-r1"), *again]))
+
+
+def test_replacements_of_what_a_person_terminated_are_no_sign() -> None:
+    nine = a_group(*members(*(f"i-{number}" for number in range(9))), desired=9)
+    again = [a_launch(90 + number, f"i-r{number}", cause=GREW) for number in range(2)]
+    assert not told((nine, []), (nine, [*lost("i-r0", "i-r1"), *again]))
+
+
+WANTED = [
+    SHRUNK,
+    "At 2026-01-01T10:05:00Z instance i-a was taken out of service in response to a user request.",
+    (
+        "At 2026-01-01T10:05:00Z instance i-a was taken out of service in response to a user "
+        "request, "
+        "shrinking the capacity from 3 to 2."
+    ),
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an instance "
+        "refresh."
+    ),
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 "
+        "instance "
+        "rebalance recommendation."
+    ),
+]
+UNWANTED = [
+    ELB_FAILED,
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 health "
+        "check indicating it has been terminated or stopped."
+    ),
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 "
+        "instance "
+        "status check failure."
+    ),
+    "At 2026-01-01T10:05:00Z an instance was taken out of service in response to a launch failure.",
+    (
+        "At 2026-01-01T10:05:00Z an instance was taken out of service in response to a user "
+        "health-check."
+    ),
+]
+
+
+@pytest.mark.parametrize("cause", WANTED)
+def test_members_that_somebody_meant_to_leave_are_not_lost(cause: str) -> None:
+    assert not told((FULL, []), (FULL, lost(*ABC, "i-d", cause=cause)))
+
+
+@pytest.mark.parametrize("cause", UNWANTED)
+def test_members_that_failed_are_lost_and_the_last_cause_is_told(cause: str) -> None:
+    assert told((FULL, []), (FULL, lost(*ABC, cause=cause))).endswith(f"were lost: {cause}")
+
+
+def test_detached_members_are_not_lost() -> None:
+    away = [a_departure(number, id_, "x", "Detaching") for number, id_ in enumerate(ABC)]
+    gone = a_group(desired=3)
+    assert not told((FULL, []), *([(gone, away)] * 4))
+
+
+def leaving(*ids: str) -> tuple[Any, ...]:
+    return members(*ids, lifecycle="Terminating")
+
+
+def test_without_activities_members_seen_leaving_are_lost_but_it_takes_twice_as_many() -> None:
+    six = (*ABC, "i-d", "i-e", "i-f")
+    assert not told((FULL, []), (a_group(*leaving(*six[:5])), []))
+    said = f"{GREEN} launches and terminates in a loop, 6 members were lost"
+    assert told((FULL, []), (a_group(*leaving(*six)), [])) == said
+    first, second = a_group(*leaving(*ABC)), a_group(*leaving(*six[3:]))
+    assert told((FULL, []), (first, []), (second, []), (FULL, [])) == said
+
+
+def test_where_there_are_activities_they_tell_everything() -> None:
+    six = leaving(*ABC, "i-d", "i-e", "i-f")
+    assert not told((FULL, []), (a_group(*six), [a_launch(1, "i-a")]))
+
+
+def test_without_activities_members_that_vanished_are_lost_after_three_looks() -> None:
+    four = a_group(*members("i-d", "i-e", "i-f", "i-g"), desired=2)
+    small, empty, other = replace(four, members=four.members[:2]), a_group(desired=2), four
+    one = replace(small, members=members("i-a", "i-b"))
+    assert not told((one, ()), (small, ()), (empty, ()), (empty, ()))
+    assert told((one, ()), (small, ()), (empty, ()), (empty, ()), (empty, ()))
+    assert not told((one, ()), (small, ()), (empty, ()), (empty, ()), (other, ()), (empty, ()))
+    aside = replace(small, members=members("i-d", lifecycle="Detaching"))
+    assert not told((one, ()), (small, ()), (aside, ()), *([(empty, ())] * 3))
+
+
+def test_a_smaller_desired_capacity_accounts_for_as_many() -> None:
+    four = ("i-a", "i-b", "i-c", "i-d")
+    after = a_group(*leaving(*four), desired=2)
+    pair = a_group(*members("i-a", "i-b"), desired=2)
+    assert told((pair, []), (after, []))
+    larger = replace(pair, members=members("i-a", "i-b", "i-c"))
+    assert not told((larger, []), (after, []))
+    smaller = replace(after, desired=1)
+    assert not told((pair, []), (smaller, []))
+
+
+def test_what_a_serving_group_suffered_before_is_past() -> None:
+    history = [refused(9, NO_AMI), *lost("i-x", "i-y", "i-z", "i-w", "i-v")]
+    going = replace(FULL, members=(*FULL.members, *leaving("i-q", "i-r", "i-s")))
+    assert not told((going, history), (FULL, history))
+    larger = replace(FULL, desired=5)
+    assert not told((FULL, history), (larger, history))
+    assert not setback(GREEN, seen((FULL, history), (larger, history)))
+    assert told((FULL, history), (larger, [refused(500, NO_AMI), *history])) == NO_AMI
+
+
+def test_a_serving_group_that_is_a_member_short_is_not_blamed_for_its_past() -> None:
+    history = [a_launch(300, "i-b"), refused(9, NO_AMI), *lost("i-x", "i-y", "i-z", "i-w")]
+    assert not told((SHORT, history), (SHORT, history))
+
+
+def test_what_a_group_that_was_empty_suffered_weeks_ago_is_past() -> None:
+    ago = [replace(a, began="2025-12-01T10:00:00+00:00") for a in lost("i-x", "i-y", "i-z")]
+    awake = a_group(*members(*ABC, lifecycle="Pending"))
+    assert not told((awake, [a_launch(1, "i-a", "PreInService"), *ago]))
+    unread = [replace(a, began="") for a in lost("i-x", "i-y", "i-z")]
+    assert told((awake, unread))
+
+
+def test_what_a_new_group_suffered_before_the_first_look_counts() -> None:
+    new = a_group(*members("i-d", lifecycle="Pending"))
+    assert told((new, lost(*ABC)))
+    going = a_group(*leaving(*ABC))
+    assert told((going, lost(*ABC)))
+    assert not told((a_group(*leaving(*ABC, "i-d", "i-e", "i-f")), []))
+
+
+def test_a_launch_under_way_in_the_first_look_may_fail_later() -> None:
+    begun = a_launch(5, "", "PreInService")
+    ended = replace(refused(5, NO_AMI), id=begun.id)
+    assert told((FULL, [begun]), (SHORT, [ended])) == NO_AMI
+
+
+def test_losses_of_long_ago_are_forgiven() -> None:
+    looks = in_turn(
+        a_look(FULL),
+        a_look(FULL, activities=lost("i-a", "i-b")),
+        a_look(FULL, activities=lost("i-a", "i-b", "i-c")),
+        every=3590.0,
+    )
+    assert not doom(GREEN, looks)
+    assert doom(GREEN, in_turn(*looks, every=1790.0))

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.state.release import Release, Size
+from pipeline.core.terraform.module_contract import RELEASE
+
+SIZE = Size(instance_type="t3.micro", minimum=1, maximum=3, desired=2)
+
+
+def a_release(number: int) -> Release:
+    return Release(number=number, ami_id="ami-1", size=SIZE, facts={"version": "1.4.2"})
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(1, "r000001"), (124, "r000124"), (1_000_000, "r1000000")]
+)
+def test_a_release_is_named_by_its_number(number: int, name: str) -> None:
+    assert a_release(number).name == name
+    assert a_release(number).group("web", "production") == f"web-production-{name}"
+
+
+def test_the_module_is_told_just_what_the_contract_names() -> None:
+    assert a_release(1).wanted().keys() == RELEASE.keys()
+
+
+def test_the_longest_names_fit_every_name_aws_gives_a_limit_to() -> None:
+    assert len(a_release(999_999).group("a" * 32, "b" * 32)) <= 128

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.state.deployment import Kind, Outcome, PhaseRun, Result
+from pipeline.core.state.report import outputs, seconds_between, serves, took
+from tests.ui.status_examples import a_deployment, image
+
+
+def stranded(phase: str, blue: str = "r000123", *, drained: bool = False) -> str | None:
+    before = "drain" if drained else "attach"
+    runs = (
+        PhaseRun(name=before, seconds=1.0, fault="earlier"),
+        PhaseRun(name=phase, seconds=1.0, fault="x"),
+    )
+    outcome = Outcome(result=Result.STRANDED, phase="attach", reason="earlier", undone="x")
+    return serves(a_deployment(phases=runs, outcome=outcome, blue=blue))
+
+
+@pytest.mark.parametrize(
+    ("result", "release"),
+    [
+        (Result.PROMOTED, "r000124"),
+        (Result.REFUSED, "r000123"),
+        (Result.ROLLED_BACK, "r000123"),
+    ],
+)
+def test_the_outcome_says_who_serves(result: Result, release: str) -> None:
+    assert serves(a_deployment(outcome=Outcome(result=result))) == release
+
+
+def test_while_it_runs_nobody_can_say() -> None:
+    running = a_deployment(outcome=None, ended="")
+    assert serves(running) is None
+    assert took(running) is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "with_blue", "without"),
+    [
+        ("retire", "r000124", "r000124"),
+        ("restore", None, None),
+        ("withdraw", "r000123", None),
+        ("remove", "r000123", ""),
+        ("drain", None, None),
+    ],
+)
+def test_a_stranded_one_is_as_sure_as_its_last_phase(
+    phase: str, with_blue: str | None, without: str | None
+) -> None:
+    assert stranded(phase, drained=True) == with_blue
+    assert stranded(phase, blue="", drained=True) == without
+
+
+def test_before_the_drain_blue_serves_whatever_went_wrong() -> None:
+    assert [stranded(phase) for phase in ("launch", "verify", "attach", "soak", "restore")] == (
+        ["r000123"] * 5
+    )
+    assert stranded("launch", blue="") is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "release"),
+    [("restore", "r000123"), ("withdraw", "r000124"), ("remove", "r000124")],
+)
+def test_a_rollback_to_a_warm_group_has_its_own_way_round(phase: str, release: str) -> None:
+    runs = (PhaseRun(name=phase, seconds=1.0, fault="x"),)
+    outcome = Outcome(result=Result.STRANDED, phase=phase, reason="x")
+    assert serves(a_deployment(phases=runs, outcome=outcome, warm=True)) == release
+
+
+def test_it_took_from_its_beginning_to_its_end() -> None:
+    assert took(a_deployment()) == 211.5
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "seconds"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:01:00+00:00", 60.0),
+        ("2026-01-01T00:01:00Z", "2026-01-01T00:00:00Z", 0.0),
+        ("2026-01-01T00:01:00Z", "", None),
+        ("soon", "2026-01-01T00:01:00Z", None),
+        ("2026-01-01T00:01:00", "2026-01-01T00:01:00Z", None),
+    ],
+)
+def test_seconds_between_two_times(began: str, ended: str, seconds: float | None) -> None:
+    assert seconds_between(began, ended) == seconds
+
+
+def test_the_outputs_for_ci_are_these() -> None:
+    assert outputs(a_deployment(kind=Kind.PROMOTE)) == {
+        "outcome": "promoted",
+        "release": "r000124",
+        "ami_id": image(124),
+        "version": "1.4.0",
+        "previous": "r000123",
+        "serving": "r000124",
+    }
+    running = outputs(a_deployment(outcome=None))
+    assert (running["outcome"], running["serving"]) == ("", "")

@@ -1,0 +1,159 @@
+"""Terraform 1.11.4's own words in, errors a person can act on out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import ConfigurationError, RefusedError
+from pipeline.core.terraform.module_contract import refusal
+from pipeline.core.terraform.root_module import Diagnostic, Root
+
+ROOT = Root(
+    app="web",
+    environment="production",
+    region="eu-central-1",
+    account="",
+    module=Path("/repository/modules/release"),
+    folder=Path("/repository/.ami-pipeline/terraform/web/production"),
+    bucket=None,
+    inputs={"subnet_ids": []},
+)
+AGAIN = "ami-pipeline config terraform -e production --check"
+
+
+def in_root(summary: str, detail: str) -> Diagnostic:
+    return Diagnostic(summary=summary, detail=detail, file="main.tf.json", line=38)
+
+
+def undeclared(name: str) -> Diagnostic:
+    return in_root(
+        "Extraneous JSON object property", f'No argument or block type is named "{name}".'
+    )
+
+
+def test_an_input_of_the_contract_that_is_not_declared_comes_with_its_declaration() -> None:
+    error = refusal(ROOT, "validate", [undeclared("releases")])
+    assert isinstance(error, ConfigurationError)
+    assert str(error) == (
+        "[terraform] module /repository/modules/release:\n"
+        "  input releases: the module does not declare it\n"
+        "  | Extraneous JSON object property\n"
+        '  | No argument or block type is named "releases".\n'
+        f"now: declare in the module what the contract names, then: {AGAIN}\n"
+        "\n"
+        'variable "releases" {\n'
+        "  type = map(object({\n"
+        "    ami_id           = string\n"
+        "    instance_type    = string\n"
+        "    min_size         = number\n"
+        "    max_size         = number\n"
+        "    desired_capacity = number\n"
+        "    facts            = map(string)\n"
+        "  }))\n"
+        "}"
+    )
+
+
+@pytest.mark.parametrize("name", ["app", "environment"])
+def test_a_plain_input_is_declared_as_a_string(name: str) -> None:
+    now = refusal(ROOT, "validate", [undeclared(name)]).now
+    assert now.endswith(f'\n\nvariable "{name}" {{\n  type = string\n}}')
+
+
+def test_an_input_of_ones_own_that_the_module_does_not_declare_is_to_be_removed() -> None:
+    error = refusal(ROOT, "validate", [undeclared("subnet_ids")])
+    assert error.what.startswith("input subnet_ids: the module does not declare it\n")
+    assert error.now == "remove subnet_ids from [terraform.inputs], or declare it in the module"
+
+
+def test_an_input_that_the_module_requires_is_to_be_passed() -> None:
+    words = 'The argument "vpc_id" is required, but no definition was found.'
+    error = refusal(ROOT, "validate", [in_root("Missing required argument", words)])
+    assert error.what == (
+        "input vpc_id: the module requires it, and nothing passes it\n"
+        f"| Missing required argument\n| {words}"
+    )
+    assert error.now == "add vpc_id to [terraform.inputs], or give it a default in the module"
+
+
+def test_a_missing_output_comes_with_its_declaration() -> None:
+    words = 'This object does not have an attribute named "releases".'
+    error = refusal(ROOT, "validate", [in_root("Unsupported attribute", words)])
+    assert error.what.startswith("output releases: the module does not have it\n")
+    assert error.now == (
+        f"declare the output in the module, then: {AGAIN}\n"
+        "\n"
+        'output "releases" {\n'
+        "  value = {\n"
+        "    for name, group in aws_autoscaling_group.this : name => {\n"
+        "      group_name              = group.name\n"
+        "      launch_template_id      = aws_launch_template.this[name].id\n"
+        "      launch_template_version = aws_launch_template.this[name].latest_version\n"
+        "      ami_id                  = aws_launch_template.this[name].image_id\n"
+        "    }\n"
+        "  }\n"
+        "}"
+    )
+
+
+def test_an_input_of_another_type_is_named() -> None:
+    words = (
+        "The given value is not suitable for module.release.var.releases declared at "
+        '../mod/main.tf:3,1-20: incorrect map element type: attribute "extra" is required.'
+    )
+    error = refusal(ROOT, "validate", [in_root("Invalid value for input variable", words)])
+    assert error.what.startswith("input releases: the module declares another type\n")
+    assert 'variable "releases" {' in error.now
+
+
+def test_all_breaches_are_told_at_once_and_each_remedy_once() -> None:
+    error = refusal(ROOT, "validate", [undeclared("app"), undeclared("environment")])
+    assert error.what.count("\n| Extraneous") == 2
+    assert error.now.count(AGAIN) == 1
+    assert [line for line in error.now.split("\n") if line.startswith("variable")] == [
+        'variable "app" {',
+        'variable "environment" {',
+    ]
+
+
+def test_a_mistake_inside_the_module_is_told_with_its_place() -> None:
+    found = Diagnostic(
+        summary="Unsupported argument",
+        detail='An argument named "nam" is not expected here. Did you mean "name"?',
+        file="../../../../modules/release/main.tf",
+        line=5,
+    )
+    error = refusal(ROOT, "validate", [found])
+    assert isinstance(error, ConfigurationError)
+    assert str(error) == (
+        "[terraform] module /repository/modules/release:\n"
+        "  ../../../../modules/release/main.tf line 5\n"
+        "  | Unsupported argument\n"
+        '  | An argument named "nam" is not expected here. Did you mean "name"?\n'
+        f"now: correct the module, then: {AGAIN}"
+    )
+
+
+def test_what_nobody_foresaw_is_told_in_terraforms_words() -> None:
+    error = refusal(ROOT, "validate", [in_root("Something new", "Never seen before.")])
+    assert error.what == "| Something new\n| Never seen before."
+    assert error.now == f"correct [terraform] in pipeline.toml, then: {AGAIN}"
+
+
+def test_trouble_without_a_place_is_the_worlds_and_no_configuration() -> None:
+    found = Diagnostic(
+        summary="Failed to query available provider packages",
+        detail="Could not connect to registry.terraform.io: no such host",
+    )
+    root = replace(ROOT, folder=Path("/my state/web"))
+    error = refusal(root, "init", [found])
+    assert isinstance(error, RefusedError)
+    assert str(error) == (
+        "terraform init in /my state/web:\n"
+        "  Failed to query available provider packages\n"
+        "  Could not connect to registry.terraform.io: no such host\n"
+        "now: run it by hand: cd '/my state/web' && terraform init -backend=false"
+    )

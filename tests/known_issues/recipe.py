@@ -1,0 +1,195 @@
+"""The usual recipe, run as its users run it, on the ground of the stories of deployments.
+
+`benchmarks/recipe/main.tf` with real Terraform and AWS provider, one root and one local state for
+each recipe. Where a pain needs another root (a separate attachment), its file stands beside this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.conftest import REPOSITORY, Ran
+from tests.e2e.deploying import LONGEST, Balancer, Ground, Site, terraform
+from tests.load import Load, load
+from tests.running_cloud import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Noting = Callable[[str, object], None]
+
+USUAL = REPOSITORY / "benchmarks/recipe/main.tf"
+HASTY = "-var=wait_for_capacity_timeout=8s"
+"""For what will never be healthy: the provider's seconds are not sped up, and a boot takes one."""
+RATE = 50.0
+"""Requests a second."""
+
+
+@dataclass(kw_only=True)
+class Recipe:
+    """A service that the recipe deploys: its folder, its load balancer, what it has in AWS."""
+
+    ground: Ground
+    name: str
+    folder: Path
+    balancer: Balancer
+    members: int = 2
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(ground: Ground, name: str, kind: str, root: Path = USUAL, **extra: Any) -> Recipe:
+        """Write the root, its variables and an empty state; initialise it."""
+        folder = ground.folder / f"recipe-{name}"
+        folder.mkdir()
+        shutil.copy(root, folder / "main.tf")
+        balancer = Balancer.make(ground, name, kind)
+        made = Recipe(ground=ground, name=name, folder=folder, balancer=balancer, extra=extra)
+        made.write()
+        terraform(folder, made.env, "init", "-input=false")
+        return made
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {**self.ground.cloud.env, "PATH": self.ground.path}
+
+    def write(self, **more: Any) -> None:
+        """Write the variables that stay; the image is in a file of its own, as `deploy.sh` has it.
+
+        The grace period is the 600 of our own sites: ten seconds here.
+        """
+        classic = self.balancer.kind == "classic"
+        through = {
+            "load_balancers": [self.balancer.name] if classic else [],
+            "target_group_arns": [] if classic else [self.balancer.arn],
+        }
+        inputs = ("subnet_ids", "security_group_ids", "instance_profile")
+        variables = {
+            "name": f"web-{self.name}",
+            "members": self.members,
+            "max_size": 6,
+            "grace": 600,
+            "wait_for_capacity_timeout": "60s",
+            **through,
+            **{key: self.ground.made[key] for key in inputs},
+            **self.extra,
+            **more,
+        }
+        (self.folder / "service.auto.tfvars.json").write_text(json.dumps(variables))
+
+    def image(self, image: str) -> None:
+        """Do what `packer | grep | cut > ami.auto.tfvars` does."""
+        (self.folder / "ami.auto.tfvars").write_text(f'ami_id = "{image}"\n')
+
+    def deploy(self, image: str, *arguments: str) -> Ran:
+        """Apply an image; return what came of it."""
+        self.image(image)
+        return self.apply(*arguments)
+
+    def begin(self, image: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start to apply an image."""
+        self.image(image)
+        return self.start("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
+
+    def apply(self, *arguments: str) -> Ran:
+        return self.run("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
+
+    def run(self, *arguments: str) -> Ran:
+        done = self.start(*arguments)
+        out, err = done.communicate(timeout=LONGEST)
+        return Ran(code=done.returncode, out=out, err=err)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["terraform", *arguments],  # noqa: S607  as a user's shell finds it
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    # --- asking the world -----------------------------------------------------------------------
+
+    def group(self, image: str) -> str:
+        return f"web-{self.name}-{image}"
+
+    def groups(self) -> dict[str, dict[str, Any]]:
+        """Return the groups of this service there are, by name."""
+        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        found = {each["AutoScalingGroupName"]: each for each in answer["AutoScalingGroups"]}
+        return {name: found[name] for name in found if name.startswith(self.group(""))}
+
+    def standing(self, image: str) -> list[str]:
+        """Return the members of an image's group that are in service for Auto Scaling."""
+        found = self.groups().get(self.group(image), {"Instances": []})["Instances"]
+        return [each["InstanceId"] for each in found if each["LifecycleState"] == "InService"]
+
+    def healthy(self, image: str) -> int:
+        """Return how many targets of an image's group its target group finds healthy."""
+        members = set(self.standing(image))
+        return sum(
+            id_ in members and state == "healthy"
+            for id_, _, state in targets(self.ground, self.balancer.arn)
+        )
+
+    def attached(self, image: str) -> list[str]:
+        """Return the load balancers that an image's group is attached to."""
+        answer = self.ground.cloud.aws("autoscaling").describe_traffic_sources(
+            AutoScalingGroupName=self.group(image)
+        )
+        return [each["Identifier"] for each in answer["TrafficSources"]]
+
+    def remove(self, image: str) -> None:
+        """Delete an image's group as a person does in the console; return once it is gone."""
+        name = self.group(image)
+        self.ground.cloud.aws("autoscaling").delete_auto_scaling_group(
+            AutoScalingGroupName=name, ForceDelete=True
+        )
+        eventually(lambda: name not in self.groups())
+
+    def under_load(self) -> contextlib.AbstractContextManager[Load]:
+        """Send requests to the load balancer meanwhile."""
+        return load(f"{self.balancer.url}/", RATE)
+
+    def state(self) -> Iterator[tuple[str, str]]:
+        """Yield what the state says each group is (current, tainted, deposed), and its name."""
+        document = json.loads((self.folder / "terraform.tfstate").read_text())
+        for resource in document["resources"]:
+            if resource["type"] == "aws_autoscaling_group":
+                for each in resource["instances"]:
+                    what = "deposed" if "deposed" in each else each.get("status", "current")
+                    yield what, each["attributes"]["name"]
+
+
+@contextlib.contextmanager
+def unharmed(site: Site, note: Noting) -> Iterator[None]:
+    """Send requests to a site of ours meanwhile, none of which may fail."""
+    with load(f"{site.balancers[0].url}/", RATE) as running:
+        yield
+    note("requests", len(running.results))
+    assert len(running.results) > RATE
+    assert running.failures == []
+
+
+def counted(running: Load, note: Noting) -> int:
+    """Note and return how many requests failed."""
+    note("requests", len(running.results))
+    note("failed", len(running.failures))
+    return len(running.failures)
+
+
+def targets(ground: Ground, arn: str) -> list[tuple[str, int, str]]:
+    """Return instance, port and state of each target of a target group."""
+    answer = ground.cloud.aws("elbv2").describe_target_health(TargetGroupArn=arn)
+    return [
+        (each["Target"]["Id"], each["Target"]["Port"], each["TargetHealth"]["State"])
+        for each in answer["TargetHealthDescriptions"]
+    ]

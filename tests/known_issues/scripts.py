@@ -1,0 +1,160 @@
+"""What other tools do in a deployment, each re-created in a few calls of boto3.
+
+Only the order of the calls is theirs, as their own code or their users' reports have it; a pain
+that comes from that order happens to whoever follows it. They deploy into groups like those of
+the usual recipe and know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.deploying import Balancer, Ground
+from tests.running_cloud import eventually
+
+PATIENCE = 4.0
+"""Seconds they wait for health: minutes of AWS's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Groups made by hand behind one load balancer."""
+
+    ground: Ground
+    name: str
+    balancer: Balancer
+    size: int = 2
+
+    @staticmethod
+    def of(ground: Ground, name: str, size: int = 2) -> Service:
+        """Make one whose first group, `old`, is in service."""
+        balancer = Balancer.make(ground, name, "classic")
+        made = Service(ground=ground, name=name, balancer=balancer, size=size)
+        made.launch("old", ground.old)
+        eventually(lambda: made.healthy("old"))
+        return made
+
+    @property
+    def scaling(self) -> Any:
+        return self.ground.cloud.aws("autoscaling")
+
+    def group(self, which: str) -> str:
+        return f"web-{self.name}-{which}"
+
+    def launch(self, which: str, image: str, *, dark: bool = False) -> None:
+        """Make a launch template and a group of it, in the load balancer unless it is dark."""
+        made = self.ground.made
+        template = self.ground.cloud.aws("ec2").create_launch_template(
+            LaunchTemplateName=self.group(which),
+            LaunchTemplateData={
+                "ImageId": image,
+                "InstanceType": "t3.micro",
+                "SecurityGroupIds": made["security_group_ids"],
+            },
+        )["LaunchTemplate"]
+        self.scaling.create_auto_scaling_group(
+            AutoScalingGroupName=self.group(which),
+            LaunchTemplate={"LaunchTemplateId": template["LaunchTemplateId"], "Version": "1"},
+            MinSize=self.size,
+            MaxSize=6,
+            VPCZoneIdentifier=",".join(made["subnet_ids"]),
+            LoadBalancerNames=[] if dark else [self.balancer.name],
+            HealthCheckType="ELB",
+            HealthCheckGracePeriod=600,
+        )
+
+    def described(self, which: str) -> dict[str, Any]:
+        """Return the group as AWS describes it, nothing where there is none."""
+        named = [self.group(which)]
+        answer = self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=named)
+        found: dict[str, Any] = (answer["AutoScalingGroups"] or [{}])[0]
+        return found
+
+    def healthy(self, which: str) -> bool:
+        """Tell whether all desired members are in service in the load balancer."""
+        group = self.described(which)
+        members = {each["InstanceId"] for each in group["Instances"]}
+        answer = self.ground.cloud.aws("elb").describe_instance_health(
+            LoadBalancerName=self.balancer.name
+        )
+        good = {s["InstanceId"] for s in answer["InstanceStates"] if s["State"] == "InService"}
+        return len(members & good) >= int(group["DesiredCapacity"])
+
+    def wait(self, which: str) -> bool:
+        """Wait for health as long as patience lasts; return whether it came."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if self.healthy(which):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def delete(self, which: str) -> None:
+        self.scaling.delete_auto_scaling_group(
+            AutoScalingGroupName=self.group(which), ForceDelete=True
+        )
+
+
+def as_goployer_did(service: Service, image: str) -> bool:
+    """Deploy as goployer did before its pull request 170: a timeout is only written into the log.
+
+    Returns whether the new group got healthy, which its caller did not ask.
+    """
+    service.launch("new", image)
+    came = service.wait("new")
+    service.delete("old")
+    return came
+
+
+def as_riff_raff_does(service: Service) -> None:
+    """Deploy by riff-raff's `autoscaling` type: no alarms, twice the size, then all as before.
+
+    Raises TimeoutError where the new members do not get healthy, as it stops there.
+    """
+    group = service.group("old")
+    service.scaling.suspend_processes(
+        AutoScalingGroupName=group, ScalingProcesses=["AlarmNotification"]
+    )
+    service.scaling.set_desired_capacity(
+        AutoScalingGroupName=group, DesiredCapacity=2 * service.size
+    )
+    if not service.wait("old"):
+        raise TimeoutError(group)
+    service.scaling.set_desired_capacity(AutoScalingGroupName=group, DesiredCapacity=service.size)
+    service.scaling.resume_processes(
+        AutoScalingGroupName=group, ScalingProcesses=["AlarmNotification"]
+    )
+
+
+def as_spinnaker_did(service: Service, image: str) -> None:
+    """Deploy red/black with `pinMinimumCapacity`: what serves may not shrink until the end.
+
+    Raises TimeoutError where the new group does not get healthy, as the pipeline ends there.
+    """
+    before = service.described("old")
+    service.scaling.update_auto_scaling_group(
+        AutoScalingGroupName=service.group("old"), MinSize=before["DesiredCapacity"]
+    )
+    service.launch("new", image)
+    if not service.wait("new"):
+        raise TimeoutError(service.group("new"))
+    service.scaling.update_auto_scaling_group(
+        AutoScalingGroupName=service.group("old"), MinSize=before["MinSize"]
+    )
+
+
+def as_senza_does(service: Service, *, to: str, versions: Sequence[str]) -> None:
+    """Switch the traffic by going through all versions there are, one after another.
+
+    As with weights, those before the one that is to serve are put to nothing first. Raises
+    whatever one of them answers; those that come after it are not reached.
+    """
+    source = {"Identifier": service.balancer.name, "Type": "elb"}
+    for which in versions:
+        move = service.scaling.detach_traffic_sources
+        if which == to:
+            move = service.scaling.attach_traffic_sources
+        move(AutoScalingGroupName=service.group(which), TrafficSources=[source])

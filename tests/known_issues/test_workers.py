@@ -1,0 +1,225 @@
+"""A release that works before it serves, or is not all there when it should: pains 14 and 10."""
+
+from __future__ import annotations
+
+import base64
+import collections
+import json
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.deploying import LONGEST, Ground, Site, alone
+from tests.known_issues.recipe import HASTY, USUAL, Recipe, unharmed
+from tests.running_cloud import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.known_issues.recipe import Noting
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
+
+PUT_BACK = 4
+
+# --- 14: workers of a queue -----------------------------------------------------------------------
+
+
+class Queue(ThreadingHTTPServer):
+    """A queue with a job for everyone who asks; it knows who took how many."""
+
+    def __init__(self) -> None:
+        self.taken: collections.Counter[str] = collections.Counter()
+        super().__init__(("127.0.0.1", 0), Asked)
+
+    def worker(self, *, asks: bool = False) -> str:
+        """Return user data: a worker that takes jobs, as a service of its own, as soon as it boots.
+
+        Or one that `asks` the application first whether a load balancer counts on the instance.
+        """
+        first = "urllib.request.urlopen(here)" if asks else "pass"
+        return f"""\
+mkdir -p "${{ROOT:-}}/etc/systemd/system" "${{ROOT:-}}/opt/worker"
+cat > "${{ROOT:-}}/opt/worker/worker.py" <<'END'
+import os, time, urllib.request
+me, here = os.environ["INSTANCE_ID"], "http://" + os.environ["INSTANCE_ADDRESS"] + ":8080/serving"
+while True:
+    try:
+        {first}
+        urllib.request.urlopen("http://127.0.0.1:{self.server_port}/" + me).read()
+    except OSError:
+        pass
+    time.sleep(0.2)
+END
+cat > "${{ROOT:-}}/etc/systemd/system/worker.service" <<'END'
+[Service]
+WorkingDirectory=/opt/worker
+ExecStart=/usr/bin/python3 worker.py
+Restart=always
+END
+systemctl daemon-reload
+systemctl enable --now worker.service
+"""
+
+    def taken_by(self, members: list[str]) -> int:
+        return sum(self.taken[each] for each in members)
+
+
+class Asked(BaseHTTPRequestHandler):
+    server: Queue
+
+    def do_GET(self) -> None:
+        self.server.taken[self.path.strip("/")] += 1
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    with Queue() as made:
+        thread = threading.Thread(target=made.serve_forever)
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+def with_user_data(text: str, folder: Path) -> Path:
+    """Write the recipe with user data in its launch template."""
+    encoded = base64.b64encode(f"#!/bin/sh\n{text}".encode()).decode()
+    line = "  image_id               = var.ami_id\n"
+    written = USUAL.read_text().replace(line, f'{line}  user_data              = "{encoded}"\n')
+    assert encoded in written
+    root = folder / "main.tf"
+    root.write_text(written)
+    return root
+
+
+def test_the_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
+    ground: Ground, queue: Queue, tmp_path: Path, record_property: Noting
+) -> None:
+    """compiler-explorer/infra#1783: workers of both colours took jobs from one queue."""
+    root = with_user_data(queue.worker(), tmp_path)
+    recipe = Recipe.of(ground, "queued", "classic", root)
+    assert recipe.deploy(ground.old).code == 0
+    ground.cloud.client.order("never-healthy", group=recipe.group(ground.new))
+    assert recipe.deploy(ground.new, HASTY).code == 1
+    taken = queue.taken_by(recipe.standing(ground.new))
+    record_property("taken", taken)
+    assert taken > 0
+
+
+def refused_in_the_dark(site: Site, image: str, worker: str) -> None:
+    """Promote an image with a worker; a hook refuses it before it is attached to anything."""
+    site.configure(deadlines={"attach": "3m"}, verify=[{"command": ["false"]}])
+    with_worker(site, worker)
+    ran = site.promote("--image", image)
+    assert ran.code == PUT_BACK, ran.err
+    assert ran.document["phase"] == "verify"
+
+
+def with_worker(site: Site, worker: str) -> None:
+    text = (site.project.folder / "pipeline.toml").read_text()
+    site.project.write(f"{text}user_data = '''{worker}'''\n")
+
+
+def test_workers_that_ask_nobody_take_jobs_in_the_dark_with_us_too(
+    ground: Ground, queue: Queue, record_property: Noting
+) -> None:
+    """compiler-explorer/infra#1783. Instances of a dark group run: why workers have to ask."""
+    site = ground.site("queued-too", "classic", deadlines={"attach": "3m"})
+    assert site.promote("--image", ground.old).code == 0
+    queue.taken.clear()
+    refused_in_the_dark(site, ground.new, queue.worker())
+    record_property("taken", queue.taken.total())
+    assert queue.taken.total() > 0
+
+
+def test_our_workers_take_jobs_once_a_load_balancer_counts_on_them_and_not_in_the_dark(
+    ground: Ground, queue: Queue, record_property: Noting
+) -> None:
+    """compiler-explorer/infra#1783: what nobody asks for its health is dark, and knows it."""
+    site = ground.site("queued-dark", "classic", deadlines={"attach": "3m"})
+    assert site.promote("--image", ground.old).code == 0
+    queue.taken.clear()
+    refused_in_the_dark(site, ground.new, queue.worker(asks=True))
+    assert queue.taken.total() == 0
+    site.configure(deadlines={"attach": "3m"})
+    with_worker(site, queue.worker(asks=True))
+    with unharmed(site, record_property):
+        ran = site.promote("--image", ground.new, "--allow-quarantined")
+        assert ran.code == 0, ran.err
+    members = site.members(ran.document["release"])
+    record_property("taken", eventually(lambda: queue.taken_by(members)))
+    assert set(queue.taken) <= set(members)
+
+
+# --- 10: what an instance refresh leaves open -----------------------------------------------------
+
+REFRESH = """
+  instance_refresh {
+    strategy = "Rolling"
+  }
+
+  launch_template {
+"""
+
+
+def refreshed(folder: Path) -> Path:
+    """Write the other usual recipe: one group for ever, whose members a refresh replaces."""
+    text = USUAL.read_text().replace('"${var.name}-${var.ami_id}"', '"${var.name}-one"')
+    text = text.replace("\n  launch_template {\n", REFRESH)
+    assert "instance_refresh" in text
+    root = folder / "main.tf"
+    root.write_text(text)
+    return root
+
+
+def test_the_recipe_with_a_refresh_has_the_new_template_on_the_group_before_it_begins(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """hashicorp/terraform-provider-aws#34189: what a refresh would roll back to is the new version.
+
+    Refreshes themselves the local cloud leaves out, so #42355 (apply does not wait for one) is not
+    to be seen here.
+    """
+    recipe = Recipe.of(ground, "refreshed", "classic", refreshed(tmp_path))
+    assert recipe.deploy(ground.old).code == 0
+    before = recipe.groups()[recipe.group("one")]["LaunchTemplate"]["Version"]
+    ran = recipe.deploy(ground.new)
+    assert ran.code == 1
+    assert "StartInstanceRefresh" in ran.err
+    after = recipe.groups()[recipe.group("one")]["LaunchTemplate"]["Version"]
+    assert (before, after) == ("1", "2")
+
+
+def test_we_return_when_the_new_version_alone_answers_and_go_back_to_the_one_before(
+    ground: Ground, record_property: Noting
+) -> None:
+    """hashicorp/terraform-provider-aws#42355, #34189."""
+    site = ground.site("refreshed-too", "classic")
+    assert site.promote("--image", ground.old).code == 0
+    with unharmed(site, record_property):
+        ran = site.promote("--image", ground.new)
+        assert ran.code == 0, ran.err
+        assert versions(site.balancers[0].url) == {"2.0.0"}
+        ran = site.run("rollback", "--yes")
+        assert ran.code == 0, ran.err
+        assert versions(site.balancers[0].url) == {"1.0.0"}
+    assert site.world() == alone("r000001", serving="r000001")
+
+
+def versions(url: str) -> set[str]:
+    """Ask twenty times, one after the other, which version answers."""
+    found = set()
+    for _ in range(20):
+        with urllib.request.urlopen(f"{url}/") as answer:  # noqa: S310  an http URL of loopback
+            found.add(json.load(answer)["version"])
+    return found

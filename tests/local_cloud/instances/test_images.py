@@ -1,0 +1,131 @@
+"""AMIs of the local cloud, asked for through boto3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions
+import pytest
+
+from tests.running_cloud import eventually
+
+if TYPE_CHECKING:
+    from tests.running_cloud import Cloud
+
+WRITES = "#!/bin/sh\necho made >$ROOT/opt/made; ln -s /opt/made $ROOT/opt/link; echo done writing\n"
+
+
+def image_of(cloud: Cloud, name: str, **more: Any) -> str:
+    instance = cloud.launch(UserData=WRITES)["InstanceId"]
+    eventually(lambda: "done writing" in cloud.console(instance))
+    made = cloud.aws("ec2").create_image(InstanceId=instance, Name=name, **more)
+    return str(made["ImageId"])
+
+
+def describe(cloud: Cloud, image: str, region: str = "us-east-1") -> dict[str, Any]:
+    found = cloud.aws("ec2", region).describe_images(ImageIds=[image])["Images"]
+    described: dict[str, Any] = found[0]
+    return described
+
+
+def refused(call: Any, **arguments: Any) -> str:
+    with pytest.raises(botocore.exceptions.ClientError) as failure:
+        call(**arguments)
+    return str(failure.value.response["Error"]["Code"])
+
+
+@pytest.mark.long
+def test_an_image_is_pending_then_available_and_cannot_be_launched_before(
+    unhurried: Cloud,
+) -> None:
+    ec2 = unhurried.aws("ec2")
+    image = image_of(unhurried, "states")
+    assert describe(unhurried, image)["State"] == "pending"
+    launch = {"ImageId": image, "MinCount": 1, "MaxCount": 1}
+    assert refused(ec2.run_instances, **launch) == "InvalidAMIID.Unavailable"
+    eventually(lambda: describe(unhurried, image)["State"] == "available")
+    assert describe(unhurried, image)["RootDeviceType"] == "ebs"
+
+
+def test_an_image_holds_what_the_instance_wrote_and_a_launch_has_it(cloud: Cloud) -> None:
+    image = image_of(cloud, "holds")
+    root = cloud.home.images / image
+    eventually((root / "opt/link").is_symlink)
+    assert str((root / "opt/link").readlink()) == "/opt/made"
+    script = "#!/bin/sh\necho found $(cat $ROOT/opt/made)\n"
+    instance = cloud.launch(ImageId=image, UserData=script)["InstanceId"]
+    eventually(lambda: "found made" in cloud.console(instance))
+
+
+@pytest.mark.long
+def test_what_an_instance_writes_does_not_change_its_image(cloud: Cloud) -> None:
+    image = image_of(cloud, "unchanged")
+    script = "#!/bin/sh\necho changed >>$ROOT/opt/made; echo changed it\n"
+    instance = cloud.launch(ImageId=image, UserData=script)["InstanceId"]
+    eventually(lambda: "changed it" in cloud.console(instance))
+    assert (cloud.home.images / image / "opt/made").read_text() == "made\n"
+
+
+@pytest.mark.long
+def test_a_copy_in_another_region_can_be_launched_after_the_original_is_gone(cloud: Cloud) -> None:
+    image = image_of(cloud, "travels")
+    elsewhere = cloud.aws("ec2", "eu-west-1")
+    copied = elsewhere.copy_image(SourceImageId=image, SourceRegion="us-east-1", Name="travelled")
+    copy = copied["ImageId"]
+    eventually(lambda: describe(cloud, copy, "eu-west-1")["State"] == "available")
+    eventually((cloud.home.images / copy / "opt/made").exists)
+    cloud.aws("ec2").deregister_image(ImageId=image)
+    eventually(lambda: not (cloud.home.images / image).exists())
+    launched = elsewhere.run_instances(
+        ImageId=copy, MinCount=1, MaxCount=1, UserData="#!/bin/sh\necho found $(cat $ROOT/opt/made)"
+    )["Instances"][0]["InstanceId"]
+
+    def printed() -> str:
+        return str(elsewhere.get_console_output(InstanceId=launched)["Output"])
+
+    eventually(lambda: "found made" in printed())
+
+
+@pytest.mark.long
+def test_nothing_can_be_launched_from_a_deregistered_image(cloud: Cloud) -> None:
+    image = image_of(cloud, "gone")
+    ec2 = cloud.aws("ec2")
+    ec2.deregister_image(ImageId=image)
+    launch = {"ImageId": image, "MinCount": 1, "MaxCount": 1}
+    assert refused(ec2.run_instances, **launch) == "InvalidAMIID.NotFound"
+
+
+@pytest.mark.long
+def test_a_snapshot_is_tagged_kept_while_in_use_and_can_go_with_its_image(cloud: Cloud) -> None:
+    tags = [{"Key": "App", "Value": "web"}]
+    kinds = [{"ResourceType": kind, "Tags": tags} for kind in ("image", "snapshot")]
+    image = image_of(cloud, "tagged", TagSpecifications=kinds)
+    ec2 = cloud.aws("ec2")
+    assert describe(cloud, image)["Tags"] == tags
+    snapshot = describe(cloud, image)["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    assert ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]["Tags"] == tags
+    assert refused(ec2.delete_snapshot, SnapshotId=snapshot) == "InvalidSnapshot.InUse"
+    ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
+    assert refused(ec2.describe_snapshots, SnapshotIds=[snapshot]) == "InvalidSnapshot.NotFound"
+
+
+def test_a_name_is_used_once(cloud: Cloud) -> None:
+    image_of(cloud, "taken")
+    instance = cloud.launch()["InstanceId"]
+    again = {"InstanceId": instance, "Name": "taken"}
+    assert refused(cloud.aws("ec2").create_image, **again) == "InvalidAMIName.Duplicate"
+
+
+@pytest.mark.long
+def test_the_image_of_an_encrypted_volume_is_encrypted(cloud: Cloud) -> None:
+    ec2 = cloud.aws("ec2")
+    volume = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8, "Encrypted": True}}
+    instance = cloud.launch(BlockDeviceMappings=[volume])["InstanceId"]
+    image = ec2.create_image(InstanceId=instance, Name="encrypted")["ImageId"]
+    assert describe(cloud, image)["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
+    plain = image_of(cloud, "not-encrypted")
+    copied = ec2.copy_image(
+        SourceImageId=plain, SourceRegion="us-east-1", Name="copy", Encrypted=True
+    )
+    mapping = describe(cloud, copied["ImageId"])["BlockDeviceMappings"][0]
+    assert mapping["Ebs"]["Encrypted"] is True

@@ -1,0 +1,222 @@
+"""Instances of the local cloud, asked for through boto3."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import botocore.exceptions
+import pytest
+
+from tests.running_cloud import eventually
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tests.running_cloud import Cloud
+
+PRINTS = "#!/bin/sh\necho user data ran as $(id -u)\n"
+UNIT = """#!/bin/sh
+cat >"$ROOT/etc/systemd/system/noisy.service" <<EOF
+[Service]
+Environment=WORD=hello "OTHER=two words"
+ExecStart=/bin/sh -c 'echo \\$\\$WORD, $1; exec sleep 1000'
+{more}
+[Install]
+WantedBy=multi-user.target
+EOF
+systemctl enable --now noisy
+"""
+
+
+def code_of(failure: pytest.ExceptionInfo[botocore.exceptions.ClientError]) -> str:
+    return str(failure.value.response["Error"]["Code"])
+
+
+def has_ended(cloud: Cloud, instance: str, state: str) -> bool:
+    return bool(cloud.instance(instance)["State"]["Name"] == state)
+
+
+def run(cloud: Cloud, **more: Any) -> str:
+    instance = str(cloud.launch(**more)["InstanceId"])
+    eventually(lambda: "booted" in cloud.console(instance))
+    return instance
+
+
+@pytest.mark.long
+def test_an_instance_passes_the_states_that_aws_documents(unhurried: Cloud) -> None:
+    ec2 = unhurried.aws("ec2")
+    instance = unhurried.launch()["InstanceId"]
+    assert unhurried.instance(instance)["State"]["Name"] == "pending"
+    status = ec2.describe_instance_status(InstanceIds=[instance], IncludeAllInstances=True)
+    assert status["InstanceStatuses"][0]["InstanceStatus"]["Status"] == "not-applicable"
+    eventually(lambda: has_ended(unhurried, instance, "running"))
+    status = ec2.describe_instance_status(InstanceIds=[instance])
+    assert status["InstanceStatuses"][0]["InstanceStatus"]["Status"] == "initializing"
+    eventually(lambda: "booted" in unhurried.console(instance))
+    ec2.stop_instances(InstanceIds=[instance])
+    assert unhurried.instance(instance)["State"]["Name"] == "stopping"
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        ec2.start_instances(InstanceIds=[instance])
+    assert code_of(refused) == "IncorrectInstanceState"
+    eventually(lambda: has_ended(unhurried, instance, "stopped"))
+    ec2.start_instances(InstanceIds=[instance])
+    assert unhurried.instance(instance)["State"]["Name"] == "pending"
+    eventually(lambda: has_ended(unhurried, instance, "running"))
+    ec2.terminate_instances(InstanceIds=[instance])
+    assert unhurried.instance(instance)["State"]["Name"] == "shutting-down"
+    eventually(lambda: has_ended(unhurried, instance, "terminated"))
+    assert not (unhurried.home.instances / instance).exists()
+
+
+def test_the_console_shows_what_the_instance_really_printed(cloud: Cloud) -> None:
+    instance = run(cloud, UserData=PRINTS)
+    eventually(lambda: "cloud-init: user data ran as 0" in cloud.console(instance))
+
+
+def test_failing_user_data_does_not_stop_the_machine(cloud: Cloud) -> None:
+    instance = run(cloud, UserData="#!/bin/sh\necho before; exit 3\n")
+    eventually(lambda: "part-001 exited, 3" in cloud.console(instance))
+    assert cloud.instance(instance)["State"]["Name"] == "running"
+
+
+def test_user_data_runs_at_the_first_boot_only(cloud: Cloud) -> None:
+    instance = run(cloud, UserData=PRINTS)
+    eventually(lambda: "part-001 exited" in cloud.console(instance))
+    cloud.aws("ec2").reboot_instances(InstanceIds=[instance])
+    eventually(lambda: cloud.console(instance).count("booted") == 2)
+    assert cloud.console(instance).count("user data ran") == 1
+
+
+def test_cloud_config_is_not_run_and_the_console_says_so(cloud: Cloud) -> None:
+    instance = run(cloud, UserData="#cloud-config\npackages: [nginx]\n")
+    eventually(lambda: "not a script and was not run: #cloud-config" in cloud.console(instance))
+
+
+@pytest.mark.long
+def test_a_service_is_restarted_and_stops_with_the_instance(cloud: Cloud) -> None:
+    script = UNIT.replace("exec sleep 1000", "exit 4").format(more="Restart=always\nRestartSec=1")
+    instance = run(cloud, UserData=script)
+    eventually(lambda: cloud.console(instance).count("noisy.service: active") > 2)
+    cloud.aws("ec2").stop_instances(InstanceIds=[instance])
+    eventually(lambda: has_ended(cloud, instance, "stopped"))
+
+
+@pytest.mark.long
+def test_a_service_that_only_fails_is_given_up_as_systemd_does(cloud: Cloud) -> None:
+    script = UNIT.replace("exec sleep 1000", "exit 4").format(more="Restart=on-failure")
+    instance = run(cloud, UserData=script)
+    eventually(lambda: "start request repeated too quickly" in cloud.console(instance))
+    assert cloud.console(instance).count("noisy.service: active") == 5
+
+
+@pytest.mark.long
+def test_an_enabled_service_starts_at_every_boot(cloud: Cloud) -> None:
+    instance = run(cloud, UserData=UNIT.format(more=""))
+    eventually(lambda: "noisy.service: active" in cloud.console(instance))
+    cloud.aws("ec2").reboot_instances(InstanceIds=[instance])
+    eventually(lambda: cloud.console(instance).count("noisy.service: active") == 2)
+
+
+def test_the_addresses_of_an_instance_are_its_own_on_loopback(cloud: Cloud) -> None:
+    first, second = cloud.launch(), cloud.launch()
+    described = cloud.instance(first["InstanceId"])
+    prefix = cloud.state.network.split(".0.0")[0]
+    assert described["PrivateIpAddress"].startswith(f"{prefix}.")
+    assert described["PublicIpAddress"] == described["PrivateIpAddress"]
+    interface = described["NetworkInterfaces"][0]
+    assert interface["PrivateIpAddress"] == described["PrivateIpAddress"]
+    assert second["PrivateIpAddress"] != first["PrivateIpAddress"]
+
+
+@pytest.mark.parametrize("image", ["ami-00000000000000000"])
+def test_an_unknown_image_cannot_be_launched(cloud: Cloud, image: str) -> None:
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        cloud.launch(ImageId=image)
+    assert code_of(refused) == "InvalidAMIID.NotFound"
+
+
+@pytest.mark.long
+def test_a_launch_template_brings_image_user_data_and_metadata_options(cloud: Cloud) -> None:
+    ec2 = cloud.aws("ec2")
+    data = {
+        "ImageId": cloud.base_image(),
+        "InstanceType": "t3.micro",
+        "UserData": "IyEvYmluL3NoCmVjaG8gZnJvbSB0aGUgdGVtcGxhdGUK",
+        "MetadataOptions": {"HttpTokens": "required"},
+    }
+    ec2.create_launch_template(LaunchTemplateName="metadata", LaunchTemplateData=data)
+    template = {"LaunchTemplateName": "metadata", "Version": "1"}
+    made = ec2.run_instances(LaunchTemplate=template, MinCount=1, MaxCount=1)["Instances"][0]
+    eventually(lambda: "cloud-init: from the template" in cloud.console(made["InstanceId"]))
+    assert made["MetadataOptions"]["HttpTokens"] == "required"
+
+
+class Imds:
+    def __init__(self, address: str, port: int) -> None:
+        self.base = f"http://{address}:{port}/latest"
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = f"{self.base}/{path}"  # an http address of loopback
+        request = urllib.request.Request(url, method=method, headers=named)  # noqa: S310  the same
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310  the same
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, ""
+
+    def token(self) -> str:
+        return self.ask("api/token", "PUT", X_aws_ec2_metadata_token_ttl_seconds="60")[1]
+
+    def get(self, path: str) -> tuple[int, str]:
+        return self.ask(path, X_aws_ec2_metadata_token=self.token())
+
+
+def imds_of(cloud: Cloud, **more: Any) -> tuple[Imds, dict[str, Any]]:
+    instance = run(cloud, **more)
+    described = cloud.instance(instance)
+    return Imds(described["PrivateIpAddress"], cloud.state.metadata_port), described
+
+
+def test_metadata_wants_a_token_where_the_instance_requires_it(cloud: Cloud) -> None:
+    imds, described = imds_of(cloud, MetadataOptions={"HttpTokens": "required"})
+    assert imds.ask("meta-data/instance-id") == (401, "")
+    assert imds.ask("meta-data/instance-id", X_aws_ec2_metadata_token="wrong") == (401, "")
+    assert imds.ask("api/token", "PUT") == (400, "")
+    assert imds.get("meta-data/instance-id") == (200, described["InstanceId"])
+
+
+def test_metadata_needs_no_token_where_it_is_optional(cloud: Cloud) -> None:
+    imds, described = imds_of(cloud)
+    assert imds.ask("meta-data/local-ipv4") == (200, described["PrivateIpAddress"])
+
+
+def test_metadata_tells_placement_user_data_and_tags_if_asked_to(cloud: Cloud) -> None:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}]
+    options = {"HttpTokens": "required", "InstanceMetadataTags": "enabled"}
+    imds, _ = imds_of(cloud, TagSpecifications=tags, MetadataOptions=options, UserData=PRINTS)
+    assert imds.get("meta-data/placement/availability-zone") == (200, "us-east-1a")
+    assert imds.get("meta-data/tags/instance/Name") == (200, "web")
+    assert imds.get("user-data") == (200, PRINTS)
+    assert "placement/" in imds.get("meta-data/")[1].splitlines()
+    assert imds.get("meta-data/nothing") == (404, "")
+    assert '"region": "us-east-1"' in imds.get("dynamic/instance-identity/document")[1]
+
+
+def test_tags_are_not_in_the_metadata_unless_enabled(cloud: Cloud) -> None:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}]
+    imds, _ = imds_of(cloud, TagSpecifications=tags)
+    assert imds.get("meta-data/tags/instance/Name") == (404, "")
+
+
+@pytest.mark.long
+def test_terminate_ends_what_ignores_a_polite_request(cloud: Cloud) -> None:
+    script = "#!/bin/sh\ntrap '' TERM\necho stubborn; while :; do sleep 0.1; done\n"
+    instance = run(cloud, UserData=script)
+    eventually(lambda: "stubborn" in cloud.console(instance))
+    cloud.aws("ec2").terminate_instances(InstanceIds=[instance])
+    eventually(lambda: not (cloud.home.instances / instance).exists())
+    assert "stubborn" in cloud.console(instance)

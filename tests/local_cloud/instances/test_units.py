@@ -1,0 +1,193 @@
+"""Unit files, user data and systemctl, without a cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import email.mime.multipart
+import email.mime.text
+import gzip
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_cloud.clock import Clock
+from local_cloud.instances import network, rootfs, systemctl, units, user_data
+from local_cloud.instances.console import KEPT, Console
+from local_cloud.instances.isolation import Plain
+from local_cloud.instances.services import Service, Services, restarts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APP = r"""
+# a comment
+[Unit]
+Description=An app
+[Service]
+Type=simple
+Environment=A=1 "B=two words"
+Environment=C=3
+EnvironmentFile=-/etc/app.env
+WorkingDirectory=/opt/app
+ExecStartPre=-/bin/mkdir -p /run/app
+ExecStart=@/usr/bin/app app-name --flag \
+  "one word" ${A} $B
+Restart=on-failure
+RestartSec=1min 5s
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def test_a_unit_file_is_read_as_systemd_reads_it() -> None:
+    unit = units.parse("app", APP)
+    assert unit.name == "app.service"
+    assert unit.description == "An app"
+    assert unit.environment == (("A", "1"), ("B", "two words"), ("C", "3"))
+    assert unit.environment_files == ("-/etc/app.env",)
+    assert unit.start_before == (
+        units.Command(words=("/bin/mkdir", "-p", "/run/app"), may_fail=True),
+    )
+    (start,) = unit.start
+    environment = {"A": "1", "B": "two words"}
+    expected = ["/usr/bin/app", "--flag", "one word", "1", "two", "words"]
+    assert start.expanded(environment) == expected
+    assert unit.restart_after == 65
+    assert unit.wanted_by == ("multi-user.target",)
+
+
+def test_an_empty_assignment_clears_what_came_before() -> None:
+    unit = units.parse("app", "[Service]\nExecStart=/bin/a\nExecStart=\nExecStart=/bin/b\n")
+    assert [command.words for command in unit.start] == [("/bin/b",)]
+
+
+def test_an_instance_of_a_template_unit_has_its_name_put_in() -> None:
+    unit = units.parse("web@blue", "[Service]\nExecStart=/bin/echo %i %p 100%%\n")
+    assert unit.start[0].words == ("/bin/echo", "blue", "web", "100%")
+    assert units.file_name("web@blue") == "web@.service"
+
+
+def test_an_environment_file_is_assignments_without_quotes() -> None:
+    text = "# no\nA=1\n B = 'two words' \nC=\"x\"\nnothing\n"
+    assert units.environment_file(text) == [("A", "1"), ("B", "two words"), ("C", "x")]
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"), [("5", 5), ("100ms", 0.1), ("1min 30s", 90), ("2h", 7200)]
+)
+def test_time_spans(span: str, expected: float) -> None:
+    assert units.seconds(span) == expected
+
+
+@pytest.mark.parametrize(
+    ("restart", "kind", "state", "expected"),
+    [
+        ("no", "simple", "failed", False),
+        ("always", "simple", "inactive", True),
+        ("always", "oneshot", "inactive", False),
+        ("on-failure", "simple", "failed", True),
+        ("on-failure", "simple", "inactive", False),
+        ("on-success", "simple", "inactive", True),
+    ],
+)
+def test_when_a_service_starts_again(restart: str, kind: str, state: str, expected: bool) -> None:
+    unit = units.Unit(name="app.service", restart=restart, kind=kind)
+    assert restarts(Service(unit=unit, state=state)) is expected
+
+
+def test_user_data_is_a_script_or_several_gzipped_or_not() -> None:
+    script = "#!/bin/sh\ntrue\n"
+    several = email.mime.multipart.MIMEMultipart()
+    for text, kind in ((script, "x-shellscript"), ("#cloud-config\n", "cloud-config")):
+        several.attach(email.mime.text.MIMEText(text, kind))
+    assert user_data.parts(script.encode()) == ([script.encode()], [])
+    assert user_data.parts(gzip.compress(script.encode())) == ([script.encode()], [])
+    scripts, remarks = user_data.parts(several.as_bytes())
+    assert scripts == [script.encode()]
+    assert len(remarks) == 1
+    assert user_data.parts(b"") == ([], [])
+
+
+def test_the_console_keeps_the_last_64_kilobytes(tmp_path: Path) -> None:
+    console = Console(path=tmp_path / "console.log")
+    for number in range(5000):
+        console.say("line", f"{number:050}")
+    assert len(console.read()) == KEPT
+    assert console.read().endswith(b"4999\n")
+    assert console.path.stat().st_size <= 2 * KEPT
+
+
+def test_a_link_of_the_instance_never_leads_to_the_host(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/absolute").symlink_to("/etc/passwd")
+    (tmp_path / "etc/upwards").symlink_to("../../../../etc/passwd")
+    (tmp_path / "etc/loop").symlink_to("loop")
+    assert rootfs.inside(tmp_path, "/etc/absolute") == tmp_path / "etc/passwd"
+    assert rootfs.inside(tmp_path, "/etc/upwards") == tmp_path / "etc/passwd"
+    assert rootfs.inside(tmp_path, "../../etc/hosts") == tmp_path / "etc/hosts"
+    assert rootfs.inside(tmp_path, "/etc/loop") == tmp_path / "etc/loop"
+
+
+def test_speed_divides_every_delay_and_what_nobody_notices_takes_no_time() -> None:
+    assert Clock(speed=1).scaled(5) == 5
+    assert Clock(speed=50).scaled(5) == 0.1
+    assert Clock(speed=1000).scaled(5) == 0
+
+
+def test_addresses_are_not_given_twice() -> None:
+    claimed = network.claim()
+    other = network.claim()
+    addresses = {claimed.address() for _ in range(2000)}
+    assert len(addresses) == 2000
+    assert all(address.startswith(f"127.{claimed.number}.") for address in addresses)
+    assert other.number != claimed.number
+    claimed.close()
+    other.close()
+
+
+def services(root: Path) -> Services:
+    rootfs.build(root)
+    (root / "etc/systemd/system/app.service").write_text(APP)
+    return Services(
+        root=root,
+        enclosure=Plain(root=root, marker="test", instance="i-test"),
+        console=Console(path=root.parent / "console.log"),
+        clock=Clock(speed=1000),
+        environment={},
+    )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (
+            "enable app",
+            0,
+            "Created symlink /etc/systemd/system/multi-user.target.wants/app.service",
+        ),
+        ("enable nothing", 1, "Failed to enable unit: Unit file nothing.service does not exist."),
+        ("is-enabled app", 1, "disabled"),
+        ("is-active app", 3, "inactive"),
+        ("is-active --quiet app", 3, ""),
+        ("status nothing", 4, "Unit nothing.service could not be found."),
+        ("start nothing", 5, "Unit nothing.service not found."),
+        ("daemon-reload", 0, ""),
+        ("mask app", 1, "systemctl mask: not known to the local cloud"),
+        ("start", 1, "systemctl start: which unit"),
+    ],
+)
+def test_systemctl_answers_with_systemds_exit_codes(
+    tmp_path: Path, words: str, code: int, says: str
+) -> None:
+    answer = asyncio.run(systemctl.run(services(tmp_path / "root"), words.split()))
+    assert answer[0] == code
+    assert answer[1].startswith(says)
+
+
+def test_disable_takes_back_what_enable_did(tmp_path: Path) -> None:
+    here = services(tmp_path / "root")
+    asyncio.run(systemctl.run(here, ["enable", "app.service"]))
+    assert here.enabled() == ["app.service"]
+    asyncio.run(systemctl.run(here, ["disable", "app"]))
+    assert here.enabled() == []

@@ -1,0 +1,234 @@
+"""Instances that were told to go wrong: the order as data, then on machines that run."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_cloud.behaviors import Behaviour, Orders, Subject, parse, shortage
+from tests.running_cloud import eventually, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.running_cloud import Cloud
+
+GROUP = Subject(instance="i-1", image="ami-1", group="web", zone="us-east-1a")
+
+
+def orders_of(subject: Subject) -> Orders:
+    return Orders(find=lambda _: subject, launch=lambda **_: subject)
+
+
+def tagged(*tags: str) -> Subject:
+    return Subject(instance="i-1", image="ami-1", group="web", zone="us-east-1a", tags=tags)
+
+
+class TestTheTag:
+    @pytest.mark.parametrize(
+        ("value", "means"),
+        [
+            ("never-healthy", Behaviour(kind="never-healthy", seconds=0)),
+            ("dies", Behaviour(kind="dies", seconds=60)),
+            ("dies 5", Behaviour(kind="dies", seconds=5)),
+            (" flaps 0.5 ", Behaviour(kind="flaps", seconds=0.5)),
+        ],
+    )
+    def test_names_a_behaviour_and_perhaps_its_seconds(self, value: str, means: Behaviour) -> None:
+        assert parse(value) == means
+
+    @pytest.mark.parametrize("value", ["", "sulks", "dies soon", "dies 5 6"])
+    def test_that_makes_no_sense_is_no_order(self, value: str) -> None:
+        assert parse(value) is None
+
+    def test_of_the_instance_counts_before_that_of_its_image(self) -> None:
+        orders = orders_of(tagged("dies 5", "flaps"))
+        assert orders.of("i-1") == Behaviour(kind="dies", seconds=5)
+
+    def test_counts_less_than_an_order(self) -> None:
+        orders = orders_of(tagged("dies 5"))
+        orders.order([{"behaviour": "exits", "image": "ami-1"}])
+        assert orders.of("i-1") == Behaviour(kind="exits", seconds=0)
+
+
+class TestAnOrder:
+    def test_is_for_whom_it_names(self) -> None:
+        orders = orders_of(GROUP)
+        orders.order([{"behaviour": "dies", "group": "other"}])
+        assert orders.of("i-1") is None
+        orders.order([{"behaviour": "dies", "group": "web", "zone": "us-east-1a"}])
+        assert orders.of("i-1") == Behaviour(kind="dies", seconds=60)
+
+    def test_that_is_newer_counts(self) -> None:
+        orders = orders_of(GROUP)
+        orders.order(
+            [{"behaviour": "dies", "group": "web"}, {"behaviour": "flaps", "group": "web"}]
+        )
+        assert orders.of("i-1") == Behaviour(kind="flaps", seconds=30)
+
+    def test_can_be_taken_back(self) -> None:
+        orders = orders_of(GROUP)
+        orders.order([{"behaviour": "dies", "group": "web"}])
+        orders.clear()
+        assert orders.of("i-1") is None
+        assert orders.listed() == []
+
+    @pytest.mark.parametrize(
+        ("order", "complaint"),
+        [
+            ({"behaviour": "sulks", "group": "web"}, "not 'sulks'"),
+            ({"behaviour": "dies"}, "names an image, a group, an instance or a zone"),
+        ],
+    )
+    def test_that_makes_no_sense_is_refused_with_all_beside_it(
+        self, order: dict[str, Any], complaint: str
+    ) -> None:
+        orders = orders_of(GROUP)
+        with pytest.raises(ValueError, match=complaint):
+            orders.order([{"behaviour": "flaps", "group": "web"}, order])
+        assert orders.listed() == []
+
+    @pytest.mark.parametrize(
+        ("kind", "answers"),
+        [("never-healthy", "500"), ("broken", "500-but-health"), ("dies", "")],
+    )
+    def test_says_what_load_balancers_get(self, kind: str, answers: str) -> None:
+        orders = orders_of(GROUP)
+        orders.order([{"behaviour": kind, "group": "web"}])
+        assert orders.answers("i-1") == answers
+
+
+def test_only_what_registers_late_is_late() -> None:
+    orders = orders_of(tagged("registers-late 7"))
+    assert orders.lateness("i-1") == 7
+    orders.order([{"behaviour": "dies", "group": "web"}])
+    assert orders.lateness("i-1") == 0
+
+
+class TestNoCapacity:
+    def test_strikes_as_often_as_was_ordered(self) -> None:
+        orders = orders_of(GROUP)
+        orders.order([{"behaviour": "no-capacity", "zone": "us-east-1a", "times": 2}])
+        launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
+        said = [orders.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
+        assert said == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
+
+    def test_strikes_always_by_tag(self) -> None:
+        orders = orders_of(tagged("no-capacity"))
+        launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
+        assert all(orders.refused_launch(**launch, instance_type="t3.micro") for _ in range(3))
+
+    def test_is_no_behaviour_of_an_instance_that_runs(self) -> None:
+        assert orders_of(tagged("no-capacity")).of("i-1") is None
+
+
+@pytest.fixture(autouse=True)
+def _no_orders(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "cloud" in request.fixturenames:
+        running: Cloud = request.getfixturevalue("cloud")
+        running.client.clear_orders()
+
+
+def launched(cloud: Cloud, behaviour: str = "", **more: Any) -> dict[str, Any]:
+    tags = [{"Key": "local-cloud:behaviour", "Value": behaviour}]
+    of_it = [{"ResourceType": "instance", "Tags": tags}] if behaviour else []
+    return cloud.launch(UserData=serving(), TagSpecifications=of_it, **more)
+
+
+def answers(instance: dict[str, Any]) -> bool:
+    try:
+        with socket.create_connection((instance["PrivateIpAddress"], 8080), timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.long
+def test_an_instance_that_dies_serves_and_then_does_not(cloud: Cloud) -> None:
+    instance = launched(cloud, "dies 1500")
+    assert eventually(lambda: answers(instance))
+    assert eventually(lambda: not answers(instance))
+    assert cloud.instance(instance["InstanceId"])["State"]["Name"] == "running"
+    assert "it was ordered that the services end" in cloud.console(instance["InstanceId"])
+
+
+@pytest.mark.long
+def test_an_instance_that_flaps_serves_again_and_again(cloud: Cloud) -> None:
+    instance = launched(cloud, "flaps 300")
+    for _ in range(2):
+        assert eventually(lambda: answers(instance))
+        assert eventually(lambda: not answers(instance))
+
+
+def test_an_instance_that_exits_stops_as_if_shut_down_from_within(cloud: Cloud) -> None:
+    instance = launched(cloud, "exits")["InstanceId"]
+    assert eventually(lambda: cloud.instance(instance)["State"]["Name"] == "stopped")
+    reason = cloud.instance(instance)["StateReason"]
+    assert reason["Code"] == "Client.InstanceInitiatedShutdown"
+
+
+def test_an_instance_that_exits_terminates_where_its_attribute_says_so(cloud: Cloud) -> None:
+    how = {"InstanceInitiatedShutdownBehavior": "terminate"}
+    instance = launched(cloud, "exits", **how)["InstanceId"]
+    assert eventually(lambda: cloud.instance(instance)["State"]["Name"] == "terminated")
+
+
+def test_an_instance_that_boots_slowly_runs_long_before_it_answers(cloud: Cloud) -> None:
+    instance = launched(cloud, "boots-slowly 900000")
+    assert eventually(lambda: cloud.instance(instance["InstanceId"])["State"]["Name"] == "running")
+    assert not answers(instance)
+    assert b"booted" not in cloud.console(instance["InstanceId"]).encode()
+
+
+def test_an_order_reaches_instances_that_run_already_and_can_be_taken_back(cloud: Cloud) -> None:
+    instance = launched(cloud)
+    assert eventually(lambda: answers(instance))
+    cloud.client.order("dies", instance=instance["InstanceId"], seconds=0)
+    ordered = [o for o in cloud.client.orders() if o["instance"] == instance["InstanceId"]]
+    assert [o["behaviour"] for o in ordered] == ["dies"]
+    assert eventually(lambda: not answers(instance))
+    cloud.client.clear_orders()
+    assert eventually(lambda: answers(instance))
+
+
+def test_an_image_is_ordered_to_go_wrong_by_its_tag(cloud: Cloud) -> None:
+    ec2 = cloud.aws("ec2")
+    made = cloud.launch()["InstanceId"]
+    image = ec2.create_image(InstanceId=made, Name="doomed")["ImageId"]
+    ec2.create_tags(Resources=[image], Tags=[{"Key": "local-cloud:behaviour", "Value": "exits"}])
+    states = ec2.describe_images(ImageIds=[image])["Images"][0]["State"]
+    assert eventually(lambda: states == "available")
+    instance = cloud.launch(ImageId=image)["InstanceId"]
+    assert eventually(lambda: cloud.instance(instance)["State"]["Name"] == "stopped")
+
+
+@pytest.mark.long
+def test_a_hollow_instance_is_healthy_and_answered_for_once_it_has_booted(cloud: Cloud) -> None:
+    elb, listener = cloud.aws("elb"), {"Protocol": "HTTP", "LoadBalancerPort": 80}
+    made = elb.create_load_balancer(
+        LoadBalancerName="hollow",
+        Listeners=[{**listener, "InstancePort": 8080}],
+        AvailabilityZones=["us-east-1a", "us-east-1b"],
+    )
+    ids = [launched(cloud, "hollow")["InstanceId"]]
+    registered = [{"InstanceId": id_} for id_ in ids]
+    elb.register_instances_with_load_balancer(LoadBalancerName="hollow", Instances=registered)
+
+    def healthy() -> bool:
+        states = elb.describe_instance_health(LoadBalancerName="hollow")["InstanceStates"]
+        return bool(states[0]["State"] == "InService")
+
+    url = f"http://{made['DNSName']}/"
+    try:
+        assert eventually(healthy)
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            assert answer.status == 200
+        assert not answers(cloud.instance(ids[0]))
+        cloud.aws("ec2").terminate_instances(InstanceIds=ids)
+        assert eventually(lambda: cloud.instance(ids[0])["State"]["Name"] == "terminated")
+    finally:
+        elb.delete_load_balancer(LoadBalancerName="hollow")

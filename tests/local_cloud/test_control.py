@@ -1,0 +1,270 @@
+"""Up, down, status and env, and what a cloud that was killed leaves to the next one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from local_cloud import control
+from local_cloud.clock import Delays
+from local_cloud.errors import RefusedError
+from local_cloud.instances import processes, reaper
+from local_cloud.state_dir import MARKER, Home, default_home
+from pipeline.cli.local_cloud import local_cloud
+from pipeline.core import errors
+from tests import running_cloud
+from tests.running_cloud import Cloud, eventually
+
+OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in ("user-namespaces", "plain")]
+SERVICE = "#!/bin/sh\n(setsid sleep 4321 &)\necho launched; exec sleep 4321\n"
+
+
+def belongs(home: Home) -> list[int]:
+    marker = f"{MARKER}={home.path}"
+    return processes.matching(lambda pid: processes.has_entry(pid, marker))
+
+
+def mounts(home: Home) -> list[str]:
+    return reaper.mounts_below(home.path, Path("/proc/self/mountinfo").read_text())
+
+
+def started(folder: Path, isolation: str) -> Cloud:
+    """Start a cloud as a user does, in a process of its own from the beginning."""
+    home = Home(path=folder.resolve())
+    return Cloud(home=home, state=control.up(home, port=0, isolation=isolation, speed=1000))
+
+
+def with_a_running_instance(cloud: Cloud) -> None:
+    instance = cloud.launch(UserData=SERVICE)["InstanceId"]
+    eventually(lambda: "launched" in cloud.console(instance))
+    assert belongs(cloud.home)
+
+
+@pytest.mark.parametrize("isolation", ["auto", *OTHERS])
+def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) -> None:
+    cloud = started(tmp_path / "cloud", isolation)
+    with_a_running_instance(cloud)
+    assert control.down(cloud.home)
+    assert belongs(cloud.home) == []
+    assert mounts(cloud.home) == []
+    assert list(tmp_path.iterdir()) == []
+    assert not control.down(cloud.home)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("isolation", ["auto", OTHERS[1]])
+def test_the_next_up_cleans_after_a_cloud_that_was_killed(tmp_path: Path, isolation: str) -> None:
+    killed = started(tmp_path / "cloud", isolation)
+    with_a_running_instance(killed)
+    (old,) = killed.home.instances.iterdir()
+    os.kill(killed.state.pid, signal.SIGKILL)
+    eventually(lambda: not killed.home.is_locked())
+    with running_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as cloud:
+        assert belongs(cloud.home) == []
+        assert not old.exists()
+        assert cloud.state.pid != killed.state.pid
+        assert cloud.aws("ec2").describe_instances()["Reservations"] == []
+
+
+def test_delays_are_named_in_seconds() -> None:
+    assert Delays.named(["boot=30", "stop-grace=0", "call=0.08"]) == Delays(
+        boot=30, stop_grace=0, call=0.08
+    )
+
+
+@pytest.mark.parametrize("given", ["lunch=30", "boot", "boot=", "boot=-1", "boot=inf", "boot=nan"])
+def test_a_delay_that_makes_no_sense_is_a_usage_error(given: str) -> None:
+    done = CliRunner().invoke(local_cloud, ["up", "--delay", given])
+    assert done.exit_code == 2
+    assert f"'{given}'" in done.output
+
+
+def test_the_delays_that_were_named_reach_the_cloud(tmp_path: Path) -> None:
+    argv = control.command(
+        Home(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
+    )
+    assert argv[-1] == "--delay=boot=30"
+
+
+def test_a_second_up_says_that_one_runs(cloud: Cloud) -> None:
+    with pytest.raises(RefusedError, match=f"one runs already: process {cloud.state.pid}"):
+        control.up(cloud.home, port=0)
+
+
+@pytest.mark.long
+def test_of_two_that_start_at_once_one_runs_and_one_is_refused(tmp_path: Path) -> None:
+    home = Home(path=tmp_path / "cloud")
+    argv = control.command(home, port=0, ssh_port=0, speed=1000, isolation="auto")
+    both = [
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)
+    ]
+    lines = [json.loads(p.stdout.readline()) for p in both if p.stdout]
+    assert sorted(key for line in lines for key in line) == ["refused", "state"]
+    control.down(home)
+    codes = [p.wait(timeout=20) for p in both]
+    assert sorted(codes) == [0, 3]
+    for process in both:
+        process.communicate()
+
+
+@pytest.mark.long
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RefusedError, match=f"127.0.0.1:{port}: Address already in use"):
+            control.up(Home(path=tmp_path / "cloud"), port=port)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.long
+def test_clouds_side_by_side_have_networks_of_their_own(cloud: Cloud, tmp_path: Path) -> None:
+    with running_cloud.a_cloud(tmp_path / "other") as other:
+        assert other.state.network != cloud.state.network
+        assert other.state.port != cloud.state.port
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError) as refused:
+        control.refuse_at_once(Home(path=tmp_path), needed=("json", "no_such_library"))
+    assert refused.value.what == "not installed: no_such_library"
+    assert refused.value.now == "pip install 'ami-pipeline[local_cloud]'"
+
+
+@pytest.mark.long
+def test_nothing_but_loopback_is_bound(cloud: Cloud) -> None:
+    with_a_running_instance(cloud)
+    inodes = set()
+    for descriptor in Path(f"/proc/{cloud.state.pid}/fd").iterdir():
+        target = str(descriptor.readlink()) if descriptor.is_symlink() else ""
+        inodes.add(target.removeprefix("socket:[").rstrip("]"))
+    bound = []
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[9] in inodes:
+                bound.append(words[1])
+    assert bound
+    # The kernel prints an IPv4 address as a little-endian number: 127 comes last.
+    assert [address for address in bound if address.split(":")[0][-2:] != "7F"] == []
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_a_cloud_in_the_foreground_and_cleans(tmp_path: Path) -> None:
+    home = tmp_path / "cloud"
+    code = "from pipeline.cli.local_cloud import local_cloud; local_cloud()"
+    argv = [sys.executable, "-c", code, "up", "--foreground", "--port", "0"]
+    environment = {**os.environ, "AMI_PIPELINE_SANDBOX_HOME": str(home)}
+    with subprocess.Popen(
+        argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout
+        assert b"state" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert not home.exists()
+
+
+def invoke(cloud_home: Path, *arguments: str, output: str = "text") -> tuple[int, str]:
+    environment = {"AMI_PIPELINE_SANDBOX_HOME": str(cloud_home)}
+    context = SimpleNamespace(output=output)
+    result = CliRunner().invoke(local_cloud, list(arguments), env=environment, obj=context)
+    return result.exit_code, result.stdout
+
+
+def test_status_shows_where_it_runs_and_what_was_called(cloud: Cloud) -> None:
+    cloud.aws("ec2").describe_vpcs()
+    code, text = invoke(cloud.home.path, "status")
+    assert code == 0
+    assert f"API {cloud.endpoint}, SSH 127.0.0.1:{cloud.state.ssh_port}" in text
+    assert "DescribeVpcs" in text
+    document = json.loads(invoke(cloud.home.path, "status", output="json")[1])
+    assert document["running"] is True
+    assert document["port"] == cloud.state.port
+    assert any(call["action"] == "DescribeVpcs" for call in document["calls"])
+
+
+def test_status_shows_where_each_listener_of_a_load_balancer_answers(cloud: Cloud) -> None:
+    elb = cloud.aws("elb")
+    ports = {"LoadBalancerPort": 8089, "InstancePort": 8080}
+    made = elb.create_load_balancer(
+        LoadBalancerName="shown",
+        Listeners=[{"Protocol": "HTTP", **ports}],
+        AvailabilityZones=["us-east-1a"],
+    )
+    url = f"http://{made['DNSName']}:8089"
+    try:
+        eventually(lambda: any(b["url"] == url for b in cloud.client.balancers()))
+        text = invoke(cloud.home.path, "status")[1]
+        document = json.loads(invoke(cloud.home.path, "status", output="json")[1])
+    finally:
+        elb.delete_load_balancer(LoadBalancerName="shown")
+    assert f"classic        shown                                    {url}\n" in text
+    shown = {"name": "shown", "kind": "classic", "protocol": "HTTP", "port": 8089, "url": url}
+    assert shown in document["balancers"]
+
+
+def test_status_and_down_say_that_none_runs(tmp_path: Path) -> None:
+    assert invoke(tmp_path / "none", "status") == (0, "No local cloud runs.\n")
+    assert invoke(tmp_path / "none", "down") == (0, "No local cloud ran.\n")
+
+
+def test_env_prints_exports_that_a_shell_can_evaluate(cloud: Cloud) -> None:
+    _, text = invoke(cloud.home.path, "env")
+    script = f'{text}\necho "$AWS_ENDPOINT_URL $PKR_VAR_ssh_port ${{AWS_PROFILE-unset}}"'
+    said = subprocess.run(  # noqa: S602  it is what a user's shell does
+        script, shell=True, check=True, capture_output=True, env={"AWS_PROFILE": "prod"}, text=True
+    )
+    assert said.stdout == f"{cloud.endpoint} {cloud.state.ssh_port} unset\n"
+    document = json.loads(invoke(cloud.home.path, "env", output="json")[1])
+    assert document["AWS_ENDPOINT_URL"] == cloud.endpoint
+
+
+def test_env_without_a_cloud_is_refused(tmp_path: Path) -> None:
+    runner = CliRunner()
+    environment = {"AMI_PIPELINE_SANDBOX_HOME": str(tmp_path)}
+    result = runner.invoke(local_cloud, ["env"], env=environment)
+    assert isinstance(result.exception, errors.RefusedError)
+    assert result.exception.now == "start one: ami-pipeline local_cloud up"
+
+
+def test_help_loads_no_server_library() -> None:
+    code = (
+        "import sys; from pipeline.cli.local_cloud import local_cloud\n"
+        "try: local_cloud(['--help'])\n"
+        "finally: print(sorted({'moto', 'aiohttp', 'asyncssh', 'flask'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert said.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"AMI_PIPELINE_SANDBOX_HOME": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
+        ({"XDG_STATE_HOME": "/b"}, "/b/ami-local_cloud"),
+        ({}, "~/.local/state/ami-local_cloud"),
+    ],
+)
+def test_the_home_is_what_the_environment_says(environ: dict[str, Any], expected: str) -> None:
+    assert default_home(environ) == Path(expected).expanduser()
+
+
+def test_a_home_with_anything_else_in_it_is_refused_and_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "images").mkdir()
+    home = Home(path=tmp_path)
+    with pytest.raises(RefusedError, match=r"no local cloud made: photos, thesis\.txt"):
+        control.up(home, port=0)
+    control.down(home)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["images", "photos", "thesis.txt"]

@@ -1,0 +1,170 @@
+"""moto in this process with the hooks of load balancers in, and a traffic plane that is told."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import os
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
+
+import boto3
+import botocore.exceptions
+import pytest
+from moto import mock_aws
+
+from local_cloud import patches
+from local_cloud.balancers.sync import Follower
+from local_cloud.clock import Clock
+from local_cloud.cloud import Cloud
+from local_cloud.patches import after
+from local_cloud.patches.elb import classic as elb
+from local_cloud.patches.elb import classic_members, elbv2, elbv2_targets
+from local_cloud.traffic.plan import Balancer, Health, Plan, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_cloud.behaviors import Answers
+    from local_cloud.traffic.plan import State
+
+NO_TIME = 1e9
+
+
+@dataclasses.dataclass(kw_only=True)
+class Told:
+    """A traffic plane that carries nothing: it keeps the plans and says what it was told to."""
+
+    plans: list[Plan] = dataclasses.field(default_factory=list)
+    said: dict[str, dict[str, Health]] = dataclasses.field(default_factory=dict)
+
+    def apply(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def health(self, pool: str) -> tuple[Health, ...]:
+        return tuple(self.said.get(pool, {}).values())
+
+    def urls(self) -> dict[tuple[str, int], str]:
+        return {}
+
+    def says(self, pool: str, id_: str, state: State, port: int = 0, reason: str = "") -> None:
+        self.said.setdefault(pool, {})[id_] = Health(id=id_, port=port, state=state, reason=reason)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Hooked:
+    """moto with hooks, asked through boto3."""
+
+    traffic: Told
+    ordered: dict[str, Answers]
+
+    def aws(self, service: str, region: str = "us-east-1") -> Any:
+        make: Any = boto3.client  # its stubs know services by literal name only
+        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        return make(service, region_name=region, **keys)
+
+    @property
+    def plan(self) -> Plan:
+        return self.traffic.plans[-1]
+
+    @property
+    def balancer(self) -> Balancer:
+        (found,) = self.plan.balancers
+        return found
+
+    @property
+    def pool(self) -> Pool:
+        (found,) = self.plan.pools
+        return found
+
+    @property
+    def subnets(self) -> dict[str, str]:
+        """The default subnets by zone."""
+        described = self.aws("ec2").describe_subnets()["Subnets"]
+        return {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in described}
+
+    @property
+    def vpc(self) -> str:
+        default = [{"Name": "is-default", "Values": ["true"]}]
+        (vpc,) = self.aws("ec2").describe_vpcs(Filters=default)["Vpcs"]
+        return str(vpc["VpcId"])
+
+    def launch(self, zone: str = "us-east-1a", **more: Any) -> str:
+        image = "ami-00000000"  # moto launches anything
+        placed = {"SubnetId": self.subnets[zone]} | more
+        run = self.aws("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1, **placed)
+        return str(run["Instances"][0]["InstanceId"])
+
+    def classic(self, name: str = "web", **more: Any) -> Any:
+        """Create a classic load balancer and return the client to ask."""
+        listeners = [{"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}]
+        given = {"Listeners": listeners, "AvailabilityZones": ["us-east-1a"]} | more
+        client = self.aws("elb")
+        client.create_load_balancer(LoadBalancerName=name, **given)
+        return client
+
+    def group(self, name: str = "web", **more: Any) -> str:
+        given = {"Protocol": "HTTP", "Port": 8080, "VpcId": self.vpc} | more
+        made = self.aws("elbv2").create_target_group(Name=name, **given)
+        return str(made["TargetGroups"][0]["TargetGroupArn"])
+
+    def application(self, name: str = "web", **more: Any) -> str:
+        zones = ("us-east-1a", "us-east-1b")
+        given = {"Subnets": [self.subnets[zone] for zone in zones]} | more
+        made = self.aws("elbv2").create_load_balancer(Name=name, **given)
+        return str(made["LoadBalancers"][0]["LoadBalancerArn"])
+
+    def listen(self, balancer: str, *actions: dict[str, Any], **more: Any) -> str:
+        given = {"Protocol": "HTTP", "Port": 80} | more
+        made = self.aws("elbv2").create_listener(
+            LoadBalancerArn=balancer, DefaultActions=list(actions), **given
+        )
+        return str(made["Listeners"][0]["ListenerArn"])
+
+
+def to(group: str) -> dict[str, Any]:
+    """The action that forwards to a group."""
+    return {"Type": "forward", "TargetGroupArn": group}
+
+
+@contextlib.contextmanager
+def moto() -> Iterator[Hooked]:
+    """Run moto with the hooks for a block."""
+    addresses = (f"127.77.255.{n}" for n in itertools.count(1))
+    here = Hooked(traffic=Told(), ordered={})
+    cloud = Cloud(
+        ground=cast("Any", SimpleNamespace(clock=Clock(speed=NO_TIME))),
+        network=cast("Any", SimpleNamespace(balancer_address=lambda: next(addresses))),
+        loop=cast("Any", None),
+        traffic=here.traffic,
+        orders=cast(
+            "Any", SimpleNamespace(answers_of=lambda who: here.ordered.get(who.instance, ""))
+        ),
+    )
+    cloud.followers.append(Follower(cloud=cloud))
+    ours = [
+        *elb.hooks(cloud),
+        *classic_members.hooks(cloud),
+        *elbv2.hooks(cloud, contextlib.nullcontext()),
+        *elbv2_targets.hooks(cloud),
+        *after.hooks(cloud),
+    ]
+    few_images = mock.patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"})
+    with few_images, mock_aws():
+        take_out = patches.put_in(ours)
+        try:
+            yield here
+        finally:
+            take_out()
+
+
+@contextlib.contextmanager
+def refused(code: str, message: str = "") -> Iterator[None]:
+    """Expect AWS's error."""
+    with pytest.raises(botocore.exceptions.ClientError) as failed:
+        yield
+    error = cast("dict[str, Any]", failed.value.response)["Error"]
+    assert error["Code"] == code
+    assert message in error["Message"]

@@ -1,0 +1,304 @@
+"""Environments as they are found at night, for the tests of what people read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.core.health.observation import Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.state.deployment import (
+    Deployment,
+    Kind,
+    Outcome,
+    PhaseRun,
+    Result,
+    Runner,
+)
+from pipeline.core.state.environment import Environment, Kept, Lease, Past
+from pipeline.core.state.release import Release, Size
+from pipeline.core.state.status import Status, alive, gone, way_back
+
+NOW = datetime(2026, 1, 4, 3, 12, tzinfo=UTC)
+ADA = Runner(user="ada", host="ci-7", pid=4711, run="https://github.example/web/runs/9")
+ELB = Balancer(kind="elb", identifier="web-elb", name="web-elb")
+ARN = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/web-tg/0123456789abcdef"
+TARGET_GROUP = Balancer(kind="elbv2", identifier=ARN, name="web-tg")
+BALANCERS = (ELB, TARGET_GROUP)
+SIZE = Size(instance_type="t3.micro", minimum=2, maximum=6, desired=3)
+FINE = {"web-elb": "InService", ARN: "healthy"}
+RUNS = (
+    PhaseRun(name="launch", seconds=72.0),
+    PhaseRun(name="verify", seconds=4.2),
+    PhaseRun(name="attach", seconds=48.0),
+    PhaseRun(name="soak", seconds=30.0),
+    PhaseRun(name="drain", seconds=45.1),
+    PhaseRun(name="bake-in", seconds=0.0),
+    PhaseRun(name="retire", seconds=12.2),
+)
+
+
+def image(number: int) -> str:
+    return f"ami-{number:017}"
+
+
+def instance(number: int, index: int) -> str:
+    return f"i-{number:05}{index:012}"
+
+
+def a_deployment(**changes: Any) -> Deployment:
+    promoted = Deployment(
+        id="20260104T030700-7f3a",
+        kind=Kind.PROMOTE,
+        environment="production",
+        green="r000124",
+        blue="r000123",
+        began="2026-01-04T03:07:00+00:00",
+        ended="2026-01-04T03:10:31.5+00:00",
+        by=ADA,
+        image=image(124),
+        version="1.4.0",
+        phases=RUNS,
+        outcome=Outcome(result=Result.PROMOTED),
+    )
+    return replace(promoted, **changes)
+
+
+def rolled_back(**changes: Any) -> Deployment:
+    reason = "i-00125000000000001: unhealthy in web-tg: Target.FailedHealthChecks"
+    return a_deployment(
+        green="r000125",
+        blue="r000124",
+        image=image(125),
+        version="1.5.0",
+        phases=(
+            *RUNS[:2],
+            PhaseRun(name="attach", seconds=91.0, fault=reason),
+            PhaseRun(name="restore", seconds=1.1),
+            PhaseRun(name="withdraw", seconds=20.0),
+            PhaseRun(name="remove", seconds=11.0),
+        ),
+        outcome=Outcome(
+            result=Result.ROLLED_BACK,
+            phase="attach",
+            reason=reason,
+            evidence=".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
+        ),
+        **changes,
+    )
+
+
+def kept(number: int, **changes: Any) -> Kept:
+    release = Release(number=number, ami_id=image(number), size=SIZE, facts={})
+    known = Kept(release=release, version=f"1.{number - 120}.0", since="2026-01-01T00:00:00+00:00")
+    return replace(known, **changes)
+
+
+def past(number: int, **changes: Any) -> Past:
+    served = Past(release=f"r{number:06}", ami_id=image(number), version=f"1.{number - 120}.0")
+    return replace(served, **changes)
+
+
+def group(number: int, attached: tuple[str, ...] = (), **changes: Any) -> GroupSeen:
+    members = tuple(
+        Member(
+            id=instance(number, index),
+            lifecycle="InService",
+            health="Healthy",
+            template=f"lt-{number}",
+            version="1",
+        )
+        for index in range(3)
+    )
+    seen = GroupSeen(
+        name=f"web-production-r{number:06}",
+        minimum=2,
+        maximum=6,
+        desired=3,
+        template=f"lt-{number}",
+        version="1",
+        members=members,
+        attached=frozenset(attached),
+        tags={
+            "ami-pipeline:release": f"r{number:06}",
+            "ami-pipeline:image": image(number),
+            "ami-pipeline:version": f"1.{number - 120}.0",
+        },
+    )
+    return replace(seen, **changes)
+
+
+def targets(*groups: GroupSeen, states: Mapping[str, Target] | None = None) -> dict[str, Any]:
+    """Every member of an attached group as a good target, but for `states` by instance."""
+    said = states or {}
+    return {
+        each.identifier: {
+            member.id: said.get(member.id, Target(id=member.id, state=FINE[each.identifier]))
+            for seen in groups
+            if each.identifier in seen.attached
+            for member in seen.members
+        }
+        for each in BALANCERS
+    }
+
+
+def look(*groups: GroupSeen, **changes: Any) -> Look:
+    seen = Look(at=0.0, groups={each.name: each for each in groups}, targets=targets(*groups))
+    return replace(seen, **changes)
+
+
+def environment(*releases: Kept, **changes: Any) -> Environment:
+    document = Environment(
+        app="web",
+        environment="production",
+        account="123456789012",
+        region="eu-central-1",
+        next=126,
+        serving="r000124",
+        releases={each.release.name: each for each in releases},
+    )
+    return replace(document, **changes)
+
+
+def a_lease(expires: str = "2026-01-04T03:13:00+00:00") -> Lease:
+    return Lease(owner=ADA, epoch=7, since="2026-01-04T03:07:00+00:00", expires=expires)
+
+
+def a_status(document: Environment, seen: Look, *history: Deployment, **changes: Any) -> Status:
+    found = Status(
+        environment=document,
+        look=seen,
+        balancers=BALANCERS,
+        alive=alive(document, NOW),
+        way_back=way_back(document, history, NOW, gone(document, seen)),
+    )
+    return replace(found, **changes)
+
+
+BOTH = tuple(FINE)
+SICK = Target(
+    id=instance(124, 1),
+    state="unhealthy",
+    reason="Target.FailedHealthChecks",
+    description="Health checks failed with these codes: [502]",
+)
+
+
+def nothing() -> Status:
+    return a_status(environment(serving=""), look())
+
+
+def serving() -> Status:
+    return a_status(environment(kept(124)), look(group(124, BOTH)))
+
+
+def in_flight(**changes: Any) -> Status:
+    running = a_deployment(
+        green="r000125",
+        blue="r000124",
+        version="1.5.0",
+        image=image(125),
+        ended="",
+        outcome=None,
+        phase="attach",
+        phases=RUNS[:2],
+    )
+    document = environment(
+        kept(124), kept(125), deployment=running, lease=a_lease(), past=(past(123),), **changes
+    )
+    green = group(125, ("web-elb",))
+    first, second, third = green.members
+    green = replace(green, members=(first, second, replace(third, lifecycle="Pending")))
+    waiting = Target(
+        id=second.id,
+        state="OutOfService",
+        reason="ELB",
+        description="Instance registration is still in progress.",
+    )
+    blue = group(124, BOTH)
+    states = {second.id: waiting}
+    good = targets(blue, green, states=states)
+    good["web-elb"].pop(third.id)
+    return a_status(document, look(blue, green, targets=good))
+
+
+def warm(until: str = "2026-01-04T03:40:00+00:00") -> Status:
+    back = a_deployment(
+        kind=Kind.ROLLBACK,
+        began="2026-01-02T00:00:00+00:00",
+        ended="2026-01-02T00:00:21.4+00:00",
+        phases=(PhaseRun(name="restore", seconds=11.0), PhaseRun(name="drain", seconds=10.4)),
+    )
+    document = environment(kept(124), kept(123, warm_until=until), past=(past(123), past(122)))
+    return a_status(document, look(group(124, BOTH), group(123)), back, a_deployment())
+
+
+def sick() -> Status:
+    group124 = group(124, BOTH)
+    seen = look(group124, targets=targets(group124, states={SICK.id: SICK}))
+    seen = replace(
+        seen,
+        targets={
+            **seen.targets,
+            "web-elb": {
+                each.id: Target(id=each.id, state="InService") for each in group124.members
+            },
+        },
+    )
+    return a_status(environment(kept(124), past=(past(123),)), seen, a_deployment())
+
+
+def dead() -> Status:
+    status = in_flight()
+    document = replace(status.environment, lease=a_lease("2026-01-04T03:11:00+00:00"))
+    return replace(status, environment=document, alive=alive(document, NOW))
+
+
+def failing() -> Status:
+    status = sick()
+    members = status.look.groups["web-production-r000124"].members
+    ill = {each.id: replace(SICK, id=each.id) for each in members}
+    return replace(status, look=replace(status.look, targets={**status.look.targets, ARN: ill}))
+
+
+def stranded() -> Status:
+    reason = "r000123 still has 1 member: Terminating:Wait"
+    over = a_deployment(
+        phase="retire",
+        phases=(*RUNS[:6], PhaseRun(name="retire", seconds=900.0, fault=reason)),
+        outcome=Outcome(result=Result.STRANDED, phase="retire", reason=reason),
+    )
+    blue = group(123, desired=0, status="Delete in progress")
+    last = replace(blue.members[0], lifecycle="Terminating:Wait")
+    blue = replace(blue, members=(last,))
+    document = environment(kept(124), kept(123), deployment=over, past=(past(123),))
+    return a_status(document, look(group(124, BOTH), blue))
+
+
+def unread() -> Status:
+    trouble = "DescribeAutoScalingGroups: Throttling: Rate exceeded"
+    document = environment(kept(124), past=(past(123),), lease=a_lease())
+    return a_status(document, look(unreadable=(trouble,), targets={}))
+
+
+def stranger() -> Status:
+    document = environment(kept(124), kept(123, failed=True))
+    return a_status(document, look(group(124, BOTH), group(123), group(121, ("web-elb",))))
+
+
+SCENES = {
+    scene.__name__: scene
+    for scene in (
+        nothing,
+        serving,
+        in_flight,
+        warm,
+        sick,
+        failing,
+        dead,
+        stranded,
+        stranger,
+        unread,
+    )
+}
