@@ -211,7 +211,7 @@ class Ours(Way):
         """Say how to promote; what is not said waits for nothing."""
         service = self.service
         text = (REPOSITORY / "pipeline.toml").read_text().split("[environments.staging]")[0]
-        keys = {"looks": 1, "soak": "0s", "bake_in": "0s", "keep_previous": "none"}
+        keys = {"healthy_checks": 1, "soak": "0s", "observe": "0s", "keep_previous": "none"}
         # The boot is a part of what the others wait for, and a phase of its own here.
         patience = service.patience * service.profile.speed
         attach = patience - service.profile.boot

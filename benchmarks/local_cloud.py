@@ -95,7 +95,7 @@ class Bench:
 
 @contextmanager
 def bench(speed: float, delay: Sequence[str] = ()) -> Iterator[Bench]:
-    """Run a local cloud of this benchmark's own; `delay` as for `sandbox up --delay`."""
+    """Run a local cloud of this benchmark's own; `delay` as for `local-cloud up --delay`."""
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-bench-") as name:
         home = Home(path=Path(name).resolve() / "cloud")
         folder = Path(name) / "project"

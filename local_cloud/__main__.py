@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asyncio.run(server.serve(options, announce))
     except LocalCloudError as error:
-        parts = [error.where, error.what, error.now]
+        parts = [error.where, error.what, error.remedy]
         print(json.dumps({"refused": parts}), flush=True)  # noqa: T201  the same
         return error.exit_code
     return 0

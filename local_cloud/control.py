@@ -156,6 +156,6 @@ def running(home: Home) -> State:
     state = home.read()
     if state is None:
         raise RefusedError(
-            f"local cloud in {home.path}", "none runs", "start one: ami-pipeline sandbox up"
+            f"local cloud in {home.path}", "none runs", "start one: ami-pipeline local-cloud up"
         )
     return state

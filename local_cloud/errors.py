@@ -13,11 +13,11 @@ class LocalCloudError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, where: str, what: str, now: str) -> None:
-        super().__init__(where, what, now)
+    def __init__(self, where: str, what: str, remedy: str) -> None:
+        super().__init__(where, what, remedy)
         self.where = where
         self.what = what
-        self.now = now
+        self.remedy = remedy
 
 
 class RefusedError(LocalCloudError):

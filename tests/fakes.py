@@ -12,17 +12,17 @@ from pipeline.core.bake.bakery import Bakery
 from pipeline.core.bake.model import (
     BakeRequest,
     BuildReport,
+    BuildResources,
     Ending,
     Image,
-    Seen,
+    ImageStatus,
+    ObservedImage,
     Source,
     Template,
-    Traces,
-    Verdict,
 )
 from pipeline.core.deploy.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.errors import RefusedError
-from pipeline.core.events import Event, Noted
+from pipeline.core.events import Event, Message
 
 HOME = "eu-central-1"
 AWAY = "us-east-1"
@@ -33,7 +33,7 @@ LATER = "2026-01-01T00:05:00.000Z"
 FINGERPRINT = "f" * 64
 VARIABLES = frozenset({"app", "version", "ami_name", "region", "source_ami", "tags"})
 TEMPLATE = Template(old_style=False, variables=VARIABLES, builds={"amazon-ebs.app": "amazon-ebs"})
-TRACES = Traces(
+TRACES = BuildResources(
     key_pairs=("packer_key",),
     security_groups=("packer_group",),
     instances=("i-1",),
@@ -70,9 +70,9 @@ def a_report(**changes: Any) -> BuildReport:
     return replace(good, **changes)
 
 
-def a_seen(image_id: str = "ami-1", **changes: Any) -> Seen:
+def a_seen(image_id: str = "ami-1", **changes: Any) -> ObservedImage:
     """Return an AMI as DescribeImages shows a good one."""
-    good = Seen(
+    good = ObservedImage(
         id=image_id,
         region=HOME,
         name=NAME,
@@ -96,7 +96,7 @@ def an_image(**changes: Any) -> Image:
         source_ami=SOURCE,
         fingerprint=FINGERPRINT,
         created=NOW,
-        verdict=Verdict.BAKING,
+        verdict=ImageStatus.BAKING,
     )
     return replace(begun, **changes)
 
@@ -107,7 +107,7 @@ class FakeBaker:
 
     images: FakeImages
     report: BuildReport = field(default_factory=a_report)
-    makes: Sequence[Seen] = field(default_factory=lambda: (a_seen(),))
+    makes: Sequence[ObservedImage] = field(default_factory=lambda: (a_seen(),))
     template: Template = TEMPLATE
     refuses: Exception | None = None
     builds: list[dict[str, Any]] = field(default_factory=list)
@@ -131,11 +131,11 @@ class FakeBaker:
         template: Template,
         variables: Mapping[str, Any],
         *,
-        traced: Callable[[Traces], None],
+        traced: Callable[[BuildResources], None],
     ) -> BuildReport:
         assert template == self.template, request
         self.builds.append({"name": name, "variables": dict(variables)})
-        if self.report.traces != Traces():
+        if self.report.traces != BuildResources():
             traced(self.report.traces)
         for image in self.makes:
             self.images.there[image.region, image.id] = image
@@ -146,7 +146,7 @@ class FakeBaker:
 class FakeImages:
     """AMIs by region and id; `resists` makes every call for that id or region fail."""
 
-    there: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    there: dict[tuple[str, str], ObservedImage] = field(default_factory=dict)
     source: str = SOURCE
     resists: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
@@ -155,30 +155,30 @@ class FakeImages:
         self._touch("resolve", region)
         return source.id or self.source
 
-    def owned(self, region: str, tags: Mapping[str, str]) -> tuple[Seen, ...]:
+    def owned(self, region: str, tags: Mapping[str, str]) -> tuple[ObservedImage, ...]:
         self._touch(region)
         fitting = (image for image in self._in(region) if tags.items() <= dict(image.tags).items())
         return tuple(sorted(fitting, key=lambda image: image.created, reverse=True))
 
-    def named(self, region: str, name: str) -> tuple[Seen, ...]:
+    def named(self, region: str, name: str) -> tuple[ObservedImage, ...]:
         self._touch(region)
         return tuple(image for image in self._in(region) if image.name == name)
 
-    def seen(self, region: str, image_id: str) -> Seen | None:
+    def seen(self, region: str, image_id: str) -> ObservedImage | None:
         self._touch(region, "seen")
         return self.there.get((region, image_id))
 
-    def tag(self, image: Seen, tags: Mapping[str, str]) -> None:
+    def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         self._touch("tag")
         tagged = replace(image, tags={**image.tags, **tags})
         self.there[image.region, image.id] = tagged
 
-    def remove(self, image: Seen) -> None:
+    def remove(self, image: ObservedImage) -> None:
         self._touch(image.id)
         del self.there[image.region, image.id]
         self.removed.append(image.id)
 
-    def _in(self, region: str) -> list[Seen]:
+    def _in(self, region: str) -> list[ObservedImage]:
         return [image for (where, _), image in self.there.items() if where == region]
 
     def _touch(self, *names: str) -> None:
@@ -191,11 +191,11 @@ class FakeImages:
 class FakeLeftovers:
     """Remembers what it was asked to remove; `resists` makes it fail."""
 
-    asked: list[tuple[str, Traces, str]] = field(default_factory=list)
+    asked: list[tuple[str, BuildResources, str]] = field(default_factory=list)
     removes: tuple[str, ...] = ()
     resists: bool = False
 
-    def remove(self, region: str, traces: Traces, name: str) -> tuple[str, ...]:
+    def remove(self, region: str, traces: BuildResources, name: str) -> tuple[str, ...]:
         self.asked.append((region, traces, name))
         if self.resists:
             raise RefusedError("removing what the bake left", "DependencyViolation", "wait")
@@ -206,25 +206,27 @@ class FakeLeftovers:
 class FakeRecords:
     """Records by the name of their bake, with every verdict each of them had."""
 
-    earlier: list[tuple[Image, Traces]] = field(default_factory=list)
+    earlier: list[tuple[Image, BuildResources]] = field(default_factory=list)
     written: dict[str, Image] = field(default_factory=dict)
-    traces: dict[str, Traces] = field(default_factory=dict)
+    traces: dict[str, BuildResources] = field(default_factory=dict)
     verdicts: dict[str, list[str]] = field(default_factory=dict)
     refuses_verdict: str = ""
 
-    def write(self, image: Image, traces: Traces | None = None) -> None:
+    def write(self, image: Image, traces: BuildResources | None = None) -> None:
         if image.verdict == self.refuses_verdict:
             raise RefusedError("[state] images", "No space left on device", "free space")
         self.written[image.bake] = image
-        self.traces[image.bake] = traces or Traces()
+        self.traces[image.bake] = traces or BuildResources()
         self.verdicts.setdefault(image.bake, []).append(str(image.verdict))
 
     def killed(self) -> None:
         """Let the bake that is recorded as running be one that runs no more."""
-        names = [name for name, image in self.written.items() if image.verdict is Verdict.BAKING]
+        names = [
+            name for name, image in self.written.items() if image.verdict is ImageStatus.BAKING
+        ]
         self.earlier = [(self.written[name], self.traces[name]) for name in names]
 
-    def unfinished(self, app: str) -> Sequence[tuple[Image, Traces]]:
+    def unfinished(self, app: str) -> Sequence[tuple[Image, BuildResources]]:
         return [pair for pair in self.earlier if pair[0].app == app]
 
 
@@ -299,7 +301,7 @@ class World:
     @property
     def notes(self) -> list[str]:
         """Return what was noted."""
-        return [event.text for event in self.events if isinstance(event, Noted)]
+        return [event.text for event in self.events if isinstance(event, Message)]
 
     def untouched(self) -> bool:
         """Whether nothing was built, recorded, tagged or removed."""

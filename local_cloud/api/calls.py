@@ -13,7 +13,7 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from local_cloud.api.faults import Fault, Faults
+from local_cloud.api.faults import ApiFault, Faults
 from local_cloud.timeline import Moments
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Calls:
                         close()
         except Exception:  # a bug, of moto or ours: the caller sees AWS's 500, the log tells why
             log.exception("%s %s could not be answered", call.service, call.action)
-            return reply(Fault(kind="error-before"), call, start_response)
+            return reply(ApiFault(kind="error-before"), call, start_response)
 
     def _count(self, call: Call, seconds: float, *, failed: bool) -> None:
         with self._count_lock:
@@ -197,7 +197,7 @@ class Calls:
             self._tallies.clear()
 
 
-def reply(fault: Fault, call: Call, start_response: Callable[..., Any]) -> list[bytes]:
+def reply(fault: ApiFault, call: Call, start_response: Callable[..., Any]) -> list[bytes]:
     """Answer a call with a fault, in the protocol of its service."""
     status, kind, body = fault.reply(call.protocol)
     headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]

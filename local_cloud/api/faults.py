@@ -39,7 +39,7 @@ BODIES = {
 
 
 @dataclasses.dataclass(kw_only=True)
-class Fault:
+class ApiFault:
     """One order: `kind` strikes `times` calls of `action`, 0: all; `*` stands for any.
 
     With a `share` below 1 it strikes that share of them. Which ones is chance, but follows from
@@ -88,13 +88,13 @@ class Faults:
     """The orders not yet carried out, oldest first."""
 
     def __init__(self) -> None:
-        self._orders: list[Fault] = []
+        self._orders: list[ApiFault] = []
         self._seen: collections.Counter[Call] = collections.Counter()
         self._lock = threading.Lock()
 
     def order(self, orders: list[dict[str, Any]]) -> None:
         """Add orders; all of them or, if one makes no sense, none."""
-        faults = [Fault(**order) for order in orders]
+        faults = [ApiFault(**order) for order in orders]
         with self._lock:
             self._orders += faults
 
@@ -109,7 +109,7 @@ class Faults:
         with self._lock:
             return [dataclasses.asdict(fault) for fault in self._orders]
 
-    def next_for(self, call: Call) -> Fault | None:
+    def next_for(self, call: Call) -> ApiFault | None:
         """Return the fault that strikes this call, and count it."""
         with self._lock:
             self._seen[call] += 1
@@ -119,7 +119,7 @@ class Faults:
                     return fault
         return None
 
-    def _strike(self, fault: Fault) -> None:
+    def _strike(self, fault: ApiFault) -> None:
         if fault.times == 1:
             self._orders.remove(fault)
         fault.times = max(0, fault.times - 1)

@@ -90,6 +90,6 @@ def listen(port: int, purpose: str) -> socket.socket:
         raise RefusedError(
             f"local cloud, {purpose}",
             f"127.0.0.1:{port}: {error.strerror or error}",
-            "choose another port: ami-pipeline sandbox up --port 0",
+            "choose another port: ami-pipeline local-cloud up --port 0",
         ) from error
     return bound

@@ -22,7 +22,7 @@ GONE = ("stopped", "terminated")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Standing:
+class TargetState:
     """A state and why."""
 
     state: State
@@ -30,33 +30,33 @@ class Standing:
     description: str = ""
 
 
-REGISTERING = Standing(
+REGISTERING = TargetState(
     state="initial",
     reason="Elb.RegistrationInProgress",
     description="Target registration is in progress",
 )
-CHECKING = Standing(
+CHECKING = TargetState(
     state="initial",
     reason="Elb.InitialHealthChecking",
     description="Initial health checks in progress",
 )
-HEALTHY = Standing(state="healthy")
-NOT_IN_USE = Standing(
+HEALTHY = TargetState(state="healthy")
+NOT_IN_USE = TargetState(
     state="unused",
     reason="Target.NotInUse",
     description="Target group is not configured to receive traffic from the load balancer",
 )
-ZONE_NOT_ENABLED = Standing(
+ZONE_NOT_ENABLED = TargetState(
     state="unused",
     reason="Target.NotInUse",
     description="Target is in an Availability Zone that is not enabled for the load balancer",
 )
-NOT_CHECKED = Standing(
+NOT_CHECKED = TargetState(
     state="unavailable",
     reason="Target.HealthCheckDisabled",
     description="Health checks are disabled for this target group",
 )
-DRAINING = Standing(
+DRAINING = TargetState(
     state="draining",
     reason="Target.DeregistrationInProgress",
     description="Target deregistration is in progress",
@@ -113,7 +113,7 @@ class Target:
 
     member: Member
     address: str | None
-    standing: Standing = REGISTERING
+    standing: TargetState = REGISTERING
     registered: Known = dataclasses.field(default_factory=Known)
     healthy: Known = dataclasses.field(default_factory=Known)
     passes: int = 0
@@ -130,7 +130,7 @@ class Target:
         """Whether there is anything to check."""
         return self.left is None and self.standing.state in {"initial", "healthy", "unhealthy"}
 
-    def begin(self, standing: Standing = REGISTERING) -> None:
+    def begin(self, standing: TargetState = REGISTERING) -> None:
         """Start again as if it had just been registered."""
         self.standing = standing
         self.passes = self.failures = 0
@@ -198,14 +198,14 @@ class Target:
         )
 
 
-def imposed(pool: Pool, member: Member) -> Standing | None:
+def imposed(pool: Pool, member: Member) -> TargetState | None:
     """Return the standing that follows without any check, or None: checks decide."""
     if not pool.zones:
         return NOT_IN_USE
     if member.zone not in pool.zones:
         return ZONE_NOT_ENABLED
     if member.state in GONE:
-        return Standing(
+        return TargetState(
             state="unused",
             reason="Target.InvalidState",
             description=f"Target is in the {member.state} state",
@@ -213,7 +213,7 @@ def imposed(pool: Pool, member: Member) -> Standing | None:
     return None if pool.check.enabled else NOT_CHECKED
 
 
-def judged(target: Target, pool: Pool, result: Result) -> Standing:
+def judged(target: Target, pool: Pool, result: Result) -> TargetState:
     """Return the standing after a check that was just counted.
 
     A target of an Application Load Balancer "must pass one health check to be considered
@@ -226,5 +226,5 @@ def judged(target: Target, pool: Pool, result: Result) -> Standing:
         if first or target.passes >= pool.check.rise:
             return HEALTHY
     elif target.failures >= pool.check.fall:
-        return Standing(state="unhealthy", reason=result.reason, description=result.description)
+        return TargetState(state="unhealthy", reason=result.reason, description=result.description)
     return CHECKING if state == "initial" else target.standing

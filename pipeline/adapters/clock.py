@@ -1,6 +1,6 @@
 """Time and signals for a deployment: the clock of the cloud it happens in.
 
-The local cloud may run faster than AWS (`sandbox up --speed`); then every pause, deadline and
+The local cloud may run faster than AWS (`local-cloud up --speed`); then every pause, deadline and
 poll of ours is divided by the same number, so that a rehearsal takes the same steps. On AWS the
 number is one, and these are plain seconds.
 """

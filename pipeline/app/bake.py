@@ -22,13 +22,13 @@ from pipeline.adapters.store.image_records import ImageRecords
 from pipeline.app.application import Application, Options
 from pipeline.core.bake.bakery import Bakery
 from pipeline.core.bake.model import (
-    VERDICT_TAG,
+    STATUS_TAG,
     BakeRequest,
     BakeResult,
     Image,
+    ImageStatus,
     Source,
     Usage,
-    Verdict,
 )
 from pipeline.core.deploy.selection import image_of
 from pipeline.core.errors import ConfigurationError
@@ -81,7 +81,7 @@ def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> 
     images = Ec2Images(clients)
     for region, there in image.ids.items():
         if seen := images.seen(region, there):
-            images.tag(seen, {VERDICT_TAG: Verdict.QUARANTINED})
+            images.tag(seen, {STATUS_TAG: ImageStatus.QUARANTINED})
 
 
 def _bakery(

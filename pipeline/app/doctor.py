@@ -40,8 +40,8 @@ def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
         return
     yield Check(name="credentials", what=f"of account {caller}")
     account = app.bucket_owner(bucket, environment) or caller
-    look = BucketCheckup(s3=clients.s3(), bucket=bucket, account=account, region=region)
-    yield from look.checks()
+    observation = BucketCheckup(s3=clients.s3(), bucket=bucket, account=account, region=region)
+    yield from observation.checks()
 
 
 def _tools(app: Application) -> Iterator[Check]:
@@ -70,4 +70,4 @@ def _version(name: str, ask: Callable[[], str]) -> Check:
 
 
 def _problem(name: str, error: RefusedError) -> Check:
-    return Check(name=name, what=error.what, grade=Grade.PROBLEM, now=error.now)
+    return Check(name=name, what=error.what, grade=Grade.PROBLEM, remedy=error.remedy)

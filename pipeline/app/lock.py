@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.app.application import Application
-from pipeline.app.session import Ground
+from pipeline.app.session import EnvironmentSession
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LeaseStatus:
     """An environment's document at a moment; `ended`: why its lease binds nobody any more."""
 
     environment: Environment
@@ -24,17 +24,17 @@ class Standing:
     now: datetime
 
 
-def standing(app: Application, environment: str) -> Standing:
+def standing(app: Application, environment: str) -> LeaseStatus:
     """Return who holds an environment; reads the store, and asks nothing of AWS besides."""
     app.settings.environment(environment)
-    ground = Ground(app=app, environment=environment)
-    document, ended = ground.standing()
-    return Standing(environment=document, ended=ended, now=ground.now())
+    session = EnvironmentSession(app=app, environment=environment)
+    document, ended = session.standing()
+    return LeaseStatus(environment=document, ended=ended, now=session.now())
 
 
 def break_lease(
-    app: Application, environment: str, ask: Callable[[Standing], bool]
-) -> Standing | None:
+    app: Application, environment: str, ask: Callable[[LeaseStatus], bool]
+) -> LeaseStatus | None:
     """Take the lease away from the run that holds it, if `ask` says yes; None where it does not.
 
     Raises RefusedError where nobody holds it, or another run does once the answer is there.
@@ -46,13 +46,13 @@ def break_lease(
     with app.interrupts.heard():
         if not ask(found):
             return None
-    ground = Ground(app=app, environment=environment)
-    document = ground.break_lease(lease.epoch)
+    session = EnvironmentSession(app=app, environment=environment)
+    document = session.break_lease(lease.epoch)
     broken = document.lease.broken if document.lease else ""
-    return Standing(environment=document, ended=f"{broken} broke it", now=ground.now())
+    return LeaseStatus(environment=document, ended=f"{broken} broke it", now=session.now())
 
 
-def _refused(found: Standing) -> RefusedError:
+def _refused(found: LeaseStatus) -> RefusedError:
     name = found.environment.environment
     what = f"it has ended: {found.ended}; the next run takes it over"
     if found.environment.lease is None:

@@ -16,7 +16,7 @@ from pipeline.core.terraform.plan_guard import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class PromoteRequest:
     """What the command line asked of a promotion; `plan_only`: to show it and change nothing.
 
     `recovers`: what a run that died had begun is finished first, else it is a refusal.
@@ -42,7 +42,7 @@ class Unchanged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlanPreview:
     """A promotion about to begin: what a person is shown before it does."""
 
     deployment: Deployment
@@ -52,4 +52,4 @@ class Planned:
     plan: Plan | None = None
 
 
-Ask = Callable[[Planned], bool]
+Confirm = Callable[[PlanPreview], bool]

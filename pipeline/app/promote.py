@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline.adapters.identity import runner
-from pipeline.adapters.lease.lease import Held
+from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.store.deployments import new_deployment_id
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
-from pipeline.app.plan_preview import Ask, Planned, Unchanged, Wanted
+from pipeline.app.plan_preview import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.app.recover import (
     blaming,
     finish_first,
@@ -18,12 +18,12 @@ from pipeline.app.recover import (
     require_finished,
     retire_overdue,
 )
-from pipeline.app.session import Ground
+from pipeline.app.session import EnvironmentSession
 from pipeline.config import EnvironmentSettings
 from pipeline.core.bake.model import Image
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import Phase, promotion
-from pipeline.core.deploy.reconciler import World
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection import (
     image_of,
     minimum_after,
@@ -34,46 +34,48 @@ from pipeline.core.deploy.selection import (
     size_instead,
 )
 from pipeline.core.errors import RefusedError
-from pipeline.core.events import Noted
+from pipeline.core.events import Message
 from pipeline.core.preflight.checks import findings, least_lifetime, refusal
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, missing
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
-from pipeline.core.state.environment import Environment, Kept
+from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.terraform.plan_guard import Plan
 
 
-def promote(app: Application, wanted: Wanted, ask: Ask) -> Deployment | Unchanged | Planned:
+def promote(
+    app: Application, wanted: PromoteRequest, ask: Confirm
+) -> Deployment | Unchanged | PlanPreview:
     """Put an image into service; return how it ended.
 
     `ask` sees the plan and says whether to go on; where it says no, the plan is returned and
     nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed, and
     KeyboardInterrupt where a signal came before.
     """
-    ground = Ground(app=app, environment=wanted.environment)
-    ground.require_balancers()
+    session = EnvironmentSession(app=app, environment=wanted.environment)
+    session.require_balancers()
     if wanted.origin:
         app.settings.environment(wanted.origin)
     with app.interrupts.heard():
-        ground.require_free()
+        session.require_free()
         if not wanted.recovers:
-            require_finished(ground.document())
-        ground.identify()
-    finish_first(ground, "promote", plan_only=wanted.plan_only)
+            require_finished(session.document())
+        session.identify()
+    finish_first(session, "promote", plan_only=wanted.plan_only)
     with app.interrupts.heard():
-        document = ground.document()
-        image = choose(ground, wanted)
-    if unchanged := still_serving(ground, document, image):
-        return (None if wanted.plan_only else retired(ground, "promote")) or unchanged
+        document = session.document()
+        image = choose(session, wanted)
+    if unchanged := still_serving(session, document, image):
+        return (None if wanted.plan_only else retired(session, "promote")) or unchanged
     require_promotable(
         image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
     )
-    with ground.lease("promote") as held:
-        finish_what_was_begun(ground, held, plan_only=wanted.plan_only, recovers=wanted.recovers)
-        if unchanged := still_serving(ground, held.read(), image):  # it was what had been begun
+    with session.lease("promote") as held:
+        finish_what_was_begun(session, held, plan_only=wanted.plan_only, recovers=wanted.recovers)
+        if unchanged := still_serving(session, held.read(), image):  # it was what had been begun
             return unchanged
-        return Promotion(ground=ground, held=held, wanted=wanted, image=image).run(ask)
+        return Promotion(session=session, held=held, wanted=wanted, image=image).run(ask)
 
 
 def already_serving(document: Environment, image: Image) -> Unchanged | None:
@@ -84,39 +86,43 @@ def already_serving(document: Environment, image: Image) -> Unchanged | None:
     return Unchanged(environment=document.environment, release=document.serving, image=image)
 
 
-def still_serving(ground: Ground, document: Environment, image: Image) -> Unchanged | None:
+def still_serving(
+    session: EnvironmentSession, document: Environment, image: Image
+) -> Unchanged | None:
     """Return that an image serves, if AWS says so, too: somebody may have deleted its group."""
     unchanged = already_serving(document, image)
-    return unchanged if unchanged and ground.stands(document) else None
+    return unchanged if unchanged and session.stands(document) else None
 
 
-def retired(ground: Ground, command: str) -> Deployment | None:
+def retired(session: EnvironmentSession, command: str) -> Deployment | None:
     """Remove what was kept warm for too long; return how that ended only where it ended badly."""
-    if not ground.document().overdue(ground.pace.today()):
+    if not session.document().overdue(session.pace.today()):
         return None
-    with ground.lease(command) as held:
-        done = retire_overdue(ground, held)
-    return done if done and result_of(done) is Result.STRANDED else None
+    with session.lease(command) as held:
+        done = retire_overdue(session, held)
+    return done if done and result_of(done) is Result.NEEDS_ATTENTION else None
 
 
-def choose(ground: Ground, wanted: Wanted) -> Image:
+def choose(session: EnvironmentSession, wanted: PromoteRequest) -> Image:
     """Return the image asked for: one by id, what serves elsewhere, or the newest good one."""
-    app = ground.app
-    images = known_images(app, ground.clients)
+    app = session.app
+    images = known_images(app, session.clients)
     ami_id = wanted.image
     if wanted.origin:
-        ami_id = serving_in(Ground(app=app, environment=wanted.origin, account=ground.account))
+        ami_id = serving_in(
+            EnvironmentSession(app=app, environment=wanted.origin, account=session.account)
+        )
     if ami_id:
         return image_of(images, ami_id, app.settings.app, app.settings.region)
     return newest_good(images, wanted.environment)
 
 
-def serving_in(ground: Ground) -> str:
+def serving_in(session: EnvironmentSession) -> str:
     """Return the AMI that serves in an environment; raises RefusedError where none does."""
-    document = ground.document()
+    document = session.document()
     serving = document.releases.get(document.serving)
     if serving is None:
-        where, name = "--from", ground.environment
+        where, name = "--from", session.environment
         raise RefusedError(where, f"nothing serves in {name}", f"ami-pipeline status -e {name}")
     return serving.release.ami_id
 
@@ -125,28 +131,28 @@ def serving_in(ground: Ground) -> str:
 class Promotion:
     """One promotion under the lease, from its preflight to its end."""
 
-    ground: Ground
-    held: Held
-    wanted: Wanted
+    session: EnvironmentSession
+    held: HeldLease
+    wanted: PromoteRequest
     image: Image
     kind: Kind = Kind.PROMOTE
 
-    def run(self, ask: Ask) -> Deployment | Planned:
+    def run(self, ask: Confirm) -> Deployment | PlanPreview:
         """Look, plan, ask, deploy."""
         document = self.held.read()
-        with self.ground.app.interrupts.heard():
+        with self.session.app.interrupts.heard():
             world, planned, kept = self._prospect(document)
             if not asked(ask, planned, world):
                 return planned
         deployment = planned.deployment
         self._begin(world, planned, kept)
         world.ledger.record(deployment)
-        closing = blaming(self.ground, self.held, deployment)
-        report = self.ground.app.report
+        closing = blaming(self.session, self.held, deployment)
+        report = self.session.app.report
         deployer = Deployer(world=world, deployment=deployment, report=report, closing=closing)
         return deployer.run(planned.phases)
 
-    def _begin(self, world: World, planned: Planned, kept: Kept) -> None:
+    def _begin(self, world: Reconciler, planned: PlanPreview, kept: ReleaseRecord) -> None:
         """Write down that it begins; where that cannot be, leave nothing of the plan."""
         try:
             self.held.update(lambda current: current.begun(planned.deployment, kept))
@@ -155,7 +161,7 @@ class Promotion:
                 world.resources.discard(planned.plan)
             raise
 
-    def _prospect(self, document: Environment) -> tuple[World, Planned, Kept]:
+    def _prospect(self, document: Environment) -> tuple[Reconciler, PlanPreview, ReleaseRecord]:
         """Look and plan, changing nothing; return what a person is asked about."""
         deployment = self._deployment(document)
         facts, proposal = self._survey(document, deployment)
@@ -165,11 +171,15 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = self._survey(document, deployment, lost)
         found = self._judged(facts, proposal)
-        world = self.ground.world(self.ground.ledger(self.held, deployment))
+        world = self.session.world(self.session.ledger(self.held, deployment))
         # What rings already says nothing of green; without a person's word nothing may ring.
         world.policy = world.policy.without_alarms(facts.alarms)
         world.draining = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
-        blue = facts.look.groups.get(world.group(document.serving)) if facts.look else None
+        blue = (
+            facts.observation.groups.get(world.group(document.serving))
+            if facts.observation
+            else None
+        )
         size = size_instead(self._settings.size, lost)
         minimum = minimum_after(size, blue)
         deployment = replace(deployment, minimum=minimum)
@@ -183,7 +193,7 @@ class Promotion:
         )
         world.lost = world.vanished(missing(facts, proposal))
         plan = self._plan(world, document, kept)
-        planned = Planned(
+        planned = PlanPreview(
             deployment=deployment,
             phases=tuple(self._phases(document, deployment)),
             policy=world.policy,
@@ -194,7 +204,7 @@ class Promotion:
         return world, planned, kept
 
     def _deployment(self, document: Environment) -> Deployment:
-        today = self.ground.pace.today()
+        today = self.session.pace.today()
         return Deployment(
             id=new_deployment_id(today),
             kind=self.kind,
@@ -202,47 +212,47 @@ class Promotion:
             green=f"r{document.next:06}",
             blue=document.serving,
             began=today,
-            by=runner(self.ground.app.environ),
+            by=runner(self.session.app.environ),
             image=self.image.id,
             version=self.image.version,
             keep_failed=self.wanted.keep_failed,
         )
 
     def _survey(
-        self, document: Environment, deployment: Deployment, lost: Kept | None = None
+        self, document: Environment, deployment: Deployment, lost: ReleaseRecord | None = None
     ) -> tuple[Facts, Proposal]:
         """Return what AWS says of what is to be done; `lost` is what served and is gone."""
         from pipeline.adapters.aws.balancer_settings import describe
         from pipeline.adapters.aws.preflight import Survey
 
-        ground, settings = self.ground, self._settings
-        region = ground.app.settings.region
-        there, absent = ground.sought
+        session, settings = self.session, self._settings
+        region = session.app.settings.region
+        there, absent = session.sought
         proposal = Proposal(
-            place=ground.place(there),
+            place=session.place(there),
             environment=document,
             image_id=self.image.id,
             instance_type=settings.instance_type,
             count=size_instead(settings.size, lost).desired,
-            seconds=least_lifetime(ground.policy),
+            seconds=least_lifetime(session.policy),
             account=settings.account or "",
             green=deployment.green,
             recorded=bool(self.image.name),
-            subnets=subnets_of(ground),
+            subnets=subnets_of(session),
             mends=self.kind is Kind.ROLLBACK or self.wanted.allow_unhealthy,
-            retires=ground.policy.keep == 0,
+            retires=session.policy.keep == 0,
             absent=absent,
         )
         if lost:
             name = proposal.group(lost.release.name)
             proposal = replace(proposal, lost=name)
-        alarms = ground.policy.alarms
+        alarms = session.policy.alarms
         survey = Survey(
-            ground.clients,
-            ground.groups,
-            lambda balancers: describe(ground.clients, region, balancers),
-            checks=[ground.app.terraform(ground.environment).version],
-            alarms=partial(ground.alarms.ringing, alarms) if alarms else None,
+            session.clients,
+            session.groups,
+            lambda balancers: describe(session.clients, region, balancers),
+            checks=[session.app.terraform(session.environment).version],
+            alarms=partial(session.alarms.ringing, alarms) if alarms else None,
         )
         return survey.facts(proposal), proposal
 
@@ -251,19 +261,19 @@ class Promotion:
         found = findings(facts, proposal)
         if any(each.blocking for each in found):
             raise refusal(found)
-        report = self.ground.app.report
+        report = self.session.app.report
         for each in found:
-            report(Noted(text=f"{each.where}: {each.what}; {each.now}"))
+            report(Message(text=f"{each.where}: {each.what}; {each.remedy}"))
         return found
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
         # What is rolled back from is bad: nobody needs it warm.
-        keep = self.ground.policy.keep != 0 and self.kind is not Kind.ROLLBACK
+        keep = self.session.policy.keep != 0 and self.kind is not Kind.ROLLBACK
         blue = document.serving
         warm = [name for name in document.releases if name != blue]
         return promotion(blue, deployment.green, warm=warm, keep=keep)
 
-    def _plan(self, world: World, document: Environment, kept: Kept) -> Plan:
+    def _plan(self, world: Reconciler, document: Environment, kept: ReleaseRecord) -> Plan:
         """Plan the launch beside all that exists; refuses to touch anything else.
 
         What somebody deleted is forgotten by the same plan: another would make it again.
@@ -275,10 +285,10 @@ class Promotion:
 
     @property
     def _settings(self) -> EnvironmentSettings:
-        return self.ground.app.settings.environment(self.wanted.environment)
+        return self.session.app.settings.environment(self.wanted.environment)
 
 
-def asked(ask: Ask, planned: Planned, world: World) -> bool:
+def asked(ask: Confirm, planned: PlanPreview, world: Reconciler) -> bool:
     """Return the answer; unless it is yes, leave nothing of the plan behind."""
     answer = False
     try:
@@ -289,8 +299,8 @@ def asked(ask: Ask, planned: Planned, world: World) -> bool:
     return answer
 
 
-def subnets_of(ground: Ground) -> tuple[str, ...]:
+def subnets_of(session: EnvironmentSession) -> tuple[str, ...]:
     """Return the subnets that Terraform is told by configuration, where they are ids."""
-    given = ground.app.settings.terraform_for(ground.environment).inputs.get("subnet_ids", ())
+    given = session.app.settings.terraform_for(session.environment).inputs.get("subnet_ids", ())
     listed = given if isinstance(given, (list, tuple)) else ()
     return tuple(each for each in listed if isinstance(each, str) and each.startswith("subnet-"))

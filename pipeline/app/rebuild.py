@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake, records
-from pipeline.app.plan_preview import Unchanged, Wanted
+from pipeline.app.plan_preview import PromoteRequest, Unchanged
 from pipeline.app.promote import Promotion, retired, still_serving
 from pipeline.app.recover import finish_first, finish_what_was_begun, require_finished
-from pipeline.app.session import Ground
+from pipeline.app.session import EnvironmentSession
 from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_welcome
 from pipeline.core.deploy.selection import require_promotable
 from pipeline.core.state.deployment import Deployment, Kind
@@ -27,45 +27,45 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
     (`recovers`). Raises RefusedError where a person decided what serves: by a rollback, by
     promoting another version, or by any deployment while this one baked.
     """
-    ground = Ground(app=app, environment=options.environment)
-    ground.require_balancers()
-    ground.require_free()
-    before = ground.document()
+    session = EnvironmentSession(app=app, environment=options.environment)
+    session.require_balancers()
+    session.require_free()
+    before = session.document()
     if not recovers:
         require_finished(before)
     if before.deployment:
         with app.interrupts.heard():
-            ground.identify()
-        finish_first(ground, "rebuild")
-        before = ground.document()
-    require_no_rollback(before, ground.deployments.history(options.environment, REMEMBERED))
+            session.identify()
+        finish_first(session, "rebuild")
+        before = session.document()
+    require_no_rollback(before, session.deployments.history(options.environment, REMEMBERED))
     with app.interrupts.heard():
-        image = bake(app, replace(options, environment=baked_for(ground, before))).image
-    if unchanged := still_serving(ground, before, image):
-        return retired(ground, "rebuild") or unchanged
+        image = bake(app, replace(options, environment=baked_for(session, before))).image
+    if unchanged := still_serving(session, before, image):
+        return retired(session, "rebuild") or unchanged
     require_promotable(image, allow_quarantined=False, environment=options.environment)
     with app.interrupts.heard():
-        ground.identify()
-    with ground.lease("rebuild") as held:
-        finish_what_was_begun(ground, held, recovers=recovers)
-        if unchanged := still_serving(ground, held.read(), image):  # it was what had been begun
+        session.identify()
+    with session.lease("rebuild") as held:
+        finish_what_was_begun(session, held, recovers=recovers)
+        if unchanged := still_serving(session, held.read(), image):  # it was what had been begun
             return unchanged
-        history = ground.deployments.history(options.environment, REMEMBERED)
+        history = session.deployments.history(options.environment, REMEMBERED)
         require_welcome(before, held.read(), image, history)
-        wanted = Wanted(environment=options.environment)
+        wanted = PromoteRequest(environment=options.environment)
         promotion = Promotion(
-            ground=ground, held=held, wanted=wanted, image=image, kind=Kind.REBUILD
+            session=session, held=held, wanted=wanted, image=image, kind=Kind.REBUILD
         )
         done = promotion.run(lambda _: True)
     assert isinstance(done, Deployment)  # noqa: S101 - nobody was there to say no
     return done
 
 
-def baked_for(ground: Ground, before: Environment) -> str:
+def baked_for(session: EnvironmentSession, before: Environment) -> str:
     """Return the environment to bake for, as what serves was baked: for this one, or for any."""
     serving = before.releases.get(before.serving)
     if serving is None:
-        return ground.environment
-    app, known = ground.app.settings.app, records(ground.app, ground.clients, timedelta())
+        return session.environment
+    app, known = session.app.settings.app, records(session.app, session.clients, timedelta())
     image = known.find(app, serving.release.ami_id)
-    return "" if image and not image.environment else ground.environment
+    return "" if image and not image.environment else session.environment

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.adapters.clock import CloudPace, speed_of
 from pipeline.adapters.identity import left_nothing, runner
-from pipeline.adapters.lease.lease import Clock, Held, Leases
+from pipeline.adapters.lease.lease import Clock, HeldLease, LeaseManager
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.deployments import Deployments
 from pipeline.adapters.store.environments import Environments
 from pipeline.app.application import Application
 from pipeline.core.deploy.polling import QUICK
-from pipeline.core.deploy.reconciler import World
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.health.assessment import GONE_LOOKS
 from pipeline.core.health.observation import Balancer
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Ground:
+class EnvironmentSession:
     """One environment of an application; `account` is known once somebody asked AWS."""
 
     app: Application
@@ -92,7 +92,7 @@ class Ground:
         """Raise LeaseHeldError where another run holds the lease; nothing is asked of AWS."""
         self._leases.require_free(self._whose)
 
-    def lease(self, command: str) -> Held:
+    def lease(self, command: str) -> HeldLease:
         """Take the lease; raises LeaseHeldError where another run holds it."""
         held = self._leases.take(self._whose, f"ami-pipeline {command} -e {self.environment}")
         dead = held.succeeds
@@ -141,7 +141,7 @@ class Ground:
         """
         name = group_name(document.app, document.environment, document.serving)
         for _ in range(GONE_LOOKS):
-            seen = self.groups.look([name], (), activities=()).groups.get(name)
+            seen = self.groups.observe([name], (), activities=()).groups.get(name)
             if seen:
                 return not seen.status
             self.pace.sleep(QUICK)
@@ -159,8 +159,8 @@ class Ground:
         )
 
     @property
-    def _leases(self) -> Leases:
-        return Leases(
+    def _leases(self) -> LeaseManager:
+        return LeaseManager(
             environments=self.documents,
             owner=runner(self.app.environ),
             report=self.app.report,
@@ -173,8 +173,8 @@ class Ground:
         if not settings.load_balancers and not settings.target_groups:
             name = f"[environments.{self.environment}]"
             what = "names neither load_balancers nor target_groups: nothing would send it traffic"
-            now = f'add load_balancers = ["..."] or target_groups = ["..."] to {name}'
-            raise ConfigurationError(name, what, now)
+            remedy = f'add load_balancers = ["..."] or target_groups = ["..."] to {name}'
+            raise ConfigurationError(name, what, remedy)
 
     @cached_property
     def sought(self) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
@@ -223,7 +223,7 @@ class Ground:
 
         return CloudWatchAlarms(self.clients, self.app.settings.region)
 
-    def world(self, ledger: StoreLedger) -> World:
+    def world(self, ledger: StoreLedger) -> Reconciler:
         """Return what a deployer changes."""
         from pipeline.adapters.ci.verify_hooks import CommandHooks
         from pipeline.adapters.lease.fencing import FencedGroups, FencedHooks, FencedResources
@@ -245,7 +245,7 @@ class Ground:
             lock=self._lock(ledger),
             settle=self._settle(),
         )
-        return World(
+        return Reconciler(
             place=self.place(self.balancers),
             policy=self.policy,
             groups=FencedGroups(groups=self.groups, fence=ledger.fence),
@@ -302,6 +302,6 @@ class Ground:
             over=lambda: dead is not None and left_nothing(dead, root.folder),
         )
 
-    def ledger(self, held: Held, deployment: Deployment) -> StoreLedger:
+    def ledger(self, held: HeldLease, deployment: Deployment) -> StoreLedger:
         """Return the ledger of a deployment under the lease we hold."""
         return StoreLedger(self.store, held, deployment.id, self.pace.today)

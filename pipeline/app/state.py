@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.app.application import Application
-from pipeline.app.session import Ground
+from pipeline.app.session import EnvironmentSession
 from pipeline.core.state.document_versions import Copies, Restoration
 
 
 def copies(app: Application, environment: str) -> Copies:
     """Return every copy of an environment's document; reads the store, and nothing besides."""
     app.settings.environment(environment)
-    return Ground(app=app, environment=environment).copies()
+    return EnvironmentSession(app=app, environment=environment).copies()
 
 
 def restore(
@@ -26,10 +26,10 @@ def restore(
     LeaseHeldError where a run holds the environment.
     """
     app.settings.environment(environment)
-    ground = Ground(app=app, environment=environment)
-    found = ground.restoration(number)
+    session = EnvironmentSession(app=app, environment=environment)
+    found = session.restoration(number)
     with app.interrupts.heard():
         if not ask(found):
             return None
-    ground.archive.restore(found)
+    session.archive.restore(found)
     return found

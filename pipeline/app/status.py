@@ -8,7 +8,7 @@ from datetime import datetime
 from pipeline.adapters.aws.balancers import told_absent
 from pipeline.adapters.identity import is_over
 from pipeline.app.application import Application
-from pipeline.app.session import Ground
+from pipeline.app.session import EnvironmentSession
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
@@ -25,7 +25,7 @@ class Looking:
 
     def __init__(self, app: Application, environment: str) -> None:
         app.settings.environment(environment)
-        self._ground = Ground(app=app, environment=environment)
+        self._ground = EnvironmentSession(app=app, environment=environment)
 
     @property
     def seconds(self) -> float:
@@ -42,19 +42,19 @@ class Looking:
 
     def status(self) -> Status:
         """Return what stands now."""
-        ground = self._ground
-        document = ground.document()
-        now = ground.now()
-        there, absent = ground.sought
+        session = self._ground
+        document = session.document()
+        now = session.now()
+        there, absent = session.sought
         names = [group_name(document.app, document.environment, each) for each in document.releases]
-        look = ground.groups.look(names, there, activities=())
+        observation = session.groups.observe(names, there, activities=())
         lost = tuple(told_absent(each) for each in absent)
-        look = replace(look, unreadable=(*look.unreadable, *lost))
+        observation = replace(observation, unreadable=(*observation.unreadable, *lost))
         return Status(
             environment=document,
-            look=look,
+            observation=observation,
             balancers=there,
-            way_back=way_back(document, self.history(REMEMBERED), now, gone(document, look)),
+            way_back=way_back(document, self.history(REMEMBERED), now, gone(document, observation)),
             alive=alive(document, now, process=_process(document)),
         )
 

@@ -12,11 +12,13 @@ import click
 from pipeline.cli.context import Context
 
 if TYPE_CHECKING:
-    from pipeline.app.plan_preview import Planned
+    from pipeline.app.plan_preview import PlanPreview
     from pipeline.ui.plan import Prospect
 
 
-def asking(context: Context, verb: str, *, yes: bool, plan_only: bool) -> Callable[[Planned], bool]:
+def asking(
+    context: Context, verb: str, *, yes: bool, plan_only: bool
+) -> Callable[[PlanPreview], bool]:
     """Return what decides whether to go on, given the plan.
 
     Raises RefusedError at once where a question would come and nobody can answer it.
@@ -27,7 +29,7 @@ def asking(context: Context, verb: str, *, yes: bool, plan_only: bool) -> Callab
         what = "nobody is there to answer whether to go on"
         raise RefusedError(verb, what, context.again("--yes"))
 
-    def ask(planned: Planned) -> bool:
+    def ask(planned: PlanPreview) -> bool:
         if yes or plan_only:
             return yes and not plan_only
         click.echo(plan_shown(planned, shutil.get_terminal_size().columns), err=True)
@@ -51,14 +53,14 @@ def answered(question: str) -> bool:
     return line.strip().lower() in {"y", "yes"}
 
 
-def plan_shown(planned: Planned, width: int) -> str:
+def plan_shown(planned: PlanPreview, width: int) -> str:
     """Return the plan as a person reads it."""
     from pipeline.ui.plan import plan_text
 
     return plan_text(prospect(planned), width)
 
 
-def prospect(planned: Planned) -> Prospect:
+def prospect(planned: PlanPreview) -> Prospect:
     """Return the plan as the interface draws it."""
     from pipeline.ui.plan import Prospect
 

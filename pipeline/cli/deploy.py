@@ -17,10 +17,10 @@ from pipeline.cli.context import Checked, Context, pass_context
 
 if TYPE_CHECKING:
     from pipeline.app import Application
-    from pipeline.app.plan_preview import Planned, Unchanged
+    from pipeline.app.plan_preview import PlanPreview, Unchanged
     from pipeline.core.state.deployment import Deployment
 
-    Ended = Deployment | Planned | Unchanged
+    Ended = Deployment | PlanPreview | Unchanged
 
 environment_option = click.option(
     "-e",
@@ -86,13 +86,13 @@ def promote(
     Without --image and --from it is the newest good image. Whatever goes wrong before the old
     group is retired, the old one serves, and what was made is removed again.
     """
-    from pipeline.app.plan_preview import Wanted
+    from pipeline.app.plan_preview import PromoteRequest
     from pipeline.app.promote import promote as run
 
     if wanted["image"] and wanted["origin"]:
         raise click.UsageError("--image and --from exclude each other.")
     given = {name: value for name, value in wanted.items() if value is not None}
-    asked = Wanted(plan_only=plan_only, **given)
+    asked = PromoteRequest(plan_only=plan_only, **given)
     how = Answering(plan_only=plan_only, dotenv=dotenv)
     with application(context, dotenv) as app:
         app.settings.environment(asked.environment)
@@ -223,12 +223,12 @@ def put_back(done: Ended) -> bool:
 
 def answer(context: Context, done: Ended, how: Answering) -> int:
     """Print the result and hand it to the CI system; return the exit code."""
-    from pipeline.app.plan_preview import Planned, Unchanged
+    from pipeline.app.plan_preview import PlanPreview, Unchanged
     from pipeline.ui import outcome
     from pipeline.ui.results import as_json
 
     match done:
-        case Planned():
+        case PlanPreview():
             return planned(context, done, how)
         case Unchanged():
             facts = (done.environment, done.release, done.image.id)
@@ -243,7 +243,7 @@ def answer(context: Context, done: Ended, how: Answering) -> int:
     return code
 
 
-def planned(context: Context, done: Planned, how: Answering) -> int:
+def planned(context: Context, done: PlanPreview, how: Answering) -> int:
     """Print the plan that was asked for; raise what a no to it is."""
     from pipeline.core.errors import InterruptedRunError
     from pipeline.ui.plan import plan_document
@@ -271,8 +271,8 @@ def exit_code(done: Deployment, *, asked_back: bool) -> int:
     from pipeline.core.errors import (
         FailedError,
         InterruptedRunError,
+        NeedsAttentionError,
         RefusedError,
-        StrandedError,
     )
     from pipeline.core.state.deployment import Result, result_of
 
@@ -288,4 +288,4 @@ def exit_code(done: Deployment, *, asked_back: bool) -> int:
             return FailedError.exit_code
         case Result.REFUSED:
             return RefusedError.exit_code
-    return StrandedError.exit_code
+    return NeedsAttentionError.exit_code

@@ -25,9 +25,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except errors.RefusedError as error:
-            raise RefusedError(error.where, error.what, error.now) from error
+            raise RefusedError(error.where, error.what, error.remedy) from error
         except errors.FailedError as error:
-            raise FailedError(error.where, error.what, error.now) from error
+            raise FailedError(error.where, error.what, error.remedy) from error
 
 
 @click.group("local-cloud", cls=_Group)

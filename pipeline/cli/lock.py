@@ -12,7 +12,7 @@ from pipeline.cli.context import Context, pass_context
 from pipeline.cli.deploy import application, environment_option, yes_option
 
 if TYPE_CHECKING:
-    from pipeline.app.lock import Standing
+    from pipeline.app.lock import LeaseStatus
 
 
 @click.group()
@@ -59,7 +59,7 @@ def break_(context: Context, environment: str, *, yes: bool) -> None:
         tell(context, broken)
 
 
-def agreed(found: Standing) -> bool:
+def agreed(found: LeaseStatus) -> bool:
     """Ask the person at the terminal."""
     from pipeline.ui.lock import warning
 
@@ -67,7 +67,7 @@ def agreed(found: Standing) -> bool:
     return answered("break it now? [y/N]: ")
 
 
-def tell(context: Context, found: Standing) -> None:
+def tell(context: Context, found: LeaseStatus) -> None:
     """Print who holds it."""
     from pipeline.ui.lock import lock_document, lock_text
     from pipeline.ui.results import as_json

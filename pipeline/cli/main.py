@@ -18,8 +18,8 @@ import click
 from pipeline import __version__
 from pipeline.cli.context import Context
 from pipeline.core.errors import (
-    BugError,
     ConfigurationError,
+    InternalError,
     InterruptedRunError,
     PipelineError,
 )
@@ -183,7 +183,7 @@ def _annotate(error: PipelineError) -> None:
     from pipeline.ui import github
 
     if github.asked(os.environ):
-        click.echo(github.error(error.where, f"{error.what}\nnow: {error.now}"), err=True)
+        click.echo(github.error(error.where, f"{error.what}\nnext: {error.remedy}"), err=True)
 
 
 def _printable(text: str) -> str:
@@ -207,7 +207,7 @@ def _unexpected(error: Exception, *, as_json: bool) -> int:
     import traceback
 
     click.echo(_printable("".join(traceback.format_exception(error))), err=True)
-    told = BugError(
+    told = InternalError(
         "ami-pipeline",
         f"{type(error).__name__}: {error}",
         "this is a bug of ami-pipeline: report it with the lines above",

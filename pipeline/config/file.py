@@ -47,7 +47,7 @@ def find(start: Path) -> Path:
     raise ConfigurationError(
         where=show_file(start),
         what=f"no {NAME} here or in a folder above, up to the top of the repository",
-        now="write one (docs/configuration.md), or name it: ami-pipeline --config FILE ...",
+        remedy="write one (docs/configuration.md), or name it: ami-pipeline --config FILE ...",
     )
 
 
@@ -72,7 +72,7 @@ def _trusted(folder: Path, start: Path) -> Path:
         raise ConfigurationError(
             where=show_file(folder / NAME),
             what="lies in a folder above this one that every user may write to",
-            now=f"if it is yours, name it: ami-pipeline --config {show_file(folder / NAME)} ...",
+            remedy=f"if it is yours, name it: ami-pipeline --config {show_file(folder / NAME)} ...",
         )
     return folder
 
@@ -119,7 +119,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigurationError(
             where=f"{show_file(path)} {line[0]}" if line else show_file(path),
             what=f"is not TOML: {ascii(what)[1:-1]}",
-            now=f"correct it, then run: {CHECK}",
+            remedy=f"correct it, then run: {CHECK}",
         ) from error
 
 
@@ -132,7 +132,7 @@ def _check_places(path: Path, document: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 key=key,
                 what="leads out of the repository through a symbolic link",
-                now="replace the link by the file or directory itself",
+                remedy="replace the link by the file or directory itself",
             )
 
 
@@ -161,5 +161,5 @@ def _is_within(path: Path, top: Path) -> bool:
         return False
 
 
-def _refuse(path: Path, what: str, now: str) -> ConfigurationError:
-    return ConfigurationError(where=show_file(path), what=what, now=now)
+def _refuse(path: Path, what: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(where=show_file(path), what=what, remedy=remedy)

@@ -308,7 +308,7 @@ class Settings(Table):
         raise ConfigurationError(
             where=f"{self._file} environments.{name}",
             what="names no load balancer and no target group, so no traffic can be moved",
-            now=f'add to [environments.{name}]: load_balancers = ["NAME"] for a classic one, '
+            remedy=f'add to [environments.{name}]: load_balancers = ["NAME"] for a classic one, '
             'or target_groups = ["NAME"] for an ALB or NLB',
         )
 
@@ -323,7 +323,7 @@ class Settings(Table):
         near = difflib.get_close_matches(environment[:64], list(self.environments), n=1)
         remedy = f"write {near[0]}" if near else f"add [environments.{name}] to {self._file}"
         return ConfigurationError(
-            where=f"environment {name}", what=f"is not in {self._file}", now=remedy
+            where=f"environment {name}", what=f"is not in {self._file}", remedy=remedy
         )
 
     def public(self) -> dict[str, object]:

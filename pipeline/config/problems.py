@@ -44,9 +44,9 @@ def explain(error: ErrorDetails) -> Problem:
     context: Mapping[str, object] = error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            return Problem(key=key, what="unknown key", now=_nearest(key))
+            return Problem(key=key, what="unknown key", remedy=_nearest(key))
         case "missing":
-            return Problem(key=key, what="is missing", now=_example(key))
+            return Problem(key=key, what="is missing", remedy=_example(key))
         case "value_error":
             return Problem(key=key, what=str(context["error"]))
         case "greater_than_equal" | "less_than_equal":
@@ -67,15 +67,15 @@ def combine(file: Path, text: str, problems: Iterable[Problem]) -> Configuration
     if len(placed) == 1:
         line, only = placed[0]
         place = f"{show_file(file)} {_place(line, only.key)}"
-        now = only.now or f"correct it, then run: {CHECK}"
-        return ConfigurationError(where=place, what=only.what, now=now)
+        remedy = only.remedy or f"correct it, then run: {CHECK}"
+        return ConfigurationError(where=place, what=only.what, remedy=remedy)
     told = [f"{_place(line, each.key)}: {_sentence(each)}" for line, each in placed]
     if len(told) > MOST_SHOWN:
         told = [*told[:MOST_SHOWN], f"and {len(told) - MOST_SHOWN} more"]
     return ConfigurationError(
         where=show_file(file),
         what="\n".join(told),
-        now=f"correct these {len(placed)} places, then run: {CHECK}",
+        remedy=f"correct these {len(placed)} places, then run: {CHECK}",
     )
 
 
@@ -97,7 +97,7 @@ def show_key(key: Key) -> str:
 
 
 def _sentence(problem: Problem) -> str:
-    return f"{problem.what}; {problem.now}" if problem.now else problem.what
+    return f"{problem.what}; {problem.remedy}" if problem.remedy else problem.what
 
 
 def _place(line: int | None, key: Key) -> str:

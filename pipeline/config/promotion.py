@@ -73,12 +73,15 @@ _Hooks = Annotated[tuple[HookSettings, ...], LIST]
 class EnvironmentPromoteSettings(Table):
     """What one environment changes about a promotion; its words win over those of [promote]."""
 
-    looks: int | None = Field(
-        default=None, ge=1, le=MOST_LOOKS, description="As promote.looks, for this environment."
+    healthy_checks: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_LOOKS,
+        description="As promote.healthy_checks, for this environment.",
     )
     soak: Pause | None = Field(default=None, description="As promote.soak, for this environment.")
-    bake_in: Pause | None = Field(
-        default=None, description="As promote.bake_in, for this environment."
+    observe: Pause | None = Field(
+        default=None, description="As promote.observe, for this environment."
     )
     keep_previous: _Keep | None = Field(
         default=None, description="As promote.keep_previous, for this environment."
@@ -96,7 +99,7 @@ class EnvironmentPromoteSettings(Table):
 class PromoteSettings(Table):
     """How an image is put into service. Durations are seconds."""
 
-    looks: int = Field(
+    healthy_checks: int = Field(
         default=3,
         ge=1,
         le=MOST_LOOKS,
@@ -107,9 +110,9 @@ class PromoteSettings(Table):
         json_schema_extra={"default": deployment_values.DEFAULT_PAUSES["soak"]},
         description="How long old and new serve together before the old one is drained.",
     )
-    bake_in: Pause = Field(
-        default=values.check_pause(deployment_values.DEFAULT_PAUSES["bake_in"]),
-        json_schema_extra={"default": deployment_values.DEFAULT_PAUSES["bake_in"]},
+    observe: Pause = Field(
+        default=values.check_pause(deployment_values.DEFAULT_PAUSES["observe"]),
+        json_schema_extra={"default": deployment_values.DEFAULT_PAUSES["observe"]},
         description="How long the new one serves alone before the old one may go.",
     )
     keep_previous: _Keep = Field(
@@ -149,9 +152,9 @@ class PromoteSettings(Table):
             for pause, phase in deployment_values.PAUSES.items()
         }
         return Policy(
-            looks=self.looks,
+            healthy_checks=self.healthy_checks,
             soak=self.soak,
-            bake_in=self.bake_in,
+            observe=self.observe,
             keep=deployment_values.read_keep(self.keep_previous),
             deadline=self.deadline,
             deadlines={**paused, **self.deadlines},

@@ -29,11 +29,11 @@ WHOAMI = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing wrong with the file: the key, what, and what now where that is not plain."""
+    """One thing wrong with the file: the key, what, and its remedy where that is not plain."""
 
     key: Key
     what: str
-    now: str = ""
+    remedy: str = ""
 
 
 def check_relations(document: _Table) -> Iterator[Problem]:
@@ -57,14 +57,16 @@ def _check_source(bake: _Table) -> Iterator[Problem]:
         return
     source, key = bake["source"], ("bake", "source")
     if "id" in source and source.keys() & {"owner", "name"}:
-        yield Problem(key=key, what="has both id and owner or name", now="remove one of the two")
+        yield Problem(key=key, what="has both id and owner or name", remedy="remove one of the two")
     elif "name" in source and "owner" not in source:
         yield Problem(
-            key=(*key, "name"), what=WHOAMI, now='add owner = "amazon" or the 12-digit account id'
+            key=(*key, "name"),
+            what=WHOAMI,
+            remedy='add owner = "amazon" or the 12-digit account id',
         )
     elif "id" not in source and "name" not in source:
         yield Problem(
-            key=key, what="names no image", now='add id = "ami-...", or owner and name = "..."'
+            key=key, what="names no image", remedy='add id = "ami-...", or owner and name = "..."'
         )
 
 
@@ -75,7 +77,7 @@ def _check_copies(document: _Table, bake: _Table) -> Iterator[Problem]:
             yield Problem(
                 key=("bake", "regions", place),
                 what=f"{rules.shown(region)} is there already: as region, or earlier in the list",
-                now="remove it",
+                remedy="remove it",
             )
         seen.add(region)
 
@@ -90,7 +92,7 @@ def _check_sensitive(document: _Table, bake: _Table) -> Iterator[Problem]:
             yield Problem(
                 key=("bake", "sensitive", place),
                 what=f"no variable of the name {rules.shown(name)} in vars",
-                now="correct the name, or remove it; what is in vars_from_env is masked anyway",
+                remedy="correct the name, or remove it; what is in vars_from_env is masked anyway",
             )
 
 
@@ -99,9 +101,9 @@ def _check_variables(key: Key, table: _Table, base: _Table) -> Iterator[Problem]
     plain, secret = set(_table(table, "vars")), set(_table(table, "vars_from_env"))
     plain_base, secret_base = set(_table(base, "vars")), set(_table(base, "vars_from_env"))
     for name in sorted(plain & (secret | secret_base)):
-        yield Problem(key=(*key, "vars", name), what="is in vars_from_env too", now=_REMOVE)
+        yield Problem(key=(*key, "vars", name), what="is in vars_from_env too", remedy=_REMOVE)
     for name in sorted(secret & plain_base):
-        yield Problem(key=(*key, "vars_from_env", name), what="is in bake.vars too", now=_REMOVE)
+        yield Problem(key=(*key, "vars_from_env", name), what="is in bake.vars too", remedy=_REMOVE)
 
 
 _REMOVE = "keep it in one of the two, in vars_from_env if it is a secret"
@@ -111,7 +113,7 @@ def _check_tags(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
     try:
         rules.check_tags({**_table(base, "tags"), **_table(table, "tags")})
     except ValueError as error:
-        yield Problem(key=(*key, "tags"), what=str(error), now="remove tags")
+        yield Problem(key=(*key, "tags"), what=str(error), remedy="remove tags")
 
 
 def _check_size(key: Key, environment: object) -> Iterator[Problem]:
@@ -124,7 +126,7 @@ def _check_size(key: Key, environment: object) -> Iterator[Problem]:
             yield Problem(
                 key=(*key, high),
                 what=f"is {most}, less than {low} = {least}",
-                now=f"raise {high} or lower {low}",
+                remedy=f"raise {high} or lower {low}",
             )
 
 
@@ -152,7 +154,7 @@ def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
             yield Problem(
                 key=(*key, "deadlines", phase) if is_limit_here else (*key, pause),
                 what=f"deadlines.{phase} is over before {pause} is",
-                now=f"raise deadlines.{phase} or lower {pause}",
+                remedy=f"raise deadlines.{phase} or lower {pause}",
             )
 
 
@@ -160,7 +162,7 @@ def _check_twice(key: Key, names: tuple[str, ...]) -> Iterator[Problem]:
     for place, name in enumerate(names):
         if name in names[:place]:
             what = f"{rules.shown(name)} is there already: earlier in the list"
-            yield Problem(key=(*key, place), what=what, now="remove it")
+            yield Problem(key=(*key, place), what=what, remedy="remove it")
 
 
 def _duration(value: object) -> float | None:

@@ -17,12 +17,12 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One thing that was looked at; `now` is what to type, empty where all is well."""
+    """One thing that was looked at; `remedy` is what to type, empty where all is well."""
 
     name: str
     what: str
     grade: Grade = Grade.OK
-    now: str = ""
+    remedy: str = ""
 
 
 def healthy(checks: Iterable[Check]) -> bool:
@@ -46,7 +46,7 @@ def judged(kind: str, options: Iterable[str]) -> Check:
     """
     given = frozenset(options)
     what, grade, now = _judged_local(kind) or _judged_shared(kind, given)
-    return Check(name="file system", what=what, grade=grade, now=now)
+    return Check(name="file system", what=what, grade=grade, remedy=now)
 
 
 _Judged = tuple[str, Grade, str]

@@ -15,23 +15,23 @@ class PipelineError(Exception):
     """The base of every expected failure; never raised itself.
 
     `where` names the step, file or field; `what` holds one or more lines, of a
-    tool's own output where there is some; `now` is what the reader does next.
+    tool's own output where there is some; `remedy` is what the reader does next.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, where: str, what: str, now: str) -> None:
-        super().__init__(where, what, now)
+    def __init__(self, where: str, what: str, remedy: str) -> None:
+        super().__init__(where, what, remedy)
         self.where = where
         self.what = what
-        self.now = now
+        self.remedy = remedy
 
     def __str__(self) -> str:
         body = "\n".join(f"  {line}" for line in self.what.strip("\n").split("\n"))
-        return f"{self.where}:\n{body}\nnow: {self.now}"
+        return f"{self.where}:\n{body}\nnext: {self.remedy}"
 
 
-class BugError(PipelineError):
+class InternalError(PipelineError):
     """Ours: an exception that nobody expected."""
 
 
@@ -53,7 +53,7 @@ class FailedError(PipelineError):
     exit_code = 4
 
 
-class StrandedError(PipelineError):
+class NeedsAttentionError(PipelineError):
     """The work failed and something was left behind that a person must look at."""
 
     exit_code = 5

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.core.health.observation import Look
+from pipeline.core.health.observation import Observation
 from pipeline.core.state.deployment import Deployment, PhaseRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Noted:
+class Message:
     """Something was done or found that is worth a line of its own."""
 
     text: str
@@ -68,7 +68,7 @@ class Watched:
 
     phase: str
     waiting: str
-    look: Look
+    observation: Observation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +94,7 @@ class DeploymentEnded:
 
 
 Event = (
-    Noted
+    Message
     | BuildStarted
     | StepBegan
     | BuildEnded

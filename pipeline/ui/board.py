@@ -13,7 +13,7 @@ from pipeline.core.events import (
     RollbackBegan,
     Watched,
 )
-from pipeline.core.health.observation import GroupSeen, Look
+from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.state.deployment import Deployment, PhaseRun
 from pipeline.ui import glyphs
 from pipeline.ui.members import IMAGE, RELEASE, VERSION, named, tally, targets_of
@@ -36,7 +36,7 @@ class Board:
     def __init__(self, began: DeploymentBegan) -> None:
         self.deployment: Deployment = began.deployment
         self.rows = [Row(name=name) for name in began.phases]
-        self.look: Look | None = None
+        self.observation: Observation | None = None
         self.waiting = ""
         self.over = False
 
@@ -46,8 +46,8 @@ class Board:
             case PhaseBegan(name=name, limit=limit):
                 self.waiting = ""
                 self._set(Row(name=name, began=now, limit=limit))
-            case Watched(waiting=waiting, look=look):
-                self.waiting, self.look = one_line(waiting), look
+            case Watched(waiting=waiting, observation=observation):
+                self.waiting, self.observation = one_line(waiting), observation
             case PhaseEnded(run=run):
                 self.waiting = ""
                 self._set(Row(name=run.name, run=run))
@@ -88,37 +88,39 @@ class Board:
 
     def groups(self) -> list[tuple[str, str, str]]:
         """Return blue and green: role, release, and what is seen of its group."""
-        if self.look is None or self.over:
+        if self.observation is None or self.over:
             return []
         roles = (("blue", self.deployment.blue), ("green", self.deployment.green))
         return [
-            (role, release, self._seen(release, self.look)) for role, release in roles if release
+            (role, release, self._seen(release, self.observation))
+            for role, release in roles
+            if release
         ]
 
-    def _seen(self, release: str, look: Look) -> str:
-        group = self._group(release, look)
+    def _seen(self, release: str, observation: Observation) -> str:
+        group = self._group(release, observation)
         if group is None:
-            return "no group" if not look.unreadable else "not seen"
+            return "no group" if not observation.unreadable else "not seen"
         facts = [self._fact(release, group, VERSION), self._fact(release, group, IMAGE)]
-        places = sorted({*look.targets, *group.attached}, key=named)
-        told = [(named(place), targets_of(group, look, place)) for place in places]
+        places = sorted({*observation.targets, *group.attached}, key=named)
+        told = [(named(place), targets_of(group, observation, place)) for place in places]
         in_balancers = [f"{name}: {states}" for name, states in told if states]
         about = ", ".join(one_line(fact) for fact in facts if fact)
         state = "; ".join([f"{tally(group)} of {group.desired}", *(in_balancers or ["no traffic"])])
         return f"{about}\n{state}" if about else state
 
-    def _group(self, release: str, look: Look) -> GroupSeen | None:
+    def _group(self, release: str, observation: Observation) -> ObservedGroup | None:
         end = f"-{self.deployment.environment}-{release}"
         return next(
             (
                 group
-                for group in look.groups.values()
+                for group in observation.groups.values()
                 if group.tags.get(RELEASE) == release or group.name.endswith(end)
             ),
             None,
         )
 
-    def _fact(self, release: str, group: GroupSeen, tag: str) -> str:
+    def _fact(self, release: str, group: ObservedGroup, tag: str) -> str:
         mine = {VERSION: self.deployment.version, IMAGE: self.deployment.image}
         known = mine[tag] if release == self.deployment.green else ""
         return known or group.tags.get(tag, "")

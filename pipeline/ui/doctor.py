@@ -15,8 +15,8 @@ def checkup_text(checks: Sequence[Check]) -> str:
     told = []
     for line, each in zip(lines, checks, strict=True):
         told.append(line.rstrip())
-        if each.now:
-            told.append(f"         now: {one_line(each.now)}")
+        if each.remedy:
+            told.append(f"         next: {one_line(each.remedy)}")
     return "\n".join([*told, _sum(checks)])
 
 
@@ -35,7 +35,7 @@ def checkup_document(checks: Sequence[Check]) -> dict[str, Any]:
                 "name": each.name,
                 "grade": str(each.grade),
                 "what": each.what,
-                "now": each.now or None,
+                "next": each.remedy or None,
             }
             for each in checks
         ],

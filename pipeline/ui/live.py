@@ -18,7 +18,7 @@ from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,
     Event,
-    Noted,
+    Message,
     RollbackBegan,
     StepBegan,
 )
@@ -69,7 +69,7 @@ class LiveProgress:
     def report(self, event: Event) -> None:
         """Take the event in; the table is drawn a few times a second."""
         with suppress(OSError):
-            if isinstance(event, Noted):
+            if isinstance(event, Message):
                 self._print(one_line(event.text))
             elif isinstance(event, BuildStarted | StepBegan | BuildEnded):
                 self._bake(event)
@@ -145,7 +145,7 @@ def board_table(board: Board, now: float, encoding: str | None = None) -> Render
     parts: list[RenderableType] = [_phases(board, now, encoding)]
     if groups := board.groups():
         parts += [Text(""), _groups(groups)]
-    unread = board.look.unreadable if board.look and not board.over else ()
+    unread = board.observation.unreadable if board.observation and not board.over else ()
     notes = [f"waiting: {board.waiting}"] if board.waiting else []
     notes += [f"not read: {one_line(text)}" for text in unread]
     parts += [Text(""), *(Text(note, style="yellow") for note in notes)] if notes else []

@@ -35,7 +35,7 @@ def lock_text(environment: Environment, ended: str, now: datetime) -> str:
     if dead and lease and holds:
         left = span(seconds_left(lease, now))
         lines.append(f"if that run is dead, in {left}: ami-pipeline recover -e {name}")
-    lines.append(f"now: {next_command(environment, ended)}")
+    lines.append(f"next: {next_command(environment, ended)}")
     return "\n".join(one_line(line) for text in lines for line in text.splitlines())
 
 
@@ -48,7 +48,7 @@ def lock_document(environment: Environment, ended: str) -> dict[str, Any]:
         "ended": ended or None,
         "lease": lease_document(lease),
         "in_flight": environment.deployment.id if environment.deployment else None,
-        "now": next_command(environment, ended) if lease or environment.deployment else None,
+        "next": next_command(environment, ended) if lease or environment.deployment else None,
     }
 
 

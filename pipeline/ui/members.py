@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.core.health.observation import Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
 from pipeline.ui import glyphs
 from pipeline.ui.text import one_line
 
@@ -33,7 +33,7 @@ _DEREGISTERING = "deregistration currently in progress"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class MemberStatus:
     """Members that stand alike: one of the icons, the words, and their ids."""
 
     mark: str
@@ -49,20 +49,24 @@ def named(identifier: str, balancers: Iterable[Balancer] = ()) -> str:
     return identifier.split("/")[1] if identifier.count("/") > 1 else identifier
 
 
-def standings(group: GroupSeen, look: Look, wanted: Sequence[Balancer]) -> tuple[Standing, ...]:
+def standings(
+    group: ObservedGroup, observation: Observation, wanted: Sequence[Balancer]
+) -> tuple[MemberStatus, ...]:
     """Return the members by how they stand, the worst first; `wanted` are where they should be."""
     found: dict[tuple[str, str], list[str]] = {}
     for member in group.members:
-        found.setdefault(_standing(member, look, wanted), []).append(member.id)
+        found.setdefault(_standing(member, observation, wanted), []).append(member.id)
     return tuple(
-        Standing(mark=mark, text=text, ids=tuple(sorted(found[mark, text])))
+        MemberStatus(mark=mark, text=text, ids=tuple(sorted(found[mark, text])))
         for mark, text in sorted(found, key=lambda each: (_ORDER.index(each[0]), each[1]))
     )
 
 
-def _standing(member: Member, look: Look, wanted: Sequence[Balancer]) -> tuple[str, str]:
+def _standing(
+    member: Member, observation: Observation, wanted: Sequence[Balancer]
+) -> tuple[str, str]:
     mark, words = _own(member)
-    seen = sorted(_seen_in(member, look, wanted), key=lambda each: _ORDER.index(each[0]))
+    seen = sorted(_seen_in(member, observation, wanted), key=lambda each: _ORDER.index(each[0]))
     fine = [name for state, _, name in seen if state == glyphs.DONE]
     texts = [words] if words else []
     texts += [text for state, text, _ in seen if state != glyphs.DONE]
@@ -83,19 +87,21 @@ def _own(member: Member) -> tuple[str, str]:
     return (glyphs.DARK, "") if state == "InService" else (glyphs.LEAVING, state)
 
 
-def _seen_in(member: Member, look: Look, wanted: Sequence[Balancer]) -> list[tuple[str, str, str]]:
+def _seen_in(
+    member: Member, observation: Observation, wanted: Sequence[Balancer]
+) -> list[tuple[str, str, str]]:
     """What each load balancer says of it: mark, words, the load balancer's name."""
     found = []
     for each in wanted:
-        target = look.targets.get(each.identifier, {}).get(member.id)
-        if each.identifier not in look.targets:
+        target = observation.targets.get(each.identifier, {}).get(member.id)
+        if each.identifier not in observation.targets:
             found.append((glyphs.UNKNOWN, f"{each.name} could not be read", each.name))
         elif target:
             found.append((mark_of(target), _told(target, each.name), each.name))
         elif member.lifecycle == "InService":
             found.append((glyphs.COMING, f"not a target of {each.name}", each.name))
     wanting = {each.identifier for each in wanted}
-    for identifier, targets in look.targets.items():
+    for identifier, targets in observation.targets.items():
         if identifier not in wanting and member.id in targets:
             name = named(identifier)
             found.append((glyphs.LEAVING, _told(targets[member.id], name), name))
@@ -128,7 +134,7 @@ def _told(target: Target, name: str) -> str:
     return f"{state_of(target)} in {name}" + (f": {said}" if said else "")
 
 
-def tally(group: GroupSeen) -> str:
+def tally(group: ObservedGroup) -> str:
     """Return the members by Auto Scaling's states, such as `2 InService, 1 Pending`."""
     states = Counter(
         one_line(each.lifecycle) + ("" if each.health == "Healthy" else f" {one_line(each.health)}")
@@ -138,9 +144,9 @@ def tally(group: GroupSeen) -> str:
     return counted or "no members"
 
 
-def targets_of(group: GroupSeen, look: Look, identifier: str) -> str:
+def targets_of(group: ObservedGroup, observation: Observation, identifier: str) -> str:
     """Return how many members a load balancer lists in which state, empty where it lists none."""
-    targets = look.targets.get(identifier, {})
+    targets = observation.targets.get(identifier, {})
     states = Counter(
         state_of(targets[each.id]) if each.id in targets else "not listed" for each in group.members
     )

@@ -100,7 +100,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
 
 def outcome_document(deployment: Deployment) -> dict[str, Any]:
     """Return how a deployment ended for a program: the same, and what to do now."""
-    return {**deployment_document(deployment), "now": words.now(deployment) or None}
+    return {**deployment_document(deployment), "next": words.now(deployment) or None}
 
 
 def unchanged_text(nothing: str, environment: str, release: str, ami_id: str) -> str:
@@ -125,7 +125,7 @@ def step_summary(deployment: Deployment) -> str:
         ("asked", words.intent(deployment)),
         *_fault(deployment),
         ("deployment", deployment.id),
-        ("now", words.now(deployment)),
+        ("next", words.now(deployment)),
     ]
     facts = "".join(f"| {name} | {_code(text)} |\n" for name, text in rows if text)
     runs = "".join(

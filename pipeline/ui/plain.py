@@ -14,7 +14,7 @@ from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,
     Event,
-    Noted,
+    Message,
     PhaseBegan,
     PhaseEnded,
     RollbackBegan,
@@ -71,7 +71,7 @@ class PlainProgress:
 
     def _lines(self, event: Event) -> Iterator[str]:
         match event:
-            case Noted(text=text):
+            case Message(text=text):
                 yield one_line(text)
             case BuildStarted(name=name, log=log):
                 yield f"building {name}\nfull log: {log}"
@@ -89,8 +89,8 @@ class PlainProgress:
                 yield f"deployment {one_line(deployment.id)}: {', '.join(phases)}"
             case PhaseBegan(name=name, limit=limit):
                 yield from self._begin(name, limit)
-            case Watched(phase=phase, waiting=waiting, look=look):
-                yield from self._wait(phase, waiting or "; ".join(look.unreadable))
+            case Watched(phase=phase, waiting=waiting, observation=observation):
+                yield from self._wait(phase, waiting or "; ".join(observation.unreadable))
             case PhaseEnded(run=run):
                 yield from self._end(run)
             case RollbackBegan(reason=reason, phases=phases):

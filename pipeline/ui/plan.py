@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.core.deploy.phases import (
-    Booted,
+    AllHealthy,
+    AllInService,
+    Deleted,
     Drained,
-    Gone,
+    Gate,
+    HalfHealthy,
     Phase,
-    Serving,
-    Standing,
-    Steady,
-    Until,
+    StaysHealthy,
     Verified,
 )
 from pipeline.core.state.deployment import Deployment, Policy
@@ -42,7 +42,7 @@ class Finding(Protocol):
         """What is wrong with it."""
 
     @property
-    def now(self) -> str:
+    def remedy(self) -> str:
         """What the reader does."""
 
 
@@ -80,7 +80,7 @@ def _table(prospect: Prospect) -> list[str]:
         (
             phase.name,
             _names(phase.want.serving),
-            _names(phase.want.dark),
+            _names(phase.want.detached),
             until(phase.until, prospect.policy),
             duration(prospect.policy.limit(phase.name)),
             phase.on_fault.value,
@@ -94,22 +94,22 @@ def _names(releases: frozenset[str]) -> str:
     return " ".join(sorted(releases)) or "-"
 
 
-def until(wanted: Until, policy: Policy) -> str:
+def until(wanted: Gate, policy: Policy) -> str:
     """Return what a phase waits for, with the environment's numbers."""
     match wanted:
-        case Booted(release=release):
+        case AllInService(release=release):
             text = f"{release} has booted"
         case Verified(release=release):
             text = f"{release} passes the hooks" if policy.verify else "no hook to pass"
-        case Serving(release=release):
-            text = f"{release} healthy {policy.looks} looks in a row"
-        case Standing(release=release):
+        case AllHealthy(release=release):
+            text = f"{release} healthy {policy.healthy_checks} looks in a row"
+        case HalfHealthy(release=release):
             text = f"half of {release} healthy"
-        case Steady(pause=pause):
+        case StaysHealthy(pause=pause):
             text = f"still so after {duration(policy.pause(pause))}"
         case Drained(release=release):
             text = f"{release} is no target any more"
-        case Gone(releases=releases):
+        case Deleted(releases=releases):
             text = f"{_names(releases)} gone" if releases else "nothing to remove"
     return text
 
@@ -131,7 +131,7 @@ def _findings(prospect: Prospect, width: int) -> list[str]:
     lines = [f"preflight  {len(findings)} found"]
     for each in findings:
         lines.append(f"  {wrapped(f'{one_line(each.where)}: {one_line(each.what)}', width, 4)}")
-        lines.append(f"    now: {wrapped(one_line(each.now), width, 9)}")
+        lines.append(f"    next: {wrapped(one_line(each.remedy), width, 9)}")
     return lines
 
 
@@ -160,7 +160,7 @@ def plan_document(prospect: Prospect) -> dict[str, Any]:
             {
                 "name": phase.name,
                 "serving": sorted(phase.want.serving),
-                "dark": sorted(phase.want.dark),
+                "dark": sorted(phase.want.detached),
                 "until": until(phase.until, prospect.policy),
                 "limit": prospect.policy.limit(phase.name),
                 "on_fault": phase.on_fault.value,
@@ -168,7 +168,8 @@ def plan_document(prospect: Prospect) -> dict[str, Any]:
             for phase in prospect.phases
         ],
         "findings": [
-            {"where": each.where, "what": each.what, "now": each.now} for each in prospect.findings
+            {"where": each.where, "what": each.what, "next": each.remedy}
+            for each in prospect.findings
         ],
         "terraform": None if plan is None else _plan_document(plan),
     }

@@ -156,7 +156,7 @@ def error_document(error: PipelineError) -> dict[str, Any]:
             "kind": type(error).__name__,
             "where": error.where,
             "what": error.what,
-            "now": error.now,
+            "next": error.remedy,
             "exit_code": error.exit_code,
         }
     }

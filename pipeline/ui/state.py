@@ -23,7 +23,7 @@ def copies_text(copies: Copies) -> str:
     if not copies.earlier:
         lines.append("no earlier version was kept")
     if copies.damaged and copies.good:
-        lines.append(f"now: ami-pipeline state restore -e {copies.environment}")
+        lines.append(f"next: ami-pipeline state restore -e {copies.environment}")
     return "\n".join(lines)
 
 
@@ -98,7 +98,7 @@ def restored_text(restoration: Restoration) -> str:
     """Return what was put back, and what to run next."""
     where = one_line(restoration.copies.where)
     lines = [f"restored {where} from version {restoration.number}"]
-    return "\n".join([*lines, f"now: {next_command(restoration.document)}"])
+    return "\n".join([*lines, f"next: {next_command(restoration.document)}"])
 
 
 def restored_document(restoration: Restoration) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def restored_document(restoration: Restoration) -> dict[str, Any]:
         "restored": restoration.number,
         "epoch": restoration.document.epoch,
         "difference": list(restoration.difference),
-        "now": next_command(restoration.document),
+        "next": next_command(restoration.document),
     }
 
 

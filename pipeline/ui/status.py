@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipeline.core.health.observation import GroupSeen
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.report import seconds_between
-from pipeline.core.state.status import Status, Way, WayBack, taking_over, way_out
+from pipeline.core.state.status import RollbackMode, RollbackOption, Status, taking_over, way_out
 from pipeline.ui import glyphs, words
 from pipeline.ui.members import standings
 from pipeline.ui.text import age, duration, one_line, wrapped
 from pipeline.ui.tree import group_name, since, tree
 
 _INDENT = 11
-_HELD = frozenset({"retire", "restore", "withdraw", "remove"})
+_HELD = frozenset({"retire", "reattach", "detach", "delete"})
 
 
 def status_text(status: Status, now: datetime, width: int = 100) -> str:
@@ -33,8 +33,8 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("reason", _reason(status.environment.deployment)),
         ("lease", _lease(status, now)),
         ("way back", _way_back(status)),
-        *(("not read", one_line(text)) for text in status.look.unreadable),
-        ("now", todo(status)),
+        *(("not read", one_line(text)) for text in status.observation.unreadable),
+        ("next", todo(status)),
     ]
     lines = [
         f"{name:<{_INDENT}}{wrapped(text, width, _INDENT)}".rstrip() for name, text in rows if text
@@ -46,8 +46,8 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
 def health(status: Status, release: str = "") -> tuple[str, str]:
     """Return an icon and words for the group of a release, else of the one that serves."""
     name = group_name(status, release or status.environment.serving)
-    group = status.look.groups.get(name)
-    if group is None and status.look.unreadable:
+    group = status.observation.groups.get(name)
+    if group is None and status.observation.unreadable:
         return glyphs.UNKNOWN, "its group could not be read"
     if group is None:
         return glyphs.FAILED, "its group does not exist"
@@ -58,14 +58,14 @@ def health(status: Status, release: str = "") -> tuple[str, str]:
     missing = [each.name for each in status.balancers if each.identifier not in group.attached]
     if missing:
         return glyphs.FAILED, f"not attached to {one_line(', '.join(missing))}, {told}"
-    marks = {each.mark for each in standings(group, status.look, status.balancers)}
+    marks = {each.mark for each in standings(group, status.observation, status.balancers)}
     if glyphs.FAILED in marks or not count:
         return glyphs.FAILED, told
     return (glyphs.DONE if count >= group.desired else glyphs.COMING), told
 
 
-def _healthy(status: Status, group: GroupSeen) -> int:
-    found = standings(group, status.look, status.balancers)
+def _healthy(status: Status, group: ObservedGroup) -> int:
+    found = standings(group, status.observation, status.balancers)
     good = glyphs.DONE if status.balancers else glyphs.DARK
     return sum(len(each.ids) for each in found if each.mark == good)
 
@@ -78,8 +78,8 @@ def _serving(status: Status) -> str:
     icon, told = health(status, over)
     if not over:
         return f"{icon} {serving}, {told}"
-    there = group_name(status, serving) in status.look.groups
-    return f"{icon} {over}, {told}; {serving} is {'dark' if there else 'gone'}"
+    there = group_name(status, serving) in status.observation.groups
+    return f"{icon} {over}, {told}; {serving} is {'detached' if there else 'gone'}"
 
 
 def _about(status: Status, now: datetime) -> str:
@@ -100,7 +100,7 @@ def _also(status: Status) -> str:
     ours = {each.identifier: each.name for each in status.balancers}
     told = [
         f"{name} takes traffic from {', '.join(sorted(ours[each] for each in attached))}"
-        for name, group in sorted(status.look.groups.items())
+        for name, group in sorted(status.observation.groups.items())
         if name != group_name(status, environment.serving)
         and (attached := group.attached & ours.keys())
     ]
@@ -116,7 +116,7 @@ def _in_flight(status: Status, now: datetime) -> str:
     by = f"by {words.runner(deployment.by)}"
     run = f", {one_line(deployment.by.run)}" if deployment.by.run else ""
     told = f"{words.intent(deployment)}, {by}{run}, {began}"
-    if deployment.outcome and deployment.outcome.result is Result.STRANDED:
+    if deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION:
         return f"{glyphs.FAILED} stranded {where}: {told}"
     if not status.alive:
         return f"{glyphs.FAILED} died {where}: {told}"
@@ -148,11 +148,11 @@ def _way_back(status: Status) -> str:
         return _undo(status)
     version = f" (version {one_line(way.version)})" if way.version else ""
     match way.way:
-        case Way.NONE:
+        case RollbackMode.NONE:
             return f"none: {one_line(way.reason)}"
-        case Way.WARM:
+        case RollbackMode.WARM:
             how = f"{way.release}{version} is warm: back in seconds"
-        case Way.COLD:
+        case RollbackMode.COLD:
             how = f"a new release of {way.release}'s image{version}: takes minutes"
     return f"ami-pipeline rollback -e {name}: {how}{_last(way)}"
 
@@ -169,15 +169,15 @@ def _undo(status: Status) -> str:
     return f"interrupt its run (Ctrl-C): {back}" if status.alive else abort
 
 
-def _last(way: WayBack) -> str:
+def _last(way: RollbackOption) -> str:
     return "" if way.last is None else f"; the last {way.measured} took {duration(way.last)}"
 
 
 def _failing(status: Status) -> bool:
     """Whether fewer than half are healthy: a single sick member is Auto Scaling's affair."""
-    group = status.look.groups.get(group_name(status, status.environment.serving))
+    group = status.observation.groups.get(group_name(status, status.environment.serving))
     if group is None:
-        return not status.look.unreadable
+        return not status.observation.unreadable
     return _healthy(status, group) * 2 < group.desired
 
 
@@ -187,12 +187,12 @@ def todo(status: Status) -> str:
     if not status.alive and (command := way_out(status)):
         return command
     if deployment is not None:
-        stranded = deployment.outcome and deployment.outcome.result is Result.STRANDED
+        stranded = deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION
         over = stranded or not status.alive
         return f"ami-pipeline recover -e {name}" if over else ""
     if not status.environment.serving:
         return f"ami-pipeline promote -e {name}"
-    if _failing(status) and status.way_back.way is not Way.NONE:
+    if _failing(status) and status.way_back.way is not RollbackMode.NONE:
         return f"ami-pipeline rollback -e {name}"
     failed = [kept for kept in status.environment.releases.values() if kept.failed]
     return f"when you have seen enough: ami-pipeline abort -e {name}" if failed else ""

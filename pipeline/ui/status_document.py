@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.health.observation import Balancer, GroupSeen
-from pipeline.core.state.environment import Kept, Lease
-from pipeline.core.state.status import Status, WayBack
+from pipeline.core.health.observation import Balancer, ObservedGroup
+from pipeline.core.state.environment import Lease, ReleaseRecord
+from pipeline.core.state.status import RollbackOption, Status
 from pipeline.ui.outcome import deployment_document
 from pipeline.ui.status import health, todo
 from pipeline.ui.tree import group_name, role
@@ -15,9 +15,9 @@ from pipeline.ui.tree import group_name, role
 
 def status_document(status: Status, now: datetime) -> dict[str, Any]:
     """Return the environment for a program."""
-    environment, look = status.environment, status.look
+    environment, observation = status.environment, status.observation
     known = {name: group_name(status, name) for name in environment.releases}
-    strange = sorted(look.groups.keys() - set(known.values()))
+    strange = sorted(observation.groups.keys() - set(known.values()))
     return {
         "app": environment.app,
         "environment": environment.environment,
@@ -27,20 +27,20 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "health": health(status)[1] if environment.serving else None,
         "load_balancers": [_balancer(status, each) for each in status.balancers],
         "releases": [
-            _release(status, kept, look.groups.get(known[name]), now)
+            _release(status, kept, observation.groups.get(known[name]), now)
             for name, kept in sorted(environment.releases.items(), reverse=True)
         ],
-        "unknown_groups": [_group(status, look.groups[name]) for name in strange],
+        "unknown_groups": [_group(status, observation.groups[name]) for name in strange],
         "in_flight": _in_flight(status),
         "lease": lease_document(environment.lease),
         "way_back": _way_back(status.way_back),
-        "not_read": list(look.unreadable),
-        "now": todo(status) or None,
+        "not_read": list(observation.unreadable),
+        "next": todo(status) or None,
     }
 
 
 def _balancer(status: Status, balancer: Balancer) -> dict[str, Any]:
-    targets = status.look.targets.get(balancer.identifier)
+    targets = status.observation.targets.get(balancer.identifier)
     return {
         "kind": balancer.kind,
         "name": balancer.name,
@@ -49,7 +49,9 @@ def _balancer(status: Status, balancer: Balancer) -> dict[str, Any]:
     }
 
 
-def _release(status: Status, kept: Kept, group: GroupSeen | None, now: datetime) -> dict[str, Any]:
+def _release(
+    status: Status, kept: ReleaseRecord, group: ObservedGroup | None, now: datetime
+) -> dict[str, Any]:
     return {
         "release": kept.release.name,
         "role": role(status, kept, now),
@@ -63,7 +65,7 @@ def _release(status: Status, kept: Kept, group: GroupSeen | None, now: datetime)
     }
 
 
-def _group(status: Status, group: GroupSeen) -> dict[str, Any]:
+def _group(status: Status, group: ObservedGroup) -> dict[str, Any]:
     names = {each.identifier: each.name for each in status.balancers}
     return {
         "name": group.name,
@@ -85,7 +87,7 @@ def _group(status: Status, group: GroupSeen) -> dict[str, Any]:
                         "reason": targets[member.id].reason or None,
                         "description": targets[member.id].description or None,
                     }
-                    for identifier, targets in status.look.targets.items()
+                    for identifier, targets in status.observation.targets.items()
                     if member.id in targets
                 ],
             }
@@ -117,7 +119,7 @@ def lease_document(lease: Lease | None) -> dict[str, Any] | None:
     }
 
 
-def _way_back(way: WayBack) -> dict[str, Any]:
+def _way_back(way: RollbackOption) -> dict[str, Any]:
     return {
         "way": str(way.way),
         "release": way.release or None,

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.core.health.observation import Balancer, GroupSeen
-from pipeline.core.state.environment import NEXT, Kept
+from pipeline.core.health.observation import Balancer, ObservedGroup
+from pipeline.core.state.environment import NEXT, ReleaseRecord
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import Status, taking_over
 from pipeline.ui import glyphs
-from pipeline.ui.members import IMAGE, RELEASE, VERSION, Standing, standings, state_of
+from pipeline.ui.members import IMAGE, RELEASE, VERSION, MemberStatus, standings, state_of
 from pipeline.ui.text import age, duration, one_line, table, wrapped
 
 SHOWN = 6
@@ -29,7 +29,7 @@ class Node:
     version: str = ""
     image: str = ""
     size: str = ""
-    members: tuple[Standing, ...] = ()
+    members: tuple[MemberStatus, ...] = ()
     note: str = ""
 
 
@@ -56,10 +56,10 @@ def _balancers(status: Status) -> list[str]:
 
 
 def _targets(status: Status, balancer: Balancer) -> str:
-    targets = status.look.targets.get(balancer.identifier)
+    targets = status.observation.targets.get(balancer.identifier)
     if targets is None:
         return "could not be read"
-    ours = {each.id for group in status.look.groups.values() for each in group.members}
+    ours = {each.id for group in status.observation.groups.values() for each in group.members}
     states = Counter(state_of(each) for each in targets.values())
     counted = ", ".join(f"{count} {state}" for state, count in states.most_common())
     foreign = sorted(targets.keys() - ours)
@@ -73,10 +73,10 @@ def nodes(status: Status, now: datetime) -> list[Node]:
     order = sorted(environment.releases, reverse=True)
     order.sort(key=lambda name: name != environment.serving)
     known = {name: group_name(status, name) for name in order}
-    strange = sorted(status.look.groups.keys() - set(known.values()))
+    strange = sorted(status.observation.groups.keys() - set(known.values()))
     return [
         *(_known(status, environment.releases[name], now) for name in order),
-        *(_stranger(status, status.look.groups[name]) for name in strange),
+        *(_stranger(status, status.observation.groups[name]) for name in strange),
     ]
 
 
@@ -86,16 +86,16 @@ def group_name(status: Status, release: str) -> str:
     return f"{environment.app}-{environment.environment}-{release}"
 
 
-def wanted(status: Status, release: str, group: GroupSeen) -> tuple[Balancer, ...]:
+def wanted(status: Status, release: str, group: ObservedGroup) -> tuple[Balancer, ...]:
     """Return where its members should be targets: everywhere for the one that serves."""
     if release == (taking_over(status) or status.environment.serving):
         return status.balancers
     return tuple(each for each in status.balancers if each.identifier in group.attached)
 
 
-def _known(status: Status, kept: Kept, now: datetime) -> Node:
+def _known(status: Status, kept: ReleaseRecord, now: datetime) -> Node:
     name = kept.release.name
-    group = status.look.groups.get(group_name(status, name))
+    group = status.observation.groups.get(group_name(status, name))
     about = Node(
         icon=glyphs.FAILED,
         name=name,
@@ -103,17 +103,17 @@ def _known(status: Status, kept: Kept, now: datetime) -> Node:
         version=one_line(kept.version, 24),
         image=kept.release.ami_id,
     )
-    if group is None and status.look.unreadable:
+    if group is None and status.observation.unreadable:
         return replace(about, icon=glyphs.UNKNOWN, note="its group was not seen, see above")
     if group is None and not kept.made and name != status.environment.serving:
         return replace(about, icon=glyphs.DARK, note="its group is not made yet")
     if group is None:
         return replace(about, note="it has no group in AWS")
-    members = standings(group, status.look, wanted(status, name, group))
+    members = standings(group, status.observation, wanted(status, name, group))
     return replace(about, icon=_icon(group, members), size=_size(group), members=members)
 
 
-def _stranger(status: Status, group: GroupSeen) -> Node:
+def _stranger(status: Status, group: ObservedGroup) -> Node:
     release = group.tags.get(RELEASE, "")
     version = group.tags.get(VERSION, "") or status.versions.get(release, "")
     return Node(
@@ -123,7 +123,7 @@ def _stranger(status: Status, group: GroupSeen) -> Node:
         version=one_line(version, 24),
         image=one_line(group.tags.get(IMAGE, "")),
         size=_size(group),
-        members=standings(group, status.look, wanted(status, release, group)),
+        members=standings(group, status.observation, wanted(status, release, group)),
     )
 
 
@@ -134,7 +134,7 @@ def _strange_role(status: Status, release: str) -> str:
     return "not in the document"
 
 
-def role(status: Status, kept: Kept, now: datetime) -> str:
+def role(status: Status, kept: ReleaseRecord, now: datetime) -> str:
     """Return what a release is there for."""
     environment, name = status.environment, kept.release.name
     deployment, over = environment.deployment, taking_over(status)
@@ -160,14 +160,14 @@ def _warm(until: str, now: datetime) -> str:
     return f"warm for {duration(left)} more"
 
 
-def _icon(group: GroupSeen, members: Sequence[Standing]) -> str:
+def _icon(group: ObservedGroup, members: Sequence[MemberStatus]) -> str:
     if group.status:
         return glyphs.LEAVING
     short = len(group.members) < group.desired
     return members[0].mark if members and not short else glyphs.COMING if short else glyphs.DARK
 
 
-def _size(group: GroupSeen) -> str:
+def _size(group: ObservedGroup) -> str:
     size = f"{len(group.members)} of {group.desired}"
     return f"{size}, {one_line(group.status)}" if group.status else size
 
@@ -193,6 +193,6 @@ def _ids(ids: Sequence[str]) -> str:
     return ", ".join(one_line(each) for each in ids[:SHOWN]) + more
 
 
-def since(kept: Kept, now: datetime) -> str:
+def since(kept: ReleaseRecord, now: datetime) -> str:
     """Return how long it has been what it is, empty where nobody wrote that down."""
     return f"for {age(kept.since, now)}" if kept.since else ""

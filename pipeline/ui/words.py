@@ -68,7 +68,7 @@ def now(deployment: Deployment) -> str:
     match outcome.result:
         case Result.PROMOTED:
             return ""
-        case Result.STRANDED:
+        case Result.NEEDS_ATTENTION:
             return f"ami-pipeline recover -e {deployment.environment}"
         case Result.REFUSED:
             return f"correct what the reason names, then: {again}"

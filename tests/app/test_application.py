@@ -69,7 +69,7 @@ def test_a_secret_that_is_missing_or_too_short_to_mask_is_refused(
     with pytest.raises(ConfigurationError) as told:
         asked(Options(version="1.2.3"))
     assert what in told.value.what
-    assert told.value.now == "export PASSWORD with the secret's value, then bake again"
+    assert told.value.remedy == "export PASSWORD with the secret's value, then bake again"
 
 
 def test_a_template_that_is_not_there_is_named(folder: Path) -> None:
@@ -83,7 +83,7 @@ def test_without_a_version_and_without_git_one_must_be_given(folder: Path) -> No
     assert folder.is_dir()
     with pytest.raises(ConfigurationError) as told:
         asked(Options())
-    assert told.value.now == "ami-pipeline bake --version 1.0.0"
+    assert told.value.remedy == "ami-pipeline bake --version 1.0.0"
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,9 @@ def test_a_deployment_that_cannot_be_written_down_leaves_nothing_of_its_plan(
         raise RefusedError("[state]", "No space left on device", "make room")
 
     held = SimpleNamespace(read=lambda: None, update=full)
-    ground = SimpleNamespace(app=SimpleNamespace(interrupts=Interrupts()))
+    session = SimpleNamespace(app=SimpleNamespace(interrupts=Interrupts()))
     monkeypatch.setattr(Promotion, "_prospect", lambda *_: (world, planned, None))
-    given: Any = {"ground": ground, "held": held, "wanted": None, "image": None}
+    given: Any = {"ground": session, "held": held, "wanted": None, "image": None}
     with pytest.raises(RefusedError, match="No space left"):
         Promotion(**given).run(lambda _: True)
     assert discarded == [plan]

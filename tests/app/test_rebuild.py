@@ -36,12 +36,12 @@ def test_an_image_is_baked_as_the_one_that_serves_was(
     known = SimpleNamespace(find=find)
     monkeypatch.setattr(rebuild, "records", lambda *_: known)
     settings = SimpleNamespace(app="web")
-    ground: Any = SimpleNamespace(
+    session: Any = SimpleNamespace(
         app=SimpleNamespace(settings=settings), clients=None, environment="staging"
     )
-    assert rebuild.baked_for(ground, cloud().document) == expected
+    assert rebuild.baked_for(session, cloud().document) == expected
 
 
 def test_where_nothing_serves_it_is_baked_for_its_environment() -> None:
-    ground: Any = SimpleNamespace(environment="staging")
-    assert rebuild.baked_for(ground, cloud(blue=False).document) == "staging"
+    session: Any = SimpleNamespace(environment="staging")
+    assert rebuild.baked_for(session, cloud(blue=False).document) == "staging"

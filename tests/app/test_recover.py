@@ -11,10 +11,10 @@ import pytest
 
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.app import bake, recover, rollback
-from pipeline.app.plan_preview import Planned
+from pipeline.app.plan_preview import PlanPreview
 from pipeline.cli.deploy import put_back
 from pipeline.core.errors import RefusedError
-from pipeline.core.events import Noted
+from pipeline.core.events import Message
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.state.environment import Environment
 from tests.core.deploy.fakes import BLUE, GREEN, a_world, begin, cloud
@@ -47,26 +47,26 @@ class Standing:
         """It is the document's own account."""
 
 
-def finished(monkeypatch: pytest.MonkeyPatch, ground: Standing, result: Result) -> Deployment:
-    done = replace(ground.dead, outcome=Outcome(result=result))
-    monkeypatch.setattr(rollback, "Ground", lambda **_: ground)
+def finished(monkeypatch: pytest.MonkeyPatch, session: Standing, result: Result) -> Deployment:
+    done = replace(session.dead, outcome=Outcome(result=result))
+    monkeypatch.setattr(rollback, "Ground", lambda **_: session)
     monkeypatch.setattr(rollback, "finish_what_was_begun", lambda *_, **__: done)
     return done
 
 
-def never(planned: Planned) -> bool:
+def never(planned: PlanPreview) -> bool:
     raise AssertionError(planned)
 
 
 def test_where_only_a_plan_is_asked_for_nothing_unfinished_is_touched() -> None:
-    ground: Any = Standing()
-    before = ground.fake.document
+    session: Any = Standing()
+    before = session.fake.document
     with pytest.raises(RefusedError) as told:
-        recover.finish_what_was_begun(ground, ground.fake, plan_only=True)
+        recover.finish_what_was_begun(session, session.fake, plan_only=True)
     assert told.value.where == "promote d"
-    assert told.value.now == "ami-pipeline recover -e staging"
-    assert ground.fake.document is before
-    assert ground.fake.calls == []
+    assert told.value.remedy == "ami-pipeline recover -e staging"
+    assert session.fake.document is before
+    assert session.fake.calls == []
 
 
 @pytest.mark.parametrize("kind", [Kind.PROMOTE, Kind.REBUILD])
@@ -117,7 +117,7 @@ class Finishing(Standing):
         self.blamed.append(ami_id)
 
     def note(self, event: Any) -> None:
-        self.noted += [event.text] if isinstance(event, Noted) else []
+        self.noted += [event.text] if isinstance(event, Message) else []
 
     def ledger(self, _held: Any, _deployment: Deployment) -> Any:
         return self.fake
@@ -142,50 +142,50 @@ class KilledError(BaseException):
 
 @pytest.mark.parametrize(
     ("phase", "warm", "decided"),
-    [("restore", True, False), ("withdraw", True, False), ("retire", False, True)],
+    [("reattach", True, False), ("detach", True, False), ("retire", False, True)],
 )
 def test_a_rollback_that_died_and_was_recovered_quarantines_what_it_went_back_from(
     phase: str, warm: bool, decided: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ground: Any = Finishing(Kind.ROLLBACK, monkeypatch)
-    ground.died(phase, warm=warm, decided=decided)
-    done = recover.finish(ground, ground.fake)
+    session: Any = Finishing(Kind.ROLLBACK, monkeypatch)
+    session.died(phase, warm=warm, decided=decided)
+    done = recover.finish(session, session.fake)
     assert done.outcome
     assert done.outcome.result is Result.PROMOTED
-    assert ground.blamed == [BAD]
-    assert [(each.ami_id, each.quarantined) for each in ground.fake.document.past] == [(BAD, True)]
+    assert session.blamed == [BAD]
+    assert [(each.ami_id, each.quarantined) for each in session.fake.document.past] == [(BAD, True)]
 
 
 def test_a_rollback_that_dies_at_its_very_end_leaves_the_image_to_the_next_recover(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ground: Any = Finishing(Kind.ROLLBACK, monkeypatch)
-    ground.died("restore", warm=True)
-    ground.dies = True
+    session: Any = Finishing(Kind.ROLLBACK, monkeypatch)
+    session.died("reattach", warm=True)
+    session.dies = True
     with pytest.raises(KilledError):
-        recover.finish(ground, ground.fake)
-    assert ground.fake.document.deployment is not None
-    ground.dies = False
-    recover.finish(ground, ground.fake)
-    assert ground.blamed == [BAD]
-    assert ground.fake.document.deployment is None
+        recover.finish(session, session.fake)
+    assert session.fake.document.deployment is not None
+    session.dies = False
+    recover.finish(session, session.fake)
+    assert session.blamed == [BAD]
+    assert session.fake.document.deployment is None
 
 
 @pytest.mark.parametrize("kind", [Kind.PROMOTE, Kind.REBUILD])
 def test_nothing_but_a_rollback_quarantines(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    ground: Any = Finishing(kind, monkeypatch)
-    ground.died("retire", warm=False, decided=True)
-    recover.finish(ground, ground.fake)
-    assert ground.blamed == []
+    session: Any = Finishing(kind, monkeypatch)
+    session.died("retire", warm=False, decided=True)
+    recover.finish(session, session.fake)
+    assert session.blamed == []
 
 
 def test_a_rollback_that_was_put_back_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    ground: Any = Finishing(Kind.ROLLBACK, monkeypatch)
-    ground.died("launch", warm=False)
-    done = recover.finish(ground, ground.fake)
+    session: Any = Finishing(Kind.ROLLBACK, monkeypatch)
+    session.died("launch", warm=False)
+    done = recover.finish(session, session.fake)
     assert done.outcome
     assert done.outcome.result is Result.ROLLED_BACK
-    assert ground.blamed == []
+    assert session.blamed == []
 
 
 # --- abort once a retirement began ----------------------------------------------------------------
@@ -196,19 +196,19 @@ def test_a_rollback_that_was_put_back_blames_nobody(monkeypatch: pytest.MonkeyPa
 def test_an_abort_once_a_retirement_began_touches_nothing_and_says_what_does(
     blue: str, sick: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ground: Any = Finishing(Kind.PROMOTE, monkeypatch)
-    ground.died("retire", warm=False, decided=True)
-    fake = ground.fake
+    session: Any = Finishing(Kind.PROMOTE, monkeypatch)
+    session.died("retire", warm=False, decided=True)
+    fake = session.fake
     fake.sick = {"web-staging-r000002"} if sick else set()
     dead = replace(fake.document.deployment, blue=blue)
     fake.document = before = replace(fake.document, deployment=dead)
-    monkeypatch.setattr(recover, "Ground", lambda **_: ground)
+    monkeypatch.setattr(recover, "Ground", lambda **_: session)
     fake.calls.clear()
     with pytest.raises(RefusedError) as told:
-        recover.abort(ground.app, "staging")
+        recover.abort(session.app, "staging")
     assert str(told.value) == (
         f"abort staging:\n  r000002 serves and {blue or 'nothing'} is being retired: too late\n"
-        "now: finish it: ami-pipeline recover -e staging; "
+        "next: finish it: ami-pipeline recover -e staging; "
         "or go back: ami-pipeline rollback -e staging"
     )
     assert (fake.document, fake.calls, fake.changed) == (before, [], [])
@@ -228,21 +228,21 @@ def test_an_abort_once_a_retirement_began_touches_nothing_and_says_what_does(
 def test_which_way_it_goes_is_said_before_it_goes(
     phase: str, decided: bool, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ground: Any = Finishing(Kind.PROMOTE, monkeypatch)
-    ground.died(phase, warm=False, decided=decided)
-    recover.finish(ground, ground.fake)
-    assert ground.noted == [f"promote d {way}"]
+    session: Any = Finishing(Kind.PROMOTE, monkeypatch)
+    session.died(phase, warm=False, decided=decided)
+    recover.finish(session, session.fake)
+    assert session.noted == [f"promote d {way}"]
 
 
 def test_where_nothing_is_left_that_is_said_instead(monkeypatch: pytest.MonkeyPatch) -> None:
-    ground: Any = Finishing(Kind.PROMOTE, monkeypatch)
-    ground.died("soak", warm=False)
-    ground.fake.groups.clear()
-    done = recover.finish(ground, ground.fake)
-    assert ground.noted == [
+    session: Any = Finishing(Kind.PROMOTE, monkeypatch)
+    session.died("soak", warm=False)
+    session.fake.groups.clear()
+    done = recover.finish(session, session.fake)
+    assert session.noted == [
         (
             "promote d stopped in soak: the group of r000001 is gone, and nothing serves: "
             "taking away what is left"
         )
     ]
-    assert (done.blue, ground.fake.document.serving) == ("", "")
+    assert (done.blue, session.fake.document.serving) == ("", "")

@@ -125,7 +125,7 @@ def test_a_shared_store_with_a_state_on_this_machine_alone_is_refused(
         "error: [terraform.backend]:\n"
         "  is missing: [state] url is s3://states/web, shared by many machines, "
         "but Terraform's state would be a file on this one\n"
-        'now: add [terraform.backend] with bucket = "states"\n'
+        'next: add [terraform.backend] with bucket = "states"\n'
     )
     assert not (project / ".ami-pipeline").exists()
 
@@ -151,7 +151,7 @@ def test_a_module_that_is_not_there_is_named(project: Path, capsys: Captured) ->
     assert run(["config", "terraform", "-e", "production"]) == 2
     assert capsys.readouterr().err == (
         f"error: [terraform] module:\n  there is no folder {project}/modules/release\n"
-        "now: correct it in pipeline.toml\n"
+        "next: correct it in pipeline.toml\n"
     )
 
 
@@ -160,6 +160,6 @@ def test_an_environment_that_is_not_there_is_told_with_the_nearest(
 ) -> None:
     assert project.is_dir()
     assert run(["config", "terraform", "-e", "prodction"]) == 2
-    assert "now: write production" in capsys.readouterr().err
+    assert "next: write production" in capsys.readouterr().err
     assert run(["config", "terraform"]) == 2
     assert "Missing option '-e' / '--environment'" in capsys.readouterr().err

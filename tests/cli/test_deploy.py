@@ -20,7 +20,7 @@ import pytest
 from pipeline.adapters.store.base import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.app import Application
-from pipeline.app.plan_preview import Ask, Planned, Unchanged
+from pipeline.app.plan_preview import Confirm, PlanPreview, Unchanged
 from pipeline.cli.deploy import exit_code
 from pipeline.cli.main import run
 from pipeline.core.bake.model import Image
@@ -134,7 +134,7 @@ def test_every_outcome_has_its_exit_code(
         Result.PROMOTED: 0,
         Result.REFUSED: 3,
         Result.ROLLED_BACK: 0 if asked_back else 130 if interrupted else 4,
-        Result.STRANDED: 5,
+        Result.NEEDS_ATTENTION: 5,
     }
     assert exit_code(done, asked_back=asked_back) == expected[result]
 
@@ -213,7 +213,7 @@ def test_a_signal_before_anything_was_changed_says_so(
     assert run(["--output", "json", *arguments]) == 130
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["what"] == "a signal came before anything was changed"
-    assert error["now"] == shlex.join(["ami-pipeline", "--output", "json", *arguments])
+    assert error["next"] == shlex.join(["ami-pipeline", "--output", "json", *arguments])
 
 
 def test_a_signal_after_the_end_changes_nothing(
@@ -238,8 +238,8 @@ def test_an_error_is_annotated_on_github_and_only_there(
     plain = capsys.readouterr().err
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert run(["promote", "-e", "staging", "--yes"]) == 3
-    assert plain == "error: x,y:\n  a\n  : :add-mask::b\nnow: c\n"
-    assert capsys.readouterr().err == (f"{plain}::error title=x%2Cy::a ::add-mask::b now: c\n")
+    assert plain == "error: x,y:\n  a\n  : :add-mask::b\nnext: c\n"
+    assert capsys.readouterr().err == (f"{plain}::error title=x%2Cy::a ::add-mask::b next: c\n")
 
 
 def test_a_traceback_forges_no_workflow_command(
@@ -254,10 +254,10 @@ def test_a_traceback_forges_no_workflow_command(
 # The question
 
 
-PLANNED = Planned(deployment=replace(DONE, outcome=None), phases=(), policy=Policy())
+PLANNED = PlanPreview(deployment=replace(DONE, outcome=None), phases=(), policy=Policy())
 
 
-def asked(_: object, __: object, ask: Ask) -> Deployment | Planned:
+def asked(_: object, __: object, ask: Confirm) -> Deployment | PlanPreview:
     return DONE if ask(PLANNED) else PLANNED
 
 
@@ -290,7 +290,7 @@ def test_where_nobody_can_answer_the_command_to_paste_is_named(
     assert run(["--verbose", verb, "-e", "staging"]) == 3
     assert capsys.readouterr().err == (
         f"error: {verb}:\n  nobody is there to answer whether to go on\n"
-        f"now: ami-pipeline --verbose {verb} -e staging --yes\n"
+        f"next: ami-pipeline --verbose {verb} -e staging --yes\n"
     )
 
 
@@ -494,7 +494,7 @@ def test_a_bad_word_is_exit_2_names_the_option_and_touches_nothing(
     printed = capsys.readouterr()
     error = json.loads(printed.out)["error"]
     assert option in error["what"]
-    assert error["now"] == f"see: ami-pipeline {command} --help"
+    assert error["next"] == f"see: ami-pipeline {command} --help"
     assert printed.err.replace("\n", "").isprintable()
     assert everything(tmp_path) == before
 
@@ -540,7 +540,7 @@ def test_a_misuse_is_exit_2_and_touches_nothing(
     assert run(["--output", "json", *arguments]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert said in f"{error['where']}: {error['what']}"
-    assert error["now"]
+    assert error["next"]
     assert everything(tmp_path) == before
 
 
@@ -587,6 +587,6 @@ def test_what_a_dead_run_left_is_not_finished_where_one_says_so(
         "exit_code": 3,
         "where": "promote 20261121T154224Z-4f2a",
         "what": "was left unfinished in soak, and --no-recover leaves it so",
-        "now": "ami-pipeline recover -e staging",
+        "next": "ami-pipeline recover -e staging",
     }
     assert everything(tmp_path) == before

@@ -79,7 +79,7 @@ def test_a_problem_is_told_with_what_to_type_and_the_exit_code_says_so(
     told = capsys.readouterr().out.splitlines()
     assert told[-3:] == [
         "problem  terraform    no terraform on PATH",
-        f"         now: install Terraform 1.10 or newer: {TERRAFORM}",
+        f"         next: install Terraform 1.10 or newer: {TERRAFORM}",
         "7 checks, 2 problems",
     ]
     assert run(["--output", "json", "doctor", "-e", "staging"]) == 3
@@ -89,7 +89,7 @@ def test_a_problem_is_told_with_what_to_type_and_the_exit_code_says_so(
         "name": "directory",
         "grade": "ok",
         "what": f"{tmp_path}/.ami-pipeline can be made, writable",
-        "now": None,
+        "next": None,
     }
 
 
@@ -107,7 +107,7 @@ def test_a_directory_that_cannot_be_written_to_is_a_problem(
     (check, *_) = directory_checks(tmp_path / "state")
     assert check.grade is Grade.PROBLEM
     assert check.what == f"{tmp_path}/state is not writable: Permission denied"
-    assert check.now.startswith(f"make {tmp_path} writable for you, or name another directory")
+    assert check.remedy.startswith(f"make {tmp_path} writable for you, or name another directory")
 
 
 @pytest.mark.usefixtures("disk")
@@ -148,7 +148,7 @@ def test_git_is_to_leave_the_state_alone(tmp_path: Path) -> None:
     folder.mkdir()
     found = {check.name: check for check in directory_checks(folder)}["git"]
     assert found.grade is Grade.ADVICE
-    assert found.now == (
+    assert found.remedy == (
         f"echo '*' > {folder}/.gitignore; what is in git already: git rm -r --cached state"
     )
     DirectoryStore(folder).write("a", b"", expected=None)
@@ -178,7 +178,7 @@ def test_what_is_known_of_a_file_system_is_told(
     check = judged(kind, options.split(","))
     assert check.grade is grade
     assert check.what.startswith(what)
-    assert bool(check.now) is (grade is not Grade.OK)
+    assert bool(check.remedy) is (grade is not Grade.OK)
 
 
 def test_the_nearest_mount_is_the_one_and_the_last_over_another(tmp_path: Path) -> None:
@@ -206,12 +206,12 @@ LACK = "credentials lack"
 def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: F811 - the fixture
     take_out = patches.put_in(s3.hooks())
 
-    def look(name: str = "state", account: str = OURS, region: str = "us-east-1") -> Any:
+    def observation(name: str = "state", account: str = OURS, region: str = "us-east-1") -> Any:
         found = BucketCheckup(s3=aws.s3(), bucket=name, account=account, region=region)
         return {check.name: check for check in found.checks()}
 
     aws.s3().create_bucket(Bucket="state")
-    yield look
+    yield observation
     take_out()
 
 
@@ -228,7 +228,7 @@ def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
         "public access": Grade.ADVICE,
     }
     assert before["bucket"].what == "state is there and belongs to 123456789012"
-    assert before["versioning"].now == (
+    assert before["versioning"].remedy == (
         "aws s3api put-bucket-versioning --bucket state --versioning-configuration Status=Enabled"
     )
     client.put_bucket_versioning(**at, VersioningConfiguration={"Status": "Enabled"})
@@ -265,7 +265,7 @@ def test_a_bucket_that_is_not_there_or_not_ours_is_a_problem_and_the_last_check(
     found = bucket(name, account)
     assert list(found) == ["bucket"]
     assert (found["bucket"].grade, found["bucket"].what) == (Grade.PROBLEM, what)
-    assert found["bucket"].now
+    assert found["bucket"].remedy
 
 
 @pytest.mark.usefixtures("place", "tools", "bucket")

@@ -72,7 +72,7 @@ def test_a_hostile_word_in_the_file_ends_with_2_and_touches_nothing(
     (project / "pipeline.toml").write_text(template.replace("%s", quoted(hostile.value)))
     error = refusal(capsys, project, "--version", "1.0.0")
     assert where in error["where"]
-    assert error["now"]
+    assert error["next"]
 
 
 @pytest.mark.parametrize(

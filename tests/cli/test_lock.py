@@ -14,7 +14,7 @@ import pytest
 from pipeline.adapters.store.base import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.app import Application, Options
-from pipeline.app.session import Ground
+from pipeline.app.session import EnvironmentSession
 from pipeline.cli.main import run
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state.deployment import Deployment, Hook, Kind, Runner
@@ -58,7 +58,7 @@ running: ami-pipeline promote -e staging
 its run: https://ci.example/runs/17
 in flight: promote 20261121T120000Z-4f2a, in soak
 if that run is dead, in 48 s: ami-pipeline recover -e staging
-now: ami-pipeline status -e staging""",
+next: ami-pipeline status -e staging""",
     ),
     (
         PROMOTING,
@@ -69,7 +69,7 @@ it was held by ann@ci-7 (pid 4242), since 2026-11-21T12:00:00Z
 it ran: ami-pipeline promote -e staging
 its run: https://ci.example/runs/17
 in flight: promote 20261121T120000Z-4f2a, in soak; no run goes on with it
-now: ami-pipeline recover -e staging""",
+next: ami-pipeline recover -e staging""",
     ),
     (
         replace(PROMOTING, lease=None),
@@ -77,7 +77,7 @@ now: ami-pipeline recover -e staging""",
         """\
 nobody holds the lease on staging
 in flight: promote 20261121T120000Z-4f2a, in soak; no run goes on with it
-now: ami-pipeline recover -e staging""",
+next: ami-pipeline recover -e staging""",
     ),
     (
         replace(PROMOTING, deployment=None),
@@ -88,7 +88,7 @@ it was held by ann@ci-7 (pid 4242), since 2026-11-21T12:00:00Z
 it ran: ami-pipeline promote -e staging
 its run: https://ci.example/runs/17
 nothing is in flight: the next run takes it over
-now: ami-pipeline status -e staging""",
+next: ami-pipeline status -e staging""",
     ),
 ]
 
@@ -103,7 +103,7 @@ def test_who_holds_an_environment_is_told_with_what_to_run(
 def test_before_the_question_one_reads_what_breaking_means() -> None:
     assert warning(PROMOTING, NOW).endswith(
         """\
-now: ami-pipeline status -e staging
+next: ami-pipeline status -e staging
 
 A run that died loses its lease within a minute, by itself: this one lives. Broken, it writes
 nothing more and stops at its next step; a Terraform that it runs now goes on to its end."""
@@ -117,7 +117,7 @@ def test_a_document_says_the_same() -> None:
         "ended": None,
         "lease": None,
         "in_flight": None,
-        "now": None,
+        "next": None,
     }
     told = lock_document(PROMOTING, "")
     assert (told["held"], told["ended"], told["in_flight"]) == (True, None, BEGUN.id)
@@ -164,7 +164,7 @@ def test_breaking_ends_the_lease_and_leaves_the_rest_as_it_was(
     told = json.loads(capsys.readouterr().out)
     found = stands(documents)
     assert found.lease
-    assert (told["held"], told["now"]) == (False, "ami-pipeline recover -e staging")
+    assert (told["held"], told["next"]) == (False, "ami-pipeline recover -e staging")
     assert told["ended"] == f"{found.lease.broken} broke it"
     assert found.epoch == held.epoch + 1
     assert found.broken == held.epoch
@@ -198,7 +198,7 @@ def test_where_nobody_can_answer_it_is_refused(
     held: Environment, documents: Environments, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["lock", "break", "-e", "staging"]) == 3
-    assert "now: ami-pipeline lock break -e staging --yes" in capsys.readouterr().err
+    assert "next: ami-pipeline lock break -e staging --yes" in capsys.readouterr().err
     assert stands(documents) == held
 
 
@@ -219,7 +219,7 @@ def test_what_a_run_locked_whose_lease_was_broken_is_not_taken_for_a_dead_ones(
     assert run(["lock", "break", "-e", "staging", "--yes"]) == 0
     assert stands(documents).broken == held.epoch
     app = Application.start(Options(), lambda _: None)
-    taken = Ground(app=app, environment="staging").lease("recover")
+    taken = EnvironmentSession(app=app, environment="staging").lease("recover")
     taken.release()
     assert (stands(documents).broken, taken.epoch) == (held.epoch, held.epoch + 2)
 
@@ -242,7 +242,7 @@ def test_terraforms_state_in_s3_is_locked_by_us_with_the_deployment_and_its_leas
     text += f'[state]\nurl = "{state}"\naccount = "111122223333"\n'
     (tmp_path / "pipeline.toml").write_text(text)
     app = Application.start(Options(), lambda _: None)
-    ground = Ground(app=app, environment="staging")
+    ground = EnvironmentSession(app=app, environment="staging")
     ground.store = DirectoryStore(tmp_path / ".ami-pipeline")
     taken = ground.lease("promote")
     found = ground._lock(ground.ledger(taken, BEGUN))
@@ -259,7 +259,7 @@ def test_all_that_changes_the_world_is_behind_the_lease(
 ) -> None:
     monkeypatch.setenv("PATH", ScriptedTerraform.make(tmp_path / "bin").path)
     app = Application.start(Options(), lambda _: None)
-    ground = Ground(app=app, environment="staging")
+    ground = EnvironmentSession(app=app, environment="staging")
     ground.sought = (), ()
     taken = ground.lease("promote")
     world = ground.world(ground.ledger(taken, BEGUN))

@@ -15,9 +15,9 @@ from pipeline.core.errors import (
     FailedError,
     InterruptedRunError,
     LeaseHeldError,
+    NeedsAttentionError,
     PipelineError,
     RefusedError,
-    StrandedError,
 )
 
 Captured = pytest.CaptureFixture[str]
@@ -86,7 +86,7 @@ ERRORS = [
     (ConfigurationError, 2),
     (RefusedError, 3),
     (FailedError, 4),
-    (StrandedError, 5),
+    (NeedsAttentionError, 5),
     (LeaseHeldError, 6),
     (InterruptedRunError, 130),
 ]
@@ -100,7 +100,7 @@ def test_an_expected_error_is_told_in_three_parts(
     assert run(["bake"]) == code
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err == ("error: packer build:\n  line one\n  | ::error::two\nnow: read the log\n")
+    assert shown.err == ("error: packer build:\n  line one\n  | ::error::two\nnext: read the log\n")
 
 
 @pytest.mark.parametrize("flag", [["--output", "json"], ["--output=json"]])
@@ -119,7 +119,7 @@ def test_with_json_output_an_error_is_one_document(
             "kind": kind.__name__,
             "where": "here",
             "what": "this",
-            "now": "that",
+            "next": "that",
             "exit_code": code,
         }
     }
@@ -152,7 +152,7 @@ def test_an_unexpected_error_is_exit_1_and_asks_for_a_report(
     assert "Traceback" in shown.err
     document = json.loads(shown.out)["error"]
     assert document["what"] == "ZeroDivisionError: by us"
-    assert document["now"].startswith("this is a bug of ami-pipeline")
+    assert document["next"].startswith("this is a bug of ami-pipeline")
 
 
 def test_a_signal_is_exit_130(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

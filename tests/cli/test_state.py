@@ -59,7 +59,7 @@ now                                                                           is
 not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)
 1        2026-11-21T12:00:00Z  2      -        promote 20261121T120000Z-4f2a  whole
 2        2026-11-21T12:00:00Z  1      -        -                              whole
-now: ami-pipeline state restore -e staging
+next: ami-pipeline state restore -e staging
 """
     )
     assert run(["--output", "json", "state", "show", "-e", "staging"]) == 0
@@ -76,13 +76,13 @@ def test_a_damaged_document_is_put_back_and_the_run_that_died_is_finished_next(
     path.write_bytes(path.read_bytes()[:-3])
     assert run(["status", "-e", "staging"]) == 3
     assert (
-        f"now: see what stood before it: ami-pipeline state show -e staging; and put it back: \
+        f"next: see what stood before it: ami-pipeline state show -e staging; and put it back: \
 ami-pipeline {' '.join(RESTORE)}"
         in capsys.readouterr().err
     )
     assert run([*RESTORE, "--yes"]) == 0
     said = capsys.readouterr()
-    assert said.out == (f"restored {path} from version 1\nnow: ami-pipeline recover -e staging\n")
+    assert said.out == (f"restored {path} from version 1\nnext: ami-pipeline recover -e staging\n")
     assert said.err.startswith(f"{path} is damaged: it is not JSON: ")
     assert '\n+  "epoch": 8,\n' in said.err
     found = stands(documents)
@@ -119,7 +119,7 @@ def test_where_nobody_can_answer_it_is_refused(
     written(documents, epoch=1)
     path.write_text("")
     assert run(RESTORE) == 3
-    assert "now: ami-pipeline state restore -e staging --yes" in capsys.readouterr().err
+    assert "next: ami-pipeline state restore -e staging --yes" in capsys.readouterr().err
     assert path.read_text() == ""
 
 
@@ -132,7 +132,7 @@ def test_a_version_that_is_named_is_put_back_though_what_stands_is_whole(
     assert "is whole: there is nothing to restore" in capsys.readouterr().err
     assert run(["--output", "json", *RESTORE, "--yes", "--version", "1"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["restored"], told["now"]) == (1, "ami-pipeline status -e staging")
+    assert (told["restored"], told["next"]) == (1, "ami-pipeline status -e staging")
     assert (stands(documents).deployment, stands(documents).next) == (None, 3)
 
 
@@ -155,7 +155,7 @@ def test_while_a_run_holds_the_environment_nothing_is_put_back(
 def test_nothing_kept_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*RESTORE, "--yes"]) == 3
     assert capsys.readouterr().err.endswith(
-        "  no earlier version of it was kept\nnow: put it back from a backup of the directory\n"
+        "  no earlier version of it was kept\nnext: put it back from a backup of the directory\n"
     )
     assert run(["state", "show", "-e", "staging"]) == 0
     assert capsys.readouterr().out.endswith("no earlier version was kept\n")

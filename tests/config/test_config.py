@@ -67,8 +67,8 @@ target_groups = [
   "arn:aws:elasticloadbalancing:eu-central-1:012345678901:targetgroup/api/0123456789abcdef",
 ]
 [environments.production.promote]
-looks = 5
-bake_in = "10m"
+healthy_checks = 5
+observe = "10m"
 keep_previous = "2h"
 alarms = ["web-production-5xx"]
 [environments.production.promote.deadlines]
@@ -207,12 +207,12 @@ def test_a_promotion_has_defaults_that_wait_long_enough_to_see_a_fault(file: Pat
     file.write_text(f"{MINIMAL}[environments.x]\n")
     policy = load(file).promote_for("x").policy
     assert policy == Policy(
-        looks=3,
+        healthy_checks=3,
         soak=30,
-        bake_in=60,
+        observe=60,
         keep=0,
         deadline=900,
-        deadlines={"soak": 930, "bake-in": 960},
+        deadlines={"soak": 930, "observe": 960},
     )
 
 
@@ -224,12 +224,12 @@ def test_an_environment_lays_its_words_over_those_of_the_promotion(file: Path) -
         Hook(command=("bin/migrate",), timeout=30),
     )
     assert settings.promote_for("production").policy == Policy(
-        looks=5,
+        healthy_checks=5,
         soak=60,
-        bake_in=600,
+        observe=600,
         keep=7200,
         deadline=1200,
-        deadlines={"soak": 1260, "bake-in": 1800, "launch": 1800, "retire": 3600},
+        deadlines={"soak": 1260, "observe": 1800, "launch": 1800, "retire": 3600},
         verify=hooks,
         alarms=("web-production-5xx",),
     )
@@ -237,7 +237,7 @@ def test_an_environment_lays_its_words_over_those_of_the_promotion(file: Path) -
     assert (staging.soak, staging.keep, staging.verify) == (0, None, ())
     assert staging.alarms == ("web-5xx", "Späte Antworten")
     assert staging.limit("retire") == 2400
-    assert (settings.promote.policy.keep, settings.promote.policy.looks) == (0, 3)
+    assert (settings.promote.policy.keep, settings.promote.policy.healthy_checks) == (0, 3)
     with pytest.raises(ConfigurationError, match="write production"):
         settings.promote_for("prodction")
 
@@ -255,7 +255,7 @@ def test_an_environment_without_load_balancers_may_be_baked_for_but_not_promoted
     assert str(caught.value) == (
         f"{Path.cwd()}/pipeline.toml environments.staging:\n"
         "  names no load balancer and no target group, so no traffic can be moved\n"
-        'now: add to [environments.staging]: load_balancers = ["NAME"] for a classic one, '
+        'next: add to [environments.staging]: load_balancers = ["NAME"] for a classic one, '
         'or target_groups = ["NAME"] for an ALB or NLB'
     )
 
@@ -264,37 +264,37 @@ def test_an_environment_without_load_balancers_may_be_baked_for_but_not_promoted
     ("said", "told"),
     [
         (
-            '[promote]\nlooks = 0\nsook = "1s"',
+            '[promote]\nhealthy_checks = 0\nsook = "1s"',
             (
                 "pipeline.toml:\n"
-                "  line 6, promote.looks: is out of range: "
+                "  line 6, promote.healthy_checks: is out of range: "
                 "input should be greater than or equal to 1\n"
                 "  line 7, promote.sook: unknown key; write promote.soak\n"
-                "now: correct these 2 places, then run: ami-pipeline config check"
+                "next: correct these 2 places, then run: ami-pipeline config check"
             ),
         ),
         (
             '[environments.x.promote]\nkeep = "1h"',
             (
                 "pipeline.toml line 6, environments.x.promote.keep:\n  unknown key\n"
-                "now: write bake.keep: it belongs there"
+                "next: write bake.keep: it belongs there"
             ),
         ),
         (
             '[promote.deadlines]\nbake_in = "1h"',
             (
-                "pipeline.toml line 6, promote.deadlines.bake_in:\n"
-                "  'bake_in' is no phase: write bake-in\n"
-                "now: correct it, then run: ami-pipeline config check"
+                "pipeline.toml line 6, promote.deadlines.observe:\n"
+                "  'observe' is no phase: write observe\n"
+                "next: correct it, then run: ami-pipeline config check"
             ),
         ),
         (
             '[promote.deadlines]\nx = "1h"',
             (
                 "pipeline.toml line 6, promote.deadlines.x:\n"
-                "  'x' is no phase: the phases are launch, verify, attach, soak, drain, bake-in, "
+                "  'x' is no phase: the phases are launch, verify, attach, soak, drain, observe, "
                 "retire, restore, withdraw, remove\n"
-                "now: correct it, then run: ami-pipeline config check"
+                "next: correct it, then run: ami-pipeline config check"
             ),
         ),
         (
@@ -306,14 +306,14 @@ def test_an_environment_without_load_balancers_may_be_baked_for_but_not_promoted
                 "pipeline.toml line 8, promote.verify[1].command:\n"
                 "  is one line of text, and no shell reads it: "
                 'write a list, ["./smoke.sh", "a b"]\n'
-                "now: correct it, then run: ami-pipeline config check"
+                "next: correct it, then run: ami-pipeline config check"
             ),
         ),
         (
             '[[environments.x.promote.verify]]\ntimeout = "1s"',
             (
                 "pipeline.toml line 5, environments.x.promote.verify[0].command:\n  is missing\n"
-                "now: add to [[environments.x.promote.verify]]: "
+                "next: add to [[environments.x.promote.verify]]: "
                 'command = ["./smoke.sh", "--fast"]'
             ),
         ),
@@ -321,7 +321,7 @@ def test_an_environment_without_load_balancers_may_be_baked_for_but_not_promoted
             '[[promote.verify]]\ncommand = ["a"]\ntimout = "1s"',
             (
                 "pipeline.toml line 7, promote.verify[0].timout:\n  unknown key\n"
-                "now: write promote.verify[0].timeout"
+                "next: write promote.verify[0].timeout"
             ),
         ),
         (
@@ -330,7 +330,7 @@ def test_an_environment_without_load_balancers_may_be_baked_for_but_not_promoted
                 "pipeline.toml line 6, promote.keep_previous:\n"
                 '  \'forever\' is no duration: "none", "next" (until the next promote) or a '
                 'duration of at most 168h, such as "2h"\n'
-                "now: correct it, then run: ami-pipeline config check"
+                "next: correct it, then run: ami-pipeline config check"
             ),
         ),
         (
@@ -338,7 +338,7 @@ def test_an_environment_without_load_balancers_may_be_baked_for_but_not_promoted
             (
                 "pipeline.toml line 8, environments.x.promote.soak:\n"
                 "  deadlines.soak is over before soak is\n"
-                "now: raise deadlines.soak or lower soak"
+                "next: raise deadlines.soak or lower soak"
             ),
         ),
     ],
@@ -363,7 +363,7 @@ def test_an_unknown_environment_is_told_with_the_nearest_name(file: Path) -> Non
     with pytest.raises(ConfigurationError) as caught:
         load(file).bake_for("prodction")
     assert str(caught.value) == (
-        f"environment prodction:\n  is not in {Path.cwd()}/pipeline.toml\nnow: write production"
+        f"environment prodction:\n  is not in {Path.cwd()}/pipeline.toml\nnext: write production"
     )
     with pytest.raises(ConfigurationError) as caught:
         load(file).bake_for("\x1b[31mx")
@@ -372,7 +372,7 @@ def test_an_unknown_environment_is_told_with_the_nearest_name(file: Path) -> Non
 
 def test_one_problem_is_told_with_its_line_and_the_nearest_key(file: Path) -> None:
     assert str(refusal(file, MINIMAL + 'timeoot = "1m"\n')) == (
-        "pipeline.toml line 5, bake.timeoot:\n  unknown key\nnow: write bake.timeout"
+        "pipeline.toml line 5, bake.timeoot:\n  unknown key\nnext: write bake.timeout"
     )
 
 
@@ -419,7 +419,7 @@ ulr = "x"
         "  line 15, environments.staging.template: unknown key; write bake.template: it belongs "
         "there\n"
         "  line 17, state.ulr: unknown key; write state.url\n"
-        "now: correct these 12 places, then run: ami-pipeline config check"
+        "next: correct these 12 places, then run: ami-pipeline config check"
     )
 
 
@@ -429,7 +429,7 @@ def test_a_name_filter_without_an_owner_is_refused(file: Path) -> None:
         "pipeline.toml line 6, bake.source.name:\n"
         "  names images of no owner: the newest image of such a name may be a stranger's "
         "(the whoAMI attack)\n"
-        'now: add owner = "amazon" or the 12-digit account id'
+        'next: add owner = "amazon" or the 12-digit account id'
     )
 
 
@@ -504,7 +504,7 @@ def test_a_name_filter_without_an_owner_is_refused(file: Path) -> None:
         ("[environments.x]\nload_balancers = ['a', 'a']", "environments.x.load_balancers[1]"),
         ("[environments.x]\ntarget_groups = ['arn:aws:s3:::x']", "environments.x.target_groups[0]"),
         ("[environments.x]\ntarget_groups = ['web/1']", "environments.x.target_groups[0]"),
-        ("[promote]\nlooks = 61", "promote.looks"),
+        ("[promote]\nhealthy_checks = 61", "promote.healthy_checks"),
         ("[promote]\nsoak = 30", "promote.soak"),
         ("[promote]\nsoak = '25h'", "promote.soak"),
         ("[promote]\ndeadline = '0s'", "promote.deadline"),
@@ -531,20 +531,20 @@ def test_each_rule_names_its_key_and_line(file: Path, more: str, where: str) -> 
     error = refusal(file, f"{MINIMAL}{more}\n")
     assert error.where.startswith("pipeline.toml line ")
     assert error.where.endswith(f", {where}")
-    assert error.now
+    assert error.remedy
 
 
 def test_a_size_that_no_group_can_have_is_told_with_both_numbers(file: Path) -> None:
     error = refusal(file, f"{MINIMAL}[environments.x]\nmin_size = 3\nmax_size = 2\n")
     assert str(error) == (
         "pipeline.toml line 7, environments.x.max_size:\n  is 2, less than min_size = 3\n"
-        "now: raise max_size or lower min_size"
+        "next: raise max_size or lower min_size"
     )
 
 
 def test_a_backend_without_a_bucket_is_told_with_a_line_to_paste(file: Path) -> None:
     error = refusal(file, f"{MINIMAL}[terraform.backend]\nregion = 'eu-west-1'\n")
-    assert error.now == 'add to [terraform.backend]: bucket = "example-terraform-state"'
+    assert error.remedy == 'add to [terraform.backend]: bucket = "example-terraform-state"'
 
 
 def test_an_environments_own_secret_may_be_named_sensitive(file: Path) -> None:

@@ -7,11 +7,11 @@ from pipeline.core.errors import PipelineError
 
 CLASSES = PipelineError.__subclasses__()
 DOCUMENTED = {
-    "BugError": 1,
+    "InternalError": 1,
     "ConfigurationError": 2,
     "RefusedError": 3,
     "FailedError": 4,
-    "StrandedError": 5,
+    "NeedsAttentionError": 5,
     "LeaseHeldError": 6,
     "InterruptedRunError": 130,
 }
@@ -31,5 +31,5 @@ def test_no_two_classes_share_an_exit_code_and_none_takes_that_of_success() -> N
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_an_error_shows_its_three_parts(name: str) -> None:
     error = getattr(errors, name)("packer build", "\nfirst line\nsecond line\n", "read the log")
-    assert str(error) == "packer build:\n  first line\n  second line\nnow: read the log"
-    assert (error.where, error.now) == ("packer build", "read the log")
+    assert str(error) == "packer build:\n  first line\n  second line\nnext: read the log"
+    assert (error.where, error.remedy) == ("packer build", "read the log")

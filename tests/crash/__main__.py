@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.crash import environment, report
-from tests.crash.case import Play, Played
+from tests.crash.case import Case, Played
 from tests.crash.planning import BAKE, planned
 from tests.crash.worker import act, record, theatre
 
@@ -76,7 +76,7 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def acts(plays: Sequence[Play], chance: random.Random) -> list[list[str]]:
+def acts(plays: Sequence[Case], chance: random.Random) -> list[list[str]]:
     """Return the names of runs, some on one stage together: only one is under load at a time.
 
     In any order, so that what a limit of time leaves out is a sample, too.
@@ -112,7 +112,7 @@ def pool(workers: int) -> Iterator[concurrent.futures.Executor]:
 
 def replay(name: str) -> int:
     """Play one run here, and tell all of it."""
-    played = theatre().play(Play.named(name))
+    played = theatre().play(Case.named(name))
     sys.stdout.write(report.violation(played) if played.violations else f"{name}: well\n")
     theatre().close()
     return int(bool(played.violations))

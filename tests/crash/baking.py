@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.boundaries import EFFECT, READS, Death, die, reached
-from tests.crash.case import DIED, Play, Played
+from tests.crash.case import DIED, Case, Played
 from tests.crash.command_runner import Hands, Running, Typed
 from tests.crash.stores import BUCKET
 from tests.e2e.conftest import CANARY, Project, new_project
@@ -74,7 +74,7 @@ class Bakery:
         self._count += 1
         return ("bake", "--version", f"9.{self._count}.{time.time_ns() % 1_000_000}")
 
-    def play(self, play: Play) -> Played:
+    def play(self, play: Case) -> Played:
         """Play one crash run: a bake that dies, and the same once more."""
         words, found = self.words(), list[str]()
         died = self._dying(words, play.death)

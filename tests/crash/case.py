@@ -15,7 +15,7 @@ DIED = -9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Play:
+class Case:
     """One crash run to be played; `second` is where the command that mends dies itself.
 
     With `fresh` what mends is typed on a machine that has nothing but the project.
@@ -36,7 +36,7 @@ class Play:
         return "|".join([*parts, *more, *(["fresh"] if self.fresh else [])])
 
     @classmethod
-    def named(cls, name: str) -> Play:
+    def named(cls, name: str) -> Case:
         scenario, kind, store, death, mend, *more = name.split("|")
         second = [each for each in more if each != "fresh"]
         return cls(

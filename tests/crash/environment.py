@@ -187,7 +187,7 @@ class Scene:
         """Begin on a machine that has nothing but the project, as a CI job does."""
         shutil.rmtree(self.site.project.folder / ".ami-pipeline", ignore_errors=True)
 
-    def look(self) -> Seen:
+    def observe(self) -> Seen:
         """Read everything."""
         site, cloud = self.site, self.site.ground.cloud
         groups = site._groups()
@@ -208,7 +208,7 @@ class Scene:
         """Look once what ends by itself has ended: members that leave, targets that drain."""
         deadline = time.monotonic() + within
         while True:
-            seen = self.look()
+            seen = self.observe()
             if time.monotonic() > deadline or not self._unsettled(seen):
                 return seen
             time.sleep(PAUSE)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MEMBERS = 2
 """What serves before each run, and so what must serve at every moment of it."""
-DONE, REFUSED, PUT_BACK, STRANDED, LOST = 0, 3, 4, 5, 6
+DONE, REFUSED, PUT_BACK, NEEDS_ATTENTION, LOST = 0, 3, 4, 5, 6
 
 
 def frozen(before: Seen, now: Seen) -> list[str]:
@@ -108,7 +108,7 @@ def ended(
 def survived(words: tuple[str, ...], typed: Typed, before: Seen, now: Seen) -> list[str]:
     """Judge a command that something went wrong for: it says how it ended, and that is true."""
     told = f"{' '.join(words)} ended with {typed.code}"
-    if typed.code not in {DONE, REFUSED, PUT_BACK, STRANDED, LOST}:
+    if typed.code not in {DONE, REFUSED, PUT_BACK, NEEDS_ATTENTION, LOST}:
         return [f"{told}: {typed.err[-1000:]}"]
     if typed.code == DONE:
         return as_asked(words, typed, now, in_flight=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.crash.boundaries import CUT, EFFECT, STOP, STORM, Death
-from tests.crash.case import MENDS, Play
+from tests.crash.case import MENDS, Case
 
 BAKE = "bake"
 STORMS = range(1, 5)
@@ -30,7 +30,7 @@ class Recorded:
         return frozenset(each.rpartition(":")[0] for each in self.moments)
 
 
-def planned(recorded: Sequence[Recorded], chance: random.Random, double: int) -> list[Play]:
+def planned(recorded: Sequence[Recorded], chance: random.Random, double: int) -> list[Case]:
     """Return every run, and so many whose mending dies itself."""
     found = [play for each in recorded for play in single(each, chance)]
     faults = [
@@ -43,12 +43,12 @@ def planned(recorded: Sequence[Recorded], chance: random.Random, double: int) ->
     return [*found, *faults, *(twice(chance.choice(again), mending, chance) for _ in times)]
 
 
-def single(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
+def single(recorded: Recorded, chance: random.Random) -> Iterator[Case]:
     """Give a run for each moment, with the tool's children and, where one runs, without."""
     for moment in recorded.moments:
         alone = [False, True] if moment.startswith(SURVIVED) else [False]
         for each in alone:
-            yield Play(
+            yield Case(
                 scenario=recorded.scenario,
                 kind=recorded.kind,
                 store=recorded.store,
@@ -66,11 +66,11 @@ def may_be_fresh(recorded: Recorded) -> bool:
     return recorded.store == "s3" and recorded.scenario != BAKE
 
 
-def faulted(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
+def faulted(recorded: Recorded, chance: random.Random) -> Iterator[Case]:
     """Give a run for each fault of each boundary: a disk that stays full, one error, a cut."""
     for name in sorted(recorded.boundaries):
         for fault, lasting in faults_of(name, recorded.moments):
-            yield Play(
+            yield Case(
                 scenario=recorded.scenario,
                 kind=recorded.kind,
                 store=recorded.store,
@@ -79,15 +79,15 @@ def faulted(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
             )
 
 
-def other_faults(recorded: Recorded, chance: random.Random) -> Iterator[Play]:
+def other_faults(recorded: Recorded, chance: random.Random) -> Iterator[Case]:
     """Give the runs whose fault is of no boundary: calls that fail all along, a sleep."""
     if recorded.scenario == BAKE:
         return
     deaths = [Death(boundary=f"calls#{seed}", moment=STORM) for seed in STORMS]
     if recorded.scenario == "promote":
-        deaths += [Death(boundary=phase, moment=STOP) for phase in ("attach", "soak", "bake-in")]
+        deaths += [Death(boundary=phase, moment=STOP) for phase in ("attach", "soak", "observe")]
     for death in deaths:
-        yield Play(
+        yield Case(
             scenario=recorded.scenario,
             kind=recorded.kind,
             store=recorded.store,
@@ -105,10 +105,10 @@ def faults_of(name: str, moments: Sequence[str]) -> Iterable[tuple[str, bool]]:
     return []
 
 
-def twice(play: Play, mending: Sequence[Recorded], chance: random.Random) -> Play:
+def twice(play: Case, mending: Sequence[Recorded], chance: random.Random) -> Case:
     """Have the command that mends die as well, where `recover` could."""
     like = next(each for each in mending if (each.kind, each.store) == (play.kind, play.store))
-    return Play(
+    return Case(
         scenario=play.scenario,
         kind=play.kind,
         store=play.store,

@@ -36,7 +36,7 @@ class Course:
     @classmethod
     def begun(cls, scene: Scene) -> Course:
         scene.forget_moments()
-        return cls(scene=scene, before=scene.look(), lost=scene.count())
+        return cls(scene=scene, before=scene.observe(), lost=scene.count())
 
     def judge(self, when: str, violations: list[str]) -> None:
         """Note what was violated."""

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from tests.crash.case import Play, Played
+from tests.crash.case import Case, Played
 from tests.crash.planning import Recorded
 
 LAST_LINE = "last line"
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def summary(
-    recorded: Sequence[Recorded], plays: Sequence[Play], played: Sequence[Played], seconds: float
+    recorded: Sequence[Recorded], plays: Sequence[Case], played: Sequence[Played], seconds: float
 ) -> dict[str, Any]:
     """Return the figures."""
     return {

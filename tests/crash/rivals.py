@@ -165,7 +165,7 @@ class Trial:
 
     @classmethod
     def of(cls, rival: Rival, after: str) -> Trial:
-        """Note what is there, but for what serves now: that is to go."""
+        """Note what is there, but for what serves next: that is to go."""
         blue = rival.serving
         stands = leftovers.used(rival.recipe, blue)
         stays = {thing for thing in stands if thing[0] == "image"}

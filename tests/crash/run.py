@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.crash import invariants
 from tests.crash.boundaries import STOP, STORM, Death
-from tests.crash.case import DIED, Play, Played
+from tests.crash.case import DIED, Case, Played
 from tests.crash.record import Course
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Stage:
 
     # --- the play -----------------------------------------------------------------------------
 
-    def play(self, play: Play) -> Played:
+    def play(self, play: Case) -> Played:
         """Play one crash run."""
         words = self.prepared(play.scenario)
         course = Course.begun(self.scene)
@@ -113,7 +113,7 @@ class Stage:
         scene = self.scene
         with scene.storm(death):
             died = scene.type(*words, death=death)
-        frozen = scene.look()
+        frozen = scene.observe()
         course.judge("when it died", invariants.frozen(course.before, frozen))
         if not course.count(died):
             course.judge("when it ended", invariants.survived(words, died, course.before, frozen))
@@ -128,7 +128,7 @@ class Stage:
 
     def _die_again(self, course: Course, death: Death, mend: tuple[str, ...]) -> None:
         course.count(self.scene.type(*mend, death=death))
-        course.judge("when it died again", invariants.frozen(course.before, self.scene.look()))
+        course.judge("when it died again", invariants.frozen(course.before, self.scene.observe()))
 
     def _mend_by(self, course: Course, mend: tuple[str, ...]) -> None:
         """Type the one command, and judge the world that it leaves."""
@@ -183,7 +183,7 @@ class Stage:
     def _go_on(self, course: Course, told: str, late: Typed) -> None:
         """Judge a command that went on after another one had mended what it left."""
         course.said.append(late.err[-3000:])
-        if late.code not in {invariants.LOST, invariants.STRANDED}:
+        if late.code not in {invariants.LOST, invariants.NEEDS_ATTENTION}:
             course.found.append(f"{told} went on and ended with {late.code}")
         seen = self.scene.settled()
         course.judge("gone on", invariants.declared(seen, idle=False))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.boundaries import Boundaries, Death, plain, reached
-from tests.crash.case import Play
+from tests.crash.case import Case
 from tests.crash.command_runner import REPOSITORY
 from tests.crash.planning import Recorded, planned
 
@@ -101,10 +101,10 @@ def test_a_run_dies_where_it_was_ordered_to(
 def test_a_death_and_a_run_are_known_by_the_names_that_are_printed(name: str) -> None:
     death = Death.named(name)
     assert death.name == name
-    play = Play(
+    play = Case(
         scenario="promote", kind="classic", store="s3", death=death, mend="again", fresh=True
     )
-    assert Play.named(play.name) == play
+    assert Case.named(play.name) == play
 
 
 def test_every_moment_is_killed_and_where_a_child_runs_with_it_and_without() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.crash import report
 from tests.crash.planning import planned
-from tests.crash.worker import Theatre
+from tests.crash.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,15 +21,15 @@ STAGES = (("promote", "application", "s3"), ("recover", "application", "s3"))
 
 
 @pytest.fixture(scope="module")
-def theatre() -> Iterator[Theatre]:
-    built = Theatre()
+def theatre() -> Iterator[Worker]:
+    built = Worker()
     yield built
     built.close()
 
 
 @pytest.mark.timeout(240)
 def test_whatever_a_run_dies_at_one_command_mends_it_and_no_request_is_lost(
-    theatre: Theatre, record_property: Callable[[str, object], None]
+    theatre: Worker, record_property: Callable[[str, object], None]
 ) -> None:
     began = time.monotonic()
     chance = random.Random(1)  # noqa: S311  no secret depends on it

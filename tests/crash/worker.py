@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.crash import environment
 from tests.crash.baking import Bakery
-from tests.crash.case import Play, Played
+from tests.crash.case import Case, Played
 from tests.crash.command_runner import Hands
 from tests.crash.planning import BAKE, Recorded
 from tests.crash.run import Stage
@@ -24,14 +24,14 @@ from tests.forkserver import log_of
 
 
 @functools.cache
-def theatre() -> Theatre:
+def theatre() -> Worker:
     """Build this worker's, once."""
-    built = Theatre()
+    built = Worker()
     multiprocessing.util.Finalize(None, built.close, exitpriority=100)
     return built
 
 
-class Theatre:
+class Worker:
     """A cloud, and the stages on it, each built when it is first needed."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Theatre:
                 moments = found.recorded(scenario)
         return Recorded(scenario=scenario, kind=kind, store=store, moments=tuple(moments))
 
-    def play(self, play: Play) -> Played:
+    def play(self, play: Case) -> Played:
         """Play one run; where it cannot be played to its end, the next has a new stage."""
         if play.scenario == BAKE:
             return self.bakery(play.store).play(play)
@@ -97,7 +97,7 @@ def in_memory() -> str | None:
     return str(memory) if os.access(memory, os.W_OK) else None
 
 
-def broken_off(play: Play, said: str) -> Played:
+def broken_off(play: Case, said: str) -> Played:
     """Return how a run ended that did not come to its end."""
     return Played(
         name=play.name,
@@ -119,7 +119,7 @@ def record(what: tuple[str, str, str]) -> Recorded:
 
 def act(names: Sequence[str], until: float) -> list[Played]:
     """Play runs one after the other, in a worker, as long as there is time (UNIX time)."""
-    plays = (Play.named(each) for each in names)
+    plays = (Case.named(each) for each in names)
     return [
         theatre().play(each) for each in itertools.takewhile(lambda _: time.time() < until, plays)
     ]

@@ -167,7 +167,7 @@ class Site:
 
     def configure(self, **promote: object) -> None:
         """Write the environment's tables; what is not said of `promote` is quick."""
-        keys = {"soak": "10s", "bake_in": "10s", "keep_previous": "next", **promote}
+        keys = {"soak": "10s", "observe": "10s", "keep_previous": "next", **promote}
         classic = [each.name for each in self.balancers if each.kind == "classic"]
         modern = [each.name for each in self.balancers if each.kind == "application"]
         inputs = ("subnet_ids", "security_group_ids", "instance_profile")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RATE = 100.0
 """Requests a second to an environment, shared by its load balancers."""
-DONE, REFUSED, PUT_BACK, STRANDED, INTERRUPTED = 0, 3, 4, 5, 130
+DONE, REFUSED, PUT_BACK, NEEDS_ATTENTION, INTERRUPTED = 0, 3, 4, 5, 130
 ALARM = "errors"
 DENIED = {"status": 403, "code": "AccessDenied", "message": "nobody may do that today"}
 
@@ -196,8 +196,8 @@ class Case:
 
     def is_stranded(self, ran: Ran, phase: str) -> None:
         """It stopped half-way and says what finishes it."""
-        self.told(ran, STRANDED, outcome="stranded", phase=phase)
-        assert ran.document["now"] == f"ami-pipeline recover -e {self.site.environment}"
+        self.told(ran, NEEDS_ATTENTION, outcome="stranded", phase=phase)
+        assert ran.document["next"] == f"ami-pipeline recover -e {self.site.environment}"
         assert self.site.status()["in_flight"]["id"] == ran.document["id"]
 
     def is_finished(self, ran: Ran) -> None:

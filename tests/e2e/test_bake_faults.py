@@ -40,7 +40,7 @@ def check(ran: Ran, code: int, *words: str) -> None:
     assert error["exit_code"] == code
     assert error["where"]
     assert error["what"]
-    assert error["now"]
+    assert error["next"]
     assert "Traceback" not in ran.err
     told = json.dumps(error)
     for word in words:
@@ -214,7 +214,7 @@ def test_ctrl_c_in_a_terminal_ends_everything(project: Project) -> None:
     os.close(theirs)
     screen = _read_until(terminal, PROVISIONING)
     os.write(terminal, b"\x03")
-    screen += _read_until(terminal, "now: ")
+    screen += _read_until(terminal, "next: ")
     assert process.wait(timeout=60) == 130
     os.close(terminal)
     assert "packer was stopped after" in screen

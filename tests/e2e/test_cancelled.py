@@ -218,7 +218,7 @@ def test_a_cancelled_promotion_leaves_nothing_running_and_the_next_command_ends_
     eventually(lambda: not step.left(), within=3.0)
     site.ground.cloud.client.clear_faults()
     if site.document()["content"]["deployment"]:
-        assert site.status()["now"] == f"ami-pipeline recover -e {site.environment}"
+        assert site.status()["next"] == f"ami-pipeline recover -e {site.environment}"
         ran = site.run("recover")
         assert (ran.code, ran.document["outcome"]) == (0, "rolled back"), ran.err
     assert site.world() == alone(serving="")

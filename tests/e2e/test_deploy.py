@@ -121,7 +121,7 @@ def test_a_rollback_to_the_warm_group_takes_seconds_and_marks_the_image(site: Si
     with site.under_load():
         ran = site.run("rollback", "--yes")
     assert ran.code == 0, ran.err
-    assert [each["name"] for each in ran.document["phases"]] == ["restore", "withdraw", "remove"]
+    assert [each["name"] for each in ran.document["phases"]] == ["reattach", "detach", "delete"]
     assert site.world() == alone("r000001", serving="r000001")
     images = site.project.run("--output", "json", "images").document["images"]
     assert {each["ami_id"]: each["verdict"] for each in images} == {
@@ -166,7 +166,7 @@ def newer(document: bytes) -> bytes:
     ],
 )
 def test_a_document_that_cannot_be_relied_on_is_refused_and_kept(
-    site: Site, damage: Callable[[bytes], bytes], other: list[str], what: str, now: str
+    site: Site, damage: Callable[[bytes], bytes], other: list[str], what: str, remedy: str
 ) -> None:
     whole = site.path.read_bytes()
     damaged = damage(whole)
@@ -176,7 +176,7 @@ def test_a_document_that_cannot_be_relied_on_is_refused_and_kept(
             ran = site.run(verb, *words)
             assert ran.code == REFUSED, ran.err
             assert what in ran.document["error"]["what"]
-            assert now in ran.document["error"]["now"]
+            assert remedy in ran.document["error"]["next"]
             assert site.path.read_bytes() == damaged
     finally:
         site.path.write_bytes(whole)

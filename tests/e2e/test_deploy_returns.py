@@ -62,7 +62,7 @@ def test_a_nightly_rebuild_does_not_undo_a_rollback(site: Site) -> None:
 def test_a_quarantined_image_is_refused_unless_one_insists(site: Site) -> None:
     ran = site.promote("--image", site.ground.new)
     assert ran.code == 3, ran.err
-    assert "--allow-quarantined" in ran.document["error"]["now"]
+    assert "--allow-quarantined" in ran.document["error"]["next"]
     with site.under_load():
         ran = site.promote("--image", site.ground.new, "--allow-quarantined")
     assert ran.code == 0, ran.err

@@ -40,7 +40,7 @@ def delete(case: Case, *releases: str, wait: bool = True) -> None:
 def typed(case: Case, *expected: str) -> Ran:
     """Type what `status` says, word by word."""
     case.configure()
-    now = case.site.status()["now"]
+    now = case.site.status()["next"]
     program, verb, option, environment, *rest = shlex.split(now)
     assert (program, option, environment) == ("ami-pipeline", "-e", case.site.environment)
     assert (verb, *rest) == expected
@@ -100,20 +100,20 @@ def test_recover_says_that_nothing_serves_and_what_to_type(case: Case) -> None:
 def test_a_group_that_is_still_warm_serves_within_seconds_and_no_image_is_blamed(
     case: Case,
 ) -> None:
-    case.site.configure(keep_previous="next", soak="1s", bake_in="1s")
+    case.site.configure(keep_previous="next", soak="1s", observe="1s")
     ran = case.promote_unloaded()
     case.told(ran, DONE, outcome="promoted")
     delete(case, green_of(case))
     ran = typed(case, "rollback")
     case.told(ran, DONE, outcome="promoted", release=case.blue)
-    assert [each["name"] for each in ran.document["phases"]] == ["restore", "remove"]
+    assert [each["name"] for each in ran.document["phases"]] == ["reattach", "delete"]
     assert case.site.world() == alone(case.blue, serving=case.blue)
     past = case.site.document()["content"]["past"]
     assert [each["quarantined"] for each in past] == [False] * len(past)
 
 
 def test_a_warm_group_that_was_deleted_hinders_no_promotion(case: Case) -> None:
-    case.site.configure(keep_previous="next", soak="1s", bake_in="1s")
+    case.site.configure(keep_previous="next", soak="1s", observe="1s")
     case.told(case.promote_unloaded(), DONE, outcome="promoted")
     delete(case, case.blue)
     case = Case(site=case.site)

@@ -18,8 +18,8 @@ from tests.e2e.matrix import ALARM, DONE, INTERRUPTED, Case, Running, first_fail
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
-LONG = {"soak": "10m", "bake_in": "10m"}  # ten seconds here
-QUICK = {"soak": "1s", "bake_in": "1s"}
+LONG = {"soak": "10m", "observe": "10m"}  # ten seconds here
+QUICK = {"soak": "1s", "observe": "1s"}
 HOOK = {"command": ["sleep", "5"], "timeout": "1m"}
 
 # --- what goes well -------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ def test_what_blue_grows_to_meanwhile_green_has_before_it_serves_alone(case: Cas
     def grow(_: Running) -> None:
         scaling.set_desired_capacity(AutoScalingGroupName=blue, DesiredCapacity=3)
 
-    case.configure(soak="1m", bake_in="1s")
+    case.configure(soak="1m", observe="1s")
     ran = case.promote("soak: at most", grow)
     case.is_in_service(ran)
     green = ran.document["release"]
@@ -108,7 +108,7 @@ def test_green_whose_service_comes_and_goes_is_taken_back(case: Case) -> None:
     case.is_put_back(ran, ran.document["phase"], "")
 
 
-@pytest.mark.parametrize("phase", ["soak", pytest.param("bake-in", marks=pytest.mark.rare)])
+@pytest.mark.parametrize("phase", ["soak", pytest.param("observe", marks=pytest.mark.rare)])
 def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
     case: Case, phase: str
 ) -> None:
@@ -126,7 +126,7 @@ def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
 
 @pytest.mark.rare
 def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case) -> None:
-    case.configure(soak="1s", bake_in="10m")
+    case.configure(soak="1s", observe="10m")
     green = case.green
 
     def kill_all(_: Running) -> None:
@@ -134,9 +134,9 @@ def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case
             case.cloud.order("dies", instance=one, seconds=0)
 
     with case.losing(6):
-        ran = case.promote_unloaded("bake-in: at most", kill_all)
+        ran = case.promote_unloaded("observe: at most", kill_all)
     # Auto Scaling terminates them for it at the same time; whichever is seen first is the reason.
-    case.is_put_back(ran, "bake-in", "")
+    case.is_put_back(ran, "observe", "")
     said = ("it served and fell ill", "launches and terminates in a loop")
     assert any(reason in ran.document["reason"] for reason in said)
 
@@ -190,7 +190,7 @@ def test_a_hook_that_never_ends_keeps_green_in_the_dark(case: Case) -> None:
 
 
 @pytest.mark.usefixtures("alarm")
-@pytest.mark.parametrize("phase", [pytest.param("soak", marks=pytest.mark.rare), "bake-in"])
+@pytest.mark.parametrize("phase", [pytest.param("soak", marks=pytest.mark.rare), "observe"])
 def test_an_alarm_that_rings_takes_green_back(case: Case, phase: str) -> None:
     case.configure(**{**QUICK, phase.replace("-", "_"): "10m"}, alarms=[ALARM])
     ran = case.promote(f"{phase}: at most", lambda _: set_alarm(case, "ALARM"))
@@ -223,8 +223,8 @@ def set_alarm(case: Case, state: str) -> None:
         late("verify hook: sleep", {"verify"}),
         ("attach: at most", {"attach"}),
         late("soak: at most", {"soak"}),
-        late("drain: at most", {"drain", "bake-in"}),
-        ("bake-in: at most", {"bake-in"}),
+        late("drain: at most", {"drain", "observe"}),
+        ("observe: at most", {"observe"}),
     ],
 )
 def test_an_interrupt_puts_everything_back(case: Case, said: str, phases: set[str]) -> None:

@@ -12,7 +12,7 @@ from tests.e2e.matrix import DENIED, DONE, PUT_BACK, REFUSED, Case, Running, lat
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
-QUICK = {"soak": "1s", "bake_in": "1s"}
+QUICK = {"soak": "1s", "observe": "1s"}
 MANY = {"times": 0, "share": 0.3}
 
 # --- Terraform fails ------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def test_a_load_balancer_that_does_not_answer_for_a_while_is_waited_for(case: Ca
             case.fault(service=service, kind="throttle", times=0)
         soon(case.cloud.clear_faults, 1.0)  # a minute of the cloud's
 
-    case.configure(soak="30s", bake_in="1s")
+    case.configure(soak="30s", observe="1s")
     case.is_in_service(case.promote("soak: at most", throttle))
 
 

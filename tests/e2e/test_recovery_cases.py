@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
-LONG = {"soak": "10m", "bake_in": "10m"}  # ten seconds here
+LONG = {"soak": "10m", "observe": "10m"}  # ten seconds here
 TAG = "ami-pipeline:deployment"
 
 
@@ -75,7 +75,7 @@ def changes(case: Case) -> dict[str, int]:
 
 
 def recover(case: Case) -> Ran:
-    case.configure(soak="1s", bake_in="1s")
+    case.configure(soak="1s", observe="1s")
     return case.site.run("recover")
 
 
@@ -137,9 +137,9 @@ def test_a_group_that_somebody_deletes_is_waited_for_and_left_alone(
 
 
 def test_what_died_after_the_drain_is_gone_on_with(case: Case) -> None:
-    case.configure(soak="1s", bake_in="10m")
+    case.configure(soak="1s", observe="10m")
     with case.under_load():
-        case.promote_unloaded("bake-in: at most", kill)
+        case.promote_unloaded("observe: at most", kill)
         green = green_of(case)
         ran = recover(case)
     case.told(ran, DONE, outcome="promoted", release=green)
@@ -147,9 +147,9 @@ def test_what_died_after_the_drain_is_gone_on_with(case: Case) -> None:
 
 
 def test_what_died_after_the_drain_is_put_back_by_abort(case: Case) -> None:
-    case.configure(soak="1s", bake_in="10m")
+    case.configure(soak="1s", observe="10m")
     with case.under_load():
-        case.promote_unloaded("bake-in: at most", kill)
+        case.promote_unloaded("observe: at most", kill)
         ran = case.site.run("abort")
     is_put_back(case, ran)
 
@@ -170,7 +170,7 @@ def test_a_group_of_another_deployment_is_refused_and_left_as_it_is(
         told = ran.document["error"]
         assert told["where"] == f"server group {name}"
         assert "20260101T000000Z-beef" in told["what"]
-        assert told["now"].endswith(f"ami-pipeline status -e {killed.site.environment}")
+        assert told["next"].endswith(f"ami-pipeline status -e {killed.site.environment}")
     assert changes(killed) == before_all
     scaling.create_or_update_tags(Tags=[{**theirs, "Value": before}])
     is_put_back(killed, recover(killed))

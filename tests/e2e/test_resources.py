@@ -26,7 +26,7 @@ from pipeline.adapters.terraform.root_module import shipped_module, write_root
 from pipeline.adapters.terraform.server_groups import TerraformResources
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import RefusedError
-from pipeline.core.events import Event, Noted
+from pipeline.core.events import Event, Message
 from pipeline.core.state.release import Release, Size
 from pipeline.core.terraform.root_module import Root
 from tests import provider, running_cloud
@@ -190,7 +190,7 @@ class Fleet:
 
     @property
     def told(self) -> list[str]:
-        texts = [event.text for event in self.events if isinstance(event, Noted)]
+        texts = [event.text for event in self.events if isinstance(event, Message)]
         return [text for text in texts if text.startswith("terraform: ")]
 
 
@@ -337,7 +337,7 @@ def test_a_plan_that_would_do_more_than_the_phase_asks_is_refused_whole(fleet: F
     assert told.value.where == f"terraform plan of web/{root.environment}"
     policy = 'module.release.aws_autoscaling_policy.this["r000001/cpu"]'
     assert told.value.what == f"{policy}: create"
-    assert told.value.now == f"cd {root.folder} && terraform plan"
+    assert told.value.remedy == f"cd {root.folder} && terraform plan"
     assert not list(root.folder.glob("*.tfplan"))
 
     # Its group deleted by hand, the release that serves would be made anew, empty.

@@ -116,7 +116,7 @@ def test_a_module_that_breaks_the_contract_is_refused_with_what_to_paste(
         "  output releases: the module does not have it\n"
         "  | Unsupported attribute\n"
         '  | This object does not have an attribute named "releases".\n'
-        "now: declare the output in the module, then: "
+        "next: declare the output in the module, then: "
         "ami-pipeline config terraform -e production --check"
     )
     assert paste.startswith('output "releases" {\n  value = {\n')

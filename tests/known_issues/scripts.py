@@ -44,7 +44,7 @@ class Service:
     def group(self, which: str) -> str:
         return f"web-{self.name}-{which}"
 
-    def launch(self, which: str, image: str, *, dark: bool = False) -> None:
+    def launch(self, which: str, image: str, *, detached: bool = False) -> None:
         """Make a launch template and a group of it, in the load balancer unless it is dark."""
         made = self.ground.made
         template = self.ground.cloud.aws("ec2").create_launch_template(
@@ -61,7 +61,7 @@ class Service:
             MinSize=self.size,
             MaxSize=6,
             VPCZoneIdentifier=",".join(made["subnet_ids"]),
-            LoadBalancerNames=[] if dark else [self.balancer.name],
+            LoadBalancerNames=[] if detached else [self.balancer.name],
             HealthCheckType="ELB",
             HealthCheckGracePeriod=600,
         )

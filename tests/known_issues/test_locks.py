@@ -98,7 +98,7 @@ def test_we_show_who_held_the_lease_and_take_away_the_lock_of_a_job_that_was_kil
         assert "web/locked-too.tfstate.tflock" in kept(ground)
         shown = site.status()
         assert shown["lease"]["pid"] == running.pid
-        assert shown["now"] == "ami-pipeline recover -e locked-too"
+        assert shown["next"] == "ami-pipeline recover -e locked-too"
         ran = site.run("recover")
     assert ran.code == 0, ran.err
     assert ran.document["outcome"] == "rolled back"

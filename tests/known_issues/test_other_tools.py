@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
 
 SICK = {"attach": "3m"}  # three seconds here
-PUT_BACK, STRANDED = 4, 5
+PUT_BACK, NEEDS_ATTENTION = 4, 5
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_a_tool_that_goes_through_all_versions_stops_at_one_that_is_broken(
     stack that had failed or was being deleted; here it is a group that was deleted meanwhile.
     """
     service = Service.of(ground, "switched")
-    service.launch("new", ground.new, dark=True)
+    service.launch("new", ground.new, detached=True)
     with load(f"{service.balancer.url}/", RATE) as running:
         with pytest.raises(ClientError, match="not found"):
             scripts.as_senza_does(service, to="new", versions=("old", "broken", "new"))

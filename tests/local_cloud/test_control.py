@@ -137,7 +137,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Pa
     with pytest.raises(RefusedError) as refused:
         control.refuse_at_once(Home(path=tmp_path), needed=("json", "no_such_library"))
     assert refused.value.what == "not installed: no_such_library"
-    assert refused.value.now == "pip install 'ami-pipeline[local_cloud]'"
+    assert refused.value.remedy == "pip install 'ami-pipeline[local-cloud]'"
 
 
 @pytest.mark.long
@@ -234,7 +234,7 @@ def test_env_without_a_cloud_is_refused(tmp_path: Path) -> None:
     environment = {"AMI_PIPELINE_SANDBOX_HOME": str(tmp_path)}
     result = runner.invoke(local_cloud, ["env"], env=environment)
     assert isinstance(result.exception, errors.RefusedError)
-    assert result.exception.now == "start one: ami-pipeline local_cloud up"
+    assert result.exception.remedy == "start one: ami-pipeline local-cloud up"
 
 
 def test_help_loads_no_server_library() -> None:

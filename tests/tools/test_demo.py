@@ -233,6 +233,6 @@ def test_every_phase_of_a_promotion_can_be_killed() -> None:
         "attach",
         "soak",
         "drain",
-        "bake-in",
+        "observe",
         "retire",
     )

@@ -8,13 +8,13 @@ from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,
     Event,
-    Noted,
+    Message,
     PhaseBegan,
     PhaseEnded,
     RollbackBegan,
     Watched,
 )
-from pipeline.core.health.observation import Look
+from pipeline.core.health.observation import Observation
 from pipeline.core.state.deployment import Deployment, PhaseRun
 from tests.ui.status_examples import RUNS, a_deployment, in_flight, rolled_back
 
@@ -29,8 +29,10 @@ def began() -> DeploymentBegan:
     return DeploymentBegan(deployment=running, phases=NAMES)
 
 
-def seen(waiting: str, look: Look | None = None) -> Watched:
-    return Watched(phase="attach", waiting=waiting, look=look or in_flight().look)
+def seen(waiting: str, observation: Observation | None = None) -> Watched:
+    return Watched(
+        phase="attach", waiting=waiting, observation=observation or in_flight().observation
+    )
 
 
 def up_to_attach() -> tuple[Event, ...]:
@@ -48,7 +50,7 @@ def up_to_attach() -> tuple[Event, ...]:
 def put_back(deployment: Deployment | None = None) -> tuple[Event, ...]:
     runs = [
         PhaseRun(name=name, seconds=seconds)
-        for name, seconds in (("restore", 1.1), ("withdraw", 20.0), ("remove", 11.0))
+        for name, seconds in (("reattach", 1.1), ("detach", 20.0), ("delete", 11.0))
     ]
     phases = [
         event
@@ -75,4 +77,4 @@ def promoted() -> tuple[Event, ...]:
     )
 
 
-SIGNAL = Noted(text="interrupted: rolling back; interrupt again to stop waiting")
+SIGNAL = Message(text="interrupted: rolling back; interrupt again to stop waiting")

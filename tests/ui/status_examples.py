@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.core.health.observation import Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
 from pipeline.core.state.deployment import (
     Deployment,
     Kind,
@@ -16,7 +16,7 @@ from pipeline.core.state.deployment import (
     Result,
     Runner,
 )
-from pipeline.core.state.environment import Environment, Kept, Lease, Past
+from pipeline.core.state.environment import Environment, Lease, ReleaseRecord, RetiredRelease
 from pipeline.core.state.release import Release, Size
 from pipeline.core.state.status import Status, alive, gone, way_back
 
@@ -34,7 +34,7 @@ RUNS = (
     PhaseRun(name="attach", seconds=48.0),
     PhaseRun(name="soak", seconds=30.0),
     PhaseRun(name="drain", seconds=45.1),
-    PhaseRun(name="bake-in", seconds=0.0),
+    PhaseRun(name="observe", seconds=0.0),
     PhaseRun(name="retire", seconds=12.2),
 )
 
@@ -75,9 +75,9 @@ def rolled_back(**changes: Any) -> Deployment:
         phases=(
             *RUNS[:2],
             PhaseRun(name="attach", seconds=91.0, fault=reason),
-            PhaseRun(name="restore", seconds=1.1),
-            PhaseRun(name="withdraw", seconds=20.0),
-            PhaseRun(name="remove", seconds=11.0),
+            PhaseRun(name="reattach", seconds=1.1),
+            PhaseRun(name="detach", seconds=20.0),
+            PhaseRun(name="delete", seconds=11.0),
         ),
         outcome=Outcome(
             result=Result.ROLLED_BACK,
@@ -89,18 +89,22 @@ def rolled_back(**changes: Any) -> Deployment:
     )
 
 
-def kept(number: int, **changes: Any) -> Kept:
+def kept(number: int, **changes: Any) -> ReleaseRecord:
     release = Release(number=number, ami_id=image(number), size=SIZE, facts={})
-    known = Kept(release=release, version=f"1.{number - 120}.0", since="2026-01-01T00:00:00+00:00")
+    known = ReleaseRecord(
+        release=release, version=f"1.{number - 120}.0", since="2026-01-01T00:00:00+00:00"
+    )
     return replace(known, **changes)
 
 
-def past(number: int, **changes: Any) -> Past:
-    served = Past(release=f"r{number:06}", ami_id=image(number), version=f"1.{number - 120}.0")
+def past(number: int, **changes: Any) -> RetiredRelease:
+    served = RetiredRelease(
+        release=f"r{number:06}", ami_id=image(number), version=f"1.{number - 120}.0"
+    )
     return replace(served, **changes)
 
 
-def group(number: int, attached: tuple[str, ...] = (), **changes: Any) -> GroupSeen:
+def group(number: int, attached: tuple[str, ...] = (), **changes: Any) -> ObservedGroup:
     members = tuple(
         Member(
             id=instance(number, index),
@@ -111,7 +115,7 @@ def group(number: int, attached: tuple[str, ...] = (), **changes: Any) -> GroupS
         )
         for index in range(3)
     )
-    seen = GroupSeen(
+    seen = ObservedGroup(
         name=f"web-production-r{number:06}",
         minimum=2,
         maximum=6,
@@ -129,7 +133,7 @@ def group(number: int, attached: tuple[str, ...] = (), **changes: Any) -> GroupS
     return replace(seen, **changes)
 
 
-def targets(*groups: GroupSeen, states: Mapping[str, Target] | None = None) -> dict[str, Any]:
+def targets(*groups: ObservedGroup, states: Mapping[str, Target] | None = None) -> dict[str, Any]:
     """Every member of an attached group as a good target, but for `states` by instance."""
     said = states or {}
     return {
@@ -143,12 +147,14 @@ def targets(*groups: GroupSeen, states: Mapping[str, Target] | None = None) -> d
     }
 
 
-def look(*groups: GroupSeen, **changes: Any) -> Look:
-    seen = Look(at=0.0, groups={each.name: each for each in groups}, targets=targets(*groups))
+def observation(*groups: ObservedGroup, **changes: Any) -> Observation:
+    seen = Observation(
+        at=0.0, groups={each.name: each for each in groups}, targets=targets(*groups)
+    )
     return replace(seen, **changes)
 
 
-def environment(*releases: Kept, **changes: Any) -> Environment:
+def environment(*releases: ReleaseRecord, **changes: Any) -> Environment:
     document = Environment(
         app="web",
         environment="production",
@@ -165,10 +171,12 @@ def a_lease(expires: str = "2026-01-04T03:13:00+00:00") -> Lease:
     return Lease(owner=ADA, epoch=7, since="2026-01-04T03:07:00+00:00", expires=expires)
 
 
-def a_status(document: Environment, seen: Look, *history: Deployment, **changes: Any) -> Status:
+def a_status(
+    document: Environment, seen: Observation, *history: Deployment, **changes: Any
+) -> Status:
     found = Status(
         environment=document,
-        look=seen,
+        observation=seen,
         balancers=BALANCERS,
         alive=alive(document, NOW),
         way_back=way_back(document, history, NOW, gone(document, seen)),
@@ -186,11 +194,11 @@ SICK = Target(
 
 
 def nothing() -> Status:
-    return a_status(environment(serving=""), look())
+    return a_status(environment(serving=""), observation())
 
 
 def serving() -> Status:
-    return a_status(environment(kept(124)), look(group(124, BOTH)))
+    return a_status(environment(kept(124)), observation(group(124, BOTH)))
 
 
 def in_flight(**changes: Any) -> Status:
@@ -220,7 +228,7 @@ def in_flight(**changes: Any) -> Status:
     states = {second.id: waiting}
     good = targets(blue, green, states=states)
     good["web-elb"].pop(third.id)
-    return a_status(document, look(blue, green, targets=good))
+    return a_status(document, observation(blue, green, targets=good))
 
 
 def warm(until: str = "2026-01-04T03:40:00+00:00") -> Status:
@@ -228,15 +236,15 @@ def warm(until: str = "2026-01-04T03:40:00+00:00") -> Status:
         kind=Kind.ROLLBACK,
         began="2026-01-02T00:00:00+00:00",
         ended="2026-01-02T00:00:21.4+00:00",
-        phases=(PhaseRun(name="restore", seconds=11.0), PhaseRun(name="drain", seconds=10.4)),
+        phases=(PhaseRun(name="reattach", seconds=11.0), PhaseRun(name="drain", seconds=10.4)),
     )
     document = environment(kept(124), kept(123, warm_until=until), past=(past(123), past(122)))
-    return a_status(document, look(group(124, BOTH), group(123)), back, a_deployment())
+    return a_status(document, observation(group(124, BOTH), group(123)), back, a_deployment())
 
 
 def sick() -> Status:
     group124 = group(124, BOTH)
-    seen = look(group124, targets=targets(group124, states={SICK.id: SICK}))
+    seen = observation(group124, targets=targets(group124, states={SICK.id: SICK}))
     seen = replace(
         seen,
         targets={
@@ -257,9 +265,12 @@ def dead() -> Status:
 
 def failing() -> Status:
     status = sick()
-    members = status.look.groups["web-production-r000124"].members
+    members = status.observation.groups["web-production-r000124"].members
     ill = {each.id: replace(SICK, id=each.id) for each in members}
-    return replace(status, look=replace(status.look, targets={**status.look.targets, ARN: ill}))
+    return replace(
+        status,
+        observation=replace(status.observation, targets={**status.observation.targets, ARN: ill}),
+    )
 
 
 def stranded() -> Status:
@@ -267,24 +278,24 @@ def stranded() -> Status:
     over = a_deployment(
         phase="retire",
         phases=(*RUNS[:6], PhaseRun(name="retire", seconds=900.0, fault=reason)),
-        outcome=Outcome(result=Result.STRANDED, phase="retire", reason=reason),
+        outcome=Outcome(result=Result.NEEDS_ATTENTION, phase="retire", reason=reason),
     )
     blue = group(123, desired=0, status="Delete in progress")
     last = replace(blue.members[0], lifecycle="Terminating:Wait")
     blue = replace(blue, members=(last,))
     document = environment(kept(124), kept(123), deployment=over, past=(past(123),))
-    return a_status(document, look(group(124, BOTH), blue))
+    return a_status(document, observation(group(124, BOTH), blue))
 
 
 def unread() -> Status:
     trouble = "DescribeAutoScalingGroups: Throttling: Rate exceeded"
     document = environment(kept(124), past=(past(123),), lease=a_lease())
-    return a_status(document, look(unreadable=(trouble,), targets={}))
+    return a_status(document, observation(unreadable=(trouble,), targets={}))
 
 
 def stranger() -> Status:
     document = environment(kept(124), kept(123, failed=True))
-    return a_status(document, look(group(124, BOTH), group(123), group(121, ("web-elb",))))
+    return a_status(document, observation(group(124, BOTH), group(123), group(121, ("web-elb",))))
 
 
 SCENES = {

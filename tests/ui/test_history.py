@@ -20,7 +20,7 @@ BACK = a_deployment(
     blue="r000124",
     version="1.3.0",
     image=image(123),
-    phases=(PhaseRun(name="restore", seconds=11.0), PhaseRun(name="drain", seconds=10.4)),
+    phases=(PhaseRun(name="reattach", seconds=11.0), PhaseRun(name="drain", seconds=10.4)),
     began="2026-01-04T00:00:00+00:00",
     ended="2026-01-04T00:00:21.4+00:00",
 )

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.core.events import Event, PhaseBegan, PhaseEnded, RollbackBegan
-from pipeline.core.health.observation import Look
+from pipeline.core.health.observation import Observation
 from pipeline.core.state.deployment import PhaseRun
 from pipeline.ui.board import Board
 from pipeline.ui.live import LiveProgress, board_table
@@ -38,7 +38,7 @@ def test_the_display_shows_the_phases_both_groups_and_what_is_waited_for() -> No
 ▸  attach       23.1 s  at most 15 min 00 s
 ·  soak
 ·  drain
-·  bake-in
+·  observe
 ·  retire
 
 blue   r000124  1.4.0, ami-00000000000000124
@@ -105,23 +105,24 @@ def test_where_icons_cannot_be_drawn_there_are_letters() -> None:
 
 
 def test_what_could_not_be_read_is_shown_and_no_group_is_taken_for_gone() -> None:
-    look = Look(at=0.0, unreadable=("DescribeAutoScalingGroups: Throttling",))
-    text = drawn((*up_to_attach(), seen("", look)))
+    observation = Observation(at=0.0, unreadable=("DescribeAutoScalingGroups: Throttling",))
+    text = drawn((*up_to_attach(), seen("", observation)))
     assert text.endswith(
         "\nblue   r000124  not seen\ngreen  r000125  not seen\n\n"
         "not read: DescribeAutoScalingGroups: Throttling\n"
     )
-    assert "green  r000125  no group\n" in drawn((*up_to_attach(), seen("", Look(at=0.0))))
+    assert "green  r000125  no group\n" in drawn((*up_to_attach(), seen("", Observation(at=0.0))))
 
 
 def test_a_dark_group_has_no_traffic() -> None:
-    look = up_to_attach()[-1]
-    assert hasattr(look, "look")
+    observation = up_to_attach()[-1]
+    assert hasattr(observation, "observation")
     groups = {
-        name: replace(group, attached=frozenset()) for name, group in look.look.groups.items()
+        name: replace(group, attached=frozenset())
+        for name, group in observation.observation.groups.items()
     }
-    dark = replace(look.look, groups=groups, targets={})
-    assert "3 InService of 3; no traffic" in drawn((*up_to_attach(), seen("", dark)))
+    detached = replace(observation.observation, groups=groups, targets={})
+    assert "3 InService of 3; no traffic" in drawn((*up_to_attach(), seen("", detached)))
 
 
 def test_a_phase_nobody_announced_is_shown() -> None:
@@ -151,7 +152,7 @@ def test_on_the_screen_stay_what_was_asked_what_was_noted_the_phases_and_the_end
 
 
 def test_a_rollback_says_why_where_no_phase_has_said_so() -> None:
-    asked = RollbackBegan(reason="ada [bold]asked[/bold]", phases=("restore",))
+    asked = RollbackBegan(reason="ada [bold]asked[/bold]", phases=("reattach",))
     assert "rolling back: ada [bold]asked[/bold]\n" in all_of((began(), asked))
 
 

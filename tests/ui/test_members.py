@@ -7,7 +7,7 @@ import pytest
 from pipeline.core.health.observation import Balancer, Member, Target
 from pipeline.ui import glyphs
 from pipeline.ui.members import mark_of, named, standings, state_of, tally, targets_of
-from tests.ui.status_examples import ARN, BALANCERS, BOTH, ELB, group, look, targets
+from tests.ui.status_examples import ARN, BALANCERS, BOTH, ELB, group, observation, targets
 
 ONE = group(1, BOTH).members[0]
 DEREGISTERING = "Instance deregistration currently in progress."
@@ -16,7 +16,7 @@ DEREGISTERING = "Instance deregistration currently in progress."
 def standing(member: Member, target: Target | None, *wanted: Balancer) -> tuple[str, str]:
     one = group(1, ("web-elb",), members=(member,))
     listed = {"web-elb": {member.id: target} if target else {}}
-    (found,) = standings(one, look(one, targets=listed), wanted)
+    (found,) = standings(one, observation(one, targets=listed), wanted)
     assert found.ids == (member.id,)
     return found.mark, found.text
 
@@ -85,7 +85,7 @@ def test_a_member_of_a_dark_group_is_no_target_or_leaves() -> None:
 
 def test_a_load_balancer_that_was_not_read_says_nothing_of_a_member() -> None:
     seen = group(1, BOTH)
-    (found,) = standings(seen, look(seen, targets={}), BALANCERS)
+    (found,) = standings(seen, observation(seen, targets={}), BALANCERS)
     assert found.mark == glyphs.UNKNOWN
     assert found.text == "web-elb could not be read; web-tg could not be read"
 
@@ -93,7 +93,7 @@ def test_a_load_balancer_that_was_not_read_says_nothing_of_a_member() -> None:
 def test_the_worst_come_first_and_those_alike_together() -> None:
     seen = group(1, BOTH)
     states = {seen.members[2].id: replace(target("unhealthy"), id=seen.members[2].id)}
-    found = standings(seen, look(seen, targets=targets(seen, states=states)), BALANCERS)
+    found = standings(seen, observation(seen, targets=targets(seen, states=states)), BALANCERS)
     assert [(each.mark, len(each.ids)) for each in found] == [(glyphs.FAILED, 1), (glyphs.DONE, 2)]
 
 
@@ -108,6 +108,6 @@ def test_members_are_counted_by_state() -> None:
         "2 InService, 1 InService Unhealthy"
     )
     assert tally(replace(seen, members=())) == "no members"
-    assert targets_of(seen, look(seen), "web-elb") == "3 InService"
-    assert targets_of(seen, look(seen), ARN) == ""
-    assert targets_of(seen, look(seen, targets={}), "web-elb") == "3 not listed"
+    assert targets_of(seen, observation(seen), "web-elb") == "3 InService"
+    assert targets_of(seen, observation(seen), ARN) == ""
+    assert targets_of(seen, observation(seen, targets={}), "web-elb") == "3 not listed"

@@ -22,7 +22,11 @@ def stranded() -> Deployment:
     return a_deployment(
         phases=(*RUNS[:6], PhaseRun(name="retire", seconds=900.0, fault=STUCK)),
         outcome=Outcome(
-            result=Result.STRANDED, phase="retire", reason=STUCK, undone="timed out", evidence="x/e"
+            result=Result.NEEDS_ATTENTION,
+            phase="retire",
+            reason=STUCK,
+            undone="timed out",
+            evidence="x/e",
         ),
     )
 
@@ -35,7 +39,7 @@ r000124 serves production
 
 outcome    promoted, 3 min 32 s
 asked      promote r000124 (1.4.0, ami-00000000000000124) in the place of r000123
-phases     launch 1 min 12 s, verify 4.2 s, attach 48.0 s, soak 30.0 s, drain 45.1 s, bake-in 0.0 s,
+phases     launch 1 min 12 s, verify 4.2 s, attach 48.0 s, soak 30.0 s, drain 45.1 s, observe 0.0 s,
            retire 12.2 s
 id         20260104T030700-7f3a"""
     )
@@ -73,7 +77,7 @@ phase      retire
 reason     r000123 still has 1 member: Terminating:Wait
 undone     timed out
 evidence   x/e
-phases     launch 1 min 12 s, verify 4.2 s, attach 48.0 s, soak 30.0 s, drain 45.1 s, bake-in 0.0 s,
+phases     launch 1 min 12 s, verify 4.2 s, attach 48.0 s, soak 30.0 s, drain 45.1 s, observe 0.0 s,
            retire 15 min 00 s (failed)
 id         20260104T030700-7f3a
 now        ami-pipeline recover -e production"""
@@ -113,7 +117,7 @@ def test_what_was_left_for_a_look_is_told() -> None:
             "nothing serves production, as before",
         ),
         (
-            replace(ended(Result.STRANDED), phases=()),
+            replace(ended(Result.NEEDS_ATTENTION), phases=()),
             "what serves production, only AWS knows: ami-pipeline status -e production",
         ),
         (
@@ -197,11 +201,11 @@ def test_a_program_gets_every_fact_of_a_deployment() -> None:
             {"name": "launch", "seconds": 72.0, "fault": None},
             {"name": "verify", "seconds": 4.2, "fault": None},
             {"name": "attach", "seconds": 91.0, "fault": reason},
-            {"name": "restore", "seconds": 1.1, "fault": None},
-            {"name": "withdraw", "seconds": 20.0, "fault": None},
-            {"name": "remove", "seconds": 11.0, "fault": None},
+            {"name": "reattach", "seconds": 1.1, "fault": None},
+            {"name": "detach", "seconds": 20.0, "fault": None},
+            {"name": "delete", "seconds": 11.0, "fault": None},
         ],
-        "now": "correct what the reason names, then: "
+        "next": "correct what the reason names, then: "
         "ami-pipeline bake -e production && ami-pipeline promote -e production",
     }
     assert as_json(document)
@@ -238,7 +242,7 @@ def test_the_summary_of_a_job_is_markdown() -> None:
 
 | phase | took | |
 |---|--:|---|
-| `bake-in` | 0.0 s | done |
+| `observe` | 0.0 s | done |
 | `retire` | 15 min 00 s | `r000123 still has 1 member: Terminating:Wait` |
 
 """
@@ -247,12 +251,14 @@ def test_the_summary_of_a_job_is_markdown() -> None:
 
 def test_no_foreign_text_is_read_as_markdown() -> None:
     odd = "a`b` | <img src=x> \n\n# heading\n[x](y)"
-    text = step_summary(replace(rolled_back(), outcome=Outcome(result=Result.STRANDED, reason=odd)))
+    text = step_summary(
+        replace(rolled_back(), outcome=Outcome(result=Result.NEEDS_ATTENTION, reason=odd))
+    )
     assert "| reason | `a'b' \\| <img src=x> # heading [x](y)` |\n" in text
 
 
 def test_a_long_reason_is_cut_in_a_summary() -> None:
-    outcome = Outcome(result=Result.STRANDED, reason="x" * 100_000)
+    outcome = Outcome(result=Result.NEEDS_ATTENTION, reason="x" * 100_000)
     assert len(step_summary(a_deployment(outcome=outcome))) < 4000
 
 

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from pipeline.core.events import DeploymentEnded, Event, PhaseBegan, PhaseEnded, RollbackBegan
-from pipeline.core.health.observation import Look
+from pipeline.core.health.observation import Observation
 from pipeline.core.state.deployment import Kind, Outcome, PhaseRun, Result
 from pipeline.ui.plain import SILENCE, PlainProgress
 from pipeline.ui.progress import progress
@@ -39,7 +39,7 @@ def test_a_deployment_is_a_line_for_each_thing_that_happened() -> None:
         stream.getvalue()
         == """\
 production: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124
-deployment 20260104T030700-7f3a: launch, verify, attach, soak, drain, bake-in, retire
+deployment 20260104T030700-7f3a: launch, verify, attach, soak, drain, observe, retire
    20.0 s  launch: at most 15 min 00 s
    30.0 s  launch: done (1 min 12 s)
    50.0 s  verify: at most 5 min 00 s
@@ -64,7 +64,7 @@ interrupted: rolling back; interrupt again to stop waiting
 def test_on_github_each_phase_is_a_fold_and_the_end_an_annotation() -> None:
     assert lines((*up_to_attach(), *put_back()), on_github=True) == [
         "production: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124",
-        "deployment 20260104T030700-7f3a: launch, verify, attach, soak, drain, bake-in, retire",
+        "deployment 20260104T030700-7f3a: launch, verify, attach, soak, drain, observe, retire",
         "::group::launch",
         "    0.0 s  launch: at most 15 min 00 s",
         "::endgroup::",
@@ -110,7 +110,7 @@ def test_success_is_a_notice() -> None:
         (Kind.ROLLBACK, Result.PROMOTED, "::notice"),
         (Kind.RECOVER, Result.ROLLED_BACK, "::error"),
         (Kind.ABORT, Result.ROLLED_BACK, "::notice"),
-        (Kind.ABORT, Result.STRANDED, "::error"),
+        (Kind.ABORT, Result.NEEDS_ATTENTION, "::error"),
         (Kind.PROMOTE, Result.REFUSED, "::error"),
     ],
 )
@@ -160,7 +160,7 @@ def waits(*told: tuple[float, str]) -> list[str]:
     return stream.getvalue().splitlines()[1:]
 
 
-def test_a_reason_is_told_when_it_changes_not_at_each_look() -> None:
+def test_a_reason_is_told_when_it_changes_not_at_each_observation() -> None:
     assert waits((1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "a"), (6, "")) == [
         "    1.0 s  attach: a",
         "    3.0 s  attach: b",
@@ -188,19 +188,19 @@ def test_a_reason_is_told_anew_in_the_next_phase() -> None:
 
 
 def test_a_rollback_says_why_where_no_phase_has_said_so() -> None:
-    asked = RollbackBegan(reason="ada asked for it", phases=("restore",))
+    asked = RollbackBegan(reason="ada asked for it", phases=("reattach",))
     assert lines([asked]) == ["    0.0 s  rolling back, to come: restore: ada asked for it"]
 
 
 def test_what_could_not_be_read_is_told_where_nothing_else_is_waited_for() -> None:
-    look = Look(at=0.0, unreadable=("DescribeTargetHealth: Throttling",))
-    assert lines([seen("", look)]) == ["    0.0 s  attach: DescribeTargetHealth: Throttling"]
+    observation = Observation(at=0.0, unreadable=("DescribeTargetHealth: Throttling",))
+    assert lines([seen("", observation)]) == ["    0.0 s  attach: DescribeTargetHealth: Throttling"]
 
 
 @pytest.mark.parametrize("on_github", [False, True])
 def test_no_foreign_text_becomes_a_workflow_command(on_github: bool) -> None:
     fault = PhaseRun(name="attach", seconds=1.0, fault=HOSTILE)
-    outcome = Outcome(result=Result.STRANDED, phase="x", reason=HOSTILE, undone=HOSTILE)
+    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="x", reason=HOSTILE, undone=HOSTILE)
     start = began()
     events = (
         replace(start, deployment=replace(start.deployment, version=HOSTILE, image=HOSTILE)),
@@ -208,7 +208,7 @@ def test_no_foreign_text_becomes_a_workflow_command(on_github: bool) -> None:
         PhaseBegan(name=HOSTILE, limit=1.0),
         seen(HOSTILE),
         PhaseEnded(run=fault),
-        RollbackBegan(reason=HOSTILE, phases=("restore",)),
+        RollbackBegan(reason=HOSTILE, phases=("reattach",)),
         DeploymentEnded(deployment=replace(rolled_back(), outcome=outcome)),
     )
     told = lines(events, on_github=on_github)

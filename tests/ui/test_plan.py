@@ -12,7 +12,7 @@ from tests.ui.status_examples import a_deployment
 
 POLICY = Policy(
     soak=60.0,
-    bake_in=600.0,
+    observe=600.0,
     deadlines={"launch": 300.0},
     verify=(Hook(command=("tools/check", "--url", "a b"), timeout=30.0),),
     alarms=("web-5xx", "web-latency"),
@@ -51,14 +51,14 @@ verify   r000123          r000122 r000124  r000124 passes the hooks          15 
 attach   r000123 r000124  r000122          r000124 healthy 3 looks in a row  15 min 00 s  roll back
 soak     r000123 r000124  r000122          still so after 1 min 00 s         15 min 00 s  roll back
 drain    r000124          r000122 r000123  r000123 is no target any more     15 min 00 s  roll back
-bake-in  r000124          r000122 r000123  still so after 10 min 00 s        15 min 00 s  roll back
+observe  r000124          r000122 r000123  still so after 10 min 00 s        15 min 00 s  roll back
 retire   r000124          r000123          r000122 gone                      15 min 00 s  hold
 
 hooks      tools/check --url 'a b' (at most 30.0 s)
 alarms     web-5xx, web-latency
 preflight  1 found
   load balancer web-elb: has no listener
-    now: aws elb create-load-balancer-listeners
+    next: aws elb create-load-balancer-listeners
 terraform  Plan: 1 to import, 2 to add, 0 to change, 0 to destroy.
   < import module.release.aws_launch_template.this["r000124"]
   + create module.release.aws_autoscaling_group.this["r000124"]
@@ -100,10 +100,10 @@ def test_a_plan_nobody_asked_for_is_told_so() -> None:
 
 
 def test_a_rollback_is_a_plan_too() -> None:
-    fleet = Fleet(serving=frozenset({"r000124"}), dark=frozenset({"r000123"}))
+    fleet = Fleet(serving=frozenset({"r000124"}), detached=frozenset({"r000123"}))
     back = replace(PROSPECT, phases=rollback("r000123", "r000124", fleet))
     lines = plan_text(back).splitlines()[2:6]
-    assert [line.split()[0] for line in lines] == ["PHASE", "restore", "withdraw", "remove"]
+    assert [line.split()[0] for line in lines] == ["PHASE", "reattach", "detach", "delete"]
     assert all(line.endswith("hold") for line in lines[1:])
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.events import BuildEnded, BuildStarted, Noted, StepBegan
+from pipeline.core.events import BuildEnded, BuildStarted, Message, StepBegan
 from pipeline.ui.live import LiveProgress, bake_table
 from pipeline.ui.plain import PlainProgress
 from pipeline.ui.progress import progress
 
 EVENTS = (
-    Noted(text="cleaned up after x"),
+    Message(text="cleaned up after x"),
     BuildStarted(name="web-1", log=Path("logs/web-1.log")),
     StepBegan(build="amazon-ebs.app", text="Launching a source AWS instance..."),
     StepBegan(build="amazon-ebs.app", text="\x1b[31m::error::hostile\r\nsecond\x1b[0m"),
@@ -45,7 +45,7 @@ def test_the_plain_lines_are_these(ticks: Iterator[float]) -> None:
 def test_elsewhere_than_on_a_terminal_the_lines_are_plain() -> None:
     stream = io.StringIO()
     with progress(stream, live=False) as report:
-        report(Noted(text="one"))
+        report(Message(text="one"))
     assert stream.getvalue() == "one\n"
 
 

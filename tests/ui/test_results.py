@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.bake.model import BakeResult, How, Usage, Verdict
+from pipeline.core.bake.model import BakeOrigin, BakeResult, ImageStatus, Usage
 from pipeline.core.errors import RefusedError
 from pipeline.ui.results import (
     as_json,
@@ -20,9 +20,9 @@ from pipeline.ui.results import (
 from tests.fakes import an_image
 
 IMAGE = an_image(
-    ids={"us-east-1": "ami-2", "eu-central-1": "ami-1"}, verdict=Verdict.GOOD, name="web-1"
+    ids={"us-east-1": "ami-2", "eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD, name="web-1"
 )
-RESULT = BakeResult(image=IMAGE, how=How.BAKED, seconds=192.0, log=Path("logs/web-1.log"))
+RESULT = BakeResult(image=IMAGE, how=BakeOrigin.BAKED, seconds=192.0, log=Path("logs/web-1.log"))
 NOW = datetime(2026, 1, 4, tzinfo=UTC)
 
 
@@ -40,12 +40,12 @@ def test_the_result_of_a_bake_is_told_so() -> None:
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        (How.BAKED, "baked, 3 min 12 s"),
-        (How.UNCHANGED, "nothing changed: baked earlier, 3 min 12 s"),
-        (How.ADOPTED, "taken over from an interrupted bake, 3 min 12 s"),
+        (BakeOrigin.BAKED, "baked, 3 min 12 s"),
+        (BakeOrigin.UNCHANGED, "nothing changed: baked earlier, 3 min 12 s"),
+        (BakeOrigin.ADOPTED, "taken over from an interrupted bake, 3 min 12 s"),
     ],
 )
-def test_each_way_to_an_image_has_its_words(how: How, told: str) -> None:
+def test_each_way_to_an_image_has_its_words(how: BakeOrigin, told: str) -> None:
     assert bake_text(replace(RESULT, how=how)).endswith(f"how        {told}")
 
 
@@ -74,8 +74,8 @@ def test_a_program_gets_every_fact_of_a_bake() -> None:
 
 def test_the_images_are_a_table() -> None:
     uses = [Usage(kind="group", name=f"g{n}") for n in range(5)]
-    older = an_image(ids={"eu-central-1": "ami-00000009"}, version="1.0", verdict=Verdict.GOOD)
-    images = [(IMAGE, uses), (an_image(verdict=Verdict.LEFT, source_ami=""), ()), (older, ())]
+    older = an_image(ids={"eu-central-1": "ami-00000009"}, version="1.0", verdict=ImageStatus.GOOD)
+    images = [(IMAGE, uses), (an_image(verdict=ImageStatus.LEFT, source_ami=""), ()), (older, ())]
     assert images_text(images, NOW, keep=1) == (
         "IMAGE         VERSION  AGE  SOURCE        VERDICT  USED BY\n"
         "ami-1         1.2.3    3 d  ami-50000000  good     "
@@ -108,7 +108,7 @@ def test_a_program_gets_an_error_in_its_parts() -> None:
             "kind": "RefusedError",
             "where": "here",
             "what": "this",
-            "now": "that",
+            "next": "that",
             "exit_code": 3,
         }
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.health.observation import GroupSeen
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.environment import NEXT
 from pipeline.core.state.status import Status, alive
@@ -27,8 +27,8 @@ from tests.ui.status_examples import (
     in_flight,
     instance,
     kept,
-    look,
     nothing,
+    observation,
     past,
     serving,
     sick,
@@ -168,7 +168,7 @@ production
     └── ✔ 1 healthy in web-elb (i-00125000000000000)
 """
 
-STRANDED = """\
+NEEDS_ATTENTION = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✔ r000124, 3 of 3 members healthy
@@ -236,7 +236,7 @@ TEXTS = {
     "sick": SICK,
     "failing": FAILING,
     "dead": DEAD,
-    "stranded": STRANDED,
+    "stranded": NEEDS_ATTENTION,
     "stranger": STRANGER,
     "unread": UNREAD,
 }
@@ -278,39 +278,41 @@ def test_a_group_that_is_kept_says_until_when(until: str, role: str) -> None:
 
 
 def test_a_group_that_serves_and_is_not_attached_everywhere_is_sick() -> None:
-    status = a_status(environment(kept(124)), look(group(124, ("web-elb",))))
+    status = a_status(environment(kept(124)), observation(group(124, ("web-elb",))))
     assert "serving    ✖ r000124, not attached to web-tg, 0 of 3" in status_text(status, NOW)
     assert "3 not a target of web-tg; healthy in web-elb" in status_text(status, NOW)
 
 
 def test_a_group_that_is_gone_is_told_so() -> None:
-    text = status_text(a_status(environment(kept(124)), look()), NOW)
+    text = status_text(a_status(environment(kept(124)), observation()), NOW)
     assert "serving    ✖ r000124, its group does not exist" in text
     assert "    └── it has no group in AWS" in text
 
 
 def test_a_group_that_is_short_of_members_waits() -> None:
-    status = a_status(environment(kept(124)), look(group(124, BOTH, desired=4)))
+    status = a_status(environment(kept(124)), observation(group(124, BOTH, desired=4)))
     assert "serving    ◌ r000124, 3 of 4 members healthy" in status_text(status, NOW)
 
 
 def test_many_members_are_counted_and_some_are_named() -> None:
     many = group(124, BOTH)
     some = tuple(replace(many.members[0], id=instance(124, index)) for index in range(40))
-    status = a_status(environment(kept(124)), look(replace(many, members=some, desired=40)))
+    status = a_status(environment(kept(124)), observation(replace(many, members=some, desired=40)))
     assert "40 healthy in web-elb, web-tg" in status_text(status, NOW)
     assert "and 34 more)" in status_text(status, NOW, 200)
 
 
 def test_targets_of_nobody_are_named() -> None:
-    seen = look(group(124, BOTH))
+    seen = observation(group(124, BOTH))
     status = a_status(environment(kept(124)), replace(seen, groups={}))
     assert "3 healthy; in no group shown here: i-00124000000000000, " in status_text(status, NOW)
 
 
 def test_what_aws_says_cannot_draw_a_line_of_its_own() -> None:
     odd = "x\n::error::bad\x1b[31m"
-    text = status_text(a_status(environment(kept(124, version=odd)), look(unreadable=(odd,))), NOW)
+    text = status_text(
+        a_status(environment(kept(124, version=odd)), observation(unreadable=(odd,))), NOW
+    )
     assert "\x1b" not in text
     assert not any(line.startswith("::") for line in text.splitlines())
 
@@ -323,7 +325,7 @@ ABORT = "ami-pipeline abort -e production"
     [
         ("drain", f"way back   cancel its job, then {ABORT}: it puts r000124 back"),
         ("retire", ""),
-        ("withdraw", ""),
+        ("detach", ""),
     ],
 )
 def test_the_way_back_out_of_a_deployment_is_that_of_its_phase(phase: str, line: str) -> None:
@@ -341,7 +343,7 @@ def test_a_run_that_died_elsewhere_is_waited_for_until_its_lease_ends_and_not_lo
         left: [
             line
             for line in status_text(then, NOW).splitlines()
-            if line.startswith(("in flight", "lease", "now"))
+            if line.startswith(("in flight", "lease", "next"))
         ]
         for left, then in (
             (41, at_expiry(status, "2026-01-04T03:12:41+00:00")),
@@ -421,7 +423,7 @@ def test_a_program_gets_what_is_not_as_it_should_be() -> None:
     assert status_document(serving(), NOW)["in_flight"] is None
     assert status_document(in_flight(), NOW)["in_flight"]["alive"] is True
     assert status_document(in_flight(), NOW)["lease"]["user"] == "ada"
-    assert status_document(stranded(), NOW)["now"] == "ami-pipeline recover -e production"
+    assert status_document(stranded(), NOW)["next"] == "ami-pipeline recover -e production"
     (strange,) = status_document(stranger(), NOW)["unknown_groups"]
     assert (strange["name"], strange["attached"]) == ("web-production-r000121", ["web-elb"])
     read = status_document(unread(), NOW)
@@ -449,9 +451,9 @@ now        ami-pipeline promote -e production --image ami-00000000000000124
 PROMOTE = "now        ami-pipeline promote -e production --image "
 
 
-def without(*groups: GroupSeen, **changes: Any) -> Status:
+def without(*groups: ObservedGroup, **changes: Any) -> Status:
     known = changes.pop("known", (kept(124),))
-    return a_status(environment(*known, **changes), look(*groups))
+    return a_status(environment(*known, **changes), observation(*groups))
 
 
 def now_of(status: Status) -> list[str]:
@@ -492,7 +494,7 @@ def test_where_both_groups_of_a_dead_run_are_gone_one_command_leads_out() -> Non
 
 
 def test_what_could_not_be_read_is_not_taken_for_gone() -> None:
-    unread = a_status(environment(kept(124)), look(unreadable=("Throttling",)))
+    unread = a_status(environment(kept(124)), observation(unreadable=("Throttling",)))
     assert now_of(unread) == []
 
 
@@ -517,7 +519,7 @@ def died(phase: str, blue: tuple[str, ...], green: tuple[str, ...], **changes: A
     document = environment(kept(124), kept(125, version="1.5.0"), deployment=dead)
     if phase == "retire" and dead.kind is Kind.PROMOTE:
         document = document.promoted(dead, keep=None, today=NOW.isoformat())
-    seen = look(group(124, blue), group(125, green))
+    seen = observation(group(124, blue), group(125, green))
     return a_status(document, seen, alive=False)
 
 
@@ -548,10 +550,10 @@ BACK = "ami-pipeline abort -e production: it puts r000124 back"
         ("attach", BOTH, BOTH[:1], OLD, BACK),
         ("soak", BOTH, BOTH, OLD, BACK),
         ("drain", (), BOTH, OVER, BACK),
-        ("bake-in", (), BOTH, OVER, BACK),
-        ("restore", BOTH, BOTH, OLD, None),
-        ("withdraw", BOTH, BOTH, OLD, None),
-        ("remove", BOTH, (), OLD, None),
+        ("observe", (), BOTH, OVER, BACK),
+        ("reattach", BOTH, BOTH, OLD, None),
+        ("detach", BOTH, BOTH, OLD, None),
+        ("delete", BOTH, (), OLD, None),
     ],
 )
 def test_who_serves_after_a_run_that_died_is_who_takes_the_traffic(
@@ -569,24 +571,24 @@ def test_who_serves_after_a_run_that_died_is_who_takes_the_traffic(
         "by ada on laptop, began 5 min ago"
     )
     assert rows.get("way back") == back
-    assert rows["now"] == "ami-pipeline recover -e production"
+    assert rows["next"] == "ami-pipeline recover -e production"
 
 
 def test_a_green_that_was_decided_for_serves() -> None:
     rows = told(died("retire", (), BOTH))
     assert rows["serving"] == "✔ r000125, 3 of 3 members healthy"
     assert "way back" not in rows
-    assert rows["now"] == "ami-pipeline recover -e production"
+    assert rows["next"] == "ami-pipeline recover -e production"
 
 
 def test_the_tree_calls_dark_who_is_dark() -> None:
-    lines = status_text(died("bake-in", (), BOTH), NOW).splitlines()
+    lines = status_text(died("observe", (), BOTH), NOW).splitlines()
     assert any(each.startswith("├── ○ r000124  blue of the promote in flight") for each in lines)
     assert any(each.startswith("└── ✔ r000125  green of the promote in flight") for each in lines)
 
 
 def test_where_nobody_takes_traffic_nothing_is_glossed_over() -> None:
-    rows = told(died("restore", (), ()))
+    rows = told(died("reattach", (), ()))
     assert rows["serving"] == "✖ r000124, not attached to web-elb, web-tg, 0 of 3 members healthy"
 
 
@@ -596,7 +598,7 @@ def test_a_removal_that_died_says_what_it_was_about() -> None:
         "✖ died in retire: remove r000125, which failed and was left for a look, "
         "by ada on laptop, began 5 min ago"
     )
-    assert rows["now"] == "ami-pipeline recover -e production"
+    assert rows["next"] == "ami-pipeline recover -e production"
 
 
 @pytest.mark.parametrize(
@@ -614,7 +616,7 @@ def test_a_group_that_was_never_made_is_not_told_as_one_that_is_gone(
 ) -> None:
     status = died("launch", BOTH, ())
     document = status.environment.with_release(kept(125, version="1.5.0", made=made))
-    seen = replace(status, environment=document, look=look(group(124, BOTH)))
+    seen = replace(status, environment=document, observation=observation(group(124, BOTH)))
     assert [
         each[: len(line)]
         for each, line in zip(status_text(seen, NOW).splitlines()[-2:], lines, strict=True)

@@ -58,7 +58,7 @@ def go_on(stage: Stage, phase: str) -> None:
     say("Whoever is called at night reads status, and types what it says.")
     stage.command("status", STATUS)
     now = json.loads(stage.shell.read(f"ami-pipeline --output json {STATUS.partition(' ')[2]}"))
-    command = str(now["now"])
+    command = str(now["next"])
     if not command.startswith("ami-pipeline "):
         raise OtherwiseError(f"status says no command: {command!r}")
     with stage.record.step(f"{command.split()[1]}, after {phase}") as step:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients, call, error_code, speaking_plainly
 from pipeline.adapters.aws.wait import until
-from pipeline.core.bake.model import TAG_PREFIX, Traces
+from pipeline.core.bake.model import TAG_PREFIX, BuildResources
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -31,7 +31,7 @@ class Ec2Leftovers:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    def remove(self, region: str, traces: Traces, bake: str) -> tuple[str, ...]:
+    def remove(self, region: str, traces: BuildResources, bake: str) -> tuple[str, ...]:
         """Remove them; return what was removed, in AWS's ids.
 
         Raises RefusedError with AWS's words where something cannot be removed.
@@ -55,7 +55,7 @@ class Ec2Leftovers:
         return (*instances, *names)
 
 
-def _instances(ec2: EC2Client, traces: Traces, bake: str) -> tuple[str, ...]:
+def _instances(ec2: EC2Client, traces: BuildResources, bake: str) -> tuple[str, ...]:
     searches = (
         ("key-name", traces.key_pairs),
         ("instance.group-name", traces.security_groups),

@@ -69,7 +69,7 @@ def missing(region: str, absent: Sequence[Balancer]) -> RefusedError:
     """Return the refusal of load balancers that do not exist."""
     lines = [told_absent(each) for each in absent]
     kinds = {each.kind for each in absent}
-    looks = [
+    observations = [
         *([f"aws elb describe-load-balancers --region {region}"] if "elb" in kinds else []),
         f"aws elbv2 describe-target-groups --region {region}",
     ]
@@ -77,7 +77,7 @@ def missing(region: str, absent: Sequence[Balancer]) -> RefusedError:
     return RefusedError(
         f"load balancers in {region}",
         "\n".join(lines),
-        f"correct the names{hint if 'elb' in kinds else ''}; what there is: {'; '.join(looks)}",
+        f"correct the names{hint if 'elb' in kinds else ''}; what there is: {'; '.join(observations)}",
     )
 
 
@@ -149,7 +149,7 @@ def batches(things: Sequence[Thing], size: int) -> Iterator[Sequence[Thing]]:
 def reader(clients: Clients, region: str, balancer: Balancer) -> Callable[[], Mapping[str, Target]]:
     """Return what reads a balancer's targets, in one call and unpaged, as AWS answers them.
 
-    The client is made now: threads may use one, but not make one.
+    The client is made next: threads may use one, but not make one.
     """
     if balancer.kind == "elb":
         ask = clients.elb(region).describe_instance_health

@@ -237,7 +237,7 @@ _REMEDIES = (
     ({"ProfileNotFound"}, "correct AWS_PROFILE, see: aws configure list-profiles"),
     (
         {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"},
-        "check the network and AWS_ENDPOINT_URL; for the local cloud: ami-pipeline sandbox up",
+        "check the network and AWS_ENDPOINT_URL; for the local cloud: ami-pipeline local-cloud up",
     ),
     (DENIED, "allow the action named above in the IAM policy of this role"),
     (STALE, "renew the credentials, then check: aws sts get-caller-identity"),

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pipeline.adapters.aws.balancers import GOOD
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.group_parsing import ACTIVITIES, activity
-from pipeline.core.health.observation import Activity, GroupSeen, Look, Member, Target
+from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
 Answer = TypeVar("Answer")
 
@@ -29,23 +29,23 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 _INSTANCE = re.compile(r"\bi-[0-9a-f]{8,17}\b")
 
 
-def gather(clients: Clients, region: str, group: str, look: Look) -> str:
+def gather(clients: Clients, region: str, group: str, observation: Observation) -> str:
     """Return the text: the group, its members, its activities, consoles of members that fail.
 
     Never raises.
     """
-    seen, failures = look.groups.get(group), list(look.unreadable)
-    told = look.activities.get(group)
+    seen, failures = observation.groups.get(group), list(observation.unreadable)
+    told = observation.activities.get(group)
     if told is None:
         told = _read(failures, partial(_activities, clients, region, group)) or ()
     consoles = {
         instance: _read(failures, partial(_console, clients, region, instance))
-        for instance in suspects(seen, look.targets, told)
+        for instance in suspects(seen, observation.targets, told)
     }
     lines = [
         f"group {group} in {region}",
         *_group_lines(seen),
-        *_section("members", _member_lines(seen, look.targets)),
+        *_section("members", _member_lines(seen, observation.targets)),
         *_section("activities, newest first", _activity_lines(told)),
         *(line for each in consoles.items() for line in _console_lines(*each)),
         *(_section("could not be read", failures) if failures else []),
@@ -54,7 +54,7 @@ def gather(clients: Clients, region: str, group: str, look: Look) -> str:
 
 
 def suspects(
-    group: GroupSeen | None,
+    group: ObservedGroup | None,
     targets: Mapping[str, Mapping[str, Target]],
     activities: Sequence[Activity],
 ) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def suspects(
 
 
 def _is_well(
-    member: Member, group: GroupSeen | None, targets: Mapping[str, Mapping[str, Target]]
+    member: Member, group: ObservedGroup | None, targets: Mapping[str, Mapping[str, Target]]
 ) -> bool:
     attached = group.attached if group else frozenset[str]()
     states = [
@@ -124,7 +124,7 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
     return ["", title, *(f"  {line}" for line in lines or ["none"])]
 
 
-def _group_lines(group: GroupSeen | None) -> Iterator[str]:
+def _group_lines(group: ObservedGroup | None) -> Iterator[str]:
     if group is None:
         yield "  AWS did not show it"
         return
@@ -139,7 +139,7 @@ def _group_lines(group: GroupSeen | None) -> Iterator[str]:
 
 
 def _member_lines(
-    group: GroupSeen | None, targets: Mapping[str, Mapping[str, Target]]
+    group: ObservedGroup | None, targets: Mapping[str, Mapping[str, Target]]
 ) -> list[str]:
     lines = []
     for each in group.members if group else ():

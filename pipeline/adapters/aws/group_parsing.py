@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.adapters.aws.balancers import batches
 from pipeline.adapters.aws.client import call, error_code
-from pipeline.core.health.observation import Activity, GroupSeen, Member
+from pipeline.core.health.observation import Activity, Member, ObservedGroup
 
 GROUPS = 100
 """Groups in a call, the most AWS takes (with MaxRecords; without, 50)."""
@@ -27,12 +27,12 @@ members would hold none of those that failed.
 Said = Mapping[str, Any]
 
 
-def read_groups(client: Any, names: Sequence[str]) -> dict[str, GroupSeen]:
+def read_groups(client: Any, names: Sequence[str]) -> dict[str, ObservedGroup]:
     """Return those of these groups that AWS knows, by name.
 
     No names, no call: AWS would describe every group of the account.
     """
-    found: dict[str, GroupSeen] = {}
+    found: dict[str, ObservedGroup] = {}
     for batch in batches(names, GROUPS):
         asked = {"AutoScalingGroupNames": list(batch), "MaxRecords": GROUPS}
         page = call(client.describe_auto_scaling_groups, **asked)
@@ -43,7 +43,7 @@ def read_groups(client: Any, names: Sequence[str]) -> dict[str, GroupSeen]:
     return found
 
 
-def _by_name(page: Said) -> dict[str, GroupSeen]:
+def _by_name(page: Said) -> dict[str, ObservedGroup]:
     seen = map(group_seen, page["AutoScalingGroups"])
     return {group.name: group for group in seen}
 
@@ -66,14 +66,14 @@ def read_activities(client: Any, group: str) -> tuple[Activity, ...]:
     return tuple(map(activity, page["Activities"]))
 
 
-def group_seen(said: Said) -> GroupSeen:
+def group_seen(said: Said) -> ObservedGroup:
     """Return a group of DescribeAutoScalingGroups.
 
     `created` is AWS's CreatedTime, UTC, ISO 8601. `template` is an id wherever AWS gives one, for
     a group as for its members; `version` stays `$Latest` or `$Default` where the group says so.
     """
     template, version = launched_from(said)
-    return GroupSeen(
+    return ObservedGroup(
         name=said["AutoScalingGroupName"],
         minimum=said["MinSize"],
         maximum=said["MaxSize"],

@@ -15,7 +15,7 @@ from pipeline.adapters.aws.balancers import batches, reader
 from pipeline.adapters.aws.client import Clients, call, error_code, lasts, speaking_plainly
 from pipeline.adapters.aws.group_parsing import read_activities, read_groups
 from pipeline.core.errors import FailedError
-from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.masking import Masker
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class Groups:
         self._clock = clock
         self._masker = masker or Masker()
 
-    def look(
+    def observe(
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
-    ) -> Look:
+    ) -> Observation:
         """Return these groups, these balancers' targets, the newest activities of some groups.
 
         One DescribeAutoScalingGroups (for each 100 names), one DescribeTargetHealth or
@@ -78,7 +78,7 @@ class Groups:
                 found = asking.ask({"": partial(read_groups, client, names)})
                 health = asking.ask(targets)
                 news = asking.ask({n: partial(read_activities, client, n) for n in activities})
-                return Look(
+                return Observation(
                     at=at,
                     groups=asking.answers(found).get("", {}),
                     targets=asking.answers(health),
@@ -140,11 +140,11 @@ class Groups:
             ]
         return tuple(sorted(each for each in found if each))
 
-    def evidence(self, group: str, look: Look) -> str:
+    def evidence(self, group: str, observation: Observation) -> str:
         """Return all there is to read about a group that failed, in AWS's words; never raises."""
         from pipeline.adapters.aws.diagnostics import gather
 
-        return self._masker.text(gather(self._clients, self._region, group, look))
+        return self._masker.text(gather(self._clients, self._region, group, observation))
 
     def _changing(self, where: str) -> Any:
         return speaking_plainly(where, self._region, FailedError)

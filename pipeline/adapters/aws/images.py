@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.client import Clients, call, error_code, speaking_plainly
-from pipeline.core.bake.model import Seen, Source
+from pipeline.core.bake.model import ObservedImage, Source
 from pipeline.core.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -45,23 +45,23 @@ class Ec2Images:
             )
         return found["ImageId"]
 
-    def owned(self, region: str, tags: Mapping[str, str]) -> tuple[Seen, ...]:
+    def owned(self, region: str, tags: Mapping[str, str]) -> tuple[ObservedImage, ...]:
         """Return our own images that carry all these tags, newest first."""
         filters: list[FilterTypeDef] = [
             {"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()
         ]
         return self._owned(region, filters)
 
-    def named(self, region: str, name: str) -> tuple[Seen, ...]:
+    def named(self, region: str, name: str) -> tuple[ObservedImage, ...]:
         """Return our own images of exactly this name (there is one at most)."""
         found = self._owned(region, [{"Name": "name", "Values": [name]}])
         return tuple(image for image in found if image.name == name)
 
-    def seen(self, region: str, image_id: str) -> Seen | None:
+    def seen(self, region: str, image_id: str) -> ObservedImage | None:
         """Return one of our own images by id, or None where it is gone or another account's."""
         return next(iter(self._owned(region, [{"Name": "image-id", "Values": [image_id]}])), None)
 
-    def tag(self, image: Seen, tags: Mapping[str, str]) -> None:
+    def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         """Tag the image and its snapshots."""
         with speaking_plainly(f"tagging {image.id}", image.region):
             call(
@@ -70,7 +70,7 @@ class Ec2Images:
                 Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             )
 
-    def remove(self, image: Seen) -> None:
+    def remove(self, image: ObservedImage) -> None:
         """Deregister the image and delete its snapshots; those already gone are no error."""
         with speaking_plainly(f"removing {image.id}", image.region):
             ec2 = self._clients.ec2(image.region)
@@ -101,22 +101,24 @@ class Ec2Images:
                 ],
             )["Images"]
         found = sorted(found, key=lambda image: image.get("CreationDate", ""), reverse=True)
-        look = (
+        observation = (
             f"aws ec2 describe-images --region {region} --owners {source.owner} "
             f"--filters 'Name=name,Values={source.name}'"
         )
         if not found:
-            raise RefusedError(where, f"{source.owner} has no such image in {region}", look)
+            raise RefusedError(where, f"{source.owner} has no such image in {region}", observation)
         if len(found) > 1 and found[0].get("CreationDate") == found[1].get("CreationDate"):
             equal = " and ".join(
                 f"{image['ImageId']} ({image.get('Name', '')})" for image in found[:2]
             )
             raise RefusedError(
-                where, f"ambiguous: {equal} match and are equally new", f"narrow the name; {look}"
+                where,
+                f"ambiguous: {equal} match and are equally new",
+                f"narrow the name; {observation}",
             )
         return found[0]
 
-    def _owned(self, region: str, filters: list[FilterTypeDef]) -> tuple[Seen, ...]:
+    def _owned(self, region: str, filters: list[FilterTypeDef]) -> tuple[ObservedImage, ...]:
         with speaking_plainly("listing images", region):
             ec2 = self._clients.ec2(region)
             found = call(ec2.describe_images, Owners=["self"], Filters=filters)["Images"]
@@ -134,10 +136,10 @@ def _ignoring(codes: frozenset[str], operation: Callable[..., object], **argumen
             raise
 
 
-def _seen(image: ImageTypeDef, region: str) -> Seen:
+def _seen(image: ImageTypeDef, region: str) -> ObservedImage:
     mappings = image.get("BlockDeviceMappings", [])
     snapshots = (mapping.get("Ebs", {}).get("SnapshotId", "") for mapping in mappings)
-    return Seen(
+    return ObservedImage(
         id=image["ImageId"],
         region=region,
         name=image.get("Name", ""),

@@ -16,7 +16,7 @@ from pipeline.adapters.aws import preflight_queries as reading
 from pipeline.adapters.aws.client import Clients, speaking_plainly
 from pipeline.core.deploy.ports import Groups
 from pipeline.core.errors import PipelineError
-from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, GroupFacts, Proposal
 
 Describe = Callable[[Sequence[Balancer]], tuple[BalancerFacts, ...]]
@@ -98,12 +98,14 @@ class Survey:
         made.sts(place.region)
         made.elb(place.region)
         made.elbv2(place.region)
-        look = partial(self._groups.look, [blue] if blue else [], place.balancers, activities=())
+        observation = partial(
+            self._groups.observe, [blue] if blue else [], place.balancers, activities=()
+        )
         questions: Questions = {
             "identity": partial(reading.read_identity, made, place.region),
             "groups": partial(reading.read_groups, scaling, proposal),
             "balancers": partial(self._describe, place.balancers),
-            "look": look,
+            "look": observation,
         }
         if self._alarms:
             made.cloudwatch(place.region)
@@ -166,7 +168,7 @@ class _Hearing:
                 Failure(
                     where=error.where,
                     what=error.what,
-                    now=error.now,
+                    remedy=error.remedy,
                     needed=name not in OPTIONAL,
                 )
             )
@@ -184,6 +186,6 @@ class _Hearing:
             yield from {*proposal.subnets} - {each.id for each in answers["subnets"]}
 
 
-def _unseen(look: Look | None) -> Iterator[Failure]:
-    for line in look.unreadable if look else ():
-        yield Failure(where=NAMES["look"], what=line, now="run the command again", needed=True)
+def _unseen(observation: Observation | None) -> Iterator[Failure]:
+    for line in observation.unreadable if observation else ():
+        yield Failure(where=NAMES["look"], what=line, remedy="run the command again", needed=True)

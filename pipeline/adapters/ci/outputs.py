@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.adapters.files.atomic import write_atomically
-from pipeline.core.bake.model import BakeResult, How
-from pipeline.core.errors import RefusedError, StrandedError
+from pipeline.core.bake.model import BakeOrigin, BakeResult
+from pipeline.core.errors import NeedsAttentionError, RefusedError
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
 
@@ -58,7 +58,7 @@ def _told(where: str, result: BakeResult) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = RefusedError if result.how is How.UNCHANGED else StrandedError
+        kind = RefusedError if result.how is BakeOrigin.UNCHANGED else NeedsAttentionError
         raise kind(
             where,
             error.strerror or str(error),

@@ -16,7 +16,7 @@ from pipeline.adapters.process.process import Command, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError
-from pipeline.core.events import Noted, Report
+from pipeline.core.events import Message, Report
 from pipeline.core.masking import Masker
 from pipeline.core.state.deployment import Hook
 
@@ -41,7 +41,7 @@ class CommandHooks:
         Raises KeyboardInterrupt where a signal ended it: that says nothing of the service.
         """
         shown = join(hook.command)
-        self.report(Noted(text=f"verify hook: {shown}"))
+        self.report(Message(text=f"verify hook: {shown}"))
         output, unsettled = bytearray(), bytearray()
         with appending(self.log) as write:
             write(f"$ {shown}\n".encode())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.core.deploy.ports import Groups, Hooks, Resources
-from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.deployment import Hook
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
@@ -27,11 +27,11 @@ class FencedGroups(Groups):
     groups: Groups
     fence: Fence
 
-    def look(
+    def observe(
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
-    ) -> Look:
+    ) -> Observation:
         """Return what there is."""
-        return self.groups.look(names, balancers, activities=activities)
+        return self.groups.observe(names, balancers, activities=activities)
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Have the group serve."""
@@ -54,9 +54,9 @@ class FencedGroups(Groups):
         """Return the addresses of the group's members."""
         return self.groups.addresses(group)
 
-    def evidence(self, group: str, look: Look) -> str:
+    def evidence(self, group: str, observation: Observation) -> str:
         """Return what there is to read of a group."""
-        return self.groups.evidence(group, look)
+        return self.groups.evidence(group, observation)
 
 
 @dataclass(frozen=True, kw_only=True)

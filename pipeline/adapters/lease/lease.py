@@ -21,7 +21,7 @@ from pipeline.adapters.identity import is_over, printable, process_mark
 from pipeline.adapters.store.base import StaleError, steady
 from pipeline.adapters.store.environments import Environments, Versioned
 from pipeline.core.errors import LeaseHeldError, PipelineError, RefusedError
-from pipeline.core.events import Noted, Report
+from pipeline.core.events import Message, Report
 from pipeline.core.state import lease as tenancy
 from pipeline.core.state.deployment import Runner
 from pipeline.core.state.environment import Environment, Lease
@@ -44,7 +44,7 @@ class Clock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leases:
+class LeaseManager:
     """How this process takes leases; `life` in seconds is how long one lasts without renewal."""
 
     environments: Environments
@@ -58,7 +58,7 @@ class Leases:
         """How long before the expiry the holder stops, in seconds."""
         return self.life / 12
 
-    def take(self, environment: Environment, command: str) -> Held:
+    def take(self, environment: Environment, command: str) -> HeldLease:
         """Take the lease on an environment; the block of the result renews and releases it.
 
         Raises LeaseHeldError after one read where another run holds it, and RefusedError where
@@ -68,17 +68,19 @@ class Leases:
             found = self.environments.load(environment)
             before = _shown(found.environment.lease)
             ended = self._require_ended(environment, before)
-            held = Held(self, found, command)
+            held = HeldLease(self, found, command)
             try:
                 held.begin()
             except StaleError:
                 continue
             if before:
-                self.report(Noted(text=f"took over the lease of {_whose(before)}: {ended}"))
+                self.report(Message(text=f"took over the lease of {_whose(before)}: {ended}"))
             return held
         where = f"the lease on {environment.environment}"
-        look = f"ami-pipeline status -e {environment.environment}"
-        raise LeaseHeldError(where, "several runs take it and let it go at this moment", look)
+        observation = f"ami-pipeline status -e {environment.environment}"
+        raise LeaseHeldError(
+            where, "several runs take it and let it go at this moment", observation
+        )
 
     def require_free(self, environment: Environment) -> None:
         """Raise LeaseHeldError where another run holds the lease now; one read, nothing written."""
@@ -143,13 +145,13 @@ class Leases:
         return ""
 
 
-class Held:
+class HeldLease:
     """A lease we hold, and the only way to the document meanwhile; safe for several threads.
 
     As a context manager it renews the lease in the background and releases it at the end.
     """
 
-    def __init__(self, leases: Leases, found: Versioned, command: str) -> None:
+    def __init__(self, leases: LeaseManager, found: Versioned, command: str) -> None:
         self._leases = leases
         self._environment, self._version = found.environment, found.version
         self.succeeds = _shown(found.environment.lease)
@@ -200,8 +202,8 @@ class Held:
                 except StaleError:
                     continue
             name = self._environment.environment
-            look = f"ami-pipeline status -e {name}"
-            raise RefusedError(f"[state] {name}", "something else keeps writing it", look)
+            observation = f"ami-pipeline status -e {name}"
+            raise RefusedError(f"[state] {name}", "something else keeps writing it", observation)
 
     def renew(self) -> None:
         """Make the lease last its whole life again."""
@@ -248,7 +250,7 @@ class Held:
                 return
             except PipelineError as error:
                 text = f"the lease was not released, it lasts until {self._lease.expires}: "
-                self._leases.report(Noted(text=text + error.what))
+                self._leases.report(Message(text=text + error.what))
             self._gone = "it was released"
 
     def beat(self, wait: Callable[[float], bool]) -> None:

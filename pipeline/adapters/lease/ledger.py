@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Literal
 
-from pipeline.adapters.lease.lease import Held
+from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.store.base import StaleError, Store
 from pipeline.adapters.store.deployments import Deployments, entry_key, file_key, record_key
 from pipeline.adapters.store.envelope import seal
@@ -30,7 +30,9 @@ class StoreLedger:
     A deployment that is gone on with keeps its id: its journal is continued.
     """
 
-    def __init__(self, store: Store, held: Held, deployment: str, now: Callable[[], str]) -> None:
+    def __init__(
+        self, store: Store, held: HeldLease, deployment: str, now: Callable[[], str]
+    ) -> None:
         self._store = store
         self._held = held
         self._deployment = deployment

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pipeline.adapters.aws.client import Clients, speaking_plainly
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.store.image_records import ImageRecords
-from pipeline.core.bake.model import TAG_PREFIX, Image, Seen, Usage, Verdict
+from pipeline.core.bake.model import TAG_PREFIX, Image, ImageStatus, ObservedImage, Usage
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -44,8 +44,8 @@ class Catalogue:
         for recorded in self._records.all(app):
             if recorded.id in there:
                 there[recorded.id] = _joined(recorded, there[recorded.id].verdict)
-            elif recorded.id or recorded.verdict is not Verdict.GONE:
-                verdict = Verdict.GONE if recorded.id else recorded.verdict
+            elif recorded.id or recorded.verdict is not ImageStatus.GONE:
+                verdict = ImageStatus.GONE if recorded.id else recorded.verdict
                 there[recorded.id or recorded.bake] = recorded.with_verdict(verdict)
         newest = sorted(there.values(), key=lambda image: (image.created, image.name), reverse=True)
         return tuple(newest)
@@ -137,23 +137,23 @@ def _instances(ec2: EC2Client) -> Iterator[tuple[str, str]]:
                 yield instance["ImageId"], instance["InstanceId"]
 
 
-def _joined(recorded: Image, tagged: Verdict) -> Image:
+def _joined(recorded: Image, tagged: ImageStatus) -> Image:
     """Return a recorded image with AWS's verdict, but quarantined if either says so.
 
     A rollback at night writes both, and one of the two writes may have failed.
     """
-    if recorded.verdict is Verdict.QUARANTINED:
+    if recorded.verdict is ImageStatus.QUARANTINED:
         return recorded
     return recorded.with_verdict(tagged)
 
 
-def _image(seen: Seen, app: str) -> Image:
+def _image(seen: ObservedImage, app: str) -> Image:
     """Return what an image's own tags tell, for one this store has no record of."""
 
     def fact(key: str) -> str:
         return seen.tags.get(TAG_PREFIX + key, "")
 
-    known = {verdict.value for verdict in Verdict}
+    known = {verdict.value for verdict in ImageStatus}
     verdict = fact("verdict")
     return Image(
         app=app,
@@ -168,6 +168,6 @@ def _image(seen: Seen, app: str) -> Image:
         commit=fact("commit"),
         dirty=fact("dirty") == "true",
         baked_by=fact("baked-by"),
-        verdict=Verdict(verdict) if verdict in known else Verdict.BAKING,
+        verdict=ImageStatus(verdict) if verdict in known else ImageStatus.BAKING,
         tags=seen.tags,
     )

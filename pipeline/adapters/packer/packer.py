@@ -25,7 +25,7 @@ from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.stream import Stream, StreamReader
 from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.core.bake.model import BakeRequest, BuildReport, Ending, Template, Traces
+from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
 from pipeline.core.masking import Masker
@@ -122,7 +122,7 @@ class Packer:
         template: Template,
         variables: Mapping[str, Any],
         *,
-        traced: Callable[[Traces], None],
+        traced: Callable[[BuildResources], None],
     ) -> BuildReport:
         """Run `packer build` to its end; how it ended is in the report, not raised."""
         log = log_of(self.logs, name)
@@ -260,9 +260,11 @@ def _how(ending: Ending, code: int) -> Literal["succeeded", "failed", "timed out
             return "was stopped"
 
 
-def _telling(reader: StreamReader, traced: Callable[[Traces], None]) -> Callable[[bytes], None]:
+def _telling(
+    reader: StreamReader, traced: Callable[[BuildResources], None]
+) -> Callable[[bytes], None]:
     """Feed the reader, and tell of each temporary thing as soon as Packer names it."""
-    told = Traces()
+    told = BuildResources()
 
     def feed(chunk: bytes) -> None:
         nonlocal told

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pipeline.core.bake.model import Traces
+from pipeline.core.bake.model import BuildResources
 from pipeline.core.masking import Masker
 
 LONGEST_LINE = 1 << 18
@@ -115,9 +115,9 @@ class Stream:
         return tuple(unescape(line).strip("\n") for line in lines)
 
     @property
-    def traces(self) -> Traces:
+    def traces(self) -> BuildResources:
         """The things each build named: temporary ones before any provisioner ran, and its AMI."""
-        return Traces(**{kind: self._seen(kind) for kind in _TRACES if kind != "sources"})
+        return BuildResources(**{kind: self._seen(kind) for kind in _TRACES if kind != "sources"})
 
     @property
     def source_ami(self) -> str:
@@ -270,7 +270,7 @@ class StreamReader:
             self._step(build.decode("utf-8", "replace"), text.strip())
 
 
-def traces_told(log: bytes) -> Traces:
+def traces_told(log: bytes) -> BuildResources:
     """Return what temporary things a log of ours names, of a bake that died before it noted them.
 
     Images are left out: in a log, a provisioner's words look as Packer's own do, and what comes

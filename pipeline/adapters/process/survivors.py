@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.adapters.files.lock import is_held
-from pipeline.core.events import Noted, Report
+from pipeline.core.events import Message, Report
 
 LOOK = 0.1
 """Seconds between two looks."""
@@ -35,7 +35,7 @@ def await_end(log: Path, limit: float, *, wait: Callable[[float], None], report:
     """Return once nobody holds a log any more, or after `limit` seconds."""
     if not is_held(log):
         return
-    report(Noted(text="terraform of the run that died still ends and saves its state"))
+    report(Message(text="terraform of the run that died still ends and saves its state"))
     for _ in range(round(limit / LOOK)):
         wait(LOOK)
         if not is_held(log):

@@ -331,12 +331,12 @@ def owned_by(account: str) -> dict[str, str]:
 
 
 def _denied(doing: str, error: Exception, bucket: str, account: str) -> RefusedError:
-    look = f"aws s3api head-bucket --bucket {bucket} --expected-bucket-owner {account}"
+    observation = f"aws s3api head-bucket --bucket {bucket} --expected-bucket-owner {account}"
     return RefusedError(
         f"{doing} in S3",
         f"{error}\neither the bucket is not account {account}'s, or these credentials lack the "
         "permission",
-        f"see which: {look}; a bucket that is meant to be another account's: set account below "
+        f"see which: {observation}; a bucket that is meant to be another account's: set account below "
         "[state] in pipeline.toml to its id; else allow the action named above",
     )
 

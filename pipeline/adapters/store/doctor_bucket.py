@@ -34,7 +34,7 @@ class BucketCheckup:
             with speaking_plainly(f"bucket {self.bucket}", self.region):
                 found = self._head()
         except RefusedError as error:
-            yield Check(name="bucket", what=error.what, grade=Grade.PROBLEM, now=error.now)
+            yield Check(name="bucket", what=error.what, grade=Grade.PROBLEM, remedy=error.remedy)
             return
         if isinstance(found, Check):
             yield found
@@ -53,24 +53,28 @@ class BucketCheckup:
         except ClientError as error:
             match error_code(error):
                 case "404" | "NoSuchBucket":
-                    now = f"aws s3api create-bucket --bucket {self.bucket}, or correct [state] url"
+                    remedy = (
+                        f"aws s3api create-bucket --bucket {self.bucket}, or correct [state] url"
+                    )
                     what = f"there is no bucket {self.bucket}"
                 case "403" | "AccessDenied":
-                    now = "allow s3:ListBucket, or set account below [state] to the bucket's owner"
+                    remedy = (
+                        "allow s3:ListBucket, or set account below [state] to the bucket's owner"
+                    )
                     what = (
                         f"{self.bucket} is refused: it is not account {self.account}'s, "
                         "or these credentials lack the permission"
                     )
                 case _:
                     raise
-        return Check(name="bucket", what=what, grade=Grade.PROBLEM, now=now)
+        return Check(name="bucket", what=what, grade=Grade.PROBLEM, remedy=remedy)
 
     def _placed(self, region: str) -> Check:
         if region in {"", self.region}:
             return Check(name="region", what=region or "not told")
         what = f"{region}, while the work is in {self.region}: each read and write crosses over"
-        now = f"keep it if several regions share it; else a bucket in {self.region}"
-        return Check(name="region", what=what, grade=Grade.ADVICE, now=now)
+        remedy = f"keep it if several regions share it; else a bucket in {self.region}"
+        return Check(name="region", what=what, grade=Grade.ADVICE, remedy=remedy)
 
     def _asked(self, name: str, ask: Callable[[], Check]) -> Check:
         """Return a check; what may not be read is no problem: nothing depends on reading it."""
@@ -80,15 +84,15 @@ class BucketCheckup:
         except RefusedError as error:
             denied = DENIED & {error_code(error.__cause__ or error)}
             what = "could not be read" + (": no permission" if denied else f": {error.what}")
-            return Check(name=name, what=what, grade=Grade.ADVICE, now=error.now)
+            return Check(name=name, what=what, grade=Grade.ADVICE, remedy=error.remedy)
 
     def _versioning(self) -> Check:
         if call(self.s3.get_bucket_versioning, **self._whose).get("Status") == "Enabled":
             return Check(name="versioning", what="on: a damaged document can be put back")
         how = "--versioning-configuration Status=Enabled"
-        now = f"aws s3api put-bucket-versioning --bucket {self.bucket} {how}"
+        remedy = f"aws s3api put-bucket-versioning --bucket {self.bucket} {how}"
         what = "off: a damaged document cannot be put back (ami-pipeline state restore)"
-        return Check(name="versioning", what=what, grade=Grade.ADVICE, now=now)
+        return Check(name="versioning", what=what, grade=Grade.ADVICE, remedy=remedy)
 
     def _encryption(self) -> Check:
         found = self._or_none(self.s3.get_bucket_encryption)
@@ -98,9 +102,9 @@ class BucketCheckup:
                 return Check(name="encryption", what=f"{kind} by default")
         rule = '{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"}}]}'
         given = f"--server-side-encryption-configuration '{rule}'"
-        now = f"aws s3api put-bucket-encryption --bucket {self.bucket} {given}"
+        remedy = f"aws s3api put-bucket-encryption --bucket {self.bucket} {given}"
         what = "no default encryption is set"
-        return Check(name="encryption", what=what, grade=Grade.ADVICE, now=now)
+        return Check(name="encryption", what=what, grade=Grade.ADVICE, remedy=remedy)
 
     def _public_access(self) -> Check:
         found = self._or_none(self.s3.get_public_access_block)
@@ -116,9 +120,9 @@ class BucketCheckup:
             return Check(name="public access", what="blocked")
         every = ",".join(f"{name}=true" for name in names)
         given = f"--public-access-block-configuration {every}"
-        now = f"aws s3api put-public-access-block --bucket {self.bucket} {given}"
+        remedy = f"aws s3api put-public-access-block --bucket {self.bucket} {given}"
         what = f"is not blocked: {', '.join(missing)}"
-        return Check(name="public access", what=what, grade=Grade.ADVICE, now=now)
+        return Check(name="public access", what=what, grade=Grade.ADVICE, remedy=remedy)
 
     def _or_none(self, ask: Callable[..., Any]) -> dict[str, Any]:
         from botocore.exceptions import ClientError

@@ -31,8 +31,8 @@ def directory_checks(folder: Path, mounts: Path = MOUNTS) -> Iterator[Check]:
             yield _writing(Path(probe) / "file")
     except OSError as error:
         what = f"{folder} is not writable: {error.strerror}"
-        now = f"make {there} writable for you, or {_ANOTHER}"
-        yield Check(name="directory", what=what, grade=Grade.PROBLEM, now=now)
+        remedy = f"make {there} writable for you, or {_ANOTHER}"
+        yield Check(name="directory", what=what, grade=Grade.PROBLEM, remedy=remedy)
     kind, options = mounted(there.resolve(), mounts)
     yield judged(kind, options)
     yield _ignored(folder)
@@ -49,9 +49,9 @@ def _locking(path: Path) -> Check:
                 return Check(name="locks", what="a file that is locked is locked for others")
     except OSError as error:
         what = f"a file cannot be locked: {error.strerror}"
-        return Check(name="locks", what=what, grade=Grade.PROBLEM, now=_ANOTHER)
+        return Check(name="locks", what=what, grade=Grade.PROBLEM, remedy=_ANOTHER)
     what = "a file can be locked twice at once: two runs could write over each other"
-    return Check(name="locks", what=what, grade=Grade.PROBLEM, now=_ANOTHER)
+    return Check(name="locks", what=what, grade=Grade.PROBLEM, remedy=_ANOTHER)
 
 
 def _writing(path: Path) -> Check:
@@ -64,7 +64,7 @@ def _writing(path: Path) -> Check:
         what = "a file that was renamed over another is not what is read"
     except OSError as error:
         what = f"a file cannot be renamed over another, or not be synced: {error.strerror}"
-    return Check(name="writes", what=what, grade=Grade.PROBLEM, now=_ANOTHER)
+    return Check(name="writes", what=what, grade=Grade.PROBLEM, remedy=_ANOTHER)
 
 
 def mounted(folder: Path, mounts: Path = MOUNTS) -> tuple[str, tuple[str, ...]]:
@@ -99,6 +99,6 @@ def _ignored(folder: Path) -> Check:
     if not folder.exists() or (told.is_file() and "*" in told.read_text().split()):
         return Check(name="git", what="leaves the directory alone")
     name = os.fspath(folder.relative_to(repository))
-    now = f"echo '*' > {told}; what is in git already: git rm -r --cached {name}"
+    remedy = f"echo '*' > {told}; what is in git already: git rm -r --cached {name}"
     what = f"does not ignore {name}: state would be committed"
-    return Check(name="git", what=what, grade=Grade.ADVICE, now=now)
+    return Check(name="git", what=what, grade=Grade.ADVICE, remedy=remedy)

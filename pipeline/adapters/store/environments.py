@@ -134,6 +134,8 @@ def _is_time(text: str) -> bool:
 
 def _damaged(where: str, environment: str, error: DamagedError) -> RefusedError:
     """Return the refusal of a document that is not as it was written."""
-    now = f"see what stood before it: ami-pipeline state show -e {environment}; and put it back: "
+    remedy = (
+        f"see what stood before it: ami-pipeline state show -e {environment}; and put it back: "
+    )
     restore = f"ami-pipeline state restore -e {environment}"
-    return RefusedError(f"[state] {where}", f"is damaged: {error}", now + restore)
+    return RefusedError(f"[state] {where}", f"is damaged: {error}", remedy + restore)

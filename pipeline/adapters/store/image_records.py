@@ -13,11 +13,11 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from pipeline.adapters.store.base import Document, StaleError, Store
-from pipeline.core.bake.model import Image, Traces, Verdict
+from pipeline.core.bake.model import BuildResources, Image, ImageStatus
 from pipeline.core.errors import RefusedError
 
 SCHEMA = 1
-_UNFINISHED = (Verdict.BAKING, Verdict.LEFT)
+_UNFINISHED = (ImageStatus.BAKING, ImageStatus.LEFT)
 
 
 class ImageRecords:
@@ -34,14 +34,14 @@ class ImageRecords:
         *,
         runs: Callable[[Image], bool | None],
         lasts: timedelta = timedelta(),
-        told: Callable[[Image], Traces] = lambda _: Traces(),
+        told: Callable[[Image], BuildResources] = lambda _: BuildResources(),
     ) -> None:
         self._store = store
         self._runs = runs
         self._lasts = lasts
         self._told = told
 
-    def write(self, image: Image, traces: Traces | None = None) -> None:
+    def write(self, image: Image, traces: BuildResources | None = None) -> None:
         """Record the image where its verdict belongs, and nowhere else.
 
         `GONE` leaves no record of a bake that made nothing.
@@ -60,7 +60,7 @@ class ImageRecords:
             image for image, _ in (*self._read(app, "images/"), *self._read(app, "bakes/"))
         )
 
-    def unfinished(self, app: str) -> tuple[tuple[Image, Traces], ...]:
+    def unfinished(self, app: str) -> tuple[tuple[Image, BuildResources], ...]:
         """Return the bakes of this app that began, were not brought to an end, and run no more."""
         there = ((key, self._store.read(key)) for key in self._store.keys("bakes/"))
         found = [(*_parse(key, document), document) for key, document in there if document]
@@ -71,7 +71,7 @@ class ImageRecords:
     def _alive(self, image: Image, document: Document) -> bool:
         """Tell whether a bake may still run: what has ended says so, whoever asks."""
         here = self._runs(image)
-        if here is not None or image.verdict is not Verdict.BAKING:
+        if here is not None or image.verdict is not ImageStatus.BAKING:
             return bool(here)
         over = json.loads(document.data).get("over")
         begun = datetime.fromisoformat(image.created)  # a record of before there was `over`
@@ -88,12 +88,16 @@ class ImageRecords:
         An image that is known by its tags only gets a record by it. The tag in AWS says the same
         to other stores and is written apart (`Images.tag`); either is enough.
         """
-        self.write(replace(image, verdict=Verdict.QUARANTINED, reason=reason))
+        self.write(replace(image, verdict=ImageStatus.QUARANTINED, reason=reason))
 
-    def _put(self, key: str, image: Image, traces: Traces | None) -> None:
+    def _put(self, key: str, image: Image, traces: BuildResources | None) -> None:
         """Write the record; a bake's name is its own, so a newer version is written over once."""
-        document = {"schema": SCHEMA, "image": _plain(image), "traces": asdict(traces or Traces())}
-        if image.verdict is Verdict.BAKING:
+        document = {
+            "schema": SCHEMA,
+            "image": _plain(image),
+            "traces": asdict(traces or BuildResources()),
+        }
+        if image.verdict is ImageStatus.BAKING:
             document["over"] = (self._store.now() + self._lasts).isoformat()
         data = json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
         for _ in range(2):
@@ -105,7 +109,7 @@ class ImageRecords:
             return
         raise RefusedError(f"[state] {key}", "another run writes it too", "run the command again")
 
-    def _read(self, app: str, prefix: str) -> list[tuple[Image, Traces]]:
+    def _read(self, app: str, prefix: str) -> list[tuple[Image, BuildResources]]:
         documents = ((key, self._store.read(key)) for key in self._store.keys(prefix))
         pairs = (_parse(key, document) for key, document in documents if document)
         return [pair for pair in pairs if pair[0].app == app]
@@ -120,12 +124,12 @@ def _plain(image: Image) -> dict[str, object]:
     return {**plain, "ids": dict(image.ids), "tags": dict(image.tags)}
 
 
-def _parse(key: str, document: Document) -> tuple[Image, Traces]:
+def _parse(key: str, document: Document) -> tuple[Image, BuildResources]:
     try:
         content = json.loads(document.data)
         _require_schema(content["schema"])
-        fields = {**content["image"], "verdict": Verdict(content["image"]["verdict"])}
-        traces = Traces(**{kind: tuple(names) for kind, names in content["traces"].items()})
+        fields = {**content["image"], "verdict": ImageStatus(content["image"]["verdict"])}
+        traces = BuildResources(**{kind: tuple(names) for kind, names in content["traces"].items()})
         image = Image(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefusedError(

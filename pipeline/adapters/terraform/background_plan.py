@@ -15,7 +15,7 @@ from pipeline.core.terraform.plan_guard import Plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class PlanRequest:
     """What is to be planned: these releases, by creating and deleting no more than these."""
 
     wanted: tuple[Release, ...]
@@ -24,18 +24,18 @@ class Question:
 
 
 @dataclass(kw_only=True)
-class Ahead:
+class BackgroundPlanner:
     """At most one plan, made in a thread; `forget` undoes what `make` did for it.
 
     From one thread. A plan that failed is none: whoever asks for it makes it again and hears why.
     """
 
-    make: Callable[[Question], Plan]
+    make: Callable[[PlanRequest], Plan]
     forget: Callable[[Plan], None]
     _pool: ThreadPoolExecutor | None = field(default=None, init=False)
-    _begun: tuple[Question, Future[Plan]] | None = field(default=None, init=False)
+    _begun: tuple[PlanRequest, Future[Plan]] | None = field(default=None, init=False)
 
-    def begin(self, question: Question) -> None:
+    def begin(self, question: PlanRequest) -> None:
         """Begin to plan, after whatever was begun before has been forgotten; waits for nothing."""
         self._pool = self._pool or ThreadPoolExecutor(1)  # one after another
         before, self._begun = self._begun, None
@@ -43,7 +43,7 @@ class Ahead:
             self._pool.submit(self._forget, before[1])
         self._begun = question, self._pool.submit(self.make, question)
 
-    def take(self, question: Question) -> Plan | None:
+    def take(self, question: PlanRequest) -> Plan | None:
         """Return the plan of exactly this, waiting for it; None where another or none was made."""
         if self._begun is None or self._begun[0] != question:
             self.drop()

@@ -17,7 +17,7 @@ from shlex import quote
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.files.atomic import write_atomically
-from pipeline.adapters.terraform.background_plan import Ahead, Question
+from pipeline.adapters.terraform.background_plan import BackgroundPlanner, PlanRequest
 from pipeline.adapters.terraform.init_cache import is_initialised, note_initialised
 from pipeline.adapters.terraform.orphans import Found, find, require_ours
 from pipeline.adapters.terraform.root_module import (
@@ -30,7 +30,7 @@ from pipeline.adapters.terraform.state_lock import StateLock
 from pipeline.adapters.terraform.stream import Said, last_lines
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
-from pipeline.core.events import Noted
+from pipeline.core.events import Message
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.module_contract import breaks_contract, refusal
 from pipeline.core.terraform.plan_guard import (
@@ -66,17 +66,17 @@ class TerraformResources:
     settle: Callable[[], None] = lambda: None
     lock: StateLock | None = None
     _before: bytes | None = field(default=None, init=False)
-    _ahead: Ahead = field(init=False)
+    _ahead: BackgroundPlanner = field(init=False)
 
     def __post_init__(self) -> None:
         """Let plans be made ahead."""
-        self._ahead = Ahead(make=self._plan, forget=self.discard)
+        self._ahead = BackgroundPlanner(make=self._plan, forget=self.discard)
 
     def prepare(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> None:
         """Begin to plan beside whatever the caller does; `plan` of the same takes it over."""
-        self._ahead.begin(Question(wanted=tuple(wanted), creates=creates, deletes=deletes))
+        self._ahead.begin(PlanRequest(wanted=tuple(wanted), creates=creates, deletes=deletes))
 
     def forget(self) -> None:
         """Forget what was prepared and not asked for, once it has ended."""
@@ -91,10 +91,10 @@ class TerraformResources:
         breaks its contract; nothing was changed then. Raises KeyboardInterrupt where a
         signal came.
         """
-        question = Question(wanted=tuple(wanted), creates=creates, deletes=deletes)
+        question = PlanRequest(wanted=tuple(wanted), creates=creates, deletes=deletes)
         return self._ahead.take(question) or self._plan(question)
 
-    def _plan(self, question: Question) -> Plan:
+    def _plan(self, question: PlanRequest) -> Plan:
         wanted, creates, deletes = question.wanted, question.creates, question.deletes
         standing = () if deletes else [each for each in wanted if each.name not in creates]
         self._before = _text(releases_document(standing)) if standing else self._releases()
@@ -284,7 +284,7 @@ class TerraformResources:
         return f"cd {quote(str(self.root.folder))}"
 
     def _report(self, text: str) -> None:
-        self.terraform.report(Noted(text=text))
+        self.terraform.report(Message(text=text))
 
     def _require(self, found: Iterable[str], said: Said) -> None:
         if said.errors:
@@ -310,10 +310,10 @@ class TerraformResources:
         )
 
     def _not_applied(self, said: Said) -> FailedError:
-        now = self._unlock(said.errors) or f"read {self.terraform.log}"
+        remedy = self._unlock(said.errors) or f"read {self.terraform.log}"
         if (self.root.folder / "errored.tfstate").exists():
-            now = f"{self._in_folder} && terraform state push errored.tfstate"
-        return FailedError(f"terraform apply of {self._name}", said.last_lines, now)
+            remedy = f"{self._in_folder} && terraform state push errored.tfstate"
+        return FailedError(f"terraform apply of {self._name}", said.last_lines, remedy)
 
     def _unlock(self, errors: Iterable[Diagnostic]) -> str:
         """Return what to do about a locked state; a killed run leaves its lock in S3 for ever."""

@@ -26,7 +26,7 @@ from pipeline.adapters.aws.client import call, error_code, patience, speaking_pl
 from pipeline.adapters.identity import printable
 from pipeline.adapters.store.base import CHANGED, CONFLICT, owned_by
 from pipeline.core.errors import PipelineError, RefusedError
-from pipeline.core.events import Noted, Report
+from pipeline.core.events import Message, Report
 from pipeline.core.state.lease import span
 from pipeline.core.terraform.root_module import Bucket
 
@@ -231,7 +231,7 @@ class StateLock:
         )
 
     def _say(self, text: str) -> None:
-        self.report(Noted(text=f"terraform: {text}"))
+        self.report(Message(text=f"terraform: {text}"))
 
     def _taken(self, lock: Lock, raising: type[PipelineError]) -> PipelineError:
         lines = [f"locked by {lock.who} since {lock.created}: {lock.operation} (lock {lock.id})"]

@@ -25,7 +25,7 @@ from pipeline.adapters.process.survivors import held
 from pipeline.adapters.terraform.stream import LAST, Said, StreamReader, diagnostic
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
-from pipeline.core.events import Noted, Report
+from pipeline.core.events import Message, Report
 from pipeline.core.terraform.root_module import Diagnostic
 
 OLDEST = (1, 10)
@@ -158,7 +158,7 @@ class Terraform:
         timeout: float,
         late: type[PipelineError] = RefusedError,
     ) -> tuple[Said, int]:
-        reader = StreamReader(lambda text: self.report(Noted(text=text)))
+        reader = StreamReader(lambda text: self.report(Message(text=text)))
         code = self._stream(argv, folder, reader.feed, timeout=timeout, late=late)
         return reader.close(), code
 
@@ -203,7 +203,7 @@ class Terraform:
         if self.interrupts.pending:
             raise KeyboardInterrupt
         where = f"terraform {_verb(argv)} in {folder}"
-        self.report(Noted(text=where))
+        self.report(Message(text=where))
         with appending(self.log) as write, held(self.log) as lock:
             try:
                 write(f"$ {' '.join(argv)}\n".encode())
@@ -223,7 +223,7 @@ class Terraform:
                 timeout=timeout,
                 grace=self.grace,
                 ask=INTERRUPT_ALONE,
-                on_interrupt=lambda: self.report(Noted(text=_ENDING)),
+                on_interrupt=lambda: self.report(Message(text=_ENDING)),
             )
         match finished.ending:
             case Ending.INTERRUPTED:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from pipeline.core.bake.model import VERDICT_TAG, Seen, Traces, Verdict
+from pipeline.core.bake.model import STATUS_TAG, BuildResources, ImageStatus, ObservedImage
 from pipeline.core.bake.verification import finished
 from pipeline.core.deploy.ports import Images, Leftovers
 from pipeline.core.errors import RefusedError
@@ -23,7 +23,7 @@ SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Remains:
+class CleanupScope:
     """How to find what a bake left: by its images' `name` where it was ours, by `known` ids.
 
     Temporary things are found by `traces`, and by `bake`, which they are tagged with.
@@ -33,37 +33,37 @@ class Remains:
 
     bake: str
     name: str
-    traces: Traces
+    traces: BuildResources
     known: Sequence[tuple[str, str]]
     since: str
 
 
 @dataclass(kw_only=True, slots=True)
-class Swept:
+class CleanupReport:
     """What a clean-up removed, which finished images it kept, and what it could not remove."""
 
     removed: list[str] = field(default_factory=list)
-    kept: dict[str, Seen] = field(default_factory=dict)
+    kept: dict[str, ObservedImage] = field(default_factory=dict)
     trouble: list[str] = field(default_factory=list)
 
 
 def sweep(
     images: Images,
     leftovers: Leftovers,
-    remains: Remains,
+    remains: CleanupScope,
     *,
     regions: Sequence[str],
     keep_finished: bool,
-) -> Swept:
+) -> CleanupReport:
     """Remove what a bake left in these regions (the build region first).
 
     With `keep_finished`, an image that is available in every region is kept; part of
     one never is. An image that was verified once is never removed here.
     """
-    swept = Swept()
+    swept = CleanupReport()
     for region in regions:
         _attempt(swept, partial(_remove_temporary, swept, leftovers, region, remains))
-    found: dict[str, tuple[Seen, ...]] = dict.fromkeys(regions, ())
+    found: dict[str, tuple[ObservedImage, ...]] = dict.fromkeys(regions, ())
     for region in regions:
         _attempt(swept, partial(_find, images, region, remains, found))
     if keep_finished and finished({region: _only(found[region]) for region in regions}):
@@ -75,22 +75,24 @@ def sweep(
     return swept
 
 
-def was_good(image: Seen) -> bool:
+def was_good(image: ObservedImage) -> bool:
     """Whether a bake verified it once, whatever was found in service: a group may still use it."""
-    return image.tags.get(VERDICT_TAG) in {Verdict.GOOD, Verdict.QUARANTINED}
+    return image.tags.get(STATUS_TAG) in {ImageStatus.GOOD, ImageStatus.QUARANTINED}
 
 
-def is_rejected(image: Seen) -> bool:
+def is_rejected(image: ObservedImage) -> bool:
     """Whether a person or a rollback said that it must not go into service."""
-    return image.tags.get(VERDICT_TAG) in {Verdict.BAD, Verdict.QUARANTINED}
+    return image.tags.get(STATUS_TAG) in {ImageStatus.BAD, ImageStatus.QUARANTINED}
 
 
-def _remove_temporary(swept: Swept, leftovers: Leftovers, region: str, remains: Remains) -> None:
+def _remove_temporary(
+    swept: CleanupReport, leftovers: Leftovers, region: str, remains: CleanupScope
+) -> None:
     swept.removed.extend(leftovers.remove(region, remains.traces, remains.bake))
 
 
 def _find(
-    images: Images, region: str, remains: Remains, found: dict[str, tuple[Seen, ...]]
+    images: Images, region: str, remains: CleanupScope, found: dict[str, tuple[ObservedImage, ...]]
 ) -> None:
     by_name = images.named(region, remains.name) if remains.name else ()
     ids = (image_id for where, image_id in remains.known if where == region)
@@ -100,16 +102,16 @@ def _find(
     found[region] = tuple({image.id: image for image in [*by_name, *mine]}.values())
 
 
-def _only(listed: tuple[Seen, ...]) -> Seen | None:
+def _only(listed: tuple[ObservedImage, ...]) -> ObservedImage | None:
     return listed[0] if len(listed) == 1 else None
 
 
-def _remove(images: Images, image: Seen, swept: Swept) -> None:
+def _remove(images: Images, image: ObservedImage, swept: CleanupReport) -> None:
     images.remove(image)
     swept.removed.append(image.id)
 
 
-def _attempt(swept: Swept, action: Callable[[], None]) -> None:
+def _attempt(swept: CleanupReport, action: Callable[[], None]) -> None:
     """Do it, or remember what AWS said: one thing that resists must not save the others."""
     try:
         action()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pipeline.core.bake.cleanup import Swept
+from pipeline.core.bake.cleanup import CleanupReport
 from pipeline.core.bake.model import BuildReport, Ending
 from pipeline.core.bake.remedies import remedy_for
 from pipeline.core.errors import (
     FailedError,
     InterruptedRunError,
+    NeedsAttentionError,
     PipelineError,
     RefusedError,
-    StrandedError,
 )
 
 
-def told(built: BuildReport, complaints: tuple[str, ...], swept: Swept) -> PipelineError:
+def told(built: BuildReport, complaints: tuple[str, ...], swept: CleanupReport) -> PipelineError:
     """Return the error of a bake after which everything was put back."""
     failing = next((build for build in built.failures if build), "")
     where = f"packer build {failing}".rstrip()
@@ -24,16 +24,16 @@ def told(built: BuildReport, complaints: tuple[str, ...], swept: Swept) -> Pipel
         text = "\n".join(["interrupted by a signal", *_fate(swept), f"full log: {built.log}"])
         return InterruptedRunError(where, text, "bake again when you like")
     if built.ending is Ending.TIMEOUT:
-        now = "raise [bake] timeout in pipeline.toml, or find in the log what took so long"
-        return FailedError(where, "\n".join(facts), now)
+        remedy = "raise [bake] timeout in pipeline.toml, or find in the log what took so long"
+        return FailedError(where, "\n".join(facts), remedy)
     words = "\n".join([*complaints, *built.failures.values(), *built.last_lines])
     return FailedError(where, "\n".join(facts), remedy_for(words, built.log))
 
 
-def stranded(name: str, swept: Swept) -> StrandedError:
+def stranded(name: str, swept: CleanupReport) -> NeedsAttentionError:
     """Return the error of a bake that left something which could not be removed."""
     facts = [*swept.trouble, *_fate(swept)]
-    return StrandedError(
+    return NeedsAttentionError(
         f"cleaning up after {name}",
         "\n".join(facts),
         "run ami-pipeline bake again once AWS answers: it cleans up first; "
@@ -41,7 +41,7 @@ def stranded(name: str, swept: Swept) -> StrandedError:
     )
 
 
-def unjudged(name: str, built: BuildReport, refusal: RefusedError) -> StrandedError:
+def unjudged(name: str, built: BuildReport, refusal: RefusedError) -> NeedsAttentionError:
     """Return the error of a bake whose image could not be verified, tagged or recorded."""
     made = [f"{ami} in {region}" for ids in built.images.values() for region, ami in ids.items()]
     facts = [
@@ -49,14 +49,14 @@ def unjudged(name: str, built: BuildReport, refusal: RefusedError) -> StrandedEr
         f"packer ended and made: {', '.join(made) or 'nothing it named'}",
         f"full log: {built.log}",
     ]
-    return StrandedError(
+    return NeedsAttentionError(
         f"judging {name}",
         "\n".join(facts),
-        f"{refusal.now}; then bake again: it takes over or removes what is there",
+        f"{refusal.remedy}; then bake again: it takes over or removes what is there",
     )
 
 
-def _fate(swept: Swept) -> list[str]:
+def _fate(swept: CleanupReport) -> list[str]:
     removed = [f"removed: {', '.join(swept.removed)}"] if swept.removed else []
     kept = [
         f"{image.id} in {region} was finished and is kept; the next bake takes it over"

@@ -17,10 +17,10 @@ NO_ITEMS: Mapping[str, Any] = MappingProxyType({})
 
 TAG_PREFIX = "ami-pipeline:"
 FINGERPRINT_TAG = TAG_PREFIX + "fingerprint"
-VERDICT_TAG = TAG_PREFIX + "verdict"
+STATUS_TAG = TAG_PREFIX + "verdict"
 
 
-class Verdict(StrEnum):
+class ImageStatus(StrEnum):
     """What is known of an image: `BAKING` until verified, `LEFT` after a cancelled bake.
 
     `QUARANTINED` was good, went into service and was rolled back from.
@@ -56,7 +56,7 @@ class Image:
     commit: str = ""
     dirty: bool = False
     baked_by: str = ""
-    verdict: Verdict = Verdict.GOOD
+    verdict: ImageStatus = ImageStatus.GOOD
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     reason: str = ""
 
@@ -65,7 +65,7 @@ class Image:
         """The AMI in the region the configuration names, or an empty string."""
         return self.ids.get(self.region, "")
 
-    def with_verdict(self, verdict: Verdict) -> Image:
+    def with_verdict(self, verdict: ImageStatus) -> Image:
         """Return the same image with another verdict."""
         return replace(self, verdict=verdict)
 
@@ -151,7 +151,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Traces:
+class BuildResources:
     """Names of what Packer made on the way, read from its own words; for the clean-up."""
 
     key_pairs: tuple[str, ...] = ()
@@ -159,10 +159,10 @@ class Traces:
     instances: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
 
-    def with_more(self, other: Traces) -> Traces:
+    def with_more(self, other: BuildResources) -> BuildResources:
         """Return these and what only the other names."""
         pairs = {name: (*getattr(self, name), *getattr(other, name)) for name in self.__slots__}
-        return Traces(**{name: tuple(dict.fromkeys(pairs[name])) for name in pairs})
+        return BuildResources(**{name: tuple(dict.fromkeys(pairs[name])) for name in pairs})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,13 +182,13 @@ class BuildReport:
     manifest: Mapping[str, str] | None
     failures: Mapping[str, str]
     last_lines: tuple[str, ...]
-    traces: Traces
+    traces: BuildResources
     source_ami: str
     log: Path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
+class ObservedImage:
     """One AMI as DescribeImages shows it."""
 
     id: str
@@ -202,7 +202,7 @@ class Seen:
     reason: str = ""
 
 
-class How(StrEnum):
+class BakeOrigin(StrEnum):
     """Why `bake` could return this image."""
 
     BAKED = "baked"
@@ -215,7 +215,7 @@ class BakeResult:
     """The image a bake ends with and how it came about; `log` is None where no build ran."""
 
     image: Image
-    how: How
+    how: BakeOrigin
     seconds: float
     log: Path | None = None
 

@@ -37,7 +37,7 @@ _REMEDIES = (
     (r"log could not be written", "free space where the log is written, then bake again"),
     (
         r"connection refused|no such host|RequestError: send request failed",
-        "check the network and the endpoint; for the local cloud: ami-pipeline sandbox up",
+        "check the network and the endpoint; for the local cloud: ami-pipeline local-cloud up",
     ),
 )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pipeline.core.bake.model import BakeRequest, BuildReport, Ending, Seen
+from pipeline.core.bake.model import BakeRequest, BuildReport, Ending, ObservedImage
 
 
 def complaints_of_build(request: BakeRequest, built: BuildReport) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def complaints_of_build(request: BakeRequest, built: BuildReport) -> tuple[str, 
 
 
 def complaints_of_images(
-    ids: Mapping[str, str], seen: Mapping[str, Seen | None], name: str
+    ids: Mapping[str, str], seen: Mapping[str, ObservedImage | None], name: str
 ) -> tuple[str, ...]:
     """Return what is wrong with the images as AWS shows them. `name` is empty where not ours."""
     return tuple(
@@ -34,7 +34,7 @@ def ids_by_region(built: BuildReport) -> dict[str, str]:
     return {region: ami for images in built.images.values() for region, ami in images.items()}
 
 
-def finished(seen: Mapping[str, Seen | None]) -> bool:
+def finished(seen: Mapping[str, ObservedImage | None]) -> bool:
     """Whether the image is there, available and private in every region."""
     return bool(seen) and all(
         image is not None and image.state == "available" and not image.public
@@ -75,7 +75,7 @@ def _conflicts(built: BuildReport, ids: Mapping[str, str]) -> Iterator[str]:
                 yield f"two builds made an image in {region}: {ami} ({build}) and {ids[region]}"
 
 
-def _image(region: str, image_id: str, image: Seen | None, name: str) -> Iterator[str]:
+def _image(region: str, image_id: str, image: ObservedImage | None, name: str) -> Iterator[str]:
     if image is None:
         yield f"AWS lists no image {image_id} of this account in {region}"
         return

@@ -1,7 +1,7 @@
 """Runs a deployment: one phase after another, each to its end, and back where one goes wrong.
 
 A fault is a value here. Terraform, AWS, a hook, the time, a doomed group, Ctrl-C: whatever ends
-a phase is caught in one place and becomes a `Fault`, and the phase's own entry in the table says
+a phase is caught in one place and becomes a `PhaseFailure`, and the phase's own entry in the table says
 what follows. Going back is the same loop over another list.
 """
 
@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.core.deploy.gates import Watch
+from pipeline.core.deploy.gates import GateWatcher
 from pipeline.core.deploy.phases import (
-    Booted,
+    AllHealthy,
+    AllInService,
+    Deleted,
     Drained,
     Fleet,
-    Gone,
+    HalfHealthy,
     Phase,
     Recovery,
-    Serving,
-    Standing,
-    Steady,
+    StaysHealthy,
     Verified,
     rollback,
 )
 from pipeline.core.deploy.polling import Forecast, as_last_time
-from pipeline.core.deploy.reconciler import World
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
     DeploymentBegan,
@@ -36,13 +36,13 @@ from pipeline.core.events import (
     RollbackBegan,
     Watched,
 )
-from pipeline.core.health.verdict import Doomed, Healthy, Waiting
+from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Result
 from pipeline.core.state.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+class PhaseFailure:
     """What ended a phase before its time; `interrupted` where a signal did.
 
     `stopped` where a second one came before the first was answered: nothing more is to be done.
@@ -61,7 +61,7 @@ class Deployer:
     done again by whoever finishes the deployment of a run that died meanwhile.
     """
 
-    world: World
+    world: Reconciler
     deployment: Deployment
     report: Report
     closing: Callable[[Outcome], None] = lambda _: None
@@ -96,11 +96,11 @@ class Deployer:
             if fault is None:
                 continue
             if phase.on_fault is Recovery.HOLD or fault.stopped:
-                return _outcome(Result.STRANDED, phase, fault)
+                return _outcome(Result.NEEDS_ATTENTION, phase, fault)
             return self._back(phase, fault)
         return success
 
-    def _back(self, failed: Phase, fault: Fault) -> Outcome:
+    def _back(self, failed: Phase, fault: PhaseFailure) -> Outcome:
         """Undo what was done up to a phase that failed, once there is evidence of why it did."""
         outcome = _outcome(Result.ROLLED_BACK, failed, fault)
         if not fault.interrupted:
@@ -111,16 +111,16 @@ class Deployer:
         for phase in phases:
             if undone := self._perform(phase, phases):
                 why = f"{phase.name}: {undone.reason}"
-                return replace(outcome, result=Result.STRANDED, undone=why)
+                return replace(outcome, result=Result.NEEDS_ATTENTION, undone=why)
         return outcome
 
     def _undoing(self, fleet: Fleet) -> list[Phase]:
         phases = rollback(self.deployment.blue, self.deployment.green, fleet)
         if self.deployment.keep_failed:
-            return [phase for phase in phases if not isinstance(phase.until, Gone)]
+            return [phase for phase in phases if not isinstance(phase.until, Deleted)]
         return phases
 
-    def _perform(self, phase: Phase, phases: Sequence[Phase]) -> Fault | None:
+    def _perform(self, phase: Phase, phases: Sequence[Phase]) -> PhaseFailure | None:
         """Run one phase of these to its end; return what went wrong."""
         limit = self.world.policy.limit(phase.name)
         self.report(PhaseBegan(name=phase.name, limit=limit))
@@ -132,19 +132,19 @@ class Deployer:
         self.report(PhaseEnded(run=run))
         return fault
 
-    def _attempt(self, action: Callable[[], None]) -> Fault | None:
+    def _attempt(self, action: Callable[[], None]) -> PhaseFailure | None:
         """Do something; return what went wrong rather than raising it. The only `except` here."""
         try:
             self.world.pace.sleep(0)  # where a signal shows that came in between
             action()
         except KeyboardInterrupt:
-            fault = Fault(reason="interrupted by a signal", interrupted=True)
+            fault = PhaseFailure(reason="interrupted by a signal", interrupted=True)
         except _UnfitError as error:
-            fault = Fault(reason=str(error))
+            fault = PhaseFailure(reason=str(error))
         except PipelineError as error:
-            fault = Fault(reason=f"{error.where}: {error.what}")
+            fault = PhaseFailure(reason=f"{error.where}: {error.what}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the service comes first
-            fault = Fault(reason=f"{type(error).__name__}: {error}")
+            fault = PhaseFailure(reason=f"{type(error).__name__}: {error}")
         else:
             return None
         # One signal says what the fault says already: go back. It must not end the way back, too.
@@ -155,21 +155,21 @@ class Deployer:
     def _to_the_end(self, phase: Phase, phases: Sequence[Phase], limit: float) -> None:
         self._enter(phase)
         self.world.bring_about(phase)
-        if isinstance(phase.until, Drained) and isinstance(phases[-1].until, Gone):
+        if isinstance(phase.until, Drained) and isinstance(phases[-1].until, Deleted):
             self.world.prepare(phases[-1])
-        if isinstance(phase.until, Booted):
+        if isinstance(phase.until, AllInService):
             self._launched = self.world.pace.now()
         if isinstance(phase.until, Verified):
             self.world.verify(self.deployment)
         else:
             self._await(phase, limit)
-        if isinstance(phase.until, Serving) and self._launched is not None:
+        if isinstance(phase.until, AllHealthy) and self._launched is not None:
             self._ready = self.world.pace.now() - self._launched
 
     def _enter(self, phase: Phase) -> None:
         """Record that a phase begins, and what is decided by its beginning."""
         self.deployment = replace(self.deployment, phase=phase.name)
-        decided = isinstance(phase.until, Gone) and phase.want.serving == {self.deployment.green}
+        decided = isinstance(phase.until, Deleted) and phase.want.serving == {self.deployment.green}
         today, keep = self.world.pace.today(), self.world.policy.keep
 
         def entered(document: Environment) -> Environment:
@@ -188,19 +188,21 @@ class Deployer:
         """Return once it is so; raises _UnfitError where it never will be, or not in time."""
         pace = self.world.pace
         place, policy = self.world.place, self.world.policy
-        watch = Watch(phase, place, policy, self.known, self._forecast(phase))
+        watch = GateWatcher(phase, place, policy, self.known, self._forecast(phase))
         deadline = pace.now() + limit
         while True:
             watch.see(self.world.watch(watch))
             verdict = watch.judge(self._alarms(phase))
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
-            self.report(Watched(phase=phase.name, waiting=reason, look=watch.looks[-1]))
+            self.report(
+                Watched(phase=phase.name, waiting=reason, observation=watch.observations[-1])
+            )
             match verdict:
                 case Healthy():
                     return
-                case Doomed():
+                case Failed():
                     raise _UnfitError(reason)
-                case Waiting() if pace.now() >= deadline:
+                case Progressing() if pace.now() >= deadline:
                     raise _UnfitError(f"gave up after {limit:.0f} s: {reason}")
             self._catch_up(phase, watch)
             self.world.rest(watch, deadline)
@@ -210,21 +212,21 @@ class Deployer:
         if isinstance(phase.until, Drained):
             return Forecast(quiet=self.world.draining)
         blue = self.world.ledger.read().releases.get(self.deployment.blue)
-        if not isinstance(phase.until, Serving) or self._launched is None or blue is None:
+        if not isinstance(phase.until, AllHealthy) or self._launched is None or blue is None:
             return Forecast()
         return as_last_time(blue.ready, gone=self.world.pace.now() - self._launched)
 
-    def _catch_up(self, phase: Phase, watch: Watch) -> None:
+    def _catch_up(self, phase: Phase, watch: GateWatcher) -> None:
         """Raise who is to serve alone, so that it never takes over with less than serves now."""
         until = phase.until
-        if isinstance(until, (Serving, Steady)) and until.least:
-            self.world.catch_up(until.release, watch.live(until.least), watch.looks[-1])
-        elif isinstance(until, Standing) and (least := watch.needed(until)):
-            self.world.catch_up(until.release, least, watch.looks[-1])
+        if isinstance(until, (AllHealthy, StaysHealthy)) and until.least:
+            self.world.catch_up(until.release, watch.live(until.least), watch.observations[-1])
+        elif isinstance(until, HalfHealthy) and (least := watch.needed(until)):
+            self.world.catch_up(until.release, least, watch.observations[-1])
 
     def _alarms(self, phase: Phase) -> Sequence[str]:
         names = self.world.policy.alarms
-        if not names or not isinstance(phase.until, Steady):
+        if not names or not isinstance(phase.until, StaysHealthy):
             return ()
         return self.world.alarms.ringing(names)
 
@@ -234,8 +236,10 @@ class Deployer:
 
         def keep() -> None:
             group = self.world.group(self.deployment.green)
-            look = self.world.look({self.deployment.green}, activities={self.deployment.green})
-            text = self.world.groups.evidence(group, look)
+            observation = self.world.observe(
+                {self.deployment.green}, activities={self.deployment.green}
+            )
+            text = self.world.groups.evidence(group, observation)
             kept.append(self.world.ledger.keep("evidence.txt", text))
 
         fault = self._attempt(keep)
@@ -246,7 +250,7 @@ class _UnfitError(Exception):
     """What a phase waits for will not be; the phase says where."""
 
 
-def _outcome(result: Result, phase: Phase, fault: Fault) -> Outcome:
+def _outcome(result: Result, phase: Phase, fault: PhaseFailure) -> Outcome:
     return Outcome(
         result=result, phase=phase.name, reason=fault.reason, interrupted=fault.interrupted
     )

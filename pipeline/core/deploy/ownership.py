@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pipeline.core.bake.model import TAG_PREFIX
 from pipeline.core.errors import RefusedError
-from pipeline.core.health.observation import GroupSeen
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
 
@@ -16,7 +16,7 @@ DEPLOYMENT = "deployment"
 """The fact of a release, and the end of the tag, that names the deployment it was made by."""
 
 
-def require_ours(document: Environment, release: str, seen: GroupSeen) -> None:
+def require_ours(document: Environment, release: str, seen: ObservedGroup) -> None:
     """Raise RefusedError where another deployment than this release's made the group."""
     kept = document.releases.get(release)
     made_by = seen.tags.get(TAG_PREFIX + DEPLOYMENT, "")

@@ -24,20 +24,20 @@ class Fleet:
     """The releases that have a server group, by name: those that serve and those that do not."""
 
     serving: frozenset[str] = frozenset()
-    dark: frozenset[str] = frozenset()
+    detached: frozenset[str] = frozenset()
 
     @property
     def all(self) -> frozenset[str]:
         """Every release that has a group."""
-        return self.serving | self.dark
+        return self.serving | self.detached
 
     def serve(self, release: str) -> Fleet:
         """Return the fleet in which this release serves, too."""
-        return replace(self, serving=self.serving | {release}, dark=self.dark - {release})
+        return replace(self, serving=self.serving | {release}, detached=self.detached - {release})
 
 
 @dataclass(frozen=True, slots=True)
-class Booted:
+class AllInService:
     """Every member of the group is InService on its launch template version."""
 
     release: str
@@ -51,7 +51,7 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class AllHealthy:
     """Every member is healthy in every load balancer, some looks in a row.
 
     `least` names the release whose live size the group must have first.
@@ -62,7 +62,7 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HalfHealthy:
     """At least half of the members are healthy in every load balancer, or none of another's is.
 
     For blue that served all along: a member of its own that is ill is no reason to keep a green
@@ -77,10 +77,10 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Steady:
-    """Still so after a pause of the environment's (`soak` or `bake_in`), alarms quiet.
+class StaysHealthy:
+    """Still so after a pause of the environment's (`soak` or `observe`), alarms quiet.
 
-    `least` as for `Serving`.
+    `least` as for `AllHealthy`.
     """
 
     release: str
@@ -96,13 +96,13 @@ class Drained:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Deleted:
     """The groups are no more."""
 
     releases: frozenset[str]
 
 
-Until = Booted | Verified | Serving | Standing | Steady | Drained | Gone
+Gate = AllInService | Verified | AllHealthy | HalfHealthy | StaysHealthy | Drained | Deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Phase:
 
     name: str
     want: Fleet
-    until: Until
+    until: Gate
     on_fault: Recovery
 
 
@@ -127,29 +127,29 @@ def promotion(
     they are what a rollback of blue would need. `keep` leaves blue warm for a rollback of green.
     """
     blues, spare = frozenset({blue} - {""}), frozenset(warm)
-    beside = Fleet(serving=blues, dark=spare | {green})
+    beside = Fleet(serving=blues, detached=spare | {green})
     both = beside.serve(green)
-    over = Fleet(serving=frozenset({green}), dark=spare | blues)
-    end = Fleet(serving=frozenset({green}), dark=blues if keep else frozenset())
+    over = Fleet(serving=frozenset({green}), detached=spare | blues)
+    end = Fleet(serving=frozenset({green}), detached=blues if keep else frozenset())
     # fmt: off
     table = [
-        Phase("launch",  beside, Booted(green),                   _ROLL_BACK),
+        Phase("launch",  beside, AllInService(green),                   _ROLL_BACK),
         Phase("verify",  beside, Verified(green),                 _ROLL_BACK),
-        Phase("attach",  both,   Serving(green, least=blue),      _ROLL_BACK),
-        Phase("soak",    both,   Steady(green, "soak", blue),     _ROLL_BACK),
+        Phase("attach",  both,   AllHealthy(green, least=blue),      _ROLL_BACK),
+        Phase("soak",    both,   StaysHealthy(green, "soak", blue),     _ROLL_BACK),
         Phase("drain",   over,   Drained(blue),                   _ROLL_BACK),
-        Phase("bake-in", over,   Steady(green, "bake_in"),        _ROLL_BACK),
-        Phase("retire",  end,    Gone(over.all - end.all),        _HOLD),
+        Phase("observe", over,   StaysHealthy(green, "observe"),        _ROLL_BACK),
+        Phase("retire",  end,    Deleted(over.all - end.all),        _HOLD),
     ]
     # fmt: on
-    return [phase for phase in table if blue or phase.name not in {"drain", "bake-in"}]
+    return [phase for phase in table if blue or phase.name not in {"drain", "observe"}]
 
 
 def removal(serving: str, others: Iterable[str], gone: Iterable[str]) -> list[Phase]:
     """Return the one phase that removes groups that serve nothing, beside the one that does."""
     unwanted = frozenset(gone)
-    want = Fleet(serving=frozenset({serving} - {""}), dark=frozenset(others) - unwanted)
-    return [Phase("retire", want, Gone(unwanted), _HOLD)]
+    want = Fleet(serving=frozenset({serving} - {""}), detached=frozenset(others) - unwanted)
+    return [Phase("retire", want, Deleted(unwanted), _HOLD)]
 
 
 def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
@@ -159,19 +159,23 @@ def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     it is smaller than a green that serves. Without a green there is nothing to withdraw: what
     served was deleted by somebody, and only a group that is there is put into service.
     """
-    back = Standing(blue, other=green) if blue in fleet.serving else Serving(blue, least=green)
+    back = (
+        HalfHealthy(blue, other=green) if blue in fleet.serving else AllHealthy(blue, least=green)
+    )
     restored = fleet.serve(blue) if blue else fleet
     greens = frozenset({green} - {""})
-    alone = replace(restored, serving=restored.serving - greens, dark=restored.dark | greens)
-    end = replace(alone, dark=alone.dark - greens)
+    alone = replace(
+        restored, serving=restored.serving - greens, detached=restored.detached | greens
+    )
+    end = replace(alone, detached=alone.detached - greens)
     # fmt: off
     table = [
-        Phase("restore",  restored, back,                           _HOLD),
-        Phase("withdraw", alone,    Drained(green),                 _HOLD),
-        Phase("remove",   end,      Gone(greens),                   _HOLD),
+        Phase("reattach",  restored, back,                           _HOLD),
+        Phase("detach", alone,    Drained(green),                 _HOLD),
+        Phase("delete",   end,      Deleted(greens),                   _HOLD),
     ]
     # fmt: on
-    idle = {"restore": not blue, "withdraw": not green}
+    idle = {"reattach": not blue, "detach": not green}
     return [phase for phase in table if not idle.get(phase.name)]
 
 
@@ -181,5 +185,5 @@ def clearance(serving: Iterable[str], others: Iterable[str], gone: Iterable[str]
     `serving` are those of the `others` that take traffic, though no deployment put them there.
     """
     unwanted, serves = frozenset(gone), frozenset(serving)
-    want = Fleet(serving=serves, dark=frozenset(others) - unwanted - serves)
-    return [Phase("remove", want, Gone(unwanted), _HOLD)]
+    want = Fleet(serving=serves, detached=frozenset(others) - unwanted - serves)
+    return [Phase("delete", want, Deleted(unwanted), _HOLD)]

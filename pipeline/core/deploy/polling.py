@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from pipeline.core.deploy.phases import (
-    Booted,
+    AllHealthy,
+    AllInService,
+    Deleted,
     Drained,
-    Gone,
-    Serving,
-    Standing,
-    Steady,
-    Until,
+    Gate,
+    HalfHealthy,
+    StaysHealthy,
     Verified,
 )
-from pipeline.core.health.observation import GroupSeen, Look
+from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.health.unrecoverable import current
 
 QUICK = 1.0
@@ -57,57 +57,61 @@ def as_last_time(last: float, gone: float) -> Forecast:
     return Forecast(quiet=max(0.0, quiet - gone), due=max(0.0, last - gone))
 
 
-def pause(until: Until, looks: Sequence[Look], group: str, forecast: Forecast) -> float:
+def pause(
+    until: Gate, observations: Sequence[Observation], group: str, forecast: Forecast
+) -> float:
     """Return the seconds from the last look to the next one.
 
     A long quiet is broken by twenty looks or so: it may come true before its time, or never.
     """
-    since = looks[-1].at - looks[0].at
+    since = observations[-1].at - observations[0].at
     if (left := forecast.quiet - since) > QUICK:
-        least = CALM if isinstance(until, Steady) else IDLE
+        least = CALM if isinstance(until, StaysHealthy) else IDLE
         return min(left, max(least, forecast.quiet / LOOKS_IN_QUIET))
     match until:
-        case Booted():
-            return QUICK if _is_arriving(looks[-1].groups.get(group)) else STEADY
+        case AllInService():
+            return QUICK if _is_arriving(observations[-1].groups.get(group)) else STEADY
         case Drained():
             return QUICK if forecast.quiet else STEADY
-        case Serving() if is_between(looks, forecast):
+        case AllHealthy() if is_between(observations, forecast):
             ahead = forecast.due - NEAR - since
             return min(ahead, IDLE) if ahead > 0 else IDLE
-        case Serving() | Standing() | Steady() | Gone() | Verified():
+        case AllHealthy() | HalfHealthy() | StaysHealthy() | Deleted() | Verified():
             return QUICK
         case _:
             assert_never(until)
 
 
-def is_between(looks: Sequence[Look], forecast: Forecast) -> bool:
+def is_between(observations: Sequence[Observation], forecast: Forecast) -> bool:
     """Tell whether it may be so by now, and is not expected just now."""
-    since = looks[-1].at - looks[0].at
+    since = observations[-1].at - observations[0].at
     quiet = forecast.quiet - since > QUICK
     return not quiet and not -NEAR <= since - forecast.due <= MARGIN
 
 
-def asks_targets(until: Until) -> bool:
+def asks_targets(until: Gate) -> bool:
     """Tell whether what is waited for shows in the load balancers."""
-    return not isinstance(until, (Booted, Gone, Verified))
+    return not isinstance(until, (AllInService, Deleted, Verified))
 
 
-def asks_activities(group: str, looks: Sequence[Look]) -> bool:
+def asks_activities(group: str, observations: Sequence[Observation]) -> bool:
     """Tell whether Auto Scaling may have news of a group: it is short, or its members changed.
 
     The first looks ask, so that what is older is known for what it is (`doom`). One answer is
     not enough: it may have been given before the members that stand beside it.
     """
-    told = [look for look in reversed(looks) if group in look.activities][:TOLD_TWICE]
-    now = looks[-1].groups.get(group) if looks else None
+    told = [
+        observation for observation in reversed(observations) if group in observation.activities
+    ][:TOLD_TWICE]
+    now = observations[-1].groups.get(group) if observations else None
     if now is None or len(told) < TOLD_TWICE or len(current(now)) < now.desired:
         return True
     return any(group not in each.groups or _ids(each.groups[group]) != _ids(now) for each in told)
 
 
-def _ids(group: GroupSeen) -> set[str]:
+def _ids(group: ObservedGroup) -> set[str]:
     return {member.id for member in group.members}
 
 
-def _is_arriving(group: GroupSeen | None) -> bool:
+def _is_arriving(group: ObservedGroup | None) -> bool:
     return group is not None and any(each.lifecycle == "InService" for each in group.members)

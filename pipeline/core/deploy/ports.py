@@ -6,8 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from pipeline.core.bake.model import BakeRequest, BuildReport, Image, Seen, Source, Template, Traces
-from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.bake.model import (
+    BakeRequest,
+    BuildReport,
+    BuildResources,
+    Image,
+    ObservedImage,
+    Source,
+    Template,
+)
+from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.deployment import Deployment, Hook
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import Release
@@ -33,7 +41,7 @@ class Baker(Protocol):
         template: Template,
         variables: Mapping[str, Any],
         *,
-        traced: Callable[[Traces], None],
+        traced: Callable[[BuildResources], None],
     ) -> BuildReport:
         """Run the build to its end, whichever that is; `traced` hears of each thing it makes."""
 
@@ -44,36 +52,36 @@ class Images(Protocol):
     def resolve(self, source: Source, region: str) -> str:
         """Return the id of the image to bake on."""
 
-    def owned(self, region: str, tags: Mapping[str, str]) -> tuple[Seen, ...]:
+    def owned(self, region: str, tags: Mapping[str, str]) -> tuple[ObservedImage, ...]:
         """Return our own images that carry these tags, newest first."""
 
-    def named(self, region: str, name: str) -> tuple[Seen, ...]:
+    def named(self, region: str, name: str) -> tuple[ObservedImage, ...]:
         """Return our own images of exactly this name."""
 
-    def seen(self, region: str, image_id: str) -> Seen | None:
+    def seen(self, region: str, image_id: str) -> ObservedImage | None:
         """Return one of our own images by id, or None."""
 
-    def tag(self, image: Seen, tags: Mapping[str, str]) -> None:
+    def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         """Tag the image and its snapshots."""
 
-    def remove(self, image: Seen) -> None:
+    def remove(self, image: ObservedImage) -> None:
         """Deregister the image and delete its snapshots."""
 
 
 class Leftovers(Protocol):
     """What a Packer that could not clean up left in the account."""
 
-    def remove(self, region: str, traces: Traces, bake: str) -> tuple[str, ...]:
+    def remove(self, region: str, traces: BuildResources, bake: str) -> tuple[str, ...]:
         """Remove the temporary instance, key pair and security group; return what was removed."""
 
 
 class Records(Protocol):
     """The images part of the store."""
 
-    def write(self, image: Image, traces: Traces | None = None) -> None:
+    def write(self, image: Image, traces: BuildResources | None = None) -> None:
         """Record the image, replacing an earlier record of the same name."""
 
-    def unfinished(self, app: str) -> Sequence[tuple[Image, Traces]]:
+    def unfinished(self, app: str) -> Sequence[tuple[Image, BuildResources]]:
         """Return the bakes of this app that began, did not end, and run no more."""
 
 
@@ -102,9 +110,9 @@ class Workplace(Protocol):
 class Groups(Protocol):
     """Auto Scaling groups: who serves and how many. None is made or deleted here."""
 
-    def look(
+    def observe(
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
-    ) -> Look:
+    ) -> Observation:
         """Return these groups, these balancers' targets, the newest activities of some groups.
 
         One call for each API; what cannot be read is in `unreadable`, nothing is raised for it.
@@ -124,7 +132,7 @@ class Groups(Protocol):
     def addresses(self, group: str) -> tuple[str, ...]:
         """Return the private addresses of the group's members."""
 
-    def evidence(self, group: str, look: Look) -> str:
+    def evidence(self, group: str, observation: Observation) -> str:
         """Return all there is to read about a group that failed, in AWS's words."""
 
 

@@ -20,8 +20,8 @@ def require_no_rollback(document: Environment, history: Iterable[Deployment]) ->
     if put and put.kind is Kind.ROLLBACK:
         what = f"{document.serving} was rolled back to by {_told(put)}"
         name = document.environment
-        now = f"once it is mended: ami-pipeline bake, then ami-pipeline promote -e {name}"
-        raise RefusedError(f"rebuild of {name}", what, now)
+        remedy = f"once it is mended: ami-pipeline bake, then ami-pipeline promote -e {name}"
+        raise RefusedError(f"rebuild of {name}", what, remedy)
 
 
 def require_welcome(
@@ -53,5 +53,5 @@ def _told(deployment: Deployment) -> str:
 
 def _unwelcome(document: Environment, what: str, image: Image) -> RefusedError:
     name = document.environment
-    now = f"if it is to serve: ami-pipeline promote -e {name} --image {image.id}"
-    return RefusedError(f"rebuild of {name}", what, now)
+    remedy = f"if it is to serve: ami-pipeline promote -e {name} --image {image.id}"
+    return RefusedError(f"rebuild of {name}", what, remedy)

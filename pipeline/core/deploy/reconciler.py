@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from pipeline.core.deploy.gates import Watch, concerned, standing
+from pipeline.core.deploy.gates import GateWatcher, concerned, standing
 from pipeline.core.deploy.ownership import require_ours
-from pipeline.core.deploy.phases import Booted, Fleet, Phase, Recovery, Steady, Verified
+from pipeline.core.deploy.phases import AllInService, Fleet, Phase, Recovery, StaysHealthy, Verified
 from pipeline.core.deploy.polling import QUICK, asks_targets
 from pipeline.core.deploy.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection import hook_facts
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.health.assessment import GONE_LOOKS, Expected, serving
-from pipeline.core.health.observation import GroupSeen, Look
+from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.health.verdict import Healthy
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
@@ -36,7 +36,7 @@ SURELY = 30
 
 
 @dataclass(kw_only=True)
-class World:
+class Reconciler:
     """One environment and the means to change it; `prepared` is a launch planned beforehand.
 
     `draining` are the seconds the slowest load balancer takes to let go of a target, 0 where that
@@ -55,11 +55,11 @@ class World:
     prepared: Plan | None = None
     draining: float = 0.0
     lost: frozenset[str] = frozenset()
-    _last: Look | None = field(default=None, init=False)
+    _last: Observation | None = field(default=None, init=False)
     _shows: frozenset[str] = field(default=frozenset(), init=False)
     _whole: bool = field(default=False, init=False)
     _asked: dict[str, float] = field(default_factory=dict, init=False)
-    _heard: Look | None = field(default=None, init=False)
+    _heard: Observation | None = field(default=None, init=False)
 
     def bring_about(self, phase: Phase) -> None:
         """Make a phase's fleet true, as far as calls can; what follows of itself is waited for.
@@ -67,19 +67,19 @@ class World:
         Only the phase that waits for a boot makes anything: going back never does.
         """
         want = phase.want
-        if isinstance(phase.until, Booted):
+        if isinstance(phase.until, AllInService):
             self._launch(want)
-        if isinstance(phase.until, (Booted, Verified)):
+        if isinstance(phase.until, (AllInService, Verified)):
             return  # it stays as dark as it is
         there = want.all | frozenset(self.ledger.read().releases)
-        look = self._sure_look(there, targets=False)
-        self._attach(want, look)
-        self._detach(phase, look, there)
-        self._remove(phase, look)
+        observation = self._sure_observation(there, targets=False)
+        self._attach(want, observation)
+        self._detach(phase, observation, there)
+        self._remove(phase, observation)
 
-    def look(
+    def observe(
         self, releases: Iterable[str], *, activities: Iterable[str] = (), targets: bool = True
-    ) -> Look:
+    ) -> Observation:
         """Return what AWS says now of these releases' groups and of every balancer.
 
         Waits where the last look is less than a second old: no API is asked more often. Without
@@ -88,11 +88,13 @@ class World:
         names = sorted(self.group(release) for release in releases)
         of = [self.group(release) for release in sorted(activities)]
         self._take_turns(GROUPS, *([TARGETS] if targets else []))
-        look = self.groups.look(names, self.place.balancers if targets else (), activities=of)
+        observation = self.groups.observe(
+            names, self.place.balancers if targets else (), activities=of
+        )
         if not targets and self._last:
-            look = replace(look, targets=self._last.targets)
-        self._last, self._shows, self._whole = look, frozenset(names), targets
-        return look
+            observation = replace(observation, targets=self._last.targets)
+        self._last, self._shows, self._whole = observation, frozenset(names), targets
+        return observation
 
     def _take_turns(self, *apis: str) -> None:
         """Wait until each of these may be asked again, a second after it was."""
@@ -101,37 +103,37 @@ class World:
             self.pace.sleep(left)
         self._asked |= dict.fromkeys(apis, self.pace.now())
 
-    def survey(self, enough: Callable[[Look], bool]) -> Look:
+    def survey(self, enough: Callable[[Observation], bool]) -> Observation:
         """Return a look at every release that shows all there is, before anything is decided by it.
 
         One answer may be stale and one check may fail, so what is not `enough` is looked at again.
         Raises FailedError where AWS does not answer for too long.
         """
         releases = frozenset(self.ledger.read().releases)
-        for _ in range(max(self.policy.looks, GONE_LOOKS)):
-            look = self._sure_look(releases)
-            if enough(look):
+        for _ in range(max(self.policy.healthy_checks, GONE_LOOKS)):
+            observation = self._sure_observation(releases)
+            if enough(observation):
                 break
             self._shows = frozenset()
-        return look
+        return observation
 
-    def rest(self, watch: Watch, deadline: float) -> None:
+    def rest(self, watch: GateWatcher, deadline: float) -> None:
         """Wait until the next look is due, or until the first member is healthy if that tells.
 
         No longer than to the deadline, where it is ahead: what is too late is known in time.
         """
-        due = watch.looks[-1].at + watch.pause()
+        due = watch.observations[-1].at + watch.pause()
         due = min(due, deadline) if deadline > self.pace.now() else due
         while watch.listens and due - self.pace.now() > QUICK:
             self._take_turns(TARGETS)
-            heard = self.groups.look((), self.place.balancers, activities=())
-            heard = replace(heard, groups=watch.looks[-1].groups)
+            heard = self.groups.observe((), self.place.balancers, activities=())
+            heard = replace(heard, groups=watch.observations[-1].groups)
             if not heard.unreadable and not watch.serves_nobody(heard):
                 self._last, self._shows, self._heard = heard, frozenset(), heard
                 return
         self.pace.sleep(max(LEAST, due - self.pace.now()))
 
-    def _sure_look(self, releases: Iterable[str], *, targets: bool = True) -> Look:
+    def _sure_observation(self, releases: Iterable[str], *, targets: bool = True) -> Observation:
         """Return a look that shows everything: what is not seen is acted upon as not there.
 
         Raises FailedError where AWS does not answer for too long.
@@ -140,38 +142,40 @@ class World:
         if self._last and self._is_fresh(self._last, wanted, targets=targets):
             return self._last
         for _ in range(SURELY):
-            look = self.look(wanted, targets=targets)
-            if not look.unreadable:
-                return look
-        now = f"ami-pipeline status -e {self.place.environment}"
-        raise FailedError("looking at the groups", "\n".join(look.unreadable), now)
+            observation = self.observe(wanted, targets=targets)
+            if not observation.unreadable:
+                return observation
+        remedy = f"ami-pipeline status -e {self.place.environment}"
+        raise FailedError("looking at the groups", "\n".join(observation.unreadable), remedy)
 
-    def _is_fresh(self, look: Look, releases: Iterable[str], *, targets: bool = True) -> bool:
+    def _is_fresh(
+        self, observation: Observation, releases: Iterable[str], *, targets: bool = True
+    ) -> bool:
         """Tell whether a look is as good as a new one: nothing was changed since, and just now."""
         shown = self._shows >= {self.group(release) for release in releases}
         enough = shown and (self._whole or not targets)
-        return enough and not look.unreadable and self.pace.now() - look.at < QUICK
+        return enough and not observation.unreadable and self.pace.now() - observation.at < QUICK
 
-    def watch(self, watch: Watch) -> Look:
+    def watch(self, watch: GateWatcher) -> Observation:
         """Return a look at everything there is, and at what a phase waits for.
 
         Where a pause of no length is asked for, the look that ended the wait before it counts.
         """
         until = watch.phase.until
         releases = concerned(until) | set(self.ledger.read().releases)
-        no_pause = isinstance(until, Steady) and not watch.length and not watch.looks
+        no_pause = isinstance(until, StaysHealthy) and not watch.length and not watch.observations
         if no_pause and self._last and self._is_fresh(self._last, releases):
             return self._last
         # What was heard counts while nothing else was looked at: a signal may have come between.
         heard = self._heard is not None and self._heard is self._last
         asks = asks_targets(until) and not heard
-        look = self.look(releases, activities=watch.news_of(), targets=asks)
+        observation = self.observe(releases, activities=watch.news_of(), targets=asks)
         self._whole = self._whole or heard
-        return look
+        return observation
 
-    def catch_up(self, release: str, least: int, look: Look) -> None:
+    def catch_up(self, release: str, least: int, observation: Observation) -> None:
         """Raise a group's size to `least` members; one that has them is left alone."""
-        group = look.groups.get(self.group(release))
+        group = observation.groups.get(self.group(release))
         if group is None or group.status:
             return
         document = self.ledger.read()
@@ -191,7 +195,7 @@ class World:
 
     def restore_minimum(self, release: str, minimum: int) -> None:
         """Give a group the minimum back that was raised for its launch."""
-        group = self._sure_look({release}).groups.get(self.group(release))
+        group = self._sure_observation({release}).groups.get(self.group(release))
         if group is None or group.minimum <= minimum:
             return
         self._intend("restore minimum", group=group.name, minimum=minimum)
@@ -231,42 +235,42 @@ class World:
         self.ledger.update(lambda document: made(document.without(*lost), creates))
         self.ledger.done("launch", releases=sorted(creates))
 
-    def _attach(self, want: Fleet, look: Look) -> None:
+    def _attach(self, want: Fleet, observation: Observation) -> None:
         for release in sorted(want.serving):
-            name, there = self.group(release), self._attached(release, look)
+            name, there = self.group(release), self._attached(release, observation)
             missing = [each for each in self.place.balancers if each.identifier not in there]
-            if missing and self._is_ours(release, look):
+            if missing and self._is_ours(release, observation):
                 self._intend("attach", group=name)
                 self.groups.attach(name, missing)
                 self.ledger.done("attach", group=name)
 
-    def _detach(self, phase: Phase, look: Look, releases: frozenset[str]) -> None:
+    def _detach(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
         """Detach what is to be dark, provided that a look at all shows somebody who serves."""
         for release in sorted(frozenset(self.ledger.read().releases) - phase.want.serving):
-            name, there = self.group(release), self._attached(release, look)
+            name, there = self.group(release), self._attached(release, observation)
             attached = [each for each in self.place.balancers if each.identifier in there]
-            if not attached or not self._is_ours(release, look):
+            if not attached or not self._is_ours(release, observation):
                 continue
-            self._require_served(phase, self._sure_look(releases), leaving=name)
+            self._require_served(phase, self._sure_observation(releases), leaving=name)
             self._intend("detach", group=name)
             self.groups.detach(name, attached)
             self.ledger.done("detach", group=name)
 
-    def _is_ours(self, release: str, look: Look) -> bool:
+    def _is_ours(self, release: str, observation: Observation) -> bool:
         """Tell whether a group is to be touched: not while AWS deletes it, it goes of itself.
 
         Raises RefusedError where it is another deployment's.
         """
-        seen = look.groups.get(self.group(release))
+        seen = observation.groups.get(self.group(release))
         if seen is not None:
             require_ours(self.ledger.read(), release, seen)
         return seen is None or not seen.status
 
-    def _attached(self, release: str, look: Look) -> frozenset[str]:
-        seen = look.groups.get(self.group(release))
+    def _attached(self, release: str, observation: Observation) -> frozenset[str]:
+        seen = observation.groups.get(self.group(release))
         return seen.attached if seen else frozenset()
 
-    def _require_served(self, phase: Phase, look: Look, leaving: str) -> None:
+    def _require_served(self, phase: Phase, observation: Observation, leaving: str) -> None:
         """Refuse to detach a group unless those that stay can serve at this moment.
 
         Green must be whole; on the way back it is enough that blue stands, or that the one that
@@ -277,8 +281,8 @@ class World:
         back = phase.on_fault is Recovery.HOLD
         for release in sorted(phase.want.serving):
             expected = Expected(group=self.group(release), balancers=self.place.balancers)
-            whole = serving(expected, (look,), in_a_row=1)
-            verdict = standing(expected, look, leaving) if back else whole
+            whole = serving(expected, (observation,), in_a_row=1)
+            verdict = standing(expected, observation, leaving) if back else whole
             if not isinstance(verdict, Healthy):
                 raise self._refused(
                     f"{expected.group} is to serve alone and is not well: {verdict.reason}"
@@ -286,47 +290,47 @@ class World:
 
     def _refused(self, what: str) -> RefusedError:
         environment = self.place.environment
-        now = f"look at it: ami-pipeline status -e {environment}"
-        return RefusedError(f"detaching in {environment}", what, now)
+        remedy = f"look at it: ami-pipeline status -e {environment}"
+        return RefusedError(f"detaching in {environment}", what, remedy)
 
-    def _remove(self, phase: Phase, look: Look) -> None:
+    def _remove(self, phase: Phase, observation: Observation) -> None:
         want, known = phase.want, self.ledger.read().releases
         if not frozenset(known) - want.all:
             return
-        deletes = (frozenset(known) - want.all) | self.vanished(want.dark)
-        self._let_go(deletes, look, self.policy.limit(phase.name))
+        deletes = (frozenset(known) - want.all) | self.vanished(want.detached)
+        self._let_go(deletes, observation, self.policy.limit(phase.name))
         if any(not known[name].made for name in deletes):
             # Its launch was cut off: a part of it may be there that the state does not know.
             self.resources.adopt(_releases(self.ledger.read(), known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
-            dark = self._require_dark(deletes)
+            detached = self._require_dark(deletes)
         except BaseException:
             self.resources.discard(plan)
             raise
-        self._intend("remove", releases=sorted(deletes))
-        self._empty(dark)
+        self._intend("delete", releases=sorted(deletes))
+        self._empty(detached)
         self.resources.apply(plan)
         self.ledger.update(lambda document: document.without(*deletes))
-        self.ledger.done("remove", releases=sorted(deletes))
+        self.ledger.done("delete", releases=sorted(deletes))
 
-    def _let_go(self, releases: frozenset[str], look: Look, limit: float) -> None:
+    def _let_go(self, releases: frozenset[str], observation: Observation, limit: float) -> None:
         """Wait until AWS has deleted what it deletes already: nothing can be done to it meanwhile.
 
         A Terraform that was killed may have begun that; a second one would be refused. Raises
         FailedError after `limit` seconds.
         """
         deadline = self.pace.now() + limit
-        while going := self._going(releases, look):
+        while going := self._going(releases, observation):
             if self.pace.now() >= deadline:
-                now = f"ami-pipeline recover -e {self.place.environment}"
-                raise FailedError("removing the groups", f"after {limit:.0f} s: {going}", now)
+                remedy = f"ami-pipeline recover -e {self.place.environment}"
+                raise FailedError("removing the groups", f"after {limit:.0f} s: {going}", remedy)
             self._shows = frozenset()
-            look = self._sure_look(releases, targets=False)
+            observation = self._sure_observation(releases, targets=False)
 
-    def _going(self, releases: frozenset[str], look: Look) -> str:
-        there = ((name, look.groups.get(self.group(name))) for name in sorted(releases))
-        going = (seen for name, seen in there if seen and not self._is_ours(name, look))
+    def _going(self, releases: frozenset[str], observation: Observation) -> str:
+        there = ((name, observation.groups.get(self.group(name))) for name in sorted(releases))
+        going = (seen for name, seen in there if seen and not self._is_ours(name, observation))
         return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in going)
 
     def vanished(self, releases: frozenset[str]) -> frozenset[str]:
@@ -339,24 +343,24 @@ class World:
         for _ in range(GONE_LOOKS):
             if not missing:
                 break
-            groups = self._sure_look(missing, targets=False).groups
+            groups = self._sure_observation(missing, targets=False).groups
             missing = frozenset(name for name in missing if self.group(name) not in groups)
             self._shows = frozenset() if missing else self._shows
         return missing
 
-    def _require_dark(self, releases: frozenset[str]) -> list[GroupSeen]:
+    def _require_dark(self, releases: frozenset[str]) -> list[ObservedGroup]:
         """Return those of these groups that exist; refuse if one is attached to anything."""
-        look = self._sure_look(releases, targets=False)
+        observation = self._sure_observation(releases, targets=False)
         ours = {each.identifier for each in self.place.balancers}
         names = [self.group(release) for release in sorted(releases)]
-        found = [look.groups[name] for name in names if name in look.groups]
+        found = [observation.groups[name] for name in names if name in observation.groups]
         for seen in found:
             if seen.attached & ours:
                 attached = ", ".join(sorted(seen.attached & ours))
                 raise self._refused(f"{seen.name} is to be removed and is attached to {attached}")
         return found
 
-    def _empty(self, groups: Iterable[GroupSeen]) -> None:
+    def _empty(self, groups: Iterable[ObservedGroup]) -> None:
         """Let the members of groups that are to be deleted go while Terraform starts."""
         for seen in groups:
             if seen.desired and not seen.status:

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.core.bake.model import Image, Verdict
+from pipeline.core.bake.model import Image, ImageStatus
 from pipeline.core.errors import RefusedError
-from pipeline.core.health.observation import GroupSeen
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.deployment import Deployment, Place
-from pipeline.core.state.environment import Environment, Kept
+from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size
-from pipeline.core.state.status import Way, way_back
+from pipeline.core.state.status import RollbackMode, way_back
 
 
 def newest_good(images: Iterable[Image], environment: str) -> Image:
@@ -24,10 +24,10 @@ def newest_good(images: Iterable[Image], environment: str) -> Image:
     Raises RefusedError where there is none.
     """
     meant = [image for image in images if image.environment in {"", environment} and image.id]
-    good = [image for image in meant if image.verdict is Verdict.GOOD]
+    good = [image for image in meant if image.verdict is ImageStatus.GOOD]
     if good:
         return max(good, key=lambda image: (image.created, image.name))
-    quarantined = [image.id for image in meant if image.verdict is Verdict.QUARANTINED]
+    quarantined = [image.id for image in meant if image.verdict is ImageStatus.QUARANTINED]
     what = f"{', '.join(quarantined)}: quarantined" if quarantined else "there is none"
     raise RefusedError("the newest good image", what, "bake one: ami-pipeline bake")
 
@@ -44,11 +44,11 @@ def require_promotable(image: Image, *, allow_quarantined: bool, environment: st
     name = f"image {image.id}"
     again = f"ami-pipeline promote -e {environment} --image {image.id} --allow-quarantined"
     match image.verdict:
-        case Verdict.GOOD:
+        case ImageStatus.GOOD:
             return
-        case Verdict.QUARANTINED if allow_quarantined:
+        case ImageStatus.QUARANTINED if allow_quarantined:
             return
-        case Verdict.QUARANTINED:
+        case ImageStatus.QUARANTINED:
             what = "was rolled back from, so it is quarantined"
             raise RefusedError(name, what, f"bake another; or, if you are sure: {again}")
         case _:
@@ -56,7 +56,7 @@ def require_promotable(image: Image, *, allow_quarantined: bool, environment: st
             raise RefusedError(name, what, "see: ami-pipeline images")
 
 
-def size_instead(size: Size, lost: Kept | None) -> Size:
+def size_instead(size: Size, lost: ReleaseRecord | None) -> Size:
     """Return the configured size, but no less than what a group that is gone began with."""
     if lost is None:
         return size
@@ -64,7 +64,7 @@ def size_instead(size: Size, lost: Kept | None) -> Size:
     return replace(size, desired=desired, maximum=max(size.maximum, desired))
 
 
-def size_beside(size: Size, blue: GroupSeen | None) -> Size:
+def size_beside(size: Size, blue: ObservedGroup | None) -> Size:
     """Return the size of a new group: that of the one that serves now, or the configured one.
 
     Its minimum is what it is to have, so that no policy shrinks it before it has traffic;
@@ -86,7 +86,7 @@ def size_beside(size: Size, blue: GroupSeen | None) -> Size:
     )
 
 
-def minimum_after(size: Size, blue: GroupSeen | None) -> int:
+def minimum_after(size: Size, blue: ObservedGroup | None) -> int:
     """Return the minimum a group gets once it serves: blue's own, which a person may have set."""
     return size.minimum if blue is None else blue.minimum
 
@@ -99,7 +99,7 @@ def new_release(
     minimum: int,
     deployment: str,
     root_device: str,
-) -> Kept:
+) -> ReleaseRecord:
     """Return the release that a promotion makes, with the environment's next number."""
     facts = {"deployment": deployment, "version": image.version, "root_device": root_device}
     release = Release(
@@ -108,11 +108,13 @@ def new_release(
         size=size,
         facts={name: value for name, value in facts.items() if value},
     )
-    return Kept(release=release, image_name=image.name, version=image.version, minimum=minimum)
+    return ReleaseRecord(
+        release=release, image_name=image.name, version=image.version, minimum=minimum
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
+class RollbackTarget:
     """Where a rollback leads: a release whose group is still there, or an image of which it is."""
 
     release: str
@@ -120,7 +122,7 @@ class Target:
     warm: bool
 
 
-def target_of(document: Environment, to: str, now: datetime) -> Target:
+def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
     """Return where a rollback leads; raises RefusedError where it leads nowhere.
 
     `to` is a release, an AMI id, or empty for what `status` says a rollback would do.
@@ -129,13 +131,15 @@ def target_of(document: Environment, to: str, now: datetime) -> Target:
         raise _nowhere(document, "nothing serves yet")
     if not to:
         way = way_back(document, (), now)
-        if way.way is Way.NONE:
+        if way.way is RollbackMode.NONE:
             raise _nowhere(document, way.reason)
-        return Target(release=way.release, ami_id=way.ami_id, warm=way.way is Way.WARM)
+        return RollbackTarget(
+            release=way.release, ami_id=way.ami_id, warm=way.way is RollbackMode.WARM
+        )
     if to.startswith("ami-"):
         return _target_of_image(document, to)
     if to in document.releases:
-        return Target(release=to, ami_id=document.releases[to].release.ami_id, warm=True)
+        return RollbackTarget(release=to, ami_id=document.releases[to].release.ami_id, warm=True)
     found = next((past for past in document.past if past.release == to), None)
     if found is None:
         raise _nowhere(document, f"{to} never served here, or too long ago")
@@ -143,23 +147,25 @@ def target_of(document: Environment, to: str, now: datetime) -> Target:
     if (
         serving and found.ami_id == serving.release.ami_id
     ):  # A new release of it would quarantine what it serves.
-        return Target(release=document.serving, ami_id=found.ami_id, warm=True)
-    return Target(release=to, ami_id=found.ami_id, warm=False)
+        return RollbackTarget(release=document.serving, ami_id=found.ami_id, warm=True)
+    return RollbackTarget(release=to, ami_id=found.ami_id, warm=False)
 
 
-def _target_of_image(document: Environment, ami_id: str) -> Target:
+def _target_of_image(document: Environment, ami_id: str) -> RollbackTarget:
     """Return the release of an image whose group is there, the serving one first, or the image."""
     order = sorted(document.releases, key=lambda name: (name != document.serving, name))
     for name in order:
         if document.releases[name].release.ami_id == ami_id:
-            return Target(release=name, ami_id=ami_id, warm=True)
-    return Target(release="", ami_id=ami_id, warm=False)
+            return RollbackTarget(release=name, ami_id=ami_id, warm=True)
+    return RollbackTarget(release="", ami_id=ami_id, warm=False)
 
 
 def _nowhere(document: Environment, why: str) -> RefusedError:
     name = document.environment
-    now = f"see what was: ami-pipeline history -e {name}; or promote an image: ami-pipeline images"
-    return RefusedError(f"rollback of {name}", f"there is nothing to go back to: {why}", now)
+    remedy = (
+        f"see what was: ami-pipeline history -e {name}; or promote an image: ami-pipeline images"
+    )
+    return RefusedError(f"rollback of {name}", f"there is nothing to go back to: {why}", remedy)
 
 
 def hook_facts(

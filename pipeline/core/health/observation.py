@@ -55,7 +55,7 @@ class Activity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GroupSeen:
+class ObservedGroup:
     """A group as DescribeAutoScalingGroups shows it; `status` is not empty while it is deleted.
 
     `attached` holds the identifiers of the load balancers and target groups it is attached to.
@@ -93,7 +93,7 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
+class Observation:
     """Everything one poll saw, at `at` seconds of a clock that only grows.
 
     A group that AWS does not know is absent from `groups`. `targets` maps a balancer's identifier
@@ -102,7 +102,7 @@ class Look:
     """
 
     at: float
-    groups: Mapping[str, GroupSeen] = field(default_factory=lambda: NO_ITEMS)
+    groups: Mapping[str, ObservedGroup] = field(default_factory=lambda: NO_ITEMS)
     targets: Mapping[str, Mapping[str, Target]] = field(default_factory=lambda: NO_ITEMS)
     activities: Mapping[str, tuple[Activity, ...]] = field(default_factory=lambda: NO_ITEMS)
     unreadable: tuple[str, ...] = ()

@@ -30,15 +30,15 @@ _REPLACEMENT = re.compile(r"unhealthy instance needing to be replaced")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+class LaunchError:
     """A sentence of AWS's after which waiting is in vain once it was said `times` times."""
 
     words: re.Pattern[str]
     times: int = 1
 
 
-def _fault(words: str, times: int = 1) -> Fault:
-    return Fault(words=re.compile(words, re.IGNORECASE), times=times)
+def _fault(words: str, times: int = 1) -> LaunchError:
+    return LaunchError(words=re.compile(words, re.IGNORECASE), times=times)
 
 
 # What heals by itself now and then must be said three times. An instance profile or a role that
@@ -76,7 +76,7 @@ _FAULTS = (
 )
 
 
-def fault_of(activity: Activity) -> Fault | None:
+def fault_of(activity: Activity) -> LaunchError | None:
     """Return why a launch that came to nothing will go on doing so, or None if it may heal."""
     said = words(activity)
     return next((fault for fault in _FAULTS if fault.words.search(said)), None)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pipeline.core.health import scaling_activities
-from pipeline.core.health.observation import Activity, GroupSeen, Look, Member
-from pipeline.core.health.scaling_activities import Fault
+from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup
+from pipeline.core.health.scaling_activities import LaunchError
 
 # Seconds of looks that count. Long enough for several rounds of boot, grace period and draining
 # (300 s each by default), short enough that a soak of a day forgives a broken machine.
@@ -40,32 +40,32 @@ def is_aside(member: Member) -> bool:
     return member.lifecycle.startswith(_ASIDE)
 
 
-def current(group: GroupSeen) -> tuple[Member, ...]:
+def current(group: ObservedGroup) -> tuple[Member, ...]:
     """Return the members that are the group's capacity or are becoming it."""
     return tuple([m for m in group.members if not m.lifecycle.startswith(_NO_CAPACITY)])
 
 
-def in_service(group: GroupSeen) -> tuple[Member, ...]:
+def in_service(group: ObservedGroup) -> tuple[Member, ...]:
     """Return the members that Auto Scaling has in service, well or not."""
     return tuple(m for m in group.members if m.lifecycle == "InService")
 
 
-def doom(name: str, looks: Sequence[Look]) -> str:
+def doom(name: str, observations: Sequence[Observation]) -> str:
     """Return why the group will never be healthy, in AWS's words; nothing while it may be.
 
     `looks` are the readable ones of this wait, the newest last, and describe the group there.
     """
-    group = looks[-1].groups[name]
+    group = observations[-1].groups[name]
     if group.status:
         return f"AWS says of {name}: {group.status}"
-    told = _tell(name, looks)
+    told = _tell(name, observations)
     return _hopeless(group, told.news) or _loop(group, told)
 
 
-def setback(name: str, looks: Sequence[Look]) -> str:
+def setback(name: str, observations: Sequence[Observation]) -> str:
     """Return what the last launch failed of, if the group is short for it and it may heal."""
-    group = looks[-1].groups[name]
-    failed = _failures(group, _tell(name, looks).news)
+    group = observations[-1].groups[name]
+    failed = _failures(group, _tell(name, observations).news)
     return scaling_activities.words(max(failed, key=_began)) if failed else ""
 
 
@@ -76,18 +76,22 @@ class _Told:
     `by_activities` tells whether they are there to tell: Auto Scaling leaves out no departure.
     """
 
-    groups: Sequence[GroupSeen]
+    groups: Sequence[ObservedGroup]
     news: Sequence[Activity]
     leaving: frozenset[str]
     by_activities: bool
 
 
-def _tell(name: str, looks: Sequence[Look]) -> _Told:
-    since = looks[-1].at - RECENT
-    recent = [look for look in looks if look.at >= since and name in look.groups]
+def _tell(name: str, observations: Sequence[Observation]) -> _Told:
+    since = observations[-1].at - RECENT
+    recent = [
+        observation
+        for observation in observations
+        if observation.at >= since and name in observation.groups
+    ]
     first = recent[0].groups[name]
     before = recent[0].activities.get(name, ())
-    newest = {a.id: a for look in recent for a in look.activities.get(name, ())}
+    newest = {a.id: a for observation in recent for a in observation.activities.get(name, ())}
     # Only AWS's own clock is compared with itself.
     began = {activity.id: scaling_activities.moment(activity) for activity in newest.values()}
     past = {id_ for id_, when in began.items() if when < max(began.values()) - RECENT}
@@ -99,14 +103,14 @@ def _tell(name: str, looks: Sequence[Look]) -> _Told:
     }
     going = {m.id for m in first.members if is_leaving(m)} if in_service(first) else set()
     return _Told(
-        groups=[look.groups[name] for look in recent],
+        groups=[observation.groups[name] for observation in recent],
         news=[activity for id_, activity in newest.items() if id_ not in past],
         leaving=frozenset(gone | going),
         by_activities=bool(newest),
     )
 
 
-def _is_past(first: GroupSeen, activity: Activity) -> bool:
+def _is_past(first: ObservedGroup, activity: Activity) -> bool:
     """Tell whether an activity of the first look is no matter of this wait.
 
     Activities are kept for six weeks: what blue once suffered is no fault of today's. A new group
@@ -117,8 +121,8 @@ def _is_past(first: GroupSeen, activity: Activity) -> bool:
     return activity.status in scaling_activities.OVER and len(in_service(first)) >= first.desired
 
 
-def _hopeless(group: GroupSeen, news: Iterable[Activity]) -> str:
-    occasions: dict[Fault, set[str]] = {}
+def _hopeless(group: ObservedGroup, news: Iterable[Activity]) -> str:
+    occasions: dict[LaunchError, set[str]] = {}
     for activity in sorted(_failures(group, news), key=_began, reverse=True):
         if fault := scaling_activities.fault_of(activity):
             said = occasions.setdefault(fault, set())
@@ -128,7 +132,7 @@ def _hopeless(group: GroupSeen, news: Iterable[Activity]) -> str:
     return ""
 
 
-def _failures(group: GroupSeen, news: Iterable[Activity]) -> list[Activity]:
+def _failures(group: ObservedGroup, news: Iterable[Activity]) -> list[Activity]:
     """Return the launches that came to nothing, were not made up for, and leave it short.
 
     EC2 refused one that is Failed: an instance it gave since proves the contrary. One that is
@@ -154,7 +158,7 @@ def _began(activity: Activity) -> str:
     return activity.began
 
 
-def _loop(group: GroupSeen, told: _Told) -> str:
+def _loop(group: ObservedGroup, told: _Told) -> str:
     """Return why the group launches and terminates without end, if it does.
 
     It does once as many members were lost as it should have (two at least, so that one broken
@@ -197,11 +201,11 @@ def _unexplained(told: _Told) -> int:
     return max(0, len(lost) - shrunk)
 
 
-def _surplus(group: GroupSeen) -> int:
+def _surplus(group: ObservedGroup) -> int:
     return max(0, len(current(group)) - group.desired)
 
 
-def _vanished(groups: Sequence[GroupSeen]) -> frozenset[str]:
+def _vanished(groups: Sequence[ObservedGroup]) -> frozenset[str]:
     """Return who was a member and is none in the newest looks, enough of them running."""
     if len(groups) <= MISSING_LOOKS:
         return frozenset()
@@ -210,5 +214,5 @@ def _vanished(groups: Sequence[GroupSeen]) -> frozenset[str]:
     return _ids(groups, lambda member: not is_leaving(member)) - listed - aside
 
 
-def _ids(groups: Iterable[GroupSeen], fits: Callable[[Member], bool]) -> frozenset[str]:
+def _ids(groups: Iterable[ObservedGroup], fits: Callable[[Member], bool]) -> frozenset[str]:
     return frozenset(m.id for group in groups for m in group.members if fits(m))

@@ -11,17 +11,17 @@ class Healthy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
+class Progressing:
     """Not yet; `reason` is one line for people."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Doomed:
+class Failed:
     """It will never be so; `reason` is in AWS's own words where there are any."""
 
     reason: str
 
 
-Verdict = Healthy | Waiting | Doomed
+Verdict = Healthy | Progressing | Failed

@@ -43,8 +43,8 @@ def refusal(found: Sequence[Finding]) -> RefusedError:
     """Return the one error of all blocking findings, each with its remedy."""
     blocking = [each for each in found if each.blocking]
     if len(blocking) == 1:
-        return RefusedError(blocking[0].where, blocking[0].what, blocking[0].now)
-    told = [_indented(f"{each.where}: {each.what}\nnow: {each.now}") for each in blocking]
+        return RefusedError(blocking[0].where, blocking[0].what, blocking[0].remedy)
+    told = [_indented(f"{each.where}: {each.what}\nnext: {each.remedy}") for each in blocking]
     return RefusedError(
         "preflight",
         "\n".join(told),
@@ -58,7 +58,7 @@ def least_lifetime(policy: Policy) -> float:
     The pauses, a phase that takes all of its time, and as long to put everything back.
     """
     longest = max(policy.deadline, *policy.deadlines.values(), 0.0)
-    return policy.soak + policy.bake_in + 2 * longest
+    return policy.soak + policy.observe + 2 * longest
 
 
 def _indented(text: str) -> str:
@@ -67,12 +67,12 @@ def _indented(text: str) -> str:
 
 def _unread(failures: Sequence[Failure]) -> Iterator[Finding]:
     """Tell what has the same remedy once: without credentials, every call fails."""
-    for now in dict.fromkeys(each.now for each in failures):
-        alike = [each for each in failures if each.now == now]
+    for now in dict.fromkeys(each.remedy for each in failures):
+        alike = [each for each in failures if each.remedy == now]
         yield Finding(
             where=", ".join(dict.fromkeys(each.where for each in alike)),
             what="\n".join(dict.fromkeys(each.what for each in alike)),
-            now=now,
+            remedy=now,
             blocking=any(each.needed for each in alike),
         )
 
@@ -87,20 +87,20 @@ def _identity(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             where=table,
             what=f"is {proposal.account}, and the credentials are of {account} "
             f"({facts.identity.arn})",
-            now=f"use credentials of {proposal.account}, then check: aws sts get-caller-identity",
+            remedy=f"use credentials of {proposal.account}, then check: aws sts get-caller-identity",
         )
     elif document and account != document:
         yield Finding(
             where=f"environment {proposal.place.environment}",
             what=f"was deployed in account {document} until now, "
             f"and the credentials are of {account} ({facts.identity.arn})",
-            now=f"use credentials of {document}, then check: aws sts get-caller-identity",
+            remedy=f"use credentials of {document}, then check: aws sts get-caller-identity",
         )
     elif not proposal.account:
         yield Finding(
             where=table,
             what=f"is not set: any account would do; these credentials are of {account}",
-            now=f'add to [environments.{proposal.place.environment}]: account = "{account}"',
+            remedy=f'add to [environments.{proposal.place.environment}]: account = "{account}"',
             blocking=False,
         )
 
@@ -118,12 +118,12 @@ def _credentials(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where="credentials",
             what=f"are temporary and do not say when they end; {needed}",
-            now="export AWS_CREDENTIAL_EXPIRATION beside them, or see that they last as long",
+            remedy="export AWS_CREDENTIAL_EXPIRATION beside them, or see that they last as long",
             blocking=False,
         )
     elif held.seconds < proposal.seconds:
         yield Finding(
-            where="credentials", what=f"end in {_minutes(held.seconds)}; {needed}", now=longer
+            where="credentials", what=f"end in {_minutes(held.seconds)}; {needed}", remedy=longer
         )
 
 
@@ -145,7 +145,7 @@ def _absent(balancer: Balancer, proposal: Proposal) -> Finding:
     return Finding(
         where=f"{kind} {balancer.name}",
         what=f"does not exist in {region}",
-        now=f"correct [environments.{proposal.place.environment}]; see: aws {api} "
+        remedy=f"correct [environments.{proposal.place.environment}]; see: aws {api} "
         f"--region {region}",
     )
 
@@ -161,13 +161,13 @@ def _balancer(
         yield Finding(
             where=where,
             what=f"takes targets of type {facts.target_type}; groups register instances",
-            now="name a target group of target type instance",
+            remedy="name a target group of target type instance",
         )
     if not facts.listeners:
         yield Finding(
             where=where,
             what="no listener sends requests to it, so its targets are never found healthy",
-            now=f"add a listener or a rule that forwards to {facts.balancer.name}",
+            remedy=f"add a listener or a rule that forwards to {facts.balancer.name}",
         )
     elif subnets:
         yield from _zones(where, facts, subnets)
@@ -186,15 +186,15 @@ def _zones(where: str, facts: BalancerFacts, subnets: Sequence[SubnetFacts]) -> 
         yield Finding(
             where=where,
             what=f"is in {facts.vpc}, and not in the VPC of {', '.join(foreign)}",
-            now="put the groups' subnets (subnet_ids in [terraform.inputs]) into the same VPC",
+            remedy="put the groups' subnets (subnet_ids in [terraform.inputs]) into the same VPC",
         )
         return
-    dark = sorted({each.zone for each in subnets} - facts.zones)
-    if facts.zones and dark:
+    detached = sorted({each.zone for each in subnets} - facts.zones)
+    if facts.zones and detached:
         yield Finding(
             where=where,
-            what=f"is not enabled in {', '.join(dark)}, where instances would be launched",
-            now=f"enable a subnet of {', '.join(dark)} on the load balancer, "
+            what=f"is not enabled in {', '.join(detached)}, where instances would be launched",
+            remedy=f"enable a subnet of {', '.join(detached)} on the load balancer, "
             "or take those subnets out of subnet_ids",
         )
 
@@ -204,11 +204,11 @@ def _alarms(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     for line in facts.alarms:
         name, _, reason = line.partition(": ")
         what = f"rings already: {reason}" if reason else "rings already"
-        look = f"aws cloudwatch describe-alarms --region {proposal.place.region}"
+        observation = f"aws cloudwatch describe-alarms --region {proposal.place.region}"
         yield Finding(
             where=f"alarm {name}",
             what=f"{what}; so it is not watched" if proposal.mends else what,
-            now=f"wait until it is quiet: {look} --alarm-names {quote(name)}{or_mend(proposal)}",
+            remedy=f"wait until it is quiet: {observation} --alarm-names {quote(name)}{or_mend(proposal)}",
             blocking=not proposal.mends,
         )
 
@@ -218,12 +218,12 @@ _OTHER = "promote another, see: ami-pipeline images"
 
 def _image(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     where, region = f"image {proposal.image_id}", proposal.place.region
-    look = f"aws ec2 describe-images --region {region} --image-ids {proposal.image_id}"
+    observation = f"aws ec2 describe-images --region {region} --image-ids {proposal.image_id}"
     if proposal.image_id in facts.missing:
         yield Finding(
             where=where,
             what=f"is not in {region}, or this account may not use it",
-            now=f"{_OTHER}; AWS's own word: {look}",
+            remedy=f"{_OTHER}; AWS's own word: {observation}",
         )
     image = facts.image
     if image is None:
@@ -231,34 +231,36 @@ def _image(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     if image.state != "available":
         because = f": {image.reason}" if image.reason else ""
         yield Finding(
-            where=where, what=f"is {image.state}{because}", now=_instead(image.state, look)
+            where=where,
+            what=f"is {image.state}{because}",
+            remedy=_instead(image.state, observation),
         )
     if facts.identity and image.owner != facts.identity.account and not proposal.recorded:
         yield Finding(
             where=where,
             what=f"belongs to account {image.owner}, and no bake of ours recorded it: "
             "it could be anybody's",
-            now="promote an image that was baked here: ami-pipeline images",
+            remedy="promote an image that was baked here: ami-pipeline images",
         )
     if facts.type and image.architecture not in facts.type.architectures:
         runs = ", ".join(sorted(facts.type.architectures))
         yield Finding(
             where=where,
             what=f"is built for {image.architecture}, and {facts.type.name} runs {runs}",
-            now=f"set instance_type in [environments.{proposal.place.environment}] to one that "
+            remedy=f"set instance_type in [environments.{proposal.place.environment}] to one that "
             f"runs {image.architecture}, or bake for {runs}",
         )
     if image.deprecated:
         yield Finding(
             where=where,
             what="is deprecated: it can be launched, but counts as out of date",
-            now="bake a new one: ami-pipeline bake",
+            remedy="bake a new one: ami-pipeline bake",
             blocking=False,
         )
 
 
-def _instead(state: str, look: str) -> str:
-    return f"wait until it is available: {look}" if state == "pending" else _OTHER
+def _instead(state: str, observation: str) -> str:
+    return f"wait until it is available: {observation}" if state == "pending" else _OTHER
 
 
 def _type(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
@@ -267,7 +269,7 @@ def _type(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where=f"[environments.{proposal.place.environment}] instance_type",
             what=f"AWS knows no {proposal.instance_type} in {region}",
-            now=f"correct it; what there is: aws ec2 describe-instance-types --region {region}",
+            remedy=f"correct it; what there is: aws ec2 describe-instance-types --region {region}",
         )
 
 
@@ -280,7 +282,7 @@ def _room(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             where=f"Auto Scaling in {region}",
             what=f"there are {facts.group_room.used} groups, and the quota is "
             f"{facts.group_room.most}",
-            now="delete groups nobody needs, or raise the quota: aws service-quotas "
+            remedy="delete groups nobody needs, or raise the quota: aws service-quotas "
             f"list-service-quotas --service-code autoscaling --region {region}",
         )
     vcpus = count * facts.type.vcpus if facts.type else 0
@@ -289,7 +291,7 @@ def _room(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             where=f"EC2 in {region}",
             what=f"{count} more of {proposal.instance_type} are {vcpus} vCPUs; "
             f"{facts.vcpus.used} of the quota's {facts.vcpus.most} are in use",
-            now="raise the quota: aws service-quotas request-service-quota-increase "
+            remedy="raise the quota: aws service-quotas request-service-quota-increase "
             f"--service-code ec2 --quota-code {VCPUS} --region {region} "
             f"--desired-value {facts.vcpus.used + vcpus}",
         )
@@ -308,7 +310,7 @@ def _addresses(facts: Facts, proposal: Proposal, count: int) -> Iterator[Finding
             yield Finding(
                 where=f"subnet {subnet}",
                 what=f"does not exist in {proposal.place.region}",
-                now="correct subnet_ids in [terraform.inputs]",
+                remedy="correct subnet_ids in [terraform.inputs]",
             )
     free = sum(each.free for each in facts.subnets or ())
     if facts.subnets and free < count:
@@ -316,19 +318,19 @@ def _addresses(facts: Facts, proposal: Proposal, count: int) -> Iterator[Finding
         yield Finding(
             where=f"subnets {names}",
             what=f"have {free} free addresses, and {count} more instances are to be launched",
-            now="free some, or add a subnet to subnet_ids in [terraform.inputs]",
+            remedy="free some, or add a subnet to subnet_ids in [terraform.inputs]",
         )
 
 
 def _targets(facts: Facts, count: int, region: str) -> Iterator[Finding]:
-    if facts.targets is None or facts.look is None:
+    if facts.targets is None or facts.observation is None:
         return
-    for identifier, targets in facts.look.targets.items():
+    for identifier, targets in facts.observation.targets.items():
         if ":targetgroup/" in identifier and len(targets) + count > facts.targets:
             yield Finding(
                 where=f"target group {identifier.split('/')[1]}",
                 what=f"has {len(targets)} targets, and the quota is {facts.targets}: "
                 f"no room for {count} more",
-                now="raise the quota: aws service-quotas list-service-quotas "
+                remedy="raise the quota: aws service-quotas list-service-quotas "
                 f"--service-code elasticloadbalancing --region {region}",
             )

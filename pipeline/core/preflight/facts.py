@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
 
@@ -167,7 +167,7 @@ class Failure:
 
     where: str
     what: str
-    now: str
+    remedy: str
     needed: bool
 
 
@@ -191,7 +191,7 @@ class Facts:
     refreshes: tuple[str, ...] | None = None
     subnets: tuple[SubnetFacts, ...] | None = None
     balancers: tuple[BalancerFacts, ...] | None = None
-    look: Look | None = None
+    observation: Observation | None = None
     group_room: Room | None = None
     vcpus: Room | None = None
     targets: int | None = None

@@ -11,5 +11,5 @@ class Finding:
 
     where: str
     what: str
-    now: str
+    remedy: str
     blocking: bool = True

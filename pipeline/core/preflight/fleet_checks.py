@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.core.health.observation import Balancer, GroupSeen, Look, Target
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup, Target
 from pipeline.core.preflight.facts import Facts, GroupFacts, Proposal
 from pipeline.core.preflight.finding import Finding
 
@@ -31,8 +31,8 @@ def fleet_findings(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield from _lost(facts.groups, proposal)
     yield from _names(facts, proposal)
     yield from _condition(facts, proposal)
-    if facts.look is not None:
-        yield from sickness(facts.look, proposal)
+    if facts.observation is not None:
+        yield from sickness(facts.observation, proposal)
         yield from _others(facts, proposal)
 
 
@@ -41,10 +41,15 @@ def is_lost(facts: Facts, proposal: Proposal) -> bool:
 
     Two answers say so: the list of all groups, and what AWS says of this one.
     """
-    if not proposal.blue or facts.groups is None or facts.look is None or facts.look.unreadable:
+    if (
+        not proposal.blue
+        or facts.groups is None
+        or facts.observation is None
+        or facts.observation.unreadable
+    ):
         return False
     listed = next((each for each in facts.groups if each.name == proposal.blue), None)
-    seen = facts.look.groups.get(proposal.blue)
+    seen = facts.observation.groups.get(proposal.blue)
     return all(each is None or each.status for each in (listed, seen))
 
 
@@ -64,14 +69,14 @@ def _gone(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]
     there = next((each for each in groups if each.name == proposal.lost), None)
     if there and not there.status:
         what = "was gone a moment ago, and is there now"
-        now = f"run the command again; see: ami-pipeline status -e {proposal.place.environment}"
-        yield Finding(where=where, what=what, now=now)
+        remedy = f"run the command again; see: ami-pipeline status -e {proposal.place.environment}"
+        yield Finding(where=where, what=what, remedy=remedy)
         return
     yield Finding(
         where=where,
         what=f"served, and {'is being deleted' if there else 'is gone'}: no deployment did that. "
         "There is no group to go back to; the new one begins as a first release does",
-        now=f"find out who deleted it: {_DELETED}",
+        remedy=f"find out who deleted it: {_DELETED}",
         blocking=False,
     )
 
@@ -90,14 +95,14 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
         yield Finding(
             where=f"server group {blue}",
             what="serves according to the environment's document, but it does not exist",
-            now=f"ami-pipeline status -e {proposal.place.environment}",
+            remedy=f"ami-pipeline status -e {proposal.place.environment}",
         )
     elif blue and not there[blue].attached:
         yield Finding(
             where=f"server group {blue}",
             what="serves according to the environment's document, "
             "but it is attached to no load balancer",
-            now=_attach(blue, proposal),
+            remedy=_attach(blue, proposal),
         )
     for each in there.values():
         if each.release and each.name not in {blue, proposal.lost} and each.attached:
@@ -109,16 +114,16 @@ def _second(group: GroupFacts, proposal: Proposal) -> Finding:
     detach = _detach(group, proposal)
     if serving:
         what = f"is attached to the load balancers beside {serving}: exactly one may serve"
-        return Finding(where=f"server group {group.name}", what=what, now=detach)
+        return Finding(where=f"server group {group.name}", what=what, remedy=detach)
     if proposal.lost:
         what = f"takes traffic in the place of {proposal.lost}, and no deployment put it there"
-        now = f"make it what serves: ami-pipeline rollback -e {proposal.place.environment} "
-        now += f"--to {group.release}; or take it out of service: {detach}"
-        return Finding(where=f"server group {group.name}", what=what, now=now)
+        remedy = f"make it what serves: ami-pipeline rollback -e {proposal.place.environment} "
+        remedy += f"--to {group.release}; or take it out of service: {detach}"
+        return Finding(where=f"server group {group.name}", what=what, remedy=remedy)
     return Finding(
         where=f"server group {group.name}",
         what="serves, but the environment's document says that nothing was ever promoted",
-        now="correct [state] url, if earlier runs kept their state elsewhere; "
+        remedy="correct [state] url, if earlier runs kept their state elsewhere; "
         f"else take the group out of service: {detach}",
     )
 
@@ -135,7 +140,7 @@ def _strangers(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Fin
                 where=f"group {each.name}",
                 what="is no group of ours, and attached to the same load balancers: "
                 "it keeps its part of the traffic",
-                now=f"{'once this release serves, ' if first else ''}take it out of service: "
+                remedy=f"{'once this release serves, ' if first else ''}take it out of service: "
                 f"{_detach(each, proposal)}",
                 blocking=not first,
             )
@@ -149,7 +154,7 @@ def _unknown(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             yield Finding(
                 where=f"server group {each.name}",
                 what=f"has our name, but the environment's document does not know {each.release}",
-                now="if nobody needs it: "
+                remedy="if nobody needs it: "
                 f"{_call('delete-auto-scaling-group', each.name, proposal)} --force-delete",
                 blocking=False,
             )
@@ -164,7 +169,7 @@ def _lost(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]
                 where=f"server group {proposal.group(release)}",
                 what="is kept for a rollback according to the environment's document, "
                 "but it does not exist",
-                now=f"ami-pipeline status -e {proposal.place.environment}",
+                remedy=f"ami-pipeline status -e {proposal.place.environment}",
                 blocking=False,
             )
 
@@ -179,20 +184,20 @@ def _names(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where=f"server group {name}",
             what=f"is still there: {taken.status}",
-            now="wait until it is gone: aws autoscaling describe-auto-scaling-groups "
+            remedy="wait until it is gone: aws autoscaling describe-auto-scaling-groups "
             f"--region {region} --auto-scaling-group-names {name}",
         )
     elif taken:
         yield Finding(
             where=f"server group {name}",
             what="exists already, and a release's number is never used again",
-            now=f"ami-pipeline recover -e {proposal.place.environment}",
+            remedy=f"ami-pipeline recover -e {proposal.place.environment}",
         )
     elif name in (facts.templates or ()):
         yield Finding(
             where=f"launch template {name}",
             what="exists already, and a release's number is never used again",
-            now=f"ami-pipeline recover -e {proposal.place.environment}",
+            remedy=f"ami-pipeline recover -e {proposal.place.environment}",
         )
 
 
@@ -204,7 +209,7 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where=where,
             what=f"its instances are being replaced: {line}",
-            now=f"wait until it is over, or: {_call(cancel, proposal.blue, proposal)}",
+            remedy=f"wait until it is over, or: {_call(cancel, proposal.blue, proposal)}",
         )
     if blue is None:
         return
@@ -212,13 +217,13 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
         yield Finding(
             where=where,
             what=f"serves, but it is being deleted: {blue.status}",
-            now=f"find out who deletes it: {_DELETED}",
+            remedy=f"find out who deletes it: {_DELETED}",
         )
     if suspended := [each for each in HURTFUL if each in blue.suspended]:
         yield Finding(
             where=where,
             what=f"{', '.join(suspended)} suspended: it could be neither restored nor retired",
-            now=f"{_call('resume-processes', blue.name, proposal)} "
+            remedy=f"{_call('resume-processes', blue.name, proposal)} "
             f"--scaling-processes {' '.join(suspended)}",
         )
     if proposal.retires:
@@ -235,7 +240,7 @@ def _aside(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[Finding
         yield Finding(
             where=where,
             what=f"holds {', '.join(blue.standby)} in standby: the group could not be retired",
-            now=f"{_call('exit-standby', blue.name, proposal)} "
+            remedy=f"{_call('exit-standby', blue.name, proposal)} "
             f"--instance-ids {' '.join(blue.standby)}",
         )
     if blue.protected:
@@ -243,25 +248,25 @@ def _aside(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[Finding
             where=where,
             what=f"protects {', '.join(blue.protected)} from scale-in: "
             "the group could not be retired",
-            now=f"{_call('set-instance-protection', blue.name, proposal)} "
+            remedy=f"{_call('set-instance-protection', blue.name, proposal)} "
             f"--no-protected-from-scale-in --instance-ids {' '.join(blue.protected)}",
         )
 
 
-def sickness(look: Look, proposal: Proposal) -> Iterator[Finding]:
+def sickness(observation: Observation, proposal: Proposal) -> Iterator[Finding]:
     """Yield that the fleet was sick before the deployment began, if it was.
 
     Members that come or go just now are no sign of it. It blocks, for a rollback could not end
     well, unless the deployment is meant to mend it.
     """
-    group = look.groups.get(proposal.blue)
+    group = observation.groups.get(proposal.blue)
     if group is None:
         return
-    if sick := list(_sick(group, look, proposal)):
+    if sick := list(_sick(group, observation, proposal)):
         yield Finding(
             where=f"server group {group.name}",
             what="\n".join(["was sick before this deployment began", *sick]),
-            now="mend it first; or go back to the release before: "
+            remedy="mend it first; or go back to the release before: "
             f"ami-pipeline rollback -e {proposal.place.environment}{or_mend(proposal)}",
             blocking=not proposal.mends,
         )
@@ -276,7 +281,7 @@ def or_mend(proposal: Proposal) -> str:
     return f"; or, if this image is the mend: {command}"
 
 
-def _sick(group: GroupSeen, look: Look, proposal: Proposal) -> Iterator[str]:
+def _sick(group: ObservedGroup, observation: Observation, proposal: Proposal) -> Iterator[str]:
     settled = [each for each in group.members if each.lifecycle == "InService"]
     if not settled:
         yield "it has no instance in service"
@@ -284,7 +289,7 @@ def _sick(group: GroupSeen, look: Look, proposal: Proposal) -> Iterator[str]:
         if member.health != "Healthy":
             yield f"{member.id} is {member.health} to Auto Scaling"
         for balancer in proposal.place.balancers:
-            targets = look.targets.get(balancer.identifier)
+            targets = observation.targets.get(balancer.identifier)
             if balancer.identifier in group.attached and targets is not None:
                 said = _complaint(targets.get(member.id))
                 yield from [f"{member.id} {said} in {balancer.name}"] if said else []
@@ -304,11 +309,11 @@ def _complaint(target: Target | None) -> str:
 
 def _others(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     """Name instances that a person registered: nobody replaces or drains them."""
-    if facts.groups is None or facts.look is None:
+    if facts.groups is None or facts.observation is None:
         return
     members = frozenset[str]().union(*(each.members for each in facts.groups))
     for balancer in proposal.place.balancers:
-        targets = facts.look.targets.get(balancer.identifier, {})
+        targets = facts.observation.targets.get(balancer.identifier, {})
         alone = [
             each.id
             for each in targets.values()
@@ -321,7 +326,7 @@ def _others(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
                 where=f"load balancer {balancer.name}",
                 what=f"sends requests to {', '.join(sorted(alone))}, of no group of ours: "
                 "it keeps its part of the traffic",
-                now="deregister it if nobody needs it there",
+                remedy="deregister it if nobody needs it there",
                 blocking=False,
             )
 

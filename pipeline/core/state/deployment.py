@@ -27,7 +27,7 @@ class Result(StrEnum):
     PROMOTED = "promoted"
     REFUSED = "refused"
     ROLLED_BACK = "rolled back"
-    STRANDED = "stranded"
+    NEEDS_ATTENTION = "stranded"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +47,9 @@ class Policy:
     `deadlines` maps a phase's name to the longest it may wait, `deadline` is for the others.
     """
 
-    looks: int = 3
+    healthy_checks: int = 3
     soak: float = 0.0
-    bake_in: float = 0.0
+    observe: float = 0.0
     keep: float | None = 0.0
     deadline: float = 900.0
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
@@ -71,8 +71,8 @@ class Policy:
         return replace(self, alarms=tuple(quiet))
 
     def pause(self, name: str) -> float:
-        """Return the length of `soak` or `bake_in`."""
-        return {"soak": self.soak, "bake_in": self.bake_in}[name]
+        """Return the length of `soak` or `observe`."""
+        return {"soak": self.soak, "observe": self.observe}[name]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

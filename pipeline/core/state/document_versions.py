@@ -71,25 +71,25 @@ def chosen(copies: Copies, number: int | None) -> int:
 
     Without a number it is the newest that is whole, and only where what stands is not.
     """
-    look = f"ami-pipeline state show -e {copies.environment}"
+    observation = f"ami-pipeline state show -e {copies.environment}"
     where = f"[state] {copies.where}"
     if copies.current and copies.current.newer:
         run = "run the version that wrote it, or a later one: pip install --upgrade ami-pipeline"
         raise RefusedError(where, copies.current.wrong, run)
     if number is None and copies.current and not copies.current.wrong:
         what = "is whole: there is nothing to restore"
-        raise RefusedError(where, what, f"to put back an earlier version, name it: {look}")
+        raise RefusedError(where, what, f"to put back an earlier version, name it: {observation}")
     if not copies.earlier:
         raise RefusedError(where, "no earlier version of it was kept", _nothing_kept(copies))
     if number is None and not copies.good:
         what = f"of {len(copies.earlier)} earlier versions none is whole"
-        raise RefusedError(where, what, look)
+        raise RefusedError(where, what, observation)
     if number is not None and number > len(copies.earlier):
         what = f"there is no version {number}: {len(copies.earlier)} were kept"
-        raise RefusedError(where, what, look)
+        raise RefusedError(where, what, observation)
     found = number or copies.good
     if wrong := copies.earlier[found - 1].wrong:
-        raise RefusedError(where, f"version {found} {wrong}", look)
+        raise RefusedError(where, f"version {found} {wrong}", observation)
     return found
 
 

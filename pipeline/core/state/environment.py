@@ -38,7 +38,7 @@ class Lease:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
+class ReleaseRecord:
     """A release that has a server group; `warm_until` is set while it is kept for a rollback.
 
     `warm_until` is UTC, ISO 8601, `next` for until the next promotion, or empty. `failed` marks
@@ -60,7 +60,7 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Past:
+class RetiredRelease:
     """A release that served once, newest first in the document: where a rollback may lead."""
 
     release: str
@@ -88,8 +88,8 @@ class Environment:
     epoch: int = 0
     broken: int = 0
     serving: str = ""
-    releases: Mapping[str, Kept] = field(default_factory=lambda: NO_ITEMS)
-    past: tuple[Past, ...] = ()
+    releases: Mapping[str, ReleaseRecord] = field(default_factory=lambda: NO_ITEMS)
+    past: tuple[RetiredRelease, ...] = ()
     deployment: Deployment | None = None
     lease: Lease | None = None
 
@@ -99,7 +99,7 @@ class Environment:
         kept = (name for name in sorted(self.releases, reverse=True) if name != self.serving)
         return tuple(name for name in kept if not self.releases[name].failed)
 
-    def begun(self, deployment: Deployment, green: Kept | None = None) -> Environment:
+    def begun(self, deployment: Deployment, green: ReleaseRecord | None = None) -> Environment:
         """Return the document at the beginning of a deployment; `green` is a release of its own.
 
         One without a blue found that nothing serves, whatever the document said until then.
@@ -165,7 +165,7 @@ class Environment:
     def closed(self, deployment: Deployment) -> Environment:
         """Return the document after a deployment; one that was stranded stays in it."""
         outcome = deployment.outcome
-        if outcome and outcome.result is Result.STRANDED:
+        if outcome and outcome.result is Result.NEEDS_ATTENTION:
             return replace(self, deployment=deployment)
         green = self.releases.get(deployment.green)
         if green and deployment.green != self.serving:
@@ -179,7 +179,7 @@ class Environment:
         timed = {name: until for name, until in limits.items() if until not in {"", NEXT}}
         return tuple(name for name in timed if datetime.fromisoformat(timed[name]) <= now)
 
-    def with_release(self, kept: Kept) -> Environment:
+    def with_release(self, kept: ReleaseRecord) -> Environment:
         """Return the document with a release that has a group."""
         return replace(self, releases={**self.releases, kept.release.name: kept})
 
@@ -189,9 +189,9 @@ class Environment:
         return replace(self, releases=left)
 
 
-def _past(kept: Kept, today: str) -> Past:
+def _past(kept: ReleaseRecord, today: str) -> RetiredRelease:
     """Return what is remembered of a release that serves no more."""
-    return Past(
+    return RetiredRelease(
         release=kept.release.name,
         ami_id=kept.release.ami_id,
         image_name=kept.image_name,

@@ -48,13 +48,13 @@ def past_of(lease: Lease) -> str:
 def held(environment: Environment, lease: Lease, now: datetime) -> LeaseHeldError:
     """Return the error of a run that finds another's lease."""
     name = environment.environment
-    look = f"ami-pipeline status -e {name}"
+    observation = f"ami-pipeline status -e {name}"
     left = max(seconds_left(lease, now), 0)
     see = f", or see {lease.owner.run}" if lease.owner.run else ""
     return LeaseHeldError(
         f"the lease on {name}",
         account_of(lease, now),
-        f"{look}{see}; if that run is dead, run the command again in {span(left)}",
+        f"{observation}{see}; if that run is dead, run the command again in {span(left)}",
     )
 
 

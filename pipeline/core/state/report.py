@@ -11,7 +11,7 @@ from datetime import datetime
 from pipeline.core.bake.model import Image
 from pipeline.core.state.deployment import Deployment, Result
 
-_BACK = frozenset({"withdraw", "remove"})
+_BACK = frozenset({"detach", "delete"})
 
 
 def serves(deployment: Deployment) -> str | None:
@@ -24,7 +24,7 @@ def serves(deployment: Deployment) -> str | None:
             return deployment.green
         case Result.REFUSED | Result.ROLLED_BACK:
             return deployment.blue
-        case Result.STRANDED:
+        case Result.NEEDS_ATTENTION:
             return _stranded(deployment)
 
 
@@ -38,7 +38,7 @@ def _stranded(deployment: Deployment) -> str | None:
         return restored
     if deployment.blue and failed and not any(run.name == "drain" for run in deployment.phases):
         return deployment.blue  # only a drain takes it out of service
-    return "" if failed == "remove" else None
+    return "" if failed == "delete" else None
 
 
 def took(deployment: Deployment) -> float | None:

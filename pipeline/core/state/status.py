@@ -13,14 +13,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from pipeline.core.bake.model import NO_ITEMS
-from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.deployment import Deployment, Kind, Result
-from pipeline.core.state.environment import NEXT, Environment, Past
+from pipeline.core.state.environment import NEXT, Environment, RetiredRelease
 from pipeline.core.state.release import group_name
 from pipeline.core.state.report import seconds_between, took
 
 
-class Way(StrEnum):
+class RollbackMode(StrEnum):
     """How a rollback would go."""
 
     WARM = "warm"
@@ -29,7 +29,7 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WayBack:
+class RollbackOption:
     """What `rollback` without arguments would do.
 
     `release` is the one gone back to: its warm group, or a new release of its image. `last` is how
@@ -38,7 +38,7 @@ class WayBack:
     where it is kept until the next promotion. `reason` says why there is no way.
     """
 
-    way: Way
+    way: RollbackMode
     release: str = ""
     ami_id: str = ""
     version: str = ""
@@ -57,9 +57,9 @@ class Status:
     """
 
     environment: Environment
-    look: Look
+    observation: Observation
     balancers: tuple[Balancer, ...]
-    way_back: WayBack
+    way_back: RollbackOption
     alive: bool = False
     versions: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
 
@@ -77,15 +77,15 @@ def alive(environment: Environment, now: datetime, *, process: bool | None = Non
     return left is not None and left > 0
 
 
-def gone(environment: Environment, look: Look) -> frozenset[str]:
+def gone(environment: Environment, observation: Observation) -> frozenset[str]:
     """Return the releases whose groups AWS does not know, or deletes; none while that is unsure."""
-    if look.unreadable:
+    if observation.unreadable:
         return frozenset()
     names = {
         each: group_name(environment.app, environment.environment, each)
         for each in environment.releases
     }
-    seen = {each: look.groups.get(name) for each, name in names.items()}
+    seen = {each: observation.groups.get(name) for each, name in names.items()}
     return frozenset(each for each, group in seen.items() if group is None or group.status)
 
 
@@ -95,7 +95,7 @@ def taking_over(status: Status) -> str:
     From the drain on green serves; the document calls it so once it is decided for.
     """
     environment, deployment = status.environment, status.environment.deployment
-    if deployment is None or status.look.unreadable:
+    if deployment is None or status.observation.unreadable:
         return ""
     blue, green = deployment.blue, deployment.green
     other = green if environment.serving == blue else blue
@@ -103,7 +103,7 @@ def taking_over(status: Status) -> str:
 
     def attached(release: str) -> AbstractSet[str]:
         name = group_name(environment.app, environment.environment, release)
-        group = status.look.groups.get(name) if release else None
+        group = status.observation.groups.get(name) if release else None
         return group.attached & ours if group and not group.status else frozenset()
 
     alone = ours and attached(other) == ours and not attached(environment.serving)
@@ -117,14 +117,14 @@ def way_out(status: Status) -> str:
     a new release of the image that served last.
     """
     environment, dead = status.environment, status.environment.deployment
-    lost = gone(environment, status.look)
+    lost = gone(environment, status.observation)
     pair = {environment.serving} | ({dead.blue, dead.green} if dead else set())
     known = pair & environment.releases.keys()
     served_once = environment.serving or environment.past
-    if status.look.unreadable or not served_once or not known <= lost:
+    if status.observation.unreadable or not served_once or not known <= lost:
         return ""
     name, back = environment.environment, status.way_back
-    if back.way is Way.WARM and back.release not in pair:
+    if back.way is RollbackMode.WARM and back.release not in pair:
         return f"ami-pipeline rollback -e {name}"
     served = environment.releases.get(environment.serving)
     past = next((each.ami_id for each in environment.past if not each.quarantined), "")
@@ -137,22 +137,22 @@ def way_back(
     history: Iterable[Deployment],
     now: datetime,
     gone: AbstractSet[str] = frozenset(),
-) -> WayBack:
+) -> RollbackOption:
     """Return what a rollback would do: back to the newest release that served and is not bad.
 
     `gone` are releases whose groups somebody deleted: none of them is warm.
     """
     if not environment.serving and not environment.past:
-        return WayBack(way=Way.NONE, reason="nothing serves yet")
+        return RollbackOption(way=RollbackMode.NONE, reason="nothing serves yet")
     past = _candidate(environment)
     if past is None:
-        return WayBack(way=Way.NONE, reason=_why_none(environment))
+        return RollbackOption(way=RollbackMode.NONE, reason=_why_none(environment))
     kept = environment.releases.get(past.release)
     there = past.release not in gone
-    way = Way.WARM if kept and not kept.failed and there else Way.COLD
+    way = RollbackMode.WARM if kept and not kept.failed and there else RollbackMode.COLD
     last = _last(history, way)
-    until = kept.warm_until if kept and way is Way.WARM else ""
-    return WayBack(
+    until = kept.warm_until if kept and way is RollbackMode.WARM else ""
+    return RollbackOption(
         way=way,
         release=past.release,
         ami_id=past.ami_id,
@@ -163,7 +163,7 @@ def way_back(
     )
 
 
-def _candidate(environment: Environment) -> Past | None:
+def _candidate(environment: Environment) -> RetiredRelease | None:
     """A new release of the image that serves would change nothing, so it is no way back."""
     serving = environment.releases.get(environment.serving)
     same = serving.release.ami_id if serving else ""
@@ -183,7 +183,7 @@ def _why_none(environment: Environment) -> str:
     return f"no earlier image is good: quarantined with {', '.join(bad)}"
 
 
-def _last(history: Iterable[Deployment], way: Way) -> Deployment | None:
+def _last(history: Iterable[Deployment], way: RollbackMode) -> Deployment | None:
     """The newest that went the same way: a rollback, or for a cold one any new release."""
     done: Sequence[Deployment] = sorted(
         (each for each in history if each.outcome and each.outcome.result is Result.PROMOTED),
@@ -192,7 +192,7 @@ def _last(history: Iterable[Deployment], way: Way) -> Deployment | None:
     )
     cold = [each for each in done if any(run.name == "launch" for run in each.phases)]
     back = [each for each in done if each.kind is Kind.ROLLBACK]
-    if way is Way.WARM:
+    if way is RollbackMode.WARM:
         return next((each for each in back if each not in cold), None)
     return next((each for each in back if each in cold), None) or next(iter(cold), None)
 

@@ -55,7 +55,7 @@ class _Breach:
     """What is wrong with the module, in our words; what to do; HCL that would do it."""
 
     what: str
-    now: str
+    remedy: str
     paste: str = ""
 
 
@@ -92,12 +92,12 @@ def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError
     facts = [
         line for breach, each in zip(breaches, found, strict=True) for line in _told(breach, each)
     ]
-    now = list(dict.fromkeys(breach.now for breach in breaches))
+    remedies = list(dict.fromkeys(breach.remedy for breach in breaches))
     paste = [breach.paste for breach in breaches if breach.paste]
     return ConfigurationError(
         f"[terraform] module {root.module}",
         "\n".join(facts),
-        "\n\n".join(["\n".join(now), *paste]),
+        "\n\n".join(["\n".join(remedies), *paste]),
     )
 
 
@@ -117,7 +117,7 @@ def _breach(root: Root, found: Diagnostic) -> _Breach:
     name = _name(found)
     if found.file != ROOT_FILE:
         place = f"{found.file} line {found.line}" if found.file else ""
-        return _Breach(what=place, now=f"correct the module, then: {_again(root)}")
+        return _Breach(what=place, remedy=f"correct the module, then: {_again(root)}")
     match found.summary:
         # In JSON, what HCL calls an unsupported argument is an extraneous property (1.11).
         case "Extraneous JSON object property" | "Unsupported argument":
@@ -125,33 +125,33 @@ def _breach(root: Root, found: Diagnostic) -> _Breach:
         case "Missing required argument":
             return _Breach(
                 what=f"input {name}: the module requires it, and nothing passes it",
-                now=f"add {name} to [terraform.inputs], or give it a default in the module",
+                remedy=f"add {name} to [terraform.inputs], or give it a default in the module",
             )
         case "Unsupported attribute":
             return _Breach(
                 what=f"output {name}: the module does not have it",
-                now=f"declare the output in the module, then: {_again(root)}",
+                remedy=f"declare the output in the module, then: {_again(root)}",
                 paste=_OUTPUT,
             )
         case "Invalid value for input variable" if name in INPUTS:
             return _Breach(
                 what=f"input {name}: the module declares another type",
-                now=f"declare in the module what the contract names, then: {_again(root)}",
+                remedy=f"declare in the module what the contract names, then: {_again(root)}",
                 paste=_variable(name),
             )
-    return _Breach(what="", now=f"correct [terraform] in pipeline.toml, then: {_again(root)}")
+    return _Breach(what="", remedy=f"correct [terraform] in pipeline.toml, then: {_again(root)}")
 
 
 def _undeclared(root: Root, name: str) -> _Breach:
     if name in INPUTS:
         return _Breach(
             what=f"input {name}: the module does not declare it",
-            now=f"declare in the module what the contract names, then: {_again(root)}",
+            remedy=f"declare in the module what the contract names, then: {_again(root)}",
             paste=_variable(name),
         )
     return _Breach(
         what=f"input {name}: the module does not declare it",
-        now=f"remove {name} from [terraform.inputs], or declare it in the module",
+        remedy=f"remove {name} from [terraform.inputs], or declare it in the module",
     )
 
 

@@ -27,8 +27,8 @@ PHASES: Final = tuple(
     phase.name for phase in (*promotion("r1", "r2"), *rollback("r1", "r2", Fleet()))
 )
 # The pauses of [promote], and the phases that wait for them.
-PAUSES: Final = {"soak": "soak", "bake_in": "bake-in"}
-DEFAULT_PAUSES: Final = {"soak": "30s", "bake_in": "1m"}
+PAUSES: Final = {"soak": "soak", "observe": "observe"}
+DEFAULT_PAUSES: Final = {"soak": "30s", "observe": "1m"}
 NEXT: Final = "next"
 NONE: Final = "none"
 LONGEST_KEEP: Final = 7 * 86_400.0

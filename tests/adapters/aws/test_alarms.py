@@ -67,7 +67,7 @@ def test_names_that_do_not_exist_are_all_named(alarms: CloudWatchAlarms, service
         alarms.ringing(["no-such", alarm(service), "nor-this", "no-such"])
     assert told.value.where == "alarms in us-east-1"
     assert told.value.what == "there is no alarm no-such\nthere is no alarm nor-this"
-    assert "aws cloudwatch describe-alarms --region us-east-1" in told.value.now
+    assert "aws cloudwatch describe-alarms --region us-east-1" in told.value.remedy
 
 
 def test_more_than_a_hundred_are_several_calls(alarms: CloudWatchAlarms, service: Service) -> None:

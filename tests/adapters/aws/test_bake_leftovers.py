@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from pipeline.adapters.aws import bake_leftovers as module
 from pipeline.adapters.aws.bake_leftovers import Ec2Leftovers
 from pipeline.adapters.aws.client import Clients
-from pipeline.core.bake.model import Traces
+from pipeline.core.bake.model import BuildResources
 from pipeline.core.errors import RefusedError
 
 REGION = "us-east-1"
@@ -39,7 +39,7 @@ def test_everything_that_was_named_goes(leftovers: Ec2Leftovers, aws: Clients) -
     aws.ec2(REGION).create_key_pair(KeyName="packer_key")
     made = group(aws, "packer_group")
     instance = launch(aws, KeyName="packer_key", SecurityGroupIds=[made])
-    traces = Traces(key_pairs=("packer_key",), security_groups=("packer_group",))
+    traces = BuildResources(key_pairs=("packer_key",), security_groups=("packer_group",))
     assert leftovers.remove(REGION, traces, NAME) == (instance, "packer_key", made)
     assert state(aws, instance) == "terminated"
     assert leftovers.remove(REGION, traces, NAME) == ()
@@ -58,14 +58,14 @@ def test_an_instance_is_found_by_any_one_of_its_marks(
         "tag": {"TagSpecifications": tags},
     }
     instance = launch(aws, **marks[by])
-    traces = Traces(key_pairs=("packer_key",), security_groups=("packer_group",))
+    traces = BuildResources(key_pairs=("packer_key",), security_groups=("packer_group",))
     assert instance in leftovers.remove(REGION, traces, NAME)
 
 
 def test_an_instance_a_line_points_at_is_not_touched(leftovers: Ec2Leftovers, aws: Clients) -> None:
     instance = launch(aws)
-    assert leftovers.remove(REGION, Traces(instances=(instance,)), NAME) == ()
-    assert leftovers.remove(REGION, Traces(instances=(instance,)), "") == ()
+    assert leftovers.remove(REGION, BuildResources(instances=(instance,)), NAME) == ()
+    assert leftovers.remove(REGION, BuildResources(instances=(instance,)), "") == ()
     assert state(aws, instance) == "running"
 
 
@@ -73,7 +73,7 @@ def test_without_traces_nothing_is_removed(leftovers: Ec2Leftovers, aws: Clients
     aws.ec2(REGION).create_key_pair(KeyName="mine")
     group(aws, "mine")
     launch(aws, KeyName="mine")
-    assert leftovers.remove(REGION, Traces(), NAME) == ()
+    assert leftovers.remove(REGION, BuildResources(), NAME) == ()
 
 
 def test_a_group_that_stays_in_use_is_told_in_awss_words(
@@ -94,6 +94,6 @@ def test_a_group_that_stays_in_use_is_told_in_awss_words(
 
     monkeypatch.setattr(module, "until", until)
     with pytest.raises(RefusedError) as told:
-        leftovers.remove(REGION, Traces(security_groups=("packer_group",)), NAME)
+        leftovers.remove(REGION, BuildResources(security_groups=("packer_group",)), NAME)
     assert "DependencyViolation" in told.value.what
     assert asked == [60.0]

@@ -43,7 +43,7 @@ def test_everything_that_does_not_exist_is_named_at_once(service: Service) -> No
         "there is no target group three\n"
         f"there is no target group {ARN}"
     )
-    assert told.value.now == (
+    assert told.value.remedy == (
         "correct the names (an application or network load balancer is named by its target "
         "groups); what there is: aws elb describe-load-balancers --region us-east-1; "
         "aws elbv2 describe-target-groups --region us-east-1"
@@ -57,7 +57,7 @@ def test_a_refusal_of_another_kind_is_awss_own(service: Service) -> None:
     with pytest.raises(RefusedError, match="AccessDenied") as told:
         resolve(service.clients, REGION, [], ["web-tg"])
     assert told.value.where == "finding the load balancers in us-east-1"
-    assert "IAM policy" in told.value.now
+    assert "IAM policy" in told.value.remedy
 
 
 def test_a_classic_load_balancer_and_a_target_group_are_described_alike(service: Service) -> None:

@@ -132,7 +132,7 @@ def test_an_error_of_aws_is_told_with_a_remedy(error: Exception, remedy: str) ->
         raise error
     assert told.value.where == "listing images in eu-west-1"
     assert told.value.what == str(error)
-    assert told.value.now.startswith(remedy)
+    assert told.value.remedy.startswith(remedy)
 
 
 def test_an_error_of_ours_passes_unchanged() -> None:
@@ -171,7 +171,7 @@ def test_a_profile_that_is_not_there_is_a_refusal_too(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with pytest.raises(RefusedError) as told:
         use(Ec2Images(Clients()))
-    assert "AWS_PROFILE" in told.value.now
+    assert "AWS_PROFILE" in told.value.remedy
 
 
 def test_without_an_endpoint_there_is_no_second_try(
@@ -182,7 +182,7 @@ def test_without_an_endpoint_there_is_no_second_try(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(RefusedError) as told:
         Ec2Images(Clients()).owned("us-east-1", {})
-    assert "sandbox up" in told.value.now
+    assert "local-cloud up" in told.value.remedy
     assert pauses == []
 
 
@@ -208,4 +208,4 @@ def test_what_lasts_is_told_from_what_may_pass(error: Exception, stays: bool) ->
 def test_work_that_had_begun_fails_and_is_not_refused() -> None:
     with pytest.raises(FailedError) as told, speaking_plainly("attaching", "r", FailedError):
         raise client_error("InstanceRefreshInProgress")
-    assert told.value.now.startswith("wait for the group's instance refresh")
+    assert told.value.remedy.startswith("wait for the group's instance refresh")

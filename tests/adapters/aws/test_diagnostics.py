@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.diagnostics import gather, plain, suspects
-from pipeline.core.health.observation import Activity, GroupSeen, Look, Member, Target
+from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
 
 def member(number: int, lifecycle: str = "InService", health: str = "Healthy") -> Member:
@@ -18,8 +18,8 @@ def member(number: int, lifecycle: str = "InService", health: str = "Healthy") -
     )
 
 
-def group(*members: Member, attached: str = "web") -> GroupSeen:
-    return GroupSeen(
+def group(*members: Member, attached: str = "web") -> ObservedGroup:
+    return ObservedGroup(
         name="g",
         minimum=1,
         maximum=4,
@@ -92,7 +92,7 @@ def test_a_console_that_has_no_latest_output_is_read_as_it_was_at_boot() -> None
     ec2 = Consoles()
     clients = cast("Clients", SimpleNamespace(ec2=lambda _: ec2))
     seen = group(*(member(number, "Pending") for number in (1, 2, 3)))
-    text = gather(clients, "r", "g", Look(at=0.0, groups={"g": seen}, activities={"g": ()}))
+    text = gather(clients, "r", "g", Observation(at=0.0, groups={"g": seen}, activities={"g": ()}))
     assert "\nconsole of i-00000001, its last 100 lines\n  | one\n  | two\n" in text
     assert "\nconsole of i-00000002, its last 100 lines\n  nothing yet\n" in text
     assert "\nconsole of i-00000003\n  could not be read\n" in text

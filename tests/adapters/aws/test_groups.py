@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.groups import Groups
 from pipeline.core.errors import FailedError, RefusedError
-from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.health.observation import Balancer, Observation
 from tests.adapters.aws.service import REGION, Service, target_group
 from tests.running_cloud import eventually
 
@@ -44,45 +44,47 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def settled(groups: Groups, service: Service) -> Look:
-    def good() -> Look | None:
-        look = groups.look([SERVING], service.both, activities=[])
-        members = [each.id for each in look.groups[SERVING].members]
+def settled(groups: Groups, service: Service) -> Observation:
+    def good() -> Observation | None:
+        observation = groups.observe([SERVING], service.both, activities=[])
+        members = [each.id for each in observation.groups[SERVING].members]
         ready = {"healthy", "InService"}
         fine = [
-            look.targets[b.identifier].get(member) is not None
-            and look.targets[b.identifier][member].state in ready
+            observation.targets[b.identifier].get(member) is not None
+            and observation.targets[b.identifier][member].state in ready
             for b in service.both
             for member in members
         ]
-        return look if len(fine) == 4 and all(fine) else None
+        return observation if len(fine) == 4 and all(fine) else None
 
-    look = eventually(good)
-    assert look
-    return look
+    observation = eventually(good)
+    assert observation
+    return observation
 
 
 def test_one_look_is_one_call_for_each_api_and_balancer(groups: Groups, service: Service) -> None:
     settled(groups, service)
     service.cloud.client.forget_calls()
-    look = groups.look([SERVING, BROKEN, "no-such"], service.both, activities=[SERVING, "no-such"])
+    observation = groups.observe(
+        [SERVING, BROKEN, "no-such"], service.both, activities=[SERVING, "no-such"]
+    )
     assert service.calls() == {
         "DescribeAutoScalingGroups": 1,
         "DescribeTargetHealth": 1,
         "DescribeInstanceHealth": 1,
         "DescribeScalingActivities": 2,
     }
-    assert set(look.groups) == {SERVING, BROKEN}
-    assert set(look.targets) == {"web", service.targets.identifier}
-    assert look.activities["no-such"] == ()
-    assert (look.at, look.unreadable) == (42.0, ())
+    assert set(observation.groups) == {SERVING, BROKEN}
+    assert set(observation.targets) == {"web", service.targets.identifier}
+    assert observation.activities["no-such"] == ()
+    assert (observation.at, observation.unreadable) == (42.0, ())
 
 
 def test_a_look_shows_members_targets_and_activities_as_aws_says(
     groups: Groups, service: Service
 ) -> None:
-    look = settled(groups, service)
-    group = look.groups[SERVING]
+    observation = settled(groups, service)
+    group = observation.groups[SERVING]
     assert (group.minimum, group.desired, group.maximum) == (0, 2, 4)
     assert group.template.startswith("lt-")
     assert {(m.template, m.version) for m in group.members} == {(group.template, "1")}
@@ -91,9 +93,9 @@ def test_a_look_shows_members_targets_and_activities_as_aws_says(
     assert group.attached == {"web", service.targets.identifier}
     assert group.created.endswith("+00:00")
     ids = {member.id for member in group.members}
-    carried = look.targets[service.targets.identifier]
+    carried = observation.targets[service.targets.identifier]
     assert {each.id: each.state for each in carried.values()} == dict.fromkeys(ids, "healthy")
-    told = groups.look([], [], activities=[SERVING]).activities[SERVING]
+    told = groups.observe([], [], activities=[SERVING]).activities[SERVING]
     assert {each.status for each in told} == {"Successful"}
     assert all(each.description.startswith("Launching a new EC2 instance: i-") for each in told)
     assert all("increasing the capacity from 0 to 2" in each.cause for each in told)
@@ -101,7 +103,7 @@ def test_a_look_shows_members_targets_and_activities_as_aws_says(
 
 def test_nothing_asked_for_is_nothing_called(groups: Groups, service: Service) -> None:
     service.cloud.client.forget_calls()
-    assert groups.look([], [], activities=[]) == Look(at=42.0)
+    assert groups.observe([], [], activities=[]) == Observation(at=42.0)
     groups.resize(SERVING, minimum=None, maximum=None, desired=None)
     groups.attach(SERVING, [])
     groups.detach("no-such", [])
@@ -111,7 +113,7 @@ def test_nothing_asked_for_is_nothing_called(groups: Groups, service: Service) -
 def test_more_than_a_hundred_names_are_two_calls(groups: Groups, service: Service) -> None:
     service.cloud.client.forget_calls()
     names = [f"no-such-{number}" for number in range(100)]
-    assert set(groups.look([*names, SERVING], [], activities=[]).groups) == {SERVING}
+    assert set(groups.observe([*names, SERVING], [], activities=[]).groups) == {SERVING}
     assert service.calls() == {"DescribeAutoScalingGroups": 2}
 
 
@@ -122,7 +124,7 @@ def test_a_group_of_a_mixed_instances_policy_names_its_template(
     source = {"LaunchTemplateId": of, "Version": "$Latest"}
     policy = {"LaunchTemplate": {"LaunchTemplateSpecification": source}}
     service.group("mixed", MixedInstancesPolicy=policy)
-    group = groups.look(["mixed"], [], activities=[]).groups["mixed"]
+    group = groups.observe(["mixed"], [], activities=[]).groups["mixed"]
     assert (group.template, group.version) == (of, "$Latest")
 
 
@@ -131,9 +133,9 @@ def test_what_is_throttled_is_asked_again(
 ) -> None:
     service.cloud.fault(action="DescribeTargetHealth", kind="throttle", times=2)
     service.cloud.fault(action="DescribeAutoScalingGroups", kind="error-before")
-    look = groups.look([SERVING], service.both, activities=[])
-    assert look.unreadable == ()
-    assert SERVING in look.groups
+    observation = groups.observe([SERVING], service.both, activities=[])
+    assert observation.unreadable == ()
+    assert SERVING in observation.groups
     assert len(pauses) == 3
 
 
@@ -141,10 +143,10 @@ def test_what_stays_throttled_is_said_and_the_rest_is_seen(
     groups: Groups, service: Service, pauses: list[float]
 ) -> None:
     service.cloud.fault(action="DescribeTargetHealth", kind="throttle", times=6)
-    look = groups.look([SERVING], service.both, activities=[])
-    assert set(look.targets) == {"web"}
-    assert SERVING in look.groups
-    [said] = look.unreadable
+    observation = groups.observe([SERVING], service.both, activities=[])
+    assert set(observation.targets) == {"web"}
+    assert SERVING in observation.groups
+    [said] = observation.unreadable
     assert said.startswith("arn:aws:elasticloadbalancing:")
     assert "(Throttling) when calling the DescribeTargetHealth operation" in said
     assert said.endswith("Rate exceeded")
@@ -159,7 +161,7 @@ def test_what_no_waiting_mends_is_raised_at_once(
         action="DescribeAutoScalingGroups", kind="error-before", status=403, code=code
     )
     with pytest.raises(RefusedError) as told:
-        groups.look([SERVING], service.both, activities=[])
+        groups.observe([SERVING], service.both, activities=[])
     assert told.value.where == "looking at the groups in us-east-1"
     assert code in told.value.what
     assert pauses == []
@@ -170,7 +172,7 @@ def test_a_balancer_that_is_gone_is_raised(groups: Groups, service: Service, kin
     gone = service.targets.identifier.replace("web-tg", "gone") if kind == "elbv2" else "gone"
     balancer = Balancer(kind=kind, identifier=gone, name="gone")
     with pytest.raises(RefusedError, match="NotFound"):
-        groups.look([SERVING], [balancer], activities=[])
+        groups.observe([SERVING], [balancer], activities=[])
 
 
 def test_a_member_that_drains_is_seen_and_attached_again_serves(
@@ -178,12 +180,12 @@ def test_a_member_that_drains_is_seen_and_attached_again_serves(
 ) -> None:
     settled(groups, service)
     groups.detach(SERVING, service.both)
-    look = groups.look([SERVING], service.both, activities=[])
-    assert look.groups[SERVING].attached == frozenset()
-    states = {each.state for each in look.targets[service.targets.identifier].values()}
+    observation = groups.observe([SERVING], service.both, activities=[])
+    assert observation.groups[SERVING].attached == frozenset()
+    states = {each.state for each in observation.targets[service.targets.identifier].values()}
     assert states == {"draining"}
     groups.attach(SERVING, service.both)
-    again = groups.look([SERVING], [], activities=[])
+    again = groups.observe([SERVING], [], activities=[])
     assert again.groups[SERVING].attached == {"web", service.targets.identifier}
     settled(groups, service)
 
@@ -192,7 +194,7 @@ def test_attaching_and_detaching_may_be_repeated(groups: Groups, service: Servic
     service.group("again")
 
     def attached() -> frozenset[str]:
-        return groups.look(["again"], [], activities=[]).groups["again"].attached
+        return groups.observe(["again"], [], activities=[]).groups["again"].attached
 
     groups.attach("again", service.both)
     groups.attach("again", service.both)
@@ -208,7 +210,7 @@ def test_attaching_and_detaching_may_be_repeated(groups: Groups, service: Servic
 def test_what_is_attached_in_part_is_detached_in_part(groups: Groups, service: Service) -> None:
     service.group("part", LoadBalancerNames=["web"])
     groups.detach("part", service.both)
-    assert groups.look(["part"], [], activities=[]).groups["part"].attached == frozenset()
+    assert groups.observe(["part"], [], activities=[]).groups["part"].attached == frozenset()
 
 
 class Refusing:
@@ -268,7 +270,7 @@ def test_an_answer_that_was_lost_does_no_harm(
     groups.attach(name, service.both)
     service.cloud.fault(action="DetachTrafficSources", kind=kind)
     groups.detach(name, service.both)
-    assert groups.look([name], [], activities=[]).groups[name].attached == frozenset()
+    assert groups.observe([name], [], activities=[]).groups[name].attached == frozenset()
     assert len(pauses) == 2
 
 
@@ -277,7 +279,7 @@ def test_more_than_ten_balancers_are_several_calls(groups: Groups, service: Serv
     many = [target_group(service.cloud, f"many-{number}") for number in range(11)]
     service.cloud.client.forget_calls()
     groups.attach("many", many)
-    assert len(groups.look(["many"], [], activities=[]).groups["many"].attached) == 11
+    assert len(groups.observe(["many"], [], activities=[]).groups["many"].attached) == 11
     groups.detach("many", many)
     calls = service.calls()
     assert (calls["AttachTrafficSources"], calls["DetachTrafficSources"]) == (2, 2)
@@ -290,7 +292,7 @@ def test_a_group_that_is_not_there_cannot_be_attached_or_resized(
         groups.attach("gone", service.both)
     assert told.value.where == "attaching gone to web, web-tg in us-east-1"
     assert "AutoScalingGroup name not found" in told.value.what
-    assert told.value.now
+    assert told.value.remedy
     with pytest.raises(FailedError) as told:
         groups.resize("gone", minimum=1, maximum=None, desired=None)
     assert told.value.where == "resizing gone in us-east-1"
@@ -305,7 +307,7 @@ def test_a_group_that_is_busy_is_asked_again(
             action="UpdateAutoScalingGroup", kind="error-before", status=400, code=code
         )
     groups.resize("busy", minimum=0, maximum=3, desired=None)
-    group = groups.look(["busy"], [], activities=[]).groups["busy"]
+    group = groups.observe(["busy"], [], activities=[]).groups["busy"]
     assert (group.minimum, group.maximum, group.desired) == (0, 3, 0)
     assert len(pauses) == 2
 
@@ -314,7 +316,7 @@ def test_a_size_that_is_not_named_stays(groups: Groups, service: Service) -> Non
     service.group("sized")
     groups.resize("sized", minimum=None, maximum=9, desired=None)
     groups.resize("sized", minimum=1, maximum=None, desired=2)
-    group = groups.look(["sized"], [], activities=[]).groups["sized"]
+    group = groups.observe(["sized"], [], activities=[]).groups["sized"]
     assert (group.minimum, group.maximum, group.desired) == (1, 9, 2)
     groups.resize("sized", minimum=0, maximum=None, desired=0)
 
@@ -323,9 +325,9 @@ def crashed(groups: Groups, service: Service) -> tuple[str, str]:
     """Return two members of the broken group: one out of service, one terminated."""
 
     def failed() -> list[str]:
-        look = groups.look([BROKEN], service.both, activities=[])
-        out = [each.id for each in look.targets["web"].values() if each.reason == "Instance"]
-        ids = [each.id for each in look.groups[BROKEN].members if each.id in out]
+        observation = groups.observe([BROKEN], service.both, activities=[])
+        out = [each.id for each in observation.targets["web"].values() if each.reason == "Instance"]
+        ids = [each.id for each in observation.groups[BROKEN].members if each.id in out]
         printed = [each for each in ids if "database" in service.cloud.console(each)]
         return ids if len(printed) == 2 else []
 
@@ -335,9 +337,9 @@ def crashed(groups: Groups, service: Service) -> tuple[str, str]:
     )
 
     def gone() -> bool:
-        look = groups.look([BROKEN], [], activities=[BROKEN])
-        ended = {each.status for each in look.activities[BROKEN]} == {"Successful"}
-        return ended and [each.id for each in look.groups[BROKEN].members] == [stays]
+        observation = groups.observe([BROKEN], [], activities=[BROKEN])
+        ended = {each.status for each in observation.activities[BROKEN]} == {"Successful"}
+        return ended and [each.id for each in observation.groups[BROKEN].members] == [stays]
 
     eventually(gone)
     return stays, goes
@@ -345,11 +347,11 @@ def crashed(groups: Groups, service: Service) -> tuple[str, str]:
 
 def test_evidence_is_what_aws_says_of_a_group_that_failed(groups: Groups, service: Service) -> None:
     stays, goes = crashed(groups, service)
-    look = groups.look([BROKEN], service.both, activities=[])
+    observation = groups.observe([BROKEN], service.both, activities=[])
     service.cloud.client.forget_calls()
-    text = groups.evidence(BROKEN, look)
+    text = groups.evidence(BROKEN, observation)
     assert service.calls() == {"DescribeScalingActivities": 1, "GetConsoleOutput": 2}
-    group = look.groups[BROKEN]
+    group = observation.groups[BROKEN]
     head, _, rest = text.partition("\nactivities, newest first\n")
     assert (
         head
@@ -385,7 +387,7 @@ def test_evidence_tells_what_it_cannot_read_and_never_raises(
     groups: Groups, service: Service
 ) -> None:
     service.cloud.fault(action="DescribeScalingActivities", kind="throttle")
-    text = groups.evidence("gone", Look(at=0.0, unreadable=("web Rate exceeded",)))
+    text = groups.evidence("gone", Observation(at=0.0, unreadable=("web Rate exceeded",)))
     assert (
         text
         == """\

@@ -111,7 +111,7 @@ NO_SOURCE: list[Any] = [
 
 @pytest.mark.parametrize(("source", "what", "now"), NO_SOURCE)
 def test_a_source_that_is_none_or_not_one_is_refused(
-    images: Ec2Images, aws: Clients, source: Source, what: str, now: str
+    images: Ec2Images, aws: Clients, source: Source, what: str, remedy: str
 ) -> None:
     register(aws, "ami-00000002", "pending")
     amis()["ami-00000002"].state = "pending"
@@ -122,4 +122,4 @@ def test_a_source_that_is_none_or_not_one_is_refused(
         images.resolve(source, REGION)
     assert told.value.where.startswith("[bake.source] ")
     assert what in told.value.what
-    assert now in told.value.now
+    assert remedy in told.value.remedy

@@ -22,7 +22,7 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.groups import Groups
 from pipeline.adapters.aws.preflight import Survey
 from pipeline.core.errors import RefusedError
-from pipeline.core.health.observation import Balancer, Look
+from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.preflight.checks import findings
 from pipeline.core.preflight.facts import BalancerFacts, CredentialFacts, Facts, Proposal, Room
 from pipeline.core.state.deployment import Place
@@ -42,12 +42,12 @@ class Looking:
         self.asked: list[tuple[Sequence[str], Sequence[Balancer]]] = []
         self.unreadable = unreadable
 
-    def look(
+    def observe(
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
-    ) -> Look:
+    ) -> Observation:
         assert not activities
         self.asked.append((names, balancers))
-        return Look(at=0.0, unreadable=self.unreadable)
+        return Observation(at=0.0, unreadable=self.unreadable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,7 +318,7 @@ def test_what_may_not_be_read_is_a_failure_and_the_rest_is_read(world: World) ->
     image, room = facts.failures
     assert (image.where, image.needed) == ("reading the image in us-east-1", True)
     assert "is not authorized to perform: DescribeImages" in image.what
-    assert image.now == "allow the action named above in the IAM policy of this role"
+    assert image.remedy == "allow the action named above in the IAM policy of this role"
     assert (room.where, room.needed) == ("reading the quota of groups in us-east-1", False)
     assert (facts.image, facts.group_room, facts.missing) == (None, None, frozenset())
     assert facts.groups is not None
@@ -334,7 +334,7 @@ def test_what_a_check_refuses_is_a_failure(world: World) -> None:
         raise RefusedError("terraform", "no terraform on PATH", "install it")
 
     (failure,) = world.facts(checks=[terraform]).failures
-    assert (failure.where, failure.what, failure.now, failure.needed) == (
+    assert (failure.where, failure.what, failure.remedy, failure.needed) == (
         "terraform",
         "no terraform on PATH",
         "install it",
@@ -356,9 +356,9 @@ def test_everything_is_asked_at_the_same_time(world: World) -> None:
     met = threading.Barrier(3)
 
     class Meeting(Looking):
-        def look(self, *names: Any, **more: Any) -> Look:
+        def observe(self, *names: Any, **more: Any) -> Observation:
             met.wait(30)
-            return super().look(*names, **more)
+            return super().observe(*names, **more)
 
     def describe(_: Sequence[Balancer]) -> tuple[BalancerFacts, ...]:
         met.wait(30)

@@ -14,8 +14,8 @@ from pipeline.adapters.ci.outputs import (
     write_deployment_ci,
     write_tfvars,
 )
-from pipeline.core.bake.model import BakeResult, How
-from pipeline.core.errors import PipelineError, RefusedError, StrandedError
+from pipeline.core.bake.model import BakeOrigin, BakeResult
+from pipeline.core.errors import NeedsAttentionError, PipelineError, RefusedError
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, Runner
 from pipeline.core.state.report import outputs
 from tests.fakes import an_image
@@ -23,7 +23,7 @@ from tests.fakes import an_image
 IMAGE = an_image(
     ids={"eu-central-1": "ami-1", "us-east-1": "ami-2"}, region="eu-central-1", name="web-1.2.3-x"
 )
-RESULT = BakeResult(image=IMAGE, how=How.BAKED, seconds=61.4)
+RESULT = BakeResult(image=IMAGE, how=BakeOrigin.BAKED, seconds=61.4)
 
 
 def test_the_tfvars_are_written_to_the_letter(tmp_path: Path) -> None:
@@ -51,15 +51,16 @@ def test_hostile_text_stays_text_in_the_tfvars(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "error"), [(How.BAKED, StrandedError), (How.UNCHANGED, RefusedError)]
+    ("how", "error"),
+    [(BakeOrigin.BAKED, NeedsAttentionError), (BakeOrigin.UNCHANGED, RefusedError)],
 )
 def test_tfvars_that_cannot_be_written_keep_the_image_and_the_exit_code_says_if_it_is_new(
-    tmp_path: Path, how: How, error: type[PipelineError]
+    tmp_path: Path, how: BakeOrigin, error: type[PipelineError]
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(error) as told:
         write_tfvars(tmp_path / "file" / "x.tfvars.json", replace(RESULT, how=how))
-    assert "the image ami-1 is kept" in told.value.now
+    assert "the image ami-1 is kept" in told.value.remedy
 
 
 def test_a_place_that_cannot_be_written_is_known_before(tmp_path: Path) -> None:
@@ -129,9 +130,9 @@ PLACES: list[Any] = [
 def test_a_file_of_ci_that_cannot_be_written_keeps_the_image(tmp_path: Path, place: Any) -> None:
     (tmp_path / "file").touch()
     environ, dotenv = place(tmp_path / "file" / "x")
-    with pytest.raises(StrandedError) as told:
+    with pytest.raises(NeedsAttentionError) as told:
         write_ci(RESULT, environ, dotenv)
-    assert "ami-1 is kept" in told.value.now
+    assert "ami-1 is kept" in told.value.remedy
 
 
 DEPLOYMENT = Deployment(

@@ -45,7 +45,7 @@ def test_a_hook_that_fails_says_its_last_lines(hooks: CommandHooks) -> None:
     with pytest.raises(FailedError) as told:
         hooks.run(python("import sys; print('not yet'); sys.exit(7)"), {})
     assert told.value.what == "exit code 7\n| not yet"
-    assert told.value.now == f"read {hooks.log}"
+    assert told.value.remedy == f"read {hooks.log}"
 
 
 def test_a_secret_that_a_hook_prints_is_in_neither_its_words_nor_the_log(

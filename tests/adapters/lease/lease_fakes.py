@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.adapters.lease.lease import Clock, Leases
+from pipeline.adapters.lease.lease import Clock, LeaseManager
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.environments import Environments
-from pipeline.core.events import Event, Noted
+from pipeline.core.events import Event, Message
 from pipeline.core.state.deployment import Runner
 from pipeline.core.state.environment import Environment
 
@@ -44,7 +44,7 @@ class Heard:
     texts: list[str] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
-        assert isinstance(event, Noted)
+        assert isinstance(event, Message)
         self.texts.append(event.text)
 
 
@@ -68,9 +68,9 @@ def leases(
     *,
     owner: Runner | None = None,
     report: Callable[[Event], None] | None = None,
-) -> Leases:
+) -> LeaseManager:
     """Return a run's way to a lease of a minute."""
-    return Leases(
+    return LeaseManager(
         environments=Environments(store),
         owner=owner or an_owner(),
         report=report or Heard(),

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from pipeline.adapters.lease.fencing import FencedGroups, FencedHooks, FencedResources
-from pipeline.adapters.lease.lease import Leases
+from pipeline.adapters.lease.lease import LeaseManager
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.base import DirectoryStore, Document
 from pipeline.core.deploy.deployer import Deployer
@@ -78,7 +78,7 @@ class Trial:
     phases: list[Phase]
     store: DirectoryStore
     clock: FakeClock
-    other: Leases
+    other: LeaseManager
     at: int = 0
     stood: bytes = field(default=b"", init=False)
 
@@ -120,7 +120,7 @@ def promoting(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
 def going_back(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
     """To a warm release, which is too small; what serves is left dark."""
     deployer = begin(fake, kind=Kind.ROLLBACK, green="r000000", minimum=2)
-    everything = Fleet(serving=frozenset({BLUE}), dark=frozenset({"r000000"}))
+    everything = Fleet(serving=frozenset({BLUE}), detached=frozenset({"r000000"}))
     return deployer, rollback("r000000", BLUE, everything)
 
 
@@ -132,7 +132,7 @@ def removing(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
     return deployer, removal(BLUE, {GREEN}, [GREEN])
 
 
-KINDS = {"promote": promoting, "roll back": going_back, "remove": removing}
+KINDS = {"promote": promoting, "roll back": going_back, "delete": removing}
 
 
 @pytest.fixture

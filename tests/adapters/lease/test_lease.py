@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.adapters.identity import process_mark, runner
 from pipeline.adapters.lease import lease as lease_module
-from pipeline.adapters.lease.lease import Leases
+from pipeline.adapters.lease.lease import LeaseManager
 from pipeline.adapters.store.base import DirectoryStore, Document, Store
 from pipeline.adapters.store.environments import Environments
 from pipeline.core.errors import LeaseHeldError, RefusedError
@@ -78,7 +78,7 @@ class TestAnyStore:
             "expires in 41 s unless renewed\n"
             "  running: ami-pipeline promote -e production\n"
             "  its run: https://ci.example/runs/17\n"
-            "now: ami-pipeline status -e production, or see https://ci.example/runs/17; "
+            "next: ami-pipeline status -e production, or see https://ci.example/runs/17; "
             "if that run is dead, run the command again in 41 s"
         )
 
@@ -116,7 +116,7 @@ class TestAnyStore:
             "the lease on production:\n"
             "  this run held it and lost it: it could not be renewed by 2026-11-21T12:01:00Z\n"
             "  it changes nothing more\n"
-            "now: ami-pipeline status -e production"
+            "next: ami-pipeline status -e production"
         )
         paused.release()
         assert standing(store).next == 2
@@ -172,7 +172,7 @@ class TestAnyStore:
         with pytest.raises(RefusedError) as told:
             leases(store, clock).break_(WANTED, held.epoch)
         assert "another run took it, meanwhile: nothing was broken" in told.value.what
-        assert told.value.now == "ami-pipeline lock show -e production"
+        assert told.value.remedy == "ami-pipeline lock show -e production"
 
     def test_environments_do_not_block_each_other(self, store: Store, clock: FakeClock) -> None:
         held = leases(store, clock).take(WANTED, COMMAND)
@@ -468,7 +468,7 @@ def test_of_32_threads_at_once_one_wins_and_the_others_are_told_soon(
     def run(number: int) -> None:
         owner = an_owner(user=f"user{number}", pid=os.getpid())
         own = Environments(DirectoryStore(directory.folder))
-        mine = Leases(environments=own, owner=owner, report=Heard())
+        mine = LeaseManager(environments=own, owner=owner, report=Heard())
         start.wait()
         began = time.monotonic()
         try:
@@ -567,7 +567,7 @@ def test_of_32_takers_in_four_processes_one_wins(directory: DirectoryStore) -> N
 def test_a_run_that_was_killed_here_need_not_be_waited_for(directory: DirectoryStore) -> None:
     """Alive or stopped it holds its lease; killed, and not even reaped yet, it does not."""
     heard = Heard()
-    ours = Leases(environments=Environments(directory), owner=runner({}), report=heard)
+    ours = LeaseManager(environments=Environments(directory), owner=runner({}), report=heard)
     with racers(directory, 1) as [process]:
         go(process)
         assert said(process) == "1"
@@ -610,19 +610,19 @@ def test_a_dead_process_counts_only_where_it_surely_was_ours(
     marks = {"": process_mark() + "0", "another boot": "b" + process_mark(), "none": ""}
     monkeypatch.setattr(lease_module, "process_mark", lambda: marks[mark])
     environments = Environments(directory)
-    dead = Leases(environments=environments, owner=replace(here, **theirs), report=Heard())
+    dead = LeaseManager(environments=environments, owner=replace(here, **theirs), report=Heard())
     dead.take(WANTED, COMMAND)
     monkeypatch.undo()
     ours = replace(here, run=run, pid=os.getpid())
     with pytest.raises(LeaseHeldError):
-        Leases(environments=environments, owner=ours, report=Heard()).take(WANTED, COMMAND)
+        LeaseManager(environments=environments, owner=ours, report=Heard()).take(WANTED, COMMAND)
 
 
 def test_a_pid_that_is_another_process_by_now_is_a_dead_one(
     directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = an_owner(host="here", run="", pid=os.getpid())
-    mine = Leases(environments=Environments(directory), owner=owner, report=Heard())
+    mine = LeaseManager(environments=Environments(directory), owner=owner, report=Heard())
     monkeypatch.setattr(lease_module, "process_mark", lambda: process_mark() + "0")
     mine.take(WANTED, COMMAND)
     monkeypatch.undo()
@@ -635,7 +635,7 @@ def test_taking_and_the_first_write_are_quick(
     directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Little work and few waits for the disk: how long those are is the machine's affair."""
-    mine = Leases(environments=Environments(directory), owner=an_owner(), report=Heard())
+    mine = LeaseManager(environments=Environments(directory), owner=an_owner(), report=Heard())
     mine.take(WANTED, COMMAND).release()
     synced = list[int]()
     monkeypatch.setattr("pipeline.adapters.store.base.os.fsync", synced.append)

@@ -18,14 +18,14 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.lease import lease as lease_module
 from pipeline.adapters.store import base as store_module
 from pipeline.adapters.store.base import S3Store
-from pipeline.app.session import Ground
+from pipeline.app.session import EnvironmentSession
 from pipeline.app.status import Looking
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state.status import alive
 from tests.adapters.lease.lease_fakes import NOON, FakeClock, an_environment
 
 HOUR = 3600.0
-Run = Callable[[str], Ground]
+Run = Callable[[str], EnvironmentSession]
 
 
 def off(clock: FakeClock, seconds: float) -> type[datetime]:
@@ -57,7 +57,7 @@ def run(
     monkeypatch.setattr(store_module, "datetime", off(clock, request.param))
     monkeypatch.setattr(lease_module, "datetime", off(clock, request.param))
 
-    def begin(job: str) -> Ground:
+    def begin(job: str) -> EnvironmentSession:
         wanted = an_environment()
         settings = SimpleNamespace(
             app=wanted.app,
@@ -67,12 +67,12 @@ def run(
         environ = {"CI_JOB_URL": f"https://ci.example/{job}"}
         app: Any = SimpleNamespace(settings=settings, environ=environ, report=lambda _: None)
         app.store = lambda *_: S3Store(aws, "state", "")
-        return Ground(app=app, environment=wanted.environment)
+        return EnvironmentSession(app=app, environment=wanted.environment)
 
     return begin
 
 
-def test_a_lease_lasts_a_minute_of_s3s_for_whoever_looks(run: Run, clock: FakeClock) -> None:
+def test_a_lease_lasts_a_minute_of_s3s_for_whoever_observations(run: Run, clock: FakeClock) -> None:
     """One story, for each bucket takes a while: taken, respected, renewed, taken over."""
     first, looking = run("one").lease("promote"), run("three")
     lease = first.read().lease
@@ -99,7 +99,7 @@ def test_a_lease_lasts_a_minute_of_s3s_for_whoever_looks(run: Run, clock: FakeCl
     assert status.now() == NOON + timedelta(seconds=91)
 
 
-def is_alive(looking: Ground) -> bool:
+def is_alive(looking: EnvironmentSession) -> bool:
     """Tell what `status` says of a deployment of whoever holds the lease."""
     document, _ = looking.standing()
     assert document.lease

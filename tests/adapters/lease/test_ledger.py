@@ -271,7 +271,7 @@ def test_a_store_that_never_lets_us_write_is_a_refusal(
     with pytest.raises(RefusedError) as told:
         deed(ledger)
     assert told.value.what == "another run writes it too"
-    assert told.value.now == "ami-pipeline status -e production"
+    assert told.value.remedy == "ami-pipeline status -e production"
 
 
 @pytest.mark.parametrize(

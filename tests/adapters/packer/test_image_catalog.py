@@ -9,7 +9,7 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.packer.image_catalog import Catalogue
 from pipeline.adapters.store.base import DirectoryStore
 from pipeline.adapters.store.image_records import ImageRecords
-from pipeline.core.bake.model import Usage, Verdict
+from pipeline.core.bake.model import ImageStatus, Usage
 from tests.adapters.aws.moto_cloud import register
 from tests.fakes import an_image
 
@@ -46,7 +46,7 @@ def test_an_image_of_another_machine_is_known_by_its_tags(
     tagged(aws, "ami-00000001", version="1.2.3", verdict="good", commit="abc", dirty="true")
     tagged(aws, "ami-00000002", app="other")
     [(image, uses)] = Catalogue(aws, records).images("web", REGION)
-    assert (image.id, image.version, image.verdict) == ("ami-00000001", "1.2.3", Verdict.GOOD)
+    assert (image.id, image.version, image.verdict) == ("ami-00000001", "1.2.3", ImageStatus.GOOD)
     assert (image.commit, image.dirty, uses) == ("abc", True, ())
 
 
@@ -62,10 +62,10 @@ def test_the_store_adds_what_aws_forgot_and_aws_has_the_last_word(
 ) -> None:
     tagged(aws, "ami-00000001", verdict="bad")
     for name, ids, verdict in (
-        ("one", {REGION: "ami-00000001"}, Verdict.GOOD),
-        ("deregistered", {REGION: "ami-00000009"}, Verdict.GOOD),
-        ("cut off", {}, Verdict.LEFT),
-        ("cleaned up", {}, Verdict.GONE),
+        ("one", {REGION: "ami-00000001"}, ImageStatus.GOOD),
+        ("deregistered", {REGION: "ami-00000009"}, ImageStatus.GOOD),
+        ("cut off", {}, ImageStatus.LEFT),
+        ("cleaned up", {}, ImageStatus.GONE),
     ):
         records.write(an_image(bake=name, name=name, region=REGION, ids=ids, verdict=verdict))
     assert listed(aws, records) == {
@@ -78,14 +78,14 @@ def test_the_store_adds_what_aws_forgot_and_aws_has_the_last_word(
 @pytest.mark.parametrize(
     ("recorded", "tagged_as", "shown"),
     [
-        (Verdict.QUARANTINED, "good", "quarantined"),
-        (Verdict.GOOD, "quarantined", "quarantined"),
-        (Verdict.QUARANTINED, "quarantined", "quarantined"),
-        (Verdict.GOOD, "bad", "bad"),
+        (ImageStatus.QUARANTINED, "good", "quarantined"),
+        (ImageStatus.GOOD, "quarantined", "quarantined"),
+        (ImageStatus.QUARANTINED, "quarantined", "quarantined"),
+        (ImageStatus.GOOD, "bad", "bad"),
     ],
 )
 def test_an_image_is_quarantined_if_either_its_record_or_its_tag_says_so(
-    aws: Clients, records: ImageRecords, recorded: Verdict, tagged_as: str, shown: str
+    aws: Clients, records: ImageRecords, recorded: ImageStatus, tagged_as: str, shown: str
 ) -> None:
     """A rollback writes both, and one of the two writes may have failed."""
     tagged(aws, "ami-00000001", verdict=tagged_as)

@@ -13,7 +13,7 @@ import pytest
 from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.packer import Packer, read_manifest
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.core.bake.model import BakeRequest, BuildReport, Ending, Template, Traces
+from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Event, StepBegan
 from pipeline.core.masking import Masker
@@ -88,8 +88,8 @@ def build(
     request: BakeRequest,
     template: Template = APP,
     variables: dict[str, Any] | None = None,
-) -> tuple[BuildReport, list[Traces]]:
-    traced: list[Traces] = []
+) -> tuple[BuildReport, list[BuildResources]]:
+    traced: list[BuildResources] = []
     report = packer.build(request, NAME, template, variables or {}, traced=traced.append)
     return report, traced
 
@@ -126,7 +126,7 @@ def test_without_packer_on_path_the_message_says_where_to_get_it(
     with pytest.raises(RefusedError) as told:
         packer.version()
     assert str(told.value) == (
-        "packer:\n  no packer on PATH\nnow: install it: apt-get install packer, "
+        "packer:\n  no packer on PATH\nnext: install it: apt-get install packer, "
         "or https://developer.hashicorp.com/packer/install"
     )
 
@@ -148,7 +148,7 @@ def test_another_program_of_that_name_is_refused(
         packer.version()
     assert told.value.where == f"packer version ({scripted.folder / 'packer'})"
     assert said in told.value.what
-    assert told.value.now.startswith("put HashiCorp Packer before it on PATH")
+    assert told.value.remedy.startswith("put HashiCorp Packer before it on PATH")
 
 
 @pytest.mark.parametrize("old", ["0.12.3", "1.4.4", "1.6.5"])
@@ -257,7 +257,7 @@ def test_a_template_packer_cannot_read_is_a_configuration_error_in_its_words(
         packer.inspect(request_)
     assert said in told.value.what
     assert told.value.where == f"packer inspect {request_.template}"
-    assert told.value.now == f"correct app.json, then: packer validate {request_.template}"
+    assert told.value.remedy == f"correct app.json, then: packer validate {request_.template}"
 
 
 def test_a_folder_that_is_not_there_is_not_a_missing_packer(
@@ -412,7 +412,7 @@ def test_a_log_that_cannot_be_written_is_a_failure_of_the_build(
 def test_a_state_that_cannot_be_written_meanwhile_ends_the_build(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
 ) -> None:
-    def refuse(_: Traces) -> None:
+    def refuse(_: BuildResources) -> None:
         raise RefusedError("[state] images/web-1.json", "read-only", "change it")
 
     scripted.on("build", capture("force"), hangs=True)

@@ -212,7 +212,7 @@ def test_a_capture_ends_the_program_as_its_case_says(
     else:
         error = document["error"]
         assert error["exit_code"] == case.end
-        assert all(error[part] for part in ("where", "what", "now"))
+        assert all(error[part] for part in ("where", "what", "next"))
         for words in case.words:
             assert words in error["what"]
         assert not Path("ami.auto.tfvars.json").exists()

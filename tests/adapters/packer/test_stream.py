@@ -14,7 +14,7 @@ from pipeline.adapters.packer.stream import (
     traces_told,
     unescape,
 )
-from pipeline.core.bake.model import Traces
+from pipeline.core.bake.model import BuildResources
 from pipeline.core.masking import Masker
 from tests.adapters.packer.captures import FACTS, FOLDER, capture
 
@@ -97,7 +97,7 @@ def test_a_log_tells_again_what_temporary_things_were_named(name: str) -> None:
 
 def test_a_log_that_was_cut_off_tells_what_it_names() -> None:
     log = b"1606 ==> amazon-ebs.app: Creating temporary keypair: packer_6b02\n1606 ==> amaz"
-    assert traces_told(log) == Traces(key_pairs=("packer_6b02",))
+    assert traces_told(log) == BuildResources(key_pairs=("packer_6b02",))
 
 
 def test_a_failure_ends_with_the_builds_own_last_lines() -> None:

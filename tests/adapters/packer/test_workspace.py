@@ -196,7 +196,7 @@ def test_an_input_that_is_not_there_is_a_configuration_error(
         workplace.fingerprint(replace(request_, inputs=(tmp_path / "nope",)), "", "1.6.6")
     assert str(told.value) == (
         f"[bake] inputs:\n  {tmp_path / 'nope'}: No such file or directory\n"
-        "now: correct inputs in pipeline.toml, or make the file readable for you"
+        "next: correct inputs in pipeline.toml, or make the file readable for you"
     )
 
 

@@ -149,7 +149,7 @@ def test_a_file_that_stays_locked_is_told_and_not_waited_for_for_ever(
                 action()
             assert told.value.where == f"[state] {path}"
             assert "locked for 10 s" in told.value.what
-            assert told.value.now.startswith(f"see who: fuser -v {path}; ")
+            assert told.value.remedy.startswith(f"see who: fuser -v {path}; ")
         for other in ("environments/b.json", "deployments/a/000001.json", "images/a.json"):
             store.write(other, b"", expected=None)
     assert slept == [0.005] * 6
@@ -157,7 +157,7 @@ def test_a_file_that_stays_locked_is_told_and_not_waited_for_for_ever(
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
-def test_a_file_system_without_locks_is_refused_with_where_to_look(
+def test_a_file_system_without_locks_is_refused_with_where_to_observation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def flock(*_: int) -> None:
@@ -167,7 +167,7 @@ def test_a_file_system_without_locks_is_refused_with_where_to_look(
     with pytest.raises(RefusedError) as told:
         DirectoryStore(tmp_path / "state").write("a", b"", expected=None)
     assert "the file system cannot lock" in told.value.what
-    assert "ami-pipeline doctor" in told.value.now
+    assert "ami-pipeline doctor" in told.value.remedy
 
 
 @pytest.mark.parametrize("name", ["images/a.json", ".locks/images.a"])
@@ -189,7 +189,7 @@ def test_a_directory_that_cannot_be_made_is_a_refusal(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path / "state")
     with pytest.raises(RefusedError) as told:
         store.write("images/a.json", b"{}", expected=None)
-    assert "[state] url" in told.value.now
+    assert "[state] url" in told.value.remedy
     with pytest.raises(RefusedError):
         store.read("images/a.json")
 
@@ -314,7 +314,7 @@ def test_the_bucket_of_another_account_is_refused_by_every_call(strict: Clients)
             "\neither the bucket is not account 999988887777's, "
             "or these credentials lack the permission"
         )
-        assert error.now == (
+        assert error.remedy == (
             "see which: aws s3api head-bucket --bucket state "
             "--expected-bucket-owner 999988887777; a bucket that is meant to be another "
             "account's: set account below [state] in pipeline.toml to its id; "

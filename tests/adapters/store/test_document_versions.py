@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.lease.lease import Leases
+from pipeline.adapters.lease.lease import LeaseManager
 from pipeline.adapters.store.base import DirectoryStore, S3Store, Store
 from pipeline.adapters.store.document_versions import Archive
 from pipeline.adapters.store.envelope import SCHEMA
@@ -180,7 +180,7 @@ def test_of_a_bucket_without_versions_it_is_told_how_to_turn_them_on(aws: Client
     with pytest.raises(RefusedError) as told:
         archive.restoration(WANTED, 1)
     assert told.value.what == "no earlier version of it was kept"
-    assert "put-bucket-versioning --bucket state " in told.value.now
+    assert "put-bucket-versioning --bucket state " in told.value.remedy
 
 
 def test_a_directory_keeps_ten_versions_and_lists_them_nowhere(directory: DirectoryStore) -> None:
@@ -221,7 +221,7 @@ def test_a_lease_that_stands_in_a_copy_is_asked_of_the_clock(
     directory: DirectoryStore, clock: FakeClock
 ) -> None:
     held = leases(directory, clock).take(WANTED, "promote")
-    mine: Leases = leases(directory, clock, report=Heard())
+    mine: LeaseManager = leases(directory, clock, report=Heard())
     with pytest.raises(LeaseHeldError):
         mine.require_over(held.read())
     clock.tick(61)

@@ -13,7 +13,7 @@ from pipeline.adapters.store.envelope import DamagedError, NewerError, seal, uns
 from pipeline.adapters.store.environments import Environments
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result, Runner
-from pipeline.core.state.environment import Environment, Kept, Lease, Past
+from pipeline.core.state.environment import Environment, Lease, ReleaseRecord, RetiredRelease
 from pipeline.core.state.release import Release, Size
 from tests.adapters.lease.lease_fakes import an_environment, an_owner
 
@@ -28,8 +28,10 @@ FULL = an_environment(
     next=125,
     epoch=7,
     serving="r000124",
-    releases={"r000124": Kept(release=RELEASE, image_name="web-1.2.3", since="x", failed=True)},
-    past=(Past(release="r000123", ami_id="ami-0", quarantined=True),),
+    releases={
+        "r000124": ReleaseRecord(release=RELEASE, image_name="web-1.2.3", since="x", failed=True)
+    },
+    past=(RetiredRelease(release="r000123", ami_id="ami-0", quarantined=True),),
     deployment=Deployment(
         id="20261121T145233Z-4f2a",
         kind=Kind.PROMOTE,
@@ -242,7 +244,7 @@ def test_a_damaged_document_is_refused_and_left_as_it_is(
     error = refused(environments, store, damage(the_file(store).read_bytes()))
     assert error.what.startswith("is damaged: ")
     assert why in error.what
-    assert error.now == (
+    assert error.remedy == (
         "see what stood before it: ami-pipeline state show -e production; "
         "and put it back: ami-pipeline state restore -e production"
     )
@@ -276,7 +278,7 @@ def test_a_document_of_a_newer_version_is_refused_with_the_way_to_it(
     error = refused(environments, store, change(the_file(store).read_bytes()))
     assert error.what.startswith("a newer ami-pipeline wrote it: ")
     assert why in error.what
-    assert error.now.endswith("pip install --upgrade ami-pipeline")
+    assert error.remedy.endswith("pip install --upgrade ami-pipeline")
 
 
 @pytest.mark.parametrize(
@@ -293,12 +295,12 @@ def test_a_document_of_somebody_else_is_refused(
     store: DirectoryStore,
     theirs: dict[str, str],
     what: str,
-    now: str,
+    remedy: str,
 ) -> None:
     environments.save(an_environment(), None)
     error = refused(environments, store, seal(an_environment(**theirs)))
     assert error.what == f"is the document of {what}"
-    assert error.now.startswith(now)
+    assert error.remedy.startswith(remedy)
 
 
 def test_every_field_of_the_document_is_written(environments: Environments) -> None:

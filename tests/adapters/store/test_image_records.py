@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.adapters.store.base import DirectoryStore, StaleError
 from pipeline.adapters.store.image_records import ImageRecords
-from pipeline.core.bake.model import Image, Traces, Verdict
+from pipeline.core.bake.model import BuildResources, Image, ImageStatus
 from pipeline.core.errors import RefusedError
 from tests.fakes import TRACES, an_image
 
@@ -33,11 +33,11 @@ def test_an_image_is_read_as_it_was_written(records: ImageRecords) -> None:
 def test_what_the_log_of_a_dead_bake_names_is_known_though_it_was_not_noted(
     store: DirectoryStore,
 ) -> None:
-    told = Traces(key_pairs=("packer_1", "packer_2"))
+    told = BuildResources(key_pairs=("packer_1", "packer_2"))
     records = ImageRecords(store, runs=lambda _: False, told=lambda _: told)
-    records.write(an_image(), Traces(key_pairs=("packer_1",), instances=("i-1",)))
+    records.write(an_image(), BuildResources(key_pairs=("packer_1",), instances=("i-1",)))
     [(_, traces)] = records.unfinished("web")
-    assert traces == Traces(key_pairs=("packer_1", "packer_2"), instances=("i-1",))
+    assert traces == BuildResources(key_pairs=("packer_1", "packer_2"), instances=("i-1",))
 
 
 def test_a_record_is_plain_json_with_a_schema_number(
@@ -56,13 +56,13 @@ def test_a_record_is_plain_json_with_a_schema_number(
 def test_a_later_word_on_the_same_bake_replaces_the_earlier(records: ImageRecords) -> None:
     records.write(an_image())
     made = {"eu-central-1": "ami-1"}
-    records.write(an_image(name="template's own", ids=made, verdict=Verdict.GOOD))
+    records.write(an_image(name="template's own", ids=made, verdict=ImageStatus.GOOD))
     [image] = records.all("web")
     assert (image.name, image.verdict) == ("template's own", "good")
 
 
 def test_only_what_began_and_did_not_end_is_unfinished(records: ImageRecords) -> None:
-    for verdict in Verdict:
+    for verdict in ImageStatus:
         records.write(an_image(name=verdict, bake=verdict, verdict=verdict))
     assert [image.name for image, _ in records.unfinished("web")] == ["baking", "left"]
 
@@ -72,7 +72,7 @@ def test_a_bake_that_ended_moves_from_the_bakes_to_the_images(
 ) -> None:
     records.write(an_image())
     assert store.keys("") == ("bakes/web-earlier.json",)
-    records.write(an_image(ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD))
+    records.write(an_image(ids={"eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD))
     assert store.keys("") == ("images/web-earlier.json",)
 
 
@@ -80,7 +80,7 @@ def test_a_bake_that_made_nothing_leaves_no_record(
     records: ImageRecords, store: DirectoryStore
 ) -> None:
     records.write(an_image())
-    records.write(an_image(verdict=Verdict.GONE))
+    records.write(an_image(verdict=ImageStatus.GONE))
     assert store.keys("") == ()
 
 
@@ -115,7 +115,7 @@ def test_a_bake_of_another_machine_runs_for_as_long_as_it_said_itself(tmp_path: 
 def test_a_bake_that_ended_and_left_something_is_anybodys(tmp_path: Path) -> None:
     store = Clocked(tmp_path / "state")
     records = ImageRecords(store, runs=lambda _: None, lasts=timedelta(hours=3))
-    records.write(an_image(verdict=Verdict.LEFT))
+    records.write(an_image(verdict=ImageStatus.LEFT))
     assert len(records.unfinished("web")) == 1
 
 
@@ -137,7 +137,7 @@ def test_a_record_of_before_bakes_said_how_long_they_may_last_goes_by_its_age(
 
 def test_an_image_is_found_by_its_ami_in_any_region(records: ImageRecords) -> None:
     ids = {"eu-central-1": "ami-1", "us-east-1": "ami-2"}
-    image = an_image(ids=ids, verdict=Verdict.GOOD)
+    image = an_image(ids=ids, verdict=ImageStatus.GOOD)
     records.write(image)
     records.write(an_image(name="running", bake="running", ids={"eu-central-1": "ami-3"}))
     assert records.find("web", "ami-1") == records.find("web", "ami-2") == image
@@ -146,7 +146,7 @@ def test_an_image_is_found_by_its_ami_in_any_region(records: ImageRecords) -> No
 
 
 def test_a_quarantined_image_says_so_and_why(records: ImageRecords, store: DirectoryStore) -> None:
-    image = an_image(ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD)
+    image = an_image(ids={"eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD)
     records.write(image)
     records.quarantine(image, "rolled back from r000124")
     found = records.find("web", "ami-1")
@@ -156,11 +156,11 @@ def test_a_quarantined_image_says_so_and_why(records: ImageRecords, store: Direc
 
 
 def test_an_image_baked_elsewhere_can_be_quarantined(records: ImageRecords) -> None:
-    seen = an_image(bake="", name="theirs", ids={"eu-central-1": "ami-1"}, verdict=Verdict.GOOD)
+    seen = an_image(bake="", name="theirs", ids={"eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD)
     records.quarantine(seen, "rolled back")
     found = records.find("web", "ami-1")
     assert found is not None
-    assert found.verdict is Verdict.QUARANTINED
+    assert found.verdict is ImageStatus.QUARANTINED
 
 
 def test_a_record_of_before_there_were_reasons_is_read(
@@ -210,7 +210,7 @@ def test_a_record_of_another_kind_is_refused_by_name(
         records.all("web")
     assert told.value.where == "[state] bakes/web-earlier.json"
     assert told.value.what.startswith("not a record this version can read: ")
-    assert told.value.now.startswith("move bakes/web-earlier.json out of the store")
+    assert told.value.remedy.startswith("move bakes/web-earlier.json out of the store")
 
 
 class Contested(DirectoryStore):
@@ -237,5 +237,5 @@ def test_a_record_that_changed_meanwhile_is_written_over_once(tmp_path: Path) ->
 
 
 def test_no_secret_can_be_recorded_as_an_image_has_no_place_for_variables() -> None:
-    fields = set(Image.__slots__) | set(Traces.__slots__)
+    fields = set(Image.__slots__) | set(BuildResources.__slots__)
     assert not {"variables", "secrets", "overrides"} & fields

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.terraform.background_plan import Ahead, Question
+from pipeline.adapters.terraform.background_plan import BackgroundPlanner, PlanRequest
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.plan_guard import Plan
 
 NONE: frozenset[str] = frozenset()
 
 
-def question(*deletes: str) -> Question:
-    return Question(wanted=(), creates=NONE, deletes=frozenset(deletes))
+def question(*deletes: str) -> PlanRequest:
+    return PlanRequest(wanted=(), creates=NONE, deletes=frozenset(deletes))
 
 
 class Planner:
@@ -23,11 +23,13 @@ class Planner:
 
     def __init__(self) -> None:
         self.may = threading.Event()
-        self.made: list[Question] = []
+        self.made: list[PlanRequest] = []
         self.forgotten: list[Path | None] = []
-        self.ahead = Ahead(make=self.make, forget=lambda plan: self.forgotten.append(plan.file))
+        self.ahead = BackgroundPlanner(
+            make=self.make, forget=lambda plan: self.forgotten.append(plan.file)
+        )
 
-    def make(self, asked: Question) -> Plan:
+    def make(self, asked: PlanRequest) -> Plan:
         assert self.may.wait(10)
         self.made.append(asked)
         if "refused" in asked.deletes:

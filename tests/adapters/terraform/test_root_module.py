@@ -173,7 +173,7 @@ def test_a_folder_that_cannot_be_made_is_refused(root: Root) -> None:
         write_root(root)
     assert str(told.value) == (
         f"the root module {root.folder}:\n  File exists\n"
-        "now: make the folder writable for you, or name another as [state] url"
+        "next: make the folder writable for you, or name another as [state] url"
     )
 
 

@@ -174,7 +174,9 @@ def test_an_init_that_failed_is_tried_again(
             launch(resources)
         assert told.value.where == "terraform init of web/staging"
         assert told.value.what == "Failed to get existing workspaces\nAccessDenied"
-        assert told.value.now == f"cd {shlex.quote(str(resources.root.folder))} && terraform init"
+        assert (
+            told.value.remedy == f"cd {shlex.quote(str(resources.root.folder))} && terraform init"
+        )
     assert verbs(scripted) == ["init", "init"]
 
 
@@ -217,7 +219,7 @@ def test_a_refused_plan_is_told_line_by_line_and_not_kept(
         "terraform plan of web/staging:\n"
         f'  {policy}["r000002/net"]: create\n'
         f'  {policy}["r000001/net"]: create\n'
-        f"now: cd {resources.root.folder} && terraform plan"
+        f"next: cd {resources.root.folder} && terraform plan"
     )
     assert not list(resources.root.folder.glob("*.tfplan"))
 
@@ -282,7 +284,7 @@ def test_a_locked_state_is_told_with_the_way_to_unlock_it(
     scripted.on(verb, errors("Error acquiring the state lock", detail), code=1)
     with pytest.raises((RefusedError, FailedError)) as told:
         resources.apply(launch(resources))
-    assert told.value.now == (
+    assert told.value.remedy == (
         "wait for whoever holds it; if that run is dead: "
         f"cd {resources.root.folder} && terraform force-unlock -force {LOCK_ID}"
     )
@@ -296,7 +298,7 @@ def test_an_apply_that_failed_is_told_in_terraforms_words(
         resources.apply(launch(resources))
     assert told.value.where == "terraform apply of web/staging"
     assert told.value.what == "creating Auto Scaling Group\nLimitExceeded"
-    assert told.value.now == f"read {resources.terraform.log}"
+    assert told.value.remedy == f"read {resources.terraform.log}"
     assert not list(resources.root.folder.glob("*.tfplan"))
 
 
@@ -308,7 +310,7 @@ def test_a_state_that_could_not_be_saved_is_not_lost(
     with pytest.raises(FailedError) as told:
         resources.apply(launch(resources))
     folder = resources.root.folder
-    assert told.value.now == f"cd {folder} && terraform state push errored.tfstate"
+    assert told.value.remedy == f"cd {folder} && terraform state push errored.tfstate"
 
 
 # --- adoption ------------------------------------------------------------------------------------
@@ -394,7 +396,7 @@ def test_what_has_our_name_and_is_anothers_is_refused(
         "adopting aws_launch_template web-staging-r000002:\n"
         "  exists and is not in Terraform's state\n"
         f"  tag ami-pipeline:{key} is {value or 'not set'}\n"
-        "now: delete or rename it; if it is yours, tag it ami-pipeline:app=web, "
+        "next: delete or rename it; if it is yours, tag it ami-pipeline:app=web, "
         "ami-pipeline:environment=staging, ami-pipeline:release=r000002"
     )
     assert verbs(scripted) == ["init", "state"]
@@ -425,7 +427,7 @@ def test_what_another_deployment_made_under_our_number_is_refused(
     assert told.value.what == (
         "exists and is not in Terraform's state\ntag ami-pipeline:deployment is two"
     )
-    assert told.value.now.endswith("ami-pipeline:deployment=one")
+    assert told.value.remedy.endswith("ami-pipeline:deployment=one")
     assert verbs(scripted) == ["init", "state"]
 
 
@@ -461,7 +463,7 @@ def test_in_a_module_of_ones_own_an_unknown_address_is_told_and_nothing_is_done(
         "adopting aws_launch_template web-staging-r000001:\n"
         "  exists and is not in Terraform's state, and no other release in the state tells its "
         f"address in {own}\n"
-        f"now: cd {resources.root.folder} && terraform import 'ADDRESS[\"r000001\"]' lt-1"
+        f"next: cd {resources.root.folder} && terraform import 'ADDRESS[\"r000001\"]' lt-1"
     )
     assert verbs(scripted) == ["init", "state"]
 

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from pipeline.adapters.terraform.state_lock import LOOKS, StateLock, Whose
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
-from pipeline.core.events import Event, Noted
+from pipeline.core.events import Event, Message
 from pipeline.core.terraform.root_module import Bucket
 
 BUCKET = Bucket(name="states", key="web/staging.tfstate", region="us-east-1")
@@ -95,7 +95,7 @@ class Bench:
         self.meanwhile()
 
     def hear(self, event: Event) -> None:
-        assert isinstance(event, Noted)
+        assert isinstance(event, Message)
         self.said.append(event.text)
 
     def leave(self, **words: str) -> dict[str, str]:
@@ -200,7 +200,7 @@ def test_the_lock_of_anybody_else_is_named_and_never_taken_away(
         "(lock 3f5e0000-0000-0000-0000-000000000000)"
     )
     assert told.value.what.splitlines() == [words, *([left["Info"]] if left["Info"] else [])]
-    assert told.value.now == (
+    assert told.value.remedy == (
         "wait for whoever holds it; if that run is dead: cd '/root module' && "
         "terraform force-unlock -force 3f5e0000-0000-0000-0000-000000000000"
     )

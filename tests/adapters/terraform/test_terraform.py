@@ -12,7 +12,7 @@ from pipeline.adapters.terraform import terraform as module
 from pipeline.adapters.terraform.stream import Said
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
-from pipeline.core.events import Event, Noted
+from pipeline.core.events import Event, Message
 from pipeline.core.terraform.root_module import Diagnostic
 from tests.adapters.scripted import ScriptedTerraform
 
@@ -100,8 +100,8 @@ def test_each_verb_has_just_these_arguments_and_runs_in_the_folder(
     ]
     assert [call["cwd"] for call in scripted.calls][1:] == [str(folder)] * 2
     assert events == [
-        Noted(text=f"terraform init in {folder}"),
-        Noted(text=f"terraform validate in {folder}"),
+        Message(text=f"terraform init in {folder}"),
+        Message(text=f"terraform validate in {folder}"),
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_failure_without_a_diagnostic_is_refused_with_the_last_ten_lines(
         terraform.init(tmp_path)
     assert told.value.where == f"terraform init in {tmp_path}"
     assert told.value.what.split("\n") == ["exit code 2", *(f"| line {n}" for n in range(2, 12))]
-    assert told.value.now == f"read {terraform.log}"
+    assert told.value.remedy == f"read {terraform.log}"
 
 
 def test_the_log_holds_the_command_and_all_it_printed_and_grows(
@@ -214,7 +214,7 @@ def test_another_program_or_an_old_one_is_refused(
     with pytest.raises(RefusedError) as told:
         terraform.version()
     assert told.value.what.startswith(what)
-    assert told.value.now.startswith("install Terraform 1.10 or newer")
+    assert told.value.remedy.startswith("install Terraform 1.10 or newer")
 
 
 @pytest.mark.parametrize("version", ["1.10.0", "1.14.0-beta2", "2.0.1"])
@@ -287,9 +287,9 @@ def test_an_apply_is_of_the_saved_plan_and_tells_what_it_does(
         "a.tfplan",
     ]
     assert events[:3] == [
-        Noted(text=f"terraform apply in {tmp_path}"),
-        Noted(text="terraform: creating aws_launch_template r000002"),
-        Noted(text="terraform: created aws_launch_template r000002"),
+        Message(text=f"terraform apply in {tmp_path}"),
+        Message(text="terraform: creating aws_launch_template r000002"),
+        Message(text="terraform: created aws_launch_template r000002"),
     ]
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.model import FINGERPRINT_TAG, VERDICT_TAG, How, Verdict
+from pipeline.core.bake.model import FINGERPRINT_TAG, STATUS_TAG, BakeOrigin, ImageStatus
 from tests.fakes import FINGERPRINT, HOME, NAME, TRACES, World, a_request, a_seen, an_image
 
-GOOD = {FINGERPRINT_TAG: FINGERPRINT, VERDICT_TAG: "good"}
+GOOD = {FINGERPRINT_TAG: FINGERPRINT, STATUS_TAG: "good"}
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def _before_the_record(world: World, dies: Any) -> None:
     write = world.records.write
 
     def written(image: Any, traces: Any = None) -> None:
-        if image.verdict is Verdict.GOOD:
+        if image.verdict is ImageStatus.GOOD:
             dies()
         write(image, traces)
 
@@ -61,16 +61,16 @@ def _before_the_record(world: World, dies: Any) -> None:
 @pytest.mark.parametrize(
     ("moment", "how", "removed"),
     [
-        (_before_packer, How.BAKED, []),
-        (_while_the_instance_runs, How.BAKED, []),
-        (_while_the_image_is_pending, How.BAKED, ["ami-9"]),
-        (_before_the_last_tags, How.ADOPTED, []),
-        (_before_the_record, How.UNCHANGED, []),
+        (_before_packer, BakeOrigin.BAKED, []),
+        (_while_the_instance_runs, BakeOrigin.BAKED, []),
+        (_while_the_image_is_pending, BakeOrigin.BAKED, ["ami-9"]),
+        (_before_the_last_tags, BakeOrigin.ADOPTED, []),
+        (_before_the_record, BakeOrigin.UNCHANGED, []),
     ],
 )
 @pytest.mark.parametrize("own_name", [False, True], ids=["named by us", "named by the template"])
 def test_the_next_bake_cleans_up_after_one_that_was_killed_or_takes_its_image_over(
-    world: World, moment: Any, how: How, removed: list[str], *, own_name: bool
+    world: World, moment: Any, how: BakeOrigin, removed: list[str], *, own_name: bool
 ) -> None:
     if own_name:
         declared = world.baker.template.variables - {"ami_name"}
@@ -88,7 +88,7 @@ def test_the_next_bake_cleans_up_after_one_that_was_killed_or_takes_its_image_ov
     assert result.how is how
     assert (HOME, begun, NAME) in world.leftovers.asked
     assert world.images.removed == removed
-    assert [image.tags.get(VERDICT_TAG) for image in world.images.there.values()] == ["good"]
+    assert [image.tags.get(STATUS_TAG) for image in world.images.there.values()] == ["good"]
 
 
 def _killed(*_: Any, **__: Any) -> None:
@@ -100,7 +100,7 @@ def test_what_a_killed_bake_left_goes_though_nothing_changed(world: World) -> No
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", state="pending")
     world.records.earlier = [(an_image(), TRACES)]
     result = world.bakery.bake(a_request())
-    assert (result.how, result.image.id) == (How.UNCHANGED, "ami-5")
+    assert (result.how, result.image.id) == (BakeOrigin.UNCHANGED, "ami-5")
     assert world.images.removed == ["ami-7"]
     assert world.leftovers.asked == [(HOME, TRACES, "web-earlier")]
     assert world.records.verdicts["web-earlier"] == ["gone"]
@@ -110,6 +110,6 @@ def test_what_resists_is_told_and_stays_recorded_where_nothing_changed(world: Wo
     world.images.there[HOME, "ami-5"] = a_seen("ami-5", tags=GOOD)
     world.records.earlier = [(an_image(), TRACES)]
     world.leftovers.resists = True
-    assert world.bakery.bake(a_request()).how is How.UNCHANGED
+    assert world.bakery.bake(a_request()).how is BakeOrigin.UNCHANGED
     assert "DependencyViolation" in world.notes[-1]
     assert "web-earlier" not in world.records.verdicts

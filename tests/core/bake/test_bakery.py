@@ -7,21 +7,21 @@ import pytest
 
 from pipeline.core.bake.model import (
     FINGERPRINT_TAG,
-    VERDICT_TAG,
+    STATUS_TAG,
+    BakeOrigin,
+    BuildResources,
     Ending,
-    How,
+    ImageStatus,
     Source,
     Template,
-    Traces,
-    Verdict,
 )
 from pipeline.core.errors import (
     ConfigurationError,
     FailedError,
     InterruptedRunError,
+    NeedsAttentionError,
     PipelineError,
     RefusedError,
-    StrandedError,
 )
 from tests.fakes import (
     AWAY,
@@ -39,7 +39,7 @@ from tests.fakes import (
     an_image,
 )
 
-GOOD = {FINGERPRINT_TAG: FINGERPRINT, VERDICT_TAG: "good"}
+GOOD = {FINGERPRINT_TAG: FINGERPRINT, STATUS_TAG: "good"}
 FAILED = a_report(
     code=1,
     images={},
@@ -57,7 +57,11 @@ def world() -> World:
 def test_a_bake_builds_judges_tags_and_records(world: World) -> None:
     result = world.bakery.bake(a_request())
 
-    assert (result.how, result.image.id, result.image.verdict) == (How.BAKED, "ami-1", "good")
+    assert (result.how, result.image.id, result.image.verdict) == (
+        BakeOrigin.BAKED,
+        "ami-1",
+        "good",
+    )
     assert result.log == a_report().log
     assert result.seconds == 1.0
     assert world.records.verdicts == {NAME: ["baking", "baking", "good"]}
@@ -94,7 +98,7 @@ def test_packer_gets_the_variables_the_template_declares(world: World) -> None:
 def test_where_nothing_changed_the_earlier_image_is_the_result(world: World) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", tags=GOOD)
     result = world.bakery.bake(a_request())
-    assert (result.how, result.image.id, result.log) == (How.UNCHANGED, "ami-7", None)
+    assert (result.how, result.image.id, result.log) == (BakeOrigin.UNCHANGED, "ami-7", None)
     assert world.untouched()
     assert world.notes == ["nothing changed since ami-7 was baked"]
 
@@ -109,8 +113,8 @@ def test_the_newest_of_several_good_images_is_taken(world: World) -> None:
 @pytest.mark.parametrize(
     ("earlier", "asked"),
     [
-        pytest.param({"tags": {**GOOD, VERDICT_TAG: "bad"}}, {}, id="its verdict is bad"),
-        pytest.param({"tags": {**GOOD, VERDICT_TAG: "quarantined"}}, {}, id="it is quarantined"),
+        pytest.param({"tags": {**GOOD, STATUS_TAG: "bad"}}, {}, id="its verdict is bad"),
+        pytest.param({"tags": {**GOOD, STATUS_TAG: "quarantined"}}, {}, id="it is quarantined"),
         pytest.param({"tags": {**GOOD, FINGERPRINT_TAG: "0"}}, {}, id="another fingerprint"),
         pytest.param({"tags": GOOD, "state": "pending"}, {}, id="not available"),
         pytest.param({"tags": GOOD, "public": True}, {}, id="public"),
@@ -123,7 +127,7 @@ def test_an_earlier_image_is_not_reused(
 ) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", **earlier)
     result = world.bakery.bake(a_request(**asked))
-    assert (result.how, result.image.id) == (How.BAKED, "ami-1")
+    assert (result.how, result.image.id) == (BakeOrigin.BAKED, "ami-1")
     assert len(world.baker.builds) == 1
 
 
@@ -132,9 +136,9 @@ def test_an_image_whose_copy_is_missing_in_one_region_is_baked_anew(world: World
     world.baker.report = a_report(images={"amazon-ebs.app": {HOME: "ami-1", AWAY: "ami-2"}})
     world.baker.makes = (a_seen("ami-1"), a_seen("ami-2", region=AWAY))
     result = world.bakery.bake(a_request(regions=(AWAY,)))
-    assert result.how is How.BAKED
+    assert result.how is BakeOrigin.BAKED
     assert result.image.ids == {HOME: "ami-1", AWAY: "ami-2"}
-    assert world.images.there[AWAY, "ami-2"].tags[VERDICT_TAG] == "good"
+    assert world.images.there[AWAY, "ami-2"].tags[STATUS_TAG] == "good"
 
 
 def test_an_image_that_is_whole_in_every_region_is_reused(world: World) -> None:
@@ -172,7 +176,7 @@ def test_a_source_the_template_cannot_take_is_a_configuration_error(world: World
     assert str(told.value) == (
         "[bake.source]:\n"
         "  app.pkr.hcl declares no variable source_ami to take it\n"
-        'now: declare variable "source_ami" and use it in the source block, or remove [bake.source]'
+        'next: declare variable "source_ami" and use it in the source block, or remove [bake.source]'
     )
     assert world.untouched()
 
@@ -237,7 +241,7 @@ def test_a_failed_build_is_cleaned_up_and_told(world: World) -> None:
 
 
 def test_a_build_that_failed_before_it_made_anything_asks_aws_for_nothing(world: World) -> None:
-    world.baker.report = replace(FAILED, traces=Traces())
+    world.baker.report = replace(FAILED, traces=BuildResources())
     world.baker.makes = ()
     with pytest.raises(FailedError):
         world.bakery.bake(a_request())
@@ -251,7 +255,7 @@ def test_a_timeout_is_a_failure_that_says_so(world: World) -> None:
     with pytest.raises(FailedError) as told:
         world.bakery.bake(a_request(timeout=60.0))
     assert told.value.what.startswith("packer had not ended after 60 s\n")
-    assert told.value.now.startswith("raise [bake] timeout")
+    assert told.value.remedy.startswith("raise [bake] timeout")
     assert world.records.verdicts[NAME][-1] == "gone"
 
 
@@ -306,18 +310,18 @@ def test_a_clean_up_that_fails_is_stranded_and_says_what_is_left(world: World) -
     world.baker.report = FAILED
     world.images.resists = {"ami-1"}
     world.leftovers.removes = ("i-1",)
-    with pytest.raises(StrandedError) as told:
+    with pytest.raises(NeedsAttentionError) as told:
         world.bakery.bake(a_request())
     assert told.value.exit_code == 5
     assert told.value.what == "asking for ami-1: UnauthorizedOperation\nremoved: i-1"
-    assert f"ami-pipeline:bake={NAME}" in told.value.now
+    assert f"ami-pipeline:bake={NAME}" in told.value.remedy
     assert world.records.verdicts[NAME][-1] == "left"
 
 
 def test_leftovers_that_resist_do_not_save_the_image(world: World) -> None:
     world.baker.report = FAILED
     world.leftovers.resists = True
-    with pytest.raises(StrandedError):
+    with pytest.raises(NeedsAttentionError):
         world.bakery.bake(a_request())
     assert world.images.removed == ["ami-1"]
 
@@ -376,7 +380,7 @@ JUDGED: list[Any] = [
         id="an image AWS does not know",
     ),
     pytest.param(
-        a_report(images={}, expected=(), traces=Traces()),
+        a_report(images={}, expected=(), traces=BuildResources()),
         (),
         {},
         "packer ended with 0 but no build of the template ran",
@@ -432,7 +436,7 @@ def test_an_image_that_could_not_be_judged_is_stranded_and_stays_recorded(
     world: World, resists: str
 ) -> None:
     world.images.resists = {resists}
-    with pytest.raises(StrandedError) as told:
+    with pytest.raises(NeedsAttentionError) as told:
         world.bakery.bake(a_request())
     assert told.value.exit_code == 5
     assert "ami-1" in told.value.what
@@ -441,7 +445,7 @@ def test_an_image_that_could_not_be_judged_is_stranded_and_stays_recorded(
 
 def test_an_image_that_could_not_be_recorded_is_stranded(world: World) -> None:
     world.records.refuses_verdict = "good"
-    with pytest.raises(StrandedError) as told:
+    with pytest.raises(NeedsAttentionError) as told:
         world.bakery.bake(a_request())
     assert "No space left on device" in told.value.what
 
@@ -451,11 +455,11 @@ def test_a_finished_image_of_an_interrupted_bake_is_adopted(world: World) -> Non
     world.records.earlier = [(an_image(), TRACES)]
     result = world.bakery.bake(a_request())
     assert (result.how, result.image.id, result.image.bake) == (
-        How.ADOPTED,
+        BakeOrigin.ADOPTED,
         "ami-7",
         "web-earlier",
     )
-    assert world.images.there[HOME, "ami-7"].tags[VERDICT_TAG] == "good"
+    assert world.images.there[HOME, "ami-7"].tags[STATUS_TAG] == "good"
     assert world.leftovers.asked == [(HOME, TRACES, "web-earlier")]
     assert world.records.verdicts == {"web-earlier": ["good"]}
     assert world.baker.builds == []
@@ -463,7 +467,7 @@ def test_a_finished_image_of_an_interrupted_bake_is_adopted(world: World) -> Non
 
 def test_a_bake_killed_between_its_last_tag_and_its_record_is_only_closed(world: World) -> None:
     world.records.earlier = [(an_image(fingerprint="other"), TRACES)]
-    good = a_seen("ami-7", name="web-earlier", tags={VERDICT_TAG: "good"})
+    good = a_seen("ami-7", name="web-earlier", tags={STATUS_TAG: "good"})
     world.images.there[HOME, "ami-7"] = good
     world.bakery.bake(a_request())
     assert world.records.verdicts["web-earlier"] == ["gone"]
@@ -475,10 +479,10 @@ def test_an_image_that_was_rejected_since_its_bake_was_killed_is_not_taken_over(
     world: World, verdict: str, recorded: str
 ) -> None:
     world.records.earlier = [(an_image(), TRACES)]
-    rejected = a_seen("ami-7", name="web-earlier", tags={VERDICT_TAG: verdict})
+    rejected = a_seen("ami-7", name="web-earlier", tags={STATUS_TAG: verdict})
     world.images.there[HOME, "ami-7"] = rejected
-    assert world.bakery.bake(a_request()).how is How.BAKED
-    assert world.images.there[HOME, "ami-7"].tags[VERDICT_TAG] == verdict
+    assert world.bakery.bake(a_request()).how is BakeOrigin.BAKED
+    assert world.images.there[HOME, "ami-7"].tags[STATUS_TAG] == verdict
     assert world.records.verdicts["web-earlier"] == [recorded]
 
 
@@ -504,7 +508,7 @@ def test_a_finished_leftover_that_is_not_what_is_asked_is_left_and_baked_beside(
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier")
     world.records.earlier = [(an_image(**earlier), TRACES)]
     result = world.bakery.bake(a_request(**asked))
-    assert (result.how, result.image.id) == (How.BAKED, "ami-1")
+    assert (result.how, result.image.id) == (BakeOrigin.BAKED, "ami-1")
     assert world.records.verdicts["web-earlier"] == ["left"]
     assert (HOME, "ami-7") in world.images.there
 
@@ -513,7 +517,7 @@ def test_what_a_killed_bake_left_unfinished_is_removed_before_the_build(world: W
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", state="pending")
     world.records.earlier = [(an_image(), TRACES)]
     result = world.bakery.bake(a_request())
-    assert result.how is How.BAKED
+    assert result.how is BakeOrigin.BAKED
     assert world.images.removed == ["ami-7"]
     assert world.records.verdicts["web-earlier"] == ["gone"]
     assert world.notes == ["cleaned up after the bake of web-earlier that was cut off"]
@@ -538,7 +542,7 @@ def test_leftovers_in_a_region_that_is_no_longer_configured_are_removed_there(
 def test_leftovers_that_cannot_be_removed_stop_the_bake(world: World) -> None:
     world.records.earlier = [(an_image(), TRACES)]
     world.leftovers.resists = True
-    with pytest.raises(StrandedError) as told:
+    with pytest.raises(NeedsAttentionError) as told:
         world.bakery.bake(a_request())
     assert told.value.where == "cleaning up after web-earlier"
     assert world.baker.builds == []
@@ -566,4 +570,4 @@ def test_a_record_says_what_was_baked_of_what_by_whom(world: World) -> None:
         "me@here",
     )
     assert world.images.there[HOME, "ami-1"].tags["Team"] == "shop"
-    assert image.verdict is Verdict.GOOD
+    assert image.verdict is ImageStatus.GOOD

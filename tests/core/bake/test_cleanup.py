@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.cleanup import Remains, Swept, sweep
-from pipeline.core.bake.model import VERDICT_TAG, Traces
+from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, sweep
+from pipeline.core.bake.model import STATUS_TAG, BuildResources
 from tests.fakes import AWAY, HOME, NAME, NOW, TRACES, FakeImages, FakeLeftovers, a_seen
 
 
-def swept(images: FakeImages, leftovers: FakeLeftovers | None = None, **changes: Any) -> Swept:
+def swept(
+    images: FakeImages, leftovers: FakeLeftovers | None = None, **changes: Any
+) -> CleanupReport:
     asked: dict[str, Any] = {"regions": (HOME,), "keep_finished": False}
     asked |= {key: changes.pop(key) for key in list(changes) if key in asked}
-    remains = Remains(
+    remains = CleanupScope(
         **{"bake": NAME, "name": NAME, "traces": TRACES, "known": (), "since": NOW, **changes}
     )
     return sweep(images, leftovers or FakeLeftovers(), remains, **asked)
@@ -53,7 +55,7 @@ def test_a_known_id_older_than_the_bake_is_not_the_bakes(created: str, removed: 
 def test_an_image_that_was_verified_once_is_never_removed(
     keep_finished: bool, verdict: str
 ) -> None:
-    images = holding(a_seen(tags={VERDICT_TAG: verdict}))
+    images = holding(a_seen(tags={STATUS_TAG: verdict}))
     regions = (HOME, AWAY)  # one that was configured since: the image is not there
     assert swept(images, regions=regions, keep_finished=keep_finished).removed == []
     assert len(images.there) == 1
@@ -90,7 +92,9 @@ def test_the_temporary_things_are_removed_in_every_region_a_build_may_have_run_i
 def test_one_region_that_does_not_answer_does_not_save_the_images_of_another() -> None:
     images = holding(a_seen("ami-1"), a_seen("ami-2", region=AWAY))
     images.resists = {HOME}
-    result = swept(images, FakeLeftovers(resists=True), regions=(HOME, AWAY), traces=Traces())
+    result = swept(
+        images, FakeLeftovers(resists=True), regions=(HOME, AWAY), traces=BuildResources()
+    )
     assert result.removed == ["ami-2"]
     assert result.trouble == [
         "removing what the bake left: DependencyViolation",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.cleanup import Swept
+from pipeline.core.bake.cleanup import CleanupReport
 from pipeline.core.bake.failures import stranded, told
 from pipeline.core.bake.model import Ending
 from pipeline.core.bake.remedies import remedy_for
@@ -30,7 +30,7 @@ REMEDIES: list[Any] = [
     ("the log could not be written: No space left on device",
      "free space where the log is written, then bake again"),
     ("dial tcp 127.0.0.1:5704: connect: connection refused",
-     "check the network and the endpoint; for the local cloud: ami-pipeline sandbox up"),
+     "check the network and the endpoint; for the local cloud: ami-pipeline local-cloud up"),
     ("Script exited with non-zero exit status: 7",
      "read /logs/x.log, correct the template or its scripts, then bake again"),
 ]  # fmt: skip
@@ -44,7 +44,7 @@ def test_each_known_failure_has_its_remedy(text: str, remedy: str) -> None:
 def test_a_failed_build_is_told_with_packers_last_ten_lines() -> None:
     lines = tuple(f"line {number}" for number in range(12))
     report = a_report(failures={"amazon-ebs.app": "x"}, last_lines=(*lines, "two\nlines"), log=LOG)
-    error = told(report, ("amazon-ebs.app: x",), Swept(removed=["ami-1"]))
+    error = told(report, ("amazon-ebs.app: x",), CleanupReport(removed=["ami-1"]))
     assert isinstance(error, FailedError)
     assert error.where == "packer build amazon-ebs.app"
     assert error.what.split("\n") == [
@@ -59,23 +59,23 @@ def test_a_failed_build_is_told_with_packers_last_ten_lines() -> None:
 
 def test_an_interrupted_build_is_told_without_packers_words() -> None:
     report = a_report(ending=Ending.INTERRUPTED, last_lines=("noise",), log=LOG)
-    error = told(report, ("packer ended with exit code 1",), Swept(kept={HOME: a_seen()}))
+    error = told(report, ("packer ended with exit code 1",), CleanupReport(kept={HOME: a_seen()}))
     assert isinstance(error, InterruptedRunError)
     assert str(error) == (
         "packer build:\n"
         "  interrupted by a signal\n"
         "  ami-1 in eu-central-1 was finished and is kept; the next bake takes it over\n"
         "  full log: /logs/x.log\n"
-        "now: bake again when you like"
+        "next: bake again when you like"
     )
 
 
 def test_what_could_not_be_removed_is_told_with_a_way_to_find_it() -> None:
-    error = stranded("web-1", Swept(removed=["i-1"], trouble=["removing ami-1: no"]))
+    error = stranded("web-1", CleanupReport(removed=["i-1"], trouble=["removing ami-1: no"]))
     assert str(error) == (
         "cleaning up after web-1:\n"
         "  removing ami-1: no\n"
         "  removed: i-1\n"
-        "now: run ami-pipeline bake again once AWS answers: it cleans up first; "
+        "next: run ami-pipeline bake again once AWS answers: it cleans up first; "
         "or look for instances tagged ami-pipeline:bake=web-1"
     )

@@ -97,7 +97,7 @@ def test_a_variable_the_template_does_not_declare_is_refused(
     with pytest.raises(ConfigurationError) as told:
         given(a_request(**{where: {name: "hush-hush"}}), TEMPLATE)
     assert str(told.value) == (
-        f"[bake] variable {name}:\n  app.pkr.hcl declares no variable named {name}\nnow: {hint}"
+        f"[bake] variable {name}:\n  app.pkr.hcl declares no variable named {name}\nnext: {hint}"
     )
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
-from pipeline.core.deploy.reconciler import World
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import what_is_left
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
-from pipeline.core.health.observation import Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
 from pipeline.core.state.deployment import Deployment, Hook, Kind, Place, Policy, Runner
-from pipeline.core.state.environment import Environment, Kept
+from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size, group_name
 from pipeline.core.terraform.plan_guard import Plan
 
@@ -33,7 +33,7 @@ PLACE = Place(
     account="123456789012",
     balancers=(CLASSIC, MODERN),
 )
-POLICY = Policy(looks=2, soak=5, bake_in=5, deadline=60)
+POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
 BOOT, REGISTER, DRAIN = 5.0, 3.0, 6.0
 BLUE, GREEN = "r000001", "r000002"
 
@@ -43,8 +43,8 @@ def release(number: int, desired: int = 2) -> Release:
     return Release(number=number, ami_id=f"ami-{number:08}", size=size, facts={})
 
 
-def kept(number: int, *, made: bool = True) -> Kept:
-    return Kept(release=release(number), version=f"{number}.0.0", made=made)
+def kept(number: int, *, made: bool = True) -> ReleaseRecord:
+    return ReleaseRecord(release=release(number), version=f"{number}.0.0", made=made)
 
 
 @dataclass(kw_only=True)
@@ -170,23 +170,23 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
 
     # Groups
 
-    def look(
+    def observe(
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
-    ) -> Look:
-        self._call("look")
+    ) -> Observation:
+        self._call("observe")
         self.looked.extend([self.time] if names else [])
         self.listened.extend([self.time] if balancers else [])
         if self.blind:
             self.blind -= 1
-            return Look(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))
+            return Observation(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))
         over = [name for name, each in self.groups.items() if 0 < each.gone_at <= self.time]
         for name in over:
             del self.groups[name]
         groups = {name: self._seen(self.groups[name]) for name in names if name in self.groups}
         targets = {each.identifier: self._targets(each) for each in balancers}
-        return Look(at=self.time, groups=groups, targets=targets)
+        return Observation(at=self.time, groups=groups, targets=targets)
 
-    def _seen(self, group: Group) -> GroupSeen:
+    def _seen(self, group: Group) -> ObservedGroup:
         members = tuple(
             Member(
                 id=member.id,
@@ -197,7 +197,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
             )
             for member in group.members
         )
-        return GroupSeen(
+        return ObservedGroup(
             name=group.name,
             minimum=group.minimum,
             maximum=group.maximum,
@@ -260,7 +260,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
     def addresses(self, group: str) -> tuple[str, ...]:
         return ()
 
-    def evidence(self, group: str, look: Look) -> str:
+    def evidence(self, group: str, observation: Observation) -> str:
         self._call("evidence")
         return f"evidence of {group}"
 
@@ -280,7 +280,7 @@ class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
         self._call("plan")
         again = {n for n in self.state if group_name("web", "staging", n) not in self.groups}
         if again & {each.name for each in wanted} - creates:
-            raise RefusedError("terraform plan", f"it would make {sorted(again)} again", "look")
+            raise RefusedError("terraform plan", f"it would make {sorted(again)} again", "observe")
         self._wanted = list(wanted)
         return Plan(file=Path("plan"), changes=())
 
@@ -438,9 +438,9 @@ def begin(
     return Deployer(world=a_world(fake, policy), deployment=deployment, report=report)
 
 
-def a_world(fake: FakeCloud, policy: Policy = POLICY) -> World:
+def a_world(fake: FakeCloud, policy: Policy = POLICY) -> Reconciler:
     """Return the environment as a run that begins sees it."""
-    return World(
+    return Reconciler(
         place=PLACE,
         policy=policy,
         groups=fake,

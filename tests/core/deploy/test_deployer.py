@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline.core.deploy.gates import Watch
+from pipeline.core.deploy.gates import GateWatcher
 from pipeline.core.deploy.phases import (
+    AllHealthy,
     Fleet,
     Phase,
     Recovery,
-    Serving,
     promotion,
     removal,
     rollback,
@@ -80,8 +80,8 @@ def test_a_promotion_ends_with_green_alone_in_service(blue: bool) -> None:
     assert fake.document.deployment is None
     assert fake.dark_moments == []
     assert fake.groups["web-staging-r000002"].minimum == 1
-    names = ["launch", "verify", "attach", "soak", "drain", "bake-in", "retire"]
-    expected = names if blue else [name for name in names if name not in {"drain", "bake-in"}]
+    names = ["launch", "verify", "attach", "soak", "drain", "observe", "retire"]
+    expected = names if blue else [name for name in names if name not in {"drain", "observe"}]
     assert [run.name for run in done.phases] == expected
 
 
@@ -108,7 +108,7 @@ def test_a_fault_at_any_call_ends_as_its_phase_says(kind: str, blue: bool) -> No
         told = f"call {at}: {done.outcome}"
         assert fake.dark_moments == [], told
         if failed == "retire":
-            assert result is Result.STRANDED, told
+            assert result is Result.NEEDS_ATTENTION, told
             assert fake.serving == {GREEN}, told
             assert fake.document.deployment == done, told
         else:
@@ -133,7 +133,7 @@ def test_a_second_fault_in_going_back_strands_and_never_leaves_nobody_serving() 
             seen += 1
             assert fake.dark_moments == [], (at, later, done.outcome)
             assert fake.serving, (at, later, done.outcome)
-            stranded = outcome_of(done) is Result.STRANDED
+            stranded = outcome_of(done) is Result.NEEDS_ATTENTION
             assert (fake.document.deployment is not None) is stranded
     assert seen > 300
 
@@ -174,7 +174,7 @@ def test_the_groups_are_asked_calmly_until_a_load_balancer_tells_of_a_first_heal
         moments.setdefault(name, fake.time)
 
     fake.fail = note
-    promote(fake, policy=replace(POLICY, looks=1, soak=0, bake_in=0))
+    promote(fake, policy=replace(POLICY, healthy_checks=1, soak=0, observe=0))
     began, decided = moments["attach!"], moments["detach"]
     assert decided - (began + fake.registering) <= 1.1
     waited = [at for at in fake.looked if began < at < decided]
@@ -191,13 +191,13 @@ def test_what_was_heard_is_not_taken_for_new_once_something_else_was_looked_at()
     members = {member.id for member in fake.groups["web-staging-r000002"].members}
     fake.ill |= members
     world = begin(fake).world
-    attach = Phase("attach", Fleet(), Serving(GREEN), Recovery.ROLL_BACK)
-    watch = Watch(attach, PLACE, POLICY, set(), Forecast(due=100))
+    attach = Phase("attach", Fleet(), AllHealthy(GREEN), Recovery.ROLL_BACK)
+    watch = GateWatcher(attach, PLACE, POLICY, set(), Forecast(due=100))
     watch.see(world.watch(watch))
     fake.ill.clear()
     world.rest(watch, fake.time + 100)
     heard = len(fake.listened)
-    world.look([BLUE], targets=False)
+    world.observe([BLUE], targets=False)
     world.watch(watch)
     assert len(fake.listened) == heard + 1
 
@@ -268,7 +268,7 @@ def signalling(at: str, count: int) -> Callable[[int, str], None]:
 def test_a_second_signal_before_the_first_was_answered_stops_at_once(call: str) -> None:
     hook = Hook(command=("true",), timeout=1.0)
     policy = replace(POLICY, verify=(hook,))
-    for count, expected in ((1, Result.ROLLED_BACK), (2, Result.STRANDED)):
+    for count, expected in ((1, Result.ROLLED_BACK), (2, Result.NEEDS_ATTENTION)):
         fake: FakeCloud = signalling(call, count).fake  # type: ignore[attr-defined]
         fake.groups["web-staging-r000001"].desired = 3
         fake._grow(fake.groups["web-staging-r000001"])
@@ -277,7 +277,7 @@ def test_a_second_signal_before_the_first_was_answered_stops_at_once(call: str) 
         assert done.outcome
         assert done.outcome.interrupted
         assert BLUE in fake.serving
-        if expected is Result.STRANDED:
+        if expected is Result.NEEDS_ATTENTION:
             assert fake.document.deployment == done
             assert done.phases[-1].fault == "interrupted by a signal"
         else:
@@ -288,7 +288,7 @@ def test_a_signal_beside_a_fault_of_its_own_does_not_end_the_way_back() -> None:
     fake = cloud()
 
     def fail(_: int, name: str) -> None:
-        if name == "apply" and not fake.journal.count(("intent", "remove")):
+        if name == "apply" and not fake.journal.count(("intent", "delete")):
             fake.signals += 1
             raise FailedError("terraform apply", "no capacity", "wait")
 
@@ -350,7 +350,7 @@ def test_a_green_that_serves_somebody_stays_where_blue_serves_nobody() -> None:
         fake.sick.add("web-staging-r000001")
 
     done = begin(fake, policy=policy, report=at_phase("soak", ring)).run(promotion(BLUE, GREEN))
-    assert outcome_of(done) is Result.STRANDED
+    assert outcome_of(done) is Result.NEEDS_ATTENTION
     assert fake.serving == {BLUE, GREEN}
     assert fake.dark_moments == []
 
@@ -378,7 +378,7 @@ def test_an_alarm_in_the_soak_takes_it_back() -> None:
     assert fake.serving == {BLUE}
 
 
-@pytest.mark.parametrize("phase", ["soak", "bake-in"])
+@pytest.mark.parametrize("phase", ["soak", "observe"])
 def test_a_green_that_falls_ill_while_it_serves_is_taken_back(phase: str) -> None:
     fake = cloud()
     deployer = begin(fake, report=at_phase(phase, lambda: fake.sick.add("web-staging-r000002")))
@@ -419,7 +419,7 @@ def test_blue_is_never_resized_or_detached_before_green_is_proven() -> None:
     fake.sick.add("web-staging-r000002")
     promote(fake)
     assert "web-staging-r000001" not in fake.resized
-    before_back = fake.journal[: fake.journal.index(("intent", "remove"))]
+    before_back = fake.journal[: fake.journal.index(("intent", "delete"))]
     assert before_back.count(("intent", "detach")) == 1  # green's own, on the way back
 
 
@@ -430,7 +430,7 @@ def test_a_rollback_to_a_warm_group_needs_no_terraform_until_it_serves() -> None
     warm.desired = 1
     del warm.members[1:]
     deployer = begin(fake, kind=Kind.ROLLBACK, blue=BLUE, green="r000003")
-    fleet = Fleet(serving=frozenset({BLUE}), dark=frozenset({"r000003"}))
+    fleet = Fleet(serving=frozenset({BLUE}), detached=frozenset({"r000003"}))
     done = deployer.run(rollback("r000003", BLUE, fleet))
     assert outcome_of(done) is Result.PROMOTED
     assert fake.serving == fake.existing == {"r000003"}
@@ -444,10 +444,10 @@ def test_the_last_that_serves_is_never_detached() -> None:
     fake = cloud()
     deployer = begin(fake)
     nobody = Phase(
-        "odd", Fleet(dark=frozenset({BLUE})), promotion("", GREEN)[0].until, Recovery.HOLD
+        "odd", Fleet(detached=frozenset({BLUE})), promotion("", GREEN)[0].until, Recovery.HOLD
     )
     done = deployer.run([nobody])
-    assert outcome_of(done) is Result.STRANDED
+    assert outcome_of(done) is Result.NEEDS_ATTENTION
     assert fake.serving == {BLUE}
 
 
@@ -470,7 +470,7 @@ def test_a_wait_ends_at_its_own_limit() -> None:
     fake = cloud()
     fake.sick.add("web-staging-r000002")
     began = fake.time
-    policy = Policy(looks=2, deadline=9999, deadlines={"attach": 30})
+    policy = Policy(healthy_checks=2, deadline=9999, deadlines={"attach": 30})
     done = promote(fake, policy=policy)
     assert done.outcome
     assert "gave up after 30 s" in done.outcome.reason
@@ -529,10 +529,10 @@ def test_how_long_a_release_took_tells_when_to_ask_for_the_next() -> None:
     promote(fake)
     first = fake.document.releases[GREEN].ready
     assert first > 0
-    looks = len(fake.looked)
+    observations = len(fake.looked)
     begin(fake, blue=GREEN, green="r000003").run(promotion(GREEN, "r000003", warm=(), keep=False))
     assert fake.document.serving == "r000003"
-    assert len(fake.looked) - looks <= looks
+    assert len(fake.looked) - observations <= observations
 
 
 def test_a_group_is_emptied_before_terraform_deletes_it_and_only_once_it_is_dark() -> None:
@@ -558,7 +558,7 @@ def test_a_dark_group_that_somebody_deleted_is_forgotten_with_the_next_removal(
             fake.groups.pop(f"web-staging-{missing}", None)
 
     fake.fail = vanish
-    policy = Policy(looks=2, soak=5, bake_in=5, deadline=60)
+    policy = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
     deployer = begin(fake, blue=BLUE, policy=policy)
     spared = removal(GREEN, [BLUE, "r000003"], ["r000004"])
     phases = promotion(BLUE, GREEN, warm=["r000003", "r000004"], keep=True)

@@ -60,7 +60,7 @@ def is_bereft(fake: FakeCloud, done: Deployment) -> None:
 
 
 @pytest.mark.parametrize("how", ["gone", "being deleted"])
-@pytest.mark.parametrize("phase", ["launch", "attach", "soak", "drain", "bake-in", "restore"])
+@pytest.mark.parametrize("phase", ["launch", "attach", "soak", "drain", "observe", "reattach"])
 @pytest.mark.parametrize("green", ["never made", "gone", "being deleted"])
 def test_where_both_are_gone_what_is_left_is_taken_away(phase: str, green: str, how: str) -> None:
     fake = died(phase)
@@ -98,14 +98,14 @@ def test_a_green_that_was_decided_for_and_is_gone_gives_blue_back() -> None:
 
 @pytest.mark.parametrize("how", ["gone", "being deleted"])
 def test_a_warm_rollback_whose_group_is_gone_leaves_what_served(how: str) -> None:
-    fake = died("restore", kind=Kind.ROLLBACK, warm=True)
+    fake = died("reattach", kind=Kind.ROLLBACK, warm=True)
     fake.had_blue = False
     lose(fake, TWO, how)
     is_put_back(fake, recover(fake))
 
 
 def test_a_warm_rollback_of_which_neither_group_is_there_ends() -> None:
-    fake = died("restore", kind=Kind.ROLLBACK, warm=True)
+    fake = died("reattach", kind=Kind.ROLLBACK, warm=True)
     lose(fake, ONE)
     lose(fake, TWO)
     is_bereft(fake, recover(fake))
@@ -148,7 +148,7 @@ def test_where_aws_does_not_answer_nothing_is_taken_for_gone() -> None:
     lose(fake, TWO)
     fake.blind = 1000
     done = recover(fake)
-    assert result_of(done) is Result.STRANDED
+    assert result_of(done) is Result.NEEDS_ATTENTION
     assert fake.document.serving == BLUE
     fake.blind = 0
     is_bereft(fake, recover(fake))
@@ -157,13 +157,13 @@ def test_where_aws_does_not_answer_nothing_is_taken_for_gone() -> None:
 def test_one_look_that_shows_neither_group_is_no_proof() -> None:
     fake = died("soak", green=True)
     away = dict(fake.groups)
-    looks = 0
+    observations = 0
 
     def stale(_: int, name: str) -> None:
-        nonlocal looks
-        if name == "look":
-            looks += 1
-            fake.groups = {} if looks == 1 else away
+        nonlocal observations
+        if name == "observe":
+            observations += 1
+            fake.groups = {} if observations == 1 else away
 
     fake.had_blue = False
     fake.fail = stale
@@ -227,7 +227,7 @@ def test_such_a_promotion_is_recovered_wherever_it_died() -> None:
         if fake.document.deployment is None:
             continue
         done = recover(fake)
-        assert result_of(done) is not Result.STRANDED, (number, done.outcome)
+        assert result_of(done) is not Result.NEEDS_ATTENTION, (number, done.outcome)
         assert fake.existing == fake.state == set(fake.document.releases) - {BLUE}
         assert fake.serving == {fake.document.serving} - {""}
     assert number > 20
@@ -248,7 +248,7 @@ def test_a_warm_group_serves_again_where_the_one_that_served_is_gone() -> None:
     lose(fake, ONE)
     deployer = begin(fake, kind=Kind.ROLLBACK, green=WARM, blue="")
     fleet = fleet_in(fake.document, PLACE, deployer.world.survey(lambda _: True))
-    fleet = replace(fleet, dark=fleet.dark - {BLUE})
+    fleet = replace(fleet, detached=fleet.detached - {BLUE})
     done = deployer.run(rollback(WARM, "", fleet))
     assert result_of(done) is Result.PROMOTED
     assert fake.serving == fake.existing == fake.state == set(fake.document.releases) == {WARM}
@@ -261,7 +261,7 @@ def lost_worlds() -> list[FakeCloud]:
     found = [
         died("soak"),
         died("retire", blue=False, green=True, decided=True),
-        died("restore", kind=Kind.ROLLBACK, warm=True),
+        died("reattach", kind=Kind.ROLLBACK, warm=True),
     ]
     for fake in found:
         lose(fake, ONE)
@@ -321,7 +321,7 @@ def test_a_stranded_one_goes_on_where_it_was() -> None:
     lose(fake, TWO, "being deleted")
     fake.groups[TWO].gone_at = fake.time + 500
     done = recover(fake)
-    assert result_of(done) is Result.STRANDED
+    assert result_of(done) is Result.NEEDS_ATTENTION
     assert done.outcome
     assert "Delete in progress" in done.outcome.reason
     assert isinstance(done.outcome, Outcome)

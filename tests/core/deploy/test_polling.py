@@ -6,7 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline.core.deploy.phases import Booted, Drained, Gone, Serving, Steady, Until, Verified
+from pipeline.core.deploy.phases import (
+    AllHealthy,
+    AllInService,
+    Deleted,
+    Drained,
+    Gate,
+    StaysHealthy,
+    Verified,
+)
 from pipeline.core.deploy.polling import (
     Forecast,
     as_last_time,
@@ -14,14 +22,14 @@ from pipeline.core.deploy.polling import (
     asks_targets,
     pause,
 )
-from pipeline.core.health.observation import Activity, GroupSeen, Look, Member
+from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup
 
 NAME = "web-staging-r000002"
 NEWS = (Activity(id="a", status="Successful", description="", cause="", message="", began=""),)
 
 
-def group(*members: str, desired: int = 2, lifecycle: str = "InService") -> GroupSeen:
-    return GroupSeen(
+def group(*members: str, desired: int = 2, lifecycle: str = "InService") -> ObservedGroup:
+    return ObservedGroup(
         name=NAME,
         minimum=1,
         maximum=4,
@@ -35,30 +43,32 @@ def group(*members: str, desired: int = 2, lifecycle: str = "InService") -> Grou
     )
 
 
-def look(at: float, seen: GroupSeen | None = None, *, told: bool = False) -> Look:
+def observation(at: float, seen: ObservedGroup | None = None, *, told: bool = False) -> Observation:
     groups = {seen.name: seen} if seen else {}
-    return Look(at=at, groups=groups, activities={NAME: NEWS} if told else {})
+    return Observation(at=at, groups=groups, activities={NAME: NEWS} if told else {})
 
 
-def moments(until: Until, forecast: Forecast, seconds: float) -> list[float]:
+def moments(until: Gate, forecast: Forecast, seconds: float) -> list[float]:
     """Return the moments of a wait of so many seconds at which everything is asked."""
-    looks = [look(0.0)]
-    while looks[-1].at < seconds:
-        looks.append(look(looks[-1].at + pause(until, looks, NAME, forecast)))
-    return [each.at for each in looks]
+    observations = [observation(0.0)]
+    while observations[-1].at < seconds:
+        observations.append(
+            observation(observations[-1].at + pause(until, observations, NAME, forecast))
+        )
+    return [each.at for each in observations]
 
 
-def looks_of(until: Until, quiet: float, seconds: float) -> list[float]:
+def looks_of(until: Gate, quiet: float, seconds: float) -> list[float]:
     """Return those of a wait that ends a second or so after it was quiet, if it does."""
     return moments(until, Forecast(quiet=quiet, due=quiet), seconds)
 
 
 def test_what_may_be_so_any_moment_is_asked_every_second() -> None:
-    assert looks_of(Serving("r000002", least=""), 0, 5) == [0, 1, 2, 3, 4, 5]
+    assert looks_of(AllHealthy("r000002", least=""), 0, 5) == [0, 1, 2, 3, 4, 5]
 
 
 def test_what_took_long_last_time_is_asked_calmly_until_shortly_before() -> None:
-    assert looks_of(Serving("r000002", least=""), 22.5, 25) == [
+    assert looks_of(AllHealthy("r000002", least=""), 22.5, 25) == [
         *(0, 10, 20, 22.5),
         *(23.5, 24.5, 25.5),
     ]
@@ -72,7 +82,9 @@ def test_a_long_quiet_costs_no_more_looks_than_a_short_one() -> None:
 
 @pytest.mark.parametrize("quiet", [0.0, 0.4, 1.0, 7.3, 44.0, 300.0])
 def test_the_end_that_was_expected_is_seen_within_a_second(quiet: float) -> None:
-    after = [at for at in looks_of(Serving("r000002", least=""), quiet, quiet + 9) if at >= quiet]
+    after = [
+        at for at in looks_of(AllHealthy("r000002", least=""), quiet, quiet + 9) if at >= quiet
+    ]
     assert after[0] <= quiet + 1
     assert max(b - a for a, b in pairwise(after)) <= 1.001
 
@@ -92,11 +104,11 @@ def test_what_is_over_already_is_not_waited_for_again() -> None:
 
 
 def test_a_pause_in_which_a_release_may_fall_ill_is_looked_at_twice_as_often() -> None:
-    assert looks_of(Steady("r000002", "soak"), 20, 20) == [0, 5, 10, 15, 20]
+    assert looks_of(StaysHealthy("r000002", "soak"), 20, 20) == [0, 5, 10, 15, 20]
 
 
 def test_before_and_after_its_time_the_groups_of_a_release_are_asked_calmly() -> None:
-    until, forecast = Serving("r000002", least=""), Forecast(quiet=20, due=30)
+    until, forecast = AllHealthy("r000002", least=""), Forecast(quiet=20, due=30)
     assert moments(until, forecast, 60) == [
         *(0, 10, 20, 25),
         *range(26, 42),
@@ -105,7 +117,7 @@ def test_before_and_after_its_time_the_groups_of_a_release_are_asked_calmly() ->
 
 
 def test_a_release_of_which_nothing_is_known_is_soon_asked_calmly() -> None:
-    assert moments(Serving("r000002", least=""), Forecast(), 40) == [*range(12), 21, 31, 41]
+    assert moments(AllHealthy("r000002", least=""), Forecast(), 40) == [*range(12), 21, 31, 41]
 
 
 def test_draining_is_asked_every_other_second_where_nobody_knows_how_long_it_takes() -> None:
@@ -113,35 +125,35 @@ def test_draining_is_asked_every_other_second_where_nobody_knows_how_long_it_tak
 
 
 def test_a_boot_is_asked_every_other_second_until_the_first_member_is_there() -> None:
-    booting = [look(0.0, group("i-1", "i-2", lifecycle="Pending"))]
-    assert pause(Booted("r000002"), booting, NAME, Forecast()) == 2
-    arriving = [*booting, look(2.0, group("i-1", "i-2"))]
-    assert pause(Booted("r000002"), arriving, NAME, Forecast()) == 1
+    booting = [observation(0.0, group("i-1", "i-2", lifecycle="Pending"))]
+    assert pause(AllInService("r000002"), booting, NAME, Forecast()) == 2
+    arriving = [*booting, observation(2.0, group("i-1", "i-2"))]
+    assert pause(AllInService("r000002"), arriving, NAME, Forecast()) == 1
 
 
 def test_load_balancers_are_asked_where_they_have_a_say() -> None:
-    asked: list[Until] = [Serving("r", least=""), Drained("r"), Steady("r", "soak")]
+    asked: list[Gate] = [AllHealthy("r", least=""), Drained("r"), StaysHealthy("r", "soak")]
     assert [asks_targets(each) for each in asked] == [True] * 3
-    spared: list[Until] = [Booted("r"), Gone(frozenset({"r"})), Verified("r")]
+    spared: list[Gate] = [AllInService("r"), Deleted(frozenset({"r"})), Verified("r")]
     assert [asks_targets(each) for each in spared] == [False] * 3
 
 
 def test_activities_are_asked_until_they_are_known_twice() -> None:
     whole = group("i-1", "i-2")
     assert asks_activities(NAME, [])
-    assert asks_activities(NAME, [look(0, whole)])
-    assert asks_activities(NAME, [look(0, whole, told=True)])
-    twice = [look(0, whole, told=True), look(1, whole, told=True)]
+    assert asks_activities(NAME, [observation(0, whole)])
+    assert asks_activities(NAME, [observation(0, whole, told=True)])
+    twice = [observation(0, whole, told=True), observation(1, whole, told=True)]
     assert not asks_activities(NAME, twice)
-    assert not asks_activities(NAME, [*twice, look(2, whole), look(3, whole)])
+    assert not asks_activities(NAME, [*twice, observation(2, whole), observation(3, whole)])
 
 
 def test_activities_are_asked_again_once_a_member_changed_or_is_missing() -> None:
     whole, short, other = group("i-1", "i-2"), group("i-1"), group("i-1", "i-3")
-    known = [look(0, whole, told=True), look(1, whole, told=True)]
-    assert asks_activities(NAME, [*known, look(2, short)])
-    assert asks_activities(NAME, [*known, look(2, other)])
-    assert asks_activities(NAME, [*known, look(2, other), look(3, other, told=True)])
-    told = [look(3, other, told=True), look(4, other, told=True)]
-    assert not asks_activities(NAME, [*known, look(2, other), *told])
-    assert asks_activities(NAME, [*known, look(2)])
+    known = [observation(0, whole, told=True), observation(1, whole, told=True)]
+    assert asks_activities(NAME, [*known, observation(2, short)])
+    assert asks_activities(NAME, [*known, observation(2, other)])
+    assert asks_activities(NAME, [*known, observation(2, other), observation(3, other, told=True)])
+    told = [observation(3, other, told=True), observation(4, other, told=True)]
+    assert not asks_activities(NAME, [*known, observation(2, other), *told])
+    assert asks_activities(NAME, [*known, observation(2)])

@@ -54,7 +54,7 @@ def test_another_version_that_a_person_promoted_stands() -> None:
     assert refused.value.what == (
         "r000001 was promoted by ann on 2026-01-01 at 00:05 UTC: 1.1.0, and this is 1.0.0"
     )
-    assert refused.value.now == (
+    assert refused.value.remedy == (
         "if it is to serve: ami-pipeline promote -e staging --image ami-00000009"
     )
 

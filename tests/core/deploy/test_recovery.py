@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.recovery import fleet_in
-from pipeline.core.errors import RefusedError, StrandedError
+from pipeline.core.errors import NeedsAttentionError, RefusedError
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.state.environment import Environment
 from tests.core.deploy.fakes import (
@@ -32,7 +32,7 @@ from tests.core.deploy.fakes import (
 )
 
 ONE, TWO = "web-staging-r000001", "web-staging-r000002"
-LOOKING = {"look", "sleep", "update", "intend"}
+LOOKING = {"observe", "sleep", "update", "intend"}
 THEIRS = {"ami-pipeline:deployment": "20260101T000000Z-beef"}
 
 
@@ -100,7 +100,7 @@ def is_done(fake: FakeCloud, done: Deployment) -> None:
 # --- who is attached ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("phase", ["launch", "attach", "soak", "drain", "bake-in", "restore"])
+@pytest.mark.parametrize("phase", ["launch", "attach", "soak", "drain", "observe", "reattach"])
 @pytest.mark.parametrize("exists", [True, False], ids=["green there", "no green"])
 def test_where_nobody_serves_blue_is_attached_before_anything_else(
     phase: str, exists: bool
@@ -114,7 +114,7 @@ def test_where_nobody_serves_blue_is_attached_before_anything_else(
     first = fake.calls.index("attach")
     assert set(fake.calls[:first]) <= LOOKING
     assert fake.changed[0] == ("attach", BLUE)
-    assert fake.calls[:first].count("look") == 1
+    assert fake.calls[:first].count("observe") == 1
     assert fake.calls[:first].count("sleep") <= 1  # where a signal would show, no pause
 
 
@@ -139,7 +139,7 @@ def test_a_group_that_is_attached_to_one_of_two_balancers_is_put_right(release: 
     assert (("attach", BLUE) in fake.changed) is (release == BLUE)
 
 
-@pytest.mark.parametrize("phase", ["drain", "bake-in"])
+@pytest.mark.parametrize("phase", ["drain", "observe"])
 def test_a_green_that_serves_alone_and_is_well_is_gone_on_with(phase: str) -> None:
     fake = died(phase, blue=False, green=True)
     is_done(fake, recover(fake))
@@ -148,7 +148,7 @@ def test_a_green_that_serves_alone_and_is_well_is_gone_on_with(phase: str) -> No
 
 
 def test_a_warm_blue_stays_where_that_was_asked_for() -> None:
-    fake = died("bake-in", blue=False, green=True)
+    fake = died("observe", blue=False, green=True)
     done = recover(fake, policy=replace(POLICY, keep=None))
     assert result_of(done) is Result.PROMOTED
     assert (fake.serving, fake.existing) == ({GREEN}, {BLUE, GREEN})
@@ -156,7 +156,7 @@ def test_a_warm_blue_stays_where_that_was_asked_for() -> None:
 
 
 def test_the_bake_in_is_begun_anew_with_its_alarms() -> None:
-    fake = died("bake-in", blue=False, green=True)
+    fake = died("observe", blue=False, green=True)
     fake.alarmed = ("web-5xx: too many",)
     done = recover(fake, policy=replace(POLICY, alarms=("web-5xx",)))
     is_put_back(fake, done)
@@ -177,26 +177,26 @@ def _draining(fake: FakeCloud) -> None:
 def _stranded(fake: FakeCloud) -> None:
     dead = fake.document.deployment
     assert dead
-    outcome = Outcome(result=Result.STRANDED, phase=dead.phase, interrupted=True)
+    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase=dead.phase, interrupted=True)
     fake.document = replace(fake.document, deployment=replace(dead, outcome=outcome))
 
 
 def _going_back(fake: FakeCloud) -> None:
     dead = fake.document.deployment
-    fake.document = replace(fake.document, deployment=replace(dead, phase="restore"))  # type: ignore[type-var]
+    fake.document = replace(fake.document, deployment=replace(dead, phase="reattach"))  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("why", [_ill, _draining, _stranded, _going_back])
 def test_a_green_that_serves_alone_is_put_back_where_it_is_not_proven(
     why: Callable[[FakeCloud], None],
 ) -> None:
-    fake = died("bake-in", blue=False, green=True)
+    fake = died("observe", blue=False, green=True)
     why(fake)
     is_put_back(fake, recover(fake))
 
 
 def test_an_abort_puts_back_what_recover_would_go_on_with() -> None:
-    fake = died("bake-in", blue=False, green=True)
+    fake = died("observe", blue=False, green=True)
     is_put_back(fake, recover(fake, back=True))
 
 
@@ -253,12 +253,12 @@ def test_blue_at_zero_gets_back_what_it_had_though_green_has_nothing_either() ->
 def test_one_bad_look_at_a_green_that_was_decided_for_is_no_reason_to_go_back() -> None:
     fake = died("retire", blue=False, green=True, decided=True)
     _ill(fake)
-    looks = 0
+    observations = 0
 
     def heal(_: int, name: str) -> None:
-        nonlocal looks
-        looks += name == "look"
-        if looks == 2:
+        nonlocal observations
+        observations += name == "observe"
+        if observations == 2:
             fake.sick.discard(TWO)
 
     fake.fail = heal
@@ -268,11 +268,11 @@ def test_one_bad_look_at_a_green_that_was_decided_for_is_no_reason_to_go_back() 
 def test_where_aws_does_not_answer_nothing_that_was_decided_is_removed() -> None:
     fake = died("retire", blue=False, green=True, decided=True)
     fake.blind = 1000
-    with pytest.raises(StrandedError) as told:
+    with pytest.raises(NeedsAttentionError) as told:
         recover(fake)
     assert (told.value.exit_code, told.value.where) == (5, "looking at the groups")
     assert "Throttling" in told.value.what
-    assert told.value.now == "ami-pipeline recover -e staging"
+    assert told.value.remedy == "ami-pipeline recover -e staging"
     assert fake.changed == []
 
 
@@ -280,7 +280,7 @@ def test_where_aws_does_not_answer_what_was_not_decided_stays_in_flight() -> Non
     fake = died("soak", green=True)
     fake.blind = 1000
     done = recover(fake)
-    assert result_of(done) is Result.STRANDED
+    assert result_of(done) is Result.NEEDS_ATTENTION
     assert fake.document.deployment == done
     assert fake.changed == []
     fake.blind = 0
@@ -296,7 +296,7 @@ def test_a_cold_rollback_that_died_in_its_retirement_keeps_nothing_of_the_bad_re
 def test_a_warm_rollback_is_finished_whoever_serves(attached: str) -> None:
     """Green is the release that is gone back to, blue the bad one."""
     fake = died(
-        "restore",
+        "reattach",
         blue=attached in {BLUE, "both"},
         green=attached in {GREEN, "both"},
         kind=Kind.ROLLBACK,
@@ -376,7 +376,7 @@ def test_nobody_waits_for_ever_for_a_blue_that_cannot_grow(
     began = fake.time
     done = recover(fake)
     is_put_back(fake, done)
-    assert fake.time - began < POLICY.limit("restore")
+    assert fake.time - began < POLICY.limit("reattach")
 
 
 def test_nobody_waits_for_a_member_of_blue_that_was_ill_before() -> None:
@@ -384,7 +384,7 @@ def test_nobody_waits_for_a_member_of_blue_that_was_ill_before() -> None:
     fake.ill.add(fake.groups[ONE].members[0].id)
     began = fake.time
     is_put_back(fake, recover(fake))
-    assert fake.time - began < POLICY.limit("restore") / 2
+    assert fake.time - began < POLICY.limit("reattach") / 2
     assert ("resize", BLUE) not in fake.changed
 
 
@@ -400,11 +400,11 @@ def test_a_green_that_aws_deletes_is_waited_for_and_not_touched(attached: bool) 
 
 
 def test_a_deletion_that_takes_too_long_is_told_and_waited_for_by_the_next_recover() -> None:
-    fake = died("remove")
+    fake = died("delete")
     fake.groups[TWO].gone_at = fake.time + 200
     done = recover(fake)
     assert done.outcome
-    assert (result_of(done), done.outcome.phase) == (Result.STRANDED, "remove")
+    assert (result_of(done), done.outcome.phase) == (Result.NEEDS_ATTENTION, "delete")
     assert done.outcome.reason == (
         "removing the groups: after 60 s: AWS says of web-staging-r000002: Delete in progress"
     )
@@ -433,18 +433,18 @@ def test_green_is_not_withdrawn_from_beside_a_blue_that_aws_begins_to_delete() -
 
     def delete(_: int, name: str) -> None:
         dead = fake.document.deployment
-        if name == "look" and dead and dead.phase == "restore":
+        if name == "observe" and dead and dead.phase == "reattach":
             fake.groups[ONE].gone_at = 5000.0
 
     fake.fail = delete
     done = recover(fake)
     fake.fail = lambda *_: None
-    assert result_of(done) is Result.STRANDED
+    assert result_of(done) is Result.NEEDS_ATTENTION
     assert fake.changed == []
     dead = fake.document.deployment
     assert dead
-    look = a_world(fake).survey(lambda _: True)
-    assert fleet_in(fake.document, PLACE, look).serving == {GREEN}
+    observation = a_world(fake).survey(lambda _: True)
+    assert fleet_in(fake.document, PLACE, observation).serving == {GREEN}
     fake.groups[ONE].gone_at = fake.time + 20
     is_done(fake, recover(fake))
 
@@ -458,7 +458,7 @@ def test_what_is_not_ours_or_being_deleted_is_not_resized() -> None:
     assert fake.changed == []
     fake.groups[TWO].tags = THEIRS
     with pytest.raises(RefusedError, match="was made by the deployment"):
-        world.catch_up(GREEN, 4, world.look([GREEN]))
+        world.catch_up(GREEN, 4, world.observe([GREEN]))
 
 
 def test_no_removal_is_planned_ahead_of_a_group_that_aws_deletes() -> None:
@@ -483,7 +483,7 @@ def test_a_group_of_our_name_and_another_deployments_tag_is_refused(attached: bo
         "server group web-staging-r000002:\n"
         "  was made by the deployment 20260101T000000Z-beef, and r000002 here by d: another store "
         "has releases of this app and environment\n"
-        "now: give one of the two another name or environment; what this one knows: "
+        "next: give one of the two another name or environment; what this one knows: "
         "ami-pipeline status -e staging"
     )
     assert fake.changed == []
@@ -501,7 +501,7 @@ def test_blue_comes_first_though_green_is_anothers() -> None:
     ours(fake)
     fake.groups[TWO].tags = THEIRS
     done = recover(fake)
-    assert result_of(done) is Result.STRANDED
+    assert result_of(done) is Result.NEEDS_ATTENTION
     assert "was made by the deployment 20260101T000000Z-beef" in done.outcome.reason  # type: ignore[union-attr]
     assert fake.changed == [("attach", BLUE)]
 
@@ -517,11 +517,11 @@ def test_a_launch_that_met_a_group_of_another_deployment_touches_nothing_of_it()
             fake.add(2, attached=True)
             fake.groups[TWO].tags = THEIRS
             fake.state.discard(GREEN)
-            raise RefusedError("terraform apply", "AlreadyExists", "look")
+            raise RefusedError("terraform apply", "AlreadyExists", "observe")
 
     fake.fail = meet
     done = deployer.run(promotion(BLUE, GREEN))
-    assert result_of(done) is Result.STRANDED
+    assert result_of(done) is Result.NEEDS_ATTENTION
     assert fake.changed == []
     assert fake.serving == {BLUE, GREEN}
 
@@ -581,9 +581,9 @@ def test_one_recover_ends_what_was_killed_at_any_call(when: str, keep: bool) -> 
 def worlds() -> list[FakeCloud]:
     """Return one of each kind of world to recover."""
     return [
-        died("bake-in", blue=False, green=False),
+        died("observe", blue=False, green=False),
         died("soak", green=True),
-        died("bake-in", blue=False, green=True),
+        died("observe", blue=False, green=True),
         died("retire", blue=False, green=True, decided=True),
     ]
 

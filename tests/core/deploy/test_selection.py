@@ -9,25 +9,25 @@ import pytest
 
 from pipeline.core.deploy.selection import target_of
 from pipeline.core.errors import RefusedError
-from pipeline.core.state.environment import Environment, Past
+from pipeline.core.state.environment import Environment, RetiredRelease
 from tests.core.deploy.fakes import cloud, kept
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVING = kept(1).release
 
 
-def document(*past: Past) -> Environment:
+def document(*past: RetiredRelease) -> Environment:
     return replace(cloud().document, past=past)
 
 
 def test_a_release_whose_group_is_gone_is_gone_back_to_by_its_image() -> None:
-    target = target_of(document(Past(release="r000000", ami_id="ami-0")), "r000000", NOW)
+    target = target_of(document(RetiredRelease(release="r000000", ami_id="ami-0")), "r000000", NOW)
     assert (target.release, target.ami_id, target.warm) == ("r000000", "ami-0", False)
 
 
 def test_an_earlier_release_of_the_image_that_serves_is_the_one_that_serves() -> None:
     """A new release of it would end with the image that serves in quarantine."""
-    past = Past(release="r000000", ami_id=SERVING.ami_id)
+    past = RetiredRelease(release="r000000", ami_id=SERVING.ami_id)
     assert target_of(document(past), "r000000", NOW).release == SERVING.name
 
 

@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.core.health.assessment import Expected
-from pipeline.core.health.observation import Activity, Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.health.observation import (
+    Activity,
+    Balancer,
+    Member,
+    Observation,
+    ObservedGroup,
+    Target,
+)
 
 GREEN = "web-production-r000002"
 WEB = Balancer(kind="elbv2", identifier="arn:targetgroup/web/1", name="web-production")
@@ -45,9 +52,9 @@ def members(*ids: str, **facts: Any) -> tuple[Member, ...]:
     return tuple(a_member(id_, **facts) for id_ in ids)
 
 
-def a_group(*who: Member, desired: int = 3, **facts: Any) -> GroupSeen:
+def a_group(*who: Member, desired: int = 3, **facts: Any) -> ObservedGroup:
     named = {"name": GREEN, "minimum": 1, "maximum": 9, "template": "lt-2", "version": "1"}
-    return GroupSeen(**{**named, "desired": desired, "members": who, **facts})
+    return ObservedGroup(**{**named, "desired": desired, "members": who, **facts})
 
 
 def healthy(*ids: str) -> dict[str, Target]:
@@ -59,17 +66,17 @@ def in_service(*ids: str) -> dict[str, Target]:
     return {id_: Target(id=id_, **said) for id_ in ids}
 
 
-def a_look(
-    group: GroupSeen | None = None,
+def a_observation(
+    group: ObservedGroup | None = None,
     *,
     web: Iterable[Target] | Mapping[str, Target] | None = None,
     old: Iterable[Target] | Mapping[str, Target] | None = None,
     activities: Iterable[Activity] = (),
     **facts: Any,
-) -> Look:
+) -> Observation:
     """Return a look at one group; a balancer that is not given was not read."""
     listed = {WEB.identifier: web, OLD.identifier: old}
-    return Look(
+    return Observation(
         **{"at": 0.0, **facts},
         groups={group.name: group} if group else {},
         targets={name: _by_id(said) for name, said in listed.items() if said is not None},
@@ -81,9 +88,11 @@ def _by_id(said: Iterable[Target] | Mapping[str, Target]) -> Mapping[str, Target
     return said if isinstance(said, Mapping) else {target.id: target for target in said}
 
 
-def in_turn(*looks: Look, every: float = 5.0) -> list[Look]:
+def in_turn(*observations: Observation, every: float = 5.0) -> list[Observation]:
     """Return the looks one after the other."""
-    return [replace(look, at=every * number) for number, look in enumerate(looks)]
+    return [
+        replace(observation, at=every * number) for number, observation in enumerate(observations)
+    ]
 
 
 def expecting(*balancers: Balancer, least: int = 0) -> Expected:

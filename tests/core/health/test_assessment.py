@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pipeline.core.health.assessment import Counts, booted, counts, drained, gone, serving
-from pipeline.core.health.observation import Balancer, Look, Member, Target
-from pipeline.core.health.verdict import Doomed, Healthy, Waiting
+from pipeline.core.health.observation import Balancer, Member, Observation, Target
+from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from tests.core.health.observations import (
     GREEN,
     NO_AMI,
@@ -15,8 +15,8 @@ from tests.core.health.observations import (
     OLD,
     WEB,
     a_group,
-    a_look,
     a_member,
+    a_observation,
     expecting,
     healthy,
     in_service,
@@ -27,7 +27,7 @@ from tests.core.health.observations import (
 
 ABC = ("i-a", "i-b", "i-c")
 ALL = members(*ABC)
-GOOD = a_look(a_group(*ALL), web=healthy(*ABC), old=in_service(*ABC))
+GOOD = a_observation(a_group(*ALL), web=healthy(*ABC), old=in_service(*ABC))
 UNREAD = replace(GOOD, unreadable=("ThrottlingException: Rate exceeded",))
 
 
@@ -67,56 +67,60 @@ NOT_BOOTED: list[Any] = [
 
 @pytest.mark.parametrize(("group", "reason"), NOT_BOOTED)
 def test_a_group_that_has_not_booted_says_how_far_it_is(group: Any, reason: str) -> None:
-    assert booted(expecting(), [a_look(group)]) == Waiting(reason=reason)
+    assert booted(expecting(), [a_observation(group)]) == Progressing(reason=reason)
 
 
 def test_members_on_their_way_out_or_put_aside_by_a_person_do_not_hold_the_others_up() -> None:
     going = a_member("i-d", lifecycle="Terminating")
     aside = a_member("i-e", lifecycle="Standby", health="Unhealthy")
-    assert booted(expecting(), [a_look(a_group(*ALL, going, aside))]) == Healthy()
+    assert booted(expecting(), [a_observation(a_group(*ALL, going, aside))]) == Healthy()
 
 
 def test_a_group_smaller_than_what_serves_has_not_booted() -> None:
     few = "3 of 5 members InService, the desired capacity is 3"
-    assert booted(expecting(least=5), [GOOD]) == Waiting(reason=few)
-    more = a_look(a_group(*ALL, *members("i-d", "i-e")))
+    assert booted(expecting(least=5), [GOOD]) == Progressing(reason=few)
+    more = a_observation(a_group(*ALL, *members("i-d", "i-e")))
     assert booted(expecting(least=5), [more]) == Healthy()
 
 
 def test_nothing_is_known_before_the_first_look_nor_of_a_group_aws_does_not_know_yet() -> None:
-    assert booted(expecting(), []) == Waiting(reason="nothing was looked at yet")
-    assert booted(expecting(), [a_look()]) == Waiting(reason=f"{GREEN} is not described yet")
-    missing = Waiting(reason=f"{GREEN} is not described any more")
-    assert booted(expecting(), [GOOD, a_look()]) == missing
+    assert booted(expecting(), []) == Progressing(reason="nothing was looked at yet")
+    assert booted(expecting(), [a_observation()]) == Progressing(
+        reason=f"{GREEN} is not described yet"
+    )
+    missing = Progressing(reason=f"{GREEN} is not described any more")
+    assert booted(expecting(), [GOOD, a_observation()]) == missing
 
 
-@pytest.mark.parametrize("look", [UNREAD, replace(UNREAD, groups={}, targets={})])
-def test_a_look_that_could_not_be_read_whole_is_neither_good_nor_bad(look: Look) -> None:
-    said = Waiting(reason="could not be read: ThrottlingException: Rate exceeded")
-    assert booted(expecting(), [GOOD, look]) == said
-    assert serving(expecting(WEB), [GOOD, GOOD, look], in_a_row=1) == said
-    assert drained(expecting(WEB), [look]) == said
-    assert gone([GREEN], [a_look(), a_look(), look]) == said
+@pytest.mark.parametrize("observe", [UNREAD, replace(UNREAD, groups={}, targets={})])
+def test_a_look_that_could_not_be_read_whole_is_neither_good_nor_bad(
+    observation: Observation,
+) -> None:
+    said = Progressing(reason="could not be read: ThrottlingException: Rate exceeded")
+    assert booted(expecting(), [GOOD, observation]) == said
+    assert serving(expecting(WEB), [GOOD, GOOD, observation], in_a_row=1) == said
+    assert drained(expecting(WEB), [observation]) == said
+    assert gone([GREEN], [a_observation(), a_observation(), observation]) == said
 
 
 def test_a_group_that_is_being_deleted_will_never_boot() -> None:
-    look = a_look(a_group(*ALL, status="Delete in progress"))
-    said = Doomed(reason=f"AWS says of {GREEN}: Delete in progress")
-    assert booted(expecting(), [look]) == said
-    assert serving(expecting(), [look], in_a_row=1) == said
+    observation = a_observation(a_group(*ALL, status="Delete in progress"))
+    said = Failed(reason=f"AWS says of {GREEN}: Delete in progress")
+    assert booted(expecting(), [observation]) == said
+    assert serving(expecting(), [observation], in_a_row=1) == said
 
 
 def test_a_launch_that_may_heal_is_waited_out_and_said() -> None:
-    look = a_look(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_CAPACITY)])
-    said = Waiting(reason=f"2 of 3 members InService; a launch failed: {NO_CAPACITY}")
-    assert booted(expecting(), [look]) == said
-    assert serving(expecting(WEB), [look], in_a_row=1) == said
+    observation = a_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_CAPACITY)])
+    said = Progressing(reason=f"2 of 3 members InService; a launch failed: {NO_CAPACITY}")
+    assert booted(expecting(), [observation]) == said
+    assert serving(expecting(WEB), [observation], in_a_row=1) == said
 
 
 def test_a_launch_that_cannot_heal_ends_the_waiting_at_once() -> None:
-    look = a_look(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_AMI)])
-    assert booted(expecting(), [look]) == Doomed(reason=NO_AMI)
-    assert serving(expecting(WEB), [look], in_a_row=1) == Doomed(reason=NO_AMI)
+    observation = a_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_AMI)])
+    assert booted(expecting(), [observation]) == Failed(reason=NO_AMI)
+    assert serving(expecting(WEB), [observation], in_a_row=1) == Failed(reason=NO_AMI)
 
 
 # serving
@@ -125,7 +129,7 @@ def test_a_launch_that_cannot_heal_ends_the_waiting_at_once() -> None:
 def test_a_group_serves_when_every_balancer_finds_every_member_healthy_looks_in_a_row() -> None:
     both = expecting(WEB, OLD)
     assert serving(both, [GOOD, GOOD, GOOD], in_a_row=3) == Healthy()
-    said = Waiting(reason="every member healthy, 2 of 3 looks in a row")
+    said = Progressing(reason="every member healthy, 2 of 3 looks in a row")
     assert serving(both, [GOOD, GOOD], in_a_row=3) == said
 
 
@@ -178,23 +182,25 @@ def test_one_member_that_one_balancer_does_not_find_healthy_is_waited_for(
     good = {WEB: healthy(*ABC), OLD: in_service(*ABC)}
     good[balancer] = {id_: each for id_, each in good[balancer].items() if id_ != "i-a"}
     good[balancer] |= {"i-a": target} if target else {}
-    look = a_look(a_group(*ALL), web=good[WEB], old=good[OLD])
+    observation = a_observation(a_group(*ALL), web=good[WEB], old=good[OLD])
     reason = f"2 of 3 healthy in {balancer.name}: {said}"
-    assert serving(expecting(WEB, OLD), [look, look], in_a_row=1) == Waiting(reason=reason)
+    assert serving(expecting(WEB, OLD), [observation, observation], in_a_row=1) == Progressing(
+        reason=reason
+    )
 
 
 def test_a_balancer_that_was_not_read_at_all_finds_nobody_healthy() -> None:
-    look = a_look(a_group(*ALL), web=healthy(*ABC))
+    observation = a_observation(a_group(*ALL), web=healthy(*ABC))
     who = "i-a is not listed, i-b is not listed, i-c is not listed"
-    said = Waiting(reason=f"0 of 3 healthy in web-classic: {who}")
-    assert serving(expecting(WEB, OLD), [look], in_a_row=1) == said
+    said = Progressing(reason=f"0 of 3 healthy in web-classic: {who}")
+    assert serving(expecting(WEB, OLD), [observation], in_a_row=1) == said
 
 
 def test_what_every_balancer_lacks_is_said_on_one_line_with_three_names_each() -> None:
     five = ("i-a", "i-b", "i-c", "i-d", "i-e")
     group = a_group(*members(*five), desired=5, suspended=frozenset({"AddToLoadBalancer"}))
-    look = a_look(group, web={}, old=in_service(*five[1:]))
-    assert serving(expecting(WEB, OLD), [look], in_a_row=1) == Waiting(
+    observation = a_observation(group, web={}, old=in_service(*five[1:]))
+    assert serving(expecting(WEB, OLD), [observation], in_a_row=1) == Progressing(
         reason="0 of 5 healthy in web-production: i-a is not listed, i-b is not listed, "
         "i-c is not listed, 2 more, AddToLoadBalancer is suspended; "
         "4 of 5 healthy in web-classic: i-a is not listed, AddToLoadBalancer is suspended"
@@ -226,65 +232,67 @@ def test_a_target_that_nobody_will_ever_check_ends_the_waiting_at_once(
     good = {WEB: healthy("i-a"), OLD: in_service("i-a")}
     group = a_group(*members("i-a", "i-b"), *pending("i-c"))
     listed = good[balancer] | {"i-b": target}
-    look = a_look(group, web=listed if balancer == WEB else {}, old=listed)
-    assert serving(expecting(balancer), [look], in_a_row=1) == Doomed(reason=said)
+    observation = a_observation(group, web=listed if balancer == WEB else {}, old=listed)
+    assert serving(expecting(balancer), [observation], in_a_row=1) == Failed(reason=said)
 
 
 def test_an_unused_target_that_is_no_member_does_not_matter() -> None:
     stray = a_target("i-x", "unused", "Target.NotInUse")
-    look = a_look(a_group(*ALL), web=healthy(*ABC) | {"i-x": stray})
-    assert serving(expecting(WEB), [look], in_a_row=1) == Healthy()
+    observation = a_observation(a_group(*ALL), web=healthy(*ABC) | {"i-x": stray})
+    assert serving(expecting(WEB), [observation], in_a_row=1) == Healthy()
 
 
-def flapped(look: Look, id_: str) -> Look:
+def flapped(observation: Observation, id_: str) -> Observation:
     ill = {id_: a_target(id_, "unhealthy", "Target.Timeout")}
-    return replace(look, targets={**look.targets, WEB.identifier: healthy(*ABC) | ill})
+    return replace(
+        observation, targets={**observation.targets, WEB.identifier: healthy(*ABC) | ill}
+    )
 
 
 BROKEN_ROWS: list[Any] = [
     ("a flap", flapped(GOOD, "i-a")),
     ("an unreadable look", UNREAD),
-    ("a look without the group", a_look()),
-    ("another member", a_look(a_group(*members("i-a", "i-b", "i-x")),
+    ("a look without the group", a_observation()),
+    ("another member", a_observation(a_group(*members("i-a", "i-b", "i-x")),
                               web=healthy("i-a", "i-b", "i-x"))),
-    ("one member more", a_look(a_group(*members(*ABC, "i-x")), web=healthy(*ABC, "i-x"))),
-    ("one member less", a_look(a_group(*ALL[:2], desired=2), web=healthy(*ABC))),
+    ("one member more", a_observation(a_group(*members(*ABC, "i-x")), web=healthy(*ABC, "i-x"))),
+    ("one member less", a_observation(a_group(*ALL[:2], desired=2), web=healthy(*ABC))),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("why", "between"), BROKEN_ROWS)
-def test_the_row_begins_anew_after(why: str, between: Look) -> None:
-    said = Waiting(reason="every member healthy, 2 of 3 looks in a row")
-    looks = in_turn(GOOD, GOOD, GOOD, between, GOOD, GOOD)
-    assert serving(expecting(WEB), looks, in_a_row=3) == said, why
-    assert serving(expecting(WEB), [*looks, GOOD], in_a_row=3) == Healthy()
+def test_the_row_begins_anew_after(why: str, between: Observation) -> None:
+    said = Progressing(reason="every member healthy, 2 of 3 looks in a row")
+    observations = in_turn(GOOD, GOOD, GOOD, between, GOOD, GOOD)
+    assert serving(expecting(WEB), observations, in_a_row=3) == said, why
+    assert serving(expecting(WEB), [*observations, GOOD], in_a_row=3) == Healthy()
 
 
 def test_a_group_smaller_than_what_serves_does_not_serve() -> None:
-    said = Waiting(reason="3 of 4 members InService, the desired capacity is 3")
+    said = Progressing(reason="3 of 4 members InService, the desired capacity is 3")
     assert serving(expecting(WEB, least=4), [GOOD], in_a_row=1) == said
 
 
 def test_a_group_without_a_member_never_serves_however_few_are_asked_for() -> None:
-    empty = a_look(a_group(desired=0), web={})
-    said = Waiting(reason=f"the desired capacity of {GREEN} is 0")
+    empty = a_observation(a_group(desired=0), web={})
+    said = Progressing(reason=f"the desired capacity of {GREEN} is 0")
     assert serving(expecting(WEB), [empty] * 5, in_a_row=1) == said
     assert serving(expecting(), [empty] * 5, in_a_row=1) == said
 
 
 def test_without_a_balancer_serving_is_to_stay_booted() -> None:
-    look = a_look(a_group(*ALL))
-    assert serving(expecting(), [look, look], in_a_row=2) == Healthy()
-    said = Waiting(reason="every member healthy, 1 of 2 looks in a row")
-    assert serving(expecting(), [look], in_a_row=2) == said
+    observation = a_observation(a_group(*ALL))
+    assert serving(expecting(), [observation, observation], in_a_row=2) == Healthy()
+    said = Progressing(reason="every member healthy, 1 of 2 looks in a row")
+    assert serving(expecting(), [observation], in_a_row=2) == said
 
 
 # drained
 
 
 def test_a_group_has_drained_when_no_member_is_a_target_and_nothing_is_attached() -> None:
-    look = a_look(a_group(*ALL), web=healthy("i-x"), old={})
-    assert drained(expecting(WEB, OLD), [GOOD, look]) == Healthy()
+    observation = a_observation(a_group(*ALL), web=healthy("i-x"), old={})
+    assert drained(expecting(WEB, OLD), [GOOD, observation]) == Healthy()
 
 
 DRAINING = a_target("i-a", "draining", "Target.DeregistrationInProgress")
@@ -308,62 +316,68 @@ NOT_DRAINED: list[Any] = [
 def test_a_member_that_is_still_a_target_has_not_drained(
     listed: dict[str, Any], reason: str
 ) -> None:
-    look = a_look(a_group(*ALL), **{"web": {}, "old": {}, **listed})
-    assert drained(expecting(WEB, OLD), [look]) == Waiting(reason=reason)
+    observation = a_observation(a_group(*ALL), **{"web": {}, "old": {}, **listed})
+    assert drained(expecting(WEB, OLD), [observation]) == Progressing(reason=reason)
 
 
 def test_members_of_earlier_looks_drain_too_even_when_the_group_is_no_more() -> None:
-    still = Waiting(
+    still = Progressing(
         reason="1 still in web-production: i-a is draining (Target.DeregistrationInProgress)"
     )
     for group in (a_group(), None):
-        assert drained(expecting(WEB), in_turn(GOOD, a_look(group, web=[DRAINING]))) == still
-    assert drained(expecting(WEB), in_turn(UNREAD, a_look(web=[DRAINING]))) == still
-    assert drained(expecting(WEB), in_turn(GOOD, a_look(web=healthy("i-x")))) == Healthy()
+        assert drained(expecting(WEB), in_turn(GOOD, a_observation(group, web=[DRAINING]))) == still
+    assert drained(expecting(WEB), in_turn(UNREAD, a_observation(web=[DRAINING]))) == still
+    assert drained(expecting(WEB), in_turn(GOOD, a_observation(web=healthy("i-x")))) == Healthy()
 
 
 def test_a_group_that_is_attached_has_not_drained_even_without_a_member() -> None:
     group = a_group(desired=0, attached=frozenset({OLD.identifier}))
-    said = Waiting(reason=f"{GREEN} is still attached to web-classic")
-    assert drained(expecting(WEB, OLD), [a_look(group, web={}, old={})]) == said
+    said = Progressing(reason=f"{GREEN} is still attached to web-classic")
+    assert drained(expecting(WEB, OLD), [a_observation(group, web={}, old={})]) == said
     other = replace(group, attached=frozenset({"arn:something/else"}))
-    assert drained(expecting(WEB, OLD), [a_look(other, web={}, old={})]) == Healthy()
+    assert drained(expecting(WEB, OLD), [a_observation(other, web={}, old={})]) == Healthy()
 
 
 def test_a_group_that_never_was_has_drained() -> None:
-    assert drained(expecting(WEB, OLD), [a_look(web=healthy("i-x"))]) == Healthy()
-    assert drained(expecting(WEB), []) == Waiting(reason="nothing was looked at yet")
+    assert drained(expecting(WEB, OLD), [a_observation(web=healthy("i-x"))]) == Healthy()
+    assert drained(expecting(WEB), []) == Progressing(reason="nothing was looked at yet")
 
 
 def test_a_target_that_was_asked_for_by_name_and_is_none_has_drained() -> None:
     none = a_target("i-a", "unused", "Target.NotRegistered")
     out = classic("i-a", "Instance", "Instance is not currently registered with the LoadBalancer.")
-    look = a_look(a_group(*ALL), web=[none], old=[out])
-    assert drained(expecting(WEB, OLD), [look]) == Healthy()
+    observation = a_observation(a_group(*ALL), web=[none], old=[out])
+    assert drained(expecting(WEB, OLD), [observation]) == Healthy()
 
 
 # gone
 
 
 def test_groups_are_gone_when_two_looks_running_do_not_describe_them() -> None:
-    assert gone([GREEN], in_turn(GOOD, a_look(), a_look())) == Healthy()
-    one = Waiting(reason=f"{GREEN} not described in one look, one more is needed")
-    assert gone([GREEN], in_turn(GOOD, a_look())) == one
-    assert gone([GREEN], in_turn(a_look())) == one
-    assert gone([GREEN], in_turn(a_look(), UNREAD, a_look())) == one
-    assert gone([GREEN], in_turn(a_look(), replace(a_look(), unreadable=("x",)), a_look())) == one
+    assert gone([GREEN], in_turn(GOOD, a_observation(), a_observation())) == Healthy()
+    one = Progressing(reason=f"{GREEN} not described in one look, one more is needed")
+    assert gone([GREEN], in_turn(GOOD, a_observation())) == one
+    assert gone([GREEN], in_turn(a_observation())) == one
+    assert gone([GREEN], in_turn(a_observation(), UNREAD, a_observation())) == one
+    assert (
+        gone(
+            [GREEN],
+            in_turn(a_observation(), replace(a_observation(), unreadable=("x",)), a_observation()),
+        )
+        == one
+    )
 
 
 def test_a_group_that_is_being_deleted_is_waited_for() -> None:
-    look = a_look(a_group(status="Delete in progress"))
-    said = Waiting(reason=f"{GREEN}: Delete in progress")
-    assert gone(["other", GREEN], in_turn(a_look(), a_look(), look)) == said
-    assert gone([GREEN], [GOOD]) == Waiting(reason=f"{GREEN}: is still there")
+    observation = a_observation(a_group(status="Delete in progress"))
+    said = Progressing(reason=f"{GREEN}: Delete in progress")
+    assert gone(["other", GREEN], in_turn(a_observation(), a_observation(), observation)) == said
+    assert gone([GREEN], [GOOD]) == Progressing(reason=f"{GREEN}: is still there")
 
 
 def test_no_groups_are_gone_at_once_but_not_unseen() -> None:
     assert gone([], [GOOD]) == Healthy()
-    assert gone([], []) == Waiting(reason="nothing was looked at yet")
+    assert gone([], []) == Progressing(reason="nothing was looked at yet")
 
 
 # counts
@@ -378,9 +392,11 @@ def test_a_group_in_figures() -> None:
         a_member("i-g", version="7"),
         desired=5,
     )
-    look = a_look(group, web=healthy("i-a", "i-b", "i-g"), old=in_service("i-a", "i-c", "i-f"))
-    assert counts(group, look, [WEB, OLD]) == Counts(
+    observation = a_observation(
+        group, web=healthy("i-a", "i-b", "i-g"), old=in_service("i-a", "i-c", "i-f")
+    )
+    assert counts(group, observation, [WEB, OLD]) == Counts(
         desired=5, in_service=3, healthy=1, pending=2, leaving=1
     )
-    assert counts(group, look, [WEB]).healthy == 2
-    assert counts(group, look, []).healthy == 3
+    assert counts(group, observation, [WEB]).healthy == 2
+    assert counts(group, observation, []).healthy == 3

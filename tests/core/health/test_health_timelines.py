@@ -16,8 +16,15 @@ import pytest
 
 from pipeline.core.deploy.polling import asks_activities
 from pipeline.core.health.assessment import booted, serving
-from pipeline.core.health.observation import Activity, Balancer, GroupSeen, Look, Member, Target
-from pipeline.core.health.verdict import Doomed, Healthy, Verdict
+from pipeline.core.health.observation import (
+    Activity,
+    Balancer,
+    Member,
+    Observation,
+    ObservedGroup,
+    Target,
+)
+from pipeline.core.health.verdict import Failed, Healthy, Verdict
 from tests.core.health.observations import (
     ELB_FAILED,
     GREEN,
@@ -92,7 +99,7 @@ class Server:
 class Moment:
     """What a look at this moment would show, and what was true."""
 
-    look: Look
+    observation: Observation
     good: bool
     members: frozenset[int]
 
@@ -112,7 +119,7 @@ class Cloud:
         self.time = self.born = 0
         self.lost = 0
         # Without activities it takes two rounds to tell a loop.
-        self.looks = LENGTH * (3 if kind == "loop" else 1) + QUIET
+        self.observations = LENGTH * (3 if kind == "loop" else 1) + QUIET
         if kind in {"scaled", "replaced", "both", "flaps", "past"} and chance.random() < 0.7:
             self.settle()
 
@@ -251,10 +258,10 @@ class Cloud:
             for s, b in product(living, self.balancers)
         )
         numbers = frozenset(server.number for server in living)
-        return Moment(look=self.shown(), good=good, members=numbers)
+        return Moment(observation=self.shown(), good=good, members=numbers)
 
-    def shown(self) -> Look:
-        group = GroupSeen(
+    def shown(self) -> Observation:
+        group = ObservedGroup(
             name=GREEN, minimum=0, maximum=9, desired=self.desired, template="lt-2", version="1",
             members=tuple(a_member(s.number, s.lifecycle, s.version) for s in self.servers),
         )  # fmt: skip
@@ -267,23 +274,29 @@ class Cloud:
             for b in self.balancers
         }
         told = {GREEN: tuple(self.activities.values())[::-1]} if self.tells else {}
-        return Look(at=5.0 * self.time, groups={GREEN: group}, targets=targets, activities=told)
+        return Observation(
+            at=5.0 * self.time, groups={GREEN: group}, targets=targets, activities=told
+        )
 
 
 def watch(cloud: Cloud) -> Iterator[Moment]:
     """Look again and again: mostly well, at times at an old answer, at times at a torn one."""
     shown: list[Moment] = []
-    for number in range(cloud.looks):
-        trouble = number < cloud.looks - QUIET
+    for number in range(cloud.observations):
+        trouble = number < cloud.observations - QUIET
         cloud.step(trouble=trouble or cloud.kind == "loop")
-        if trouble and cloud.kind in {"scaled", "both"} and number == cloud.looks - QUIET - 1:
+        if (
+            trouble
+            and cloud.kind in {"scaled", "both"}
+            and number == cloud.observations - QUIET - 1
+        ):
             cloud.desired = max(cloud.desired, 1)
         shown.append(cloud.moment())
         roll = cloud.chance.random() if trouble else 1.0
         seen = shown[max(0, number - cloud.chance.randint(1, 2))] if roll < 0.08 else shown[-1]
         if 0.08 <= roll < 0.16:
-            torn = cloud.chance.choice((seen.look, Look(at=seen.look.at)))
-            yield replace(seen, look=replace(torn, unreadable=("Throttling",)), good=False)
+            torn = cloud.chance.choice((seen.observation, Observation(at=seen.observation.at)))
+            yield replace(seen, observation=replace(torn, unreadable=("Throttling",)), good=False)
         else:
             yield seen
 
@@ -305,16 +318,16 @@ def follow(kind: str, seed: int) -> Told:
     row = chance.randint(1, 4)
     expected = expecting(*cloud.balancers)
     moments: list[Moment] = []
-    looks: list[Look] = []
+    observations: list[Observation] = []
     told = Told(last=Healthy())
     for moment in watch(cloud):
         moments.append(moment)
-        told_of = moment.look.activities if asks_activities(GREEN, looks) else {}
-        looks.append(replace(moment.look, activities=told_of))
-        if chance.random() < 0.8 and len(looks) < cloud.looks:
+        told_of = moment.observation.activities if asks_activities(GREEN, observations) else {}
+        observations.append(replace(moment.observation, activities=told_of))
+        if chance.random() < 0.8 and len(observations) < cloud.observations:
             continue
-        told.last = serving(expected, looks, in_a_row=row)
-        if isinstance(told.last, Doomed):
+        told.last = serving(expected, observations, in_a_row=row)
+        if isinstance(told.last, Failed):
             told.doomed = told.last.reason
             break
         last = moments[-row:]
@@ -324,7 +337,7 @@ def follow(kind: str, seed: int) -> Told:
         said = isinstance(told.last, Healthy)
         told.early += said and not true
         told.missed += true and not said
-        assert not said or isinstance(booted(expected, looks), Healthy), (kind, seed)
+        assert not said or isinstance(booted(expected, observations), Healthy), (kind, seed)
     return told
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.health.observation import Activity, GroupSeen, Look
+from pipeline.core.health.observation import Activity, Observation, ObservedGroup
 from pipeline.core.health.scaling_activities import words
 from pipeline.core.health.unrecoverable import doom, setback
 from tests.core.health.observations import (
@@ -20,8 +20,8 @@ from tests.core.health.observations import (
     a_departure,
     a_group,
     a_launch,
-    a_look,
     a_member,
+    a_observation,
     in_turn,
     members,
     refused,
@@ -32,12 +32,12 @@ SHORT = a_group(*members("i-a", "i-b"))
 FULL = a_group(*members(*ABC))
 
 
-def seen(*looks: tuple[GroupSeen, Iterable[Activity]]) -> list[Look]:
-    return in_turn(*(a_look(group, activities=told) for group, told in looks))
+def seen(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> list[Observation]:
+    return in_turn(*(a_observation(group, activities=told) for group, told in observations))
 
 
-def told(*looks: tuple[GroupSeen, Iterable[Activity]]) -> str:
-    return doom(GREEN, seen(*looks))
+def told(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> str:
+    return doom(GREEN, seen(*observations))
 
 
 # Launches that cannot work. The wordings are AWS's: the user guide's pages on launch failures,
@@ -212,9 +212,9 @@ def test_different_faults_are_not_added_up() -> None:
 
 @pytest.mark.parametrize("message", MAY_HEAL)
 def test_what_may_heal_is_waited_out_and_said(message: str) -> None:
-    looks = seen((SHORT, [refused(moment, message) for moment in range(50, 0, -10)]))
-    assert not doom(GREEN, looks)
-    assert setback(GREEN, looks) == message
+    observations = seen((SHORT, [refused(moment, message) for moment in range(50, 0, -10)]))
+    assert not doom(GREEN, observations)
+    assert setback(GREEN, observations) == message
 
 
 def cancelled(moment: int, id_: str, message: str) -> Activity:
@@ -233,9 +233,9 @@ def test_instances_that_end_themselves_are_the_end_whatever_is_launched_meanwhil
 @pytest.mark.parametrize("message", DEAD_MAYBE)
 def test_one_instance_that_ended_for_another_reason_is_waited_out(message: str) -> None:
     again = a_group(a_member("i-b", lifecycle="Pending"), desired=1)
-    looks = seen((again, [cancelled(1, "i-a", message)]))
-    assert not doom(GREEN, looks)
-    assert setback(GREEN, looks) == message
+    observations = seen((again, [cancelled(1, "i-a", message)]))
+    assert not doom(GREEN, observations)
+    assert setback(GREEN, observations) == message
 
 
 def test_the_reason_is_found_in_the_description_too() -> None:
@@ -258,11 +258,11 @@ MADE_UP: list[Any] = [
 
 @pytest.mark.parametrize(("why", "group", "activities"), MADE_UP)
 def test_a_failed_launch_is_forgiven_when(
-    why: str, group: GroupSeen, activities: list[Activity]
+    why: str, group: ObservedGroup, activities: list[Activity]
 ) -> None:
-    looks = seen((replace(group, desired=3), activities))
-    assert not doom(GREEN, looks), why
-    assert not setback(GREEN, looks), why
+    observations = seen((replace(group, desired=3), activities))
+    assert not doom(GREEN, observations), why
+    assert not setback(GREEN, observations), why
 
 
 STILL: list[Any] = [
@@ -388,7 +388,7 @@ def test_where_there_are_activities_they_tell_everything() -> None:
     assert not told((FULL, []), (a_group(*six), [a_launch(1, "i-a")]))
 
 
-def test_without_activities_members_that_vanished_are_lost_after_three_looks() -> None:
+def test_without_activities_members_that_vanished_are_lost_after_three_observations() -> None:
     four = a_group(*members("i-d", "i-e", "i-f", "i-g"), desired=2)
     small, empty, other = replace(four, members=four.members[:2]), a_group(desired=2), four
     one = replace(small, members=members("i-a", "i-b"))
@@ -448,11 +448,11 @@ def test_a_launch_under_way_in_the_first_look_may_fail_later() -> None:
 
 
 def test_losses_of_long_ago_are_forgiven() -> None:
-    looks = in_turn(
-        a_look(FULL),
-        a_look(FULL, activities=lost("i-a", "i-b")),
-        a_look(FULL, activities=lost("i-a", "i-b", "i-c")),
+    observations = in_turn(
+        a_observation(FULL),
+        a_observation(FULL, activities=lost("i-a", "i-b")),
+        a_observation(FULL, activities=lost("i-a", "i-b", "i-c")),
         every=3590.0,
     )
-    assert not doom(GREEN, looks)
-    assert doom(GREEN, in_turn(*looks, every=1790.0))
+    assert not doom(GREEN, observations)
+    assert doom(GREEN, in_turn(*observations, every=1790.0))

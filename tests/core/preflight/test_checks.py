@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.health.observation import Balancer, GroupSeen, Look, Member, Target
+from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
 from pipeline.core.preflight.checks import findings, least_lifetime, refusal, wanted_count
 from pipeline.core.preflight.facts import (
     BalancerFacts,
@@ -23,7 +23,7 @@ from pipeline.core.preflight.facts import (
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, missing
 from pipeline.core.state.deployment import Place, Policy
-from pipeline.core.state.environment import Environment, Kept
+from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size
 
 ARN = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/api/0123456789abcdef"
@@ -37,9 +37,9 @@ REGISTERING = "Instance registration is still in progress."
 DRAINING = "Instance deregistration currently in progress."
 
 
-def kept(number: int) -> Kept:
+def kept(number: int) -> ReleaseRecord:
     size = Size(instance_type="t3.micro", minimum=1, maximum=4, desired=2)
-    return Kept(release=Release(number=number, ami_id=IMAGE, size=size, facts={}))
+    return ReleaseRecord(release=Release(number=number, ami_id=IMAGE, size=size, facts={}))
 
 
 DOCUMENT = Environment(
@@ -89,9 +89,9 @@ BALANCER = BalancerFacts(
 )
 
 
-def look(*members: Member, **targets: dict[str, Target]) -> Look:
+def observation(*members: Member, **targets: dict[str, Target]) -> Observation:
     there = members or tuple(member(each) for each in MEMBERS)
-    seen = GroupSeen(
+    seen = ObservedGroup(
         name=BLUE,
         minimum=1,
         maximum=4,
@@ -103,7 +103,7 @@ def look(*members: Member, **targets: dict[str, Target]) -> Look:
     )
     healthy = {each: Target(id=each, state="healthy") for each in MEMBERS}
     service = {each: Target(id=each, state="InService", description="N/A") for each in MEMBERS}
-    return Look(
+    return Observation(
         at=0.0,
         groups={BLUE: seen},
         targets={"web": targets.get("web", service), ARN: targets.get("api", healthy)},
@@ -138,7 +138,7 @@ FACTS = Facts(
         SubnetFacts(id="subnet-b", zone="eu-central-1b", vpc="vpc-1", free=1),
     ),
     balancers=(BALANCER, replace(BALANCER, balancer=TARGETS)),
-    look=look(),
+    observation=observation(),
     group_room=Room(most=500, used=499),
     vcpus=Room(most=32, used=28),
     targets=4,
@@ -152,7 +152,7 @@ def test_nothing_speaks_against_what_just_fits() -> None:
 
 
 def test_nothing_speaks_against_a_first_release_on_an_empty_account() -> None:
-    empty = replace(FACTS, groups=(), refreshes=None, look=Look(at=0.0))
+    empty = replace(FACTS, groups=(), refreshes=None, observation=Observation(at=0.0))
     assert findings(empty, FIRST) == ()
 
 
@@ -235,13 +235,13 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "a serving group that is gone",
-        {"groups": (), "look": None},
+        {"groups": (), "observe": None},
         f"server group {BLUE}",
         "serves according to the environment's document, but it does not exist",
     ),
     (
         "a serving group that is attached to nothing",
-        {"groups": (replace(GROUP, attached=frozenset()),), "look": None},
+        {"groups": (replace(GROUP, attached=frozenset()),), "observe": None},
         f"server group {BLUE}",
         "serves according to the environment's document, but it is attached to no load balancer",
     ),
@@ -356,19 +356,23 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "an unhealthy member",
-        {"look": look(member("i-1", health="Unhealthy"), member("i-2"))},
+        {"observe": observation(member("i-1", health="Unhealthy"), member("i-2"))},
         f"server group {BLUE}",
         "was sick before this deployment began\ni-1 is Unhealthy to Auto Scaling",
     ),
     (
         "no member",
-        {"look": look(member("i-1", "Terminating"))},
+        {"observe": observation(member("i-1", "Terminating"))},
         f"server group {BLUE}",
         "was sick before this deployment began\nit has no instance in service",
     ),
     (
         "an unhealthy target",
-        {"look": look(api=target("i-2", "unhealthy", "Target.FailedHealthChecks", "503"))},
+        {
+            "observe": observation(
+                api=target("i-2", "unhealthy", "Target.FailedHealthChecks", "503")
+            )
+        },
         f"server group {BLUE}",
         (
             "was sick before this deployment began\n"
@@ -377,7 +381,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "a member that is no target",
-        {"look": look(web={"i-1": Target(id="i-1", state="InService")})},
+        {"observe": observation(web={"i-1": Target(id="i-1", state="InService")})},
         f"server group {BLUE}",
         "was sick before this deployment began\ni-2 is not registered in web",
     ),
@@ -392,7 +396,7 @@ def test_each_thing_that_would_go_wrong_is_found_and_refuses(
 ) -> None:
     found = findings(replace(FACTS, **changed), PROPOSAL)
     assert [(each.where, each.what, each.blocking) for each in found] == [(where, what, True)]
-    assert found[0].now
+    assert found[0].remedy
 
 
 WORDS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
@@ -428,13 +432,13 @@ WORDS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ),
     (
         "an instance that a person registered",
-        {"look": look(api=target("i-9", "healthy"))},
+        {"observe": observation(api=target("i-9", "healthy"))},
         {},
         "sends requests to i-9, of no group of ours: it keeps its part of the traffic",
     ),
     (
         "a sick fleet that is to be mended",
-        {"look": look(member("i-1", "Terminating"))},
+        {"observe": observation(member("i-1", "Terminating"))},
         {"mends": True},
         "was sick before this deployment began\nit has no instance in service",
     ),
@@ -449,7 +453,7 @@ def test_what_hurts_nobody_is_only_said(
 ) -> None:
     found = findings(replace(FACTS, targets=None, **facts), replace(PROPOSAL, **proposal))
     assert [(each.what, each.blocking) for each in found] == [(what, False)]
-    assert found[0].now
+    assert found[0].remedy
 
 
 @pytest.mark.parametrize(
@@ -457,11 +461,11 @@ def test_what_hurts_nobody_is_only_said(
     [
         ({"credentials": CredentialFacts(temporary=True, renew=True)}, {}),
         ({"credentials": CredentialFacts(temporary=False, renew=False)}, {}),
-        ({"look": look(member("i-1"), member("i-3", "Pending"))}, {}),
-        ({"look": look(api=target("i-2", "initial", "Elb.RegistrationInProgress"))}, {}),
-        ({"look": look(web=target("i-2", "OutOfService", "ELB", REGISTERING))}, {}),
-        ({"look": look(api=target("i-9", "draining"))}, {}),
-        ({"look": look(web=target("i-9", "InService", "", DRAINING))}, {}),
+        ({"observe": observation(member("i-1"), member("i-3", "Pending"))}, {}),
+        ({"observe": observation(api=target("i-2", "initial", "Elb.RegistrationInProgress"))}, {}),
+        ({"observe": observation(web=target("i-2", "OutOfService", "ELB", REGISTERING))}, {}),
+        ({"observe": observation(api=target("i-9", "draining"))}, {}),
+        ({"observe": observation(web=target("i-9", "InService", "", DRAINING))}, {}),
         ({"groups": (replace(GROUP, standby=("i-3",)),)}, {"retires": False}),
         ({"vcpus": None, "group_room": None, "targets": None, "subnets": None}, {}),
         (
@@ -499,7 +503,7 @@ def test_what_is_no_fault_is_not_told(facts: dict[str, Any], proposal: dict[str,
 
 def test_load_balancers_that_do_not_exist_are_told_with_all_the_rest() -> None:
     absent = (Balancer(kind="elb", identifier="gone", name="gone"), replace(TARGETS, name="lost"))
-    sick = replace(FACTS, look=look(member("i-1", "Terminating")))
+    sick = replace(FACTS, observation=observation(member("i-1", "Terminating")))
     found = findings(sick, replace(PROPOSAL, absent=absent))
     assert [(each.where, each.blocking) for each in found] == [
         ("load balancer gone", True),
@@ -514,7 +518,7 @@ def test_an_alarm_that_rings_already_refuses_and_says_how_to_go_on() -> None:
     assert found == Finding(
         where="alarm web 5xx",
         what="rings already: Threshold: 3",
-        now="wait until it is quiet: aws cloudwatch describe-alarms --region eu-central-1 "
+        remedy="wait until it is quiet: aws cloudwatch describe-alarms --region eu-central-1 "
         "--alarm-names 'web 5xx'; or, if this image is the mend: ami-pipeline promote "
         f"-e production --image {IMAGE} --allow-unhealthy",
     )
@@ -523,7 +527,7 @@ def test_an_alarm_that_rings_already_refuses_and_says_how_to_go_on() -> None:
 def test_an_alarm_that_is_to_be_mended_is_said_and_not_watched() -> None:
     (found,) = findings(replace(FACTS, alarms=("5xx: x",)), replace(PROPOSAL, mends=True))
     assert (found.what, found.blocking) == ("rings already: x; so it is not watched", False)
-    assert "--allow-unhealthy" not in found.now
+    assert "--allow-unhealthy" not in found.remedy
     policy = Policy(alarms=("5xx", "5xx-late", "latency"))
     assert policy.without_alarms(("5xx: x",)).alarms == ("5xx-late", "latency")
     assert policy.without_alarms(("latency",)).alarms == ("5xx", "5xx-late")
@@ -531,8 +535,10 @@ def test_an_alarm_that_is_to_be_mended_is_said_and_not_watched() -> None:
 
 
 def test_a_sick_fleet_says_how_to_promote_its_mend() -> None:
-    (found,) = findings(replace(FACTS, look=look(member("i-1", "Terminating"))), PROPOSAL)
-    assert found.now == (
+    (found,) = findings(
+        replace(FACTS, observation=observation(member("i-1", "Terminating"))), PROPOSAL
+    )
+    assert found.remedy == (
         "mend it first; or go back to the release before: ami-pipeline rollback -e production; "
         "or, if this image is the mend: ami-pipeline promote -e production "
         f"--image {IMAGE} --allow-unhealthy"
@@ -547,14 +553,14 @@ def test_an_image_of_another_account_that_no_bake_recorded_is_refused() -> None:
         where=f"image {IMAGE}",
         what="belongs to account 444455556666, and no bake of ours recorded it: "
         "it could be anybody's",
-        now="promote an image that was baked here: ami-pipeline images",
+        remedy="promote an image that was baked here: ami-pipeline images",
     )
 
 
 def test_what_served_before_the_first_release_goes_on_until_we_serve() -> None:
-    (found,) = findings(replace(FACTS, groups=(ELSEWHERE,), look=None), FIRST)
+    (found,) = findings(replace(FACTS, groups=(ELSEWHERE,), observation=None), FIRST)
     assert not found.blocking
-    assert found.now == (
+    assert found.remedy == (
         "once this release serves, take it out of service: aws autoscaling "
         "detach-traffic-sources --region eu-central-1 --auto-scaling-group-name legacy "
         "--traffic-sources Identifier=web,Type=elb"
@@ -562,12 +568,12 @@ def test_what_served_before_the_first_release_goes_on_until_we_serve() -> None:
 
 
 def test_a_group_of_ours_that_serves_before_the_first_release_means_a_lost_document() -> None:
-    (found,) = findings(replace(FACTS, look=None), FIRST)
+    (found,) = findings(replace(FACTS, observation=None), FIRST)
     assert found.blocking
     assert found.what == (
         "serves, but the environment's document says that nothing was ever promoted"
     )
-    assert found.now.startswith("correct [state] url")
+    assert found.remedy.startswith("correct [state] url")
 
 
 def test_a_document_of_another_account_is_refused() -> None:
@@ -584,61 +590,63 @@ def test_green_begins_with_as_many_as_serve_and_the_first_with_what_was_asked_fo
 
 def test_what_could_not_be_read_with_one_remedy_is_told_once() -> None:
     def failure(where: str, what: str, *, needed: bool) -> Failure:
-        return Failure(where=where, what=what, now="give credentials", needed=needed)
+        return Failure(where=where, what=what, remedy="give credentials", needed=needed)
 
     failures = (
         failure("reading the groups", "no credentials", needed=True),
         failure("reading the image", "no credentials", needed=True),
         failure("reading the quota", "no credentials", needed=False),
-        Failure(where="reading vCPUs", what="denied", now="allow it", needed=False),
+        Failure(where="reading vCPUs", what="denied", remedy="allow it", needed=False),
     )
     assert findings(Facts(failures=failures), PROPOSAL) == (
         Finding(
             where="reading the groups, reading the image, reading the quota",
             what="no credentials",
-            now="give credentials",
+            remedy="give credentials",
         ),
-        Finding(where="reading vCPUs", what="denied", now="allow it", blocking=False),
+        Finding(where="reading vCPUs", what="denied", remedy="allow it", blocking=False),
     )
 
 
 def test_all_findings_become_one_refusal_with_every_remedy() -> None:
     found = (
-        Finding(where="image ami-1", what="is pending", now="wait"),
-        Finding(where="a word", what="is only said", now="nothing", blocking=False),
-        Finding(where="server group x", what="was sick\ni-1 is gone", now="mend it\nor roll back"),
+        Finding(where="image ami-1", what="is pending", remedy="wait"),
+        Finding(where="a word", what="is only said", remedy="nothing", blocking=False),
+        Finding(
+            where="server group x", what="was sick\ni-1 is gone", remedy="mend it\nor roll back"
+        ),
     )
     error = refusal(found)
     assert error.exit_code == 3
     assert str(error) == (
         "preflight:\n"
         "  image ami-1: is pending\n"
-        "    now: wait\n"
+        "    next: wait\n"
         "  server group x: was sick\n"
         "    i-1 is gone\n"
-        "    now: mend it\n"
+        "    next: mend it\n"
         "    or roll back\n"
-        "now: put these 2 right, then run the command again"
+        "next: put these 2 right, then run the command again"
     )
 
 
 def test_a_single_finding_is_an_error_of_its_own() -> None:
     found = (
-        Finding(where="image ami-1", what="is pending", now="wait"),
-        Finding(where="a word", what="is only said", now="nothing", blocking=False),
+        Finding(where="image ami-1", what="is pending", remedy="wait"),
+        Finding(where="a word", what="is only said", remedy="nothing", blocking=False),
     )
-    assert str(refusal(found)) == "image ami-1:\n  is pending\nnow: wait"
+    assert str(refusal(found)) == "image ami-1:\n  is pending\nnext: wait"
 
 
 def test_credentials_must_outlive_the_pauses_and_a_phase_that_fails_late() -> None:
-    policy = Policy(soak=30, bake_in=60, deadline=900, deadlines={"launch": 1800, "soak": 930})
+    policy = Policy(soak=30, observe=60, deadline=900, deadlines={"launch": 1800, "soak": 930})
     assert least_lifetime(policy) == 30 + 60 + 2 * 1800
     assert least_lifetime(Policy()) == 1800
 
 
 # --- what served was deleted by somebody ----------------------------------------------------------
 
-NOBODY = Look(at=0.0)
+NOBODY = Observation(at=0.0)
 LOST = replace(PROPOSAL, environment=DOCUMENT.bereft("2026-01-01T00:00:00+00:00"), lost=BLUE)
 
 
@@ -648,14 +656,14 @@ LOST = replace(PROPOSAL, environment=DOCUMENT.bereft("2026-01-01T00:00:00+00:00"
         ((), NOBODY, True),
         ((replace(GROUP, status="Delete in progress"),), NOBODY, True),
         ((GROUP,), NOBODY, False),
-        ((), look(), False),
+        ((), observation(), False),
         ((), None, False),
         (None, NOBODY, False),
         ((), replace(NOBODY, unreadable=("Throttling",)), False),
     ],
 )
 def test_a_group_is_gone_where_two_answers_say_so(groups: Any, seen: Any, lost: bool) -> None:
-    assert is_lost(Facts(groups=groups, look=seen), PROPOSAL) is lost
+    assert is_lost(Facts(groups=groups, observation=seen), PROPOSAL) is lost
 
 
 @pytest.mark.parametrize(
@@ -663,7 +671,7 @@ def test_a_group_is_gone_where_two_answers_say_so(groups: Any, seen: Any, lost: 
     [((), "is gone"), ((replace(GROUP, status="Delete in progress"),), "is being deleted")],
 )
 def test_a_group_that_is_gone_hinders_no_release_and_is_told(groups: Any, word: str) -> None:
-    found = findings(Facts(groups=groups, look=NOBODY), LOST)
+    found = findings(Facts(groups=groups, observation=NOBODY), LOST)
     assert [(each.where, each.what, each.blocking) for each in found] == [
         (
             f"server group {BLUE}",
@@ -674,21 +682,21 @@ def test_a_group_that_is_gone_hinders_no_release_and_is_told(groups: Any, word: 
             False,
         )
     ]
-    assert "DeleteAutoScalingGroup" in found[0].now
+    assert "DeleteAutoScalingGroup" in found[0].remedy
 
 
 def test_a_group_that_came_back_is_a_reason_to_look_again() -> None:
-    dark = replace(GROUP, attached=frozenset())
-    [found] = findings(Facts(groups=(dark,), look=NOBODY), LOST)
+    detached = replace(GROUP, attached=frozenset())
+    [found] = findings(Facts(groups=(detached,), observation=NOBODY), LOST)
     assert (found.what, found.blocking) == ("was gone a moment ago, and is there now", True)
 
 
 def test_what_a_person_put_in_its_place_is_named_with_the_way_to_keep_it() -> None:
-    [_, found] = findings(Facts(groups=(SECOND,), look=NOBODY), LOST)
+    [_, found] = findings(Facts(groups=(SECOND,), observation=NOBODY), LOST)
     assert found.blocking
     assert found.what == f"takes traffic in the place of {BLUE}, and no deployment put it there"
     begin = "make it what serves: ami-pipeline rollback -e production --to r000002; or take it "
-    assert found.now.startswith(begin)
+    assert found.remedy.startswith(begin)
 
 
 def test_what_is_missing_is_what_the_document_has_and_aws_does_not_list() -> None:

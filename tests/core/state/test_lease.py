@@ -33,7 +33,7 @@ def test_a_lease_that_expired_is_told_as_such() -> None:
 
 
 def test_who_waits_for_a_person_is_told_the_command_and_the_time() -> None:
-    assert held(ENVIRONMENT, LEASE, NOW).now == (
+    assert held(ENVIRONMENT, LEASE, NOW).remedy == (
         "ami-pipeline status -e production; if that run is dead, run the command again in 41 s"
     )
 

@@ -13,7 +13,7 @@ def stranded(phase: str, blue: str = "r000123", *, drained: bool = False) -> str
         PhaseRun(name=before, seconds=1.0, fault="earlier"),
         PhaseRun(name=phase, seconds=1.0, fault="x"),
     )
-    outcome = Outcome(result=Result.STRANDED, phase="attach", reason="earlier", undone="x")
+    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="attach", reason="earlier", undone="x")
     return serves(a_deployment(phases=runs, outcome=outcome, blue=blue))
 
 
@@ -39,9 +39,9 @@ def test_while_it_runs_nobody_can_say() -> None:
     ("phase", "with_blue", "without"),
     [
         ("retire", "r000124", "r000124"),
-        ("restore", None, None),
-        ("withdraw", "r000123", None),
-        ("remove", "r000123", ""),
+        ("reattach", None, None),
+        ("detach", "r000123", None),
+        ("delete", "r000123", ""),
         ("drain", None, None),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_stranded_one_is_as_sure_as_its_last_phase(
 
 
 def test_before_the_drain_blue_serves_whatever_went_wrong() -> None:
-    assert [stranded(phase) for phase in ("launch", "verify", "attach", "soak", "restore")] == (
+    assert [stranded(phase) for phase in ("launch", "verify", "attach", "soak", "reattach")] == (
         ["r000123"] * 5
     )
     assert stranded("launch", blue="") is None
@@ -61,11 +61,11 @@ def test_before_the_drain_blue_serves_whatever_went_wrong() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "release"),
-    [("restore", "r000123"), ("withdraw", "r000124"), ("remove", "r000124")],
+    [("reattach", "r000123"), ("detach", "r000124"), ("delete", "r000124")],
 )
 def test_a_rollback_to_a_warm_group_has_its_own_way_round(phase: str, release: str) -> None:
     runs = (PhaseRun(name=phase, seconds=1.0, fault="x"),)
-    outcome = Outcome(result=Result.STRANDED, phase=phase, reason="x")
+    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase=phase, reason="x")
     assert serves(a_deployment(phases=runs, outcome=outcome, warm=True)) == release
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result, Runner
 from pipeline.core.state.environment import NEXT, Environment
-from pipeline.core.state.status import Way, WayBack, alive, way_back
+from pipeline.core.state.status import RollbackMode, RollbackOption, alive, way_back
 from tests.ui.status_examples import ADA, NOW, a_deployment, a_lease, environment, image, kept, past
 
 COLD_RUNS = (PhaseRun(name="launch", seconds=60.0), PhaseRun(name="attach", seconds=20.0))
-WARM_RUNS = (PhaseRun(name="restore", seconds=9.0), PhaseRun(name="drain", seconds=9.0))
+WARM_RUNS = (PhaseRun(name="reattach", seconds=9.0), PhaseRun(name="drain", seconds=9.0))
 
 
 def done(kind: Kind, day: int, seconds: float, runs: tuple[PhaseRun, ...]) -> Deployment:
@@ -22,23 +22,26 @@ def done(kind: Kind, day: int, seconds: float, runs: tuple[PhaseRun, ...]) -> De
 
 def test_where_nothing_serves_there_is_no_way_back() -> None:
     found = way_back(environment(serving=""), (), NOW)
-    assert found == WayBack(way=Way.NONE, reason="nothing serves yet")
+    assert found == RollbackOption(way=RollbackMode.NONE, reason="nothing serves yet")
 
 
 def test_the_first_release_has_no_way_back() -> None:
     found = way_back(environment(kept(124)), (), NOW)
-    assert (found.way, found.reason) == (Way.NONE, "r000124 is the first release that served")
+    assert (found.way, found.reason) == (
+        RollbackMode.NONE,
+        "r000124 is the first release that served",
+    )
 
 
 def test_a_warm_group_is_gone_back_to_for_as_long_as_it_stands() -> None:
     until = (NOW + timedelta(minutes=5)).isoformat()
     document = environment(kept(124), kept(123, warm_until=until), past=(past(123), past(122)))
-    assert way_back(document, (), NOW) == WayBack(
-        way=Way.WARM, release="r000123", ami_id=image(123), version="1.3.0", left=300.0
+    assert way_back(document, (), NOW) == RollbackOption(
+        way=RollbackMode.WARM, release="r000123", ami_id=image(123), version="1.3.0", left=300.0
     )
     later = NOW + timedelta(minutes=6)
     found = way_back(document, (), later)
-    assert (found.way, found.left) == (Way.WARM, -60.0)
+    assert (found.way, found.left) == (RollbackMode.WARM, -60.0)
 
 
 @pytest.mark.parametrize("until", [NEXT, ""])
@@ -49,12 +52,12 @@ def test_without_a_time_nobody_counts(until: str) -> None:
 
 def test_without_its_group_a_release_comes_back_as_a_new_one_of_its_image() -> None:
     found = way_back(environment(kept(124), past=(past(123),)), (), NOW)
-    assert (found.way, found.release, found.ami_id) == (Way.COLD, "r000123", image(123))
+    assert (found.way, found.release, found.ami_id) == (RollbackMode.COLD, "r000123", image(123))
 
 
 def test_a_group_that_failed_is_not_warm() -> None:
     document = environment(kept(124), kept(123, failed=True), past=(past(123),))
-    assert way_back(document, (), NOW).way is Way.COLD
+    assert way_back(document, (), NOW).way is RollbackMode.COLD
 
 
 def test_what_was_rolled_back_from_is_passed_over() -> None:
@@ -62,7 +65,7 @@ def test_what_was_rolled_back_from_is_passed_over() -> None:
     assert way_back(environment(kept(124), past=served), (), NOW).release == "r000123"
     found = way_back(environment(kept(124), past=served[:1]), (), NOW)
     assert (found.way, found.reason) == (
-        Way.NONE,
+        RollbackMode.NONE,
         "no earlier image is good: quarantined with r000125",
     )
 

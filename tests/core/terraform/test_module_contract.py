@@ -42,7 +42,7 @@ def test_an_input_of_the_contract_that_is_not_declared_comes_with_its_declaratio
         "  input releases: the module does not declare it\n"
         "  | Extraneous JSON object property\n"
         '  | No argument or block type is named "releases".\n'
-        f"now: declare in the module what the contract names, then: {AGAIN}\n"
+        f"next: declare in the module what the contract names, then: {AGAIN}\n"
         "\n"
         'variable "releases" {\n'
         "  type = map(object({\n"
@@ -59,14 +59,14 @@ def test_an_input_of_the_contract_that_is_not_declared_comes_with_its_declaratio
 
 @pytest.mark.parametrize("name", ["app", "environment"])
 def test_a_plain_input_is_declared_as_a_string(name: str) -> None:
-    now = refusal(ROOT, "validate", [undeclared(name)]).now
+    now = refusal(ROOT, "validate", [undeclared(name)]).remedy
     assert now.endswith(f'\n\nvariable "{name}" {{\n  type = string\n}}')
 
 
 def test_an_input_of_ones_own_that_the_module_does_not_declare_is_to_be_removed() -> None:
     error = refusal(ROOT, "validate", [undeclared("subnet_ids")])
     assert error.what.startswith("input subnet_ids: the module does not declare it\n")
-    assert error.now == "remove subnet_ids from [terraform.inputs], or declare it in the module"
+    assert error.remedy == "remove subnet_ids from [terraform.inputs], or declare it in the module"
 
 
 def test_an_input_that_the_module_requires_is_to_be_passed() -> None:
@@ -76,14 +76,14 @@ def test_an_input_that_the_module_requires_is_to_be_passed() -> None:
         "input vpc_id: the module requires it, and nothing passes it\n"
         f"| Missing required argument\n| {words}"
     )
-    assert error.now == "add vpc_id to [terraform.inputs], or give it a default in the module"
+    assert error.remedy == "add vpc_id to [terraform.inputs], or give it a default in the module"
 
 
 def test_a_missing_output_comes_with_its_declaration() -> None:
     words = 'This object does not have an attribute named "releases".'
     error = refusal(ROOT, "validate", [in_root("Unsupported attribute", words)])
     assert error.what.startswith("output releases: the module does not have it\n")
-    assert error.now == (
+    assert error.remedy == (
         f"declare the output in the module, then: {AGAIN}\n"
         "\n"
         'output "releases" {\n'
@@ -106,14 +106,14 @@ def test_an_input_of_another_type_is_named() -> None:
     )
     error = refusal(ROOT, "validate", [in_root("Invalid value for input variable", words)])
     assert error.what.startswith("input releases: the module declares another type\n")
-    assert 'variable "releases" {' in error.now
+    assert 'variable "releases" {' in error.remedy
 
 
 def test_all_breaches_are_told_at_once_and_each_remedy_once() -> None:
     error = refusal(ROOT, "validate", [undeclared("app"), undeclared("environment")])
     assert error.what.count("\n| Extraneous") == 2
-    assert error.now.count(AGAIN) == 1
-    assert [line for line in error.now.split("\n") if line.startswith("variable")] == [
+    assert error.remedy.count(AGAIN) == 1
+    assert [line for line in error.remedy.split("\n") if line.startswith("variable")] == [
         'variable "app" {',
         'variable "environment" {',
     ]
@@ -133,14 +133,14 @@ def test_a_mistake_inside_the_module_is_told_with_its_place() -> None:
         "  ../../../../modules/release/main.tf line 5\n"
         "  | Unsupported argument\n"
         '  | An argument named "nam" is not expected here. Did you mean "name"?\n'
-        f"now: correct the module, then: {AGAIN}"
+        f"next: correct the module, then: {AGAIN}"
     )
 
 
 def test_what_nobody_foresaw_is_told_in_terraforms_words() -> None:
     error = refusal(ROOT, "validate", [in_root("Something new", "Never seen before.")])
     assert error.what == "| Something new\n| Never seen before."
-    assert error.now == f"correct [terraform] in pipeline.toml, then: {AGAIN}"
+    assert error.remedy == f"correct [terraform] in pipeline.toml, then: {AGAIN}"
 
 
 def test_trouble_without_a_place_is_the_worlds_and_no_configuration() -> None:
@@ -155,5 +155,5 @@ def test_trouble_without_a_place_is_the_worlds_and_no_configuration() -> None:
         "terraform init in /my state/web:\n"
         "  Failed to query available provider packages\n"
         "  Could not connect to registry.terraform.io: no such host\n"
-        "now: run it by hand: cd '/my state/web' && terraform init -backend=false"
+        "next: run it by hand: cd '/my state/web' && terraform init -backend=false"
     )

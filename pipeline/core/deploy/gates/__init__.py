@@ -13,21 +13,21 @@ from typing import assert_never
 
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.phases import (
-    Booted,
+    AllHealthy,
+    AllInService,
+    Deleted,
     Drained,
-    Gone,
+    Gate,
+    HalfHealthy,
     Phase,
-    Serving,
-    Standing,
-    Steady,
-    Until,
+    StaysHealthy,
     Verified,
 )
 from pipeline.core.deploy.polling import Forecast
 from pipeline.core.health.assessment import Expected, booted, drained, gone, serving
-from pipeline.core.health.observation import Balancer, GroupSeen, Look
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.target_health import is_healthy, state
-from pipeline.core.health.verdict import Doomed, Healthy, Verdict, Waiting
+from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Place, Policy
 from pipeline.core.state.release import group_name
 
@@ -35,7 +35,7 @@ REMEMBERED = 3600
 """Looks that are kept for judging: an hour of quick ones, for what churns is judged by an hour."""
 
 
-class Watch:
+class GateWatcher:
     """A phase being waited for: what was seen so far. `see` first, then `judge`.
 
     `known` are the instances that were well in this deployment, also in phases before this one:
@@ -51,77 +51,87 @@ class Watch:
         forecast: Forecast | None = None,
     ) -> None:
         self.phase = phase
-        self.looks: deque[Look] = deque(maxlen=REMEMBERED)
+        self.observations: deque[Observation] = deque(maxlen=REMEMBERED)
         self._forecast = forecast or Forecast()
         self._place = place
         self._policy = policy
         self._known = known
-        self._ill: deque[str] = deque(maxlen=policy.looks)
+        self._ill: deque[str] = deque(maxlen=policy.healthy_checks)
         self._well_since = 0.0
 
-    def see(self, look: Look) -> None:
+    def see(self, observation: Observation) -> None:
         """Take a look in."""
-        if not self.looks:
-            self._well_since = look.at
-        self.looks.append(sharing(look, self.looks[-1]) if self.looks else look)
-        if isinstance(self.phase.until, (Serving, Steady)):
-            self._examine(self._expected(self.phase.until.release), look)
+        if not self.observations:
+            self._well_since = observation.at
+        self.observations.append(
+            sharing(observation, self.observations[-1]) if self.observations else observation
+        )
+        if isinstance(self.phase.until, (AllHealthy, StaysHealthy)):
+            self._examine(self._expected(self.phase.until.release), observation)
 
     def judge(self, alarms: Sequence[str] = ()) -> Verdict:
         """Return whether it is so by what was seen; `alarms` are those that ring now."""
         until = self.phase.until
         match until:
-            case Booted(release=release):
-                return booted(self._expected(release), tuple(self.looks))
+            case AllInService(release=release):
+                return booted(self._expected(release), tuple(self.observations))
             case Verified():
                 return Healthy()
-            case Serving() | Standing() | Steady():
+            case AllHealthy() | HalfHealthy() | StaysHealthy():
                 return self._served(until, alarms)
             case Drained(release=release):
-                return drained(self._expected(release), tuple(self.looks))
-            case Gone(releases=releases):
-                return gone([self.group(name) for name in sorted(releases)], tuple(self.looks))
+                return drained(self._expected(release), tuple(self.observations))
+            case Deleted(releases=releases):
+                return gone(
+                    [self.group(name) for name in sorted(releases)], tuple(self.observations)
+                )
             case _:
                 assert_never(until)
 
-    def _served(self, until: Serving | Standing | Steady, alarms: Sequence[str]) -> Verdict:
-        if isinstance(until, Standing):
+    def _served(
+        self, until: AllHealthy | HalfHealthy | StaysHealthy, alarms: Sequence[str]
+    ) -> Verdict:
+        if isinstance(until, HalfHealthy):
             return self._stands(until)
         expected = self._expected(until.release, least=self.live(until.least))
-        if isinstance(until, Steady):
+        if isinstance(until, StaysHealthy):
             return self._steady(expected, alarms)
-        return serving(expected, tuple(self.looks), in_a_row=self._policy.looks)
+        return serving(expected, tuple(self.observations), in_a_row=self._policy.healthy_checks)
 
-    def _stands(self, until: Standing) -> Verdict:
+    def _stands(self, until: HalfHealthy) -> Verdict:
         """Judge by half of the members; by all of them that are not ill while blue has shrunk."""
-        look = self.looks[-1]
+        observation = self.observations[-1]
         other = self.group(until.other) if until.other else ""
         expected = self._expected(until.release)
-        verdict = standing(expected, look, other)
+        verdict = standing(expected, observation, other)
         least = self.needed(until)
-        if not isinstance(verdict, Healthy) or not least or look.unreadable:
+        if not isinstance(verdict, Healthy) or not least or observation.unreadable:
             return verdict
-        group = look.groups.get(expected.group)
-        healthy = len(fit(group, expected.balancers, look)) if group else 0
+        group = observation.groups.get(expected.group)
+        healthy = len(fit(group, expected.balancers, observation)) if group else 0
         ill = self._ill_at_first(expected)
-        late = look.at - self.looks[0].at >= self._policy.limit(self.phase.name) / 2
+        late = observation.at - self.observations[0].at >= self._policy.limit(self.phase.name) / 2
         if late or healthy >= least - ill:
             return verdict
-        return Waiting(
+        return Progressing(
             reason=f"{healthy} of {least} members of {expected.group} are healthy: "
             f"as many as {other} has are needed before it goes"
         )
 
-    def needed(self, until: Standing) -> int:
+    def needed(self, until: HalfHealthy) -> int:
         """Return what blue must have before the other leaves: its live size where it serves."""
-        if not until.other or self.looks[-1].unreadable:
+        if not until.other or self.observations[-1].unreadable:
             return 0
-        nobody = serves_nobody(self.group(until.other), self._place.balancers, self.looks[-1])
+        nobody = serves_nobody(
+            self.group(until.other), self._place.balancers, self.observations[-1]
+        )
         return 0 if nobody else self.live(until.other)
 
     def _ill_at_first(self, expected: Expected) -> int:
         """Count the members that were ill before anybody waited: no one waits for those."""
-        first = next((each for each in self.looks if not each.unreadable), self.looks[-1])
+        first = next(
+            (each for each in self.observations if not each.unreadable), self.observations[-1]
+        )
         group = first.groups.get(expected.group)
         if group is None:
             return 0
@@ -132,43 +142,43 @@ class Watch:
     def length(self) -> float:
         """The seconds that the wait takes where all is well from its beginning."""
         until = self.phase.until
-        return self._policy.pause(until.pause) if isinstance(until, Steady) else 0.0
+        return self._policy.pause(until.pause) if isinstance(until, StaysHealthy) else 0.0
 
     def pause(self) -> float:
         """Return the seconds from the last look to the next."""
         until, forecast = self.phase.until, self._forecast
-        if isinstance(until, Steady):
-            forecast = Forecast(quiet=self._well_since + self.length - self.looks[0].at)
-        if isinstance(until, Serving) and not self.serves_nobody(self.looks[-1]):
+        if isinstance(until, StaysHealthy):
+            forecast = Forecast(quiet=self._well_since + self.length - self.observations[0].at)
+        if isinstance(until, AllHealthy) and not self.serves_nobody(self.observations[-1]):
             return polling.QUICK  # where one member is healthy, the others soon are
-        group = self.group(until.release) if isinstance(until, Booted) else ""
-        return polling.pause(until, self.looks, group, forecast)
+        group = self.group(until.release) if isinstance(until, AllInService) else ""
+        return polling.pause(until, self.observations, group, forecast)
 
     @property
     def listens(self) -> bool:
         """Whether the load balancers alone tell when to look: at a first healthy member."""
-        if not isinstance(self.phase.until, Serving):
+        if not isinstance(self.phase.until, AllHealthy):
             return False
-        between = polling.is_between(self.looks, self._forecast)
-        return between and self.serves_nobody(self.looks[-1])
+        between = polling.is_between(self.observations, self._forecast)
+        return between and self.serves_nobody(self.observations[-1])
 
-    def serves_nobody(self, look: Look) -> bool:
+    def serves_nobody(self, observation: Observation) -> bool:
         """Return whether no member of the release that is waited for is healthy in this look."""
         until = self.phase.until
-        release = "" if isinstance(until, Gone) else until.release
-        return serves_nobody(self.group(release), self._place.balancers, look)
+        release = "" if isinstance(until, Deleted) else until.release
+        return serves_nobody(self.group(release), self._place.balancers, observation)
 
     def news_of(self) -> frozenset[str]:
         """Return the releases of whose activities the next look is to ask: of who may be doomed."""
         until = self.phase.until
-        if not isinstance(until, (Booted, Serving, Steady)):
+        if not isinstance(until, (AllInService, AllHealthy, StaysHealthy)):
             return frozenset()
-        asks = polling.asks_activities(self.group(until.release), self.looks)
+        asks = polling.asks_activities(self.group(until.release), self.observations)
         return frozenset({until.release} if asks else ())
 
     def live(self, release: str) -> int:
         """Return how many members a release is to have now, by its group's own word."""
-        group = self.looks[-1].groups.get(self.group(release)) if release else None
+        group = self.observations[-1].groups.get(self.group(release)) if release else None
         return group.desired if group else 0
 
     def group(self, release: str) -> str:
@@ -178,112 +188,120 @@ class Watch:
     def _steady(self, expected: Expected, alarms: Sequence[str]) -> Verdict:
         """Healthy once it was so for long enough without a break; an illness that stays is doom."""
         if alarms:
-            return Doomed(reason="; ".join(alarms))
-        now = serving(expected, tuple(self.looks), in_a_row=1)
-        if len(self._ill) == self._policy.looks and all(self._ill):
-            return Doomed(reason=f"it served and fell ill: {self._ill[-1]}")
+            return Failed(reason="; ".join(alarms))
+        now = serving(expected, tuple(self.observations), in_a_row=1)
+        if len(self._ill) == self._policy.healthy_checks and all(self._ill):
+            return Failed(reason=f"it served and fell ill: {self._ill[-1]}")
         if not isinstance(now, Healthy):
             return now
-        well = self.looks[-1].at - self._well_since
+        well = self.observations[-1].at - self._well_since
         if well >= self.length:
             return now
-        return Waiting(reason=f"healthy for {well:.0f} of {self.length:.0f} s")
+        return Progressing(reason=f"healthy for {well:.0f} of {self.length:.0f} s")
 
-    def _examine(self, expected: Expected, look: Look) -> None:
+    def _examine(self, expected: Expected, observation: Observation) -> None:
         """Note whether a member that was well is ill in this look, and who is well by now."""
-        if look.unreadable:
+        if observation.unreadable:
             return
-        ill = ailing(expected, look, self._known)
+        ill = ailing(expected, observation, self._known)
         self._ill.append(ill)
         if ill:
-            self._well_since = look.at
-        self._known |= well(expected.balancers, look)
+            self._well_since = observation.at
+        self._known |= well(expected.balancers, observation)
 
     def _expected(self, release: str, least: int = 0) -> Expected:
         balancers = self._place.balancers
         return Expected(group=self.group(release), balancers=balancers, least=least)
 
 
-def sharing(look: Look, last: Look) -> Look:
+def sharing(observation: Observation, last: Observation) -> Observation:
     """Return a look that holds the last one's values where nothing changed: an hour fits in."""
     return replace(
-        look,
-        groups=last.groups if look.groups == last.groups else look.groups,
-        targets=last.targets if look.targets == last.targets else look.targets,
-        activities=last.activities if look.activities == last.activities else look.activities,
+        observation,
+        groups=last.groups if observation.groups == last.groups else observation.groups,
+        targets=last.targets if observation.targets == last.targets else observation.targets,
+        activities=last.activities
+        if observation.activities == last.activities
+        else observation.activities,
     )
 
 
-def well(balancers: Sequence[Balancer], look: Look) -> set[str]:
+def well(balancers: Sequence[Balancer], observation: Observation) -> set[str]:
     """Return the instances that every balancer finds healthy."""
     found = [
-        {t.id for t in look.targets.get(each.identifier, {}).values() if is_healthy(each, t)}
+        {t.id for t in observation.targets.get(each.identifier, {}).values() if is_healthy(each, t)}
         for each in balancers
     ]
     return set.intersection(*found) if found else set()
 
 
-def fit(group: GroupSeen, balancers: Sequence[Balancer], look: Look) -> set[str]:
+def fit(group: ObservedGroup, balancers: Sequence[Balancer], observation: Observation) -> set[str]:
     """Return the members in service that every balancer finds healthy."""
     ours = {member.id for member in group.members if member.lifecycle == "InService"}
-    return ours & well(balancers, look)
+    return ours & well(balancers, observation)
 
 
-def serves_nobody(name: str, balancers: Sequence[Balancer], look: Look) -> bool:
+def serves_nobody(name: str, balancers: Sequence[Balancer], observation: Observation) -> bool:
     """Return whether no member of a group is healthy in any load balancer."""
-    group = look.groups.get(name)
+    group = observation.groups.get(name)
     members = {member.id for member in group.members} if group else set[str]()
     return not any(
         target.id in members and is_healthy(each, target)
         for each in balancers
-        for target in look.targets.get(each.identifier, {}).values()
+        for target in observation.targets.get(each.identifier, {}).values()
     )
 
 
-def standing(expected: Expected, look: Look, other: str = "") -> Verdict:
+def standing(expected: Expected, observation: Observation, other: str = "") -> Verdict:
     """Judge whether at least half of a group's members are healthy in every load balancer.
 
     Or whether the other group serves nobody, by a look that shows everything.
     """
-    if other and not look.unreadable and serves_nobody(other, expected.balancers, look):
+    if (
+        other
+        and not observation.unreadable
+        and serves_nobody(other, expected.balancers, observation)
+    ):
         return Healthy()
-    group = look.groups.get(expected.group)
+    group = observation.groups.get(expected.group)
     if group is None:
-        return Waiting(reason=f"{expected.group} cannot be seen")
+        return Progressing(reason=f"{expected.group} cannot be seen")
     if group.status:
-        return Waiting(reason=f"AWS says of {expected.group}: {group.status}")
-    healthy = len(fit(group, expected.balancers, look))
+        return Progressing(reason=f"AWS says of {expected.group}: {group.status}")
+    healthy = len(fit(group, expected.balancers, observation))
     if healthy and 2 * healthy >= group.desired:
         return Healthy()
-    return Waiting(reason=f"{healthy} of {group.desired} members of {expected.group} are healthy")
+    return Progressing(
+        reason=f"{healthy} of {group.desired} members of {expected.group} are healthy"
+    )
 
 
-def ailing(expected: Expected, look: Look, known: set[str]) -> str:
+def ailing(expected: Expected, observation: Observation, known: set[str]) -> str:
     """Return what is wrong with a member that was well before and is InService, if one is.
 
     One that was never well yet still boots: a group may grow while it is watched.
     """
-    group = look.groups.get(expected.group)
+    group = observation.groups.get(expected.group)
     if group is None:
         return f"{expected.group} is no more"
     for member in group.members:
         if member.lifecycle != "InService" or member.id not in known:
             continue
         for balancer in expected.balancers:
-            target = look.targets.get(balancer.identifier, {}).get(member.id)
+            target = observation.targets.get(balancer.identifier, {}).get(member.id)
             if target is None or not is_healthy(balancer, target):
                 return f"{state(balancer, member.id, target)} in {balancer.name}"
     return ""
 
 
-def concerned(until: Until) -> frozenset[str]:
+def concerned(until: Gate) -> frozenset[str]:
     """Return the releases an entry of the table speaks of."""
     match until:
-        case Gone(releases=releases):
+        case Deleted(releases=releases):
             return releases
-        case Serving(release=release, least=least):
+        case AllHealthy(release=release, least=least):
             return frozenset({release, least} - {""})
-        case Booted() | Verified() | Drained() | Standing() | Steady():
+        case AllInService() | Verified() | Drained() | HalfHealthy() | StaysHealthy():
             return frozenset({until.release})
         case _:
             assert_never(until)
