@@ -14,15 +14,14 @@ from pipeline.core.bake.model import (
     BuildReport,
     BuildResources,
     Ending,
-    Image,
-    ImageStatus,
     ObservedImage,
     Source,
     Template,
 )
-from pipeline.core.deploy.ports import Baker, Images, Leftovers, Records, Workplace
+from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Event, Message
+from pipeline.core.image import Image, ImageStatus
 
 HOME = "eu-central-1"
 AWAY = "us-east-1"

@@ -14,7 +14,8 @@ from pathlib import Path
 from pipeline import config
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.adapters.store.base import Store, open_store
+from pipeline.adapters.store.base import Store
+from pipeline.adapters.store.factory import open_store
 from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import ConfigurationError

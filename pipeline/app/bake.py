@@ -21,17 +21,10 @@ from pipeline.adapters.packer.workspace import LocalWorkplace, baked_by
 from pipeline.adapters.store.image_records import ImageRecords
 from pipeline.app.application import Application, Options
 from pipeline.core.bake.bakery import Bakery
-from pipeline.core.bake.model import (
-    STATUS_TAG,
-    BakeRequest,
-    BakeResult,
-    Image,
-    ImageStatus,
-    Source,
-    Usage,
-)
+from pipeline.core.bake.model import BakeRequest, BakeResult, Source
 from pipeline.core.deploy.selection import image_of
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.image import STATUS_TAG, Image, ImageStatus, Usage
 from pipeline.core.masking import SHORTEST, Masker, texts
 
 OVERRIDES = {

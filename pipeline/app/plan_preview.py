@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.core.bake.model import Image
 from pipeline.core.deploy.phases import Phase
+from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
 from pipeline.core.terraform.plan_guard import Plan

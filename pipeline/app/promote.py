@@ -20,7 +20,6 @@ from pipeline.app.recover import (
 )
 from pipeline.app.session import EnvironmentSession
 from pipeline.config import EnvironmentSettings
-from pipeline.core.bake.model import Image
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import Phase, promotion
 from pipeline.core.deploy.reconciler import Reconciler
@@ -35,6 +34,7 @@ from pipeline.core.deploy.selection import (
 )
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
+from pipeline.core.image import Image
 from pipeline.core.preflight.checks import findings, least_lifetime, refusal
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding

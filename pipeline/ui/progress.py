@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
-from pipeline.core.bake.model import NO_ITEMS
 from pipeline.core.events import Report
+from pipeline.core.image import NO_ITEMS
 from pipeline.ui import github
 from pipeline.ui.plain import PlainProgress
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.bake.model import BakeResult, Image, Usage
+from pipeline.core.bake.model import BakeResult
 from pipeline.core.errors import PipelineError
+from pipeline.core.image import Image, Usage
 from pipeline.core.terraform.root_module import Root, RootResult
 from pipeline.ui.text import age, duration, one_line, table
 

@@ -7,7 +7,9 @@ import pytest
 from moto import mock_aws
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.store.base import DirectoryStore, S3Store, Store
+from pipeline.adapters.store.base import Store
+from pipeline.adapters.store.directory import DirectoryStore
+from pipeline.adapters.store.s3 import S3Store
 from tests.adapters.aws.service import Service, a_service
 from tests.adapters.lease.lease_fakes import FakeClock
 from tests.adapters.scripted import ScriptedPacker

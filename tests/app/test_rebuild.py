@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.app import rebuild
-from pipeline.core.bake.model import Image
+from pipeline.core.image import Image
 from tests.core.deploy.fakes import cloud
 
 

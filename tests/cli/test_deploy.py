@@ -17,14 +17,14 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.app import Application
 from pipeline.app.plan_preview import Confirm, PlanPreview, Unchanged
 from pipeline.cli.deploy import exit_code
 from pipeline.cli.main import run
-from pipeline.core.bake.model import Image
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Policy, Result, Runner
 from pipeline.core.state.environment import Environment
 from tests.core.hostile import HOSTILE

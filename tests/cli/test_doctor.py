@@ -16,7 +16,7 @@ from local_cloud import patches
 from local_cloud.patches import s3
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.store import doctor_directory
-from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.doctor_bucket import BucketCheckup
 from pipeline.adapters.store.doctor_directory import directory_checks, mounted
 from pipeline.cli.main import run
@@ -134,7 +134,7 @@ def test_a_file_system_that_cannot_sync_what_it_writes_is_a_problem(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(handle)
 
-    monkeypatch.setattr("pipeline.adapters.store.base.os.fsync", fsync)
+    monkeypatch.setattr("pipeline.adapters.store.directory.os.fsync", fsync)
     found = {check.name: check for check in directory_checks(tmp_path / "state")}
     assert found["writes"].grade is Grade.PROBLEM
     assert "Input/output error" in found["writes"].what

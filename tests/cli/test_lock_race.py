@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from tests.cli.test_lock import BEGUN, NOTHING
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.cli.main import run
 from pipeline.core.state.environment import Environment, Lease

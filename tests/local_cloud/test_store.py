@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.store.base import S3Store
+from pipeline.adapters.store.s3 import S3Store
 from pipeline.core.errors import LeaseHeldError
 from tests.adapters.lease.lease_fakes import FakeClock, an_environment, an_owner, leases
 from tests.concurrent_writes import race

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.core.deploy.phases import Fleet, promotion, rollback
+from pipeline.core.deploy.fleet import Fleet
+from pipeline.core.deploy.phases import promotion, rollback
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Hook, Policy
 from pipeline.core.terraform.plan_guard import Change, Plan

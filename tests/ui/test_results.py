@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.bake.model import BakeOrigin, BakeResult, ImageStatus, Usage
+from pipeline.core.bake.model import BakeOrigin, BakeResult
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import ImageStatus, Usage
 from pipeline.ui.results import (
     as_json,
     bake_document,

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients, call, error_code, speaking_plainly
 from pipeline.adapters.aws.wait import until
-from pipeline.core.bake.model import TAG_PREFIX, BuildResources
+from pipeline.core.bake.model import BuildResources
+from pipeline.core.image import TAG_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

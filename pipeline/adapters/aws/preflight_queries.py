@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients, call, error_code
-from pipeline.core.bake.model import TAG_PREFIX
+from pipeline.core.image import TAG_PREFIX
 from pipeline.core.preflight.checks import VCPUS
 from pipeline.core.preflight.facts import (
     CredentialFacts,

@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.adapters.identity import is_over, printable, process_mark
-from pipeline.adapters.store.base import StaleError, steady
+from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.environments import Environments, Versioned
+from pipeline.adapters.store.s3 import steady
 from pipeline.core.errors import LeaseHeldError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.state import lease as tenancy

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from pipeline.adapters.aws.client import Clients, speaking_plainly
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.store.image_records import ImageRecords
-from pipeline.core.bake.model import TAG_PREFIX, Image, ImageStatus, ObservedImage, Usage
+from pipeline.core.bake.model import ObservedImage
+from pipeline.core.image import TAG_PREFIX, Image, ImageStatus, Usage
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import DENIED, call, error_code, speaking_plainly
-from pipeline.adapters.store.base import owned_by
+from pipeline.adapters.store.s3 import owned_by
 from pipeline.core.doctor import Check, Grade
 from pipeline.core.errors import RefusedError
 

@@ -13,8 +13,9 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from pipeline.adapters.store.base import Document, StaleError, Store
-from pipeline.core.bake.model import BuildResources, Image, ImageStatus
+from pipeline.core.bake.model import BuildResources
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import Image, ImageStatus
 
 SCHEMA = 1
 _UNFINISHED = (ImageStatus.BAKING, ImageStatus.LEFT)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.adapters.aws.client import Clients, call, speaking_plainly
-from pipeline.core.bake.model import TAG_PREFIX
 from pipeline.core.deploy.ownership import DEPLOYMENT
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import TAG_PREFIX
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import GROUP, TEMPLATE
 from pipeline.core.terraform.root_module import Root

@@ -16,7 +16,7 @@ from typing import Any
 
 import pipeline
 from pipeline.adapters.files.atomic import write_atomically
-from pipeline.adapters.store.base import tell_git
+from pipeline.adapters.store.directory import tell_git
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.module_contract import INPUTS, MADE, ROOT_FILE

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import __version__
 from pipeline.adapters.aws.client import call, error_code, patience, speaking_plainly
 from pipeline.adapters.identity import printable
-from pipeline.adapters.store.base import CHANGED, CONFLICT, owned_by
+from pipeline.adapters.store.s3 import CHANGED, CONFLICT, owned_by
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.state.lease import span

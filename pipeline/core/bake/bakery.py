@@ -20,20 +20,16 @@ from pathlib import Path
 from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, is_rejected, sweep, was_good
 from pipeline.core.bake.failures import stranded, told, unjudged
 from pipeline.core.bake.model import (
-    FINGERPRINT_TAG,
-    STATUS_TAG,
-    TAG_PREFIX,
     BakeOrigin,
     BakeRequest,
     BakeResult,
     BuildReport,
     BuildResources,
     Ending,
-    Image,
-    ImageStatus,
     ObservedImage,
     Template,
 )
+from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.bake.variables import accepted, image_tags, offered
 from pipeline.core.bake.verification import (
     complaints_of_build,
@@ -41,9 +37,9 @@ from pipeline.core.bake.verification import (
     finished,
     ids_by_region,
 )
-from pipeline.core.deploy.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
+from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, TAG_PREFIX, Image, ImageStatus
 
 _Made = tuple[Image, BakeOrigin, Path | None]
 """An image, why it is the answer, and the log of the build that made it."""

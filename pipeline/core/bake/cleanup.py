@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from pipeline.core.bake.model import STATUS_TAG, BuildResources, ImageStatus, ObservedImage
+from pipeline.core.bake.model import BuildResources, ObservedImage
+from pipeline.core.bake.ports import Images, Leftovers
 from pipeline.core.bake.verification import finished
-from pipeline.core.deploy.ports import Images, Leftovers
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import STATUS_TAG, ImageStatus
 
 SKEW = timedelta(minutes=5)
 """How far our clock may be off: EC2 refuses requests signed more than that beside its own."""

@@ -7,67 +7,12 @@ and compared is the same thing whichever tool said it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-NO_ITEMS: Mapping[str, Any] = MappingProxyType({})
-
-TAG_PREFIX = "ami-pipeline:"
-FINGERPRINT_TAG = TAG_PREFIX + "fingerprint"
-STATUS_TAG = TAG_PREFIX + "verdict"
-
-
-class ImageStatus(StrEnum):
-    """What is known of an image: `BAKING` until verified, `LEFT` after a cancelled bake.
-
-    `QUARANTINED` was good, went into service and was rolled back from.
-    """
-
-    BAKING = "baking"
-    GOOD = "good"
-    BAD = "bad"
-    QUARANTINED = "quarantined"
-    LEFT = "left"
-    GONE = "gone"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Image:
-    """A baked AMI with its facts.
-
-    `ids` maps each region to the AMI there; `created` is UTC, ISO 8601. `bake` names
-    the bake that made it: the same as `name` unless the template names its image.
-    `reason` says why the verdict is not good, where somebody said so.
-    """
-
-    app: str
-    version: str
-    name: str
-    region: str
-    ids: Mapping[str, str]
-    bake: str = ""
-    environment: str = ""
-    source_ami: str = ""
-    fingerprint: str = ""
-    created: str = ""
-    commit: str = ""
-    dirty: bool = False
-    baked_by: str = ""
-    verdict: ImageStatus = ImageStatus.GOOD
-    tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
-    reason: str = ""
-
-    @property
-    def id(self) -> str:
-        """The AMI in the region the configuration names, or an empty string."""
-        return self.ids.get(self.region, "")
-
-    def with_verdict(self, verdict: ImageStatus) -> Image:
-        """Return the same image with another verdict."""
-        return replace(self, verdict=verdict)
+from pipeline.core.image import NO_ITEMS, Image
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,11 +163,3 @@ class BakeResult:
     how: BakeOrigin
     seconds: float
     log: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
-    """One place an image is used: a launch template's current version, a group, an instance."""
-
-    kind: str
-    name: str

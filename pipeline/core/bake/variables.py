@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from pipeline.core.bake.model import TAG_PREFIX, BakeRequest, Template
+from pipeline.core.bake.model import BakeRequest, Template
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.image import TAG_PREFIX
 
 
 def image_tags(request: BakeRequest, source_ami: str, fingerprint: str) -> dict[str, str]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates import GateWatcher
 from pipeline.core.deploy.phases import (
     AllHealthy,
     AllInService,
     Deleted,
     Drained,
-    Fleet,
     HalfHealthy,
     Phase,
     Recovery,

@@ -6,9 +6,9 @@ the deployment that made it is told apart by that; what bears no such tag is tak
 
 from __future__ import annotations
 
-from pipeline.core.bake.model import TAG_PREFIX
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
+from pipeline.core.image import TAG_PREFIX
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
 

@@ -11,29 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from pipeline.core.deploy.fleet import Fleet
+
 
 class Recovery(Enum):
     """What a fault in a phase means."""
 
     ROLL_BACK = "roll back"
     HOLD = "hold"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fleet:
-    """The releases that have a server group, by name: those that serve and those that do not."""
-
-    serving: frozenset[str] = frozenset()
-    detached: frozenset[str] = frozenset()
-
-    @property
-    def all(self) -> frozenset[str]:
-        """Every release that has a group."""
-        return self.serving | self.detached
-
-    def serve(self, release: str) -> Fleet:
-        """Return the fleet in which this release serves, too."""
-        return replace(self, serving=self.serving | {release}, detached=self.detached - {release})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.core.bake.model import Image
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment
 

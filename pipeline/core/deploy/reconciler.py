@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
+from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates import GateWatcher, concerned, standing
 from pipeline.core.deploy.ownership import require_ours
-from pipeline.core.deploy.phases import AllInService, Fleet, Phase, Recovery, StaysHealthy, Verified
+from pipeline.core.deploy.phases import AllInService, Phase, Recovery, StaysHealthy, Verified
 from pipeline.core.deploy.polling import QUICK, asks_targets
 from pipeline.core.deploy.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection import hook_facts

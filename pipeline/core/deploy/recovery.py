@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates import standing
 from pipeline.core.deploy.ownership import require_ours
 from pipeline.core.deploy.phases import (
     AllHealthy,
-    Fleet,
     Phase,
     Recovery,
     clearance,

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.core.bake.model import Image, ImageStatus
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
+from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.deployment import Deployment, Place
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size

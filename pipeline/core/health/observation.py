@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.core.bake.model import NO_ITEMS
+from pipeline.core.image import NO_ITEMS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)

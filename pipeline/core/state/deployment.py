@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from pipeline.core.bake.model import NO_ITEMS
 from pipeline.core.health.observation import Balancer
+from pipeline.core.image import NO_ITEMS
 
 
 class Kind(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pipeline.core.bake.model import NO_ITEMS
+from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Deployment, Result, Runner
 from pipeline.core.state.release import Release
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipeline.core.bake.model import Image
+from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Result
 
 _BACK = frozenset({"detach", "delete"})

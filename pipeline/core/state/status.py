@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from pipeline.core.bake.model import NO_ITEMS
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Deployment, Kind, Result
 from pipeline.core.state.environment import NEXT, Environment, RetiredRelease
 from pipeline.core.state.release import group_name

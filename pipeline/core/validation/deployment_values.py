@@ -12,7 +12,8 @@ import re
 import shlex
 from typing import Final
 
-from pipeline.core.deploy.phases import Fleet, promotion, rollback
+from pipeline.core.deploy.fleet import Fleet
+from pipeline.core.deploy.phases import promotion, rollback
 from pipeline.core.validation.values import (
     LONGEST_NAME,
     check_image_id,

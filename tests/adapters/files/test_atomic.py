@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.adapters.files import atomic
 from pipeline.adapters.files.atomic import OLD, sweep, write_atomically
-from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.directory import DirectoryStore
 
 WRITER = """
 import os, pathlib, sys

@@ -15,9 +15,11 @@ import pytest
 from pipeline.adapters.lease.fencing import FencedGroups, FencedHooks, FencedResources
 from pipeline.adapters.lease.lease import LeaseManager
 from pipeline.adapters.lease.ledger import StoreLedger
-from pipeline.adapters.store.base import DirectoryStore, Document
+from pipeline.adapters.store.base import Document
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.core.deploy.deployer import Deployer
-from pipeline.core.deploy.phases import Fleet, Phase, promotion, removal, rollback
+from pipeline.core.deploy.fleet import Fleet
+from pipeline.core.deploy.phases import Phase, promotion, removal, rollback
 from pipeline.core.deploy.ports import Groups, Hooks, Resources
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state import lease as tenancy
@@ -137,7 +139,7 @@ KINDS = {"promote": promoting, "roll back": going_back, "delete": removing}
 
 @pytest.fixture
 def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], Trial]:
-    monkeypatch.setattr("pipeline.adapters.store.base.os.fsync", lambda _: None)
+    monkeypatch.setattr("pipeline.adapters.store.directory.os.fsync", lambda _: None)
     numbers = iter(range(10_000))
 
     def make(kind: str, at: int) -> Trial:

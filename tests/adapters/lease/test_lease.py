@@ -19,7 +19,8 @@ import pytest
 from pipeline.adapters.identity import process_mark, runner
 from pipeline.adapters.lease import lease as lease_module
 from pipeline.adapters.lease.lease import LeaseManager
-from pipeline.adapters.store.base import DirectoryStore, Document, Store
+from pipeline.adapters.store.base import Document, Store
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.core.errors import LeaseHeldError, RefusedError
 from pipeline.core.state.environment import Environment, Lease
@@ -461,7 +462,7 @@ def test_of_32_threads_at_once_one_wins_and_the_others_are_told_soon(
     directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A disk that other tests keep busy is not what is measured here.
-    monkeypatch.setattr("pipeline.adapters.store.base.os.fsync", lambda _: None)
+    monkeypatch.setattr("pipeline.adapters.store.directory.os.fsync", lambda _: None)
     start, ends = threading.Barrier(32), list[tuple[str, float]]()
     age = re.compile(r"since \S+Z, for \d+ s; .*\n.*\nits run: https://ci.example/runs/17")
 
@@ -638,7 +639,7 @@ def test_taking_and_the_first_write_are_quick(
     mine = LeaseManager(environments=Environments(directory), owner=an_owner(), report=Heard())
     mine.take(WANTED, COMMAND).release()
     synced = list[int]()
-    monkeypatch.setattr("pipeline.adapters.store.base.os.fsync", synced.append)
+    monkeypatch.setattr("pipeline.adapters.store.directory.os.fsync", synced.append)
     began = time.thread_time()
     held = mine.take(WANTED, COMMAND)
     held.update(numbered)

@@ -16,8 +16,8 @@ import pytest
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.lease import lease as lease_module
-from pipeline.adapters.store import base as store_module
-from pipeline.adapters.store.base import S3Store
+from pipeline.adapters.store import s3 as store_module
+from pipeline.adapters.store.s3 import S3Store
 from pipeline.app.session import EnvironmentSession
 from pipeline.app.status import Looking
 from pipeline.core.errors import LeaseHeldError

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.packer.image_catalog import Catalogue
-from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.image_records import ImageRecords
-from pipeline.core.bake.model import ImageStatus, Usage
+from pipeline.core.image import ImageStatus, Usage
 from tests.adapters.aws.moto_cloud import register
 from tests.fakes import an_image
 

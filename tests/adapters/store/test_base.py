@@ -18,13 +18,10 @@ from local_cloud.patches import s3
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.files.atomic import write_atomically
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.adapters.store.base import (
-    DirectoryStore,
-    S3Store,
-    StaleError,
-    Store,
-    open_store,
-)
+from pipeline.adapters.store.base import StaleError, Store
+from pipeline.adapters.store.directory import DirectoryStore
+from pipeline.adapters.store.factory import open_store
+from pipeline.adapters.store.s3 import S3Store
 from pipeline.app import Application
 from pipeline.config import load
 from pipeline.core.errors import RefusedError
@@ -438,7 +435,7 @@ def test_the_time_is_s3s_whatever_this_machines_clock_says(
     store = S3Store(aws, "state", "")
     store.write("a", b"one", expected=None)
     seconds = iter([50.0, 57.5])
-    monkeypatch.setattr("pipeline.adapters.store.base.steady", lambda: next(seconds))
+    monkeypatch.setattr("pipeline.adapters.store.s3.steady", lambda: next(seconds))
     dated(aws.s3())
     match action:
         case "write":

@@ -10,10 +10,12 @@ import pytest
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.lease.lease import LeaseManager
-from pipeline.adapters.store.base import DirectoryStore, S3Store, Store
+from pipeline.adapters.store.base import Store
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.document_versions import Archive
 from pipeline.adapters.store.envelope import SCHEMA
 from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.s3 import S3Store
 from pipeline.adapters.store.versions import KEPT
 from pipeline.core.errors import LeaseHeldError, RefusedError
 from tests.adapters.lease.lease_fakes import FakeClock, Heard, an_environment, leases

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.store.base import DirectoryStore, StaleError
+from pipeline.adapters.store.base import StaleError
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.envelope import DamagedError, NewerError, seal, unseal
 from pipeline.adapters.store.environments import Environments
 from pipeline.core.errors import RefusedError

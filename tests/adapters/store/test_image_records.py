@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.store.base import DirectoryStore, StaleError
+from pipeline.adapters.store.base import StaleError
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.image_records import ImageRecords
-from pipeline.core.bake.model import BuildResources, Image, ImageStatus
+from pipeline.core.bake.model import BuildResources
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import Image, ImageStatus
 from tests.fakes import TRACES, an_image
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.model import FINGERPRINT_TAG, STATUS_TAG, BakeOrigin, ImageStatus
+from pipeline.core.bake.model import BakeOrigin
+from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, ImageStatus
 from tests.fakes import FINGERPRINT, HOME, NAME, TRACES, World, a_request, a_seen, an_image
 
 GOOD = {FINGERPRINT_TAG: FINGERPRINT, STATUS_TAG: "good"}

@@ -5,16 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.model import (
-    FINGERPRINT_TAG,
-    STATUS_TAG,
-    BakeOrigin,
-    BuildResources,
-    Ending,
-    ImageStatus,
-    Source,
-    Template,
-)
+from pipeline.core.bake.model import BakeOrigin, BuildResources, Ending, Source, Template
 from pipeline.core.errors import (
     ConfigurationError,
     FailedError,
@@ -23,6 +14,7 @@ from pipeline.core.errors import (
     PipelineError,
     RefusedError,
 )
+from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, ImageStatus
 from tests.fakes import (
     AWAY,
     FINGERPRINT,

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, sweep
-from pipeline.core.bake.model import STATUS_TAG, BuildResources
+from pipeline.core.bake.model import BuildResources
+from pipeline.core.image import STATUS_TAG
 from tests.fakes import AWAY, HOME, NAME, NOW, TRACES, FakeImages, FakeLeftovers, a_seen
 
 

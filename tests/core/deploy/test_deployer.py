@@ -8,16 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates import GateWatcher
-from pipeline.core.deploy.phases import (
-    AllHealthy,
-    Fleet,
-    Phase,
-    Recovery,
-    promotion,
-    removal,
-    rollback,
-)
+from pipeline.core.deploy.phases import AllHealthy, Phase, Recovery, promotion, removal, rollback
 from pipeline.core.deploy.polling import Forecast
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, PhaseBegan

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.bake.model import Image
 from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_welcome
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, Runner
 from pipeline.core.state.environment import Environment
 from tests.core.deploy.fakes import BLUE, GREEN, cloud

@@ -1,0 +1,23 @@
+"""Open the store that a URL names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.adapters.aws.client import (
+    Clients,
+)
+from pipeline.adapters.store.base import Store
+from pipeline.adapters.store.directory import DirectoryStore
+from pipeline.adapters.store.s3 import S3Store
+
+
+def open_store(url: str, root: Path, clients: Clients, account: str = "") -> Store:
+    """Return the store a `[state] url` names; a relative directory is taken from `root`.
+
+    `account` is whose the bucket must be; empty: the credentials', once somebody asked for it.
+    """
+    if url.startswith("s3://"):
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        return S3Store(clients, bucket, prefix.strip("/"), account)
+    return DirectoryStore(root / url)

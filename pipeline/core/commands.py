@@ -1,0 +1,124 @@
+"""Build the shell commands that messages tell people to paste.
+
+One place, so that every command is quoted for a shell and a test can hold each of them to the
+program's own options (`tests/core/test_commands.py`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+UPGRADE = "pip install --upgrade ami-pipeline"
+WHO_AM_I = "aws sts get-caller-identity"
+
+
+def ami_pipeline(*words: str) -> str:
+    """Return a command of this program."""
+    return shlex.join(["ami-pipeline", *words])
+
+
+def of_environment(command: str, environment: str, *words: str) -> str:
+    """Return a command of this program in one environment; `command` may be two words."""
+    return ami_pipeline(*command.split(), "-e", environment, *words)
+
+
+def status(environment: str) -> str:
+    """Return the command that shows what serves."""
+    return of_environment("status", environment)
+
+
+def history(environment: str) -> str:
+    """Return the command that lists what was deployed."""
+    return of_environment("history", environment)
+
+
+def recover(environment: str) -> str:
+    """Return the command that finishes or undoes an interrupted deployment."""
+    return of_environment("recover", environment)
+
+
+def abort(environment: str) -> str:
+    """Return the command that undoes an interrupted deployment, or removes a kept failed group."""
+    return of_environment("abort", environment)
+
+
+def rollback(environment: str, *, to: str = "") -> str:
+    """Return the command that puts an earlier release back."""
+    return of_environment("rollback", environment, *_option("--to", to))
+
+
+def promote(
+    environment: str,
+    image: str = "",
+    *,
+    allow_quarantined: bool = False,
+    allow_unhealthy: bool = False,
+) -> str:
+    """Return the command that puts an image into service; without one, the newest good image."""
+    flags = {"--allow-quarantined": allow_quarantined, "--allow-unhealthy": allow_unhealthy}
+    given = [name for name, is_set in flags.items() if is_set]
+    return of_environment("promote", environment, *_option("--image", image), *given)
+
+
+def bake(environment: str = "", *, version: str = "") -> str:
+    """Return the command that bakes an image."""
+    return ami_pipeline("bake", *_option("-e", environment), *_option("--version", version))
+
+
+def images() -> str:
+    """Return the command that lists the baked images."""
+    return ami_pipeline("images")
+
+
+def doctor() -> str:
+    """Return the command that checks the store and the tools."""
+    return ami_pipeline("doctor")
+
+
+def lock_show(environment: str) -> str:
+    """Return the command that shows who holds an environment's lease."""
+    return of_environment("lock show", environment)
+
+
+def state_show(environment: str) -> str:
+    """Return the command that shows the versions of an environment's document."""
+    return of_environment("state show", environment)
+
+
+def state_restore(environment: str) -> str:
+    """Return the command that puts an earlier version of an environment's document back."""
+    return of_environment("state restore", environment)
+
+
+def config_check() -> str:
+    """Return the command that checks pipeline.toml."""
+    return ami_pipeline("config", "check")
+
+
+def config_terraform_check(environment: str) -> str:
+    """Return the command that checks Terraform's root module of an environment."""
+    return of_environment("config terraform", environment, "--check")
+
+
+def local_cloud_up() -> str:
+    """Return the command that starts the local cloud."""
+    return ami_pipeline("local-cloud", "up")
+
+
+def aws(service: str, operation: str, options: Mapping[str, str] | None = None) -> str:
+    """Return a command of the AWS CLI; `options` maps `region` to a value, `""` to a flag."""
+    words = ["aws", service, operation]
+    for name, value in (options or {}).items():
+        words += [f"--{name}", *([value] if value else [])]
+    return shlex.join(words)
+
+
+def in_folder(folder: Path, *words: str) -> str:
+    """Return a command that runs in a folder."""
+    return f"cd {shlex.quote(str(folder))} && {shlex.join(words)}"
+
+
+def _option(name: str, value: str) -> list[str]:
+    return [name, value] if value else []
