@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pipeline.adapters.identity import runner
@@ -136,6 +136,7 @@ class Promotion:
     wanted: PromoteRequest
     image: Image
     kind: Kind = Kind.PROMOTE
+    _drain: float = field(default=0.0, init=False)
 
     def run(self, ask: Confirm) -> Deployment | PlanPreview:
         """Look, plan, ask, deploy."""
@@ -149,7 +150,14 @@ class Promotion:
         world.ledger.record(deployment)
         closing = blaming(self.session, self.held, deployment)
         report = self.session.app.report
-        deployer = Deployer(world=world, deployment=deployment, report=report, closing=closing)
+        deployer = Deployer(
+            reconciler=world,
+            alarms=self.session.alarms,
+            deployment=deployment,
+            report=report,
+            drain=self._drain,
+            closing=closing,
+        )
         return deployer.run(planned.phases)
 
     def _begin(self, world: Reconciler, planned: PlanPreview, kept: ReleaseRecord) -> None:
@@ -171,12 +179,12 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = self._survey(document, deployment, lost)
         found = self._judged(facts, proposal)
-        world = self.session.world(self.session.ledger(self.held, deployment))
         # What rings already says nothing of green; without a person's word nothing may ring.
-        world.policy = world.policy.without_alarms(facts.alarms)
-        world.draining = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
+        policy = self.session.policy.without_alarms(facts.alarms)
+        world = self.session.reconciler(self.session.ledger(self.held, deployment), policy)
+        self._drain = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
         blue = (
-            facts.observation.groups.get(world.group(document.serving))
+            facts.observation.groups.get(world.observer.group(document.serving))
             if facts.observation
             else None
         )
@@ -191,7 +199,7 @@ class Promotion:
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
         )
-        world.lost = world.vanished(missing(facts, proposal))
+        world.deleted = world.observer.find_deleted(missing(facts, proposal))
         plan = self._plan(world, document, kept)
         planned = PlanPreview(
             deployment=deployment,
@@ -278,7 +286,7 @@ class Promotion:
 
         What somebody deleted is forgotten by the same plan: another would make it again.
         """
-        lost, releases = world.lost, document.releases
+        lost, releases = world.deleted, document.releases
         wanted = [each.release for name, each in releases.items() if name not in lost]
         green = frozenset({kept.release.name})
         return world.resources.plan([*wanted, kept.release], creates=green, deletes=lost)

@@ -11,7 +11,7 @@ from pipeline.app.plan_preview import PromoteRequest, Unchanged
 from pipeline.app.promote import Promotion, retired, still_serving
 from pipeline.app.recover import finish_first, finish_what_was_begun, require_finished
 from pipeline.app.session import EnvironmentSession
-from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_welcome
+from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection import require_promotable
 from pipeline.core.state.deployment import Deployment, Kind
 from pipeline.core.state.environment import Environment
@@ -51,7 +51,7 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
         if unchanged := still_serving(session, held.read(), image):  # it was what had been begun
             return unchanged
         history = session.deployments.history(options.environment, REMEMBERED)
-        require_welcome(before, held.read(), image, history)
+        require_unchanged(before, held.read(), image, history)
         wanted = PromoteRequest(environment=options.environment)
         promotion = Promotion(
             session=session, held=held, wanted=wanted, image=image, kind=Kind.REBUILD

@@ -14,7 +14,13 @@ from pipeline.adapters.store.deployments import new_deployment_id
 from pipeline.app.application import Application
 from pipeline.app.session import EnvironmentSession
 from pipeline.core.deploy.deployer import Deployer
-from pipeline.core.deploy.recovery import RecoveryPlan, failed, removal_of, success_of, what_is_left
+from pipeline.core.deploy.recovery import (
+    RecoveryPlan,
+    failed_releases,
+    plan_recovery,
+    removal_of,
+    removal_result,
+)
 from pipeline.core.errors import NeedsAttentionError, PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, result_of
@@ -37,7 +43,7 @@ def abort(app: Application, environment: str) -> Deployment:
     session = EnvironmentSession(app=app, environment=environment)
     session.require_balancers()
     document = session.document()
-    if document.deployment is None and not failed(document):
+    if document.deployment is None and not failed_releases(document):
         _require_in_flight(document, "abort")
     session.identify()
     with session.lease("abort") as held:
@@ -45,7 +51,7 @@ def abort(app: Application, environment: str) -> Deployment:
         if document.deployment:
             _require_before_retirement(document)
             return finish(session, held, back=True)
-        gone = failed(document)
+        gone = failed_releases(document)
         return _remove(session, held, Kind.ABORT, green=gone[0], gone=gone)
 
 
@@ -116,8 +122,8 @@ def finish(session: EnvironmentSession, held: HeldLease, *, back: bool = False) 
     assert dead is not None  # noqa: S101 - the callers looked
     going = replace(dead, by=runner(session.app.environ), outcome=None, ended="")
     ledger = session.ledger(held, going)
-    world = session.world(ledger)
-    rest = what_is_left(world, dead, back=back)
+    world = session.reconciler(ledger)
+    rest = plan_recovery(world.observer, session.policy, dead, back=back)
     stopped = f"{dead.kind} {dead.id} stopped in {dead.phase or 'its beginning'}"
     session.app.report(Message(text=f"{stopped}: {way_of(rest, dead)}"))
     if rest.undecided:
@@ -126,7 +132,13 @@ def finish(session: EnvironmentSession, held: HeldLease, *, back: bool = False) 
         ledger.update(lambda current: current.bereft(session.pace.today()))
         going = replace(going, blue="")
     closing = blaming(session, held, going)
-    deployer = Deployer(world=world, deployment=going, report=session.app.report, closing=closing)
+    deployer = Deployer(
+        reconciler=world,
+        alarms=session.alarms,
+        deployment=going,
+        report=session.app.report,
+        closing=closing,
+    )
     return deployer.run(rest.phases, rest.success, undone=rest.undone)
 
 
@@ -210,9 +222,13 @@ def _remove(
     held.update(lambda current: current.begun(deployment))
     ledger = session.ledger(held, deployment)
     ledger.record(deployment)
-    world = session.world(ledger)
-    deployer = Deployer(world=world, deployment=deployment, report=session.app.report)
-    return deployer.run(removal_of(document, gone), success_of(kind))
+    deployer = Deployer(
+        reconciler=session.reconciler(ledger),
+        alarms=session.alarms,
+        deployment=deployment,
+        report=session.app.report,
+    )
+    return deployer.run(removal_of(document, gone), removal_result(kind))
 
 
 def _require_in_flight(document: Environment, verb: str) -> None:

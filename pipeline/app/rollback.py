@@ -21,7 +21,7 @@ from pipeline.app.recover import (
 from pipeline.app.session import EnvironmentSession
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import rollback
-from pipeline.core.deploy.recovery import fleet_in, is_there
+from pipeline.core.deploy.recovery import fleet_in, is_usable
 from pipeline.core.deploy.selection import RollbackTarget, image_of, target_of
 from pipeline.core.events import Message
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
@@ -58,16 +58,17 @@ class Rollback:
             warm=True,
         )
         ledger = session.ledger(self.held, deployment)
-        world = session.world(ledger)
+        world = session.reconciler(ledger)
+        observer = world.observer
         pair = (deployment.green, deployment.blue)
-        observation = world.survey(
-            lambda observation: all(is_there(observation, world.group(each)) for each in pair)
+        observation = observer.survey(
+            lambda observation: all(is_usable(observation, observer.group(each)) for each in pair)
         )
-        if not is_there(observation, world.group(deployment.green)):
+        if not is_usable(observation, observer.group(deployment.green)):
             session.app.report(Message(text=f"the group of {deployment.green} is gone: a new one"))
             return self._cold(ask)
-        fleet = fleet_in(document, world.place, observation)
-        if not is_there(observation, world.group(deployment.blue)):
+        fleet = fleet_in(document, observer.place, observation)
+        if not is_usable(observation, observer.group(deployment.blue)):
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
             deployment = replace(deployment, blue="")
         phases = rollback(deployment.green, deployment.blue, fleet)
@@ -79,7 +80,11 @@ class Rollback:
         ledger.record(deployment)
         closing = blaming(session, self.held, deployment)
         deployer = Deployer(
-            world=world, deployment=deployment, report=session.app.report, closing=closing
+            reconciler=world,
+            alarms=session.alarms,
+            deployment=deployment,
+            report=session.app.report,
+            closing=closing,
         )
         return deployer.run(phases)
 

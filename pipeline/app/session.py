@@ -21,10 +21,11 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.deployments import Deployments
 from pipeline.adapters.store.environments import Environments
 from pipeline.app.application import Application
+from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.polling import QUICK
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.health.assessment import GONE_LOOKS
+from pipeline.core.health.assessment import DELETED_OBSERVATIONS
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.document_versions import Copies, Restoration
@@ -140,7 +141,7 @@ class EnvironmentSession:
         One look may be stale, so what is not there is looked for a second time.
         """
         name = group_name(document.app, document.environment, document.serving)
-        for _ in range(GONE_LOOKS):
+        for _ in range(DELETED_OBSERVATIONS):
             seen = self.groups.observe([name], (), activities=()).groups.get(name)
             if seen:
                 return not seen.status
@@ -223,8 +224,8 @@ class EnvironmentSession:
 
         return CloudWatchAlarms(self.clients, self.app.settings.region)
 
-    def world(self, ledger: StoreLedger) -> Reconciler:
-        """Return what a deployer changes."""
+    def reconciler(self, ledger: StoreLedger, policy: Policy | None = None) -> Reconciler:
+        """Return the means to observe and change the environment under this run's lease."""
         from pipeline.adapters.ci.verify_hooks import CommandHooks
         from pipeline.adapters.lease.fencing import FencedGroups, FencedHooks, FencedResources
         from pipeline.adapters.terraform.server_groups import TerraformResources
@@ -245,13 +246,19 @@ class EnvironmentSession:
             lock=self._lock(ledger),
             settle=self._settle(),
         )
-        return Reconciler(
+        observer = Observer(
             place=self.place(self.balancers),
-            policy=self.policy,
+            groups=self.groups,
+            ledger=ledger,
+            pace=self.pace,
+            checks=self.policy.healthy_checks,
+        )
+        return Reconciler(
+            observer=observer,
+            policy=policy or self.policy,
             groups=FencedGroups(groups=self.groups, fence=ledger.fence),
             resources=FencedResources(resources=resources, fence=ledger.fence),
             hooks=FencedHooks(hooks=hooks, fence=ledger.fence),
-            alarms=self.alarms,
             ledger=ledger,
             pace=self.pace,
         )

@@ -1,7 +1,7 @@
-"""What happened, as values: the bake reports these, the interface draws them.
+"""Events that a bake or a deployment reports and the interface shows.
 
-The core never prints. One event type per fact that a person or a log wants to
-see; text is already masked when it gets here.
+The core never prints. There is one type for each fact that a person or a log needs. Text is masked
+before it gets here.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pipeline.core.state.deployment import Deployment, PhaseRun
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """Something was done or found that is worth a line of its own."""
+    """A step or a finding that has no event type of its own."""
 
     text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildStarted:
-    """Packer was started on an image of this name; its full output goes to `log`."""
+    """Packer started to build an image of this name; its complete output goes to `log`."""
 
     name: str
     log: Path
@@ -32,7 +32,7 @@ class BuildStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepBegan:
-    """One build of the template said what it does next."""
+    """A build of the template began a step."""
 
     build: str
     text: str
@@ -40,7 +40,7 @@ class StepBegan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildEnded:
-    """Packer ended after `seconds`; that it `succeeded` is its own opinion, not yet ours."""
+    """Packer ended after `seconds`; `how` is its own result, before the image is verified."""
 
     seconds: float
     how: Literal["succeeded", "failed", "timed out", "was stopped"]
@@ -48,7 +48,7 @@ class BuildEnded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentBegan:
-    """A deployment was recorded and begins; `phases` are the names of those to come."""
+    """A deployment was recorded and begins; `phases` are the names of its phases."""
 
     deployment: Deployment
     phases: tuple[str, ...]
@@ -64,7 +64,7 @@ class PhaseBegan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watched:
-    """One look in a phase: what was seen, and what is waited for, if anything."""
+    """One observation in a phase; `waiting` is what the gate still needs, empty if it passed."""
 
     phase: str
     waiting: str
@@ -73,14 +73,14 @@ class Watched:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseEnded:
-    """A phase ended after real seconds; `run.fault` says what went wrong, if anything."""
+    """A phase ended; `run` has its real seconds and why it failed, if it did."""
 
     run: PhaseRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RollbackBegan:
-    """What was done is being undone because of `reason`; `phases` are those to come."""
+    """The way back begins because of `reason`; `phases` are the names of its phases."""
 
     reason: str
     phases: tuple[str, ...]
@@ -88,7 +88,7 @@ class RollbackBegan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentEnded:
-    """The deployment is over; `deployment.outcome` says how."""
+    """The deployment ended with `deployment.outcome`."""
 
     deployment: Deployment
 

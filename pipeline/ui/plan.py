@@ -11,17 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.core.deploy.phases import (
-    AllHealthy,
-    AllInService,
-    Deleted,
-    Drained,
-    Gate,
-    HalfHealthy,
-    Phase,
-    StaysHealthy,
-    Verified,
-)
+from pipeline.core.deploy.phases import Phase
 from pipeline.core.state.deployment import Deployment, Policy
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.ui import words
@@ -81,9 +71,9 @@ def _table(prospect: Prospect) -> list[str]:
             phase.name,
             _names(phase.want.serving),
             _names(phase.want.detached),
-            until(phase.until, prospect.policy),
+            phase.gate.describe(prospect.policy, duration),
             duration(prospect.policy.limit(phase.name)),
-            phase.on_fault.value,
+            phase.on_failure,
         )
         for phase in prospect.phases
     ]
@@ -92,26 +82,6 @@ def _table(prospect: Prospect) -> list[str]:
 
 def _names(releases: frozenset[str]) -> str:
     return " ".join(sorted(releases)) or "-"
-
-
-def until(wanted: Gate, policy: Policy) -> str:
-    """Return what a phase waits for, with the environment's numbers."""
-    match wanted:
-        case AllInService(release=release):
-            text = f"{release} has booted"
-        case Verified(release=release):
-            text = f"{release} passes the hooks" if policy.verify else "no hook to pass"
-        case AllHealthy(release=release):
-            text = f"{release} healthy {policy.healthy_checks} looks in a row"
-        case HalfHealthy(release=release):
-            text = f"half of {release} healthy"
-        case StaysHealthy(pause=pause):
-            text = f"still so after {duration(policy.pause(pause))}"
-        case Drained(release=release):
-            text = f"{release} is no target any more"
-        case Deleted(releases=releases):
-            text = f"{_names(releases)} gone" if releases else "nothing to remove"
-    return text
 
 
 def _policy(policy: Policy, width: int) -> list[str]:
@@ -161,9 +131,9 @@ def plan_document(prospect: Prospect) -> dict[str, Any]:
                 "name": phase.name,
                 "serving": sorted(phase.want.serving),
                 "dark": sorted(phase.want.detached),
-                "until": until(phase.until, prospect.policy),
+                "until": phase.gate.describe(prospect.policy, duration),
                 "limit": prospect.policy.limit(phase.name),
-                "on_fault": phase.on_fault.value,
+                "on_fault": phase.on_failure,
             }
             for phase in prospect.phases
         ],

@@ -11,13 +11,13 @@ from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import RollbackMode, RollbackOption, Status, taking_over, way_out
+from pipeline.core.validation.phases import HOLD, traits_of
 from pipeline.ui import glyphs, words
 from pipeline.ui.members import standings
 from pipeline.ui.text import age, duration, one_line, wrapped
 from pipeline.ui.tree import group_name, since, tree
 
 _INDENT = 11
-_HELD = frozenset({"retire", "reattach", "detach", "delete"})
 
 
 def status_text(status: Status, now: datetime, width: int = 100) -> str:
@@ -160,7 +160,7 @@ def _way_back(status: Status) -> str:
 def _undo(status: Status) -> str:
     """The way back out of a deployment in flight, by its phases' own rules (core.phases)."""
     deployment = status.environment.deployment
-    if deployment is None or deployment.phase in _HELD or way_out(status):
+    if deployment is None or HOLD in traits_of(deployment.phase) or way_out(status):
         return ""
     back = f"it puts {deployment.blue} back" if deployment.blue else "it removes what it made"
     abort = f"ami-pipeline abort -e {status.environment.environment}: {back}"

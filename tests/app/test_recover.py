@@ -17,7 +17,7 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
 from pipeline.core.state.environment import Environment
-from tests.core.deploy.fakes import BLUE, GREEN, a_world, begin, cloud
+from tests.core.deploy.fakes import BLUE, GREEN, POLICY, a_reconciler, begin, cloud
 
 
 class Standing:
@@ -87,7 +87,7 @@ def test_a_rollback_goes_on_where_what_died_was_no_promotion_put_back(
 ) -> None:
     finished(monkeypatch, Standing(kind), result)
     app: Any = SimpleNamespace(interrupts=Interrupts())
-    with pytest.raises(RefusedError, match="there is nothing to go back to"):
+    with pytest.raises(RefusedError, match="no release to roll back to"):
         rollback.roll_back(app, "staging", "", never)
 
 
@@ -106,7 +106,8 @@ class Finishing(Standing):
         self.fake.document = self.fake.document.with_release(made)
         self.noted: list[str] = []
         self.app = SimpleNamespace(environ={}, report=self.note)
-        self.clients = None
+        self.clients = self.alarms = None
+        self.policy = POLICY
         self.blamed: list[str] = []
         self.dies = False
         monkeypatch.setattr(bake, "quarantine", self.quarantine)
@@ -122,8 +123,8 @@ class Finishing(Standing):
     def ledger(self, _held: Any, _deployment: Deployment) -> Any:
         return self.fake
 
-    def world(self, _ledger: Any) -> Any:
-        return a_world(self.fake)
+    def reconciler(self, _ledger: Any) -> Any:
+        return a_reconciler(self.fake)
 
     def died(self, phase: str, *, warm: bool, decided: bool = False) -> None:
         document = self.fake.document
@@ -241,7 +242,7 @@ def test_where_nothing_is_left_that_is_said_instead(monkeypatch: pytest.MonkeyPa
     done = recover.finish(session, session.fake)
     assert session.noted == [
         (
-            "promote d stopped in soak: the group of r000001 is gone, and nothing serves: "
+            "promote d stopped in soak: the group of r000001 does not exist, and nothing serves: "
             "taking away what is left"
         )
     ]

@@ -545,7 +545,7 @@ def test_a_misuse_is_exit_2_and_touches_nothing(
 
 
 NOTHING_TO_RETURN_TO = [
-    (["rollback", "-e", "staging", "--yes"], "there is nothing to go back to: nothing serves yet"),
+    (["rollback", "-e", "staging", "--yes"], "no release to roll back to: nothing serves yet"),
     (["rollback", "-e", "staging", "--to", "r000001", "--yes"], "nothing serves yet"),
     (["recover", "-e", "staging"], "nothing is in flight"),
     (["abort", "-e", "staging"], "nothing is in flight"),

@@ -262,7 +262,7 @@ def test_all_that_changes_the_world_is_behind_the_lease(
     ground = EnvironmentSession(app=app, environment="staging")
     ground.sought = (), ()
     taken = ground.lease("promote")
-    world = ground.world(ground.ledger(taken, BEGUN))
+    world = ground.reconciler(ground.ledger(taken, BEGUN))
     taken.release()
     deeds: tuple[Callable[[], None], ...] = (
         lambda: world.groups.attach("g", ()),

@@ -11,7 +11,7 @@ from pipeline.core.deploy.phases import promotion
 from pipeline.core.deploy.selection import hook_facts
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
 from pipeline.core.state.report import outputs
-from pipeline.core.validation.deployment_values import PHASES
+from pipeline.core.validation.phases import PHASES
 from tests.core.deploy.fakes import PLACE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def test_the_table_of_phases_is_the_one_that_is_performed(page: str) -> None:
     phases = promotion("r1", "r2", keep=True)
     assert [row[0] for row in rows] == [phase.name for phase in phases]
     rolled_back = [row[-1].startswith("roll back") for row in rows]
-    assert rolled_back == [phase.on_fault.value == "roll back" for phase in phases]
+    assert rolled_back == [phase.on_failure == "roll back" for phase in phases]
 
 
 def test_every_phase_of_going_back_is_explained() -> None:

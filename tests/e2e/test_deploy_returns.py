@@ -55,7 +55,7 @@ def test_a_nightly_rebuild_does_not_undo_a_rollback(site: Site) -> None:
     before = site.path.read_bytes()
     ran = site.run("rebuild", "--version", "2.0.0")
     assert ran.code == 3, ran.err
-    assert "r000003 was rolled back to by" in ran.document["error"]["what"]
+    assert "rolled back to r000003 on" in ran.document["error"]["what"]
     assert site.path.read_bytes() == before
 
 

@@ -90,7 +90,7 @@ def test_recover_says_that_nothing_serves_and_what_to_type(case: Case) -> None:
     case.configure()
     ran = case.site.run("recover")
     case.told(ran, PUT_BACK, outcome="rolled back")
-    assert ran.document["undone"] == f"the group of {case.blue} is gone, and nothing serves"
+    assert ran.document["undone"] == f"the group of {case.blue} does not exist, and nothing serves"
     assert case.site.world() == alone(serving="")
     ran = typed(case, "promote", "--image", image)
     case.told(ran, DONE, outcome="promoted", ami_id=image)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.adapters.aws import preflight_queries as reading
 from pipeline.adapters.aws.client import Clients, speaking_plainly
-from pipeline.core.deploy.ports import Groups
+from pipeline.core.deploy.ports import GroupReader
 from pipeline.core.errors import PipelineError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, GroupFacts, Proposal
@@ -55,7 +55,7 @@ class Survey:
     def __init__(
         self,
         clients: Clients,
-        groups: Groups,
+        groups: GroupReader,
         describe: Describe,
         checks: Sequence[Callable[[], object]] = (),
         alarms: Callable[[], tuple[str, ...]] | None = None,

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.core.deploy.ports import Groups, Hooks, Resources
-from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.deploy.ports import GroupWriter, Hooks, Resources
+from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Hook
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
@@ -21,17 +21,11 @@ Fence = Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FencedGroups(Groups):
+class FencedGroups(GroupWriter):
     """Auto Scaling groups, changed under the lease only."""
 
-    groups: Groups
+    groups: GroupWriter
     fence: Fence
-
-    def observe(
-        self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
-    ) -> Observation:
-        """Return what there is."""
-        return self.groups.observe(names, balancers, activities=activities)
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Have the group serve."""
@@ -49,14 +43,6 @@ class FencedGroups(Groups):
         """Set what is not None."""
         self.fence()
         self.groups.resize(group, minimum=minimum, maximum=maximum, desired=desired)
-
-    def addresses(self, group: str) -> tuple[str, ...]:
-        """Return the addresses of the group's members."""
-        return self.groups.addresses(group)
-
-    def evidence(self, group: str, observation: Observation) -> str:
-        """Return what there is to read of a group."""
-        return self.groups.evidence(group, observation)
 
 
 @dataclass(frozen=True, kw_only=True)

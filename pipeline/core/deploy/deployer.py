@@ -1,8 +1,8 @@
-"""Runs a deployment: one phase after another, each to its end, and back where one goes wrong.
+"""Run a deployment: one phase after another, and the way back if one fails.
 
-A fault is a value here. Terraform, AWS, a hook, the time, a doomed group, Ctrl-C: whatever ends
-a phase is caught in one place and becomes a `PhaseFailure`, and the phase's own entry in the table says
-what follows. Going back is the same loop over another list.
+A failure is a value here. An error of Terraform or AWS, a hook, a time limit, an unhealthy group
+or Ctrl-C ends a phase; one place catches it and makes it a `PhaseFailure`. The phase's row in the
+table says what follows. The way back is the same loop over another table.
 """
 
 from __future__ import annotations
@@ -11,20 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.gates import GateWatcher
-from pipeline.core.deploy.phases import (
-    AllHealthy,
-    AllInService,
-    Deleted,
-    Drained,
-    HalfHealthy,
-    Phase,
-    Recovery,
-    StaysHealthy,
-    Verified,
-    rollback,
-)
-from pipeline.core.deploy.polling import Forecast, as_last_time
+from pipeline.core.deploy.gates.watcher import GateWatcher
+from pipeline.core.deploy.observer import Observer
+from pipeline.core.deploy.phases import Phase, rollback
+from pipeline.core.deploy.polling import Timings
+from pipeline.core.deploy.ports import Alarms, Ledger, Pace
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
@@ -37,15 +28,16 @@ from pipeline.core.events import (
     Watched,
 )
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
-from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Result
+from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Policy, Result
 from pipeline.core.state.environment import Environment
+from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseFailure:
-    """What ended a phase before its time; `interrupted` where a signal did.
+    """Why a phase failed; `interrupted` if a signal ended it.
 
-    `stopped` where a second one came before the first was answered: nothing more is to be done.
+    `stopped` if a second signal arrived before the first was answered: the deployment stops there.
     """
 
     reason: str
@@ -55,15 +47,18 @@ class PhaseFailure:
 
 @dataclass(kw_only=True)
 class Deployer:
-    """One deployment in one world; `known` are the instances that were well at some time of it.
+    """One deployment of one environment.
 
-    `closing` is called at the end and while it still is in flight: what follows of an outcome is
-    done again by whoever finishes the deployment of a run that died meanwhile.
+    `drain` is the longest deregistration delay of the load balancers in seconds, 0 if unknown.
+    `closing` is called at the end, while the deployment is still in flight: if this run dies in
+    it, `recover` calls it again. `known` are the instances that were healthy during the deployment.
     """
 
-    world: Reconciler
+    reconciler: Reconciler
+    alarms: Alarms
     deployment: Deployment
     report: Report
+    drain: float = 0.0
     closing: Callable[[Outcome], None] = lambda _: None
     known: set[str] = field(default_factory=set)
     _launched: float | None = field(default=None, init=False)
@@ -72,185 +67,185 @@ class Deployer:
     def run(
         self, phases: Sequence[Phase], success: Result = Result.PROMOTED, *, undone: str = ""
     ) -> Deployment:
-        """Perform the phases, undo them where one says so; return the deployment as it ended.
+        """Perform the phases, and the way back if one fails; return the deployment as it ended.
 
-        `success` is what it is called where every phase is performed, `undone` what is not well
-        all the same. Raises only what the ledger raises, once the lease is lost or the store
-        does not answer.
+        `success` is the result if every phase is performed; `undone` says what is wrong even then.
+        Raises only what the ledger raises: the lease is lost, or the store does not answer.
         """
         names = tuple(phase.name for phase in phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
-        outcome = self._forward(phases, Outcome(result=success, undone=undone))
-        self.world.resources.forget()
+        outcome = self._perform_all(phases, Outcome(result=success, undone=undone))
+        self.reconciler.resources.forget()
         self.closing(outcome)
-        today = self.world.pace.today()
+        today = self._pace.today()
         self.deployment = replace(self.deployment, outcome=outcome, ended=today)
-        self.world.ledger.record(self.deployment)
-        self.world.ledger.update(lambda document: document.closed(self.deployment))
+        self._ledger.record(self.deployment)
+        self._ledger.update(lambda document: document.closed(self.deployment))
         self.report(DeploymentEnded(deployment=self.deployment))
         return self.deployment
 
-    def _forward(self, phases: Sequence[Phase], success: Outcome) -> Outcome:
+    @property
+    def _observer(self) -> Observer:
+        return self.reconciler.observer
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self.reconciler.ledger
+
+    @property
+    def _pace(self) -> Pace:
+        return self.reconciler.pace
+
+    @property
+    def _policy(self) -> Policy:
+        return self.reconciler.policy
+
+    def _perform_all(self, phases: Sequence[Phase], success: Outcome) -> Outcome:
         for phase in phases:
-            fault = self._perform(phase, phases)
-            if fault is None:
+            failure = self._perform(phase, phases)
+            if failure is None:
                 continue
-            if phase.on_fault is Recovery.HOLD or fault.stopped:
-                return _outcome(Result.NEEDS_ATTENTION, phase, fault)
-            return self._back(phase, fault)
+            if phase.has(HOLD) or failure.stopped:
+                return _outcome(Result.NEEDS_ATTENTION, phase, failure)
+            return self._roll_back(phase, failure)
         return success
 
-    def _back(self, failed: Phase, fault: PhaseFailure) -> Outcome:
-        """Undo what was done up to a phase that failed, once there is evidence of why it did."""
-        outcome = _outcome(Result.ROLLED_BACK, failed, fault)
-        if not fault.interrupted:
+    def _roll_back(self, failed: Phase, failure: PhaseFailure) -> Outcome:
+        """Keep evidence of the failure, then undo everything up to the phase that failed."""
+        outcome = _outcome(Result.ROLLED_BACK, failed, failure)
+        if not failure.interrupted:
             outcome = replace(outcome, evidence=self._evidence())
-        phases = self._undoing(failed.want)
+        phases = self._way_back(failed.want)
         names = tuple(phase.name for phase in phases)
-        self.report(RollbackBegan(reason=fault.reason, phases=names))
+        self.report(RollbackBegan(reason=failure.reason, phases=names))
         for phase in phases:
-            if undone := self._perform(phase, phases):
-                why = f"{phase.name}: {undone.reason}"
-                return replace(outcome, result=Result.NEEDS_ATTENTION, undone=why)
+            if second := self._perform(phase, phases):
+                undone = f"{phase.name}: {second.reason}"
+                return replace(outcome, result=Result.NEEDS_ATTENTION, undone=undone)
         return outcome
 
-    def _undoing(self, fleet: Fleet) -> list[Phase]:
+    def _way_back(self, fleet: Fleet) -> list[Phase]:
         phases = rollback(self.deployment.blue, self.deployment.green, fleet)
         if self.deployment.keep_failed:
-            return [phase for phase in phases if not isinstance(phase.until, Deleted)]
+            return [phase for phase in phases if not phase.has(DELETES)]
         return phases
 
     def _perform(self, phase: Phase, phases: Sequence[Phase]) -> PhaseFailure | None:
-        """Run one phase of these to its end; return what went wrong."""
-        limit = self.world.policy.limit(phase.name)
+        """Run one of these phases to its end; return why it failed."""
+        limit = self._policy.limit(phase.name)
         self.report(PhaseBegan(name=phase.name, limit=limit))
-        began = self.world.pace.clock()
-        fault = self._attempt(lambda: self._to_the_end(phase, phases, limit))
-        seconds = self.world.pace.clock() - began
-        run = PhaseRun(name=phase.name, seconds=seconds, fault=fault.reason if fault else "")
+        began = self._pace.clock()
+        failure = self._attempt(lambda: self._run_phase(phase, phases, limit))
+        seconds = self._pace.clock() - began
+        run = PhaseRun(name=phase.name, seconds=seconds, fault=failure.reason if failure else "")
         self.deployment = replace(self.deployment, phases=(*self.deployment.phases, run))
         self.report(PhaseEnded(run=run))
-        return fault
+        return failure
 
     def _attempt(self, action: Callable[[], None]) -> PhaseFailure | None:
-        """Do something; return what went wrong rather than raising it. The only `except` here."""
+        """Run an action; return what it raised as a failure. The only `except` of this module."""
         try:
-            self.world.pace.sleep(0)  # where a signal shows that came in between
+            self._pace.sleep(0)  # raises if a signal arrived in between
             action()
         except KeyboardInterrupt:
-            fault = PhaseFailure(reason="interrupted by a signal", interrupted=True)
-        except _UnfitError as error:
-            fault = PhaseFailure(reason=str(error))
+            failure = PhaseFailure(reason="interrupted by a signal", interrupted=True)
+        except _GateError as error:
+            failure = PhaseFailure(reason=str(error))
         except PipelineError as error:
-            fault = PhaseFailure(reason=f"{error.where}: {error.what}")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the service comes first
-            fault = PhaseFailure(reason=f"{type(error).__name__}: {error}")
+            failure = PhaseFailure(reason=f"{error.where}: {error.what}")
+        except Exception as error:  # noqa: BLE001 - the service matters more than our bug
+            failure = PhaseFailure(reason=f"{type(error).__name__}: {error}")
         else:
             return None
-        # One signal says what the fault says already: go back. It must not end the way back, too.
-        if self.world.pace.answer_signals() > 1:
-            return replace(fault, interrupted=True, stopped=True)
-        return fault
+        # One signal beside a failure asks for the same, the way back, and must not end that, too.
+        if self._pace.answer_signals() > 1:
+            return replace(failure, interrupted=True, stopped=True)
+        return failure
 
-    def _to_the_end(self, phase: Phase, phases: Sequence[Phase], limit: float) -> None:
+    def _run_phase(self, phase: Phase, phases: Sequence[Phase], limit: float) -> None:
         self._enter(phase)
-        self.world.bring_about(phase)
-        if isinstance(phase.until, Drained) and isinstance(phases[-1].until, Deleted):
-            self.world.prepare(phases[-1])
-        if isinstance(phase.until, AllInService):
-            self._launched = self.world.pace.now()
-        if isinstance(phase.until, Verified):
-            self.world.verify(self.deployment)
-        else:
+        self.reconciler.apply(phase)
+        if phase.has(DRAINS) and phases[-1].has(DELETES):
+            self.reconciler.prepare_deletion(phases[-1])
+        if phase.has(CREATES):
+            self._launched = self._pace.now()
+        phase.gate.enter(self.reconciler, self.deployment)
+        if phase.gate.observes:
             self._await(phase, limit)
-        if isinstance(phase.until, AllHealthy) and self._launched is not None:
-            self._ready = self.world.pace.now() - self._launched
+        if phase.gate.measures_ready and self._launched is not None:
+            self._ready = self._pace.now() - self._launched
 
     def _enter(self, phase: Phase) -> None:
-        """Record that a phase begins, and what is decided by its beginning."""
+        """Record the beginning of a phase, and the decision for green if it makes one."""
         self.deployment = replace(self.deployment, phase=phase.name)
-        decided = isinstance(phase.until, Deleted) and phase.want.serving == {self.deployment.green}
-        today, keep = self.world.pace.today(), self.world.policy.keep
+        decides = phase.decides(self.deployment.green)
+        today, keep = self._pace.today(), self._policy.keep
 
         def entered(document: Environment) -> Environment:
-            if decided:
+            if decides:
                 document = document.promoted(
                     self.deployment, keep=keep, today=today, ready=self._ready
                 )
             return replace(document, deployment=self.deployment)
 
-        self.world.ledger.update(entered)
+        self._ledger.update(entered)
         minimum = self.deployment.minimum
-        if decided and minimum is not None:
-            self.world.restore_minimum(self.deployment.green, minimum)
+        if decides and minimum is not None:
+            self.reconciler.restore_minimum(self.deployment.green, minimum)
 
     def _await(self, phase: Phase, limit: float) -> None:
-        """Return once it is so; raises _UnfitError where it never will be, or not in time."""
-        pace = self.world.pace
-        place, policy = self.world.place, self.world.policy
-        watch = GateWatcher(phase, place, policy, self.known, self._forecast(phase))
-        deadline = pace.now() + limit
+        """Wait until the gate passes; raises _GateError if it cannot, or not in time."""
+        watcher = GateWatcher.begin(
+            phase.gate,
+            place=self._observer.place,
+            policy=self._policy,
+            limit=limit,
+            known=self.known,
+            forecast=phase.gate.forecast(self._timings()),
+        )
+        deadline = self._pace.now() + limit
         while True:
-            watch.see(self.world.watch(watch))
-            verdict = watch.judge(self._alarms(phase))
+            watcher.add(self._observer.watch(watcher))
+            verdict = watcher.judge(phase.gate.readings(self._policy, self.alarms))
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
-            self.report(
-                Watched(phase=phase.name, waiting=reason, observation=watch.observations[-1])
-            )
+            self.report(Watched(phase=phase.name, waiting=reason, observation=watcher.latest))
             match verdict:
                 case Healthy():
                     return
                 case Failed():
-                    raise _UnfitError(reason)
-                case Progressing() if pace.now() >= deadline:
-                    raise _UnfitError(f"gave up after {limit:.0f} s: {reason}")
-            self._catch_up(phase, watch)
-            self.world.rest(watch, deadline)
+                    raise _GateError(reason)
+                case Progressing() if self._pace.now() >= deadline:
+                    raise _GateError(f"gave up after {limit:.0f} s: {reason}")
+            if target := watcher.size_target:
+                self.reconciler.resize(target.release, target.least, watcher.latest)
+            self._observer.wait_for_next(watcher, deadline)
 
-    def _forecast(self, phase: Phase) -> Forecast:
-        """Return when a phase is likely to end, by what is known here."""
-        if isinstance(phase.until, Drained):
-            return Forecast(quiet=self.world.draining)
-        blue = self.world.ledger.read().releases.get(self.deployment.blue)
-        if not isinstance(phase.until, AllHealthy) or self._launched is None or blue is None:
-            return Forecast()
-        return as_last_time(blue.ready, gone=self.world.pace.now() - self._launched)
-
-    def _catch_up(self, phase: Phase, watch: GateWatcher) -> None:
-        """Raise who is to serve alone, so that it never takes over with less than serves now."""
-        until = phase.until
-        if isinstance(until, (AllHealthy, StaysHealthy)) and until.least:
-            self.world.catch_up(until.release, watch.live(until.least), watch.observations[-1])
-        elif isinstance(until, HalfHealthy) and (least := watch.needed(until)):
-            self.world.catch_up(until.release, least, watch.observations[-1])
-
-    def _alarms(self, phase: Phase) -> Sequence[str]:
-        names = self.world.policy.alarms
-        if not names or not isinstance(phase.until, StaysHealthy):
-            return ()
-        return self.world.alarms.ringing(names)
+    def _timings(self) -> Timings:
+        blue = self._ledger.read().releases.get(self.deployment.blue)
+        since = None if self._launched is None else self._pace.now() - self._launched
+        ready = blue.ready if blue else None
+        return Timings(drain=self.drain, ready=ready, since_launch=since)
 
     def _evidence(self) -> str:
-        """Keep what there is to read of green; return where, or why there is none."""
+        """Keep what AWS tells about green; return where it is, or why there is none."""
         kept: list[str] = []
 
         def keep() -> None:
-            group = self.world.group(self.deployment.green)
-            observation = self.world.observe(
-                {self.deployment.green}, activities={self.deployment.green}
-            )
-            text = self.world.groups.evidence(group, observation)
-            kept.append(self.world.ledger.keep("evidence.txt", text))
+            green = frozenset({self.deployment.green})
+            observation = self._observer.observe(green, activities=green)
+            group = self._observer.group(self.deployment.green)
+            text = self._observer.groups.evidence(group, observation)
+            kept.append(self._ledger.keep("evidence.txt", text))
 
-        fault = self._attempt(keep)
-        return kept[0] if kept else f"none: {fault.reason if fault else ''}"
-
-
-class _UnfitError(Exception):
-    """What a phase waits for will not be; the phase says where."""
+        failure = self._attempt(keep)
+        return kept[0] if kept else f"none: {failure.reason if failure else ''}"
 
 
-def _outcome(result: Result, phase: Phase, fault: PhaseFailure) -> Outcome:
+class _GateError(Exception):
+    """The gate of a phase cannot pass, or did not in time."""
+
+
+def _outcome(result: Result, phase: Phase, failure: PhaseFailure) -> Outcome:
     return Outcome(
-        result=result, phase=phase.name, reason=fault.reason, interrupted=fault.interrupted
+        result=result, phase=phase.name, reason=failure.reason, interrupted=failure.interrupted
     )

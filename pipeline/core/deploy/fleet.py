@@ -1,4 +1,4 @@
-"""Which releases have a server group, and which of them serve."""
+"""The fleet: which releases have a server group, and which of them serve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
-    """The releases that have a server group, by name: those that serve and those that do not."""
+    """The names of the releases with a server group, serving and detached."""
 
     serving: frozenset[str] = frozenset()
     detached: frozenset[str] = frozenset()
@@ -18,5 +18,5 @@ class Fleet:
         return self.serving | self.detached
 
     def serve(self, release: str) -> Fleet:
-        """Return the fleet in which this release serves, too."""
+        """Return the fleet in which this release also serves."""
         return replace(self, serving=self.serving | {release}, detached=self.detached - {release})

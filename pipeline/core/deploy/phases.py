@@ -1,115 +1,68 @@
-"""The whole deployment on one screen: each phase's fleet, what it waits for, what a fault means.
+"""The whole deployment on one screen: each phase's fleet, its gate, and what a failure means.
 
-`promotion()` and `rollback()` are read by the deployer, which performs them, by `--plan`, which
-prints them, and by the tests, which sweep them. Nothing else decides what comes next. Types of
-the table are built by position, so that it can be read as one.
+The deployer performs these tables, `--plan` prints them, and the tests sweep them. Nothing else
+decides which phase comes next. Types of the table are built by position, so that each row fits
+on one line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from pipeline.core.deploy.fleet import Fleet
-
-
-class Recovery(Enum):
-    """What a fault in a phase means."""
-
-    ROLL_BACK = "roll back"
-    HOLD = "hold"
-
-
-@dataclass(frozen=True, slots=True)
-class AllInService:
-    """Every member of the group is InService on its launch template version."""
-
-    release: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """The environment's verify hooks passed."""
-
-    release: str
-
-
-@dataclass(frozen=True, slots=True)
-class AllHealthy:
-    """Every member is healthy in every load balancer, some looks in a row.
-
-    `least` names the release whose live size the group must have first.
-    """
-
-    release: str
-    least: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HalfHealthy:
-    """At least half of the members are healthy in every load balancer, or none of another's is.
-
-    For blue that served all along: a member of its own that is ill is no reason to keep a green
-    that failed (spinnaker/deck#4144). A blue that is ill as a whole keeps no `other` either that
-    serves nobody: else there would be no way out of a promotion that could not mend it. Where
-    the other serves somebody and blue shrank meanwhile, blue is raised to the other's live size
-    first, and waited for through half of the phase's time (flagger#869).
-    """
-
-    release: str
-    other: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StaysHealthy:
-    """Still so after a pause of the environment's (`soak` or `observe`), alarms quiet.
-
-    `least` as for `AllHealthy`.
-    """
-
-    release: str
-    pause: str
-    least: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """No member of the group is a target any more."""
-
-    release: str
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """The groups are no more."""
-
-    releases: frozenset[str]
-
-
-Gate = AllInService | Verified | AllHealthy | HalfHealthy | StaysHealthy | Drained | Deleted
+from pipeline.core.deploy.gates.all_healthy import AllHealthy
+from pipeline.core.deploy.gates.all_in_service import AllInService
+from pipeline.core.deploy.gates.base import Gate
+from pipeline.core.deploy.gates.deleted import Deleted
+from pipeline.core.deploy.gates.drained import Drained
+from pipeline.core.deploy.gates.half_healthy import HalfHealthy
+from pipeline.core.deploy.gates.stays_healthy import StaysHealthy
+from pipeline.core.deploy.gates.verified import Verified
+from pipeline.core.validation.phases import (
+    ALONE,
+    BACK,
+    CREATES,
+    DELETES,
+    DETACHED,
+    DRAINS,
+    HOLD,
+    RESTORES,
+    ROLL_BACK,
+    PhaseTrait,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One step: the fleet it wants, what it waits for, what a fault in it means."""
+    """One step: the fleet it wants, the gate that ends it, and what else is special about it."""
 
     name: str
     want: Fleet
-    until: Gate
-    on_fault: Recovery
+    gate: Gate
+    traits: PhaseTrait
 
+    def has(self, trait: PhaseTrait) -> bool:
+        """Return True if the phase has a trait."""
+        return trait in self.traits
 
-_ROLL_BACK, _HOLD = Recovery.ROLL_BACK, Recovery.HOLD
+    def decides(self, release: str) -> bool:
+        """Return True if the beginning of the phase records that this release serves."""
+        return self.has(DELETES) and self.want.serving == {release}
+
+    @property
+    def on_failure(self) -> str:
+        """What a failure means, in words."""
+        return "hold" if self.has(HOLD) else "roll back"
 
 
 def promotion(
     blue: str, green: str, *, warm: Iterable[str] = (), keep: bool = False
 ) -> list[Phase]:
-    """Return the phases that put `green` into service in the place of `blue` (empty: of nothing).
+    """Return the phases that put `green` into service in place of `blue` (empty: of nothing).
 
-    `warm` are dark groups of earlier deployments: they stay until green is in service, for
-    they are what a rollback of blue would need. `keep` leaves blue warm for a rollback of green.
+    `warm` are detached groups of earlier deployments. They stay until green is in service: a
+    rollback of blue would need them. `keep` leaves blue warm for a rollback of green.
     """
     blues, spare = frozenset({blue} - {""}), frozenset(warm)
     beside = Fleet(serving=blues, detached=spare | {green})
@@ -118,35 +71,27 @@ def promotion(
     end = Fleet(serving=frozenset({green}), detached=blues if keep else frozenset())
     # fmt: off
     table = [
-        Phase("launch",  beside, AllInService(green),                   _ROLL_BACK),
-        Phase("verify",  beside, Verified(green),                 _ROLL_BACK),
-        Phase("attach",  both,   AllHealthy(green, least=blue),      _ROLL_BACK),
-        Phase("soak",    both,   StaysHealthy(green, "soak", blue),     _ROLL_BACK),
-        Phase("drain",   over,   Drained(blue),                   _ROLL_BACK),
-        Phase("observe", over,   StaysHealthy(green, "observe"),        _ROLL_BACK),
-        Phase("retire",  end,    Deleted(over.all - end.all),        _HOLD),
+        Phase("launch",  beside, AllInService(green),               ROLL_BACK | CREATES | DETACHED),
+        Phase("verify",  beside, Verified(green),                   ROLL_BACK | DETACHED),
+        Phase("attach",  both,   AllHealthy(green, least=blue),     ROLL_BACK),
+        Phase("soak",    both,   StaysHealthy(green, "soak", blue), ROLL_BACK),
+        Phase("drain",   over,   Drained(blue),                     ROLL_BACK | ALONE | DRAINS),
+        Phase("observe", over,   StaysHealthy(green, "observe"),    ROLL_BACK | ALONE),
+        Phase("retire",  end,    Deleted(over.all - end.all),       HOLD | DELETES),
     ]
     # fmt: on
-    return [phase for phase in table if blue or phase.name not in {"drain", "observe"}]
-
-
-def removal(serving: str, others: Iterable[str], gone: Iterable[str]) -> list[Phase]:
-    """Return the one phase that removes groups that serve nothing, beside the one that does."""
-    unwanted = frozenset(gone)
-    want = Fleet(serving=frozenset({serving} - {""}), detached=frozenset(others) - unwanted)
-    return [Phase("retire", want, Deleted(unwanted), _HOLD)]
+    return [phase for phase in table if blue or not phase.has(ALONE)]
 
 
 def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     """Return the phases from any fleet on the way of a promotion back to `blue` without `green`.
 
-    A blue that served all along is not asked to be whole: it is not ours. It is only raised where
-    it is smaller than a green that serves. Without a green there is nothing to withdraw: what
-    served was deleted by somebody, and only a group that is there is put into service.
+    A blue that served all along need not be completely healthy: the pipeline did not change it.
+    It only grows where it is smaller than a green that serves. Without a blue or a green, the
+    group was deleted outside the pipeline, and its phase is left out.
     """
-    back = (
-        HalfHealthy(blue, other=green) if blue in fleet.serving else AllHealthy(blue, least=green)
-    )
+    served = blue in fleet.serving
+    back = HalfHealthy(blue, other=green) if served else AllHealthy(blue, least=green)
     restored = fleet.serve(blue) if blue else fleet
     greens = frozenset({green} - {""})
     alone = replace(
@@ -155,20 +100,50 @@ def rollback(blue: str, green: str, fleet: Fleet) -> list[Phase]:
     end = replace(alone, detached=alone.detached - greens)
     # fmt: off
     table = [
-        Phase("reattach",  restored, back,                           _HOLD),
-        Phase("detach", alone,    Drained(green),                 _HOLD),
-        Phase("delete",   end,      Deleted(greens),                   _HOLD),
+        Phase("reattach", restored, back,            HOLD | BACK | RESTORES),
+        Phase("detach",   alone,    Drained(green),  HOLD | BACK | DRAINS),
+        Phase("delete",   end,      Deleted(greens), HOLD | BACK | DELETES),
     ]
     # fmt: on
-    idle = {"reattach": not blue, "detach": not green}
-    return [phase for phase in table if not idle.get(phase.name)]
+    needed = {RESTORES: blue, DRAINS: green}
+    absent = [trait for trait, release in needed.items() if not release]
+    return [phase for phase in table if not any(phase.has(trait) for trait in absent)]
 
 
-def clearance(serving: Iterable[str], others: Iterable[str], gone: Iterable[str]) -> list[Phase]:
-    """Return the one phase that takes away what is left of groups that are gone.
+def takeover(blue: str, green: str, *, warm: Sequence[str]) -> list[Phase]:
+    """Return the phases that let `green` serve where `blue` was deleted: there is no way back."""
+    want = Fleet(serving=frozenset({green}), detached=frozenset(warm) | {blue})
+    return [
+        Phase("attach", want, AllHealthy(green), HOLD),
+        *decision(promotion(blue, green, warm=warm)),
+    ]
 
-    `serving` are those of the `others` that take traffic, though no deployment put them there.
+
+def removal(serving: str, others: Iterable[str], unwanted: Iterable[str]) -> list[Phase]:
+    """Return the one phase that deletes detached groups and keeps the serving one."""
+    deleted = frozenset(unwanted)
+    want = Fleet(serving=frozenset({serving} - {""}), detached=frozenset(others) - deleted)
+    return [Phase("retire", want, Deleted(deleted), HOLD | DELETES)]
+
+
+def clearance(
+    serving: Iterable[str], others: Iterable[str], unwanted: Iterable[str]
+) -> list[Phase]:
+    """Return the one phase that deletes the remains of groups that no longer exist.
+
+    `serving` are those of the `others` that receive traffic, though no deployment attached them.
     """
-    unwanted, serves = frozenset(gone), frozenset(serving)
-    want = Fleet(serving=serves, detached=frozenset(others) - unwanted - serves)
-    return [Phase("delete", want, Deleted(unwanted), _HOLD)]
+    deleted, serves = frozenset(unwanted), frozenset(serving)
+    want = Fleet(serving=serves, detached=frozenset(others) - deleted - serves)
+    return [Phase("delete", want, Deleted(deleted), HOLD | BACK | DELETES)]
+
+
+def after_drain(phases: Sequence[Phase]) -> list[Phase]:
+    """Return the phases that follow the one in which blue drains."""
+    drain = next(number for number, phase in enumerate(phases) if phase.has(DRAINS))
+    return list(phases[drain + 1 :])
+
+
+def decision(phases: Sequence[Phase]) -> list[Phase]:
+    """Return the phase that records the decision for green and deletes what is not needed."""
+    return [phase for phase in phases if phase.has(DELETES)]

@@ -1,117 +1,111 @@
-"""How long to wait until the next look, and what it must ask: as little as tells the truth in time.
+"""Compute how long to wait between two observations: few calls, and an answer in time.
 
-AWS counts the calls of a whole account. What is decided by a look is decided within a second of
-its coming true; until it can come true, nobody needs to ask so often. Apart from `waiting`, which
-judges what was seen: whatever is chosen here can only make a verdict later, never another one.
+AWS counts the calls of a whole account. A condition is noticed within a second of coming true;
+until it can come true, fewer observations are enough. Separate from the gates, because a longer
+interval only delays a verdict and never changes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
-from pipeline.core.deploy.phases import (
-    AllHealthy,
-    AllInService,
-    Deleted,
-    Drained,
-    Gate,
-    HalfHealthy,
-    StaysHealthy,
-    Verified,
-)
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.health.unrecoverable import current
 
 QUICK = 1.0
-"""Seconds between two looks while it may be so any moment: as often as any API is asked."""
+"""Seconds between observations while the end may come at any moment: the least for any API."""
 STEADY = 2.0
-"""While nothing hangs on a second: an instance boots, requests in flight end."""
+"""Seconds while a second more does not matter: instances boot, connections drain."""
 CALM = 5.0
-"""While all is well and is to stay so."""
+"""Seconds while a healthy group is to stay healthy."""
 IDLE = 10.0
-"""While nothing is expected to happen."""
-LOOKS_IN_QUIET = 20
-TOLD_TWICE = 2
+"""Seconds while nothing is expected."""
+QUIET_OBSERVATIONS = 20
+"""Observations that a long quiet time is divided into."""
+ACTIVITY_READS = 2
+"""Answers about a group's activities that are needed."""
 EARLY, MARGIN = 0.8, 10.0
-"""How much sooner than last time it may be so: a share of the time, seconds of health checks."""
+"""How much sooner than last time a group may be healthy: a share, and seconds."""
 NEAR = 5.0
-"""Seconds before it is expected in which each second counts."""
+"""Seconds before the expected end from which each second counts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """When a wait is likely to end, in seconds from its first look: around `due`, 0 if unknown.
+    """When a wait is likely to end, in seconds from its first observation.
 
-    Within the first `quiet` ones it is not expected at all.
+    The end is not expected within the first `quiet` seconds; it is expected around `due`. Both
+    are 0 if unknown.
     """
 
     quiet: float = 0.0
     due: float = 0.0
 
 
-def as_last_time(last: float, gone: float) -> Forecast:
-    """Return what to expect of what took `last` seconds the last time; `gone` are over by now."""
-    quiet = min(EARLY * last, last - MARGIN)
-    return Forecast(quiet=max(0.0, quiet - gone), due=max(0.0, last - gone))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timings:
+    """What is known about durations when a wait begins, in seconds.
+
+    `drain` is the longest deregistration delay of the load balancers, 0 if unknown. `ready` is how
+    long the previous release took from its launch until it was healthy, `since_launch` how long
+    ago green was launched; both are None if unknown.
+    """
+
+    drain: float = 0.0
+    ready: float | None = None
+    since_launch: float | None = None
 
 
-def pause(
-    until: Gate, observations: Sequence[Observation], group: str, forecast: Forecast
+def forecast_like(previous: float, *, passed: float) -> Forecast:
+    """Return the forecast for what took `previous` seconds last time and began `passed` ago."""
+    quiet = min(EARLY * previous, previous - MARGIN)
+    return Forecast(quiet=max(0.0, quiet - passed), due=max(0.0, previous - passed))
+
+
+def interval(
+    elapsed: float, forecast: Forecast, *, quiet: float = IDLE, busy: float = QUICK
 ) -> float:
-    """Return the seconds from the last look to the next one.
+    """Return the seconds until the next observation: `busy` once the end may come.
 
-    A long quiet is broken by twenty looks or so: it may come true before its time, or never.
+    A long quiet time is divided into about 20 observations, at least `quiet` seconds apart: the
+    end may come early, or the group may fail.
     """
-    since = observations[-1].at - observations[0].at
-    if (left := forecast.quiet - since) > QUICK:
-        least = CALM if isinstance(until, StaysHealthy) else IDLE
-        return min(left, max(least, forecast.quiet / LOOKS_IN_QUIET))
-    match until:
-        case AllInService():
-            return QUICK if _is_arriving(observations[-1].groups.get(group)) else STEADY
-        case Drained():
-            return QUICK if forecast.quiet else STEADY
-        case AllHealthy() if is_between(observations, forecast):
-            ahead = forecast.due - NEAR - since
-            return min(ahead, IDLE) if ahead > 0 else IDLE
-        case AllHealthy() | HalfHealthy() | StaysHealthy() | Deleted() | Verified():
-            return QUICK
-        case _:
-            assert_never(until)
+    left = forecast.quiet - elapsed
+    if left <= QUICK:
+        return busy
+    return min(left, max(quiet, forecast.quiet / QUIET_OBSERVATIONS))
 
 
-def is_between(observations: Sequence[Observation], forecast: Forecast) -> bool:
-    """Tell whether it may be so by now, and is not expected just now."""
-    since = observations[-1].at - observations[0].at
-    quiet = forecast.quiet - since > QUICK
-    return not quiet and not -NEAR <= since - forecast.due <= MARGIN
+def uncertain_interval(elapsed: float, forecast: Forecast) -> float:
+    """Return the interval of a wait whose end may come any moment but is not due now."""
+    if not is_uncertain(elapsed, forecast):
+        return QUICK
+    ahead = forecast.due - NEAR - elapsed
+    return min(ahead, IDLE) if ahead > 0 else IDLE
 
 
-def asks_targets(until: Gate) -> bool:
-    """Tell whether what is waited for shows in the load balancers."""
-    return not isinstance(until, (AllInService, Deleted, Verified))
+def is_uncertain(elapsed: float, forecast: Forecast) -> bool:
+    """Return True if the end may have come by now but is not expected around this moment."""
+    quiet = forecast.quiet - elapsed > QUICK
+    return not quiet and not -NEAR <= elapsed - forecast.due <= MARGIN
 
 
-def asks_activities(group: str, observations: Sequence[Observation]) -> bool:
-    """Tell whether Auto Scaling may have news of a group: it is short, or its members changed.
+def needs_activities(group: str, observations: Sequence[Observation]) -> bool:
+    """Return True if Auto Scaling may have news of a group: members are missing or changed.
 
-    The first looks ask, so that what is older is known for what it is (`doom`). One answer is
-    not enough: it may have been given before the members that stand beside it.
+    The first observations read them, so that older activities are recognized later. One answer is
+    not enough: it may be older than the members beside it.
     """
-    told = [
-        observation for observation in reversed(observations) if group in observation.activities
-    ][:TOLD_TWICE]
-    now = observations[-1].groups.get(group) if observations else None
-    if now is None or len(told) < TOLD_TWICE or len(current(now)) < now.desired:
+    answers = [each for each in reversed(observations) if group in each.activities][:ACTIVITY_READS]
+    latest = observations[-1].groups.get(group) if observations else None
+    if latest is None or len(answers) < ACTIVITY_READS or len(current(latest)) < latest.desired:
         return True
-    return any(group not in each.groups or _ids(each.groups[group]) != _ids(now) for each in told)
+    known = _member_ids(latest)
+    return any(
+        group not in each.groups or _member_ids(each.groups[group]) != known for each in answers
+    )
 
 
-def _ids(group: ObservedGroup) -> set[str]:
+def _member_ids(group: ObservedGroup) -> set[str]:
     return {member.id for member in group.members}
-
-
-def _is_arriving(group: ObservedGroup | None) -> bool:
-    return group is not None and any(each.lifecycle == "InService" for each in group.members)

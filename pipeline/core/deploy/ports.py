@@ -1,4 +1,4 @@
-"""What the core needs of the outside world, as protocols; `adapters/` fulfils them."""
+"""What the core needs from the outside world, as protocols that `adapters/` implements."""
 
 from __future__ import annotations
 
@@ -12,33 +12,38 @@ from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 
 
-class Groups(Protocol):
-    """Auto Scaling groups: who serves and how many. None is made or deleted here."""
+class GroupReader(Protocol):
+    """Reads Auto Scaling groups and load balancers."""
 
     def observe(
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
     ) -> Observation:
         """Return these groups, these balancers' targets, the newest activities of some groups.
 
-        One call for each API; what cannot be read is in `unreadable`, nothing is raised for it.
+        Each API is called once. An API that does not answer is named in `unreadable`; nothing is
+        raised.
         """
-
-    def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
-        """Have the group serve; what is attached already is no error."""
-
-    def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
-        """Have the group serve no more; its members drain. What is not attached is no error."""
-
-    def resize(
-        self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
-    ) -> None:
-        """Set what is not None."""
 
     def addresses(self, group: str) -> tuple[str, ...]:
         """Return the private addresses of the group's members."""
 
     def evidence(self, group: str, observation: Observation) -> str:
-        """Return all there is to read about a group that failed, in AWS's words."""
+        """Return everything AWS tells about a group that failed."""
+
+
+class GroupWriter(Protocol):
+    """Changes the traffic and the size of Auto Scaling groups; never creates or deletes one."""
+
+    def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
+        """Attach the group; a balancer that is attached already is no error."""
+
+    def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
+        """Detach the group; its members drain. A balancer that is not attached is no error."""
+
+    def resize(
+        self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
+    ) -> None:
+        """Set the values that are not None."""
 
 
 class Resources(Protocol):
@@ -47,51 +52,56 @@ class Resources(Protocol):
     def prepare(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> None:
-        """Begin the plan that will be asked for, beside other work; raises nothing, waits not."""
+        """Start a plan in the background; raises nothing and returns at once."""
 
     def forget(self) -> None:
-        """Forget what was prepared and not asked for; raises nothing."""
+        """Discard a plan that was prepared and not used; raises nothing."""
 
     def plan(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> Plan:
-        """Plan exactly these releases; refuse a plan that does more than these creates, deletes.
+        """Plan exactly these releases.
 
-        Raises RefusedError with what else it would do; nothing was changed then.
+        Raises RefusedError if the plan would change more than `creates` and `deletes`; nothing is
+        changed then.
         """
 
     def apply(self, plan: Plan) -> None:
-        """Apply a plan as it was saved; raises FailedError with Terraform's words."""
+        """Apply a saved plan; raises FailedError with Terraform's own lines."""
 
     def discard(self, plan: Plan) -> None:
-        """Forget a plan that is not to be applied: what a person plans by hand changes nothing."""
+        """Discard a plan that is not to be applied, so that a plan by hand shows no changes."""
 
     def adopt(self, wanted: Sequence[Release]) -> None:
-        """Bring what exists under these releases' names but not in the state into the state."""
+        """Import what exists under these releases' names and is not in the state."""
 
 
 class Hooks(Protocol):
     """The environment's verify commands."""
 
     def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
-        """Run one with these facts in its environment; raises FailedError with its words."""
+        """Run a hook with these variables; raises FailedError with its output."""
 
 
 class Alarms(Protocol):
     """CloudWatch alarms by name."""
 
     def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return one line for each that is in ALARM."""
+        """Return one line for each alarm that is in ALARM."""
 
 
-class Ledger(Protocol):
-    """The document and the journals of one environment, written under the lease we hold."""
+class EnvironmentReader(Protocol):
+    """Reads the document of one environment."""
 
     def read(self) -> Environment:
         """Return the document as last read or written."""
 
+
+class Ledger(EnvironmentReader, Protocol):
+    """The document and the journals of one environment, written under the lease of this run."""
+
     def update(self, change: Callable[[Environment], Environment]) -> Environment:
-        """Write what `change` makes of the document; LeaseHeldError once the lease is lost."""
+        """Write the changed document; raises LeaseHeldError once the lease is lost."""
 
     def intend(self, step: str, **facts: Any) -> None:
         """Append an intent to the deployment's journal, durable before this returns."""
@@ -100,20 +110,20 @@ class Ledger(Protocol):
         """Append a result."""
 
     def record(self, deployment: Deployment) -> None:
-        """Record a deployment for the history as it stands: once it begins and once it ended."""
+        """Record a deployment for the history: when it begins and when it has ended."""
 
     def keep(self, name: str, text: str) -> str:
         """Keep a file of the deployment, such as its evidence; return where a person finds it."""
 
 
 class Pace(Protocol):
-    """Time and signals. `now` and `sleep` are in the cloud's seconds, `clock` in real ones."""
+    """Time and signals; `now` and `sleep` use the cloud's seconds, `clock` uses real seconds."""
 
     def now(self) -> float:
         """Return seconds that only grow, as fast as the cloud's delays pass."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises KeyboardInterrupt once a signal has come that nobody has answered."""
+        """Wait; raises KeyboardInterrupt once a signal arrives that is not answered yet."""
 
     def clock(self) -> float:
         """Return real seconds that only grow."""
@@ -122,4 +132,4 @@ class Pace(Protocol):
         """Return the time, UTC, ISO 8601."""
 
     def answer_signals(self) -> int:
-        """Take the signals that came so far as answered, and return how many there were."""
+        """Mark the signals so far as answered; return their number."""

@@ -1,50 +1,51 @@
-"""What is left to do of a deployment whose run died: on, or back, by what the world shows.
+"""Plan what is left to do of an interrupted deployment: continue or go back.
 
-AWS is believed first, then the document; the journal is for people. Forward only where
-green is proven: alone in service once blue has drained, and well in every load balancer now.
-Else back to blue, as long as there is a blue. Where there is none, green is all there is; and
-where that is gone as well, what is left of both is taken away, and nothing serves.
+AWS is trusted first, then the document; the journal is for people. The plan continues only if
+green is proven: it serves alone, blue has drained, and every load balancer finds it healthy now.
+Otherwise the plan goes back to blue as long as there is a blue. Without a blue, green is all
+there is; without both, the remains of both are deleted and nothing serves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.gates import standing
-from pipeline.core.deploy.ownership import require_ours
+from pipeline.core.deploy.observer import Observer
+from pipeline.core.deploy.ownership import require_managed
 from pipeline.core.deploy.phases import (
-    AllHealthy,
     Phase,
-    Recovery,
+    after_drain,
     clearance,
+    decision,
     promotion,
     removal,
     rollback,
+    takeover,
 )
-from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.errors import FailedError, NeedsAttentionError
-from pipeline.core.health.assessment import Expected, drained, serving
+from pipeline.core.health.assessment import Expected, all_healthy, drained
+from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Healthy
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
+from pipeline.core.validation.phases import ALONE, traits_of
 
-ALONE = frozenset({"drain", "observe"})
-"""The phases in which green serves alone, and is on its way to be decided for."""
-NOTHING_SEEN = Observation(at=0.0, unreadable=("nothing was seen",))
-"""What is known where AWS does not answer."""
+NOTHING_OBSERVED = Observation(at=0.0, unreadable=("AWS did not answer",))
+"""The observation to plan with if AWS does not answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecoveryPlan:
-    """The phases that are left, and what it is called once they are done.
+    """The phases that are left, and the result once they are performed.
 
-    `undecided`: green had been decided for and is not well, so the decision is taken back first.
-    `lost`: what served is gone, and what could serve, so the document is told first that nothing
-    does. `undone` says that nothing serves any more at its end.
+    `undecided`: green was recorded as serving and is unhealthy, so the record is reverted first.
+    `lost`: neither the serving group nor its replacement exists, so the document records first
+    that nothing serves. `undone` says that nothing serves at the end.
     """
 
     phases: list[Phase]
@@ -55,9 +56,9 @@ class RecoveryPlan:
 
 
 def fleet_in(document: Environment, place: Place, observation: Observation) -> Fleet:
-    """Return the fleet as AWS shows it: who is attached to every load balancer serves.
+    """Return the fleet as AWS shows it: a group that every load balancer has attached serves.
 
-    A group that AWS deletes serves no more, whatever it is attached to.
+    A group that AWS deletes does not serve.
     """
     everywhere = {each.identifier for each in place.balancers}
     names = {each: group_name(place.app, place.environment, each) for each in document.releases}
@@ -71,55 +72,69 @@ def fleet_in(document: Environment, place: Place, observation: Observation) -> F
     return Fleet(serving=serves, detached=frozenset(names) - serves)
 
 
-def is_there(observation: Observation, group: str) -> bool:
-    """Tell whether a group can serve: AWS knows it, and does not delete it."""
+def is_usable(observation: Observation, group: str) -> bool:
+    """Return True if a group can serve: AWS describes it and does not delete it."""
     seen = observation.groups.get(group)
     return seen is not None and not seen.status
 
 
-def what_is_left(world: Reconciler, dead: Deployment, *, back: bool = False) -> RecoveryPlan:
-    """Return what is left to do of a deployment, by a look at everything there is.
+def plan_recovery(
+    observer: Observer, policy: Policy, dead: Deployment, *, back: bool = False
+) -> RecoveryPlan:
+    """Observe every release and plan the rest of a deployment; `back` goes back if possible.
 
-    Raises RefusedError where a group of green's name is another deployment's, and StrandedError
-    where AWS does not answer and it cannot be told whether blue is still needed.
+    Raises RefusedError if another deployment made the group of green's name, and
+    NeedsAttentionError if AWS does not answer and blue may be needed.
     """
-    document = world.ledger.read()
-    left = InterruptedDeployment(
-        dead=dead, document=document, place=world.place, policy=world.policy
+    document = observer.ledger.read()
+    interrupted = InterruptedDeployment(
+        dead=dead, document=document, place=observer.place, policy=policy
     )
-    removes = dead.kind in {Kind.ABORT, Kind.RETIRE}
+    if dead.kind in {Kind.ABORT, Kind.RETIRE}:
+        return _plan_removal(observer, interrupted)
+    observation = _survey(observer, interrupted, interrupted.is_conclusive)
+    interrupted.require_managed_green(observation)
+    return interrupted.plan(observation, back=back)
+
+
+def _plan_removal(observer: Observer, interrupted: InterruptedDeployment) -> RecoveryPlan:
+    document, kind = interrupted.document, interrupted.dead.kind
+    observation = _survey(observer, interrupted, interrupted.serves)
+    if not interrupted.serves(observation):
+        return interrupted.plan_clearance(observation)
+    # Without a serving release, the groups that were kept warm are the way out.
+    overdue = document.overdue(observer.pace.today()) if document.serving else ()
+    unwanted = failed_releases(document) if kind is Kind.ABORT else overdue
+    return RecoveryPlan(phases=removal_of(document, unwanted), success=removal_result(kind))
+
+
+def _survey(
+    observer: Observer, interrupted: InterruptedDeployment, enough: Callable[[Observation], bool]
+) -> Observation:
+    document = interrupted.document
     try:
-        observation = world.survey(left.serves if removes else left.is_clear)
+        return observer.survey(enough)
     except FailedError as error:
-        if document.serving == dead.green:
-            remedy = f"ami-pipeline recover -e {document.environment}"
+        if document.serving == interrupted.dead.green:
+            remedy = commands.recover(document.environment)
             raise NeedsAttentionError(error.where, error.what, remedy) from error
-        observation = NOTHING_SEEN  # going back looks again, and says what it could not see
-    if removes and not left.serves(observation):
-        return left.bereft(observation)
-    if removes:
-        # Where nothing serves any more, what was kept warm is the way out.
-        overdue = document.overdue(world.pace.today()) if document.serving else ()
-        gone = failed(document) if dead.kind is Kind.ABORT else overdue
-        return RecoveryPlan(phases=removal_of(document, gone), success=success_of(dead.kind))
-    left.require_ours(observation)
-    return left.rest(observation, back=back)
+        return NOTHING_OBSERVED  # the way back observes again and reports the failure
 
 
-def removal_of(document: Environment, gone: Iterable[str]) -> list[Phase]:
-    """Return the one phase that removes groups that serve nothing."""
+def removal_of(document: Environment, unwanted: Iterable[str]) -> list[Phase]:
+    """Return the one phase that deletes detached groups."""
     detached = (name for name in document.releases if name != document.serving)
-    return removal(document.serving, detached, gone)
+    return removal(document.serving, detached, unwanted)
 
 
-def success_of(kind: Kind) -> Result:
-    """Return what it is called where groups were removed."""
+def removal_result(kind: Kind) -> Result:
+    """Return the result of a deployment that only deletes groups."""
     return Result.ROLLED_BACK if kind is Kind.ABORT else Result.PROMOTED
 
 
-def failed(document: Environment) -> list[str]:
-    """Return the releases that failed and were left for a look."""
-    return sorted(name for name, kept in document.releases.items() if kept.failed)
+def failed_releases(document: Environment) -> list[str]:
+    """Return the releases that failed and were kept for debugging."""
+    return sorted(name for name, record in document.releases.items() if record.failed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,44 +146,44 @@ class InterruptedDeployment:
     place: Place
     policy: Policy
 
-    def is_clear(self, observation: Observation) -> bool:
-        """Tell whether a look may be gone by; one that shows nobody to go on with may be stale."""
+    def is_conclusive(self, observation: Observation) -> bool:
+        """Return True if an observation shows a usable group; otherwise it may be stale."""
         if self._decided:
-            return self._stands(observation)
+            return self._half_healthy(observation)
         if self.dead.warm:
             return self._usable(self.dead.green, observation)
         return not self.dead.blue or self._usable(self.dead.blue, observation)
 
     def serves(self, observation: Observation) -> bool:
-        """Tell whether what serves by the document is there, as far as a look can tell."""
+        """Return True unless an observation shows that the recorded serving group is missing."""
         serving = self.document.serving
         return not serving or bool(observation.unreadable) or self._usable(serving, observation)
 
-    def require_ours(self, observation: Observation) -> None:
-        """Raise RefusedError where green's name is another deployment's group.
+    def require_managed_green(self, observation: Observation) -> None:
+        """Raise RefusedError if another deployment made the group of green's name.
 
-        Not where blue serves nobody: that comes first, and what is another's is refused then.
+        Not while blue is detached: blue gets its traffic first, and a later phase refuses.
         """
         name = self.dead.green
         seen = observation.groups.get(self._group(name))
         if seen and (not self.dead.blue or self.dead.blue in self.fleet(observation).serving):
-            require_ours(self.document, name, seen)
+            require_managed(self.document, name, seen)
 
-    def rest(self, observation: Observation, *, back: bool = False) -> RecoveryPlan:
-        """Return what is left to do; with `back` it leads back wherever it still can."""
+    def plan(self, observation: Observation, *, back: bool = False) -> RecoveryPlan:
+        """Return what is left to do; `back` goes back wherever that is still possible."""
         dead = self.dead
         fleet, blue = self.fleet(observation), self._usable(dead.blue, observation)
         green = self._usable(dead.green, observation) or bool(observation.unreadable)
         if not blue and not green and self.document.serving:
-            return self.bereft(observation)
+            return self.plan_clearance(observation)
         if dead.warm and green:
             return RecoveryPlan(
                 phases=rollback(dead.green, dead.blue, fleet), success=Result.PROMOTED
             )
-        if self._decided and (not blue or self._stands(observation)):
-            return RecoveryPlan(phases=self._forward[-1:], success=Result.PROMOTED)
-        if not self._decided and (on := self._onward(observation, back=back)):
-            return RecoveryPlan(phases=on, success=Result.PROMOTED)
+        if self._decided and (not blue or self._half_healthy(observation)):
+            return RecoveryPlan(phases=decision(self._promotion), success=Result.PROMOTED)
+        if not self._decided and (phases := self._continuation(observation, back=back)):
+            return RecoveryPlan(phases=phases, success=Result.PROMOTED)
         return RecoveryPlan(
             phases=rollback(dead.blue, dead.green, fleet),
             success=Result.ROLLED_BACK,
@@ -176,33 +191,32 @@ class InterruptedDeployment:
             undone="" if dead.blue or not self.document.past else "nothing serves any more",
         )
 
-    def _onward(self, observation: Observation, *, back: bool) -> list[Phase]:
-        """Return the phases of a green that is to be gone on with before it was decided for."""
+    def _continuation(self, observation: Observation, *, back: bool) -> list[Phase]:
+        """Return the phases that continue with a green that is not recorded as serving yet."""
         dead = self.dead
-        if (
-            dead.blue
-            and not self._usable(dead.blue, observation)
-            and self._usable(dead.green, observation)
-        ):
-            return self._alone()
-        return self._forward[-2:] if not back and self._is_alone(observation) else []
+        lost_blue = bool(dead.blue) and not self._usable(dead.blue, observation)
+        if lost_blue and self._usable(dead.green, observation):
+            return takeover(dead.blue, dead.green, warm=self._others)
+        proven = not back and self._is_proven(observation)
+        return after_drain(self._promotion) if proven else []
 
-    def bereft(self, observation: Observation) -> RecoveryPlan:
-        """Both were deleted meanwhile: a release that begins as the first does is the way out.
+    def plan_clearance(self, observation: Observation) -> RecoveryPlan:
+        """Return the plan if both groups were deleted: delete the remains, so that nothing serves.
 
-        Who else takes traffic does so by a person's hand, who had a reason: that is left alone.
+        A new release can then begin as the first one did. Another group that receives traffic was
+        attached by a person and stays as it is.
         """
         document = self.document
-        gone = {self.dead.blue, self.dead.green, document.serving} - {""}
-        others = [name for name in document.releases if name not in gone]
+        missing = {self.dead.blue, self.dead.green, document.serving} - {""}
+        others = [name for name in document.releases if name not in missing]
         ours = {each.identifier for each in self.place.balancers}
         seen = {name: observation.groups.get(self._group(name)) for name in others}
-        taking = [name for name, group in seen.items() if group and group.attached & ours]
+        attached = [name for name, group in seen.items() if group and group.attached & ours]
         return RecoveryPlan(
-            phases=clearance(taking, others, gone),
+            phases=clearance(attached, others, missing),
             success=Result.ROLLED_BACK,
             lost=True,
-            undone=f"the group of {document.serving} is gone, and nothing serves",
+            undone=f"the group of {document.serving} does not exist, and nothing serves",
         )
 
     def fleet(self, observation: Observation) -> Fleet:
@@ -219,36 +233,28 @@ class InterruptedDeployment:
         return [name for name in self.document.releases if name not in pair]
 
     @property
-    def _forward(self) -> list[Phase]:
-        # What is rolled back from is bad: nobody needs it warm.
+    def _promotion(self) -> list[Phase]:
+        # A release that was rolled back from is bad: it is not kept warm.
         keep = self.policy.keep != 0 and self.dead.kind is not Kind.ROLLBACK
         return promotion(self.dead.blue, self.dead.green, warm=self._others, keep=keep)
 
-    def _alone(self) -> list[Phase]:
-        """Blue was deleted meanwhile: green is all there is, and nothing is left to go back to."""
-        green = self.dead.green
-        want = Fleet(
-            serving=frozenset({green}), detached=frozenset(self._others) | {self.dead.blue}
-        )
-        attach = Phase("attach", want, AllHealthy(green), Recovery.HOLD)
-        retire = promotion(self.dead.blue, green, warm=self._others)[-1]
-        return [attach, retire]
-
-    def _is_alone(self, observation: Observation) -> bool:
-        """Whether blue has drained and green is well everywhere: all that observe begins with."""
+    def _is_proven(self, observation: Observation) -> bool:
+        """Return True if `observe` may begin: blue has drained and green is healthy everywhere."""
         dead = self.dead
-        # One that was stranded was on its way back, or a person stopped it.
-        if dead.phase not in ALONE or dead.outcome is not None or not dead.blue:
+        # A deployment that needs attention was on its way back, or a person stopped it.
+        alone = ALONE in traits_of(dead.phase)
+        if not alone or dead.outcome is not None or not dead.blue:
             return False
         blue = drained(self._expected(dead.blue), (observation,))
-        green = serving(self._expected(dead.green), (observation,), in_a_row=1)
+        green = all_healthy(self._expected(dead.green), (observation,), in_a_row=1)
         return isinstance(blue, Healthy) and isinstance(green, Healthy)
 
-    def _stands(self, observation: Observation) -> bool:
-        return isinstance(standing(self._expected(self.dead.green), observation), Healthy)
+    def _half_healthy(self, observation: Observation) -> bool:
+        verdict = half_healthy(self._expected(self.dead.green), observation)
+        return isinstance(verdict, Healthy)
 
     def _usable(self, release: str, observation: Observation) -> bool:
-        return bool(release) and is_there(observation, self._group(release))
+        return bool(release) and is_usable(observation, self._group(release))
 
     def _expected(self, release: str) -> Expected:
         return Expected(group=self._group(release), balancers=self.place.balancers)

@@ -1,6 +1,6 @@
-"""Which image a promotion puts into service, of what size, and what its release is told.
+"""Select the image, the size and the facts of a promotion, or the target of a rollback.
 
-Pure: from what is known of images, the environment's document and the group that serves.
+Pure functions of the images, the environment's document and the serving group.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image, ImageStatus
@@ -19,45 +20,41 @@ from pipeline.core.state.status import RollbackMode, way_back
 
 
 def newest_good(images: Iterable[Image], environment: str) -> Image:
-    """Return the newest good image made for this environment or for any.
-
-    Raises RefusedError where there is none.
-    """
-    meant = [image for image in images if image.environment in {"", environment} and image.id]
-    good = [image for image in meant if image.verdict is ImageStatus.GOOD]
+    """Return the newest good image of this environment or of all; raises RefusedError if none."""
+    candidates = [each for each in images if each.environment in {"", environment} and each.id]
+    good = [image for image in candidates if image.verdict is ImageStatus.GOOD]
     if good:
         return max(good, key=lambda image: (image.created, image.name))
-    quarantined = [image.id for image in meant if image.verdict is ImageStatus.QUARANTINED]
-    what = f"{', '.join(quarantined)}: quarantined" if quarantined else "there is none"
-    raise RefusedError("the newest good image", what, "bake one: ami-pipeline bake")
+    bad = [image.id for image in candidates if image.verdict is ImageStatus.QUARANTINED]
+    what = f"no good image, only quarantined ones: {', '.join(bad)}" if bad else "no image"
+    raise RefusedError("the newest good image", what, commands.bake())
 
 
 def image_of(images: Sequence[Image], ami_id: str, app: str, region: str) -> Image:
-    """Return what is known of an AMI; one that nobody baked with us is known by its id alone."""
+    """Return the image of an AMI; an AMI that the pipeline did not bake has only its id."""
     found = (image for image in images if ami_id in image.ids.values())
     unknown = Image(app=app, version="", name="", region=region, ids={region: ami_id})
     return next(found, unknown)
 
 
 def require_promotable(image: Image, *, allow_quarantined: bool, environment: str) -> None:
-    """Raise RefusedError for an image that was rolled back from, or that is no good image."""
+    """Raise RefusedError for an image that is quarantined or not good."""
     name = f"image {image.id}"
-    again = f"ami-pipeline promote -e {environment} --image {image.id} --allow-quarantined"
+    again = commands.promote(environment, image.id, allow_quarantined=True)
     match image.verdict:
         case ImageStatus.GOOD:
             return
         case ImageStatus.QUARANTINED if allow_quarantined:
             return
         case ImageStatus.QUARANTINED:
-            what = "was rolled back from, so it is quarantined"
-            raise RefusedError(name, what, f"bake another; or, if you are sure: {again}")
+            what = "is quarantined, because a release of it was rolled back"
+            raise RefusedError(name, what, f"bake another image; to promote this one: {again}")
         case _:
-            what = f"its verdict is {image.verdict}, not good"
-            raise RefusedError(name, what, "see: ami-pipeline images")
+            raise RefusedError(name, f"has status {image.verdict}, not good", commands.images())
 
 
 def size_instead(size: Size, lost: ReleaseRecord | None) -> Size:
-    """Return the configured size, but no less than what a group that is gone began with."""
+    """Return the configured size, but at least that of the deleted group it replaces."""
     if lost is None:
         return size
     desired = max(size.desired, lost.release.size.desired)
@@ -65,10 +62,10 @@ def size_instead(size: Size, lost: ReleaseRecord | None) -> Size:
 
 
 def size_beside(size: Size, blue: ObservedGroup | None) -> Size:
-    """Return the size of a new group: that of the one that serves now, or the configured one.
+    """Return the size of a new group: that of the serving group, or the configured one.
 
-    Its minimum is what it is to have, so that no policy shrinks it before it has traffic;
-    the configured minimum comes back at the end.
+    The minimum is the desired capacity, so that no policy shrinks the group before it has
+    traffic. The configured minimum comes back at the end.
     """
     if blue is None:
         return Size(
@@ -87,7 +84,7 @@ def size_beside(size: Size, blue: ObservedGroup | None) -> Size:
 
 
 def minimum_after(size: Size, blue: ObservedGroup | None) -> int:
-    """Return the minimum a group gets once it serves: blue's own, which a person may have set."""
+    """Return the minimum of a group once it serves: blue's, which a person may have changed."""
     return size.minimum if blue is None else blue.minimum
 
 
@@ -100,7 +97,7 @@ def new_release(
     deployment: str,
     root_device: str,
 ) -> ReleaseRecord:
-    """Return the release that a promotion makes, with the environment's next number."""
+    """Return the record of a new release, with the environment's next number."""
     facts = {"deployment": deployment, "version": image.version, "root_device": root_device}
     release = Release(
         number=document.next,
@@ -115,7 +112,7 @@ def new_release(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RollbackTarget:
-    """Where a rollback leads: a release whose group is still there, or an image of which it is."""
+    """Where a rollback leads: a release with a warm group, or an image for a new release."""
 
     release: str
     ami_id: str
@@ -123,16 +120,16 @@ class RollbackTarget:
 
 
 def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
-    """Return where a rollback leads; raises RefusedError where it leads nowhere.
+    """Return where a rollback leads; raises RefusedError if there is no target.
 
-    `to` is a release, an AMI id, or empty for what `status` says a rollback would do.
+    `to` is a release, an AMI id, or empty for the rollback that `status` shows.
     """
     if not document.serving and not document.past:
-        raise _nowhere(document, "nothing serves yet")
+        raise _no_target(document, "nothing serves yet")
     if not to:
         way = way_back(document, (), now)
         if way.way is RollbackMode.NONE:
-            raise _nowhere(document, way.reason)
+            raise _no_target(document, way.reason)
         return RollbackTarget(
             release=way.release, ami_id=way.ami_id, warm=way.way is RollbackMode.WARM
         )
@@ -142,17 +139,16 @@ def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
         return RollbackTarget(release=to, ami_id=document.releases[to].release.ami_id, warm=True)
     found = next((past for past in document.past if past.release == to), None)
     if found is None:
-        raise _nowhere(document, f"{to} never served here, or too long ago")
+        raise _no_target(document, f"{to} never served here, or too long ago")
     serving = document.releases.get(document.serving)
-    if (
-        serving and found.ami_id == serving.release.ami_id
-    ):  # A new release of it would quarantine what it serves.
+    if serving and found.ami_id == serving.release.ami_id:
+        # A new release of the serving image would quarantine that image.
         return RollbackTarget(release=document.serving, ami_id=found.ami_id, warm=True)
     return RollbackTarget(release=to, ami_id=found.ami_id, warm=False)
 
 
 def _target_of_image(document: Environment, ami_id: str) -> RollbackTarget:
-    """Return the release of an image whose group is there, the serving one first, or the image."""
+    """Return a release of an image that has a group, the serving one first, or the image."""
     order = sorted(document.releases, key=lambda name: (name != document.serving, name))
     for name in order:
         if document.releases[name].release.ami_id == ami_id:
@@ -160,18 +156,16 @@ def _target_of_image(document: Environment, ami_id: str) -> RollbackTarget:
     return RollbackTarget(release="", ami_id=ami_id, warm=False)
 
 
-def _nowhere(document: Environment, why: str) -> RefusedError:
+def _no_target(document: Environment, why: str) -> RefusedError:
     name = document.environment
-    remedy = (
-        f"see what was: ami-pipeline history -e {name}; or promote an image: ami-pipeline images"
-    )
-    return RefusedError(f"rollback of {name}", f"there is nothing to go back to: {why}", remedy)
+    remedy = f"{commands.history(name)}; or promote an image of: {commands.images()}"
+    return RefusedError(f"rollback of {name}", f"no release to roll back to: {why}", remedy)
 
 
 def hook_facts(
     deployment: Deployment, place: Place, group: str, addresses: Sequence[str]
 ) -> dict[str, str]:
-    """Return what verify hooks find in their environment."""
+    """Return the environment variables of verify hooks."""
     facts = {
         "APP": place.app,
         "ENVIRONMENT": place.environment,

@@ -1,1 +1,1 @@
-"""Judge a server group: pure functions of what AWS answered."""
+"""Judge server groups: pure functions of observations."""

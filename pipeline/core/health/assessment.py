@@ -1,10 +1,10 @@
-"""Whether a group is as a phase wants it: pure questions about what AWS said in the last looks.
+"""Judge a whole group by the latest observations: in service, healthy, drained, deleted.
 
-Every answer errs to the safe side. Only members on the group's own launch template version
-count; a member that a load balancer does not list is not healthy, nor is one whose site answers
-because an application load balancer without a healthy target sends to all ("fail open"): a
-target's own state decides. A look that could not be read whole is neither good nor bad. Why
-waiting would be in vain stands in `doom`, and in what AWS calls a target of no use.
+Pure functions, and every answer errs on the safe side. Only members on the group's own launch
+template version count. A member that a load balancer does not list is not healthy. An application
+load balancer without a healthy target sends requests to all ("fail open"), so a target's own state
+decides and not whether the site answers. An incomplete observation is neither good nor bad.
+`unrecoverable` decides whether a group can never become healthy.
 """
 
 from __future__ import annotations
@@ -15,21 +15,27 @@ from dataclasses import dataclass
 
 from pipeline.core.health import target_health
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup
-from pipeline.core.health.unrecoverable import current, doom, is_leaving, setback
+from pipeline.core.health.unrecoverable import (
+    current,
+    is_leaving,
+    last_launch_failure,
+    why_unrecoverable,
+)
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 
-# Looks running that must not describe a group before it is gone: one answer may be stale.
-GONE_LOOKS = 2
+DELETED_OBSERVATIONS = 2
+"""Consecutive observations without a group before it counts as deleted: one may be stale."""
 
-NAMED = 3  # members that one line names
+NAMED = 3
+"""Members that one line names."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expected:
-    """What is waited for: the group and the load balancers it is to serve through or to leave.
+    """What a group is judged against: its name, its load balancers and its least size.
 
     `least` is the size it must reach whatever its own desired capacity, 0 for none: the live
-    desired capacity of the group whose traffic it is to take.
+    desired capacity of the group whose traffic it takes over.
     """
 
     group: str
@@ -39,7 +45,7 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """A group in figures: `healthy` are the members in service that every balancer finds so."""
+    """A group in figures; `healthy` counts the members that are healthy in every balancer."""
 
     desired: int
     in_service: int
@@ -48,65 +54,68 @@ class Counts:
     leaving: int
 
 
-def booted(expected: Expected, observations: Sequence[Observation]) -> Verdict:
-    """Judge whether every member is in service, on the group's own launch template version.
+def all_in_service(expected: Expected, observations: Sequence[Observation]) -> Verdict:
+    """Judge whether every member is InService on the group's own launch template version.
 
-    `looks` are all of this wait, newest last: what came before them is not held against the group.
+    `observations` are those of this wait, newest last: earlier trouble does not count.
     """
-    return _so_far(expected, observations) or _judged(
+    return _early_verdict(expected, observations) or _verdict(
         _shortfall(expected, observations[-1]), expected, observations
     )
 
 
-def serving(expected: Expected, observations: Sequence[Observation], *, in_a_row: int) -> Verdict:
-    """Judge whether it is booted and every member healthy in every balancer, looks in a row.
+def all_healthy(
+    expected: Expected, observations: Sequence[Observation], *, in_a_row: int
+) -> Verdict:
+    """Judge whether every member is healthy in every balancer, in consecutive observations.
 
-    All of them must be readable and show the same members. A target is healthy after one passed
-    check (ALB, "Health checks for target groups"), so one look is no proof.
+    All of them must be complete and show the same members. A target is healthy after one passed
+    check (ALB, "Health checks for target groups"), so one observation is no proof.
     """
-    if verdict := _so_far(expected, observations):
+    if verdict := _early_verdict(expected, observations):
         return verdict
-    if useless := _useless(expected, observations[-1]):
+    if useless := _useless_target(expected, observations[-1]):
         return Failed(reason=useless)
     if complaint := _complaint(expected, observations[-1]):
-        return _judged(complaint, expected, observations)
+        return _verdict(complaint, expected, observations)
     row = _row(expected, observations[-in_a_row:])
     if row < in_a_row:
-        return Progressing(reason=f"every member healthy, {row} of {in_a_row} looks in a row")
+        return Progressing(reason=f"every member is healthy, {row} of {in_a_row} checks in a row")
     return Healthy()
 
 
 def drained(expected: Expected, observations: Sequence[Observation]) -> Verdict:
-    """Judge whether no member, of now or of earlier looks, is a target any more.
+    """Judge whether no member, of this or an earlier observation, is a target any longer.
 
-    One that drains still is: it has requests in flight. A group that AWS does not describe has
-    drained once what is remembered of it has.
+    A draining member still is one: it has requests in flight. A group that AWS does not describe
+    has drained once its earlier members have.
     """
     if unread := _unread(observations):
         return Progressing(reason=unread)
-    return _waiting_for(_remaining(expected, observations))
+    return _progressing(_remaining(expected, observations))
 
 
-def gone(groups: Iterable[str], observations: Sequence[Observation]) -> Verdict:
-    """Judge whether AWS describes none of the groups any more, two looks running."""
+def deleted(groups: Iterable[str], observations: Sequence[Observation]) -> Verdict:
+    """Judge whether AWS describes none of the groups, in two consecutive observations."""
     if unread := _unread(observations):
         return Progressing(reason=unread)
     names = tuple(groups)
     there = [observations[-1].groups[name] for name in names if name in observations[-1].groups]
     if there:
-        said = (f"{group.name}: {group.status or 'is still there'}" for group in there)
-        return Progressing(reason=_listed(said, "; "))
-    last = observations[-GONE_LOOKS:]
+        states = (f"{group.name}: {group.status or 'still exists'}" for group in there)
+        return Progressing(reason=_list(states, "; "))
+    last = observations[-DELETED_OBSERVATIONS:]
     seen = any(
         observation.unreadable or observation.groups.keys() & set(names) for observation in last
     )
-    if names and (seen or len(last) < GONE_LOOKS):
-        return Progressing(reason=f"{_listed(names)} not described in one look, one more is needed")
+    if names and (seen or len(last) < DELETED_OBSERVATIONS):
+        verb = "is" if len(names) == 1 else "are"
+        return Progressing(reason=f"{_list(names)} {verb} gone (confirming once more)")
     return Healthy()
 
 
 def counts(group: ObservedGroup, observation: Observation, balancers: Iterable[Balancer]) -> Counts:
-    """Count a group's members for a display; one that is not listed somewhere is not healthy."""
+    """Count a group's members for a display; a member that is not listed is not healthy."""
     good = [member for member in current(group) if _is_good(group, member)]
     through = tuple(balancers)
     return Counts(
@@ -120,14 +129,14 @@ def counts(group: ObservedGroup, observation: Observation, balancers: Iterable[B
 
 def _unread(observations: Sequence[Observation]) -> str:
     if not observations:
-        return "nothing was looked at yet"
+        return "no observation yet"
     if observations[-1].unreadable:
         return f"could not be read: {'; '.join(observations[-1].unreadable)}"
     return ""
 
 
-def _so_far(expected: Expected, observations: Sequence[Observation]) -> Verdict | None:
-    """Return the verdict that does not depend on how well the members are, if there is one."""
+def _early_verdict(expected: Expected, observations: Sequence[Observation]) -> Verdict | None:
+    """Return the verdict that does not depend on the members' health, if there is one."""
     if unread := _unread(observations):
         return Progressing(reason=unread)
     if expected.group not in observations[-1].groups:
@@ -135,33 +144,33 @@ def _so_far(expected: Expected, observations: Sequence[Observation]) -> Verdict 
         return Progressing(
             reason=f"{expected.group} is not described {'any more' if seen else 'yet'}"
         )
-    reason = doom(expected.group, _readable(observations))
+    reason = why_unrecoverable(expected.group, _complete(observations))
     return Failed(reason=reason) if reason else None
 
 
-def _readable(observations: Iterable[Observation]) -> list[Observation]:
+def _complete(observations: Iterable[Observation]) -> list[Observation]:
     return [observation for observation in observations if not observation.unreadable]
 
 
-def _judged(complaint: str, expected: Expected, observations: Sequence[Observation]) -> Verdict:
-    """Return Healthy without a complaint, otherwise Waiting with what AWS last failed of."""
-    failed = complaint and setback(expected.group, _readable(observations))
-    return _waiting_for(f"{complaint}; a launch failed: {failed}" if failed else complaint)
+def _verdict(complaint: str, expected: Expected, observations: Sequence[Observation]) -> Verdict:
+    """Return Healthy without a complaint, otherwise Progressing with the last launch failure."""
+    failed = complaint and last_launch_failure(expected.group, _complete(observations))
+    return _progressing(f"{complaint}; a launch failed: {failed}" if failed else complaint)
 
 
-def _waiting_for(complaint: str) -> Verdict:
+def _progressing(complaint: str) -> Verdict:
     return Progressing(reason=complaint) if complaint else Healthy()
 
 
 def _complaint(expected: Expected, observation: Observation) -> str:
-    """Return why the group does not serve in this look, nothing if it does."""
+    """Return why the group is not healthy in this observation, nothing if it is."""
     if observation.unreadable or expected.group not in observation.groups:
-        return "not seen"
-    return _shortfall(expected, observation) or "; ".join(_unserved(expected, observation))
+        return "not described"
+    return _shortfall(expected, observation) or "; ".join(_unhealthy(expected, observation))
 
 
 def _row(expected: Expected, observations: Sequence[Observation]) -> int:
-    """Count the looks up to the newest in which the same members were all healthy."""
+    """Count the observations up to the newest in which the same members were all healthy."""
     members = {member.id for member in current(observations[-1].groups[expected.group])}
     for row, observation in enumerate(reversed(observations)):
         if _complaint(expected, observation):
@@ -172,17 +181,20 @@ def _row(expected: Expected, observations: Sequence[Observation]) -> int:
 
 
 def _shortfall(expected: Expected, observation: Observation) -> str:
-    """Return how many members are missing and what the others are, nothing if all are there."""
+    """Return how many members are missing and the others' states, nothing if all are InService."""
     group = observation.groups[expected.group]
     if group.desired < 1:
         return f"the desired capacity of {group.name} is 0"
     wanted = max(group.desired, expected.least)
     members = current(group)
     good = sum(_is_good(group, member) for member in members)
-    others = Counter(_standing(group, m) for m in members if not _is_good(group, m))
+    others = Counter(_member_state(group, m) for m in members if not _is_good(group, m))
     if good >= wanted and not others:
         return ""
-    parts = [f"{good} of {wanted} members InService", *(f"{n} {say}" for say, n in others.items())]
+    parts = [
+        f"{good} of {wanted} members InService",
+        *(f"{n} {what}" for what, n in others.items()),
+    ]
     if group.desired < wanted:
         parts.append(f"the desired capacity is {group.desired}")
     if "Launch" in group.suspended and len(members) < wanted:
@@ -191,8 +203,8 @@ def _shortfall(expected: Expected, observation: Observation) -> str:
 
 
 def _is_good(group: ObservedGroup, member: Member) -> bool:
-    fit = member.lifecycle == "InService" and member.health == "Healthy"
-    return fit and _is_own(group, member)
+    in_service = member.lifecycle == "InService" and member.health == "Healthy"
+    return in_service and _is_own(group, member)
 
 
 def _is_own(group: ObservedGroup, member: Member) -> bool:
@@ -200,7 +212,7 @@ def _is_own(group: ObservedGroup, member: Member) -> bool:
     return same and bool(member.template)
 
 
-def _standing(group: ObservedGroup, member: Member) -> str:
+def _member_state(group: ObservedGroup, member: Member) -> str:
     if not _is_own(group, member):
         return f"from {member.template or 'no launch template'} version {member.version or '-'}"
     return member.health if member.health != "Healthy" else member.lifecycle
@@ -211,41 +223,41 @@ def _is_healthy(member: Member, balancer: Balancer, observation: Observation) ->
     return target is not None and target_health.is_healthy(balancer, target)
 
 
-def _unserved(expected: Expected, observation: Observation) -> Iterator[str]:
-    """Yield what is missing in each load balancer that does not find every member healthy."""
+def _unhealthy(expected: Expected, observation: Observation) -> Iterator[str]:
+    """Yield the members' states in each load balancer that does not find all of them healthy."""
     group = observation.groups[expected.group]
     members = sorted(current(group), key=lambda member: member.id)
     for balancer in expected.balancers:
         listed = observation.targets.get(balancer.identifier, {})
-        ill = [m.id for m in members if not _is_healthy(m, balancer, observation)]
-        if ill:
-            states = _listed(target_health.state(balancer, id_, listed.get(id_)) for id_ in ill)
-            paused = "AddToLoadBalancer" in group.suspended and not listed.keys() >= set(ill)
+        ids = [m.id for m in members if not _is_healthy(m, balancer, observation)]
+        if ids:
+            states = _list(target_health.describe_state(balancer, i, listed.get(i)) for i in ids)
+            paused = "AddToLoadBalancer" in group.suspended and not listed.keys() >= set(ids)
             yield (
-                f"{len(members) - len(ill)} of {len(members)} healthy in {balancer.name}: {states}"
+                f"{len(members) - len(ids)} of {len(members)} healthy in {balancer.name}: {states}"
                 f"{', AddToLoadBalancer is suspended' if paused else ''}"
             )
 
 
-def _useless(expected: Expected, observation: Observation) -> str:
-    """Return which member no health check will ever find healthy, in AWS's words."""
+def _useless_target(expected: Expected, observation: Observation) -> str:
+    """Return which member no health check can ever find healthy, in AWS's words."""
     for balancer in expected.balancers:
         listed = observation.targets.get(balancer.identifier, {})
         for member in current(observation.groups[expected.group]):
             target = listed.get(member.id)
             if target and target_health.is_useless(balancer, target):
-                return f"in {balancer.name} {target_health.told(target)}"
+                return f"in {balancer.name} {target_health.describe(target)}"
     return ""
 
 
 def _remaining(expected: Expected, observations: Sequence[Observation]) -> str:
-    """Return what of the group is still attached or a target, nothing once it has drained."""
+    """Return which members are still targets, nothing once the group has drained."""
     group = observations[-1].groups.get(expected.group)
     ours = {m.id for observation in observations for m in _members(expected.group, observation)}
     return "; ".join(
-        said
+        remaining
         for balancer in expected.balancers
-        if (said := _left_in(balancer, group, ours, observations[-1]))
+        if (remaining := _remaining_in(balancer, group, ours, observations[-1]))
     )
 
 
@@ -254,27 +266,27 @@ def _members(name: str, observation: Observation) -> tuple[Member, ...]:
     return group.members if group else ()
 
 
-def _left_in(
+def _remaining_in(
     balancer: Balancer, group: ObservedGroup | None, ours: set[str], observation: Observation
 ) -> str:
     listed = observation.targets.get(balancer.identifier)
     if listed is None:
-        # Not asked for is not known; but who never had a member never had a target.
-        return f"the targets of {balancer.name} are not known" if group or ours else ""
+        # The targets were not read; a group that never had a member never had a target.
+        return f"the targets of {balancer.name} were not read" if group or ours else ""
     there = [
-        target_health.state(balancer, id_, target)
+        target_health.describe_state(balancer, id_, target)
         for id_, target in sorted(listed.items())
-        if id_ in ours and target_health.is_there(balancer, target)
+        if id_ in ours and target_health.is_registered(balancer, target)
     ]
     if there:
-        return f"{len(there)} still in {balancer.name}: {_listed(there)}"
+        return f"{len(there)} still in {balancer.name}: {_list(there)}"
     if group and balancer.identifier in group.attached:
         return f"{group.name} is still attached to {balancer.name}"
     return ""
 
 
-def _listed(words: Iterable[str], between: str = ", ") -> str:
+def _list(words: Iterable[str], between: str = ", ") -> str:
     """Name the first few and count the others."""
-    said = list(words)
-    more = [f"{len(said) - NAMED} more"] if len(said) > NAMED else []
-    return between.join([*said[:NAMED], *more])
+    every = list(words)
+    more = [f"{len(every) - NAMED} more"] if len(every) > NAMED else []
+    return between.join([*every[:NAMED], *more])

@@ -1,7 +1,7 @@
-"""What AWS said of groups and targets in one look: facts as they came, no opinion.
+"""What AWS said about groups and targets in one poll: facts without a judgment.
 
-Apart from `health`, which judges them, and from the adapters, which fetch them: a test
-writes a look by hand, and a deployment's evidence is a list of them.
+Separate from `assessment`, which judges them, and from the adapters, which read them: a test
+writes an observation by hand.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipeline.core.image import NO_ITEMS
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Balancer:
-    """One thing a group is attached to: a classic load balancer, or a target group.
+    """What a group is attached to: a classic load balancer or a target group.
 
     `kind` and `identifier` are those of Auto Scaling's traffic sources: a load balancer's
     name, or a target group's ARN. `name` is for people.
@@ -28,7 +28,7 @@ class Balancer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """An instance as its group shows it; `template` and `version` are what it was launched from.
+    """An instance in its group; `template` and `version` are those it was launched from.
 
     `lifecycle` is Auto Scaling's LifecycleState (Pending, InService, Terminating:Wait, ...),
     `health` its HealthStatus (Healthy, Unhealthy).
@@ -56,7 +56,7 @@ class Activity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObservedGroup:
-    """A group as DescribeAutoScalingGroups shows it; `status` is not empty while it is deleted.
+    """A group as DescribeAutoScalingGroups shows it; `status` is set while AWS deletes it.
 
     `attached` holds the identifiers of the load balancers and target groups it is attached to.
     """
@@ -94,11 +94,12 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
-    """Everything one poll saw, at `at` seconds of a clock that only grows.
+    """What AWS said in one poll that began at `at`, in seconds of a clock that only grows.
 
-    A group that AWS does not know is absent from `groups`. `targets` maps a balancer's identifier
-    to its targets by instance; `activities` maps a group to its newest ones first. `unreadable`
-    says what could not be read this time, in AWS's words: neither good news nor bad.
+    A group that AWS does not describe is absent from `groups`. `targets` maps a balancer's
+    identifier to its targets by instance. `activities` maps a group to its scaling activities,
+    newest first. `unreadable` names the calls that failed this time, in AWS's words: neither good
+    nor bad.
     """
 
     at: float

@@ -1,6 +1,6 @@
-"""What a load balancer says of one target, read: classic and elbv2 words for the same things.
+"""Interpret what a load balancer says about one target, in the words of both APIs.
 
-Apart from `health`, which judges groups, so that the words of two APIs meet in one place
+Separate from `assessment`, which judges groups, so that the words of two APIs meet in one place
 (Elastic Load Balancing API Reference: TargetHealth for elbv2, InstanceState for classic).
 """
 
@@ -8,57 +8,57 @@ from __future__ import annotations
 
 from pipeline.core.health.observation import Balancer, Target
 
-# An elbv2 target is `unused` while its target group is in no listener or its zone is not enabled
-# (Target.NotInUse), or its address cannot be one (Target.IpUnusable): nobody checks it, and only a
-# person can change that. Not so for one that was just deregistered, nor for an instance that is
-# stopped or terminated (Target.InvalidState): Auto Scaling replaces that one.
-_HEALS = frozenset({"Target.NotRegistered", "Target.InvalidState"})
+# An elbv2 target is `unused` if its target group is in no listener, its zone is not enabled
+# (Target.NotInUse) or its address is not possible (Target.IpUnusable): no health check runs, and
+# only a person can change that. A target that was just deregistered, or whose instance is stopped
+# or terminated (Target.InvalidState), recovers: Auto Scaling replaces it.
+_RECOVERS = frozenset({"Target.NotRegistered", "Target.InvalidState"})
 _UNCHECKED = "Target.HealthCheckDisabled"
 
-# Classic: "InService" is also what an instance is while it drains (guide, "Configure connection
-# draining"); the description tells.
+# Classic: an instance that drains is "InService", too (guide, "Configure connection draining");
+# only the description differs.
 _LEAVING = "deregistration currently in progress"
 _OUTSIDE = "not currently registered with the LoadBalancer"
 _OTHER_ZONE = "Availability Zone for which LoadBalancer is not configured"
 
 
 def is_healthy(balancer: Balancer, target: Target) -> bool:
-    """Tell whether a load balancer finds a target healthy by its own checks."""
+    """Return True if a load balancer's own checks find a target healthy."""
     if balancer.kind == "elb":
         return target.state == "InService" and _LEAVING not in target.description
     return target.state == "healthy"
 
 
 def is_useless(balancer: Balancer, target: Target) -> bool:
-    """Tell whether the load balancer will never find the target healthy as things are set."""
+    """Return True if the load balancer cannot find the target healthy with these settings."""
     if balancer.kind == "elb":
         return _OTHER_ZONE in target.description
-    unused = target.state == "unused" and target.reason not in _HEALS
+    unused = target.state == "unused" and target.reason not in _RECOVERS
     return unused or target.reason == _UNCHECKED
 
 
-def is_there(balancer: Balancer, target: Target) -> bool:
-    """Tell whether what is listed is registered or drains; AWS may list what was asked for."""
+def is_registered(balancer: Balancer, target: Target) -> bool:
+    """Return True if a listed target is registered or drains; AWS also lists what was asked for."""
     if balancer.kind == "elb":
         return _OUTSIDE not in target.description
     return target.reason != "Target.NotRegistered"
 
 
-def told(target: Target) -> str:
-    """Return everything AWS says of a target on one line."""
-    why = ", ".join(said for said in (target.reason, target.description) if _says(said))
+def describe(target: Target) -> str:
+    """Return everything AWS says about a target on one line."""
+    why = ", ".join(each for each in (target.reason, target.description) if _is_useful(each))
     return f"{target.id} is {target.state}{why and f' ({why})'}"
 
 
-def state(balancer: Balancer, instance: str, target: Target | None) -> str:
-    """Return what a load balancer says of an instance, None being nothing, in a few words."""
+def describe_state(balancer: Balancer, instance: str, target: Target | None) -> str:
+    """Return an instance's state in a load balancer in a few words; None if it is not listed."""
     if target is None:
         return f"{instance} is not listed"
-    # A classic load balancer's reasons are who is to blame (ELB, Instance): the description tells.
+    # A classic load balancer's reason is only ELB or Instance: the description says more.
     if balancer.kind == "elb" or target.state.startswith("unhealthy"):
-        return told(target)
+        return describe(target)
     return f"{instance} is {target.state}{target.reason and f' ({target.reason})'}"
 
 
-def _says(words: str) -> bool:
+def _is_useful(words: str) -> bool:
     return words not in {"", "N/A"}

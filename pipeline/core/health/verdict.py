@@ -1,4 +1,4 @@
-"""The three answers to "is it so yet?", shared by everything that is waited for."""
+"""The three verdicts of a gate."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Healthy:
-    """It is so."""
+    """The condition holds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progressing:
-    """Not yet; `reason` is one line for people."""
+    """The condition does not hold yet; `reason` is one line for people."""
 
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """It will never be so; `reason` is in AWS's own words where there are any."""
+    """The condition can never hold; `reason` has AWS's own words if there are any."""
 
     reason: str
 

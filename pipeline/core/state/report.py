@@ -10,8 +10,7 @@ from datetime import datetime
 
 from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Result
-
-_BACK = frozenset({"detach", "delete"})
+from pipeline.core.validation.phases import ALONE, BACK, DELETES, RESTORES, traits_of
 
 
 def serves(deployment: Deployment) -> str | None:
@@ -31,14 +30,15 @@ def serves(deployment: Deployment) -> str | None:
 def _stranded(deployment: Deployment) -> str | None:
     """What a phase wanted is sure only of what the phases before it have reached."""
     failed = next((run.name for run in reversed(deployment.phases) if run.fault), "")
-    restored = deployment.green if deployment.warm else deployment.blue
-    if failed == "retire":
+    traits, restored = traits_of(failed), deployment.green if deployment.warm else deployment.blue
+    if DELETES in traits and BACK not in traits:
         return deployment.green
-    if failed in _BACK and restored:
+    if BACK in traits and RESTORES not in traits and restored:
         return restored
-    if deployment.blue and failed and not any(run.name == "drain" for run in deployment.phases):
-        return deployment.blue  # only a drain takes it out of service
-    return "" if failed == "delete" else None
+    alone = any(ALONE in traits_of(run.name) for run in deployment.phases)
+    if deployment.blue and failed and not alone:
+        return deployment.blue  # it only leaves the load balancers when green serves alone
+    return "" if DELETES in traits else None
 
 
 def took(deployment: Deployment) -> float | None:

@@ -18,6 +18,7 @@ from pipeline.core.state.deployment import Deployment, Kind, Result
 from pipeline.core.state.environment import NEXT, Environment, RetiredRelease
 from pipeline.core.state.release import group_name
 from pipeline.core.state.report import seconds_between, took
+from pipeline.core.validation.phases import CREATES, traits_of
 
 
 class RollbackMode(StrEnum):
@@ -190,7 +191,7 @@ def _last(history: Iterable[Deployment], way: RollbackMode) -> Deployment | None
         key=lambda each: each.began,
         reverse=True,
     )
-    cold = [each for each in done if any(run.name == "launch" for run in each.phases)]
+    cold = [each for each in done if any(CREATES in traits_of(run.name) for run in each.phases)]
     back = [each for each in done if each.kind is Kind.ROLLBACK]
     if way is RollbackMode.WARM:
         return next((each for each in back if each not in cold), None)

@@ -12,8 +12,7 @@ import re
 import shlex
 from typing import Final
 
-from pipeline.core.deploy.fleet import Fleet
-from pipeline.core.deploy.phases import promotion, rollback
+from pipeline.core.validation.phases import PHASES
 from pipeline.core.validation.values import (
     LONGEST_NAME,
     check_image_id,
@@ -24,9 +23,6 @@ from pipeline.core.validation.values import (
     shown,
 )
 
-PHASES: Final = tuple(
-    phase.name for phase in (*promotion("r1", "r2"), *rollback("r1", "r2", Fleet()))
-)
 # The pauses of [promote], and the phases that wait for them.
 PAUSES: Final = {"soak": "soak", "observe": "observe"}
 DEFAULT_PAUSES: Final = {"soak": "30s", "observe": "1m"}

@@ -20,7 +20,7 @@ from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.phases import Phase, promotion, removal, rollback
-from pipeline.core.deploy.ports import Groups, Hooks, Resources
+from pipeline.core.deploy.ports import GroupWriter, Hooks, Resources
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state import lease as tenancy
 from pipeline.core.state.deployment import Hook, Kind
@@ -28,7 +28,7 @@ from tests.adapters.lease.lease_fakes import FakeClock, an_environment, an_owner
 from tests.core.deploy.fakes import BLUE, GREEN, POLICY, FakeCloud, begin, cloud
 
 READS = {
-    Groups: {"look", "addresses", "evidence"},
+    GroupWriter: set[str](),
     Resources: {"prepare", "forget", "plan", "discard"},
     Hooks: set[str](),
 }
@@ -59,7 +59,7 @@ def test_no_deed_is_done_without_the_lease(port: type, name: str) -> None:
 
     inner: Any = cloud()
     fenced: dict[type, Any] = {
-        Groups: FencedGroups(groups=inner, fence=lost),
+        GroupWriter: FencedGroups(groups=inner, fence=lost),
         Resources: FencedResources(resources=inner, fence=lost),
         Hooks: FencedHooks(hooks=inner, fence=lost),
     }
@@ -150,11 +150,11 @@ def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, in
         held = mine.take(fake.document, kind)
         held.update(lambda _: fake.document)
         ledger = StoreLedger(store, held, LEDGER_ID, lambda: "2026-11-21T12:00:00Z")
-        world = deployer.world
-        world.ledger = Following(ledger, fake)
-        world.groups = FencedGroups(groups=fake, fence=ledger.fence)
-        world.resources = FencedResources(resources=fake, fence=ledger.fence)
-        world.hooks = FencedHooks(hooks=fake, fence=ledger.fence)
+        reconciler = deployer.reconciler
+        reconciler.ledger = reconciler.observer.ledger = Following(ledger, fake)
+        reconciler.groups = FencedGroups(groups=fake, fence=ledger.fence)
+        reconciler.resources = FencedResources(resources=fake, fence=ledger.fence)
+        reconciler.hooks = FencedHooks(hooks=fake, fence=ledger.fence)
         other = leases(store, clock, owner=an_owner(user="bob"))
         return Trial(
             fake=fake,

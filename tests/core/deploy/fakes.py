@@ -12,9 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.deploy.deployer import Deployer
-from pipeline.core.deploy.ports import Alarms, Groups, Hooks, Ledger, Pace, Resources
+from pipeline.core.deploy.observer import Observer
+from pipeline.core.deploy.ports import (
+    Alarms,
+    GroupReader,
+    GroupWriter,
+    Hooks,
+    Ledger,
+    Pace,
+    Resources,
+)
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.deploy.recovery import what_is_left
+from pipeline.core.deploy.recovery import plan_recovery
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
@@ -68,7 +77,7 @@ class Group:
 
 
 @dataclass(kw_only=True)
-class FakeCloud(Groups, Resources, Hooks, Alarms, Ledger, Pace):
+class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace):
     """All ports of a deployment; `fail` decides at each call, by its number and name."""
 
     document: Environment
@@ -435,18 +444,21 @@ def begin(
     fake.document = fake.document.begun(
         deployment, None if known else kept(int(green[1:]), made=False)
     )
-    return Deployer(world=a_world(fake, policy), deployment=deployment, report=report)
+    reconciler = a_reconciler(fake, policy)
+    return Deployer(reconciler=reconciler, alarms=fake, deployment=deployment, report=report)
 
 
-def a_world(fake: FakeCloud, policy: Policy = POLICY) -> Reconciler:
+def a_reconciler(fake: FakeCloud, policy: Policy = POLICY) -> Reconciler:
     """Return the environment as a run that begins sees it."""
+    observer = Observer(
+        place=PLACE, groups=fake, ledger=fake, pace=fake, checks=policy.healthy_checks
+    )
     return Reconciler(
-        place=PLACE,
+        observer=observer,
         policy=policy,
         groups=fake,
         resources=fake,
         hooks=fake,
-        alarms=fake,
         ledger=fake,
         pace=fake,
     )
@@ -456,14 +468,13 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
     """Do what `recover` does, with `back` what `abort` does (pipeline.app.recover.finish)."""
     dead = fake.document.deployment
     assert dead is not None
-    world = a_world(fake, policy)
-    rest = what_is_left(world, dead, back=back)
+    reconciler = a_reconciler(fake, policy)
+    rest = plan_recovery(reconciler.observer, policy, dead, back=back)
     if rest.undecided:
         fake.update(lambda document: document.taken_back(dead))
     going = replace(dead, outcome=None, ended="")
     if rest.lost:
         fake.update(lambda document: document.bereft(fake.today()))
         going = replace(going, blue="")
-    return Deployer(world=world, deployment=going, report=lambda _: None).run(
-        rest.phases, rest.success, undone=rest.undone
-    )
+    deployer = Deployer(reconciler=reconciler, alarms=fake, deployment=going, report=lambda _: None)
+    return deployer.run(rest.phases, rest.success, undone=rest.undone)

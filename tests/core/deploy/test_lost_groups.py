@@ -21,7 +21,7 @@ from tests.core.deploy.fakes import (
     PLACE,
     TODAY,
     FakeCloud,
-    a_world,
+    a_reconciler,
     begin,
     cloud,
     kept,
@@ -75,7 +75,7 @@ def test_where_both_are_gone_what_is_left_is_taken_away(phase: str, green: str, 
     done = recover(fake)
     is_bereft(fake, done)
     assert done.outcome
-    assert done.outcome.undone == "the group of r000001 is gone, and nothing serves"
+    assert done.outcome.undone == "the group of r000001 does not exist, and nothing serves"
     assert {verb for verb, _ in fake.changed} <= {"delete"}
 
 
@@ -87,7 +87,7 @@ def test_a_green_that_was_decided_for_and_is_gone_is_not_told_to_serve(back: boo
     done = recover(fake, back=back)
     is_bereft(fake, done)
     assert done.outcome
-    assert done.outcome.undone == "the group of r000002 is gone, and nothing serves"
+    assert done.outcome.undone == "the group of r000002 does not exist, and nothing serves"
 
 
 def test_a_green_that_was_decided_for_and_is_gone_gives_blue_back() -> None:
@@ -176,7 +176,9 @@ def test_one_look_that_shows_neither_group_is_no_proof() -> None:
 def promote(fake: FakeCloud, phases: list[Phase]) -> Deployment:
     """Do what `promote` does where the group that serves is gone (app.promoting)."""
     deployer = begin(fake, blue="")
-    deployer.world.lost = deployer.world.vanished(frozenset(fake.document.releases) - {GREEN})
+    deployer.reconciler.deleted = deployer.reconciler.observer.find_deleted(
+        frozenset(fake.document.releases) - {GREEN}
+    )
     return deployer.run(phases)
 
 
@@ -211,7 +213,7 @@ def test_such_a_promotion_is_recovered_wherever_it_died() -> None:
         fake = cloud()
         lose(fake, ONE)
         deployer = begin(fake, blue="")
-        deployer.world.lost = deployer.world.vanished(frozenset({BLUE}))
+        deployer.reconciler.deleted = deployer.reconciler.observer.find_deleted(frozenset({BLUE}))
         fake.calls.clear()
 
         def kill(at: int, name: str, last: int = number) -> None:
@@ -238,8 +240,8 @@ def test_a_warm_group_that_is_gone_is_forgotten_by_the_next_launch() -> None:
     lose(fake, "web-staging-r000000")
     fake.had_blue = True
     deployer = begin(fake)
-    deployer.world.lost = deployer.world.vanished(frozenset({BLUE, WARM}))
-    assert deployer.world.lost == {WARM}
+    deployer.reconciler.deleted = deployer.reconciler.observer.find_deleted(frozenset({BLUE, WARM}))
+    assert deployer.reconciler.deleted == {WARM}
     is_done(fake, deployer.run(promotion(BLUE, GREEN, warm=[WARM])))
 
 
@@ -247,7 +249,7 @@ def test_a_warm_group_serves_again_where_the_one_that_served_is_gone() -> None:
     fake = cloud(warm=[0])
     lose(fake, ONE)
     deployer = begin(fake, kind=Kind.ROLLBACK, green=WARM, blue="")
-    fleet = fleet_in(fake.document, PLACE, deployer.world.survey(lambda _: True))
+    fleet = fleet_in(fake.document, PLACE, deployer.reconciler.observer.survey(lambda _: True))
     fleet = replace(fleet, detached=fleet.detached - {BLUE})
     done = deployer.run(rollback(WARM, "", fleet))
     assert result_of(done) is Result.PROMOTED
@@ -328,4 +330,4 @@ def test_a_stranded_one_goes_on_where_it_was() -> None:
     assert fake.document.serving == ""
     fake.time += 500
     is_bereft(fake, recover(fake))
-    assert a_world(fake).vanished(frozenset()) == frozenset()
+    assert a_reconciler(fake).observer.find_deleted(frozenset()) == frozenset()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_welcome
+from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result, Runner
@@ -36,30 +36,30 @@ def put(kind: Kind, version: str = "1.0.0", result: Result = Result.PROMOTED) ->
 
 
 @pytest.mark.parametrize("history", [[], [put(Kind.PROMOTE)], [put(Kind.REBUILD, "0.9.0")]])
-def test_the_same_version_and_what_a_rebuild_made_are_renewed(history: list[Deployment]) -> None:
-    require_welcome(document(), document(), IMAGE, history)
+def test_a_rebuild_renews_the_same_version_and_what_a_rebuild_made(history: list[Deployment]) -> None:
+    require_unchanged(document(), document(), IMAGE, history)
 
 
-def test_a_rollback_stands_and_nothing_is_baked_after_it() -> None:
+def test_a_rebuild_never_undoes_a_rollback() -> None:
     failed = put(Kind.REBUILD, result=Result.ROLLED_BACK)
     with pytest.raises(RefusedError) as refused:
         require_no_rollback(document(), [failed, put(Kind.ROLLBACK)])
-    assert refused.value.what == "r000001 was rolled back to by ann on 2026-01-01 at 00:05 UTC"
+    assert refused.value.what == "ann rolled back to r000001 on 2026-01-01 at 00:05 UTC"
     require_no_rollback(document(), [put(Kind.PROMOTE), put(Kind.ROLLBACK)])
 
 
-def test_another_version_that_a_person_promoted_stands() -> None:
+def test_a_rebuild_never_replaces_another_version_that_a_person_promoted() -> None:
     with pytest.raises(RefusedError) as refused:
-        require_welcome(document(), document(), IMAGE, [put(Kind.PROMOTE, "1.1.0")])
+        require_unchanged(document(), document(), IMAGE, [put(Kind.PROMOTE, "1.1.0")])
     assert refused.value.what == (
-        "r000001 was promoted by ann on 2026-01-01 at 00:05 UTC: 1.1.0, and this is 1.0.0"
+        "ann promoted r000001 on 2026-01-01 at 00:05 UTC: version 1.1.0, but the rebuild has 1.0.0"
     )
     assert refused.value.remedy == (
-        "if it is to serve: ami-pipeline promote -e staging --image ami-00000009"
+        "to promote the image all the same: ami-pipeline promote -e staging --image ami-00000009"
     )
 
 
-def test_a_deployment_while_it_baked_stands() -> None:
+def test_a_rebuild_never_replaces_what_was_deployed_during_its_bake() -> None:
     now = replace(document(), serving=GREEN)
-    with pytest.raises(RefusedError, match="r000002 serves; it was r000001 when this rebuild"):
-        require_welcome(document(), now, IMAGE, [])
+    with pytest.raises(RefusedError, match="r000001 served when the rebuild began, and now r000002 does"):
+        require_unchanged(document(), now, IMAGE, [])

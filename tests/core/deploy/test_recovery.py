@@ -25,7 +25,7 @@ from tests.core.deploy.fakes import (
     POLICY,
     FakeCloud,
     Group,
-    a_world,
+    a_reconciler,
     begin,
     cloud,
     recover,
@@ -270,7 +270,7 @@ def test_where_aws_does_not_answer_nothing_that_was_decided_is_removed() -> None
     fake.blind = 1000
     with pytest.raises(NeedsAttentionError) as told:
         recover(fake)
-    assert (told.value.exit_code, told.value.where) == (5, "looking at the groups")
+    assert (told.value.exit_code, told.value.where) == (5, "reading the groups")
     assert "Throttling" in told.value.what
     assert told.value.remedy == "ami-pipeline recover -e staging"
     assert fake.changed == []
@@ -406,7 +406,7 @@ def test_a_deletion_that_takes_too_long_is_told_and_waited_for_by_the_next_recov
     assert done.outcome
     assert (result_of(done), done.outcome.phase) == (Result.NEEDS_ATTENTION, "delete")
     assert done.outcome.reason == (
-        "removing the groups: after 60 s: AWS says of web-staging-r000002: Delete in progress"
+        "deleting the groups: after 60 s: AWS says of web-staging-r000002: Delete in progress"
     )
     assert fake.serving == {BLUE}
     assert fake.changed == []
@@ -443,7 +443,7 @@ def test_green_is_not_withdrawn_from_beside_a_blue_that_aws_begins_to_delete() -
     assert fake.changed == []
     dead = fake.document.deployment
     assert dead
-    observation = a_world(fake).survey(lambda _: True)
+    observation = a_reconciler(fake).observer.survey(lambda _: True)
     assert fleet_in(fake.document, PLACE, observation).serving == {GREEN}
     fake.groups[ONE].gone_at = fake.time + 20
     is_done(fake, recover(fake))
@@ -452,22 +452,22 @@ def test_green_is_not_withdrawn_from_beside_a_blue_that_aws_begins_to_delete() -
 def test_what_is_not_ours_or_being_deleted_is_not_resized() -> None:
     fake = died("soak", green=True)
     ours(fake)
-    world = a_world(fake)
+    reconciler = a_reconciler(fake)
     fake.groups[ONE].gone_at = fake.time + 20
-    world.catch_up(BLUE, 4, world.survey(lambda _: True))
+    reconciler.resize(BLUE, 4, reconciler.observer.survey(lambda _: True))
     assert fake.changed == []
     fake.groups[TWO].tags = THEIRS
-    with pytest.raises(RefusedError, match="was made by the deployment"):
-        world.catch_up(GREEN, 4, world.observe([GREEN]))
+    with pytest.raises(RefusedError, match="was made by deployment"):
+        reconciler.resize(GREEN, 4, reconciler.observer.observe([GREEN]))
 
 
 def test_no_removal_is_planned_ahead_of_a_group_that_aws_deletes() -> None:
     for going in (0.0, 5000.0):
         fake = died("soak", green=True)
         fake.groups[ONE].gone_at = going
-        world = a_world(fake)
-        world.survey(lambda _: True)
-        world.prepare(promotion(BLUE, GREEN)[-1])
+        reconciler = a_reconciler(fake)
+        reconciler.observer.survey(lambda _: True)
+        reconciler.prepare_deletion(promotion(BLUE, GREEN)[-1])
         assert len(fake.prepared) == (0 if going else 1)
 
 
@@ -481,9 +481,9 @@ def test_a_group_of_our_name_and_another_deployments_tag_is_refused(attached: bo
     assert told.value.exit_code == 3
     assert str(told.value) == (
         "server group web-staging-r000002:\n"
-        "  was made by the deployment 20260101T000000Z-beef, and r000002 here by d: another store "
-        "has releases of this app and environment\n"
-        "next: give one of the two another name or environment; what this one knows: "
+        "  was made by deployment 20260101T000000Z-beef, but r000002 of this store by d: another "
+        "store has releases of the same app and environment\n"
+        "next: rename the app or the environment of one store; for this store's releases: "
         "ami-pipeline status -e staging"
     )
     assert fake.changed == []
@@ -502,7 +502,7 @@ def test_blue_comes_first_though_green_is_anothers() -> None:
     fake.groups[TWO].tags = THEIRS
     done = recover(fake)
     assert result_of(done) is Result.NEEDS_ATTENTION
-    assert "was made by the deployment 20260101T000000Z-beef" in done.outcome.reason  # type: ignore[union-attr]
+    assert "was made by deployment 20260101T000000Z-beef" in done.outcome.reason  # type: ignore[union-attr]
     assert fake.changed == [("attach", BLUE)]
 
 

@@ -1,4 +1,4 @@
-"""Where a rollback leads."""
+"""Which release or image a rollback leads to."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def document(*past: RetiredRelease) -> Environment:
     return replace(cloud().document, past=past)
 
 
-def test_a_release_whose_group_is_gone_is_gone_back_to_by_its_image() -> None:
+def test_a_rollback_to_a_release_without_a_group_uses_its_image() -> None:
     target = target_of(document(RetiredRelease(release="r000000", ami_id="ami-0")), "r000000", NOW)
     assert (target.release, target.ami_id, target.warm) == ("r000000", "ami-0", False)
 
 
-def test_an_earlier_release_of_the_image_that_serves_is_the_one_that_serves() -> None:
-    """A new release of it would end with the image that serves in quarantine."""
+def test_a_rollback_to_an_earlier_release_of_the_serving_image_is_the_serving_release() -> None:
+    """A new release of the serving image would quarantine that image."""
     past = RetiredRelease(release="r000000", ami_id=SERVING.ami_id)
     assert target_of(document(past), "r000000", NOW).release == SERVING.name
 

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.health.assessment import Counts, booted, counts, drained, gone, serving
+from pipeline.core.health.assessment import (
+    Counts,
+    all_healthy,
+    all_in_service,
+    counts,
+    deleted,
+    drained,
+)
 from pipeline.core.health.observation import Balancer, Member, Observation, Target
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from tests.core.health.observations import (
@@ -35,7 +42,7 @@ UNREAD = replace(GOOD, unreadable=("ThrottlingException: Rate exceeded",))
 
 
 def test_a_group_has_booted_when_every_member_is_in_service_on_its_own_template() -> None:
-    assert booted(expecting(), [GOOD]) == Healthy()
+    assert all_in_service(expecting(), [GOOD]) == Healthy()
 
 
 def pending(*ids: str) -> tuple[Member, ...]:
@@ -67,60 +74,60 @@ NOT_BOOTED: list[Any] = [
 
 @pytest.mark.parametrize(("group", "reason"), NOT_BOOTED)
 def test_a_group_that_has_not_booted_says_how_far_it_is(group: Any, reason: str) -> None:
-    assert booted(expecting(), [a_observation(group)]) == Progressing(reason=reason)
+    assert all_in_service(expecting(), [a_observation(group)]) == Progressing(reason=reason)
 
 
 def test_members_on_their_way_out_or_put_aside_by_a_person_do_not_hold_the_others_up() -> None:
     going = a_member("i-d", lifecycle="Terminating")
     aside = a_member("i-e", lifecycle="Standby", health="Unhealthy")
-    assert booted(expecting(), [a_observation(a_group(*ALL, going, aside))]) == Healthy()
+    assert all_in_service(expecting(), [a_observation(a_group(*ALL, going, aside))]) == Healthy()
 
 
 def test_a_group_smaller_than_what_serves_has_not_booted() -> None:
     few = "3 of 5 members InService, the desired capacity is 3"
-    assert booted(expecting(least=5), [GOOD]) == Progressing(reason=few)
+    assert all_in_service(expecting(least=5), [GOOD]) == Progressing(reason=few)
     more = a_observation(a_group(*ALL, *members("i-d", "i-e")))
-    assert booted(expecting(least=5), [more]) == Healthy()
+    assert all_in_service(expecting(least=5), [more]) == Healthy()
 
 
 def test_nothing_is_known_before_the_first_look_nor_of_a_group_aws_does_not_know_yet() -> None:
-    assert booted(expecting(), []) == Progressing(reason="nothing was looked at yet")
-    assert booted(expecting(), [a_observation()]) == Progressing(
+    assert all_in_service(expecting(), []) == Progressing(reason="no observation yet")
+    assert all_in_service(expecting(), [a_observation()]) == Progressing(
         reason=f"{GREEN} is not described yet"
     )
     missing = Progressing(reason=f"{GREEN} is not described any more")
-    assert booted(expecting(), [GOOD, a_observation()]) == missing
+    assert all_in_service(expecting(), [GOOD, a_observation()]) == missing
 
 
-@pytest.mark.parametrize("observe", [UNREAD, replace(UNREAD, groups={}, targets={})])
+@pytest.mark.parametrize("observation", [UNREAD, replace(UNREAD, groups={}, targets={})])
 def test_a_look_that_could_not_be_read_whole_is_neither_good_nor_bad(
     observation: Observation,
 ) -> None:
     said = Progressing(reason="could not be read: ThrottlingException: Rate exceeded")
-    assert booted(expecting(), [GOOD, observation]) == said
-    assert serving(expecting(WEB), [GOOD, GOOD, observation], in_a_row=1) == said
+    assert all_in_service(expecting(), [GOOD, observation]) == said
+    assert all_healthy(expecting(WEB), [GOOD, GOOD, observation], in_a_row=1) == said
     assert drained(expecting(WEB), [observation]) == said
-    assert gone([GREEN], [a_observation(), a_observation(), observation]) == said
+    assert deleted([GREEN], [a_observation(), a_observation(), observation]) == said
 
 
 def test_a_group_that_is_being_deleted_will_never_boot() -> None:
     observation = a_observation(a_group(*ALL, status="Delete in progress"))
     said = Failed(reason=f"AWS says of {GREEN}: Delete in progress")
-    assert booted(expecting(), [observation]) == said
-    assert serving(expecting(), [observation], in_a_row=1) == said
+    assert all_in_service(expecting(), [observation]) == said
+    assert all_healthy(expecting(), [observation], in_a_row=1) == said
 
 
 def test_a_launch_that_may_heal_is_waited_out_and_said() -> None:
     observation = a_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_CAPACITY)])
     said = Progressing(reason=f"2 of 3 members InService; a launch failed: {NO_CAPACITY}")
-    assert booted(expecting(), [observation]) == said
-    assert serving(expecting(WEB), [observation], in_a_row=1) == said
+    assert all_in_service(expecting(), [observation]) == said
+    assert all_healthy(expecting(WEB), [observation], in_a_row=1) == said
 
 
 def test_a_launch_that_cannot_heal_ends_the_waiting_at_once() -> None:
     observation = a_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_AMI)])
-    assert booted(expecting(), [observation]) == Failed(reason=NO_AMI)
-    assert serving(expecting(WEB), [observation], in_a_row=1) == Failed(reason=NO_AMI)
+    assert all_in_service(expecting(), [observation]) == Failed(reason=NO_AMI)
+    assert all_healthy(expecting(WEB), [observation], in_a_row=1) == Failed(reason=NO_AMI)
 
 
 # serving
@@ -128,9 +135,9 @@ def test_a_launch_that_cannot_heal_ends_the_waiting_at_once() -> None:
 
 def test_a_group_serves_when_every_balancer_finds_every_member_healthy_looks_in_a_row() -> None:
     both = expecting(WEB, OLD)
-    assert serving(both, [GOOD, GOOD, GOOD], in_a_row=3) == Healthy()
-    said = Progressing(reason="every member healthy, 2 of 3 looks in a row")
-    assert serving(both, [GOOD, GOOD], in_a_row=3) == said
+    assert all_healthy(both, [GOOD, GOOD, GOOD], in_a_row=3) == Healthy()
+    said = Progressing(reason="every member is healthy, 2 of 3 checks in a row")
+    assert all_healthy(both, [GOOD, GOOD], in_a_row=3) == said
 
 
 def a_target(id_: str, state: str, reason: str = "", description: str = "") -> Target:
@@ -184,7 +191,7 @@ def test_one_member_that_one_balancer_does_not_find_healthy_is_waited_for(
     good[balancer] |= {"i-a": target} if target else {}
     observation = a_observation(a_group(*ALL), web=good[WEB], old=good[OLD])
     reason = f"2 of 3 healthy in {balancer.name}: {said}"
-    assert serving(expecting(WEB, OLD), [observation, observation], in_a_row=1) == Progressing(
+    assert all_healthy(expecting(WEB, OLD), [observation, observation], in_a_row=1) == Progressing(
         reason=reason
     )
 
@@ -193,14 +200,14 @@ def test_a_balancer_that_was_not_read_at_all_finds_nobody_healthy() -> None:
     observation = a_observation(a_group(*ALL), web=healthy(*ABC))
     who = "i-a is not listed, i-b is not listed, i-c is not listed"
     said = Progressing(reason=f"0 of 3 healthy in web-classic: {who}")
-    assert serving(expecting(WEB, OLD), [observation], in_a_row=1) == said
+    assert all_healthy(expecting(WEB, OLD), [observation], in_a_row=1) == said
 
 
 def test_what_every_balancer_lacks_is_said_on_one_line_with_three_names_each() -> None:
     five = ("i-a", "i-b", "i-c", "i-d", "i-e")
     group = a_group(*members(*five), desired=5, suspended=frozenset({"AddToLoadBalancer"}))
     observation = a_observation(group, web={}, old=in_service(*five[1:]))
-    assert serving(expecting(WEB, OLD), [observation], in_a_row=1) == Progressing(
+    assert all_healthy(expecting(WEB, OLD), [observation], in_a_row=1) == Progressing(
         reason="0 of 5 healthy in web-production: i-a is not listed, i-b is not listed, "
         "i-c is not listed, 2 more, AddToLoadBalancer is suspended; "
         "4 of 5 healthy in web-classic: i-a is not listed, AddToLoadBalancer is suspended"
@@ -233,13 +240,13 @@ def test_a_target_that_nobody_will_ever_check_ends_the_waiting_at_once(
     group = a_group(*members("i-a", "i-b"), *pending("i-c"))
     listed = good[balancer] | {"i-b": target}
     observation = a_observation(group, web=listed if balancer == WEB else {}, old=listed)
-    assert serving(expecting(balancer), [observation], in_a_row=1) == Failed(reason=said)
+    assert all_healthy(expecting(balancer), [observation], in_a_row=1) == Failed(reason=said)
 
 
 def test_an_unused_target_that_is_no_member_does_not_matter() -> None:
     stray = a_target("i-x", "unused", "Target.NotInUse")
     observation = a_observation(a_group(*ALL), web=healthy(*ABC) | {"i-x": stray})
-    assert serving(expecting(WEB), [observation], in_a_row=1) == Healthy()
+    assert all_healthy(expecting(WEB), [observation], in_a_row=1) == Healthy()
 
 
 def flapped(observation: Observation, id_: str) -> Observation:
@@ -262,29 +269,29 @@ BROKEN_ROWS: list[Any] = [
 
 @pytest.mark.parametrize(("why", "between"), BROKEN_ROWS)
 def test_the_row_begins_anew_after(why: str, between: Observation) -> None:
-    said = Progressing(reason="every member healthy, 2 of 3 looks in a row")
+    said = Progressing(reason="every member is healthy, 2 of 3 checks in a row")
     observations = in_turn(GOOD, GOOD, GOOD, between, GOOD, GOOD)
-    assert serving(expecting(WEB), observations, in_a_row=3) == said, why
-    assert serving(expecting(WEB), [*observations, GOOD], in_a_row=3) == Healthy()
+    assert all_healthy(expecting(WEB), observations, in_a_row=3) == said, why
+    assert all_healthy(expecting(WEB), [*observations, GOOD], in_a_row=3) == Healthy()
 
 
 def test_a_group_smaller_than_what_serves_does_not_serve() -> None:
     said = Progressing(reason="3 of 4 members InService, the desired capacity is 3")
-    assert serving(expecting(WEB, least=4), [GOOD], in_a_row=1) == said
+    assert all_healthy(expecting(WEB, least=4), [GOOD], in_a_row=1) == said
 
 
 def test_a_group_without_a_member_never_serves_however_few_are_asked_for() -> None:
     empty = a_observation(a_group(desired=0), web={})
     said = Progressing(reason=f"the desired capacity of {GREEN} is 0")
-    assert serving(expecting(WEB), [empty] * 5, in_a_row=1) == said
-    assert serving(expecting(), [empty] * 5, in_a_row=1) == said
+    assert all_healthy(expecting(WEB), [empty] * 5, in_a_row=1) == said
+    assert all_healthy(expecting(), [empty] * 5, in_a_row=1) == said
 
 
 def test_without_a_balancer_serving_is_to_stay_booted() -> None:
     observation = a_observation(a_group(*ALL))
-    assert serving(expecting(), [observation, observation], in_a_row=2) == Healthy()
-    said = Progressing(reason="every member healthy, 1 of 2 looks in a row")
-    assert serving(expecting(), [observation], in_a_row=2) == said
+    assert all_healthy(expecting(), [observation, observation], in_a_row=2) == Healthy()
+    said = Progressing(reason="every member is healthy, 1 of 2 checks in a row")
+    assert all_healthy(expecting(), [observation], in_a_row=2) == said
 
 
 # drained
@@ -308,7 +315,7 @@ NOT_DRAINED: list[Any] = [
     ({"web": [DRAINING], "old": in_service("i-a")},
      ("1 still in web-production: i-a is draining (Target.DeregistrationInProgress); "
       "1 still in web-classic: i-a is InService")),
-    ({"web": None}, "the targets of web-production are not known"),
+    ({"web": None}, "the targets of web-production were not read"),
 ]  # fmt: skip
 
 
@@ -340,7 +347,7 @@ def test_a_group_that_is_attached_has_not_drained_even_without_a_member() -> Non
 
 def test_a_group_that_never_was_has_drained() -> None:
     assert drained(expecting(WEB, OLD), [a_observation(web=healthy("i-x"))]) == Healthy()
-    assert drained(expecting(WEB), []) == Progressing(reason="nothing was looked at yet")
+    assert drained(expecting(WEB), []) == Progressing(reason="no observation yet")
 
 
 def test_a_target_that_was_asked_for_by_name_and_is_none_has_drained() -> None:
@@ -354,13 +361,13 @@ def test_a_target_that_was_asked_for_by_name_and_is_none_has_drained() -> None:
 
 
 def test_groups_are_gone_when_two_looks_running_do_not_describe_them() -> None:
-    assert gone([GREEN], in_turn(GOOD, a_observation(), a_observation())) == Healthy()
-    one = Progressing(reason=f"{GREEN} not described in one look, one more is needed")
-    assert gone([GREEN], in_turn(GOOD, a_observation())) == one
-    assert gone([GREEN], in_turn(a_observation())) == one
-    assert gone([GREEN], in_turn(a_observation(), UNREAD, a_observation())) == one
+    assert deleted([GREEN], in_turn(GOOD, a_observation(), a_observation())) == Healthy()
+    one = Progressing(reason=f"{GREEN} is gone (confirming once more)")
+    assert deleted([GREEN], in_turn(GOOD, a_observation())) == one
+    assert deleted([GREEN], in_turn(a_observation())) == one
+    assert deleted([GREEN], in_turn(a_observation(), UNREAD, a_observation())) == one
     assert (
-        gone(
+        deleted(
             [GREEN],
             in_turn(a_observation(), replace(a_observation(), unreadable=("x",)), a_observation()),
         )
@@ -371,13 +378,13 @@ def test_groups_are_gone_when_two_looks_running_do_not_describe_them() -> None:
 def test_a_group_that_is_being_deleted_is_waited_for() -> None:
     observation = a_observation(a_group(status="Delete in progress"))
     said = Progressing(reason=f"{GREEN}: Delete in progress")
-    assert gone(["other", GREEN], in_turn(a_observation(), a_observation(), observation)) == said
-    assert gone([GREEN], [GOOD]) == Progressing(reason=f"{GREEN}: is still there")
+    assert deleted(["other", GREEN], in_turn(a_observation(), a_observation(), observation)) == said
+    assert deleted([GREEN], [GOOD]) == Progressing(reason=f"{GREEN}: still exists")
 
 
 def test_no_groups_are_gone_at_once_but_not_unseen() -> None:
-    assert gone([], [GOOD]) == Healthy()
-    assert gone([], []) == Progressing(reason="nothing was looked at yet")
+    assert deleted([], [GOOD]) == Healthy()
+    assert deleted([], []) == Progressing(reason="no observation yet")
 
 
 # counts

@@ -14,8 +14,8 @@ from itertools import product
 
 import pytest
 
-from pipeline.core.deploy.polling import asks_activities
-from pipeline.core.health.assessment import booted, serving
+from pipeline.core.deploy.polling import needs_activities
+from pipeline.core.health.assessment import all_healthy, all_in_service
 from pipeline.core.health.observation import (
     Activity,
     Balancer,
@@ -322,11 +322,11 @@ def follow(kind: str, seed: int) -> Told:
     told = Told(last=Healthy())
     for moment in watch(cloud):
         moments.append(moment)
-        told_of = moment.observation.activities if asks_activities(GREEN, observations) else {}
+        told_of = moment.observation.activities if needs_activities(GREEN, observations) else {}
         observations.append(replace(moment.observation, activities=told_of))
         if chance.random() < 0.8 and len(observations) < cloud.observations:
             continue
-        told.last = serving(expected, observations, in_a_row=row)
+        told.last = all_healthy(expected, observations, in_a_row=row)
         if isinstance(told.last, Failed):
             told.doomed = told.last.reason
             break
@@ -337,7 +337,7 @@ def follow(kind: str, seed: int) -> Told:
         said = isinstance(told.last, Healthy)
         told.early += said and not true
         told.missed += true and not said
-        assert not said or isinstance(booted(expected, observations), Healthy), (kind, seed)
+        assert not said or isinstance(all_in_service(expected, observations), Healthy), (kind, seed)
     return told
 
 

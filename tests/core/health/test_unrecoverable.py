@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.core.health.observation import Activity, Observation, ObservedGroup
 from pipeline.core.health.scaling_activities import words
-from pipeline.core.health.unrecoverable import doom, setback
+from pipeline.core.health.unrecoverable import last_launch_failure, why_unrecoverable
 from tests.core.health.observations import (
     ELB_FAILED,
     GREEN,
@@ -37,7 +37,7 @@ def seen(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> list[Observ
 
 
 def told(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> str:
-    return doom(GREEN, seen(*observations))
+    return why_unrecoverable(GREEN, seen(*observations))
 
 
 # Launches that cannot work. The wordings are AWS's: the user guide's pages on launch failures,
@@ -213,8 +213,8 @@ def test_different_faults_are_not_added_up() -> None:
 @pytest.mark.parametrize("message", MAY_HEAL)
 def test_what_may_heal_is_waited_out_and_said(message: str) -> None:
     observations = seen((SHORT, [refused(moment, message) for moment in range(50, 0, -10)]))
-    assert not doom(GREEN, observations)
-    assert setback(GREEN, observations) == message
+    assert not why_unrecoverable(GREEN, observations)
+    assert last_launch_failure(GREEN, observations) == message
 
 
 def cancelled(moment: int, id_: str, message: str) -> Activity:
@@ -234,8 +234,8 @@ def test_instances_that_end_themselves_are_the_end_whatever_is_launched_meanwhil
 def test_one_instance_that_ended_for_another_reason_is_waited_out(message: str) -> None:
     again = a_group(a_member("i-b", lifecycle="Pending"), desired=1)
     observations = seen((again, [cancelled(1, "i-a", message)]))
-    assert not doom(GREEN, observations)
-    assert setback(GREEN, observations) == message
+    assert not why_unrecoverable(GREEN, observations)
+    assert last_launch_failure(GREEN, observations) == message
 
 
 def test_the_reason_is_found_in_the_description_too() -> None:
@@ -261,8 +261,8 @@ def test_a_failed_launch_is_forgiven_when(
     why: str, group: ObservedGroup, activities: list[Activity]
 ) -> None:
     observations = seen((replace(group, desired=3), activities))
-    assert not doom(GREEN, observations), why
-    assert not setback(GREEN, observations), why
+    assert not why_unrecoverable(GREEN, observations), why
+    assert not last_launch_failure(GREEN, observations), why
 
 
 STILL: list[Any] = [
@@ -416,7 +416,7 @@ def test_what_a_serving_group_suffered_before_is_past() -> None:
     assert not told((going, history), (FULL, history))
     larger = replace(FULL, desired=5)
     assert not told((FULL, history), (larger, history))
-    assert not setback(GREEN, seen((FULL, history), (larger, history)))
+    assert not last_launch_failure(GREEN, seen((FULL, history), (larger, history)))
     assert told((FULL, history), (larger, [refused(500, NO_AMI), *history])) == NO_AMI
 
 
@@ -454,5 +454,5 @@ def test_losses_of_long_ago_are_forgiven() -> None:
         a_observation(FULL, activities=lost("i-a", "i-b", "i-c")),
         every=3590.0,
     )
-    assert not doom(GREEN, observations)
-    assert doom(GREEN, in_turn(*observations, every=1790.0))
+    assert not why_unrecoverable(GREEN, observations)
+    assert why_unrecoverable(GREEN, in_turn(*observations, every=1790.0))

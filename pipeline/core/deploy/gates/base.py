@@ -1,0 +1,104 @@
+"""What a gate is: the condition that ends a phase, and everything that others ask about it.
+
+The deployer, the observer and `--plan` use these methods and never a gate's type. The defaults
+are those of a gate that reads groups and load balancers every second and does nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from pipeline.core.deploy import polling
+from pipeline.core.deploy.gates.wait import Wait
+from pipeline.core.deploy.polling import Forecast, Timings
+from pipeline.core.deploy.ports import Alarms
+from pipeline.core.health.observation import Observation
+from pipeline.core.health.verdict import Verdict
+from pipeline.core.state.deployment import Deployment, Policy
+
+FormatDuration = Callable[[float], str]
+"""How the interface writes a number of seconds."""
+
+
+class Actions(Protocol):
+    """What a gate may have done when its phase begins."""
+
+    def verify(self, deployment: Deployment) -> None:
+        """Run the verify hooks; raises FailedError with the output of the first that fails."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SizeTarget:
+    """The size that a release's group must reach before the gate can pass."""
+
+    release: str
+    least: int
+
+
+class Gate(ABC):
+    """The condition that ends a phase."""
+
+    __slots__ = ()
+
+    observes: ClassVar[bool] = True
+    """Whether observations decide; otherwise the gate's own action does."""
+    reads_targets: ClassVar[bool] = True
+    """Whether the load balancers must be read."""
+    measures_ready: ClassVar[bool] = False
+    """Whether passing it tells how long green took from its launch until it was healthy."""
+
+    @property
+    @abstractmethod
+    def releases(self) -> frozenset[str]:
+        """The releases whose groups must be read."""
+
+    @abstractmethod
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge the observations and readings so far; a pure function."""
+
+    @abstractmethod
+    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+        """Return the condition for `--plan`, with the environment's numbers."""
+
+    @property
+    def follows(self) -> str:
+        """The release whose members' health is followed during the wait, empty for none."""
+        return ""
+
+    def enter(self, actions: Actions, deployment: Deployment) -> None:
+        """Do what the gate does once when its phase begins."""
+
+    def readings(self, policy: Policy, alarms: Alarms) -> tuple[str, ...]:
+        """Read what the gate needs besides the groups, for the observation that was just made."""
+        return ()
+
+    def activities(self, wait: Wait) -> frozenset[str]:
+        """Return the releases whose scaling activities the next observation must read."""
+        return frozenset()
+
+    def accepts_earlier(self, policy: Policy) -> bool:
+        """Return True if an observation from before the phase may end it."""
+        return False
+
+    def forecast(self, timings: Timings) -> Forecast:
+        """Return when the wait is likely to end."""
+        return Forecast()
+
+    def interval(self, wait: Wait) -> float:
+        """Return the seconds from the latest observation to the next."""
+        return polling.interval(wait.elapsed, wait.forecast)
+
+    def listens(self, wait: Wait) -> bool:
+        """Return True if reading the load balancers alone is enough until they show news."""
+        return False
+
+    def is_news(self, wait: Wait, observation: Observation) -> bool:
+        """Return True if this observation of the load balancers alone is a reason to read all."""
+        return True
+
+    def size_target(self, wait: Wait) -> SizeTarget | None:
+        """Return the size that a group must reach first, if there is one."""
+        return None

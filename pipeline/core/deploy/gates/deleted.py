@@ -1,0 +1,34 @@
+"""The gate of `retire` and `delete`: groups do not exist any longer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipeline.core.deploy.gates.base import FormatDuration, Gate
+from pipeline.core.deploy.gates.wait import Wait
+from pipeline.core.health import assessment
+from pipeline.core.health.verdict import Verdict
+from pipeline.core.state.deployment import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted(Gate):
+    """AWS does not describe the groups any longer."""
+
+    unwanted: frozenset[str]
+    reads_targets: ClassVar[bool] = False
+
+    @property
+    def releases(self) -> frozenset[str]:
+        """The releases of the groups."""
+        return self.unwanted
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether every group is deleted."""
+        return assessment.deleted(map(wait.group, sorted(self.unwanted)), wait.history)
+
+    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+        """Name the releases."""
+        names = " ".join(sorted(self.unwanted))
+        return f"{names} deleted" if names else "nothing to delete"

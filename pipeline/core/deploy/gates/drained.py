@@ -1,0 +1,42 @@
+"""The gate of `drain` and `detach`: a group has left the load balancers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.core.deploy import polling
+from pipeline.core.deploy.gates.base import FormatDuration, Gate
+from pipeline.core.deploy.gates.wait import Wait
+from pipeline.core.deploy.polling import Forecast, Timings
+from pipeline.core.health import assessment
+from pipeline.core.health.verdict import Verdict
+from pipeline.core.state.deployment import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Drained(Gate):
+    """No member of the group is a target any longer."""
+
+    release: str
+
+    @property
+    def releases(self) -> frozenset[str]:
+        """The one release."""
+        return frozenset({self.release})
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge whether every member has left every load balancer."""
+        return assessment.drained(wait.expected(self.release), wait.history)
+
+    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+        """Name the release."""
+        return f"{self.release} drained"
+
+    def forecast(self, timings: Timings) -> Forecast:
+        """Expect the end after the longest deregistration delay."""
+        return Forecast(quiet=timings.drain)
+
+    def interval(self, wait: Wait) -> float:
+        """Observe every other second if the delay is unknown."""
+        busy = polling.QUICK if wait.forecast.quiet else polling.STEADY
+        return polling.interval(wait.elapsed, wait.forecast, busy=busy)

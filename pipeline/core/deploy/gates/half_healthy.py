@@ -1,0 +1,74 @@
+"""The gate of `reattach` for a blue that served all along: half of it is healthy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.core.deploy.gates.base import FormatDuration, Gate, SizeTarget
+from pipeline.core.deploy.gates.wait import Wait
+from pipeline.core.health import members
+from pipeline.core.health.verdict import Healthy, Progressing, Verdict
+from pipeline.core.state.deployment import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class HalfHealthy(Gate):
+    """At least half of the members are healthy in every load balancer, or none of `other`'s is.
+
+    One unhealthy member of blue is no reason to keep a green that failed (spinnaker/deck#4144).
+    An unhealthy blue is no reason to keep an `other` without traffic: otherwise a promotion
+    that could not fix the service would have no way back. If `other` serves and blue shrank
+    meanwhile, blue grows to the live size of `other` first; the gate waits for that during half
+    of the phase's time (flagger#869).
+    """
+
+    release: str
+    other: str = ""
+
+    @property
+    def releases(self) -> frozenset[str]:
+        """The one release."""
+        return frozenset({self.release})
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Judge by half of the members, and by the size of `other` while blue is smaller."""
+        expected = wait.expected(self.release)
+        other = wait.group(self.other) if self.other else ""
+        verdict = members.half_healthy(expected, wait.latest, other)
+        least = self._least(wait)
+        if not isinstance(verdict, Healthy) or not least or wait.latest.unreadable:
+            return verdict
+        group = wait.observed(self.release)
+        healthy = len(members.healthy_members(group, wait.balancers, wait.latest)) if group else 0
+        late = wait.elapsed >= wait.limit / 2
+        if late or healthy >= least - self._unhealthy_at_first(wait):
+            return verdict
+        return Progressing(
+            reason=f"{healthy} of {least} members of {expected.group} are healthy: "
+            f"it needs as many as {other} has before {other} is detached"
+        )
+
+    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+        """Name the release."""
+        return f"half of {self.release} healthy"
+
+    def size_target(self, wait: Wait) -> SizeTarget | None:
+        """Grow blue to the size of `other` while `other` serves."""
+        least = self._least(wait)
+        return SizeTarget(release=self.release, least=least) if least else None
+
+    def _least(self, wait: Wait) -> int:
+        """Return the live size of `other` if it serves, otherwise 0."""
+        if not self.other or wait.latest.unreadable or not wait.serves(self.other):
+            return 0
+        return wait.live_size(self.other)
+
+    def _unhealthy_at_first(self, wait: Wait) -> int:
+        """Count the members that were unhealthy before the wait: the gate does not need those."""
+        complete = (each for each in wait.observations if not each.unreadable)
+        first = next(complete, wait.latest)
+        group = first.groups.get(wait.group(self.release))
+        if group is None:
+            return 0
+        in_service = sum(member.lifecycle == "InService" for member in group.members)
+        return in_service - len(members.healthy_members(group, wait.balancers, first))

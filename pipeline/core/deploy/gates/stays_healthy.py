@@ -1,0 +1,83 @@
+"""The gate of `soak` and `observe`: green stays healthy for a time, and no alarm fires."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.core.deploy import polling
+from pipeline.core.deploy.gates.base import FormatDuration, Gate, SizeTarget
+from pipeline.core.deploy.gates.wait import Wait
+from pipeline.core.deploy.polling import Forecast
+from pipeline.core.deploy.ports import Alarms
+from pipeline.core.health import assessment
+from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
+from pipeline.core.state.deployment import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class StaysHealthy(Gate):
+    """Every member stays healthy for `soak` or `observe` of the policy, and no alarm fires.
+
+    `least` names the release whose live size the group must have, too.
+    """
+
+    release: str
+    pause: str
+    least: str = ""
+
+    @property
+    def releases(self) -> frozenset[str]:
+        """The one release."""
+        return frozenset({self.release})
+
+    @property
+    def follows(self) -> str:
+        """The release."""
+        return self.release
+
+    def judge(self, wait: Wait) -> Verdict:
+        """Fail on an alarm or a member that stays unhealthy; pass after the time without a break.
+
+        One unhealthy observation starts the time again and is no failure yet.
+        """
+        if wait.readings:
+            return Failed(reason="; ".join(wait.readings))
+        if failure := wait.health.persistent_failure:
+            return Failed(reason=f"a member became unhealthy while it served: {failure}")
+        expected = wait.expected(self.release, least=wait.live_size(self.least))
+        verdict = assessment.all_healthy(expected, wait.history, in_a_row=1)
+        if not isinstance(verdict, Healthy):
+            return verdict
+        healthy_for = wait.latest.at - wait.health.healthy_since
+        length = wait.policy.pause(self.pause)
+        if healthy_for >= length:
+            return verdict
+        return Progressing(reason=f"healthy for {healthy_for:.0f} of {length:.0f} s")
+
+    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+        """Name the length of the time."""
+        return f"{self.release} healthy for {duration(policy.pause(self.pause))}"
+
+    def readings(self, policy: Policy, alarms: Alarms) -> tuple[str, ...]:
+        """Read the alarms."""
+        return alarms.ringing(policy.alarms) if policy.alarms else ()
+
+    def activities(self, wait: Wait) -> frozenset[str]:
+        """Read the activities: members may be lost."""
+        return wait.activities_of(self.release)
+
+    def accepts_earlier(self, policy: Policy) -> bool:
+        """Return True without a time to wait: the observation that ended the wait before counts."""
+        return not policy.pause(self.pause)
+
+    def interval(self, wait: Wait) -> float:
+        """Observe rarely until the time is over."""
+        end = wait.health.healthy_since + wait.policy.pause(self.pause)
+        forecast = Forecast(quiet=end - wait.began)
+        return polling.interval(wait.elapsed, forecast, quiet=polling.CALM)
+
+    def size_target(self, wait: Wait) -> SizeTarget | None:
+        """Grow green with blue, so that it does not take over with less than serves now."""
+        if not self.least:
+            return None
+        return SizeTarget(release=self.release, least=wait.live_size(self.least))

@@ -1,0 +1,133 @@
+"""What a gate is given to judge: everything that was observed since its phase began."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+from pipeline.core.deploy.polling import Forecast, needs_activities
+from pipeline.core.health.assessment import Expected
+from pipeline.core.health.members import has_healthy_target, healthy_instances, newly_unhealthy
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
+from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.release import group_name
+
+KEPT_OBSERVATIONS = 3600
+"""Observations that are kept: an hour of them, because a launch loop is judged over an hour."""
+
+
+@dataclass(kw_only=True)
+class MemberHistory:
+    """The health of one group's members during a wait.
+
+    `known` are the instances that were healthy in this deployment, also in earlier phases: only
+    such an instance can become unhealthy. `failures` has one entry for each of the latest
+    observations, empty where no known member was unhealthy. `healthy_since` is the time of the
+    latest failure, or of the beginning of the wait.
+    """
+
+    known: set[str]
+    failures: deque[str]
+    healthy_since: float = 0.0
+
+    def add(self, expected: Expected, observation: Observation) -> None:
+        """Take in one complete observation."""
+        failure = newly_unhealthy(expected, observation, self.known)
+        self.failures.append(failure)
+        if failure:
+            self.healthy_since = observation.at
+        self.known |= healthy_instances(expected.balancers, observation)
+
+    @property
+    def persistent_failure(self) -> str:
+        """The latest failure, if each of the latest observations shows one."""
+        full = len(self.failures) == self.failures.maxlen
+        return self.failures[-1] if full and all(self.failures) else ""
+
+
+@dataclass(kw_only=True)
+class Wait:
+    """A wait at a gate; `limit` is the longest it may last, in seconds.
+
+    `readings` are what the gate read besides AWS's groups for the latest observation, such as the
+    alarms that are firing.
+    """
+
+    place: Place
+    policy: Policy
+    limit: float
+    health: MemberHistory
+    forecast: Forecast = field(default_factory=Forecast)
+    readings: tuple[str, ...] = ()
+    observations: deque[Observation] = field(
+        default_factory=lambda: deque(maxlen=KEPT_OBSERVATIONS)
+    )
+
+    def add(self, observation: Observation) -> None:
+        """Append an observation; equal parts are shared with the previous one to save memory."""
+        if not self.observations:
+            self.health.healthy_since = observation.at
+        shared = _share(observation, self.latest) if self.observations else observation
+        self.observations.append(shared)
+
+    @property
+    def latest(self) -> Observation:
+        """The newest observation."""
+        return self.observations[-1]
+
+    @property
+    def history(self) -> tuple[Observation, ...]:
+        """All observations, oldest first."""
+        return tuple(self.observations)
+
+    @property
+    def began(self) -> float:
+        """The time of the first observation."""
+        return self.observations[0].at
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds from the first observation to the newest."""
+        return self.latest.at - self.began
+
+    @property
+    def balancers(self) -> tuple[Balancer, ...]:
+        """The load balancers of the environment."""
+        return self.place.balancers
+
+    def group(self, release: str) -> str:
+        """Return the name of a release's group."""
+        return group_name(self.place.app, self.place.environment, release)
+
+    def observed(self, release: str) -> ObservedGroup | None:
+        """Return a release's group in the newest observation."""
+        return self.latest.groups.get(self.group(release)) if release else None
+
+    def live_size(self, release: str) -> int:
+        """Return the desired capacity that a release's group has now, 0 without a group."""
+        group = self.observed(release)
+        return group.desired if group else 0
+
+    def expected(self, release: str, *, least: int = 0) -> Expected:
+        """Return what a release's group is judged against."""
+        return Expected(group=self.group(release), balancers=self.balancers, least=least)
+
+    def serves(self, release: str, observation: Observation | None = None) -> bool:
+        """Return True if a member of a release is healthy in a load balancer."""
+        return has_healthy_target(self.group(release), self.balancers, observation or self.latest)
+
+    def activities_of(self, release: str) -> frozenset[str]:
+        """Return the release if the next observation must read its scaling activities."""
+        needed = needs_activities(self.group(release), self.observations)
+        return frozenset({release} if needed else ())
+
+
+def _share(observation: Observation, last: Observation) -> Observation:
+    return replace(
+        observation,
+        groups=last.groups if observation.groups == last.groups else observation.groups,
+        targets=last.targets if observation.targets == last.targets else observation.targets,
+        activities=last.activities
+        if observation.activities == last.activities
+        else observation.activities,
+    )

@@ -1,0 +1,88 @@
+"""Watch one phase: collect its observations and ask its gate."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Self
+
+from pipeline.core.deploy.gates.base import Gate, SizeTarget
+from pipeline.core.deploy.gates.wait import MemberHistory, Wait
+from pipeline.core.deploy.polling import Forecast
+from pipeline.core.health.observation import Observation
+from pipeline.core.health.verdict import Verdict
+from pipeline.core.state.deployment import Place, Policy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateWatcher:
+    """A gate and the wait for it: first `add` an observation, then `judge`."""
+
+    gate: Gate
+    wait: Wait
+
+    @classmethod
+    def begin(
+        cls,
+        gate: Gate,
+        *,
+        place: Place,
+        policy: Policy,
+        limit: float,
+        known: set[str],
+        forecast: Forecast | None = None,
+    ) -> Self:
+        """Return the watcher of a wait that begins.
+
+        `known` are the instances that were healthy in this deployment; the wait adds to them.
+        """
+        health = MemberHistory(known=known, failures=deque(maxlen=policy.healthy_checks))
+        wait = Wait(
+            place=place, policy=policy, limit=limit, health=health, forecast=forecast or Forecast()
+        )
+        return cls(gate=gate, wait=wait)
+
+    def add(self, observation: Observation) -> None:
+        """Take in an observation."""
+        self.wait.add(observation)
+        if self.gate.follows and not observation.unreadable:
+            self.wait.health.add(self.wait.expected(self.gate.follows), observation)
+
+    def judge(self, readings: tuple[str, ...] = ()) -> Verdict:
+        """Return the gate's verdict, given what it read besides the groups."""
+        self.wait.readings = readings
+        return self.gate.judge(self.wait)
+
+    @property
+    def latest(self) -> Observation:
+        """The newest observation."""
+        return self.wait.latest
+
+    @property
+    def due(self) -> float:
+        """When the next observation is due."""
+        return self.latest.at + self.gate.interval(self.wait)
+
+    @property
+    def activities(self) -> frozenset[str]:
+        """The releases whose scaling activities the next observation must read."""
+        return self.gate.activities(self.wait)
+
+    @property
+    def accepts_earlier(self) -> bool:
+        """Whether an observation from before the phase may be the first one."""
+        return not self.wait.observations and self.gate.accepts_earlier(self.wait.policy)
+
+    @property
+    def listens(self) -> bool:
+        """Whether reading the load balancers alone is enough until they show news."""
+        return self.gate.listens(self.wait)
+
+    def is_news(self, observation: Observation) -> bool:
+        """Return True if what the load balancers show is a reason to read everything."""
+        return self.gate.is_news(self.wait, observation)
+
+    @property
+    def size_target(self) -> SizeTarget | None:
+        """The size that a group must reach first, if there is one."""
+        return self.gate.size_target(self.wait)

@@ -1,0 +1,158 @@
+"""Read what AWS shows of an environment: fresh enough, and no API more than once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from pipeline.core import commands
+from pipeline.core.deploy.gates.watcher import GateWatcher
+from pipeline.core.deploy.polling import QUICK
+from pipeline.core.deploy.ports import EnvironmentReader, GroupReader, Pace
+from pipeline.core.errors import FailedError
+from pipeline.core.health.assessment import DELETED_OBSERVATIONS
+from pipeline.core.health.observation import Observation
+from pipeline.core.state.deployment import Place
+from pipeline.core.state.release import group_name
+
+GROUPS, TARGETS = "groups", "targets"
+"""The APIs that an observation calls."""
+SHORTEST_SLEEP = 0.01
+"""Seconds between two observations even if the first took long: signals arrive in a sleep."""
+COMPLETE_TRIES = 30
+"""Observations, one a second, before an action that needs a complete one gives up."""
+
+
+@dataclass(kw_only=True)
+class Observer:
+    """Reads one environment; remembers the latest observation and when each API was called.
+
+    `checks` is how many observations `survey` makes at most before it returns what it has.
+    """
+
+    place: Place
+    groups: GroupReader
+    ledger: EnvironmentReader
+    pace: Pace
+    checks: int
+    latest: Observation | None = field(default=None, init=False)
+    _shown: frozenset[str] = field(default=frozenset(), init=False)
+    _with_targets: bool = field(default=False, init=False)
+    _called: dict[str, float] = field(default_factory=dict, init=False)
+    _heard: Observation | None = field(default=None, init=False)
+
+    def group(self, release: str) -> str:
+        """Return the name of a release's group."""
+        return group_name(self.place.app, self.place.environment, release)
+
+    def observe(
+        self, releases: Iterable[str], *, activities: Iterable[str] = (), targets: bool = True
+    ) -> Observation:
+        """Observe the groups of these releases and every load balancer.
+
+        Waits if an API was called less than a second ago. Without `targets` the load balancers
+        are not read; their last answer is in the observation for display only.
+        """
+        names = sorted(self.group(release) for release in releases)
+        of = [self.group(release) for release in sorted(activities)]
+        self._take_turn(GROUPS, *([TARGETS] if targets else []))
+        balancers = self.place.balancers if targets else ()
+        observation = self.groups.observe(names, balancers, activities=of)
+        if not targets and self.latest:
+            observation = replace(observation, targets=self.latest.targets)
+        self.latest, self._shown, self._with_targets = observation, frozenset(names), targets
+        return observation
+
+    def invalidate(self) -> None:
+        """Forget how fresh the latest observation is: something is about to change."""
+        self._shown = frozenset()
+
+    def observe_complete(self, releases: Iterable[str], *, targets: bool = True) -> Observation:
+        """Return an observation without unreadable parts: actions take missing for deleted.
+
+        Raises FailedError if AWS does not answer for too long.
+        """
+        wanted = frozenset(releases)
+        if self.latest and self._is_fresh(self.latest, wanted, targets=targets):
+            return self.latest
+        for _ in range(COMPLETE_TRIES):
+            observation = self.observe(wanted, targets=targets)
+            if not observation.unreadable:
+                return observation
+        remedy = commands.status(self.place.environment)
+        raise FailedError("reading the groups", "\n".join(observation.unreadable), remedy)
+
+    def survey(self, enough: Callable[[Observation], bool]) -> Observation:
+        """Return a complete observation of every release, as a base for a decision.
+
+        An answer may be stale and one health check may fail, so an observation that is not
+        `enough` is repeated. Raises FailedError if AWS does not answer for too long.
+        """
+        releases = frozenset(self.ledger.read().releases)
+        for _ in range(max(self.checks, DELETED_OBSERVATIONS)):
+            observation = self.observe_complete(releases)
+            if enough(observation):
+                break
+            self.invalidate()
+        return observation
+
+    def find_deleted(self, releases: frozenset[str]) -> frozenset[str]:
+        """Return the releases whose groups were deleted outside the pipeline.
+
+        Terraform would create such a group again. One answer may be stale, so a missing group is
+        read once more.
+        """
+        known = self.ledger.read().releases
+        missing = frozenset(name for name in releases if name in known and known[name].made)
+        for _ in range(DELETED_OBSERVATIONS):
+            if not missing:
+                break
+            groups = self.observe_complete(missing, targets=False).groups
+            missing = frozenset(name for name in missing if self.group(name) not in groups)
+            if missing:
+                self.invalidate()
+        return missing
+
+    def watch(self, watcher: GateWatcher) -> Observation:
+        """Return the next observation of a wait: every release, and what the gate needs."""
+        releases = watcher.gate.releases | set(self.ledger.read().releases)
+        if watcher.accepts_earlier and self.latest and self._is_fresh(self.latest, releases):
+            return self.latest
+        # Targets that were just heard count, unless another observation came between (a signal).
+        heard = self._heard is not None and self._heard is self.latest
+        targets = watcher.gate.reads_targets and not heard
+        observation = self.observe(releases, activities=watcher.activities, targets=targets)
+        self._with_targets = self._with_targets or heard
+        return observation
+
+    def wait_for_next(self, watcher: GateWatcher, deadline: float) -> None:
+        """Wait until the next observation is due, or the load balancers alone show news.
+
+        Waits no longer than to the deadline, as long as that is ahead.
+        """
+        due = min(watcher.due, deadline) if deadline > self.pace.now() else watcher.due
+        while watcher.listens and due - self.pace.now() > QUICK:
+            self._take_turn(TARGETS)
+            heard = self.groups.observe((), self.place.balancers, activities=())
+            heard = replace(heard, groups=watcher.latest.groups)
+            if not heard.unreadable and watcher.is_news(heard):
+                self.latest, self._heard = heard, heard
+                self.invalidate()
+                return
+        self.pace.sleep(max(SHORTEST_SLEEP, due - self.pace.now()))
+
+    def _take_turn(self, *apis: str) -> None:
+        """Wait until a second has passed since the last call of each of these APIs."""
+        due = max(self._called.get(api, -inf) for api in apis) + QUICK
+        if (left := due - self.pace.now()) > 0:
+            self.pace.sleep(left)
+        self._called |= dict.fromkeys(apis, self.pace.now())
+
+    def _is_fresh(
+        self, observation: Observation, releases: Iterable[str], *, targets: bool = True
+    ) -> bool:
+        """Return True if a new observation would add nothing: it is recent, and nothing changed."""
+        shown = self._shown >= {self.group(release) for release in releases}
+        enough = shown and (self._with_targets or not targets)
+        return enough and not observation.unreadable and self.pace.now() - observation.at < QUICK

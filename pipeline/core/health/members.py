@@ -1,0 +1,85 @@
+"""Tell which members of a group serve traffic, and whether enough of them do.
+
+Separate from `assessment`, which judges a whole group over several observations: these questions
+are about one observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.core.health.assessment import Expected
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
+from pipeline.core.health.target_health import describe_state, is_healthy
+from pipeline.core.health.verdict import Healthy, Progressing, Verdict
+
+
+def healthy_instances(balancers: Sequence[Balancer], observation: Observation) -> set[str]:
+    """Return the instances that are healthy in every load balancer."""
+    found = [
+        {t.id for t in observation.targets.get(each.identifier, {}).values() if is_healthy(each, t)}
+        for each in balancers
+    ]
+    return set.intersection(*found) if found else set()
+
+
+def healthy_members(
+    group: ObservedGroup, balancers: Sequence[Balancer], observation: Observation
+) -> set[str]:
+    """Return the InService members that are healthy in every load balancer."""
+    in_service = {member.id for member in group.members if member.lifecycle == "InService"}
+    return in_service & healthy_instances(balancers, observation)
+
+
+def has_healthy_target(name: str, balancers: Sequence[Balancer], observation: Observation) -> bool:
+    """Return True if a member of a group is healthy in at least one load balancer."""
+    group = observation.groups.get(name)
+    members = {member.id for member in group.members} if group else set[str]()
+    return any(
+        target.id in members and is_healthy(each, target)
+        for each in balancers
+        for target in observation.targets.get(each.identifier, {}).values()
+    )
+
+
+def half_healthy(expected: Expected, observation: Observation, other: str = "") -> Verdict:
+    """Judge whether at least half of a group's members are healthy in every load balancer.
+
+    Also healthy if no member of the group `other` is healthy, in a complete observation.
+    """
+    if (
+        other
+        and not observation.unreadable
+        and not has_healthy_target(other, expected.balancers, observation)
+    ):
+        return Healthy()
+    group = observation.groups.get(expected.group)
+    if group is None:
+        return Progressing(reason=f"{expected.group} is not described")
+    if group.status:
+        return Progressing(reason=f"AWS says of {expected.group}: {group.status}")
+    healthy = len(healthy_members(group, expected.balancers, observation))
+    if healthy and 2 * healthy >= group.desired:
+        return Healthy()
+    return Progressing(
+        reason=f"{healthy} of {group.desired} members of {expected.group} are healthy"
+    )
+
+
+def newly_unhealthy(expected: Expected, observation: Observation, known: set[str]) -> str:
+    """Return what is wrong with an InService member that was healthy before, if one is unhealthy.
+
+    `known` are the instances that were healthy before. Other members still boot: a group may grow
+    during a wait.
+    """
+    group = observation.groups.get(expected.group)
+    if group is None:
+        return f"{expected.group} is not described"
+    for member in group.members:
+        if member.lifecycle != "InService" or member.id not in known:
+            continue
+        for balancer in expected.balancers:
+            target = observation.targets.get(balancer.identifier, {}).get(member.id)
+            if target is None or not is_healthy(balancer, target):
+                return f"{describe_state(balancer, member.id, target)} in {balancer.name}"
+    return ""

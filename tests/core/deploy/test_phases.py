@@ -1,0 +1,87 @@
+"""The tables of phases beside what is known of a phase by its name."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from pipeline.core.deploy.fleet import Fleet
+from pipeline.core.deploy.phases import (
+    Phase,
+    after_drain,
+    clearance,
+    decision,
+    promotion,
+    removal,
+    rollback,
+)
+from pipeline.core.state.deployment import Policy
+from pipeline.core.validation.phases import PHASES, ROLL_BACK, TRAITS, traits_of
+from tests.core.deploy.fakes import BLUE, GREEN
+
+EVERY = (*promotion(BLUE, GREEN), *rollback(BLUE, GREEN, Fleet()))
+
+
+def names(phases: list[Phase]) -> list[str]:
+    return [phase.name for phase in phases]
+
+
+def test_the_names_that_configuration_knows_are_those_of_the_tables() -> None:
+    assert tuple(phase.name for phase in EVERY) == PHASES
+
+
+def test_a_phase_has_the_traits_that_its_name_is_known_for() -> None:
+    others = (*removal(BLUE, [GREEN], [GREEN]), *clearance([], [BLUE], [BLUE]))
+    assert {phase.name: phase.traits for phase in EVERY} == dict(TRAITS)
+    assert all(phase.traits == TRAITS[phase.name] for phase in others)
+    assert traits_of("a phase of another version") == ROLL_BACK
+
+
+def test_a_first_release_has_no_phase_in_which_blue_leaves() -> None:
+    assert names(promotion("", GREEN)) == ["launch", "verify", "attach", "soak", "retire"]
+
+
+def test_a_way_back_without_one_of_the_groups_leaves_its_phase_out() -> None:
+    fleet = Fleet(serving=frozenset({GREEN}))
+    assert names(rollback("", GREEN, fleet)) == ["detach", "delete"]
+    assert names(rollback(BLUE, "", fleet)) == ["reattach", "delete"]
+
+
+def test_a_proven_green_goes_on_after_the_drain_and_a_decided_one_with_its_last_phase() -> None:
+    phases = promotion(BLUE, GREEN)
+    assert names(after_drain(phases)) == ["observe", "retire"]
+    assert names(decision(phases)) == ["retire"]
+
+
+def test_each_phase_only_adds_or_only_removes_serving_groups() -> None:
+    forward = promotion(BLUE, GREEN, warm=["r000000"], keep=True)
+    lists = [forward, *(rollback(BLUE, GREEN, phase.want) for phase in forward)]
+    for phases in lists:
+        for one, next_ in pairwise(phases):
+            added = next_.want.serving - one.want.serving
+            removed = one.want.serving - next_.want.serving
+            assert not (added and removed), (one, next_)
+
+
+def test_soak_comes_before_drain() -> None:
+    forward = names(promotion(BLUE, GREEN))
+    assert forward.index("soak") < forward.index("drain")
+
+
+def test_every_gate_describes_itself() -> None:
+    texts = [
+        phase.gate.describe(Policy(soak=60), lambda seconds: f"{seconds:.0f} s") for phase in EVERY
+    ]
+    assert texts == [
+        "every member of r000002 InService",
+        "no verify hooks",
+        "r000002 healthy, 3 checks in a row",
+        "r000002 healthy for 60 s",
+        "r000001 drained",
+        "r000002 healthy for 0 s",
+        "r000001 deleted",
+        "r000001 healthy, 3 checks in a row",
+        "r000002 drained",
+        "r000002 deleted",
+    ]
+    served = rollback(BLUE, GREEN, Fleet(serving=frozenset({BLUE})))[0].gate
+    assert served.describe(Policy(), str) == "half of r000001 healthy"
