@@ -36,7 +36,9 @@ def put(kind: Kind, version: str = "1.0.0", result: Result = Result.PROMOTED) ->
 
 
 @pytest.mark.parametrize("history", [[], [put(Kind.PROMOTE)], [put(Kind.REBUILD, "0.9.0")]])
-def test_a_rebuild_renews_the_same_version_and_what_a_rebuild_made(history: list[Deployment]) -> None:
+def test_a_rebuild_renews_the_same_version_and_what_a_rebuild_made(
+    history: list[Deployment],
+) -> None:
     require_unchanged(document(), document(), IMAGE, history)
 
 
@@ -61,5 +63,7 @@ def test_a_rebuild_never_replaces_another_version_that_a_person_promoted() -> No
 
 def test_a_rebuild_never_replaces_what_was_deployed_during_its_bake() -> None:
     now = replace(document(), serving=GREEN)
-    with pytest.raises(RefusedError, match="r000001 served when the rebuild began, and now r000002 does"):
+    with pytest.raises(
+        RefusedError, match="r000001 served when the rebuild began, and now r000002 does"
+    ):
         require_unchanged(document(), now, IMAGE, [])

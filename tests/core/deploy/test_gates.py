@@ -1,0 +1,102 @@
+"""What each gate says about itself, and that nothing but the tables knows a gate's type."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from pipeline.core.deploy import gates
+from pipeline.core.deploy.fleet import Fleet
+from pipeline.core.deploy.gates.base import Gate
+from pipeline.core.deploy.gates.half_healthy import HalfHealthy
+from pipeline.core.deploy.gates.stays_healthy import StaysHealthy
+from pipeline.core.deploy.gates.watcher import GateWatcher
+from pipeline.core.deploy.phases import promotion, rollback
+from pipeline.core.health.observation import Observation
+from pipeline.core.health.verdict import Failed, Healthy, Progressing
+from pipeline.core.state.deployment import Policy
+from tests.core.deploy.fakes import BLUE, GREEN, PLACE, cloud
+
+PACKAGE = Path(pipeline.__file__).parent
+SHARED = {"base", "wait", "watcher"}
+ONE = "web-staging-r000001"
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+
+
+def test_only_the_tables_of_phases_import_a_gate() -> None:
+    """Everything else asks a gate and needs no change when a gate is added."""
+    folder = Path(gates.__file__).parent
+    named = {path.stem for path in folder.glob("*.py")} - SHARED - {"__init__"}
+    modules = {f"{gates.__name__}.{name}" for name in named}
+    importers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if modules & set(imported(path))
+    }
+    assert len(modules) == 7
+    assert importers == {"core/deploy/phases.py"}
+
+
+def test_a_gate_that_does_not_observe_needs_nothing_read() -> None:
+    phases = (*promotion(BLUE, GREEN), *rollback(BLUE, GREEN, Fleet()))
+    silent = [phase.gate for phase in phases if not phase.gate.observes]
+    assert [(type(each).__name__, each.reads_targets) for each in silent] == [("Verified", False)]
+
+
+def watching(gate: Gate, policy: Policy) -> GateWatcher:
+    return GateWatcher.begin(gate, place=PLACE, policy=policy, limit=60, known=set())
+
+
+def observed(at: float = 0.0) -> Observation:
+    """Return an observation in which blue serves."""
+    fake = cloud()
+    observation = fake.observe([ONE], PLACE.balancers, activities=[])
+    return Observation(at=at, groups=observation.groups, targets=observation.targets)
+
+
+def test_a_pause_passes_only_after_its_length() -> None:
+    watcher = watching(StaysHealthy(BLUE, "soak"), Policy(soak=10))
+    watcher.add(observed())
+    assert watcher.judge() == Progressing(reason="healthy for 0 of 10 s")
+    watcher.add(observed(10))
+    assert watcher.judge() == Healthy()
+    assert watcher.judge(("web-5xx: ALARM",)) == Failed(reason="web-5xx: ALARM")
+
+
+@pytest.mark.parametrize(("soak", "accepts"), [(0.0, True), (1.0, False)])
+def test_only_a_pause_of_no_length_accepts_the_observation_before_it(
+    soak: float, accepts: bool
+) -> None:
+    watcher = watching(StaysHealthy(BLUE, "soak"), Policy(soak=soak))
+    assert watcher.accepts_earlier is accepts
+    watcher.add(observed())
+    assert not watcher.accepts_earlier
+
+
+def test_equal_parts_of_observations_are_kept_once() -> None:
+    watcher = watching(StaysHealthy(BLUE, "soak"), Policy())
+    watcher.add(observed())
+    watcher.add(observed(1))
+    first, second = watcher.wait.observations
+    assert (first.at, second.at) == (0, 1)
+    assert first.groups is second.groups
+    assert first.targets is second.targets
+
+
+def test_blue_needs_no_more_members_than_it_has_if_the_other_group_does_not_serve() -> None:
+    watcher = watching(HalfHealthy(BLUE, other=GREEN), Policy())
+    watcher.add(observed())
+    assert watcher.size_target is None
+    assert watcher.judge() == Healthy()
