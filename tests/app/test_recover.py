@@ -200,7 +200,7 @@ def test_an_abort_once_a_retirement_began_touches_nothing_and_says_what_does(
     session: Any = Finishing(Kind.PROMOTE, monkeypatch)
     session.died("retire", warm=False, decided=True)
     fake = session.fake
-    fake.sick = {"web-staging-r000002"} if sick else set()
+    fake.unhealthy_groups = {"web-staging-r000002"} if sick else set()
     dead = replace(fake.document.deployment, blue=blue)
     fake.document = before = replace(fake.document, deployment=dead)
     monkeypatch.setattr(recover, "Ground", lambda **_: session)

@@ -46,14 +46,14 @@ PROSPECT = Prospect(
 PROMOTION = """\
 production: promote r000124 (1.4.0, ami-00000000000000124) in the place of r000123
 
-PHASE    SERVING          DARK             UNTIL                               AT MOST      ON FAULT
-launch   r000123          r000122 r000124  every member of r000124 InService   5 min 00 s   roll back
-verify   r000123          r000122 r000124  verify hooks pass for r000124       15 min 00 s  roll back
-attach   r000123 r000124  r000122          r000124 healthy, 3 checks in a row  15 min 00 s  roll back
-soak     r000123 r000124  r000122          r000124 healthy for 1 min 00 s      15 min 00 s  roll back
-drain    r000124          r000122 r000123  r000123 drained                     15 min 00 s  roll back
-observe  r000124          r000122 r000123  r000124 healthy for 10 min 00 s     15 min 00 s  roll back
-retire   r000124          r000123          r000122 deleted                     15 min 00 s  hold
+PHASE    SERVING          DARK             UNTIL                             AT MOST      ON FAULT
+launch   r000123          r000122 r000124  all of r000124 InService          5 min 00 s   roll back
+verify   r000123          r000122 r000124  verify hooks pass for r000124     15 min 00 s  roll back
+attach   r000123 r000124  r000122          r000124 healthy 3 times in a row  15 min 00 s  roll back
+soak     r000123 r000124  r000122          r000124 healthy for 1 min 00 s    15 min 00 s  roll back
+drain    r000124          r000122 r000123  r000123 drained                   15 min 00 s  roll back
+observe  r000124          r000122 r000123  r000124 healthy for 10 min 00 s   15 min 00 s  roll back
+retire   r000124          r000123          r000122 deleted                   15 min 00 s  hold
 
 hooks      tools/check --url 'a b' (at most 30.0 s)
 alarms     web-5xx, web-latency
@@ -68,12 +68,12 @@ nothing was changed"""
 FIRST = """\
 production: promote r000124 (1.4.0, ami-00000000000000124), where nothing serves
 
-PHASE   SERVING  DARK     UNTIL                               AT MOST      ON FAULT
-launch  -        r000124  every member of r000124 InService   15 min 00 s  roll back
-verify  -        r000124  no verify hooks                     15 min 00 s  roll back
-attach  r000124  -        r000124 healthy, 3 checks in a row  15 min 00 s  roll back
-soak    r000124  -        r000124 healthy for 0.0 s           15 min 00 s  roll back
-retire  r000124  -        nothing to delete                   15 min 00 s  hold
+PHASE   SERVING  DARK     UNTIL                             AT MOST      ON FAULT
+launch  -        r000124  all of r000124 InService          15 min 00 s  roll back
+verify  -        r000124  no verify hooks                   15 min 00 s  roll back
+attach  r000124  -        r000124 healthy 3 times in a row  15 min 00 s  roll back
+soak    r000124  -        r000124 healthy for 0.0 s         15 min 00 s  roll back
+retire  r000124  -        nothing to delete                 15 min 00 s  hold
 
 preflight  nothing found
 terraform  no changes
@@ -114,7 +114,7 @@ def test_a_program_gets_the_plan() -> None:
         "name": "attach",
         "serving": ["r000123", "r000124"],
         "dark": ["r000122"],
-        "until": "r000124 healthy, 3 checks in a row",
+        "until": "r000124 healthy 3 times in a row",
         "limit": 900.0,
         "on_fault": "roll back",
     }

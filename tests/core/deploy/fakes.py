@@ -1,7 +1,7 @@
 """An environment in memory: groups that boot, load balancers that list them, and a store.
 
-Every call is counted and may be made to fail, before its effect or after it, or to be where a
-signal arrives. After every effect somebody looks whether anyone serves: `dark_moments`.
+Every call is counted. A test can make a call fail before or after its effect, or let a signal
+arrive in it. After every effect the fake checks whether any group serves: `outages`.
 """
 
 from __future__ import annotations
@@ -72,43 +72,43 @@ class Group:
     desired: int
     attached: set[str] = field(default_factory=set)
     members: list[Instance] = field(default_factory=list)
-    gone_at: float = 0.0  # AWS deletes it until then
+    deleted_at: float = 0.0  # AWS has deleted it by then, 0 while AWS does not delete it
     tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
 class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace):
-    """All ports of a deployment; `fail` decides at each call, by its number and name."""
+    """All ports of a deployment; `fail` gets each call's number and name and may raise."""
 
     document: Environment
     fail: Callable[[int, str], None] = lambda *_: None
-    sick: set[str] = field(default_factory=set)
-    ill: set[str] = field(default_factory=set)
+    unhealthy_groups: set[str] = field(default_factory=set)
+    unhealthy_members: set[str] = field(default_factory=set)
     groups: dict[str, Group] = field(default_factory=dict)
     state: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
-    prepared: list[frozenset[str] | None] = field(default_factory=list)  # None: forgotten
+    prepared: list[frozenset[str] | None] = field(default_factory=list)  # None: discarded
     journal: list[tuple[str, str]] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)
-    changed: list[tuple[str, str]] = field(default_factory=list)  # every effect on AWS, and on what
+    changed: list[tuple[str, str]] = field(default_factory=list)  # and the release
     kept: dict[str, str] = field(default_factory=dict)
     recorded: list[Deployment] = field(default_factory=list)
-    hooked: list[Mapping[str, str]] = field(default_factory=list)
-    dark_moments: list[str] = field(default_factory=list)
-    alarmed: tuple[str, ...] = ()
+    hook_facts_seen: list[Mapping[str, str]] = field(default_factory=list)
+    outages: list[str] = field(default_factory=list)
+    firing: tuple[str, ...] = ()
     signals: int = 0
     time: float = 1000.0
-    had_blue: bool = False
-    looked: list[float] = field(default_factory=list)  # at the groups
-    listened: list[float] = field(default_factory=list)  # to the load balancers
+    has_served: bool = False
+    group_reads: list[float] = field(default_factory=list)  # times
+    target_reads: list[float] = field(default_factory=list)  # times
     registering: float = REGISTER
-    blind: int = 0  # looks that see nothing
+    failing_reads: int = 0  # observations left that AWS does not answer
     made: int = 0
 
-    # what happens of itself
+    # What happens without a call.
 
     def add(self, number: int, *, attached: bool) -> None:
-        """Let a release be there from long ago."""
+        """Add a release that exists since long ago."""
         given = release(number)
         self._make(given)
         group = self.groups[given.group("web", "staging")]
@@ -117,7 +117,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self.state.add(given.name)
         if attached:
             self._attach(group)
-            self.had_blue = True
+            self.has_served = True
 
     def _make(self, given: Release) -> None:
         name = given.group("web", "staging")
@@ -144,7 +144,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
                     member.attached[balancer.identifier] = self.time
 
     def _call(self, name: str, effect: Callable[[], None] = lambda: None) -> None:
-        """Count a call; a fault strikes before its effect, or with `name!` after it."""
+        """Count a call; it may fail before its effect, or after it with the name `name!`."""
         self.calls.append(name)
         number = len(self.calls)
         self.fail(number, name)
@@ -153,11 +153,11 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self.fail(number, f"{name}!")
 
     def _sample(self, name: str) -> None:
-        if self.had_blue and not any(self._serves(group) for group in self.groups.values()):
-            self.dark_moments.append(f"after {name}")
+        if self.has_served and not any(self._serves(group) for group in self.groups.values()):
+            self.outages.append(f"after {name}")
 
     def _serves(self, group: Group) -> bool:
-        return group.name not in self.sick and any(
+        return group.name not in self.unhealthy_groups and any(
             self._state(group, member, each.identifier) == "healthy"
             for member in group.members
             for each in PLACE.balancers
@@ -167,13 +167,13 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         return "InService" if self.time - member.born >= BOOT else "Pending"
 
     def _state(self, group: Group, member: Instance, balancer: str) -> str:
-        """Return a target's state, or nothing where it is not listed."""
+        """Return a target's state, empty if the target is not listed."""
         if balancer in member.leaving:
             over = self.time - member.leaving[balancer] >= DRAIN
             return "" if over else "draining"
         if balancer not in member.attached or self._lifecycle(member) != "InService":
             return ""
-        if group.name in self.sick or member.id in self.ill:
+        if group.name in self.unhealthy_groups or member.id in self.unhealthy_members:
             return "unhealthy"
         return "healthy" if self.time - member.attached[balancer] >= self.registering else "initial"
 
@@ -183,12 +183,12 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self, names: Sequence[str], balancers: Sequence[Balancer], *, activities: Sequence[str]
     ) -> Observation:
         self._call("observe")
-        self.looked.extend([self.time] if names else [])
-        self.listened.extend([self.time] if balancers else [])
-        if self.blind:
-            self.blind -= 1
+        self.group_reads.extend([self.time] if names else [])
+        self.target_reads.extend([self.time] if balancers else [])
+        if self.failing_reads:
+            self.failing_reads -= 1
             return Observation(at=self.time, unreadable=("DescribeAutoScalingGroups: Throttling",))
-        over = [name for name, each in self.groups.items() if 0 < each.gone_at <= self.time]
+        over = [name for name, each in self.groups.items() if 0 < each.deleted_at <= self.time]
         for name in over:
             del self.groups[name]
         groups = {name: self._seen(self.groups[name]) for name in names if name in self.groups}
@@ -215,7 +215,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             version="1",
             members=members,
             attached=frozenset(group.attached),
-            status="Delete in progress" if group.gone_at else "",
+            status="Delete in progress" if group.deleted_at else "",
             tags=group.tags,
         )
 
@@ -230,13 +230,13 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         def serve() -> None:
-            self._attach(self._standing("attach", group))
+            self._attach(self._require_exists("attach", group))
 
         self._call("attach", serve)
 
     def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
         def leave() -> None:
-            self._standing("detach", group)
+            self._require_exists("detach", group)
             for balancer in balancers:
                 self.groups[group].attached.discard(balancer.identifier)
                 for member in self.groups[group].members:
@@ -249,7 +249,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
     ) -> None:
         def change() -> None:
-            found = self._standing("resize", group)
+            found = self._require_exists("resize", group)
             found.minimum = found.minimum if minimum is None else minimum
             found.maximum = found.maximum if maximum is None else maximum
             found.desired = found.desired if desired is None else desired
@@ -259,9 +259,9 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         self.resized.append(group)
         self._call("resize", change)
 
-    def _standing(self, verb: str, group: str) -> Group:
-        """Return a group that is to be changed: AWS refuses that once it deletes it."""
-        if group not in self.groups or self.groups[group].gone_at:
+    def _require_exists(self, verb: str, group: str) -> Group:
+        """Return a group that is about to change: AWS refuses that once it deletes the group."""
+        if group not in self.groups or self.groups[group].deleted_at:
             raise FailedError(verb, f"ValidationError: {group} not found or pending delete", "wait")
         self.changed.append((verb, group[-7:]))
         return self.groups[group]
@@ -302,7 +302,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
                     self._make(each)
             for name in self.state - names:
                 there = self.groups.get(group_name("web", "staging", name))
-                if there and there.gone_at:
+                if there and there.deleted_at:
                     raise FailedError("apply", f"{there.name} is pending delete", "wait")
                 self.groups.pop(group_name("web", "staging", name), None)
                 self.changed.append(("delete", name))
@@ -323,13 +323,13 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     # Hooks, Alarms
 
     def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
-        self._call("hook", lambda: self.hooked.append(dict(facts)))
+        self._call("hook", lambda: self.hook_facts_seen.append(dict(facts)))
         if "false" in hook.command:
-            raise FailedError("verify hook false", "exit code 1", "mend it")
+            raise FailedError("verify hook false", "exit code 1", "fix it")
 
     def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
         self._call("alarms")
-        return self.alarmed
+        return self.firing
 
     # Ledger
 
@@ -375,11 +375,11 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         answered, self.signals = self.signals, 0
         return answered
 
-    # questions
+    # What a test asks.
 
     @property
     def serving(self) -> set[str]:
-        """The releases attached to every balancer."""
+        """The releases that every balancer has attached."""
         everywhere = {each.identifier for each in PLACE.balancers}
         return {n[-7:] for n, group in self.groups.items() if group.attached >= everywhere}
 
@@ -400,7 +400,7 @@ def _target(balancer: Balancer, instance: str, state: str) -> Target:
 
 
 def cloud(*, blue: bool = True, warm: Sequence[int] = ()) -> FakeCloud:
-    """Return an environment in which the first release serves, or none."""
+    """Return an environment in which the first release serves, or no release."""
     made = [*warm, *([1] if blue else [])]
     document = Environment(
         app="web",
@@ -449,7 +449,7 @@ def begin(
 
 
 def a_reconciler(fake: FakeCloud, policy: Policy = POLICY) -> Reconciler:
-    """Return the environment as a run that begins sees it."""
+    """Return the reconciler of a run that begins."""
     observer = Observer(
         place=PLACE, groups=fake, ledger=fake, pace=fake, checks=policy.healthy_checks
     )
@@ -465,7 +465,7 @@ def a_reconciler(fake: FakeCloud, policy: Policy = POLICY) -> Reconciler:
 
 
 def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> Deployment:
-    """Do what `recover` does, with `back` what `abort` does (pipeline.app.recover.finish)."""
+    """Do what `recover` does, or `abort` with `back` (pipeline.app.recover.finish)."""
     dead = fake.document.deployment
     assert dead is not None
     reconciler = a_reconciler(fake, policy)

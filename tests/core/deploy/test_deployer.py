@@ -1,4 +1,4 @@
-"""Deployments swept: a fault at every call there is, and then at every call of going back."""
+"""Deployments with a failure at every call, and then at every call of the way back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.core.state.deployment import Deployment, Hook, Kind, Policy, Resul
 from pipeline.core.validation.phases import HOLD
 from tests.core.deploy.fakes import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
 
-LONGEST = 400  # calls: more than any run here makes
+LONGEST = 400  # more calls than any run here makes
 
 
 def promote(fake: FakeCloud, *, keep: bool = False, **how: object) -> Deployment:
@@ -34,7 +34,7 @@ def refuse(name: str) -> None:
 
 
 def failing(at: int, kind: str) -> Callable[[int, str], None]:
-    """Return what makes one call fail: before its effect, after it, or by a signal there."""
+    """Return a function that makes one call fail before or after its effect, or by a signal."""
 
     def fail(number: int, name: str) -> None:
         if number != at or name.endswith("!") is (kind != "after"):
@@ -65,7 +65,7 @@ def outcome_of(done: Deployment) -> Result:
 
 
 @pytest.mark.parametrize("blue", [True, False], ids=["beside blue", "first release"])
-def test_a_promotion_ends_with_green_alone_in_service(blue: bool) -> None:
+def test_a_promotion_ends_with_green_serving_alone(blue: bool) -> None:
     fake = cloud(blue=blue)
     done = promote(fake)
     assert outcome_of(done) is Result.PROMOTED
@@ -73,14 +73,14 @@ def test_a_promotion_ends_with_green_alone_in_service(blue: bool) -> None:
     assert fake.document.serving == GREEN
     assert set(fake.document.releases) == {GREEN}
     assert fake.document.deployment is None
-    assert fake.dark_moments == []
+    assert fake.outages == []
     assert fake.groups["web-staging-r000002"].minimum == 1
     names = ["launch", "verify", "attach", "soak", "drain", "observe", "retire"]
     expected = names if blue else [name for name in names if name not in {"drain", "observe"}]
     assert [run.name for run in done.phases] == expected
 
 
-def test_what_served_stays_warm_where_that_was_asked_for() -> None:
+def test_the_previous_release_stays_warm_if_configured() -> None:
     fake = cloud()
     promote(fake, keep=True, policy=replace(POLICY, keep=None))
     assert fake.serving == {GREEN}
@@ -95,13 +95,13 @@ KINDS = ("before", "after", "signal")
 
 @pytest.mark.parametrize("blue", [True, False], ids=["beside blue", "first release"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fault_at_any_call_ends_as_its_phase_says(kind: str, blue: bool) -> None:
-    """Count N up: the Nth call fails, until a run passes untouched (the method of SQLite)."""
+def test_a_failure_at_any_call_ends_as_its_phase_says(kind: str, blue: bool) -> None:
+    """Let the Nth call fail, for growing N, until a run is unaffected (the method of SQLite)."""
     for at, fake, done in sweep(blue, lambda at: failing(at, kind)):
         result = outcome_of(done)
         failed = done.outcome.phase if done.outcome else ""
         told = f"call {at}: {done.outcome}"
-        assert fake.dark_moments == [], told
+        assert fake.outages == [], told
         if failed == "retire":
             assert result is Result.NEEDS_ATTENTION, told
             assert fake.serving == {GREEN}, told
@@ -113,7 +113,7 @@ def test_a_fault_at_any_call_ends_as_its_phase_says(kind: str, blue: bool) -> No
             assert fake.document.deployment is None, told
 
 
-def test_a_second_fault_in_going_back_strands_and_never_leaves_nobody_serving() -> None:
+def test_a_second_failure_on_the_way_back_needs_attention_and_causes_no_outage() -> None:
     seen = 0
     for at in range(1, calls_of(cloud()), 3):
         for later in range(at + 1, at + LONGEST, 2):
@@ -122,45 +122,43 @@ def test_a_second_fault_in_going_back_strands_and_never_leaves_nobody_serving() 
             try:
                 done = promote(fake)
             except FailedError:
-                continue  # the very last write: everything was done, only the end is not recorded
+                continue  # the last write: only the end of the deployment is not recorded
             if later > len(fake.calls):
                 break
             seen += 1
-            assert fake.dark_moments == [], (at, later, done.outcome)
+            assert fake.outages == [], (at, later, done.outcome)
             assert fake.serving, (at, later, done.outcome)
-            stranded = outcome_of(done) is Result.NEEDS_ATTENTION
-            assert (fake.document.deployment is not None) is stranded
+            attention = outcome_of(done) is Result.NEEDS_ATTENTION
+            assert (fake.document.deployment is not None) is attention
     assert seen > 300
 
 
 def sweep(
     blue: bool, fault: Callable[[int], Callable[[int, str], None]]
 ) -> Iterator[tuple[int, FakeCloud, Deployment]]:
-    """Give every run with one fault; ends when a run was not touched by its fault."""
+    """Yield every run with one failure; end once a failure does not affect its run."""
     last = calls_of(cloud(blue=blue))
     count = 0
-    for at in range(1, last - 2):  # the last two calls only write the end down
+    for at in range(1, last - 2):  # the last two calls only record the end
         fake = cloud(blue=blue)
         fake.fail = fault(at)
         done = promote(fake)
         if done.outcome and done.outcome.result is Result.PROMOTED:
-            continue  # a fault after an effect that nothing had
+            continue  # the failure came after an effect that is not needed
         count += 1
         yield at, fake, done
     assert count > last // 2
 
 
-def test_no_api_is_asked_twice_within_a_second() -> None:
+def test_no_api_is_called_twice_within_a_second() -> None:
     fake = cloud(warm=(3,))
-    fake.sick.add("web-staging-r000002")
+    fake.unhealthy_groups.add("web-staging-r000002")
     promote(fake)
-    for asked in (fake.looked, fake.listened):
+    for asked in (fake.group_reads, fake.target_reads):
         assert min(later - earlier for earlier, later in pairwise(asked)) >= 1
 
 
-def test_the_groups_are_asked_calmly_until_a_load_balancer_tells_of_a_first_healthy_member() -> (
-    None
-):
+def test_groups_are_read_rarely_until_a_load_balancer_shows_a_healthy_member() -> None:
     fake = cloud()
     fake.registering = 42.3
     moments: dict[str, float] = {}
@@ -172,19 +170,19 @@ def test_the_groups_are_asked_calmly_until_a_load_balancer_tells_of_a_first_heal
     promote(fake, policy=replace(POLICY, healthy_checks=1, soak=0, observe=0))
     began, decided = moments["attach!"], moments["detach"]
     assert decided - (began + fake.registering) <= 1.1
-    waited = [at for at in fake.looked if began < at < decided]
-    heard = [at for at in fake.listened if began < at < decided]
+    waited = [at for at in fake.group_reads if began < at < decided]
+    heard = [at for at in fake.target_reads if began < at < decided]
     assert max(later - earlier for earlier, later in pairwise(heard)) <= 1.1
     assert len(heard) >= 42
     assert len(waited) <= 15
 
 
-def test_what_was_heard_is_not_taken_for_new_once_something_else_was_looked_at() -> None:
-    """A signal may come between the hearing and the look that it asks for."""
+def test_targets_that_were_heard_do_not_count_after_another_observation() -> None:
+    """A signal may arrive between the news and the observation that it causes."""
     fake = cloud()
     fake.add(2, attached=True)
     members = {member.id for member in fake.groups["web-staging-r000002"].members}
-    fake.ill |= members
+    fake.unhealthy_members |= members
     observer = begin(fake).reconciler.observer
     watcher = GateWatcher.begin(
         AllHealthy(GREEN),
@@ -195,15 +193,15 @@ def test_what_was_heard_is_not_taken_for_new_once_something_else_was_looked_at()
         forecast=Forecast(due=100),
     )
     watcher.add(observer.watch(watcher))
-    fake.ill.clear()
+    fake.unhealthy_members.clear()
     observer.wait_for_next(watcher, fake.time + 100)
-    heard = len(fake.listened)
+    heard = len(fake.target_reads)
     observer.observe([BLUE], targets=False)
     observer.watch(watcher)
-    assert len(fake.listened) == heard + 1
+    assert len(fake.target_reads) == heard + 1
 
 
-def test_a_deadline_is_kept_to_the_second_though_little_is_asked_before_it() -> None:
+def test_a_time_limit_is_exact_even_between_rare_observations() -> None:
     fake = cloud()
     fake.registering = 1000
     done = promote(fake, policy=replace(POLICY, deadline=58))
@@ -212,16 +210,16 @@ def test_a_deadline_is_kept_to_the_second_though_little_is_asked_before_it() -> 
     assert attach.seconds <= 58 + 1.1
 
 
-def test_an_ill_member_of_blue_is_no_reason_to_keep_a_green_that_failed() -> None:
+def test_a_failed_green_is_removed_even_if_a_member_of_blue_is_unhealthy() -> None:
     fake = cloud()
-    fake.sick.add("web-staging-r000002")
-    fake.ill.add("i-1")
+    fake.unhealthy_groups.add("web-staging-r000002")
+    fake.unhealthy_members.add("i-1")
     done = promote(fake)
     assert outcome_of(done) is Result.ROLLED_BACK
     assert fake.serving == fake.existing == {BLUE}
 
 
-def test_going_back_makes_nothing() -> None:
+def test_the_way_back_creates_no_group() -> None:
     fake = cloud()
     applied: list[str] = []
 
@@ -233,23 +231,23 @@ def test_going_back_makes_nothing() -> None:
     fake.fail = first
     done = promote(fake)
     assert outcome_of(done) is Result.ROLLED_BACK
-    assert fake.made == 2  # blue's own members
+    assert fake.made == 2  # blue's members
     assert fake.existing == {BLUE}
 
 
 @pytest.mark.parametrize("phase", [phase.name for phase in promotion(BLUE, GREEN)])
-def test_what_cannot_be_seen_for_a_while_is_waited_for(phase: str) -> None:
+def test_a_deployment_waits_while_aws_does_not_answer(phase: str) -> None:
     fake = cloud()
-    blinded = at_phase(phase, lambda: setattr(fake, "blind", 10))
+    blinded = at_phase(phase, lambda: setattr(fake, "failing_reads", 10))
     done = begin(fake, report=blinded).run(promotion(BLUE, GREEN))
     assert outcome_of(done) is Result.PROMOTED
     assert fake.serving == fake.existing == {GREEN}
     assert fake.groups["web-staging-r000002"].minimum == 1
-    assert fake.dark_moments == []
+    assert fake.outages == []
 
 
 def signalling(at: str, count: int) -> Callable[[int, str], None]:
-    """Return what lets so many signals come in the first call of this name."""
+    """Return a function that lets signals arrive in the first call of this name."""
     came = False
 
     def fail(_: int, name: str) -> None:
@@ -266,7 +264,7 @@ def signalling(at: str, count: int) -> Callable[[int, str], None]:
 
 
 @pytest.mark.parametrize("call", ["apply", "attach", "resize", "hook", "detach"])
-def test_a_second_signal_before_the_first_was_answered_stops_at_once(call: str) -> None:
+def test_a_second_signal_before_the_first_is_answered_stops_at_once(call: str) -> None:
     hook = Hook(command=("true",), timeout=1.0)
     policy = replace(POLICY, verify=(hook,))
     for count, expected in ((1, Result.ROLLED_BACK), (2, Result.NEEDS_ATTENTION)):
@@ -285,7 +283,7 @@ def test_a_second_signal_before_the_first_was_answered_stops_at_once(call: str) 
             assert fake.existing == {BLUE}
 
 
-def test_a_signal_beside_a_fault_of_its_own_does_not_end_the_way_back() -> None:
+def test_a_signal_beside_another_failure_does_not_end_the_way_back() -> None:
     fake = cloud()
 
     def fail(_: int, name: str) -> None:
@@ -304,21 +302,21 @@ def test_a_signal_beside_a_fault_of_its_own_does_not_end_the_way_back() -> None:
     assert fake.signals == 0
 
 
-def test_a_group_that_never_gets_healthy_is_taken_back_in_the_end() -> None:
+def test_a_group_that_never_becomes_healthy_is_rolled_back() -> None:
     fake = cloud()
-    fake.sick.add("web-staging-r000002")
+    fake.unhealthy_groups.add("web-staging-r000002")
     done = promote(fake)
     assert outcome_of(done) is Result.ROLLED_BACK
     assert done.outcome
     assert done.outcome.phase == "attach"
     assert fake.serving == fake.existing == {BLUE}
     assert fake.kept == {"evidence.txt": "evidence of web-staging-r000002"}
-    assert fake.dark_moments == []
+    assert fake.outages == []
 
 
-def test_a_failed_green_is_left_dark_where_that_was_asked_for() -> None:
+def test_a_failed_green_stays_detached_if_requested() -> None:
     fake = cloud()
-    fake.sick.add("web-staging-r000002")
+    fake.unhealthy_groups.add("web-staging-r000002")
     done = promote(fake, keep_failed=True)
     assert outcome_of(done) is Result.ROLLED_BACK
     assert fake.serving == {BLUE}
@@ -328,35 +326,35 @@ def test_a_failed_green_is_left_dark_where_that_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize("failing", ["a hook", "health"])
-def test_a_mend_that_fails_is_taken_back_from_a_fleet_that_stays_sick(failing: str) -> None:
+def test_a_fix_that_fails_is_rolled_back_to_an_unhealthy_blue(failing: str) -> None:
     fake = cloud()
-    fake.sick.add("web-staging-r000001")
-    fake.had_blue = False  # it serves nobody before, so nobody is served after
+    fake.unhealthy_groups.add("web-staging-r000001")
+    fake.has_served = False  # no group serves before, so none serves after
     policy = POLICY
     if failing == "a hook":
         policy = replace(POLICY, verify=(Hook(command=("false",), timeout=1.0),))
     else:
-        fake.sick.add("web-staging-r000002")
+        fake.unhealthy_groups.add("web-staging-r000002")
     done = promote(fake, policy=policy)
     assert outcome_of(done) is Result.ROLLED_BACK
     assert fake.serving == fake.existing == {BLUE}
 
 
-def test_a_green_that_serves_somebody_stays_where_blue_serves_nobody() -> None:
+def test_a_green_with_traffic_stays_if_blue_has_no_healthy_member() -> None:
     fake = cloud()
     policy = replace(POLICY, alarms=("web-5xx",))
 
     def ring() -> None:
-        fake.alarmed = ("web-5xx: too many",)
-        fake.sick.add("web-staging-r000001")
+        fake.firing = ("web-5xx: too many",)
+        fake.unhealthy_groups.add("web-staging-r000001")
 
     done = begin(fake, policy=policy, report=at_phase("soak", ring)).run(promotion(BLUE, GREEN))
     assert outcome_of(done) is Result.NEEDS_ATTENTION
     assert fake.serving == {BLUE, GREEN}
-    assert fake.dark_moments == []
+    assert fake.outages == []
 
 
-def test_a_hook_that_fails_stops_it_before_anybody_sees_green() -> None:
+def test_a_failed_hook_ends_the_promotion_before_green_has_traffic() -> None:
     fake = cloud()
     hook = Hook(command=("false",), timeout=1.0)
     done = promote(fake, policy=replace(POLICY, verify=(hook,)))
@@ -369,9 +367,9 @@ def test_a_hook_that_fails_stops_it_before_anybody_sees_green() -> None:
     assert fake.existing == {BLUE}
 
 
-def test_an_alarm_in_the_soak_takes_it_back() -> None:
+def test_a_firing_alarm_in_the_soak_rolls_back() -> None:
     fake = cloud()
-    fake.alarmed = ("web-5xx is in ALARM: Threshold Crossed",)
+    fake.firing = ("web-5xx is in ALARM: Threshold Crossed",)
     done = promote(fake, policy=replace(POLICY, alarms=("web-5xx",)))
     assert done.outcome
     assert done.outcome.phase == "soak"
@@ -380,9 +378,11 @@ def test_an_alarm_in_the_soak_takes_it_back() -> None:
 
 
 @pytest.mark.parametrize("phase", ["soak", "observe"])
-def test_a_green_that_falls_ill_while_it_serves_is_taken_back(phase: str) -> None:
+def test_a_green_that_becomes_unhealthy_while_it_serves_is_rolled_back(phase: str) -> None:
     fake = cloud()
-    deployer = begin(fake, report=at_phase(phase, lambda: fake.sick.add("web-staging-r000002")))
+    deployer = begin(
+        fake, report=at_phase(phase, lambda: fake.unhealthy_groups.add("web-staging-r000002"))
+    )
     done = deployer.run(promotion(BLUE, GREEN))
     assert done.outcome
     assert done.outcome.phase == phase
@@ -412,16 +412,16 @@ def test_green_grows_with_blue_before_it_takes_over(phase: str) -> None:
     assert outcome_of(done) is Result.PROMOTED
     green = fake.groups["web-staging-r000002"]
     assert (green.desired, green.maximum) == (5, 5)
-    assert fake.dark_moments == []
+    assert fake.outages == []
 
 
 def test_blue_is_never_resized_or_detached_before_green_is_proven() -> None:
     fake = cloud()
-    fake.sick.add("web-staging-r000002")
+    fake.unhealthy_groups.add("web-staging-r000002")
     promote(fake)
     assert "web-staging-r000001" not in fake.resized
     before_back = fake.journal[: fake.journal.index(("intent", "delete"))]
-    assert before_back.count(("intent", "detach")) == 1  # green's own, on the way back
+    assert before_back.count(("intent", "detach")) == 1  # green, on the way back
 
 
 def test_a_rollback_to_a_warm_group_needs_no_terraform_until_it_serves() -> None:
@@ -436,24 +436,24 @@ def test_a_rollback_to_a_warm_group_needs_no_terraform_until_it_serves() -> None
     assert outcome_of(done) is Result.PROMOTED
     assert fake.serving == fake.existing == {"r000003"}
     assert fake.document.serving == "r000003"
-    assert warm.desired == 2  # what served before
+    assert warm.desired == 2  # the size of the release that served before
     assert fake.calls.index("apply") > fake.calls.index("detach")
-    assert fake.dark_moments == []
+    assert fake.outages == []
 
 
-def test_the_last_that_serves_is_never_detached() -> None:
+def test_the_last_serving_group_is_never_detached() -> None:
     fake = cloud()
     deployer = begin(fake)
     launch = promotion("", GREEN)[0]
-    nobody = Phase("odd", Fleet(detached=frozenset({BLUE})), launch.gate, HOLD)
-    done = deployer.run([nobody])
+    detached = Phase("odd", Fleet(detached=frozenset({BLUE})), launch.gate, HOLD)
+    done = deployer.run([detached])
     assert outcome_of(done) is Result.NEEDS_ATTENTION
     assert fake.serving == {BLUE}
 
 
-def test_a_wait_ends_at_its_own_limit() -> None:
+def test_a_phase_ends_at_its_own_time_limit() -> None:
     fake = cloud()
-    fake.sick.add("web-staging-r000002")
+    fake.unhealthy_groups.add("web-staging-r000002")
     began = fake.time
     policy = Policy(healthy_checks=2, deadline=9999, deadlines={"attach": 30})
     done = promote(fake, policy=policy)
@@ -462,14 +462,14 @@ def test_a_wait_ends_at_its_own_limit() -> None:
     assert fake.time - began < 120
 
 
-def test_the_place_is_what_the_world_is_asked_about() -> None:
+def test_a_group_is_named_after_the_app_the_environment_and_the_release() -> None:
     fake = cloud()
     assert (
         begin(fake).reconciler.observer.group(GREEN) == f"{PLACE.app}-{PLACE.environment}-{GREEN}"
     )
 
 
-def test_what_was_kept_warm_for_a_time_is_overdue_after_it() -> None:
+def test_a_warm_release_is_overdue_after_its_time() -> None:
     fake = cloud()
     promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
     document = fake.document
@@ -478,10 +478,10 @@ def test_what_was_kept_warm_for_a_time_is_overdue_after_it() -> None:
     assert document.overdue("2026-01-01T01:00:00+00:00") == (BLUE,)
 
 
-def test_what_is_overdue_is_removed_and_what_serves_left_as_it_is() -> None:
+def test_an_overdue_release_is_deleted_and_the_serving_one_unchanged() -> None:
     fake = cloud()
     promote(fake, keep=True, policy=replace(POLICY, keep=3600.0))
-    fake.groups["web-staging-r000002"].minimum = 2  # raised by a person since
+    fake.groups["web-staging-r000002"].minimum = 2  # a person raised it
     deployer = begin(fake, kind=Kind.RETIRE, blue=GREEN, green=GREEN, minimum=None)
     done = deployer.run(removal(GREEN, [BLUE], [BLUE]))
     assert outcome_of(done) is Result.PROMOTED
@@ -489,7 +489,7 @@ def test_what_is_overdue_is_removed_and_what_serves_left_as_it_is() -> None:
     assert fake.groups["web-staging-r000002"].minimum == 2
 
 
-def test_the_removal_is_planned_while_the_targets_drain() -> None:
+def test_the_deletion_is_planned_while_the_targets_drain() -> None:
     fake = cloud(warm=(3,))
     promote(fake)
     assert fake.prepared == [frozenset({BLUE, "r000003"}), None]
@@ -497,36 +497,36 @@ def test_the_removal_is_planned_while_the_targets_drain() -> None:
     assert "plan" in fake.calls[drained:]
 
 
-def test_a_removal_that_was_planned_ahead_is_forgotten_where_green_fails() -> None:
+def test_a_prepared_deletion_is_discarded_if_green_fails() -> None:
     fake = cloud()
 
-    def fall_ill(_: int, name: str) -> None:
+    def become_unhealthy(_: int, name: str) -> None:
         if name == "detach!":
-            fake.sick.add("web-staging-r000002")
+            fake.unhealthy_groups.add("web-staging-r000002")
 
-    fake.fail = fall_ill
+    fake.fail = become_unhealthy
     promote(fake)
     assert fake.prepared[0] == frozenset({BLUE})
     assert fake.prepared[-1] is None
     assert fake.serving == {BLUE}
 
 
-def test_how_long_a_release_took_tells_when_to_ask_for_the_next() -> None:
+def test_the_duration_of_a_release_saves_observations_of_the_next_one() -> None:
     fake = cloud()
     promote(fake)
     first = fake.document.releases[GREEN].ready
     assert first > 0
-    observations = len(fake.looked)
+    observations = len(fake.group_reads)
     begin(fake, blue=GREEN, green="r000003").run(promotion(GREEN, "r000003", warm=(), keep=False))
     assert fake.document.serving == "r000003"
-    assert len(fake.looked) - observations <= observations
+    assert len(fake.group_reads) - observations <= observations
 
 
-def test_a_group_is_emptied_before_terraform_deletes_it_and_only_once_it_is_dark() -> None:
+def test_a_group_is_emptied_once_detached_and_before_terraform_deletes_it() -> None:
     fake = cloud(warm=(3,))
     promote(fake)
     assert fake.resized == [
-        "web-staging-r000002",  # its own minimum
+        "web-staging-r000002",  # its minimum is restored
         "web-staging-r000001",
         "web-staging-r000003",
     ]
@@ -535,7 +535,7 @@ def test_a_group_is_emptied_before_terraform_deletes_it_and_only_once_it_is_dark
 
 
 @pytest.mark.parametrize("missing", ["r000003", BLUE])
-def test_a_dark_group_that_somebody_deleted_is_forgotten_with_the_next_removal(
+def test_a_detached_group_deleted_by_hand_is_forgotten_with_the_next_deletion(
     missing: str,
 ) -> None:
     fake = cloud(warm=(3, 4))
@@ -554,7 +554,7 @@ def test_a_dark_group_that_somebody_deleted_is_forgotten_with_the_next_removal(
     assert set(fake.document.releases) == {BLUE, GREEN, "r000003"} - {missing}
 
 
-def test_one_stale_look_is_no_reason_to_forget_a_warm_group() -> None:
+def test_one_stale_observation_is_no_reason_to_forget_a_warm_group() -> None:
     fake, name = cloud(warm=(3, 4)), "web-staging-r000003"
     hidden = fake.groups[name]
     hiding: list[object] = []

@@ -1,7 +1,7 @@
-"""What leads out where the group that serves was deleted by hand, or both groups of a deployment.
+"""What happens after the serving group, or both groups of a deployment, were deleted by hand.
 
-Nothing is there to go back to then: what died is taken away and forgotten, and a release begins
-as the first one does.
+There is no way back then: the remains are deleted and forgotten, and the next release begins as
+the first one did.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from tests.core.deploy.fakes import (
     kept,
     recover,
 )
-from tests.core.deploy.test_recovery import (
+from tests.core.deploy.recoveries import (
     ONE,
     TWO,
-    died,
+    KilledError,
+    interrupted_in,
     is_done,
     is_put_back,
-    killed_at,
+    killing_at,
     result_of,
 )
-from tests.core.deploy.test_recovery import KilledError as Killed
 
 WARM = "r000000"
 
 
-def lose(fake: FakeCloud, name: str, how: str = "gone") -> None:
-    """Delete a group as a person does in the console: the state and the document know nothing."""
-    fake.had_blue = False
+def delete_by_hand(fake: FakeCloud, name: str, how: str = "gone") -> None:
+    """Delete a group as in the console: Terraform's state and the document still have it."""
+    fake.has_served = False
     if how == "gone":
         fake.groups.pop(name, None)
     elif name in fake.groups:
-        fake.groups[name].gone_at = fake.time + 20
+        fake.groups[name].deleted_at = fake.time + 20
 
 
-def is_bereft(fake: FakeCloud, done: Deployment) -> None:
-    """Nothing serves, nothing is left, and the document says so."""
+def is_empty(fake: FakeCloud, done: Deployment) -> None:
+    """Check that no group is left and that the document says so."""
     assert result_of(done) is Result.ROLLED_BACK, done.outcome
     assert fake.serving == fake.existing == fake.state == set()
     assert (fake.document.serving, dict(fake.document.releases)) == ("", {})
@@ -62,57 +62,59 @@ def is_bereft(fake: FakeCloud, done: Deployment) -> None:
 @pytest.mark.parametrize("how", ["gone", "being deleted"])
 @pytest.mark.parametrize("phase", ["launch", "attach", "soak", "drain", "observe", "reattach"])
 @pytest.mark.parametrize("green", ["never made", "gone", "being deleted"])
-def test_where_both_are_gone_what_is_left_is_taken_away(phase: str, green: str, how: str) -> None:
-    fake = died(phase)
-    lose(fake, ONE, how)
+def test_if_both_groups_were_deleted_the_remains_are_deleted(
+    phase: str, green: str, how: str
+) -> None:
+    fake = interrupted_in(phase)
+    delete_by_hand(fake, ONE, how)
     if green == "never made":
         del fake.groups[TWO]
         fake.state.discard(GREEN)
         unmade = replace(fake.document.releases[GREEN], made=False)
         fake.document = fake.document.with_release(unmade)
     else:
-        lose(fake, TWO, green)
+        delete_by_hand(fake, TWO, green)
     done = recover(fake)
-    is_bereft(fake, done)
+    is_empty(fake, done)
     assert done.outcome
     assert done.outcome.undone == "the group of r000001 does not exist, and nothing serves"
     assert {verb for verb, _ in fake.changed} <= {"delete"}
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["recover", "abort"])
-def test_a_green_that_was_decided_for_and_is_gone_is_not_told_to_serve(back: bool) -> None:
-    fake = died("retire", blue=False, green=True, decided=True)
-    lose(fake, ONE)
-    lose(fake, TWO)
+def test_a_decided_green_that_was_deleted_is_not_reported_as_serving(back: bool) -> None:
+    fake = interrupted_in("retire", blue=False, green=True, decided=True)
+    delete_by_hand(fake, ONE)
+    delete_by_hand(fake, TWO)
     done = recover(fake, back=back)
-    is_bereft(fake, done)
+    is_empty(fake, done)
     assert done.outcome
     assert done.outcome.undone == "the group of r000002 does not exist, and nothing serves"
 
 
-def test_a_green_that_was_decided_for_and_is_gone_gives_blue_back() -> None:
-    fake = died("retire", blue=False, green=True, decided=True)
-    lose(fake, TWO)
+def test_if_a_decided_green_was_deleted_blue_serves_again() -> None:
+    fake = interrupted_in("retire", blue=False, green=True, decided=True)
+    delete_by_hand(fake, TWO)
     is_put_back(fake, recover(fake))
 
 
 @pytest.mark.parametrize("how", ["gone", "being deleted"])
-def test_a_warm_rollback_whose_group_is_gone_leaves_what_served(how: str) -> None:
-    fake = died("reattach", kind=Kind.ROLLBACK, warm=True)
-    fake.had_blue = False
-    lose(fake, TWO, how)
+def test_a_warm_rollback_whose_target_was_deleted_leaves_the_serving_group(how: str) -> None:
+    fake = interrupted_in("reattach", kind=Kind.ROLLBACK, warm=True)
+    fake.has_served = False
+    delete_by_hand(fake, TWO, how)
     is_put_back(fake, recover(fake))
 
 
-def test_a_warm_rollback_of_which_neither_group_is_there_ends() -> None:
-    fake = died("reattach", kind=Kind.ROLLBACK, warm=True)
-    lose(fake, ONE)
-    lose(fake, TWO)
-    is_bereft(fake, recover(fake))
+def test_a_warm_rollback_without_both_groups_ends() -> None:
+    fake = interrupted_in("reattach", kind=Kind.ROLLBACK, warm=True)
+    delete_by_hand(fake, ONE)
+    delete_by_hand(fake, TWO)
+    is_empty(fake, recover(fake))
 
 
 @pytest.mark.parametrize("kind", [Kind.RETIRE, Kind.ABORT])
-def test_a_removal_beside_a_group_that_is_gone_takes_away_nothing_that_may_yet_serve(
+def test_a_deletion_keeps_what_may_serve_if_the_serving_group_was_deleted(
     kind: Kind,
 ) -> None:
     fake = cloud(warm=[0])
@@ -123,39 +125,39 @@ def test_a_removal_beside_a_group_that_is_gone_takes_away_nothing_that_may_yet_s
     if kind is Kind.ABORT:
         fake.document = fake.document.with_release(replace(kept(2), failed=True))
         fake.add(2, attached=False)
-    lose(fake, ONE)
+    delete_by_hand(fake, ONE)
     done = recover(fake)
     assert result_of(done) is Result.ROLLED_BACK
     assert fake.existing == fake.state == set(fake.document.releases) == {WARM}
     assert (fake.document.serving, fake.document.deployment) == ("", None)
 
 
-def test_what_a_person_put_into_service_meanwhile_is_left_in_it() -> None:
-    fake = died("soak")
+def test_a_group_that_a_person_attached_meanwhile_keeps_its_traffic() -> None:
+    fake = interrupted_in("soak")
     fake.document = fake.document.with_release(kept(0))
     fake.add(0, attached=True)
-    lose(fake, ONE)
-    lose(fake, TWO)
+    delete_by_hand(fake, ONE)
+    delete_by_hand(fake, TWO)
     done = recover(fake)
     assert result_of(done) is Result.ROLLED_BACK
     assert fake.serving == fake.existing == fake.state == {WARM}
     assert ("detach", WARM) not in fake.changed
 
 
-def test_where_aws_does_not_answer_nothing_is_taken_for_gone() -> None:
-    fake = died("soak")
-    lose(fake, ONE)
-    lose(fake, TWO)
-    fake.blind = 1000
+def test_no_group_counts_as_deleted_while_aws_does_not_answer() -> None:
+    fake = interrupted_in("soak")
+    delete_by_hand(fake, ONE)
+    delete_by_hand(fake, TWO)
+    fake.failing_reads = 1000
     done = recover(fake)
     assert result_of(done) is Result.NEEDS_ATTENTION
     assert fake.document.serving == BLUE
-    fake.blind = 0
-    is_bereft(fake, recover(fake))
+    fake.failing_reads = 0
+    is_empty(fake, recover(fake))
 
 
-def test_one_look_that_shows_neither_group_is_no_proof() -> None:
-    fake = died("soak", green=True)
+def test_one_observation_without_both_groups_is_no_proof() -> None:
+    fake = interrupted_in("soak", green=True)
     away = dict(fake.groups)
     observations = 0
 
@@ -165,7 +167,7 @@ def test_one_look_that_shows_neither_group_is_no_proof() -> None:
             observations += 1
             fake.groups = {} if observations == 1 else away
 
-    fake.had_blue = False
+    fake.has_served = False
     fake.fail = stale
     is_put_back(fake, recover(fake))
 
@@ -174,7 +176,7 @@ def test_one_look_that_shows_neither_group_is_no_proof() -> None:
 
 
 def promote(fake: FakeCloud, phases: list[Phase]) -> Deployment:
-    """Do what `promote` does where the group that serves is gone (app.promoting)."""
+    """Do what `promote` does after the serving group was deleted (pipeline.app.promote)."""
     deployer = begin(fake, blue="")
     deployer.reconciler.deleted = deployer.reconciler.observer.find_deleted(
         frozenset(fake.document.releases) - {GREEN}
@@ -182,49 +184,49 @@ def promote(fake: FakeCloud, phases: list[Phase]) -> Deployment:
     return deployer.run(phases)
 
 
-def test_a_promotion_beside_a_group_that_is_gone_begins_as_the_first_does() -> None:
+def test_a_promotion_after_the_serving_group_was_deleted_begins_like_the_first() -> None:
     fake = cloud()
-    lose(fake, ONE)
+    delete_by_hand(fake, ONE)
     is_done(fake, promote(fake, promotion("", GREEN, warm=[BLUE])))
     assert [each.release for each in fake.document.past] == [BLUE]
     assert {verb for verb, _ in fake.changed} == {"attach", "delete", "resize"}
 
 
-def test_a_group_that_is_being_deleted_is_waited_for_only_at_the_end() -> None:
+def test_a_promotion_waits_only_at_its_end_for_a_group_that_aws_deletes() -> None:
     fake = cloud()
-    fake.groups[ONE].gone_at = fake.time + 30
+    fake.groups[ONE].deleted_at = fake.time + 30
     is_done(fake, promote(fake, promotion("", GREEN, warm=[BLUE])))
     assert fake.changed[0] == ("attach", GREEN)
 
 
-def test_such_a_promotion_that_fails_leaves_nothing_but_what_may_yet_serve() -> None:
+def test_such_a_promotion_that_fails_leaves_only_what_may_serve() -> None:
     fake = cloud(warm=[0])
-    lose(fake, ONE)
-    fake.sick.add(TWO)
+    delete_by_hand(fake, ONE)
+    fake.unhealthy_groups.add(TWO)
     done = promote(fake, promotion("", GREEN, warm=[BLUE, WARM]))
     assert result_of(done) is Result.ROLLED_BACK
     assert fake.existing == fake.state == set(fake.document.releases) == {WARM}
     assert fake.document.serving == ""
 
 
-def test_such_a_promotion_is_recovered_wherever_it_died() -> None:
+def test_such_a_promotion_is_recovered_after_a_kill_at_any_call() -> None:
     number = 0
     while number := number + 1:
         fake = cloud()
-        lose(fake, ONE)
+        delete_by_hand(fake, ONE)
         deployer = begin(fake, blue="")
         deployer.reconciler.deleted = deployer.reconciler.observer.find_deleted(frozenset({BLUE}))
         fake.calls.clear()
 
         def kill(at: int, name: str, last: int = number) -> None:
             if at == last:
-                raise Killed(name)
+                raise KilledError(name)
 
         fake.fail = kill
         try:
             deployer.run(promotion("", GREEN, warm=[BLUE]))
             break
-        except Killed:
+        except KilledError:
             fake.fail = lambda *_: None
         if fake.document.deployment is None:
             continue
@@ -235,19 +237,19 @@ def test_such_a_promotion_is_recovered_wherever_it_died() -> None:
     assert number > 20
 
 
-def test_a_warm_group_that_is_gone_is_forgotten_by_the_next_launch() -> None:
+def test_a_deleted_warm_group_is_forgotten_by_the_next_launch() -> None:
     fake = cloud(warm=[0])
-    lose(fake, "web-staging-r000000")
-    fake.had_blue = True
+    delete_by_hand(fake, "web-staging-r000000")
+    fake.has_served = True
     deployer = begin(fake)
     deployer.reconciler.deleted = deployer.reconciler.observer.find_deleted(frozenset({BLUE, WARM}))
     assert deployer.reconciler.deleted == {WARM}
     is_done(fake, deployer.run(promotion(BLUE, GREEN, warm=[WARM])))
 
 
-def test_a_warm_group_serves_again_where_the_one_that_served_is_gone() -> None:
+def test_a_warm_group_serves_again_if_the_serving_one_was_deleted() -> None:
     fake = cloud(warm=[0])
-    lose(fake, ONE)
+    delete_by_hand(fake, ONE)
     deployer = begin(fake, kind=Kind.ROLLBACK, green=WARM, blue="")
     fleet = fleet_in(fake.document, PLACE, deployer.reconciler.observer.survey(lambda _: True))
     fleet = replace(fleet, detached=fleet.detached - {BLUE})
@@ -258,28 +260,28 @@ def test_a_warm_group_serves_again_where_the_one_that_served_is_gone() -> None:
     assert [each.release for each in fake.document.past] == [BLUE]
 
 
-def lost_worlds() -> list[FakeCloud]:
-    """Return one of each kind in which neither group is left."""
+def environments_without_groups() -> list[FakeCloud]:
+    """Return one environment of each kind without both groups."""
     found = [
-        died("soak"),
-        died("retire", blue=False, green=True, decided=True),
-        died("reattach", kind=Kind.ROLLBACK, warm=True),
+        interrupted_in("soak"),
+        interrupted_in("retire", blue=False, green=True, decided=True),
+        interrupted_in("reattach", kind=Kind.ROLLBACK, warm=True),
     ]
     for fake in found:
-        lose(fake, ONE)
-        lose(fake, TWO)
+        delete_by_hand(fake, ONE)
+        delete_by_hand(fake, TWO)
     return found
 
 
 @pytest.mark.parametrize("which", range(3))
-def test_a_recover_that_is_killed_where_nothing_is_left_is_recovered(which: int) -> None:
-    whole = lost_worlds()[which]
+def test_a_killed_recover_is_recovered_even_without_both_groups(which: int) -> None:
+    whole = environments_without_groups()[which]
     recover(whole)
     for number in range(1, len(whole.calls) + 1):
         for when in ("before", "after"):
-            fake = lost_worlds()[which]
-            fake.fail = killed_at(number, when)
-            with suppress(Killed):
+            fake = environments_without_groups()[which]
+            fake.fail = killing_at(number, when)
+            with suppress(KilledError):
                 recover(fake)
             fake.fail = lambda *_: None
             if fake.document.deployment is None:
@@ -294,34 +296,34 @@ def test_a_recover_that_is_killed_where_nothing_is_left_is_recovered(which: int)
             assert fake.document.deployment is None
 
 
-def test_a_removal_that_is_recovered_twice_leaves_what_may_yet_serve() -> None:
+def test_a_deletion_that_is_recovered_twice_leaves_what_may_serve() -> None:
     fake = cloud(warm=[0])
     overdue = replace(kept(0), warm_until="2020-01-01T00:00:00+00:00")
     dead = replace(begin(fake, kind=Kind.RETIRE, green=BLUE).deployment, phase="retire")
     fake.document = replace(fake.document.with_release(overdue), deployment=dead)
-    lose(fake, ONE)
+    delete_by_hand(fake, ONE)
     fake.document = fake.document.bereft(TODAY)
     recover(fake)
     assert fake.existing == {WARM}
     assert fake.document.deployment is None
 
 
-def test_the_document_without_what_served_remembers_it_once() -> None:
+def test_a_document_without_a_serving_release_remembers_the_last_one_once() -> None:
     document = cloud().document
-    bereft = document.bereft(TODAY)
-    assert (bereft.serving, bereft.releases) == ("", document.releases)
-    assert [(each.release, each.ami_id, each.until) for each in bereft.past] == [
+    without = document.bereft(TODAY)
+    assert (without.serving, without.releases) == ("", document.releases)
+    assert [(each.release, each.ami_id, each.until) for each in without.past] == [
         (BLUE, "ami-00000001", TODAY)
     ]
-    assert bereft.bereft(TODAY) == bereft
+    assert without.bereft(TODAY) == without
     assert Environment.bereft(cloud(blue=False).document, TODAY).past == ()
 
 
-def test_a_stranded_one_goes_on_where_it_was() -> None:
-    fake = died("soak")
-    lose(fake, ONE)
-    lose(fake, TWO, "being deleted")
-    fake.groups[TWO].gone_at = fake.time + 500
+def test_a_recovery_that_needs_attention_continues_where_it_stopped() -> None:
+    fake = interrupted_in("soak")
+    delete_by_hand(fake, ONE)
+    delete_by_hand(fake, TWO, "being deleted")
+    fake.groups[TWO].deleted_at = fake.time + 500
     done = recover(fake)
     assert result_of(done) is Result.NEEDS_ATTENTION
     assert done.outcome
@@ -329,5 +331,5 @@ def test_a_stranded_one_goes_on_where_it_was() -> None:
     assert isinstance(done.outcome, Outcome)
     assert fake.document.serving == ""
     fake.time += 500
-    is_bereft(fake, recover(fake))
+    is_empty(fake, recover(fake))
     assert a_reconciler(fake).observer.find_deleted(frozenset()) == frozenset()

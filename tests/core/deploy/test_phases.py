@@ -72,14 +72,14 @@ def test_every_gate_describes_itself() -> None:
         phase.gate.describe(Policy(soak=60), lambda seconds: f"{seconds:.0f} s") for phase in EVERY
     ]
     assert texts == [
-        "every member of r000002 InService",
+        "all of r000002 InService",
         "no verify hooks",
-        "r000002 healthy, 3 checks in a row",
+        "r000002 healthy 3 times in a row",
         "r000002 healthy for 60 s",
         "r000001 drained",
         "r000002 healthy for 0 s",
         "r000001 deleted",
-        "r000001 healthy, 3 checks in a row",
+        "r000001 healthy 3 times in a row",
         "r000002 drained",
         "r000002 deleted",
     ]

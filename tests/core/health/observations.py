@@ -1,4 +1,4 @@
-"""Looks written by hand: a group, its members, what load balancers say of them."""
+"""Observations written by hand: a group, its members and their targets."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def in_service(*ids: str) -> dict[str, Target]:
     return {id_: Target(id=id_, **said) for id_ in ids}
 
 
-def a_observation(
+def an_observation(
     group: ObservedGroup | None = None,
     *,
     web: Iterable[Target] | Mapping[str, Target] | None = None,
@@ -74,7 +74,7 @@ def a_observation(
     activities: Iterable[Activity] = (),
     **facts: Any,
 ) -> Observation:
-    """Return a look at one group; a balancer that is not given was not read."""
+    """Return an observation of one group; a balancer that is not given was not read."""
     listed = {WEB.identifier: web, OLD.identifier: old}
     return Observation(
         **{"at": 0.0, **facts},
@@ -89,7 +89,7 @@ def _by_id(said: Iterable[Target] | Mapping[str, Target]) -> Mapping[str, Target
 
 
 def in_turn(*observations: Observation, every: float = 5.0) -> list[Observation]:
-    """Return the looks one after the other."""
+    """Return the observations at growing times."""
     return [
         replace(observation, at=every * number) for number, observation in enumerate(observations)
     ]
@@ -100,7 +100,7 @@ def expecting(*balancers: Balancer, least: int = 0) -> Expected:
 
 
 def a_launch(number: int, id_: str = "", status: str = "Successful", **facts: Any) -> Activity:
-    """Return a launch; `number` is its second, `message` why it came to nothing."""
+    """Return a launch; `number` is its second, `message` is why it failed."""
     said = {"cause": GREW, "message": "", **facts}
     of = f": {id_}" if id_ else ""
     why = f".  Status Reason: {said['message']}" if said["message"] else ""

@@ -23,7 +23,7 @@ from tests.core.health.observations import (
     WEB,
     a_group,
     a_member,
-    a_observation,
+    an_observation,
     expecting,
     healthy,
     in_service,
@@ -34,14 +34,14 @@ from tests.core.health.observations import (
 
 ABC = ("i-a", "i-b", "i-c")
 ALL = members(*ABC)
-GOOD = a_observation(a_group(*ALL), web=healthy(*ABC), old=in_service(*ABC))
+GOOD = an_observation(a_group(*ALL), web=healthy(*ABC), old=in_service(*ABC))
 UNREAD = replace(GOOD, unreadable=("ThrottlingException: Rate exceeded",))
 
 
-# booted
+# all_in_service
 
 
-def test_a_group_has_booted_when_every_member_is_in_service_on_its_own_template() -> None:
+def test_a_group_is_in_service_if_every_member_is_on_its_own_template() -> None:
     assert all_in_service(expecting(), [GOOD]) == Healthy()
 
 
@@ -49,7 +49,7 @@ def pending(*ids: str) -> tuple[Member, ...]:
     return members(*ids, lifecycle="Pending")
 
 
-NOT_BOOTED: list[Any] = [
+NOT_IN_SERVICE: list[Any] = [
     (a_group(), "0 of 3 members InService"),
     (a_group(*members("i-a", "i-b"), *pending("i-c")), "2 of 3 members InService, 1 Pending"),
     (a_group(*members("i-a"), *pending("i-b"), a_member("i-c", lifecycle="Pending:Wait")),
@@ -72,68 +72,68 @@ NOT_BOOTED: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("group", "reason"), NOT_BOOTED)
-def test_a_group_that_has_not_booted_says_how_far_it_is(group: Any, reason: str) -> None:
-    assert all_in_service(expecting(), [a_observation(group)]) == Progressing(reason=reason)
+@pytest.mark.parametrize(("group", "reason"), NOT_IN_SERVICE)
+def test_a_group_that_is_not_in_service_reports_its_progress(group: Any, reason: str) -> None:
+    assert all_in_service(expecting(), [an_observation(group)]) == Progressing(reason=reason)
 
 
-def test_members_on_their_way_out_or_put_aside_by_a_person_do_not_hold_the_others_up() -> None:
+def test_terminating_and_standby_members_do_not_delay_the_others() -> None:
     going = a_member("i-d", lifecycle="Terminating")
     aside = a_member("i-e", lifecycle="Standby", health="Unhealthy")
-    assert all_in_service(expecting(), [a_observation(a_group(*ALL, going, aside))]) == Healthy()
+    assert all_in_service(expecting(), [an_observation(a_group(*ALL, going, aside))]) == Healthy()
 
 
-def test_a_group_smaller_than_what_serves_has_not_booted() -> None:
+def test_a_group_smaller_than_the_serving_one_is_not_in_service() -> None:
     few = "3 of 5 members InService, the desired capacity is 3"
     assert all_in_service(expecting(least=5), [GOOD]) == Progressing(reason=few)
-    more = a_observation(a_group(*ALL, *members("i-d", "i-e")))
+    more = an_observation(a_group(*ALL, *members("i-d", "i-e")))
     assert all_in_service(expecting(least=5), [more]) == Healthy()
 
 
-def test_nothing_is_known_before_the_first_look_nor_of_a_group_aws_does_not_know_yet() -> None:
+def test_without_an_observation_or_a_description_a_group_is_progressing() -> None:
     assert all_in_service(expecting(), []) == Progressing(reason="no observation yet")
-    assert all_in_service(expecting(), [a_observation()]) == Progressing(
+    assert all_in_service(expecting(), [an_observation()]) == Progressing(
         reason=f"{GREEN} is not described yet"
     )
     missing = Progressing(reason=f"{GREEN} is not described any more")
-    assert all_in_service(expecting(), [GOOD, a_observation()]) == missing
+    assert all_in_service(expecting(), [GOOD, an_observation()]) == missing
 
 
 @pytest.mark.parametrize("observation", [UNREAD, replace(UNREAD, groups={}, targets={})])
-def test_a_look_that_could_not_be_read_whole_is_neither_good_nor_bad(
+def test_an_incomplete_observation_is_neither_good_nor_bad(
     observation: Observation,
 ) -> None:
     said = Progressing(reason="could not be read: ThrottlingException: Rate exceeded")
     assert all_in_service(expecting(), [GOOD, observation]) == said
     assert all_healthy(expecting(WEB), [GOOD, GOOD, observation], in_a_row=1) == said
     assert drained(expecting(WEB), [observation]) == said
-    assert deleted([GREEN], [a_observation(), a_observation(), observation]) == said
+    assert deleted([GREEN], [an_observation(), an_observation(), observation]) == said
 
 
-def test_a_group_that_is_being_deleted_will_never_boot() -> None:
-    observation = a_observation(a_group(*ALL, status="Delete in progress"))
+def test_a_group_that_aws_deletes_has_failed() -> None:
+    observation = an_observation(a_group(*ALL, status="Delete in progress"))
     said = Failed(reason=f"AWS says of {GREEN}: Delete in progress")
     assert all_in_service(expecting(), [observation]) == said
     assert all_healthy(expecting(), [observation], in_a_row=1) == said
 
 
-def test_a_launch_that_may_heal_is_waited_out_and_said() -> None:
-    observation = a_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_CAPACITY)])
+def test_a_launch_error_that_may_recover_is_reported_and_waited_for() -> None:
+    observation = an_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_CAPACITY)])
     said = Progressing(reason=f"2 of 3 members InService; a launch failed: {NO_CAPACITY}")
     assert all_in_service(expecting(), [observation]) == said
     assert all_healthy(expecting(WEB), [observation], in_a_row=1) == said
 
 
-def test_a_launch_that_cannot_heal_ends_the_waiting_at_once() -> None:
-    observation = a_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_AMI)])
+def test_a_permanent_launch_error_ends_the_wait_at_once() -> None:
+    observation = an_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_AMI)])
     assert all_in_service(expecting(), [observation]) == Failed(reason=NO_AMI)
     assert all_healthy(expecting(WEB), [observation], in_a_row=1) == Failed(reason=NO_AMI)
 
 
-# serving
+# all_healthy
 
 
-def test_a_group_serves_when_every_balancer_finds_every_member_healthy_looks_in_a_row() -> None:
+def test_a_group_is_healthy_after_enough_checks_in_every_balancer() -> None:
     both = expecting(WEB, OLD)
     assert all_healthy(both, [GOOD, GOOD, GOOD], in_a_row=3) == Healthy()
     said = Progressing(reason="every member is healthy, 2 of 3 checks in a row")
@@ -153,7 +153,7 @@ FAILED = (
     "Instance has failed at least the UnhealthyThreshold number of health checks consecutively."
 )
 CODES = "Health checks failed with these codes: [500]"
-NOT_SERVING: list[Any] = [
+NOT_HEALTHY: list[Any] = [
     (WEB, a_target("i-a", "initial", "Elb.RegistrationInProgress", "Target registration is ..."),
      "i-a is initial (Elb.RegistrationInProgress)"),
     (WEB, a_target("i-a", "initial", "Elb.InitialHealthChecking"),
@@ -182,31 +182,31 @@ NOT_SERVING: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("balancer", "target", "said"), NOT_SERVING)
-def test_one_member_that_one_balancer_does_not_find_healthy_is_waited_for(
+@pytest.mark.parametrize(("balancer", "target", "said"), NOT_HEALTHY)
+def test_one_member_that_is_unhealthy_in_one_balancer_is_waited_for(
     balancer: Balancer, target: Target | None, said: str
 ) -> None:
     good = {WEB: healthy(*ABC), OLD: in_service(*ABC)}
     good[balancer] = {id_: each for id_, each in good[balancer].items() if id_ != "i-a"}
     good[balancer] |= {"i-a": target} if target else {}
-    observation = a_observation(a_group(*ALL), web=good[WEB], old=good[OLD])
+    observation = an_observation(a_group(*ALL), web=good[WEB], old=good[OLD])
     reason = f"2 of 3 healthy in {balancer.name}: {said}"
     assert all_healthy(expecting(WEB, OLD), [observation, observation], in_a_row=1) == Progressing(
         reason=reason
     )
 
 
-def test_a_balancer_that_was_not_read_at_all_finds_nobody_healthy() -> None:
-    observation = a_observation(a_group(*ALL), web=healthy(*ABC))
+def test_in_a_balancer_that_was_not_read_no_member_is_healthy() -> None:
+    observation = an_observation(a_group(*ALL), web=healthy(*ABC))
     who = "i-a is not listed, i-b is not listed, i-c is not listed"
     said = Progressing(reason=f"0 of 3 healthy in web-classic: {who}")
     assert all_healthy(expecting(WEB, OLD), [observation], in_a_row=1) == said
 
 
-def test_what_every_balancer_lacks_is_said_on_one_line_with_three_names_each() -> None:
+def test_unhealthy_members_are_reported_on_one_line_with_three_names_each() -> None:
     five = ("i-a", "i-b", "i-c", "i-d", "i-e")
     group = a_group(*members(*five), desired=5, suspended=frozenset({"AddToLoadBalancer"}))
-    observation = a_observation(group, web={}, old=in_service(*five[1:]))
+    observation = an_observation(group, web={}, old=in_service(*five[1:]))
     assert all_healthy(expecting(WEB, OLD), [observation], in_a_row=1) == Progressing(
         reason="0 of 5 healthy in web-production: i-a is not listed, i-b is not listed, "
         "i-c is not listed, 2 more, AddToLoadBalancer is suspended; "
@@ -233,62 +233,62 @@ NEVER: list[Any] = [
 
 
 @pytest.mark.parametrize(("balancer", "target", "said"), NEVER)
-def test_a_target_that_nobody_will_ever_check_ends_the_waiting_at_once(
+def test_a_target_without_health_checks_ends_the_wait_at_once(
     balancer: Balancer, target: Target, said: str
 ) -> None:
     good = {WEB: healthy("i-a"), OLD: in_service("i-a")}
     group = a_group(*members("i-a", "i-b"), *pending("i-c"))
     listed = good[balancer] | {"i-b": target}
-    observation = a_observation(group, web=listed if balancer == WEB else {}, old=listed)
+    observation = an_observation(group, web=listed if balancer == WEB else {}, old=listed)
     assert all_healthy(expecting(balancer), [observation], in_a_row=1) == Failed(reason=said)
 
 
 def test_an_unused_target_that_is_no_member_does_not_matter() -> None:
     stray = a_target("i-x", "unused", "Target.NotInUse")
-    observation = a_observation(a_group(*ALL), web=healthy(*ABC) | {"i-x": stray})
+    observation = an_observation(a_group(*ALL), web=healthy(*ABC) | {"i-x": stray})
     assert all_healthy(expecting(WEB), [observation], in_a_row=1) == Healthy()
 
 
 def flapped(observation: Observation, id_: str) -> Observation:
-    ill = {id_: a_target(id_, "unhealthy", "Target.Timeout")}
+    unhealthy = {id_: a_target(id_, "unhealthy", "Target.Timeout")}
     return replace(
-        observation, targets={**observation.targets, WEB.identifier: healthy(*ABC) | ill}
+        observation, targets={**observation.targets, WEB.identifier: healthy(*ABC) | unhealthy}
     )
 
 
 BROKEN_ROWS: list[Any] = [
     ("a flap", flapped(GOOD, "i-a")),
-    ("an unreadable look", UNREAD),
-    ("a look without the group", a_observation()),
-    ("another member", a_observation(a_group(*members("i-a", "i-b", "i-x")),
+    ("an incomplete observation", UNREAD),
+    ("an observation without the group", an_observation()),
+    ("another member", an_observation(a_group(*members("i-a", "i-b", "i-x")),
                               web=healthy("i-a", "i-b", "i-x"))),
-    ("one member more", a_observation(a_group(*members(*ABC, "i-x")), web=healthy(*ABC, "i-x"))),
-    ("one member less", a_observation(a_group(*ALL[:2], desired=2), web=healthy(*ABC))),
+    ("one member more", an_observation(a_group(*members(*ABC, "i-x")), web=healthy(*ABC, "i-x"))),
+    ("one member less", an_observation(a_group(*ALL[:2], desired=2), web=healthy(*ABC))),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("why", "between"), BROKEN_ROWS)
-def test_the_row_begins_anew_after(why: str, between: Observation) -> None:
+def test_the_count_of_checks_begins_again_after(why: str, between: Observation) -> None:
     said = Progressing(reason="every member is healthy, 2 of 3 checks in a row")
     observations = in_turn(GOOD, GOOD, GOOD, between, GOOD, GOOD)
     assert all_healthy(expecting(WEB), observations, in_a_row=3) == said, why
     assert all_healthy(expecting(WEB), [*observations, GOOD], in_a_row=3) == Healthy()
 
 
-def test_a_group_smaller_than_what_serves_does_not_serve() -> None:
+def test_a_group_smaller_than_the_serving_one_is_not_healthy() -> None:
     said = Progressing(reason="3 of 4 members InService, the desired capacity is 3")
     assert all_healthy(expecting(WEB, least=4), [GOOD], in_a_row=1) == said
 
 
-def test_a_group_without_a_member_never_serves_however_few_are_asked_for() -> None:
-    empty = a_observation(a_group(desired=0), web={})
+def test_a_group_without_a_member_is_never_healthy() -> None:
+    empty = an_observation(a_group(desired=0), web={})
     said = Progressing(reason=f"the desired capacity of {GREEN} is 0")
     assert all_healthy(expecting(WEB), [empty] * 5, in_a_row=1) == said
     assert all_healthy(expecting(), [empty] * 5, in_a_row=1) == said
 
 
-def test_without_a_balancer_serving_is_to_stay_booted() -> None:
-    observation = a_observation(a_group(*ALL))
+def test_without_a_balancer_a_group_in_service_is_healthy() -> None:
+    observation = an_observation(a_group(*ALL))
     assert all_healthy(expecting(), [observation, observation], in_a_row=2) == Healthy()
     said = Progressing(reason="every member is healthy, 1 of 2 checks in a row")
     assert all_healthy(expecting(), [observation], in_a_row=2) == said
@@ -297,8 +297,8 @@ def test_without_a_balancer_serving_is_to_stay_booted() -> None:
 # drained
 
 
-def test_a_group_has_drained_when_no_member_is_a_target_and_nothing_is_attached() -> None:
-    observation = a_observation(a_group(*ALL), web=healthy("i-x"), old={})
+def test_a_group_has_drained_if_no_member_is_a_target_and_nothing_is_attached() -> None:
+    observation = an_observation(a_group(*ALL), web=healthy("i-x"), old={})
     assert drained(expecting(WEB, OLD), [GOOD, observation]) == Healthy()
 
 
@@ -323,66 +323,72 @@ NOT_DRAINED: list[Any] = [
 def test_a_member_that_is_still_a_target_has_not_drained(
     listed: dict[str, Any], reason: str
 ) -> None:
-    observation = a_observation(a_group(*ALL), **{"web": {}, "old": {}, **listed})
+    observation = an_observation(a_group(*ALL), **{"web": {}, "old": {}, **listed})
     assert drained(expecting(WEB, OLD), [observation]) == Progressing(reason=reason)
 
 
-def test_members_of_earlier_looks_drain_too_even_when_the_group_is_no_more() -> None:
+def test_members_of_earlier_observations_must_drain_even_after_the_group_is_deleted() -> None:
     still = Progressing(
         reason="1 still in web-production: i-a is draining (Target.DeregistrationInProgress)"
     )
     for group in (a_group(), None):
-        assert drained(expecting(WEB), in_turn(GOOD, a_observation(group, web=[DRAINING]))) == still
-    assert drained(expecting(WEB), in_turn(UNREAD, a_observation(web=[DRAINING]))) == still
-    assert drained(expecting(WEB), in_turn(GOOD, a_observation(web=healthy("i-x")))) == Healthy()
+        assert (
+            drained(expecting(WEB), in_turn(GOOD, an_observation(group, web=[DRAINING]))) == still
+        )
+    assert drained(expecting(WEB), in_turn(UNREAD, an_observation(web=[DRAINING]))) == still
+    assert drained(expecting(WEB), in_turn(GOOD, an_observation(web=healthy("i-x")))) == Healthy()
 
 
 def test_a_group_that_is_attached_has_not_drained_even_without_a_member() -> None:
     group = a_group(desired=0, attached=frozenset({OLD.identifier}))
     said = Progressing(reason=f"{GREEN} is still attached to web-classic")
-    assert drained(expecting(WEB, OLD), [a_observation(group, web={}, old={})]) == said
+    assert drained(expecting(WEB, OLD), [an_observation(group, web={}, old={})]) == said
     other = replace(group, attached=frozenset({"arn:something/else"}))
-    assert drained(expecting(WEB, OLD), [a_observation(other, web={}, old={})]) == Healthy()
+    assert drained(expecting(WEB, OLD), [an_observation(other, web={}, old={})]) == Healthy()
 
 
-def test_a_group_that_never_was_has_drained() -> None:
-    assert drained(expecting(WEB, OLD), [a_observation(web=healthy("i-x"))]) == Healthy()
+def test_a_group_that_never_existed_has_drained() -> None:
+    assert drained(expecting(WEB, OLD), [an_observation(web=healthy("i-x"))]) == Healthy()
     assert drained(expecting(WEB), []) == Progressing(reason="no observation yet")
 
 
-def test_a_target_that_was_asked_for_by_name_and_is_none_has_drained() -> None:
+def test_a_target_that_is_listed_but_not_registered_has_drained() -> None:
     none = a_target("i-a", "unused", "Target.NotRegistered")
     out = classic("i-a", "Instance", "Instance is not currently registered with the LoadBalancer.")
-    observation = a_observation(a_group(*ALL), web=[none], old=[out])
+    observation = an_observation(a_group(*ALL), web=[none], old=[out])
     assert drained(expecting(WEB, OLD), [observation]) == Healthy()
 
 
-# gone
+# deleted
 
 
-def test_groups_are_gone_when_two_looks_running_do_not_describe_them() -> None:
-    assert deleted([GREEN], in_turn(GOOD, a_observation(), a_observation())) == Healthy()
+def test_groups_are_deleted_if_two_consecutive_observations_lack_them() -> None:
+    assert deleted([GREEN], in_turn(GOOD, an_observation(), an_observation())) == Healthy()
     one = Progressing(reason=f"{GREEN} is gone (confirming once more)")
-    assert deleted([GREEN], in_turn(GOOD, a_observation())) == one
-    assert deleted([GREEN], in_turn(a_observation())) == one
-    assert deleted([GREEN], in_turn(a_observation(), UNREAD, a_observation())) == one
+    assert deleted([GREEN], in_turn(GOOD, an_observation())) == one
+    assert deleted([GREEN], in_turn(an_observation())) == one
+    assert deleted([GREEN], in_turn(an_observation(), UNREAD, an_observation())) == one
     assert (
         deleted(
             [GREEN],
-            in_turn(a_observation(), replace(a_observation(), unreadable=("x",)), a_observation()),
+            in_turn(
+                an_observation(), replace(an_observation(), unreadable=("x",)), an_observation()
+            ),
         )
         == one
     )
 
 
 def test_a_group_that_is_being_deleted_is_waited_for() -> None:
-    observation = a_observation(a_group(status="Delete in progress"))
+    observation = an_observation(a_group(status="Delete in progress"))
     said = Progressing(reason=f"{GREEN}: Delete in progress")
-    assert deleted(["other", GREEN], in_turn(a_observation(), a_observation(), observation)) == said
+    assert (
+        deleted(["other", GREEN], in_turn(an_observation(), an_observation(), observation)) == said
+    )
     assert deleted([GREEN], [GOOD]) == Progressing(reason=f"{GREEN}: still exists")
 
 
-def test_no_groups_are_gone_at_once_but_not_unseen() -> None:
+def test_without_groups_one_observation_is_enough() -> None:
     assert deleted([], [GOOD]) == Healthy()
     assert deleted([], []) == Progressing(reason="no observation yet")
 
@@ -399,7 +405,7 @@ def test_a_group_in_figures() -> None:
         a_member("i-g", version="7"),
         desired=5,
     )
-    observation = a_observation(
+    observation = an_observation(
         group, web=healthy("i-a", "i-b", "i-g"), old=in_service("i-a", "i-c", "i-f")
     )
     assert counts(group, observation, [WEB, OLD]) == Counts(

@@ -1,7 +1,7 @@
-"""Thousands of histories of a group, made by a small cloud that knows the truth.
+"""Thousands of timelines of a group, made by a small cloud that knows the true state.
 
-The judge sees looks: late, repeated, torn. The cloud knows at every moment whether every member
-was healthy and listed everywhere, and the two are compared.
+The assessment sees observations: late, repeated and incomplete ones. The cloud knows at every
+moment whether every member is healthy and listed everywhere, and the test compares both.
 """
 
 from __future__ import annotations
@@ -40,19 +40,27 @@ from tests.core.health.observations import (
 
 BOTH = (WEB, OLD)
 TIMELINES = 250  # of each kind
-LENGTH, QUIET = 10, 9  # looks with trouble, looks without
+LENGTH, QUIET = 10, 9  # observations with trouble and without
 SHUT_DOWN = "Termination Reason: Client.InstanceInitiatedShutdown: Instance initiated shutdown"
 NO_PROFILE = "Value (web) for parameter iamInstanceProfile.name is invalid. Launching failed."
 NO_QUOTA = "You have requested more vCPU capacity than your current vCPU limit of 8 allows for it."
 
-# Whose truth turns good in the end, and whom nothing may doom.
+# Groups that become healthy in the end, and must never be called failed.
 MILD = (
     "calm", "scaled", "replaced", "both", "flaps", "late", "past", "shortage", "young profile",
 )  # fmt: skip
-# Who never serves, and for whom waiting may not be cut short either.
-STUCK = ("unlisted", "ill", "foreign", "empty")
-# For whom waiting is in vain.
-LOST = ("loop", "dies at boot", "shuts down", "no image", "no quota", "unused", "one zone unused")
+# Groups that never become healthy, but must not be called failed.
+STUCK = ("unlisted", "unhealthy", "foreign", "empty")
+# Groups that can never become healthy, and must be called failed.
+FAILING = (
+    "loop",
+    "dies at boot",
+    "shuts down",
+    "no image",
+    "no quota",
+    "unused",
+    "one zone unused",
+)
 
 
 @cache
@@ -63,7 +71,7 @@ def a_member(number: int, lifecycle: str, version: str) -> Member:
 
 @cache
 def a_target(number: int, kind: str, state: str) -> Target:
-    said = {
+    answers = {
         ("elb", "initial"): ("OutOfService", "ELB", "Instance registration is still in progress."),
         ("elb", "unhealthy"): ("OutOfService", "Instance", "Instance has failed."),
         ("elb", "healthy"): ("InService", "N/A", "N/A"),
@@ -77,13 +85,13 @@ def a_target(number: int, kind: str, state: str) -> Target:
         ("elbv2", "initial"): ("initial", "Elb.RegistrationInProgress", ""),
         ("elbv2", "unused"): ("unused", "Target.NotInUse", ""),
     }  # fmt: skip
-    how, reason, description = said.get((kind, state), (state, "", ""))
+    how, reason, description = answers.get((kind, state), (state, "", ""))
     return Target(id=f"i-{number:x}", state=how, reason=reason, description=description)
 
 
 @dataclass(kw_only=True, slots=True)
 class Server:
-    """An instance as it really is; `lag` is how late each load balancer lists it."""
+    """The true state of an instance; `lag` is how late each load balancer lists it."""
 
     number: int
     boots: int
@@ -91,13 +99,13 @@ class Server:
     version: str = "1"
     lifecycle: str = "Pending"
     age: int = 0  # in its lifecycle
-    ill: int = 0  # for how long it goes on failing health checks
+    unhealthy: int = 0  # steps for which it still fails health checks
     states: dict[Balancer, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
-    """What a look at this moment would show, and what was true."""
+    """What an observation at this moment shows, and the true state."""
 
     observation: Observation
     good: bool
@@ -114,17 +122,17 @@ class Cloud:
         self.servers: list[Server] = []
         self.activities: dict[str, Activity] = {}
         self.balancers = chance.choice(((WEB,), (OLD,), BOTH))
-        # Whether anybody asks for the activities; of refused launches nothing else tells.
+        # Whether the activities are read; only they show refused launches.
         self.tells = kind in {"no image", "no quota"} or chance.random() < 0.8
         self.time = self.born = 0
         self.lost = 0
-        # Without activities it takes two rounds to tell a loop.
+        # Without activities it takes two rounds to recognize a loop.
         self.observations = LENGTH * (3 if kind == "loop" else 1) + QUIET
         if kind in {"scaled", "replaced", "both", "flaps", "past"} and chance.random() < 0.7:
             self.settle()
 
     def settle(self) -> None:
-        """Have the group serve already, with whatever happened to it long ago."""
+        """Let the group serve already, with old activities."""
         while not self.moment().good:
             self.step()
         if self.kind == "past":
@@ -144,7 +152,7 @@ class Cloud:
         self.reconcile()
 
     def happen(self) -> None:
-        """Do to the group what its kind suffers from."""
+        """Let the trouble of the group's kind happen."""
         roll = self.chance.random()
         serving = [s for s in self.servers if s.lifecycle == "InService"]
         if self.kind in {"scaled", "both"} and roll < 0.12:
@@ -152,7 +160,7 @@ class Cloud:
         if self.kind in {"replaced", "both"} and roll > 0.8 and serving and not self.lost:
             self.lose(self.chance.choice(serving))
         if self.kind == "flaps" and roll < 0.3 and serving:
-            self.chance.choice(serving).ill = self.chance.randint(1, 2)
+            self.chance.choice(serving).unhealthy = self.chance.randint(1, 2)
         if self.kind == "loop":
             for server in serving:
                 if server.age >= 2:
@@ -190,7 +198,7 @@ class Cloud:
 
     def check(self, server: Server) -> None:
         """Let every load balancer list and check a server."""
-        server.ill = max(0, server.ill - 1)
+        server.unhealthy = max(0, server.unhealthy - 1)
         for balancer in self.balancers:
             since = server.age - server.lag[balancer]
             if since >= 0:
@@ -200,11 +208,11 @@ class Cloud:
         zone = {"unused": 1, "one zone unused": 2}.get(self.kind)
         if zone and server.number % zone == 0:
             return "unused"
-        sick = server.ill or (self.kind == "ill" and server.number % 2 == 0)
-        return "unhealthy" if sick else "healthy"
+        failing = server.unhealthy or (self.kind == "unhealthy" and server.number % 2 == 0)
+        return "unhealthy" if failing else "healthy"
 
     def reconcile(self) -> None:
-        """Launch what is missing, end what is too much."""
+        """Launch missing members and terminate surplus ones."""
         living = [s for s in self.servers if s.lifecycle != "Terminating"]
         for server in living[self.desired :]:
             self.leave(server, SHRUNK)
@@ -216,10 +224,10 @@ class Cloud:
 
     def refusal(self) -> str:
         tries = sum(a.status == "Failed" for a in self.activities.values())
-        told = {"no image": NO_AMI, "no quota": NO_QUOTA if self.born else ""}
+        permanent = {"no image": NO_AMI, "no quota": NO_QUOTA if self.born else ""}
         passing = {"shortage": (NO_CAPACITY, 4), "young profile": (NO_PROFILE, 2)}
         message, times = passing.get(self.kind, ("", 0))
-        return message if tries < times else told.get(self.kind, "")
+        return message if tries < times else permanent.get(self.kind, "")
 
     def launch(self) -> None:
         lag = {balancer: self.chance.choice((0, 0, 1, 2)) for balancer in self.balancers}
@@ -239,7 +247,7 @@ class Cloud:
     def tell(
         self, what: str, cause: str, year: int = 9, message: str = "", status: str = ""
     ) -> None:
-        """Tell of an activity; a launch that ends is the one that began."""
+        """Record an activity; the end of a launch replaces its beginning."""
         begun = self.activities.get(what)
         status = status or ("Failed" if what.endswith("instance") else "InProgress")
         minute, second = divmod(self.time * 5, 60)
@@ -249,7 +257,7 @@ class Cloud:
             id=name, status=status, description=what, cause=cause, message=message, began=began
         )
 
-    # What is true, and what is shown.
+    # The true state, and what is shown.
 
     def moment(self) -> Moment:
         living = [s for s in self.servers if s.lifecycle != "Terminating"]
@@ -273,14 +281,14 @@ class Cloud:
             }
             for b in self.balancers
         }
-        told = {GREEN: tuple(self.activities.values())[::-1]} if self.tells else {}
+        activities = {GREEN: tuple(self.activities.values())[::-1]} if self.tells else {}
         return Observation(
-            at=5.0 * self.time, groups={GREEN: group}, targets=targets, activities=told
+            at=5.0 * self.time, groups={GREEN: group}, targets=targets, activities=activities
         )
 
 
 def watch(cloud: Cloud) -> Iterator[Moment]:
-    """Look again and again: mostly well, at times at an old answer, at times at a torn one."""
+    """Observe repeatedly: some answers are stale, and some are incomplete."""
     shown: list[Moment] = []
     for number in range(cloud.observations):
         trouble = number < cloud.observations - QUIET
@@ -302,53 +310,56 @@ def watch(cloud: Cloud) -> Iterator[Moment]:
 
 
 @dataclass(kw_only=True)
-class Told:
-    """What was said of one timeline: where it was right or wrong, and the last word."""
+class Judgment:
+    """The verdicts on one timeline: wrong ones are counted, the last one is kept."""
 
     last: Verdict
-    doomed: str = ""
+    failed: str = ""
     early: int = 0
     missed: int = 0
 
 
-def follow(kind: str, seed: int) -> Told:
-    """Judge a timeline now and then and compare every verdict with the truth."""
+def follow(kind: str, seed: int) -> Judgment:
+    """Judge a timeline repeatedly and compare every verdict with the true state."""
     chance = random.Random(f"{kind} {seed}")  # noqa: S311  no secret, a timeline to repeat
     cloud = Cloud(kind, chance)
     row = chance.randint(1, 4)
     expected = expecting(*cloud.balancers)
     moments: list[Moment] = []
     observations: list[Observation] = []
-    told = Told(last=Healthy())
+    judgment = Judgment(last=Healthy())
     for moment in watch(cloud):
         moments.append(moment)
-        told_of = moment.observation.activities if needs_activities(GREEN, observations) else {}
-        observations.append(replace(moment.observation, activities=told_of))
+        activities = moment.observation.activities if needs_activities(GREEN, observations) else {}
+        observations.append(replace(moment.observation, activities=activities))
         if chance.random() < 0.8 and len(observations) < cloud.observations:
             continue
-        told.last = all_healthy(expected, observations, in_a_row=row)
-        if isinstance(told.last, Failed):
-            told.doomed = told.last.reason
+        judgment.last = all_healthy(expected, observations, in_a_row=row)
+        if isinstance(judgment.last, Failed):
+            judgment.failed = judgment.last.reason
             break
         last = moments[-row:]
         true = (
             len(last) == row and all(m.good for m in last) and len({m.members for m in last}) == 1
         )
-        said = isinstance(told.last, Healthy)
-        told.early += said and not true
-        told.missed += true and not said
-        assert not said or isinstance(all_in_service(expected, observations), Healthy), (kind, seed)
-    return told
+        called_healthy = isinstance(judgment.last, Healthy)
+        judgment.early += called_healthy and not true
+        judgment.missed += true and not called_healthy
+        assert not called_healthy or isinstance(all_in_service(expected, observations), Healthy), (
+            kind,
+            seed,
+        )
+    return judgment
 
 
-@pytest.mark.parametrize("kind", [*MILD, *STUCK, *LOST])
-def test_a_verdict_is_true_of_every_timeline(kind: str) -> None:
+@pytest.mark.parametrize("kind", [*MILD, *STUCK, *FAILING])
+def test_every_verdict_matches_the_true_state(kind: str) -> None:
     for seed in range(TIMELINES):
-        told, which = follow(kind, seed), f"{kind}, seed {seed}"
-        assert not told.early, f"{which}: called healthy and was not"
-        assert not told.missed, f"{which}: was healthy and not called so"
-        if kind in LOST:
-            assert told.doomed, f"{which}: waited to the end: {told.last}"
+        judgment, which = follow(kind, seed), f"{kind}, seed {seed}"
+        assert not judgment.early, f"{which}: called healthy and was not"
+        assert not judgment.missed, f"{which}: was healthy and not called so"
+        if kind in FAILING:
+            assert judgment.failed, f"{which}: waited to the end: {judgment.last}"
         else:
-            assert not told.doomed, f"{which}: {told.doomed}"
-            assert isinstance(told.last, Healthy) == (kind in MILD), f"{which}: {told.last}"
+            assert not judgment.failed, f"{which}: {judgment.failed}"
+            assert isinstance(judgment.last, Healthy) == (kind in MILD), f"{which}: {judgment.last}"

@@ -21,7 +21,7 @@ from tests.core.health.observations import (
     a_group,
     a_launch,
     a_member,
-    a_observation,
+    an_observation,
     in_turn,
     members,
     refused,
@@ -33,15 +33,15 @@ FULL = a_group(*members(*ABC))
 
 
 def seen(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> list[Observation]:
-    return in_turn(*(a_observation(group, activities=told) for group, told in observations))
+    return in_turn(*(an_observation(group, activities=told) for group, told in observations))
 
 
 def told(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> str:
     return why_unrecoverable(GREEN, seen(*observations))
 
 
-# Launches that cannot work. The wordings are AWS's: the user guide's pages on launch failures,
-# and what people pasted into issues.
+# Launches that cannot work, in AWS's words: from the user guide's pages on launch failures and from
+# public issues.
 
 AT_ONCE = [
     NO_AMI,
@@ -137,7 +137,7 @@ AGAIN = [
     ),
 ]
 
-MAY_HEAL = [
+MAY_RECOVER = [
     NO_CAPACITY,
     (
         "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due "
@@ -189,29 +189,29 @@ DEAD_MAYBE = [
 
 
 @pytest.mark.parametrize("message", AT_ONCE)
-def test_a_launch_that_cannot_heal_is_the_end_in_awss_words(message: str) -> None:
+def test_a_permanent_launch_error_is_reported_in_awss_words(message: str) -> None:
     assert told((SHORT, [refused(9, message), a_launch(1, "i-a")])) == message
 
 
 @pytest.mark.parametrize("message", AGAIN)
-def test_what_heals_now_and_then_is_the_end_when_it_was_said_three_times(message: str) -> None:
+def test_an_error_that_may_recover_ends_the_wait_the_third_time(message: str) -> None:
     three = [refused(moment, message) for moment in (40, 20, 0)]
     assert not told((SHORT, three[1:]))
     assert told((SHORT, three)) == message
 
 
-def test_launches_of_one_attempt_are_one_occasion() -> None:
+def test_launches_of_one_attempt_count_once() -> None:
     attempt = [replace(refused(0, AGAIN[0]), id=f"launch-0-{number}") for number in range(5)]
     assert not told((SHORT, attempt))
     assert not told((SHORT, [*attempt, refused(20, AGAIN[0])]))
 
 
-def test_different_faults_are_not_added_up() -> None:
+def test_different_errors_are_not_added_up() -> None:
     assert not told((SHORT, [refused(moment, AGAIN[moment]) for moment in (0, 4, 5)]))
 
 
-@pytest.mark.parametrize("message", MAY_HEAL)
-def test_what_may_heal_is_waited_out_and_said(message: str) -> None:
+@pytest.mark.parametrize("message", MAY_RECOVER)
+def test_an_error_that_may_recover_is_reported_and_waited_for(message: str) -> None:
     observations = seen((SHORT, [refused(moment, message) for moment in range(50, 0, -10)]))
     assert not why_unrecoverable(GREEN, observations)
     assert last_launch_failure(GREEN, observations) == message
@@ -222,7 +222,7 @@ def cancelled(moment: int, id_: str, message: str) -> Activity:
 
 
 @pytest.mark.parametrize("message", DEAD_AT_ONCE)
-def test_instances_that_end_themselves_are_the_end_whatever_is_launched_meanwhile(
+def test_instances_that_shut_themselves_down_end_the_wait(
     message: str,
 ) -> None:
     again = a_group(a_member("i-b", lifecycle="Pending"), desired=1)
@@ -231,14 +231,14 @@ def test_instances_that_end_themselves_are_the_end_whatever_is_launched_meanwhil
 
 
 @pytest.mark.parametrize("message", DEAD_MAYBE)
-def test_one_instance_that_ended_for_another_reason_is_waited_out(message: str) -> None:
+def test_one_instance_that_ended_for_another_reason_is_waited_for(message: str) -> None:
     again = a_group(a_member("i-b", lifecycle="Pending"), desired=1)
     observations = seen((again, [cancelled(1, "i-a", message)]))
     assert not why_unrecoverable(GREEN, observations)
     assert last_launch_failure(GREEN, observations) == message
 
 
-def test_the_reason_is_found_in_the_description_too() -> None:
+def test_the_reason_is_also_read_from_the_description() -> None:
     activity = refused(1, NO_AMI)
     assert words(replace(activity, message="")) == NO_AMI
     assert told((SHORT, [replace(activity, message="")])) == NO_AMI
@@ -248,7 +248,7 @@ MADE_UP: list[Any] = [
     ("a launch that worked since", SHORT, [a_launch(20, "i-b"), refused(10, NO_AMI)]),
     ("EC2 gave an instance since", SHORT,
      [a_launch(20, "i-b", "PreInService"), refused(10, NO_AMI)]),
-    ("nobody is missing any more", FULL, [refused(10, NO_AMI)]),
+    ("no member is missing any more", FULL, [refused(10, NO_AMI)]),
     ("as many are on their way",
      a_group(*members("i-a", "i-b"), a_member("i-c", lifecycle="Pending")), [refused(10, NO_AMI)]),
     ("the next one came into service", SHORT,
@@ -286,14 +286,14 @@ def lost(*ids: str, since: int = 100, cause: str = ELB_FAILED) -> list[Activity]
     return [a_departure(since + number, id_, cause) for number, id_ in enumerate(ids)]
 
 
-def test_a_group_that_lost_as_many_members_as_it_should_have_is_in_a_loop() -> None:
+def test_a_group_that_lost_its_desired_capacity_is_in_a_loop() -> None:
     assert not told((FULL, []), (FULL, lost("i-a", "i-b")))
     assert told((FULL, []), (FULL, lost(*ABC))) == (
         f"{GREEN} launches and terminates in a loop, 3 members were lost: {ELB_FAILED}"
     )
 
 
-def test_one_broken_machine_of_a_group_of_one_is_no_loop_but_two_are() -> None:
+def test_one_broken_instance_of_a_group_of_one_is_no_loop_but_two_are() -> None:
     one = a_group(a_member("i-z"), desired=1)
     assert not told((one, []), (one, lost("i-a")))
     assert told((one, []), (one, lost("i-a", "i-b")))
@@ -311,13 +311,13 @@ def test_a_large_group_is_in_a_loop_when_replacements_are_lost_again() -> None:
     assert told((nine, []), (nine, [*lost("i-0", "i-1", "i-r0", "i-r1"), *again]))
 
 
-def test_replacements_of_what_a_person_terminated_are_no_sign() -> None:
+def test_replacements_of_instances_that_a_person_terminated_do_not_count() -> None:
     nine = a_group(*members(*(f"i-{number}" for number in range(9))), desired=9)
     again = [a_launch(90 + number, f"i-r{number}", cause=GREW) for number in range(2)]
     assert not told((nine, []), (nine, [*lost("i-r0", "i-r1"), *again]))
 
 
-WANTED = [
+REQUESTED = [
     SHRUNK,
     "At 2026-01-01T10:05:00Z instance i-a was taken out of service in response to a user request.",
     (
@@ -335,7 +335,7 @@ WANTED = [
         "rebalance recommendation."
     ),
 ]
-UNWANTED = [
+NOT_REQUESTED = [
     ELB_FAILED,
     (
         "At 2026-01-01T10:05:00Z an instance was taken out of service in response to an EC2 health "
@@ -354,13 +354,13 @@ UNWANTED = [
 ]
 
 
-@pytest.mark.parametrize("cause", WANTED)
-def test_members_that_somebody_meant_to_leave_are_not_lost(cause: str) -> None:
+@pytest.mark.parametrize("cause", REQUESTED)
+def test_members_whose_departure_was_requested_are_not_lost(cause: str) -> None:
     assert not told((FULL, []), (FULL, lost(*ABC, "i-d", cause=cause)))
 
 
-@pytest.mark.parametrize("cause", UNWANTED)
-def test_members_that_failed_are_lost_and_the_last_cause_is_told(cause: str) -> None:
+@pytest.mark.parametrize("cause", NOT_REQUESTED)
+def test_failed_members_are_lost_and_the_last_cause_is_reported(cause: str) -> None:
     assert told((FULL, []), (FULL, lost(*ABC, cause=cause))).endswith(f"were lost: {cause}")
 
 
@@ -374,7 +374,7 @@ def leaving(*ids: str) -> tuple[Any, ...]:
     return members(*ids, lifecycle="Terminating")
 
 
-def test_without_activities_members_seen_leaving_are_lost_but_it_takes_twice_as_many() -> None:
+def test_without_activities_a_loop_takes_twice_as_many_lost_members() -> None:
     six = (*ABC, "i-d", "i-e", "i-f")
     assert not told((FULL, []), (a_group(*leaving(*six[:5])), []))
     said = f"{GREEN} launches and terminates in a loop, 6 members were lost"
@@ -383,12 +383,12 @@ def test_without_activities_members_seen_leaving_are_lost_but_it_takes_twice_as_
     assert told((FULL, []), (first, []), (second, []), (FULL, [])) == said
 
 
-def test_where_there_are_activities_they_tell_everything() -> None:
+def test_activities_outweigh_the_members_that_are_seen_leaving() -> None:
     six = leaving(*ABC, "i-d", "i-e", "i-f")
     assert not told((FULL, []), (a_group(*six), [a_launch(1, "i-a")]))
 
 
-def test_without_activities_members_that_vanished_are_lost_after_three_observations() -> None:
+def test_without_activities_missing_members_are_lost_after_three_observations() -> None:
     four = a_group(*members("i-d", "i-e", "i-f", "i-g"), desired=2)
     small, empty, other = replace(four, members=four.members[:2]), a_group(desired=2), four
     one = replace(small, members=members("i-a", "i-b"))
@@ -399,7 +399,7 @@ def test_without_activities_members_that_vanished_are_lost_after_three_observati
     assert not told((one, ()), (small, ()), (aside, ()), *([(empty, ())] * 3))
 
 
-def test_a_smaller_desired_capacity_accounts_for_as_many() -> None:
+def test_a_smaller_desired_capacity_explains_as_many_departures() -> None:
     four = ("i-a", "i-b", "i-c", "i-d")
     after = a_group(*leaving(*four), desired=2)
     pair = a_group(*members("i-a", "i-b"), desired=2)
@@ -410,7 +410,7 @@ def test_a_smaller_desired_capacity_accounts_for_as_many() -> None:
     assert not told((pair, []), (smaller, []))
 
 
-def test_what_a_serving_group_suffered_before_is_past() -> None:
+def test_earlier_errors_of_a_serving_group_do_not_count() -> None:
     history = [refused(9, NO_AMI), *lost("i-x", "i-y", "i-z", "i-w", "i-v")]
     going = replace(FULL, members=(*FULL.members, *leaving("i-q", "i-r", "i-s")))
     assert not told((going, history), (FULL, history))
@@ -420,12 +420,12 @@ def test_what_a_serving_group_suffered_before_is_past() -> None:
     assert told((FULL, history), (larger, [refused(500, NO_AMI), *history])) == NO_AMI
 
 
-def test_a_serving_group_that_is_a_member_short_is_not_blamed_for_its_past() -> None:
+def test_earlier_errors_of_a_serving_group_that_lacks_a_member_do_not_count() -> None:
     history = [a_launch(300, "i-b"), refused(9, NO_AMI), *lost("i-x", "i-y", "i-z", "i-w")]
     assert not told((SHORT, history), (SHORT, history))
 
 
-def test_what_a_group_that_was_empty_suffered_weeks_ago_is_past() -> None:
+def test_errors_of_weeks_ago_of_an_empty_group_do_not_count() -> None:
     ago = [replace(a, began="2025-12-01T10:00:00+00:00") for a in lost("i-x", "i-y", "i-z")]
     awake = a_group(*members(*ABC, lifecycle="Pending"))
     assert not told((awake, [a_launch(1, "i-a", "PreInService"), *ago]))
@@ -433,7 +433,7 @@ def test_what_a_group_that_was_empty_suffered_weeks_ago_is_past() -> None:
     assert told((awake, unread))
 
 
-def test_what_a_new_group_suffered_before_the_first_look_counts() -> None:
+def test_errors_of_a_new_group_before_the_first_observation_count() -> None:
     new = a_group(*members("i-d", lifecycle="Pending"))
     assert told((new, lost(*ABC)))
     going = a_group(*leaving(*ABC))
@@ -441,17 +441,17 @@ def test_what_a_new_group_suffered_before_the_first_look_counts() -> None:
     assert not told((a_group(*leaving(*ABC, "i-d", "i-e", "i-f")), []))
 
 
-def test_a_launch_under_way_in_the_first_look_may_fail_later() -> None:
+def test_a_launch_in_progress_in_the_first_observation_may_fail_later() -> None:
     begun = a_launch(5, "", "PreInService")
     ended = replace(refused(5, NO_AMI), id=begun.id)
     assert told((FULL, [begun]), (SHORT, [ended])) == NO_AMI
 
 
-def test_losses_of_long_ago_are_forgiven() -> None:
+def test_members_lost_long_ago_do_not_count() -> None:
     observations = in_turn(
-        a_observation(FULL),
-        a_observation(FULL, activities=lost("i-a", "i-b")),
-        a_observation(FULL, activities=lost("i-a", "i-b", "i-c")),
+        an_observation(FULL),
+        an_observation(FULL, activities=lost("i-a", "i-b")),
+        an_observation(FULL, activities=lost("i-a", "i-b", "i-c")),
         every=3590.0,
     )
     assert not why_unrecoverable(GREEN, observations)

@@ -44,7 +44,7 @@ class AllHealthy(Gate):
 
     def describe(self, policy: Policy, duration: FormatDuration) -> str:
         """Name the number of checks."""
-        return f"{self.release} healthy, {policy.healthy_checks} checks in a row"
+        return f"{self.release} healthy {policy.healthy_checks} times in a row"
 
     def activities(self, wait: Wait) -> frozenset[str]:
         """Read the activities: members may be lost."""

@@ -31,7 +31,7 @@ class AllInService(Gate):
 
     def describe(self, policy: Policy, duration: FormatDuration) -> str:
         """Name the release."""
-        return f"every member of {self.release} InService"
+        return f"all of {self.release} InService"
 
     def activities(self, wait: Wait) -> frozenset[str]:
         """Read the activities while launches may fail."""
