@@ -121,7 +121,7 @@ def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
 
     with case.losing(2):
         ran = case.promote_unloaded(f"{phase}: at most", kill)
-    case.is_put_back(ran, phase, "it served and fell ill")
+    case.is_put_back(ran, phase, "became unhealthy while it served")
 
 
 @pytest.mark.rare
@@ -137,7 +137,7 @@ def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case
         ran = case.promote_unloaded("observe: at most", kill_all)
     # Auto Scaling terminates them for it at the same time; whichever is seen first is the reason.
     case.is_put_back(ran, "observe", "")
-    said = ("it served and fell ill", "launches and terminates in a loop")
+    said = ("became unhealthy while it served", "launches and terminates in a loop")
     assert any(reason in ran.document["reason"] for reason in said)
 
 
