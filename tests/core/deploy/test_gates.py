@@ -45,7 +45,7 @@ def test_only_the_tables_of_phases_import_a_gate() -> None:
         for path in PACKAGE.rglob("*.py")
         if modules & set(imported(path))
     }
-    assert len(modules) == 7
+    assert modules
     assert importers == {"core/deploy/phases.py"}
 
 
