@@ -393,8 +393,8 @@ def _target(balancer: Balancer, instance: str, state: str) -> Target:
     if balancer.kind == "elbv2":
         return Target(id=instance, state=state)
     if state == "draining":
-        said = "Instance deregistration currently in progress."
-        return Target(id=instance, state="InService", reason="N/A", description=said)
+        text = "Instance deregistration currently in progress."
+        return Target(id=instance, state="InService", reason="N/A", description=text)
     word = "InService" if state == "healthy" else "OutOfService"
     return Target(id=instance, state=word, reason="N/A", description="N/A")
 
@@ -472,9 +472,11 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
     rest = plan_recovery(reconciler.observer, policy, dead, back=back)
     if rest.undecided:
         fake.update(lambda document: document.taken_back(dead))
-    going = replace(dead, outcome=None, ended="")
+    continued = replace(dead, outcome=None, ended="")
     if rest.lost:
         fake.update(lambda document: document.bereft(fake.today()))
-        going = replace(going, blue="")
-    deployer = Deployer(reconciler=reconciler, alarms=fake, deployment=going, report=lambda _: None)
+        continued = replace(continued, blue="")
+    deployer = Deployer(
+        reconciler=reconciler, alarms=fake, deployment=continued, report=lambda _: None
+    )
     return deployer.run(rest.phases, rest.success, undone=rest.undone)

@@ -100,17 +100,17 @@ def test_a_failure_at_any_call_ends_as_its_phase_says(kind: str, blue: bool) -> 
     for at, fake, done in sweep(blue, lambda at: failing(at, kind)):
         result = outcome_of(done)
         failed = done.outcome.phase if done.outcome else ""
-        told = f"call {at}: {done.outcome}"
-        assert fake.outages == [], told
+        context = f"call {at}: {done.outcome}"
+        assert fake.outages == [], context
         if failed == "retire":
-            assert result is Result.NEEDS_ATTENTION, told
-            assert fake.serving == {GREEN}, told
-            assert fake.document.deployment == done, told
+            assert result is Result.NEEDS_ATTENTION, context
+            assert fake.serving == {GREEN}, context
+            assert fake.document.deployment == done, context
         else:
-            assert result is Result.ROLLED_BACK, told
-            assert fake.serving == fake.existing == ({BLUE} if blue else set()), told
-            assert fake.state == fake.existing, told
-            assert fake.document.deployment is None, told
+            assert result is Result.ROLLED_BACK, context
+            assert fake.serving == fake.existing == ({BLUE} if blue else set()), context
+            assert fake.state == fake.existing, context
+            assert fake.document.deployment is None, context
 
 
 def test_a_second_failure_on_the_way_back_needs_attention_and_causes_no_outage() -> None:
@@ -154,8 +154,8 @@ def test_no_api_is_called_twice_within_a_second() -> None:
     fake = cloud(warm=(3,))
     fake.unhealthy_groups.add("web-staging-r000002")
     promote(fake)
-    for asked in (fake.group_reads, fake.target_reads):
-        assert min(later - earlier for earlier, later in pairwise(asked)) >= 1
+    for reads in (fake.group_reads, fake.target_reads):
+        assert min(later - earlier for earlier, later in pairwise(reads)) >= 1
 
 
 def test_groups_are_read_rarely_until_a_load_balancer_shows_a_healthy_member() -> None:

@@ -213,11 +213,11 @@ def test_one_unhealthy_observation_of_a_decided_green_is_no_reason_to_go_back() 
 def test_a_decided_deletion_waits_while_aws_does_not_answer() -> None:
     fake = interrupted_in("retire", blue=False, green=True, decided=True)
     fake.failing_reads = 1000
-    with pytest.raises(NeedsAttentionError) as told:
+    with pytest.raises(NeedsAttentionError) as error:
         recover(fake)
-    assert (told.value.exit_code, told.value.where) == (5, "reading the groups")
-    assert "Throttling" in told.value.what
-    assert told.value.remedy == "ami-pipeline recover -e staging"
+    assert (error.value.exit_code, error.value.where) == (5, "reading the groups")
+    assert "Throttling" in error.value.what
+    assert error.value.remedy == "ami-pipeline recover -e staging"
     assert fake.changed == []
 
 
@@ -409,13 +409,13 @@ def test_an_unmanaged_or_disappearing_group_is_not_resized() -> None:
 
 
 def test_no_deletion_is_prepared_while_aws_deletes_a_group() -> None:
-    for going in (0.0, 5000.0):
+    for deleted_at in (0.0, 5000.0):
         fake = interrupted_in("soak", green=True)
-        fake.groups[ONE].deleted_at = going
+        fake.groups[ONE].deleted_at = deleted_at
         reconciler = a_reconciler(fake)
         reconciler.observer.survey(lambda _: True)
         reconciler.prepare_deletion(promotion(BLUE, GREEN)[-1])
-        assert len(fake.prepared) == (0 if going else 1)
+        assert len(fake.prepared) == (0 if deleted_at else 1)
 
 
 @pytest.mark.parametrize("attached", [True, False])
@@ -423,10 +423,10 @@ def test_a_group_of_the_same_name_and_another_deployments_tag_is_refused(attache
     fake = interrupted_in("launch", green=attached)
     ours(fake)
     fake.groups[TWO].tags = OTHER_DEPLOYMENT
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(RefusedError) as error:
         recover(fake)
-    assert told.value.exit_code == 3
-    assert str(told.value) == (
+    assert error.value.exit_code == 3
+    assert str(error.value) == (
         "server group web-staging-r000002:\n"
         "  was made by deployment 20260101T000000Z-beef, but r000002 of this store by d: another "
         "store has releases of the same app and environment\n"
@@ -490,12 +490,12 @@ def promote_until_killed(fake: FakeCloud, number: int, when: str, keep: bool) ->
     return False
 
 
-def is_consistent(fake: FakeCloud, told: object) -> None:
-    assert fake.outages == [], told
-    assert fake.document.deployment is None, told
-    assert len(fake.serving) == 1, told
-    assert fake.serving == {fake.document.serving}, told
-    assert fake.existing == fake.state == set(fake.document.releases), told
+def is_consistent(fake: FakeCloud, context: object) -> None:
+    assert fake.outages == [], context
+    assert fake.document.deployment is None, context
+    assert len(fake.serving) == 1, context
+    assert fake.serving == {fake.document.serving}, context
+    assert fake.existing == fake.state == set(fake.document.releases), context
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -52,9 +52,9 @@ def members(*ids: str, **facts: Any) -> tuple[Member, ...]:
     return tuple(a_member(id_, **facts) for id_ in ids)
 
 
-def a_group(*who: Member, desired: int = 3, **facts: Any) -> ObservedGroup:
+def a_group(*members_: Member, desired: int = 3, **facts: Any) -> ObservedGroup:
     named = {"name": GREEN, "minimum": 1, "maximum": 9, "template": "lt-2", "version": "1"}
-    return ObservedGroup(**{**named, "desired": desired, "members": who, **facts})
+    return ObservedGroup(**{**named, "desired": desired, "members": members_, **facts})
 
 
 def healthy(*ids: str) -> dict[str, Target]:
@@ -62,8 +62,8 @@ def healthy(*ids: str) -> dict[str, Target]:
 
 
 def in_service(*ids: str) -> dict[str, Target]:
-    said = {"state": "InService", "reason": "N/A", "description": "N/A"}
-    return {id_: Target(id=id_, **said) for id_ in ids}
+    given = {"state": "InService", "reason": "N/A", "description": "N/A"}
+    return {id_: Target(id=id_, **given) for id_ in ids}
 
 
 def an_observation(
@@ -79,13 +79,13 @@ def an_observation(
     return Observation(
         **{"at": 0.0, **facts},
         groups={group.name: group} if group else {},
-        targets={name: _by_id(said) for name, said in listed.items() if said is not None},
+        targets={name: _by_id(given) for name, given in listed.items() if given is not None},
         activities={GREEN: tuple(activities)},
     )
 
 
-def _by_id(said: Iterable[Target] | Mapping[str, Target]) -> Mapping[str, Target]:
-    return said if isinstance(said, Mapping) else {target.id: target for target in said}
+def _by_id(given: Iterable[Target] | Mapping[str, Target]) -> Mapping[str, Target]:
+    return given if isinstance(given, Mapping) else {target.id: target for target in given}
 
 
 def in_turn(*observations: Observation, every: float = 5.0) -> list[Observation]:
@@ -101,16 +101,16 @@ def expecting(*balancers: Balancer, least: int = 0) -> Expected:
 
 def a_launch(number: int, id_: str = "", status: str = "Successful", **facts: Any) -> Activity:
     """Return a launch; `number` is its second, `message` is why it failed."""
-    said = {"cause": GREW, "message": "", **facts}
+    given = {"cause": GREW, "message": "", **facts}
     of = f": {id_}" if id_ else ""
-    why = f".  Status Reason: {said['message']}" if said["message"] else ""
+    why = f".  Status Reason: {given['message']}" if given["message"] else ""
     return Activity(
         **{
             "id": f"launch-{number}",
             "status": status,
             "description": f"Launching a new EC2 instance{of}{why}",
             "began": f"2026-01-01T10:{number // 60:02}:{number % 60:02}.123000+00:00",
-            **said,
+            **given,
         }
     )
 

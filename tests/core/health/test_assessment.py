@@ -78,9 +78,9 @@ def test_a_group_that_is_not_in_service_reports_its_progress(group: Any, reason:
 
 
 def test_terminating_and_standby_members_do_not_delay_the_others() -> None:
-    going = a_member("i-d", lifecycle="Terminating")
+    leaving = a_member("i-d", lifecycle="Terminating")
     aside = a_member("i-e", lifecycle="Standby", health="Unhealthy")
-    assert all_in_service(expecting(), [an_observation(a_group(*ALL, going, aside))]) == Healthy()
+    assert all_in_service(expecting(), [an_observation(a_group(*ALL, leaving, aside))]) == Healthy()
 
 
 def test_a_group_smaller_than_the_serving_one_is_not_in_service() -> None:
@@ -103,25 +103,25 @@ def test_without_an_observation_or_a_description_a_group_is_progressing() -> Non
 def test_an_incomplete_observation_is_neither_good_nor_bad(
     observation: Observation,
 ) -> None:
-    said = Progressing(reason="could not be read: ThrottlingException: Rate exceeded")
-    assert all_in_service(expecting(), [GOOD, observation]) == said
-    assert all_healthy(expecting(WEB), [GOOD, GOOD, observation], in_a_row=1) == said
-    assert drained(expecting(WEB), [observation]) == said
-    assert deleted([GREEN], [an_observation(), an_observation(), observation]) == said
+    expected = Progressing(reason="could not be read: ThrottlingException: Rate exceeded")
+    assert all_in_service(expecting(), [GOOD, observation]) == expected
+    assert all_healthy(expecting(WEB), [GOOD, GOOD, observation], in_a_row=1) == expected
+    assert drained(expecting(WEB), [observation]) == expected
+    assert deleted([GREEN], [an_observation(), an_observation(), observation]) == expected
 
 
 def test_a_group_that_aws_deletes_has_failed() -> None:
     observation = an_observation(a_group(*ALL, status="Delete in progress"))
-    said = Failed(reason=f"AWS says of {GREEN}: Delete in progress")
-    assert all_in_service(expecting(), [observation]) == said
-    assert all_healthy(expecting(), [observation], in_a_row=1) == said
+    expected = Failed(reason=f"AWS says of {GREEN}: Delete in progress")
+    assert all_in_service(expecting(), [observation]) == expected
+    assert all_healthy(expecting(), [observation], in_a_row=1) == expected
 
 
 def test_a_launch_error_that_may_recover_is_reported_and_waited_for() -> None:
     observation = an_observation(a_group(*ALL[:2]), web=(), activities=[refused(1, NO_CAPACITY)])
-    said = Progressing(reason=f"2 of 3 members InService; a launch failed: {NO_CAPACITY}")
-    assert all_in_service(expecting(), [observation]) == said
-    assert all_healthy(expecting(WEB), [observation], in_a_row=1) == said
+    expected = Progressing(reason=f"2 of 3 members InService; a launch failed: {NO_CAPACITY}")
+    assert all_in_service(expecting(), [observation]) == expected
+    assert all_healthy(expecting(WEB), [observation], in_a_row=1) == expected
 
 
 def test_a_permanent_launch_error_ends_the_wait_at_once() -> None:
@@ -136,8 +136,8 @@ def test_a_permanent_launch_error_ends_the_wait_at_once() -> None:
 def test_a_group_is_healthy_after_enough_checks_in_every_balancer() -> None:
     both = expecting(WEB, OLD)
     assert all_healthy(both, [GOOD, GOOD, GOOD], in_a_row=3) == Healthy()
-    said = Progressing(reason="every member is healthy, 2 of 3 checks in a row")
-    assert all_healthy(both, [GOOD, GOOD], in_a_row=3) == said
+    expected = Progressing(reason="every member is healthy, 2 of 3 checks in a row")
+    assert all_healthy(both, [GOOD, GOOD], in_a_row=3) == expected
 
 
 def a_target(id_: str, state: str, reason: str = "", description: str = "") -> Target:
@@ -182,15 +182,15 @@ NOT_HEALTHY: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("balancer", "target", "said"), NOT_HEALTHY)
+@pytest.mark.parametrize(("balancer", "target", "expected"), NOT_HEALTHY)
 def test_one_member_that_is_unhealthy_in_one_balancer_is_waited_for(
-    balancer: Balancer, target: Target | None, said: str
+    balancer: Balancer, target: Target | None, expected: str
 ) -> None:
     good = {WEB: healthy(*ABC), OLD: in_service(*ABC)}
     good[balancer] = {id_: each for id_, each in good[balancer].items() if id_ != "i-a"}
     good[balancer] |= {"i-a": target} if target else {}
     observation = an_observation(a_group(*ALL), web=good[WEB], old=good[OLD])
-    reason = f"2 of 3 healthy in {balancer.name}: {said}"
+    reason = f"2 of 3 healthy in {balancer.name}: {expected}"
     assert all_healthy(expecting(WEB, OLD), [observation, observation], in_a_row=1) == Progressing(
         reason=reason
     )
@@ -198,9 +198,9 @@ def test_one_member_that_is_unhealthy_in_one_balancer_is_waited_for(
 
 def test_in_a_balancer_that_was_not_read_no_member_is_healthy() -> None:
     observation = an_observation(a_group(*ALL), web=healthy(*ABC))
-    who = "i-a is not listed, i-b is not listed, i-c is not listed"
-    said = Progressing(reason=f"0 of 3 healthy in web-classic: {who}")
-    assert all_healthy(expecting(WEB, OLD), [observation], in_a_row=1) == said
+    states = "i-a is not listed, i-b is not listed, i-c is not listed"
+    expected = Progressing(reason=f"0 of 3 healthy in web-classic: {states}")
+    assert all_healthy(expecting(WEB, OLD), [observation], in_a_row=1) == expected
 
 
 def test_unhealthy_members_are_reported_on_one_line_with_three_names_each() -> None:
@@ -232,15 +232,15 @@ NEVER: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("balancer", "target", "said"), NEVER)
+@pytest.mark.parametrize(("balancer", "target", "expected"), NEVER)
 def test_a_target_without_health_checks_ends_the_wait_at_once(
-    balancer: Balancer, target: Target, said: str
+    balancer: Balancer, target: Target, expected: str
 ) -> None:
     good = {WEB: healthy("i-a"), OLD: in_service("i-a")}
     group = a_group(*members("i-a", "i-b"), *pending("i-c"))
     listed = good[balancer] | {"i-b": target}
     observation = an_observation(group, web=listed if balancer == WEB else {}, old=listed)
-    assert all_healthy(expecting(balancer), [observation], in_a_row=1) == Failed(reason=said)
+    assert all_healthy(expecting(balancer), [observation], in_a_row=1) == Failed(reason=expected)
 
 
 def test_an_unused_target_that_is_no_member_does_not_matter() -> None:
@@ -269,29 +269,29 @@ BROKEN_ROWS: list[Any] = [
 
 @pytest.mark.parametrize(("why", "between"), BROKEN_ROWS)
 def test_the_count_of_checks_begins_again_after(why: str, between: Observation) -> None:
-    said = Progressing(reason="every member is healthy, 2 of 3 checks in a row")
+    expected = Progressing(reason="every member is healthy, 2 of 3 checks in a row")
     observations = in_turn(GOOD, GOOD, GOOD, between, GOOD, GOOD)
-    assert all_healthy(expecting(WEB), observations, in_a_row=3) == said, why
+    assert all_healthy(expecting(WEB), observations, in_a_row=3) == expected, why
     assert all_healthy(expecting(WEB), [*observations, GOOD], in_a_row=3) == Healthy()
 
 
 def test_a_group_smaller_than_the_serving_one_is_not_healthy() -> None:
-    said = Progressing(reason="3 of 4 members InService, the desired capacity is 3")
-    assert all_healthy(expecting(WEB, least=4), [GOOD], in_a_row=1) == said
+    expected = Progressing(reason="3 of 4 members InService, the desired capacity is 3")
+    assert all_healthy(expecting(WEB, least=4), [GOOD], in_a_row=1) == expected
 
 
 def test_a_group_without_a_member_is_never_healthy() -> None:
     empty = an_observation(a_group(desired=0), web={})
-    said = Progressing(reason=f"the desired capacity of {GREEN} is 0")
-    assert all_healthy(expecting(WEB), [empty] * 5, in_a_row=1) == said
-    assert all_healthy(expecting(), [empty] * 5, in_a_row=1) == said
+    expected = Progressing(reason=f"the desired capacity of {GREEN} is 0")
+    assert all_healthy(expecting(WEB), [empty] * 5, in_a_row=1) == expected
+    assert all_healthy(expecting(), [empty] * 5, in_a_row=1) == expected
 
 
 def test_without_a_balancer_a_group_in_service_is_healthy() -> None:
     observation = an_observation(a_group(*ALL))
     assert all_healthy(expecting(), [observation, observation], in_a_row=2) == Healthy()
-    said = Progressing(reason="every member is healthy, 1 of 2 checks in a row")
-    assert all_healthy(expecting(), [observation], in_a_row=2) == said
+    expected = Progressing(reason="every member is healthy, 1 of 2 checks in a row")
+    assert all_healthy(expecting(), [observation], in_a_row=2) == expected
 
 
 # drained
@@ -341,8 +341,8 @@ def test_members_of_earlier_observations_must_drain_even_after_the_group_is_dele
 
 def test_a_group_that_is_attached_has_not_drained_even_without_a_member() -> None:
     group = a_group(desired=0, attached=frozenset({OLD.identifier}))
-    said = Progressing(reason=f"{GREEN} is still attached to web-classic")
-    assert drained(expecting(WEB, OLD), [an_observation(group, web={}, old={})]) == said
+    expected = Progressing(reason=f"{GREEN} is still attached to web-classic")
+    assert drained(expecting(WEB, OLD), [an_observation(group, web={}, old={})]) == expected
     other = replace(group, attached=frozenset({"arn:something/else"}))
     assert drained(expecting(WEB, OLD), [an_observation(other, web={}, old={})]) == Healthy()
 
@@ -381,9 +381,10 @@ def test_groups_are_deleted_if_two_consecutive_observations_lack_them() -> None:
 
 def test_a_group_that_is_being_deleted_is_waited_for() -> None:
     observation = an_observation(a_group(status="Delete in progress"))
-    said = Progressing(reason=f"{GREEN}: Delete in progress")
+    expected = Progressing(reason=f"{GREEN}: Delete in progress")
     assert (
-        deleted(["other", GREEN], in_turn(an_observation(), an_observation(), observation)) == said
+        deleted(["other", GREEN], in_turn(an_observation(), an_observation(), observation))
+        == expected
     )
     assert deleted([GREEN], [GOOD]) == Progressing(reason=f"{GREEN}: still exists")
 

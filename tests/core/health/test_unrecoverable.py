@@ -33,10 +33,10 @@ FULL = a_group(*members(*ABC))
 
 
 def seen(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> list[Observation]:
-    return in_turn(*(an_observation(group, activities=told) for group, told in observations))
+    return in_turn(*(an_observation(group, activities=news) for group, news in observations))
 
 
-def told(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> str:
+def reason(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> str:
     return why_unrecoverable(GREEN, seen(*observations))
 
 
@@ -190,24 +190,24 @@ DEAD_MAYBE = [
 
 @pytest.mark.parametrize("message", AT_ONCE)
 def test_a_permanent_launch_error_is_reported_in_awss_words(message: str) -> None:
-    assert told((SHORT, [refused(9, message), a_launch(1, "i-a")])) == message
+    assert reason((SHORT, [refused(9, message), a_launch(1, "i-a")])) == message
 
 
 @pytest.mark.parametrize("message", AGAIN)
 def test_an_error_that_may_recover_ends_the_wait_the_third_time(message: str) -> None:
     three = [refused(moment, message) for moment in (40, 20, 0)]
-    assert not told((SHORT, three[1:]))
-    assert told((SHORT, three)) == message
+    assert not reason((SHORT, three[1:]))
+    assert reason((SHORT, three)) == message
 
 
 def test_launches_of_one_attempt_count_once() -> None:
     attempt = [replace(refused(0, AGAIN[0]), id=f"launch-0-{number}") for number in range(5)]
-    assert not told((SHORT, attempt))
-    assert not told((SHORT, [*attempt, refused(20, AGAIN[0])]))
+    assert not reason((SHORT, attempt))
+    assert not reason((SHORT, [*attempt, refused(20, AGAIN[0])]))
 
 
 def test_different_errors_are_not_added_up() -> None:
-    assert not told((SHORT, [refused(moment, AGAIN[moment]) for moment in (0, 4, 5)]))
+    assert not reason((SHORT, [refused(moment, AGAIN[moment]) for moment in (0, 4, 5)]))
 
 
 @pytest.mark.parametrize("message", MAY_RECOVER)
@@ -227,7 +227,7 @@ def test_instances_that_shut_themselves_down_end_the_wait(
 ) -> None:
     again = a_group(a_member("i-b", lifecycle="Pending"), desired=1)
     retry = a_launch(9, "i-b", status="PreInService")
-    assert told((again, [retry, cancelled(1, "i-a", message)])) == message
+    assert reason((again, [retry, cancelled(1, "i-a", message)])) == message
 
 
 @pytest.mark.parametrize("message", DEAD_MAYBE)
@@ -241,7 +241,7 @@ def test_one_instance_that_ended_for_another_reason_is_waited_for(message: str) 
 def test_the_reason_is_also_read_from_the_description() -> None:
     activity = refused(1, NO_AMI)
     assert words(replace(activity, message="")) == NO_AMI
-    assert told((SHORT, [replace(activity, message="")])) == NO_AMI
+    assert reason((SHORT, [replace(activity, message="")])) == NO_AMI
 
 
 MADE_UP: list[Any] = [
@@ -276,7 +276,7 @@ STILL: list[Any] = [
 
 @pytest.mark.parametrize(("why", "activities"), STILL)
 def test_a_failed_launch_is_not_forgiven_because(why: str, activities: list[Activity]) -> None:
-    assert told((SHORT, activities)) == NO_AMI, why
+    assert reason((SHORT, activities)) == NO_AMI, why
 
 
 # Members that do not stay.
@@ -287,34 +287,34 @@ def lost(*ids: str, since: int = 100, cause: str = ELB_FAILED) -> list[Activity]
 
 
 def test_a_group_that_lost_its_desired_capacity_is_in_a_loop() -> None:
-    assert not told((FULL, []), (FULL, lost("i-a", "i-b")))
-    assert told((FULL, []), (FULL, lost(*ABC))) == (
+    assert not reason((FULL, []), (FULL, lost("i-a", "i-b")))
+    assert reason((FULL, []), (FULL, lost(*ABC))) == (
         f"{GREEN} launches and terminates in a loop, 3 members were lost: {ELB_FAILED}"
     )
 
 
 def test_one_broken_instance_of_a_group_of_one_is_no_loop_but_two_are() -> None:
     one = a_group(a_member("i-z"), desired=1)
-    assert not told((one, []), (one, lost("i-a")))
-    assert told((one, []), (one, lost("i-a", "i-b")))
+    assert not reason((one, []), (one, lost("i-a")))
+    assert reason((one, []), (one, lost("i-a", "i-b")))
 
 
 def test_half_of_a_group_lost_with_its_zone_is_no_loop() -> None:
     six = a_group(*members(*(f"i-{number}" for number in range(6))), desired=6)
-    assert not told((six, []), (six, lost("i-0", "i-1", "i-2")))
+    assert not reason((six, []), (six, lost("i-0", "i-1", "i-2")))
 
 
 def test_a_large_group_is_in_a_loop_when_replacements_are_lost_again() -> None:
     nine = a_group(*members(*(f"i-{number}" for number in range(9))), desired=9)
     again = [a_launch(90 + number, f"i-r{number}", cause=REPLACED) for number in range(2)]
-    assert not told((nine, []), (nine, [*lost("i-0", "i-1", "i-2", "i-r0"), *again]))
-    assert told((nine, []), (nine, [*lost("i-0", "i-1", "i-r0", "i-r1"), *again]))
+    assert not reason((nine, []), (nine, [*lost("i-0", "i-1", "i-2", "i-r0"), *again]))
+    assert reason((nine, []), (nine, [*lost("i-0", "i-1", "i-r0", "i-r1"), *again]))
 
 
 def test_replacements_of_instances_that_a_person_terminated_do_not_count() -> None:
     nine = a_group(*members(*(f"i-{number}" for number in range(9))), desired=9)
     again = [a_launch(90 + number, f"i-r{number}", cause=GREW) for number in range(2)]
-    assert not told((nine, []), (nine, [*lost("i-r0", "i-r1"), *again]))
+    assert not reason((nine, []), (nine, [*lost("i-r0", "i-r1"), *again]))
 
 
 REQUESTED = [
@@ -356,18 +356,18 @@ NOT_REQUESTED = [
 
 @pytest.mark.parametrize("cause", REQUESTED)
 def test_members_whose_departure_was_requested_are_not_lost(cause: str) -> None:
-    assert not told((FULL, []), (FULL, lost(*ABC, "i-d", cause=cause)))
+    assert not reason((FULL, []), (FULL, lost(*ABC, "i-d", cause=cause)))
 
 
 @pytest.mark.parametrize("cause", NOT_REQUESTED)
 def test_failed_members_are_lost_and_the_last_cause_is_reported(cause: str) -> None:
-    assert told((FULL, []), (FULL, lost(*ABC, cause=cause))).endswith(f"were lost: {cause}")
+    assert reason((FULL, []), (FULL, lost(*ABC, cause=cause))).endswith(f"were lost: {cause}")
 
 
 def test_detached_members_are_not_lost() -> None:
     away = [a_departure(number, id_, "x", "Detaching") for number, id_ in enumerate(ABC)]
-    gone = a_group(desired=3)
-    assert not told((FULL, []), *([(gone, away)] * 4))
+    empty = a_group(desired=3)
+    assert not reason((FULL, []), *([(empty, away)] * 4))
 
 
 def leaving(*ids: str) -> tuple[Any, ...]:
@@ -376,75 +376,75 @@ def leaving(*ids: str) -> tuple[Any, ...]:
 
 def test_without_activities_a_loop_takes_twice_as_many_lost_members() -> None:
     six = (*ABC, "i-d", "i-e", "i-f")
-    assert not told((FULL, []), (a_group(*leaving(*six[:5])), []))
-    said = f"{GREEN} launches and terminates in a loop, 6 members were lost"
-    assert told((FULL, []), (a_group(*leaving(*six)), [])) == said
+    assert not reason((FULL, []), (a_group(*leaving(*six[:5])), []))
+    expected = f"{GREEN} launches and terminates in a loop, 6 members were lost"
+    assert reason((FULL, []), (a_group(*leaving(*six)), [])) == expected
     first, second = a_group(*leaving(*ABC)), a_group(*leaving(*six[3:]))
-    assert told((FULL, []), (first, []), (second, []), (FULL, [])) == said
+    assert reason((FULL, []), (first, []), (second, []), (FULL, [])) == expected
 
 
 def test_activities_outweigh_the_members_that_are_seen_leaving() -> None:
     six = leaving(*ABC, "i-d", "i-e", "i-f")
-    assert not told((FULL, []), (a_group(*six), [a_launch(1, "i-a")]))
+    assert not reason((FULL, []), (a_group(*six), [a_launch(1, "i-a")]))
 
 
 def test_without_activities_missing_members_are_lost_after_three_observations() -> None:
     four = a_group(*members("i-d", "i-e", "i-f", "i-g"), desired=2)
     small, empty, other = replace(four, members=four.members[:2]), a_group(desired=2), four
     one = replace(small, members=members("i-a", "i-b"))
-    assert not told((one, ()), (small, ()), (empty, ()), (empty, ()))
-    assert told((one, ()), (small, ()), (empty, ()), (empty, ()), (empty, ()))
-    assert not told((one, ()), (small, ()), (empty, ()), (empty, ()), (other, ()), (empty, ()))
+    assert not reason((one, ()), (small, ()), (empty, ()), (empty, ()))
+    assert reason((one, ()), (small, ()), (empty, ()), (empty, ()), (empty, ()))
+    assert not reason((one, ()), (small, ()), (empty, ()), (empty, ()), (other, ()), (empty, ()))
     aside = replace(small, members=members("i-d", lifecycle="Detaching"))
-    assert not told((one, ()), (small, ()), (aside, ()), *([(empty, ())] * 3))
+    assert not reason((one, ()), (small, ()), (aside, ()), *([(empty, ())] * 3))
 
 
 def test_a_smaller_desired_capacity_explains_as_many_departures() -> None:
     four = ("i-a", "i-b", "i-c", "i-d")
     after = a_group(*leaving(*four), desired=2)
     pair = a_group(*members("i-a", "i-b"), desired=2)
-    assert told((pair, []), (after, []))
+    assert reason((pair, []), (after, []))
     larger = replace(pair, members=members("i-a", "i-b", "i-c"))
-    assert not told((larger, []), (after, []))
+    assert not reason((larger, []), (after, []))
     smaller = replace(after, desired=1)
-    assert not told((pair, []), (smaller, []))
+    assert not reason((pair, []), (smaller, []))
 
 
 def test_earlier_errors_of_a_serving_group_do_not_count() -> None:
     history = [refused(9, NO_AMI), *lost("i-x", "i-y", "i-z", "i-w", "i-v")]
-    going = replace(FULL, members=(*FULL.members, *leaving("i-q", "i-r", "i-s")))
-    assert not told((going, history), (FULL, history))
+    leaves = replace(FULL, members=(*FULL.members, *leaving("i-q", "i-r", "i-s")))
+    assert not reason((leaves, history), (FULL, history))
     larger = replace(FULL, desired=5)
-    assert not told((FULL, history), (larger, history))
+    assert not reason((FULL, history), (larger, history))
     assert not last_launch_failure(GREEN, seen((FULL, history), (larger, history)))
-    assert told((FULL, history), (larger, [refused(500, NO_AMI), *history])) == NO_AMI
+    assert reason((FULL, history), (larger, [refused(500, NO_AMI), *history])) == NO_AMI
 
 
 def test_earlier_errors_of_a_serving_group_that_lacks_a_member_do_not_count() -> None:
     history = [a_launch(300, "i-b"), refused(9, NO_AMI), *lost("i-x", "i-y", "i-z", "i-w")]
-    assert not told((SHORT, history), (SHORT, history))
+    assert not reason((SHORT, history), (SHORT, history))
 
 
 def test_errors_of_weeks_ago_of_an_empty_group_do_not_count() -> None:
     ago = [replace(a, began="2025-12-01T10:00:00+00:00") for a in lost("i-x", "i-y", "i-z")]
     awake = a_group(*members(*ABC, lifecycle="Pending"))
-    assert not told((awake, [a_launch(1, "i-a", "PreInService"), *ago]))
+    assert not reason((awake, [a_launch(1, "i-a", "PreInService"), *ago]))
     unread = [replace(a, began="") for a in lost("i-x", "i-y", "i-z")]
-    assert told((awake, unread))
+    assert reason((awake, unread))
 
 
 def test_errors_of_a_new_group_before_the_first_observation_count() -> None:
     new = a_group(*members("i-d", lifecycle="Pending"))
-    assert told((new, lost(*ABC)))
-    going = a_group(*leaving(*ABC))
-    assert told((going, lost(*ABC)))
-    assert not told((a_group(*leaving(*ABC, "i-d", "i-e", "i-f")), []))
+    assert reason((new, lost(*ABC)))
+    leaves = a_group(*leaving(*ABC))
+    assert reason((leaves, lost(*ABC)))
+    assert not reason((a_group(*leaving(*ABC, "i-d", "i-e", "i-f")), []))
 
 
 def test_a_launch_in_progress_in_the_first_observation_may_fail_later() -> None:
     begun = a_launch(5, "", "PreInService")
     ended = replace(refused(5, NO_AMI), id=begun.id)
-    assert told((FULL, [begun]), (SHORT, [ended])) == NO_AMI
+    assert reason((FULL, [begun]), (SHORT, [ended])) == NO_AMI
 
 
 def test_members_lost_long_ago_do_not_count() -> None:

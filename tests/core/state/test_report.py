@@ -59,6 +59,13 @@ def test_before_the_drain_blue_serves_whatever_went_wrong() -> None:
     assert stranded("launch", blue="") is None
 
 
+def test_a_recovered_observe_proves_that_blue_had_left() -> None:
+    """A recover that continues after the drain performs no drain of its own."""
+    runs = tuple(PhaseRun(name=name, seconds=1.0, fault="x") for name in ("observe", "reattach"))
+    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="observe", reason="x", undone="x")
+    assert serves(a_deployment(phases=runs, outcome=outcome)) is None
+
+
 @pytest.mark.parametrize(
     ("phase", "release"),
     [("reattach", "r000123"), ("detach", "r000124"), ("delete", "r000124")],
