@@ -14,7 +14,10 @@ import pytest
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.app import Application, Options
-from pipeline.app.session import EnvironmentSession
+from pipeline.app.environment import EnvironmentReader
+from pipeline.app.lease import EnvironmentLease
+from pipeline.app.leased import LeasedEnvironment
+from pipeline.app.reconciler import state_lock
 from pipeline.cli.main import run
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state.deployment import Deployment, Hook, Kind, Runner
@@ -153,7 +156,7 @@ def test_a_free_environment_has_nothing_to_show_and_nothing_to_break(
     assert run(["lock", "show", "-e", "staging"]) == 0
     assert capsys.readouterr().out == "nobody holds the lease on staging\n"
     assert run(["--output", "json", "lock", "break", "-e", "staging", "--yes"]) == 3
-    assert "nobody holds it" in json.loads(capsys.readouterr().out)["error"]["what"]
+    assert "no run holds it" in json.loads(capsys.readouterr().out)["error"]["what"]
     assert not (tmp_path / ".ami-pipeline/environments").exists()
 
 
@@ -219,7 +222,8 @@ def test_what_a_run_locked_whose_lease_was_broken_is_not_taken_for_a_dead_ones(
     assert run(["lock", "break", "-e", "staging", "--yes"]) == 0
     assert stands(documents).broken == held.epoch
     app = Application.start(Options(), lambda _: None)
-    taken = EnvironmentSession(app=app, environment="staging").lease("recover")
+    reader = EnvironmentReader(app=app, environment="staging")
+    taken = EnvironmentLease(reader=reader).take("recover")
     taken.release()
     assert (stands(documents).broken, taken.epoch) == (held.epoch, held.epoch + 2)
 
@@ -242,10 +246,11 @@ def test_terraforms_state_in_s3_is_locked_by_us_with_the_deployment_and_its_leas
     text += f'[state]\nurl = "{state}"\naccount = "111122223333"\n'
     (tmp_path / "pipeline.toml").write_text(text)
     app = Application.start(Options(), lambda _: None)
-    ground = EnvironmentSession(app=app, environment="staging")
-    ground.store = DirectoryStore(tmp_path / ".ami-pipeline")
-    taken = ground.lease("promote")
-    found = ground._lock(ground.ledger(taken, BEGUN))
+    reader = EnvironmentReader(app=app, environment="staging")
+    reader.store = DirectoryStore(tmp_path / ".ami-pipeline")
+    taken = EnvironmentLease(reader=reader).take("promote")
+    ledger = LeasedEnvironment(reader=reader, held=taken).ledger(BEGUN)
+    found = state_lock(reader, ledger, taken.succeeds)
     taken.release()
     assert (found and found.account) == owner
     if found:
@@ -259,10 +264,10 @@ def test_all_that_changes_the_world_is_behind_the_lease(
 ) -> None:
     monkeypatch.setenv("PATH", ScriptedTerraform.make(tmp_path / "bin").path)
     app = Application.start(Options(), lambda _: None)
-    ground = EnvironmentSession(app=app, environment="staging")
-    ground.sought = (), ()
-    taken = ground.lease("promote")
-    world = ground.world(ground.ledger(taken, BEGUN))
+    reader = EnvironmentReader(app=app, environment="staging")
+    reader.found_balancers = (), ()
+    taken = EnvironmentLease(reader=reader).take("promote")
+    world = LeasedEnvironment(reader=reader, held=taken).reconciler(BEGUN)
     taken.release()
     deeds: tuple[Callable[[], None], ...] = (
         lambda: world.groups.attach("g", ()),
