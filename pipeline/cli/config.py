@@ -35,7 +35,7 @@ def schema() -> None:
 @config.command()
 @click.pass_obj
 def check(options: object) -> None:
-    """Check pipeline.toml and print the resulting settings, without secrets."""
+    """Check pipeline.toml and print the settings, without secrets."""
     from pipeline.config import find, load
 
     named = getattr(options, "config", None)
@@ -59,7 +59,7 @@ def check(options: object) -> None:
 )
 @pass_context
 def terraform(context: Context, environment: str, with_check: bool) -> None:
-    """Write the Terraform root module of an environment and print its path.
+    """Write an environment's Terraform root module, print its path.
 
     It calls the shipped module, or the one that [terraform] module names. With --check, Terraform
     verifies that this module has the inputs and outputs of the contract (docs/terraform.md).

@@ -17,7 +17,7 @@ PROBLEM = 3
     "--environment",
     type=Checked("environment", "check_environment"),
     metavar="NAME",
-    help="Check that the bucket belongs to this account.",
+    help="Expect the bucket in this environment's account.",
 )
 @pass_context
 def doctor(context: Context, environment: str | None) -> int:

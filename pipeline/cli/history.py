@@ -17,7 +17,7 @@ from pipeline.cli.session import reading_application
     show_default=True,
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="Show at most N deployments.",
+    help="Show N deployments.",
 )
 @pass_context
 def history(context: Context, environment: str, limit: int) -> None:

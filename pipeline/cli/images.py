@@ -11,7 +11,7 @@ from pipeline.cli.session import reading_application
 @click.command()
 @pass_context
 def images(context: Context) -> None:
-    """List the baked images, newest first, and where each is used.
+    """List the baked images, newest first, and their uses.
 
     An image is used by the default and latest version of a launch template, by a group and its
     members, and by an instance that is not terminated, in the configured region.

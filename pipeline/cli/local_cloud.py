@@ -42,14 +42,14 @@ def local_cloud() -> None:
     default=5700,
     show_default=True,
     metavar="PORT",
-    help="Serve the API on this port (0: any free one).",
+    help="Serve the API here (0: any port).",
 )
 @click.option(
     "--ssh-port",
     default=0,
     show_default=True,
     metavar="PORT",
-    help="Serve SSH on this port (0: any free one).",
+    help="Serve SSH here (0: any port).",
 )
 @click.option(
     "--speed",
@@ -72,7 +72,7 @@ def local_cloud() -> None:
     default="auto",
     envvar="AMI_PIPELINE_LOCAL_CLOUD_ISOLATION",
     show_default=True,
-    help="Isolate an instance's processes by this.",
+    help="Isolate the processes of an instance.",
 )
 @click.option("--foreground", is_flag=True, help="Run until Ctrl-C and print events.")
 @click.pass_context
@@ -106,7 +106,7 @@ def down(context: click.Context, /) -> None:
 @local_cloud.command()
 @click.pass_context
 def status(context: click.Context, /) -> None:
-    """Show the local cloud, its load balancers, and the calls it received."""
+    """Show the local cloud, its load balancers, and its calls."""
     from local_cloud.client import Client
 
     state = home().read()
@@ -129,7 +129,7 @@ def status(context: click.Context, /) -> None:
 @local_cloud.command()
 @click.pass_context
 def env(context: click.Context, /) -> None:
-    """Print the exports that point AWS clients, Packer and Terraform at it."""
+    """Print the exports for AWS clients, Packer and Terraform."""
     from local_cloud import control, environment
 
     state = control.running(home())

@@ -17,6 +17,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.context import Context
+from pipeline.core import commands
 from pipeline.core.errors import (
     ConfigurationError,
     InternalError,
@@ -156,8 +157,9 @@ def _hinted(error: click.ClickException) -> str:
     """Return the message, with a hint for a global option that follows the command."""
     message = error.format_message()
     names = {name for option in cli.params for name in option.opts}
-    if isinstance(error, click.NoSuchOption) and error.option_name in names:
-        return f"{message} It goes before the command: ami-pipeline {error.option_name} ..."
+    name = error.option_name if isinstance(error, click.NoSuchOption) else ""
+    if name in names:
+        return f"{message} It goes before the command: {commands.ami_pipeline(name)} ..."
     return message
 
 

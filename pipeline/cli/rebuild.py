@@ -21,9 +21,9 @@ from pipeline.cli.session import application
 def rebuild(
     context: Context, environment: str, version: str | None, *, recovers: bool, dotenv: Path | None
 ) -> int:
-    """Bake if an input changed and promote the image, for a nightly job.
+    """Bake if an input changed, then promote if another image serves.
 
-    It asks for no confirmation. It fails if a person rolled back to the serving release or
+    For a nightly job: it asks for no confirmation. It fails if a person rolled back to the serving release or
     promoted another version.
     """
     from pipeline.app import Options

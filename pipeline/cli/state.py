@@ -44,7 +44,7 @@ def show(context: Context, environment: str) -> None:
     "number",
     type=click.IntRange(1),
     metavar="N",
-    help="Restore version N (default: the newest intact one).",
+    help="Restore version N (default: newest intact).",
 )
 @yes_option
 @pass_context

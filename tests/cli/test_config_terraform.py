@@ -123,8 +123,8 @@ def test_a_shared_store_with_a_state_on_this_machine_alone_is_refused(
     assert run(["config", "terraform", "-e", "production"]) == 2
     assert capsys.readouterr().err == (
         "error: [terraform.backend]:\n"
-        "  is missing: [state] url is s3://states/web, shared by many machines, "
-        "but Terraform's state would be a file on this one\n"
+        "  is missing: [state] url is s3://states/web, which many machines share, "
+        "but Terraform's state would be a file on this machine\n"
         'next: add [terraform.backend] with bucket = "states"\n'
     )
     assert not (project / ".ami-pipeline").exists()
@@ -151,7 +151,7 @@ def test_a_module_that_is_not_there_is_named(project: Path, capsys: Captured) ->
     assert run(["config", "terraform", "-e", "production"]) == 2
     assert capsys.readouterr().err == (
         f"error: [terraform] module:\n  there is no folder {project}/modules/release\n"
-        "next: correct it in pipeline.toml\n"
+        "next: fix module in pipeline.toml\n"
     )
 
 
