@@ -15,7 +15,7 @@ from pipeline.app.reconciler import build_reconciler
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import Phase
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.state.deployment import Deployment, Kind, Result
+from pipeline.core.state.deployment import Deployment, Kind, Policy, Result
 from pipeline.core.state.environment import Environment, ReleaseRecord
 
 
@@ -51,9 +51,9 @@ class LeasedEnvironment:
         """Return the ledger of a deployment: every write of the deployment goes through it."""
         return StoreLedger(self.reader.store, self.held, deployment.id, self.reader.pace.today)
 
-    def reconciler(self, deployment: Deployment) -> Reconciler:
+    def reconciler(self, deployment: Deployment, policy: Policy | None = None) -> Reconciler:
         """Return what a deployment changes the environment with."""
-        return build_reconciler(self.reader, self.ledger(deployment), self.held.succeeds)
+        return build_reconciler(self.reader, self.ledger(deployment), self.held.succeeds, policy)
 
     def begin(
         self, reconciler: Reconciler, deployment: Deployment, green: ReleaseRecord | None = None
@@ -70,8 +70,13 @@ class LeasedEnvironment:
         success: Result = Result.PROMOTED,
         *,
         undone: str = "",
+        drain: float = 0.0,
     ) -> Deployment:
-        """Run the phases of a deployment; return it as it ended."""
+        """Run the phases of a deployment; return it as it ended.
+
+        `drain` is the longest deregistration delay of the load balancers, 0 if unknown.
+        """
+        reconciler.draining = drain
         deployer = Deployer(
             world=reconciler,
             deployment=deployment,

@@ -114,11 +114,15 @@ def serving_ami(reader: EnvironmentReader) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A promotion that is checked and planned: the reconciler, the preview, the new release."""
+    """A promotion that is checked and planned, ready to begin.
+
+    `green` is the new release. `drain` is the longest deregistration delay of the load balancers.
+    """
 
     reconciler: Reconciler
     preview: PlanPreview
     green: ReleaseRecord
+    drain: float = 0.0
 
     def discard_plan(self) -> None:
         """Delete Terraform's saved plan, if there is one."""
@@ -147,7 +151,9 @@ class Promotion:
         except BaseException:
             prepared.discard_plan()
             raise
-        return self.leased.run(prepared.reconciler, deployment, prepared.preview.phases)
+        return self.leased.run(
+            prepared.reconciler, deployment, prepared.preview.phases, drain=prepared.drain
+        )
 
     def _prepare(self, document: Environment) -> Prepared:
         """Check and plan without changing anything."""
@@ -172,7 +178,8 @@ class Promotion:
             findings=found,
             plan=plan,
         )
-        return Prepared(reconciler=reconciler, preview=preview, green=green)
+        drain = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
+        return Prepared(reconciler=reconciler, preview=preview, green=green, drain=drain)
 
     def _deployment(self, document: Environment) -> Deployment:
         green = f"r{document.next:06}"
@@ -184,12 +191,10 @@ class Promotion:
         )
 
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
-        reconciler = self.leased.reconciler(deployment)
         # An alarm that is firing already says nothing about green. Preflight refused the promotion
         # unless --allow-unhealthy was given.
-        reconciler.policy = reconciler.policy.without_alarms(facts.alarms)
-        drains = (each.drain_seconds for each in facts.balancers or ())
-        reconciler.draining = max(drains, default=0.0)
+        policy = self._reader.policy.without_alarms(facts.alarms)
+        reconciler = self.leased.reconciler(deployment, policy)
         reconciler.lost = reconciler.vanished(missing(facts, proposal))
         return reconciler
 

@@ -13,6 +13,7 @@ from pipeline.adapters.identity import left_nothing, runner
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.app.environment import EnvironmentReader
 from pipeline.core.deploy.reconciler import Reconciler
+from pipeline.core.state.deployment import Policy
 from pipeline.core.state.environment import Lease
 
 if TYPE_CHECKING:
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 
 
 def build_reconciler(
-    reader: EnvironmentReader, ledger: StoreLedger, predecessor: Lease | None
+    reader: EnvironmentReader,
+    ledger: StoreLedger,
+    predecessor: Lease | None,
+    policy: Policy | None = None,
 ) -> Reconciler:
-    """Return the reconciler of the ledger's deployment.
+    """Return the reconciler of the ledger's deployment; the default policy is the environment's.
 
     `predecessor` is the lease that this run took over from one that stopped, None without one.
     """
@@ -39,7 +43,7 @@ def build_reconciler(
     )
     return Reconciler(
         place=reader.place(reader.balancers),
-        policy=reader.policy,
+        policy=policy or reader.policy,
         groups=FencedGroups(groups=reader.groups, fence=ledger.fence),
         resources=FencedResources(resources=resources, fence=ledger.fence),
         hooks=FencedHooks(hooks=_hooks(reader), fence=ledger.fence),

@@ -23,8 +23,8 @@ def rebuild(
 ) -> int:
     """Bake if an input changed, then promote if another image serves.
 
-    For a nightly job: it asks for no confirmation. It fails if a person rolled back to the serving release or
-    promoted another version.
+    For a nightly job: it asks for no confirmation. It fails if a person rolled back to the serving
+    release or promoted another version.
     """
     from pipeline.app import Options
     from pipeline.app.rebuild import rebuild as run

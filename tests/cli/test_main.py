@@ -1,3 +1,5 @@
+"""The program as a whole: its help, its errors and its exit codes."""
+
 from __future__ import annotations
 
 import json
