@@ -16,7 +16,6 @@ from pipeline.core.deploy.phases import (
     Drained,
     Gate,
     HalfHealthy,
-    Phase,
     StaysHealthy,
     Verified,
 )
