@@ -1,7 +1,6 @@
-"""The composition root: from configuration and environment to wired objects, one module a verb.
+"""The composition root: one module per command, which connects the core to the adapters.
 
-The one place that knows which adapter fulfils which port. Imported by `cli` only when a command
-runs, so that `--help` stays quick.
+`cli` imports it only when a command runs, so that `--help` is fast.
 """
 
 from pipeline.app.application import Application, Options

@@ -1,7 +1,6 @@
-"""What every command works with: the configuration, the environment, signals, and the state.
+"""What every command starts with: the configuration, the environment variables, the signals.
 
-The composition root begins here: adapters that more than one command needs are made here, the
-others by the module of their command.
+Adapters that more than one command needs are built here, the others in the command's module.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from pipeline.core.terraform.root_module import Bucket, Root
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the command line said; empty where it said nothing."""
+    """The options of a command line; empty for an option that was not given."""
 
     config: str | None = None
     environment: str = ""
@@ -37,7 +36,7 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """Everything a command needs, made once for each run."""
+    """The configuration, environment variables, signals and progress output of one run."""
 
     settings: config.Settings
     environ: Mapping[str, str]
@@ -46,7 +45,7 @@ class Application:
 
     @classmethod
     def start(cls, options: Options, report: Report) -> Application:
-        """Take over the signals and read the configuration; raises ConfigurationError."""
+        """Install the signal handlers and read the configuration; raises ConfigurationError."""
         interrupts = Interrupts()
         interrupts.install()
         settings = config.load(Path(options.config) if options.config else config.find(Path.cwd()))
@@ -55,25 +54,25 @@ class Application:
         )
 
     def store(self, clients: Clients, environment: str = "") -> Store:
-        """Return where state is kept; its bucket must be the account's that we know of."""
+        """Return the store; its bucket must belong to the configured account, if there is one."""
         account = self._account(environment)
         return open_store(self.settings.state.url, self.settings.root, clients, account)
 
     def bucket_owner(self, bucket: str, environment: str) -> str:
-        """Return whose the bucket of Terraform's state must be; empty: nobody said.
+        """Return the account that must own the bucket of Terraform's state; empty for any.
 
-        Where it is the store's as well, that is the store's account.
+        A bucket that is also the store's must belong to the store's account.
         """
         scheme, _, rest = self.settings.state.url.partition("://")
-        ours = scheme == "s3" and rest.partition("/")[0] == bucket
-        return self._account(environment) if ours else ""
+        is_store = scheme == "s3" and rest.partition("/")[0] == bucket
+        return self._account(environment) if is_store else ""
 
     def _account(self, environment: str) -> str:
         here = self.settings.environment(environment).account if environment else None
         return self.settings.state.account or here or ""
 
     def terraform(self, environment: str) -> Terraform:
-        """Return Terraform with a log of its own for an environment."""
+        """Return Terraform for an environment, with its own log."""
         return Terraform(
             environ=self.environ,
             log=self.logs / f"terraform-{self.settings.app}-{environment}.log",
@@ -82,7 +81,7 @@ class Application:
         )
 
     def masker(self, environment: str) -> Masker:
-        """Return what masks the secrets of a bake that are known here: a promotion needs none."""
+        """Return what masks those secrets of a bake that this run knows; a promotion needs none."""
         wanted = self.settings.bake_for(environment)
         names = wanted.vars_from_env.values()
         known = [self.environ.get(name, "") for name in names]
@@ -90,7 +89,7 @@ class Application:
         return Masker(text for text in known if len(text) >= SHORTEST)
 
     def root(self, environment: str) -> Root:
-        """Return what the root module of an environment says."""
+        """Return the root module of an environment."""
         wanted = self.settings.terraform_for(environment)
         return Root(
             app=self.settings.app,
@@ -109,7 +108,7 @@ class Application:
         path = self.inside(wanted.module)
         if not path.is_dir():
             raise ConfigurationError(
-                "[terraform] module", f"there is no folder {path}", "correct it in pipeline.toml"
+                "[terraform] module", f"there is no folder {path}", "fix module in pipeline.toml"
             )
         return path
 
@@ -119,8 +118,8 @@ class Application:
             if state.startswith("s3://"):
                 raise ConfigurationError(
                     "[terraform.backend]",
-                    f"is missing: [state] url is {state}, shared by many machines, "
-                    "but Terraform's state would be a file on this one",
+                    f"is missing: [state] url is {state}, which many machines share, "
+                    "but Terraform's state would be a file on this machine",
                     f'add [terraform.backend] with bucket = "{state.split("/")[2]}"',
                 )
             return None
@@ -132,12 +131,12 @@ class Application:
         )
 
     def inside(self, path: str | Path) -> Path:
-        """Return a path of the configuration as an absolute one."""
+        """Return a path of the configuration as an absolute path."""
         return self.settings.root / path
 
     @property
     def state(self) -> Path:
-        """The folder for what this machine keeps: logs, root modules, a local store."""
+        """The folder for the files of this machine: logs, root modules, a local store."""
         url = self.settings.state.url
         return self.settings.root / (".ami-pipeline" if url.startswith("s3://") else url)
 

@@ -1,4 +1,4 @@
-"""Bake, and list what was baked: from configuration and command line to a request."""
+"""Bake an image, list the baked images, and quarantine one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pipeline.adapters.packer.stream import traces_told
 from pipeline.adapters.packer.workspace import LocalWorkplace, baked_by
 from pipeline.adapters.store.image_records import ImageRecords
 from pipeline.app.application import Application, Options
+from pipeline.core import commands
 from pipeline.core.bake.bakery import Bakery
 from pipeline.core.bake.model import BakeRequest, BakeResult, Source
 from pipeline.core.deploy.selection import image_of
@@ -32,11 +33,14 @@ OVERRIDES = {
     "ssh_host": ("PKR_VAR_ssh_host",),
     "ssh_port": ("PKR_VAR_ssh_port",),
 }
-"""Packer variables that say how to reach the cloud, and where `sandbox env` puts their values."""
+"""Packer variables that say how to reach the cloud, and the environment variables for them.
+
+`local-cloud env` sets these environment variables.
+"""
 
 
 def bake(app: Application, options: Options) -> BakeResult:
-    """Bake, or find that nothing changed; write tfvars and CI outputs."""
+    """Bake, or return the last good image if no input changed; write tfvars and CI outputs."""
     wanted = app.settings.bake_for(options.environment or None)
     secrets = secrets_of(app, wanted)
     request = request_of(app, options, wanted, secrets)
@@ -53,20 +57,20 @@ def bake(app: Application, options: Options) -> BakeResult:
 
 
 def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
-    """Return the images of the app, newest first, with where each is used."""
+    """Return the images of the app, newest first, each with its usages."""
     clients = Clients()
-    catalogue = Catalogue(clients, records(app, clients, timedelta()))
-    return catalogue.images(app.settings.app, app.settings.region)
+    catalog = Catalogue(clients, records(app, clients, timedelta()))
+    return catalog.images(app.settings.app, app.settings.region)
 
 
 def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
     """Return the images of the app, newest first."""
-    catalogue = Catalogue(clients, records(app, clients, timedelta()))
-    return catalogue.known(app.settings.app, app.settings.region)
+    catalog = Catalogue(clients, records(app, clients, timedelta()))
+    return catalog.known(app.settings.app, app.settings.region)
 
 
 def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> None:
-    """Have nobody promote an image again by accident: in our records and by its tag in AWS."""
+    """Mark an image as quarantined, in the records and by its tag in AWS."""
     known = known_images(app, clients)
     image = image_of(known, ami_id, app.settings.app, app.settings.region)
     if image.name:
@@ -102,7 +106,7 @@ def _bakery(
 
 
 def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecords:
-    """Return the images of the store; `lasts` is the longest that a bake of ours may take."""
+    """Return the image records of the store; `lasts` is the longest time that a bake may take."""
     return ImageRecords(
         app.store(clients),
         runs=lambda image: runs_here(app.logs, image.bake),
@@ -114,15 +118,15 @@ def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecord
 def request_of(
     app: Application, options: Options, wanted: config.BakeSettings, secrets: Mapping[str, Any]
 ) -> BakeRequest:
-    """Return what was asked for, by the configuration and the command line together."""
+    """Return the request that the configuration and the command line add up to."""
     outputs = _outputs(app, options, wanted)
     commit = read_commit(app.settings.root, app.environ, outputs)
     version = options.version or commit.describe
     if not version:
         raise ConfigurationError(
             "version",
-            f"none was given and git describes nothing in {app.settings.root}",
-            "ami-pipeline bake --version 1.0.0",
+            f"not given, and git describe finds nothing in {app.settings.root}",
+            commands.bake(version="1.0.0"),
         )
     return BakeRequest(
         app=app.settings.app,
@@ -152,7 +156,7 @@ def _template(app: Application, wanted: config.BakeSettings) -> Path:
     path = app.inside(wanted.template)
     if not path.exists():
         raise ConfigurationError(
-            "[bake] template", f"there is no {path}", "correct template in pipeline.toml"
+            "[bake] template", f"there is no {path}", "fix template in pipeline.toml"
         )
     return path
 
@@ -166,15 +170,15 @@ def _overrides(app: Application) -> dict[str, str]:
 
 
 def secrets_of(app: Application, wanted: config.BakeSettings) -> dict[str, Any]:
-    """Return the variables that are masked, with their values; refuse what cannot be."""
+    """Return the secret variables with their values; raises ConfigurationError for short ones."""
     found: dict[str, Any] = {name: wanted.vars[name] for name in wanted.sensitive}
     for name, value in found.items():
         if any(len(text) < SHORTEST for text in texts(value)):
             raise ConfigurationError(
                 f"[bake.vars] {name}",
                 f"is in sensitive and holds fewer than {SHORTEST} characters: "
-                "masking it would blot out ordinary words",
-                f"lengthen it, or take {name} out of sensitive",
+                "masking it would hide ordinary words",
+                f"make it longer, or remove {name} from sensitive",
             )
     for variable, name in wanted.vars_from_env.items():
         found[variable] = _from_environment(app, variable, name)
@@ -188,13 +192,13 @@ def _from_environment(app: Application, variable: str, name: str) -> str:
         raise ConfigurationError(
             f"[bake.vars_from_env] {variable}",
             f"the environment variable {name} {what}",
-            f"export {name} with the secret's value, then bake again",
+            f"export {name} with the secret's value, then: {commands.bake()}",
         )
     return value
 
 
 def _outputs(app: Application, options: Options, wanted: config.BakeSettings) -> tuple[Path, ...]:
-    """Return what a bake writes: it must not make the next one look changed."""
+    """Return the files that a bake writes: they are no inputs of the next bake."""
     dotenv = options.dotenv.absolute() if options.dotenv else None
     written = (app.state, app.inside(wanted.tfvars), dotenv)
     configured = (app.inside(wanted.dotenv),) if wanted.dotenv else ()

@@ -1,4 +1,4 @@
-"""What a deploying command leaves for a CI system's later steps, whatever it came to."""
+"""Write the outputs of a deployment for the later steps of a CI job."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.adapters.ci.outputs import require_writable, write_deployment_ci
-from pipeline.app.plan_preview import Unchanged
+from pipeline.core.deploy.plan import Unchanged
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.report import outputs, unchanged_outputs
 
 
 def require_dotenv(dotenv: Path | None) -> None:
-    """Raise RefusedError where the file could not be written: before anything is done."""
+    """Raise RefusedError if the dotenv file cannot be written; called before anything is done."""
     if dotenv:
         require_writable("--dotenv", dotenv.absolute())
 
 
-def hand_over(
+def write_outputs(
     done: Deployment | Unchanged,
     summary: str,
     environ: Mapping[str, str],
     dotenv: Path | None,
 ) -> tuple[str, ...]:
-    """Write outputs, summary (Markdown) and dotenv file; return a line for each that failed."""
+    """Write outputs, summary (Markdown) and dotenv file; return a line for each failed write."""
     pairs = (
         unchanged_outputs(done.release, done.image)
         if isinstance(done, Unchanged)

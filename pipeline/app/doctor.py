@@ -1,4 +1,4 @@
-"""Checking what every command stands on: the store, and the programs that are run."""
+"""Check what every command needs: the store, Packer and Terraform."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.core.masking import Masker
 
 
 def checkup(app: Application, environment: str = "") -> Iterator[Check]:
-    """Look at one thing after the other; with an environment, as its account sees the store."""
+    """Yield one check after another; with an environment, for the account of that environment."""
     yield from _store(app, environment)
     yield from _tools(app)
 
@@ -40,14 +40,14 @@ def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
         return
     yield Check(name="credentials", what=f"of account {caller}")
     account = app.bucket_owner(bucket, environment) or caller
-    observation = BucketCheckup(s3=clients.s3(), bucket=bucket, account=account, region=region)
-    yield from observation.checks()
+    bucket_checkup = BucketCheckup(s3=clients.s3(), bucket=bucket, account=account, region=region)
+    yield from bucket_checkup.checks()
 
 
 def _tools(app: Application) -> Iterator[Check]:
     from pipeline.adapters.packer.packer import Packer
 
-    # Packer makes its cache's folder before it says anything; nothing is to be left behind.
+    # Packer creates its cache folder even to print its version, so it gets a temporary one.
     with TemporaryDirectory(prefix="ami-pipeline-doctor-") as folder:
         packer = Packer(
             environ=app.environ,
@@ -62,9 +62,9 @@ def _tools(app: Application) -> Iterator[Check]:
     yield _version("terraform", app.terraform("doctor").version)
 
 
-def _version(name: str, ask: Callable[[], str]) -> Check:
+def _version(name: str, read_version: Callable[[], str]) -> Check:
     try:
-        return Check(name=name, what=ask())
+        return Check(name=name, what=read_version())
     except RefusedError as error:
         return _problem(name, error)
 

@@ -1,7 +1,4 @@
-"""The lease as a person sees it who waits for it: who holds it, and taking it away.
-
-Apart from the verbs that take it: they do not know a broken one from one that expired.
-"""
+"""Show who holds the lease on an environment, and break it."""
 
 from __future__ import annotations
 
@@ -10,51 +7,53 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.app.application import Application
-from pipeline.app.session import EnvironmentSession
+from pipeline.app.environment import EnvironmentReader
+from pipeline.app.lease import EnvironmentLease
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseStatus:
-    """An environment's document at a moment; `ended`: why its lease binds nobody any more."""
+    """An environment's document at one moment; `ended` says why its lease has ended, if it has."""
 
     environment: Environment
     ended: str
     now: datetime
 
 
-def standing(app: Application, environment: str) -> LeaseStatus:
-    """Return who holds an environment; reads the store, and asks nothing of AWS besides."""
+def lease_status(app: Application, environment: str) -> LeaseStatus:
+    """Return who holds the lease on an environment; reads only the store."""
     app.settings.environment(environment)
-    session = EnvironmentSession(app=app, environment=environment)
-    document, ended = session.standing()
-    return LeaseStatus(environment=document, ended=ended, now=session.now())
+    reader = EnvironmentReader(app=app, environment=environment)
+    document, ended = EnvironmentLease(reader=reader).read()
+    return LeaseStatus(environment=document, ended=ended, now=reader.now())
 
 
 def break_lease(
-    app: Application, environment: str, ask: Callable[[LeaseStatus], bool]
+    app: Application, environment: str, confirm: Callable[[LeaseStatus], bool]
 ) -> LeaseStatus | None:
-    """Take the lease away from the run that holds it, if `ask` says yes; None where it does not.
+    """End the lease of another run after a confirmation; return None if that is a no.
 
-    Raises RefusedError where nobody holds it, or another run does once the answer is there.
+    Raises RefusedError if no run holds the lease, or if another run took it meanwhile.
     """
-    found = standing(app, environment)
+    found = lease_status(app, environment)
     lease = found.environment.lease
     if lease is None or found.ended:
         raise _refused(found)
     with app.interrupts.heard():
-        if not ask(found):
+        if not confirm(found):
             return None
-    session = EnvironmentSession(app=app, environment=environment)
-    document = session.break_lease(lease.epoch)
+    reader = EnvironmentReader(app=app, environment=environment)
+    document = EnvironmentLease(reader=reader).break_(lease.epoch)
     broken = document.lease.broken if document.lease else ""
-    return LeaseStatus(environment=document, ended=f"{broken} broke it", now=session.now())
+    return LeaseStatus(environment=document, ended=f"{broken} broke it", now=reader.now())
 
 
 def _refused(found: LeaseStatus) -> RefusedError:
     name = found.environment.environment
     what = f"it has ended: {found.ended}; the next run takes it over"
     if found.environment.lease is None:
-        what = "nobody holds it: there is nothing to break"
-    return RefusedError(f"the lease on {name}", what, f"ami-pipeline status -e {name}")
+        what = "no run holds it: there is nothing to break"
+    return RefusedError(f"the lease on {name}", what, commands.status(name))

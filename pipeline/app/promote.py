@@ -1,27 +1,21 @@
-"""Promote: choose an image, look whether anything speaks against it, ask, and deploy it."""
+"""Promote: choose an image, check everything that can be checked, confirm, and deploy it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-from pipeline.adapters.identity import runner
-from pipeline.adapters.lease.lease import HeldLease
-from pipeline.adapters.store.deployments import new_deployment_id
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
-from pipeline.app.plan_preview import Confirm, PlanPreview, PromoteRequest, Unchanged
-from pipeline.app.recover import (
-    blaming,
-    finish_first,
-    finish_what_was_begun,
-    require_finished,
-    retire_overdue,
-)
-from pipeline.app.session import EnvironmentSession
+from pipeline.app.environment import EnvironmentReader
+from pipeline.app.interrupted import handling
+from pipeline.app.leased import LeasedEnvironment
+from pipeline.app.removal import retire_overdue
+from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.config import EnvironmentSettings
-from pipeline.core.deploy.deployer import Deployer
+from pipeline.core import commands
 from pipeline.core.deploy.phases import Phase, promotion
+from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.selection import (
     image_of,
@@ -34,6 +28,7 @@ from pipeline.core.deploy.selection import (
 )
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
 from pipeline.core.preflight.checks import findings, least_lifetime, refusal
 from pipeline.core.preflight.facts import Facts, Proposal
@@ -45,270 +40,285 @@ from pipeline.core.terraform.plan_guard import Plan
 
 
 def promote(
-    app: Application, wanted: PromoteRequest, ask: Confirm
+    app: Application, request: PromoteRequest, confirm: Confirm
 ) -> Deployment | Unchanged | PlanPreview:
-    """Put an image into service; return how it ended.
+    """Put an image into service; return how it ended, or the plan if it was not confirmed.
 
-    `ask` sees the plan and says whether to go on; where it says no, the plan is returned and
-    nothing was changed. Raises RefusedError and LeaseHeldError before anything was changed, and
-    KeyboardInterrupt where a signal came before.
+    Raises RefusedError or LeaseHeldError before anything is changed, and KeyboardInterrupt for a
+    signal that comes before.
     """
-    session = EnvironmentSession(app=app, environment=wanted.environment)
-    session.require_balancers()
-    if wanted.origin:
-        app.settings.environment(wanted.origin)
+    if request.origin:
+        app.settings.environment(request.origin)
+    interrupted = handling(plan_only=request.plan_only, recovers=request.recovers)
+    options = SessionOptions(command="promote", interrupted=interrupted, finish_first=True)
+    session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
-        session.require_free()
-        if not wanted.recovers:
-            require_finished(session.document())
-        session.identify()
-    finish_first(session, "promote", plan_only=wanted.plan_only)
-    with app.interrupts.heard():
-        document = session.document()
-        image = choose(session, wanted)
-    if unchanged := still_serving(session, document, image):
-        return (None if wanted.plan_only else retired(session, "promote")) or unchanged
+        document = session.reader.document()
+        image = choose(session.reader, request)
+    if unchanged := serves_already(session.reader, document, image):
+        return (None if request.plan_only else retire_failed(session)) or unchanged
     require_promotable(
-        image, allow_quarantined=wanted.allow_quarantined, environment=wanted.environment
+        image, allow_quarantined=request.allow_quarantined, environment=request.environment
     )
-    with session.lease("promote") as held:
-        finish_what_was_begun(session, held, plan_only=wanted.plan_only, recovers=wanted.recovers)
-        if unchanged := still_serving(session, held.read(), image):  # it was what had been begun
-            return unchanged
-        return Promotion(session=session, held=held, wanted=wanted, image=image).run(ask)
+    with session.lease() as leased:
+        if unchanged := serves_already(session.reader, leased.document(), image):
+            return unchanged  # The interrupted deployment that was just finished promoted it.
+        return Promotion(leased=leased, request=request, image=image).run(confirm)
 
 
-def already_serving(document: Environment, image: Image) -> Unchanged | None:
-    """Return that an image serves, if it does and nothing is on the way."""
+def serves_already(
+    reader: EnvironmentReader, document: Environment, image: Image
+) -> Unchanged | None:
+    """Return that an image serves, if the document and AWS both say so."""
     serving = document.releases.get(document.serving)
     if document.deployment or not serving or serving.release.ami_id != image.id:
+        return None
+    if not reader.serving_group_exists(document):
         return None
     return Unchanged(environment=document.environment, release=document.serving, image=image)
 
 
-def still_serving(
-    session: EnvironmentSession, document: Environment, image: Image
-) -> Unchanged | None:
-    """Return that an image serves, if AWS says so, too: somebody may have deleted its group."""
-    unchanged = already_serving(document, image)
-    return unchanged if unchanged and session.stands(document) else None
-
-
-def retired(session: EnvironmentSession, command: str) -> Deployment | None:
-    """Remove what was kept warm for too long; return how that ended only where it ended badly."""
-    if not session.document().overdue(session.pace.today()):
+def retire_failed(session: EnvironmentSession) -> Deployment | None:
+    """Delete the groups that were kept warm for too long; return that only if it failed."""
+    if not session.reader.document().overdue(session.reader.pace.today()):
         return None
-    with session.lease(command) as held:
-        done = retire_overdue(session, held)
+    with session.lease() as leased:
+        done = retire_overdue(leased)
     return done if done and result_of(done) is Result.NEEDS_ATTENTION else None
 
 
-def choose(session: EnvironmentSession, wanted: PromoteRequest) -> Image:
-    """Return the image asked for: one by id, what serves elsewhere, or the newest good one."""
-    app = session.app
-    images = known_images(app, session.clients)
-    ami_id = wanted.image
-    if wanted.origin:
-        ami_id = serving_in(
-            EnvironmentSession(app=app, environment=wanted.origin, account=session.account)
+def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
+    """Return the requested image: one by id, another environment's, or the newest good one."""
+    settings = reader.app.settings
+    images = known_images(reader.app, reader.clients)
+    ami_id = request.image
+    if request.origin:
+        origin = EnvironmentReader(
+            app=reader.app, environment=request.origin, account=reader.account
         )
+        ami_id = serving_ami(origin)
     if ami_id:
-        return image_of(images, ami_id, app.settings.app, app.settings.region)
-    return newest_good(images, wanted.environment)
+        return image_of(images, ami_id, settings.app, settings.region)
+    return newest_good(images, request.environment)
 
 
-def serving_in(session: EnvironmentSession) -> str:
-    """Return the AMI that serves in an environment; raises RefusedError where none does."""
-    document = session.document()
+def serving_ami(reader: EnvironmentReader) -> str:
+    """Return the AMI that serves in an environment; raises RefusedError if none does."""
+    document = reader.document()
     serving = document.releases.get(document.serving)
     if serving is None:
-        where, name = "--from", session.environment
-        raise RefusedError(where, f"nothing serves in {name}", f"ami-pipeline status -e {name}")
+        name = reader.environment
+        raise RefusedError("--from", f"nothing serves in {name}", commands.status(name))
     return serving.release.ami_id
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A promotion that is checked and planned, ready to begin.
+
+    `green` is the new release. `drain` is the longest deregistration delay of the load balancers.
+    """
+
+    reconciler: Reconciler
+    preview: PlanPreview
+    green: ReleaseRecord
+    drain: float = 0.0
+
+    def discard_plan(self) -> None:
+        """Delete Terraform's saved plan, if there is one."""
+        if self.preview.plan:
+            self.reconciler.resources.discard(self.preview.plan)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Promotion:
     """One promotion under the lease, from its preflight to its end."""
 
-    session: EnvironmentSession
-    held: HeldLease
-    wanted: PromoteRequest
+    leased: LeasedEnvironment
+    request: PromoteRequest
     image: Image
     kind: Kind = Kind.PROMOTE
-    _drain: float = field(default=0.0, init=False)
 
-    def run(self, ask: Confirm) -> Deployment | PlanPreview:
-        """Look, plan, ask, deploy."""
-        document = self.held.read()
-        with self.session.app.interrupts.heard():
-            world, planned, kept = self._prospect(document)
-            if not asked(ask, planned, world):
-                return planned
-        deployment = planned.deployment
-        self._begin(world, planned, kept)
-        world.ledger.record(deployment)
-        closing = blaming(self.session, self.held, deployment)
-        report = self.session.app.report
-        deployer = Deployer(
-            reconciler=world,
-            alarms=self.session.alarms,
-            deployment=deployment,
-            report=report,
-            drain=self._drain,
-            closing=closing,
-        )
-        return deployer.run(planned.phases)
-
-    def _begin(self, world: Reconciler, planned: PlanPreview, kept: ReleaseRecord) -> None:
-        """Write down that it begins; where that cannot be, leave nothing of the plan."""
+    def run(self, confirm: Confirm) -> Deployment | PlanPreview:
+        """Check, plan, confirm and deploy."""
+        with self._reader.app.interrupts.heard():
+            prepared = self._prepare(self.leased.document())
+            if not confirmed(confirm, prepared):
+                return prepared.preview
+        deployment = prepared.preview.deployment
         try:
-            self.held.update(lambda current: current.begun(planned.deployment, kept))
+            self.leased.begin(prepared.reconciler, deployment, prepared.green)
         except BaseException:
-            if planned.plan:
-                world.resources.discard(planned.plan)
+            prepared.discard_plan()
             raise
+        return self.leased.run(
+            prepared.reconciler, deployment, prepared.preview.phases, drain=prepared.drain
+        )
 
-    def _prospect(self, document: Environment) -> tuple[Reconciler, PlanPreview, ReleaseRecord]:
-        """Look and plan, changing nothing; return what a person is asked about."""
+    def _prepare(self, document: Environment) -> Prepared:
+        """Check and plan without changing anything."""
         deployment = self._deployment(document)
-        facts, proposal = self._survey(document, deployment)
+        facts, proposal = self._facts(document, deployment)
         lost = document.releases[document.serving] if is_lost(facts, proposal) else None
         if lost:
             document = document.bereft(deployment.began)
             deployment = replace(deployment, blue="")
-            facts, proposal = self._survey(document, deployment, lost)
-        found = self._judged(facts, proposal)
-        # What rings already says nothing of green; without a person's word nothing may ring.
-        policy = self.session.policy.without_alarms(facts.alarms)
-        world = self.session.reconciler(self.session.ledger(self.held, deployment), policy)
-        self._drain = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
-        blue = (
-            facts.observation.groups.get(world.observer.group(document.serving))
-            if facts.observation
-            else None
-        )
-        size = size_instead(self._settings.size, lost)
-        minimum = minimum_after(size, blue)
-        deployment = replace(deployment, minimum=minimum)
-        kept = new_release(
-            document,
-            self.image,
-            size_beside(size, blue),
-            minimum=minimum,
-            deployment=deployment.id,
-            root_device=facts.image.root_device if facts.image else "",
-        )
-        world.deleted = world.observer.find_deleted(missing(facts, proposal))
-        plan = self._plan(world, document, kept)
-        planned = PlanPreview(
+            facts, proposal = self._facts(document, deployment, lost)
+        found = self._checked(facts, proposal)
+        reconciler = self._reconciler(deployment, facts, proposal)
+        blue = serving_group(reconciler, document, facts)
+        green = self._new_release(document, deployment, facts, blue, lost)
+        deployment = replace(deployment, minimum=green.minimum)
+        plan = self._plan(reconciler, document, green)
+        reconciler.prepared = plan
+        preview = PlanPreview(
             deployment=deployment,
-            phases=tuple(self._phases(document, deployment)),
-            policy=world.policy,
+            phases=self._phases(document, deployment),
+            policy=reconciler.policy,
             findings=found,
             plan=plan,
         )
-        world.prepared = planned.plan
-        return world, planned, kept
+        drain = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
+        return Prepared(reconciler=reconciler, preview=preview, green=green, drain=drain)
 
     def _deployment(self, document: Environment) -> Deployment:
-        today = self.session.pace.today()
-        return Deployment(
-            id=new_deployment_id(today),
-            kind=self.kind,
-            environment=self.wanted.environment,
-            green=f"r{document.next:06}",
-            blue=document.serving,
-            began=today,
-            by=runner(self.session.app.environ),
+        green = f"r{document.next:06}"
+        return replace(
+            self.leased.new_deployment(self.kind, green=green, blue=document.serving),
             image=self.image.id,
             version=self.image.version,
-            keep_failed=self.wanted.keep_failed,
+            keep_failed=self.request.keep_failed,
         )
 
-    def _survey(
+    def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
+        # An alarm that is firing already says nothing about green. Preflight refused the promotion
+        # unless --allow-unhealthy was given.
+        policy = self._reader.policy.without_alarms(facts.alarms)
+        reconciler = self.leased.reconciler(deployment, policy)
+        reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
+        return reconciler
+
+    def _new_release(
+        self,
+        document: Environment,
+        deployment: Deployment,
+        facts: Facts,
+        blue: ObservedGroup | None,
+        lost: ReleaseRecord | None,
+    ) -> ReleaseRecord:
+        size = size_instead(self._settings.size, lost)
+        return new_release(
+            document,
+            self.image,
+            size_beside(size, blue),
+            minimum=minimum_after(size, blue),
+            deployment=deployment.id,
+            root_device=facts.image.root_device if facts.image else "",
+        )
+
+    def _facts(
         self, document: Environment, deployment: Deployment, lost: ReleaseRecord | None = None
     ) -> tuple[Facts, Proposal]:
-        """Return what AWS says of what is to be done; `lost` is what served and is gone."""
+        """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
         from pipeline.adapters.aws.balancer_settings import describe
         from pipeline.adapters.aws.preflight import Survey
 
-        session, settings = self.session, self._settings
-        region = session.app.settings.region
-        there, absent = session.sought
+        reader = self._reader
+        region = reader.app.settings.region
+        proposal = self._proposal(document, deployment, lost)
+        alarms = reader.policy.alarms
+        survey = Survey(
+            reader.clients,
+            reader.groups,
+            lambda balancers: describe(reader.clients, region, balancers),
+            checks=[reader.app.terraform(reader.environment).version],
+            alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
+        )
+        return survey.facts(proposal), proposal
+
+    def _proposal(
+        self, document: Environment, deployment: Deployment, lost: ReleaseRecord | None
+    ) -> Proposal:
+        reader, settings = self._reader, self._settings
+        existing, absent = reader.found_balancers
         proposal = Proposal(
-            place=session.place(there),
+            place=reader.place(existing),
             environment=document,
             image_id=self.image.id,
             instance_type=settings.instance_type,
             count=size_instead(settings.size, lost).desired,
-            seconds=least_lifetime(session.policy),
+            seconds=least_lifetime(reader.policy),
             account=settings.account or "",
             green=deployment.green,
             recorded=bool(self.image.name),
-            subnets=subnets_of(session),
-            mends=self.kind is Kind.ROLLBACK or self.wanted.allow_unhealthy,
-            retires=session.policy.keep == 0,
+            subnets=configured_subnets(reader),
+            mends=self.kind is Kind.ROLLBACK or self.request.allow_unhealthy,
+            retires=reader.policy.keep == 0,
             absent=absent,
         )
-        if lost:
-            name = proposal.group(lost.release.name)
-            proposal = replace(proposal, lost=name)
-        alarms = session.policy.alarms
-        survey = Survey(
-            session.clients,
-            session.groups,
-            lambda balancers: describe(session.clients, region, balancers),
-            checks=[session.app.terraform(session.environment).version],
-            alarms=partial(session.alarms.ringing, alarms) if alarms else None,
-        )
-        return survey.facts(proposal), proposal
+        if lost is None:
+            return proposal
+        return replace(proposal, lost=proposal.group(lost.release.name))
 
-    def _judged(self, facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
-        """Return what speaks against it; raises RefusedError where much does."""
+    def _checked(self, facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
+        """Report and return what preflight found; raises RefusedError if a finding is blocking."""
         found = findings(facts, proposal)
         if any(each.blocking for each in found):
             raise refusal(found)
-        report = self.session.app.report
         for each in found:
-            report(Message(text=f"{each.where}: {each.what}; {each.remedy}"))
+            text = f"{each.where}: {each.what}; {each.remedy}"
+            self._reader.app.report(Message(text=text))
         return found
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
-        # What is rolled back from is bad: nobody needs it warm.
-        keep = self.session.policy.keep != 0 and self.kind is not Kind.ROLLBACK
+        # A release that is rolled back from is bad, so it is not kept warm.
+        keep = self._reader.policy.keep != 0 and self.kind is not Kind.ROLLBACK
         blue = document.serving
         warm = [name for name in document.releases if name != blue]
         return promotion(blue, deployment.green, warm=warm, keep=keep)
 
-    def _plan(self, world: Reconciler, document: Environment, kept: ReleaseRecord) -> Plan:
-        """Plan the launch beside all that exists; refuses to touch anything else.
+    def _plan(self, reconciler: Reconciler, document: Environment, green: ReleaseRecord) -> Plan:
+        """Plan the launch of green; refuses a plan that changes any other group.
 
-        What somebody deleted is forgotten by the same plan: another would make it again.
+        The plan also drops groups that were deleted outside ami-pipeline: Terraform would create
+        them again.
         """
-        lost, releases = world.deleted, document.releases
-        wanted = [each.release for name, each in releases.items() if name not in lost]
-        green = frozenset({kept.release.name})
-        return world.resources.plan([*wanted, kept.release], creates=green, deletes=lost)
+        deleted, releases = reconciler.deleted, document.releases
+        wanted = [each.release for name, each in releases.items() if name not in deleted]
+        creates = frozenset({green.release.name})
+        return reconciler.resources.plan([*wanted, green.release], creates=creates, deletes=deleted)
+
+    @property
+    def _reader(self) -> EnvironmentReader:
+        return self.leased.reader
 
     @property
     def _settings(self) -> EnvironmentSettings:
-        return self.session.app.settings.environment(self.wanted.environment)
+        return self._reader.app.settings.environment(self.request.environment)
 
 
-def asked(ask: Confirm, planned: PlanPreview, world: Reconciler) -> bool:
-    """Return the answer; unless it is yes, leave nothing of the plan behind."""
+def confirmed(confirm: Confirm, prepared: Prepared) -> bool:
+    """Return the answer to the preview; discard Terraform's plan unless it is yes."""
     answer = False
     try:
-        answer = ask(planned)
+        answer = confirm(prepared.preview)
     finally:
-        if planned.plan and not answer:
-            world.resources.discard(planned.plan)
+        if not answer:
+            prepared.discard_plan()
     return answer
 
 
-def subnets_of(session: EnvironmentSession) -> tuple[str, ...]:
-    """Return the subnets that Terraform is told by configuration, where they are ids."""
-    given = session.app.settings.terraform_for(session.environment).inputs.get("subnet_ids", ())
+def serving_group(
+    reconciler: Reconciler, document: Environment, facts: Facts
+) -> ObservedGroup | None:
+    """Return the group of the serving release as AWS reported it, if it did."""
+    if facts.observation is None:
+        return None
+    return facts.observation.groups.get(reconciler.observer.group(document.serving))
+
+
+def configured_subnets(reader: EnvironmentReader) -> tuple[str, ...]:
+    """Return the subnet ids that the configuration passes to Terraform."""
+    given = reader.app.settings.terraform_for(reader.environment).inputs.get("subnet_ids", ())
     listed = given if isinstance(given, (list, tuple)) else ()
     return tuple(each for each in listed if isinstance(each, str) and each.startswith("subnet-"))

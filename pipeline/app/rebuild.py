@@ -1,4 +1,4 @@
-"""Rebuild, the nightly job: bake if an input changed, promote if what serves is another image."""
+"""Rebuild, the nightly job: bake if an input changed, promote if another image serves."""
 
 from __future__ import annotations
 
@@ -7,65 +7,67 @@ from datetime import timedelta
 
 from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake, records
-from pipeline.app.plan_preview import PromoteRequest, Unchanged
-from pipeline.app.promote import Promotion, retired, still_serving
-from pipeline.app.recover import finish_first, finish_what_was_begun, require_finished
-from pipeline.app.session import EnvironmentSession
+from pipeline.app.environment import EnvironmentReader
+from pipeline.app.interrupted import handling
+from pipeline.app.promote import Promotion, retire_failed, serves_already
+from pipeline.app.session import EnvironmentSession, SessionOptions
+from pipeline.core.deploy.plan import PromoteRequest, Unchanged
 from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection import require_promotable
+from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind
 from pipeline.core.state.environment import Environment
 
 REMEMBERED = 50
-"""Deployments that are searched for the one that put into service what serves."""
+"""How many deployments are searched for the one that put the serving release into service."""
 
 
 def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Deployment | Unchanged:
-    """Bake where an input changed, promote where another image serves; return how it ended.
+    """Bake if an input changed, promote if another image serves; return how it ended.
 
-    Asks nobody. What a run that died had begun is finished first, unless it is to be left
-    (`recovers`). Raises RefusedError where a person decided what serves: by a rollback, by
-    promoting another version, or by any deployment while this one baked.
+    It asks for no confirmation. Raises RefusedError if a person decided what serves: by a
+    rollback, by promoting another version, or by any deployment while this one baked.
     """
-    session = EnvironmentSession(app=app, environment=options.environment)
-    session.require_balancers()
-    session.require_free()
-    before = session.document()
-    if not recovers:
-        require_finished(before)
-    if before.deployment:
-        with app.interrupts.heard():
-            session.identify()
-        finish_first(session, "rebuild")
-        before = session.document()
-    require_no_rollback(before, session.deployments.history(options.environment, REMEMBERED))
+    interrupted = handling(plan_only=False, recovers=recovers)
+    begin = SessionOptions(command="rebuild", interrupted=interrupted, finish_first=True)
+    session = EnvironmentSession.begin(app, options.environment, begin, require_not_rolled_back)
+    before = session.reader.document()
     with app.interrupts.heard():
-        image = bake(app, replace(options, environment=baked_for(session, before))).image
-    if unchanged := still_serving(session, before, image):
-        return retired(session, "rebuild") or unchanged
+        environment = environment_to_bake_for(session.reader, before)
+        image = bake(app, replace(options, environment=environment)).image
+    if unchanged := serves_already(session.reader, before, image):
+        return retire_failed(session) or unchanged
     require_promotable(image, allow_quarantined=False, environment=options.environment)
-    with app.interrupts.heard():
-        session.identify()
-    with session.lease("rebuild") as held:
-        finish_what_was_begun(session, held, recovers=recovers)
-        if unchanged := still_serving(session, held.read(), image):  # it was what had been begun
-            return unchanged
-        history = session.deployments.history(options.environment, REMEMBERED)
-        require_unchanged(before, held.read(), image, history)
-        wanted = PromoteRequest(environment=options.environment)
-        promotion = Promotion(
-            session=session, held=held, wanted=wanted, image=image, kind=Kind.REBUILD
-        )
+    return promote_rebuilt(session, before, image)
+
+
+def require_not_rolled_back(reader: EnvironmentReader, document: Environment) -> None:
+    """Raise RefusedError if a person rolled back to the serving release."""
+    require_no_rollback(document, reader.deployments.history(reader.environment, REMEMBERED))
+
+
+def promote_rebuilt(
+    session: EnvironmentSession, before: Environment, image: Image
+) -> Deployment | Unchanged:
+    """Promote the baked image, unless a person decided otherwise since `before` was read."""
+    reader = session.reader
+    with session.lease() as leased:
+        if unchanged := serves_already(reader, leased.document(), image):
+            return unchanged  # The interrupted deployment that was just finished promoted it.
+        history = reader.deployments.history(reader.environment, REMEMBERED)
+        require_unchanged(before, leased.document(), image, history)
+        request = PromoteRequest(environment=reader.environment)
+        promotion = Promotion(leased=leased, request=request, image=image, kind=Kind.REBUILD)
         done = promotion.run(lambda _: True)
-    assert isinstance(done, Deployment)  # noqa: S101 - nobody was there to say no
+    assert isinstance(done, Deployment)  # noqa: S101 - the confirmation is always yes
     return done
 
 
-def baked_for(session: EnvironmentSession, before: Environment) -> str:
-    """Return the environment to bake for, as what serves was baked: for this one, or for any."""
+def environment_to_bake_for(reader: EnvironmentReader, before: Environment) -> str:
+    """Return this environment, or none if the serving image was baked for any environment."""
     serving = before.releases.get(before.serving)
     if serving is None:
-        return session.environment
-    app, known = session.app.settings.app, records(session.app, session.clients, timedelta())
+        return reader.environment
+    app, known = reader.app.settings.app, records(reader.app, reader.clients, timedelta())
     image = known.find(app, serving.release.ami_id)
-    return "" if image and not image.environment else session.environment
+    return "" if image and not image.environment else reader.environment

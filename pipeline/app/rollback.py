@@ -1,6 +1,6 @@
 """Rollback: to a group that is still warm, in seconds, or by a new release of its image.
 
-Its imports are few: somebody waits for the first call to AWS.
+Its imports are few, because a person waits for the first call to AWS.
 """
 
 from __future__ import annotations
@@ -8,145 +8,148 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pipeline.adapters.identity import runner
-from pipeline.adapters.lease.lease import HeldLease
-from pipeline.adapters.store.deployments import new_deployment_id
 from pipeline.app.application import Application
-from pipeline.app.plan_preview import Confirm, PlanPreview, PromoteRequest, Unchanged
-from pipeline.app.recover import (
-    blaming,
-    finish_what_was_begun,
-    require_finished,
-)
-from pipeline.app.session import EnvironmentSession
-from pipeline.core.deploy.deployer import Deployer
+from pipeline.app.environment import EnvironmentReader
+from pipeline.app.interrupted import Interrupted, handling
+from pipeline.app.leased import LeasedEnvironment
+from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.core.deploy.phases import rollback
+from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
+from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import fleet_in, is_usable
 from pipeline.core.deploy.selection import RollbackTarget, image_of, target_of
 from pipeline.core.events import Message
+from pipeline.core.health.observation import Observation
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment
-
-
-@dataclass(kw_only=True)
-class Rollback:
-    """One rollback under the lease."""
-
-    session: EnvironmentSession
-    held: HeldLease
-    target: RollbackTarget
-
-    def run(self, ask: Confirm) -> Deployment | PlanPreview:
-        """Go back, and see to it that nobody promotes the image again by accident."""
-        return self._warm(self.held.read(), ask) if self.target.warm else self._cold(ask)
-
-    def _warm(self, document: Environment, ask: Confirm) -> Deployment | PlanPreview:
-        session = self.session
-        kept = document.releases[self.target.release]
-        today = session.pace.today()
-        deployment = Deployment(
-            id=new_deployment_id(today),
-            kind=Kind.ROLLBACK,
-            environment=session.environment,
-            green=self.target.release,
-            blue=document.serving,
-            began=today,
-            by=runner(session.app.environ),
-            image=kept.release.ami_id,
-            version=kept.version,
-            minimum=kept.minimum,
-            warm=True,
-        )
-        ledger = session.ledger(self.held, deployment)
-        world = session.reconciler(ledger)
-        observer = world.observer
-        pair = (deployment.green, deployment.blue)
-        observation = observer.survey(
-            lambda observation: all(is_usable(observation, observer.group(each)) for each in pair)
-        )
-        if not is_usable(observation, observer.group(deployment.green)):
-            session.app.report(Message(text=f"the group of {deployment.green} is gone: a new one"))
-            return self._cold(ask)
-        fleet = fleet_in(document, observer.place, observation)
-        if not is_usable(observation, observer.group(deployment.blue)):
-            fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
-            deployment = replace(deployment, blue="")
-        phases = rollback(deployment.green, deployment.blue, fleet)
-        planned = PlanPreview(deployment=deployment, phases=tuple(phases), policy=session.policy)
-        with session.app.interrupts.heard():
-            if not ask(planned):
-                return planned
-        self.held.update(lambda current: current.begun(deployment))
-        ledger.record(deployment)
-        closing = blaming(session, self.held, deployment)
-        deployer = Deployer(
-            reconciler=world,
-            alarms=session.alarms,
-            deployment=deployment,
-            report=session.app.report,
-            closing=closing,
-        )
-        return deployer.run(phases)
-
-    def _cold(self, ask: Confirm) -> Deployment | PlanPreview:
-        from pipeline.app.bake import known_images
-        from pipeline.app.promote import Promotion
-
-        session, settings = self.session, self.session.app.settings
-        with session.app.interrupts.heard():
-            images = known_images(session.app, session.clients)
-        image = image_of(images, self.target.ami_id, settings.app, settings.region)
-        wanted = PromoteRequest(environment=session.environment)
-        promotion = Promotion(
-            session=session, held=self.held, wanted=wanted, image=image, kind=Kind.ROLLBACK
-        )
-        return promotion.run(ask)
 
 
 def roll_back(
     app: Application,
     environment: str,
     to: str,
-    ask: Confirm,
+    confirm: Confirm,
     *,
     plan_only: bool = False,
     recovers: bool = True,
 ) -> Deployment | PlanPreview | Unchanged:
     """Put an earlier release back into service; return how it ended.
 
-    `to` is a release, an AMI, or empty for the newest release that served and is not bad. Where a
-    promotion was left unfinished, putting it back is the rollback, unless it is to be left
-    (`recovers`). Raises RefusedError where there is nothing to go back to, and KeyboardInterrupt
-    where a signal came before it began.
+    `to` is a release, an AMI, or empty for the newest good release that served. If a promotion
+    was interrupted, undoing it is the rollback. Raises RefusedError if there is nothing to roll
+    back to, and KeyboardInterrupt for a signal that comes before it began.
     """
-    session = EnvironmentSession(app=app, environment=environment)
-    session.require_balancers()
-    now = datetime.fromisoformat(session.pace.today())
-    with app.interrupts.heard():
-        session.require_free()
-        before = session.document()
-        if not recovers:
-            require_finished(before)
-        if before.deployment is None:
-            target_of(before, to, now)  # refused before anything is asked of AWS
-        session.identify()
-    with session.lease("rollback") as held:
-        done = finish_what_was_begun(
-            session, held, plan_only=plan_only, recovers=recovers, back=True
-        )
-        if done and not to and _went_back(done):
-            return done
-        document = held.read()
-        target = target_of(document, to, now)
-        if target.release == document.serving and not session.stands(document):
+    interrupted = handling(plan_only=plan_only, recovers=recovers, otherwise=Interrupted.UNDO)
+    options = SessionOptions(command="rollback", interrupted=interrupted)
+
+    def require_target(reader: EnvironmentReader, document: Environment) -> None:
+        target_of(document, to, today(reader))
+
+    session = EnvironmentSession.begin(app, environment, options, require_target)
+    with session.lease() as leased:
+        undone = leased.finished
+        if undone and not to and undid_promotion(undone):
+            return undone
+        document = leased.document()
+        target = target_of(document, to, today(session.reader))
+        if target.release == document.serving:
+            if session.reader.serving_group_exists(document):
+                return unchanged(session.reader, target)
             target = replace(target, warm=False)
-        elif target.release == document.serving:
-            settings = app.settings
-            image = image_of((), target.ami_id, settings.app, settings.region)
-            return Unchanged(environment=environment, release=target.release, image=image)
-        return Rollback(session=session, held=held, target=target).run(ask)
+        return Rollback(leased=leased, target=target).run(confirm)
 
 
-def _went_back(done: Deployment) -> bool:
+def today(reader: EnvironmentReader) -> datetime:
+    """Return the time of the cloud's clock."""
+    return datetime.fromisoformat(reader.pace.today())
+
+
+def undid_promotion(done: Deployment) -> bool:
+    """Return True if a promotion was undone and its blue serves again."""
     promotion = done.kind in {Kind.PROMOTE, Kind.REBUILD}
     return promotion and bool(done.blue) and result_of(done) is Result.ROLLED_BACK
+
+
+def unchanged(reader: EnvironmentReader, target: RollbackTarget) -> Unchanged:
+    """Return that the target serves already."""
+    settings = reader.app.settings
+    image = image_of((), target.ami_id, settings.app, settings.region)
+    return Unchanged(environment=reader.environment, release=target.release, image=image)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollback:
+    """One rollback under the lease."""
+
+    leased: LeasedEnvironment
+    target: RollbackTarget
+
+    def run(self, confirm: Confirm) -> Deployment | PlanPreview:
+        """Roll back, and quarantine the image that is replaced."""
+        return self._to_warm_group(confirm) if self.target.warm else self._to_new_group(confirm)
+
+    def _to_warm_group(self, confirm: Confirm) -> Deployment | PlanPreview:
+        leased, reader = self.leased, self.leased.reader
+        deployment = self._deployment(leased.document())
+        reconciler = leased.reconciler(deployment)
+        observer = reconciler.observer
+        green, blue = observer.group(deployment.green), observer.group(deployment.blue)
+
+        def both(observation: Observation) -> bool:
+            return is_usable(observation, green) and is_usable(observation, blue)
+
+        observation = observer.survey(both)
+        if not is_usable(observation, green):
+            text = f"the group of {deployment.green} was deleted: launching a new one"
+            reader.app.report(Message(text=text))
+            return self._to_new_group(confirm)
+        preview = self._preview(
+            deployment, reconciler, observation, blue_exists=is_usable(observation, blue)
+        )
+        with reader.app.interrupts.heard():
+            if not confirm(preview):
+                return preview
+        leased.begin(reconciler, preview.deployment)
+        return leased.run(reconciler, preview.deployment, preview.phases)
+
+    def _deployment(self, document: Environment) -> Deployment:
+        kept = document.releases[self.target.release]
+        deployment = self.leased.new_deployment(
+            Kind.ROLLBACK, green=self.target.release, blue=document.serving
+        )
+        return replace(
+            deployment,
+            image=kept.release.ami_id,
+            version=kept.version,
+            minimum=kept.minimum,
+            warm=True,
+        )
+
+    def _preview(
+        self,
+        deployment: Deployment,
+        reconciler: Reconciler,
+        observation: Observation,
+        *,
+        blue_exists: bool,
+    ) -> PlanPreview:
+        fleet = fleet_in(self.leased.document(), reconciler.observer.place, observation)
+        if not blue_exists:
+            fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
+            deployment = replace(deployment, blue="")
+        phases = rollback(deployment.green, deployment.blue, fleet)
+        policy = self.leased.reader.policy
+        return PlanPreview(deployment=deployment, phases=phases, policy=policy)
+
+    def _to_new_group(self, confirm: Confirm) -> Deployment | PlanPreview:
+        from pipeline.app.bake import known_images
+        from pipeline.app.promote import Promotion
+
+        reader = self.leased.reader
+        settings = reader.app.settings
+        with reader.app.interrupts.heard():
+            images = known_images(reader.app, reader.clients)
+        image = image_of(images, self.target.ami_id, settings.app, settings.region)
+        request = PromoteRequest(environment=reader.environment)
+        promotion = Promotion(leased=self.leased, request=request, image=image, kind=Kind.ROLLBACK)
+        return promotion.run(confirm)

@@ -1,35 +1,51 @@
-"""An environment's document as it stands and as it stood, and putting back what was whole."""
+"""Show the versions of an environment's document, and restore one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from pipeline.adapters.store.document_versions import Archive
 from pipeline.app.application import Application
-from pipeline.app.session import EnvironmentSession
+from pipeline.app.environment import EnvironmentReader
+from pipeline.app.lease import EnvironmentLease
 from pipeline.core.state.document_versions import Copies, Restoration
 
 
-def copies(app: Application, environment: str) -> Copies:
-    """Return every copy of an environment's document; reads the store, and nothing besides."""
+def document_versions(app: Application, environment: str) -> Copies:
+    """Return every version of an environment's document; reads only the store."""
     app.settings.environment(environment)
-    return EnvironmentSession(app=app, environment=environment).copies()
+    reader = EnvironmentReader(app=app, environment=environment)
+    return _archive(reader).copies(reader.key)
 
 
 def restore(
-    app: Application, environment: str, number: int | None, ask: Callable[[Restoration], bool]
+    app: Application, environment: str, number: int | None, confirm: Callable[[Restoration], bool]
 ) -> Restoration | None:
-    """Put back a copy if `ask` says yes; None where it does not.
+    """Restore a version after a confirmation; return None if that is a no.
 
-    It takes no lease, for the lease is in the document: it writes over exactly what it looked at,
-    and an epoch that is higher than any there was, so that no run that is paused goes on after it.
-    Raises RefusedError where nothing is to be put back, or what stands was written meanwhile, and
-    LeaseHeldError where a run holds the environment.
+    It takes no lease, because the lease is a field of the document. Instead it replaces exactly
+    the version that it compared, and raises the epoch, so that no paused run continues after it.
+    Raises RefusedError if there is nothing to restore or the document changed meanwhile, and
+    LeaseHeldError if a run holds the lease.
     """
     app.settings.environment(environment)
-    session = EnvironmentSession(app=app, environment=environment)
-    found = session.restoration(number)
+    reader = EnvironmentReader(app=app, environment=environment)
+    found = _archive(reader).restoration(reader.key, number)
+    _require_no_holder(reader, found.copies)
     with app.interrupts.heard():
-        if not ask(found):
+        if not confirm(found):
             return None
-    session.archive.restore(found)
+    _archive(reader).restore(found)
     return found
+
+
+def _require_no_holder(reader: EnvironmentReader, copies: Copies) -> None:
+    """Raise LeaseHeldError if the newest readable version names a valid lease."""
+    versions = (copies.current, *copies.earlier)
+    newest = next((each.environment for each in versions if each and each.environment), None)
+    if newest:
+        EnvironmentLease(reader=reader).require_over(newest)
+
+
+def _archive(reader: EnvironmentReader) -> Archive:
+    return Archive(environments=reader.documents)

@@ -1,4 +1,4 @@
-"""Looking at an environment without touching it: `status` and `history`."""
+"""Read one environment for `status`, once or repeatedly, without changing it."""
 
 from __future__ import annotations
 
@@ -8,59 +8,56 @@ from datetime import datetime
 from pipeline.adapters.aws.balancers import told_absent
 from pipeline.adapters.identity import is_over
 from pipeline.app.application import Application
-from pipeline.app.session import EnvironmentSession
-from pipeline.core.state.deployment import Deployment
+from pipeline.app.environment import EnvironmentReader
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
 from pipeline.core.state.status import Status, alive, gone, way_back
 
 REMEMBERED = 20
-"""Deployments that are read to say how long a rollback took last."""
-EVERY = 2.0
-"""Seconds between two looks of `status --watch`."""
+"""How many deployments are read to tell how long the last rollback took."""
+INTERVAL = 2.0
+"""Seconds of the cloud's clock between two reads of `status --watch`."""
 
 
-class Looking:
-    """Reads one environment: its document, its history, and what AWS says."""
+class StatusReader:
+    """The status of one environment: its document, its history, and what AWS reports."""
 
     def __init__(self, app: Application, environment: str) -> None:
         app.settings.environment(environment)
-        self._ground = EnvironmentSession(app=app, environment=environment)
+        self.reader = EnvironmentReader(app=app, environment=environment)
 
     @property
-    def seconds(self) -> float:
-        """How long to wait between two looks, in real seconds."""
-        return max(EVERY / self._ground.pace.speed, 0.5)
+    def interval(self) -> float:
+        """Real seconds to wait between two reads."""
+        return max(INTERVAL / self.reader.pace.speed, 0.5)
 
     def now(self) -> datetime:
-        """Return the time by the clock that leases go by: this machine's may be wrong."""
-        return self._ground.now()
-
-    def history(self, limit: int) -> tuple[Deployment, ...]:
-        """Return the deployments of the environment, newest first."""
-        return self._ground.deployments.history(self._ground.environment, limit)
+        """Return the time of the store's clock, because this machine's may be wrong."""
+        return self.reader.now()
 
     def status(self) -> Status:
-        """Return what stands now."""
-        session = self._ground
-        document = session.document()
-        now = session.now()
-        there, absent = session.sought
+        """Return the current status."""
+        reader, document, now = self.reader, self.reader.document(), self.reader.now()
+        existing, absent = reader.found_balancers
         names = [group_name(document.app, document.environment, each) for each in document.releases]
-        observation = session.groups.observe(names, there, activities=())
+        observation = reader.groups.observe(names, existing, activities=())
         lost = tuple(told_absent(each) for each in absent)
         observation = replace(observation, unreadable=(*observation.unreadable, *lost))
+        history = reader.deployments.history(reader.environment, REMEMBERED)
         return Status(
             environment=document,
             observation=observation,
-            balancers=there,
-            way_back=way_back(document, self.history(REMEMBERED), now, gone(document, observation)),
-            alive=alive(document, now, process=_process(document)),
+            balancers=existing,
+            way_back=way_back(document, history, now, gone(document, observation)),
+            alive=alive(document, now, process=_process_exists(document)),
         )
 
 
-def _process(document: Environment) -> bool | None:
-    """Return whether the process of the deployment in flight is here, None where nobody knows."""
+def _process_exists(document: Environment) -> bool | None:
+    """Return whether the process of the deployment in flight is on this machine, None if unknown.
+
+    A CI job's machine may be a copy of another one, so its process ids prove nothing.
+    """
     lease = document.lease
     if lease is None or lease.owner.run:
         return None

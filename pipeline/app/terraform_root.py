@@ -11,7 +11,7 @@ from pipeline.core.terraform.root_module import Root, RootResult
 
 
 def root_module(app: Application, environment: str, *, check: bool) -> RootResult:
-    """Write the root module of an environment; with `check` have Terraform judge it."""
+    """Write the root module of an environment; with `check`, validate it with Terraform."""
     root = app.root(environment)
     result = RootResult(
         root=root,
@@ -22,7 +22,7 @@ def root_module(app: Application, environment: str, *, check: bool) -> RootResul
 
 
 def _checked(app: Application, root: Root) -> str:
-    """Return the version of the Terraform that accepts a root module; raises its refusal."""
+    """Validate a root module; return Terraform's version. Raises its errors as RefusedError."""
     terraform = app.terraform(root.environment)
     version = terraform.version()
     for verb, run in (("init", terraform.init), ("validate", terraform.validate)):

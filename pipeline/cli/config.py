@@ -1,19 +1,19 @@
-"""`ami-pipeline config`: the schema for editors, and what a file comes to.
+"""`ami-pipeline config`: check pipeline.toml, print its schema, write Terraform's root module.
 
-pipeline.config is imported inside the commands: pydantic would make every
-`--help` wait.
+pipeline.config is imported inside the commands, because pydantic would slow down every `--help`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Checked, Context, pass_context
+from pipeline.cli.context import Context, pass_context
+from pipeline.cli.options import environment_option
+from pipeline.cli.session import reading_application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def config() -> None:
-    """Check pipeline.toml, print its JSON Schema, write Terraform's root module."""
+    """Check pipeline.toml, print its schema, write Terraform's root module."""
 
 
 @config.command()
@@ -35,7 +35,7 @@ def schema() -> None:
 @config.command()
 @click.pass_obj
 def check(options: object) -> None:
-    """Check pipeline.toml and print what it comes to, without secrets."""
+    """Check pipeline.toml and print the settings, without secrets."""
     from pipeline.config import find, load
 
     named = getattr(options, "config", None)
@@ -50,41 +50,31 @@ def check(options: object) -> None:
 
 
 @config.command()
-@click.option(
-    "-e",
-    "--environment",
-    type=Checked("environment", "check_environment"),
-    required=True,
-    help="The environment whose root module is written.",
-)
+@environment_option
 @click.option(
     "--check",
     "with_check",
     is_flag=True,
-    help="Have Terraform check it and the module it calls; nothing is asked of AWS.",
+    help="Validate it and its module, without AWS.",
 )
 @pass_context
 def terraform(context: Context, environment: str, with_check: bool) -> None:
-    """Write the Terraform root module of an environment, print where it is.
+    """Write an environment's Terraform root module, print its path.
 
-    The module it calls, the shipped one or [terraform] module, must take the inputs
-    and give the outputs of the contract (docs/terraform.md): --check says whether it does.
+    It calls the shipped module, or the one that [terraform] module names. With --check, Terraform
+    verifies that this module has the inputs and outputs of the contract (docs/terraform.md).
     """
-    from pipeline.app import Application, Options
     from pipeline.app.terraform_root import root_module
-    from pipeline.ui.plain import PlainProgress
     from pipeline.ui.results import as_json, root_document, root_text
 
-    options = Options(config=context.config)
-    app = Application.start(options, PlainProgress(sys.stderr).report)
-    result = root_module(app, environment, check=with_check)
+    result = root_module(reading_application(context), environment, check=with_check)
     click.echo(as_json(root_document(result)) if context.json else root_text(result))
 
 
 def _flatten(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Give each set key by its full name; what is absent or empty says nothing."""
+    """Yield each key that is set, by its full name, with its value."""
     for name, value in document.items():
-        # Names are checked words except a tag's key, which may hold spaces, dots and colons.
+        # Only a tag's key may contain spaces, dots and colons; every other name is validated.
         key = (
             f"{prefix}{name}" if name.replace("_", "").isalnum() else f"{prefix}{json.dumps(name)}"
         )

@@ -1,4 +1,4 @@
-"""Whether to go on: by `--yes`, by `--plan`, or by asking the person at the terminal."""
+"""Confirm a change: by `--yes`, or by a person at the terminal."""
 
 from __future__ import annotations
 
@@ -12,36 +12,53 @@ import click
 from pipeline.cli.context import Context
 
 if TYPE_CHECKING:
-    from pipeline.app.plan_preview import PlanPreview
-    from pipeline.ui.plan import Prospect
+    from pipeline.core.deploy.plan import Confirm, PlanPreview
+    from pipeline.core.errors import InterruptedRunError
 
 
-def asking(
-    context: Context, verb: str, *, yes: bool, plan_only: bool
-) -> Callable[[PlanPreview], bool]:
-    """Return what decides whether to go on, given the plan.
-
-    Raises RefusedError at once where a question would come and nobody can answer it.
-    """
+def require_terminal(context: Context, command: str, *, yes: bool) -> None:
+    """Raise RefusedError if a confirmation is needed and there is no terminal to ask at."""
     from pipeline.core.errors import RefusedError
 
-    if not (yes or plan_only or sys.stdin.isatty()):
-        what = "nobody is there to answer whether to go on"
-        raise RefusedError(verb, what, context.again("--yes"))
+    if not (yes or sys.stdin.isatty()):
+        what = "confirmation needed, but stdin is not a terminal"
+        raise RefusedError(command, what, context.again("--yes"))
 
-    def ask(planned: PlanPreview) -> bool:
+
+def not_confirmed(context: Context) -> InterruptedRunError:
+    """Return the error of a command whose confirmation prompt was answered with no."""
+    from pipeline.core.errors import InterruptedRunError
+
+    return InterruptedRunError(
+        "ami-pipeline", "not confirmed: nothing was changed", context.again()
+    )
+
+
+def confirm_plan(context: Context, command: str, *, yes: bool, plan_only: bool) -> Confirm:
+    """Return the function that confirms a plan: it shows the plan and asks at the terminal.
+
+    Raises RefusedError at once if it would have to ask without a terminal.
+    """
+    require_terminal(context, command, yes=yes or plan_only)
+
+    def confirm(preview: PlanPreview) -> bool:
         if yes or plan_only:
             return yes and not plan_only
-        click.echo(plan_shown(planned, shutil.get_terminal_size().columns), err=True)
-        return answered(f"{verb} now? [y/N]: ")
+        return ask(f"{command} now? [y/N]: ", lambda width: plan_text(preview, width))
 
-    return ask
+    return confirm
 
 
-def answered(question: str) -> bool:
-    """Return whether the answer is yes; the end of the input is a no.
+def ask(question: str, introduction: Callable[[int], str]) -> bool:
+    """Show an introduction for the terminal's width, then return True if the answer is yes."""
+    click.echo(introduction(shutil.get_terminal_size().columns), err=True)
+    return is_yes(question)
 
-    Not `input()`, which writes to stdout, where only the result belongs.
+
+def is_yes(question: str) -> bool:
+    """Ask a question at the terminal; the end of the input is a no.
+
+    `input()` would write to stdout, where only the result belongs.
     """
     click.echo(question, nl=False, err=True)
     line = ""
@@ -49,25 +66,12 @@ def answered(question: str) -> bool:
         line = sys.stdin.readline()
     finally:
         if not line.endswith("\n"):
-            click.echo(err=True)  # what is said next begins on a line of its own
+            click.echo(err=True)  # The next message begins on its own line.
     return line.strip().lower() in {"y", "yes"}
 
 
-def plan_shown(planned: PlanPreview, width: int) -> str:
-    """Return the plan as a person reads it."""
-    from pipeline.ui.plan import plan_text
+def plan_text(preview: PlanPreview, width: int) -> str:
+    """Return a plan as text."""
+    from pipeline.ui import plan
 
-    return plan_text(prospect(planned), width)
-
-
-def prospect(planned: PlanPreview) -> Prospect:
-    """Return the plan as the interface draws it."""
-    from pipeline.ui.plan import Prospect
-
-    return Prospect(
-        deployment=planned.deployment,
-        phases=planned.phases,
-        policy=planned.policy,
-        findings=planned.findings,
-        plan=planned.plan,
-    )
+    return plan.plan_text(preview, width)

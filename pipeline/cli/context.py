@@ -1,9 +1,8 @@
-"""What every command knows of the command line: the global options and how to print."""
+"""The global options of the command line, and how to print a result."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -11,13 +10,15 @@ from typing import Any
 
 import click
 
+from pipeline.core import commands
+
 PAGE = 100
-"""Characters in a line of a result that no terminal shows."""
+"""Characters in a line of a result that is not shown on a terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The options before the command; `arguments` is the whole command line."""
+    """The global options of one run; `arguments` is the whole command line."""
 
     config: str | None = None
     output: str = "text"
@@ -27,25 +28,25 @@ class Context:
 
     @property
     def json(self) -> bool:
-        """Whether stdout is to hold one JSON document."""
+        """Return True if stdout must hold one JSON document."""
         return self.output == "json"
 
     @property
     def live(self) -> bool:
-        """Whether a display that redraws itself is wanted: a terminal, and no log of one."""
+        """Return True if progress may redraw itself: on a terminal, and not with --verbose."""
         return self.color and not self.verbose and not self.json and sys.stderr.isatty()
 
     @property
     def width(self) -> int:
-        """How wide the result may be: as the terminal, or as wide as a page of a log."""
+        """Return the width for the result: the terminal's, or a log page's."""
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else PAGE
 
     def again(self, *more: str) -> str:
-        """Return the command as it was given, to be pasted, with more words at its end."""
-        return shlex.join(["ami-pipeline", *self.arguments, *more])
+        """Return this run's command for pasting, with more words at its end."""
+        return commands.ami_pipeline(*self.arguments, *more)
 
     def tell(self, text: str) -> None:
-        """Print the result. Nobody reading it, or a full disk, does not change what was done."""
+        """Print the result; a closed pipe or a full disk does not change the exit code."""
         try:
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
@@ -57,7 +58,7 @@ class Context:
 
 
 def _discard_stdout() -> None:
-    """Keep Python from trying once more at its end (its docs, "Note on SIGPIPE")."""
+    """Prevent Python from flushing stdout again at exit (Python docs, "Note on SIGPIPE")."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -67,7 +68,7 @@ pass_context = click.make_pass_decorator(Context)
 
 
 class Checked(click.ParamType[str]):
-    """An option's value, held to a rule of `core.rules` or `service_rules`; a breach is exit 2."""
+    """An option's type that a function of `core.validation` checks; a bad value is exit 2."""
 
     def __init__(self, name: str, rule: str) -> None:
         self.name = name

@@ -1,14 +1,14 @@
-"""`doctor`: whether the store and the tools are as every command needs them."""
+"""`ami-pipeline doctor`."""
 
 from __future__ import annotations
 
 import click
 
 from pipeline.cli.context import Checked, Context, pass_context
-from pipeline.cli.deploy import application
+from pipeline.cli.session import application
 
 PROBLEM = 3
-"""The exit code of RefusedError: a command that needs it would be refused."""
+"""The exit code of RefusedError: a command that needs the checked thing would end with it."""
 
 
 @click.command()
@@ -16,11 +16,12 @@ PROBLEM = 3
     "-e",
     "--environment",
     type=Checked("environment", "check_environment"),
-    help="The environment whose account the bucket must belong to.",
+    metavar="NAME",
+    help="Expect the bucket in this environment's account.",
 )
 @pass_context
 def doctor(context: Context, environment: str | None) -> int:
-    """Check the store and the tools: ok, advice, or a problem with what to type."""
+    """Check the store and the tools, and print a fix for each problem."""
     from pipeline.app.doctor import checkup
     from pipeline.core.doctor import healthy
     from pipeline.ui.doctor import checkup_document, checkup_text

@@ -1,4 +1,4 @@
-"""`ami-pipeline local-cloud`: the local cloud, up and down."""
+"""`ami-pipeline local-cloud`: start, stop and inspect the local cloud."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.core import commands
 from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Group(click.Group):
-    """Turns the local cloud's own failures into this program's, with the same exit codes."""
+    """A command group that raises the local cloud's errors as this program's, with exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from local_cloud import errors
@@ -32,98 +33,111 @@ class _Group(click.Group):
 
 @click.group("local-cloud", cls=_Group)
 def local_cloud() -> None:
-    """Run a local cloud: AWS on this machine, on loopback only."""
+    """Run the local cloud: AWS on this machine, on loopback only."""
 
 
 @local_cloud.command()
-@click.option("--port", default=5700, show_default=True, help="Port of the API; 0: any free one.")
-@click.option("--ssh-port", default=0, show_default=True, help="Port of SSH; 0: any free one.")
+@click.option(
+    "--port",
+    default=5700,
+    show_default=True,
+    metavar="PORT",
+    help="Serve the API here (0: any port).",
+)
+@click.option(
+    "--ssh-port",
+    default=0,
+    show_default=True,
+    metavar="PORT",
+    help="Serve SSH here (0: any port).",
+)
 @click.option(
     "--speed",
     default=1.0,
     show_default=True,
+    metavar="FACTOR",
     type=click.FloatRange(min=0, min_open=True),
-    help="Divide AWS's delays by this.",
+    help="Divide AWS's delays by this factor.",
 )
 @click.option(
     "--delay",
     multiple=True,
     metavar="NAME=SECONDS",
-    callback=lambda _context, _option, given: delays(given),
-    help="Another delay than AWS's usual one, such as boot=30 or call=0.08; may be repeated.",
+    callback=lambda _context, _option, given: checked_delays(given),
+    help="Set a delay, such as boot=30; repeatable.",
 )
 @click.option(
     "--isolation",
     type=click.Choice(["auto", "namespaces", "user-namespaces", "plain"]),
     default="auto",
-    envvar="AMI_PIPELINE_SANDBOX_ISOLATION",
+    envvar="AMI_PIPELINE_LOCAL_CLOUD_ISOLATION",
     show_default=True,
-    help="What keeps an instance's processes in its directory.",
+    help="Isolate the processes of an instance.",
 )
-@click.option("--foreground", is_flag=True, help="Stay until Ctrl-C and show what happens.")
+@click.option("--foreground", is_flag=True, help="Run until Ctrl-C and print events.")
 @click.pass_context
-def up(context: click.Context, /, *, foreground: bool, **how: Any) -> None:
+def up(context: click.Context, /, *, foreground: bool, **settings: Any) -> None:
     """Start the local cloud."""
     from local_cloud import control
 
     if foreground:
-        control.refuse_at_once(here())
-        argv = control.command(here(), **how)
-        os.execv(argv[0], argv)  # noqa: S606  this process becomes the cloud, so Ctrl-C reaches it
-    state = control.up(here(), **how)
+        control.refuse_at_once(home())
+        argv = control.command(home(), **settings)
+        os.execv(argv[0], argv)  # noqa: S606 - this process becomes the cloud and gets Ctrl-C
+    state = control.up(home(), **settings)
     text = (
-        f"The local cloud answers at {state.endpoint}.\n"
-        'Point this shell at it: eval "$(ami-pipeline local-cloud env)"'
+        f"The local cloud is running at {state.endpoint}.\n"
+        f'Point this shell at it: eval "$({commands.local_cloud_env()})"'
     )
-    answer(context, {"running": True, **dataclasses.asdict(state)}, text)
+    print_result(context, {"running": True, **dataclasses.asdict(state)}, text)
 
 
 @local_cloud.command()
 @click.pass_context
 def down(context: click.Context, /) -> None:
-    """End the local cloud and remove everything it made."""
+    """Stop the local cloud and delete everything in it."""
     from local_cloud import control
 
-    ran = control.down(here())
-    text = "The local cloud was taken down." if ran else "No local cloud ran."
-    answer(context, {"running": False, "ran": ran}, text)
+    ran = control.down(home())
+    text = "The local cloud was stopped." if ran else "The local cloud is not running."
+    print_result(context, {"running": False, "ran": ran}, text)
 
 
 @local_cloud.command()
 @click.pass_context
 def status(context: click.Context, /) -> None:
-    """Show whether the local cloud runs, its load balancers, and what was asked of it."""
+    """Show the local cloud, its load balancers, and its calls."""
     from local_cloud.client import Client
 
-    state = here().read()
+    state = home().read()
     if state is None:
-        answer(context, {"running": False}, "No local cloud runs.")
+        print_result(context, {"running": False}, "The local cloud is not running.")
         return
     client = Client(endpoint=state.endpoint)
     calls, balancers = client.calls(), client.balancers()
     where = f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}"
     lines = [
-        f"The local cloud runs since {state.started}: process {state.pid}.",
+        f"The local cloud has been running since {state.started} (process {state.pid}).",
         f"{where}, speed {state.speed:g}, isolation {state.isolation}.",
         *(f"{b['kind']:<14} {b['name']:<40} {b['url']}" for b in balancers),
-        *(f"{c['service']:<14} {c['action']:<40} {spent(c)}" for c in calls),
+        *(f"{c['service']:<14} {c['action']:<40} {call_summary(c)}" for c in calls),
     ]
-    known = {**dataclasses.asdict(state), "balancers": balancers, "calls": calls}
-    answer(context, {"running": True, **known}, "\n".join(lines))
+    facts = {**dataclasses.asdict(state), "balancers": balancers, "calls": calls}
+    print_result(context, {"running": True, **facts}, "\n".join(lines))
 
 
 @local_cloud.command()
 @click.pass_context
 def env(context: click.Context, /) -> None:
-    """Print the exports that point AWS clients, Packer and Terraform at it."""
+    """Print the exports for AWS clients, Packer and Terraform."""
     from local_cloud import control, environment
 
-    state = control.running(here())
-    answer(context, environment.exports(state), environment.shell(state))
+    state = control.running(home())
+    print_result(context, environment.exports(state), environment.shell(state))
 
 
-def delays(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Return delays that make sense."""
+def checked_delays(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the delays of the command line; raises BadParameter for an invalid one."""
     from local_cloud.clock import Delays
 
     try:
@@ -133,21 +147,21 @@ def delays(given: tuple[str, ...]) -> tuple[str, ...]:
     return given
 
 
-def here() -> Home:
-    """Return the home that this user's environment says."""
+def home() -> Home:
+    """Return the folder of the local cloud, by this process's environment."""
     from local_cloud import state_dir
 
     return state_dir.Home(path=state_dir.default_home(os.environ).resolve())
 
 
-def spent(call: dict[str, Any]) -> str:
-    """Say how often an action was called, how often it failed, and its mean time."""
+def call_summary(call: dict[str, Any]) -> str:
+    """Return how often an action was called and failed, and its mean duration."""
     mean = 1000 * call["seconds"] / call["calls"]
     failed = f", {call['errors']} failed" if call["errors"] else ""
     return f"{call['calls']:>6} calls{failed}, {mean:.0f} ms each"
 
 
-def answer(context: click.Context, document: dict[str, Any], text: str) -> None:
-    """Print the result in the form that was asked for."""
+def print_result(context: click.Context, document: dict[str, Any], text: str) -> None:
+    """Print the result as text or as JSON."""
     as_json = getattr(context.obj, "output", "text") == "json"
     click.echo(json.dumps(document, indent=2) if as_json else text, file=sys.stdout)

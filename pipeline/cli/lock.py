@@ -1,15 +1,15 @@
-"""`lock show` and `lock break`: who holds an environment, and taking it from a run that hangs."""
+"""`ami-pipeline lock show` and `ami-pipeline lock break`."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.confirm import answered
+from pipeline.cli.confirm import ask, not_confirmed, require_terminal
 from pipeline.cli.context import Context, pass_context
-from pipeline.cli.deploy import application, environment_option, yes_option
+from pipeline.cli.options import environment_option, yes_option
+from pipeline.cli.session import application
 
 if TYPE_CHECKING:
     from pipeline.app.lock import LeaseStatus
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 @click.group()
 def lock() -> None:
-    """Show who holds an environment, or take it away from a run that hangs.
+    """Show or break the lease on an environment.
 
-    A run that died is not in the way: its lease ends by itself within a minute, and the next run
-    takes it over.
+    The lease of a run that died expires within a minute. The next run takes it over.
     """
 
 
@@ -28,11 +27,11 @@ def lock() -> None:
 @environment_option
 @pass_context
 def show(context: Context, environment: str) -> None:
-    """Show who holds an environment, since when, doing what."""
-    from pipeline.app.lock import standing
+    """Show which run holds the lease, since when, and its command."""
+    from pipeline.app.lock import lease_status
 
     with application(context) as app:
-        tell(context, standing(app, environment))
+        print_lease(context, lease_status(app, environment))
 
 
 @lock.command("break")
@@ -40,35 +39,29 @@ def show(context: Context, environment: str) -> None:
 @yes_option
 @pass_context
 def break_(context: Context, environment: str, *, yes: bool) -> None:
-    """Take an environment away from the run that holds it.
+    """Take the lease away from a run that hangs.
 
-    That run changes nothing more once it notices, and ends with exit code 6. What it had begun
-    is finished by `recover`.
+    That run changes nothing more and ends with exit code 6. Finish its deployment with recover.
     """
     from pipeline.app.lock import break_lease
-    from pipeline.core.errors import InterruptedRunError, RefusedError
 
-    if not (yes or sys.stdin.isatty()):
-        what = "nobody is there to answer whether to go on"
-        raise RefusedError("lock break", what, context.again("--yes"))
+    require_terminal(context, "lock break", yes=yes)
     with application(context) as app:
-        broken = break_lease(app, environment, lambda found: yes or agreed(found))
+        broken = break_lease(app, environment, lambda found: yes or confirm_break(found))
         if broken is None:
-            what = "the answer was not yes: nothing was changed"
-            raise InterruptedRunError("ami-pipeline", what, context.again())
-        tell(context, broken)
+            raise not_confirmed(context)
+        print_lease(context, broken)
 
 
-def agreed(found: LeaseStatus) -> bool:
+def confirm_break(found: LeaseStatus) -> bool:
     """Ask the person at the terminal."""
     from pipeline.ui.lock import warning
 
-    click.echo(warning(found.environment, found.now), err=True)
-    return answered("break it now? [y/N]: ")
+    return ask("break it now? [y/N]: ", lambda _: warning(found.environment, found.now))
 
 
-def tell(context: Context, found: LeaseStatus) -> None:
-    """Print who holds it."""
+def print_lease(context: Context, found: LeaseStatus) -> None:
+    """Print who holds the lease."""
     from pipeline.ui.lock import lock_document, lock_text
     from pipeline.ui.results import as_json
 

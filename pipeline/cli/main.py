@@ -1,8 +1,8 @@
-"""`ami-pipeline`: the command group, and the one place that catches.
+"""The `ami-pipeline` command group, and the one place that catches errors.
 
-Every expected failure is printed in its three parts and ends with the exit code
-of its class; with `--output json` stdout holds one document then, too. Commands
-import what they need when they run, so that `--help` needs click alone.
+Every expected error is printed in its three parts and ends with the exit code of its class; with
+`--output json`, stdout holds one JSON document for an error, too. Commands import what they need
+when they run, so that `--help` imports click alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.context import Context
+from pipeline.core import commands
 from pipeline.core.errors import (
     ConfigurationError,
     InternalError,
@@ -25,33 +26,26 @@ from pipeline.core.errors import (
 )
 
 _COMMANDS = {
-    "bake": ("pipeline.cli.bake", "bake", "Build an image, verify it, write tfvars."),
-    "promote": ("pipeline.cli.deploy", "promote", "Put an image into service, blue/green."),
-    "rollback": ("pipeline.cli.deploy", "rollback", "Put the previous good release back."),
-    "rebuild": ("pipeline.cli.deploy", "rebuild", "Bake and promote if anything changed: nightly."),
-    "status": ("pipeline.cli.status", "status", "Show what serves and what runs."),
-    "history": ("pipeline.cli.status", "history", "List what was deployed."),
-    "recover": ("pipeline.cli.deploy", "recover", "Finish a deployment whose run died."),
-    "abort": ("pipeline.cli.deploy", "abort", "Undo a deployment whose run died."),
-    "lock": ("pipeline.cli.lock", "lock", "Show who holds an environment, or take it away."),
-    "state": ("pipeline.cli.state", "state", "Show a document's versions, or put one back."),
-    "doctor": ("pipeline.cli.doctor", "doctor", "Check the store and the tools."),
-    "images": ("pipeline.cli.images", "images", "List the baked images, newest first."),
-    "config": (
-        "pipeline.cli.config",
-        "config",
-        "Check the configuration, write Terraform's root module.",
-    ),
-    "local-cloud": (
-        "pipeline.cli.local_cloud",
-        "local_cloud",
-        "Run the local cloud: AWS on loopback.",
-    ),
+    "bake": "Build, verify and record an image.",
+    "promote": "Put an image into service, blue/green.",
+    "rollback": "Put the previous good release back into service.",
+    "rebuild": "Bake and promote if an input changed (nightly).",
+    "status": "Show the serving release and the deployment in flight.",
+    "history": "List the deployments of an environment.",
+    "recover": "Resume or undo an interrupted deployment.",
+    "abort": "Undo an interrupted deployment.",
+    "lock": "Show or break the lease on an environment.",
+    "state": "Show or restore versions of an environment's document.",
+    "doctor": "Check the store and the tools.",
+    "images": "List the baked images, newest first.",
+    "config": "Check pipeline.toml, write Terraform's root module.",
+    "local-cloud": "Run the local cloud: AWS on this machine.",
 }
+"""Each command with its summary; it is defined in the module of its name."""
 
 
 class _LazyGroup(click.Group):
-    """Knows its commands' names and first lines without importing them."""
+    """A command group that imports a command's module only to run it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -59,18 +53,18 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         if cmd_name not in _COMMANDS:
             return None
-        module, name, _ = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"pipeline.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+            formatter.write_dl(list(_COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command where there is none of that name."""
+        """Suggest the nearest command for an unknown name."""
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -83,30 +77,31 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done or nothing to do, 1 our bug, 2 usage or configuration, "
-    "3 refused, nothing changed, 4 failed, everything put back, 5 stranded, "
-    "6 another run holds the lease, 130 interrupted.",
+    epilog="Exit codes: 0 done, or nothing to do; 1 internal error; 2 usage or configuration; "
+    "3 refused, nothing changed; 4 failed, everything restored; 5 needs attention; "
+    "6 another run holds the lease; 130 interrupted.",
 )
 @click.option(
     "--config",
     type=click.Path(),
-    help="The configuration; default: pipeline.toml here or in a folder above.",
+    metavar="FILE",
+    help="Read this file (default: the nearest pipeline.toml).",
 )
 @click.option(
     "--output",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="What stdout holds; progress goes to stderr.",
+    help="Choose the format of stdout; progress goes to stderr.",
 )
-@click.option("--verbose", is_flag=True, help="Every step as a line, also on a terminal.")
-@click.option("--no-color", is_flag=True, help="No colour and no live display.")
+@click.option("--verbose", is_flag=True, help="Print every step as a line, on a terminal, too.")
+@click.option("--no-color", is_flag=True, help="Print without colors and without a live display.")
 @click.version_option(__version__, prog_name="ami-pipeline")
 @click.pass_context
 def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_color: bool) -> None:
     """Bake an immutable AMI with Packer and put it into service with Terraform.
 
-    Try it without an AWS account: ami-pipeline local-cloud up.
+    Without an AWS account, start with: ami-pipeline local-cloud up
     """
     ctx.obj = Context(
         config=config,
@@ -124,7 +119,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the program; return the exit code. What went wrong is printed."""
+    """Run the program, print its errors, and return the exit code."""
     as_json = _wants_json(arguments)
     if not arguments:
         cli.main(args=["--help"], prog_name="ami-pipeline", standalone_mode=False)
@@ -142,7 +137,7 @@ def run(arguments: list[str]) -> int:
         return _expected(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
         return _interrupted(as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - the last resort: our bug, told as such
+    except Exception as error:  # noqa: BLE001 - the last resort: an internal error
         return _unexpected(error, as_json=as_json)
     return result if isinstance(result, int) else 0
 
@@ -154,17 +149,18 @@ def _wants_json(arguments: list[str]) -> bool:
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "ami-pipeline"
-    told = ConfigurationError(path, _hinted(error), f"see: {path} --help")
-    return _expected(told, as_json=as_json)
+    usage = ConfigurationError(path, _hinted(error), f"see: {path} --help")
+    return _expected(usage, as_json=as_json)
 
 
 def _hinted(error: click.ClickException) -> str:
-    """Return what is wrong, with a hint where a global option stands behind the command."""
-    said = error.format_message()
+    """Return the message, with a hint for a global option that follows the command."""
+    message = error.format_message()
     names = {name for option in cli.params for name in option.opts}
-    if isinstance(error, click.NoSuchOption) and error.option_name in names:
-        return f"{said} It goes before the command: ami-pipeline {error.option_name} ..."
-    return said
+    name = error.option_name if isinstance(error, click.NoSuchOption) else ""
+    if name in names:
+        return f"{message} It goes before the command: {commands.ami_pipeline(name)} ..."
+    return message
 
 
 def _expected(error: PipelineError, *, as_json: bool) -> int:
@@ -179,7 +175,7 @@ def _expected(error: PipelineError, *, as_json: bool) -> int:
 
 
 def _annotate(error: PipelineError) -> None:
-    """Have GitHub show an error on the job's page; a deployment's outcome is shown by itself."""
+    """Show an error on the page of a GitHub job; a deployment's outcome has a summary there."""
     from pipeline.ui import github
 
     if github.asked(os.environ):
@@ -187,7 +183,7 @@ def _annotate(error: PipelineError) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return an error's lines, each safe to show: tools' own words may be in them."""
+    """Return an error's lines without control characters: they may come from other tools."""
     from pipeline.ui.text import one_line
 
     lines = (line[: len(line) - len(line.lstrip())] + one_line(line) for line in text.split("\n"))
@@ -195,21 +191,21 @@ def _printable(text: str) -> str:
 
 
 def _interrupted(*, as_json: bool) -> int:
-    told = InterruptedRunError(
+    interrupted = InterruptedRunError(
         "ami-pipeline",
-        "a signal ended the run; what it had begun was put back or is recorded",
-        "run the command again when you like",
+        "interrupted by a signal; anything that had begun was undone or is recorded",
+        "run the command again",
     )
-    return _expected(told, as_json=as_json)
+    return _expected(interrupted, as_json=as_json)
 
 
 def _unexpected(error: Exception, *, as_json: bool) -> int:
     import traceback
 
     click.echo(_printable("".join(traceback.format_exception(error))), err=True)
-    told = InternalError(
+    internal = InternalError(
         "ami-pipeline",
         f"{type(error).__name__}: {error}",
-        "this is a bug of ami-pipeline: report it with the lines above",
+        "report this bug of ami-pipeline with the lines above",
     )
-    return _expected(told, as_json=as_json)
+    return _expected(internal, as_json=as_json)

@@ -1,15 +1,15 @@
-"""`state show` and `state restore`: an environment's document as it stood, and putting it back."""
+"""`ami-pipeline state show` and `ami-pipeline state restore`."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.confirm import answered
+from pipeline.cli.confirm import is_yes, not_confirmed, require_terminal
 from pipeline.cli.context import Context, pass_context
-from pipeline.cli.deploy import application, environment_option, yes_option
+from pipeline.cli.options import environment_option, yes_option
+from pipeline.cli.session import application
 
 if TYPE_CHECKING:
     from pipeline.core.state.document_versions import Restoration
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @click.group()
 def state() -> None:
-    """Show what an environment's document said before, or put an earlier version back.
+    """Show or restore versions of an environment's document.
 
-    For a document that is damaged: every other command refuses it and leaves it as it is.
+    Use it for a damaged document: every other command rejects one and leaves it unchanged.
     """
 
 
@@ -28,12 +28,12 @@ def state() -> None:
 @pass_context
 def show(context: Context, environment: str) -> None:
     """List the versions of an environment's document, newest first."""
-    from pipeline.app.state import copies
+    from pipeline.app.state import document_versions
     from pipeline.ui.results import as_json
     from pipeline.ui.state import copies_document, copies_text
 
     with application(context) as app:
-        found = copies(app, environment)
+        found = document_versions(app, environment)
         context.tell(as_json(copies_document(found)) if context.json else copies_text(found))
 
 
@@ -44,35 +44,31 @@ def show(context: Context, environment: str) -> None:
     "number",
     type=click.IntRange(1),
     metavar="N",
-    help="Which, by its number in `state show`; default: the newest that is whole.",
+    help="Restore version N (default: newest intact).",
 )
 @yes_option
 @pass_context
 def restore(context: Context, environment: str, number: int | None, *, yes: bool) -> None:
-    """Put back an earlier version of an environment's document.
+    """Restore an earlier version of an environment's document.
 
-    Shows the difference first and asks. What is running is not touched: `recover` or `status`
-    look at that next.
+    The difference is shown before the confirmation prompt. Nothing in AWS is changed. Run recover
+    or status next.
     """
-    from pipeline.app.state import restore as put_back
-    from pipeline.core.errors import InterruptedRunError, RefusedError
+    from pipeline.app.state import restore as run
     from pipeline.ui.results import as_json
     from pipeline.ui.state import restored_document, restored_text
 
-    if not (yes or sys.stdin.isatty()):
-        what = "nobody is there to answer whether to go on"
-        raise RefusedError("state restore", what, context.again("--yes"))
+    require_terminal(context, "state restore", yes=yes)
     with application(context) as app:
-        done = put_back(app, environment, number, lambda found: agreed(found, yes=yes))
+        done = run(app, environment, number, lambda found: confirm_restore(found, yes=yes))
         if done is None:
-            what = "the answer was not yes: nothing was changed"
-            raise InterruptedRunError("ami-pipeline", what, context.again())
+            raise not_confirmed(context)
         context.tell(as_json(restored_document(done)) if context.json else restored_text(done))
 
 
-def agreed(found: Restoration, *, yes: bool) -> bool:
-    """Show what would change, and ask the person at the terminal unless all is said."""
+def confirm_restore(found: Restoration, *, yes: bool) -> bool:
+    """Show the difference, and ask the person at the terminal unless `yes`."""
     from pipeline.ui.state import difference_text
 
     click.echo(difference_text(found), err=True)
-    return yes or answered("restore it now? [y/N]: ")
+    return yes or is_yes("restore it now? [y/N]: ")

@@ -1,4 +1,4 @@
-"""`status` and `history`: what stands, and what was."""
+"""`ami-pipeline status`."""
 
 from __future__ import annotations
 
@@ -7,56 +7,26 @@ import sys
 import click
 
 from pipeline.cli.context import Context, pass_context
-from pipeline.cli.deploy import environment_option
+from pipeline.cli.options import environment_option
+from pipeline.cli.session import reading_application
 
 
 @click.command()
 @environment_option
-@click.option("--watch", "watched", is_flag=True, help="Show it anew every few seconds.")
+@click.option("--watch", "watched", is_flag=True, help="Refresh every few seconds.")
 @pass_context
 def status(context: Context, environment: str, watched: bool) -> None:
-    """Show what serves, what is in flight, and what a rollback would do."""
-    from pipeline.app import Application, Options
-    from pipeline.app.status import Looking
-    from pipeline.ui.plain import PlainProgress
+    """Show the serving release, the deployment in flight, and the rollback."""
+    from pipeline.app.status import StatusReader
     from pipeline.ui.results import as_json
     from pipeline.ui.status import status_text
     from pipeline.ui.status_document import status_document
     from pipeline.ui.watch import watch
 
-    report = PlainProgress(sys.stderr).report
-    looking = Looking(Application.start(Options(config=context.config), report), environment)
+    reader = StatusReader(reading_application(context), environment)
     if watched:
-        watch(looking.status, sys.stdout, looking.seconds, now=looking.now)
+        watch(reader.status, sys.stdout, reader.interval, now=reader.now)
         return
-    found, now = looking.status(), looking.now()
+    found, now = reader.status(), reader.now()
     text = status_text(found, now, context.width)
     context.tell(as_json(status_document(found, now)) if context.json else text)
-
-
-@click.command()
-@environment_option
-@click.option(
-    "--limit",
-    default=20,
-    show_default=True,
-    type=click.IntRange(1, 1000),
-    metavar="N",
-    help="How many.",
-)
-@pass_context
-def history(context: Context, environment: str, limit: int) -> None:
-    """List the deployments of an environment, newest first."""
-    from datetime import UTC, datetime
-
-    from pipeline.app import Application, Options
-    from pipeline.app.status import Looking
-    from pipeline.ui.history import history_document, history_text
-    from pipeline.ui.plain import PlainProgress
-    from pipeline.ui.results import as_json
-
-    report = PlainProgress(sys.stderr).report
-    app = Application.start(Options(config=context.config), report)
-    found = Looking(app, environment).history(limit)
-    text = history_text(found, datetime.now(UTC))
-    context.tell(as_json(history_document(found)) if context.json else text)

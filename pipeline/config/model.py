@@ -296,22 +296,6 @@ class Settings(Table):
         """Give the promotion of one environment."""
         return self.promote.with_overrides(self.environment(environment).promote)
 
-    def promotable(self, name: str) -> EnvironmentSettings:
-        """Give an environment that traffic can come to.
-
-        Raises ConfigurationError where no load balancer and no target group is named: without
-        one there is nothing that could find a release healthy or be moved to it.
-        """
-        found = self.environment(name)
-        if found.load_balancers or found.target_groups:
-            return found
-        raise ConfigurationError(
-            where=f"{self._file} environments.{name}",
-            what="names no load balancer and no target group, so no traffic can be moved",
-            remedy=f'add to [environments.{name}]: load_balancers = ["NAME"] for a classic one, '
-            'or target_groups = ["NAME"] for an ALB or NLB',
-        )
-
     def environment(self, name: str) -> EnvironmentSettings:
         """Give one environment; raises ConfigurationError where there is none of that name."""
         if name not in self.environments:

@@ -107,6 +107,11 @@ def local_cloud_up() -> str:
     return ami_pipeline("local-cloud", "up")
 
 
+def local_cloud_env() -> str:
+    """Return the command that prints the local cloud's environment variables."""
+    return ami_pipeline("local-cloud", "env")
+
+
 def aws(service: str, operation: str, options: Mapping[str, str] | None = None) -> str:
     """Return a command of the AWS CLI; `options` maps `region` to a value, `""` to a flag."""
     words = ["aws", service, operation]

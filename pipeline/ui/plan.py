@@ -7,12 +7,10 @@ is what would be done.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from pipeline.core.deploy.phases import Phase
-from pipeline.core.state.deployment import Deployment, Policy
+from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.state.deployment import Policy
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.ui import words
 from pipeline.ui.text import duration, one_line, table, wrapped
@@ -20,62 +18,35 @@ from pipeline.ui.text import duration, one_line, table, wrapped
 _SIGNS = {"create": "+", "delete": "-", "update": "~", "replace": "!", "import": "<"}
 
 
-class Finding(Protocol):
-    """What preflight found, in the three parts of an error; every PipelineError is one."""
-
-    @property
-    def where(self) -> str:
-        """The step, file or resource."""
-
-    @property
-    def what(self) -> str:
-        """What is wrong with it."""
-
-    @property
-    def remedy(self) -> str:
-        """What the reader does."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prospect:
-    """A deployment that has not begun: `plan` is Terraform's, None where it was not asked."""
-
-    deployment: Deployment
-    phases: Sequence[Phase]
-    policy: Policy
-    findings: Sequence[Finding] = ()
-    plan: Plan | None = None
-
-
-def plan_text(prospect: Prospect, width: int = 100) -> str:
+def plan_text(preview: PlanPreview, width: int = 100) -> str:
     """Return the phases, what preflight found, and Terraform's plan."""
-    deployment = prospect.deployment
+    deployment = preview.deployment
     return "\n".join(
         [
             f"{one_line(deployment.environment)}: {words.intent(deployment)}",
             "",
-            *_table(prospect),
+            *_table(preview),
             "",
-            *_policy(prospect.policy, width),
-            *_findings(prospect, width),
-            *_changes(prospect.plan),
+            *_policy(preview.policy, width),
+            *_findings(preview, width),
+            *_changes(preview.plan),
             "nothing was changed",
         ]
     )
 
 
-def _table(prospect: Prospect) -> list[str]:
+def _table(preview: PlanPreview) -> list[str]:
     rows = [("PHASE", "SERVING", "DARK", "UNTIL", "AT MOST", "ON FAULT")]
     rows += [
         (
             phase.name,
             _names(phase.want.serving),
             _names(phase.want.detached),
-            phase.gate.describe(prospect.policy, duration),
-            duration(prospect.policy.limit(phase.name)),
+            phase.gate.describe(preview.policy, duration),
+            duration(preview.policy.limit(phase.name)),
             phase.on_failure,
         )
-        for phase in prospect.phases
+        for phase in preview.phases
     ]
     return table(rows)
 
@@ -93,11 +64,11 @@ def _policy(policy: Policy, width: int) -> list[str]:
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
 
 
-def _findings(prospect: Prospect, width: int) -> list[str]:
+def _findings(preview: PlanPreview, width: int) -> list[str]:
     """Both are asked or neither: a rollback to a warm group waits for nobody."""
-    findings = prospect.findings
+    findings = preview.findings
     if not findings:
-        return [f"preflight  {'not asked' if prospect.plan is None else 'nothing found'}"]
+        return [f"preflight  {'not asked' if preview.plan is None else 'nothing found'}"]
     lines = [f"preflight  {len(findings)} found"]
     for each in findings:
         lines.append(f"  {wrapped(f'{one_line(each.where)}: {one_line(each.what)}', width, 4)}")
@@ -116,9 +87,9 @@ def _changes(plan: Plan | None) -> list[str]:
     return lines
 
 
-def plan_document(prospect: Prospect) -> dict[str, Any]:
+def plan_document(preview: PlanPreview) -> dict[str, Any]:
     """Return the same for a program."""
-    deployment, plan = prospect.deployment, prospect.plan
+    deployment, plan = preview.deployment, preview.plan
     return {
         "kind": str(deployment.kind),
         "environment": deployment.environment,
@@ -131,15 +102,15 @@ def plan_document(prospect: Prospect) -> dict[str, Any]:
                 "name": phase.name,
                 "serving": sorted(phase.want.serving),
                 "dark": sorted(phase.want.detached),
-                "until": phase.gate.describe(prospect.policy, duration),
-                "limit": prospect.policy.limit(phase.name),
+                "until": phase.gate.describe(preview.policy, duration),
+                "limit": preview.policy.limit(phase.name),
                 "on_fault": phase.on_failure,
             }
-            for phase in prospect.phases
+            for phase in preview.phases
         ],
         "findings": [
             {"where": each.where, "what": each.what, "next": each.remedy}
-            for each in prospect.findings
+            for each in preview.findings
         ],
         "terraform": None if plan is None else _plan_document(plan),
     }

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from pipeline.adapters.process.signals import Interrupts
 from pipeline.app import Application, Options
 from pipeline.app.bake import request_of, secrets_of
-from pipeline.app.promote import Promotion
 from pipeline.core.bake.model import BakeRequest, Source
-from pipeline.core.errors import ConfigurationError, RefusedError
+from pipeline.core.errors import ConfigurationError
 
 CONFIGURATION = """
 app = "web"
@@ -40,14 +36,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def asked(options: Options) -> BakeRequest:
+def requested(options: Options) -> BakeRequest:
     app = Application.start(options, lambda _: None)
     wanted = app.settings.bake_for(options.environment or None)
     return request_of(app, options, wanted, secrets_of(app, wanted))
 
 
 def test_configuration_and_command_line_become_one_request(folder: Path) -> None:
-    request = asked(Options(version="1.2.3", environment="staging", force=True))
+    request = requested(Options(version="1.2.3", environment="staging", force=True))
     assert (request.app, request.version, request.environment) == ("web", "1.2.3", "staging")
     assert request.template == folder / "app.json"
     assert request.inputs == (folder / "src",)
@@ -61,29 +57,29 @@ def test_configuration_and_command_line_become_one_request(folder: Path) -> None
     ("value", "what"),
     [("", "PASSWORD is not set"), ("abc", "PASSWORD holds fewer than 4 characters")],
 )
-def test_a_secret_that_is_missing_or_too_short_to_mask_is_refused(
+def test_a_missing_or_too_short_secret_is_an_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch, value: str, what: str
 ) -> None:
     assert folder.is_dir()
     monkeypatch.setenv("PASSWORD", value)
-    with pytest.raises(ConfigurationError) as told:
-        asked(Options(version="1.2.3"))
-    assert what in told.value.what
-    assert told.value.remedy == "export PASSWORD with the secret's value, then bake again"
+    with pytest.raises(ConfigurationError) as raised:
+        requested(Options(version="1.2.3"))
+    assert what in raised.value.what
+    assert raised.value.remedy == "export PASSWORD with the secret's value, then: ami-pipeline bake"
 
 
-def test_a_template_that_is_not_there_is_named(folder: Path) -> None:
+def test_a_missing_template_is_an_error(folder: Path) -> None:
     (folder / "app.json").unlink()
-    with pytest.raises(ConfigurationError) as told:
-        asked(Options(version="1.2.3"))
-    assert told.value.what == f"there is no {folder / 'app.json'}"
+    with pytest.raises(ConfigurationError) as raised:
+        requested(Options(version="1.2.3"))
+    assert raised.value.what == f"there is no {folder / 'app.json'}"
 
 
-def test_without_a_version_and_without_git_one_must_be_given(folder: Path) -> None:
+def test_a_version_is_required_without_git(folder: Path) -> None:
     assert folder.is_dir()
-    with pytest.raises(ConfigurationError) as told:
-        asked(Options())
-    assert told.value.remedy == "ami-pipeline bake --version 1.0.0"
+    with pytest.raises(ConfigurationError) as raised:
+        requested(Options())
+    assert raised.value.remedy == "ami-pipeline bake --version 1.0.0"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +97,7 @@ def test_without_a_version_and_without_git_one_must_be_given(folder: Path) -> No
         ),
     ],
 )
-def test_how_to_reach_the_cloud_comes_from_the_environment(
+def test_the_address_of_the_cloud_comes_from_the_environment(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     environ: dict[str, str],
@@ -110,24 +106,4 @@ def test_how_to_reach_the_cloud_comes_from_the_environment(
     assert folder.is_dir()
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert asked(Options(version="1.2.3")).overrides == overrides
-
-
-def test_a_deployment_that_cannot_be_written_down_leaves_nothing_of_its_plan(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A full disk, or a lease that was lost while a person thought about the plan."""
-    plan, discarded = object(), list[object]()
-    world = SimpleNamespace(resources=SimpleNamespace(discard=discarded.append))
-    planned = SimpleNamespace(plan=plan, deployment=None)
-
-    def full(_change: object) -> None:
-        raise RefusedError("[state]", "No space left on device", "make room")
-
-    held = SimpleNamespace(read=lambda: None, update=full)
-    session = SimpleNamespace(app=SimpleNamespace(interrupts=Interrupts()))
-    monkeypatch.setattr(Promotion, "_prospect", lambda *_: (world, planned, None))
-    given: Any = {"ground": session, "held": held, "wanted": None, "image": None}
-    with pytest.raises(RefusedError, match="No space left"):
-        Promotion(**given).run(lambda _: True)
-    assert discarded == [plan]
+    assert requested(Options(version="1.2.3")).overrides == overrides

@@ -1,4 +1,4 @@
-"""What the nightly job bakes: the image that serves, anew."""
+"""Which environment the nightly job bakes for."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.core.deploy.fakes import cloud
 @pytest.mark.parametrize(
     ("environment", "expected"), [("", ""), ("staging", "staging"), (None, "staging")]
 )
-def test_an_image_is_baked_as_the_one_that_serves_was(
+def test_it_bakes_for_the_environment_that_the_serving_image_was_baked_for(
     environment: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the first night after `bake` and `promote` would bake and promote the same again."""
+    """Otherwise the first night after a promotion would bake and promote the same again."""
 
     def find(_app: str, ami_id: str) -> Image | None:
         if environment is None:
@@ -36,12 +36,12 @@ def test_an_image_is_baked_as_the_one_that_serves_was(
     known = SimpleNamespace(find=find)
     monkeypatch.setattr(rebuild, "records", lambda *_: known)
     settings = SimpleNamespace(app="web")
-    session: Any = SimpleNamespace(
+    reader: Any = SimpleNamespace(
         app=SimpleNamespace(settings=settings), clients=None, environment="staging"
     )
-    assert rebuild.baked_for(session, cloud().document) == expected
+    assert rebuild.environment_to_bake_for(reader, cloud().document) == expected
 
 
-def test_where_nothing_serves_it_is_baked_for_its_environment() -> None:
-    session: Any = SimpleNamespace(environment="staging")
-    assert rebuild.baked_for(session, cloud(blue=False).document) == "staging"
+def test_it_bakes_for_its_own_environment_if_nothing_serves() -> None:
+    reader: Any = SimpleNamespace(environment="staging")
+    assert rebuild.environment_to_bake_for(reader, cloud(blue=False).document) == "staging"

@@ -1,4 +1,4 @@
-"""A project in which commands are typed: enough of one to be read, and nothing behind it."""
+"""A minimal project for the commands, without AWS and without tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ami-pipeline config terraform`, with a Terraform that does as the test says."""
+"""`ami-pipeline config terraform`, with a scripted Terraform."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def scripted(project: Path) -> ScriptedTerraform:
     return ScriptedTerraform(folder=project / "bin")
 
 
-def test_it_writes_the_files_and_says_where(project: Path, capsys: Captured) -> None:
+def test_it_writes_the_files_and_prints_their_paths(project: Path, capsys: Captured) -> None:
     folder = project / ".ami-pipeline/terraform/web/production"
     assert run(["config", "terraform", "-e", "production"]) == 0
     shown = capsys.readouterr()
@@ -56,7 +56,7 @@ def test_it_writes_the_files_and_says_where(project: Path, capsys: Captured) -> 
     assert inputs == {"inputs": {"subnet_ids": ["subnet-1"]}}
 
 
-def test_each_environment_has_a_folder_of_its_own_with_its_inputs(project: Path) -> None:
+def test_each_environment_has_its_own_folder_and_inputs(project: Path) -> None:
     for environment in ("production", "staging"):
         assert run(["config", "terraform", "-e", environment]) == 0
     staging = project / ".ami-pipeline/terraform/web/staging"
@@ -72,7 +72,7 @@ def test_two_applications_of_one_folder_do_not_share_a_state(project: Path) -> N
     assert sorted(home.parts[-3] for home in homes) == ["api", "web"]
 
 
-def test_a_check_names_the_terraform_that_accepts_it(project: Path, capsys: Captured) -> None:
+def test_a_check_prints_the_version_of_terraform(project: Path, capsys: Captured) -> None:
     folder = project / ".ami-pipeline/terraform/web/production"
     assert run(["config", "terraform", "-e", "production", "--check"]) == 0
     shown = capsys.readouterr()
@@ -82,7 +82,7 @@ def test_a_check_names_the_terraform_that_accepts_it(project: Path, capsys: Capt
     assert (project / ".ami-pipeline/logs/terraform-web-production.log").is_file()
 
 
-def test_with_json_output_it_is_one_document(project: Path, capsys: Captured) -> None:
+def test_json_output_is_one_document(project: Path, capsys: Captured) -> None:
     (project / "pipeline.toml").write_text(MINIMAL + OWN + BACKEND + SHARED)
     folder = project / ".ami-pipeline/terraform/web/production"
     assert run(["--output", "json", "config", "terraform", "-e", "production", "--check"]) == 0
@@ -104,7 +104,7 @@ def test_with_json_output_it_is_one_document(project: Path, capsys: Captured) ->
     assert main["terraform"]["backend"]["s3"]["region"] == "eu-central-1"
 
 
-def test_a_breach_found_by_init_is_not_looked_for_again(project: Path, capsys: Captured) -> None:
+def test_an_error_of_init_ends_the_check(project: Path, capsys: Captured) -> None:
     found = {"severity": "error", "summary": "Invalid block", "detail": "No.", "range": {}}
     found["range"] = {"filename": "../x/main.tf", "start": {"line": 7}}
     line = json.dumps({"type": "diagnostic", "diagnostic": found}).encode()
@@ -116,15 +116,15 @@ def test_a_breach_found_by_init_is_not_looked_for_again(project: Path, capsys: C
     assert [call["argv"][0] for call in scripted(project).calls] == ["version", "init"]
 
 
-def test_a_shared_store_with_a_state_on_this_machine_alone_is_refused(
+def test_a_shared_store_with_a_local_terraform_state_is_refused(
     project: Path, capsys: Captured
 ) -> None:
     (project / "pipeline.toml").write_text(MINIMAL + OWN + SHARED)
     assert run(["config", "terraform", "-e", "production"]) == 2
     assert capsys.readouterr().err == (
         "error: [terraform.backend]:\n"
-        "  is missing: [state] url is s3://states/web, shared by many machines, "
-        "but Terraform's state would be a file on this one\n"
+        "  is missing: [state] url is s3://states/web, which many machines share, "
+        "but Terraform's state would be a file on this machine\n"
         'next: add [terraform.backend] with bucket = "states"\n'
     )
     assert not (project / ".ami-pipeline").exists()
@@ -138,7 +138,7 @@ def test_a_shared_store_with_a_state_on_this_machine_alone_is_refused(
         ('key_prefix = "team/states/"\n', "team/states/web/production.tfstate"),
     ],
 )
-def test_the_key_names_application_and_environment(
+def test_the_key_of_the_state_names_application_and_environment(
     project: Path, capsys: Captured, more: str, key: str
 ) -> None:
     (project / "pipeline.toml").write_text(MINIMAL + OWN + BACKEND + more)
@@ -146,16 +146,16 @@ def test_the_key_names_application_and_environment(
     assert f"state      s3://states/{key}\n" in capsys.readouterr().out
 
 
-def test_a_module_that_is_not_there_is_named(project: Path, capsys: Captured) -> None:
+def test_a_missing_module_is_named(project: Path, capsys: Captured) -> None:
     (project / "modules/release").rmdir()
     assert run(["config", "terraform", "-e", "production"]) == 2
     assert capsys.readouterr().err == (
         f"error: [terraform] module:\n  there is no folder {project}/modules/release\n"
-        "next: correct it in pipeline.toml\n"
+        "next: fix module in pipeline.toml\n"
     )
 
 
-def test_an_environment_that_is_not_there_is_told_with_the_nearest(
+def test_an_unknown_environment_is_an_error_with_the_nearest_name(
     project: Path, capsys: Captured
 ) -> None:
     assert project.is_dir()

@@ -1,4 +1,4 @@
-"""`doctor` as it is typed: what it finds in a directory, in a bucket, and of the programs."""
+"""`doctor`: its checks of a directory, of a bucket, and of the tools."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def grades(checks: Iterator[Check]) -> dict[str, Grade]:
 
 
 @pytest.mark.usefixtures("place", "disk", "tools")
-def test_where_all_is_well_each_check_is_a_line(tmp_path: Path, capsys: Captured) -> None:
+def test_each_check_that_passes_is_a_line(tmp_path: Path, capsys: Captured) -> None:
     assert run(["doctor"]) == 0
     told = capsys.readouterr().out
     assert (
@@ -71,7 +71,7 @@ ok  terraform    1.11.4
 
 
 @pytest.mark.usefixtures("place", "disk")
-def test_a_problem_is_told_with_what_to_type_and_the_exit_code_says_so(
+def test_a_problem_has_a_remedy_and_an_exit_code(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -97,7 +97,7 @@ def test_a_problem_is_told_with_what_to_type_and_the_exit_code_says_so(
 
 
 @pytest.mark.usefixtures("disk")
-def test_a_directory_that_cannot_be_written_to_is_a_problem(
+def test_a_directory_that_is_not_writable_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -112,7 +112,7 @@ def test_a_directory_that_cannot_be_written_to_is_a_problem(
 
 @pytest.mark.usefixtures("disk")
 @pytest.mark.parametrize("number", [0, errno.ENOLCK])
-def test_locks_that_lock_nobody_out_are_a_problem(
+def test_locks_without_effect_are_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def flock(*_: object) -> None:
@@ -124,7 +124,7 @@ def test_locks_that_lock_nobody_out_are_a_problem(
 
 
 @pytest.mark.usefixtures("disk")
-def test_a_file_system_that_cannot_sync_what_it_writes_is_a_problem(
+def test_a_file_system_that_cannot_sync_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.fsync
@@ -141,7 +141,7 @@ def test_a_file_system_that_cannot_sync_what_it_writes_is_a_problem(
 
 
 @pytest.mark.usefixtures("disk")
-def test_git_is_to_leave_the_state_alone(tmp_path: Path) -> None:
+def test_a_state_directory_that_git_would_commit_gets_an_advice(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     folder = tmp_path / "state"
     assert grades(directory_checks(folder))["git"] is Grade.OK
@@ -172,7 +172,7 @@ def test_git_is_to_leave_the_state_alone(tmp_path: Path) -> None:
         ("", "", Grade.ADVICE, "unknown: whether"),
     ],
 )
-def test_what_is_known_of_a_file_system_is_told(
+def test_a_file_system_is_graded_by_its_type_and_its_mount_options(
     kind: str, options: str, grade: Grade, what: str
 ) -> None:
     check = judged(kind, options.split(","))
@@ -181,7 +181,7 @@ def test_what_is_known_of_a_file_system_is_told(
     assert bool(check.remedy) is (grade is not Grade.OK)
 
 
-def test_the_nearest_mount_is_the_one_and_the_last_over_another(tmp_path: Path) -> None:
+def test_the_nearest_and_latest_mount_of_a_path_is_found(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(
         MOUNTED
@@ -215,7 +215,7 @@ def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: 
     take_out()
 
 
-def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
+def test_the_owner_and_the_settings_of_a_bucket_are_checked(
     aws: Clients,  # noqa: F811 - the fixture
     bucket: Callable[..., dict[str, Check]],
 ) -> None:
@@ -259,7 +259,7 @@ def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
         ),
     ],
 )
-def test_a_bucket_that_is_not_there_or_not_ours_is_a_problem_and_the_last_check(
+def test_a_missing_bucket_or_one_of_another_account_is_the_last_check(
     bucket: Callable[..., dict[str, Check]], name: str, account: str, what: str
 ) -> None:
     found = bucket(name, account)
@@ -269,7 +269,7 @@ def test_a_bucket_that_is_not_there_or_not_ours_is_a_problem_and_the_last_check(
 
 
 @pytest.mark.usefixtures("place", "tools", "bucket")
-def test_the_bucket_of_the_store_is_looked_at(tmp_path: Path, capsys: Captured) -> None:
+def test_the_bucket_of_the_store_is_checked(tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "pipeline.toml"
     text = path.read_text() + '[terraform.backend]\nbucket = "state"\n[state]\nurl = "s3://state"\n'
     path.write_text(text)

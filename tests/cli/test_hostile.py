@@ -65,7 +65,7 @@ def test_there_are_at_least_150_values_over_all_fields() -> None:
 @pytest.mark.parametrize(
     "hostile", IN_A_FILE, ids=lambda each: f"{each.field}-{each.value[:24]!a}-{each.why}"
 )
-def test_a_hostile_word_in_the_file_ends_with_2_and_touches_nothing(
+def test_a_hostile_value_in_the_file_is_exit_2_and_touches_nothing(
     capsys: pytest.CaptureFixture[str], project: Path, hostile: Hostile
 ) -> None:
     template, where = PLACES[hostile.field]
@@ -80,7 +80,7 @@ def test_a_hostile_word_in_the_file_ends_with_2_and_touches_nothing(
     ON_THE_COMMAND_LINE,
     ids=lambda each: f"{each.value[:24]!a}-{each.why}" if isinstance(each, Hostile) else each,
 )
-def test_a_hostile_word_on_the_command_line_ends_with_2_and_touches_nothing(
+def test_a_hostile_value_on_the_command_line_is_exit_2_and_touches_nothing(
     capsys: pytest.CaptureFixture[str], project: Path, hostile: Hostile, option: str
 ) -> None:
     error = refusal(

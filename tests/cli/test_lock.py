@@ -1,4 +1,4 @@
-"""`lock show` and `lock break` as they are typed: what they say, ask, refuse and change."""
+"""`lock show` and `lock break`: their output, prompt, errors and effect."""
 
 from __future__ import annotations
 
@@ -14,37 +14,19 @@ import pytest
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.app import Application, Options
-from pipeline.app.session import EnvironmentSession
+from pipeline.app.environment import EnvironmentReader
+from pipeline.app.lease import EnvironmentLease
+from pipeline.app.leased import LeasedEnvironment
+from pipeline.app.reconciler import state_lock
 from pipeline.cli.main import run
 from pipeline.core.errors import LeaseHeldError
-from pipeline.core.state.deployment import Deployment, Hook, Kind, Runner
-from pipeline.core.state.environment import Environment, Lease
+from pipeline.core.state.deployment import Hook
+from pipeline.core.state.environment import Environment
 from pipeline.ui.lock import lock_document, lock_text, warning
 from tests.adapters.scripted import ScriptedTerraform
+from tests.cli.lease_examples import BEGUN, HELD, NOTHING, NOW, PROMOTING
 
 pytestmark = pytest.mark.usefixtures("place")
-
-NOW = datetime(2026, 11, 21, 12, 3, 12, tzinfo=UTC)
-OWNER = Runner(user="ann", host="ci-7", pid=4242, run="https://ci.example/runs/17")
-HELD = Lease(
-    owner=OWNER,
-    epoch=7,
-    since="2026-11-21T12:00:00Z",
-    expires="2026-11-21T12:04:00Z",
-    command="ami-pipeline promote -e staging",
-)
-BEGUN = Deployment(
-    id="20261121T120000Z-4f2a",
-    kind=Kind.PROMOTE,
-    environment="staging",
-    green="r000002",
-    blue="r000001",
-    began="2026-11-21T12:00:00Z",
-    by=OWNER,
-    phase="soak",
-)
-NOTHING = Environment(app="web", environment="staging", region="eu-central-1", account="")
-PROMOTING = replace(NOTHING, epoch=7, lease=HELD, deployment=BEGUN)
 
 TEXTS = [
     (NOTHING, "", "nobody holds the lease on staging"),
@@ -94,13 +76,13 @@ next: ami-pipeline status -e staging""",
 
 
 @pytest.mark.parametrize(("document", "ended", "text"), TEXTS)
-def test_who_holds_an_environment_is_told_with_what_to_run(
+def test_the_text_names_the_holder_and_the_next_command(
     document: Environment, ended: str, text: str
 ) -> None:
     assert lock_text(document, ended, NOW) == text
 
 
-def test_before_the_question_one_reads_what_breaking_means() -> None:
+def test_the_warning_before_the_prompt_explains_a_broken_lease() -> None:
     assert warning(PROMOTING, NOW).endswith(
         """\
 next: ami-pipeline status -e staging
@@ -110,7 +92,7 @@ nothing more and stops at its next step; a Terraform that it runs now goes on to
     )
 
 
-def test_a_document_says_the_same() -> None:
+def test_the_json_document_has_the_same_facts() -> None:
     assert lock_document(NOTHING, "") == {
         "environment": "staging",
         "held": False,
@@ -119,9 +101,9 @@ def test_a_document_says_the_same() -> None:
         "in_flight": None,
         "next": None,
     }
-    told = lock_document(PROMOTING, "")
-    assert (told["held"], told["ended"], told["in_flight"]) == (True, None, BEGUN.id)
-    assert told["lease"]["epoch"] == 7
+    shown = lock_document(PROMOTING, "")
+    assert (shown["held"], shown["ended"], shown["in_flight"]) == (True, None, BEGUN.id)
+    assert shown["lease"]["epoch"] == 7
     assert lock_document(PROMOTING, "it expired")["held"] is False
 
 
@@ -135,7 +117,7 @@ def documents(tmp_path: Path) -> Environments:
 
 @pytest.fixture
 def held(documents: Environments) -> Environment:
-    """A promotion that runs somewhere else."""
+    """A promotion that runs on another machine."""
     now = datetime.now(UTC)
     expires = (now + timedelta(seconds=50)).isoformat(timespec="seconds")
     document = replace(PROMOTING, lease=replace(HELD, expires=expires))
@@ -143,41 +125,41 @@ def held(documents: Environments) -> Environment:
     return document
 
 
-def stands(documents: Environments) -> Environment:
+def stored(documents: Environments) -> Environment:
     return documents.load(NOTHING).environment
 
 
-def test_a_free_environment_has_nothing_to_show_and_nothing_to_break(
+def test_a_free_environment_has_no_lease_to_show_or_to_break(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["lock", "show", "-e", "staging"]) == 0
     assert capsys.readouterr().out == "nobody holds the lease on staging\n"
     assert run(["--output", "json", "lock", "break", "-e", "staging", "--yes"]) == 3
-    assert "nobody holds it" in json.loads(capsys.readouterr().out)["error"]["what"]
+    assert "no run holds it" in json.loads(capsys.readouterr().out)["error"]["what"]
     assert not (tmp_path / ".ami-pipeline/environments").exists()
 
 
-def test_breaking_ends_the_lease_and_leaves_the_rest_as_it_was(
+def test_breaking_a_lease_ends_it_and_changes_nothing_else(
     held: Environment, documents: Environments, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["--output", "json", "lock", "break", "-e", "staging", "--yes"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    found = stands(documents)
+    shown = json.loads(capsys.readouterr().out)
+    found = stored(documents)
     assert found.lease
-    assert (told["held"], told["next"]) == (False, "ami-pipeline recover -e staging")
-    assert told["ended"] == f"{found.lease.broken} broke it"
+    assert (shown["held"], shown["next"]) == (False, "ami-pipeline recover -e staging")
+    assert shown["ended"] == f"{found.lease.broken} broke it"
     assert found.epoch == held.epoch + 1
     assert found.broken == held.epoch
     was = replace(held, lease=None, epoch=0, broken=0)
     assert replace(found, lease=None, epoch=0, broken=0) == was
     assert run(["--output", "json", "lock", "show", "-e", "staging"]) == 0
-    assert json.loads(capsys.readouterr().out) == told
+    assert json.loads(capsys.readouterr().out) == shown
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "broken"), [("y\n", 0, True), ("n\n", 130, False), ("", 130, False)]
 )
-def test_only_a_yes_breaks_it(
+def test_only_a_yes_breaks_the_lease(
     answer: str,
     code: int,
     broken: bool,
@@ -191,18 +173,18 @@ def test_only_a_yes_breaks_it(
     monkeypatch.setattr("sys.stdin", typed)
     assert run(["lock", "break", "-e", "staging"]) == code
     assert "break it now? [y/N]: " in capsys.readouterr().err
-    assert (stands(documents) != held) is broken
+    assert (stored(documents) != held) is broken
 
 
-def test_where_nobody_can_answer_it_is_refused(
+def test_without_a_terminal_it_is_refused(
     held: Environment, documents: Environments, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["lock", "break", "-e", "staging"]) == 3
     assert "next: ami-pipeline lock break -e staging --yes" in capsys.readouterr().err
-    assert stands(documents) == held
+    assert stored(documents) == held
 
 
-def test_a_lease_that_expired_is_shown_as_ended_and_needs_no_breaking(
+def test_an_expired_lease_is_shown_as_ended_and_cannot_be_broken(
     documents: Environments, capsys: pytest.CaptureFixture[str]
 ) -> None:
     documents.save(PROMOTING, None)
@@ -212,16 +194,17 @@ def test_a_lease_that_expired_is_shown_as_ended_and_needs_no_breaking(
     assert "the next run takes it over" in capsys.readouterr().err
 
 
-def test_what_a_run_locked_whose_lease_was_broken_is_not_taken_for_a_dead_ones(
+def test_the_state_lock_of_a_run_with_a_broken_lease_is_not_taken_over(
     held: Environment, documents: Environments
 ) -> None:
-    """It may live, and its Terraform: no later lease makes its lock ours."""
+    """That run and its Terraform may still be alive, also after later leases."""
     assert run(["lock", "break", "-e", "staging", "--yes"]) == 0
-    assert stands(documents).broken == held.epoch
+    assert stored(documents).broken == held.epoch
     app = Application.start(Options(), lambda _: None)
-    taken = EnvironmentSession(app=app, environment="staging").lease("recover")
+    reader = EnvironmentReader(app=app, environment="staging")
+    taken = EnvironmentLease(reader=reader).take("recover")
     taken.release()
-    assert (stands(documents).broken, taken.epoch) == (held.epoch, held.epoch + 2)
+    assert (stored(documents).broken, taken.epoch) == (held.epoch, held.epoch + 2)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +216,7 @@ def test_what_a_run_locked_whose_lease_was_broken_is_not_taken_for_a_dead_ones(
         ("states", "s3://states-too/web", ""),
     ],
 )
-def test_terraforms_state_in_s3_is_locked_by_us_with_the_deployment_and_its_lease(
+def test_the_lock_on_a_state_in_s3_names_the_deployment_and_its_lease(
     backend: str, state: str, owner: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
@@ -242,10 +225,11 @@ def test_terraforms_state_in_s3_is_locked_by_us_with_the_deployment_and_its_leas
     text += f'[state]\nurl = "{state}"\naccount = "111122223333"\n'
     (tmp_path / "pipeline.toml").write_text(text)
     app = Application.start(Options(), lambda _: None)
-    ground = EnvironmentSession(app=app, environment="staging")
-    ground.store = DirectoryStore(tmp_path / ".ami-pipeline")
-    taken = ground.lease("promote")
-    found = ground._lock(ground.ledger(taken, BEGUN))
+    reader = EnvironmentReader(app=app, environment="staging")
+    reader.store = DirectoryStore(tmp_path / ".ami-pipeline")
+    taken = EnvironmentLease(reader=reader).take("promote")
+    ledger = LeasedEnvironment(reader=reader, held=taken).ledger(BEGUN)
+    found = state_lock(reader, ledger, taken.succeeds)
     taken.release()
     assert (found and found.account) == owner
     if found:
@@ -254,15 +238,15 @@ def test_terraforms_state_in_s3_is_locked_by_us_with_the_deployment_and_its_leas
         assert (found.folder, found.over()) == (app.root("staging").folder, False)
 
 
-def test_all_that_changes_the_world_is_behind_the_lease(
+def test_every_adapter_that_changes_something_is_behind_the_lease(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", ScriptedTerraform.make(tmp_path / "bin").path)
     app = Application.start(Options(), lambda _: None)
-    ground = EnvironmentSession(app=app, environment="staging")
-    ground.sought = (), ()
-    taken = ground.lease("promote")
-    world = ground.reconciler(ground.ledger(taken, BEGUN))
+    reader = EnvironmentReader(app=app, environment="staging")
+    reader.found_balancers = (), ()
+    taken = EnvironmentLease(reader=reader).take("promote")
+    world = LeasedEnvironment(reader=reader, held=taken).reconciler(BEGUN)
     taken.release()
     deeds: tuple[Callable[[], None], ...] = (
         lambda: world.groups.attach("g", ()),

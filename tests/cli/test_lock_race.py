@@ -1,4 +1,4 @@
-"""Thirty-two command lines at once on one environment: one works, the others say who."""
+"""Thirty-two concurrent commands on one environment: one runs, the others name it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
-from tests.cli.test_lock import BEGUN, NOTHING
+from tests.cli.lease_examples import BEGUN, NOTHING
 
 pytestmark = [pytest.mark.usefixtures("place"), pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -31,7 +31,7 @@ WHO = """\
 
 
 class Hanging(BaseHTTPRequestHandler):
-    """An AWS that says who one is, and nothing else for as long as a test lasts."""
+    """An AWS that answers GetCallerIdentity and no other call."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -80,7 +80,7 @@ def command_line(endpoint: str, number: int, *words: str) -> Iterator[subprocess
 
 
 def holder(said: str) -> str:
-    """Return who is named as the holder, with the age of the lease and the run."""
+    """Return the holder that an error names."""
     found = re.search(
         r"held by (user\d+)@\S+ \(pid \d+\) since \S+Z, for \d+ s; "
         r"expires in (?:1 min 00|\d+) s unless renewed"
@@ -92,7 +92,7 @@ def holder(said: str) -> str:
     return found[1]
 
 
-def test_of_32_command_lines_at_once_one_works_and_the_others_name_it(
+def test_of_32_concurrent_commands_one_runs_and_the_others_name_it(
     tmp_path: Path, endpoint: str, record_property: Callable[[str, object], None]
 ) -> None:
     documents = Environments(DirectoryStore(tmp_path / ".ami-pipeline"))
@@ -124,7 +124,7 @@ def test_of_32_command_lines_at_once_one_works_and_the_others_name_it(
 
 @contextmanager
 def race(endpoint: str) -> Iterator[list[subprocess.Popen[str]]]:
-    """Give 32 processes of which all but one have ended."""
+    """Yield 32 processes once all but one have ended."""
     with ExitStack() as lines:
         started = [
             lines.enter_context(command_line(endpoint, number, "recover", "-e", "staging"))

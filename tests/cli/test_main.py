@@ -1,3 +1,5 @@
+"""The program as a whole: its help, its errors and its exit codes."""
+
 from __future__ import annotations
 
 import json
@@ -36,15 +38,15 @@ def test_help_lists_the_commands_and_the_exit_codes(capsys: Captured) -> None:
     assert run(["--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     for command, text in (
-        ("bake", "Build an image, verify it, write tfvars."),
+        ("bake", "Build, verify and record an image."),
         ("images", "List the baked images, newest first."),
-        ("local-cloud", "Run the local cloud: AWS on loopback."),
+        ("local-cloud", "Run the local cloud: AWS on this machine."),
     ):
         assert f"{command} {text}" in shown
     assert (
-        "Exit codes: 0 done or nothing to do, 1 our bug, 2 usage or configuration, "
-        "3 refused, nothing changed, 4 failed, everything put back, 5 stranded, "
-        "6 another run holds the lease, 130 interrupted." in shown
+        "Exit codes: 0 done, or nothing to do; 1 internal error; 2 usage or configuration; "
+        "3 refused, nothing changed; 4 failed, everything restored; 5 needs attention; "
+        "6 another run holds the lease; 130 interrupted." in shown
     )
 
 
@@ -54,13 +56,13 @@ def test_each_command_has_help(command: str, capsys: Captured) -> None:
     assert f"Usage: ami-pipeline {command} [OPTIONS]" in capsys.readouterr().out
 
 
-def test_the_version_is_told(capsys: Captured) -> None:
+def test_the_version_is_printed(capsys: Captured) -> None:
     assert run(["--version"]) == 0
     assert re.fullmatch(r"ami-pipeline, version \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["bkae"], "There is no command 'bkae'. Did you mean bake?"),
         (["imags"], "There is no command 'imags'. Did you mean images?"),
@@ -71,13 +73,13 @@ def test_the_version_is_told(capsys: Captured) -> None:
         (["bake", "-e", "UPPER"], "an environment is named by"),
     ],
 )
-def test_a_wrong_word_is_exit_2_and_named(
-    arguments: list[str], said: str, capsys: Captured
+def test_a_wrong_argument_is_exit_2_and_named(
+    arguments: list[str], message: str, capsys: Captured
 ) -> None:
     assert run(arguments) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert said in shown.err
+    assert message in shown.err
     assert shown.err.startswith("error: ami-pipeline")
     assert "--help" in shown.err
 
@@ -93,7 +95,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("kind", "code"), ERRORS)
-def test_an_expected_error_is_told_in_three_parts(
+def test_an_expected_error_is_printed_in_three_parts(
     kind: type[PipelineError], code: int, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     raising(kind("packer build", "line one\n| ::error::two\x1b[31m", "read the log"), monkeypatch)
@@ -125,12 +127,12 @@ def test_with_json_output_an_error_is_one_document(
     }
 
 
-def test_a_wrong_word_is_one_document_too(capsys: Captured) -> None:
+def test_a_wrong_argument_is_one_document_too(capsys: Captured) -> None:
     assert run(["--output", "json", "bkae"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["exit_code"] == 2
 
 
-def test_a_line_of_a_tool_that_a_runner_would_obey_is_defused(
+def test_a_line_of_a_tool_cannot_command_a_ci_runner(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     raising(
@@ -152,13 +154,13 @@ def test_an_unexpected_error_is_exit_1_and_asks_for_a_report(
     assert "Traceback" in shown.err
     document = json.loads(shown.out)["error"]
     assert document["what"] == "ZeroDivisionError: by us"
-    assert document["next"].startswith("this is a bug of ami-pipeline")
+    assert document["next"].startswith("report this bug of ami-pipeline")
 
 
 def test_a_signal_is_exit_130(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     raising(KeyboardInterrupt(), monkeypatch)
     assert run(["bake"]) == 130
-    assert capsys.readouterr().err.startswith("error: ami-pipeline:\n  a signal ended the run")
+    assert capsys.readouterr().err.startswith("error: ami-pipeline:\n  interrupted by a signal; ")
 
 
 def test_without_a_configuration_the_next_step_is_named(tmp_path: Path, capsys: Captured) -> None:
@@ -177,7 +179,7 @@ HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "tenacity", "jinja2", 
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["bake", "--help"], ["--version"], ["bkae"]])
-def test_what_only_speaks_imports_nothing_heavy(arguments: list[str]) -> None:
+def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom pipeline.cli.main import run\n"
         f"run({arguments!r})\n"

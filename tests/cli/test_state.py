@@ -1,4 +1,4 @@
-"""`state show` and `state restore` as they are typed: what they say, ask, refuse and change."""
+"""`state show` and `state restore`: their output, prompt, errors and effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.cli.main import run
 from pipeline.core.state.environment import Environment, Lease
-from tests.cli.test_lock import BEGUN, HELD, NOTHING
+from tests.cli.lease_examples import BEGUN, HELD, NOTHING
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -39,11 +39,11 @@ def written(documents: Environments, **facts: object) -> None:
     documents.save(changed, found.version)
 
 
-def stands(documents: Environments) -> Environment:
+def stored(documents: Environments) -> Environment:
     return documents.load(NOTHING).environment
 
 
-def test_the_versions_are_listed_with_what_is_wrong_and_what_to_run(
+def test_the_versions_are_listed_with_the_problem_and_the_next_command(
     documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written(documents, epoch=1)
@@ -69,7 +69,7 @@ next: ami-pipeline state restore -e staging
     assert told["current"]["wrong"].startswith("is damaged: ")
 
 
-def test_a_damaged_document_is_put_back_and_the_run_that_died_is_finished_next(
+def test_a_damaged_document_is_restored_and_recover_is_the_next_command(
     documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written(documents, epoch=7, deployment=BEGUN, lease=replace(HELD, epoch=7))
@@ -85,7 +85,7 @@ ami-pipeline {' '.join(RESTORE)}"
     assert said.out == (f"restored {path} from version 1\nnext: ami-pipeline recover -e staging\n")
     assert said.err.startswith(f"{path} is damaged: it is not JSON: ")
     assert '\n+  "epoch": 8,\n' in said.err
-    found = stands(documents)
+    found = stored(documents)
     assert (found.epoch, found.lease, found.deployment) == (8, None, BEGUN)
     assert run(["--output", "json", *RESTORE, "--yes", "--version", "1"]) == 3
     assert "is damaged" in json.loads(capsys.readouterr().out)["error"]["what"]
@@ -94,7 +94,7 @@ ami-pipeline {' '.join(RESTORE)}"
 @pytest.mark.parametrize(
     ("answer", "code", "restored"), [("y\n", 0, True), ("n\n", 130, False), ("", 130, False)]
 )
-def test_only_a_yes_puts_it_back(
+def test_only_a_yes_restores_a_version(
     answer: str,
     code: int,
     restored: bool,
@@ -113,7 +113,7 @@ def test_only_a_yes_puts_it_back(
     assert bool(path.read_text()) is restored
 
 
-def test_where_nobody_can_answer_it_is_refused(
+def test_without_a_terminal_it_is_refused(
     documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written(documents, epoch=1)
@@ -123,7 +123,7 @@ def test_where_nobody_can_answer_it_is_refused(
     assert path.read_text() == ""
 
 
-def test_a_version_that_is_named_is_put_back_though_what_stands_is_whole(
+def test_a_named_version_is_restored_over_an_intact_document(
     documents: Environments, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written(documents, next=2)
@@ -133,11 +133,11 @@ def test_a_version_that_is_named_is_put_back_though_what_stands_is_whole(
     assert run(["--output", "json", *RESTORE, "--yes", "--version", "1"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["restored"], told["next"]) == (1, "ami-pipeline status -e staging")
-    assert (stands(documents).deployment, stands(documents).next) == (None, 3)
+    assert (stored(documents).deployment, stored(documents).next) == (None, 3)
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_while_a_run_holds_the_environment_nothing_is_put_back(
+def test_nothing_is_restored_while_a_run_holds_the_lease(
     damaged: bool, documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     soon = (datetime.now(UTC) + timedelta(seconds=50)).isoformat(timespec="seconds")
@@ -152,7 +152,9 @@ def test_while_a_run_holds_the_environment_nothing_is_put_back(
     assert path.read_bytes() == before
 
 
-def test_nothing_kept_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_earlier_versions_the_error_names_a_backup(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert run([*RESTORE, "--yes"]) == 3
     assert capsys.readouterr().err.endswith(
         "  no earlier version of it was kept\nnext: put it back from a backup of the directory\n"
@@ -161,7 +163,7 @@ def test_nothing_kept_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.endswith("no earlier version was kept\n")
 
 
-def test_what_is_in_a_spoilt_document_cannot_command_the_terminal(
+def test_a_damaged_document_cannot_control_the_terminal(
     documents: Environments, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written(documents, epoch=1)

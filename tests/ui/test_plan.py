@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.phases import promotion, rollback
-from pipeline.core.errors import RefusedError
+from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Hook, Policy
 from pipeline.core.terraform.plan_guard import Change, Plan
-from pipeline.ui.plan import Prospect, plan_document, plan_text
+from pipeline.ui.plan import plan_document, plan_text
 from pipeline.ui.results import as_json
 from tests.ui.status_examples import a_deployment
 
@@ -30,14 +31,16 @@ PLAN = Plan(
         )
     ),
 )
-PROSPECT = Prospect(
+PREVIEW = PlanPreview(
     deployment=a_deployment(outcome=None, ended=""),
     phases=promotion("r000123", "r000124", warm=("r000122",), keep=True),
     policy=POLICY,
     plan=PLAN,
     findings=(
-        RefusedError(
-            "load balancer web-elb", "has no listener", "aws elb create-load-balancer-listeners"
+        Finding(
+            where="load balancer web-elb",
+            what="has no listener",
+            remedy="aws elb create-load-balancer-listeners",
         ),
     ),
 )
@@ -81,13 +84,13 @@ nothing was changed"""
 
 
 def test_the_plan_of_a_promotion_reads_so() -> None:
-    assert plan_text(PROSPECT) == PROMOTION
+    assert plan_text(PREVIEW) == PROMOTION
 
 
 def test_the_plan_of_a_first_release_reads_so() -> None:
     first = replace(
-        PROSPECT,
-        deployment=replace(PROSPECT.deployment, blue=""),
+        PREVIEW,
+        deployment=replace(PREVIEW.deployment, blue=""),
         phases=promotion("", "r000124"),
         policy=Policy(),
         plan=Plan(file=None, changes=()),
@@ -97,19 +100,19 @@ def test_the_plan_of_a_first_release_reads_so() -> None:
 
 
 def test_a_plan_nobody_asked_for_is_told_so() -> None:
-    assert "terraform  not asked\n" in plan_text(replace(PROSPECT, plan=None))
+    assert "terraform  not asked\n" in plan_text(replace(PREVIEW, plan=None))
 
 
 def test_a_rollback_is_a_plan_too() -> None:
     fleet = Fleet(serving=frozenset({"r000124"}), detached=frozenset({"r000123"}))
-    back = replace(PROSPECT, phases=rollback("r000123", "r000124", fleet))
+    back = replace(PREVIEW, phases=rollback("r000123", "r000124", fleet))
     lines = plan_text(back).splitlines()[2:6]
     assert [line.split()[0] for line in lines] == ["PHASE", "reattach", "detach", "delete"]
     assert all(line.endswith("hold") for line in lines[1:])
 
 
 def test_a_program_gets_the_plan() -> None:
-    document = plan_document(PROSPECT)
+    document = plan_document(PREVIEW)
     assert document["phases"][2] == {
         "name": "attach",
         "serving": ["r000123", "r000124"],
@@ -120,11 +123,11 @@ def test_a_program_gets_the_plan() -> None:
     }
     assert document["findings"][0]["where"] == "load balancer web-elb"
     assert document["terraform"]["changes"][0]["imports"] is True
-    assert plan_document(replace(PROSPECT, plan=None))["terraform"] is None
+    assert plan_document(replace(PREVIEW, plan=None))["terraform"] is None
     assert as_json(document)
 
 
 def test_where_no_preflight_is_made_none_is_claimed() -> None:
     """A rollback to a warm group asks neither: somebody waits for its first call."""
-    warm = plan_text(replace(PROSPECT, plan=None, findings=()))
+    warm = plan_text(replace(PREVIEW, plan=None, findings=()))
     assert "preflight  not asked\nterraform  not asked\n" in warm

@@ -19,6 +19,7 @@ from typing import Self
 
 from pipeline.adapters.identity import is_over, printable, process_mark
 from pipeline.adapters.store.base import StaleError
+from pipeline.adapters.store.document_writer import DocumentWriter
 from pipeline.adapters.store.environments import Environments, Versioned
 from pipeline.adapters.store.s3 import steady
 from pipeline.core.errors import LeaseHeldError, PipelineError, RefusedError
@@ -114,7 +115,7 @@ class LeaseManager:
             broken = replace(lease, epoch=epoch + 1, expires=expires, broken=_who(self.owner))
             document = replace(found.environment, lease=broken, epoch=epoch + 1, broken=epoch)
             try:
-                self.environments.save(document, found.version)
+                DocumentWriter(self.environments, found).write(document)
             except StaleError:
                 continue  # it was renewed
             return replace(document, lease=_shown(broken))
@@ -154,7 +155,7 @@ class HeldLease:
 
     def __init__(self, leases: LeaseManager, found: Versioned, command: str) -> None:
         self._leases = leases
-        self._environment, self._version = found.environment, found.version
+        self._document = DocumentWriter(leases.environments, found)
         self.succeeds = _shown(found.environment.lease)
         """The lease of a run that died, which this one took over; None where there was none."""
         self._lease = Lease(
@@ -166,7 +167,6 @@ class HeldLease:
             process=process_mark(),
         )
         self._lock = threading.RLock()
-        self._sure = True  # that the version we know is the one that stands
         self._until = 0.0
         self._asked = -JUST_NOW
         self._ending = False
@@ -182,7 +182,7 @@ class HeldLease:
 
     def begin(self) -> None:
         """Write the lease for the first time; raises StaleError where another was faster."""
-        self._put(self._environment)
+        self._put(self._document.known)
 
     def read(self) -> Environment:
         """Return the document as last read or written."""
@@ -202,7 +202,7 @@ class HeldLease:
                     return self._put(change(self._current()))
                 except StaleError:
                     continue
-            name = self._environment.environment
+            name = self._document.known.environment
             observation = f"ami-pipeline status -e {name}"
             raise RefusedError(f"[state] {name}", "something else keeps writing it", observation)
 
@@ -215,7 +215,7 @@ class HeldLease:
         """Ask the store whether the lease is ours still, before something is done to the world."""
         with self._lock:
             self.require()
-            self._sure = False
+            self._document.doubt()
             self._current()
             self._asked = self._leases.clock.steady()
 
@@ -237,7 +237,7 @@ class HeldLease:
             if not self._gone and self._left() <= self._leases.margin:
                 self._gone = f"it ended at {self._lease.expires}{self._trouble}"
             if self._gone:
-                raise tenancy.lost(self._environment, self._gone)
+                raise tenancy.lost(self._document.known, self._gone)
 
     def release(self) -> None:
         """Let the lease go; one that is lost is left to whoever has it now. Raises nothing."""
@@ -288,25 +288,19 @@ class HeldLease:
         until = clock.steady() + life - self._leases.margin
         lease = replace(self._lease, expires=_text(clock.now() + timedelta(seconds=life)))
         standing = None if self._ending else lease
-        document = replace(changed, lease=standing, epoch=lease.epoch)
-        self._sure = False  # A signal or a cut connection may hide that the write came through.
-        version = self._leases.environments.save(document, self._version)
-        self._environment, self._version, self._sure = document, version, True
+        document = self._document.write(replace(changed, lease=standing, epoch=lease.epoch))
         self._lease, self._until = lease, until
         return document
 
     def _current(self) -> Environment:
         """Return the document, read again where an earlier write's end is not known."""
-        if not self._sure:
-            found = self._leases.environments.load(self._environment)
-            self._require_ours(found.environment.lease)
-            self._environment, self._version, self._sure = found.environment, found.version, True
-        return self._environment
+        return self._document.read(accept=self._require_ours)
 
-    def _require_ours(self, standing: Lease | None) -> None:
+    def _require_ours(self, document: Environment) -> None:
+        standing = document.lease
         if standing is None or standing.epoch != self.epoch:
             self._gone = _how_lost(_shown(standing))
-            raise tenancy.lost(self._environment, self._gone)
+            raise tenancy.lost(document, self._gone)
 
     def _left(self) -> float:
         return tenancy.seconds_left(self._lease, self._leases.clock.now())

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.adapters.store.base import StaleError
+from pipeline.adapters.store.document_writer import DocumentWriter
 from pipeline.adapters.store.envelope import NewerError
-from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.store.environments import Environments, Versioned
 from pipeline.adapters.store.serialization import plain
 from pipeline.adapters.store.versions import Version
 from pipeline.core.errors import RefusedError
@@ -60,7 +61,8 @@ class Archive:
     def restore(self, restoration: Restoration) -> None:
         """Write it over what stood when it was looked at; raises RefusedError if that changed."""
         try:
-            self.environments.save(restoration.document, restoration.copies.version)
+            found = Versioned(environment=restoration.document, version=restoration.copies.version)
+            DocumentWriter(self.environments, found).write(restoration.document)
         except StaleError as error:
             name = restoration.document.environment
             raise RefusedError(

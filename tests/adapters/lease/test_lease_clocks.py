@@ -18,14 +18,15 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.lease import lease as lease_module
 from pipeline.adapters.store import s3 as store_module
 from pipeline.adapters.store.s3 import S3Store
-from pipeline.app.session import EnvironmentSession
-from pipeline.app.status import Looking
+from pipeline.app.environment import EnvironmentReader
+from pipeline.app.lease import EnvironmentLease
+from pipeline.app.status import StatusReader
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state.status import alive
 from tests.adapters.lease.lease_fakes import NOON, FakeClock, an_environment
 
 HOUR = 3600.0
-Run = Callable[[str], EnvironmentSession]
+Run = Callable[[str], EnvironmentLease]
 
 
 def off(clock: FakeClock, seconds: float) -> type[datetime]:
@@ -57,7 +58,7 @@ def run(
     monkeypatch.setattr(store_module, "datetime", off(clock, request.param))
     monkeypatch.setattr(lease_module, "datetime", off(clock, request.param))
 
-    def begin(job: str) -> EnvironmentSession:
+    def begin(job: str) -> EnvironmentLease:
         wanted = an_environment()
         settings = SimpleNamespace(
             app=wanted.app,
@@ -67,41 +68,42 @@ def run(
         environ = {"CI_JOB_URL": f"https://ci.example/{job}"}
         app: Any = SimpleNamespace(settings=settings, environ=environ, report=lambda _: None)
         app.store = lambda *_: S3Store(aws, "state", "")
-        return EnvironmentSession(app=app, environment=wanted.environment)
+        reader = EnvironmentReader(app=app, environment=wanted.environment)
+        return EnvironmentLease(reader=reader)
 
     return begin
 
 
 def test_a_lease_lasts_a_minute_of_s3s_for_whoever_observations(run: Run, clock: FakeClock) -> None:
     """One story, for each bucket takes a while: taken, respected, renewed, taken over."""
-    first, looking = run("one").lease("promote"), run("three")
+    first, looking = run("one").take("promote"), run("three")
     lease = first.read().lease
     assert lease
     assert (lease.since, lease.expires) == ("2026-11-21T12:00:00Z", "2026-11-21T12:01:00Z")
     clock.tick(30)
     with pytest.raises(LeaseHeldError, match="for 30 s; expires in 30 s unless renewed"):
-        run("two").lease("promote")
+        run("two").take("promote")
     first.renew()
     clock.tick(50)
     first.fence()
     assert is_alive(looking)
     with pytest.raises(LeaseHeldError, match="expires in 10 s unless renewed"):
-        run("two").lease("promote")
+        run("two").take("promote")
     clock.tick(11)
     assert not is_alive(looking)
-    second = run("two").lease("promote")
+    second = run("two").take("promote")
     assert second.epoch == first.epoch + 1
     with pytest.raises(LeaseHeldError, match="this run held it and lost it"):
         first.fence()
     second.fence()
-    status = Looking(looking.app, "production")
-    status._ground = looking
+    status = StatusReader(looking.reader.app, "production")
+    status.reader = looking.reader
     assert status.now() == NOON + timedelta(seconds=91)
 
 
-def is_alive(looking: EnvironmentSession) -> bool:
+def is_alive(looking: EnvironmentLease) -> bool:
     """Tell what `status` says of a deployment of whoever holds the lease."""
-    document, _ = looking.standing()
+    document, _ = looking.read()
     assert document.lease
     dead: Any = SimpleNamespace(by=document.lease.owner)
-    return alive(replace(document, deployment=dead), looking.now())
+    return alive(replace(document, deployment=dead), looking.reader.now())

@@ -1,0 +1,162 @@
+"""Read one environment: its document, its history, and what AWS reports about it.
+
+Adapters that are slow to build are built on first use: a rollback's first call to AWS must not
+wait for a library that only a promotion needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pipeline.adapters.aws.client import Clients, account_of
+from pipeline.adapters.clock import CloudPace, speed_of
+from pipeline.adapters.store.base import Store
+from pipeline.adapters.store.deployments import Deployments
+from pipeline.adapters.store.environments import Environments
+from pipeline.app.application import Application
+from pipeline.core.deploy.polling import QUICK
+from pipeline.core.errors import ConfigurationError
+from pipeline.core.health.assessment import DELETED_OBSERVATIONS
+from pipeline.core.health.observation import Balancer
+from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.environment import Environment
+from pipeline.core.state.release import group_name
+
+if TYPE_CHECKING:
+    from pipeline.adapters.aws.alarms import CloudWatchAlarms
+    from pipeline.adapters.aws.groups import Groups
+
+
+@dataclass(kw_only=True)
+class EnvironmentReader:
+    """One environment of an application, read only; `account` is empty until `identify`."""
+
+    app: Application
+    environment: str
+    account: str = ""
+
+    @cached_property
+    def clients(self) -> Clients:
+        """The AWS clients of this run."""
+        return Clients()
+
+    @cached_property
+    def store(self) -> Store:
+        """The store that holds the state."""
+        return self.app.store(self.clients, self.environment)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """How releases are deployed to this environment."""
+        return self.app.settings.promote_for(self.environment).policy
+
+    @cached_property
+    def pace(self) -> CloudPace:
+        """The clock of the cloud."""
+        return CloudPace(self.app.interrupts, speed_of(self.app.environ))
+
+    @cached_property
+    def documents(self) -> Environments:
+        """The environments' documents in the store."""
+        return Environments(self.store)
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """The records of earlier deployments."""
+        return Deployments(self.store)
+
+    @property
+    def key(self) -> Environment:
+        """The empty document that names this environment: the store finds the stored one by it."""
+        settings = self.app.settings
+        return Environment(
+            app=settings.app,
+            environment=self.environment,
+            account=self.account or settings.environment(self.environment).account or "",
+            region=settings.region,
+        )
+
+    def document(self) -> Environment:
+        """Return the environment's document as it is in the store."""
+        return self.documents.load(self.key).environment
+
+    def identify(self) -> None:
+        """Get the account from AWS; from then on, a document of another account is rejected.
+
+        Raises RefusedError without credentials.
+        """
+        self.account = account_of(self.clients, self.app.settings.region)
+
+    def now(self) -> datetime:
+        """Return the time of the store's clock, which leases expire by."""
+        return self.store.now()
+
+    def require_balancers(self) -> None:
+        """Raise ConfigurationError if the environment is unknown or names no load balancer."""
+        settings = self.app.settings.environment(self.environment)
+        if not settings.load_balancers and not settings.target_groups:
+            name = f"[environments.{self.environment}]"
+            what = "names neither load_balancers nor target_groups: nothing would send it traffic"
+            remedy = f'add load_balancers = ["..."] or target_groups = ["..."] to {name}'
+            raise ConfigurationError(name, what, remedy)
+
+    @cached_property
+    def found_balancers(self) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
+        """The configured load balancers that exist, and those that do not."""
+        from pipeline.adapters.aws.balancers import find
+
+        self.require_balancers()
+        settings = self.app.settings.environment(self.environment)
+        region = self.app.settings.region
+        return find(self.clients, region, settings.load_balancers, settings.target_groups)
+
+    @property
+    def balancers(self) -> tuple[Balancer, ...]:
+        """The configured load balancers; raises RefusedError if one does not exist."""
+        from pipeline.adapters.aws.balancers import missing
+
+        existing, absent = self.found_balancers
+        if absent:
+            raise missing(self.app.settings.region, absent)
+        return existing
+
+    def place(self, balancers: tuple[Balancer, ...]) -> Place:
+        """Return the environment with its load balancers by the names that AWS uses."""
+        return Place(
+            app=self.app.settings.app,
+            environment=self.environment,
+            region=self.app.settings.region,
+            account=self.account,
+            balancers=balancers,
+        )
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The Auto Scaling groups of the region."""
+        from pipeline.adapters.aws.groups import Groups
+
+        region, masker = self.app.settings.region, self.app.masker(self.environment)
+        return Groups(self.clients, region, clock=self.pace.now, masker=masker)
+
+    @cached_property
+    def alarms(self) -> CloudWatchAlarms:
+        """The CloudWatch alarms of the region."""
+        from pipeline.adapters.aws.alarms import CloudWatchAlarms
+
+        return CloudWatchAlarms(self.clients, self.app.settings.region)
+
+    def serving_group_exists(self, document: Environment) -> bool:
+        """Return True if the group of the serving release exists and is not being deleted.
+
+        One read may be stale, so a missing group is read for again before it counts as deleted.
+        """
+        name = group_name(document.app, document.environment, document.serving)
+        for _ in range(DELETED_OBSERVATIONS):
+            group = self.groups.observe([name], (), activities=()).groups.get(name)
+            if group:
+                return not group.status
+            self.pace.sleep(QUICK)
+        return False

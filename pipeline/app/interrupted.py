@@ -1,0 +1,115 @@
+"""Finish or undo a deployment that its own run left unfinished.
+
+`recover` and `abort` are commands for this; `promote`, `rollback` and `rebuild` do it first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+
+from pipeline.adapters.identity import runner
+from pipeline.app.leased import LeasedEnvironment
+from pipeline.core import commands
+from pipeline.core.deploy.recovery import RecoveryPlan, plan_recovery
+from pipeline.core.errors import NeedsAttentionError, RefusedError
+from pipeline.core.events import Message
+from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
+from pipeline.core.state.environment import Environment
+
+
+class Interrupted(Enum):
+    """What a command does about an interrupted deployment before its own work."""
+
+    FINISH = "finish it, forward or back"
+    UNDO = "undo it, if that is still possible"
+    LEAVE = "leave it to the command"
+    REFUSE = "fail, as --no-recover requests"
+    REFUSE_TO_PLAN = "fail, because --plan changes nothing"
+
+
+def handling(
+    *, plan_only: bool, recovers: bool, otherwise: Interrupted = Interrupted.FINISH
+) -> Interrupted:
+    """Return what the options `--plan` and `--no-recover` say about an interrupted deployment."""
+    if not recovers:
+        return Interrupted.REFUSE
+    return Interrupted.REFUSE_TO_PLAN if plan_only else otherwise
+
+
+def require_allowed(document: Environment, action: Interrupted) -> None:
+    """Raise RefusedError if a deployment was interrupted and the command must not finish it."""
+    dead = document.deployment
+    if dead is None:
+        return
+    what = {
+        Interrupted.REFUSE: f"{_stopped(dead)}, and --no-recover forbids finishing it",
+        Interrupted.REFUSE_TO_PLAN: f"cannot plan: a previous {dead.kind} {_stopped(dead)}",
+    }.get(action)
+    if what:
+        raise RefusedError(_name(dead), what, commands.recover(document.environment))
+
+
+def finish_interrupted(leased: LeasedEnvironment, action: Interrupted) -> Deployment | None:
+    """Finish or undo an interrupted deployment; return how it ended, None without one.
+
+    Raises NeedsAttentionError if it cannot be finished, RefusedError if it must not be.
+    """
+    document = leased.document()
+    dead = document.deployment
+    if dead is None or action is Interrupted.LEAVE:
+        return None
+    require_allowed(document, action)
+    _report(leased, f"{_name(dead)} {_stopped(dead)}: finishing it first")
+    done = finish(leased, back=action is Interrupted.UNDO)
+    if done.outcome and result_of(done) is Result.NEEDS_ATTENTION:
+        why = f"{done.outcome.phase}: {done.outcome.undone or done.outcome.reason}"
+        raise NeedsAttentionError(_name(dead), why, commands.recover(document.environment))
+    return done
+
+
+def finish(leased: LeasedEnvironment, *, back: bool = False) -> Deployment:
+    """Run the remaining phases of the deployment in flight, forward or back, as AWS shows it.
+
+    With `back` it is undone if that is still possible. Raises RefusedError if a group of green's
+    name belongs to another deployment, and NeedsAttentionError if AWS does not answer and blue
+    may still be needed.
+    """
+    dead = leased.document().deployment
+    assert dead is not None  # noqa: S101 - every caller checks it
+    reader = leased.reader
+    deployment = replace(dead, by=runner(reader.app.environ), outcome=None, ended="")
+    reconciler = leased.reconciler(deployment)
+    rest = plan_recovery(reconciler.observer, reader.policy, dead, back=back)
+    _report(leased, f"{_name(dead)} {_stopped(dead)}: {describe_direction(rest, dead)}")
+    if rest.undecided:
+        reconciler.ledger.update(lambda current: current.taken_back(dead))
+    if rest.lost:
+        reconciler.ledger.update(lambda current: current.bereft(reader.pace.today()))
+        deployment = replace(deployment, blue="")
+    return leased.run(reconciler, deployment, rest.phases, rest.success, undone=rest.undone)
+
+
+def describe_direction(rest: RecoveryPlan, dead: Deployment) -> str:
+    """Return whether a deployment is continued or undone, for the progress output."""
+    if rest.lost:
+        return f"{rest.undone}: deleting the remaining groups"
+    if rest.undecided:
+        return f"{dead.green} is unhealthy: back to {dead.blue}"
+    if dead.kind in {Kind.ABORT, Kind.RETIRE}:
+        return "continuing to delete groups"
+    if rest.success is Result.PROMOTED:
+        return f"continuing with {dead.green}"
+    return f"back to {dead.blue}" if dead.blue else f"deleting {dead.green}"
+
+
+def _name(dead: Deployment) -> str:
+    return f"{dead.kind} {dead.id}"
+
+
+def _stopped(dead: Deployment) -> str:
+    return f"stopped in phase {dead.phase}" if dead.phase else "stopped before its first phase"
+
+
+def _report(leased: LeasedEnvironment, text: str) -> None:
+    leased.reader.app.report(Message(text=text))

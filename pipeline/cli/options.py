@@ -1,0 +1,44 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.context import Checked
+
+environment_option = click.option(
+    "-e",
+    "--environment",
+    required=True,
+    type=Checked("environment", "check_environment"),
+    metavar="NAME",
+    help="Use the environment [environments.NAME].",
+)
+yes_option = click.option(
+    "--yes",
+    is_flag=True,
+    help="Skip the confirmation prompt (required without a terminal).",
+)
+plan_option = click.option(
+    "--plan", "plan_only", is_flag=True, help="Show the plan and change nothing."
+)
+recover_option = click.option(
+    "--no-recover",
+    "recovers",
+    flag_value=False,
+    default=True,
+    help="Fail instead of resuming an interrupted deployment.",
+)
+version_option = click.option(
+    "--version",
+    type=Checked("version", "check_version"),
+    metavar="VERSION",
+    help="Bake this version (default: git describe).",
+)
+dotenv_option = click.option(
+    "--dotenv",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the outputs to this file, for GitLab.",
+)

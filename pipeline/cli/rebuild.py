@@ -1,0 +1,35 @@
+"""`ami-pipeline rebuild`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.context import Context, pass_context
+from pipeline.cli.options import dotenv_option, environment_option, recover_option, version_option
+from pipeline.cli.result import ResultOptions, print_result
+from pipeline.cli.session import application
+
+
+@click.command()
+@environment_option
+@version_option
+@recover_option
+@dotenv_option
+@pass_context
+def rebuild(
+    context: Context, environment: str, version: str | None, *, recovers: bool, dotenv: Path | None
+) -> int:
+    """Bake if an input changed, then promote if another image serves.
+
+    For a nightly job: it asks for no confirmation. It fails if a person rolled back to the serving
+    release or promoted another version.
+    """
+    from pipeline.app import Options
+    from pipeline.app.rebuild import rebuild as run
+
+    with application(context, dotenv) as app:
+        options = Options(config=context.config, environment=environment, version=version or "")
+        done = run(app, options, recovers=recovers)
+        return print_result(context, done, ResultOptions(nothing="nothing new", dotenv=dotenv))

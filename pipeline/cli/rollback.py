@@ -1,0 +1,72 @@
+"""`ami-pipeline rollback`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.confirm import confirm_plan
+from pipeline.cli.context import Checked, Context, pass_context
+from pipeline.cli.options import (
+    dotenv_option,
+    environment_option,
+    plan_option,
+    recover_option,
+    yes_option,
+)
+from pipeline.cli.result import ResultOptions, print_result
+from pipeline.cli.session import application
+
+if TYPE_CHECKING:
+    from pipeline.cli.result import Ended
+
+
+@click.command()
+@environment_option
+@click.option(
+    "--to",
+    type=Checked("target", "check_target"),
+    metavar="TARGET",
+    help="Roll back to this release (r000123) or AMI.",
+)
+@plan_option
+@yes_option
+@recover_option
+@dotenv_option
+@pass_context
+def rollback(
+    context: Context,
+    /,
+    *,
+    environment: str,
+    to: str | None,
+    plan_only: bool,
+    yes: bool,
+    recovers: bool,
+    dotenv: Path | None,
+) -> int:
+    """Put the previous good release back into service.
+
+    This takes seconds while its group is warm; otherwise a new group of its image is launched.
+    The replaced image is quarantined: promote rejects it without --allow-quarantined.
+    """
+    from pipeline.app.rollback import roll_back
+
+    with application(context, dotenv) as app:
+        app.settings.environment(environment)
+        confirm = confirm_plan(context, "rollback", yes=yes, plan_only=plan_only)
+        flags = {"plan_only": plan_only, "recovers": recovers}
+        done = roll_back(app, environment, to or "", confirm, **flags)
+        options = ResultOptions(
+            plan_only=plan_only, undo_requested=undid_another(done), dotenv=dotenv
+        )
+        return print_result(context, done, options)
+
+
+def undid_another(done: Ended) -> bool:
+    """Return True if the rollback consisted in undoing an interrupted deployment."""
+    from pipeline.core.state.deployment import Deployment, Kind
+
+    return isinstance(done, Deployment) and done.kind is not Kind.ROLLBACK

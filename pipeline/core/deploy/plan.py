@@ -1,0 +1,61 @@
+"""Describe a deployment before it begins: what a command requested and what it would do.
+
+These values are apart from the commands because all of them, and the interface, use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.core.deploy.phases import Phase
+from pipeline.core.image import Image
+from pipeline.core.preflight.finding import Finding
+from pipeline.core.state.deployment import Deployment, Policy
+from pipeline.core.terraform.plan_guard import Plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromoteRequest:
+    """What the command line requests of a promotion; empty means not given.
+
+    `origin` is the environment whose serving image to take. With `plan_only`, the plan is shown
+    and nothing is changed. With `recovers`, an interrupted deployment is finished first; without,
+    it makes the promotion fail.
+    """
+
+    environment: str
+    image: str = ""
+    origin: str = ""
+    allow_quarantined: bool = False
+    allow_unhealthy: bool = False
+    keep_failed: bool = False
+    plan_only: bool = False
+    recovers: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unchanged:
+    """The result of a command that had nothing to do: the requested image serves already."""
+
+    environment: str
+    release: str
+    image: Image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanPreview:
+    """A deployment that is about to begin, as a person sees it before confirming it.
+
+    `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
+    """
+
+    deployment: Deployment
+    phases: Sequence[Phase]
+    policy: Policy
+    findings: Sequence[Finding] = ()
+    plan: Plan | None = None
+
+
+Confirm = Callable[[PlanPreview], bool]
+"""Return True if the deployment of this preview is to begin."""

@@ -1,0 +1,96 @@
+"""An environment on the fake cloud of the core, for the commands of `pipeline.app`."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.app import bake, leased, session
+from pipeline.app.leased import LeasedEnvironment
+from pipeline.core.events import Message
+from pipeline.core.state.deployment import Kind
+from pipeline.core.state.environment import Environment
+from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class KilledError(BaseException):
+    """A SIGKILL: no code of the process runs after it."""
+
+
+class FakeEnvironment:
+    """A reader and a lease of staging, with an interrupted deployment in its document.
+
+    `calls` are the steps of the preamble, `messages` what was reported, and `quarantined` the
+    images that were quarantined.
+    """
+
+    environment = "staging"
+    account = ""
+    clients = alarms = None
+    policy = POLICY
+    store = None
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: Kind = Kind.PROMOTE) -> None:
+        self.fake = cloud()
+        self.dead = begin(self.fake, kind=kind).deployment
+        self.pace = self.fake
+        self.calls: list[str] = []
+        self.messages: list[str] = []
+        self.quarantined: list[str] = []
+        self.is_killed = False
+        self.app: Any = SimpleNamespace(environ={}, report=self.report, interrupts=Interrupts())
+        monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
+        monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
+        monkeypatch.setattr(leased, "build_reconciler", lambda *_: a_reconciler(self.fake))
+        monkeypatch.setattr(bake, "quarantine", self.quarantine)
+
+    @property
+    def held(self) -> Any:
+        return SimpleNamespace(read=self.fake.read, update=self.fake.update, succeeds=None)
+
+    @property
+    def leased(self) -> LeasedEnvironment:
+        reader: Any = self
+        return LeasedEnvironment(reader=reader, held=self.held)
+
+    def require_balancers(self) -> None:
+        self.calls.append("configuration")
+
+    def require_free(self) -> None:
+        self.calls.append("free lease")
+
+    def document(self) -> Environment:
+        self.calls.append("document")
+        return self.fake.document
+
+    def identify(self) -> None:
+        self.calls.append("account")
+
+    def take(self, _command: str) -> Any:
+        self.calls.append("lease")
+        return nullcontext(self.held)
+
+    def quarantine(self, _app: Any, _clients: Any, ami_id: str, _reason: str) -> None:
+        if self.is_killed:
+            raise KilledError
+        self.quarantined.append(ami_id)
+
+    def report(self, event: Any) -> None:
+        self.messages += [event.text] if isinstance(event, Message) else []
+
+    def stop_in(self, phase: str, *, warm: bool = False, decided: bool = False) -> None:
+        """Let the deployment have stopped in a phase; `decided` after green was decided for."""
+        self.fake.add(2, attached=False)
+        made = replace(self.fake.document.releases[GREEN], made=True)
+        dead = replace(self.dead, phase=phase, warm=warm)
+        document = replace(self.fake.document.with_release(made), deployment=dead)
+        if decided:
+            document = document.promoted(dead, keep=0.0, today=self.fake.today())
+            self.fake._attach(self.fake.groups["web-staging-r000002"])
+        self.fake.document = document

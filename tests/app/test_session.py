@@ -1,0 +1,120 @@
+"""The preamble: five commands, one order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.app import Options
+from pipeline.app.abort import abort
+from pipeline.app.promote import promote
+from pipeline.app.rebuild import rebuild
+from pipeline.app.recover import recover
+from pipeline.app.rollback import roll_back
+from pipeline.app.session import EnvironmentSession, SessionOptions
+from pipeline.core.deploy.plan import PromoteRequest
+from pipeline.core.errors import ConfigurationError, LeaseHeldError, RefusedError
+from tests.app.session_fakes import FakeEnvironment
+
+COMMANDS: dict[str, Callable[[Any], object]] = {
+    "promote": lambda app: promote(app, PromoteRequest(environment="staging"), lambda _: True),
+    "rollback": lambda app: roll_back(app, "staging", "", lambda _: True),
+    "rebuild": lambda app: rebuild(app, Options(environment="staging")),
+    "recover": lambda app: recover(app, "staging"),
+    "abort": lambda app: abort(app, "staging"),
+}
+ORDER = ["configuration", "free lease", "document", "account", "lease"]
+
+
+class StopError(Exception):
+    """The end of a test: the step after it is of no interest."""
+
+
+def stop(error: Exception) -> Callable[..., Any]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_changing_command_begins_in_the_same_order(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = FakeEnvironment(monkeypatch)
+    commands: list[str] = []
+
+    def take(name: str) -> None:
+        environment.calls.append("lease")
+        commands.append(name)
+        raise StopError
+
+    monkeypatch.setattr(environment, "take", take)
+    with pytest.raises(StopError):
+        COMMANDS[command](environment.app)
+    assert list(dict.fromkeys(environment.calls)) == ORDER
+    assert commands == [command]
+
+
+ERRORS = {
+    "require_balancers": (ConfigurationError("a", "b", "c"), 0),
+    "require_free": (LeaseHeldError("a", "b", "c"), 1),
+    "identify": (RefusedError("a", "b", "c"), 3),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("step", ERRORS)
+def test_no_later_step_follows_a_step_that_fails(
+    step: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = FakeEnvironment(monkeypatch)
+    error, before = ERRORS[step]
+    monkeypatch.setattr(environment, step, stop(error))
+    with pytest.raises(type(error)):
+        COMMANDS[command](environment.app)
+    assert environment.calls == ORDER[:before]
+    assert environment.fake.calls == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_signal_before_the_lease_is_raised_at_once(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = FakeEnvironment(monkeypatch)
+    environment.app.interrupts.pending = 2
+    with pytest.raises(KeyboardInterrupt):
+        COMMANDS[command](environment.app)
+    assert environment.calls == ["configuration"]
+
+
+def test_the_requirement_of_a_command_is_checked_again_after_finishing_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment = FakeEnvironment(monkeypatch)
+    environment.stop_in("soak")
+    checked: list[bool] = []
+    options = SessionOptions(command="promote", finish_first=True)
+    EnvironmentSession.begin(
+        environment.app,
+        "staging",
+        options,
+        lambda _, document: checked.append(document.deployment is None),
+    )
+    assert checked == [True]
+    assert environment.fake.document.deployment is None
+
+
+def test_the_requirement_of_a_command_is_checked_before_the_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment = FakeEnvironment(monkeypatch)
+    environment.fake.document = replace(environment.fake.document, deployment=None)
+    with pytest.raises(StopError):
+        EnvironmentSession.begin(
+            environment.app, "staging", SessionOptions(command="promote"), stop(StopError())
+        )
+    assert "account" not in environment.calls

@@ -1,0 +1,55 @@
+"""The confirmation prompt of a deploying command."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from pipeline.cli.main import run
+from pipeline.core.deploy.plan import Confirm, PlanPreview
+from pipeline.core.state.deployment import Deployment, Policy
+from tests.cli.deployments import DONE
+
+pytestmark = pytest.mark.usefixtures("place")
+
+PREVIEW = PlanPreview(deployment=replace(DONE, outcome=None), phases=(), policy=Policy())
+
+
+def deploy(_: object, __: object, confirm: Confirm) -> Deployment | PlanPreview:
+    return DONE if confirm(PREVIEW) else PREVIEW
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [("y\n", 0), ("YES\n", 0), ("n\n", 130), ("\n", 130), ("yo\n", 130), ("", 130)],
+)
+def test_a_deployment_begins_only_after_a_yes(
+    typed: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.app.promote.promote", deploy)
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    assert run(["--output", "json", "promote", "-e", "staging"]) == code
+    shown = capsys.readouterr()
+    assert "nothing was changed\npromote now? [y/N]: " in shown.err
+    document = json.loads(shown.out)
+    assert document["outcome"] == "promoted" if not code else document["error"]["exit_code"] == 130
+
+
+@pytest.mark.parametrize("verb", ["promote", "rollback"])
+def test_without_a_terminal_the_error_names_the_command_with_yes(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert run(["--verbose", verb, "-e", "staging"]) == 3
+    assert capsys.readouterr().err == (
+        f"error: {verb}:\n  confirmation needed, but stdin is not a terminal\n"
+        f"next: ami-pipeline --verbose {verb} -e staging --yes\n"
+    )

@@ -1,0 +1,210 @@
+"""The help of the commands, as a person reads it at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from pipeline.cli.main import cli, run
+
+HELP = {
+    "promote": """\
+Usage: ami-pipeline promote [OPTIONS]
+
+  Put an image into service and retire the release that serves.
+
+  The default is the newest good image. If the deployment fails before the old
+  group is deleted, the old release keeps serving and the new group is
+  deleted.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --image AMI             Promote this AMI.
+  --from NAME             Promote the image that serves in environment NAME.
+  --plan                  Show the plan and change nothing.
+  --yes                   Skip the confirmation prompt (required without a
+                          terminal).
+  --keep-failed           Keep a failed group, detached, for debugging.
+  --allow-quarantined     Allow an image that was rolled back from.
+  --allow-unhealthy       Continue even if the serving release is unhealthy or
+                          an alarm is firing.
+  --no-recover            Fail instead of resuming an interrupted deployment.
+  --dotenv FILE           Also write the outputs to this file, for GitLab.
+  -h, --help              Show this message and exit.
+""",
+    "rollback": """\
+Usage: ami-pipeline rollback [OPTIONS]
+
+  Put the previous good release back into service.
+
+  This takes seconds while its group is warm; otherwise a new group of its
+  image is launched. The replaced image is quarantined: promote rejects it
+  without --allow-quarantined.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --to TARGET             Roll back to this release (r000123) or AMI.
+  --plan                  Show the plan and change nothing.
+  --yes                   Skip the confirmation prompt (required without a
+                          terminal).
+  --no-recover            Fail instead of resuming an interrupted deployment.
+  --dotenv FILE           Also write the outputs to this file, for GitLab.
+  -h, --help              Show this message and exit.
+""",
+    "rebuild": """\
+Usage: ami-pipeline rebuild [OPTIONS]
+
+  Bake if an input changed, then promote if another image serves.
+
+  For a nightly job: it asks for no confirmation. It fails if a person rolled
+  back to the serving release or promoted another version.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --version VERSION       Bake this version (default: git describe).
+  --no-recover            Fail instead of resuming an interrupted deployment.
+  --dotenv FILE           Also write the outputs to this file, for GitLab.
+  -h, --help              Show this message and exit.
+""",
+    "recover": """\
+Usage: ami-pipeline recover [OPTIONS]
+
+  Resume or undo an interrupted deployment.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  -h, --help              Show this message and exit.
+""",
+    "abort": """\
+Usage: ami-pipeline abort [OPTIONS]
+
+  Undo an interrupted deployment, or delete groups kept by --keep-failed.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  -h, --help              Show this message and exit.
+""",
+    "status": """\
+Usage: ami-pipeline status [OPTIONS]
+
+  Show the serving release, the deployment in flight, and the rollback.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --watch                 Refresh every few seconds.
+  -h, --help              Show this message and exit.
+""",
+    "history": """\
+Usage: ami-pipeline history [OPTIONS]
+
+  List the deployments of an environment, newest first.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --limit N               Show N deployments.  [default: 20; 1<=x<=1000]
+  -h, --help              Show this message and exit.
+""",
+    "lock show": """\
+Usage: ami-pipeline lock show [OPTIONS]
+
+  Show which run holds the lease, since when, and its command.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  -h, --help              Show this message and exit.
+""",
+    "lock break": """\
+Usage: ami-pipeline lock break [OPTIONS]
+
+  Take the lease away from a run that hangs.
+
+  That run changes nothing more and ends with exit code 6. Finish its
+  deployment with recover.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --yes                   Skip the confirmation prompt (required without a
+                          terminal).
+  -h, --help              Show this message and exit.
+""",
+    "state restore": """\
+Usage: ami-pipeline state restore [OPTIONS]
+
+  Restore an earlier version of an environment's document.
+
+  The difference is shown before the confirmation prompt. Nothing in AWS is
+  changed. Run recover or status next.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --version N             Restore version N (default: newest intact).  [x>=1]
+  --yes                   Skip the confirmation prompt (required without a
+                          terminal).
+  -h, --help              Show this message and exit.
+""",
+    "doctor": """\
+Usage: ami-pipeline doctor [OPTIONS]
+
+  Check the store and the tools, and print a fix for each problem.
+
+Options:
+  -e, --environment NAME  Expect the bucket in this environment's account.
+  -h, --help              Show this message and exit.
+""",
+}
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_the_help_of_a_command_is_this(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*command.split(), "--help"]) == 0
+    assert capsys.readouterr().out == HELP[command]
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command below a group, with the words that run it."""
+    context = click.Context(group, **cli.context_settings)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+
+
+COMMANDS = dict(commands(cli, "ami-pipeline"))
+AVOIDED = ("where ", "what ", "whoever ", "though ")
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_a_summary_is_a_sentence_that_fits_one_line_of_80_columns(path: str) -> None:
+    summary = (COMMANDS[path].help or "").split("\n\n")[0]
+    assert summary.endswith(".")
+    assert summary[0].isupper()
+    assert len(summary) <= 76
+    assert not any(word in summary.lower() for word in AVOIDED)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_help_of_an_option_is_a_sentence_that_fits_one_line_of_80_columns(path: str) -> None:
+    for option in COMMANDS[path].params:
+        text = getattr(option, "help", None)
+        assert text, option
+        assert text.endswith(".")
+        assert len(text) <= 80
+        assert not any(word in text.lower() for word in AVOIDED)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_no_line_of_a_help_is_wider_than_80_columns_and_no_summary_is_cut(
+    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*path.split()[1:], "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any(line.endswith("...") for line in lines if "Usage:" not in line)

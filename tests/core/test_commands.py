@@ -1,0 +1,127 @@
+"""Every command that a message tells a person to paste exists, and is quoted for a shell."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from pipeline.cli.main import cli
+from pipeline.core import commands
+
+ROOT = Path(commands.__file__).parents[1]
+RELEASE, AMI = "r000123", "ami-0123456789abcdef0"
+
+PASTED: dict[Callable[..., str], list[str]] = {
+    commands.status: [commands.status("staging")],
+    commands.history: [commands.history("staging")],
+    commands.recover: [commands.recover("staging")],
+    commands.abort: [commands.abort("staging")],
+    commands.rollback: [commands.rollback("staging"), commands.rollback("staging", to=RELEASE)],
+    commands.promote: [
+        commands.promote("staging"),
+        commands.promote("staging", AMI, allow_quarantined=True, allow_unhealthy=True),
+    ],
+    commands.bake: [commands.bake(), commands.bake("staging", version="1.0.0")],
+    commands.images: [commands.images()],
+    commands.doctor: [commands.doctor()],
+    commands.lock_show: [commands.lock_show("staging")],
+    commands.state_show: [commands.state_show("staging")],
+    commands.state_restore: [commands.state_restore("staging")],
+    commands.config_check: [commands.config_check()],
+    commands.config_terraform_check: [commands.config_terraform_check("staging")],
+    commands.local_cloud_up: [commands.local_cloud_up()],
+    commands.local_cloud_env: [commands.local_cloud_env()],
+}
+BUILDERS = {commands.ami_pipeline, commands.of_environment, commands.aws, commands.in_folder}
+"""The functions that others build their commands with; their callers name the command."""
+
+
+def parse(command: str) -> click.Context:
+    """Parse a command line as the program would; raises UsageError if it is wrong."""
+    program, *words = shlex.split(command)
+    assert program == "ami-pipeline"
+    context: click.Context = click.Context(cli, **cli.context_settings)
+    group: click.Group = cli
+    while True:
+        name, *words = words
+        found = group.get_command(context, name)
+        assert found, f"there is no command {name}"
+        if not isinstance(found, click.Group):
+            return found.make_context(name, words, parent=context)
+        group = found
+
+
+@pytest.mark.parametrize("command", [each for some in PASTED.values() for each in some])
+def test_a_command_of_this_program_parses_with_its_real_options(command: str) -> None:
+    context = parse(command)
+    assert not context.args
+    assert context.params.get("environment") in {None, "staging"}
+
+
+def test_every_function_has_an_example() -> None:
+    functions = {
+        name
+        for name, each in inspect.getmembers(commands, inspect.isfunction)
+        if not name.startswith("_") and each.__module__ == commands.__name__
+    }
+    assert functions == {each.__name__ for each in (*PASTED, *BUILDERS)}
+
+
+def test_an_option_reaches_the_command() -> None:
+    promotion = parse(commands.promote("staging", AMI, allow_quarantined=True)).params
+    assert (promotion["image"], promotion["allow_quarantined"]) == (AMI, True)
+    assert promotion["allow_unhealthy"] is False
+    assert parse(commands.rollback("staging", to=RELEASE)).params["to"] == RELEASE
+    assert parse(commands.bake(version="1.0.0")).params["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    "command", ["ami-pipeline promot -e staging", "ami-pipeline status --environmnt staging"]
+)
+def test_the_parser_of_this_test_rejects_what_does_not_exist(command: str) -> None:
+    with pytest.raises((click.UsageError, AssertionError)):
+        parse(command)
+
+
+HOSTILE = ["a b", "$(reboot)", "`reboot`", "a;b", "'", '"', "a\nb", "*", "~", "&& reboot", "#"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_value_cannot_leave_its_word(value: str) -> None:
+    assert shlex.split(commands.ami_pipeline("bake", value)) == ["ami-pipeline", "bake", value]
+    assert shlex.split(commands.of_environment("lock show", value)) == (
+        ["ami-pipeline", "lock", "show", "-e", value]
+    )
+    aws = commands.aws("s3api", "get-object", {"bucket": value, "dry-run": "", "key": value})
+    assert shlex.split(aws) == (
+        ["aws", "s3api", "get-object", "--bucket", value, "--dry-run", "--key", value]
+    )
+    folder = commands.in_folder(Path(value), "terraform", "import", value)
+    assert shlex.split(folder) == ["cd", value, "&&", "terraform", "import", value]
+
+
+@pytest.mark.parametrize("command", [commands.UPGRADE, commands.WHO_AM_I])
+def test_a_constant_command_is_plain_words(command: str) -> None:
+    assert shlex.join(shlex.split(command)) == command
+
+
+LITERAL = re.compile(r'f?"(?:[^"\n]*(?:: |; |and |or ))?(?:ami-pipeline [a-z{]|aws [a-z0-9]+ )')
+SOURCES = sorted(path for area in ("app", "cli") for path in (ROOT / area).glob("*.py"))
+"""`cli/local_cloud.py` only passes the texts of the local cloud, which knows its own commands."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if path.name != "local_cloud.py"],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_no_other_module_writes_a_command_to_paste(path: Path) -> None:
+    text = path.read_text()
+    code = re.sub(r'"""(?:.|\n)*?"""', "", text)
+    assert not LITERAL.findall(code)
