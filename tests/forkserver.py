@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from local_cloud.errors import FailedError, RefusedError
-from local_cloud.state_dir import Home, State
+from local_cloud.state_dir import State, StateDir
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WITHIN = 60.0
 
 
-def up(home: Home, *, speed: float, isolation: str, delay: Sequence[str] = ()) -> State:
+def up(home: StateDir, *, speed: float, isolation: str, delay: Sequence[str] = ()) -> State:
     """Start a cloud on free ports, as `control.up` does; return once it answers."""
     said = log_of(home)
     said.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def up(home: Home, *, speed: float, isolation: str, delay: Sequence[str] = ()) -
     return State(**answer["state"])
 
 
-def log_of(home: Home) -> Path:
+def log_of(home: StateDir) -> Path:
     """Return the file with all that a cloud prints, its own bugs too; it outlives the cloud."""
     return home.path.with_name(f"{home.path.name}.said")
 

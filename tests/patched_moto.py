@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import os
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
@@ -16,7 +16,7 @@ import pytest
 from moto import mock_aws
 
 from local_cloud import patches
-from local_cloud.balancers.sync import Follower
+from local_cloud.balancers.sync import BalancerSync
 from local_cloud.clock import Clock
 from local_cloud.cloud import Cloud
 from local_cloud.patches import after
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 NO_TIME = 1e9
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Told:
     """A traffic plane that carries nothing: it keeps the plans and says what it was told to."""
 
-    plans: list[Plan] = dataclasses.field(default_factory=list)
-    said: dict[str, dict[str, Health]] = dataclasses.field(default_factory=dict)
+    plans: list[Plan] = field(default_factory=list)
+    said: dict[str, dict[str, Health]] = field(default_factory=dict)
 
     def apply(self, plan: Plan) -> None:
         self.plans.append(plan)
@@ -53,7 +53,7 @@ class Told:
         self.said.setdefault(pool, {})[id_] = Health(id=id_, port=port, state=state, reason=reason)
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Hooked:
     """moto with hooks, asked through boto3."""
 
@@ -135,15 +135,15 @@ def moto() -> Iterator[Hooked]:
     addresses = (f"127.77.255.{n}" for n in itertools.count(1))
     here = Hooked(traffic=Told(), ordered={})
     cloud = Cloud(
-        ground=cast("Any", SimpleNamespace(clock=Clock(speed=NO_TIME))),
+        host=cast("Any", SimpleNamespace(clock=Clock(speed=NO_TIME))),
         network=cast("Any", SimpleNamespace(balancer_address=lambda: next(addresses))),
         loop=cast("Any", None),
         traffic=here.traffic,
-        orders=cast(
+        behaviors=cast(
             "Any", SimpleNamespace(answers_of=lambda who: here.ordered.get(who.instance, ""))
         ),
     )
-    cloud.followers.append(Follower(cloud=cloud))
+    cloud.on_change.append(BalancerSync(cloud=cloud))
     ours = [
         *elb.hooks(cloud),
         *classic_members.hooks(cloud),

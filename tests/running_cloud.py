@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
 import re
 import subprocess
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -17,7 +17,7 @@ import botocore.config
 
 from local_cloud import control, environment
 from local_cloud.client import Client
-from local_cloud.state_dir import Home, State
+from local_cloud.state_dir import State, StateDir
 from tests import forkserver
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ BASE_IMAGE_NAME = "al2023-ami-2023.*-kernel-6.1-x86_64"
 WITHIN = 30.0
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Cloud:
     """A cloud that runs, and how to reach it."""
 
-    home: Home
+    home: StateDir
     state: State
 
     @property
@@ -47,7 +47,7 @@ class Cloud:
         """The environment of a program that is to use this cloud and nothing else."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PKR_", "TF_"))}
         kept |= {k: v for k, v in os.environ.items() if k == "TF_CLI_CONFIG_FILE"}
-        return {**kept, **environment.exports(self.state)}
+        return {**kept, **environment.variables(self.state)}
 
     @property
     def client(self) -> Client:
@@ -121,7 +121,7 @@ def start_cloud(
     home: Path, *, speed: float = 1000, isolation: str = "auto", delay: Sequence[str] = ()
 ) -> Cloud:
     """Start a cloud of its own in `home`, on free ports."""
-    where = Home(path=home.resolve())
+    where = StateDir(path=home.resolve())
     state = forkserver.up(where, speed=speed, isolation=isolation, delay=delay)
     return Cloud(home=where, state=state)
 

@@ -319,7 +319,7 @@ class Machines:
 
         instances.check_image = known_ones_only
         self._end = asyncio.Event()
-        place = state_dir.Home(path=self._home)
+        place = state_dir.StateDir(path=self._home)
         place.path.mkdir()
         options = server.Options(home=place, port=0, speed=ENDLESS, isolation="plain")
         with contextlib.closing(network.claim()) as net:

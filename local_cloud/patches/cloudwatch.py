@@ -9,7 +9,7 @@ from moto.cloudwatch.models import Alarm
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,20 +18,9 @@ LARGEST_PAGE = 100
 KINDS = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms"}
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of alarms."""
-    return [
-        *replace(Alarm, __init__=begin),
-        *replace(
-            CloudWatchResponse,
-            describe_alarms=describe,
-            put_composite_alarm=put_composite,
-        ),
-    ]
-
-
 # "When this operation creates an alarm, the alarm state is immediately set to INSUFFICIENT_DATA"
 # (API Reference, PutMetricAlarm); moto begins with OK.
+@patch(Alarm, "__init__")
 def begin(original: Callable[..., Any], alarm: Any, *arguments: Any, **named: Any) -> None:
     """Make an alarm that has seen no data."""
     original(alarm, *arguments, **named)
@@ -39,6 +28,7 @@ def begin(original: Callable[..., Any], alarm: Any, *arguments: Any, **named: An
 
 
 # Composite alarms are not in moto, though it describes them. Their rule is kept, not evaluated.
+@patch(CloudWatchResponse, "put_composite_alarm")
 def put_composite(_original: Callable[..., Any] | None, response: Any) -> EmptyResult:
     """Make a composite alarm."""
     params = response.params
@@ -69,6 +59,7 @@ def put_composite(_original: Callable[..., Any] | None, response: Any) -> EmptyR
 
 # DescribeAlarms takes 100 names at most; without AlarmTypes it answers metric alarms only (API
 # Reference). moto answers every kind, for any number of names.
+@patch(CloudWatchResponse, "describe_alarms")
 def describe(original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe the alarms of the kinds that were asked for."""
     names = response.params.get("AlarmNames") or []

@@ -8,7 +8,7 @@ from moto.s3.exceptions import BucketAccessDeniedError
 from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +16,10 @@ if TYPE_CHECKING:
 _EXPECTED = "x-amz-expected-bucket-owner"
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of buckets."""
-    return replace(S3Response, _bucket_response=owned, _key_response=owned)
-
-
 # A call that says who must own the bucket is refused with 403 AccessDenied where another account
 # does, before anything is done (S3 User Guide, "Verifying bucket ownership with bucket owner
 # condition"); moto passes over the header. One of a bucket that is not there fails as it does.
+@patch(S3Response, "_bucket_response", "_key_response")
 def owned(original: Callable[..., Any], response: S3Response, request: Any, full_url: str) -> Any:
     """Answer where the bucket is whose the caller thinks it is."""
     expected = request.headers.get(_EXPECTED)

@@ -13,7 +13,7 @@ from botocore.model import OperationNotFoundError
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,7 @@ class NotModelled(ServiceException):
     code = CODE
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of every call."""
-    return [
-        *replace(BaseResponse, parse_parameters=parse_parameters, call_action=call_action),
-    ]
-
-
+@patch(BaseResponse, "parse_parameters")
 def parse_parameters(original: Callable[..., Any], response: Any, request: Any) -> None:
     """Read what is asked for; of an action that botocore does not know, nothing."""
     try:
@@ -44,6 +38,7 @@ def parse_parameters(original: Callable[..., Any], response: Any, request: Any) 
 
 # AWS answers each of these actions. A client that is told 4xx does not try again (AWS SDKs
 # and Tools Reference Guide, "Retry behavior": only throttling and 5xx are tried again).
+@patch(BaseResponse, "call_action")
 def call_action(original: Callable[..., Any], response: Any) -> Any:
     """Answer, or say that nothing here can."""
     try:

@@ -1,19 +1,20 @@
-"""`ami-pipeline local-cloud`: the local cloud, up and down."""
+"""`ami-pipeline local-cloud`: the commands of `local_cloud.commands` as click commands."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from local_cloud.options import HELP, ISOLATION, KINDS, PORT
 from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
-    from local_cloud.state_dir import Home
+    from local_cloud.commands import Result
+
+PROGRAM = "ami-pipeline local-cloud"
 
 
 class _Group(click.Group):
@@ -25,129 +26,96 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except errors.RefusedError as error:
-            raise RefusedError(error.where, error.what, error.remedy) from error
+            raise RefusedError(error.where, error.what, _own_name(error.remedy)) from error
         except errors.FailedError as error:
-            raise FailedError(error.where, error.what, error.remedy) from error
+            raise FailedError(error.where, error.what, _own_name(error.remedy)) from error
 
 
-@click.group("local-cloud", cls=_Group)
+@click.group("local-cloud", cls=_Group, help=HELP["local-cloud"])
 def local_cloud() -> None:
-    """Run a local cloud: AWS on this machine, on loopback only."""
+    """Hold the commands below."""
 
 
-@local_cloud.command()
-@click.option("--port", default=5700, show_default=True, help="Port of the API; 0: any free one.")
-@click.option("--ssh-port", default=0, show_default=True, help="Port of SSH; 0: any free one.")
+@local_cloud.command(help=HELP["up"])
+@click.option("--port", default=PORT, show_default=True, help=HELP["port"])
+@click.option("--ssh-port", default=0, show_default=True, help=HELP["ssh-port"])
 @click.option(
     "--speed",
     default=1.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Divide AWS's delays by this.",
+    help=HELP["speed"],
 )
 @click.option(
     "--delay",
     multiple=True,
     metavar="NAME=SECONDS",
-    callback=lambda _context, _option, given: delays(given),
-    help="Another delay than AWS's usual one, such as boot=30 or call=0.08; may be repeated.",
+    callback=lambda _context, _option, given: _checked(given),
+    help=HELP["delay"],
 )
 @click.option(
     "--isolation",
-    type=click.Choice(["auto", "namespaces", "user-namespaces", "plain"]),
+    type=click.Choice(KINDS),
     default="auto",
-    envvar="AMI_PIPELINE_SANDBOX_ISOLATION",
+    envvar=ISOLATION,
     show_default=True,
-    help="What keeps an instance's processes in its directory.",
+    help=HELP["isolation"],
 )
-@click.option("--foreground", is_flag=True, help="Stay until Ctrl-C and show what happens.")
+@click.option("--foreground", is_flag=True, help=HELP["foreground"])
 @click.pass_context
-def up(context: click.Context, /, *, foreground: bool, **how: Any) -> None:
+def up(context: click.Context, /, *, foreground: bool, **settings: Any) -> None:
     """Start the local cloud."""
-    from local_cloud import control
+    from local_cloud import commands
 
     if foreground:
-        control.refuse_at_once(here())
-        argv = control.command(here(), **how)
-        os.execv(argv[0], argv)  # noqa: S606  this process becomes the cloud, so Ctrl-C reaches it
-    state = control.up(here(), **how)
-    text = (
-        f"The local cloud answers at {state.endpoint}.\n"
-        'Point this shell at it: eval "$(ami-pipeline local-cloud env)"'
-    )
-    answer(context, {"running": True, **dataclasses.asdict(state)}, text)
+        commands.up_in_foreground(**settings)
+    _print(context, commands.up(**settings))
 
 
-@local_cloud.command()
+@local_cloud.command(help=HELP["down"])
 @click.pass_context
 def down(context: click.Context, /) -> None:
-    """End the local cloud and remove everything it made."""
-    from local_cloud import control
+    """Stop the local cloud and remove everything it made."""
+    from local_cloud import commands
 
-    ran = control.down(here())
-    text = "The local cloud was taken down." if ran else "No local cloud ran."
-    answer(context, {"running": False, "ran": ran}, text)
+    _print(context, commands.down())
 
 
-@local_cloud.command()
+@local_cloud.command(help=HELP["status"])
 @click.pass_context
 def status(context: click.Context, /) -> None:
-    """Show whether the local cloud runs, its load balancers, and what was asked of it."""
-    from local_cloud.client import Client
+    """Show the local cloud, its load balancers and its API calls."""
+    from local_cloud import commands
 
-    state = here().read()
-    if state is None:
-        answer(context, {"running": False}, "No local cloud runs.")
-        return
-    client = Client(endpoint=state.endpoint)
-    calls, balancers = client.calls(), client.balancers()
-    where = f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}"
-    lines = [
-        f"The local cloud runs since {state.started}: process {state.pid}.",
-        f"{where}, speed {state.speed:g}, isolation {state.isolation}.",
-        *(f"{b['kind']:<14} {b['name']:<40} {b['url']}" for b in balancers),
-        *(f"{c['service']:<14} {c['action']:<40} {spent(c)}" for c in calls),
-    ]
-    known = {**dataclasses.asdict(state), "balancers": balancers, "calls": calls}
-    answer(context, {"running": True, **known}, "\n".join(lines))
+    _print(context, commands.status())
 
 
-@local_cloud.command()
+@local_cloud.command(help=HELP["env"])
 @click.pass_context
 def env(context: click.Context, /) -> None:
-    """Print the exports that point AWS clients, Packer and Terraform at it."""
-    from local_cloud import control, environment
+    """Print shell exports for AWS clients, Packer and Terraform."""
+    from local_cloud import commands
 
-    state = control.running(here())
-    answer(context, environment.exports(state), environment.shell(state))
+    _print(context, commands.env())
 
 
-def delays(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Return delays that make sense."""
-    from local_cloud.clock import Delays
+def _checked(delays: tuple[str, ...]) -> tuple[str, ...]:
+    from local_cloud import commands
 
     try:
-        Delays.named(given)
+        return commands.check_delays(delays)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    return given
 
 
-def here() -> Home:
-    """Return the home that this user's environment says."""
-    from local_cloud import state_dir
+def _own_name(text: str) -> str:
+    """Return a text that calls the program by the name under which the user started it."""
+    from local_cloud import errors
 
-    return state_dir.Home(path=state_dir.default_home(os.environ).resolve())
-
-
-def spent(call: dict[str, Any]) -> str:
-    """Say how often an action was called, how often it failed, and its mean time."""
-    mean = 1000 * call["seconds"] / call["calls"]
-    failed = f", {call['errors']} failed" if call["errors"] else ""
-    return f"{call['calls']:>6} calls{failed}, {mean:.0f} ms each"
+    return text.replace(errors.PROGRAM, PROGRAM)
 
 
-def answer(context: click.Context, document: dict[str, Any], text: str) -> None:
-    """Print the result in the form that was asked for."""
+def _print(context: click.Context, result: Result) -> None:
     as_json = getattr(context.obj, "output", "text") == "json"
-    click.echo(json.dumps(document, indent=2) if as_json else text, file=sys.stdout)
+    text = json.dumps(result.document, indent=2) if as_json else _own_name(result.text)
+    click.echo(text, file=sys.stdout)

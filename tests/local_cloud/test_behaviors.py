@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_cloud.behaviors import Behaviour, Orders, Subject, parse, shortage
+from local_cloud.behaviors import Behavior, Behaviors, BehaviorTarget, parse, shortage
 from tests.running_cloud import eventually, serving
 
 if TYPE_CHECKING:
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
     from tests.running_cloud import Cloud
 
-GROUP = Subject(instance="i-1", image="ami-1", group="web", zone="us-east-1a")
+GROUP = BehaviorTarget(instance="i-1", image="ami-1", group="web", zone="us-east-1a")
 
 
-def orders_of(subject: Subject) -> Orders:
-    return Orders(find=lambda _: subject, launch=lambda **_: subject)
+def orders_of(subject: BehaviorTarget) -> Behaviors:
+    return Behaviors(find=lambda _: subject, launch=lambda **_: subject)
 
 
-def tagged(*tags: str) -> Subject:
-    return Subject(instance="i-1", image="ami-1", group="web", zone="us-east-1a", tags=tags)
+def tagged(*tags: str) -> BehaviorTarget:
+    return BehaviorTarget(instance="i-1", image="ami-1", group="web", zone="us-east-1a", tags=tags)
 
 
 class TestTheTag:
     @pytest.mark.parametrize(
         ("value", "means"),
         [
-            ("never-healthy", Behaviour(kind="never-healthy", seconds=0)),
-            ("dies", Behaviour(kind="dies", seconds=60)),
-            ("dies 5", Behaviour(kind="dies", seconds=5)),
-            (" flaps 0.5 ", Behaviour(kind="flaps", seconds=0.5)),
+            ("never-healthy", Behavior(kind="never-healthy", seconds=0)),
+            ("dies", Behavior(kind="dies", seconds=60)),
+            ("dies 5", Behavior(kind="dies", seconds=5)),
+            (" flaps 0.5 ", Behavior(kind="flaps", seconds=0.5)),
         ],
     )
-    def test_names_a_behaviour_and_perhaps_its_seconds(self, value: str, means: Behaviour) -> None:
+    def test_names_a_behaviour_and_perhaps_its_seconds(self, value: str, means: Behavior) -> None:
         assert parse(value) == means
 
     @pytest.mark.parametrize("value", ["", "sulks", "dies soon", "dies 5 6"])
@@ -46,32 +46,30 @@ class TestTheTag:
 
     def test_of_the_instance_counts_before_that_of_its_image(self) -> None:
         orders = orders_of(tagged("dies 5", "flaps"))
-        assert orders.of("i-1") == Behaviour(kind="dies", seconds=5)
+        assert orders.of("i-1") == Behavior(kind="dies", seconds=5)
 
     def test_counts_less_than_an_order(self) -> None:
         orders = orders_of(tagged("dies 5"))
-        orders.order([{"behaviour": "exits", "image": "ami-1"}])
-        assert orders.of("i-1") == Behaviour(kind="exits", seconds=0)
+        orders.order([{"behavior": "exits", "image": "ami-1"}])
+        assert orders.of("i-1") == Behavior(kind="exits", seconds=0)
 
 
 class TestAnOrder:
     def test_is_for_whom_it_names(self) -> None:
         orders = orders_of(GROUP)
-        orders.order([{"behaviour": "dies", "group": "other"}])
+        orders.order([{"behavior": "dies", "group": "other"}])
         assert orders.of("i-1") is None
-        orders.order([{"behaviour": "dies", "group": "web", "zone": "us-east-1a"}])
-        assert orders.of("i-1") == Behaviour(kind="dies", seconds=60)
+        orders.order([{"behavior": "dies", "group": "web", "zone": "us-east-1a"}])
+        assert orders.of("i-1") == Behavior(kind="dies", seconds=60)
 
     def test_that_is_newer_counts(self) -> None:
         orders = orders_of(GROUP)
-        orders.order(
-            [{"behaviour": "dies", "group": "web"}, {"behaviour": "flaps", "group": "web"}]
-        )
-        assert orders.of("i-1") == Behaviour(kind="flaps", seconds=30)
+        orders.order([{"behavior": "dies", "group": "web"}, {"behavior": "flaps", "group": "web"}])
+        assert orders.of("i-1") == Behavior(kind="flaps", seconds=30)
 
     def test_can_be_taken_back(self) -> None:
         orders = orders_of(GROUP)
-        orders.order([{"behaviour": "dies", "group": "web"}])
+        orders.order([{"behavior": "dies", "group": "web"}])
         orders.clear()
         assert orders.of("i-1") is None
         assert orders.listed() == []
@@ -79,8 +77,8 @@ class TestAnOrder:
     @pytest.mark.parametrize(
         ("order", "complaint"),
         [
-            ({"behaviour": "sulks", "group": "web"}, "not 'sulks'"),
-            ({"behaviour": "dies"}, "names an image, a group, an instance or a zone"),
+            ({"behavior": "sulks", "group": "web"}, "not 'sulks'"),
+            ({"behavior": "dies"}, "names an image, a group, an instance or a zone"),
         ],
     )
     def test_that_makes_no_sense_is_refused_with_all_beside_it(
@@ -88,7 +86,7 @@ class TestAnOrder:
     ) -> None:
         orders = orders_of(GROUP)
         with pytest.raises(ValueError, match=complaint):
-            orders.order([{"behaviour": "flaps", "group": "web"}, order])
+            orders.order([{"behavior": "flaps", "group": "web"}, order])
         assert orders.listed() == []
 
     @pytest.mark.parametrize(
@@ -97,21 +95,21 @@ class TestAnOrder:
     )
     def test_says_what_load_balancers_get(self, kind: str, answers: str) -> None:
         orders = orders_of(GROUP)
-        orders.order([{"behaviour": kind, "group": "web"}])
+        orders.order([{"behavior": kind, "group": "web"}])
         assert orders.answers("i-1") == answers
 
 
 def test_only_what_registers_late_is_late() -> None:
     orders = orders_of(tagged("registers-late 7"))
     assert orders.lateness("i-1") == 7
-    orders.order([{"behaviour": "dies", "group": "web"}])
+    orders.order([{"behavior": "dies", "group": "web"}])
     assert orders.lateness("i-1") == 0
 
 
 class TestNoCapacity:
     def test_strikes_as_often_as_was_ordered(self) -> None:
         orders = orders_of(GROUP)
-        orders.order([{"behaviour": "no-capacity", "zone": "us-east-1a", "times": 2}])
+        orders.order([{"behavior": "no-capacity", "zone": "us-east-1a", "times": 2}])
         launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
         said = [orders.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
         assert said == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
@@ -133,9 +131,9 @@ def _no_orders(request: pytest.FixtureRequest) -> Iterator[None]:
         running.client.clear_orders()
 
 
-def launched(cloud: Cloud, behaviour: str = "", **more: Any) -> dict[str, Any]:
-    tags = [{"Key": "local-cloud:behaviour", "Value": behaviour}]
-    of_it = [{"ResourceType": "instance", "Tags": tags}] if behaviour else []
+def launched(cloud: Cloud, behavior: str = "", **more: Any) -> dict[str, Any]:
+    tags = [{"Key": "local-cloud:behavior", "Value": behavior}]
+    of_it = [{"ResourceType": "instance", "Tags": tags}] if behavior else []
     return cloud.launch(UserData=serving(), TagSpecifications=of_it, **more)
 
 
@@ -189,7 +187,7 @@ def test_an_order_reaches_instances_that_run_already_and_can_be_taken_back(cloud
     assert eventually(lambda: answers(instance))
     cloud.client.order("dies", instance=instance["InstanceId"], seconds=0)
     ordered = [o for o in cloud.client.orders() if o["instance"] == instance["InstanceId"]]
-    assert [o["behaviour"] for o in ordered] == ["dies"]
+    assert [o["behavior"] for o in ordered] == ["dies"]
     assert eventually(lambda: not answers(instance))
     cloud.client.clear_orders()
     assert eventually(lambda: answers(instance))
@@ -199,7 +197,7 @@ def test_an_image_is_ordered_to_go_wrong_by_its_tag(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     made = cloud.launch()["InstanceId"]
     image = ec2.create_image(InstanceId=made, Name="doomed")["ImageId"]
-    ec2.create_tags(Resources=[image], Tags=[{"Key": "local-cloud:behaviour", "Value": "exits"}])
+    ec2.create_tags(Resources=[image], Tags=[{"Key": "local-cloud:behavior", "Value": "exits"}])
     states = ec2.describe_images(ImageIds=[image])["Images"][0]["State"]
     assert eventually(lambda: states == "available")
     instance = cloud.launch(ImageId=image)["InstanceId"]

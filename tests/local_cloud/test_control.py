@@ -19,7 +19,7 @@ from local_cloud import control
 from local_cloud.clock import Delays
 from local_cloud.errors import RefusedError
 from local_cloud.instances import processes, reaper
-from local_cloud.state_dir import MARKER, Home, default_home
+from local_cloud.state_dir import MARKER, StateDir, default_home
 from pipeline.cli.local_cloud import local_cloud
 from pipeline.core import errors
 from tests import running_cloud
@@ -29,18 +29,18 @@ OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in ("user-namespac
 SERVICE = "#!/bin/sh\n(setsid sleep 4321 &)\necho launched; exec sleep 4321\n"
 
 
-def belongs(home: Home) -> list[int]:
+def belongs(home: StateDir) -> list[int]:
     marker = f"{MARKER}={home.path}"
     return processes.matching(lambda pid: processes.has_entry(pid, marker))
 
 
-def mounts(home: Home) -> list[str]:
+def mounts(home: StateDir) -> list[str]:
     return reaper.mounts_below(home.path, Path("/proc/self/mountinfo").read_text())
 
 
 def started(folder: Path, isolation: str) -> Cloud:
     """Start a cloud as a user does, in a process of its own from the beginning."""
-    home = Home(path=folder.resolve())
+    home = StateDir(path=folder.resolve())
     return Cloud(home=home, state=control.up(home, port=0, isolation=isolation, speed=1000))
 
 
@@ -91,7 +91,7 @@ def test_a_delay_that_makes_no_sense_is_a_usage_error(given: str) -> None:
 
 def test_the_delays_that_were_named_reach_the_cloud(tmp_path: Path) -> None:
     argv = control.command(
-        Home(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
+        StateDir(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
     )
     assert argv[-1] == "--delay=boot=30"
 
@@ -103,7 +103,7 @@ def test_a_second_up_says_that_one_runs(cloud: Cloud) -> None:
 
 @pytest.mark.long
 def test_of_two_that_start_at_once_one_runs_and_one_is_refused(tmp_path: Path) -> None:
-    home = Home(path=tmp_path / "cloud")
+    home = StateDir(path=tmp_path / "cloud")
     argv = control.command(home, port=0, ssh_port=0, speed=1000, isolation="auto")
     both = [
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)
@@ -122,7 +122,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(RefusedError, match=f"127.0.0.1:{port}: Address already in use"):
-            control.up(Home(path=tmp_path / "cloud"), port=port)
+            control.up(StateDir(path=tmp_path / "cloud"), port=port)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -135,7 +135,7 @@ def test_clouds_side_by_side_have_networks_of_their_own(cloud: Cloud, tmp_path: 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as refused:
-        control.refuse_at_once(Home(path=tmp_path), needed=("json", "no_such_library"))
+        control.refuse_at_once(StateDir(path=tmp_path), needed=("json", "no_such_library"))
     assert refused.value.what == "not installed: no_such_library"
     assert refused.value.remedy == "pip install 'ami-pipeline[local-cloud]'"
 
@@ -263,7 +263,7 @@ def test_a_home_with_anything_else_in_it_is_refused_and_never_emptied(tmp_path: 
     (tmp_path / "thesis.txt").write_text("years of work")
     (tmp_path / "photos").mkdir()
     (tmp_path / "images").mkdir()
-    home = Home(path=tmp_path)
+    home = StateDir(path=tmp_path)
     with pytest.raises(RefusedError, match=r"no local cloud made: photos, thesis\.txt"):
         control.up(home, port=0)
     control.down(home)

@@ -66,7 +66,7 @@ def check_deletion(group: Group, *, force: bool) -> None:
 
 
 def is_of(group: Group, activity: Any) -> bool:
-    """Tell whether an activity is of this group, not of one that had its name before."""
+    """Return True if an activity is of this group, not of one that had its name before."""
     return bool(activity.auto_scaling_group_arn == group.settings.arn)
 
 

@@ -7,24 +7,19 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
-from local_cloud.patches.autoscaling.regions import answer
+from local_cloud.patches.autoscaling.refusals import answers
 from local_cloud.scaling.errors import RefusedRequestError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_cloud.patches import Hook
 
 PAGE, LARGEST = 50, 100  # MaxRecords (API Reference, DescribeAutoScalingGroups)
 
 
-def hooks() -> list[Hook]:
-    """Return the hook of DescribeAutoScalingGroups."""
-    return answer(AutoScalingResponse, describe_auto_scaling_groups=describe)
-
-
 # Every group that is there all the time is described once, whatever is deleted between two
 # pages. moto's token is the name of the last group shown: when that one is gone it answers 500.
+@answers(AutoScalingResponse, "describe_auto_scaling_groups")
 def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe the groups that a call asks for, the oldest first."""
     params = response.params

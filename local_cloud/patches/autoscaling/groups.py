@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from moto.autoscaling.exceptions import ValidationError
 
 from local_cloud.patches.autoscaling import pages
-from local_cloud.patches.autoscaling.regions import answering
+from local_cloud.patches.autoscaling.refusals import with_api_errors
 from local_cloud.scaling import capacity
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def groups_asked(response: Any) -> list[Any]:
 
 
 def is_suspended(group: Any, process: str) -> bool:
-    """Tell whether a process of a group is suspended."""
+    """Return True if a process of a group is suspended."""
     return any(each["ProcessName"] == process for each in group.suspended_processes)
 
 
@@ -58,5 +58,7 @@ def set_capacity(group: Any, desired: int, why: str, more: str = "") -> None:
 def page(response: Any, everything: Sequence[T]) -> tuple[list[T], str | None]:
     """Return one page and the token of the next, as every Describe call has them."""
     params = {"MaxRecords": PAGE, **response.params}
-    shown: tuple[list[T], str | None] = answering(pages.page)(everything, params, LARGEST_PAGE)
+    shown: tuple[list[T], str | None] = with_api_errors(pages.page)(
+        everything, params, LARGEST_PAGE
+    )
     return shown

@@ -12,8 +12,8 @@ from moto.autoscaling.models import AutoScalingBackend, LifecycleHook
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook, replace
 from local_cloud.patches.autoscaling.groups import group_asked
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,24 +29,11 @@ OPTIONAL = {
 }
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of lifecycle hooks."""
-    return [
-        *replace(LifecycleHook, __init__=begin),
-        *replace(
-            AutoScalingResponse,
-            put_lifecycle_hook=put,
-            delete_lifecycle_hook=delete,
-            describe_lifecycle_hooks=describe,
-        ),
-        *replace(AutoScalingBackend, describe_lifecycle_hooks=of_group),
-    ]
-
-
 # DescribeLifecycleHooks shows a role and a target only where they were given, and a global
 # timeout of 48 hours or a hundred heartbeats, whichever is less (EC2 Auto Scaling API
 # Reference, data type LifecycleHook). moto invents role and target, and Terraform removes
 # them for ever.
+@patch(LifecycleHook, "__init__")
 def begin(original: Callable[..., Any], hook: Any, *arguments: Any, **named: Any) -> None:
     """Leave out what nobody gave."""
     original(hook, *arguments, **named)
@@ -63,6 +50,7 @@ def measure(hook: Any) -> None:
 # PutLifecycleHook creates or updates; when it updates, a parameter that is left out stays as
 # it was, an empty target removes the target; a new hook needs a transition; heartbeats are
 # 30 to 7200 seconds (EC2 Auto Scaling API Reference).
+@patch(AutoScalingResponse, "put_lifecycle_hook")
 def put(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Store a lifecycle hook."""
     put_hook(response.autoscaling_backend, group_asked(response), response.params)
@@ -107,6 +95,7 @@ def update(hook: Any, given: dict[str, Any]) -> None:
 
 # Lifecycle hooks go with their group; in moto they outlive it and are there again in the
 # next group of that name.
+@patch(AutoScalingBackend, "describe_lifecycle_hooks")
 def of_group(
     original: Callable[..., Any],
     backend: Any,
@@ -122,6 +111,7 @@ def of_group(
     ]
 
 
+@patch(AutoScalingResponse, "describe_lifecycle_hooks")
 def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe the lifecycle hooks of a group."""
     hooks_there = response.autoscaling_backend.describe_lifecycle_hooks(
@@ -146,6 +136,7 @@ def describe_hook(hook: Any) -> dict[str, Any]:
     }
 
 
+@patch(AutoScalingResponse, "delete_lifecycle_hook")
 def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Forget a lifecycle hook, or refuse in Auto Scaling's words."""
     group, name = group_asked(response), response._get_param("LifecycleHookName")  # noqa: SLF001  how moto's responses read parameters

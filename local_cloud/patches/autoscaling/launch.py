@@ -7,8 +7,8 @@ version whatever was asked for.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.models import ASG_NAME_TAG
@@ -16,7 +16,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.types import Base64EncodedString
 from moto.ec2.utils import convert_tag_spec, filter_iam_instance_profiles, parse_user_data
 
-from local_cloud.patches.ec2 import instances as ec2_instances
+from local_cloud.patches.ec2 import launch_input
 from local_cloud.scaling.ports import Launched, LaunchRefusedError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """Everything that RunInstances is told."""
 
@@ -150,7 +150,7 @@ def check(backend: Any, made: Recipe) -> None:
     """Refuse what EC2 would refuse to launch, in its words."""
     ec2 = backend.ec2_backend
     try:
-        ec2_instances.check_image(ec2, made.image)
+        launch_input.check_image(ec2, made.image)
     except ServiceException as refusal:
         raise LaunchRefusedError(refusal.message) from refusal
     if made.launch_template:

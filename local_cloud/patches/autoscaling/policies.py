@@ -15,13 +15,13 @@ from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook, replace
 from local_cloud.patches.autoscaling.groups import (
     group_asked,
     groups_asked,
     page,
     set_capacity,
 )
+from local_cloud.patches.patching import patch
 from local_cloud.scaling import settings
 
 if TYPE_CHECKING:
@@ -49,19 +49,9 @@ ONLY = {
 LAST = "local_cloud_last_policy"  # when a simple policy last changed the group
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of scaling policies."""
-    return replace(
-        AutoScalingResponse,
-        put_scaling_policy=put,
-        describe_policies=describe,
-        delete_policy=delete,
-        execute_policy=execute,
-    )
-
-
 # PutScalingPolicy answers with PolicyARN and Alarms (EC2 Auto Scaling API Reference); moto
 # answers with neither. A policy belongs to its group; in moto two groups share one name.
+@patch(AutoScalingResponse, "put_scaling_policy")
 def put(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Store a policy."""
     group, given = group_asked(response), response.params
@@ -126,6 +116,7 @@ def described(kind: str, given: Policy) -> Policy:
     return policy
 
 
+@patch(AutoScalingResponse, "describe_policies")
 def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe policies."""
     ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
@@ -155,6 +146,7 @@ def policy_asked(response: Any) -> tuple[Any, Policy]:
     raise ValidationError(f"Policy {wanted} not found")
 
 
+@patch(AutoScalingResponse, "delete_policy")
 def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Forget a policy."""
     group, policy = policy_asked(response)
@@ -165,6 +157,7 @@ def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
 # ExecutePolicy changes the desired capacity within the group's bounds; a policy that is
 # disabled is not executed; HonorCooldown refuses while the cooldown runs, with
 # ScalingActivityInProgress (EC2 Auto Scaling API Reference).
+@patch(AutoScalingResponse, "execute_policy")
 def execute(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Carry out a policy."""
     group, policy = policy_asked(response)
@@ -186,7 +179,7 @@ def execute(_original: Callable[..., Any], response: Any) -> EmptyResult:
 
 
 def is_cooling(group: Any, policy: Policy) -> bool:
-    """Tell whether the cooldown of a policy, or of its group, runs."""
+    """Return True if the cooldown of a policy, or of its group, runs."""
     last = getattr(group, LAST, None)
     seconds = float(policy.get("Cooldown", group.default_cooldown) or 0)
     return last is not None and (dt.datetime.now(tz=dt.UTC) - last).total_seconds() < seconds

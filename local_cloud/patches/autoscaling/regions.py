@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import autoscaling_backends
 
 from local_cloud.behavior_targets import each
-from local_cloud.patches import Hook, replace
-from local_cloud.patches.autoscaling.world import MotoWorld
-from local_cloud.scaling.errors import RefusedRequestError, invalid
+from local_cloud.patches.autoscaling.moto_ports import MotoPorts
+from local_cloud.scaling.errors import invalid
 from local_cloud.scaling.region import Region
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 ROUNDS = 5  # a member that leaves is deregistered, drained, terminated; its replacement comes
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Regions:
     """Finds groups for the hooks and lets all of them move on."""
 
@@ -39,7 +38,7 @@ class Regions:
         """Return the region that a backend of moto's is."""
         region: Region | None = backend.__dict__.get("local_cloud_region")
         if region is None:
-            region = Region(world=MotoWorld(backend=backend, cloud=self.cloud))
+            region = Region(ports=MotoPorts(backend=backend, cloud=self.cloud))
             backend.local_cloud_region = region
         return region
 
@@ -47,7 +46,7 @@ class Regions:
         """Yield every region that has been used."""
         return (self.of(backend) for backend in each(autoscaling_backends))
 
-    def follow(self) -> None:
+    def step_safely(self) -> None:
         """Move every group on after a call; a failure is ours, not the caller's."""
         try:
             self.step()
@@ -61,7 +60,7 @@ class Regions:
                 if not self.step():
                     return
                 carry()
-        except Exception:  # as in `follow`
+        except Exception:  # as in `step_safely`
             log.exception("the groups could not be moved on")
 
     def step(self) -> bool:
@@ -76,7 +75,7 @@ class Regions:
         return any(moved)
 
     def _step(self, region: Region) -> bool:
-        region.world.look()
+        region.ports.refresh()
         return region.step(self.now())
 
     # AWS answers ValidationError for a group that is not there; one that is being deleted
@@ -101,20 +100,3 @@ class Regions:
                 f"Instance Id not found - No managed instance found for instance ID: {instance}"
             )
         return found
-
-
-def answer(owner: type, **instead: Callable[..., Any]) -> list[Hook]:
-    """Return the hooks of a class whose refusals are to be errors of the API."""
-    return replace(owner, **{name: answering(one) for name, one in instead.items()})
-
-
-def answering(instead: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn refusals of the state machine into errors of the API."""
-
-    def hooked(*arguments: Any, **named: Any) -> Any:
-        try:
-            return instead(*arguments, **named)
-        except RefusedRequestError as refusal:
-            raise AutoscalingClientError(refusal.code, refusal.message) from refusal
-
-    return hooked

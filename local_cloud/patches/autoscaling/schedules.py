@@ -6,10 +6,10 @@ they are the wall clock's whatever the speed of the cloud.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import logging
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
@@ -17,7 +17,6 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook, replace
 from local_cloud.patches.autoscaling.groups import (
     group_asked,
     groups_asked,
@@ -25,13 +24,12 @@ from local_cloud.patches.autoscaling.groups import (
     page,
     set_capacity,
 )
+from local_cloud.patches.patching import patch
 from local_cloud.scaling import capacity, schedule, settings
 from local_cloud.scaling.schedule import ScheduledAction, Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from local_cloud.cloud import Cloud
 
     Given = dict[str, Any]
 
@@ -41,21 +39,9 @@ WHO = "a scheduled action"  # as the activities' causes say it
 BATCH = 50  # BatchPutScheduledUpdateGroupAction, BatchDeleteScheduledAction: at most so many
 
 
-def hooks(cloud: Cloud) -> list[Hook]:
-    """Return the hooks of scheduled actions, and have what is due carried out in time."""
-    cloud.periodic.append(step)
-    return replace(
-        AutoScalingResponse,
-        put_scheduled_update_group_action=put,
-        batch_put_scheduled_update_group_action=put_many,
-        describe_scheduled_actions=describe,
-        delete_scheduled_action=delete,
-        batch_delete_scheduled_action=delete_many,
-    )
-
-
 # PutScheduledUpdateGroupAction: creates or updates by group and name (EC2 Auto Scaling
 # API Reference); a parameter that is left out stays as it was.
+@patch(AutoScalingResponse, "put_scheduled_update_group_action")
 def put(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Store an action."""
     put_action(group_asked(response), response.params)
@@ -64,6 +50,7 @@ def put(_original: Callable[..., Any], response: Any) -> EmptyResult:
 
 # BatchPutScheduledUpdateGroupAction and BatchDeleteScheduledAction answer 200 and list
 # what failed (EC2 Auto Scaling API Reference).
+@patch(AutoScalingResponse, "batch_put_scheduled_update_group_action")
 def put_many(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Store actions; say which could not be stored."""
     given = response.params.get("ScheduledUpdateGroupActions", [])
@@ -75,6 +62,7 @@ def put_many(_original: Callable[..., Any], response: Any) -> ActionResult:
 # DescribeScheduledActions: StartTime and EndTime bound the times to return and are ignored
 # where names are given (EC2 Auto Scaling API Reference); a recurring action's StartTime is
 # when it is due next (the same, example).
+@patch(AutoScalingResponse, "describe_scheduled_actions")
 def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe actions."""
     described = [
@@ -88,12 +76,14 @@ def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
     return ActionResult({"ScheduledUpdateGroupActions": shown, "NextToken": token})
 
 
+@patch(AutoScalingResponse, "delete_scheduled_action")
 def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Forget an action."""
     delete_action(group_asked(response), response.params["ScheduledActionName"])
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "batch_delete_scheduled_action")
 def delete_many(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Forget actions; say which do not exist."""
     group = group_asked(response)
@@ -162,9 +152,7 @@ def put_action(group: Any, given: Given) -> None:
     name = given["ScheduledActionName"]
     fresh = f"{uuid.uuid4()}:autoScalingGroupName/{group.name}:scheduledActionName/{name}"
     arn = f"{group.arn.split(':autoScalingGroup:')[0]}:scheduledUpdateGroupAction:{fresh}"
-    action = dataclasses.replace(
-        actions.get(name, ScheduledAction(name=name, arn=arn)), **of(given)
-    )
+    action = replace(actions.get(name, ScheduledAction(name=name, arn=arn)), **of(given))
     check(action, given)
     action = action.begun(now())
     if any(a.start == action.start for n, a in actions.items() if n != name):
@@ -265,7 +253,7 @@ def each_of(
 
 
 def is_wanted(response: Any, action: ScheduledAction) -> bool:
-    """Tell whether a call to describe actions asks for this one."""
+    """Return True if a call to describe actions asks for this one."""
     ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
     if names := ask("ScheduledActionNames", []):
         return action.name in names

@@ -13,9 +13,9 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError
 
-from local_cloud.patches import Hook, replace
 from local_cloud.patches.autoscaling.groups import group_asked, group_named, page
-from local_cloud.patches.ec2 import instances
+from local_cloud.patches.ec2 import launch_input
+from local_cloud.patches.patching import patch
 from local_cloud.patches.unanswered import refusal
 from local_cloud.scaling import settings
 
@@ -55,37 +55,11 @@ NOTIFICATIONS = tuple(
 GROUPS_LIMIT, CONFIGURATIONS_LIMIT = 500, 200  # EC2 Auto Scaling User Guide, "Quotas"
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of everything here."""
-    return [
-        *replace(
-            AutoScalingResponse,
-            enable_metrics_collection=enable_metrics,
-            disable_metrics_collection=disable_metrics,
-            describe_metric_collection_types=describe_metric_types,
-            put_notification_configuration=put_notification,
-            describe_notification_configurations=describe_notifications,
-            delete_notification_configuration=delete_notification,
-            describe_auto_scaling_notification_types=describe_notification_types,
-            describe_account_limits=describe_limits,
-            describe_tags=describe_tags,
-            create_launch_configuration=create_configuration,
-            delete_launch_configuration=delete_configuration,
-            describe_launch_configurations=describe_configurations,
-            describe_instance_refreshes=describe_refreshes,
-            start_instance_refresh=start_refresh,
-            cancel_instance_refresh=cancel_refresh,
-            rollback_instance_refresh=cancel_refresh,
-        ),
-        *replace(AutoScalingBackend, create_or_update_tags=put_tags, delete_tags=delete_tags),
-        *replace(FakeAutoScalingGroup, _set_launch_configuration=use_configuration),
-    ]
-
-
 # EnableMetricsCollection: a granularity is required and 1Minute is the only one; without
 # names every metric is enabled; names are added to those that are. DisableMetricsCollection
 # without names disables all (EC2 Auto Scaling API Reference). moto enables none without
 # names, forgets the others with names, and cannot disable.
+@patch(AutoScalingResponse, "enable_metrics_collection")
 def enable_metrics(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Enable metrics of a group."""
     group, ask = group_asked(response), response._get_param  # noqa: SLF001  how moto's responses read parameters
@@ -96,6 +70,7 @@ def enable_metrics(_original: Callable[..., Any], response: Any) -> EmptyResult:
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "disable_metrics_collection")
 def disable_metrics(_original: None, response: Any) -> EmptyResult:
     """Disable metrics of a group."""
     group = group_asked(response)
@@ -112,6 +87,7 @@ def metrics_asked(response: Any) -> list[str]:
     return metrics
 
 
+@patch(AutoScalingResponse, "describe_metric_collection_types")
 def describe_metric_types(_original: None, _response: Any) -> ActionResult:
     """List the metrics and granularities there are."""
     return ActionResult(
@@ -124,6 +100,7 @@ def describe_metric_types(_original: None, _response: Any) -> ActionResult:
 
 # PutNotificationConfiguration replaces the types of a topic; each type is described by
 # itself (EC2 Auto Scaling API Reference). moto does not have these actions. Nothing is sent.
+@patch(AutoScalingResponse, "put_notification_configuration")
 def put_notification(_original: None, response: Any) -> EmptyResult:
     """Store which notifications of a group go to a topic."""
     group, ask = group_asked(response), response._get_param  # noqa: SLF001  how moto's responses read parameters
@@ -136,6 +113,7 @@ def put_notification(_original: None, response: Any) -> EmptyResult:
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "describe_notification_configurations")
 def describe_notifications(_original: None, response: Any) -> ActionResult:
     """Describe the notifications of groups, one per topic and type."""
     backend = response.autoscaling_backend
@@ -151,6 +129,7 @@ def describe_notifications(_original: None, response: Any) -> ActionResult:
     return ActionResult({"NotificationConfigurations": shown, "NextToken": token})
 
 
+@patch(AutoScalingResponse, "delete_notification_configuration")
 def delete_notification(_original: None, response: Any) -> EmptyResult:
     """Forget the notifications of a topic."""
     topic = response._get_param("TopicARN")  # noqa: SLF001  how moto's responses read parameters
@@ -159,11 +138,13 @@ def delete_notification(_original: None, response: Any) -> EmptyResult:
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "describe_auto_scaling_notification_types")
 def describe_notification_types(_original: None, _response: Any) -> ActionResult:
     """List the notifications there are."""
     return ActionResult({"AutoScalingNotificationTypes": list(NOTIFICATIONS)})
 
 
+@patch(AutoScalingResponse, "describe_account_limits")
 def describe_limits(_original: None, response: Any) -> ActionResult:
     """Say how many groups and launch configurations there may be and are."""
     backend = response.autoscaling_backend
@@ -179,12 +160,14 @@ def describe_limits(_original: None, response: Any) -> ActionResult:
 
 # CreateOrUpdateTags and DeleteTags of a group that does not exist are refused (EC2 Auto
 # Scaling API Reference); moto breaks. DescribeTags answers in pages; moto does not.
+@patch(AutoScalingBackend, "create_or_update_tags")
 def put_tags(original: Callable[..., Any], backend: Any, tags: list[dict[str, Any]]) -> None:
     """Tag groups that exist, all or none."""
     check_tags(backend, tags)
     original(backend, tags)
 
 
+@patch(AutoScalingBackend, "delete_tags")
 def delete_tags(original: Callable[..., Any], backend: Any, tags: list[dict[str, Any]]) -> None:
     """Remove tags of groups that exist, all or none."""
     check_tags(backend, tags)
@@ -199,6 +182,7 @@ def check_tags(backend: Any, tags: list[dict[str, Any]]) -> None:
             raise ValidationError(f"Tag keys may not begin with aws: {tag['Key']}")
 
 
+@patch(AutoScalingResponse, "describe_tags")
 def describe_tags(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe the tags of groups, in pages."""
     filters = response._get_param("Filters", [])  # noqa: SLF001  how moto's responses read parameters
@@ -212,6 +196,7 @@ def describe_tags(_original: Callable[..., Any], response: Any) -> ActionResult:
 # CreateLaunchConfiguration with a name that is taken is AlreadyExists, DeleteLaunchConfiguration
 # of one that a group uses is ResourceInUse (EC2 Auto Scaling API Reference, Errors); moto
 # replaces and deletes. Accounts made since June 2023 cannot create any; left out.
+@patch(AutoScalingResponse, "create_launch_configuration")
 def create_configuration(original: Callable[..., Any], response: Any) -> Any:
     """Refuse a name that is taken and an image that does not exist."""
     ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
@@ -231,11 +216,12 @@ def create_configuration(original: Callable[..., Any], response: Any) -> Any:
 def check_image(ec2: Any, image: str) -> None:
     """Refuse an image that EC2 would not launch, in Auto Scaling's words."""
     try:
-        instances.check_image(ec2, image)
+        launch_input.check_image(ec2, image)
     except EC2ClientError as missing:
         raise ValidationError(f"AMI cannot be described: {image}") from missing
 
 
+@patch(AutoScalingResponse, "delete_launch_configuration")
 def delete_configuration(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Delete a launch configuration that no group uses."""
     backend = response.autoscaling_backend
@@ -255,6 +241,7 @@ def delete_configuration(_original: Callable[..., Any], response: Any) -> EmptyR
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "describe_launch_configurations")
 def describe_configurations(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe launch configurations, in pages."""
     names = response._get_param("LaunchConfigurationNames", [])  # noqa: SLF001  how moto's responses read parameters
@@ -267,6 +254,7 @@ def describe_configurations(_original: Callable[..., Any], response: Any) -> Act
 # template, version or image that does not exist is a ValidationError that begins "You must use
 # a valid fully-formed launch template." (EC2 Auto Scaling User Guide, "Troubleshoot: launch
 # templates"); moto answers with EC2's error or takes anything. A group has one or the other.
+@patch(FakeAutoScalingGroup, "_set_launch_configuration")
 def use_configuration(
     original: Callable[..., Any],
     group: Any,
@@ -307,12 +295,14 @@ def check_template(ec2: Any, wanted: dict[str, Any]) -> None:
 
 # An instance refresh replaces the members of a group in steps and can go back. The local
 # cloud has none, so there are none to describe or to cancel, and starting one is refused.
+@patch(AutoScalingResponse, "start_instance_refresh")
 def start_refresh(_original: None, response: Any) -> EmptyResult:
     """Say that there is no instance refresh here."""
     group_asked(response)
     raise refusal("autoscaling", "StartInstanceRefresh", "instance refresh is left out")
 
 
+@patch(AutoScalingResponse, "cancel_instance_refresh", "rollback_instance_refresh")
 def cancel_refresh(_original: None, response: Any) -> EmptyResult:
     """Say that none is running, which is so."""
     group = group_asked(response)
@@ -322,6 +312,7 @@ def cancel_refresh(_original: None, response: Any) -> EmptyResult:
     )
 
 
+@patch(AutoScalingResponse, "describe_instance_refreshes")
 def describe_refreshes(_original: None, response: Any) -> ActionResult:
     """Describe no instance refresh."""
     group_asked(response)

@@ -22,7 +22,7 @@ from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBacke
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,35 +32,10 @@ PAGE = 200  # DescribeLaunchTemplates, DescribeLaunchTemplateVersions: MaxResult
 FILTERS = {"image-id": "ImageId", "instance-type": "InstanceType", "kernel-id": "KernelId"}
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of launch templates."""
-    return [
-        *replace(
-            LaunchTemplate,
-            create_version=create_version,
-            get_version=get_version,
-            default_version=default_version,
-        ),
-        *replace(
-            LaunchTemplateBackend,
-            create_launch_template=create,
-            modify_launch_template=modify,
-            delete_launch_template=delete,
-            describe_launch_templates=describe,
-        ),
-        *replace(
-            LaunchTemplates,
-            describe_launch_templates=describe_call,
-            create_launch_template_version=create_version_call,
-            describe_launch_template_versions=describe_versions_call,
-            delete_launch_template_versions=delete_versions_call,
-        ),
-    ]
-
-
 # EC2 User Guide, "Manage launch template versions": a number is never used again, also when
 # its version was deleted; moto takes the number for a place in a list. User data is Base64
 # in every version; moto knows it only in the first, and launches of the others fail.
+@patch(LaunchTemplate, "create_version")
 def create_version(
     _original: Callable[..., Any], template: Any, data: dict[str, Any], description: str
 ) -> Any:
@@ -77,6 +52,7 @@ def create_version(
     return version
 
 
+@patch(LaunchTemplate, "get_version")
 def get_version(_original: Callable[..., Any], template: Any, wanted: Any) -> Any:
     """Return a version by its number, $Latest or $Default."""
     match str(wanted).lower():
@@ -91,6 +67,7 @@ def get_version(_original: Callable[..., Any], template: Any, wanted: Any) -> An
     raise InvalidLaunchTemplateVersionNotFound(template_id=template.id, version=wanted)
 
 
+@patch(LaunchTemplate, "default_version")
 def default_version(_original: Callable[..., Any], template: Any) -> Any:
     """Return the version that counts where none is named."""
     return template.get_version(template.default_version_number)
@@ -100,6 +77,7 @@ def default_version(_original: Callable[..., Any], template: Any) -> Any:
 # InvalidLaunchTemplateName.MalformedException (EC2 API error codes). The tags of the template
 # itself are not part of its data; moto puts them there, and every plan of Terraform sees
 # tag specifications that nobody wrote.
+@patch(LaunchTemplateBackend, "create_launch_template")
 def create(
     original: Callable[..., Any],
     backend: Any,
@@ -166,6 +144,7 @@ def by_id(backend: Any, template: str) -> Any:
     return backend.launch_templates[template]
 
 
+@patch(LaunchTemplateBackend, "modify_launch_template")
 def modify(
     _original: Callable[..., Any],
     backend: Any,
@@ -185,6 +164,7 @@ def modify(
 # EC2 User Guide, "Delete a launch template": nothing keeps a template from being deleted;
 # groups that use it fail at their next launch (EC2 Auto Scaling User Guide, "Troubleshoot:
 # launch templates").
+@patch(LaunchTemplateBackend, "delete_launch_template")
 def delete(_original: Callable[..., Any], backend: Any, name: str, tid: str | None) -> Any:
     """Delete a template, also one in use."""
     template = found(backend, name, tid)
@@ -193,6 +173,7 @@ def delete(_original: Callable[..., Any], backend: Any, name: str, tid: str | No
     return template
 
 
+@patch(LaunchTemplateBackend, "describe_launch_templates")
 def describe(
     original: Callable[..., Any],
     backend: Any,
@@ -213,6 +194,7 @@ def describe(
 
 # DescribeLaunchTemplates and DescribeLaunchTemplateVersions answer in pages of at most 200
 # (EC2 API Reference, MaxResults and NextToken); moto cuts off after 15 and says nothing.
+@patch(LaunchTemplates, "describe_launch_templates")
 def describe_call(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe templates in pages."""
     ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
@@ -267,6 +249,7 @@ def creator(response: Any) -> str:
 
 # CreateLaunchTemplateVersion: with SourceVersion the new version has the parameters of that
 # one, except those that are given (EC2 API Reference); moto ignores it.
+@patch(LaunchTemplates, "create_launch_template_version")
 def create_version_call(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Add a version to a template."""
     ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
@@ -282,6 +265,7 @@ def create_version_call(_original: Callable[..., Any], response: Any) -> ActionR
 
 # DescribeLaunchTemplateVersions: of one template all, some, or a range of versions; of all
 # templates $Latest and $Default (EC2 API Reference).
+@patch(LaunchTemplates, "describe_launch_template_versions")
 def describe_versions_call(original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe versions."""
     ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
@@ -309,7 +293,7 @@ def chosen(template: Any, versions: list[str], between: tuple[int, int]) -> list
 
 
 def passes(version: Any, filters: dict[str, list[str]]) -> bool:
-    """Tell whether a version passes every filter."""
+    """Return True if a version passes every filter."""
     for name, values in filters.items():
         if name == "is-default-version":
             actual = str(version.template.is_default(version)).lower()
@@ -324,6 +308,7 @@ def passes(version: Any, filters: dict[str, list[str]]) -> bool:
 
 # DeleteLaunchTemplateVersions answers 200 and says of each version what became of it; the
 # default version cannot be deleted (EC2 API Reference). moto does not have the action.
+@patch(LaunchTemplates, "delete_launch_template_versions")
 def delete_versions_call(_original: None, response: Any) -> ActionResult:
     """Delete versions of a template."""
     ask = response._get_param  # noqa: SLF001  how moto's responses read parameters

@@ -12,7 +12,7 @@ from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import filter_iam_instance_profiles
 from moto.iam.exceptions import NotFoundException
 
-from local_cloud.patches import Hook
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +28,6 @@ SIMPLE = {
     "disable_api_termination": "DisableApiTermination",
     "instance_initiated_shutdown_behavior": "InstanceInitiatedShutdownBehavior",
 }
-
-
-def hooks() -> list[Hook]:
-    """Return the hook of the call."""
-    return [Hook(owner=InstanceResponse, name="run_instances", instead=run_instances)]
 
 
 def template_of(backend: Any, named: Data) -> Data:
@@ -129,6 +124,7 @@ def devices(backend: Any, template: Data, image: str, named: Data) -> Data:
 # The instance profile of a template is that of every instance it launches (EC2 User Guide,
 # "Create a launch template using advanced settings"); moto drops it. Here and not in
 # `complete`, because moto gives a profile to an instance only after its launch.
+@patch(InstanceResponse, "run_instances")
 def run_instances(original: Callable[..., Any], response: Any) -> Any:
     """Launch, and give the instances the profile of their template."""
     result = original(response)

@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models.instances import Instance
 
-from local_cloud.patches import Hook
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of volumes."""
-    return [Hook(owner=Instance, name="add_block_device", instead=add_block_device)]
-
-
 # A mapping for the image's own root device overrides only what it says: without a size and a
 # snapshot it keeps the image's (EC2 User Guide, "Block device mappings", overriding the block
 # device mapping of an AMI). moto answers MissingParameter, which EC2 has for other devices.
+@patch(Instance, "add_block_device")
 def add_block_device(
     original: Callable[..., Any],
     instance: Any,

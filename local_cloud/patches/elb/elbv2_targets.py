@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError, TargetNotRunning
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.context import Context
+from local_cloud.patches.patching import patch
 from local_cloud.traffic.plan import Health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from local_cloud.cloud import Cloud
 
 DELAY = "deregistration_delay.timeout_seconds"
 LONGEST_DELAY = "3600"
@@ -34,118 +33,100 @@ REGISTERING = (
 )
 
 
-def hooks(cloud: Cloud) -> list[Hook]:
-    """Return the hooks of target groups."""
-    here = Targets(cloud=cloud)
+# The matcher of HTTP checks is 200-399 for a network load balancer (guide, "Health checks");
+# moto says 200 for every kind.
+@patch(FakeTargetGroup, "__init__")
+def make_group(original: Callable[..., Any], group: Any, *arguments: Any, **named: Any) -> None:
+    """Make a target group with the defaults of its protocol."""
+    original(group, *arguments, **named)
+    of_network = group.protocol in {"TCP", "TLS", "UDP", "TCP_UDP"}
+    if of_network and not named.get("matcher") and group.target_type in TO_SERVERS:
+        group.matcher = {"HttpCode": "200-399"}
+
+
+# RegisterTargets: an instance or address may be registered several times, with different
+# ports (API Reference); moto keeps the last. Registered again, it is registered once.
+@patch(FakeTargetGroup, "register")
+def register(_original: Callable[..., Any], group: Any, targets: Iterable[dict[str, Any]]) -> None:
+    """Register targets."""
+    for target in targets:
+        group.targets[key(group, target)] = {**target, "Port": port(group, target)}
+
+
+# DeregisterTargets of a target that is not registered succeeds; moto refuses it. One that was
+# registered with a port of its own is deregistered with that port (API Reference).
+@patch(FakeTargetGroup, "deregister")
+def deregister(
+    _original: Callable[..., Any], group: Any, targets: Iterable[dict[str, Any]]
+) -> None:
+    """Deregister targets."""
+    for target in targets:
+        group.targets.pop(key(group, target), None)
+
+
+@patch(FakeTargetGroup, "deregister_terminated_instances")
+def deregister_terminated(
+    _original: Callable[..., Any], group: Any, instance_ids: list[str]
+) -> None:
+    """Deregister instances that are being terminated, with whatever port."""
+    for name, target in list(group.targets.items()):
+        if target["Id"] in instance_ids:
+            del group.targets[name]
+
+
+# RegisterTargets: "If the target is an EC2 instance, it must be in the running state when you
+# register it", exist and be in the group's VPC; otherwise InvalidTarget (API Reference). All
+# are registered or none. Auto Scaling, which calls the model itself, is not asked.
+@patch(ELBV2Response, "register_targets")
+def register_call(original: Callable[..., Any], response: Any) -> Any:
+    """Refuse instances that cannot be registered, then register."""
+    backend = response.elbv2_backend
+    group = backend.target_groups.get(response._get_param("TargetGroupArn"))  # noqa: SLF001  how moto's responses read parameters
+    if group and group.target_type == "instance":
+        for target in response._get_param("Targets", []):  # noqa: SLF001  the same
+            refuse(group, backend.ec2_backend.get_instance_by_id(target["Id"]))
+    return original(response)
+
+
+# DescribeTargetHealth: what the health checks found; with those that are draining, unless
+# targets are named; HealthCheckPort is the port itself (API Reference). moto's targets are
+# healthy from the start.
+@patch(ELBv2Backend, "describe_target_health")
+def describe_health(
+    context: Context,
+    _original: Callable[..., Any],
+    backend: Any,
+    target_group_arn: str,
+    targets: list[dict[str, Any]],
+) -> list[FakeHealthStatus]:
+    """Say how targets are doing."""
+    group = backend.target_groups.get(target_group_arn)
+    if group is None:
+        raise TargetGroupNotFoundError
+    seen = {(h.id, h.port): h for h in context.cloud.traffic.health(target_group_arn)}
+    known = dict.fromkeys([*(pair(each) for each in group.targets.values()), *seen])
+    asked = [each for target in targets for each in meant(group, target, list(known))]
+    registered = {pair(each) for each in group.targets.values()}
     return [
-        *replace(
-            FakeTargetGroup,
-            __init__=here.group,
-            register=here.register,
-            deregister=here.deregister,
-            deregister_terminated_instances=here.terminated,
-        ),
-        *replace(ELBV2Response, register_targets=here.register_call),
-        *replace(
-            ELBv2Backend,
-            describe_target_health=here.health,
-            modify_target_group_attributes=here.modify_attributes,
-        ),
+        status(group, who, seen.get(who), registered=who in registered)
+        for who in (asked if targets else known)
     ]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Targets:
-    """The hooks of target groups, each named after what it does."""
-
-    cloud: Cloud
-
-    # The matcher of HTTP checks is 200-399 for a network load balancer (guide, "Health checks");
-    # moto says 200 for every kind.
-    def group(
-        self, original: Callable[..., Any], group: Any, *arguments: Any, **named: Any
-    ) -> None:
-        """Make a target group with the defaults of its protocol."""
-        original(group, *arguments, **named)
-        of_network = group.protocol in {"TCP", "TLS", "UDP", "TCP_UDP"}
-        if of_network and not named.get("matcher") and group.target_type in TO_SERVERS:
-            group.matcher = {"HttpCode": "200-399"}
-
-    # RegisterTargets: an instance or address may be registered several times, with different
-    # ports (API Reference); moto keeps the last. Registered again, it is registered once.
-    def register(
-        self, _original: Callable[..., Any], group: Any, targets: Iterable[dict[str, Any]]
-    ) -> None:
-        """Register targets."""
-        for target in targets:
-            group.targets[key(group, target)] = {**target, "Port": port(group, target)}
-
-    # DeregisterTargets of a target that is not registered succeeds; moto refuses it. One that was
-    # registered with a port of its own is deregistered with that port (API Reference).
-    def deregister(
-        self, _original: Callable[..., Any], group: Any, targets: Iterable[dict[str, Any]]
-    ) -> None:
-        """Deregister targets."""
-        for target in targets:
-            group.targets.pop(key(group, target), None)
-
-    def terminated(
-        self, _original: Callable[..., Any], group: Any, instance_ids: list[str]
-    ) -> None:
-        """Deregister instances that are being terminated, with whatever port."""
-        for name, target in list(group.targets.items()):
-            if target["Id"] in instance_ids:
-                del group.targets[name]
-
-    # RegisterTargets: "If the target is an EC2 instance, it must be in the running state when you
-    # register it", exist and be in the group's VPC; otherwise InvalidTarget (API Reference). All
-    # are registered or none. Auto Scaling, which calls the model itself, is not asked.
-    def register_call(self, original: Callable[..., Any], response: Any) -> Any:
-        """Refuse instances that cannot be registered, then register."""
-        backend = response.elbv2_backend
-        group = backend.target_groups.get(response._get_param("TargetGroupArn"))  # noqa: SLF001  how moto's responses read parameters
-        if group and group.target_type == "instance":
-            for target in response._get_param("Targets", []):  # noqa: SLF001  the same
-                refuse(group, backend.ec2_backend.get_instance_by_id(target["Id"]))
-        return original(response)
-
-    # DescribeTargetHealth: what the health checks found; with those that are draining, unless
-    # targets are named; HealthCheckPort is the port itself (API Reference). moto's targets are
-    # healthy from the start.
-    def health(
-        self,
-        _original: Callable[..., Any],
-        backend: Any,
-        target_group_arn: str,
-        targets: list[dict[str, Any]],
-    ) -> list[FakeHealthStatus]:
-        """Say how targets are doing."""
-        group = backend.target_groups.get(target_group_arn)
-        if group is None:
-            raise TargetGroupNotFoundError
-        seen = {(h.id, h.port): h for h in self.cloud.traffic.health(target_group_arn)}
-        known = dict.fromkeys([*(pair(each) for each in group.targets.values()), *seen])
-        asked = [each for target in targets for each in meant(group, target, list(known))]
-        registered = {pair(each) for each in group.targets.values()}
-        return [
-            status(group, who, seen.get(who), registered=who in registered)
-            for who in (asked if targets else known)
-        ]
-
-    # The deregistration delay is 0 to 3600 seconds, both included (API Reference, data type
-    # TargetGroupAttribute); moto refuses 3600.
-    def modify_attributes(
-        self,
-        original: Callable[..., Any],
-        backend: Any,
-        target_group_arn: str,
-        attributes: dict[str, Any],
-    ) -> None:
-        """Change the attributes of a target group."""
-        longest = str(attributes.get(DELAY)) == LONGEST_DELAY
-        checked = {k: v for k, v in attributes.items() if not (longest and k == DELAY)}
-        original(backend, target_group_arn, checked)
-        backend.target_groups[target_group_arn].attributes.update(attributes)
+# The deregistration delay is 0 to 3600 seconds, both included (API Reference, data type
+# TargetGroupAttribute); moto refuses 3600.
+@patch(ELBv2Backend, "modify_target_group_attributes")
+def modify_attributes(
+    original: Callable[..., Any],
+    backend: Any,
+    target_group_arn: str,
+    attributes: dict[str, Any],
+) -> None:
+    """Change the attributes of a target group."""
+    longest = str(attributes.get(DELAY)) == LONGEST_DELAY
+    checked = {k: v for k, v in attributes.items() if not (longest and k == DELAY)}
+    original(backend, target_group_arn, checked)
+    backend.target_groups[target_group_arn].attributes.update(attributes)
 
 
 def port(group: Any, target: dict[str, Any]) -> int:

@@ -12,7 +12,7 @@ import botocore.exceptions
 import pytest
 
 from local_cloud.api.calls import Calls
-from local_cloud.timeline import Moments
+from local_cloud.timeline import Timeline
 from tests import forkserver
 from tests.running_cloud import eventually
 
@@ -165,7 +165,7 @@ def test_every_call_has_its_moment_and_who_made_it(cloud: Cloud) -> None:
 
 
 def test_the_oldest_moments_are_forgotten_and_counted() -> None:
-    moments = Moments(kept=2)
+    moments = Timeline(kept=2)
     for number in range(5):
         moments.note("call", number=number)
     told = moments.listed()
@@ -181,8 +181,8 @@ def test_a_call_takes_as_long_as_it_was_told_and_its_work_is_in_the_middle() -> 
         start_response("200 OK", [])
         return [b"done"]
 
-    moments = Moments()
-    calls = Calls(work, threading.Lock(), moments=moments, latency=0.1)
+    timeline = Timeline()
+    calls = Calls(work, threading.Lock(), timeline=timeline, latency=0.1)
     began = time.monotonic()
     answer = calls({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)
     ended = time.monotonic()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +18,7 @@ def utc(text: str) -> dt.datetime:
 
 
 def action(**given: object) -> ScheduledAction:
-    return dataclasses.replace(ScheduledAction(name="nightly", arn="arn"), **given)  # type: ignore[arg-type]
+    return replace(ScheduledAction(name="nightly", arn="arn"), **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -313,7 +313,7 @@ def test_a_client_that_leaves_is_460_and_its_request_ends() -> None:
         await until(lambda: one.requests)
         writer.transport.abort()
         await asyncio.wait_for(ended.wait(), 10)
-        assert stage.plane.nodes.seen["lb", 460] == 1
+        assert stage.data_plane.nodes.seen["lb", 460] == 1
 
     staged(test)
 
@@ -392,7 +392,7 @@ def test_a_sticky_client_stays_with_its_target_until_that_is_deregistered() -> N
 
             (mine,) = {await get() for _ in range(5)}
             left = two if mine == "one" else one
-            stage.plane.apply(stage.plan(pool(left.member(), **sticky)))
+            stage.data_plane.apply(stage.plan(pool(left.member(), **sticky)))
             assert {await get() for _ in range(5)} == {left.name}
 
     staged(test)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -94,9 +94,9 @@ def test_the_first_rule_whose_conditions_are_all_met_decides() -> None:
         rules=(a_rule("both", IMAGES, POSTS), a_rule("images", IMAGES), a_rule("late", IMAGES)),
     )
     assert rules.action(listener, REQUEST) == Answer(status=200, body="images")
-    posted = dataclasses.replace(REQUEST, method="POST")
+    posted = replace(REQUEST, method="POST")
     assert rules.action(listener, posted) == Answer(status=200, body="both")
-    other = dataclasses.replace(REQUEST, path="/")
+    other = replace(REQUEST, path="/")
     assert rules.action(listener, other) == Answer(status=404)
 
 

@@ -8,8 +8,8 @@ hour. moto looks through all of them at every call that names one.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,15 +21,13 @@ VISIBLE = 3600.0
 AT_LEAST = 30.0  # seconds here: whoever looks does not look faster because the cloud is
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Terminated:
     """The terminated instances of a cloud that are visible, the oldest first."""
 
     clock: Clock
     now: Callable[[], float] = time.monotonic
-    _since: collections.deque[tuple[float, Any]] = dataclasses.field(
-        default_factory=collections.deque
-    )
+    _since: collections.deque[tuple[float, Any]] = field(default_factory=collections.deque)
 
     def add(self, instance: Any) -> None:
         """Remember that an instance is terminated, and forget those that were long ago."""

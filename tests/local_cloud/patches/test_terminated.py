@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from types import SimpleNamespace
 
-from local_cloud.clock import Clock
 from local_cloud.patches.ec2.forgotten import Terminated
+
+from local_cloud.clock import Clock
 from tests.running_cloud import Cloud, eventually
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.models import ASG_NAME_TAG
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 WORST_LAST = ("unused", "unavailable", "healthy", "initial", "unhealthy", "draining")
 
 
-@dataclasses.dataclass(kw_only=True)
-class MotoWorld:
-    """`scaling.world.World` on moto's models."""
+@dataclass(kw_only=True)
+class MotoPorts:
+    """`scaling.ports.Ports` on moto's models."""
 
     backend: Any
     cloud: Cloud
-    _health: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-    _instances: dict[str, Any] = dataclasses.field(default_factory=dict)  # moto looks at each
+    _health: dict[str, dict[str, str]] = field(default_factory=dict)
+    _instances: dict[str, Any] = field(default_factory=dict)  # moto looks at each
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Ask anew for what health was told before."""
         self._health.clear()
 
     def scaled(self, seconds: float) -> float:
         """Return how long `seconds` of AWS's take here."""
-        return self.cloud.ground.clock.scaled(seconds)
+        return self.cloud.host.clock.scaled(seconds)
 
     def stamp(self) -> dt.datetime:
         """Return the time of day."""
@@ -60,7 +60,7 @@ class MotoWorld:
     def launch(self, group: Group, place: Place) -> Launched:
         """Launch one instance of the group's template or configuration."""
         recipe = autoscaling_launch.recipe(self.backend, group.settings)
-        refused = self.cloud.orders.refused_launch(
+        refused = self.cloud.behaviors.refused_launch(
             group=group.name,
             image=recipe.image,
             zone=place.zone,
@@ -121,9 +121,9 @@ class MotoWorld:
         elif group := self._target_group(source):
             group.register([{"Id": instance, "Port": group.port}])
 
-    def lateness(self, instance: str) -> float:
+    def registration_delay(self, instance: str) -> float:
         """Return AWS's seconds until an instance is registered, if that was ordered."""
-        return self.cloud.orders.lateness(instance)
+        return self.cloud.behaviors.registration_delay(instance)
 
     def deregister(self, source: Source, instance: str) -> None:
         """Deregister an instance that is registered."""
