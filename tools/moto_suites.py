@@ -309,15 +309,15 @@ class Machines:
         from local_cloud import state_dir  # noqa: PLC0415  moto's tests set its environment first
         from local_cloud.api import server  # noqa: PLC0415  moto's tests set its environment first
         from local_cloud.instances import network  # noqa: PLC0415  moto's tests set its environment first
-        from local_cloud.patches.ec2 import instances  # noqa: PLC0415  the same
+        from local_cloud.patches.ec2 import launch_input  # noqa: PLC0415  the same
 
-        strict = instances.check_image
+        strict = launch_input.check_image
 
         def known_ones_only(backend: Any, image: str | None) -> None:
             if image in backend.amis or image in backend.deleted_amis:
                 strict(backend, image)
 
-        instances.check_image = known_ones_only
+        launch_input.check_image = known_ones_only
         self._end = asyncio.Event()
         place = state_dir.StateDir(path=self._home)
         place.path.mkdir()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 GROUP = BehaviorTarget(instance="i-1", image="ami-1", group="web", zone="us-east-1a")
 
 
-def orders_of(subject: BehaviorTarget) -> Behaviors:
-    return Behaviors(find=lambda _: subject, launch=lambda **_: subject)
+def behaviors_of(target: BehaviorTarget) -> Behaviors:
+    return Behaviors(find=lambda _: target, launch=lambda **_: target)
 
 
 def tagged(*tags: str) -> BehaviorTarget:
@@ -45,34 +45,36 @@ class TestTheTag:
         assert parse(value) is None
 
     def test_of_the_instance_counts_before_that_of_its_image(self) -> None:
-        orders = orders_of(tagged("dies 5", "flaps"))
-        assert orders.of("i-1") == Behavior(kind="dies", seconds=5)
+        behaviors = behaviors_of(tagged("dies 5", "flaps"))
+        assert behaviors.of("i-1") == Behavior(kind="dies", seconds=5)
 
     def test_counts_less_than_an_order(self) -> None:
-        orders = orders_of(tagged("dies 5"))
-        orders.order([{"behavior": "exits", "image": "ami-1"}])
-        assert orders.of("i-1") == Behavior(kind="exits", seconds=0)
+        behaviors = behaviors_of(tagged("dies 5"))
+        behaviors.assign([{"behavior": "exits", "image": "ami-1"}])
+        assert behaviors.of("i-1") == Behavior(kind="exits", seconds=0)
 
 
 class TestAnOrder:
     def test_is_for_whom_it_names(self) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behavior": "dies", "group": "other"}])
-        assert orders.of("i-1") is None
-        orders.order([{"behavior": "dies", "group": "web", "zone": "us-east-1a"}])
-        assert orders.of("i-1") == Behavior(kind="dies", seconds=60)
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign([{"behavior": "dies", "group": "other"}])
+        assert behaviors.of("i-1") is None
+        behaviors.assign([{"behavior": "dies", "group": "web", "zone": "us-east-1a"}])
+        assert behaviors.of("i-1") == Behavior(kind="dies", seconds=60)
 
     def test_that_is_newer_counts(self) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behavior": "dies", "group": "web"}, {"behavior": "flaps", "group": "web"}])
-        assert orders.of("i-1") == Behavior(kind="flaps", seconds=30)
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign(
+            [{"behavior": "dies", "group": "web"}, {"behavior": "flaps", "group": "web"}]
+        )
+        assert behaviors.of("i-1") == Behavior(kind="flaps", seconds=30)
 
     def test_can_be_taken_back(self) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behavior": "dies", "group": "web"}])
-        orders.clear()
-        assert orders.of("i-1") is None
-        assert orders.listed() == []
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign([{"behavior": "dies", "group": "web"}])
+        behaviors.clear()
+        assert behaviors.of("i-1") is None
+        assert behaviors.listed() == []
 
     @pytest.mark.parametrize(
         ("order", "complaint"),
@@ -84,43 +86,43 @@ class TestAnOrder:
     def test_that_makes_no_sense_is_refused_with_all_beside_it(
         self, order: dict[str, Any], complaint: str
     ) -> None:
-        orders = orders_of(GROUP)
+        behaviors = behaviors_of(GROUP)
         with pytest.raises(ValueError, match=complaint):
-            orders.order([{"behavior": "flaps", "group": "web"}, order])
-        assert orders.listed() == []
+            behaviors.assign([{"behavior": "flaps", "group": "web"}, order])
+        assert behaviors.listed() == []
 
     @pytest.mark.parametrize(
         ("kind", "answers"),
         [("never-healthy", "500"), ("broken", "500-but-health"), ("dies", "")],
     )
     def test_says_what_load_balancers_get(self, kind: str, answers: str) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behavior": kind, "group": "web"}])
-        assert orders.answers("i-1") == answers
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign([{"behavior": kind, "group": "web"}])
+        assert behaviors.answers("i-1") == answers
 
 
 def test_only_what_registers_late_is_late() -> None:
-    orders = orders_of(tagged("registers-late 7"))
-    assert orders.lateness("i-1") == 7
-    orders.order([{"behavior": "dies", "group": "web"}])
-    assert orders.lateness("i-1") == 0
+    behaviors = behaviors_of(tagged("registers-late 7"))
+    assert behaviors.registration_delay("i-1") == 7
+    behaviors.assign([{"behavior": "dies", "group": "web"}])
+    assert behaviors.registration_delay("i-1") == 0
 
 
 class TestNoCapacity:
     def test_strikes_as_often_as_was_ordered(self) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behavior": "no-capacity", "zone": "us-east-1a", "times": 2}])
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign([{"behavior": "no-capacity", "zone": "us-east-1a", "times": 2}])
         launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
-        said = [orders.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
+        said = [behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
         assert said == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
 
     def test_strikes_always_by_tag(self) -> None:
-        orders = orders_of(tagged("no-capacity"))
+        behaviors = behaviors_of(tagged("no-capacity"))
         launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
-        assert all(orders.refused_launch(**launch, instance_type="t3.micro") for _ in range(3))
+        assert all(behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3))
 
     def test_is_no_behaviour_of_an_instance_that_runs(self) -> None:
-        assert orders_of(tagged("no-capacity")).of("i-1") is None
+        assert behaviors_of(tagged("no-capacity")).of("i-1") is None
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +130,7 @@ def _no_orders(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "cloud" in request.fixturenames:
         running: Cloud = request.getfixturevalue("cloud")
-        running.client.clear_orders()
+        running.client.clear_behaviors()
 
 
 def launched(cloud: Cloud, behavior: str = "", **more: Any) -> dict[str, Any]:
@@ -185,11 +187,11 @@ def test_an_instance_that_boots_slowly_runs_long_before_it_answers(cloud: Cloud)
 def test_an_order_reaches_instances_that_run_already_and_can_be_taken_back(cloud: Cloud) -> None:
     instance = launched(cloud)
     assert eventually(lambda: answers(instance))
-    cloud.client.order("dies", instance=instance["InstanceId"], seconds=0)
-    ordered = [o for o in cloud.client.orders() if o["instance"] == instance["InstanceId"]]
+    cloud.client.set_behavior("dies", instance=instance["InstanceId"], seconds=0)
+    ordered = [o for o in cloud.client.behaviors() if o["instance"] == instance["InstanceId"]]
     assert [o["behavior"] for o in ordered] == ["dies"]
     assert eventually(lambda: not answers(instance))
-    cloud.client.clear_orders()
+    cloud.client.clear_behaviors()
     assert eventually(lambda: answers(instance))
 
 

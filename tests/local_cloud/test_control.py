@@ -135,7 +135,7 @@ def test_clouds_side_by_side_have_networks_of_their_own(cloud: Cloud, tmp_path: 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as refused:
-        control.refuse_at_once(StateDir(path=tmp_path), needed=("json", "no_such_library"))
+        control.check_prerequisites(StateDir(path=tmp_path), needed=("json", "no_such_library"))
     assert refused.value.what == "not installed: no_such_library"
     assert refused.value.remedy == "pip install 'ami-pipeline[local-cloud]'"
 
@@ -163,7 +163,7 @@ def test_ctrl_c_ends_a_cloud_in_the_foreground_and_cleans(tmp_path: Path) -> Non
     home = tmp_path / "cloud"
     code = "from pipeline.cli.local_cloud import local_cloud; local_cloud()"
     argv = [sys.executable, "-c", code, "up", "--foreground", "--port", "0"]
-    environment = {**os.environ, "AMI_PIPELINE_SANDBOX_HOME": str(home)}
+    environment = {**os.environ, "AMI_PIPELINE_LOCAL_CLOUD_HOME": str(home)}
     with subprocess.Popen(
         argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -175,7 +175,7 @@ def test_ctrl_c_ends_a_cloud_in_the_foreground_and_cleans(tmp_path: Path) -> Non
 
 
 def invoke(cloud_home: Path, *arguments: str, output: str = "text") -> tuple[int, str]:
-    environment = {"AMI_PIPELINE_SANDBOX_HOME": str(cloud_home)}
+    environment = {"AMI_PIPELINE_LOCAL_CLOUD_HOME": str(cloud_home)}
     context = SimpleNamespace(output=output)
     result = CliRunner().invoke(local_cloud, list(arguments), env=environment, obj=context)
     return result.exit_code, result.stdout
@@ -231,7 +231,7 @@ def test_env_prints_exports_that_a_shell_can_evaluate(cloud: Cloud) -> None:
 
 def test_env_without_a_cloud_is_refused(tmp_path: Path) -> None:
     runner = CliRunner()
-    environment = {"AMI_PIPELINE_SANDBOX_HOME": str(tmp_path)}
+    environment = {"AMI_PIPELINE_LOCAL_CLOUD_HOME": str(tmp_path)}
     result = runner.invoke(local_cloud, ["env"], env=environment)
     assert isinstance(result.exception, errors.RefusedError)
     assert result.exception.remedy == "start one: ami-pipeline local-cloud up"
@@ -250,7 +250,7 @@ def test_help_loads_no_server_library() -> None:
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"AMI_PIPELINE_SANDBOX_HOME": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
+        ({"AMI_PIPELINE_LOCAL_CLOUD_HOME": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
         ({"XDG_STATE_HOME": "/b"}, "/b/ami-local_cloud"),
         ({}, "~/.local/state/ami-local_cloud"),
     ],

@@ -152,11 +152,11 @@ def test_an_order_that_makes_no_sense_is_refused(cloud: Cloud) -> None:
 
 
 def test_every_call_has_its_moment_and_who_made_it(cloud: Cloud) -> None:
-    cloud.client.forget_moments()
+    cloud.client.clear_timeline()
     before = time.monotonic()
     cloud.aws("ec2").describe_vpcs()
-    told = cloud.client.moments()
-    (call,) = [each for each in told["moments"] if each["kind"] == "call"]
+    told = cloud.client.timeline()
+    (call,) = [each for each in told["events"] if each["kind"] == "call"]
     assert before < call["at"] < told["now"] < time.monotonic()
     assert (call["service"], call["action"], call["status"]) == ("ec2", "DescribeVpcs", 200)
     assert call["agent"].startswith("Boto3/")
@@ -165,11 +165,11 @@ def test_every_call_has_its_moment_and_who_made_it(cloud: Cloud) -> None:
 
 
 def test_the_oldest_moments_are_forgotten_and_counted() -> None:
-    moments = Timeline(kept=2)
+    timeline = Timeline(kept=2)
     for number in range(5):
-        moments.note("call", number=number)
-    told = moments.listed()
-    assert [each["number"] for each in told["moments"]] == [3, 4]
+        timeline.record("call", number=number)
+    told = timeline.listed()
+    assert [each["number"] for each in told["events"]] == [3, 4]
     assert told["forgotten"] == 3
 
 
@@ -190,7 +190,7 @@ def test_a_call_takes_as_long_as_it_was_told_and_its_work_is_in_the_middle() -> 
     assert ended - began >= 0.1
     assert worked[0] - began >= 0.05
     assert ended - worked[0] >= 0.05
-    (call,) = moments.listed()["moments"]
+    (call,) = timeline.listed()["events"]
     assert began <= call["at"] < worked[0]
     assert call["seconds"] < 0.05
 

@@ -152,7 +152,7 @@ def test_a_deregistered_target_drains_and_an_ordered_one_never_gets_healthy(
 ) -> None:
     elbv2, (arn, _) = cloud.aws("elbv2"), application(cloud, named)
     good, bad = serving(cloud), serving(cloud)
-    cloud.client.order("never-healthy", instance=bad)
+    cloud.client.set_behavior("never-healthy", instance=bad)
     pool = group(cloud, named, good, bad)
     assert states(cloud, pool) == {good: "unused", bad: "unused"}
     elbv2.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[to(pool)])

@@ -79,7 +79,7 @@ def test_nothing_is_shared_with_what_a_folder_of_an_image_links_to(tmp_path: Pat
 
 def test_a_folder_of_the_host_is_borrowed_with_its_links_and_modes(tmp_path: Path) -> None:
     host = image(tmp_path / "host")
-    rootfs.borrow(host / "etc", tmp_path / "root/etc")
+    rootfs.copy_from_host(host / "etc", tmp_path / "root/etc")
     assert content(tmp_path / "root/etc") == content(host / "etc")
 
 

@@ -256,7 +256,7 @@ def test_a_launch_that_fails_is_an_activity_and_is_repeated(fleet: Fleet) -> Non
 @pytest.mark.long
 def test_a_launch_without_capacity_fails_and_heals(fleet: Fleet) -> None:
     fleet.create()
-    fleet.cloud.client.order(behavior="no-capacity", group=fleet.name, times=2)
+    fleet.cloud.client.set_behavior(behavior="no-capacity", group=fleet.name, times=2)
     fleet.want(1)
     fleet.settled(1)
     failed = [a for a in fleet.activities() if a["StatusCode"] == "Failed"]
@@ -655,7 +655,7 @@ def test_a_member_that_its_load_balancer_finds_unhealthy_is_replaced(fleet: Flee
     in_service = [{"LoadBalancerName": name, "State": "InService"}]
     eventually(lambda: fleet.client.describe_load_balancers(**group)["LoadBalancers"] == in_service)
     assert fleet.ids() == [before["InstanceId"]]
-    fleet.cloud.client.order(behavior="never-healthy", instance=before["InstanceId"])
+    fleet.cloud.client.set_behavior(behavior="never-healthy", instance=before["InstanceId"])
     eventually(lambda: before["InstanceId"] not in fleet.ids())
     ending = f"Terminating EC2 instance: {before['InstanceId']}"
     (ended,) = (a for a in fleet.activities() if a["Description"] == ending)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 from types import SimpleNamespace
 
-from local_cloud.patches.ec2.forgotten import Terminated
-
 from local_cloud.clock import Clock
+from local_cloud.patches.ec2.terminated import Terminated
 from tests.running_cloud import Cloud, eventually
 
 

@@ -1,4 +1,4 @@
-"""EC2 and load balancers for tests of Auto Scaling's state machine: obedient, and no clock."""
+"""Fake EC2 and load balancers for tests of the Auto Scaling state machine, without a clock."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Settings:
 
 
 @dataclass(kw_only=True)
-class Ports:
-    """What a group sees; tests write its fields."""
+class FakePorts:
+    """The ports of a group; tests set its fields."""
 
     now: float = 0.0
     zones: tuple[str, ...] = ("a", "b")
@@ -94,7 +94,7 @@ class Ports:
     def register(self, source: Source, instance: str) -> None:
         self.targets.setdefault(source.identifier, {}).setdefault(instance, "initial")
 
-    def lateness(self, instance: str) -> float:
+    def registration_delay(self, instance: str) -> float:
         return self.late.get(instance, 0.0)
 
     def deregister(self, source: Source, instance: str) -> None:
@@ -116,9 +116,9 @@ class Ports:
 
 @dataclass(kw_only=True)
 class Trial:
-    """A group in a ports, and the steps between what a test does to them."""
+    """A group with fake ports, and the steps between a test's changes."""
 
-    ports: Ports = field(default_factory=Ports)
+    ports: FakePorts = field(default_factory=FakePorts)
     settings: Settings = field(default_factory=Settings)
     group: Group = field(init=False)
 
@@ -137,7 +137,7 @@ class Trial:
         return groups.step(self.group, self.ports, self.ports.now)
 
     def run(self) -> None:
-        """Let EC2 finish what it was told, and the group see it."""
+        """Let EC2 finish its transitions, and step the group before and after."""
         after = {"pending": "running", "shutting-down": "terminated"}
         self.step()
         for instance, state in self.ports.states.items():

@@ -10,7 +10,7 @@ import pytest
 from local_cloud.scaling import capacity, processes
 from local_cloud.scaling import group as groups
 from local_cloud.scaling.ports import LaunchRefusedError
-from tests.local_cloud.scaling.fakes import Ports, Trial
+from tests.local_cloud.scaling.fakes import FakePorts, Trial
 
 GONE = "The image id '[ami-1]' does not exist"
 FULL = "We currently do not have sufficient t3.micro capacity in the Availability Zone (a)."
@@ -47,7 +47,7 @@ def test_a_launch_is_told_in_aws_words() -> None:
 
 
 def test_launches_are_spread_over_the_zones() -> None:
-    trial = Trial(ports=Ports(zones=("a", "b", "c")))
+    trial = Trial(ports=FakePorts(zones=("a", "b", "c")))
     trial.with_members(5)
     assert sorted(m.availability_zone for m in trial.members) == ["a", "a", "b", "b", "c"]
 
@@ -165,7 +165,7 @@ def test_a_zone_without_capacity_is_replaced_by_another() -> None:
 
 
 def test_the_default_policy_takes_the_oldest_template_version_of_the_zone() -> None:
-    trial = Trial(ports=Ports(zones=("a",)))
+    trial = Trial(ports=FakePorts(zones=("a",)))
     trial.ports.version = "2"
     trial.with_members(1)
     trial.ports.version = "1"
@@ -181,7 +181,7 @@ def test_the_default_policy_takes_the_oldest_template_version_of_the_zone() -> N
     [("OldestInstance", "i-1"), ("NewestInstance", "i-3"), ("OldestLaunchTemplate", "i-2")],
 )
 def test_a_termination_policy_chooses(policy: str, leaves: str) -> None:
-    trial = Trial(ports=Ports(zones=("a",)))
+    trial = Trial(ports=FakePorts(zones=("a",)))
     for count, version in enumerate("213", 1):
         trial.ports.version = version
         trial.want(count)

@@ -48,7 +48,7 @@ def test_a_member_that_does_not_run_is_replaced(state: str) -> None:
     trial.with_members(1)
     trial.ports.states["i-1"] = state
     trial.step()
-    trial.step(launch_and_service.NOTICED)
+    trial.step(launch_and_service.NOTICED_AFTER)
     assert trial.states()[-1] == "Pending"
     assert trial.members[-1].instance_id == "i-2"
     assert described(trial, -2).cause == STOPPED
@@ -62,7 +62,7 @@ def test_a_member_that_does_not_run_stays_while_a_process_is_suspended(process: 
     processes.suspend(trial.group, [process], trial.ports.stamp())
     trial.ports.states["i-1"] = "stopped"
     trial.step()
-    trial.step(launch_and_service.NOTICED)
+    trial.step(launch_and_service.NOTICED_AFTER)
     assert trial.states() == ["InService"]
     healthy = process == "HealthCheck"
     assert trial.members[0].health_status == ("Healthy" if healthy else "Unhealthy")
@@ -135,7 +135,7 @@ def test_a_heartbeat_extends_a_hook_by_its_timeout() -> None:
     trial.step(20)
     action = lifecycle.active(trial.group, "h", token=None, instance="i-1")
     assert action
-    lifecycle.beat(action, trial.ports.now)
+    lifecycle.record_heartbeat(action, trial.ports.now)
     trial.step(29)
     assert trial.states() == ["Pending:Wait"]
     trial.step(2)
@@ -238,7 +238,7 @@ def test_a_stopped_member_is_replaced_within_the_grace_period() -> None:
     trial.with_members(1)
     trial.ports.states["i-1"] = "stopped"
     trial.step()
-    trial.step(launch_and_service.NOTICED)
+    trial.step(launch_and_service.NOTICED_AFTER)
     assert trial.states() == ["Terminating", "Pending"]
 
 
@@ -247,7 +247,7 @@ def test_a_member_that_does_not_run_is_noticed_by_the_next_health_check() -> Non
     trial.with_members(1)
     trial.ports.states["i-1"] = "stopped"
     trial.step()
-    trial.step(launch_and_service.NOTICED - 1)
+    trial.step(launch_and_service.NOTICED_AFTER - 1)
     assert trial.states() == ["InService"]
     trial.step(2)
     assert trial.states() == ["Terminating", "Pending"]
@@ -257,7 +257,7 @@ def test_a_member_that_runs_again_before_it_was_noticed_stays() -> None:
     trial = Trial()
     trial.with_members(1)
     for state, seconds in (
-        ("stopped", launch_and_service.NOTICED - 1),
+        ("stopped", launch_and_service.NOTICED_AFTER - 1),
         ("running", 1),
         ("stopped", 1),
     ):
@@ -419,7 +419,7 @@ def test_a_users_verdict_respects_the_grace_period_unless_told_not_to(
     trial = Trial()
     trial.settings.health_check_grace_period = 300
     (member,) = trial.with_members(1)
-    requests.judge(
+    requests.set_health(
         trial.group, member, trial.ports, trial.ports.now, healthy=False, respect=respect
     )
     trial.step()
@@ -429,7 +429,9 @@ def test_a_users_verdict_respects_the_grace_period_unless_told_not_to(
 def test_a_users_verdict_is_told_in_aws_words() -> None:
     trial = Trial()
     (member,) = trial.with_members(1)
-    requests.judge(trial.group, member, trial.ports, trial.ports.now, healthy=False, respect=True)
+    requests.set_health(
+        trial.group, member, trial.ports, trial.ports.now, healthy=False, respect=True
+    )
     trial.step()
     assert described(trial, -2).cause == (
         "At 2026-01-02T03:04:08Z an instance was taken out of service in response to a user "

@@ -57,17 +57,17 @@ REQUEST = rules.Request(
 )
 def test_a_condition_is_met_by(field: str, value: str, is_met: bool) -> None:
     condition = Condition(field=field, values=(value,), name="X-ENV")
-    assert rules.met(condition, REQUEST) is is_met
+    assert rules.matches(condition, REQUEST) is is_met
 
 
 def test_a_header_of_another_name_does_not_count() -> None:
     condition = Condition(field="http-header", values=("*",), name="X-Other")
-    assert not rules.met(condition, REQUEST)
+    assert not rules.matches(condition, REQUEST)
 
 
 def test_one_value_is_enough_for_a_condition() -> None:
     condition = Condition(field="path-pattern", values=("/a", "/img/*", "/b"))
-    assert rules.met(condition, REQUEST)
+    assert rules.matches(condition, REQUEST)
 
 
 @pytest.mark.parametrize(

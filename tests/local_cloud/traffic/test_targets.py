@@ -39,7 +39,7 @@ class Desk:
         self.registry = Registry(
             scaled=lambda seconds: seconds,
             routing=ROUTING,
-            told=lambda **facts: self.heard.append(f"{facts['id']} {facts['state']}"),
+            on_change=lambda **facts: self.heard.append(f"{facts['id']} {facts['state']}"),
             now=self.clock,
         )
 
