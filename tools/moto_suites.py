@@ -308,16 +308,16 @@ class Machines:
     async def _live(self) -> None:
         from local_cloud import state_dir  # noqa: PLC0415  moto's tests set its environment first
         from local_cloud.api import server  # noqa: PLC0415  moto's tests set its environment first
+        from local_cloud.groups import launch  # noqa: PLC0415  the same
         from local_cloud.instances import network  # noqa: PLC0415  moto's tests set its environment first
-        from local_cloud.patches.ec2 import launch_input  # noqa: PLC0415  the same
 
-        strict = launch_input.check_image
+        strict = launch.check_image
 
-        def known_ones_only(backend: Any, image: str | None) -> None:
-            if image in backend.amis or image in backend.deleted_amis:
-                strict(backend, image)
+        def known_images_only(ec2: Any, image: str | None) -> None:
+            if image in ec2.amis or image in ec2.deleted_amis:
+                strict(ec2, image)
 
-        launch_input.check_image = known_ones_only
+        launch.check_image = known_images_only
         self._end = asyncio.Event()
         place = state_dir.StateDir(path=self._home)
         place.path.mkdir()

@@ -10,7 +10,7 @@ from moto.ec2.models import ec2_backends
 
 from local_cloud.behavior_targets import each
 from local_cloud.instances.metadata import Facts
-from local_cloud.patches.ec2.launch_input import decode_user_data
+from local_cloud.instances.user_data import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def facts(instance: Any) -> Facts:
     return Facts(
         enabled=options.http_endpoint != "disabled",
         token_required=options.http_tokens == "required",
-        user_data=decode_user_data(instance.user_data),
+        user_data=decoded(instance.user_data),
         document=document(instance),
         tree={key: str(value) for key, value in tree(instance).items() if value is not None},
     )

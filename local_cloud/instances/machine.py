@@ -16,7 +16,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_cloud.instances import isolation, misbehavior, processes, reaper, rootfs, user_data
+from local_cloud.instances import (
+    isolation,
+    misbehavior,
+    processes,
+    reaper,
+    rootfs,
+    systemctl,
+    user_data,
+)
 from local_cloud.instances.console import Console
 from local_cloud.instances.services import Services
 
@@ -180,6 +188,7 @@ class Machine:
             console=self.console,
             clock=self._clock,
             environment=self.environment,
+            systemctl=systemctl.run,
         )
         self.services.open(shims)
 

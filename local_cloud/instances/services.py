@@ -15,15 +15,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_cloud.instances import processes, rootfs, systemctl, units
+from local_cloud.instances import processes, rootfs, units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from local_cloud.clock import Clock
     from local_cloud.instances.console import Console
     from local_cloud.instances.isolation import Enclosure
+
+    # Runs one command line; returns the exit status and the output.
+    Systemctl = Callable[["Services", list[str]], Awaitable[tuple[int, str]]]
 
 FOLDERS = ("etc/systemd/system", "run/systemd/system")
 WANTS = "etc/systemd/system/multi-user.target.wants"
@@ -58,6 +61,7 @@ class Services:
     console: Console
     clock: Clock
     environment: Mapping[str, str]
+    systemctl: Systemctl
     running: dict[str, Service] = field(default_factory=dict)
     _requests: int = -1
     _answers: set[asyncio.Task[None]] = field(default_factory=set)
@@ -77,7 +81,7 @@ class Services:
                     task.add_done_callback(self._answers.discard)
 
     async def _answer(self, reply: Path, words: list[str]) -> None:
-        code, text = await systemctl.run(self, words)
+        code, text = await self.systemctl(self, words)
         deadline = time.monotonic() + REPLY_WITHIN
         while time.monotonic() < deadline:
             try:

@@ -6,10 +6,16 @@ multi-part; either may be gzipped. `#cloud-config` is not run; the console says 
 
 from __future__ import annotations
 
+import base64
 import email
 import gzip
 
 GZIP = b"\x1f\x8b"
+
+
+def decoded(user_data: object) -> bytes:
+    """Return the bytes of Base64 user data, as the instance reads them; None is empty."""
+    return b"" if user_data is None else base64.b64decode(str(user_data))
 
 
 def parts(raw: bytes) -> tuple[list[bytes], list[str]]:

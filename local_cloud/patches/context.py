@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_cloud.cloud import Cloud
-from local_cloud.patches.autoscaling.regions import Regions
-from local_cloud.patches.ec2.terminated import Terminated
+from local_cloud.groups.regions import Regions
+from local_cloud.patches.terminated import Terminated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -94,7 +94,7 @@ FIELDS: dict[str, Callable[[Condition, str, Request], bool]] = {
 
 @functools.lru_cache(maxsize=1024)
 def wildcard(pattern: str) -> re.Pattern[str]:
-    r"""Return the pattern of a text with `*` (any characters), `?` (exactly one) and `\` escapes."""
+    r"""Return the pattern of a text with `*` (any text), `?` (one character) and `\` escapes."""
     parts = re.findall(r"\\[*?\\]|.", pattern, re.DOTALL)
     meaning = {"*": ".*", "?": "."}
     return re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from local_cloud.patches.autoscaling import launch
+from local_cloud.groups import launch
 from local_cloud.scaling.errors import RefusedRequestError, invalid
 from local_cloud.scaling.ports import LaunchRefusedError
 

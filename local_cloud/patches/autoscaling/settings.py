@@ -13,8 +13,8 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError
 
+from local_cloud.groups import launch
 from local_cloud.patches.autoscaling.groups import group_asked, group_named, page
-from local_cloud.patches.ec2 import launch_input
 from local_cloud.patches.patching import patch
 from local_cloud.patches.unanswered import refusal
 from local_cloud.scaling import settings
@@ -216,7 +216,7 @@ def create_configuration(original: Callable[..., Any], response: Any) -> Any:
 def check_image(ec2: Any, image: str) -> None:
     """Refuse an image that EC2 would not launch, in Auto Scaling's words."""
     try:
-        launch_input.check_image(ec2, image)
+        launch.check_image(ec2, image)
     except EC2ClientError as missing:
         raise ValidationError(f"AMI cannot be described: {image}") from missing
 

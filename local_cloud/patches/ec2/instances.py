@@ -14,9 +14,11 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses.general import General
 
+from local_cloud.groups import launch
 from local_cloud.instances.machine import InstanceSpec
+from local_cloud.instances.user_data import decoded
 from local_cloud.patches.context import Context
-from local_cloud.patches.ec2 import launch_input, template_launches
+from local_cloud.patches.ec2 import template_launches
 from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def run_instances(
     """Refuse what cannot be launched, then launch."""
     template = template_launches.template_of(backend, named)
     image = image_id or template.get("ImageId", "")
-    launch_input.check_image(backend, image)
+    launch.check_image(backend, image)
     groups, named = template_launches.complete(
         backend, template, image, security_group_names, named
     )
@@ -77,7 +79,7 @@ def start_machine(context: Context, instance: Any) -> None:
             id=instance.id,
             image=instance.image_id,
             address=address,
-            user_data=launch_input.decode_user_data(instance.user_data),
+            user_data=decoded(instance.user_data),
             settle=functools.partial(show_reached, context, instance),
             shut_down=functools.partial(shut_down, context, instance),
             behavior=context.cloud.behaviors.of(instance.id),

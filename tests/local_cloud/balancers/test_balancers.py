@@ -149,7 +149,9 @@ def test_load_balancers_of_the_same_name_in_two_regions_are_two(here: PatchedMot
 
 
 @pytest.mark.long
-def test_a_target_group_is_in_the_zones_of_the_load_balancer_that_uses_it(here: PatchedMoto) -> None:
+def test_a_target_group_is_in_the_zones_of_the_load_balancer_that_uses_it(
+    here: PatchedMoto,
+) -> None:
     elbv2 = here.aws("elbv2")
     group = here.group(Matcher={"HttpCode": "200-299"}, HealthCheckPath="/health")
     assert here.pool.zones == frozenset()

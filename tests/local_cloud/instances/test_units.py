@@ -154,6 +154,7 @@ def services(root: Path) -> Services:
         console=Console(path=root.parent / "console.log"),
         clock=Clock(speed=1000),
         environment={},
+        systemctl=systemctl.run,
     )
 
 

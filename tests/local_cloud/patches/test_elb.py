@@ -133,7 +133,7 @@ def test_a_draining_instance_says_so_and_then_that_it_is_not_registered(here: Pa
     here.traffic.set_health(POOL, instance, "draining")
     words = ("InService", "N/A", "Instance deregistration currently in progress.")
     assert health(elb) == health(elb, instance) == [words]
-    here.traffic.said.clear()
+    here.traffic.healths.clear()
     assert health(elb) == []
     not_registered = "Instance is not currently registered with the LoadBalancer."
     assert health(elb, instance) == [("OutOfService", "Instance", not_registered)]

@@ -200,7 +200,7 @@ def test_a_draining_target_is_listed_until_it_has_drained(here: PatchedMoto) -> 
     here.traffic.set_health(group, instance, "draining", 8080, "Target.DeregistrationInProgress")
     draining = [("draining", "Target.DeregistrationInProgress")]
     assert states(here, group) == states(here, group, {"Id": instance}) == draining
-    here.traffic.said.clear()
+    here.traffic.healths.clear()
     assert states(here, group) == []
     assert states(here, group, {"Id": instance}) == [("unused", "Target.NotRegistered")]
 
@@ -242,7 +242,9 @@ def test_an_instance_that_does_not_run_cannot_be_registered(here: PatchedMoto) -
 
 
 @pytest.mark.long
-def test_an_instance_that_nobody_has_or_of_another_vpc_cannot_be_registered(here: PatchedMoto) -> None:
+def test_an_instance_that_nobody_has_or_of_another_vpc_cannot_be_registered(
+    here: PatchedMoto,
+) -> None:
     other = here.aws("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     with refused("InvalidTarget"):
         register(here, here.group(), {"Id": NOWHERE})
@@ -251,7 +253,9 @@ def test_an_instance_that_nobody_has_or_of_another_vpc_cannot_be_registered(here
 
 
 @pytest.mark.long
-def test_a_stopped_instance_stays_registered_and_a_terminated_one_does_not(here: PatchedMoto) -> None:
+def test_a_stopped_instance_stays_registered_and_a_terminated_one_does_not(
+    here: PatchedMoto,
+) -> None:
     group, stopped, terminated = here.group(), here.launch(), here.launch()
     register(here, group, {"Id": stopped}, {"Id": terminated}, {"Id": terminated, "Port": 9090})
     here.aws("ec2").stop_instances(InstanceIds=[stopped])

@@ -6,7 +6,7 @@ import itertools
 from types import SimpleNamespace
 
 from local_cloud.clock import Clock
-from local_cloud.patches.ec2.terminated import Terminated
+from local_cloud.patches.terminated import Terminated
 from tests.running_cloud import Cloud, eventually
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.models import ASG_NAME_TAG
 from moto.core.exceptions import ServiceException
 from moto.core.types import Base64EncodedString
+from moto.ec2.exceptions import InvalidAMIIdError, UnvailableAMIIdError
 from moto.ec2.utils import convert_tag_spec, filter_iam_instance_profiles, parse_user_data
 
-from local_cloud.patches.ec2 import launch_input
 from local_cloud.scaling.ports import Launched, LaunchRefusedError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def check(backend: Any, made: Recipe) -> None:
     """Refuse what EC2 would refuse to launch, in its words."""
     ec2 = backend.ec2_backend
     try:
-        launch_input.check_image(ec2, made.image)
+        check_image(ec2, made.image)
     except ServiceException as refusal:
         raise LaunchRefusedError(refusal.message) from refusal
     if made.launch_template:
@@ -160,6 +160,15 @@ def check(backend: Any, made: Recipe) -> None:
             check_security_group(ec2, group)
     if made.profile:
         check_profile(backend, made.profile)
+
+
+def check_image(ec2: Any, image: str | None) -> None:
+    """Refuse an AMI that cannot be launched, in EC2's words."""
+    found = ec2.amis.get(image)
+    if found is None:
+        raise InvalidAMIIdError([str(image)])
+    if found.state != "available":
+        raise UnvailableAMIIdError(str(image))
 
 
 def check_security_group(ec2: Any, group: str) -> None:

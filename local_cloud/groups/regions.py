@@ -11,7 +11,7 @@ from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import autoscaling_backends
 
 from local_cloud.behavior_targets import each
-from local_cloud.patches.autoscaling.moto_ports import MotoPorts
+from local_cloud.groups.moto_ports import MotoPorts
 from local_cloud.scaling.errors import invalid
 from local_cloud.scaling.region import Region
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.models import ASG_NAME_TAG
 
 from local_cloud.balancers import classic
-from local_cloud.patches.autoscaling import launch as autoscaling_launch
+from local_cloud.groups import launch as group_launch
 from local_cloud.scaling.ports import LaunchRefusedError, LifecycleHook, Place
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class MotoPorts:
 
     def launch(self, group: Group, place: Place) -> Launched:
         """Launch one instance of the group's template or configuration."""
-        recipe = autoscaling_launch.recipe(self.backend, group.settings)
+        recipe = group_launch.recipe(self.backend, group.settings)
         refused = self.cloud.behaviors.refused_launch(
             group=group.name,
             image=recipe.image,
@@ -68,7 +68,7 @@ class MotoPorts:
         )
         if refused:
             raise LaunchRefusedError(refused, elsewhere=True)
-        return autoscaling_launch.launch(self.backend, group.settings, recipe, place)
+        return group_launch.launch(self.backend, group.settings, recipe, place)
 
     def state(self, instance: str) -> str:
         """Return EC2's word for the state of an instance."""
