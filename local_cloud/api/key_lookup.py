@@ -21,7 +21,7 @@ ALIVE = {"pending", "running"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyLookup:
-    """Looks instances up under the API's lock; returns none of moto's own objects."""
+    """Finds instances under the API's lock; returns none of moto's own objects."""
 
     lock: AbstractContextManager[Any]
 

@@ -88,7 +88,7 @@ class Metadata:
         if facts is None:
             raise web.HTTPNotFound
         self._authorize(request, address, facts)
-        found = look_up(facts, request.match_info["path"])
+        found = find_value(facts, request.match_info["path"])
         if found is None:
             raise web.HTTPNotFound
         return web.Response(body=found, content_type="text/plain")
@@ -109,7 +109,7 @@ def address_of(request: web.Request) -> str:
     return str(transport.get_extra_info("sockname")[0]) if transport else ""
 
 
-def look_up(facts: Facts, path: str) -> bytes | None:
+def find_value(facts: Facts, path: str) -> bytes | None:
     """Return a value or the listing of a folder, or None."""
     if path == "user-data":
         return facts.user_data or None

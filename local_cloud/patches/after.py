@@ -1,8 +1,7 @@
-"""What follows from a call: groups launch, load balancers learn of members.
+"""Run the control loops after each call that may have changed something.
 
-AWS's control loops see every change by themselves; here they run after each
-call that may have changed something, still under the API's lock, and moto's
-models are what they look at.
+AWS's control loops notice every change. Here they run after the call, still under the API's lock,
+and read moto's models: groups launch instances, load balancers get new members.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ READS = ("Describe", "Get", "List")
 
 @patch(BaseResponse, "call_action")
 def call_action(context: Context, original: Callable[..., Any], response: Any) -> Any:
-    """Answer, then let the control loops look."""
+    """Answer the call, then run the control loops."""
     try:
         return original(response)
     finally:
-        if response.service_name in SERVICES and not is_read(response._get_action()):  # noqa: SLF001  moto's only way to the name
+        if response.service_name in SERVICES and not is_read(response._get_action()):  # noqa: SLF001  moto's accessor
             context.cloud.changed()
 
 
 def is_read(action: str | None) -> bool:
-    """Return True if an action changes nothing, by its name."""
+    """Return True if an action changes nothing, judged by its name."""
     return str(action).startswith(READS)

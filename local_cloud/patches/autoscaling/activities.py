@@ -1,4 +1,4 @@
-"""DescribeScalingActivities, which moto leaves empty, and the types that it does not list."""
+"""Patch DescribeScalingActivities, which moto leaves empty, and the calls that list types."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def describe(context: Context, _original: Callable[..., Any], response: Any) -> 
     found = [
         activity
         for activity in activities.newest_first(region.activities)
-        if is_asked_for(activity, params)
+        if is_requested(activity, params)
     ]
     shown, token = page(found, params, 100)
     return ActionResult({"Activities": shown, "NextToken": token})
 
 
-def is_asked_for(activity: Activity, params: dict[str, Any]) -> bool:
-    """Return True if a call asks for an activity."""
+def is_requested(activity: Activity, params: dict[str, Any]) -> bool:
+    """Return True if a call requests an activity."""
     name, ids = params.get("AutoScalingGroupName"), params.get("ActivityIds")
     arn = activity.auto_scaling_group_arn
     return (

@@ -1,7 +1,7 @@
-"""Groups: created, updated, sized and deleted as AWS does it, over time.
+"""Patch the calls that create, update, resize and delete groups.
 
-moto's groups stay the store that the Describe calls read; what happens to them is the
-state machine's (`scaling`), which moves on after the call.
+The Describe calls still read moto's groups. The state machine (`scaling`) changes them after the
+call, over time.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-TEMPLATED = ("launch_config_name", "launch_template", "mixed_instances_policy")
+LAUNCH_SETTINGS = ("launch_config_name", "launch_template", "mixed_instances_policy")
 
 
 # The fields of CreateAutoScalingGroup that moto drops, TrafficSources and
 # LifecycleHookSpecificationList among them (API Reference, CreateAutoScalingGroup).
 @answers(AutoScalingResponse, "create_auto_scaling_group")
 def create_call(context: Context, original: Callable[..., Any], response: Any) -> Any:
-    """Create a group with everything that the call names."""
+    """Create a group with all settings of the call."""
     backend, params = response.autoscaling_backend, response.params
     name = params["AutoScalingGroupName"]
     checks.check_sources(backend, params)
@@ -55,7 +55,7 @@ def create_call(context: Context, original: Callable[..., Any], response: Any) -
 def create(
     context: Context, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
 ) -> Any:
-    """Create a group of no instances yet."""
+    """Create a group, without instances so far."""
     region = context.regions.of(backend)
     name = named["name"]
     if name in region.groups:
@@ -68,13 +68,13 @@ def create(
     wanted = named.get("desired_capacity")
     desired = minimum if wanted is None else int(wanted)
     capacity.check_bounds(minimum, maximum, desired)
-    settings = made(original, backend, *arguments, **{**named, "desired_capacity": 0})
+    settings = call_moto(original, backend, *arguments, **{**named, "desired_capacity": 0})
     checks.check_recipe(backend, settings, undo=name)
     settings.health_check_grace_period = int(named.get("health_check_period") or 0)
     cooldown = named.get("default_cooldown")
     settings.default_cooldown = 300 if cooldown is None else int(cooldown)
     group = Group(settings=settings, activities=region.activities)
-    fields.adopt(group)
+    fields.connect(group)
     for kind, names in (("elb", "load_balancers"), ("elbv2", "target_group_arns")):
         attachments.attach_at_creation(group, kind, list(named.get(names) or []))  # type: ignore[arg-type]  # literals of the tuple
     fields.show_sources(group)
@@ -87,7 +87,7 @@ def create(
 # Reference); moto drops a mixed instances policy, and half of the properties.
 @answers(AutoScalingResponse, "update_auto_scaling_group")
 def update_call(context: Context, original: Callable[..., Any], response: Any) -> Any:
-    """Update a group with everything that the call names."""
+    """Update a group with all settings of the call."""
     backend, params = response.autoscaling_backend, response.params
     group = context.regions.group(backend, params["AutoScalingGroupName"])
     result = original(response)
@@ -106,9 +106,9 @@ def update(
     before = fields.launch_fields(settings)
     current = {**named, "desired_capacity": settings.desired_capacity}
     with checks.restored_if_refused(settings):
-        made(original, backend, name, **current)
+        call_moto(original, backend, name, **current)
         fields.keep_launch(settings, before, named)
-        if any(named.get(field) for field in TEMPLATED):
+        if any(named.get(field) for field in LAUNCH_SETTINGS):
             checks.check_recipe(backend, settings)
     retries.reset(group)
     why = capacity.by_constraints(minimum, maximum, desired)
@@ -121,7 +121,7 @@ def update(
 # ForceDelete and deletes everything at once.
 @answers(AutoScalingResponse, "delete_auto_scaling_group")
 def delete_call(context: Context, _original: Callable[..., Any], response: Any) -> EmptyResult:
-    """Begin to delete a group."""
+    """Start deleting a group."""
     name = response.params["AutoScalingGroupName"]
     begin_deletion(
         context, response.autoscaling_backend, name, force=bool(response.params.get("ForceDelete"))
@@ -131,7 +131,7 @@ def delete_call(context: Context, _original: Callable[..., Any], response: Any) 
 
 @answers(AutoScalingBackend, "delete_auto_scaling_group")
 def delete(context: Context, _original: Callable[..., Any], backend: Any, group_name: str) -> None:
-    """Delete a group with its instances, as CloudFormation asks for it."""
+    """Delete a group with its instances, for CloudFormation."""
     begin_deletion(context, backend, group_name, force=True)
     context.regions.step_safely()
 
@@ -187,11 +187,11 @@ def set_desired(
 def remember_desired(
     _original: Callable[..., Any], settings: Any, new_capacity: int | None
 ) -> None:
-    """Remember a number; launching is the state machine's."""
+    """Store the number; the state machine launches."""
     settings.desired_capacity = settings.min_size if new_capacity is None else new_capacity
 
 
-# SuspendedProcess.SuspensionReason says since when (API Reference); moto leaves it empty.
+# SuspendedProcess.SuspensionReason has the time (API Reference); moto leaves it empty.
 @answers(FakeAutoScalingGroup, "suspended_processes")
 def suspended_processes(original: Callable[..., Any], settings: Any) -> Any:
     """Describe the suspended processes with their reasons."""
@@ -232,11 +232,11 @@ def resume(
     "notify_terminate_instances",
 )
 def do_nothing(_original: Callable[..., Any], _backend: Any, *_: Any) -> None:
-    """Leave it to the state machine."""
+    """Do nothing: the state machine does it."""
 
 
-def made(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Let moto do it; what EC2 refuses is a ValidationError of Auto Scaling."""
+def call_moto(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call moto; turn refusals of EC2 into ValidationError of Auto Scaling."""
     try:
         return original(*arguments, **named)
     except AutoscalingClientError:
@@ -261,6 +261,6 @@ def sizes(settings: Any, named: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def check_processes(names: list[str]) -> None:
-    """Refuse names that are no processes."""
+    """Refuse names that are not processes."""
     if unknown := processes.unknown(names or []):
         raise invalid(f"Invalid process type: {', '.join(unknown)}")

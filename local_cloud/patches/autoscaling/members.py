@@ -1,4 +1,4 @@
-"""What users ask of single members, and how members are described."""
+"""Patch the calls for single members of a group."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def members_of(
     ]
 
 
-# DescribeAutoScalingInstances has pages of 50 and says HEALTHY in capitals (AWS CLI
+# DescribeAutoScalingInstances has pages of 50 and shows HEALTHY in capitals (AWS CLI
 # Command Reference, describe-auto-scaling-instances).
 @answers(AutoScalingResponse, "describe_auto_scaling_instances")
 def describe(context: Context, _original: Callable[..., Any], response: Any) -> ActionResult:
@@ -62,8 +62,8 @@ def describe(context: Context, _original: Callable[..., Any], response: Any) -> 
     return ActionResult({"AutoScalingInstances": described, "NextToken": token})
 
 
-# TerminateInstanceInAutoScalingGroup begins a termination like any other: deregistered,
-# drained, held by hooks (API Reference). moto kills at once.
+# TerminateInstanceInAutoScalingGroup starts an ordinary termination: deregister, drain,
+# hold by hooks (API Reference). moto terminates at once.
 @answers(AutoScalingResponse, "terminate_instance_in_auto_scaling_group")
 def terminate(context: Context, _original: Callable[..., Any], response: Any) -> ActionResult:
     """Terminate a member, or several of one group."""
@@ -82,7 +82,7 @@ def terminate(context: Context, _original: Callable[..., Any], response: Any) ->
 @answers(AutoScalingResponse, "detach_instances")
 def detach(context: Context, _original: Callable[..., Any], response: Any) -> ActionResult:
     """Detach members; they leave their load balancers first."""
-    group, ids, fewer = members_requested(context, response)
+    group, ids, fewer = requested_members(context, response)
     ports = context.regions.of(response.autoscaling_backend).ports
     begun = requests.detach(group, ids, ports, context.regions.now(), fewer=fewer)
     return ActionResult({"Activities": begun})
@@ -90,8 +90,8 @@ def detach(context: Context, _original: Callable[..., Any], response: Any) -> Ac
 
 @answers(AutoScalingResponse, "enter_standby")
 def enter_standby(context: Context, _original: Callable[..., Any], response: Any) -> ActionResult:
-    """Put members aside; they leave their load balancers first."""
-    group, ids, fewer = members_requested(context, response)
+    """Move members to standby; they leave their load balancers first."""
+    group, ids, fewer = requested_members(context, response)
     ports = context.regions.of(response.autoscaling_backend).ports
     begun = requests.enter_standby(group, ids, ports, context.regions.now(), fewer=fewer)
     return ActionResult({"Activities": begun})
@@ -99,13 +99,13 @@ def enter_standby(context: Context, _original: Callable[..., Any], response: Any
 
 @answers(AutoScalingResponse, "exit_standby")
 def exit_standby(context: Context, _original: Callable[..., Any], response: Any) -> ActionResult:
-    """Bring members back."""
-    group, ids, _ = members_requested(context, response)
+    """Move members out of standby."""
+    group, ids, _ = requested_members(context, response)
     ports = context.regions.of(response.autoscaling_backend).ports
     return ActionResult({"Activities": requests.exit_standby(group, ids, ports)})
 
 
-def members_requested(context: Context, response: Any) -> tuple[Group, list[str], bool]:
+def requested_members(context: Context, response: Any) -> tuple[Group, list[str], bool]:
     """Return the group and the instances that a call names, and whether to lower the capacity."""
     params = response.params
     group = context.regions.group(response.autoscaling_backend, params[NAME])
@@ -119,30 +119,30 @@ def members_requested(context: Context, response: Any) -> tuple[Group, list[str]
 @answers(AutoScalingResponse, "attach_instances")
 def attach(context: Context, _original: Callable[..., Any], response: Any) -> EmptyResult:
     """Make running instances members."""
-    group, ids, _ = members_requested(context, response)
+    group, ids, _ = requested_members(context, response)
     region = context.regions.of(response.autoscaling_backend)
     ec2 = response.autoscaling_backend.ec2_backend
     for instance in ids:
         check_attachable(ec2.get_instance_by_id(instance), instance, region.find(instance))
-    arrivals = [arrival(group, ec2.get_instance_by_id(i), context.regions.now()) for i in ids]
-    requests.attach(group, arrivals, region.ports)
+    members = [new_member(group, ec2.get_instance_by_id(i), context.regions.now()) for i in ids]
+    requests.attach(group, members, region.ports)
     ec2.create_tags(ids, {ASG_NAME_TAG: group.name})
     return EmptyResult()
 
 
 @answers(AutoScalingResponse, "set_instance_protection")
-def protect(context: Context, _original: Callable[..., Any], response: Any) -> EmptyResult:
-    """Protect members from scale-in, or no longer."""
-    group, ids, _ = members_requested(context, response)
+def set_protection(context: Context, _original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Protect members from scale-in, or remove the protection."""
+    group, ids, _ = requested_members(context, response)
     protected = bool(response.params.get("ProtectedFromScaleIn"))
     requests.protect(group, ids, protected=protected)
     return EmptyResult()
 
 
-# SetInstanceHealth respects the grace period unless told otherwise (API Reference).
+# SetInstanceHealth respects the grace period by default (API Reference).
 @answers(AutoScalingResponse, "set_instance_health")
 def set_health(context: Context, _original: Callable[..., Any], response: Any) -> EmptyResult:
-    """Say that a member is healthy or not."""
+    """Set the health of a member."""
     params, backend = response.params, response.autoscaling_backend
     status = params["HealthStatus"]
     if status not in {"Healthy", "Unhealthy"}:
@@ -163,8 +163,10 @@ def set_health(context: Context, _original: Callable[..., Any], response: Any) -
 # CompleteLifecycleAction and RecordLifecycleActionHeartbeat name the action by its token or
 # its instance (API Reference); moto has neither.
 @answers(AutoScalingResponse, "complete_lifecycle_action")
-def complete(context: Context, _original: Callable[..., Any] | None, response: Any) -> EmptyResult:
-    """Let a hook's result count."""
+def complete_lifecycle_action(
+    context: Context, _original: Callable[..., Any] | None, response: Any
+) -> EmptyResult:
+    """Set the result of a lifecycle action."""
     result = response.params["LifecycleActionResult"]
     if result not in {"CONTINUE", "ABANDON"}:
         raise invalid("LifecycleActionResult must be CONTINUE or ABANDON.")
@@ -195,15 +197,15 @@ def lifecycle_action(context: Context, response: Any) -> Wait:
 
 
 def check_attachable(instance: Any, named: str, found: tuple[Group, Member] | None) -> None:
-    """Refuse an instance that does not run or is a member already."""
+    """Refuse an instance that is not running or is already a member."""
     if instance is None or instance.state != "running":
         raise invalid(f"Invalid Instance ID(s): [{named}] specified. The instance is not running.")
     if found:
         raise invalid(f"The instance {named} is already part of AutoScalingGroup:{found[0].name}")
 
 
-def arrival(group: Group, instance: Any, now: float) -> Member:
-    """Make the member of an instance that is attached."""
+def new_member(group: Group, instance: Any, now: float) -> Member:
+    """Return the member of an instance that is being attached."""
     return Member(
         instance_id=instance.id,
         instance_type=instance.instance_type,

@@ -1,4 +1,4 @@
-"""Attaching and detaching load balancers: three APIs over one list of traffic sources.
+"""Patch the calls that attach and detach load balancers: three APIs, one list of sources.
 
 EC2 Auto Scaling API Reference: AttachTrafficSources supersedes AttachLoadBalancers and
 AttachLoadBalancerTargetGroups; all work on the same group.
@@ -35,7 +35,7 @@ CLASSIC, TARGETS = "LoadBalancerNames", "TargetGroupARNs"
     "attach_traffic_sources",
 )
 def attach(context: Context, _original: Callable[..., Any] | None, response: Any) -> EmptyResult:
-    """Attach whatever the call names."""
+    """Attach the sources that the call names."""
     backend, params = response.autoscaling_backend, response.params
     group = context.regions.group(backend, params["AutoScalingGroupName"])
     checks.check_sources(backend, params)
@@ -48,7 +48,7 @@ def attach(context: Context, _original: Callable[..., Any] | None, response: Any
     return EmptyResult()
 
 
-# Detaching: Removing while the members drain, then it cannot be described any more (API
+# Detaching: Removing while the members drain, then no longer described (API
 # Reference, DetachTrafficSources). moto deregisters from every load balancer at once.
 @answers(
     AutoScalingResponse,
@@ -57,7 +57,7 @@ def attach(context: Context, _original: Callable[..., Any] | None, response: Any
     "detach_traffic_sources",
 )
 def detach(context: Context, _original: Callable[..., Any] | None, response: Any) -> EmptyResult:
-    """Detach whatever the call names."""
+    """Detach the sources that the call names."""
     backend, params = response.autoscaling_backend, response.params
     group = context.regions.group(backend, params["AutoScalingGroupName"])
     classic, targets = named(params)
@@ -143,6 +143,6 @@ def attach_at_creation(group: Group, params: dict[str, Any]) -> None:
 
 
 def check_attached(group: Group, names: list[str], what: str) -> None:
-    """Refuse to detach what is not attached, in AWS's words; what is leaving may leave."""
+    """Refuse to detach a source that the group does not have, in AWS's words."""
     if any(attachments.find(group, name) is None for name in names):
         raise invalid(f"Trying to remove {what} that are not part of the group")

@@ -1,4 +1,4 @@
-"""AMIs with files in them: what moto leaves out of CreateImage and what follows it."""
+"""Patch AMIs: give each the files of an instance, and the states of its creation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 # An AMI made by CreateImage or RegisterImage from a snapshot has root device type `ebs`
-# (EC2 User Guide, "Root volumes for your EC2 instances"). moto says `standard`, a value
-# EC2 does not have, and Packer refuses such an AMI as a source. The device's name is that of
-# what the AMI was made from; moto names every one /dev/sda1.
+# (EC2 User Guide, "Root volumes for your EC2 instances"). moto has `standard`, a value
+# that EC2 does not have, and Packer refuses such an AMI as a source. The device name is that of the
+# instance or source AMI; moto names every root device /dev/sda1.
 @patch(Ami, "__init__")
 def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: Any) -> None:
-    """Make the root device `ebs`, of the name it had."""
+    """Make an AMI whose root device is `ebs` and keeps its name."""
     original(ami, *arguments, **named)
     if made_from := named.get("instance") or named.get("source_ami"):
         ami.root_device_name = made_from.root_device_name
@@ -31,10 +31,11 @@ def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: A
 
 
 # DescribeImages shows whether the root volume's snapshot is encrypted (EC2 API Reference,
-# data type EbsBlockDevice); moto shows no Encrypted. Its 15 GiB of any size are left alone.
+# data type EbsBlockDevice); moto does not show Encrypted. Its 15 GiB for any size stay
+# unpatched.
 @patch(Ami, "block_device_mappings")
 def block_device_mappings(original: Callable[..., Any], ami: Any) -> Any:
-    """Describe the snapshot as it is."""
+    """Show whether the snapshot is encrypted."""
     mappings = original(ami)
     for mapping in mappings:
         mapping["Ebs"]["Encrypted"] = bool(ami.ebs_snapshot.encrypted)
@@ -56,7 +57,7 @@ def create_image(
 ) -> Any:
     """Make an image of the instance's directory."""
     if {t["ResourceType"] for t in tag_specifications} <= {"image", "snapshot"}:
-        check_name(backend, name)  # EC2 looks at the parameters first
+        check_name(backend, name)  # EC2 checks the parameters first
     of_snapshot = [t for t in tag_specifications if t["ResourceType"] == "snapshot"]
     others = [t for t in tag_specifications if t["ResourceType"] != "snapshot"]
     ami = original(backend, instance_id, name, description, others)
@@ -80,7 +81,7 @@ def copy_image(
     name: str | None = None,
     description: str | None = None,
 ) -> Any:
-    """Copy an image, from another region or the same."""
+    """Copy an image from this or another region."""
     ami = original(backend, source_image_id, source_region, name, description)
     source = ec2_backends[backend.account_id][source_region].amis[source_image_id]
     ami.ebs_snapshot.encrypted = bool(source.ebs_snapshot.encrypted)
@@ -90,12 +91,12 @@ def copy_image(
 
 
 def show_pending(context: Context, ami: Any, seconds: float) -> None:
-    """Show that the image is not ready, if anybody could see it."""
+    """Show the image as pending, if that lasts long enough to be seen."""
     ami.state = "pending" if context.cloud.takes_time(seconds) else "available"
 
 
 def show_result(context: Context, ami: Any, state: str) -> None:
-    """Show what became of the image."""
+    """Show the final state of the image."""
     with context.lock:
         if ami.state == "pending" or state == "failed":
             ami.state = state
@@ -104,15 +105,15 @@ def show_result(context: Context, ami: Any, state: str) -> None:
 # CopyImage with Encrypted makes an encrypted copy (EC2 API Reference); moto ignores it.
 @patch(AmisResponse, "copy_image")
 def copy_image_call(original: Callable[..., Any], response: Any) -> Any:
-    """Encrypt the copy if the call asks for it."""
+    """Encrypt the copy on request."""
     result = original(response)
-    if response._get_bool_param("Encrypted"):  # noqa: SLF001  how moto's responses read parameters
+    if response._get_bool_param("Encrypted"):  # noqa: SLF001  moto's accessor
         response.ec2_backend.amis[result.result["ImageId"]].ebs_snapshot.encrypted = True
     return result
 
 
-# DeregisterImage: nothing can be launched from the image any more; its snapshots stay
-# unless DeleteAssociatedSnapshots is asked for (EC2 API Reference); moto ignores that.
+# DeregisterImage: no launch can use the image any longer. Its snapshots stay unless
+# DeleteAssociatedSnapshots is set (EC2 API Reference); moto ignores that.
 @patch(AmiBackend, "deregister_image")
 def deregister_image(
     context: Context, original: Callable[..., Any], backend: Any, ami_id: str
@@ -124,8 +125,8 @@ def deregister_image(
 
 @patch(AmisResponse, "deregister_image")
 def deregister_image_call(original: Callable[..., Any], response: Any) -> Any:
-    """Delete the snapshot with the image if the call asks for it."""
-    ami = response.ec2_backend.amis.get(response._get_param("ImageId"))  # noqa: SLF001  how moto reads parameters
+    """Delete the snapshot with the image on request."""
+    ami = response.ec2_backend.amis.get(response._get_param("ImageId"))  # noqa: SLF001  moto's accessor
     result = original(response)
     if ami and response._get_bool_param("DeleteAssociatedSnapshots"):  # noqa: SLF001  the same
         response.ec2_backend.delete_snapshot(ami.ebs_snapshot.id)

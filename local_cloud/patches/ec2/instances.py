@@ -1,4 +1,4 @@
-"""EC2 instances that run: what moto leaves out of RunInstances and what follows it."""
+"""Patch EC2 instances: give each a machine that runs, and the states of its life."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ CODES = {
     "stopped": 80,
 }
 LOOPBACK = "127."
-SHUT_ITSELF_DOWN = "Client.InstanceInitiatedShutdown"
+SHUTDOWN_FROM_INSIDE = "Client.InstanceInitiatedShutdown"
 
 
 # RunInstances fails for an AMI that does not exist or is not available (EC2 API error
 # codes: InvalidAMIID.NotFound, InvalidAMIID.Unavailable); moto launches anything.
-# What a launch template's version says counts where the call says nothing; moto drops much
-# of it. And an instance begins `pending`, has an address something can answer on, and runs.
+# The version of a launch template supplies what the call leaves out; moto drops much of it. A new
+# instance is `pending` and gets an address on loopback and a machine.
 @patch(InstanceBackend, "run_instances")
 def run_instances(
     context: Context,
@@ -53,7 +53,7 @@ def run_instances(
     security_group_names: Any,
     **named: Any,
 ) -> Any:
-    """Refuse what cannot be launched, then launch."""
+    """Refuse a launch that cannot succeed, or launch."""
     template = template_launches.template_of(backend, named)
     image = image_id or template.get("ImageId", "")
     launch.check_image(backend, image)
@@ -80,7 +80,7 @@ def start_machine(context: Context, instance: Any) -> None:
             image=instance.image_id,
             address=address,
             user_data=decoded(instance.user_data),
-            settle=functools.partial(show_reached, context, instance),
+            settle=functools.partial(show_final, context, instance),
             shut_down=functools.partial(shut_down, context, instance),
             behavior=context.cloud.behaviors.of(instance.id),
             booted=functools.partial(report_boot, context),
@@ -88,17 +88,17 @@ def start_machine(context: Context, instance: Any) -> None:
     )
 
 
-# EC2 User Guide, "Instance lifecycle": the transitions take time, and what an instance
-# is told to do replaces what it was doing; moto is at the end of each at once.
+# EC2 User Guide, "Instance lifecycle": transitions take time, and a new request replaces the
+# transition in progress. moto reaches the end of each at once.
 def show_transition(
-    context: Context, instance: Any, by_way_of: str, state: str, seconds: float
+    context: Context, instance: Any, intermediate: str, state: str, seconds: float
 ) -> None:
-    """Show the state that the instance passes, if anybody could see it."""
-    set_state(instance, by_way_of if context.cloud.takes_time(seconds) else state)
+    """Show the intermediate state, if it lasts long enough to be seen."""
+    set_state(instance, intermediate if context.cloud.takes_time(seconds) else state)
 
 
-def show_reached(context: Context, instance: Any, state: str) -> None:
-    """Show the state that was reached, unless something else was asked since."""
+def show_final(context: Context, instance: Any, state: str) -> None:
+    """Show the final state, unless another request came since."""
     before = {"running": "pending", "stopped": "stopping", "terminated": "shutting-down"}
     with context.lock:
         if instance.state == before[state]:
@@ -112,7 +112,7 @@ def show_reached(context: Context, instance: Any, state: str) -> None:
 def report_boot(
     context: Context,
 ) -> None:
-    """Let load balancers hear that an instance has booted in whose place they answer."""
+    """Update the load balancers, which answer in place of a hollow instance."""
     with context.lock:
         context.cloud.changed()
 
@@ -129,23 +129,23 @@ def shut_down(context: Context, instance: Any) -> None:
         else:
             instance.stop()
         instance.state_reason = StateReason(
-            f"{SHUT_ITSELF_DOWN}: Instance initiated shutdown", SHUT_ITSELF_DOWN
+            f"{SHUTDOWN_FROM_INSIDE}: Instance initiated shutdown", SHUTDOWN_FROM_INSIDE
         )
         context.cloud.changed()
 
 
 # StartInstances and StopInstances answer IncorrectInstanceState for an instance that is
-# in no state to start or stop (EC2 API error codes); moto revives the terminated.
+# in no state to start or stop (EC2 API error codes); moto starts terminated instances again.
 @patch(InstanceBackend, "start_instances")
 def start_instances(original: Callable[..., Any], backend: Any, instance_ids: list[str]) -> Any:
-    """Refuse to start what is not stopped, unless it runs already."""
+    """Refuse to start an instance that is neither stopped nor running."""
     check_states(backend, instance_ids, {"stopped", "running", "pending"}, "started")
     return original(backend, instance_ids)
 
 
 @patch(InstanceBackend, "stop_instances")
 def stop_instances(original: Callable[..., Any], backend: Any, instance_ids: list[str]) -> Any:
-    """Refuse to stop what is being terminated."""
+    """Refuse to stop an instance that is being terminated."""
     allowed = {"stopped", "stopping", "running", "pending"}
     check_states(backend, instance_ids, allowed, "stopped")
     return original(backend, instance_ids)
@@ -153,7 +153,7 @@ def stop_instances(original: Callable[..., Any], backend: Any, instance_ids: lis
 
 @patch(Instance, "start")
 def start(context: Context, original: Callable[..., Any], instance: Any) -> Any:
-    """Boot a stopped instance; a running one stays as it is."""
+    """Boot a stopped instance; ignore a running one."""
     was = instance.state
     previous = original(instance)
     if was == "stopped":
@@ -168,7 +168,7 @@ def start(context: Context, original: Callable[..., Any], instance: Any) -> Any:
 
 @patch(Instance, "stop")
 def stop(context: Context, original: Callable[..., Any], instance: Any) -> Any:
-    """End the processes of an instance, keep its directory."""
+    """End the processes of an instance and keep its directory."""
     was = instance.state
     previous = original(instance)
     if was in {"running", "pending"}:
@@ -183,7 +183,7 @@ def stop(context: Context, original: Callable[..., Any], instance: Any) -> Any:
 
 @patch(Instance, "reboot")
 def reboot(context: Context, original: Callable[..., Any], instance: Any) -> None:
-    """Boot a running instance again."""
+    """Reboot a running instance."""
     was = instance.state
     original(instance)
     set_state(instance, was)
@@ -193,7 +193,7 @@ def reboot(context: Context, original: Callable[..., Any], instance: Any) -> Non
 
 @patch(Instance, "terminate")
 def terminate(context: Context, original: Callable[..., Any], instance: Any) -> Any:
-    """End an instance; a terminated one stays so."""
+    """Terminate an instance; ignore a terminated one."""
     was = instance.state
     previous = original(instance)
     if was in {"shutting-down", "terminated"}:
@@ -207,10 +207,10 @@ def terminate(context: Context, original: Callable[..., Any], instance: Any) -> 
 
 
 # DescribeInstanceStatus: the instance status check is `initializing` until the instance
-# answers (EC2 User Guide, "Status checks for Amazon EC2 instances"); moto says `ok`.
+# answers (EC2 User Guide, "Status checks for Amazon EC2 instances"); moto shows `ok`.
 @patch(Instance, "instance_status")
 def instance_status(context: Context, original: Callable[..., Any], instance: Any) -> Any:
-    """Say `initializing` until the instance has booted."""
+    """Show `initializing` until the instance has booted."""
     status = original(instance)
     if status.get("Status") == "ok" and context.cloud.takes_time(
         context.cloud.host.clock.delays.boot
@@ -220,24 +220,24 @@ def instance_status(context: Context, original: Callable[..., Any], instance: An
     return status
 
 
-# An instance that AWS would give a public address answers on it. Here both addresses are
-# the instance's own on loopback; moto invents one that leads to a stranger's machine.
+# An instance answers on its public address. Here that is its private address on loopback; moto
+# invents a public address, which belongs to another machine.
 @patch(NetworkInterface, "check_auto_public_ip")
 def show_public_address(original: Callable[..., Any], interface: Any) -> None:
-    """Show the private address as the public one of an instance that has one."""
+    """Show the private address as the public one, if the instance has a public one."""
     original(interface)
     if interface.public_ip and str(interface.private_ip_address).startswith(LOOPBACK):
         interface.public_ip = interface.private_ip_address
 
 
-# GetConsoleOutput returns what the instance printed, at most the last 64 KB (EC2 User
-# Guide, "Instance console output"); moto returns a sample of 2006.
+# GetConsoleOutput returns the last 64 KB that the instance printed (EC2 User
+# Guide, "Instance console output"); moto returns a sample.
 @patch(General, "get_console_output")
 def get_console_output(
     context: Context, _original: Callable[..., Any], response: Any
 ) -> ActionResult:
     """Return the console of an instance."""
-    instance = response.ec2_backend.get_instance(response._get_param("InstanceId"))  # noqa: SLF001  how moto's responses read parameters
+    instance = response.ec2_backend.get_instance(response._get_param("InstanceId"))  # noqa: SLF001  moto's accessor
     output = base64.b64encode(context.cloud.console(instance.id)).decode()
     return ActionResult(
         {
@@ -249,12 +249,12 @@ def get_console_output(
 
 
 def set_state(instance: Any, state: str) -> None:
-    """Put an instance in a state."""
+    """Set the state of an instance."""
     instance._state.name, instance._state.code = state, CODES[state]  # noqa: SLF001  moto has no setter
 
 
 def facts(instance: Any, state: str) -> dict[str, str]:
-    """Return what is noted of an instance that reaches a state."""
+    """Return the facts of an instance's state for the timeline."""
     return {"id": str(instance.id), "image": str(instance.image_id), "state": state}
 
 

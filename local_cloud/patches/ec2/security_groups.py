@@ -1,4 +1,4 @@
-"""Rules of security groups, as they were described."""
+"""Patch security group rules: show their descriptions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 # DescribeSecurityGroupRules shows each rule's description (EC2 API Reference, data type
-# SecurityGroupRule); moto forgets it where the rule names another group, and Terraform then
-# sees a change in every plan.
+# SecurityGroupRule); moto drops it if the rule names another group, and Terraform
+# then shows a change in every plan.
 @patch(SecurityGroupRule, "description")
 def description(original: Callable[..., str | None], rule: Any) -> str | None:
-    """Return the description, of a rule that names a group too."""
+    """Return the description, also of a rule that names a group."""
     return original(rule) or rule.source_group.get("Description")

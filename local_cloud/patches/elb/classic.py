@@ -1,4 +1,4 @@
-"""Classic load balancers: what moto leaves out of their settings. Their members: `elb_members`."""
+"""Patch the settings of classic load balancers; `classic_members` patches their instances."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ GIVEN_AS = {  # moto's names of the attributes and of its arguments
 TARGET = re.compile(r"(TCP|SSL):\d{1,5}|(HTTP|HTTPS):\d{1,5}/.*", re.IGNORECASE)
 
 
-# A load balancer answers at its DNS name; here that is an address of loopback. It always has
-# a health check (Classic Load Balancers guide, "Health checks": TCP to the instance port of
-# the first listener, 30/5/2/10; Terraform's provider crashes without), a draining timeout of
-# 300 seconds that nothing uses until it is enabled, and its listeners the protocol they speak
-# to instances (API Reference, data type Listener), for which moto gives the front's.
+# A load balancer answers at its DNS name, here an address of loopback. It always has a health check
+# (Classic Load Balancers guide, "Health checks": TCP to the instance port of the first listener,
+# 30/5/2/10; Terraform's provider crashes without one) and a draining timeout of 300 seconds, which
+# takes effect when draining is enabled. Its listeners have an instance protocol (API Reference,
+# data type Listener), for which moto shows the front-end protocol.
 @patch(LoadBalancer, "__init__")
 def make_balancer(
     context: Context, original: Callable[..., Any], balancer: Any, *arguments: Any, **named: Any
 ) -> None:
-    """Make a load balancer as AWS does."""
+    """Make a load balancer with AWS's defaults."""
     original(balancer, *arguments, **named)
     balancer.dns_name = sync.address(context.cloud.network)
     balancer.known = set()
@@ -47,13 +47,13 @@ def make_balancer(
         "enabled": False,
         "timeout": DRAINING_SECONDS,
     }
-    speak(balancer, named.get("ports") or arguments[3])
+    set_instance_protocols(balancer, named.get("ports") or arguments[3])
 
 
 @patch(FakeListener, "instance_protocol")
 def instance_protocol(original: Callable[..., Any], listener: Any) -> Any:
-    """Return the protocol that is spoken to instances."""
-    return getattr(listener, "spoken", None) or original(listener)
+    """Return the instance protocol."""
+    return getattr(listener, "own_instance_protocol", None) or original(listener)
 
 
 # The enabled zones are those of the subnets (API Reference, CreateLoadBalancer); moto leaves
@@ -69,11 +69,11 @@ def create_balancer(
     return balancer
 
 
-# Every call that names a load balancer which does not exist is answered LoadBalancerNotFound
-# (API Reference); most of moto's fall over None and are answered 500.
+# Every call that names a load balancer that does not exist is answered LoadBalancerNotFound
+# (API Reference); most of moto's fail on None and are answered 500.
 @patch(ELBBackend, "get_load_balancer")
 def get_balancer(original: Callable[..., Any], backend: Any, load_balancer_name: str) -> Any:
-    """Refuse a name that nobody has."""
+    """Return a load balancer, or refuse a name that does not exist."""
     balancer = original(backend, load_balancer_name)
     if balancer is None:
         raise NoActiveLoadBalancerFoundError(load_balancer_name)
@@ -87,12 +87,12 @@ def add_listeners(
     """Add listeners to a load balancer that exists."""
     backend.get_load_balancer(name)
     balancer = original(backend, name, ports)
-    speak(balancer, ports)
+    set_instance_protocols(balancer, ports)
     return balancer
 
 
 # DeleteLoadBalancerListeners deletes the listeners of all the ports; of several ports moto
-# deletes none, and doubles what stays.
+# deletes none and duplicates the others.
 @patch(ELBBackend, "delete_load_balancer_listeners")
 def delete_listeners(
     _original: Callable[..., Any], backend: Any, name: str, ports: list[str]
@@ -119,14 +119,14 @@ def set_certificate(original: Callable[..., Any], backend: Any, name: str, *argu
 def make_health_check(
     original: Callable[..., Any], check: Any, *arguments: Any, **named: Any
 ) -> None:
-    """Refuse a check that cannot be made."""
+    """Make a health check, or refuse invalid settings."""
     original(check, *arguments, **named)
-    refuse_unmakeable(check)
+    refuse_invalid_check(check)
 
 
-# ModifyLoadBalancerAttributes changes what it is given and keeps the rest: with Enabled alone
-# the draining timeout stays (Terraform's provider sends it so), which moto resets to 300; and
-# moto adds the same attribute again with every call.
+# ModifyLoadBalancerAttributes changes the given attributes and keeps the rest. With Enabled alone
+# the draining timeout stays (Terraform's provider sends it so); moto resets it to 300. moto also
+# adds the same attribute again with every call.
 @patch(ELBBackend, "modify_load_balancer_attributes")
 def modify_attributes(
     original: Callable[..., Any], backend: Any, load_balancer_name: str, **named: Any
@@ -205,7 +205,7 @@ def detach_subnets(
     load_balancer_name: str,
     subnets: list[str],
 ) -> Any:
-    """Take subnets away, but not the last."""
+    """Remove subnets, but not the last."""
     balancer = backend.get_load_balancer(load_balancer_name)
     refuse_none(set(balancer.subnets) - set(subnets), "subnet")
     left = original(backend, load_balancer_name, subnets)
@@ -213,8 +213,8 @@ def detach_subnets(
     return left
 
 
-def refuse_unmakeable(check: Any) -> None:
-    """Refuse a health check that nobody can make, in AWS's words."""
+def refuse_invalid_check(check: Any) -> None:
+    """Refuse invalid settings of a health check, in AWS's words."""
     protocol = check.target.partition(":")[0].upper()
     if not TARGET.fullmatch(check.target):
         where = "" if protocol in {"TCP", "SSL"} else " followed by a path that begins with a slash"
@@ -228,20 +228,20 @@ def refuse_unmakeable(check: Any) -> None:
 
 
 def in_snake_case(given: dict[str, Any] | None) -> dict[str, Any]:
-    """Return attributes by the names moto has for them."""
+    """Return attributes by moto's names."""
     return {xform_name(name): value for name, value in (given or {}).items()}
 
 
-def speak(balancer: Any, ports: list[dict[str, Any]]) -> None:
-    """Note the protocol that each new listener speaks to instances."""
-    spoken = {str(port.get("LoadBalancerPort")): port.get("InstanceProtocol") for port in ports}
+def set_instance_protocols(balancer: Any, ports: list[dict[str, Any]]) -> None:
+    """Set the instance protocol of each new listener."""
+    protocols = {str(port.get("LoadBalancerPort")): port.get("InstanceProtocol") for port in ports}
     for listener in balancer.listeners:
-        if protocol := spoken.get(str(listener.load_balancer_port)):
-            listener.spoken = protocol.upper()
+        if protocol := protocols.get(str(listener.load_balancer_port)):
+            listener.own_instance_protocol = protocol.upper()
 
 
 def ec2_of(backend: Any) -> Any:
-    """Return the instances' side of an account and region."""
+    """Return the EC2 backend of an account and region."""
     return ec2_backends[backend.account_id][backend.region_name]
 
 
@@ -252,12 +252,12 @@ def zones_of_subnets(backend: Any, balancer: Any) -> dict[str, str]:
 
 
 def enable_zones_of_subnets(backend: Any, balancer: Any) -> None:
-    """Enable the zones that the load balancer's subnets are in, and no other."""
+    """Enable exactly the zones of the load balancer's subnets."""
     balancer.availability_zones = sorted(set(zones_of_subnets(backend, balancer).values()))
 
 
 def refuse_none(left: set[str], what: str) -> None:
-    """Refuse to take the last one away."""
+    """Refuse to remove the last one."""
     if not left:
         raise ELBClientError(
             "InvalidConfigurationRequest", f"A load balancer must have at least one {what}."

@@ -1,6 +1,6 @@
-"""The instances of classic load balancers: registered, deregistered, and how they are.
+"""Patch the instances of classic load balancers: registration and health.
 
-Apart from `elb`, which has what a load balancer itself is set to.
+Separate from `classic`, which patches the settings of a load balancer.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from local_cloud.traffic.plan import State
 
-# What DescribeInstanceHealth says: State, ReasonCode, Description (API Reference, data type
-# InstanceState; the reasons as the guide's "Troubleshoot instance registration" has them).
+# The answers of DescribeInstanceHealth: State, ReasonCode, Description (API Reference, data type
+# InstanceState; reasons as in the guide, "Troubleshoot instance registration").
 IN_SERVICE = ("InService", "N/A", "N/A")
 DRAINING = ("InService", "N/A", "Instance deregistration currently in progress.")
 REGISTERING = ("OutOfService", "ELB", "Instance registration is still in progress.")
@@ -56,8 +56,8 @@ OF_HEALTH: dict[State, tuple[str, str, str]] = {
 }
 
 
-# An instance is registered once, however often and by whomever; moto lists it again. What
-# Auto Scaling registered is its to deregister, but anybody's call does it too.
+# An instance is registered once, after any number of calls; moto lists it again. Auto Scaling
+# deregisters the instances that it registered, but a user's call deregisters them, too.
 @patch(ELBBackend, "register_instances")
 def register(
     _original: Callable[..., Any],
@@ -87,10 +87,10 @@ def deregister(
     from_autoscaling: bool = False,
 ) -> Any:
     """Deregister instances."""
-    gone = list(instance_ids)
+    ids = list(instance_ids)
     if not from_autoscaling:
-        original(backend, load_balancer_name, gone, from_autoscaling=True)
-    return original(backend, load_balancer_name, gone, from_autoscaling)
+        original(backend, load_balancer_name, ids, from_autoscaling=True)
+    return original(backend, load_balancer_name, ids, from_autoscaling)
 
 
 # RegisterInstancesWithLoadBalancer: "The instance must be a running instance in the same
@@ -114,7 +114,7 @@ def register_call(original: Callable[..., Any], response: Any) -> ActionResult:
 
 
 # DeregisterInstancesFromLoadBalancer of an instance that was never registered is answered
-# InvalidInstance, of one that was registered once it succeeds (boto/boto issues 2274, 2576).
+# InvalidInstance; of one that was registered before it succeeds (boto/boto issues 2274, 2576).
 @patch(ELBResponse, "deregister_instances_from_load_balancer")
 def deregister_call(original: Callable[..., Any], response: Any) -> ActionResult:
     """Refuse instances that were never registered, then deregister."""
@@ -137,12 +137,12 @@ def describe_health(
     lb_name: str,
     instances: list[dict[str, str]],
 ) -> list[dict[str, str]]:
-    """Say how instances are doing, in AWS's words."""
+    """Return the health of instances, in AWS's words."""
     balancer = backend.get_load_balancer(lb_name)
     states = {h.id: h.state for h in context.cloud.traffic.health(classic.key(backend, lb_name))}
-    asked = [instance["InstanceId"] for instance in instances]
+    requested = [instance["InstanceId"] for instance in instances]
     found = []
-    for id_ in asked or dict.fromkeys([*balancer.instance_ids, *states]):
+    for id_ in requested or dict.fromkeys([*balancer.instance_ids, *states]):
         instance = ec2_of(backend).get_instance_by_id(id_)
         if instance is None or id_ not in balancer.known:
             raise could_not_find(id_)
@@ -155,8 +155,8 @@ def describe_health(
 
 @patch(ELBResponse, "describe_instance_health")
 def health_call(_original: Callable[..., Any], response: Any) -> ActionResult:
-    """Answer with reasons and descriptions, which moto has none of."""
-    name, wanted = response._get_param("LoadBalancerName"), response._get_param("Instances", [])  # noqa: SLF001  how moto's responses read parameters
+    """Answer with reasons and descriptions, which moto leaves out."""
+    name, wanted = response._get_param("LoadBalancerName"), response._get_param("Instances", [])  # noqa: SLF001  moto's accessor
     states = response.elb_backend.describe_instance_health(name, wanted)
     return ActionResult({"InstanceStates": states})
 
@@ -174,7 +174,7 @@ def in_words(balancer: Any, instance: Any, state: State | None) -> tuple[str, st
 
 def named_balancer(response: Any) -> Any:
     """Return the load balancer that a call names."""
-    return response.elb_backend.get_load_balancer(response._get_param("LoadBalancerName"))  # noqa: SLF001  how moto's responses read parameters
+    return response.elb_backend.get_load_balancer(response._get_param("LoadBalancerName"))  # noqa: SLF001  moto's accessor
 
 
 def named_instances(response: Any) -> list[str]:

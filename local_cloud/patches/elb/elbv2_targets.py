@@ -1,4 +1,4 @@
-"""Target groups and targets: what moto leaves out of them, and how targets really are."""
+"""Patch target groups and targets: registration and health."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REGISTERING = (
 
 
 # The matcher of HTTP checks is 200-399 for a network load balancer (guide, "Health checks");
-# moto says 200 for every kind.
+# moto has 200 for all types.
 @patch(FakeTargetGroup, "__init__")
 def make_group(original: Callable[..., Any], group: Any, *arguments: Any, **named: Any) -> None:
     """Make a target group with the defaults of its protocol."""
@@ -45,7 +45,7 @@ def make_group(original: Callable[..., Any], group: Any, *arguments: Any, **name
 
 
 # RegisterTargets: an instance or address may be registered several times, with different
-# ports (API Reference); moto keeps the last. Registered again, it is registered once.
+# ports (API Reference); moto keeps the last. A repeated registration has no effect.
 @patch(FakeTargetGroup, "register")
 def register(_original: Callable[..., Any], group: Any, targets: Iterable[dict[str, Any]]) -> None:
     """Register targets."""
@@ -68,29 +68,28 @@ def deregister(
 def deregister_terminated(
     _original: Callable[..., Any], group: Any, instance_ids: list[str]
 ) -> None:
-    """Deregister instances that are being terminated, with whatever port."""
+    """Deregister instances that are being terminated, on all ports."""
     for name, target in list(group.targets.items()):
         if target["Id"] in instance_ids:
             del group.targets[name]
 
 
 # RegisterTargets: "If the target is an EC2 instance, it must be in the running state when you
-# register it", exist and be in the group's VPC; otherwise InvalidTarget (API Reference). All
-# are registered or none. Auto Scaling, which calls the model itself, is not asked.
+# register it", exist and be in the group's VPC; otherwise InvalidTarget (API Reference). It
+# registers all or none. Auto Scaling calls the model directly, without this check.
 @patch(ELBV2Response, "register_targets")
 def register_call(original: Callable[..., Any], response: Any) -> Any:
-    """Refuse instances that cannot be registered, then register."""
+    """Register targets, or refuse an instance that cannot be registered."""
     backend = response.elbv2_backend
-    group = backend.target_groups.get(response._get_param("TargetGroupArn"))  # noqa: SLF001  how moto's responses read parameters
+    group = backend.target_groups.get(response._get_param("TargetGroupArn"))  # noqa: SLF001  moto's accessor
     if group and group.target_type == "instance":
         for target in response._get_param("Targets", []):  # noqa: SLF001  the same
             refuse(group, backend.ec2_backend.get_instance_by_id(target["Id"]))
     return original(response)
 
 
-# DescribeTargetHealth: what the health checks found; with those that are draining, unless
-# targets are named; HealthCheckPort is the port itself (API Reference). moto's targets are
-# healthy from the start.
+# DescribeTargetHealth: the results of the health checks, with draining targets unless targets are
+# named; HealthCheckPort is a number (API Reference). moto's targets are healthy from the start.
 @patch(ELBv2Backend, "describe_target_health")
 def describe_health(
     context: Context,
@@ -99,17 +98,17 @@ def describe_health(
     target_group_arn: str,
     targets: list[dict[str, Any]],
 ) -> list[FakeHealthStatus]:
-    """Say how targets are doing."""
+    """Return the health of targets."""
     group = backend.target_groups.get(target_group_arn)
     if group is None:
         raise TargetGroupNotFoundError
-    seen = {(h.id, h.port): h for h in context.cloud.traffic.health(target_group_arn)}
-    known = dict.fromkeys([*(pair(each) for each in group.targets.values()), *seen])
-    asked = [each for target in targets for each in meant(group, target, list(known))]
+    known_health = {(h.id, h.port): h for h in context.cloud.traffic.health(target_group_arn)}
+    known = dict.fromkeys([*(pair(each) for each in group.targets.values()), *known_health])
+    requested = [each for target in targets for each in matching(group, target, list(known))]
     registered = {pair(each) for each in group.targets.values()}
     return [
-        status(group, who, seen.get(who), registered=who in registered)
-        for who in (asked if targets else known)
+        status(group, target, known_health.get(target), registered=target in registered)
+        for target in (requested if targets else known)
     ]
 
 
@@ -130,12 +129,12 @@ def modify_attributes(
 
 
 def port(group: Any, target: dict[str, Any]) -> int:
-    """Return the port of a target, which is the group's unless it has one of its own."""
+    """Return the port of a target, by default the group's."""
     return int(target.get("Port") or group.port or 0)
 
 
 def key(group: Any, target: dict[str, Any]) -> str:
-    """Return what a target is filed under: its id, with a port of its own that too."""
+    """Return the key of a target: its id, and its port if it differs from the group's."""
     own = port(group, target)
     return str(target["Id"]) if own == int(group.port or 0) else f"{target['Id']}:{own}"
 
@@ -145,23 +144,23 @@ def pair(target: dict[str, Any]) -> tuple[str, int]:
     return str(target["Id"]), int(target["Port"] or 0)
 
 
-def meant(
+def matching(
     group: Any, target: dict[str, Any], known: list[tuple[str, int]]
 ) -> list[tuple[str, int]]:
-    """Return who is asked for: without a port, the target with whatever ports it has."""
+    """Return the targets that a call names; without a port, the target on all ports."""
     if not target.get("Port") and (found := [each for each in known if each[0] == target["Id"]]):
         return found
     return [(str(target["Id"]), port(group, target))]
 
 
 def status(
-    group: Any, who: tuple[str, int], seen: Health | None, *, registered: bool
+    group: Any, target: tuple[str, int], found: Health | None, *, registered: bool
 ) -> FakeHealthStatus:
     """Return the health of one target in moto's type."""
     words: tuple[str, str | None, str | None] = REGISTERING if registered else NOT_REGISTERED
-    if seen and (registered or seen.state == "draining"):
-        words = (seen.state, seen.reason or None, seen.description or None)
-    id_, own = who
+    if found and (registered or found.state == "draining"):
+        words = (found.state, found.reason or None, found.description or None)
+    id_, own = target
     checked = str(own) if group.health_check_port == "traffic-port" else group.health_check_port
     return FakeHealthStatus(id_, str(own), checked, *words)
 
