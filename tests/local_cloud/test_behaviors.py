@@ -27,7 +27,7 @@ def tagged(*tags: str) -> BehaviorTarget:
     return BehaviorTarget(instance="i-1", image="ami-1", group="web", zone="us-east-1a", tags=tags)
 
 
-class TestTheTag:
+class TestTag:
     @pytest.mark.parametrize(
         ("value", "means"),
         [
@@ -37,39 +37,39 @@ class TestTheTag:
             (" flaps 0.5 ", Behavior(kind="flaps", seconds=0.5)),
         ],
     )
-    def test_names_a_behaviour_and_perhaps_its_seconds(self, value: str, means: Behavior) -> None:
+    def test_names_a_behavior_and_optional_seconds(self, value: str, means: Behavior) -> None:
         assert parse(value) == means
 
     @pytest.mark.parametrize("value", ["", "sulks", "dies soon", "dies 5 6"])
-    def test_that_makes_no_sense_is_no_order(self, value: str) -> None:
+    def test_is_ignored_if_invalid(self, value: str) -> None:
         assert parse(value) is None
 
-    def test_of_the_instance_counts_before_that_of_its_image(self) -> None:
+    def test_of_an_instance_wins_over_that_of_its_image(self) -> None:
         behaviors = behaviors_of(tagged("dies 5", "flaps"))
         assert behaviors.of("i-1") == Behavior(kind="dies", seconds=5)
 
-    def test_counts_less_than_an_order(self) -> None:
+    def test_loses_to_an_assignment(self) -> None:
         behaviors = behaviors_of(tagged("dies 5"))
         behaviors.assign([{"behavior": "exits", "image": "ami-1"}])
         assert behaviors.of("i-1") == Behavior(kind="exits", seconds=0)
 
 
-class TestAnOrder:
-    def test_is_for_whom_it_names(self) -> None:
+class TestAssignment:
+    def test_applies_to_the_targets_it_names(self) -> None:
         behaviors = behaviors_of(GROUP)
         behaviors.assign([{"behavior": "dies", "group": "other"}])
         assert behaviors.of("i-1") is None
         behaviors.assign([{"behavior": "dies", "group": "web", "zone": "us-east-1a"}])
         assert behaviors.of("i-1") == Behavior(kind="dies", seconds=60)
 
-    def test_that_is_newer_counts(self) -> None:
+    def test_newer_wins(self) -> None:
         behaviors = behaviors_of(GROUP)
         behaviors.assign(
             [{"behavior": "dies", "group": "web"}, {"behavior": "flaps", "group": "web"}]
         )
         assert behaviors.of("i-1") == Behavior(kind="flaps", seconds=30)
 
-    def test_can_be_taken_back(self) -> None:
+    def test_can_be_cleared(self) -> None:
         behaviors = behaviors_of(GROUP)
         behaviors.assign([{"behavior": "dies", "group": "web"}])
         behaviors.clear()
@@ -83,7 +83,7 @@ class TestAnOrder:
             ({"behavior": "dies"}, "names an image, a group, an instance or a zone"),
         ],
     )
-    def test_that_makes_no_sense_is_refused_with_all_beside_it(
+    def test_invalid_is_refused_with_all_of_the_same_call(
         self, order: dict[str, Any], complaint: str
     ) -> None:
         behaviors = behaviors_of(GROUP)
@@ -95,13 +95,13 @@ class TestAnOrder:
         ("kind", "answers"),
         [("never-healthy", "500"), ("broken", "500-but-health"), ("dies", "")],
     )
-    def test_says_what_load_balancers_get(self, kind: str, answers: str) -> None:
+    def test_determines_what_load_balancers_get(self, kind: str, answers: str) -> None:
         behaviors = behaviors_of(GROUP)
         behaviors.assign([{"behavior": kind, "group": "web"}])
         assert behaviors.answers("i-1") == answers
 
 
-def test_only_what_registers_late_is_late() -> None:
+def test_only_registers_late_delays_the_registration() -> None:
     behaviors = behaviors_of(tagged("registers-late 7"))
     assert behaviors.registration_delay("i-1") == 7
     behaviors.assign([{"behavior": "dies", "group": "web"}])
@@ -109,19 +109,19 @@ def test_only_what_registers_late_is_late() -> None:
 
 
 class TestNoCapacity:
-    def test_strikes_as_often_as_was_ordered(self) -> None:
+    def test_refuses_the_given_number_of_launches(self) -> None:
         behaviors = behaviors_of(GROUP)
         behaviors.assign([{"behavior": "no-capacity", "zone": "us-east-1a", "times": 2}])
         launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
         said = [behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
         assert said == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
 
-    def test_strikes_always_by_tag(self) -> None:
+    def test_refuses_every_launch_by_tag(self) -> None:
         behaviors = behaviors_of(tagged("no-capacity"))
         launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
         assert all(behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3))
 
-    def test_is_no_behaviour_of_an_instance_that_runs(self) -> None:
+    def test_is_no_behavior_of_a_running_instance(self) -> None:
         assert behaviors_of(tagged("no-capacity")).of("i-1") is None
 
 
@@ -148,7 +148,7 @@ def answers(instance: dict[str, Any]) -> bool:
 
 
 @pytest.mark.long
-def test_an_instance_that_dies_serves_and_then_does_not(cloud: Cloud) -> None:
+def test_an_instance_that_dies_serves_and_then_stops_serving(cloud: Cloud) -> None:
     instance = launched(cloud, "dies 1500")
     assert eventually(lambda: answers(instance))
     assert eventually(lambda: not answers(instance))
@@ -184,7 +184,7 @@ def test_an_instance_that_boots_slowly_runs_long_before_it_answers(cloud: Cloud)
     assert b"booted" not in cloud.console(instance["InstanceId"]).encode()
 
 
-def test_an_order_reaches_instances_that_run_already_and_can_be_taken_back(cloud: Cloud) -> None:
+def test_a_behavior_reaches_running_instances_and_can_be_cleared(cloud: Cloud) -> None:
     instance = launched(cloud)
     assert eventually(lambda: answers(instance))
     cloud.client.set_behavior("dies", instance=instance["InstanceId"], seconds=0)
@@ -195,7 +195,7 @@ def test_an_order_reaches_instances_that_run_already_and_can_be_taken_back(cloud
     assert eventually(lambda: answers(instance))
 
 
-def test_an_image_is_ordered_to_go_wrong_by_its_tag(cloud: Cloud) -> None:
+def test_the_tag_of_an_image_sets_a_behavior(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     made = cloud.launch()["InstanceId"]
     image = ec2.create_image(InstanceId=made, Name="doomed")["ImageId"]
@@ -207,7 +207,7 @@ def test_an_image_is_ordered_to_go_wrong_by_its_tag(cloud: Cloud) -> None:
 
 
 @pytest.mark.long
-def test_a_hollow_instance_is_healthy_and_answered_for_once_it_has_booted(cloud: Cloud) -> None:
+def test_a_hollow_instance_is_healthy_after_its_boot(cloud: Cloud) -> None:
     elb, listener = cloud.aws("elb"), {"Protocol": "HTTP", "LoadBalancerPort": 80}
     made = elb.create_load_balancer(
         LoadBalancerName="hollow",

@@ -63,7 +63,7 @@ def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) ->
 
 @pytest.mark.long
 @pytest.mark.parametrize("isolation", ["auto", OTHERS[1]])
-def test_the_next_up_cleans_after_a_cloud_that_was_killed(tmp_path: Path, isolation: str) -> None:
+def test_the_next_up_cleans_up_after_a_killed_cloud(tmp_path: Path, isolation: str) -> None:
     killed = started(tmp_path / "cloud", isolation)
     with_a_running_instance(killed)
     (old,) = killed.home.instances.iterdir()
@@ -83,26 +83,26 @@ def test_delays_are_named_in_seconds() -> None:
 
 
 @pytest.mark.parametrize("given", ["lunch=30", "boot", "boot=", "boot=-1", "boot=inf", "boot=nan"])
-def test_a_delay_that_makes_no_sense_is_a_usage_error(given: str) -> None:
+def test_an_invalid_delay_is_a_usage_error(given: str) -> None:
     done = CliRunner().invoke(local_cloud, ["up", "--delay", given])
     assert done.exit_code == 2
     assert f"'{given}'" in done.output
 
 
-def test_the_delays_that_were_named_reach_the_cloud(tmp_path: Path) -> None:
+def test_named_delays_reach_the_cloud(tmp_path: Path) -> None:
     argv = control.command(
         StateDir(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
     )
     assert argv[-1] == "--delay=boot=30"
 
 
-def test_a_second_up_says_that_one_runs(cloud: Cloud) -> None:
+def test_a_second_up_is_refused_as_already_running(cloud: Cloud) -> None:
     with pytest.raises(RefusedError, match=f"one runs already: process {cloud.state.pid}"):
         control.up(cloud.home, port=0)
 
 
 @pytest.mark.long
-def test_of_two_that_start_at_once_one_runs_and_one_is_refused(tmp_path: Path) -> None:
+def test_of_two_simultaneous_starts_one_runs_and_one_is_refused(tmp_path: Path) -> None:
     home = StateDir(path=tmp_path / "cloud")
     argv = control.command(home, port=0, ssh_port=0, speed=1000, isolation="auto")
     both = [
@@ -127,7 +127,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_clouds_side_by_side_have_networks_of_their_own(cloud: Cloud, tmp_path: Path) -> None:
+def test_two_clouds_have_different_networks(cloud: Cloud, tmp_path: Path) -> None:
     with running_cloud.a_cloud(tmp_path / "other") as other:
         assert other.state.network != cloud.state.network
         assert other.state.port != cloud.state.port
@@ -159,7 +159,7 @@ def test_nothing_but_loopback_is_bound(cloud: Cloud) -> None:
 
 
 @pytest.mark.long
-def test_ctrl_c_ends_a_cloud_in_the_foreground_and_cleans(tmp_path: Path) -> None:
+def test_ctrl_c_stops_a_cloud_in_the_foreground_and_cleans_up(tmp_path: Path) -> None:
     home = tmp_path / "cloud"
     code = "from pipeline.cli.local_cloud import local_cloud; local_cloud()"
     argv = [sys.executable, "-c", code, "up", "--foreground", "--port", "0"]
@@ -181,7 +181,7 @@ def invoke(cloud_home: Path, *arguments: str, output: str = "text") -> tuple[int
     return result.exit_code, result.stdout
 
 
-def test_status_shows_where_it_runs_and_what_was_called(cloud: Cloud) -> None:
+def test_status_shows_the_addresses_and_the_calls(cloud: Cloud) -> None:
     cloud.aws("ec2").describe_vpcs()
     code, text = invoke(cloud.home.path, "status")
     assert code == 0
@@ -193,7 +193,7 @@ def test_status_shows_where_it_runs_and_what_was_called(cloud: Cloud) -> None:
     assert any(call["action"] == "DescribeVpcs" for call in document["calls"])
 
 
-def test_status_shows_where_each_listener_of_a_load_balancer_answers(cloud: Cloud) -> None:
+def test_status_shows_the_url_of_each_listener(cloud: Cloud) -> None:
     elb = cloud.aws("elb")
     ports = {"LoadBalancerPort": 8089, "InstancePort": 8080}
     made = elb.create_load_balancer(
@@ -213,7 +213,7 @@ def test_status_shows_where_each_listener_of_a_load_balancer_answers(cloud: Clou
     assert shown in document["balancers"]
 
 
-def test_status_and_down_say_that_none_runs(tmp_path: Path) -> None:
+def test_status_and_down_say_that_no_cloud_is_running(tmp_path: Path) -> None:
     assert invoke(tmp_path / "none", "status") == (0, "No local cloud runs.\n")
     assert invoke(tmp_path / "none", "down") == (0, "No local cloud ran.\n")
 
@@ -255,11 +255,11 @@ def test_help_loads_no_server_library() -> None:
         ({}, "~/.local/state/ami-local_cloud"),
     ],
 )
-def test_the_home_is_what_the_environment_says(environ: dict[str, Any], expected: str) -> None:
+def test_the_environment_sets_the_home(environ: dict[str, Any], expected: str) -> None:
     assert default_home(environ) == Path(expected).expanduser()
 
 
-def test_a_home_with_anything_else_in_it_is_refused_and_never_emptied(tmp_path: Path) -> None:
+def test_a_home_with_foreign_files_is_refused_and_never_emptied(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     (tmp_path / "photos").mkdir()
     (tmp_path / "images").mkdir()

@@ -70,7 +70,7 @@ def test_a_classic_health_check_is_read_from_its_target(
     assert here.pool.check == check
 
 
-def test_the_members_of_a_classic_pool_are_its_instances_with_zone_state_and_order(
+def test_the_members_of_a_classic_pool_have_zone_state_and_answers(
     here: PatchedMoto,
 ) -> None:
     elb, ec2 = here.classic(), here.aws("ec2")
@@ -137,7 +137,7 @@ def test_classic_zones_follow_the_zones_and_subnets_of_the_load_balancer(here: P
     assert here.pool.zones == {"us-east-1a", "us-east-1b"}
 
 
-def test_load_balancers_of_the_same_name_in_two_regions_are_two(here: PatchedMoto) -> None:
+def test_load_balancers_of_one_name_in_two_regions_are_separate(here: PatchedMoto) -> None:
     here.classic()
     listeners = [{"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 80}]
     here.aws("elb", "eu-west-1").create_load_balancer(
@@ -186,7 +186,7 @@ def rule(here: PatchedMoto, listener: str, priority: int, *actions: Any, **condi
 
 
 @pytest.mark.long
-def test_rules_are_in_the_order_of_their_numbers(here: PatchedMoto) -> None:
+def test_rules_are_sorted_by_priority(here: PatchedMoto) -> None:
     group = here.group()
     listener = here.listen(here.application(), to(group))
     for priority in (100, 9, 20):
@@ -319,7 +319,7 @@ def test_a_network_load_balancer_carries_tcp_and_tls_and_leaves_udp(here: Patche
     ("of_group", "cross_zone"),
     [("use_load_balancer_configuration", True), ("false", False), ("true", True)],
 )
-def test_cross_zone_is_on_for_applications_unless_the_group_says_no(
+def test_cross_zone_is_on_for_applications_unless_the_group_disables_it(
     here: PatchedMoto, of_group: str, cross_zone: bool
 ) -> None:
     group = here.group()
@@ -390,7 +390,7 @@ def test_a_call_is_answered_even_if_the_models_cannot_be_read(
 
 
 @pytest.mark.long
-def test_the_plane_is_told_of_changes_only(here: PatchedMoto) -> None:
+def test_the_data_plane_gets_changes_only(here: PatchedMoto) -> None:
     here.classic()
     before = len(here.traffic.plans)
     here.aws("ec2").create_key_pair(KeyName="unrelated")

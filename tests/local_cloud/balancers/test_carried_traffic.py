@@ -118,7 +118,7 @@ def test_a_classic_load_balancer_answers_at_its_dns_name_once_an_instance_is_in_
     eventually(lambda: health(cloud, named) == [])
 
 
-def test_a_deleted_load_balancer_answers_no_more(cloud: Cloud, named: str) -> None:
+def test_a_deleted_load_balancer_stops_answering(cloud: Cloud, named: str) -> None:
     address = classic(cloud, named)
     eventually(lambda: ask(address)[0] == 503)
     cloud.aws("elb").delete_load_balancer(LoadBalancerName=named)
@@ -147,7 +147,7 @@ def test_an_application_load_balancer_sends_by_rule_and_by_weight(cloud: Cloud, 
 
 
 @pytest.mark.long
-def test_a_deregistered_target_drains_and_an_ordered_one_never_gets_healthy(
+def test_a_deregistered_target_drains_and_a_never_healthy_one_stays_unhealthy(
     cloud: Cloud, named: str
 ) -> None:
     elbv2, (arn, _) = cloud.aws("elbv2"), application(cloud, named)

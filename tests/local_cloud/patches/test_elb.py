@@ -79,7 +79,7 @@ def test_a_load_balancer_has_a_health_check_from_the_start(here: PatchedMoto) ->
         ("TCP:80", 30, "HealthCheck Interval must be greater than Timeout."),
     ],
 )
-def test_a_health_check_that_cannot_be_made_is_refused(
+def test_an_invalid_health_check_is_refused(
     here: PatchedMoto, target: str, timeout: int, message: str
 ) -> None:
     elb = here.classic()
@@ -126,7 +126,7 @@ def test_a_registered_instance_is_not_in_service_before_any_check(here: PatchedM
 
 
 @pytest.mark.long
-def test_a_draining_instance_says_so_and_then_that_it_is_not_registered(here: PatchedMoto) -> None:
+def test_a_draining_instance_is_shown_as_draining_and_then_as_not_registered(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
     assert deregister(elb, instance) == []
@@ -193,7 +193,7 @@ def test_an_instance_that_ec2_does_not_have_cannot_be_registered(here: PatchedMo
 
 
 @pytest.mark.long
-def test_an_instance_that_does_not_run_cannot_be_registered(here: PatchedMoto) -> None:
+def test_an_instance_that_is_not_running_cannot_be_registered(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     here.aws("ec2").stop_instances(InstanceIds=[instance])
     with refused("InvalidInstance"):
@@ -223,7 +223,7 @@ def test_draining_is_off_and_keeps_its_timeout_when_enabled_alone(here: PatchedM
     assert len(attributes(elb)["AdditionalAttributes"]) == 1
 
 
-def test_a_listener_speaks_another_protocol_to_the_instances(here: PatchedMoto) -> None:
+def test_a_listener_has_its_own_instance_protocol(here: PatchedMoto) -> None:
     ports = {"LoadBalancerPort": 443, "InstancePort": 80}
     elb = here.classic(Listeners=[{"Protocol": "TCP", "InstanceProtocol": "SSL", **ports}])
     listener = described(elb)["ListenerDescriptions"][0]["Listener"]
@@ -290,7 +290,7 @@ def test_the_zones_are_those_of_the_subnets(here: PatchedMoto) -> None:
         ),
     ],
 )
-def test_a_load_balancer_that_nobody_has_is_not_found(
+def test_an_unknown_load_balancer_is_not_found(
     here: PatchedMoto, call: str, more: dict[str, Any] | None
 ) -> None:
     named = {"LoadBalancerNames": ["web"]} if more is None else {"LoadBalancerName": "web", **more}
@@ -298,5 +298,5 @@ def test_a_load_balancer_that_nobody_has_is_not_found(
         getattr(here.aws("elb"), call)(**named)
 
 
-def test_deleting_a_load_balancer_that_nobody_has_succeeds(here: PatchedMoto) -> None:
+def test_deleting_an_unknown_load_balancer_succeeds(here: PatchedMoto) -> None:
     here.aws("elb").delete_load_balancer(LoadBalancerName="web")

@@ -185,7 +185,7 @@ def test_health_is_what_the_checks_found(here: PatchedMoto) -> None:
 
 
 @pytest.mark.long
-def test_a_port_of_the_check_of_its_own_is_shown(here: PatchedMoto) -> None:
+def test_the_own_port_of_a_check_is_shown(here: PatchedMoto) -> None:
     group, instance = here.group(HealthCheckPort="9999"), here.launch()
     register(here, group, {"Id": instance})
     assert health(here, group)[0]["HealthCheckPort"] == "9999"
@@ -205,7 +205,7 @@ def test_a_draining_target_is_listed_until_it_has_drained(here: PatchedMoto) -> 
     assert states(here, group, {"Id": instance}) == [("unused", "Target.NotRegistered")]
 
 
-def test_a_target_that_is_not_registered_is_unused_when_asked_for(here: PatchedMoto) -> None:
+def test_a_named_target_that_is_not_registered_is_unused(here: PatchedMoto) -> None:
     group = here.group()
     (found,) = health(here, group, {"Id": NOWHERE, "Port": 1234})
     assert found["TargetHealth"] == {
@@ -232,7 +232,7 @@ def test_a_target_with_a_port_of_its_own_is_deregistered_with_it(here: PatchedMo
 
 
 @pytest.mark.long
-def test_an_instance_that_does_not_run_cannot_be_registered(here: PatchedMoto) -> None:
+def test_an_instance_that_is_not_running_cannot_be_registered(here: PatchedMoto) -> None:
     group, running, stopped = here.group(), here.launch(), here.launch()
     here.aws("ec2").stop_instances(InstanceIds=[stopped])
     words = "The following targets are not in a running state and cannot be registered:"
@@ -242,7 +242,7 @@ def test_an_instance_that_does_not_run_cannot_be_registered(here: PatchedMoto) -
 
 
 @pytest.mark.long
-def test_an_instance_that_nobody_has_or_of_another_vpc_cannot_be_registered(
+def test_an_unknown_instance_or_one_of_another_vpc_cannot_be_registered(
     here: PatchedMoto,
 ) -> None:
     other = here.aws("ec2").create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
@@ -264,7 +264,7 @@ def test_a_stopped_instance_stays_registered_and_a_terminated_one_does_not(
 
 
 @pytest.mark.long
-def test_an_address_stays_registered_whatever_becomes_of_the_instance(here: PatchedMoto) -> None:
+def test_an_address_stays_registered_after_its_instance(here: PatchedMoto) -> None:
     group, instance = here.group(TargetType="ip"), here.launch()
     ec2 = here.aws("ec2")
     described = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
@@ -274,7 +274,7 @@ def test_an_address_stays_registered_whatever_becomes_of_the_instance(here: Patc
 
 
 @pytest.mark.long
-def test_the_matcher_of_a_network_target_group_takes_redirects_too(here: PatchedMoto) -> None:
+def test_the_matcher_of_a_network_target_group_accepts_redirects(here: PatchedMoto) -> None:
     for name, protocol, codes in (("http", "HTTP", "200"), ("tcp", "TCP", "200-399")):
         group = here.group(name, Protocol=protocol, HealthCheckProtocol="HTTP")
         answer = here.aws("elbv2").describe_target_groups(TargetGroupArns=[group])

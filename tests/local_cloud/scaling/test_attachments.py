@@ -48,7 +48,7 @@ def test_a_source_of_a_group_without_elb_checks_stays_added() -> None:
     assert attached(trial) == {"clb": "Added"}
 
 
-def test_nobody_is_replaced_before_the_source_is_in_service() -> None:
+def test_no_member_is_replaced_before_the_source_is_in_service() -> None:
     trial = late()
     trial.step()
     trial.ports.targets["clb"] = {"i-1": "unhealthy", "i-2": "unhealthy"}
@@ -87,7 +87,7 @@ def test_attaching_and_detaching_may_be_repeated() -> None:
     assert attached(trial) == {"clb": "Adding"}
 
 
-def test_what_is_launched_while_a_source_is_removing_is_not_registered_with_it() -> None:
+def test_a_member_launched_while_a_source_is_removing_is_not_registered_with_it() -> None:
     trial = late()
     trial.ports.delays["clb"] = 300
     trial.step()

@@ -28,7 +28,7 @@ def test_a_launch_is_pending_until_ec2_says_running() -> None:
     assert trial.states() == ["InService", "Pending"]
 
 
-def test_a_launch_is_told_in_aws_words() -> None:
+def test_the_activity_of_a_launch_has_the_words_of_aws() -> None:
     trial = Trial()
     trial.want(2, capacity.BY_CREATION)
     trial.step()
@@ -52,7 +52,7 @@ def test_launches_are_spread_over_the_zones() -> None:
     assert sorted(m.availability_zone for m in trial.members) == ["a", "a", "b", "b", "c"]
 
 
-def test_scale_in_is_told_in_aws_words_and_takes_from_the_fullest_zone() -> None:
+def test_scale_in_has_the_words_of_aws_and_takes_from_the_fullest_zone() -> None:
     trial = Trial()
     trial.with_members(3)
     trial.want(2)
@@ -128,7 +128,7 @@ def test_failed_launches_are_repeated_with_growing_pauses_up_to_five_minutes() -
     assert pauses == [11, 21, 41, 81, 161, 301, 301, 301]
 
 
-def test_the_group_heals_when_the_cause_of_failed_launches_is_gone() -> None:
+def test_the_group_recovers_when_the_cause_of_failed_launches_is_fixed() -> None:
     trial = Trial()
     trial.ports.refuses = dict.fromkeys("ab", LaunchRefusedError(GONE))
     trial.want(1)
@@ -180,7 +180,7 @@ def test_the_default_policy_takes_the_oldest_template_version_of_the_zone() -> N
     ("policy", "leaves"),
     [("OldestInstance", "i-1"), ("NewestInstance", "i-3"), ("OldestLaunchTemplate", "i-2")],
 )
-def test_a_termination_policy_chooses(policy: str, leaves: str) -> None:
+def test_a_termination_policy_selects_the_member(policy: str, leaves: str) -> None:
     trial = Trial(ports=FakePorts(zones=("a",)))
     for count, version in enumerate("213", 1):
         trial.ports.version = version
@@ -200,7 +200,7 @@ def test_a_deleted_group_stays_while_its_deletion_is_in_progress() -> None:
     assert groups.is_gone(trial.group, trial.ports, 5.0)
 
 
-def test_a_forced_deletion_heeds_neither_protection_nor_suspension() -> None:
+def test_a_forced_deletion_ignores_protection_and_suspension() -> None:
     trial = Trial()
     trial.with_members(2)
     trial.members[0].protected_from_scale_in = True
@@ -212,14 +212,14 @@ def test_a_forced_deletion_heeds_neither_protection_nor_suspension() -> None:
     assert groups.is_gone(trial.group, trial.ports, trial.ports.now)
 
 
-def test_suspending_without_names_suspends_everything_and_says_since_when() -> None:
+def test_suspending_without_names_suspends_everything_with_the_time() -> None:
     trial = Trial()
     processes.suspend(trial.group, [], trial.ports.stamp())
     assert set(trial.group.suspended) == set(processes.NAMES)
     assert trial.group.suspended["Launch"] == "User suspended at 2026-01-02T03:04:05Z"
 
 
-def test_a_step_of_a_large_group_in_which_nothing_happens_changes_nothing() -> None:
+def test_a_step_without_events_changes_nothing_in_a_large_group() -> None:
     trial = Trial(settings=replace(Trial().settings, max_size=100))
     trial.with_members(100)
     count = len(trial.group.activities)

@@ -43,7 +43,7 @@ def refusal(call: pytest.ExceptionInfo[RefusedRequestError]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("state", ["stopping", "stopped", "shutting-down", "terminated"])
-def test_a_member_that_does_not_run_is_replaced(state: str) -> None:
+def test_a_member_that_is_not_running_is_replaced(state: str) -> None:
     trial = Trial()
     trial.with_members(1)
     trial.ports.states["i-1"] = state
@@ -56,7 +56,7 @@ def test_a_member_that_does_not_run_is_replaced(state: str) -> None:
 
 
 @pytest.mark.parametrize("process", ["HealthCheck", "ReplaceUnhealthy", "Terminate"])
-def test_a_member_that_does_not_run_stays_while_a_process_is_suspended(process: str) -> None:
+def test_a_member_that_is_not_running_stays_while_a_process_is_suspended(process: str) -> None:
     trial = Trial()
     trial.with_members(1)
     processes.suspend(trial.group, [process], trial.ports.stamp())
@@ -142,7 +142,7 @@ def test_a_heartbeat_extends_a_hook_by_its_timeout() -> None:
     assert trial.states() == ["Terminating"]
 
 
-def test_every_hook_of_a_launch_must_let_go() -> None:
+def test_every_hook_of_a_launch_must_complete() -> None:
     trial = Trial()
     trial.ports.lifecycle_hooks = {LAUNCHING: [hook(name="h"), hook(name="i")]}
     trial.want(1)
@@ -166,7 +166,7 @@ def test_a_hook_holds_a_member_on_its_way_out() -> None:
     assert (trial.states(), trial.ports.states["i-1"]) == (["Terminating:Proceed"], "shutting-down")
 
 
-def test_a_forced_deletion_ends_what_hooks_hold() -> None:
+def test_a_forced_deletion_terminates_members_held_by_hooks() -> None:
     trial = Trial()
     trial.ports.lifecycle_hooks = {TERMINATING: [hook()]}
     trial.with_members(1)
@@ -183,7 +183,7 @@ def test_a_member_is_registered_before_it_is_in_service() -> None:
     assert trial.ports.targets["tg"] == {"i-1": "initial", "i-2": "initial"}
 
 
-def test_what_is_launched_while_addtoloadbalancer_is_suspended_is_never_added() -> None:
+def test_a_member_launched_while_addtoloadbalancer_is_suspended_is_never_added() -> None:
     trial = balanced()
     processes.suspend(trial.group, ["AddToLoadBalancer"], trial.ports.stamp())
     trial.with_members(1)
@@ -213,7 +213,7 @@ def test_only_unhealthy_counts_as_unhealthy(state: str) -> None:
     assert trial.states() == ["InService"]
 
 
-def test_load_balancers_are_not_asked_by_a_group_of_type_ec2() -> None:
+def test_a_group_of_type_ec2_ignores_load_balancers() -> None:
     trial = balanced(health_check_type="EC2")
     trial.with_members(1)
     trial.ports.targets["tg"]["i-1"] = "unhealthy"
@@ -242,7 +242,7 @@ def test_a_stopped_member_is_replaced_within_the_grace_period() -> None:
     assert trial.states() == ["Terminating", "Pending"]
 
 
-def test_a_member_that_does_not_run_is_noticed_by_the_next_health_check() -> None:
+def test_the_next_health_check_finds_a_member_that_is_not_running() -> None:
     trial = Trial()
     trial.with_members(1)
     trial.ports.states["i-1"] = "stopped"
@@ -285,7 +285,7 @@ def test_a_leaving_member_is_deregistered_and_drained_before_it_is_terminated() 
     assert trial.newest().description == "Terminating EC2 instance: i-1"
 
 
-def test_a_source_that_has_not_heard_yet_does_not_count_as_drained() -> None:
+def test_a_source_that_still_lists_a_member_is_not_drained() -> None:
     trial = balanced(delay=300)
     trial.with_members(1)
     trial.want(0)
@@ -338,7 +338,7 @@ def test_the_minimum_forbids_a_termination_that_lowers_the_capacity() -> None:
     assert refusal(refused)[1].startswith("Currently, desiredSize equals minSize (1).")
 
 
-def test_a_detached_member_drains_and_runs_on() -> None:
+def test_a_detached_member_drains_and_keeps_running() -> None:
     trial = balanced(delay=300)
     trial.with_members(1)
     (activity,) = requests.detach(trial.group, ["i-1"], trial.ports, 3.0, fewer=True)
@@ -413,7 +413,7 @@ def test_only_members_in_service_or_standby_can_be_protected() -> None:
 
 
 @pytest.mark.parametrize(("respect", "count"), [(True, 1), (False, 2)])
-def test_a_users_verdict_respects_the_grace_period_unless_told_not_to(
+def test_set_instance_health_respects_the_grace_period_by_default(
     count: int, *, respect: bool
 ) -> None:
     trial = Trial()
@@ -426,7 +426,7 @@ def test_a_users_verdict_respects_the_grace_period_unless_told_not_to(
     assert len(trial.members) == count
 
 
-def test_a_users_verdict_is_told_in_aws_words() -> None:
+def test_set_instance_health_has_the_words_of_aws() -> None:
     trial = Trial()
     (member,) = trial.with_members(1)
     requests.set_health(

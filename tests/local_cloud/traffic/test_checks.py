@@ -106,7 +106,7 @@ def test_a_bad_answer_to_a_check(answer: bytes | None, reason: str, description:
     staged(test)
 
 
-def test_a_port_where_nobody_listens_fails_the_checks() -> None:
+def test_a_closed_port_fails_the_checks() -> None:
     async def test(stage: Stage) -> None:
         host = address()
         member = Member(id="i-1", address=host, port=free(host), zone="a")
@@ -198,7 +198,7 @@ def test_a_member_recovers_after_the_healthy_threshold() -> None:
     staged(test)
 
 
-def test_nobody_checks_members_of_a_group_that_is_not_used_or_left() -> None:
+def test_members_of_an_unused_group_and_members_that_left_are_not_checked() -> None:
     async def test(stage: Stage) -> None:
         one, two = await stage.backend("one"), await stage.backend("two")
         unused = pool(two.member(), key="unused", zones=frozenset())

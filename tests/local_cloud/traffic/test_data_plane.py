@@ -66,7 +66,7 @@ def test_rules_change_without_closing_a_connection() -> None:
     staged(test)
 
 
-def test_a_listener_that_is_removed_answers_no_more() -> None:
+def test_a_removed_listener_stops_answering() -> None:
     async def test(stage: Stage) -> None:
         url = await stage.carry(pool(), default=Answer(status=200))
         reader, writer = await asyncio.open_connection(stage.address, stage.ports["lb"])
@@ -160,7 +160,7 @@ def test_a_classic_listener_sends_to_its_own_instance_port() -> None:
     staged(test)
 
 
-def test_health_of_a_pool_that_nobody_planned_is_empty() -> None:
+def test_health_of_an_unknown_pool_is_empty() -> None:
     async def test(stage: Stage) -> None:
         assert stage.data_plane.health("nothing") == ()
 

@@ -73,7 +73,7 @@ def test_a_target_shows_draining_until_the_delay_is_over() -> None:
     staged(test)
 
 
-def test_a_classic_instance_is_gone_when_its_last_request_is_answered() -> None:
+def test_a_classic_instance_leaves_when_its_last_request_is_answered() -> None:
     async def test(stage: Stage) -> None:
         go = asyncio.Event()
         one = await stage.backend("one", **slow(go))
@@ -107,7 +107,7 @@ def test_a_request_that_is_not_answered_when_the_delay_is_over_is_502(
     staged(test)
 
 
-def test_an_answer_that_was_begun_when_the_delay_is_over_is_broken_off() -> None:
+def test_a_started_response_is_aborted_when_the_delay_is_over() -> None:
     async def test(stage: Stage) -> None:
         one = await stage.backend("one", handler=begun)
         url = await stage.carry(pool(one.member(), delay=30))

@@ -42,7 +42,7 @@ def where(url: str) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("kind", ["network", "classic"])
-def test_connections_go_round_and_bytes_go_both_ways(kind: Kind) -> None:
+def test_connections_take_turns_and_bytes_go_both_ways(kind: Kind) -> None:
     async def test(stage: Stage) -> None:
         members = [await echoing(stage, name) for name in ("one", "two")]
         url = await stage.carry(a_tcp_pool(*members, kind=kind), kind=kind, protocol="TCP")

@@ -57,7 +57,7 @@ def test_a_classic_load_balancer_does_not_fail_open() -> None:
     assert choose(choices(one("x", healthy=False), kind="classic"), RoundRobin()) is None
 
 
-def test_nobody_is_chosen_from_an_empty_group() -> None:
+def test_an_empty_group_has_no_next_member() -> None:
     assert choose(choices(), RoundRobin()) is None
 
 
@@ -107,5 +107,5 @@ def test_a_cookie_names_its_member_until_it_expires() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "x", "9999999999-forged", "1.2.3-x"])
-def test_a_cookie_that_cannot_be_decoded_names_nobody(value: str) -> None:
+def test_an_invalid_cookie_names_no_member(value: str) -> None:
     assert Cookies().read({"AWSALB": value}, "AWSALB", (one("x"),)) is None

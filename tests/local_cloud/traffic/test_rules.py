@@ -74,7 +74,7 @@ def test_one_value_is_enough_for_a_condition() -> None:
     ("pattern", "text", "same"),
     [(r"a\*b", "a*b", True), (r"a\*b", "axb", False), (r"\?", "?", True), (r"\?", "x", False)],
 )
-def test_a_backslash_takes_the_meaning_from_a_wildcard(pattern: str, text: str, same: bool) -> None:
+def test_a_backslash_escapes_a_wildcard(pattern: str, text: str, same: bool) -> None:
     assert bool(rules.wildcard(pattern).fullmatch(text)) is same
 
 

@@ -240,7 +240,7 @@ def test_a_deregistered_target_drains_for_the_whole_delay_without_connections(de
     assert desk.registry.health("pool") == ()
 
 
-def test_the_end_of_a_draining_shows_without_a_sweep(desk: Desk) -> None:
+def test_the_end_of_a_draining_shows_without_an_expiry(desk: Desk) -> None:
     desk.register(a_member())
     desk.register()
     desk.clock.now += 300
@@ -386,7 +386,7 @@ def test_a_deleted_group_is_cut(desk: Desk) -> None:
     assert desk.registry.health("pool") == ()
 
 
-def test_the_next_sweep_is_when_something_ends(desk: Desk) -> None:
+def test_the_next_expiry_is_when_a_draining_ends(desk: Desk) -> None:
     desk.register(a_member())
     desk.wait(ROUTING)
     assert desk.registry.next_expiry() is None
@@ -398,14 +398,14 @@ def test_the_next_sweep_is_when_something_ends(desk: Desk) -> None:
     assert desk.registry.next_expiry() is None
 
 
-def test_members_with_the_same_id_and_other_ports_are_members_of_their_own(desk: Desk) -> None:
+def test_one_id_with_two_ports_is_two_members(desk: Desk) -> None:
     desk.register(a_member(port=80), a_member(port=81))
     desk.check(PASSED)
     told = {health.port: health.state for health in desk.registry.health("pool")}
     assert told == {80: "healthy", 81: "initial"}
 
 
-def test_every_change_of_a_state_is_told_once() -> None:
+def test_every_change_of_a_state_is_reported_once() -> None:
     desk = Desk()
     desk.register(a_member())
     desk.register(a_member())
