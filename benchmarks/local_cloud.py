@@ -76,7 +76,7 @@ class Bench:
         return client(self.client.endpoint, service)
 
     def packer(self, source: str) -> None:
-        """Run the same `packer build` by hand, with what `sandbox env` exports."""
+        """Run the same `packer build` by hand, with what `local-cloud env` exports."""
         given = {
             "app": "web",
             "version": "1.0.0",

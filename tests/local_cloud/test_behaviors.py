@@ -1,4 +1,4 @@
-"""Instances that were told to go wrong: the order as data, then on machines that run."""
+"""Test behaviors: as data, then on running machines."""
 
 from __future__ import annotations
 
@@ -77,18 +77,18 @@ class TestAssignment:
         assert behaviors.listed() == []
 
     @pytest.mark.parametrize(
-        ("order", "complaint"),
+        ("assignment", "message"),
         [
             ({"behavior": "sulks", "group": "web"}, "not 'sulks'"),
-            ({"behavior": "dies"}, "names an image, a group, an instance or a zone"),
+            ({"behavior": "dies"}, "needs an image, a group, an instance or a zone"),
         ],
     )
     def test_invalid_is_refused_with_all_of_the_same_call(
-        self, order: dict[str, Any], complaint: str
+        self, assignment: dict[str, Any], message: str
     ) -> None:
         behaviors = behaviors_of(GROUP)
-        with pytest.raises(ValueError, match=complaint):
-            behaviors.assign([{"behavior": "flaps", "group": "web"}, order])
+        with pytest.raises(ValueError, match=message):
+            behaviors.assign([{"behavior": "flaps", "group": "web"}, assignment])
         assert behaviors.listed() == []
 
     @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ class TestNoCapacity:
         behaviors = behaviors_of(GROUP)
         behaviors.assign([{"behavior": "no-capacity", "zone": "us-east-1a", "times": 2}])
         launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
-        said = [behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
-        assert said == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
+        refusals = [behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
+        assert refusals == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
 
     def test_refuses_every_launch_by_tag(self) -> None:
         behaviors = behaviors_of(tagged("no-capacity"))
@@ -126,7 +126,7 @@ class TestNoCapacity:
 
 
 @pytest.fixture(autouse=True)
-def _no_orders(request: pytest.FixtureRequest) -> Iterator[None]:
+def _clear_behaviors(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "cloud" in request.fixturenames:
         running: Cloud = request.getfixturevalue("cloud")
@@ -153,7 +153,9 @@ def test_an_instance_that_dies_serves_and_then_stops_serving(cloud: Cloud) -> No
     assert eventually(lambda: answers(instance))
     assert eventually(lambda: not answers(instance))
     assert cloud.instance(instance["InstanceId"])["State"]["Name"] == "running"
-    assert "it was ordered that the services end" in cloud.console(instance["InstanceId"])
+    assert "the services end by the behavior of this instance" in cloud.console(
+        instance["InstanceId"]
+    )
 
 
 @pytest.mark.long
@@ -188,8 +190,8 @@ def test_a_behavior_reaches_running_instances_and_can_be_cleared(cloud: Cloud) -
     instance = launched(cloud)
     assert eventually(lambda: answers(instance))
     cloud.client.set_behavior("dies", instance=instance["InstanceId"], seconds=0)
-    ordered = [o for o in cloud.client.behaviors() if o["instance"] == instance["InstanceId"]]
-    assert [o["behavior"] for o in ordered] == ["dies"]
+    assigned = [o for o in cloud.client.behaviors() if o["instance"] == instance["InstanceId"]]
+    assert [o["behavior"] for o in assigned] == ["dies"]
     assert eventually(lambda: not answers(instance))
     cloud.client.clear_behaviors()
     assert eventually(lambda: answers(instance))
@@ -198,7 +200,7 @@ def test_a_behavior_reaches_running_instances_and_can_be_cleared(cloud: Cloud) -
 def test_the_tag_of_an_image_sets_a_behavior(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     made = cloud.launch()["InstanceId"]
-    image = ec2.create_image(InstanceId=made, Name="doomed")["ImageId"]
+    image = ec2.create_image(InstanceId=made, Name="exits")["ImageId"]
     ec2.create_tags(Resources=[image], Tags=[{"Key": "local-cloud:behavior", "Value": "exits"}])
     states = ec2.describe_images(ImageIds=[image])["Images"][0]["State"]
     assert eventually(lambda: states == "available")

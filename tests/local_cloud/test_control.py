@@ -1,4 +1,4 @@
-"""Up, down, status and env, and what a cloud that was killed leaves to the next one."""
+"""Test up, down, status and env, and the cleanup after a killed cloud."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from local_cloud import __main__ as program
 from local_cloud import control
 from local_cloud.clock import Delays
 from local_cloud.errors import RefusedError
@@ -39,12 +40,12 @@ def mounts(home: StateDir) -> list[str]:
 
 
 def started(folder: Path, isolation: str) -> Cloud:
-    """Start a cloud as a user does, in a process of its own from the beginning."""
+    """Start a cloud as a user does, not forked from the fork server."""
     home = StateDir(path=folder.resolve())
     return Cloud(home=home, state=control.up(home, port=0, isolation=isolation, speed=1000))
 
 
-def with_a_running_instance(cloud: Cloud) -> None:
+def run_an_instance(cloud: Cloud) -> None:
     instance = cloud.launch(UserData=SERVICE)["InstanceId"]
     eventually(lambda: "launched" in cloud.console(instance))
     assert belongs(cloud.home)
@@ -53,7 +54,7 @@ def with_a_running_instance(cloud: Cloud) -> None:
 @pytest.mark.parametrize("isolation", ["auto", *OTHERS])
 def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) -> None:
     cloud = started(tmp_path / "cloud", isolation)
-    with_a_running_instance(cloud)
+    run_an_instance(cloud)
     assert control.down(cloud.home)
     assert belongs(cloud.home) == []
     assert mounts(cloud.home) == []
@@ -65,7 +66,7 @@ def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) ->
 @pytest.mark.parametrize("isolation", ["auto", OTHERS[1]])
 def test_the_next_up_cleans_up_after_a_killed_cloud(tmp_path: Path, isolation: str) -> None:
     killed = started(tmp_path / "cloud", isolation)
-    with_a_running_instance(killed)
+    run_an_instance(killed)
     (old,) = killed.home.instances.iterdir()
     os.kill(killed.state.pid, signal.SIGKILL)
     eventually(lambda: not killed.home.is_locked())
@@ -97,7 +98,7 @@ def test_named_delays_reach_the_cloud(tmp_path: Path) -> None:
 
 
 def test_a_second_up_is_refused_as_already_running(cloud: Cloud) -> None:
-    with pytest.raises(RefusedError, match=f"one runs already: process {cloud.state.pid}"):
+    with pytest.raises(RefusedError, match=f"is already running: process {cloud.state.pid}"):
         control.up(cloud.home, port=0)
 
 
@@ -142,7 +143,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Pa
 
 @pytest.mark.long
 def test_nothing_but_loopback_is_bound(cloud: Cloud) -> None:
-    with_a_running_instance(cloud)
+    run_an_instance(cloud)
     inodes = set()
     for descriptor in Path(f"/proc/{cloud.state.pid}/fd").iterdir():
         target = str(descriptor.readlink()) if descriptor.is_symlink() else ""
@@ -214,17 +215,17 @@ def test_status_shows_the_url_of_each_listener(cloud: Cloud) -> None:
 
 
 def test_status_and_down_say_that_no_cloud_is_running(tmp_path: Path) -> None:
-    assert invoke(tmp_path / "none", "status") == (0, "No local cloud runs.\n")
-    assert invoke(tmp_path / "none", "down") == (0, "No local cloud ran.\n")
+    assert invoke(tmp_path / "none", "status") == (0, "The local cloud is not running.\n")
+    assert invoke(tmp_path / "none", "down") == (0, "The local cloud is not running.\n")
 
 
 def test_env_prints_exports_that_a_shell_can_evaluate(cloud: Cloud) -> None:
     _, text = invoke(cloud.home.path, "env")
     script = f'{text}\necho "$AWS_ENDPOINT_URL $PKR_VAR_ssh_port ${{AWS_PROFILE-unset}}"'
-    said = subprocess.run(  # noqa: S602  it is what a user's shell does
+    done = subprocess.run(  # noqa: S602  as a user's shell does
         script, shell=True, check=True, capture_output=True, env={"AWS_PROFILE": "prod"}, text=True
     )
-    assert said.stdout == f"{cloud.endpoint} {cloud.state.ssh_port} unset\n"
+    assert done.stdout == f"{cloud.endpoint} {cloud.state.ssh_port} unset\n"
     document = json.loads(invoke(cloud.home.path, "env", output="json")[1])
     assert document["AWS_ENDPOINT_URL"] == cloud.endpoint
 
@@ -234,7 +235,55 @@ def test_env_without_a_cloud_is_refused(tmp_path: Path) -> None:
     environment = {"AMI_PIPELINE_LOCAL_CLOUD_HOME": str(tmp_path)}
     result = runner.invoke(local_cloud, ["env"], env=environment)
     assert isinstance(result.exception, errors.RefusedError)
-    assert result.exception.remedy == "start one: ami-pipeline local-cloud up"
+    assert result.exception.remedy == "ami-pipeline local-cloud up"
+
+
+def alone(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m local_cloud`, without ami-pipeline."""
+    blocked = "import sys; sys.modules['pipeline'] = None; "
+    code = f"{blocked}from local_cloud.__main__ import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "AMI_PIPELINE_LOCAL_CLOUD_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_package_alone_shows_status_and_env(cloud: Cloud) -> None:
+    shown = alone(cloud.home.path, "status")
+    assert shown.stdout.startswith("The local cloud has been running since ")
+    exported = alone(cloud.home.path, "--output", "json", "env")
+    assert json.loads(exported.stdout)["AWS_ENDPOINT_URL"] == cloud.endpoint
+
+
+def test_the_package_alone_names_itself_in_errors(tmp_path: Path) -> None:
+    done = alone(tmp_path / "none", "env")
+    where = f"local cloud in {tmp_path / 'none'}"
+    expected = f"{where}: the local cloud is not running\nnext: python -m local_cloud up\n"
+    assert (done.returncode, done.stderr) == (3, expected)
+    assert alone(tmp_path / "none", "down").stdout == "The local cloud is not running.\n"
+
+
+@pytest.mark.parametrize("wrong", ["--delay=lunch=30", "--speed=0", "--isolation=none"])
+def test_the_package_alone_refuses_an_invalid_option(
+    wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program.main(["up", wrong])
+    assert ended.value.code == 2
+    assert wrong.split("=")[0] in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_the_package_alone_starts_and_stops_a_cloud(tmp_path: Path) -> None:
+    home = tmp_path / "cloud"
+    started = alone(home, "up", "--port", "0", "--speed", "1000")
+    assert (started.returncode, started.stderr) == (0, "")
+    assert 'eval "$(python -m local_cloud env)"' in started.stdout
+    assert alone(home, "down").stdout == "The local cloud was stopped.\n"
+    assert not home.exists()
 
 
 def test_help_loads_no_server_library() -> None:
@@ -243,16 +292,16 @@ def test_help_loads_no_server_library() -> None:
         "try: local_cloud(['--help'])\n"
         "finally: print(sorted({'moto', 'aiohttp', 'asyncssh', 'flask'} & set(sys.modules)))"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert said.stdout.splitlines()[-1] == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
         ({"AMI_PIPELINE_LOCAL_CLOUD_HOME": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
-        ({"XDG_STATE_HOME": "/b"}, "/b/ami-local_cloud"),
-        ({}, "~/.local/state/ami-local_cloud"),
+        ({"XDG_STATE_HOME": "/b"}, "/b/ami-pipeline/local-cloud"),
+        ({}, "~/.local/state/ami-pipeline/local-cloud"),
     ],
 )
 def test_the_environment_sets_the_home(environ: dict[str, Any], expected: str) -> None:

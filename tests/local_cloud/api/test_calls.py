@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _no_orders(cloud: Cloud) -> Iterator[None]:
+def _clear_faults(cloud: Cloud) -> Iterator[None]:
     yield
     cloud.client.clear_faults()
 

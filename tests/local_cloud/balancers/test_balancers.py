@@ -379,7 +379,7 @@ def test_a_call_is_answered_even_if_the_models_cannot_be_read(
     here: PatchedMoto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> Plan:
-        raise KeyError("of a model nobody thought of")
+        raise KeyError("of a broken model")
 
     with monkeypatch.context() as patched:
         patched.setattr(sync, "read", broken)

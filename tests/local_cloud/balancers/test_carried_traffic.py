@@ -23,7 +23,7 @@ QUICK = {"Interval": 10, "Timeout": 5, "HealthyThreshold": 2, "UnhealthyThreshol
 
 
 def ask(address: str, path: str = "/", port: int = 80) -> tuple[int, str]:
-    """The status and the text that answer; 0 if nobody does."""
+    """The status and the text that answer; 0 without an answer."""
     try:
         with urllib.request.urlopen(f"http://{address}:{port}{path}", timeout=10) as answer:
             return answer.status, answer.read().decode().strip()

@@ -548,13 +548,13 @@ def test_a_group_that_does_not_exist_is_a_validation_error(
     cloud: Cloud, action: str, given: dict[str, Any]
 ) -> None:
     call = getattr(cloud.aws("autoscaling"), action)
-    code, text = said(call, AutoScalingGroupName="nobody", **given)
+    code, text = said(call, AutoScalingGroupName="unknown", **given)
     assert code == "ValidationError"
     assert "not found" in text
 
 
 def test_tags_of_a_group_that_does_not_exist_are_refused(cloud: Cloud) -> None:
-    tag = {"ResourceId": "nobody", "ResourceType": "auto-scaling-group", "Key": "k", "Value": "v"}
+    tag = {"ResourceId": "unknown", "ResourceType": "auto-scaling-group", "Key": "k", "Value": "v"}
     code, _ = said(cloud.aws("autoscaling").create_or_update_tags, Tags=[tag])
     assert code == "ValidationError"
 
@@ -673,9 +673,7 @@ def test_an_unsupported_action_is_refused_at_once(
     ("service", "version"),
     [("autoscaling", "2011-01-01"), ("ec2", "2016-11-15"), ("elasticloadbalancing", "2015-12-01")],
 )
-def test_an_unknown_action_is_refused(
-    cloud: Cloud, service: str, version: str
-) -> None:
+def test_an_unknown_action_is_refused(cloud: Cloud, service: str, version: str) -> None:
     signed = f"AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request"
     asked = urllib.request.Request(  # noqa: S310  loopback
         cloud.endpoint,

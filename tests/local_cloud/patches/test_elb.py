@@ -126,7 +126,9 @@ def test_a_registered_instance_is_not_in_service_before_any_check(here: PatchedM
 
 
 @pytest.mark.long
-def test_a_draining_instance_is_shown_as_draining_and_then_as_not_registered(here: PatchedMoto) -> None:
+def test_a_draining_instance_is_shown_as_draining_and_then_as_not_registered(
+    here: PatchedMoto,
+) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
     assert deregister(elb, instance) == []

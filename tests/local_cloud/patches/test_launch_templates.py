@@ -96,11 +96,11 @@ def test_an_unknown_template_is_refused_by_id_and_by_name(cloud: Cloud) -> None:
             "InvalidLaunchTemplateId.NotFound",
             f"The specified launch template, with template ID {missing}, does not exist.",
         )
-        code, _ = said(call, LaunchTemplateNames=["nobody"])
+        code, _ = said(call, LaunchTemplateNames=["unknown"])
         assert code == "InvalidLaunchTemplateName.NotFoundException"
     for one in (ec2.describe_launch_template_versions, ec2.delete_launch_template):
         assert said(one, LaunchTemplateId=missing)[0] == "InvalidLaunchTemplateId.NotFound"
-        code, _ = said(one, LaunchTemplateName="nobody")
+        code, _ = said(one, LaunchTemplateName="unknown")
         assert code == "InvalidLaunchTemplateName.NotFoundException"
     launch_it = {"LaunchTemplate": {"LaunchTemplateId": missing}, "MinCount": 1, "MaxCount": 1}
     assert said(ec2.run_instances, **launch_it)[0] == "InvalidLaunchTemplateId.NotFound"

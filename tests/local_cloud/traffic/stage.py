@@ -1,4 +1,4 @@
-"""A traffic data_plane on loopback with small programs behind it, and a client in front."""
+"""Run a data plane on loopback with small programs behind it and a client in front."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 WITHIN = 20.0
 SHORT = 0.4
-"""Seconds of patience where a timeout is the test."""
+"""Seconds of patience for tests of timeouts."""
 ZONES = frozenset({"a", "b"})
 _hosts = itertools.count(1)
 
@@ -52,14 +52,14 @@ def address() -> str:
 
 
 def free(host: str) -> int:
-    """Return a port that nobody listens on at this address."""
-    with socket.socket() as asked:
-        asked.bind((host, 0))
-        return int(asked.getsockname()[1])
+    """Return a free port of this address."""
+    with socket.socket() as bound:
+        bound.bind((host, 0))
+        return int(bound.getsockname()[1])
 
 
 def staged(test: Callable[[Stage], Coroutine[Any, Any, None]], **how: Any) -> None:
-    """Run a test on a stage of its own."""
+    """Run a test on its own stage."""
 
     async def play() -> None:
         async with a_stage(**how) as stage:
@@ -79,7 +79,7 @@ async def until(what: Callable[[], T], within: float = WITHIN) -> T:
 
 @dataclass(kw_only=True)
 class Backend:
-    """A program on an instance: says its name, unless told what to answer."""
+    """A program on an instance; it answers with its name by default."""
 
     name: str
     address: str
@@ -98,7 +98,7 @@ class Backend:
         self.server = await loop.create_server(self.site, self.address, self.port)
 
     async def stop(self) -> None:
-        """End as a process that is killed does."""
+        """End as a killed process does."""
         if self.server and self.site:
             await accepting.stop(self.server)
             for connection in self.site.connections:
@@ -220,9 +220,9 @@ def pool(*members: Member, **how: Any) -> Pool:
 async def a_stage(
     speed: float = 100, routing: float = 0.0, patience: float = 10.0
 ) -> AsyncIterator[Stage]:
-    """Run a data_plane; `patience` is what programs have at least until a timeout.
+    """Run a data plane; `patience` is the minimum time of programs until a timeout.
 
-    It is long, because the machine may be busy, except where a timeout is the test.
+    It is long because the machine may be busy, except in tests of timeouts.
     """
     clock = Clock(speed=speed, delays=Delays(routing=routing))
     data_plane = DataPlane(loop=asyncio.get_running_loop(), clock=clock, patience=patience)

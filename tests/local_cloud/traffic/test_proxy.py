@@ -336,7 +336,7 @@ def test_a_member_can_fail_by_its_behavior(answers: str, state: str) -> None:
         url = await stage.carry(pool(one.member(answers=answers)))
         await stage.settled("one", state=state)
         async with stage.client.get(url) as answer:
-            assert (answer.status, answer.headers["X-Local-Cloud"]) == (500, "ordered")
+            assert (answer.status, answer.headers["X-Local-Cloud"]) == (500, "behavior")
         expected = 200 if answers == "500-but-health" else 500
         assert (await stage.get(f"{url}/health"))[0] == expected
 
