@@ -74,7 +74,7 @@ def with_time(ports: Ports, sentence: str) -> str:
 
 
 def current(member: Member) -> Activity:
-    """Return the activity that a request has just begun."""
+    """Return the activity that a request has just started."""
     if member.activity is None:
         raise RuntimeError(f"{member.instance_id} has no activity")
     return member.activity
@@ -83,7 +83,7 @@ def current(member: Member) -> Activity:
 def detach(
     group: Group, instances: Sequence[str], ports: Ports, now: float, *, fewer: bool
 ) -> list[Activity]:
-    """DetachInstances: the members leave their load balancers and the group, and run on."""
+    """Detach members from their load balancers and the group; the instances keep running."""
     chosen = named(group, instances)
     in_state(chosen, "InService", "Standby")
     before, after = sizes(group, chosen, "Detaching", fewer=fewer)
@@ -96,7 +96,7 @@ def detach(
 def enter_standby(
     group: Group, instances: Sequence[str], ports: Ports, now: float, *, fewer: bool
 ) -> list[Activity]:
-    """EnterStandby: the members leave their load balancers, stay, and do not count."""
+    """Move members to standby: out of their load balancers, no longer counted as capacity."""
     chosen = named(group, instances)
     in_state(chosen, "InService")
     before, after = sizes(group, chosen, "Moving", fewer=fewer)

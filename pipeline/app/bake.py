@@ -32,7 +32,7 @@ OVERRIDES = {
     "ssh_host": ("PKR_VAR_ssh_host",),
     "ssh_port": ("PKR_VAR_ssh_port",),
 }
-"""Packer variables that say how to reach the cloud, and where `local-cloud env` puts their values."""
+"""Packer variables of the cloud's addresses, and where `local-cloud env` puts their values."""
 
 
 def bake(app: Application, options: Options) -> BakeResult:

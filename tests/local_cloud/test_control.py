@@ -273,7 +273,7 @@ def test_the_package_alone_refuses_an_invalid_option(
     with pytest.raises(SystemExit) as ended:
         program.main(["up", wrong])
     assert ended.value.code == 2
-    assert wrong.split("=")[0] in capsys.readouterr().err
+    assert wrong.partition("=")[0] in capsys.readouterr().err
 
 
 @pytest.mark.long

@@ -94,7 +94,8 @@ def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
         )
         yield {**env, **json.loads(said.stdout)}
     finally:
-        subprocess.run([*tool, "local-cloud", "down"], env=env, check=True, stdout=subprocess.DEVNULL)
+        down = [*tool, "local-cloud", "down"]
+        subprocess.run(down, env=env, check=True, stdout=subprocess.DEVNULL)
 
 
 def an_image(env: dict[str, str]) -> str:

@@ -665,7 +665,7 @@ def test_an_unsupported_action_is_refused_at_once(
     cloud.client.forget_calls()
     code, text = said(getattr(cloud.aws(service, retries=3), action), **arguments)
     assert code == "NotImplementedByLocalCloud"
-    assert "The local cloud does not model" in text
+    assert "The local cloud does not support" in text
     assert [call["calls"] for call in cloud.client.calls()] == [1]
 
 
