@@ -272,7 +272,7 @@ def test_every_condition_is_read_in_the_form_it_has(
                 },
             },
             Answer(
-                status=500, body="the local cloud does not carry out the action authenticate-oidc\n"
+                status=500, body="the local cloud does not support the action authenticate-oidc\n"
             ),
         ),
     ],
@@ -384,7 +384,7 @@ def test_a_call_is_answered_even_if_the_models_cannot_be_read(
     with monkeypatch.context() as patched:
         patched.setattr(sync, "read", broken)
         here.classic()
-    assert "what the load balancers are to carry cannot be read" in caplog.text
+    assert "the plan of the load balancers cannot be made" in caplog.text
     here.launch()
     assert here.balancer.name == "web"
 

@@ -174,8 +174,8 @@ def services(root: Path) -> Services:
         ("status nothing", 4, "Unit nothing.service could not be found."),
         ("start nothing", 5, "Unit nothing.service not found."),
         ("daemon-reload", 0, ""),
-        ("mask app", 1, "systemctl mask: not known to the local cloud"),
-        ("start", 1, "systemctl start: which unit"),
+        ("mask app", 1, "systemctl mask: not supported by the local cloud"),
+        ("start", 1, "systemctl start: no unit given"),
     ],
 )
 def test_systemctl_answers_with_systemds_exit_codes(
