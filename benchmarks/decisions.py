@@ -73,7 +73,7 @@ def decisions(service: Service, each: int) -> list[float]:
     for number in range(each):
         image, client = images[(number + 1) % 2], service.network.here.client
         late = chance.uniform(0, QUICK.late)
-        client.order("registers-late", group=way.next_group(image), seconds=late)
+        client.set_behavior("registers-late", group=way.next_group(image), seconds=late)
         ran = way.release(image)
         if ran.code:
             raise RuntimeError(said(service))
@@ -86,7 +86,7 @@ def decisions(service: Service, each: int) -> list[float]:
             ended=ran.ended,
             until=ran.ended,
         )
-        seconds = observed.decision(client.moments()["moments"], window)
+        seconds = observed.decision(client.timeline()["events"], window)
         if seconds is not None:
             found.append(seconds)
             progress(f"{service.name}: decided after {seconds:.2f} s of {ran.seconds:.0f} s")

@@ -156,7 +156,7 @@ class Campaign:
 
     def _release(self, way: Way, image: str) -> Ran:
         if way.service.members >= HOLLOW_FROM:
-            self.network.here.client.order("hollow", group=way.next_group(image))
+            self.network.here.client.set_behavior("hollow", group=way.next_group(image))
         return way.release(image)
 
     def _in_turn(self, step: Step, ways: Sequence[Way]) -> None:
@@ -201,15 +201,15 @@ class Campaign:
         if behaviour := BEHAVIOUR.get(step.scenario):
             seconds = self._profile.late * self._profile.speed
             group = way.next_group(image)
-            self.network.here.client.order(behaviour, group=group, seconds=seconds)
+            self.network.here.client.set_behavior(behaviour, group=group, seconds=seconds)
         rest = self._profile.late if step.scenario == UNLISTED else 0
         with watched(way.service) as requests:
             ran = self._release(way, image)
             time.sleep(AFTER + rest)
         window = self._window(way, image, ran, rest)
-        moments = self.network.here.client.moments()
+        moments = self.network.here.client.timeline()
         record = self._record(way, step, ran, window, moments, requests) | {"looks": looks}
-        self._keep(record, observed.series(moments["moments"], requests, window))
+        self._keep(record, observed.series(moments["events"], requests, window))
         progress(told(record))
 
     def _window(self, way: Way, image: str, ran: Ran, rest: float) -> Window:
@@ -232,7 +232,7 @@ class Campaign:
         told_: dict[str, Any],
         requests: Sequence[Any],
     ) -> dict[str, Any]:
-        moments = told_["moments"]
+        moments = told_["events"]
         if told_["forgotten"]:
             progress(f"{told_['forgotten']} moments were forgotten: the figures may be wrong")
         own, terraform = observed.counted(moments, window)
@@ -274,7 +274,7 @@ class Campaign:
             ran = way.command("rollback")
             time.sleep(AFTER)
         window = self._window(way, old, ran, 0)
-        moments = self.network.here.client.moments()
+        moments = self.network.here.client.timeline()
         rollback = replace(step, scenario=ROLLBACK)
         record = self._record(way, rollback, ran, window, moments, requests)
         back = observed.back_again(requests, window, version)

@@ -20,7 +20,7 @@ import boto3
 
 from local_cloud import control, environment
 from local_cloud.client import Client
-from local_cloud.state_dir import Home
+from local_cloud.state_dir import StateDir
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAM = str(Path(sys.executable).with_name("ami-pipeline"))
@@ -76,7 +76,7 @@ class Bench:
         return client(self.client.endpoint, service)
 
     def packer(self, source: str) -> None:
-        """Run the same `packer build` by hand, with what `sandbox env` exports."""
+        """Run the same `packer build` by hand, with what `local-cloud env` exports."""
         given = {
             "app": "web",
             "version": "1.0.0",
@@ -97,13 +97,13 @@ class Bench:
 def bench(speed: float, delay: Sequence[str] = ()) -> Iterator[Bench]:
     """Run a local cloud of this benchmark's own; `delay` as for `local-cloud up --delay`."""
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-bench-") as name:
-        home = Home(path=Path(name).resolve() / "cloud")
+        home = StateDir(path=Path(name).resolve() / "cloud")
         folder = Path(name) / "project"
         shutil.copytree(REPOSITORY / "packer", folder / "packer")
         shutil.copy(REPOSITORY / "pipeline.toml", folder)
         state = control.up(home, port=0, speed=speed, delay=delay)
         try:
-            env = {**os.environ, **environment.exports(state)}
+            env = {**os.environ, **environment.variables(state)}
             yield Bench(
                 folder=folder,
                 env=env,

@@ -1,74 +1,100 @@
-"""`python -m local_cloud`: one cloud in the foreground of this process.
-
-`control.up` starts it so, reads one line of JSON from its output, and leaves it.
-"""
+"""`python -m local_cloud`: the local cloud without ami-pipeline."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from local_cloud.clock import Delays
-from local_cloud.errors import LocalCloudError
-from local_cloud.instances.isolation import KINDS
-from local_cloud.state_dir import Home
-
-if TYPE_CHECKING:
-    from local_cloud.state_dir import State
+from local_cloud import commands, serving
+from local_cloud.commands import Result
+from local_cloud.errors import PROGRAM, LocalCloudError
+from local_cloud.options import HELP, ISOLATION, KINDS, PORT
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a cloud until it is told to end."""
-    parser = argparse.ArgumentParser(prog="python -m local_cloud", description=__doc__)
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--ssh-port", type=int, default=0)
-    parser.add_argument("--speed", type=float, default=1.0)
-    parser.add_argument("--isolation", choices=KINDS, default="auto")
-    parser.add_argument("--delay", action="append", default=[], metavar="NAME=SECONDS")
-    parser.add_argument("--detach", action="store_true", help="log to the home once it runs")
-    given = parser.parse_args(arguments)
-    from local_cloud.api import server  # noqa: PLC0415  moto is slow to import
-
-    home = Home(path=given.home.resolve())
-    options = server.Options(
-        home=home,
-        port=given.port,
-        ssh_port=given.ssh_port,
-        speed=given.speed,
-        isolation=given.isolation,
-        delays=Delays.named(given.delay),
-    )
-    form = "%(asctime)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
-    logging.getLogger("asyncssh").setLevel(logging.ERROR)
-
-    def announce(state: State) -> None:
-        print(json.dumps({"state": vars(state)}), flush=True)  # noqa: T201  the line its starter reads
-        if given.detach:
-            detach(home.log)
-
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    given = parser().parse_args(arguments)
+    settings = vars(given)
+    name, output = settings.pop("command"), settings.pop("output")
     try:
-        asyncio.run(server.serve(options, announce))
+        if name == "serve":
+            return serving.serve(settings.pop("home"), **settings)
+        write(run(name, settings), output)
     except LocalCloudError as error:
-        parts = [error.where, error.what, error.remedy]
-        print(json.dumps({"refused": parts}), flush=True)  # noqa: T201  the same
+        sys.stderr.write(f"{error.where}: {error.what}\nnext: {error.remedy}\n")
         return error.exit_code
     return 0
 
 
-def detach(log: Path) -> None:
-    """Let go of the starter's pipes."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+def run(name: str, settings: dict[str, object]) -> Result:
+    """Run one of the commands that have a result."""
+    if name != "up":
+        return commands.COMMANDS[name]()
+    if settings.pop("foreground"):
+        commands.up_in_foreground(**settings)
+    return commands.up(**settings)
+
+
+def write(result: Result, output: str) -> None:
+    """Print a result."""
+    text = json.dumps(result.document, indent=2) if output == "json" else result.text
+    sys.stdout.write(f"{text}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(prog=PROGRAM, description=HELP["local-cloud"])
+    top.add_argument("--output", choices=("text", "json"), default="text")
+    verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = verbs.add_parser("up", help=HELP["up"], parents=[settings_of_a_cloud(PORT)])
+    up.add_argument("--foreground", action="store_true", help=HELP["foreground"])
+    for name in commands.COMMANDS:
+        verbs.add_parser(name, help=HELP[name])
+    # Without a help text: `up` starts it, users do not.
+    serve = verbs.add_parser("serve", parents=[settings_of_a_cloud(0)])
+    serve.add_argument("--home", type=Path, required=True)
+    serve.add_argument("--detach", action="store_true")
+    return top
+
+
+def settings_of_a_cloud(port: int) -> argparse.ArgumentParser:
+    """Return the options that `up` and `serve` share."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--port", type=int, default=port, help=HELP["port"])
+    shared.add_argument("--ssh-port", type=int, default=0, help=HELP["ssh-port"])
+    shared.add_argument("--speed", type=positive, default=1.0, help=HELP["speed"])
+    isolation = os.environ.get(ISOLATION, "auto")
+    shared.add_argument("--isolation", choices=KINDS, default=isolation, help=HELP["isolation"])
+    shared.add_argument(
+        "--delay",
+        action="append",
+        type=delay,
+        default=[],
+        metavar="NAME=SECONDS",
+        help=HELP["delay"],
+    )
+    return shared
+
+
+def positive(text: str) -> float:
+    """Return a number above zero."""
+    number = float(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def delay(text: str) -> str:
+    """Return a delay if it is valid."""
+    try:
+        commands.check_delays((text,))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 if __name__ == "__main__":

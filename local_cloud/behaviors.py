@@ -1,49 +1,46 @@
-"""Ordered behaviour: what the instances of an image or a group do to those who watch them.
+"""Set how the instances of an image or a group misbehave.
 
-Images go wrong in a handful of ways, and a deployment must tell them apart. An order
-names one of them for an image, a group or an instance; so does the tag
-`local-cloud:behaviour` on any of these. Faults (see `faults`) are of API calls,
-orders of instances.
+Images go wrong in a handful of ways, and a deployment must tell them apart. A behavior is set
+for an image, a group, an instance or a zone: over the control API, or with the tag
+`local-cloud:behavior`. Behaviors are of instances; faults (see `api.faults`) are of API calls.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import threading
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+TAG = "local-cloud:behavior"
 
-TAG = "local-cloud:behaviour"
-
-# What there is to order, and its seconds (AWS's) if the order names none.
+# Every behavior, and its seconds (AWS's) if none are given.
 SECONDS = {
-    "never-healthy": 0.0,  # every request that comes through a load balancer is answered 500
-    "broken": 0.0,  # the same, but the health check's path is passed on
-    "dies": 60.0,  # so long after the boot its services end for good
-    "flaps": 30.0,  # its services end and start again, each for so long
-    "boots-slowly": 300.0,  # it boots so much later
-    "registers-late": 60.0,  # its group registers it so long after it is in service
-    "hollow": 0.0,  # it has no processes: load balancers answer 200 in its place once it booted
-    "exits": 0.0,  # so long after the boot the instance shuts itself down
+    "never-healthy": 0.0,  # every request through a load balancer is answered 500
+    "broken": 0.0,  # the same, but requests for the health check's path are passed on
+    "dies": 60.0,  # its services end for good, this long after the boot
+    "flaps": 30.0,  # its services end and start again; each half takes this long
+    "boots-slowly": 300.0,  # the boot takes this much longer
+    "registers-late": 60.0,  # its group registers it this long after it is in service
+    "hollow": 0.0,  # it has no processes; once booted, load balancers answer 200 in its place
+    "exits": 0.0,  # the instance shuts itself down, this long after the boot
     "no-capacity": 0.0,  # EC2 has no instance for it
 }
 Answers: TypeAlias = Literal["", "200", "500", "500-but-health"]
 ANSWERS: dict[str, Answers] = {"never-healthy": "500", "broken": "500-but-health", "hollow": "200"}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """One way to go wrong, and when."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Behavior:
+    """One way to misbehave, and its time."""
 
     kind: str
     seconds: float
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Subject:
-    """Who an order may be for; `tags` are the values of the tag, the nearest first."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BehaviorTarget:
+    """An instance that a behavior may be for; `tags` are the values of the tag, nearest first."""
 
     image: str
     instance: str = ""
@@ -52,128 +49,132 @@ class Subject:
     tags: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(kw_only=True)
-class Order:
-    """A behaviour for an image, a group, an instance or a zone; `*` stands for any."""
+@dataclass(kw_only=True, slots=True)
+class Assignment:
+    """A behavior of an image, a group, an instance or a zone; `*` means any."""
 
-    behaviour: str
+    behavior: str
     seconds: float | None = None
     image: str = "*"
     group: str = "*"
     instance: str = "*"
     zone: str = "*"
-    times: int = 0  # no-capacity: so many launches; 0: all
+    times: int = 0  # no-capacity: this many launches; 0 means all
 
     def __post_init__(self) -> None:
-        if self.behaviour not in SECONDS:
-            raise ValueError(f"behaviour is one of {', '.join(SECONDS)}, not {self.behaviour!r}")
+        if self.behavior not in SECONDS:
+            raise ValueError(f"behavior is one of {', '.join(SECONDS)}, not {self.behavior!r}")
         if {self.image, self.group, self.instance, self.zone} == {"*"}:
-            raise ValueError("an order names an image, a group, an instance or a zone")
+            raise ValueError("a behavior needs an image, a group, an instance or a zone")
 
     @property
-    def means(self) -> Behaviour:
-        """What is ordered."""
-        default = SECONDS[self.behaviour]
+    def meaning(self) -> Behavior:
+        """The behavior with its seconds."""
+        default = SECONDS[self.behavior]
         seconds = default if self.seconds is None else self.seconds
-        return Behaviour(kind=self.behaviour, seconds=seconds)
+        return Behavior(kind=self.behavior, seconds=seconds)
 
-    def is_for(self, subject: Subject) -> bool:
-        """Tell whether this subject is meant."""
+    def is_for(self, target: BehaviorTarget) -> bool:
+        """Return True if the assignment applies to the target."""
         names = ("image", "group", "instance", "zone")
-        return all(getattr(self, name) in {"*", getattr(subject, name)} for name in names)
+        return all(getattr(self, name) in {"*", getattr(target, name)} for name in names)
 
 
-class Orders:
-    """The orders that stand, newest first, and what the tags say."""
+class Behaviors:
+    """The behaviors of one cloud: assignments, newest first, and tags."""
 
-    def __init__(self, find: Callable[[str], Subject], launch: Callable[..., Subject]) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], BehaviorTarget],
+        launch: Callable[..., BehaviorTarget],
+    ) -> None:
         self._find = find
         self._launch = launch
-        self._orders: list[Order] = []
+        self._assignments: list[Assignment] = []
         self._lock = threading.Lock()
 
-    def order(self, orders: list[dict[str, Any]]) -> None:
-        """Add orders; all of them or, if one makes no sense, none."""
-        made = [Order(**order) for order in orders]
+    def assign(self, assignments: list[dict[str, Any]]) -> None:
+        """Add assignments; none if one of them is invalid."""
+        added = [Assignment(**assignment) for assignment in assignments]
         with self._lock:
-            self._orders[:0] = reversed(made)
+            self._assignments[:0] = reversed(added)
 
     def clear(self) -> None:
-        """Take every order back; tags stay."""
+        """Remove every assignment; tags stay."""
         with self._lock:
-            self._orders.clear()
+            self._assignments.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return the orders as they stand."""
+        """Return the assignments."""
         with self._lock:
-            return [dataclasses.asdict(order) for order in self._orders]
+            return [asdict(assignment) for assignment in self._assignments]
 
-    def of(self, instance: str) -> Behaviour | None:
-        """Return what an instance is to do, if anything; call it under the API's lock."""
-        return self.meant_for(self._find(instance))
+    def of(self, instance: str) -> Behavior | None:
+        """Return the behavior of an instance, if it has one; call it under the API's lock."""
+        return self.effective(self._find(instance))
 
     def answers(self, instance: str) -> Answers:
-        """Return what load balancers get from an instance instead of its own answers."""
+        """Return what load balancers get instead of an instance's own answers."""
         return self.answers_of(self._find(instance))
 
-    def answers_of(self, subject: Subject) -> Answers:
-        """Return the same for an instance that was described already."""
-        behaviour = self.meant_for(subject)
-        return ANSWERS.get(behaviour.kind, "") if behaviour else ""
+    def answers_of(self, target: BehaviorTarget) -> Answers:
+        """Return what load balancers get instead of a target's own answers."""
+        behavior = self.effective(target)
+        return ANSWERS.get(behavior.kind, "") if behavior else ""
 
-    def lateness(self, instance: str) -> float:
-        """Return AWS's seconds until a group has registered an instance; see `of`."""
-        behaviour = self.of(instance)
-        late = behaviour is not None and behaviour.kind == "registers-late"
-        return behaviour.seconds if behaviour and late else 0.0
+    def registration_delay(self, instance: str) -> float:
+        """Return AWS's seconds until a group registers an instance; see `of`."""
+        behavior = self.of(instance)
+        late = behavior is not None and behavior.kind == "registers-late"
+        return behavior.seconds if behavior and late else 0.0
 
-    def meant_for(self, subject: Subject) -> Behaviour | None:
-        """Return what counts for a subject: an order before a tag, no-capacity apart."""
+    def effective(self, target: BehaviorTarget) -> Behavior | None:
+        """Return the behavior of a target: assignments win over tags; no-capacity is separate."""
         with self._lock:
-            fitting = [order for order in self._orders if order.is_for(subject)]
-        ordered = [order.means for order in fitting]
-        tagged = [behaviour for tag in subject.tags if (behaviour := parse(tag))]
-        of_instances = [b for b in (*ordered, *tagged) if b.kind != "no-capacity"]
+            matching = [each for each in self._assignments if each.is_for(target)]
+        assigned = [assignment.meaning for assignment in matching]
+        tagged = [behavior for tag in target.tags if (behavior := parse(tag))]
+        of_instances = [b for b in (*assigned, *tagged) if b.kind != "no-capacity"]
         return next(iter(of_instances), None)
 
-    def no_capacity(self, subject: Subject) -> bool:
-        """Tell whether a launch finds no capacity, and count it."""
-        if any(b.kind == "no-capacity" for tag in subject.tags if (b := parse(tag))):
+    def no_capacity(self, target: BehaviorTarget) -> bool:
+        """Return True if a launch finds no capacity, and count the launch."""
+        if any(b.kind == "no-capacity" for tag in target.tags if (b := parse(tag))):
             return True
         with self._lock:
-            for order in self._orders:
-                if order.behaviour == "no-capacity" and order.is_for(subject):
-                    self._use_up(order)
+            for assignment in self._assignments:
+                if assignment.behavior == "no-capacity" and assignment.is_for(target):
+                    self._use_up(assignment)
                     return True
         return False
 
     def refused_launch(
         self, *, group: str, image: str, zone: str, instance_type: str
     ) -> str | None:
-        """Return EC2's words if a group's launch is to fail; call it under the API's lock."""
-        subject = self._launch(group=group, image=image, zone=zone)
-        return shortage(instance_type, zone) if self.no_capacity(subject) else None
+        """Return EC2's message if a group's launch must fail; call it under the API's lock."""
+        target = self._launch(group=group, image=image, zone=zone)
+        return shortage(instance_type, zone) if self.no_capacity(target) else None
 
-    def _use_up(self, order: Order) -> None:
-        if order.times:
-            order.times -= 1
-            if not order.times:
-                self._orders.remove(order)
+    def _use_up(self, assignment: Assignment) -> None:
+        if assignment.times:
+            assignment.times -= 1
+            if not assignment.times:
+                self._assignments.remove(assignment)
 
 
-def parse(tag: str) -> Behaviour | None:
-    """Read a tag's value, such as `dies` or `dies 90`; none if it makes no sense."""
+def parse(tag: str) -> Behavior | None:
+    """Return the behavior of a tag's value, such as `dies` or `dies 90`; None if it is invalid."""
     kind, _, seconds = tag.strip().partition(" ")
     if kind not in SECONDS:
         return None
     try:
-        return Behaviour(kind=kind, seconds=float(seconds) if seconds else SECONDS[kind])
+        return Behavior(kind=kind, seconds=float(seconds) if seconds else SECONDS[kind])
     except ValueError:
         return None
 
 
 def shortage(instance_type: str, zone: str) -> str:
-    """Return EC2's words for InsufficientInstanceCapacity, as scaling activities show them."""
+    """Return EC2's message for InsufficientInstanceCapacity, as scaling activities show it."""
     return (
         f"We currently do not have sufficient {instance_type} capacity in the Availability Zone "
         f"you requested ({zone}). Our system will be working on provisioning additional capacity. "

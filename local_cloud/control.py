@@ -1,4 +1,4 @@
-"""Start, end and describe a cloud from another process."""
+"""Start, stop and find a cloud from another process."""
 
 from __future__ import annotations
 
@@ -11,24 +11,19 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from local_cloud.errors import FailedError, RefusedError
+from local_cloud.errors import PROGRAM, FailedError, RefusedError
 from local_cloud.instances import reaper
-from local_cloud.state_dir import State
+from local_cloud.options import PORT
+from local_cloud.state_dir import HOME, State, StateDir
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from local_cloud.state_dir import Home
-
-PORT = 5700
 NEEDED = ("moto", "flask", "asyncssh", "aiohttp")
 DOWN_WITHIN = 30.0
 
 
 def up(
-    home: Home,
+    home: StateDir,
     *,
     port: int = PORT,
     ssh_port: int = 0,
@@ -36,11 +31,11 @@ def up(
     isolation: str = "auto",
     delay: Sequence[str] = (),
 ) -> State:
-    """Start a cloud that goes on when this process ends; return once it answers.
+    """Start a cloud that outlives this process; return once it answers.
 
     `delay` are delays other than AWS's usual ones, each as `NAME=SECONDS`.
     """
-    refuse_at_once(home)
+    check_prerequisites(home)
     argv = command(
         home, port=port, ssh_port=ssh_port, speed=speed, isolation=isolation, delay=delay
     )
@@ -55,16 +50,16 @@ def up(
         line = process.stdout.readline() if process.stdout else ""
         answer = json.loads(line) if line.startswith("{") else {}
         if "state" in answer:
-            process.returncode = 0  # it lives on; nobody here waits for it
+            process.returncode = 0  # the cloud goes on; this process does not wait for it
             return State(**answer["state"])
         if "refused" in answer:
             raise RefusedError(*answer["refused"])
-        said = process.stderr.read() if process.stderr else ""
-    raise failure(home, said)
+        output = process.stderr.read() if process.stderr else ""
+    raise failure(home, output)
 
 
 def command(
-    home: Home,
+    home: StateDir,
     *,
     port: int,
     ssh_port: int,
@@ -72,15 +67,15 @@ def command(
     isolation: str,
     delay: Sequence[str] = (),
 ) -> list[str]:
-    """Return what runs a cloud in the foreground."""
+    """Return the command that runs a cloud in the foreground."""
     where = ["--home", str(home.path), "--port", str(port), "--ssh-port", str(ssh_port)]
-    how = ["--speed", str(speed), "--isolation", isolation]
-    other = [f"--delay={each}" for each in delay]
-    return [sys.executable, "-m", "local_cloud", *where, *how, *other]
+    settings = ["--speed", str(speed), "--isolation", isolation]
+    delays = [f"--delay={each}" for each in delay]
+    return [sys.executable, "-m", "local_cloud", "serve", *where, *settings, *delays]
 
 
-def refuse_at_once(home: Home, needed: Sequence[str] = NEEDED) -> None:
-    """Say what can be said before a process is started."""
+def check_prerequisites(home: StateDir, needed: Sequence[str] = NEEDED) -> None:
+    """Refuse, before a process is started, where the cloud cannot run."""
     if platform.system() != "Linux":
         raise RefusedError(
             "local cloud",
@@ -92,31 +87,31 @@ def refuse_at_once(home: Home, needed: Sequence[str] = NEEDED) -> None:
         raise RefusedError(
             "local cloud",
             f"not installed: {', '.join(missing)}",
-            "pip install 'ami-pipeline[sandbox]'",
+            "pip install 'ami-pipeline[local-cloud]'",
         )
     if home.is_locked():
-        raise home.one_runs()
+        raise home.already_running()
     if foreign := home.foreign():
         raise RefusedError(
             f"local cloud in {home.path}",
-            f"the folder holds what no local cloud made: {', '.join(foreign[:5])}",
-            "name a folder of its own in AMI_PIPELINE_SANDBOX_HOME",
+            f"the folder holds files that no local cloud made: {', '.join(foreign[:5])}",
+            f"set {HOME} to a folder of its own",
         )
 
 
-def failure(home: Home, said: str) -> FailedError:
+def failure(home: StateDir, output: str) -> FailedError:
     """Return the error of a cloud that ended before it answered."""
     clean(home)
-    last = "\n".join(said.strip().splitlines()[-10:])
+    last = "\n".join(output.strip().splitlines()[-10:])
     return FailedError(
         f"local cloud in {home.path}",
-        last or "it ended without a word",
-        f"see it run: {' '.join(command(home, port=0, ssh_port=0, speed=1, isolation='auto'))}",
+        last or "the process ended without output",
+        f"run it in the foreground: {PROGRAM} up --foreground",
     )
 
 
-def down(home: Home) -> bool:
-    """End the cloud and everything of it; False if none ran."""
+def down(home: StateDir) -> bool:
+    """Stop the cloud and remove everything that it made; return False if none was running."""
     state = home.read()
     if state:
         with contextlib.suppress(ProcessLookupError):
@@ -126,23 +121,23 @@ def down(home: Home) -> bool:
     return state is not None
 
 
-def clean(home: Home) -> None:
-    """Remove what a cloud left behind, unless another has begun there meanwhile.
+def clean(home: StateDir) -> None:
+    """Remove what a cloud left behind, unless another has started there meanwhile.
 
-    A folder without a lock file, or with anything else in it, never was a cloud's home.
+    A folder without a lock file, or with foreign files in it, was never the home of a cloud.
     """
     if home.foreign() or not home.lock_file.exists():
         return
     with contextlib.suppress(RefusedError):
         lock = home.lock()
         try:
-            reaper.sweep(home, keep_lock=False)
+            reaper.reap(home, keep_lock=False)
         finally:
             os.close(lock)
 
 
-def wait_until_free(home: Home, pid: int) -> None:
-    """Wait until the process has let go of the home; kill it if it will not."""
+def wait_until_free(home: StateDir, pid: int) -> None:
+    """Wait until the process has released the home; kill it if that takes too long."""
     deadline = time.monotonic() + DOWN_WITHIN
     while home.is_locked():
         if time.monotonic() > deadline:
@@ -151,11 +146,13 @@ def wait_until_free(home: Home, pid: int) -> None:
         time.sleep(0.02)
 
 
-def running(home: Home) -> State:
+def running(home: StateDir) -> State:
     """Return the cloud that runs, or refuse."""
     state = home.read()
     if state is None:
         raise RefusedError(
-            f"local cloud in {home.path}", "none runs", "start one: ami-pipeline local-cloud up"
+            f"local cloud in {home.path}",
+            "the local cloud is not running",
+            f"{PROGRAM} up",
         )
     return state

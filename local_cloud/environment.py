@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from local_cloud.state_dir import State
+from local_cloud.state_dir import State
 
 REGION = "us-east-1"
 UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
-WAITER_SECONDS = 15  # what the AWS SDK waits between two looks at an AMI
+WAITER_SECONDS = 15  # the pause of the AWS SDK between two requests for the state of an AMI
 
 
-def exports(state: State) -> dict[str, str]:
-    """Return what to set."""
+def variables(state: State) -> dict[str, str]:
+    """Return the variables to set."""
     return {
         "AWS_ENDPOINT_URL": state.endpoint,
         # Not secret and not real; moto takes any.
@@ -23,11 +21,11 @@ def exports(state: State) -> dict[str, str]:
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Files of the user's own could name another endpoint or a role to assume.
+        # The user's own files could name another endpoint or a role to assume.
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         "AWS_POLL_DELAY_SECONDS": str(max(1, round(WAITER_SECONDS / state.speed))),
-        # Our own pauses and polls keep step with the cloud's.
+        # ami-pipeline's own pauses and polls keep step with the cloud's delays.
         "AMI_PIPELINE_SPEED": f"{state.speed:g}",
         "CHECKPOINT_DISABLE": "1",
         "PKR_VAR_ec2_endpoint": state.endpoint,
@@ -37,7 +35,7 @@ def exports(state: State) -> dict[str, str]:
 
 
 def shell(state: State) -> str:
-    """Return the same as lines for a shell to evaluate."""
+    """Return lines for a shell to evaluate."""
     lines = [f"unset {' '.join(UNSET)}"]
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in exports(state).items()]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables(state).items()]
     return "\n".join(lines)

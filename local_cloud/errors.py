@@ -1,11 +1,14 @@
-"""The local cloud's own failures, each with where it happened, what happened, and what to do next.
+"""The local cloud's own failures: where each happened, what happened, and what to do next.
 
-They are its own because the local cloud works without ami-pipeline: `python -m local_cloud`.
+They are its own because the local cloud works without ami-pipeline.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
+
+PROGRAM = "python -m local_cloud"
+"""How messages call this program; another program that embeds it puts its own name in."""
 
 
 class LocalCloudError(Exception):

@@ -1,37 +1,37 @@
-"""Where a local cloud keeps everything it makes, and the file that says it runs.
+"""The directory of a local cloud: everything that it makes, and the file that says it runs.
 
-The lock is held by the serving process for as long as it lives, so the kernel
-frees it however that process ends: "one runs" is a fact, never a stale file.
+The serving process holds the lock for as long as it lives, and the kernel frees it however that
+process ends. So "a cloud is running here" is never read from a stale file.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from local_cloud.errors import RefusedError
+from local_cloud.errors import PROGRAM, RefusedError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+MARKER = "AMI_PIPELINE_LOCAL_CLOUD"
+"""The variable in the environment of every process of a cloud; its value is the cloud's home."""
 
-MARKER = "AMI_PIPELINE_SANDBOX"
+HOME = f"{MARKER}_HOME"
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
     """Return the home of the user's own cloud."""
-    if chosen := environ.get("AMI_PIPELINE_SANDBOX_HOME"):
+    if chosen := environ.get(HOME):
         return Path(chosen)
     state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "ami-pipeline" / "sandbox"
+    return Path(state) / "ami-pipeline" / "local-cloud"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class State:
-    """What a running cloud tells those who want to use it."""
+    """A running cloud: its process, ports and settings."""
 
     pid: int
     port: int
@@ -48,9 +48,9 @@ class State:
         return f"http://127.0.0.1:{self.port}"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Home:
-    """The directory of one cloud; clouds with different homes run side by side."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateDir:
+    """The directory of one cloud, its home; clouds with different homes run side by side."""
 
     path: Path
 
@@ -66,12 +66,12 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """What the serving process had to say."""
+        """The log of the serving process."""
         return self.path / "cloud.log"
 
     @property
     def state_file(self) -> Path:
-        """Written when the cloud answers, gone when it was taken down."""
+        """Written when the cloud answers, deleted when it is taken down."""
         return self.path / "state.json"
 
     @property
@@ -86,23 +86,23 @@ class Home:
 
     @property
     def own(self) -> tuple[Path, ...]:
-        """All that a cloud ever makes here; nothing else is touched, whatever folder it is."""
+        """Everything that a cloud makes here; it never touches anything else in the folder."""
         folders = (self.instances, self.images)
         return (*folders, self.log, self.state_file, self.draft, self.lock_file)
 
     def foreign(self) -> list[str]:
-        """Return the names of what is here and no cloud made."""
+        """Return the names of the entries that no cloud made."""
         if not self.path.is_dir():
             return []
         return sorted(entry.name for entry in self.path.iterdir() if entry not in self.own)
 
     def write(self, state: State) -> None:
-        """Announce a cloud that answers; a reader sees all of it or nothing."""
-        self.draft.write_text(json.dumps(dataclasses.asdict(state)))
+        """Announce a cloud that answers; a reader sees the whole file or none."""
+        self.draft.write_text(json.dumps(asdict(state)))
         self.draft.replace(self.state_file)
 
     def read(self) -> State | None:
-        """Return the cloud that runs here, if one does."""
+        """Return the cloud that runs here, or None."""
         if not self.is_locked():
             return None
         try:
@@ -111,7 +111,7 @@ class Home:
             return None
 
     def is_locked(self) -> bool:
-        """Tell whether a process holds this home, without disturbing it."""
+        """Return True if a process holds this home; the check does not disturb it."""
         try:
             descriptor = os.open(self.lock_file, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -125,7 +125,7 @@ class Home:
         return False
 
     def lock(self) -> int:
-        """Take this home for the life of the process; say so if one runs already."""
+        """Lock this home for the life of the process; refuse if a cloud is running here."""
         while True:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -133,23 +133,23 @@ class Home:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
-                raise self.one_runs() from None
-            if self._is_still_ours(descriptor):
+                raise self.already_running() from None
+            if self._is_current(descriptor):
                 return descriptor
             os.close(descriptor)  # a `down` removed the file between open and lock
 
-    def _is_still_ours(self, descriptor: int) -> bool:
+    def _is_current(self, descriptor: int) -> bool:
         try:
             return os.path.samestat(os.fstat(descriptor), self.lock_file.stat())
         except FileNotFoundError:
             return False
 
-    def one_runs(self) -> RefusedError:
+    def already_running(self) -> RefusedError:
         """Return the refusal of a second `up`."""
         state = self.read()
-        who = f"process {state.pid}, API at {state.endpoint}" if state else "it is starting"
+        process = f"process {state.pid}, API at {state.endpoint}" if state else "it is starting"
         return RefusedError(
             f"local cloud in {self.path}",
-            f"one runs already: {who}",
-            'use it: eval "$(ami-pipeline sandbox env)", or end it: ami-pipeline sandbox down',
+            f"the local cloud is already running: {process}",
+            f'use it: eval "$({PROGRAM} env)", or stop it: {PROGRAM} down',
         )

@@ -1,40 +1,37 @@
-"""AWS's control loops run by themselves, not only after a call: this is their clock.
+"""Run AWS's control loops periodically, not only after a call.
 
-A thread of its own, for it waits for the API's lock, which the event loop never may.
+A thread of its own: it waits for the API's lock, which the event loop must never do.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
-    from local_cloud.cloud import Cloud
+from local_cloud.cloud import Cloud
 
 log = logging.getLogger(__name__)
 
-EVERY = 1.0  # seconds of AWS's
-SHORTEST = 0.02  # seconds of ours
+EVERY = 1.0  # AWS's seconds
+SHORTEST = 0.02  # real seconds
 
 
-@contextlib.contextmanager
+@contextmanager
 def ticking(cloud: Cloud, lock: AbstractContextManager[Any]) -> Iterator[None]:
-    """Run what is periodic in the cloud for as long as the block lasts.
+    """Run the cloud's control loops for as long as the block lasts.
 
-    The thread is told to end, not waited for: it may be waiting for the lock.
+    The end of the block does not wait for the thread, which may be waiting for the lock.
     """
-    told = threading.Event()
-    pause = max(cloud.ground.clock.scaled(EVERY), SHORTEST)
+    stopped = threading.Event()
+    pause = max(cloud.host.clock.scaled(EVERY), SHORTEST)
 
     def run() -> None:
-        while not told.wait(pause):
+        while not stopped.wait(pause):
             with lock:
-                if not told.is_set():
+                if not stopped.is_set():
                     tick(cloud)
 
     thread = threading.Thread(target=run, name="ticker", daemon=True)
@@ -42,14 +39,14 @@ def ticking(cloud: Cloud, lock: AbstractContextManager[Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        told.set()
+        stopped.set()
 
 
 def tick(cloud: Cloud) -> None:
-    """Run everything once; a failure is logged and ends nothing."""
+    """Run every control loop once; log a failure and go on."""
     try:
         moved = [run() for run in cloud.periodic]
         if any(moved):
             cloud.changed()
-    except Exception:  # the next tick may do better, and the cloud must live
+    except Exception:  # the next tick may succeed, and the cloud must go on
         log.exception("a control loop failed")

@@ -1,46 +1,46 @@
-"""When what happened: API calls, the states of instances, the health of targets.
+"""Record what happened when: API calls, the states of instances, the health of targets.
 
-For whoever measures: how long after the last target was healthy somebody acted on it can be
-told only where both moments are read from one clock, and not by asking again and again. The
-clock is the machine's monotonic one, so another process can lay its own moments beside these.
+For measurements, such as the time from the last healthy target to the call that acts on it. Both
+events come from one clock, without polling. It is the machine's monotonic clock, so another
+process can merge its own events with these.
 """
 
 from __future__ import annotations
 
-import collections
 import threading
 import time
+from collections import deque
 from typing import Any
 
 KEPT = 100_000
-"""The newest; older ones are counted and forgotten."""
+"""How many events are kept: the newest; older ones are counted and dropped."""
 
 
-class Moments:
-    """What happened, in order; any thread may note, and nobody who notes waits."""
+class Timeline:
+    """The events of one cloud, in order; any thread may record, and none of them waits."""
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._noted: collections.deque[dict[str, Any]] = collections.deque(maxlen=kept)
+        self._events: deque[dict[str, Any]] = deque(maxlen=kept)
         self._forgotten = 0
         self._lock = threading.Lock()
 
-    def note(self, kind: str, /, **facts: Any) -> None:
-        """Remember that this happens now; `at` among the facts is when it did."""
+    def record(self, kind: str, /, **facts: Any) -> None:
+        """Add an event that happens now; `at` among the facts overrides the time."""
         with self._lock:
-            self._forgotten += len(self._noted) == self._noted.maxlen
-            self._noted.append({"kind": kind, "at": time.monotonic(), **facts})
+            self._forgotten += len(self._events) == self._events.maxlen
+            self._events.append({"kind": kind, "at": time.monotonic(), **facts})
 
     def listed(self) -> dict[str, Any]:
-        """Return what is remembered, the time now, and how much was forgotten for its age."""
+        """Return the events, the time now, and how many older events were dropped."""
         with self._lock:
             return {
                 "now": time.monotonic(),
                 "forgotten": self._forgotten,
-                "moments": list(self._noted),
+                "events": list(self._events),
             }
 
-    def forget(self) -> None:
-        """Begin from nothing."""
+    def clear(self) -> None:
+        """Forget every event."""
         with self._lock:
-            self._noted.clear()
+            self._events.clear()
             self._forgotten = 0

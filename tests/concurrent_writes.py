@@ -1,4 +1,4 @@
-"""Writers that run into each other on purpose."""
+"""Run concurrent writers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def race(store: Store, writers: int) -> list[bytes]:
-    """Write over one version from several threads; return what lost, and what stands."""
+    """Overwrite one version from several threads; return the losers' data and the final data."""
     first = store.write("images/a.json", b"begin", expected=None)
     lost: list[bytes] = []
     start = threading.Barrier(writers)

@@ -1,11 +1,11 @@
-"""moto in this process with the hooks of load balancers in, and a traffic plane that is told."""
+"""Run moto in this process with the patches of load balancers and a fake data plane."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import os
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
@@ -15,13 +15,13 @@ import botocore.exceptions
 import pytest
 from moto import mock_aws
 
-from local_cloud import patches
-from local_cloud.balancers.sync import Follower
+from local_cloud.balancers.sync import BalancerSync
 from local_cloud.clock import Clock
 from local_cloud.cloud import Cloud
 from local_cloud.patches import after
-from local_cloud.patches.elb import classic as elb
-from local_cloud.patches.elb import classic_members, elbv2, elbv2_targets
+from local_cloud.patches.context import Context
+from local_cloud.patches.elb import classic, classic_members, elbv2, elbv2_targets
+from local_cloud.patches.patching import apply, patches_of
 from local_cloud.traffic.plan import Balancer, Health, Plan, Pool
 
 if TYPE_CHECKING:
@@ -33,32 +33,36 @@ if TYPE_CHECKING:
 NO_TIME = 1e9
 
 
-@dataclasses.dataclass(kw_only=True)
-class Told:
+@dataclass(kw_only=True)
+class FakeTraffic:
     """A traffic plane that carries nothing: it keeps the plans and says what it was told to."""
 
-    plans: list[Plan] = dataclasses.field(default_factory=list)
-    said: dict[str, dict[str, Health]] = dataclasses.field(default_factory=dict)
+    plans: list[Plan] = field(default_factory=list)
+    healths: dict[str, dict[str, Health]] = field(default_factory=dict)
 
     def apply(self, plan: Plan) -> None:
         self.plans.append(plan)
 
     def health(self, pool: str) -> tuple[Health, ...]:
-        return tuple(self.said.get(pool, {}).values())
+        return tuple(self.healths.get(pool, {}).values())
 
     def urls(self) -> dict[tuple[str, int], str]:
         return {}
 
-    def says(self, pool: str, id_: str, state: State, port: int = 0, reason: str = "") -> None:
-        self.said.setdefault(pool, {})[id_] = Health(id=id_, port=port, state=state, reason=reason)
+    def set_health(
+        self, pool: str, id_: str, state: State, port: int = 0, reason: str = ""
+    ) -> None:
+        self.healths.setdefault(pool, {})[id_] = Health(
+            id=id_, port=port, state=state, reason=reason
+        )
 
 
-@dataclasses.dataclass(kw_only=True)
-class Hooked:
+@dataclass(kw_only=True)
+class PatchedMoto:
     """moto with hooks, asked through boto3."""
 
-    traffic: Told
-    ordered: dict[str, Answers]
+    traffic: FakeTraffic
+    answers: dict[str, Answers]
 
     def aws(self, service: str, region: str = "us-east-1") -> Any:
         make: Any = boto3.client  # its stubs know services by literal name only
@@ -130,34 +134,27 @@ def to(group: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def moto() -> Iterator[Hooked]:
-    """Run moto with the hooks for a block."""
+def moto() -> Iterator[PatchedMoto]:
+    """Run moto with the patches of load balancers for a block."""
     addresses = (f"127.77.255.{n}" for n in itertools.count(1))
-    here = Hooked(traffic=Told(), ordered={})
+    here = PatchedMoto(traffic=FakeTraffic(), answers={})
+    behaviors = SimpleNamespace(answers_of=lambda target: here.answers.get(target.instance, ""))
     cloud = Cloud(
-        ground=cast("Any", SimpleNamespace(clock=Clock(speed=NO_TIME))),
+        host=cast("Any", SimpleNamespace(clock=Clock(speed=NO_TIME))),
         network=cast("Any", SimpleNamespace(balancer_address=lambda: next(addresses))),
         loop=cast("Any", None),
         traffic=here.traffic,
-        orders=cast(
-            "Any", SimpleNamespace(answers_of=lambda who: here.ordered.get(who.instance, ""))
-        ),
+        behaviors=cast("Any", behaviors),
     )
-    cloud.followers.append(Follower(cloud=cloud))
-    ours = [
-        *elb.hooks(cloud),
-        *classic_members.hooks(cloud),
-        *elbv2.hooks(cloud, contextlib.nullcontext()),
-        *elbv2_targets.hooks(cloud),
-        *after.hooks(cloud),
-    ]
+    cloud.on_change.append(BalancerSync(cloud=cloud))
+    patches = patches_of(classic, classic_members, elbv2, elbv2_targets, after)
     few_images = mock.patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"})
     with few_images, mock_aws():
-        take_out = patches.put_in(ours)
+        undo = apply(patches, Context.of(cloud, contextlib.nullcontext()))
         try:
             yield here
         finally:
-            take_out()
+            undo()
 
 
 @contextlib.contextmanager

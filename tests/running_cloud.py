@@ -1,15 +1,15 @@
-"""A local cloud for tests: started once, used through AWS's own clients and tools."""
+"""Run a local cloud for tests, used through AWS's own clients and tools."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
 import re
 import subprocess
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -17,7 +17,7 @@ import botocore.config
 
 from local_cloud import control, environment
 from local_cloud.client import Client
-from local_cloud.state_dir import Home, State
+from local_cloud.state_dir import State, StateDir
 from tests import forkserver
 
 if TYPE_CHECKING:
@@ -30,63 +30,63 @@ BASE_IMAGE_NAME = "al2023-ami-2023.*-kernel-6.1-x86_64"
 WITHIN = 30.0
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Cloud:
-    """A cloud that runs, and how to reach it."""
+    """A running cloud and its clients."""
 
-    home: Home
+    home: StateDir
     state: State
 
     @property
     def endpoint(self) -> str:
-        """Where every AWS API answers."""
+        """The endpoint of every AWS API."""
         return self.state.endpoint
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment of a program that is to use this cloud and nothing else."""
+        """The environment of a program that must use this cloud only."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PKR_", "TF_"))}
         kept |= {k: v for k, v in os.environ.items() if k == "TF_CLI_CONFIG_FILE"}
-        return {**kept, **environment.exports(self.state)}
+        return {**kept, **environment.variables(self.state)}
 
     @property
     def client(self) -> Client:
-        """Counts and faults."""
+        """The control client."""
         return Client(endpoint=self.endpoint)
 
-    def fault(self, **order: Any) -> None:
-        """Order a fault: service, action, kind, times, seconds."""
-        self.client.fault(**order)
+    def fault(self, **fault: Any) -> None:
+        """Add a fault: service, action, kind, times, seconds."""
+        self.client.fault(**fault)
 
     def aws(self, service: str, region: str = "us-east-1", retries: int = 0) -> Any:
-        """Return a boto3 client that does not retry unless told to."""
+        """Return a boto3 client, without retries by default."""
         return client(self.endpoint, service, region, retries)
 
     def base_image(self, region: str = "us-east-1") -> str:
-        """Return an image of Amazon's: bare, but bootable."""
+        """Return an image of Amazon: empty, but bootable."""
         return base_image(self, region)
 
     def launch(self, **more: Any) -> dict[str, Any]:
-        """Launch one instance and return what RunInstances said of it."""
+        """Launch one instance and return it as RunInstances describes it."""
         call = {"ImageId": self.base_image(), "MinCount": 1, "MaxCount": 1, **more}
         instance: dict[str, Any] = self.aws("ec2").run_instances(**call)["Instances"][0]
         return instance
 
     def instance(self, instance: str) -> dict[str, Any]:
-        """Return what DescribeInstances says of an instance."""
+        """Return an instance as DescribeInstances describes it."""
         found = self.aws("ec2").describe_instances(InstanceIds=[instance])
         described: dict[str, Any] = found["Reservations"][0]["Instances"][0]
         return described
 
     def console(self, instance: str) -> str:
-        """Return what an instance printed."""
+        """Return the console output of an instance."""
         return str(self.aws("ec2").get_console_output(InstanceId=instance)["Output"])
 
     def packer(self, template: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run `packer build` with the environment that `sandbox env` prints."""
+        """Run `packer build` with the environment that `local-cloud env` prints."""
         given = [f"-var={name}={value}" for name, value in variables.items()]
         return subprocess.run(
-            ["packer", "build", "-machine-readable", "-color=false", *given, str(template)],  # noqa: S607  as a user's shell finds it
+            ["packer", "build", "-machine-readable", "-color=false", *given, str(template)],  # noqa: S607  from PATH, as in a user's shell
             env=self.env,
             capture_output=True,
             text=True,
@@ -97,7 +97,7 @@ class Cloud:
 
 @functools.lru_cache(64)
 def client(endpoint: str, service: str, region: str, retries: int) -> Any:
-    """Return a client, made once: that takes as long as ten calls."""
+    """Return a cached client: making one takes as long as ten calls."""
     make: Any = boto3.client  # its stubs know services by literal name only
     return make(
         service,
@@ -111,7 +111,7 @@ def client(endpoint: str, service: str, region: str, retries: int) -> Any:
 
 @functools.cache
 def base_image(cloud: Cloud, region: str) -> str:
-    """Return an image of Amazon's, by name: moto describes a thousand in two seconds."""
+    """Return an image of Amazon by name: moto takes two seconds to describe all."""
     named = [{"Name": "name", "Values": [BASE_IMAGE_NAME]}]
     found = cloud.aws("ec2", region).describe_images(Owners=[BASE_IMAGE_OWNER], Filters=named)
     return str(found["Images"][0]["ImageId"])
@@ -120,14 +120,14 @@ def base_image(cloud: Cloud, region: str) -> str:
 def start_cloud(
     home: Path, *, speed: float = 1000, isolation: str = "auto", delay: Sequence[str] = ()
 ) -> Cloud:
-    """Start a cloud of its own in `home`, on free ports."""
-    where = Home(path=home.resolve())
+    """Start a cloud in `home`, on free ports."""
+    where = StateDir(path=home.resolve())
     state = forkserver.up(where, speed=speed, isolation=isolation, delay=delay)
     return Cloud(home=where, state=state)
 
 
 def stop_cloud(cloud: Cloud) -> None:
-    """End it and everything of it."""
+    """Stop a cloud and remove everything that it made."""
     control.down(cloud.home)
 
 
@@ -144,7 +144,7 @@ def a_cloud(
 
 
 def baked(run: subprocess.CompletedProcess[str]) -> str:
-    """Return the image that Packer made, or fail with what it said."""
+    """Return the image that Packer made, or fail with its output."""
     found = re.search(r"artifact,0,id,[\w-]+:(ami-\w+)", run.stdout)
     assert found, run.stdout[-3000:]
     assert run.returncode == 0, run.stdout[-3000:]
@@ -152,7 +152,7 @@ def baked(run: subprocess.CompletedProcess[str]) -> str:
 
 
 def eventually(what: Callable[[], T], within: float = WITHIN) -> T:
-    """Poll until something is true; fail with the last answer when time is up."""
+    """Poll until a condition is true; fail with the last answer when time is up."""
     deadline = time.monotonic() + within
     while not (answer := what()):
         assert time.monotonic() < deadline, f"still {json.dumps(answer, default=str)}"
@@ -161,7 +161,7 @@ def eventually(what: Callable[[], T], within: float = WITHIN) -> T:
 
 
 def serving(port: int = 8080) -> str:
-    """Return user data that makes an instance of a bare image serve, as a service of systemd."""
+    """Return user data that makes an empty image serve HTTP, as a service of systemd."""
     return f"""#!/bin/sh
 set -eu
 mkdir -p "${{ROOT:-}}/srv/web" "${{ROOT:-}}/etc/systemd/system"

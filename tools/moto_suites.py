@@ -1,14 +1,13 @@
-"""Run moto's own tests of the services we hook, plain and hooked, and compare.
+"""Run moto's own tests of the patched services, plain and patched, and compare.
 
-`python tools/moto_suites.py` fetches the source distribution of the installed moto, which
-carries the tests, runs them twice, and fails if a test that passes on plain moto fails
-with the hooks in, unless `EXPECTED` says why. The second run loads this file as a pytest
-plugin: it runs the machines of a local cloud in the test process, at a speed at which
-nothing takes time.
+`python tools/moto_suites.py` downloads the source distribution of the installed moto, which has
+the tests, and runs them twice. It fails if a test passes on plain moto and fails with the patches,
+unless `EXPECTED` has the reason. The second run loads this file as a pytest plugin, which runs the
+machines of a local cloud in the test process, so fast that nothing takes time.
 
-One hook is relaxed for that run: moto's tests turn moto's list of AMIs off and launch from
-ids of their own invention, which EC2 refuses with InvalidAMIID.NotFound and so do we. Here
-unknown ids are let through; `tests/local_cloud/instances/test_instances.py` holds the refusal.
+One patch is relaxed for that run: moto's tests turn off moto's list of AMIs and launch from made-up
+ids, which EC2 and the local cloud refuse with InvalidAMIID.NotFound. Here unknown ids are accepted;
+`tests/local_cloud/instances/test_instances.py` tests the refusal.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ SUITES = (
 HOME = "AMI_PIPELINE_MOTO_SUITES_HOME"
 ENDLESS = 1e9
 
-# Tests of moto that hold what the hooks change on purpose: name -> why.
+# Tests of moto that the patches break on purpose: name -> reason.
 ADDRESS = (
     "an instance's address is its own on loopback, where something answers, whatever the subnet"
 )
@@ -202,7 +201,7 @@ EXPECTED: dict[str, str] = {
 
 
 def main() -> int:
-    """Run both, print what differs, return 1 if anything does that should not."""
+    """Run both, print the differences, return 1 for an unexpected one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "suites", nargs="*", default=SUITES, help="files or folders of moto's tests"
@@ -211,15 +210,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="moto-suites-") as scratch:
         folder = Path(scratch)
         fetch(folder)
-        plain = run(folder, suites, hooked=False)
-        hooked = run(folder, suites, hooked=True)
-    return report(plain, hooked)
+        plain = run(folder, suites, patched=False)
+        patched = run(folder, suites, patched=True)
+    return report(plain, patched)
 
 
 def fetch(folder: Path) -> None:
-    """Unpack moto's tests, and only those: the moto that is tested is the installed one.
+    """Unpack moto's tests only, because they test the installed moto.
 
-    They need freezegun, which nothing here does; it goes beside them, not into the environment.
+    They need freezegun, which is installed beside them, not into the environment.
     """
     wanted = f"moto=={importlib.metadata.version('moto')}"
     how = ["--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]
@@ -231,15 +230,15 @@ def fetch(folder: Path) -> None:
         tar.extractall(folder, [m for m in tar if "/tests/" in m.name], filter="data")
 
 
-def run(folder: Path, suites: list[str], *, hooked: bool) -> dict[str, str]:
-    """Run the suites; return each test's outcome."""
+def run(folder: Path, suites: list[str], *, patched: bool) -> dict[str, str]:
+    """Run the suites; return the outcome of each test."""
     (unpacked,) = (path for path in folder.glob("moto-*") if path.is_dir())
-    results = folder / f"results-{hooked}.xml"
+    results = folder / f"results-{patched}.xml"
     argv = [
         *[sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=line", "-W", "ignore"],
-        *["-p", "no:cacheprovider", "--timeout=60"],  # a waiter of boto3's has 600 seconds
+        *["-p", "no:cacheprovider", "--timeout=60"],  # a waiter of boto3 takes 600 seconds
         *["-c", os.devnull, "--rootdir", str(unpacked), f"--junitxml={results}"],
-        *(["-p", "moto_suites"] if hooked else []),
+        *(["-p", "moto_suites"] if patched else []),
         *[str(unpacked / "tests" / suite) for suite in suites],
     ]
     paths = [str(unpacked), str(folder / "beside"), str(ROOT), str(ROOT / "tools")]
@@ -251,13 +250,13 @@ def run(folder: Path, suites: list[str], *, hooked: bool) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(paths),
         HOME: str(folder / "home"),
     }
-    print(f"moto's tests, {'with our hooks' if hooked else 'plain'}", flush=True)
+    print(f"moto's tests, {'with the patches' if patched else 'plain'}", flush=True)
     subprocess.run(argv, env=environment, cwd=unpacked, check=False)
     return outcomes(results)
 
 
 def outcomes(results: Path) -> dict[str, str]:
-    """Read a JUnit file: test -> passed, failed or skipped."""
+    """Parse a JUnit file: test -> passed, failed or skipped."""
     found = {}
     for case in ET.parse(results).iter("testcase"):  # noqa: S314  pytest wrote it
         kinds = {child.tag for child in case}
@@ -268,60 +267,60 @@ def outcomes(results: Path) -> dict[str, str]:
     return found
 
 
-def report(plain: dict[str, str], hooked: dict[str, str]) -> int:
-    """Print the differences; return 1 if one is not expected, or expected and not there."""
+def report(plain: dict[str, str], patched: dict[str, str]) -> int:
+    """Print the differences; return 1 for an unexpected or a missing expected one."""
     passed = [name for name, outcome in plain.items() if outcome == "passed"]
-    lost = {name for name in passed if hooked.get(name) != "passed"}
+    lost = {name for name in passed if patched.get(name) != "passed"}
     for name in sorted(lost):
         print(f"differs: {name}: {EXPECTED.get(name, 'NOT EXPECTED')}")
-    healed = {name for name in EXPECTED if name in plain} - lost
-    for name in sorted(healed):
-        print(f"does not differ any more: {name}")
-    print(f"{len(passed)} pass on plain moto, {len(passed) - len(lost)} of them with our hooks")
-    return int(bool(lost - set(EXPECTED)) or bool(healed) or not passed)
+    fixed = {name for name in EXPECTED if name in plain} - lost
+    for name in sorted(fixed):
+        print(f"no longer differs: {name}")
+    print(f"{len(passed)} pass on plain moto, {len(passed) - len(lost)} of them with the patches")
+    return int(bool(lost - set(EXPECTED)) or bool(fixed) or not passed)
 
 
 class Machines:
-    """The machines of a cloud, on an event loop of their own thread."""
+    """The machines of a cloud, on an event loop in its own thread."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._home = state_dir
+    def __init__(self, home: Path) -> None:
+        self._home = home
         self._ready = threading.Event()
         self._end: asyncio.Event | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Install the hooks and return when they are in."""
+        """Install the patches; return when they are in."""
         self._thread.start()
         self._ready.wait()
 
     def stop(self) -> None:
-        """Take the hooks out and end what runs."""
+        """Remove the patches and end the machines."""
         if self._end:
             self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
     def _run(self) -> None:
-        self._loop.run_until_complete(self._live())
+        self._loop.run_until_complete(self._run_machines())
 
-    async def _live(self) -> None:
+    async def _run_machines(self) -> None:
         from local_cloud import state_dir  # noqa: PLC0415  moto's tests set its environment first
         from local_cloud.api import server  # noqa: PLC0415  moto's tests set its environment first
+        from local_cloud.groups import launch  # noqa: PLC0415  the same
         from local_cloud.instances import network  # noqa: PLC0415  moto's tests set its environment first
-        from local_cloud.patches.ec2 import instances  # noqa: PLC0415  the same
 
-        strict = instances.check_image
+        strict = launch.check_image
 
-        def known_ones_only(backend: Any, image: str | None) -> None:
-            if image in backend.amis or image in backend.deleted_amis:
-                strict(backend, image)
+        def known_images_only(ec2: Any, image: str | None) -> None:
+            if image in ec2.amis or image in ec2.deleted_amis:
+                strict(ec2, image)
 
-        instances.check_image = known_ones_only
+        launch.check_image = known_images_only
         self._end = asyncio.Event()
-        place = state_dir.Home(path=self._home)
-        place.path.mkdir()
-        options = server.Options(home=place, port=0, speed=ENDLESS, isolation="plain")
+        home = state_dir.StateDir(path=self._home)
+        home.path.mkdir()
+        options = server.Options(home=home, port=0, speed=ENDLESS, isolation="plain")
         with contextlib.closing(network.claim()) as net:
             async with server.machines(options, net):
                 self._ready.set()
@@ -340,13 +339,13 @@ _session: list[Iterator[None]] = []
 
 
 def pytest_sessionstart() -> None:
-    """Put the hooks in before the first test."""
+    """Install the patches before the first test."""
     _session.append(running())
     next(_session[0])
 
 
 def pytest_sessionfinish() -> None:
-    """Take them out after the last."""
+    """Remove the patches after the last test."""
     next(_session[0], None)
 
 

@@ -1,25 +1,24 @@
-"""Faults to order: what AWS does to its callers on a bad day.
+"""Inject faults into API calls: throttling, errors and delays.
 
-A fault is for a service and an action, strikes a number of times, and then is gone; or it
-strikes a share of all calls, until it is taken back.
+A fault names a service and an action. It strikes a number of calls and is then used up, or it
+strikes a share of all calls until it is cleared.
 """
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import json
 import random
 import threading
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
 
-if TYPE_CHECKING:
-    from local_cloud.api.calls import Call
+from local_cloud.api.call import Call
 
 KINDS = ("throttle", "error-before", "error-after", "delay")
 Reply = tuple[int, str, bytes]
 
-# What each protocol says when it throttles: EC2 API "Request throttling", the query
+# What each protocol answers when it throttles: EC2 API "Request throttling", the query
 # services' "Common errors", S3 "Error responses".
 THROTTLED = {
     "ec2": (503, "RequestLimitExceeded", "Request limit exceeded."),
@@ -38,13 +37,13 @@ BODIES = {
 }
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class ApiFault:
-    """One order: `kind` strikes `times` calls of `action`, 0: all; `*` stands for any.
+    """A fault that strikes `times` calls of `action`; 0 means all calls, `*` any name.
 
-    With a `share` below 1 it strikes that share of them. Which ones is chance, but follows from
-    `seed` and from how often the action was called since the faults were cleared last: what other
-    actions are called in between makes no difference.
+    With a `share` below 1 it strikes that share of the calls, chosen at random. The choice is
+    the same for the same `seed` and the same number of calls of the action since the last clear.
+    Calls of other actions do not change it.
     """
 
     service: str = "*"
@@ -65,7 +64,7 @@ class ApiFault:
             raise ValueError(f"share is above 0 and at most 1, not {self.share}")
 
     def strikes(self, call: Call, number: int) -> bool:
-        """Tell whether this call is meant, the so-manieth of its action."""
+        """Return True if the fault strikes this call, the Nth call of its action."""
         if self.service not in {"*", call.service} or self.action not in {"*", call.action}:
             return False
         if self.share == 1:
@@ -85,41 +84,41 @@ class ApiFault:
 
 
 class Faults:
-    """The orders not yet carried out, oldest first."""
+    """The faults that are still to strike, oldest first."""
 
     def __init__(self) -> None:
-        self._orders: list[ApiFault] = []
-        self._seen: collections.Counter[Call] = collections.Counter()
+        self._faults: list[ApiFault] = []
+        self._counts: Counter[Call] = Counter()
         self._lock = threading.Lock()
 
-    def order(self, orders: list[dict[str, Any]]) -> None:
-        """Add orders; all of them or, if one makes no sense, none."""
-        faults = [ApiFault(**order) for order in orders]
+    def add(self, faults: list[dict[str, Any]]) -> None:
+        """Add faults; none if one of them is invalid."""
+        added = [ApiFault(**fault) for fault in faults]
         with self._lock:
-            self._orders += faults
+            self._faults += added
 
     def clear(self) -> None:
-        """Forget every order."""
+        """Remove every fault."""
         with self._lock:
-            self._orders.clear()
-            self._seen.clear()
+            self._faults.clear()
+            self._counts.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return the orders as they stand."""
+        """Return the faults that are still to strike."""
         with self._lock:
-            return [dataclasses.asdict(fault) for fault in self._orders]
+            return [asdict(fault) for fault in self._faults]
 
     def next_for(self, call: Call) -> ApiFault | None:
         """Return the fault that strikes this call, and count it."""
         with self._lock:
-            self._seen[call] += 1
-            for fault in self._orders:
-                if fault.strikes(call, self._seen[call]):
+            self._counts[call] += 1
+            for fault in self._faults:
+                if fault.strikes(call, self._counts[call]):
                     self._strike(fault)
                     return fault
         return None
 
     def _strike(self, fault: ApiFault) -> None:
         if fault.times == 1:
-            self._orders.remove(fault)
+            self._faults.remove(fault)
         fault.times = max(0, fault.times - 1)

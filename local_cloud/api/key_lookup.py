@@ -1,19 +1,16 @@
-"""What SSH and the metadata service ask of moto's models.
-
-Called under the API's lock by those who construct it; returns our own types only.
-"""
+"""Find instances in moto's models by SSH key and by address, for SSH and the metadata service."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models import ec2_backends
 
 from local_cloud.behavior_targets import each
 from local_cloud.instances.metadata import Facts
-from local_cloud.patches.ec2.instances import decoded
+from local_cloud.instances.user_data import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +19,14 @@ if TYPE_CHECKING:
 ALIVE = {"pending", "running"}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Lookup:
-    """Questions about instances, each answered from one consistent moment."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyLookup:
+    """Finds instances under the API's lock; returns none of moto's own objects."""
 
     lock: AbstractContextManager[Any]
 
     def by_key(self, username: str, public: str) -> str | None:
-        """Return the instance that this key opens; none if it opens several."""
+        """Return the instance that this key opens, or None if it opens none or several."""
         with self.lock:
             holders = [i.id for i in instances() if i.state in ALIVE and has_key(i, public)]
         if username in holders:
@@ -37,7 +34,7 @@ class Lookup:
         return holders[0] if len(holders) == 1 else None
 
     def facts(self, address: str) -> Facts | None:
-        """Return what the instance with this address may know of itself."""
+        """Return the metadata of the instance with this address."""
         with self.lock:
             for instance in instances():
                 if instance.private_ip == address and instance.state in ALIVE:
@@ -52,7 +49,7 @@ def instances() -> Iterator[Any]:
 
 
 def has_key(instance: Any, public: str) -> bool:
-    """Tell whether an instance was launched with the key pair of this public key."""
+    """Return True if an instance was launched with the key pair of this public key."""
     pair = instance.ec2_backend.key_pairs.get(instance.key_name)
     if pair is None:
         return False
@@ -62,7 +59,7 @@ def has_key(instance: Any, public: str) -> bool:
 
 
 def facts(instance: Any) -> Facts:
-    """Put together what the metadata service answers."""
+    """Return what the metadata service answers for an instance."""
     options = instance.metadata_options
     return Facts(
         enabled=options.http_endpoint != "disabled",
@@ -90,7 +87,7 @@ def document(instance: Any) -> dict[str, Any]:
 
 
 def tree(instance: Any) -> dict[str, Any]:
-    """Return the categories of instance metadata that are known here."""
+    """Return the categories of instance metadata that the local cloud has."""
     interface = instance.nics[0]
     found = {
         "ami-id": instance.image_id,
@@ -115,7 +112,7 @@ def tree(instance: Any) -> dict[str, Any]:
 
 
 def role(instance: Any) -> dict[str, str]:
-    """Return the credentials of the instance profile, which the local API accepts."""
+    """Return the credentials of the instance profile; the local API accepts any."""
     association = instance.ec2_backend.iam_instance_profile_associations.get(instance.id)
     if association is None:
         return {}

@@ -1,18 +1,20 @@
-"""The cloud itself: one process, one event loop, moto's server in threads beside it."""
+"""Serve one cloud: one process, one event loop, and moto's server in threads beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import datetime as dt
 import functools
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -21,86 +23,79 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_cloud import behavior_targets, patches
-from local_cloud.api.calls import Calls
-from local_cloud.api.key_lookup import Lookup
+from local_cloud import behavior_targets
+from local_cloud.api.calls import Calls, Resource
+from local_cloud.api.key_lookup import KeyLookup
 from local_cloud.balancers import sync
-from local_cloud.behaviors import Orders
+from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
 from local_cloud.cloud import Cloud
 from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
-from local_cloud.instances.machine import Ground
+from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
-from local_cloud.state_dir import State
+from local_cloud.patches.install import install
+from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
-from local_cloud.timeline import Moments
-from local_cloud.traffic.data_plane import Plane
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import AsyncIterator, Callable
-
-    from local_cloud.api.calls import Resource
-    from local_cloud.instances.machine import Machine
-    from local_cloud.state_dir import Home
+from local_cloud.timeline import Timeline
+from local_cloud.traffic.data_plane import DataPlane
 
 log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0005
-"""Seconds a thread of the API may keep the interpreter from the loop that carries the traffic.
+"""Seconds for which a thread of the API may hold the interpreter from the traffic's event loop.
 
-With Python's 5 ms a load balancer carries a quarter of the requests while two clients keep
-the API busy, and less than half a millisecond gains nothing (benchmarks/traffic.py).
+With Python's default of 5 ms, load balancers carry a quarter of the requests while two clients
+keep the API busy. Less than 0.5 ms gains nothing (benchmarks/traffic.py).
 """
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """How a cloud is to run."""
+    """The settings of a cloud."""
 
-    home: Home
+    home: StateDir
     port: int
     ssh_port: int = 0
     speed: float = 1.0
     isolation: str = "auto"
-    delays: Delays = dataclasses.field(default_factory=Delays)
+    delays: Delays = field(default_factory=Delays)
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
-    """Run a cloud until SIGTERM or SIGINT; leave nothing behind."""
-    told = listen_for_the_end()
+    """Run a cloud until SIGTERM or SIGINT; remove everything that it made."""
+    stopped = stop_signal()
     sys.setswitchinterval(SWITCH_INTERVAL)
     processes.watch_children_by_descriptor()
     lock = options.home.lock()
     try:
-        if ended := reaper.sweep(options.home, keep_lock=True):
+        if ended := reaper.reap(options.home, keep_lock=True):
             log.info("ended %d processes of a cloud that was killed", ended)
         async with running(options) as state:
             options.home.write(state)
             announce(state)
-            await told.wait()
+            await stopped.wait()
     finally:
-        await asyncio.to_thread(reaper.sweep, options.home, keep_lock=False)
+        await asyncio.to_thread(reaper.reap, options.home, keep_lock=False)
         os.close(lock)
 
 
 @contextlib.asynccontextmanager
 async def running(options: Options) -> AsyncIterator[State]:
-    """Start every part in order, and end them in the other order."""
+    """Start every part, and end the parts in reverse order."""
     with contextlib.ExitStack() as sockets:
-        api = sockets.enter_context(network.listen(options.port, "API"))
-        door = sockets.enter_context(network.listen(options.ssh_port, "SSH"))
+        api_socket = sockets.enter_context(network.listen(options.port, "API"))
+        ssh_socket = sockets.enter_context(network.listen(options.ssh_port, "SSH"))
         net = network.claim()
         sockets.callback(net.close)
         async with (
             machines(options, net) as (cloud, lock),
-            ssh_server(door, cloud, lock),
+            ssh_server(ssh_socket, cloud, lock),
         ):
-            server = api_server(api, cloud, lock)
+            server = api_server(api_socket, cloud, lock)
             try:
                 with ticking(cloud, lock):
-                    yield state(options, api, door, cloud)
+                    yield state(options, api_socket, ssh_socket, cloud)
             finally:
                 await asyncio.to_thread(end_api, *server)
 
@@ -109,46 +104,46 @@ async def running(options: Options) -> AsyncIterator[State]:
 async def machines(
     options: Options, net: network.Network
 ) -> AsyncIterator[tuple[Cloud, threading.RLock]]:
-    """Make the part that runs instances, and hook moto to it."""
+    """Make the part that runs instances, and patch moto to use it."""
     lock = threading.RLock()
     home = options.home
     home.instances.mkdir()
     home.images.mkdir()
-    metadata = Metadata(network.METADATA_PORT, Lookup(lock=lock).facts)
+    metadata = Metadata(network.METADATA_PORT, KeyLookup(lock=lock).facts)
     await metadata.open()
     clock = Clock(speed=options.speed, delays=options.delays)
-    moments = Moments()
-    ground = Ground(
+    timeline = Timeline()
+    host = InstanceHost(
         folder=home.instances,
         marker=str(home.path),
-        isolation=await chosen(options),
+        isolation=await chosen_isolation(options),
         metadata_port=network.METADATA_PORT,
         clock=clock,
         images=Images(folder=home.images),
         attach=metadata.attach,
         detach=metadata.detach,
     )
-    plane = Plane(loop=asyncio.get_running_loop(), clock=clock, moments=moments)
+    data_plane = DataPlane(loop=asyncio.get_running_loop(), clock=clock, timeline=timeline)
     cloud = Cloud(
-        ground=ground,
+        host=host,
         network=net,
         loop=asyncio.get_running_loop(),
-        traffic=plane,
-        orders=Orders(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
-        moments=moments,
+        traffic=data_plane,
+        behaviors=Behaviors(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
+        timeline=timeline,
     )
-    take_out = patches.install(cloud, lock)
+    uninstall = install(cloud, lock)
     try:
         yield cloud, lock
     finally:
-        take_out()
-        await plane.close()
+        uninstall()
+        await data_plane.close()
         await cloud.close()
         await metadata.close()
 
 
-async def chosen(options: Options) -> str:
-    """Return the isolation that was asked for, or the best there is."""
+async def chosen_isolation(options: Options) -> str:
+    """Return the requested isolation, or the strongest that works here."""
     if options.isolation != "auto":
         return options.isolation
     return await isolation.best(options.home.instances, str(options.home.path))
@@ -156,15 +151,15 @@ async def chosen(options: Options) -> str:
 
 @contextlib.asynccontextmanager
 async def ssh_server(
-    door: socket.socket, cloud: Cloud, lock: threading.RLock
+    ssh_socket: socket.socket, cloud: Cloud, lock: threading.RLock
 ) -> AsyncIterator[None]:
-    """Answer SSH."""
-    lookup = Lookup(lock=lock)
+    """Serve SSH."""
+    lookup = KeyLookup(lock=lock)
 
     def find(username: str, public: str) -> Machine | None:
         return cloud.machines.get(lookup.by_key(username, public) or "")
 
-    acceptor = await ssh.serve(door, find)
+    acceptor = await ssh.serve(ssh_socket, find)
     try:
         yield
     finally:
@@ -173,7 +168,7 @@ async def ssh_server(
 
 
 class Dispatcher(DomainDispatcherApplication):
-    """moto's, which lists moto's folders on the disk at every call to find the service."""
+    """moto's dispatcher with a cache: moto lists its folders on disk at every call."""
 
     get_backend_for_host = functools.lru_cache(1024)(
         DomainDispatcherApplication.get_backend_for_host
@@ -181,26 +176,26 @@ class Dispatcher(DomainDispatcherApplication):
 
 
 def api_server(
-    api: socket.socket, cloud: Cloud, lock: threading.RLock
+    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock
 ) -> tuple[BaseWSGIServer, threading.Thread]:
-    """Answer the API, in threads."""
+    """Serve the API in threads."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    clock = cloud.ground.clock
+    clock = cloud.host.clock
     application = Calls(
         Dispatcher(create_backend_app),
         lock,
         resources(cloud, lock),
-        moments=cloud.moments,
+        timeline=cloud.timeline,
         latency=clock.scaled(clock.delays.call),
     )
-    host, port = api.getsockname()
+    host, port = api_socket.getsockname()
     server = make_server(
         host,
         port,
         application,
         threaded=True,
         request_handler=MotoRequestHandler,
-        fd=api.fileno(),
+        fd=api_socket.fileno(),
     )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="api", daemon=True)
     thread.start()
@@ -208,13 +203,13 @@ def api_server(
 
 
 def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Resource]:
-    """Return what this cloud answers beside AWS's API and what `Calls` answers itself."""
+    """Return the control resources of the cloud; `Calls` adds its own."""
 
-    def reconsidered(act: Callable[..., None], *arguments: object) -> list[dict[str, Any]]:
-        act(*arguments)
+    def apply(change: Callable[..., None], *arguments: object) -> list[dict[str, Any]]:
+        change(*arguments)
         with lock:
-            cloud.reconsider()
-        return cloud.orders.listed()
+            cloud.apply_behaviors()
+        return cloud.behaviors.listed()
 
     def balancers(_: object) -> list[dict[str, Any]]:
         with lock:
@@ -222,37 +217,39 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
 
     return {
         ("GET", "balancers"): balancers,
-        ("GET", "orders"): lambda _: cloud.orders.listed(),
-        ("POST", "orders"): lambda body: reconsidered(cloud.orders.order, body),
-        ("DELETE", "orders"): lambda _: reconsidered(cloud.orders.clear),
+        ("GET", "behaviors"): lambda _: cloud.behaviors.listed(),
+        ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),
+        ("DELETE", "behaviors"): lambda _: apply(cloud.behaviors.clear),
     }
 
 
 def end_api(server: BaseWSGIServer, thread: threading.Thread) -> None:
-    """Answer no more."""
+    """Stop serving the API."""
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def state(options: Options, api: socket.socket, door: socket.socket, cloud: Cloud) -> State:
-    """Describe the cloud that runs."""
+def state(
+    options: Options, api_socket: socket.socket, ssh_socket: socket.socket, cloud: Cloud
+) -> State:
+    """Return the state of the running cloud."""
     return State(
         pid=os.getpid(),
-        port=api.getsockname()[1],
-        ssh_port=door.getsockname()[1],
+        port=api_socket.getsockname()[1],
+        ssh_port=ssh_socket.getsockname()[1],
         metadata_port=network.METADATA_PORT,
         network=cloud.network.cidr,
         speed=options.speed,
-        isolation=cloud.ground.isolation,
+        isolation=cloud.host.isolation,
         started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     )
 
 
-def listen_for_the_end() -> asyncio.Event:
-    """Return what SIGTERM or SIGINT sets, from the first moment on."""
-    told = asyncio.Event()
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set, from now on."""
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    return told
+        loop.add_signal_handler(number, stopped.set)
+    return stopped

@@ -1,6 +1,5 @@
-"""From the API's models to the traffic plane: what the load balancers are to carry.
+"""Turn moto's load balancers into the plan that the traffic data plane carries out.
 
-`classic` and `version2` read moto's two kinds of load balancer, `rules` and `members`
-what they are made of; `follower` puts it together after each change and hands it over.
-The hooks decide what the models say; nothing here answers an API call.
+`classic` and `elbv2` read the two kinds of load balancer, `rules` and `registered` their parts.
+`sync` makes a plan after each change and applies it. Nothing here answers an API call.
 """

@@ -1,10 +1,10 @@
-"""Classic load balancers in the plan's words."""
+"""Read classic load balancers into the types of the plan."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from local_cloud.balancers import registered as members
+from local_cloud.balancers import registered
 from local_cloud.traffic.plan import Balancer, Check, Forward, Listener, Pool
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ PROTOCOLS: dict[str, Literal["HTTP", "HTTPS", "TCP", "SSL"]] = {
     "TCP": "TCP",
     "SSL": "SSL",
 }
-# A check by SSL is a handshake (Classic Load Balancers guide, "Health checks"); here a connection.
+# An SSL check is a handshake (Classic Load Balancers guide, "Health checks"); here a connection.
 CHECKS: dict[str, Literal["HTTP", "HTTPS", "TCP"]] = {
     "HTTP": "HTTP",
     "HTTPS": "HTTPS",
     "TCP": "TCP",
     "SSL": "TCP",
 }
-OF_THE_SESSION = 604800.0  # a cookie without expiry lives as long as the client; here a week
+SESSION_SECONDS = 604800.0  # a cookie without expiry lives as long as the client; here a week
 
 
 def key(backend: Any, name: str) -> str:
@@ -47,7 +47,7 @@ def balancers(backend: Any) -> Iterator[Balancer]:
 
 
 def listeners(balancer: Any, pool: str) -> Iterator[Listener]:
-    """Yield the listeners; each sends to a port of its own."""
+    """Yield the listeners; each has its own instance port."""
     for listener in balancer.listeners:
         yield Listener(
             port=int(listener.load_balancer_port),
@@ -62,13 +62,13 @@ def pools(
 ) -> Iterator[Pool]:
     """Yield the instances of each load balancer of a region."""
     for balancer in backend.load_balancers.values():
-        registered = [instances[id_] for id_ in balancer.instance_ids if id_ in instances]
+        present = [instances[id_] for id_ in balancer.instance_ids if id_ in instances]
         draining = balancer.attributes["connection_draining"]
         yield Pool(
             key=key(backend, balancer.name),
             kind="classic",
             check=check(balancer.health_check),
-            members=tuple(members.of_instance(each, 0, answers) for each in registered),
+            members=tuple(registered.of_instance(each, 0, answers) for each in present),
             delay=float(draining["timeout"]) if draining["enabled"] else 0.0,
             zones=frozenset(balancer.availability_zones),
             cross_zone=bool(balancer.attributes["cross_zone_load_balancing"]["enabled"]),
@@ -77,7 +77,7 @@ def pools(
 
 
 def check(configured: Any) -> Check:
-    """Return a health check; its target is such as HTTP:80/ping or TCP:80."""
+    """Return a health check, from a target such as HTTP:80/ping or TCP:80."""
     protocol, _, where = configured.target.partition(":")
     port, slash, path = where.partition("/")
     return Check(
@@ -96,5 +96,5 @@ def sticky(balancer: Any) -> float | None:
     used = {name for listener in balancer.listeners for name in listener.policy_names}
     for policy in balancer.policies:
         if policy.policy_name in used and policy.policy_type_name == "LbCookieStickinessPolicy":
-            return float(policy.cookie_expiration_period or OF_THE_SESSION)
+            return float(policy.cookie_expiration_period or SESSION_SECONDS)
     return None

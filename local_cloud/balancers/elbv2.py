@@ -1,12 +1,11 @@
-"""Application and network load balancers, and target groups, in the plan's words."""
+"""Read application and network load balancers into the types of the plan."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from local_cloud.balancers import registered as members
-from local_cloud.balancers import rules
+from local_cloud.balancers import registered, rules
 from local_cloud.traffic.plan import Balancer, Check, Kind, Listener, Member, Pool
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from local_cloud.behaviors import Answers
 
 KINDS: dict[str, Kind] = {"application": "application", "network": "network"}
-# UDP is not carried, of TCP_UDP the one half.
+# UDP is not carried; of TCP_UDP, TCP is.
 PROTOCOLS: dict[str, Literal["HTTP", "HTTPS", "TCP", "TLS"]] = {
     "HTTP": "HTTP",
     "HTTPS": "HTTPS",
@@ -46,7 +45,7 @@ def balancers(backend: Any) -> Iterator[Balancer]:
 
 
 def carrying(backend: Any) -> list[Any]:
-    """Return the load balancers that take requests: neither provisioning nor gateways."""
+    """Return the load balancers that take requests: not those provisioning, not gateways."""
     return [b for b in backend.load_balancers.values() if b.ready and b.type in KINDS]
 
 
@@ -71,9 +70,9 @@ def idle(balancer: Any) -> float:
     return max(seconds, default=float(TCP_IDLE_SECONDS))
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Region:
-    """What the pools of a region are made from."""
+    """Makes the pools of a region."""
 
     backend: Any
     instances: dict[str, Any]
@@ -83,14 +82,14 @@ class Region:
         """Yield the target groups."""
         for group in self.backend.target_groups.values():
             users = using(carrying(self.backend), group.arn)
-            registered = tuple(self.members(group))
+            present = tuple(self.members(group))
             yield Pool(
                 key=group.arn,
                 kind=kind(group, users),
                 check=check(group),
-                members=registered,
+                members=present,
                 delay=float(group.attributes["deregistration_delay.timeout_seconds"]),
-                zones=zones(users, registered),
+                zones=zones(users, present),
                 cross_zone=cross_zone(group, users),
                 sticky=sticky(group),
             )
@@ -100,9 +99,9 @@ class Region:
         for target in group.targets.values():
             port = int(target.get("Port") or group.port or 0)
             if group.target_type == "ip":
-                yield members.of_address(self.backend.ec2_backend, group.vpc_id, target, port)
+                yield registered.of_address(self.backend.ec2_backend, group.vpc_id, target, port)
             elif group.target_type == "instance" and target["Id"] in self.instances:
-                yield members.of_instance(self.instances[target["Id"]], port, self.answers)
+                yield registered.of_instance(self.instances[target["Id"]], port, self.answers)
 
 
 def using(balancers: list[Any], arn: str) -> list[Any]:
@@ -115,22 +114,22 @@ def using(balancers: list[Any], arn: str) -> list[Any]:
 
 
 def kind(group: Any, users: list[Any]) -> Kind:
-    """Return the kind of the load balancer in front, or the one the protocol fits."""
+    """Return the kind of the load balancer in front, or the kind that fits the protocol."""
     for balancer in users:
         return KINDS[balancer.type]
     return "application" if group.protocol in {"HTTP", "HTTPS"} else "network"
 
 
-def zones(users: list[Any], registered: tuple[Member, ...]) -> frozenset[str]:
+def zones(users: list[Any], present: tuple[Member, ...]) -> frozenset[str]:
     """Return the enabled zones; an address outside the VPC is in every one of them."""
     enabled = {subnet.availability_zone for balancer in users for subnet in balancer.subnets}
-    if enabled and any(member.zone == members.EVERY_ZONE for member in registered):
-        enabled.add(members.EVERY_ZONE)
+    if enabled and any(member.zone == registered.EVERY_ZONE for member in present):
+        enabled.add(registered.EVERY_ZONE)
     return frozenset(enabled)
 
 
 def cross_zone(group: Any, users: list[Any]) -> bool:
-    """Tell whether members of other zones are sent requests; the group's word comes first."""
+    """Return True if members of other zones get requests; the group's own setting wins."""
     own = str(group.attributes["load_balancing.cross_zone.enabled"])
     if own in {"true", "false"}:
         return rules.truth(own)
@@ -160,5 +159,5 @@ def sticky(group: Any) -> float | None:
     if not rules.truth(attributes["stickiness.enabled"]):
         return None
     if attributes.get("stickiness.type") != BY_COOKIE:
-        return None  # neither an application's cookie nor a client's address is followed here
+        return None  # an application's cookie and a client's address are not supported
     return float(attributes.get("stickiness.lb_cookie.duration_seconds", COOKIE_SECONDS))

@@ -1,4 +1,4 @@
-"""Who is registered: instances and addresses as the traffic plane sees them."""
+"""Describe registered instances and addresses in the types of the plan."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def of_instance(instance: Any, port: int, answers: Callable[[str], Answers]) -> 
 
 
 def of_address(ec2: Any, vpc: str, target: dict[str, Any], port: int) -> Member:
-    """Return a registered address; an instance here has one that is in no subnet."""
+    """Return a registered address; addresses of instances here are in no subnet."""
     address = str(target["Id"])
-    asked = target.get("AvailabilityZone") == EVERY_ZONE
-    zone = EVERY_ZONE if asked else zone_of(ec2, vpc, address)
+    everywhere = target.get("AvailabilityZone") == EVERY_ZONE
+    zone = EVERY_ZONE if everywhere else zone_of(ec2, vpc, address)
     return Member(id=address, port=port, address=address, zone=zone)
 
 
 def zone_of(ec2: Any, vpc: str, address: str) -> str:
-    """Return the zone of the instance or else of the subnet that an address belongs to."""
+    """Return the zone of the instance, or of the subnet, that has an address."""
     for instance in ec2.all_instances():
         if instance.private_ip == address and instance.state not in GONE:
             return str(instance.availability_zone)
@@ -49,7 +49,7 @@ def zone_of(ec2: Any, vpc: str, address: str) -> str:
 
 
 def contains(block: str, address: str) -> bool:
-    """Tell whether an address is in a block; one that is none is in no block."""
+    """Return True if an address is in a block; False if it is not an IP address."""
     try:
         return ipaddress.ip_address(address) in ipaddress.ip_network(block)
     except ValueError:
@@ -57,5 +57,5 @@ def contains(block: str, address: str) -> bool:
 
 
 def is_gone(instances: dict[str, Any], instance: str) -> bool:
-    """Tell whether an instance has been terminated, or never was."""
+    """Return True if an instance is terminated or does not exist."""
     return instance not in instances or instances[instance].state in GONE

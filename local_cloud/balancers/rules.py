@@ -1,4 +1,4 @@
-"""What a listener of ELBv2 does with a request: actions and conditions in the plan's words."""
+"""Read the rules of ELBv2 listeners, their conditions and actions, into the types of the plan."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CONFIGS = {
     "source-ip": "SourceIpConfig",
 }
 CARRIED = {"forward", "fixed-response", "redirect"}
-STICKY_FOR = 3600.0  # if an action that is sticky says no duration; ELBv2 wants one
+STICKY_FOR = 3600.0  # for a sticky action without a duration, which ELBv2 refuses
 
 
 def rules(listener: Any) -> tuple[Rule, ...]:
-    """Return the rules of a listener in the order of their priority, the default apart."""
+    """Return the rules of a listener by priority, without the default rule."""
     found = (rule for rule in listener.rules.values() if not rule.is_default)
     return tuple(
         Rule(
@@ -35,7 +35,7 @@ def rules(listener: Any) -> tuple[Rule, ...]:
 
 
 def condition(given: dict[str, Any]) -> Condition:
-    """Return a condition, whichever of its two forms the caller used."""
+    """Return a condition, from either of its two forms."""
     field = given["Field"]
     config = given.get(CONFIGS[field]) or {}
     values = config.get("Values") or given.get("Values") or []
@@ -47,21 +47,21 @@ def condition(given: dict[str, Any]) -> Condition:
 
 
 def pair(value: Any) -> str:
-    """Return a value; one of a query string may have a key."""
+    """Return a value as text; a query string's value may have a key."""
     if isinstance(value, str):
         return value
     return f"{value['Key']}={value['Value']}" if value.get("Key") else str(value["Value"])
 
 
 def action(given: Iterable[Any]) -> Action:
-    """Return what the actions of a rule come to; those that ask who somebody is do not work."""
+    """Return the effective action of a rule; authentication actions are answered with 500."""
     ordered = sorted((each.data for each in given), key=lambda data: int(data.get("Order") or 0))
     for data in ordered:
         if data["Type"] not in CARRIED:
             return Answer(
-                status=500, body=f"the local cloud does not carry out the action {data['Type']}\n"
+                status=500, body=f"the local cloud does not support the action {data['Type']}\n"
             )
-    data = ordered[-1] if ordered else {"Type": "forward"}  # moto takes a listener without any
+    data = ordered[-1] if ordered else {"Type": "forward"}  # moto accepts a listener without any
     match data["Type"]:
         case "fixed-response":
             return answer(data["FixedResponseConfig"])
@@ -81,14 +81,14 @@ def answer(config: dict[str, Any]) -> Answer:
 
 
 def redirect(config: dict[str, Any]) -> Redirect:
-    """Return a redirect; what is not given stays as it was asked for."""
+    """Return a redirect; parts that are not given stay as in the request."""
     names = ("Protocol", "Host", "Port", "Path", "Query")
     parts = {name.lower(): str(config[name]) for name in names if config.get(name)}
     return Redirect(status=302 if config["StatusCode"].endswith("302") else 301, **parts)
 
 
 def forward(data: dict[str, Any]) -> Forward:
-    """Return where requests are sent, by weight."""
+    """Return a forward action with its weights."""
     stickiness = (data.get("ForwardConfig") or {}).get("TargetGroupStickinessConfig") or {}
     seconds = float(stickiness.get("DurationSeconds") or STICKY_FOR)
     return Forward(
@@ -107,11 +107,11 @@ def weighted(data: dict[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def target_groups(listener: Any) -> set[str]:
-    """Return the ARNs of every target group that a listener or one of its rules names."""
+    """Return the ARNs of the target groups that a listener or one of its rules names."""
     actions = [act for rule in listener.rules.values() for act in rule.actions]
     return {arn for act in actions if act.type == "forward" for arn, _ in weighted(act.data)}
 
 
 def truth(value: Any) -> bool:
-    """Read a boolean that may be a word."""
+    """Return a boolean that may be given as text."""
     return str(value).lower() == "true"

@@ -1,9 +1,9 @@
-"""What follows a change: terminated instances are deregistered, the traffic plane gets the plan."""
+"""Bring the load balancers in line after each change: deregister, make the plan, apply it."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models import ec2_backends
@@ -11,8 +11,7 @@ from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 
 from local_cloud import behavior_targets
-from local_cloud.balancers import classic, registered
-from local_cloud.balancers import elbv2 as version2
+from local_cloud.balancers import classic, elbv2, registered
 from local_cloud.behavior_targets import each
 from local_cloud.traffic.plan import Balancer, Plan, Pool
 
@@ -26,42 +25,42 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(kw_only=True)
-class Follower:
-    """Keeps the traffic plane at what the models say; runs under the API's lock."""
+@dataclass(kw_only=True)
+class BalancerSync:
+    """Applies the plan of the models to the data plane; call it under the API's lock."""
 
     cloud: Cloud
-    _plan: Plan = dataclasses.field(default_factory=Plan)
+    _plan: Plan = field(default_factory=Plan)
 
     def __call__(self) -> None:
-        """Look at the models, and order what has changed."""
+        """Read the models, and apply the plan if it has changed."""
         try:
-            tidy()
+            deregister_terminated()
             plan = read(answers(self.cloud))
         except Exception:
-            log.exception("what the load balancers are to carry cannot be read")
-            return  # the call that led here has done what it was asked for
+            log.exception("the plan of the load balancers cannot be made")
+            return  # the API call before has succeeded
         if plan != self._plan:
             self._plan = plan
             self.cloud.traffic.apply(plan)
 
 
 def answers(cloud: Cloud) -> Callable[[str], Answers]:
-    """Return what tells of each instance what it was ordered to answer."""
-    find = behavior_targets.everyone()
+    """Return a function that gives the answers of each instance (see `behaviors`)."""
+    find = behavior_targets.of_many()
     return lambda instance: cloud.answers(find(instance))
 
 
 def read(answers: Callable[[str], Answers]) -> Plan:
-    """Return what the models of every account and region come to."""
+    """Return the plan of every account and region."""
     balancers: list[Balancer] = []
     pools: list[Pool] = []
     for backend in each(elb_backends):
         balancers += classic.balancers(backend)
         pools += classic.pools(backend, instances(backend), answers)
     for backend in each(elbv2_backends):
-        balancers += version2.balancers(backend)
-        region = version2.Region(backend=backend, instances=instances(backend), answers=answers)
+        balancers += elbv2.balancers(backend)
+        region = elbv2.Region(backend=backend, instances=instances(backend), answers=answers)
         pools += region.pools()
     return Plan(balancers=tuple(balancers), pools=tuple(pools))
 
@@ -74,28 +73,28 @@ def instances(backend: Any) -> dict[str, Any]:
     return {instance.id: instance for instance in ec2.all_instances()}
 
 
-def tidy() -> None:
-    """Let the models say what AWS's would after a change elsewhere."""
+def deregister_terminated() -> None:
+    """Update the models of load balancers as AWS does after a change of instances."""
     for backend in each(elb_backends):
-        deregister_the_gone(backend)
+        deregister_from_classic(backend)
     for backend in each(elbv2_backends):
-        drain_the_gone(backend)
-        name_the_users(backend)
+        deregister_from_target_groups(backend)
+        name_load_balancers(backend)
 
 
-# A terminated instance is deregistered from its load balancers by itself (Classic Load Balancers
-# guide, "Registered instances"; ELBv2 guides, "Register targets"); moto keeps it, in a target
-# group even as healthy if a group or the instance itself ended it. A stopped one stays registered.
-def deregister_the_gone(backend: Any) -> None:
-    """Take terminated instances from the classic load balancers of a region."""
+# AWS deregisters a terminated instance from its load balancers (Classic Load Balancers guide,
+# "Registered instances"; ELBv2 guides, "Register targets"). moto keeps it, in a target group even
+# as healthy if an Auto Scaling group or the instance ended it. A stopped one stays registered.
+def deregister_from_classic(backend: Any) -> None:
+    """Deregister terminated instances from the classic load balancers of a region."""
     known = instances(backend)
     for balancer in backend.load_balancers.values():
         for ids in (balancer.instance_sparse_ids, balancer.instance_autoscaling_ids):
             ids[:] = [id_ for id_ in ids if not registered.is_gone(known, id_)]
 
 
-def drain_the_gone(backend: Any) -> None:
-    """Take terminated instances from the target groups of a region."""
+def deregister_from_target_groups(backend: Any) -> None:
+    """Deregister terminated instances from the target groups of a region."""
     known = instances(backend)
     for group in backend.target_groups.values():
         if group.target_type == "instance":
@@ -104,13 +103,13 @@ def drain_the_gone(backend: Any) -> None:
                     del group.targets[key]
 
 
-# DescribeTargetGroups names the load balancer that uses a group now (data type TargetGroup);
-# moto adds one at each listener and rule and takes none away.
-def name_the_users(backend: Any) -> None:
-    """Let each target group name the load balancers that use it."""
-    everyone = list(backend.load_balancers.values())
+# DescribeTargetGroups names the load balancer that uses a group now (data type TargetGroup).
+# moto adds one with each listener and rule and never removes one.
+def name_load_balancers(backend: Any) -> None:
+    """Set the load balancers that use each target group."""
+    balancers = list(backend.load_balancers.values())
     for group in backend.target_groups.values():
-        group.load_balancer_arns = [b.arn for b in version2.using(everyone, group.arn)]
+        group.load_balancer_arns = [b.arn for b in elbv2.using(balancers, group.arn)]
 
 
 def described(cloud: Cloud) -> list[dict[str, Any]]:
@@ -130,8 +129,9 @@ def described(cloud: Cloud) -> list[dict[str, Any]]:
 
 
 def address(network: Network) -> str:
-    """Return an address that no load balancer has, if there is one left."""
-    taken = {b.dns_name for of in (elb_backends, elbv2_backends) for b in everywhere(of)}
+    """Return an address that no load balancer has, as long as there is one."""
+    services = (elb_backends, elbv2_backends)
+    taken = {b.dns_name for backends in services for b in balancers_of(backends)}
     for _ in taken:
         found = network.balancer_address()
         if found not in taken:
@@ -139,7 +139,7 @@ def address(network: Network) -> str:
     return network.balancer_address()
 
 
-def everywhere(of_service: Any) -> Iterator[Any]:
+def balancers_of(backends: Any) -> Iterator[Any]:
     """Yield every load balancer of a service."""
-    for backend in each(of_service):
+    for backend in each(backends):
         yield from backend.load_balancers.values()

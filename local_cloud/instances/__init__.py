@@ -1,1 +1,1 @@
-"""Run instances: root directories, processes, SSH, metadata, images."""
+"""Run instances: directories, processes, services, SSH and metadata."""

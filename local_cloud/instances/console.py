@@ -1,9 +1,9 @@
-"""What an instance printed: the last 64 KB, as GetConsoleOutput keeps it."""
+"""Keep the console output of an instance: the last 64 KB, as GetConsoleOutput does."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,15 +13,15 @@ KEPT = 64 * 1024
 CHUNK = 65536
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Console:
-    """A file that is cut to its end when it has grown to twice what is kept."""
+    """A file that is cut to its last part when it has grown to twice that size."""
 
     path: Path
     _size: int = 0
 
     def write(self, text: bytes) -> None:
-        """Add bytes as they came."""
+        """Append bytes."""
         with self.path.open("ab") as file:
             file.write(text)
             self._size = file.tell()
@@ -30,7 +30,7 @@ class Console:
             self.path.write_bytes(kept)
 
     def say(self, source: str, text: str) -> None:
-        """Add a line of the machine's own."""
+        """Append a line of the machine itself."""
         self.write(f"{source}: {text}\n".encode())
 
     def read(self) -> bytes:
@@ -41,14 +41,14 @@ class Console:
             return b""
 
     async def pump(self, source: str, stream: asyncio.StreamReader) -> None:
-        """Add what a process prints, line by line, until it closes its output."""
+        """Append the output of a process, line by line, until it closes it."""
         prefix = f"{source}: ".encode()
         while line := await read_line(stream):
             self.write(prefix + line.rstrip(b"\n") + b"\n")
 
 
 async def read_line(stream: asyncio.StreamReader) -> bytes:
-    """Return the next line, or as much of an endless one as a buffer holds."""
+    """Return the next line, or a buffer's worth of an endless line."""
     try:
         return await stream.readuntil(b"\n")
     except asyncio.IncompleteReadError as ended:

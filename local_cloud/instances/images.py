@@ -1,18 +1,17 @@
-"""Snapshots: the directory behind an AMI.
+"""Keep the snapshots: the directory behind each AMI.
 
-Instances write in place, so a file is never shared between an image and an
-instance, except by copy-on-write where the file system can (`cp --reflink=auto`).
-Nobody writes in an image, so a copied image shares its files by hard links; and
-nobody ever writes in a symbolic link, so the hundreds that every image has from the
-host are shared with its instances: to make them anew is nine tenths of a copy.
+Instances write in place, so an image and an instance share no file, except by copy-on-write
+where the file system supports it (`cp --reflink=auto`). Images never change, so a copied image
+shares its files by hard links. Symbolic links never change either: instances share the hundreds
+that every image has from the host, because making them takes nine tenths of a copy.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import os
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_cloud.instances import reaper, rootfs
@@ -24,19 +23,19 @@ TEMPORARY = ("tmp", "run")
 LINKED = ("etc/alternatives", "etc/ssl/certs")
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Images:
-    """The images of one cloud. An id without a directory is a base image: bare."""
+    """The images of one cloud; an id without a directory is a base image, which is empty."""
 
     folder: Path
-    _made: dict[str, asyncio.Future[bool]] = dataclasses.field(default_factory=dict)
+    _made: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
 
     def expect(self, image: str) -> asyncio.Future[bool]:
-        """Note that an image is being made; who launches it waits for its files."""
+        """Announce an image that is being made; launches of it wait for its files."""
         return self._made.setdefault(image, asyncio.get_running_loop().create_future())
 
     async def take(self, image: str, root: Path) -> bool:
-        """Snapshot the root file system of an instance; False if that failed."""
+        """Snapshot the root file system of an instance; return False if that failed."""
         target = self.folder / image
         done = await copy(root, target, "--reflink=auto")
         for name in TEMPORARY if done else ():
@@ -44,7 +43,7 @@ class Images:
         return self._finish(image, done=done)
 
     async def duplicate(self, image: str, source: str) -> bool:
-        """Make `image` of the files of `source`; False if that failed."""
+        """Copy the files of `source` to `image`; return False if that failed."""
         waiting = self._made.get(source)
         done = waiting is None or await asyncio.shield(waiting)
         if done and (self.folder / source).is_dir():
@@ -58,7 +57,7 @@ class Images:
         return done
 
     async def unpack(self, image: str, root: Path) -> bool:
-        """Fill the root file system of a new instance; False if the image has none to give."""
+        """Fill the root file system of a new instance; return False if the image has failed."""
         made = self._made.get(image)
         if made is not None and not await asyncio.shield(made):
             return False
@@ -77,9 +76,9 @@ class Images:
 
 
 async def copy(source: Path, target: Path, how: str) -> bool:
-    """Copy a tree with modes, owners, times and links kept, in a process of its own."""
+    """Copy a tree with its modes, owners, times and links, in a child process."""
     await asyncio.to_thread(target.mkdir, parents=True, exist_ok=True)
-    await asyncio.to_thread(share_links, source, target)  # `cp` passes over what is the same
+    await asyncio.to_thread(share_links, source, target)  # `cp` skips identical files
     process = await asyncio.create_subprocess_exec(
         *["cp", "--archive", how, "--one-file-system", f"{source}/.", str(target)],
         stdin=asyncio.subprocess.DEVNULL,
@@ -90,15 +89,17 @@ async def copy(source: Path, target: Path, how: str) -> bool:
 
 
 def share_links(source: Path, target: Path) -> None:
-    """Give a tree the symbolic links of another's `LINKED`, as hard links where that can be.
+    """Give a tree the symbolic links of another's `LINKED`, as hard links where possible.
 
-    Only in folders that nobody gives to another user: a link's owner would change in all.
+    Only in folders whose owner never changes: a change would show in every tree.
     """
     for name in LINKED:
         here = source / name
         if not here.is_dir() or here.resolve() != source.resolve() / name:
             continue
-        with contextlib.suppress(OSError):  # too many of one, say: the rest is copied
+        with contextlib.suppress(
+            OSError
+        ):  # such as too many links of one file: `cp` copies the rest
             (target / name).mkdir(parents=True, exist_ok=True)
             for entry in os.scandir(here):
                 if entry.is_symlink():
@@ -106,7 +107,7 @@ def share_links(source: Path, target: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Empty a folder that a boot would find empty."""
+    """Empty a folder that is empty at boot."""
     for entry in folder.iterdir() if folder.is_dir() else ():
         if entry.is_dir() and not entry.is_symlink():
             reaper.remove_tree(entry)

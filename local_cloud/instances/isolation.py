@@ -1,21 +1,22 @@
-"""What keeps an instance's processes in its directory.
+"""Confine the processes of an instance to its directory.
 
-Best: a mount and a PID namespace per instance, held by a small init, entered by
-every command. The host's programs are bound read-only, the instance's processes
-see only each other, and the kernel ends them all when the init ends: it reads a
-pipe from the cloud, so it ends with the cloud, however the cloud ends.
-Where the machine forbids namespaces: "plain", processes with the directory as
-their working directory, found again by their environment.
+The strongest isolation is a mount and a PID namespace per instance. A small init holds them and
+every command enters them. The host's programs are bound read-only, and the instance's processes
+see only each other. The init reads a pipe from the cloud, so it ends with the cloud, and the
+kernel then ends all processes of the instance.
+
+Where the machine forbids namespaces there is "plain": processes with the directory as their
+working directory, identified by their environment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import re
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from local_cloud.instances import processes, rootfs
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 
 PATH = "/run/shim:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-KINDS = ("auto", "namespaces", "user-namespaces", "plain")
 
-# What a provisioner as root could do to the host it shares a kernel with.
+# Capabilities with which a provisioner as root could harm the host, whose kernel it shares.
 WITHHELD = "-net_admin,-sys_module,-sys_rawio,-sys_time,-sys_boot,-mknod"
 
 INIT = """\
@@ -51,38 +51,38 @@ ln -s /proc/self/fd "$root/dev/fd"; ln -s fd/0 "$root/dev/stdin"
 ln -s fd/1 "$root/dev/stdout"; ln -s fd/2 "$root/dev/stderr"
 cat <&3 >/dev/null & echo ready; wait $!
 """
-# `wait` in the init also reaps what others left behind, as an init must.
+# `wait` in the init also reaps orphaned processes, as an init must.
 
 ENTER = 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"'
 
 
 class Enclosure(Protocol):
-    """Where an instance's processes run."""
+    """The place where an instance's processes run."""
 
     kind: str
 
     async def open(self) -> None:
-        """Make it ready for commands."""
+        """Prepare it for commands."""
 
     def argv(self, words: Sequence[str], cwd: str) -> list[str]:
-        """Return what starts `words` in it."""
+        """Return the command line that starts `words` in it."""
 
     def shell(self, command: str) -> list[str]:
-        """Return what starts a command line in it, as a login over SSH does."""
+        """Return the command line that runs a shell command in it, as SSH does."""
 
     def environment(self) -> dict[str, str]:
-        """Return the variables every process in it gets."""
+        """Return the variables of every process in it."""
 
     def members(self) -> list[int]:
         """Return the processes that run in it."""
 
     async def close(self) -> None:
-        """End everything in it at once."""
+        """End every process in it at once."""
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Namespaces:
-    """A mount and a PID namespace; in a user namespace where we are not root."""
+    """A mount and a PID namespace; also a user namespace without root privileges."""
 
     root: Path
     marker: str
@@ -92,7 +92,7 @@ class Namespaces:
     _own: frozenset[int] = frozenset()
 
     async def open(self) -> None:
-        """Start the init and wait until the instance's view of the machine stands."""
+        """Start the init and wait until the namespaces are ready."""
         flags = ["--map-root-user"] if self.user else []
         self._init = await asyncio.create_subprocess_exec(
             *["unshare", *flags, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
@@ -110,10 +110,10 @@ class Namespaces:
         self._own = frozenset(self.members())
 
     def argv(self, words: Sequence[str], cwd: str) -> list[str]:
-        """Enter the namespaces, give up what could hurt the host, change the root."""
+        """Enter the namespaces, drop dangerous capabilities, change the root."""
         namespaces = f"/proc/{self._pid}/ns"
         user = ["--preserve-credentials", f"--user={namespaces}/user"] if self.user else []
-        # The init is unshare's child: the namespace its children are in is the instance's.
+        # The init is unshare's child, and the namespace of its children is the instance's.
         enter = [f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
         drop = ["setpriv", f"--bounding-set={WITHHELD}"]
         chroot = ["chroot", str(self.root), "/bin/sh", "-c", ENTER, "sh", cwd]
@@ -128,7 +128,7 @@ class Namespaces:
         return {MARKER: self.marker, "PATH": PATH, "HOME": "/root", "USER": "root", "ROOT": ""}
 
     def members(self) -> list[int]:
-        """Return the processes in the PID namespace, but not its init."""
+        """Return the processes in the PID namespace, without its init."""
         if self._init is None:
             return []
         namespace = processes.link(self._pid, "ns/pid_for_children")
@@ -152,11 +152,11 @@ class Namespaces:
         return self._init.pid if self._init else 0
 
 
-PACKERS_OWN = re.compile(r"(?<![\w.])/tmp/(?:script|varfile)_")
+PACKER_FILES = re.compile(r"(?<![\w.])/tmp/(?:script|varfile)_")
 """The shell provisioner's script and, with use_env_var_file, its variables."""
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Plain:
     """No namespaces: only the environment and the working directory."""
 
@@ -166,20 +166,20 @@ class Plain:
     kind: str = "plain"
 
     async def open(self) -> None:
-        """Nothing is needed."""
+        """Do nothing: no preparation is needed."""
 
     def argv(self, words: Sequence[str], cwd: str) -> list[str]:
-        """Start `words` with the paths that exist in the instance mapped into it."""
+        """Start `words`, with paths that exist in the instance mapped to the host."""
         return ["sh", "-c", ENTER, "sh", self.mapped(cwd), *map(self.mapped, words)]
 
     def shell(self, command: str) -> list[str]:
-        """Run a command line with the paths that Packer itself writes mapped."""
-        scripts = PACKERS_OWN.sub(rf"{self.root}\g<0>", command)
+        """Run a command line, with the paths of Packer's own files mapped to the host."""
+        scripts = PACKER_FILES.sub(rf"{self.root}\g<0>", command)
         copies = re.sub(r'^(scp -\w+ "?)/', rf"\g<1>{self.root}/", scripts)
         return ["sh", "-c", ENTER, "sh", str(self.root), "/bin/sh", "-c", copies]
 
     def mapped(self, word: str) -> str:
-        """Return the path here of what exists in the instance, else the word."""
+        """Return the path on the host if the word is a path of the instance, else the word."""
         if not word.startswith("/"):
             return word
         path = rootfs.inside(self.root, word)
@@ -214,18 +214,18 @@ def enclose(kind: str, *, root: Path, marker: str, instance: str) -> Enclosure:
 
 
 async def best(folder: Path, marker: str) -> str:
-    """Return the strongest kind that works on this machine, by trying."""
+    """Return the strongest kind that works on this machine, by trying each."""
     kinds = ["user-namespaces"]
     if os.geteuid() == 0:
         kinds.insert(0, "namespaces")
     for kind in kinds:
-        if await works(kind, folder / "probe", marker):
+        if await is_usable(kind, folder / "probe", marker):
             return kind
     return "plain"
 
 
-async def works(kind: str, root: Path, marker: str) -> bool:
-    """Run a command in an enclosure of this kind."""
+async def is_usable(kind: str, root: Path, marker: str) -> bool:
+    """Return True if a command runs in an enclosure of this kind."""
     rootfs.build(root)
     enclosure = enclose(kind, root=root, marker=marker, instance="probe")
     try:
@@ -237,10 +237,10 @@ async def works(kind: str, root: Path, marker: str) -> bool:
             stderr=asyncio.subprocess.DEVNULL,
             env=enclosure.environment(),
         )
-        said, _ = await probe.communicate()
+        output, _ = await probe.communicate()
     except OSError:
         return False
     finally:
         await enclosure.close()
         shutil.rmtree(root, ignore_errors=True)
-    return said == b"works\n"
+    return output == b"works\n"

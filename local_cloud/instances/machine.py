@@ -1,55 +1,61 @@
-"""The life of instances: launch, boot, stop, start, snapshot, terminate.
+"""Run instances: launch, boot, stop, start, snapshot, terminate.
 
-Everything here runs on the cloud's event loop. The API's threads only post what
-is to happen; a machine does what it was told in order, one thing at a time, so a
-snapshot asked for after a stop is of the stopped directory.
+Everything here runs on the cloud's event loop. The API's threads only post steps. A machine
+takes its steps in order, one at a time: a snapshot after a stop is of the stopped directory.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import functools
 import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_cloud.instances import isolation, misbehavior, processes, reaper, rootfs
-from local_cloud.instances import user_data as userdata
+from local_cloud.instances import (
+    isolation,
+    misbehavior,
+    processes,
+    reaper,
+    rootfs,
+    systemctl,
+    user_data,
+)
 from local_cloud.instances.console import Console
 from local_cloud.instances.services import Services
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local_cloud.behaviors import Behaviour
+    from local_cloud.behaviors import Behavior
     from local_cloud.clock import Clock
     from local_cloud.instances.images import Images
 
 log = logging.getLogger(__name__)
-Order = Callable[[], Awaitable[None]]
+Step = Callable[[], Awaitable[None]]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Birth:
-    """What RunInstances decided about an instance."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceSpec:
+    """An instance as RunInstances decided it, and whom it reports to."""
 
     id: str
     image: str
     address: str
     user_data: bytes
-    settle: Callable[[str], None]  # tells the API the state that was reached
-    shut_down: Callable[[], None]  # tells the API that the instance shuts itself down
-    behaviour: Behaviour | None = None  # what it was ordered to do wrong
-    booted: Callable[[], None] = lambda: None  # tells the API that it has
+    settle: Callable[[str], None]  # reports the state that was reached to the API
+    shut_down: Callable[[], None]  # reports that the instance shuts itself down
+    behavior: Behavior | None = None  # how it misbehaves
+    booted: Callable[[], None] = lambda: None  # reports the boot of a hollow instance
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Ground:
-    """What all machines of a cloud stand on."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceHost:
+    """What the machines of a cloud share: the folder, the isolation, the clock, the images."""
 
     folder: Path
     marker: str
@@ -57,124 +63,124 @@ class Ground:
     metadata_port: int
     clock: Clock
     images: Images
-    attach: Callable[[str], Awaitable[None]]  # begin to answer metadata on an address
+    attach: Callable[[str], Awaitable[None]]  # start answering metadata on an address
     detach: Callable[[str], Awaitable[None]]
 
 
 class Machine:
     """One instance: its directory, its processes, its console."""
 
-    def __init__(self, birth: Birth, ground: Ground) -> None:
-        self.birth = birth
-        self.id = birth.id
-        self.folder = ground.folder / birth.id
+    def __init__(self, spec: InstanceSpec, host: InstanceHost) -> None:
+        self.spec = spec
+        self.id = spec.id
+        self.folder = host.folder / spec.id
         self.root = self.folder / "root"
         self.root.mkdir(parents=True)
         self.booted = asyncio.Event()
         self.console = Console(path=self.folder / "console.log")
         self.enclosure = isolation.enclose(
-            ground.isolation, root=self.root, marker=ground.marker, instance=birth.id
+            host.isolation, root=self.root, marker=host.marker, instance=spec.id
         )
         self.environment = {
             "LANG": "C.UTF-8",
             **self.enclosure.environment(),
-            "INSTANCE_ID": birth.id,
-            "INSTANCE_ADDRESS": birth.address,
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{birth.address}:{ground.metadata_port}",
+            "INSTANCE_ID": spec.id,
+            "INSTANCE_ADDRESS": spec.address,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{spec.address}:{host.metadata_port}",
         }
         self.services: Services | None = None
-        self.last_words = b""
-        self.behaviour = birth.behaviour
-        self.is_hollow = birth.behaviour is not None and birth.behaviour.kind == "hollow"
-        self._ground = ground
-        self._clock = ground.clock
+        self.final_output = b""
+        self.behavior = spec.behavior
+        self.is_hollow = spec.behavior is not None and spec.behavior.kind == "hollow"
+        self._host = host
+        self._clock = host.clock
         self._boots = 0
-        self._life: asyncio.Task[None] | None = None
-        self._wrong: asyncio.Task[None] | None = None
-        self._orders: asyncio.Queue[Order] = asyncio.Queue()
+        self._boot_task: asyncio.Task[None] | None = None
+        self._misbehavior: asyncio.Task[None] | None = None
+        self._steps: asyncio.Queue[Step] = asyncio.Queue()
         self._worker = asyncio.create_task(self._work())
 
-    def post(self, order: Order) -> None:
-        """Do this when what was asked before is done."""
-        self._orders.put_nowait(order)
+    def post(self, step: Step) -> None:
+        """Run a step after those posted before it."""
+        self._steps.put_nowait(step)
 
     async def _work(self) -> None:
         while True:
-            order = await self._orders.get()
+            step = await self._steps.get()
             try:
-                await order()
-            except Exception:  # one failed order must not end the machine's life
-                log.exception("%s: an order failed", self.id)
+                await step()
+            except Exception:  # the machine must survive a failed step
+                log.exception("%s: a step failed", self.id)
             finally:
-                self._orders.task_done()
+                self._steps.task_done()
 
     async def launch(self) -> None:
         """Fill the directory from the image, then run."""
-        if not self.is_hollow and not await self._ground.images.unpack(self.birth.image, self.root):
-            self.console.say("local cloud", f"{self.birth.image}: its files could not be copied")
+        if not self.is_hollow and not await self._host.images.unpack(self.spec.image, self.root):
+            self.console.say("local cloud", f"{self.spec.image}: its files could not be copied")
         await self.run()
 
     async def run(self) -> None:
         """Reach `running` and begin to boot."""
         await self._clock.sleep(self._clock.delays.pending)
         await self._settle("running")
-        self._life = asyncio.create_task(self._live())
+        self._boot_task = asyncio.create_task(self._boot_and_run())
 
     async def _settle(self, state: str) -> None:
-        # The API's lock may be held for a second; traffic on this loop must not wait for it.
-        await asyncio.to_thread(self.birth.settle, state)
+        # The API's lock may be held for a second, and traffic on this loop must not wait for it.
+        await asyncio.to_thread(self.spec.settle, state)
 
-    async def _live(self) -> None:
+    async def _boot_and_run(self) -> None:
         try:
-            await self._clock.sleep(self._clock.delays.boot + self._lateness())
+            await self._clock.sleep(self._clock.delays.boot + self._boot_delay())
             if self.is_hollow:
                 await self._boot_hollow()
                 return
             await self._boot()
             self.booted.set()
-            self._go_wrong()
-            await self._go_on()
+            self._start_misbehavior()
+            await self._run_user_data_and_services()
         except OSError as error:
             self.console.say("local cloud", f"the boot failed: {error}")
             log.warning("%s: the boot failed: %s", self.id, error)
 
-    def _lateness(self) -> float:
-        late = self.behaviour is not None and self.behaviour.kind == "boots-slowly"
-        return self.behaviour.seconds if self.behaviour and late else 0.0
+    def _boot_delay(self) -> float:
+        late = self.behavior is not None and self.behavior.kind == "boots-slowly"
+        return self.behavior.seconds if self.behavior and late else 0.0
 
-    async def behave(self, behaviour: Behaviour | None) -> None:
-        """Do this from now on; without an order, as the image would have it."""
-        await self._stop_going_wrong()
-        healed = self.behaviour and not behaviour
-        self.behaviour = behaviour
+    async def behave(self, behavior: Behavior | None) -> None:
+        """Take this behavior from now on; None: behave as the image does."""
+        await self._stop_misbehavior()
+        recovered = self.behavior and not behavior
+        self.behavior = behavior
         if self.services and self.booted.is_set():
-            if healed:
+            if recovered:
                 await self.services.start_all()
-            self._go_wrong()
+            self._start_misbehavior()
 
-    def _go_wrong(self) -> None:
-        if self.behaviour and self.services:
-            shut_down = functools.partial(asyncio.to_thread, self.birth.shut_down)
-            self._wrong = asyncio.create_task(
-                misbehavior.follow(self.behaviour, self.services, self._clock, shut_down)
+    def _start_misbehavior(self) -> None:
+        if self.behavior and self.services:
+            shut_down = functools.partial(asyncio.to_thread, self.spec.shut_down)
+            self._misbehavior = asyncio.create_task(
+                misbehavior.run(self.behavior, self.services, self._clock, shut_down)
             )
 
-    async def _stop_going_wrong(self) -> None:
-        if self._wrong:
-            self._wrong.cancel()
-            await asyncio.gather(self._wrong, return_exceptions=True)
-            self._wrong = None
+    async def _stop_misbehavior(self) -> None:
+        if self._misbehavior:
+            self._misbehavior.cancel()
+            await asyncio.gather(self._misbehavior, return_exceptions=True)
+            self._misbehavior = None
 
     async def _boot_hollow(self) -> None:
-        self.console.say("local cloud", f"{self.id} was ordered to be hollow: it has no processes")
+        self.console.say("local cloud", f"{self.id} is hollow by its behavior: it has no processes")
         self.booted.set()
-        await asyncio.to_thread(self.birth.booted)
+        await asyncio.to_thread(self.spec.booted)
 
     async def _boot(self) -> None:
         self._boots += 1
-        self.console.say("local cloud", f"{self.id} booted from {self.birth.image}")
-        shims = await asyncio.to_thread(rootfs.fresh_run, self.root)
-        await self._ground.attach(self.birth.address)
+        self.console.say("local cloud", f"{self.id} booted from {self.spec.image}")
+        shims = await asyncio.to_thread(rootfs.reset_run, self.root)
+        await self._host.attach(self.spec.address)
         await self.enclosure.open()
         self.services = Services(
             root=self.root,
@@ -182,11 +188,12 @@ class Machine:
             console=self.console,
             clock=self._clock,
             environment=self.environment,
+            systemctl=systemctl.run,
         )
         self.services.open(shims)
 
-    async def _go_on(self) -> None:
-        """Run user data, at the first boot only as cloud-init does, then the services."""
+    async def _run_user_data_and_services(self) -> None:
+        """Run user data (at the first boot only, as cloud-init does), then the services."""
         first = asyncio.create_task(self._user_data() if self._boots == 1 else asyncio.sleep(0))
         try:
             longest = max(self._clock.scaled(self._clock.delays.user_data), 1.0)
@@ -198,9 +205,9 @@ class Machine:
             first.cancel()
 
     async def _user_data(self) -> None:
-        scripts, remarks = userdata.parts(self.birth.user_data)
-        for remark in remarks:
-            self.console.say("cloud-init", remark)
+        scripts, warnings = user_data.parts(self.spec.user_data)
+        for warning in warnings:
+            self.console.say("cloud-init", warning)
         for number, script in enumerate(scripts, 1):
             name = f"/run/cloud-init/part-{number:03d}"
             path = self.root / name.lstrip("/")
@@ -213,7 +220,7 @@ class Machine:
             self.console.say("cloud-init", f"part-{number:03d} exited, {await process.wait()}")
 
     async def start(self, argv: list[str]) -> asyncio.subprocess.Process:
-        """Start a process of the instance whose output is to be read."""
+        """Start a process of the instance and return it with its output to read."""
         return await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
@@ -224,14 +231,14 @@ class Machine:
         )
 
     async def halt(self) -> None:
-        """End what runs: SIGTERM, then SIGKILL; the directory stays."""
+        """End all processes: SIGTERM, then SIGKILL; the directory stays."""
         self.booted.clear()
-        await self._stop_going_wrong()
-        if self._life:
-            self._life.cancel()
+        await self._stop_misbehavior()
+        if self._boot_task:
+            self._boot_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._life
-            self._life = None
+                await self._boot_task
+            self._boot_task = None
         if self.services:
             self.services.quiesce()
         await self._terminate_members()
@@ -239,7 +246,7 @@ class Machine:
         if self.services:
             await self.services.close()
             self.services = None
-        await self._ground.detach(self.birth.address)
+        await self._host.detach(self.spec.address)
 
     async def _terminate_members(self) -> None:
         members = self.enclosure.members()
@@ -249,7 +256,9 @@ class Machine:
         while members and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
             left = [pid for pid in members if not processes.is_zombie(pid)]
-            members = left or self.enclosure.members()  # who looks at every process looks twice
+            members = (
+                left or self.enclosure.members()
+            )  # a scan of all processes may miss one, so scan again
 
     async def stop(self) -> None:
         """Halt and reach `stopped`."""
@@ -260,22 +269,22 @@ class Machine:
     async def reboot(self) -> None:
         """Halt and boot again; the state stays `running`."""
         await self.halt()
-        self._life = asyncio.create_task(self._live())
+        self._boot_task = asyncio.create_task(self._boot_and_run())
 
     async def terminate(self) -> None:
         """Halt, remove the directory and reach `terminated`."""
         await self.halt()
-        self.last_words = self.console.read()
+        self.final_output = self.console.read()
         await asyncio.to_thread(reaper.remove_tree, self.folder)
         await self._clock.sleep(self._clock.delays.shutting_down)
         await self._settle("terminated")
 
     def output(self) -> bytes:
-        """Return the end of what the instance printed, also after it is gone."""
-        return self.last_words or self.console.read()
+        """Return the end of the console output, also after the termination."""
+        return self.final_output or self.console.read()
 
     async def close(self) -> None:
-        """Halt with the cloud, whatever was still to do."""
+        """Halt with the cloud and drop the steps that are left."""
         self._worker.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._worker

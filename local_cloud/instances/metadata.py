@@ -1,18 +1,18 @@
-"""The instance metadata service: on each instance's own address, answered by one server.
+"""Serve instance metadata: one server on each instance's own address.
 
-EC2 User Guide, "Use the Instance Metadata Service to access instance metadata". The
-token (version 2) always works; version 1 only where the instance's metadata options
-say `optional`, which is RunInstances' default for an AMI that does not ask for more.
+EC2 User Guide, "Use the Instance Metadata Service to access instance metadata". The token
+(version 2) always works. Version 1 works only if the instance's metadata options are `optional`,
+which is the default of RunInstances for an AMI that does not require tokens.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import dataclasses
 import json
 import secrets
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -26,9 +26,9 @@ TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 LONGEST = 21600
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """What the API knows of an instance when it asks."""
+    """The metadata of one instance."""
 
     enabled: bool
     token_required: bool
@@ -38,7 +38,7 @@ class Facts:
 
 
 class Metadata:
-    """Answers on every address it was attached to."""
+    """The server; it answers on every attached address."""
 
     def __init__(self, port: int, find: Callable[[str], Facts | None]) -> None:
         self._port = port
@@ -51,24 +51,24 @@ class Metadata:
         self._runner = web.AppRunner(application, access_log=None)
 
     async def open(self) -> None:
-        """Be ready for addresses."""
+        """Start the server, without any address."""
         await self._runner.setup()
 
     async def attach(self, address: str) -> None:
-        """Begin to answer on the address of an instance."""
+        """Start answering on the address of an instance."""
         if address not in self._sites:
             site = web.TCPSite(self._runner, address, self._port, shutdown_timeout=0.1)
             await site.start()
             self._sites[address] = site
 
     async def detach(self, address: str) -> None:
-        """Answer there no more."""
+        """Stop answering on the address of an instance."""
         if site := self._sites.pop(address, None):
             await site.stop()
         self._tokens = {key: end for key, end in self._tokens.items() if key[0] != address}
 
     async def close(self) -> None:
-        """Answer nowhere any more."""
+        """Stop the server."""
         await self._runner.cleanup()
         self._sites.clear()
 
@@ -88,7 +88,7 @@ class Metadata:
         if facts is None:
             raise web.HTTPNotFound
         self._authorize(request, address, facts)
-        found = look_up(facts, request.match_info["path"])
+        found = find_value(facts, request.match_info["path"])
         if found is None:
             raise web.HTTPNotFound
         return web.Response(body=found, content_type="text/plain")
@@ -104,13 +104,13 @@ class Metadata:
 
 
 def address_of(request: web.Request) -> str:
-    """Return the address that was asked: it says which instance asks."""
+    """Return the address that a request came to, which identifies the instance."""
     transport = request.transport
     return str(transport.get_extra_info("sockname")[0]) if transport else ""
 
 
-def look_up(facts: Facts, path: str) -> bytes | None:
-    """Return a value, or the listing of a folder, or nothing."""
+def find_value(facts: Facts, path: str) -> bytes | None:
+    """Return a value or the listing of a folder, or None."""
     if path == "user-data":
         return facts.user_data or None
     if path == "dynamic/instance-identity/document":

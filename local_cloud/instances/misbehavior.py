@@ -1,6 +1,6 @@
-"""What a machine does that was ordered to go wrong: real services end, real instances stop.
+"""Carry out the behavior of a booted instance: real services end, real instances stop.
 
-Apart from `machines`, which lets an instance live as it should.
+Separate from `machine`, which runs an instance as its image wants.
 """
 
 from __future__ import annotations
@@ -10,43 +10,43 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from local_cloud.behaviors import Behaviour
+    from local_cloud.behaviors import Behavior
     from local_cloud.clock import Clock
     from local_cloud.instances.services import Services
 
-SHORTEST = 0.2  # real seconds of one half of a flap: a service takes its time to start
+SHORTEST = 0.2  # real seconds of one half of a flap: a service needs time to start
 
 
-async def follow(
-    behaviour: Behaviour,
+async def run(
+    behavior: Behavior,
     services: Services,
     clock: Clock,
     shut_down: Callable[[], Awaitable[None]],
 ) -> None:
-    """Do what was ordered of an instance that has booted, from now on."""
-    match behaviour.kind:
+    """Misbehave from now on."""
+    match behavior.kind:
         case "dies":
-            await clock.sleep(behaviour.seconds)
-            await silence(services)
+            await clock.sleep(behavior.seconds)
+            await stop_services(services)
         case "flaps":
-            await flap(services, clock, behaviour.seconds)
+            await flap(services, clock, behavior.seconds)
         case "exits":
-            await clock.sleep(behaviour.seconds)
-            services.console.say("local cloud", "it was ordered that this instance shuts down")
+            await clock.sleep(behavior.seconds)
+            services.console.say("local cloud", "this instance shuts down by its behavior")
             await shut_down()
 
 
 async def flap(services: Services, clock: Clock, seconds: float) -> None:
-    """End the services and start them again, for ever."""
+    """Stop the services and start them again, for ever."""
     while True:
         await clock.sleep(max(seconds, SHORTEST * clock.speed))
-        await silence(services)
+        await stop_services(services)
         await clock.sleep(max(seconds, SHORTEST * clock.speed))
         await services.start_all()
 
 
-async def silence(services: Services) -> None:
-    """End every service and keep it down."""
-    services.console.say("local cloud", "it was ordered that the services end")
+async def stop_services(services: Services) -> None:
+    """Stop every service for good."""
+    services.console.say("local cloud", "the services end by the behavior of this instance")
     for name in list(services.running):
         await services.stop(name)

@@ -1,19 +1,19 @@
-"""The loopback network of one cloud: 127.N.0.0/16, an address for each instance.
+"""Assign loopback addresses: 127.N.0.0/16 for each cloud, one address for each instance.
 
-Linux answers on all of 127.0.0.0/8 without set-up. A cloud takes the first free
-N from 16 up by listening on 127.N.0.1 for as long as it lives, so clouds side
-by side never share one and a killed cloud's is free again at once.
-127.N.0.0/24 is the cloud's own; 127.N.255.0/24 is kept for load balancers.
+Linux answers on all of 127.0.0.0/8 without set-up. A cloud claims the first free N from 16 up by
+listening on 127.N.0.1 while it lives, so two clouds never share a network, and the network of a
+killed cloud is free at once. 127.N.0.0/24 is for the cloud itself, 127.N.255.0/24 for load
+balancers.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import socket
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_cloud.errors import RefusedError
+from local_cloud.errors import PROGRAM, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,14 +25,14 @@ BALANCER_NETWORK = 255
 METADATA_PORT = 1338
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Network:
-    """A claimed 127.N.0.0/16; close the claim to give it back."""
+    """A claimed 127.N.0.0/16; closing it releases the claim."""
 
     number: int
     claim: socket.socket
-    _addresses: Iterator[str] = dataclasses.field(init=False)
-    _balancers: Iterator[str] = dataclasses.field(init=False)
+    _addresses: Iterator[str] = field(init=False)
+    _balancers: Iterator[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self._addresses = itertools.cycle(
@@ -44,37 +44,37 @@ class Network:
 
     @property
     def cidr(self) -> str:
-        """The network in the notation of the documents."""
+        """The network in CIDR notation."""
         return f"127.{self.number}.0.0/16"
 
     def address(self) -> str:
-        """Return the next address; one comes back only after 64,000 others."""
+        """Return the next address; an address repeats after 64,000 others."""
         return next(self._addresses)
 
     def balancer_address(self) -> str:
-        """Return the next address of a load balancer; one comes back after 254 others."""
+        """Return the next address of a load balancer; an address repeats after 254 others."""
         return next(self._balancers)
 
     def close(self) -> None:
-        """Give the network back."""
+        """Release the network."""
         self.claim.close()
 
 
 def claim() -> Network:
-    """Take a network that no other cloud on this machine has."""
+    """Claim a network that no other cloud on this machine has."""
     for number in range(FIRST, LAST + 1):
-        taken = socket.socket()
+        bound = socket.socket()
         try:
-            taken.bind((f"127.{number}.0.1", METADATA_PORT))
-            taken.listen()
+            bound.bind((f"127.{number}.0.1", METADATA_PORT))
+            bound.listen()
         except OSError:
-            taken.close()
+            bound.close()
         else:
-            return Network(number=number, claim=taken)
+            return Network(number=number, claim=bound)
     raise RefusedError(
         "local cloud",
-        f"every loopback network 127.{FIRST}-{LAST}.0.0/16 is taken",
-        "end a cloud that is not needed: ami-pipeline sandbox down",
+        f"every loopback network 127.{FIRST}-{LAST}.0.0/16 is in use",
+        f"stop a cloud that is not needed: {PROGRAM} down",
     )
 
 
@@ -90,6 +90,6 @@ def listen(port: int, purpose: str) -> socket.socket:
         raise RefusedError(
             f"local cloud, {purpose}",
             f"127.0.0.1:{port}: {error.strerror or error}",
-            "choose another port: ami-pipeline local-cloud up --port 0",
+            f"choose another port: {PROGRAM} up --port 0",
         ) from error
     return bound

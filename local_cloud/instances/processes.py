@@ -1,9 +1,8 @@
-"""Find and end processes through /proc, by facts they cannot lose.
+"""Find and end processes through /proc.
 
-A process of a cloud is known by the marker in its environment or by a root
-directory inside the cloud's home; a dead cloud's processes are found that way.
-Every process of the machine is looked at: paths are strings here, which take a third
-of the time that `Path` does.
+A process belongs to a cloud if its environment has the marker or its root directory is inside
+the cloud's home. This finds the processes of a killed cloud, too. Paths are strings here: every
+process of the machine is read, and `Path` takes three times as long.
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
 def every() -> list[int]:
     """Return the id of every process but this one."""
     own = os.getpid()
-    names = os.listdir("/proc")  # noqa: PTH208  see above
+    names = os.listdir("/proc")  # noqa: PTH208  see the module's docstring
     return [int(name) for name in names if name.isdigit() and int(name) != own]
 
 
 def link(pid: int, name: str) -> str:
-    """Return what /proc says of a process, or nothing where it may not be asked."""
+    """Return the target of a link of /proc for a process, or "" if it is not readable."""
     try:
-        return os.readlink(f"/proc/{pid}/{name}")  # noqa: PTH115  see above
+        return os.readlink(f"/proc/{pid}/{name}")  # noqa: PTH115  see the module's docstring
     except OSError:
         return ""
 
 
 def is_zombie(pid: int) -> bool:
-    """Tell whether a process has ended and only waits for its parent to notice."""
+    """Return True if a process has ended but its parent has not waited for it."""
     try:
         stat = content(pid, "stat")
     except OSError:
@@ -47,7 +46,7 @@ def is_zombie(pid: int) -> bool:
 
 
 def has_entry(pid: int, entry: str) -> bool:
-    """Tell whether a process was started with `NAME=value` in its environment."""
+    """Return True if a process was started with `NAME=value` in its environment."""
     try:
         environment = content(pid, "environ")
     except OSError:
@@ -56,8 +55,8 @@ def has_entry(pid: int, entry: str) -> bool:
 
 
 def content(pid: int, name: str) -> bytes:
-    """Return what a file of /proc says of a process."""
-    with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123  see above
+    """Return the content of a file of /proc for a process."""
+    with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123  see the module's docstring
         return file.read()
 
 
@@ -67,14 +66,14 @@ def matching(is_one: Callable[[int], bool]) -> list[int]:
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Signal processes, some of which may be gone already."""
+    """Signal processes, some of which may have exited already."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
 
 
 def end_all(is_one: Callable[[int], bool], within: float = 5.0) -> int:
-    """Kill what matches until nothing does; return how many there were."""
+    """Kill matching processes until none is left; return how many there were."""
     ended: set[int] = set()
     deadline = time.monotonic() + within
     while (found := matching(is_one)) and time.monotonic() < deadline:
@@ -85,7 +84,7 @@ def end_all(is_one: Callable[[int], bool], within: float = 5.0) -> int:
 
 
 def group(pid: int) -> int:
-    """Return the process group of a process, 0 if it is gone."""
+    """Return the process group of a process, or 0 if it has exited."""
     try:
         return os.getpgid(pid)
     except ProcessLookupError:
@@ -93,16 +92,16 @@ def group(pid: int) -> int:
 
 
 def send_to_group(leader: int, number: signal.Signals) -> None:
-    """Signal what is left of a process group."""
+    """Signal the rest of a process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
 
 
 async def exited(process: asyncio.subprocess.Process) -> int:
-    """Wait for a process alone.
+    """Wait for a process, not for its pipes; return its exit code.
 
-    asyncio's own `wait` returns only when its pipes are closed too, and what a command
-    left in the background may hold them for ever.
+    asyncio's own `wait` returns only when the pipes are closed, too, and a background process
+    may keep them open for ever.
     """
     await ended(process.pid)
     pause = SHORTEST_PAUSE
@@ -113,24 +112,24 @@ async def exited(process: asyncio.subprocess.Process) -> int:
 
 
 async def ended(pid: int) -> None:
-    """Wait until the kernel says that a child has ended; return at once if it says nothing."""
+    """Wait until the kernel reports the end of a child; return at once if it cannot."""
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:  # it has ended, or the kernel is older than 5.3
         return
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(descriptor, told.set)
+    loop, has_ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, has_ended.set)
     try:
-        await told.wait()
+        await has_ended.wait()
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
 
 
 def watch_children_by_descriptor() -> None:
-    """Let asyncio hear of a child's end from the kernel, as it does by itself from Python 3.12 on.
+    """Let asyncio learn of a child's end from the kernel, the default from Python 3.12 on.
 
-    Until then it keeps a thread for each, in `waitpid`.
+    Before, it keeps one thread per child in `waitpid`.
     """
     if sys.version_info < (3, 12):
         with contextlib.suppress(OSError):  # the kernel is older than 5.3

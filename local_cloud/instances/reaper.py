@@ -1,7 +1,7 @@
-"""Remove what a cloud left behind: processes, mounts, files.
+"""Remove what a killed cloud left behind: processes, mounts, files.
 
-A cloud that ends in order leaves nothing; this is for the one that was killed,
-and runs at the begin of every `up` and the end of every `down`.
+Runs at the start of every `up` and at the end of every `down`. A cloud that ends normally leaves
+nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from local_cloud.instances import processes
 from local_cloud.state_dir import MARKER
 
 if TYPE_CHECKING:
-    from local_cloud.state_dir import Home
+    from local_cloud.state_dir import StateDir
 
 
-def sweep(home: Home, *, keep_lock: bool) -> int:
-    """Clean `home`, whose lock the caller holds; return how many processes were ended."""
+def reap(home: StateDir, *, keep_lock: bool) -> int:
+    """Clean `home`, whose lock the caller holds; return the number of processes ended."""
     ended = end_processes(home)
     for mount in mounts_below(home.instances, Path("/proc/self/mountinfo").read_text()):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)  # noqa: S607  util-linux is found on PATH as by a user
@@ -28,15 +28,15 @@ def sweep(home: Home, *, keep_lock: bool) -> int:
     return ended
 
 
-def end_processes(home: Home) -> int:
-    """Kill every process that carries this home's marker or is rooted in it."""
+def end_processes(home: StateDir) -> int:
+    """Kill every process with this home's marker or with its root below this home."""
     marker = f"{MARKER}={home.path}"
     prefix = f"{home.instances}/"
 
-    def is_ours(pid: int) -> bool:
+    def is_of_cloud(pid: int) -> bool:
         return processes.has_entry(pid, marker) or processes.link(pid, "root").startswith(prefix)
 
-    return processes.end_all(is_ours)
+    return processes.end_all(is_of_cloud)
 
 
 def mounts_below(path: Path, mountinfo: str) -> list[str]:
@@ -45,10 +45,10 @@ def mounts_below(path: Path, mountinfo: str) -> list[str]:
     return sorted((p for p in points if p.startswith(f"{path}/")), reverse=True)
 
 
-def empty(home: Home, *, keep_lock: bool) -> None:
-    """Delete what a cloud made in `home`, and `home` itself unless its lock is ours.
+def empty(home: StateDir, *, keep_lock: bool) -> None:
+    """Delete what a cloud made in `home`, and `home` itself unless its lock is kept.
 
-    Anything else in that folder is somebody's: it stays, and so does the folder.
+    Anything else in that folder stays, and so does the folder.
     """
     for entry in home.own:
         if entry == home.lock_file:
@@ -59,12 +59,12 @@ def empty(home: Home, *, keep_lock: bool) -> None:
             entry.unlink(missing_ok=True)
     if not keep_lock:
         home.lock_file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # the next `up` may have begun already
+        with contextlib.suppress(OSError):  # the next `up` may have started already
             home.path.rmdir()
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a directory, also one whose modes forbid it to its owner."""
+    """Delete a directory, even if its modes forbid that to its owner."""
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return

@@ -1,7 +1,7 @@
-"""What a root file system holds before anyone installed anything in it.
+"""Build the root file system of an instance before anything is installed in it.
 
-The machine's own programs come from the host, bound read-only when the instance
-runs; the instance owns /etc, /opt, /srv, /var, /home, /root, /tmp and /run.
+Programs come from the host, bound read-only while the instance runs. The instance owns /etc,
+/opt, /srv, /var, /home, /root, /tmp and /run.
 """
 
 from __future__ import annotations
@@ -53,47 +53,47 @@ MODE_STICKY = 0o1777
 
 
 def build(root: Path) -> None:
-    """Make what is missing of a root file system; what is there stays as it is."""
+    """Add what a root file system lacks; existing files stay as they are."""
     for folder in FOLDERS:
         (root / folder).mkdir(parents=True, exist_ok=True)
-    for open_to_all in ("tmp", "var/tmp"):
-        (root / open_to_all).chmod(MODE_STICKY)
+    for shared in ("tmp", "var/tmp"):
+        (root / shared).chmod(MODE_STICKY)
     for name in ETC:
-        borrow(Path("/etc") / name, root / "etc" / name)
+        copy_from_host(Path("/etc") / name, root / "etc" / name)
 
 
-def borrow(source: Path, target: Path) -> None:
+def copy_from_host(source: Path, target: Path) -> None:
     """Copy a file or folder of the host, without following links."""
     if os.path.lexists(target) or not os.path.lexists(source):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if source.is_dir() and not source.is_symlink():
-            transplant(source, target)
+            copy_folder(source, target)
         else:
             shutil.copy2(source, target, follow_symlinks=False)
     except (OSError, shutil.Error):
-        return  # not readable to this user; the instance does without
+        return  # not readable for this user; the instance works without it
 
 
-def transplant(source: Path, target: Path) -> None:
-    """Copy a folder as `shutil.copytree` does, but the links without their times.
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder as `shutil.copytree` does, but symbolic links without their times.
 
-    There are hundreds, and their times and attributes take longer than they do.
+    There are hundreds of links, and copying their times takes longer than making them.
     """
     target.mkdir()
     for entry in source.iterdir():
         if entry.is_symlink():
             (target / entry.name).symlink_to(entry.readlink())
         elif entry.is_dir():
-            transplant(entry, target / entry.name)
+            copy_folder(entry, target / entry.name)
         else:
             shutil.copy2(entry, target / entry.name)
     shutil.copystat(source, target)
 
 
-def fresh_run(root: Path) -> Path:
-    """Empty /run, as a boot does, and put the shims there; return their folder."""
+def reset_run(root: Path) -> Path:
+    """Empty /run, as a boot does, add the shims, and return their folder."""
     run = root / "run"
     shutil.rmtree(run, ignore_errors=True)
     shims = run / "shim"
@@ -106,7 +106,7 @@ def fresh_run(root: Path) -> Path:
 
 
 def inside(root: Path, path: str, depth: int = 20) -> Path:
-    """Return where `path` of the instance lies here, resolving its links as it would.
+    """Return the path on the host of a path of the instance, with its links resolved.
 
     A link of the instance to /etc/x means the instance's /etc/x, never the host's.
     """

@@ -1,73 +1,77 @@
-"""The services of one instance: what systemd does for a unit that an image enabled.
+"""Run the services of one instance, as systemd does for the units that an image enabled.
 
-A provisioner's session and the booted instance have the same services: the
-`systemctl` shim writes its words into a FIFO of the instance and prints the answer.
+A provisioner's session and the booted instance have the same services: the `systemctl` shim
+writes its arguments into a FIFO of the instance and prints the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import re
 import signal
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_cloud.instances import processes, rootfs, systemctl, units
+from local_cloud.instances import processes, rootfs, units
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from local_cloud.clock import Clock
     from local_cloud.instances.console import Console
     from local_cloud.instances.isolation import Enclosure
 
+    # Runs one command line; returns the exit status and the output.
+    Systemctl = Callable[["Services", list[str]], Awaitable[tuple[int, str]]]
+
 FOLDERS = ("etc/systemd/system", "run/systemd/system")
 WANTS = "etc/systemd/system/multi-user.target.wants"
 REPLY = re.compile(r"reply\.\w{8}")
 REPLY_WITHIN = 5.0
-LAST_WORDS_WITHIN = 1.0
+FINAL_OUTPUT_WITHIN = 1.0
 
 # systemd-system.conf(5): DefaultStartLimitBurst= and DefaultStartLimitIntervalSec=.
 START_BURST = 5
 START_INTERVAL = 10.0
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Service:
-    """A unit and what became of it."""
+    """A unit and its present state."""
 
     unit: units.Unit
     state: str = "inactive"
     pid: int = 0
     code: int = 0
     stopping: bool = False
-    settled: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Services:
-    """Starts, restarts and ends the services of one instance."""
+    """Starts, restarts and stops the services of one instance."""
 
     root: Path
     enclosure: Enclosure
     console: Console
     clock: Clock
     environment: Mapping[str, str]
-    running: dict[str, Service] = dataclasses.field(default_factory=dict)
+    systemctl: Systemctl
+    running: dict[str, Service] = field(default_factory=dict)
     _requests: int = -1
-    _answers: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)
+    _answers: set[asyncio.Task[None]] = field(default_factory=set)
 
     def open(self, shims: Path) -> None:
-        """Listen to what the shim of this instance asks."""
+        """Listen for the requests of this instance's shim."""
         self._requests = os.open(shims / "requests", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        asyncio.get_running_loop().add_reader(self._requests, self._asked, shims)
+        asyncio.get_running_loop().add_reader(self._requests, self._on_request, shims)
 
-    def _asked(self, shims: Path) -> None:
+    def _on_request(self, shims: Path) -> None:
         with contextlib.suppress(BlockingIOError):
             for line in os.read(self._requests, 65536).decode(errors="replace").splitlines():
                 reply, *words = line.split("\t")
@@ -77,7 +81,7 @@ class Services:
                     task.add_done_callback(self._answers.discard)
 
     async def _answer(self, reply: Path, words: list[str]) -> None:
-        code, text = await systemctl.run(self, words)
+        code, text = await self.systemctl(self, words)
         deadline = time.monotonic() + REPLY_WITHIN
         while time.monotonic() < deadline:
             try:
@@ -100,26 +104,26 @@ class Services:
         return None
 
     def enabled(self) -> list[str]:
-        """Return the services that the image wants at boot."""
+        """Return the services that start at boot."""
         wants = self.root / WANTS
         return sorted(entry.name for entry in wants.iterdir()) if wants.is_dir() else []
 
     async def start_enabled(self) -> None:
-        """Start what was enabled, as reaching multi-user.target does."""
+        """Start the enabled services, as reaching multi-user.target does."""
         for name in self.enabled():
             if name in self.running or not name.endswith(".service"):
-                continue  # user data was faster, and may have met a start limit
+                continue  # user data started it first, and it may have reached its start limit
             if not await self.start(name):
                 self.console.say("systemd", f"{name}: no such unit file")
 
     async def start_all(self) -> None:
-        """Start what was enabled and what ran before."""
+        """Start the enabled services and those that ran before."""
         for name in dict.fromkeys([*self.enabled(), *self.running]):
             if name.endswith(".service"):
                 await self.start(name)
 
     async def start(self, name: str) -> bool:
-        """Start a service and wait until systemd would return; False if there is no unit."""
+        """Start a service and wait until systemd would return; return False without a unit file."""
         unit = self.load(name)
         if unit is None:
             return False
@@ -133,7 +137,7 @@ class Services:
         return True
 
     async def stop(self, name: str) -> None:
-        """End a service: SIGTERM, then SIGKILL."""
+        """Stop a service: SIGTERM, then SIGKILL."""
         service = self.running.get(units.full_name(name))
         if service is None or service.task is None:
             return
@@ -159,12 +163,12 @@ class Services:
         return [pid for pid in self.enclosure.members() if processes.group(pid) == service.pid]
 
     def quiesce(self) -> None:
-        """Restart nothing from now on: the instance goes down."""
+        """Restart no service from now on: the instance is going down."""
         for service in self.running.values():
             service.stopping = True
 
     async def close(self) -> None:
-        """Forget every service; their processes were ended with the instance's."""
+        """Forget every service; their processes have ended with the instance."""
         tasks = [s.task for s in self.running.values() if s.task] + list(self._answers)
         for task in tasks:
             task.cancel()
@@ -177,13 +181,13 @@ class Services:
 
     async def _keep(self, service: Service) -> None:
         starts: list[float] = []
-        waited = 0.0  # in AWS's seconds; what the process itself takes is not sped up
+        waited = 0.0  # in AWS's seconds; the time of the process itself is real
         try:
             while True:
                 now = time.monotonic() + waited
                 starts = [s for s in starts if s > now - START_INTERVAL] + [now]
                 if len(starts) > START_BURST:
-                    self._conclude(service, "failed", "start request repeated too quickly")
+                    self._set_state(service, "failed", "start request repeated too quickly")
                     return
                 await self._once(service)
                 if service.stopping or not restarts(service):
@@ -199,7 +203,7 @@ class Services:
         unit = service.unit
         environment = self._environment(unit)
         if environment is None:
-            self._conclude(service, "failed", "an EnvironmentFile is missing")
+            self._set_state(service, "failed", "an EnvironmentFile is missing")
             service.code = 1
             return
         for step in (*unit.start_before, *unit.start):
@@ -209,7 +213,7 @@ class Services:
             if service.code:
                 break
         done = "active" if unit.kind == "oneshot" and unit.stays_active else "inactive"
-        self._conclude(service, "failed" if service.code else done, f"exited, {service.code}")
+        self._set_state(service, "failed" if service.code else done, f"exited, {service.code}")
 
     async def _execute(
         self, service: Service, step: units.Command, environment: dict[str, str], *, is_main: bool
@@ -225,20 +229,20 @@ class Services:
         )
         service.pid = process.pid
         if is_main and service.unit.kind != "oneshot":
-            self._conclude(service, "active", "started")
+            self._set_state(service, "active", "started")
         stem = service.unit.name.removesuffix(".service")
         output = process.stdout or asyncio.StreamReader()
         printing = asyncio.create_task(self.console.pump(stem, output))
         try:
             code = await processes.exited(process)
-            # systemd.kill(5): what the main process left in its group ends with it.
+            # systemd.kill(5): the rest of the main process's group ends with it.
             processes.send_to_group(service.pid, signal.SIGKILL)
-            await asyncio.wait({printing}, timeout=LAST_WORDS_WITHIN)
+            await asyncio.wait({printing}, timeout=FINAL_OUTPUT_WITHIN)
         finally:
             printing.cancel()
         return code
 
-    def _conclude(self, service: Service, state: str, why: str) -> None:
+    def _set_state(self, service: Service, state: str, why: str) -> None:
         service.state = state
         self.console.say("systemd", f"{service.unit.name}: {state}: {why}")
         service.settled.set()
@@ -255,7 +259,7 @@ class Services:
 
 
 def restarts(service: Service) -> bool:
-    """Tell whether systemd.service(5) starts the service again."""
+    """Return True if systemd.service(5) starts the service again."""
     match service.unit.restart:
         case "always":
             return service.unit.kind != "oneshot"

@@ -1,19 +1,18 @@
-"""SSH into instances: one server on loopback, the instance is found by the key.
+"""Serve SSH for all instances on one port; the key decides which instance a client reaches.
 
-EC2 puts the public half of a key pair on the instance that is launched with it.
-Packer makes a key pair for each build, so the key that a client shows leads to the
-key pair and on to the instance. Where several run with one key, the user name says
-which: `ssh -p PORT i-0123456789abcdef0@127.0.0.1`.
+EC2 puts the public half of a key pair on the instance that is launched with it, and Packer makes
+a key pair for each build. If several instances have the same key, the user name selects one:
+`ssh -p PORT i-0123456789abcdef0@127.0.0.1`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import os
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
@@ -33,27 +32,27 @@ BOOT_WITHIN = 45.0
 DRAIN_WITHIN = 0.5
 
 
-class Door(asyncssh.SSHServer):
-    """Lets in who holds the key of a running instance."""
+class KeyLogin(asyncssh.SSHServer):
+    """Accepts clients that hold the key of a running instance."""
 
     def __init__(self, find: Callable[[str, str], Machine | None]) -> None:
         self._find = find
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Keep the connection, to note on it whose it is."""
+        """Keep the connection, to store its machine on it."""
         self._connection = conn
 
     def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - asyncssh's signature
-        """Ask everybody for a key; False would let in without one."""
+        """Return True: every client needs a key."""
         return True
 
     def public_key_auth_supported(self) -> bool:
-        """Accept keys, and nothing else."""
+        """Return True: keys are the only way to log in."""
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Find the instance of this key; wait until it has booted."""
+        """Find the instance of this key and wait until it has booted."""
         public = b" ".join(key.export_public_key().split()[:2]).decode()
         machine = await asyncio.to_thread(self._find, username, public)
         if machine is None or self._connection is None:
@@ -69,18 +68,18 @@ class Door(asyncssh.SSHServer):
 async def serve(
     listener: socket.socket, find: Callable[[str, str], Machine | None]
 ) -> asyncssh.SSHAcceptor:
-    """Answer on a socket that listens already."""
+    """Serve SSH on a listening socket."""
     return await asyncssh.listen(
         sock=listener,
-        server_factory=lambda: Door(find),
+        server_factory=lambda: KeyLogin(find),
         process_factory=handle,
         sftp_factory=sftp,
         server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
         encoding=None,
         agent_forwarding=False,
         line_editor=False,
-        # scp is not special: `scp -t DIR` is a command of the instance, which keeps file
-        # modes. asyncssh's own would drop them.
+        # `scp -t DIR` runs as an ordinary command of the instance, which keeps file modes;
+        # asyncssh's own scp would drop them.
         allow_scp=False,
     )
 
@@ -105,65 +104,65 @@ async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
     )
     feeding = asyncio.create_task(feed(process, started))
     work = asyncio.create_task(answer(process, started))
-    gone = asyncio.create_task(process.channel.wait_closed())
-    await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+    disconnected = asyncio.create_task(process.channel.wait_closed())
+    await asyncio.wait({work, disconnected}, return_when=asyncio.FIRST_COMPLETED)
     feeding.cancel()
-    gone.cancel()
+    disconnected.cancel()
     if not work.done() or work.exception():
         work.cancel()
         kill_group(started)
         await processes.exited(started)
-        log.info("%s: the client went away: %.100s", machine.id, command)
+        log.info("%s: the client disconnected: %.100s", machine.id, command)
         return
     code = work.result()
     process.exit(code if code >= 0 else 128 - code)
 
 
 async def feed(process: asyncssh.SSHServerProcess[bytes], started: Any) -> None:
-    """Hand the client's input to the command."""
+    """Pass the client's input to the command."""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        await pump(process.stdin, started.stdin, Moved())
+        await pump(process.stdin, started.stdin, Transferred())
     started.stdin.close()
 
 
 async def answer(process: asyncssh.SSHServerProcess[bytes], started: Any) -> int:
-    """Hand the command's output to the client; return its exit status.
+    """Pass the command's output to the client; return its exit status.
 
-    What a command leaves running in the background may hold its output open for
-    ever. sshd would wait with it; here the session ends with the command.
+    A background process of the command may keep the output open for ever. sshd would wait for
+    it; here the session ends with the command.
     """
-    moved = Moved()
+    transferred = Transferred()
     pumps = {
-        asyncio.create_task(pump(started.stdout, process.stdout, moved)),
-        asyncio.create_task(pump(started.stderr, process.stderr, moved)),
+        asyncio.create_task(pump(started.stdout, process.stdout, transferred)),
+        asyncio.create_task(pump(started.stderr, process.stderr, transferred)),
     }
     code = await processes.exited(started)
     before = -1
-    while pumps and moved.bytes != before:
-        before = moved.bytes
+    while pumps and transferred.bytes != before:
+        before = transferred.bytes
         _, pumps = await asyncio.wait(pumps, timeout=DRAIN_WITHIN)
     for task in pumps:
         task.cancel()
     return code
 
 
-@dataclasses.dataclass
-class Moved:
-    """How much came through."""
+@dataclass(kw_only=True, slots=True)
+class Transferred:
+    """The number of bytes copied."""
 
     bytes: int = 0
 
 
-async def pump(source: Any, target: Any, moved: Moved) -> None:
+async def pump(source: Any, target: Any, transferred: Transferred) -> None:
     """Copy a stream to its end."""
     while data := await source.read(CHUNK):
         target.write(data)
         await target.drain()
-        moved.bytes += len(data)
+        transferred.bytes += len(data)
 
 
 def kill_group(started: asyncio.subprocess.Process) -> None:
-    """Kill a command and what it started in its own session."""
+    """Kill a command and the other processes of its session."""
     if started.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What `systemctl` says and does in an instance of the local cloud."""
+"""Carry out `systemctl` in an instance of the local cloud."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Answer = tuple[int, str]
 SYSTEM = "/etc/systemd/system"
-NOTHING_TO_DO = {"daemon-reload", "daemon-reexec", "reset-failed"}
+NO_OPERATION = {"daemon-reload", "daemon-reexec", "reset-failed"}
 
 # systemctl(1), "Exit status": 3 is not running, 4 no such unit.
 NOT_RUNNING = 3
@@ -20,22 +20,22 @@ NO_SUCH_UNIT = 4
 
 
 async def run(services: Services, words: list[str]) -> Answer:
-    """Do what the words say; return the exit status and what is printed."""
+    """Run a command line; return the exit status and the output."""
     options = {word for word in words if word.startswith("-")}
     verb, *names = [word for word in words if not word.startswith("-")] or ["list-units"]
-    if verb in NOTHING_TO_DO:
+    if verb in NO_OPERATION:
         return 0, ""
     if verb in {"list-units", "list-unit-files"}:
         return 0, "".join(line(services, name) for name in sorted(services.running))
     if not names:
-        return 1, f"systemctl {verb}: which unit\n"
+        return 1, f"systemctl {verb}: no unit given\n"
     answers = [await one(services, verb, name, now="--now" in options) for name in names]
     quiet = bool(options & {"-q", "--quiet"})
     return max(code for code, _ in answers), "" if quiet else "".join(text for _, text in answers)
 
 
 async def one(services: Services, verb: str, name: str, *, now: bool) -> Answer:
-    """Do one verb for one unit."""
+    """Run one verb for one unit."""
     match verb:
         case "start" | "restart" | "stop" | "reload" | "reload-or-restart" | "try-restart":
             return await turn(services, verb, name)
@@ -49,11 +49,11 @@ async def one(services: Services, verb: str, name: str, *, now: bool) -> Answer:
             on = units.full_name(name) in services.enabled()
             return (0, "enabled\n") if on else (1, "disabled\n")
         case "is-active" | "is-failed" | "status":
-            return look(services, verb, name)
+            return show(services, verb, name)
         case "cat" | "show":
             unit = services.load(name)
             return (0, f"{unit}\n") if unit else missing(name)
-    return 1, f"systemctl {verb}: not known to the local cloud\n"
+    return 1, f"systemctl {verb}: not supported by the local cloud\n"
 
 
 async def turn(services: Services, verb: str, name: str) -> Answer:
@@ -92,8 +92,8 @@ def link(services: Services, verb: str, name: str) -> Answer:
     return 0, text
 
 
-def look(services: Services, verb: str, name: str) -> Answer:
-    """Say how a unit does."""
+def show(services: Services, verb: str, name: str) -> Answer:
+    """Return the state of a unit."""
     service = services.running.get(units.full_name(name))
     state = service.state if service else "inactive"
     if verb == "is-failed":
@@ -115,5 +115,5 @@ def line(services: Services, name: str) -> str:
 
 
 def missing(name: str) -> Answer:
-    """Say that there is no such unit."""
+    """Return the answer for a unit that does not exist."""
     return 5, f"Unit {units.full_name(name)} not found.\n"

@@ -1,14 +1,14 @@
-r"""The part of systemd's unit files that a service of an image needs.
+r"""Parse the part of systemd's unit files that a service of an image needs.
 
-Read as systemd.syntax(7), systemd.service(5) and systemd.exec(5) say: `\` joins
+Parsed as systemd.syntax(7), systemd.service(5) and systemd.exec(5) say: `\` joins
 lines, an empty assignment clears what came before, values are words in shell-like quotes.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "": 1}
 PREFIXES = "-@:+!|"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
     """One ExecStart= or ExecStartPre= line."""
 
@@ -26,7 +26,7 @@ class Command:
     may_fail: bool = False
 
     def expanded(self, environment: Mapping[str, str]) -> list[str]:
-        """Put variables in: `${NAME}` inside a word, a word `$NAME` as several."""
+        """Return the words with variables: `${NAME}` inside a word, `$NAME` as several words."""
         words: list[str] = []
         for word in self.words:
             if re.fullmatch(r"\$[A-Za-z_]\w*", word):
@@ -36,9 +36,9 @@ class Command:
         return words
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Unit:
-    """A service as its unit file describes it."""
+    """The settings of one unit file."""
 
     name: str
     description: str = ""
@@ -70,7 +70,7 @@ def file_name(name: str) -> str:
 
 
 def parse(name: str, text: str) -> Unit:
-    """Read a unit file."""
+    """Parse a unit file."""
     values = assignments(specifiers(name, text))
     service = {key: found for (section, key), found in values.items() if section == "Service"}
     return Unit(
@@ -94,7 +94,7 @@ def parse(name: str, text: str) -> Unit:
 
 
 def assignments(text: str) -> dict[tuple[str, str], list[str]]:
-    """Return section and key with every value assigned since it was last cleared."""
+    """Return the values of each section and key, since an empty assignment cleared them."""
     values: dict[tuple[str, str], list[str]] = {}
     section = ""
     for line in re.sub(r"\\\n", " ", text).splitlines():
@@ -112,7 +112,7 @@ def assignments(text: str) -> dict[tuple[str, str], list[str]]:
 
 
 def specifiers(name: str, text: str) -> str:
-    """Put in the specifiers that a service of an image uses."""
+    """Replace the specifiers that a service of an image uses."""
     stem = full_name(name).rpartition(".")[0]
     prefix, _, instance = stem.partition("@")
     known = {"i": instance, "I": instance, "n": full_name(name), "N": stem, "p": prefix, "%": "%"}
@@ -120,7 +120,7 @@ def specifiers(name: str, text: str) -> str:
 
 
 def command(line: str) -> Command:
-    """Read an Exec line: prefixes, then words; with `@` the second word is only a name."""
+    """Parse an Exec line: prefixes, then words; with `@` the second word is only a name."""
     bare = line.lstrip(PREFIXES)
     prefix = line[: len(line) - len(bare)]
     words = shlex.split(bare)
@@ -135,7 +135,7 @@ def pairs(words: list[str]) -> list[tuple[str, str]]:
 
 
 def environment_file(text: str) -> list[tuple[str, str]]:
-    """Read an EnvironmentFile: assignments, one per line, quotes removed."""
+    """Parse an EnvironmentFile: assignments, one per line, quotes removed."""
     found = []
     for line in re.sub(r"\\\n", "", text).splitlines():
         name, is_one, value = line.strip().partition("=")
@@ -147,11 +147,11 @@ def environment_file(text: str) -> list[tuple[str, str]]:
 
 
 def seconds(span: str) -> float:
-    """Read a time span: `5`, `5s`, `1min 30s`, `100ms`."""
+    """Parse a time span: `5`, `5s`, `1min 30s`, `100ms`."""
     parts = re.findall(r"([\d.]+)\s*([a-z]*)", span)
     return sum(float(number) * SECONDS.get(unit, 1) for number, unit in parts)
 
 
 def last(values: list[str] | None, default: str) -> str:
-    """Return the assignment that counts where one counts."""
+    """Return the last of several assignments, or the default."""
     return values[-1] if values else default

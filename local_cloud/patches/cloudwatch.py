@@ -1,4 +1,4 @@
-"""Alarms: what moto leaves out of them. No metric moves one here; SetAlarmState does."""
+"""Patch CloudWatch alarms. SetAlarmState sets their state; no metric does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moto.cloudwatch.models import Alarm
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,27 +18,17 @@ LARGEST_PAGE = 100
 KINDS = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms"}
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of alarms."""
-    return [
-        *replace(Alarm, __init__=begin),
-        *replace(
-            CloudWatchResponse,
-            describe_alarms=describe,
-            put_composite_alarm=put_composite,
-        ),
-    ]
-
-
 # "When this operation creates an alarm, the alarm state is immediately set to INSUFFICIENT_DATA"
-# (API Reference, PutMetricAlarm); moto begins with OK.
-def begin(original: Callable[..., Any], alarm: Any, *arguments: Any, **named: Any) -> None:
-    """Make an alarm that has seen no data."""
+# (API Reference, PutMetricAlarm); moto starts with OK.
+@patch(Alarm, "__init__")
+def make_alarm(original: Callable[..., Any], alarm: Any, *arguments: Any, **named: Any) -> None:
+    """Make an alarm without data."""
     original(alarm, *arguments, **named)
     alarm.state_value = "INSUFFICIENT_DATA"
 
 
-# Composite alarms are not in moto, though it describes them. Their rule is kept, not evaluated.
+# moto describes composite alarms but cannot make them. Their rule is stored, not evaluated.
+@patch(CloudWatchResponse, "put_composite_alarm")
 def put_composite(_original: Callable[..., Any] | None, response: Any) -> EmptyResult:
     """Make a composite alarm."""
     params = response.params
@@ -68,9 +58,10 @@ def put_composite(_original: Callable[..., Any] | None, response: Any) -> EmptyR
 
 
 # DescribeAlarms takes 100 names at most; without AlarmTypes it answers metric alarms only (API
-# Reference). moto answers every kind, for any number of names.
+# Reference). moto answers all types, for any number of names.
+@patch(CloudWatchResponse, "describe_alarms")
 def describe(original: Callable[..., Any], response: Any) -> ActionResult:
-    """Describe the alarms of the kinds that were asked for."""
+    """Describe the alarms of the requested types."""
     names = response.params.get("AlarmNames") or []
     if len(names) > LARGEST_PAGE:
         raise ValidationError(

@@ -1,4 +1,4 @@
-"""Whose a bucket must be, as the caller says it."""
+"""Check the owner of a bucket if the caller names one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from moto.s3.exceptions import BucketAccessDeniedError
 from moto.s3.models import s3_backends
 from moto.s3.responses import S3Response
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 _EXPECTED = "x-amz-expected-bucket-owner"
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of buckets."""
-    return replace(S3Response, _bucket_response=owned, _key_response=owned)
-
-
-# A call that says who must own the bucket is refused with 403 AccessDenied where another account
-# does, before anything is done (S3 User Guide, "Verifying bucket ownership with bucket owner
-# condition"); moto passes over the header. One of a bucket that is not there fails as it does.
-def owned(original: Callable[..., Any], response: S3Response, request: Any, full_url: str) -> Any:
-    """Answer where the bucket is whose the caller thinks it is."""
+# A call that names the expected owner is refused with 403 AccessDenied if another account owns the
+# bucket (S3 User Guide, "Verifying bucket ownership with bucket owner condition"). moto ignores the
+# header. A call for a bucket that does not exist fails as without it.
+@patch(S3Response, "_bucket_response", "_key_response")
+def check_owner(
+    original: Callable[..., Any], response: S3Response, request: Any, full_url: str
+) -> Any:
+    """Answer if the bucket has the expected owner."""
     expected = request.headers.get(_EXPECTED)
     name = response.parse_bucket_name_from_url(request, full_url)
     _, owner = s3_backends.bucket_accounts.get(name, ("", expected))

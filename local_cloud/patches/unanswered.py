@@ -1,8 +1,7 @@
-"""Calls that the local cloud cannot answer: refused at once, and saying so.
+"""Refuse calls that the local cloud does not support, with a clear error.
 
-moto answers an action it does not know with a page of HTML and status 500, which AWS's
-clients take for a passing fault of the server: they try again, for minutes, and at last
-complain about the XML.
+moto answers an unknown action with a page of HTML and status 500. AWS's clients take that for a
+temporary failure: they retry for minutes and finally report invalid XML.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from botocore.model import OperationNotFoundError
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,40 +20,35 @@ if TYPE_CHECKING:
 CODE = "NotImplementedByLocalCloud"
 
 
-class NotModelled(ServiceException):
-    """The local cloud leaves this out of AWS."""
+class NotModeled(ServiceException):
+    """An action that the local cloud does not support."""
 
     code = CODE
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of every call."""
-    return [
-        *replace(BaseResponse, parse_parameters=parse_parameters, call_action=call_action),
-    ]
-
-
+@patch(BaseResponse, "parse_parameters")
 def parse_parameters(original: Callable[..., Any], response: Any, request: Any) -> None:
-    """Read what is asked for; of an action that botocore does not know, nothing."""
+    """Parse the parameters; an action that botocore does not know has none."""
     try:
         original(response, request)
     except OperationNotFoundError:
         response.params = {}
 
 
-# AWS answers each of these actions. A client that is told 4xx does not try again (AWS SDKs
-# and Tools Reference Guide, "Retry behavior": only throttling and 5xx are tried again).
+# AWS answers each of these actions. Clients do not retry a 4xx (AWS SDKs and Tools Reference
+# Guide, "Retry behavior": they retry only throttling and 5xx).
+@patch(BaseResponse, "call_action")
 def call_action(original: Callable[..., Any], response: Any) -> Any:
-    """Answer, or say that nothing here can."""
+    """Answer, or refuse what is not supported."""
     try:
         return original(response)
     except NotImplementedError as missing:
-        said = refusal(response.service_name, response._get_action(), str(missing))  # noqa: SLF001  moto's only way to the name
-        status, headers, body = response.serialized(ActionResult(said))
+        error = refusal(response.service_name, response._get_action(), str(missing))  # noqa: SLF001  moto's accessor
+        status, headers, body = response.serialized(ActionResult(error))
         headers["status"] = str(status)
         return status, headers, body
 
 
-def refusal(service: str, action: str, why: str) -> NotModelled:
-    """Return the error that a caller is to see."""
-    return NotModelled(f"The local cloud does not model {action} of {service}: {why}")
+def refusal(service: str, action: str, why: str) -> NotModeled:
+    """Return the error for the caller."""
+    return NotModeled(f"The local cloud does not support {action} of {service}: {why}")

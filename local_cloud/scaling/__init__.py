@@ -1,5 +1,5 @@
-"""Auto Scaling's state machine: what a group and its members do next, apart from moto.
+"""The state machine of Auto Scaling: the next steps of groups and their members.
 
-Nothing here knows moto or a clock: time is handed in, and `world.World` is what a
-group asks of EC2 and Elastic Load Balancing. `hooks.autoscaling` puts it in.
+Pure: nothing here knows moto or a clock. The caller passes the time, and `ports.Ports` is the
+interface to EC2 and Elastic Load Balancing. `patches.autoscaling` connects it to moto.
 """

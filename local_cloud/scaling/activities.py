@@ -1,4 +1,4 @@
-"""Scaling activities: their words are what a user reads when something goes wrong.
+"""Record scaling activities in AWS's words: users read them when something goes wrong.
 
 The wording is that of the examples in the EC2 Auto Scaling API Reference and User
 Guide (DescribeScalingActivities, "Verify a scaling activity for an Auto Scaling
@@ -11,7 +11,7 @@ import datetime as dt
 import json
 
 from local_cloud.scaling.model import Activity, Group, Member
-from local_cloud.scaling.ports import Place, World
+from local_cloud.scaling.ports import Place, Ports
 
 LAUNCHING = "Launching a new EC2 instance"
 TERMINATING = "Terminating EC2 instance"
@@ -29,7 +29,7 @@ def at(moment: dt.datetime) -> str:
 
 
 def difference(direction: str, before: int, after: int) -> str:
-    """Say that desired and actual capacity differed."""
+    """Return the sentence about a difference of desired and actual capacity."""
     verb = "started" if direction == "increasing" else "taken out of service"
     return (
         f"an instance was {verb} in response to a difference between desired and actual "
@@ -38,7 +38,7 @@ def difference(direction: str, before: int, after: int) -> str:
 
 
 def by_user(instance: str, what: str, before: int, after: int) -> str:
-    """Say what a user asked for, and what it did to the capacity."""
+    """Return the sentence about a user's request and its effect on the capacity."""
     sentence = f"instance {instance} was {what} in response to a user request"
     if after == before:
         return f"{sentence}."
@@ -47,15 +47,15 @@ def by_user(instance: str, what: str, before: int, after: int) -> str:
 
 
 def begin(
-    group: Group, world: World, description: str, cause: str, place: Place | None = None
+    group: Group, ports: Ports, description: str, cause: str, place: Place | None = None
 ) -> Activity:
-    """Record an activity that has begun."""
+    """Record the start of an activity."""
     activity = Activity(
         auto_scaling_group_name=group.name,
         auto_scaling_group_arn=str(group.settings.arn),
         description=description,
         cause=cause[:CAUSE_AT_MOST],
-        start_time=world.stamp(),
+        start_time=ports.stamp(),
         details=details(place),
     )
     group.activities.append(activity)
@@ -63,56 +63,56 @@ def begin(
 
 
 def details(place: Place | None) -> str:
-    """Say where, as AWS does: JSON in a string."""
+    """Return the place of an activity as AWS does: JSON in a string."""
     if place is None:
         return "{}"
-    said = {"Subnet ID": place.subnet} if place.subnet else {}
-    return json.dumps({**said, "Availability Zone": place.zone}, separators=(",", ":"))
+    subnet = {"Subnet ID": place.subnet} if place.subnet else {}
+    return json.dumps({**subnet, "Availability Zone": place.zone}, separators=(",", ":"))
 
 
 def place_of(member: Member) -> Place:
-    """Return where a member is."""
+    """Return the place of a member."""
     return Place(zone=member.availability_zone, subnet=member.subnet)
 
 
 def progress(activity: Activity | None, status: str, percent: int) -> None:
-    """Show how far an activity is."""
+    """Set the progress of an activity."""
     if activity and not activity.is_over:
         activity.description = activity.description.removesuffix(DRAINING)
         activity.status_code, activity.progress = status, percent
 
 
 def show_draining(activity: Activity | None) -> None:
-    """Show that an activity waits for load balancers."""
+    """Set an activity to waiting for load balancers."""
     if activity and activity.status_code != "WaitingForELBConnectionDraining":
         progress(activity, "WaitingForELBConnectionDraining", activity.progress)
         activity.description += DRAINING
 
 
-def end(activity: Activity | None, world: World, status: str = "Successful") -> None:
+def end(activity: Activity | None, ports: Ports, status: str = "Successful") -> None:
     """Record the end of an activity."""
     if activity and not activity.is_over:
         activity.description = activity.description.removesuffix(DRAINING)
         activity.status_code, activity.progress = status, 100
-        activity.end_time = world.stamp()
+        activity.end_time = ports.stamp()
 
 
-def fail(activity: Activity | None, world: World, status: str, message: str) -> None:
-    """Record that an activity came to nothing, and why."""
+def fail(activity: Activity | None, ports: Ports, status: str, message: str) -> None:
+    """Record the failure of an activity and its reason."""
     if activity and not activity.is_over:
-        end(activity, world, status)
+        end(activity, ports, status)
         activity.description += f".  Status Reason: {message}"
         activity.status_message = message[:MESSAGE_AT_MOST]
 
 
 def newest_first(activities: list[Activity]) -> list[Activity]:
-    """Sort as DescribeScalingActivities does: what is in progress, then the newest."""
+    """Sort as DescribeScalingActivities does: activities in progress, then the newest."""
     newest = activities[::-1]
     newest.sort(key=lambda activity: activity.is_over)
     return newest
 
 
 def moment(text: str) -> dt.datetime:
-    """Read a time; one without a zone is UTC."""
+    """Parse a time; one without a zone is UTC."""
     read = dt.datetime.fromisoformat(text)
     return read if read.tzinfo else read.replace(tzinfo=dt.UTC)

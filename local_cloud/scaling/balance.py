@@ -1,4 +1,4 @@
-"""Where to launch and whom to terminate: zones are kept even in both directions.
+"""Choose where to launch and which members to terminate, and keep the zones even.
 
 EC2 Auto Scaling User Guide, "Distribute instances across Availability Zones" and
 "Configure termination policies". AZRebalance, which moves instances between zones
@@ -47,29 +47,29 @@ def select(members: Sequence[Member], policies: Sequence[str], now: float) -> Me
     fullest = max(sizes[member.availability_zone] for member in free)
     candidates = [member for member in free if sizes[member.availability_zone] == fullest]
     for policy in policies or ["Default"]:
-        candidates = POLICIES.get(policy, nobody)(candidates, now)
+        candidates = POLICIES.get(policy, no_preference)(candidates, now)
     return candidates[0]
 
 
-def nobody(members: Sequence[Member], _now: float) -> list[Member]:
-    """Leave the choice to the next policy."""
+def no_preference(members: Sequence[Member], _now: float) -> list[Member]:
+    """Return all members: the next policy decides."""
     return list(members)
 
 
 def oldest(members: Sequence[Member], _now: float) -> list[Member]:
-    """Choose those that were launched first."""
+    """Return the members that were launched first."""
     first = min(member.launched for member in members)
     return [member for member in members if member.launched == first]
 
 
 def newest(members: Sequence[Member], _now: float) -> list[Member]:
-    """Choose those that were launched last."""
+    """Return the members that were launched last."""
     last = max(member.launched for member in members)
     return [member for member in members if member.launched == last]
 
 
 def oldest_template(members: Sequence[Member], _now: float) -> list[Member]:
-    """Choose those of the oldest version of the launch template."""
+    """Return the members of the oldest version of the launch template."""
     versioned = [member for member in members if member.launch_template]
     if not versioned:
         return list(members)
@@ -83,22 +83,22 @@ def version(member: Member) -> int:
 
 
 def oldest_configuration(members: Sequence[Member], now: float) -> list[Member]:
-    """Choose those whose launch configuration was used first."""
+    """Return the members whose launch configuration was used first."""
     configured = [member for member in members if member.launch_configuration_name]
     if not configured:
         return list(members)
-    eldest = oldest(configured, now)[0].launch_configuration_name
-    return [member for member in configured if member.launch_configuration_name == eldest]
+    oldest_name = oldest(configured, now)[0].launch_configuration_name
+    return [member for member in configured if member.launch_configuration_name == oldest_name]
 
 
 def closest_to_hour(members: Sequence[Member], now: float) -> list[Member]:
-    """Choose those that soonest begin another hour."""
+    """Return the members that start their next hour first."""
     left = [HOUR - (now - member.launched) % HOUR for member in members]
     return [m for m, rest in zip(members, left, strict=True) if rest == min(left)]
 
 
 def default(members: Sequence[Member], now: float) -> list[Member]:
-    """Choose those of the oldest configuration, then template, then closest to an hour."""
+    """Return the members of the oldest configuration, then template, then closest to an hour."""
     for policy in (oldest_configuration, oldest_template, closest_to_hour):
         members = policy(members, now)
     return list(members)
@@ -106,7 +106,7 @@ def default(members: Sequence[Member], now: float) -> list[Member]:
 
 POLICIES: dict[str, Narrow] = {
     "Default": default,
-    "AllocationStrategy": nobody,
+    "AllocationStrategy": no_preference,
     "ClosestToNextInstanceHour": closest_to_hour,
     "NewestInstance": newest,
     "OldestInstance": oldest,

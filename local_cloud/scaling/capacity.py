@@ -1,4 +1,4 @@
-"""What a group's size may be, and what changed it.
+"""Check and change the size of a group, and record what changed it.
 
 EC2 Auto Scaling API Reference, CreateAutoScalingGroup, UpdateAutoScalingGroup,
 SetDesiredCapacity; the causes are those of "Verify a scaling activity".
@@ -32,16 +32,16 @@ def check_bounds(minimum: int, maximum: int, desired: int) -> None:
 def check_desired(group: Group, desired: int) -> None:
     """Refuse a desired capacity outside the group's bounds, in AWS's words."""
     maximum, minimum = group.settings.max_size, group.settings.min_size
-    said = f"New SetDesiredCapacity value {desired} is"
+    prefix = f"New SetDesiredCapacity value {desired} is"
     if desired > maximum:
-        raise invalid(f"{said} above max value {maximum} for the AutoScalingGroup.")
+        raise invalid(f"{prefix} above max value {maximum} for the AutoScalingGroup.")
     if desired < minimum:
-        raise invalid(f"{said} below min value {minimum} for the AutoScalingGroup.")
+        raise invalid(f"{prefix} below min value {minimum} for the AutoScalingGroup.")
 
 
 # With HonorCooldown a change during the cooldown, or beside another activity, is refused.
 def check_cooldown(group: Group, now: dt.datetime, seconds: float) -> None:
-    """Refuse a change while an activity goes on or ended less than `seconds` ago."""
+    """Refuse a change while an activity is in progress or ended less than `seconds` ago."""
     for activity in group.activities:
         if activity.auto_scaling_group_arn != group.settings.arn:
             continue
@@ -62,7 +62,7 @@ def within(desired: int, minimum: int, maximum: int) -> int:
 
 
 def by_constraints(minimum: int, maximum: int, desired: int, who: str = "a user request") -> str:
-    """Say that the bounds were updated."""
+    """Return the cause of a change of the bounds."""
     return (
         f"{who} update of AutoScalingGroup constraints to min: {minimum}, max: {maximum}, "
         f"desired: {desired}"
@@ -70,10 +70,10 @@ def by_constraints(minimum: int, maximum: int, desired: int, who: str = "a user 
 
 
 def resize(group: Group, desired: int, why: str, at: dt.datetime) -> None:
-    """Set the desired capacity; `why` begins the cause, e.g. `a user request ...`."""
+    """Set the desired capacity; `why` starts the cause, e.g. `a user request ...`."""
     before = group.settings.desired_capacity
     group.settings.desired_capacity = desired
     if desired != before:
         changed = f"changing the desired capacity from {before} to {desired}."
         group.requested = f"{activities.at(at)}{why} {changed}"
-    retries.at_once(group)
+    retries.reset(group)

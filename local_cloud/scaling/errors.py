@@ -1,10 +1,10 @@
-"""Requests that Auto Scaling refuses, with its codes and words."""
+"""Refusals of Auto Scaling, with its codes and words."""
 
 from __future__ import annotations
 
 
 class RefusedRequestError(Exception):
-    """A request is refused; `code` is the API's."""
+    """A refused request; `code` is the API's."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

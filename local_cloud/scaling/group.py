@@ -1,7 +1,7 @@
-"""What a group does next: its members, its traffic sources, its capacity, its end.
+"""Advance a group: its members, its traffic sources, its capacity, its deletion.
 
-`step` is called after every API call and from a clock. It moves everything on as far
-as it goes now, so that where nothing takes time everything has happened when a call returns.
+`step` runs after every API call and periodically. It advances everything as far as possible, so
+everything that takes no time has happened when a call returns.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from local_cloud.scaling import (
     termination,
 )
 from local_cloud.scaling.model import Activity, Group, Member
-from local_cloud.scaling.ports import Launched, LaunchRefusedError, Place, World
+from local_cloud.scaling.ports import Launched, LaunchRefusedError, Place, Ports
 
-Move: TypeAlias = Callable[[Group, Member, World, float], bool]
+Move: TypeAlias = Callable[[Group, Member, Ports, float], bool]
 MOVES: dict[str, Move] = {
     "Pending": launch_and_service.pending,
     "Pending:Wait": launch_and_service.held,
@@ -33,74 +33,74 @@ MOVES: dict[str, Move] = {
     "Detaching": termination.detaching,
     "EnteringStandby": termination.entering_standby,
 }
-PASSES = 12  # more than the states on the longest way
-DELETING = 5.0  # AWS's seconds from DeleteAutoScalingGroup, or the last member, until it is gone
+PASSES = 12  # more than the states on the longest path
+DELETING = 5.0  # AWS's seconds from DeleteAutoScalingGroup to the end of an empty group
 
 
-def step(group: Group, world: World, now: float) -> bool:
-    """Move a group on as far as it goes now; tell whether anything moved."""
+def step(group: Group, ports: Ports, now: float) -> bool:
+    """Advance a group as far as possible; return True if anything changed."""
     moved = False
     for _ in range(PASSES):
-        if not one_pass(group, world, now):
+        if not one_pass(group, ports, now):
             break
         moved = True
     return moved
 
 
-def one_pass(group: Group, world: World, now: float) -> bool:
-    """Move each part of a group on by one state."""
+def one_pass(group: Group, ports: Ports, now: float) -> bool:
+    """Advance each part of a group by one state."""
     moved = [
-        MOVES[member.lifecycle_state](group, member, world, now)
+        MOVES[member.lifecycle_state](group, member, ports, now)
         for member in list(group.members)
         if member.lifecycle_state in MOVES
     ]
-    moved.append(attachments.advance(group, world, now))
-    moved.append(adjust(group, world, now))
+    moved.append(attachments.advance(group, ports, now))
+    moved.append(adjust(group, ports, now))
     return any(moved)
 
 
-def adjust(group: Group, world: World, now: float) -> bool:
-    """Launch or terminate what desired and actual capacity differ by."""
+def adjust(group: Group, ports: Ports, now: float) -> bool:
+    """Launch or terminate members until the desired capacity is reached."""
     desired = int(group.settings.desired_capacity)
     difference = desired - group.capacity
     if difference == 0:
         group.requested = ""
         group.replacing = 0
     elif difference > 0 and group.deleting is None:
-        return launch(group, world, difference, now)
+        return launch(group, ports, difference, now)
     elif difference < 0:
-        return shrink(group, world, -difference, now)
+        return shrink(group, ports, -difference, now)
     return False
 
 
-def launch(group: Group, world: World, count: int, now: float) -> bool:
-    """Launch instances, each where the group has fewest; tell whether it was tried."""
+def launch(group: Group, ports: Ports, count: int, now: float) -> bool:
+    """Launch instances where the group has fewest; return True if a launch was tried."""
     if processes.is_suspended(group, "Launch") or not retries.is_due(group, now):
         return False
-    places = list(world.places(group))
+    places = list(ports.places(group))
     before, after = group.capacity, group.capacity + count
     while places and group.capacity < after:
         place = balance.next_place(places, group.members)
-        cause = cause_of_launch(group, world, before, after)
-        refusal = launch_one(group, world, place, cause, now)
+        cause = cause_of_launch(group, ports, before, after)
+        refusal = launch_one(group, ports, place, cause, now)
         if refusal:
             places = [p for p in places if refusal.elsewhere and p.zone != place.zone]
     if group.capacity < after:
-        retries.postpone(group, world, now)
+        retries.postpone(group, ports, now)
     group.requested = ""
     return True
 
 
 def launch_one(
-    group: Group, world: World, place: Place, cause: str, now: float
+    group: Group, ports: Ports, place: Place, cause: str, now: float
 ) -> LaunchRefusedError | None:
-    """Launch one instance; return EC2's refusal, which the activity shows too."""
-    activity = activities.begin(group, world, activities.LAUNCHING, cause, place)
+    """Launch one instance; return EC2's refusal, which the activity shows, too."""
+    activity = activities.begin(group, ports, activities.LAUNCHING, cause, place)
     try:
-        made = world.launch(group, place)
+        made = ports.launch(group, place)
     except LaunchRefusedError as refusal:
         message = f"{str(refusal).rstrip('.')}. Launching EC2 instance failed."
-        activities.fail(activity, world, "Failed", message)
+        activities.fail(activity, ports, "Failed", message)
         return refusal
     activity.description += f": {made.instance}"
     activity.details = activities.details(Place(zone=made.zone, subnet=made.subnet))
@@ -111,7 +111,7 @@ def launch_one(
 
 
 def member_of(group: Group, made: Launched, activity: Activity, now: float) -> Member:
-    """Make the member of an instance that was launched."""
+    """Return the member of a launched instance."""
     return Member(
         instance_id=made.instance,
         instance_type=made.instance_type,
@@ -126,16 +126,16 @@ def member_of(group: Group, made: Launched, activity: Activity, now: float) -> M
     )
 
 
-def cause_of_launch(group: Group, world: World, before: int, after: int) -> str:
-    """Say why an instance is launched: to replace one, or for a capacity that was asked for."""
-    now = activities.at(world.stamp())
+def cause_of_launch(group: Group, ports: Ports, before: int, after: int) -> str:
+    """Return the cause of a launch: a replacement or the desired capacity."""
+    now = activities.at(ports.stamp())
     if group.replacing:
         return now + activities.REPLACEMENT
-    asked = group.requested and group.requested + activities.GAP
-    return asked + now + activities.difference("increasing", before, after)
+    request = group.requested and group.requested + activities.GAP
+    return request + now + activities.difference("increasing", before, after)
 
 
-def shrink(group: Group, world: World, count: int, now: float) -> bool:
+def shrink(group: Group, ports: Ports, count: int, now: float) -> bool:
     """Terminate the members that the termination policies choose."""
     if processes.is_suspended(group, "Terminate"):
         return False
@@ -143,16 +143,16 @@ def shrink(group: Group, world: World, count: int, now: float) -> bool:
     chosen = balance.selected(group.members, policies, count, now)
     if not chosen:
         return False
-    cause = cause_of_shrinking(group, world, chosen)
+    cause = cause_of_shrinking(group, ports, chosen)
     for member in chosen:
-        termination.terminate(group, member, world, cause, now)
+        termination.terminate(group, member, ports, cause, now)
     group.requested = ""
     return True
 
 
-def cause_of_shrinking(group: Group, world: World, chosen: list[Member]) -> str:
-    """Say why members are terminated, and which were selected."""
-    now = activities.at(world.stamp())
+def cause_of_shrinking(group: Group, ports: Ports, chosen: list[Member]) -> str:
+    """Return the cause of a scale-in and the selected members."""
+    now = activities.at(ports.stamp())
     before = group.capacity
     sentences = [
         *([group.requested] if group.requested else []),
@@ -165,19 +165,19 @@ def cause_of_shrinking(group: Group, world: World, chosen: list[Member]) -> str:
 # DeleteAutoScalingGroup with ForceDelete: "the group is to be deleted along with all instances
 # associated with the group, without waiting for all instances to be terminated. This action also
 # deletes any outstanding lifecycle actions associated with the group" (API Reference).
-def delete(group: Group, world: World, now: float, *, force: bool) -> None:
-    """Begin to delete a group."""
+def delete(group: Group, ports: Ports, now: float, *, force: bool) -> None:
+    """Start deleting a group."""
     group.deleting, group.forced = now, force
     group.settings.status = "Delete in progress"
     group.settings.desired_capacity = group.settings.min_size = 0
-    cause = activities.at(world.stamp()) + "a user request deleted the AutoScalingGroup."
+    cause = activities.at(ports.stamp()) + "a user request deleted the AutoScalingGroup."
     for member in group.members:
         if not termination.is_leaving(member):
-            termination.terminate(group, member, world, cause, now)
+            termination.terminate(group, member, ports, cause, now)
 
 
-def is_gone(group: Group, world: World, now: float) -> bool:
-    """Tell whether a group that was deleted is no more."""
+def is_gone(group: Group, ports: Ports, now: float) -> bool:
+    """Return True if the deletion of a group is complete."""
     if group.deleting is None or group.members:
         return False
-    return now - group.deleting >= world.scaled(DELETING)
+    return now - group.deleting >= ports.scaled(DELETING)

@@ -1,15 +1,15 @@
-"""Lifecycle hooks: what holds a member on its way in or out, and what lets it go on.
+"""Hold members with lifecycle hooks on their way in or out of a group.
 
 EC2 Auto Scaling User Guide, "How lifecycle hooks work": all hooks of a transition hold a
-member at once; CONTINUE lets the others finish, ABANDON ends them. Of a launch ABANDON
-terminates the instance, of a termination both go on.
+member at the same time. CONTINUE lets the others finish, ABANDON ends them. ABANDON of a launch
+terminates the instance; a termination goes on after either.
 """
 
 from __future__ import annotations
 
 from local_cloud.scaling import activities
 from local_cloud.scaling.model import Group, Member, Wait
-from local_cloud.scaling.ports import LifecycleHook, World
+from local_cloud.scaling.ports import LifecycleHook, Ports
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
@@ -18,12 +18,12 @@ LONGEST = 172_800.0  # seconds: 48 hours, or 100 timeouts if that is less (PutLi
 LONGEST_TIMES = 100
 
 
-def hold(group: Group, member: Member, world: World, transition: str, now: float) -> bool:
-    """Let the hooks of a transition hold a member, once; tell whether there are any."""
+def hold(group: Group, member: Member, ports: Ports, transition: str, now: float) -> bool:
+    """Start the hooks of a transition, once; return True if there are any."""
     if member.held:
         return False
     member.held = True
-    member.waits = [wait_for(hook, world, now) for hook in world.hooks(group, transition)]
+    member.waits = [wait_for(hook, ports, now) for hook in ports.hooks(group, transition)]
     if not member.waits:
         return False
     member.lifecycle_state = WAITING[transition]
@@ -31,10 +31,10 @@ def hold(group: Group, member: Member, world: World, transition: str, now: float
     return True
 
 
-def wait_for(hook: LifecycleHook, world: World, now: float) -> Wait:
-    """Begin a lifecycle action."""
-    timeout = world.scaled(hook.timeout)
-    limit = world.scaled(min(LONGEST, hook.timeout * LONGEST_TIMES))
+def wait_for(hook: LifecycleHook, ports: Ports, now: float) -> Wait:
+    """Return a new lifecycle action."""
+    timeout = ports.scaled(hook.timeout)
+    limit = ports.scaled(min(LONGEST, hook.timeout * LONGEST_TIMES))
     return Wait(
         hook=hook.name,
         default=hook.default,
@@ -45,7 +45,7 @@ def wait_for(hook: LifecycleHook, world: World, now: float) -> Wait:
 
 
 def decided(member: Member, now: float) -> Wait | None:
-    """Return the lifecycle action that decides what becomes of a member, if one does yet."""
+    """Return the lifecycle action that decides about a member, or None if none has yet."""
     for wait in member.waits:
         if wait.result is None and now > wait.deadline:
             wait.result, wait.timed_out = wait.default, True
@@ -56,7 +56,7 @@ def decided(member: Member, now: float) -> Wait | None:
 
 
 def abandonment(wait: Wait) -> str:
-    """Say why a launch came to nothing, in AWS's words."""
+    """Return why a launch was abandoned, in AWS's words."""
     why = (
         "Heartbeat Timeout" if wait.timed_out else "Lifecycle Action Completed with ABANDON Result"
     )
@@ -67,15 +67,15 @@ def abandonment(wait: Wait) -> str:
 
 
 def active(group: Group, hook: str, *, token: str | None, instance: str | None) -> Wait | None:
-    """Find the lifecycle action that a call means, by its token or its instance."""
+    """Return the lifecycle action that a call names, by its token or its instance."""
     for member in group.members:
         for wait in member.waits:
-            meant = wait.token == token if token else member.instance_id == instance
-            if wait.hook == hook and meant and wait.result is None:
+            matches = wait.token == token if token else member.instance_id == instance
+            if wait.hook == hook and matches and wait.result is None:
                 return wait
     return None
 
 
-def beat(wait: Wait, now: float) -> None:
-    """Extend a lifecycle action by its timeout, from now on, as far as it may go."""
+def record_heartbeat(wait: Wait, now: float) -> None:
+    """Extend a lifecycle action to now plus its timeout, up to its limit."""
     wait.deadline = min(now + wait.timeout, wait.limit)

@@ -1,15 +1,14 @@
-"""What Auto Scaling knows of a group: its members, traffic sources and activities.
+"""Define groups, their members, traffic sources and activities.
 
-Mutable, for a group lives long and all of it is guarded by the API's lock. The
-attributes of a member carry the names under which moto's serialiser looks for them,
-so the members themselves are what DescribeAutoScalingGroups shows.
+Mutable: a group lives long, and the API's lock guards all of it. The attributes of a member have
+the names that moto's serializer expects, so DescribeAutoScalingGroups shows the members directly.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import uuid
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 # The lifecycle states whose members count as capacity (EC2 Auto Scaling User Guide,
@@ -24,7 +23,7 @@ def token() -> str:
     return str(uuid.uuid4())
 
 
-@dataclasses.dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Activity:
     """A scaling activity, in the words of the API."""
 
@@ -34,34 +33,34 @@ class Activity:
     cause: str
     start_time: dt.datetime
     details: str
-    activity_id: str = dataclasses.field(default_factory=token)
+    activity_id: str = field(default_factory=token)
     status_code: str = "InProgress"
     status_message: str | None = None
     progress: int = 0
     end_time: dt.datetime | None = None
-    auto_scaling_group_state: str | None = None  # "Deleted" when the group is gone
+    auto_scaling_group_state: str | None = None  # "Deleted" after the group
 
     @property
     def is_over(self) -> bool:
-        """Tell whether it has ended."""
+        """True if the activity has ended."""
         return self.end_time is not None
 
 
-@dataclasses.dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Wait:
-    """A lifecycle action: a member that a hook holds."""
+    """A lifecycle action: a hook that holds a member."""
 
     hook: str
-    default: str  # CONTINUE or ABANDON, when nobody completes it in time
+    default: str  # CONTINUE or ABANDON, if it times out
     timeout: float  # on the group's clock
     deadline: float  # on the group's clock
     limit: float  # on the group's clock; heartbeats extend a wait no further
-    token: str = dataclasses.field(default_factory=token)
+    token: str = field(default_factory=token)
     result: str | None = None
     timed_out: bool = False
 
 
-@dataclasses.dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Member:
     """An instance of a group, from its launch until it has left."""
 
@@ -78,24 +77,24 @@ class Member:
     launch_configuration_name: str | None = None
     activity: Activity | None = None
     in_service: float | None = None  # when it came into service
-    unlisted: bool = False  # launched while AddToLoadBalancer was suspended
-    joins: float | None = None  # when it will be registered, if not when it comes into service
-    down: float | None = None  # since when EC2 has not been running it
-    left: float | None = None  # when it began to leave its load balancers
+    not_added: bool = False  # launched while AddToLoadBalancer was suspended
+    registers_at: float | None = None  # when it is registered, if later than in service
+    down: float | None = None  # since when its instance is not running
+    left: float | None = None  # when it was deregistered
     drained: bool = False
-    ended: bool = False  # EC2 was told to terminate it
-    abandoned: bool = False  # it never came into service, so no more hooks hold it
-    held: bool = False  # the hooks of this transition have begun
-    waits: list[Wait] = dataclasses.field(default_factory=list)
-    because: str = ""  # why its health is what it is, if it is not
+    ended: bool = False  # EC2 has been asked to terminate it
+    abandoned: bool = False  # it never was in service, so no hook holds it
+    held: bool = False  # the hooks of this transition have started
+    waits: list[Wait] = field(default_factory=list)
+    unhealthy_reason: str = ""
 
     @property
     def counts(self) -> bool:
-        """Tell whether it is capacity."""
+        """True if the member counts as capacity."""
         return self.lifecycle_state in COUNTED
 
 
-@dataclasses.dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Source:
     """A classic load balancer or a target group that a group is attached to."""
 
@@ -106,12 +105,12 @@ class Source:
 
     @property
     def is_attached(self) -> bool:
-        """Tell whether members belong into it."""
+        """True if the group's members are registered with it."""
         return self.state in {"Adding", "Added", "InService"}
 
 
 class Settings(Protocol):
-    """What the API sets on a group; moto's group is one."""
+    """The settings of a group; moto's group has them."""
 
     name: str
     arn: str
@@ -125,19 +124,19 @@ class Settings(Protocol):
     new_instances_protected_from_scale_in: bool
 
 
-@dataclasses.dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Group:
-    """A group and what is going on in it."""
+    """A group and its present state."""
 
     settings: Any  # a Settings; moto's group has no types
-    members: list[Member] = dataclasses.field(default_factory=list)
-    sources: list[Source] = dataclasses.field(default_factory=list)
-    activities: list[Activity] = dataclasses.field(default_factory=list)  # of all groups, shared
-    suspended: dict[str, str] = dataclasses.field(default_factory=dict)  # process -> reason
-    requested: str = ""  # what changed the capacity, as causes tell it
-    replacing: int = 0  # unhealthy members whose replacements were not launched yet
-    failures: int = 0  # launches that failed in a row
-    retry: float | None = None  # when to try again
+    members: list[Member] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)  # of all groups, shared
+    suspended: dict[str, str] = field(default_factory=dict)  # process -> reason
+    requested: str = ""  # what changed the capacity, for the causes of activities
+    replacing: int = 0  # unhealthy members without a replacement so far
+    failures: int = 0  # failed launches in a row
+    retry: float | None = None  # when to launch again
     deleting: float | None = None  # when it was deleted
     forced: bool = False
 
@@ -148,9 +147,9 @@ class Group:
 
     @property
     def capacity(self) -> int:
-        """How many members count."""
+        """The number of members that count as capacity."""
         return sum(member.counts for member in self.members)
 
     def find(self, instance: str) -> Member | None:
-        """Return a member by its instance."""
+        """Return the member of an instance."""
         return next((m for m in self.members if m.instance_id == instance), None)

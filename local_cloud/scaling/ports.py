@@ -1,29 +1,29 @@
-"""What a group asks of EC2 and Elastic Load Balancing.
+"""Define the interface of a group to EC2 and Elastic Load Balancing.
 
-A protocol, so that the state machine is tested without moto and without waiting.
+A protocol, so that tests of the state machine need neither moto nor time.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from local_cloud.scaling.model import Group, Source
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where an instance may be launched."""
+    """A zone and a subnet for a launch."""
 
     zone: str
     subnet: str | None = None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Launched:
-    """What EC2 made."""
+    """A launched instance."""
 
     instance: str
     instance_type: str
@@ -33,9 +33,9 @@ class Launched:
     launch_configuration: str | None = None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LifecycleHook:
-    """A lifecycle hook as it was put; the timeout is in AWS's seconds."""
+    """A lifecycle hook; the timeout is in AWS's seconds."""
 
     name: str
     timeout: float
@@ -43,27 +43,27 @@ class LifecycleHook:
 
 
 class LaunchRefusedError(Exception):
-    """EC2 launched nothing; the text is EC2's."""
+    """A refused launch; the text is EC2's."""
 
     def __init__(self, message: str, *, elsewhere: bool = False) -> None:
         super().__init__(message)
-        self.elsewhere = elsewhere  # another zone may do
+        self.elsewhere = elsewhere  # True if another zone may have capacity
 
 
-class World(Protocol):
-    """EC2 and Elastic Load Balancing, as one group sees them."""
+class Ports(Protocol):
+    """EC2 and Elastic Load Balancing, as groups use them."""
 
-    def look(self) -> None:
-        """Ask anew what may have changed: a step begins."""
+    def refresh(self) -> None:
+        """Drop what was read before: a step begins."""
 
     def scaled(self, seconds: float) -> float:
-        """Return how long `seconds` of AWS's take on the clock that steps are given."""
+        """Return AWS's `seconds` in the time of the clock that steps get."""
 
     def stamp(self) -> dt.datetime:
         """Return the time of day."""
 
     def places(self, group: Group) -> Sequence[Place]:
-        """Return where a group may launch."""
+        """Return the places where a group may launch."""
 
     def launch(self, group: Group, place: Place) -> Launched:
         """Launch one instance, or raise LaunchRefusedError."""
@@ -78,25 +78,25 @@ class World(Protocol):
         """Terminate an instance."""
 
     def release(self, group: Group, instance: str) -> None:
-        """Let an instance go its own way, without the group's tag."""
+        """Release an instance: remove the group's tag."""
 
     def hooks(self, group: Group, transition: str) -> Sequence[LifecycleHook]:
         """Return the lifecycle hooks of a transition."""
 
     def register(self, source: Source, instance: str) -> None:
-        """Register an instance; nothing happens if it is."""
+        """Register an instance, unless it is registered."""
 
-    def lateness(self, instance: str) -> float:
-        """Return AWS's seconds until a member is registered that is to be; usually 0."""
+    def registration_delay(self, instance: str) -> float:
+        """Return AWS's seconds until a member in service is registered; usually 0."""
 
     def deregister(self, source: Source, instance: str) -> None:
-        """Deregister an instance; nothing happens if it is not registered."""
+        """Deregister an instance, if it is registered."""
 
     def health(self, source: Source) -> Mapping[str, str]:
-        """Return the state of each instance in ELBv2's words, the draining included."""
+        """Return the state of each instance in ELBv2's words, including draining ones."""
 
     def delay(self, source: Source) -> float:
-        """Return how long a source drains, in AWS's seconds; 0 if it does not."""
+        """Return the draining time of a source in AWS's seconds; 0: no draining."""
 
     def forget(self, group: Group) -> None:
-        """Delete what goes with a group: hooks, schedules, policies."""
+        """Delete a group's hooks, schedules and policies."""

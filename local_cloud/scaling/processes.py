@@ -1,7 +1,7 @@
-"""The processes of a group and their suspension.
+"""Suspend and resume the processes of a group.
 
-EC2 Auto Scaling User Guide, "Types of processes". Who may suspend is Auto Scaling's
-business too (after a day of failed launches); here only users do.
+EC2 Auto Scaling User Guide, "Types of processes". AWS itself also suspends processes, after a
+day of failed launches; here only users do.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ NAMES = (
 
 
 def is_suspended(group: Group, process: str) -> bool:
-    """Tell whether a process is suspended."""
+    """Return True if a process is suspended."""
     return process in group.suspended
 
 
 def unknown(names: Sequence[str]) -> list[str]:
-    """Return the names that are no processes."""
+    """Return the names that are not processes."""
     return [name for name in names if name not in NAMES]
 
 
 def suspend(group: Group, names: Sequence[str], at: dt.datetime) -> None:
-    """Suspend processes, all if none is named; a suspended one keeps its reason."""
+    """Suspend processes, or all without names; a suspended one keeps its reason."""
     for name in names or NAMES:
         group.suspended.setdefault(name, f"User suspended at {at:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def resume(group: Group, names: Sequence[str]) -> None:
-    """Resume processes, all if none is named."""
+    """Resume processes, or all without names."""
     for name in names or NAMES:
         group.suspended.pop(name, None)

@@ -1,14 +1,13 @@
-"""When a scheduled action is due: cron recurrences, exactly, in the time zone they are meant in.
+"""Compute when a scheduled action is due: cron recurrences in their time zone.
 
-Separate from the API, which only stores what it is told, and pure: nothing here knows
-the time unless it is told.
+Separate from the API, which only stores actions. Pure: the caller passes the time.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import zoneinfo
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,15 +17,15 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FIELDS = 5
 SUNDAY = 7  # crontab(5): 0 or 7
-HORIZON = 366 * 8 + 2  # days: the 29th of February may be eight years away
+HORIZON = 366 * 8 + 2  # days: the next February 29 may be eight years away
 MINUTE = dt.timedelta(minutes=1)
 
 
 class InvalidRecurrenceError(ValueError):
-    """A recurrence that says nothing, or never."""
+    """A recurrence that is invalid or never due."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recurrence:
     """A cron expression of five fields, as crontab(5) reads them."""
 
@@ -35,7 +34,7 @@ class Recurrence:
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]  # 0 is Sunday
-    either: bool  # both days are restricted: one of them has to match
+    either: bool  # both days are restricted: one match is enough
     zone: dt.tzinfo
 
     def after(self, moment: dt.datetime) -> dt.datetime | None:
@@ -65,7 +64,7 @@ class Recurrence:
 
 
 def recurrence(text: str, zone: str | None = None) -> Recurrence:
-    """Read a recurrence; `zone` is an IANA name, UTC if there is none."""
+    """Parse a recurrence; `zone` is an IANA name, UTC by default."""
     fields = text.split()
     if len(fields) != FIELDS:
         raise InvalidRecurrenceError(text)
@@ -97,7 +96,7 @@ def zone_of(name: str | None) -> dt.tzinfo:
 
 
 def numbers(field: str, low: int, high: int, names: dict[str, int] | None = None) -> frozenset[int]:
-    """Return the numbers that one field means: `*`, `5`, `1-5`, `*/2`, `1,6,12`, names."""
+    """Return the numbers of one field: `*`, `5`, `1-5`, `*/2`, `1,6,12`, names."""
     chosen: set[int] = set()
     for part in field.split(","):
         chosen.update(span(part.lower(), low, high, names or {}))
@@ -115,7 +114,7 @@ def span(part: str, low: int, high: int, names: dict[str, int]) -> range:
         begin, dash, end = body.partition("-")
         first = number(begin, names)
         last = number(end, names) if dash else first
-        if slash and not dash:  # a step needs something to step through: crontab(5)
+        if slash and not dash:  # a step needs a range: crontab(5)
             raise InvalidRecurrenceError(part)
     if not low <= first <= last <= high:
         raise InvalidRecurrenceError(part)
@@ -123,7 +122,7 @@ def span(part: str, low: int, high: int, names: dict[str, int]) -> range:
 
 
 def number(text: str, names: dict[str, int]) -> int:
-    """Return a number that is written as one or as a name."""
+    """Return a number, given as digits or as a name."""
     if text in names:
         return names[text]
     if not text.isascii() or not text.isdecimal():
@@ -131,13 +130,13 @@ def number(text: str, names: dict[str, int]) -> int:
     return int(text)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduledAction:
-    """A scheduled action of one group, and when it is to be carried out next."""
+    """A scheduled action of one group, and when it is due next."""
 
     name: str
     arn: str
-    start: dt.datetime | None = None  # of a recurring action: when it is due next
+    start: dt.datetime | None = None  # for a recurring action: when it is due next
     end: dt.datetime | None = None
     recurrence: str | None = None
     zone: str | None = None
@@ -146,38 +145,38 @@ class ScheduledAction:
     desired: int | None = None
 
     def due(self, now: dt.datetime) -> bool:
-        """Tell whether the time has come."""
+        """Return True if the action is due."""
         return self.start is not None and self.start <= now
 
     def begun(self, now: dt.datetime) -> ScheduledAction:
-        """Return the action with the time at which it is due first."""
+        """Return the action with its first due time."""
         if self.start is None and self.recurrence:
-            return dataclasses.replace(self, start=self.next_after(now))
+            return replace(self, start=self.next_after(now))
         return self
 
     def next_after(self, now: dt.datetime) -> dt.datetime | None:
-        """Return when the recurrence comes round again; None if never."""
+        """Return the next due time of the recurrence; None if there is none."""
         if not self.recurrence:
             return None
         coming = recurrence(self.recurrence, self.zone).after(now)
         return None if coming is None or (self.end and coming > self.end) else coming
 
     def carried_out(self, now: dt.datetime) -> ScheduledAction | None:
-        """Return what is left of the action when it was carried out; None if nothing is."""
+        """Return the action after it was carried out; None if it does not recur."""
         coming = self.next_after(now)
-        return dataclasses.replace(self, start=coming) if coming else None
+        return replace(self, start=coming) if coming else None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sizes:
-    """How large a group is to be."""
+    """The sizes of a group."""
 
     minimum: int
     maximum: int
     desired: int
 
     def changed_by(self, action: ScheduledAction) -> Sizes | None:
-        """Return the sizes after an action; None if it contradicts itself or the group.
+        """Return the sizes after an action; None if the action contradicts itself or the group.
 
         A desired capacity that is not given follows the bounds, as in UpdateAutoScalingGroup.
         """
@@ -190,12 +189,12 @@ class Sizes:
 
 
 def executed(action: ScheduledAction, before: Sizes, after: Sizes, now: dt.datetime) -> str:
-    """Say in Auto Scaling's words what an action did."""
+    """Return what an action did, in Auto Scaling's words."""
     steps = (
         ("min size", before.minimum, after.minimum),
         ("max size", before.maximum, after.maximum),
         ("desired capacity", before.desired, after.desired),
     )
     set_to = [f"Setting {what} from {old} to {new}." for what, old, new in steps if old != new]
-    said = f"At {now:%Y-%m-%dT%H:%M:%SZ} the scheduled action {action.name} was executed."
-    return " ".join([said, *set_to])
+    sentence = f"At {now:%Y-%m-%dT%H:%M:%SZ} the scheduled action {action.name} was executed."
+    return " ".join([sentence, *set_to])

@@ -1,12 +1,12 @@
-"""What is put on a group beside its members: schedules, policies, notifications.
+"""Keep the schedules, policies and notifications of a group.
 
-Kept on the group itself, so that a group that is deleted takes everything with it and
-one of the same name begins with nothing, as in AWS.
+They are on the group itself. So a deleted group takes them along, and a new group of the same
+name starts without any, as in AWS.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 NAME = "local_cloud_settings"
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Settings:
     """The settings of one group, each by its name."""
 
-    actions: dict[str, ScheduledAction] = dataclasses.field(default_factory=dict)
-    policies: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    topics: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # ARN -> types
+    actions: dict[str, ScheduledAction] = field(default_factory=dict)
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    topics: dict[str, list[str]] = field(default_factory=dict)  # ARN -> types
 
 
 def of(group: Any) -> Settings:
-    """Return the settings of a group of moto's."""
+    """Return the settings of a moto group."""
     found: Settings = group.__dict__.setdefault(NAME, Settings())
     return found

@@ -1,4 +1,4 @@
-"""How members leave: deregistered first, drained, held by hooks, then terminated or let go.
+"""Take members out of a group: deregister, drain, hold by hooks, then terminate or release.
 
 EC2 Auto Scaling User Guide, "Amazon EC2 Auto Scaling instance lifecycle", "Detach or
 attach instances", "Temporarily remove instances"; API Reference, ScalingActivityStatusCode
@@ -9,109 +9,109 @@ from __future__ import annotations
 
 from local_cloud.scaling import activities, attachments, lifecycle
 from local_cloud.scaling.model import PENDING, TERMINATING, Group, Member
-from local_cloud.scaling.ports import World
+from local_cloud.scaling.ports import Ports
 
 DETACHING = "Detaching EC2 instance"
 TO_STANDBY = "Moving EC2 instance to Standby"
 
 
-def terminate(group: Group, member: Member, world: World, cause: str, now: float) -> None:
-    """Begin to terminate a member; what never came into service is held by no hook."""
+def terminate(group: Group, member: Member, ports: Ports, cause: str, now: float) -> None:
+    """Start terminating a member; no hook holds one that never was in service."""
     never_served = member.lifecycle_state in PENDING
-    depart(group, member, world, ("Terminating", activities.TERMINATING, cause), now)
+    depart(group, member, ports, ("Terminating", activities.TERMINATING, cause), now)
     member.held = never_served
 
 
-def detach(group: Group, member: Member, world: World, cause: str, now: float) -> None:
-    """Begin to let a member go."""
-    depart(group, member, world, ("Detaching", DETACHING, cause), now)
+def detach(group: Group, member: Member, ports: Ports, cause: str, now: float) -> None:
+    """Start detaching a member."""
+    depart(group, member, ports, ("Detaching", DETACHING, cause), now)
 
 
-def to_standby(group: Group, member: Member, world: World, cause: str, now: float) -> None:
-    """Begin to put a member aside."""
-    depart(group, member, world, ("EnteringStandby", TO_STANDBY, cause), now)
+def to_standby(group: Group, member: Member, ports: Ports, cause: str, now: float) -> None:
+    """Start moving a member to standby."""
+    depart(group, member, ports, ("EnteringStandby", TO_STANDBY, cause), now)
 
 
 def depart(
-    group: Group, member: Member, world: World, why: tuple[str, str, str], now: float
+    group: Group, member: Member, ports: Ports, why: tuple[str, str, str], now: float
 ) -> None:
-    """Take a member out of service: the state it is in from now on, what is done, the cause."""
+    """Take a member out of service; `why` is its next state, the activity and the cause."""
     state, doing, cause = why
-    activities.end(member.activity, world, "Cancelled")
+    activities.end(member.activity, ports, "Cancelled")
     member.lifecycle_state, member.held, member.waits = state, False, []
     place = activities.place_of(member)
     description = f"{doing}: {member.instance_id}"
-    member.activity = activities.begin(group, world, description, cause, place)
-    attachments.leave(group, member, world, now)
+    member.activity = activities.begin(group, ports, description, cause, place)
+    attachments.leave(group, member, ports, now)
 
 
-def drain(group: Group, member: Member, world: World, now: float) -> bool:
-    """Tell whether a leaving member has drained; show that it drains until then."""
-    if group.forced or attachments.has_drained(group, member, world, now):
+def drain(group: Group, member: Member, ports: Ports, now: float) -> bool:
+    """Return True if a leaving member has drained; its activity shows the draining."""
+    if group.forced or attachments.has_drained(group, member, ports, now):
         member.drained = True
-    elif attachments.is_draining(group, member, world):
+    elif attachments.is_draining(group, member, ports):
         activities.show_draining(member.activity)
     return member.drained
 
 
 # With connection draining the group waits for it before it terminates, and before the hooks of
 # termination hold the instance (User Guide, "Use Elastic Load Balancing", "Lifecycle hooks").
-def terminating(group: Group, member: Member, world: World, now: float) -> bool:
-    """Drain, let the hooks hold the member, terminate it, and forget it when EC2 has."""
-    if not member.drained and not drain(group, member, world, now):
+def terminating(group: Group, member: Member, ports: Ports, now: float) -> bool:
+    """Drain, wait for the hooks, terminate the member, and forget it when EC2 has."""
+    if not member.drained and not drain(group, member, ports, now):
         return False
-    if not group.forced and lifecycle.hold(group, member, world, lifecycle.TERMINATING, now):
+    if not group.forced and lifecycle.hold(group, member, ports, lifecycle.TERMINATING, now):
         return True
-    return end(group, member, world)
+    return end(group, member, ports)
 
 
-def held(group: Group, member: Member, _world: World, now: float) -> bool:
-    """Wait for the hooks that hold a member on its way out; either result lets it go on."""
+def held(group: Group, member: Member, _ports: Ports, now: float) -> bool:
+    """Wait for the hooks of a leaving member; it goes on after either result."""
     if not group.forced and lifecycle.decided(member, now) is None:
         return False
     member.lifecycle_state, member.waits = "Terminating:Proceed", []
     return True
 
 
-def end(group: Group, member: Member, world: World) -> bool:
-    """Terminate the instance; the member stays until EC2 says that it is terminated."""
+def end(group: Group, member: Member, ports: Ports) -> bool:
+    """Terminate the instance; the member stays until EC2 shows it as terminated."""
     if not member.ended:
         member.ended = True
         activities.progress(member.activity, "InProgress", 50)
-        world.terminate(member.instance_id)
+        ports.terminate(member.instance_id)
         return True
-    if world.state(member.instance_id) != "terminated":
+    if ports.state(member.instance_id) != "terminated":
         return False
-    activities.end(member.activity, world)
+    activities.end(member.activity, ports)
     group.members.remove(member)
     return True
 
 
-def proceeding(group: Group, member: Member, world: World, _now: float) -> bool:
-    """Terminate what no hook holds any more."""
-    return end(group, member, world)
+def proceeding(group: Group, member: Member, ports: Ports, _now: float) -> bool:
+    """Terminate a member that no hook holds any longer."""
+    return end(group, member, ports)
 
 
-def detaching(group: Group, member: Member, world: World, now: float) -> bool:
-    """Let a member go when it has drained; its instance runs on."""
-    if not drain(group, member, world, now):
+def detaching(group: Group, member: Member, ports: Ports, now: float) -> bool:
+    """Release a member when it has drained; its instance keeps running."""
+    if not drain(group, member, ports, now):
         return False
-    world.release(group, member.instance_id)
-    activities.end(member.activity, world)
+    ports.release(group, member.instance_id)
+    activities.end(member.activity, ports)
     group.members.remove(member)
     return True
 
 
-def entering_standby(group: Group, member: Member, world: World, now: float) -> bool:
-    """Put a member aside when it has drained."""
-    if not drain(group, member, world, now):
+def entering_standby(group: Group, member: Member, ports: Ports, now: float) -> bool:
+    """Move a member to standby when it has drained."""
+    if not drain(group, member, ports, now):
         return False
     member.lifecycle_state, member.in_service = "Standby", None
-    activities.end(member.activity, world)
+    activities.end(member.activity, ports)
     member.activity = None
     return True
 
 
 def is_leaving(member: Member) -> bool:
-    """Tell whether a member is on its way to being terminated."""
+    """Return True if a member is being terminated."""
     return member.lifecycle_state in TERMINATING

@@ -1,5 +1,5 @@
 """Load balancers that carry traffic: listeners on loopback, health checks, draining.
 
-Knows nothing of moto or the API: `plan` says what there is to carry, `plane` carries it
-and answers how each member is doing.
+Knows nothing of moto or the API: `plan` has the input, `data_plane` carries it out and reports
+the health of each member.
 """

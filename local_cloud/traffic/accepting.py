@@ -1,23 +1,23 @@
-"""How a server stops to accept without forgetting a connection: asyncio forgets one here.
+"""Stop a server from accepting without losing a connection, which asyncio does.
 
-`Server.close()` of Python 3.11 loses what was accepted in the same turn of the loop: its
-transport meets a server without sockets, fails in silence and stays open until it is
-collected; and what was accepted a turn before is not among the connections yet.
+`Server.close()` of Python 3.11 loses a connection accepted in the same iteration of the event
+loop: its transport finds a server without sockets, fails silently and stays open until it is
+collected. A connection accepted one iteration earlier is not yet among the server's connections.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-TURNS = 3
-"""Turns of the loop until what was accepted is a connection that its server knows."""
+ITERATIONS = 3
+"""RoundRobin of the loop until what was accepted is a connection that its server knows."""
 
 
 async def stop(server: asyncio.Server) -> None:
-    """Accept no more; every connection accepted so far is one that can be closed."""
+    """Stop accepting; every connection accepted so far can then be closed."""
     loop = asyncio.get_running_loop()
     for listening in server.sockets:
         loop.remove_reader(listening.fileno())
-    for _ in range(TURNS):
+    for _ in range(ITERATIONS):
         await asyncio.sleep(0)
     server.close()

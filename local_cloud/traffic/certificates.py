@@ -1,6 +1,6 @@
-"""A certificate for listeners that end HTTPS, SSL or TLS: signed by nobody.
+"""Make self-signed certificates for listeners that terminate HTTPS, SSL or TLS.
 
-AWS takes it from Certificate Manager; whoever trusts this one here has been told to.
+AWS takes them from Certificate Manager; clients of the local cloud must be told to trust these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 @functools.lru_cache(maxsize=64)
 def context(address: str) -> ssl.SSLContext:
-    """Return what a server on this address needs."""
+    """Return the TLS context of a server on this address."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "balancer.pem"
@@ -31,7 +31,7 @@ def context(address: str) -> ssl.SSLContext:
 
 
 def certificate(address: str) -> bytes:
-    """Return a new key and the certificate it signed itself, PEM."""
+    """Return a new key and its self-signed certificate, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "local cloud load balancer")])
     names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]

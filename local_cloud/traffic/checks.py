@@ -1,15 +1,15 @@
-"""Asks members whether they are healthy, each in a task of its own.
+"""Check the health of members, each in its own task.
 
-Application Load Balancers, "Health checks for target groups"; Classic Load Balancers,
-"Configure health checks". A check's connection is closed after it; the time a member takes
-to answer does not move the next check, but checks of one member never overlap.
+Application Load Balancers, "Health checks for target groups"; Classic Load Balancers, "Configure
+health checks". Each check closes its connection. The time that a member takes to answer does not
+delay the next check, but checks of one member never overlap.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from local_cloud.traffic.pace import Pace
     from local_cloud.traffic.plan import Check, Kind, Member
-    from local_cloud.traffic.registry import Book
+    from local_cloud.traffic.registry import Registry
     from local_cloud.traffic.targets import Key, Result
 
 AGENTS: dict[Kind, str] = {
@@ -31,27 +31,27 @@ AGENTS: dict[Kind, str] = {
 }
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Checker:
-    """Checks whoever the book says is to be checked; lives on the loop."""
+    """Checks the members that the registry lists; runs on the event loop."""
 
-    book: Book
+    registry: Registry
     pace: Pace
-    cut: Callable[[Key], None]  # what is in flight to a member
-    _tasks: dict[tuple[Key, object], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
+    cut: Callable[[Key], None]  # ends what is in flight to a member
+    _tasks: dict[tuple[Key, object], asyncio.Task[None]] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
 
     def follow(self) -> None:
-        """Begin and end checks as the book says."""
-        wanted = self.book.to_check()
-        for gone in self._tasks.keys() - wanted.keys():
-            self._tasks.pop(gone).cancel()
+        """Start and stop checks as the registry lists them."""
+        wanted = self.registry.to_check()
+        for ended in self._tasks.keys() - wanted.keys():
+            self._tasks.pop(ended).cancel()
         for new in wanted:
             if new not in self._tasks:
                 self._tasks[new] = asyncio.create_task(self._keep_checking(*new))
 
     async def close(self) -> None:
-        """Check nobody any more."""
+        """Stop all checks."""
         tasks = list(self._tasks.values())
         self._tasks.clear()
         for task in tasks:
@@ -61,11 +61,11 @@ class Checker:
             await self._session.close()
 
     async def _keep_checking(self, key: Key, round_: object) -> None:
-        while found := self.book.check(key, round_):
+        while found := self.registry.check(key, round_):
             pool, member, check = found
             began = asyncio.get_running_loop().time()
             result = await self._check(pool.kind, member, check)
-            if self.book.record(key, round_, result):
+            if self.registry.record(key, round_, result):
                 self.cut(key)
             passed = asyncio.get_running_loop().time() - began
             await asyncio.sleep(max(0.0, self.pace.interval(check.interval) - passed))
@@ -82,10 +82,10 @@ class Checker:
         if check.protocol == "TCP":
             return await connect(member.address, port, seconds)
         url = f"{check.protocol.lower()}://{member.address}:{port}{check.path}"
-        return await ask(self._clients(), check, url, AGENTS[kind], seconds)
+        return await request(self._clients(), check, url, AGENTS[kind], seconds)
 
     def _clients(self) -> aiohttp.ClientSession:
-        """Return what makes a connection for each check, without a memory of any."""
+        """Return the session: a new connection for each check, and no cookies."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -112,18 +112,18 @@ async def connect(address: str, port: int, seconds: float) -> Result:
     return targets.PASSED
 
 
-async def ask(
+async def request(
     session: aiohttp.ClientSession, check: Check, url: str, agent: str, seconds: float
 ) -> Result:
-    """Check by a GET; a certificate is not verified, a redirect not followed."""
+    """Check with a GET; certificates are not verified, redirects not followed."""
     headers = {"User-Agent": agent, "Accept-Encoding": "gzip, compressed", "Connection": "close"}
     try:
         timeout = aiohttp.ClientTimeout(total=seconds)
         async with session.get(
             url, headers=headers, allow_redirects=False, timeout=timeout
-        ) as answer:
-            await answer.read()
-            return judge(check, answer.status)
+        ) as response:
+            await response.read()
+            return judge(check, response.status)
     except TimeoutError:
         return targets.TIMED_OUT
     except (aiohttp.ClientError, OSError, ValueError):
@@ -131,12 +131,12 @@ async def ask(
 
 
 def judge(check: Check, code: int) -> Result:
-    """Return what a check found that was answered."""
+    """Return the result of a check that was answered."""
     return targets.PASSED if matches(check.matcher, code) else targets.wrong_code(code)
 
 
 def matches(matcher: str, code: int) -> bool:
-    """Tell whether a code is among those of a matcher: "200", "200,202", "200-299"."""
+    """Return True if a matcher has a code: "200", "200,202", "200-299"."""
     for part in matcher.split(","):
         first, _, last = part.strip().partition("-")
         if int(first) <= code <= int(last or first):

@@ -1,25 +1,25 @@
-"""The traffic plane: makes a plan true on loopback.
+"""Carry out a plan on loopback: the data plane of the load balancers.
 
-`apply` and `health` are called by the API's threads under the API's lock: they touch the
-book and return. Everything that listens, connects or waits follows on the loop.
+The API's threads call `apply` and `health` under the API's lock; both only touch the registry.
+Everything that listens, connects or waits runs on the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_cloud.timeline import Moments
+from local_cloud.timeline import Timeline
 from local_cloud.traffic.checks import Checker
-from local_cloud.traffic.in_flight import Flights
+from local_cloud.traffic.in_flight import InFlight
 from local_cloud.traffic.listeners import Listeners
 from local_cloud.traffic.nodes import Nodes
 from local_cloud.traffic.pace import Pace
 from local_cloud.traffic.plan import Plan
-from local_cloud.traffic.registry import Book
+from local_cloud.traffic.registry import Registry
 
 if TYPE_CHECKING:
     from local_cloud.clock import Clock
@@ -28,47 +28,47 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(kw_only=True)
-class Plane:
-    """Carries what a plan says; `plan.Traffic` is what the hooks see of it."""
+@dataclass(kw_only=True)
+class DataPlane:
+    """Carries out plans; `plan.Traffic` is its interface for the patches."""
 
     loop: asyncio.AbstractEventLoop
     clock: Clock
     patience: float = 2.0
-    """Real seconds a program has to answer at least, whatever the clock's speed."""
-    moments: Moments = dataclasses.field(default_factory=Moments)
-    book: Book = dataclasses.field(init=False)
-    nodes: Nodes = dataclasses.field(init=False)
-    _plan: Plan = dataclasses.field(default_factory=Plan)
+    """Minimum real seconds for a program to answer, at any speed of the clock."""
+    timeline: Timeline = field(default_factory=Timeline)
+    registry: Registry = field(init=False)
+    nodes: Nodes = field(init=False)
+    _plan: Plan = field(default_factory=Plan)
     _keeper: asyncio.Task[None] | None = None
-    _changed: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _timer: asyncio.TimerHandle | None = None
 
     def __post_init__(self) -> None:
         pace = Pace(clock=self.clock, patience=self.patience)
-        told = functools.partial(self.moments.note, "target")
-        self.book = Book(scaled=pace.delay, routing=pace.routing, told=told)
-        flights = Flights(landed=self._landed)
-        self.nodes = Nodes(book=self.book, pace=pace, flights=flights)
-        self._checker = Checker(book=self.book, pace=pace, cut=flights.cut)
+        on_change = functools.partial(self.timeline.record, "target")
+        self.registry = Registry(scaled=pace.delay, routing=pace.routing, on_change=on_change)
+        in_flight = InFlight(on_idle=self._on_idle)
+        self.nodes = Nodes(registry=self.registry, pace=pace, in_flight=in_flight)
+        self._checker = Checker(registry=self.registry, pace=pace, cut=in_flight.cut)
         self._listeners = Listeners(nodes=self.nodes)
 
     def apply(self, plan: Plan) -> None:
-        """Carry this from now on; the caller holds the API's lock, so one comes at a time."""
+        """Carry out this plan from now on; the caller holds the API's lock."""
         self._plan = plan
-        self.book.apply(plan.pools)
+        self.registry.apply(plan.pools)
         self.loop.call_soon_threadsafe(self._wake)
 
     def health(self, pool: str) -> tuple[Health, ...]:
-        """Say how each member of a pool is doing, the draining ones included."""
-        return self.book.health(pool)
+        """Return the health of each member of a pool, including the draining ones."""
+        return self.registry.health(pool)
 
     def urls(self) -> dict[tuple[str, int], str]:
-        """Give the URL that answers for each balancer's key and port."""
+        """Return the URL for each balancer's key and port."""
         return self._listeners.urls()
 
     async def close(self) -> None:
-        """Carry nothing any more."""
+        """Stop carrying traffic."""
         if self._timer:
             self._timer.cancel()
         if self._keeper:
@@ -89,22 +89,22 @@ class Plane:
             self._changed.clear()
             try:
                 self._checker.follow()
-                self._sweep()
+                self._expire()
                 await self._listeners.follow(self._plan)
             except Exception:
                 log.exception("the load balancers could not follow a change")
 
-    def _landed(self) -> None:
-        """A member has nothing in flight any more: perhaps a draining was waiting for that."""
-        if self.book.leaving:
-            self.loop.call_soon(self._sweep)
+    def _on_idle(self) -> None:
+        """Expire members now that one has nothing in flight: its draining may be over."""
+        if self.registry.leaving:
+            self.loop.call_soon(self._expire)
 
-    def _sweep(self) -> None:
-        flights = self.nodes.flights
-        for key in self.book.sweep(lambda key: flights.count(key) > 0):
-            flights.cut(key)
+    def _expire(self) -> None:
+        in_flight = self.nodes.in_flight
+        for key in self.registry.expire(lambda key: in_flight.count(key) > 0):
+            in_flight.cut(key)
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        if (at := self.book.next_sweep()) is not None:
-            self._timer = self.loop.call_at(at, self._sweep)
+        if (at := self.registry.next_expiry()) is not None:
+            self._timer = self.loop.call_at(at, self._expire)

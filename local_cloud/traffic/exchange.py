@@ -1,14 +1,14 @@
-"""One request to one member and its answer back, streamed both ways, nothing kept.
+"""Pass one request to one member and stream the response back.
 
-Application Load Balancers, "Troubleshoot": 502 when the member refuses, closes or answers
-what is not HTTP, and when the deregistration delay is over before it answered; 504 when it
-does not answer within the idle timeout; 408 when the client does not send what it announced.
-An answer that was begun cannot be taken back: then the client's connection is aborted.
+Application Load Balancers, "Troubleshoot": 502 if the member refuses, closes or does not response
+HTTP, and if the deregistration delay ends before the response; 504 if it does not response within
+the idle timeout; 408 if the client does not send the announced body. If the response has already
+started, the client's connection is aborted instead.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
     from yarl import URL
 
-    from local_cloud.traffic.in_flight import Flight
+    from local_cloud.traffic.in_flight import Transfer
     from local_cloud.traffic.nodes import Nodes
     from local_cloud.traffic.plan import Kind
     from local_cloud.traffic.targets import Key
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Exchange:
-    """One request on its way."""
+    """One request and its response."""
 
     nodes: Nodes
     kind: Kind
@@ -39,36 +39,36 @@ class Exchange:
     to: Key
     url: URL
     cookies: tuple[str, ...]
-    _flight: Flight | None = None
-    _answer: web.StreamResponse | None = None
+    _transfer: Transfer | None = None
+    _response: web.StreamResponse | None = None
     _waits_for_client: bool = False
 
     async def run(self, idle: float) -> web.StreamResponse:
-        """Return what the client gets; whatever goes wrong is an answer too."""
+        """Return the response for the client; failures are responses, too."""
         try:
-            async with self.nodes.flights.to(self.to, idle) as self._flight:
-                return await self._exchange(self._flight)
+            async with self.nodes.in_flight.to(self.to, idle) as self._transfer:
+                return await self._exchange(self._transfer)
         except TimeoutError:
-            return self._failed(self._late())
+            return self._failed(self._timeout_status())
         except (aiohttp.ClientError, OSError, ValueError):
             return self._failed(502)
 
-    def _late(self) -> int:
-        if self._flight and self._flight.was_cut:
+    def _timeout_status(self) -> int:
+        if self._transfer and self._transfer.was_cut:
             return 502
         return 408 if self._waits_for_client else 504
 
     def _failed(self, status: int) -> web.StreamResponse:
-        if self._answer is None:
-            answer = messages.page(self.kind, status)
+        if self._response is None:
+            response = messages.page(self.kind, status)
             if not self.request.content.at_eof():
-                answer.force_close()
-            return answer
+                response.force_close()
+            return response
         if self.request.transport:
             self.request.transport.abort()
-        return self._answer
+        return self._response
 
-    async def _exchange(self, flight: Flight) -> web.StreamResponse:
+    async def _exchange(self, transfer: Transfer) -> web.StreamResponse:
         request = self.request
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(messages.CONTINUE)
@@ -76,44 +76,44 @@ class Exchange:
             request.method,
             self.url,
             headers=self.headers,
-            data=self._upload(flight) if request.body_exists else None,
+            data=self._upload(transfer) if request.body_exists else None,
             allow_redirects=False,
         ) as given:
             self._waits_for_client = False
-            flight.moved()
+            transfer.moved()
             headers = messages.passed_on(given.headers)
             for cookie in self.cookies:
                 headers.add("Set-Cookie", cookie)
-            if is_here(given):
+            if has_whole_body(given):
                 body = given.content.read_nowait()
                 return web.Response(
                     status=given.status, reason=given.reason or "", headers=headers, body=body
                 )
-            answer = web.StreamResponse(
+            response = web.StreamResponse(
                 status=given.status, reason=given.reason or "", headers=headers
             )
-            self._answer = answer
-            await answer.prepare(request)
+            self._response = response
+            await response.prepare(request)
             async for chunk in given.content.iter_any():
-                flight.moved()
-                await answer.write(chunk)
-            await answer.write_eof()
-            return answer
+                transfer.moved()
+                await response.write(chunk)
+            await response.write_eof()
+            return response
 
-    async def _upload(self, flight: Flight) -> AsyncIterator[bytes]:
+    async def _upload(self, transfer: Transfer) -> AsyncIterator[bytes]:
         self._waits_for_client = True
         async for chunk in self.request.content.iter_any():
             self._waits_for_client = False
-            flight.moved()
+            transfer.moved()
             yield chunk
             self._waits_for_client = True
         self._waits_for_client = False
 
 
-def is_here(given: aiohttp.ClientResponse) -> bool:
-    """Tell whether a whole body came with the header, so that both can go in one piece.
+def has_whole_body(given: aiohttp.ClientResponse) -> bool:
+    """Return True if the whole body came with the header, so that one write sends both.
 
-    Every system call may cost the loop its turn while a thread of the API runs.
+    Fewer system calls matter: a thread of the API may take the interpreter at each of them.
     """
     return (
         given.content.is_eof()

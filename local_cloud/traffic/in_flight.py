@@ -1,10 +1,10 @@
-"""What is in flight to members: counted, given time, and cut when a member's time is over."""
+"""Count what is in flight to members, time it out when idle, and end it when a member must go."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,56 +13,56 @@ if TYPE_CHECKING:
     from local_cloud.traffic.targets import Key
 
 
-@dataclasses.dataclass(kw_only=True, eq=False)
-class Flight:
-    """A request or a connection on its way; ends in TimeoutError when idle or cut."""
+@dataclass(kw_only=True, eq=False)
+class Transfer:
+    """A request or connection in flight; raises TimeoutError when idle or cut."""
 
     idle: float
     limit: asyncio.Timeout
     was_cut: bool = False
 
     def moved(self) -> None:
-        """Begin to count the idle seconds again: a byte went by."""
+        """Restart the idle timeout after a byte."""
         if not self.was_cut:
             self.limit.reschedule(asyncio.get_running_loop().time() + self.idle)
 
     def cut(self) -> None:
-        """End it now."""
+        """End the transfer now."""
         self.was_cut = True
         if not self.limit.expired():
             self.limit.reschedule(asyncio.get_running_loop().time())
 
 
-@dataclasses.dataclass(kw_only=True)
-class Flights:
-    """All of them, by member; lives on the loop."""
+@dataclass(kw_only=True)
+class InFlight:
+    """All transfers by member; used on the event loop."""
 
-    landed: Callable[[], None] = lambda: None  # called when a member has none any more
-    _flights: dict[Key, set[Flight]] = dataclasses.field(default_factory=dict)
+    on_idle: Callable[[], None] = lambda: None  # called when a member has no transfer left
+    _transfers: dict[Key, set[Transfer]] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
-    async def to(self, key: Key, idle: float) -> AsyncIterator[Flight]:
-        """Count what happens inside as on its way to a member."""
+    async def to(self, key: Key, idle: float) -> AsyncIterator[Transfer]:
+        """Count the block as a transfer to a member."""
         async with asyncio.timeout(idle) as limit:
-            flight = Flight(idle=idle, limit=limit)
-            self._flights.setdefault(key, set()).add(flight)
+            transfer = Transfer(idle=idle, limit=limit)
+            self._transfers.setdefault(key, set()).add(transfer)
             try:
-                yield flight
+                yield transfer
             finally:
-                self._land(key, flight)
+                self._finish(key, transfer)
 
-    def _land(self, key: Key, flight: Flight) -> None:
-        flights = self._flights[key]
-        flights.discard(flight)
-        if not flights:
-            del self._flights[key]
-            self.landed()
+    def _finish(self, key: Key, transfer: Transfer) -> None:
+        transfers = self._transfers[key]
+        transfers.discard(transfer)
+        if not transfers:
+            del self._transfers[key]
+            self.on_idle()
 
     def count(self, key: Key) -> int:
-        """Return how many are on their way to a member."""
-        return len(self._flights.get(key, ()))
+        """Return the number of transfers to a member."""
+        return len(self._transfers.get(key, ()))
 
     def cut(self, key: Key) -> None:
-        """End all that are on their way to a member."""
-        for flight in tuple(self._flights.get(key, ())):
-            flight.cut()
+        """End every transfer to a member."""
+        for transfer in tuple(self._transfers.get(key, ())):
+            transfer.cut()

@@ -1,10 +1,10 @@
-"""Which ports are open: follows the plan, says where each listener answers."""
+"""Open and close the ports of a plan, and report the URL of each listener."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import socket
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from local_cloud.traffic import certificates
@@ -24,14 +24,14 @@ Name: TypeAlias = tuple[str, int]
 """A balancer's key and the port of a listener."""
 
 PRIVILEGED = 1024
-INSTEAD = 8000
+OFFSET = 8000  # for an ordinary user, added to a privileged port
 BACKLOG = 1024
 SCHEMES = {"HTTP": "http", "HTTPS": "https", "TCP": "tcp", "SSL": "ssl", "TLS": "tls"}
 ENCRYPTED = ("HTTPS", "SSL", "TLS")
 
 
 def listening(address: str, port: int) -> socket.socket:
-    """Return a socket that listens there."""
+    """Return a listening socket."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -43,31 +43,31 @@ def listening(address: str, port: int) -> socket.socket:
     return bound
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Opened:
-    """A listener that answers, and what would have to be opened anew if it changed."""
+    """An open listener; a change of its `place` requires opening it again."""
 
     carrier: Carrier
     place: tuple[str, int, str]
     url: str
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Listeners:
-    """All open listeners; live on the loop, `urls` from any thread."""
+    """All open listeners; used on the event loop, `urls` from any thread."""
 
     nodes: Nodes
     listen: Callable[[str, int], socket.socket] = listening
-    _opened: dict[Name, Opened] = dataclasses.field(default_factory=dict)
-    _refused: set[Name] = dataclasses.field(default_factory=set)
-    _urls: dict[Name, str] = dataclasses.field(default_factory=dict)
+    _opened: dict[Name, Opened] = field(default_factory=dict)
+    _refused: set[Name] = field(default_factory=set)
+    _urls: dict[Name, str] = field(default_factory=dict)
 
     def urls(self) -> dict[Name, str]:
-        """Give the URL that answers for each listener that is open."""
+        """Return the URL of each open listener."""
         return self._urls
 
     async def follow(self, plan: Plan) -> None:
-        """Open, change and close what the plan says."""
+        """Open, change and close listeners as the plan says."""
         wanted = {
             (balancer.key, listener.port): (balancer, listener)
             for balancer in plan.balancers
@@ -84,15 +84,15 @@ class Listeners:
                 await self._open(name, balancer, listener)
 
     async def close(self) -> None:
-        """Close all."""
+        """Close all listeners."""
         for name in list(self._opened):
             await self._close(name)
 
     async def _close(self, name: Name) -> None:
         opened = self._opened.pop(name)
-        self._tell()
+        self._publish()
         await opened.carrier.close()
-        log.info("%s answers no more", opened.url)
+        log.info("%s is closed", opened.url)
 
     async def _open(self, name: Name, balancer: Balancer, listener: Listener) -> None:
         try:
@@ -110,22 +110,22 @@ class Listeners:
         await carrier.open(bound, certificates.context(balancer.address) if encrypted else None)
         url = f"{SCHEMES[listener.protocol]}://{balancer.address}:{bound.getsockname()[1]}"
         self._opened[name] = Opened(carrier=carrier, place=place(balancer, listener), url=url)
-        self._tell()
+        self._publish()
         log.info("%s answers for %s", url, balancer.name)
 
     def _bind(self, address: str, port: int) -> socket.socket:
-        """Listen on the port, or for an ordinary user on one 8000 above a privileged one."""
+        """Listen on the port; an ordinary user gets privileged port + 8000."""
         try:
             return self.listen(address, port)
         except PermissionError:
             if port >= PRIVILEGED:
                 raise
-            return self.listen(address, port + INSTEAD)
+            return self.listen(address, port + OFFSET)
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         self._urls = {name: opened.url for name, opened in self._opened.items()}
 
 
 def place(balancer: Balancer, listener: Listener) -> tuple[str, int, str]:
-    """Return what a listener cannot change without being opened anew."""
+    """Return the settings that a listener cannot change while it is open."""
     return balancer.address, listener.port, listener.protocol

@@ -1,7 +1,7 @@
-"""What a load balancer changes in the messages that go through it, and its own answers.
+"""Change message headers as a load balancer does, and make its own error responses.
 
-Application Load Balancers, "HTTP headers" and "Troubleshoot: the load balancer generates an
-HTTP error"; RFC 9110, 7.6.1: fields that belong to one connection are not passed on.
+Application Load Balancers, "HTTP headers" and "Troubleshoot: the load balancer generates an HTTP
+error"; RFC 9110, 7.6.1: fields of one connection are not passed on.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-ORDERED = {"X-Local-Cloud": "ordered"}
+BY_BEHAVIOR = {"X-Local-Cloud": "behavior"}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CLIENT_LEFT = 460
 REASONS = {503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
 
 
 def passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Return the header fields that are not of one connection alone."""
+    """Return the header fields that are not for one connection only."""
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     dropped = HOP_BY_HOP | named
     return CIMultiDict(
@@ -48,10 +48,10 @@ def passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
 
 
 def forwarded(request: web.BaseRequest, kind: Kind, protocol: str, port: int) -> CIMultiDict[str]:
-    """Return the header of a request as a member gets it.
+    """Return the headers of a request as a member gets them.
 
-    `Expect` is answered by the load balancer itself ("HTTP 100 Continue"). Application Load
-    Balancers trace every request.
+    The load balancer answers `Expect` itself ("HTTP 100 Continue"). Application Load Balancers
+    trace every request.
     """
     headers = passed_on(request.headers)
     headers.popall("Expect", None)
@@ -65,7 +65,7 @@ def forwarded(request: web.BaseRequest, kind: Kind, protocol: str, port: int) ->
 
 
 def page(kind: Kind, status: int, more: Mapping[str, str] | None = None) -> web.Response:
-    """Return an error that the load balancer answers itself."""
+    """Return an error response of the load balancer itself."""
     reason = REASONS.get(status) or http.HTTPStatus(status).phrase
     if kind == "classic":
         return web.Response(status=status, reason=reason, headers=more)

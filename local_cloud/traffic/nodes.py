@@ -1,53 +1,51 @@
-"""The nodes of the load balancers: what every listener needs to send something on."""
+"""Share the parts of a load balancer's nodes that every listener needs to send requests."""
 
 from __future__ import annotations
 
 import collections
-import dataclasses
 import random
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from local_cloud.traffic import routing
 from local_cloud.traffic.cookies import Cookies
-from local_cloud.traffic.in_flight import Flights
+from local_cloud.traffic.in_flight import InFlight
 from local_cloud.traffic.pace import CONNECT
-from local_cloud.traffic.routing import Turns
+from local_cloud.traffic.routing import RoundRobin
 
 if TYPE_CHECKING:
     from local_cloud.traffic.pace import Pace
-    from local_cloud.traffic.registry import Book
+    from local_cloud.traffic.registry import Registry
     from local_cloud.traffic.routing import Candidate, Choices
 
 POOLED = 512
-"""Connections to one member at most."""
+"""Maximum connections to one member."""
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Nodes:
-    """Choose members, keep connections to them, know what is in flight; live on the loop."""
+    """The choice of members, the connections to them, what is in flight; used on the event loop."""
 
-    book: Book
+    registry: Registry
     pace: Pace
-    flights: Flights
-    turns: Turns = dataclasses.field(default_factory=Turns)
-    cookies: Cookies = dataclasses.field(default_factory=Cookies)
-    chance: random.Random = dataclasses.field(default_factory=random.Random)
-    seen: collections.Counter[tuple[str, int]] = dataclasses.field(
-        default_factory=collections.Counter
-    )
-    """How often each load balancer answered with each code; 460: the client had left."""
+    in_flight: InFlight
+    round_robin: RoundRobin = field(default_factory=RoundRobin)
+    cookies: Cookies = field(default_factory=Cookies)
+    chance: random.Random = field(default_factory=random.Random)
+    counts: collections.Counter[tuple[str, int]] = field(default_factory=collections.Counter)
+    """Responses of each load balancer by status code; 460: the client had disconnected."""
     _session: aiohttp.ClientSession | None = None
 
     def choose(self, choices: Choices) -> Candidate | None:
         """Return the member that gets the next request."""
-        fewest = self.flights.count if choices.pool.kind == "classic" else None
-        return routing.choose(choices, self.turns, fewest)
+        fewest = self.in_flight.count if choices.pool.kind == "classic" else None
+        return routing.choose(choices, self.round_robin, fewest)
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The connections to members, kept and used again."""
+        """The connections to members, which are reused."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(

@@ -1,46 +1,48 @@
-"""What the load balancers are to do: a picture of the API's models in our own words.
+"""Define the plan: what the load balancers must do, independent of moto's models.
 
-The seam between the hooks, which know what AWS was asked for, and the traffic
-plane, which carries it. All seconds are AWS's; the plane scales them.
+The seam between the patches, which know the API's state, and the data plane, which carries it
+out. All seconds are AWS's; the data plane scales them.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 Kind: TypeAlias = Literal["classic", "application", "network"]
 State: TypeAlias = Literal["initial", "healthy", "unhealthy", "unused", "draining", "unavailable"]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """How a member is asked whether it is healthy."""
+    """The health check of a pool."""
 
     protocol: Literal["HTTP", "HTTPS", "TCP"]
-    port: int  # 0: the port of the member
+    port: int  # 0: the member's port
     path: str = "/"
     matcher: str = "200"  # codes and ranges: "200", "200,301", "200-399"
     interval: float = 30.0
     timeout: float = 5.0
-    rise: int = 5  # passes in a row until healthy again
-    fall: int = 2  # failures in a row until unhealthy
+    rise: int = 5  # passes in a row to become healthy
+    fall: int = 2  # failures in a row to become unhealthy
     enabled: bool = True
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """An instance (or address) that is registered."""
+    """A registered instance or address."""
 
     id: str
     port: int
-    address: str | None  # None: nothing can be reached, e.g. it is stopped
+    address: str | None  # None: not reachable, for example stopped
     zone: str
     state: str = "running"  # EC2's word
-    answers: Literal["", "200", "500", "500-but-health"] = ""  # ordered: what it answers instead
+    answers: Literal["", "200", "500", "500-but-health"] = (
+        ""  # by its behavior: answers in its place
+    )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pool:
     """A target group, or the instances of one classic load balancer."""
 
@@ -48,30 +50,30 @@ class Pool:
     kind: Kind
     check: Check
     members: tuple[Member, ...]
-    delay: float  # seconds of draining; 0: none
-    zones: frozenset[str]  # enabled in the load balancers that use it; empty: none uses it
+    delay: float  # seconds of draining; 0: no draining
+    zones: frozenset[str]  # enabled in its load balancers; empty: no load balancer uses it
     cross_zone: bool = True
     sticky: float | None = None  # seconds of the load balancer's cookie
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Forward:
-    """Send a request to one of some pools, by weight."""
+    """Send a request to one of several pools, by weight."""
 
     pools: tuple[tuple[str, int], ...]
     sticky: float | None = None  # seconds a client stays with a pool
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """Answer a request without any member."""
+    """Answer a request without a member."""
 
     status: int
     content_type: str = "text/plain"
     body: str = ""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Redirect:
     """Send the client elsewhere.
 
@@ -89,9 +91,9 @@ class Redirect:
 Action: TypeAlias = Forward | Answer | Redirect
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
-    """One condition of a rule, by ELB's name of the field; any of the values will do."""
+    """One condition of a rule, by ELBv2's name of the field; one matching value is enough."""
 
     field: (
         str  # path-pattern, host-header, http-header, http-request-method, query-string, source-ip
@@ -100,7 +102,7 @@ class Condition:
     name: str = ""  # of http-header
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
     """An action for the requests that meet every condition."""
 
@@ -108,40 +110,40 @@ class Rule:
     action: Action
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Listener:
-    """A port of a load balancer. HTTPS, SSL and TLS end at the load balancer."""
+    """A port of a load balancer, which terminates HTTPS, SSL and TLS."""
 
     port: int
     protocol: Literal["HTTP", "HTTPS", "TCP", "SSL", "TLS"]
     default: Action
     rules: tuple[Rule, ...] = ()  # in the order of their priority
-    member_port: int = 0  # classic: where this listener sends; 0: the port of the member
+    member_port: int = 0  # classic: this listener's instance port; 0: the member's port
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Balancer:
     """A load balancer and where it listens."""
 
-    key: str  # as of a pool
+    key: str  # as for a pool
     name: str
     kind: Kind
     address: str
     listeners: tuple[Listener, ...]
-    idle: float = 60.0  # seconds without a byte until a connection is closed
+    idle: float = 60.0  # seconds until an idle connection is closed
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """Everything there is to carry."""
+    """All load balancers and pools."""
 
     balancers: tuple[Balancer, ...] = ()
     pools: tuple[Pool, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """How one member of a pool is doing, in ELBv2's words."""
+    """The health of one member of a pool, in ELBv2's words."""
 
     id: str
     port: int
@@ -151,13 +153,13 @@ class Health:
 
 
 class Traffic(Protocol):
-    """What the hooks ask of the traffic plane, from any thread, never waiting for the network."""
+    """The data plane, as patches use it: from any thread, without waiting for the network."""
 
     def apply(self, plan: Plan) -> None:
-        """Carry this from now on. What `health` says changes before this returns."""
+        """Carry out this plan from now on; `health` changes before this returns."""
 
     def health(self, pool: str) -> tuple[Health, ...]:
-        """Say how each member of a pool is doing, the draining ones included."""
+        """Return the health of each member of a pool, including the draining ones."""
 
     def urls(self) -> dict[tuple[str, int], str]:
-        """Give the URL that answers for each balancer's key and port."""
+        """Return the URL for each balancer's key and port."""

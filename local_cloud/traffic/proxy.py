@@ -1,9 +1,9 @@
-"""HTTP and HTTPS listeners: which action a request meets, and to whom it goes."""
+"""Serve HTTP and HTTPS listeners: find a request's action and its member."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from local_cloud.traffic.routing import Candidate, Choices
 
 LIMIT = 1 << 16
-"""Bytes of a request's header, the whole of it ("HTTP 400: Bad request")."""
-AT_ONCE = 0.01
+"""Maximum bytes of a request's headers ("HTTP 400: Bad request")."""
+IMMEDIATELY = 0.01
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Proxy:
-    """One listener; what it carries is changed in place, its connections stay."""
+    """One listener; its settings change in place, and its connections stay."""
 
     nodes: Nodes
     balancer: Balancer
     listener: Listener
-    _servers: dict[float, web.Server] = dataclasses.field(default_factory=dict)
+    _servers: dict[float, web.Server] = field(default_factory=dict)
     _server: asyncio.Server | None = None
 
     async def open(self, bound: socket.socket, tls: ssl.SSLContext | None) -> None:
-        """Begin to answer."""
+        """Start serving."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connection, sock=bound, ssl=tls)
 
     def _connection(self) -> asyncio.Protocol:
-        """Return what serves a new connection, with the idle timeout of this moment."""
+        """Return the protocol of a new connection, with the present idle timeout."""
         idle = self.nodes.pace.idle(self.balancer.idle)
         if idle not in self._servers:
             self._servers[idle] = web.Server(
@@ -56,22 +56,22 @@ class Proxy:
         return self._servers[idle]()
 
     async def close(self) -> None:
-        """Answer no more and close the connections."""
+        """Stop serving and close the connections."""
         if self._server:
             await accepting.stop(self._server)
-        await asyncio.gather(*(server.shutdown(AT_ONCE) for server in self._servers.values()))
+        await asyncio.gather(*(server.shutdown(IMMEDIATELY) for server in self._servers.values()))
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            answer = await self._act(request)
+            response = await self._act(request)
         except asyncio.CancelledError:
             self._count(messages.CLIENT_LEFT)
             raise
-        self._count(answer.status)
-        return answer
+        self._count(response.status)
+        return response
 
     def _count(self, status: int) -> None:
-        self.nodes.seen[self.balancer.key, status] += 1
+        self.nodes.counts[self.balancer.key, status] += 1
 
     async def _act(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "TRACE" and self.balancer.kind == "application":
@@ -109,14 +109,14 @@ class Proxy:
 
     async def _forward(self, request: web.BaseRequest, forward: Forward) -> web.StreamResponse:
         pool = self._pool(request, forward)
-        choices = self.nodes.book.choices(pool) if pool else None
+        choices = self.nodes.registry.choices(pool) if pool else None
         candidate = self._candidate(request, choices) if choices else None
         if pool is None or choices is None or candidate is None:
             return messages.page(self.balancer.kind, 503)
-        if ordered(candidate, choices, request):
-            return messages.page(self.balancer.kind, 500, messages.ORDERED)
+        if fails_by_behavior(candidate, choices, request):
+            return messages.page(self.balancer.kind, 500, messages.BY_BEHAVIOR)
         if candidate.answers == "200":
-            return web.Response(text="local cloud: in the place of a hollow instance\n")
+            return web.Response(text="local cloud: in place of a hollow instance\n")
         exchange = Exchange(
             nodes=self.nodes,
             kind=self.balancer.kind,
@@ -132,8 +132,8 @@ class Proxy:
 
     def _pool(self, request: web.BaseRequest, forward: Forward) -> str | None:
         if forward.sticky is not None:
-            weighty = [pool for pool, weight in forward.pools if weight]
-            if named := self.nodes.cookies.read(request.cookies, cookies.POOL, weighty):
+            weighted = [pool for pool, weight in forward.pools if weight]
+            if named := self.nodes.cookies.read(request.cookies, cookies.POOL, weighted):
                 return named
         return routing.weighted(forward, self.nodes.chance)
 
@@ -165,8 +165,8 @@ class Proxy:
         return URL(f"http://{candidate.address}:{port}{path}", encoded=True)
 
 
-def ordered(candidate: Candidate, choices: Choices, request: web.BaseRequest) -> bool:
-    """Tell whether the member was ordered to fail this request."""
+def fails_by_behavior(candidate: Candidate, choices: Choices, request: web.BaseRequest) -> bool:
+    """Return True if the member fails this request by its behavior."""
     match candidate.answers:
         case "500":
             return True

@@ -1,14 +1,14 @@
-"""What is registered where and how it is doing: the only state that threads share.
+"""Keep which members are registered and how healthy they are: the only state that threads share.
 
-Guarded by a small lock of its own that nobody holds for longer than a few lines, so
-that an API call never waits for the network and the loop never waits for an API call.
+Its own lock is held for a few lines only. So an API call never waits for the network, and the
+event loop never waits for an API call.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from local_cloud.traffic.routing import Candidate, Choices
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
     from local_cloud.traffic.targets import Key, Result
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Entry:
-    """A pool and its members, those included that are leaving."""
+    """A pool and its members, including those that are leaving."""
 
-    pool: Pool  # its delay is in seconds here
-    targets: dict[tuple[str, int], Target] = dataclasses.field(default_factory=dict)
+    pool: Pool  # its delay is in real seconds
+    targets: dict[tuple[str, int], Target] = field(default_factory=dict)
 
 
-@dataclasses.dataclass(kw_only=True)
-class Book:
-    """All pools; `scaled` turns AWS's seconds into seconds here."""
+@dataclass(kw_only=True)
+class Registry:
+    """All pools; `scaled` converts AWS's seconds to real seconds."""
 
     scaled: Callable[[float], float]
-    routing: float = 0.0  # seconds here until every node knows of a change
-    told: Callable[..., None] = lambda **_: None  # hears of every change of a state
+    routing: float = 0.0  # real seconds until every node has a change
+    on_change: Callable[..., None] = lambda **_: None  # called at every change of a state
     now: Callable[[], float] = time.monotonic
-    _entries: dict[str, Entry] = dataclasses.field(default_factory=dict)
-    _lost: list[Key] = dataclasses.field(default_factory=list)
-    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    _entries: dict[str, Entry] = field(default_factory=dict)
+    _lost: list[Key] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def apply(self, pools: tuple[Pool, ...]) -> None:
-        """Make the registrations those of a plan; the states have changed when this returns."""
+        """Set the registrations to those of a plan; the states change before this returns."""
         with self._lock:
             now = self.now()
-            for gone in self._entries.keys() - {pool.key for pool in pools}:
-                entry = self._entries.pop(gone)
-                self._lost += [(gone, *target) for target in entry.targets]
+            for removed in self._entries.keys() - {pool.key for pool in pools}:
+                entry = self._entries.pop(removed)
+                self._lost += [(removed, *target) for target in entry.targets]
                 for target in entry.targets.values():
-                    self._tell(gone, target, "gone")
+                    self._report(removed, target, "gone")
             for pool in pools:
-                scaled = dataclasses.replace(pool, delay=self.scaled(pool.delay))
+                scaled = replace(pool, delay=self.scaled(pool.delay))
                 self._register(scaled, now)
 
     def _register(self, pool: Pool, now: float) -> None:
@@ -64,20 +64,20 @@ class Book:
                 target = Target(member=member, address=member.address)
                 entry.targets[key] = target
             target.place(pool, member, now, self.routing)
-            self._tell(pool.key, target)
+            self._report(pool.key, target)
         for key, target in entry.targets.items():
             if key not in members and target.left is None:
                 target.leave(pool, now, self.routing)
-                self._tell(pool.key, target)
+                self._report(pool.key, target)
 
-    def _tell(self, pool: str, target: Target, state: str = "") -> None:
+    def _report(self, pool: str, target: Target, state: str = "") -> None:
         state = state or target.health().state
-        if state != target.told:
-            target.told = state
-            self.told(pool=pool, id=target.member.id, state=state)
+        if state != target.reported:
+            target.reported = state
+            self.on_change(pool=pool, id=target.member.id, state=state)
 
     def health(self, pool: str) -> tuple[Health, ...]:
-        """Say how each member of a pool is doing, the draining ones included."""
+        """Return the health of each member of a pool, including the draining ones."""
         with self._lock:
             now = self.now()
             entry = self._entries.get(pool)
@@ -85,7 +85,7 @@ class Book:
             return tuple(target.health() for target in targets if not target.drained(now))
 
     def choices(self, pool: str) -> Choices | None:
-        """Return whom the nodes of the load balancer would send a request to now."""
+        """Return the members that the nodes of the load balancer know, or None for no pool."""
         with self._lock:
             entry = self._entries.get(pool)
             if entry is None:
@@ -112,7 +112,7 @@ class Book:
         )
 
     def to_check(self) -> dict[tuple[Key, object], None]:
-        """Return which members are checked, with the round of their registration."""
+        """Return the members to check, with the round of their registration."""
         with self._lock:
             return {
                 ((pool, *key), target.round): None
@@ -122,15 +122,15 @@ class Book:
             }
 
     def check(self, key: Key, round_: object) -> tuple[Pool, Member, Check] | None:
-        """Return how a member is to be checked now, or None: not any more."""
+        """Return how to check a member now, or None to stop checking it."""
         with self._lock:
             found = self._find(key, round_)
             return found and (found[0].pool, found[1].member, found[0].pool.check)
 
     def record(self, key: Key, round_: object, result: Result) -> bool:
-        """Count one check; tell whether what is in flight to the member is to be cut.
+        """Count one check; return True if what is in flight to the member must be cut.
 
-        "When connection draining is disabled, any in-flight requests made to instances that
+        "When connection draining is disabled, any in-transfer requests made to instances that
         are de-registering or unhealthy are not completed" (Classic Load Balancers, "Configure
         connection draining").
         """
@@ -139,9 +139,9 @@ class Book:
             if found is None:
                 return False
             entry, target = found
-            turned = target.record(entry.pool, result, self.now(), self.routing)
-            self._tell(key[0], target)
-            return turned and entry.pool.kind == "classic" and entry.pool.delay == 0
+            became_unhealthy = target.record(entry.pool, result, self.now(), self.routing)
+            self._report(key[0], target)
+            return became_unhealthy and entry.pool.kind == "classic" and entry.pool.delay == 0
 
     def _find(self, key: Key, round_: object) -> tuple[Entry, Target] | None:
         entry = self._entries.get(key[0])
@@ -150,11 +150,11 @@ class Book:
             return None
         return entry, target
 
-    def sweep(self, busy: Callable[[Key], bool]) -> list[Key]:
-        """Forget who has left; return whose connections are to be cut now.
+    def expire(self, busy: Callable[[Key], bool]) -> list[Key]:
+        """Forget members that have left; return those whose connections must be cut now.
 
-        A classic load balancer ends the draining as soon as nothing is in flight, one with
-        target groups shows it until the delay is over ("Deregistration delay").
+        A classic load balancer ends the draining as soon as nothing is in flight. A target group
+        shows it until the delay is over ("Deregistration delay").
         """
         with self._lock:
             now = self.now()
@@ -164,7 +164,7 @@ class Book:
                 if entry.pool.kind == "classic" and unknown and not busy(key):
                     target.finish(now)
                 if target.drained(now):
-                    self._tell(key[0], target, "gone")
+                    self._report(key[0], target, "gone")
                 forgotten = target.forgotten(now, self.routing)
                 if forgotten or (target.drained(now) and not target.released):
                     target.released = True
@@ -173,8 +173,8 @@ class Book:
                     del entry.targets[key[1:]]
             return cut
 
-    def next_sweep(self) -> float | None:
-        """Return when somebody's draining, or the last node's belief in it, ends."""
+    def next_expiry(self) -> float | None:
+        """Return when the next draining ends, or the next node learns of one."""
         with self._lock:
             now = self.now()
             times = [t.leaves for _, _, t in self._leaving() if not t.released]
@@ -183,7 +183,7 @@ class Book:
 
     @property
     def leaving(self) -> bool:
-        """Whether anybody is."""
+        """True if a member is leaving."""
         with self._lock:
             return next(self._leaving(), None) is not None
 

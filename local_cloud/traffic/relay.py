@@ -1,10 +1,10 @@
-"""TCP, SSL and TLS listeners: bytes both ways between a client and one member."""
+"""Serve TCP, SSL and TLS listeners: relay bytes between a client and one member."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_cloud.traffic import accepting, routing
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import socket
     import ssl
 
-    from local_cloud.traffic.in_flight import Flight
+    from local_cloud.traffic.in_flight import Transfer
     from local_cloud.traffic.nodes import Nodes
     from local_cloud.traffic.plan import Balancer, Listener
     from local_cloud.traffic.routing import Candidate
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Relay:
-    """One listener; what it carries is changed in place, its connections stay."""
+    """One listener; its settings change in place, and its connections stay."""
 
     nodes: Nodes
     balancer: Balancer
     listener: Listener
     _server: asyncio.Server | None = None
-    _tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def open(self, bound: socket.socket, tls: ssl.SSLContext | None) -> None:
-        """Begin to accept connections."""
+        """Start accepting connections."""
         self._server = await asyncio.start_server(self._accept, sock=bound, ssl=tls)
 
     async def close(self) -> None:
-        """Accept no more and close the connections."""
+        """Stop accepting and close the connections."""
         if self._server:
             await accepting.stop(self._server)
         tasks = list(self._tasks)
@@ -58,46 +58,48 @@ class Relay:
             return
         idle = self.nodes.pace.idle(self.balancer.idle)
         try:
-            async with self.nodes.flights.to(candidate.key, idle) as flight:
-                await self._connect(candidate, flight, reader, writer)
+            async with self.nodes.in_flight.to(candidate.key, idle) as transfer:
+                await self._connect(candidate, transfer, reader, writer)
             writer.close()
-        except* OSError:  # TimeoutError is one: idle, cut, or no connection in time
+        except* OSError:  # includes TimeoutError: idle, cut, or no connection in time
             writer.transport.abort()
         finally:
             if not writer.is_closing():
                 writer.transport.abort()
 
     def _candidate(self) -> Candidate | None:
-        """Return whose turn it is: round robin for TCP, also of classic load balancers."""
+        """Return the next member: round robin for TCP, also of classic load balancers."""
         action = self.listener.default
         pool = routing.weighted(action, self.nodes.chance) if isinstance(action, Forward) else None
-        choices = self.nodes.book.choices(pool) if pool else None
-        return routing.choose(choices, self.nodes.turns) if choices else None
+        choices = self.nodes.registry.choices(pool) if pool else None
+        return routing.choose(choices, self.nodes.round_robin) if choices else None
 
     async def _connect(
         self,
         candidate: Candidate,
-        flight: Flight,
+        transfer: Transfer,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         port = self.listener.member_port or candidate.port
         async with asyncio.timeout(self.nodes.pace.idle(CONNECT)):
-            back, forth = await asyncio.open_connection(candidate.address, port)
+            member_reader, member_writer = await asyncio.open_connection(candidate.address, port)
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(pump(reader, forth, flight))
-                both.create_task(pump(back, writer, flight))
-            forth.close()
+                both.create_task(pump(reader, member_writer, transfer))
+                both.create_task(pump(member_reader, writer, transfer))
+            member_writer.close()
         finally:
-            if not forth.is_closing():
-                forth.transport.abort()
+            if not member_writer.is_closing():
+                member_writer.transport.abort()
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flight: Flight) -> None:
-    """Pass on what comes until its end, and the end."""
+async def pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, transfer: Transfer
+) -> None:
+    """Copy a stream to its end, and close or half-close the other side."""
     while chunk := await reader.read(CHUNK):
-        flight.moved()
+        transfer.moved()
         writer.write(chunk)
         await writer.drain()
     with contextlib.suppress(OSError):

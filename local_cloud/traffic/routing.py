@@ -1,4 +1,4 @@
-"""Whom a request goes to: pure, nothing is asked and nobody waits.
+"""Choose the member for a request: pure functions, no I/O.
 
 Application Load Balancers, "Target group health" and "Routing algorithms"; Classic Load
 Balancers, "How Elastic Load Balancing works": least outstanding requests for HTTP, round
@@ -8,7 +8,7 @@ robin for TCP.
 from __future__ import annotations
 
 import collections
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from local_cloud.traffic.targets import Key
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
     """A member that the nodes of the load balancer know."""
 
@@ -31,7 +31,7 @@ class Candidate:
     answers: str = ""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Choices:
     """A pool and the members that its load balancer knows."""
 
@@ -51,57 +51,57 @@ class Choices:
         return self.candidates
 
 
-@dataclasses.dataclass(kw_only=True)
-class Turns:
-    """Whose turn it is."""
+@dataclass(kw_only=True)
+class RoundRobin:
+    """The counters of a round robin, one for each name."""
 
-    _taken: collections.Counter[Hashable] = dataclasses.field(default_factory=collections.Counter)
+    _counts: collections.Counter[Hashable] = field(default_factory=collections.Counter)
 
     def next(self, of: Hashable, count: int) -> int:
-        """Return the next of `count`, one after the other."""
-        self._taken[of] += 1
-        return (self._taken[of] - 1) % count
+        """Return the next index below `count`."""
+        self._counts[of] += 1
+        return (self._counts[of] - 1) % count
 
 
 def choose(
-    choices: Choices, turns: Turns, outstanding: Callable[[Key], int] | None = None
+    choices: Choices, round_robin: RoundRobin, outstanding: Callable[[Key], int] | None = None
 ) -> Candidate | None:
-    """Return the member whose turn it is, or None: nobody can take a request.
+    """Return the next member, or None if no member can take a request.
 
-    With `outstanding` those with the fewest requests in flight come first.
+    With `outstanding`, only members with the fewest requests in flight are considered.
     """
     eligible = choices.eligible()
     if not eligible:
         return None
     pool = choices.pool.key
     if not choices.pool.cross_zone:
-        zone, eligible = one_zone(pool, eligible, turns)
+        zone, eligible = one_zone(pool, eligible, round_robin)
         pool += f" {zone}"
     if outstanding is not None:
         fewest = min(outstanding(one.key) for one in eligible)
         eligible = tuple(one for one in eligible if outstanding(one.key) == fewest)
-    return eligible[turns.next(pool, len(eligible))]
+    return eligible[round_robin.next(pool, len(eligible))]
 
 
 def one_zone(
-    pool: str, eligible: tuple[Candidate, ...], turns: Turns
+    pool: str, eligible: tuple[Candidate, ...], round_robin: RoundRobin
 ) -> tuple[str, tuple[Candidate, ...]]:
-    """Return the members of the zone whose turn it is.
+    """Return the next zone and its members.
 
-    Without cross-zone load balancing each node serves the members of its own zone, and DNS
-    names the nodes of every zone that has a healthy member equally often, so a zone with one
-    member takes as much as a zone with three ("Cross-zone load balancing").
+    Without cross-zone load balancing each node serves the members of its own zone, and DNS names
+    the nodes of all zones with a healthy member equally often. So a zone with one member takes as
+    much as a zone with three ("Cross-zone load balancing").
     """
     zones = sorted({one.zone for one in eligible})
-    zone = zones[turns.next((pool, "zones"), len(zones))]
+    zone = zones[round_robin.next((pool, "zones"), len(zones))]
     return zone, tuple(one for one in eligible if one.zone == zone)
 
 
 def weighted(forward: Forward, chance: random.Random) -> str | None:
-    """Return one of the pools by weight, or None: every weight is 0.
+    """Return one of the pools by weight, or None if every weight is 0.
 
-    "If a target group has a weight of 0, it gets no traffic"; an empty or unhealthy one keeps
-    its share, the load balancer does not fail over to another target group.
+    "If a target group has a weight of 0, it gets no traffic". An empty or unhealthy one keeps its
+    share: the load balancer does not fail over to another target group.
     """
     weights = [weight for _, weight in forward.pools]
     if not any(weights):

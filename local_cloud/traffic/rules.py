@@ -1,16 +1,16 @@
-"""Which rule of an Application Load Balancer's listener a request meets: pure.
+"""Find the rule of an Application Load Balancer's listener that a request matches: pure.
 
-Application Load Balancers, "Listener rules": rules are evaluated in the order of their
-priority; a rule is met when all its conditions are, a condition when one of its values is.
+Application Load Balancers, "Listener rules": rules are evaluated by priority. A rule matches if
+all its conditions match; a condition matches if one of its values does.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import ipaddress
 import re
 import urllib.parse
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from local_cloud.traffic.plan import Action, Condition, Listener, Redirect
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What conditions can ask about a request."""
+    """The facts of a request that conditions test."""
 
     method: str
     protocol: str  # http or https
@@ -34,17 +34,17 @@ class Request:
 
 
 def action(listener: Listener, request: Request) -> Action:
-    """Return what is to be done with a request."""
+    """Return the action for a request."""
     for rule in listener.rules:
-        if all(met(condition, request) for condition in rule.conditions):
+        if all(matches(condition, request) for condition in rule.conditions):
             return rule.action
     return listener.default
 
 
-def met(condition: Condition, request: Request) -> bool:
-    """Tell whether a request meets one condition; an unknown field is never met."""
-    ask = FIELDS.get(condition.field)
-    return ask is not None and any(ask(condition, value, request) for value in condition.values)
+def matches(condition: Condition, request: Request) -> bool:
+    """Return True if a request matches a condition; an unknown field never matches."""
+    test = FIELDS.get(condition.field)
+    return test is not None and any(test(condition, value, request) for value in condition.values)
 
 
 def _path(_condition: Condition, value: str, request: Request) -> bool:
@@ -94,7 +94,7 @@ FIELDS: dict[str, Callable[[Condition, str, Request], bool]] = {
 
 @functools.lru_cache(maxsize=1024)
 def wildcard(pattern: str) -> re.Pattern[str]:
-    r"""Return what `*` (0 or more characters), `?` (exactly one) and `\` before them mean."""
+    r"""Return the pattern of a text with `*` (any text), `?` (one character) and `\` escapes."""
     parts = re.findall(r"\\[*?\\]|.", pattern, re.DOTALL)
     meaning = {"*": ".*", "?": "."}
     return re.compile(
@@ -103,7 +103,7 @@ def wildcard(pattern: str) -> re.Pattern[str]:
 
 
 def location(redirect: Redirect, request: Request) -> str:
-    """Return where a redirect sends the client, ELBv2's keywords filled in."""
+    """Return the location of a redirect, with ELBv2's keywords replaced."""
     keywords = {
         "protocol": request.protocol,
         "host": request.host,

@@ -1,13 +1,13 @@
-"""One member of a pool as its load balancer sees it: registered, checked, healthy, draining.
+"""Track one member of a pool as its load balancer does: registered, checked, healthy, draining.
 
-Pure: time comes in, nothing is asked over the network, nobody waits. The words are those
-of the Elastic Load Balancing API, data type `TargetHealth`, and of the user guide,
-"Health checks for Application Load Balancer target groups", reason codes.
+Pure: the caller passes the time, and there is no I/O. The words are those of the Elastic Load
+Balancing API, data type `TargetHealth`, and of the user guide, "Health checks for Application Load
+Balancer target groups", reason codes.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from local_cloud.traffic.plan import Health
@@ -21,9 +21,9 @@ Key: TypeAlias = tuple[str, str, int]
 GONE = ("stopped", "terminated")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TargetState:
-    """A state and why."""
+    """The state of a target and its reason."""
 
     state: State
     reason: str = ""
@@ -63,16 +63,16 @@ DRAINING = TargetState(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """What one check found; a reason means that it failed."""
+    """The result of one check; one with a reason failed."""
 
     reason: str = ""
     description: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether the member counts as healthy by this check alone."""
+        """True if the check passed."""
         return not self.reason
 
 
@@ -82,62 +82,62 @@ NOT_REACHED = Result(reason="Target.FailedHealthChecks", description="Health che
 
 
 def wrong_code(code: int) -> Result:
-    """Return what a check found that was answered with a code the matcher does not allow."""
+    """Return the result of a check whose code the matcher does not allow."""
     return Result(
         reason="Target.ResponseCodeMismatch",
         description=f"Health checks failed with these codes: [{code}]",
     )
 
 
-@dataclasses.dataclass(kw_only=True)
-class Known:
-    """A truth that every node of the load balancer knows only a moment later."""
+@dataclass(kw_only=True)
+class Propagated:
+    """A flag that the nodes of the load balancer learn with a delay."""
 
-    truth: bool = False
+    actual: bool = False
     before: bool = False
     since: float = 0.0
 
-    def turn(self, truth: bool, now: float, delay: float) -> None:
-        """Change it; what the nodes know now they go on believing for `delay` seconds."""
-        if truth != self.truth:
-            self.before, self.truth, self.since = self.known(now, delay), truth, now
+    def set(self, actual: bool, now: float, delay: float) -> None:
+        """Set the flag; the nodes keep their present value for `delay` seconds."""
+        if actual != self.actual:
+            self.before, self.actual, self.since = self.known(now, delay), actual, now
 
     def known(self, now: float, delay: float) -> bool:
-        """Tell what the nodes know."""
-        return self.truth if now >= self.since + delay else self.before
+        """Return the value that the nodes have."""
+        return self.actual if now >= self.since + delay else self.before
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Target:
-    """A member and what became of it since it was registered; times are the caller's clock."""
+    """A registered member and its history; times are of the caller's clock."""
 
     member: Member
     address: str | None
-    standing: TargetState = REGISTERING
-    registered: Known = dataclasses.field(default_factory=Known)
-    healthy: Known = dataclasses.field(default_factory=Known)
+    status: TargetState = REGISTERING
+    registered: Propagated = field(default_factory=Propagated)
+    healthy: Propagated = field(default_factory=Propagated)
     passes: int = 0
     failures: int = 0
-    round: object = dataclasses.field(default_factory=object)
-    """Tells the checks of this registration from those of one before."""
+    round: object = field(default_factory=object)
+    """Separates the checks of this registration from those of an earlier one."""
     left: float | None = None
     leaves: float = 0.0  # when the draining is over
-    released: bool = False  # nothing of it is in flight any more, or was cut
-    told: str = ""  # the state that was told last
+    released: bool = False  # nothing is in flight to it, or all was cut
+    reported: str = ""  # the state that was reported last
 
     @property
     def checked(self) -> bool:
-        """Whether there is anything to check."""
-        return self.left is None and self.standing.state in {"initial", "healthy", "unhealthy"}
+        """True if the member needs checks."""
+        return self.left is None and self.status.state in {"initial", "healthy", "unhealthy"}
 
-    def begin(self, standing: TargetState = REGISTERING) -> None:
-        """Start again as if it had just been registered."""
-        self.standing = standing
+    def begin(self, status: TargetState = REGISTERING) -> None:
+        """Start again as a newly registered member."""
+        self.status = status
         self.passes = self.failures = 0
         self.round = object()
 
     def place(self, pool: Pool, member: Member, now: float, delay: float) -> None:
-        """Take what the plan says of it now."""
+        """Take the pool and the member of a new plan."""
         back = self.left is not None
         self.left, self.released = None, False
         self.member = member
@@ -146,60 +146,60 @@ class Target:
         if given is None:
             if back or not self.checked:
                 self.begin()
-        elif given != self.standing:
+        elif given != self.status:
             self.begin(given)
-        self.tell(now, delay)
+        self.propagate(now, delay)
 
     def leave(self, pool: Pool, now: float, delay: float) -> None:
-        """Begin to drain; `pool.delay` is already in seconds of the caller's clock."""
-        drains = self.standing.reason != NOT_IN_USE.reason
+        """Start draining; `pool.delay` is already in seconds of the caller's clock."""
+        drains = self.status.reason != NOT_IN_USE.reason
         self.left, self.leaves = now, now + (pool.delay if drains else 0.0)
         self.round = object()
-        self.tell(now, delay)
+        self.propagate(now, delay)
 
     def finish(self, now: float) -> None:
         """End the draining at once."""
         self.leaves = min(self.leaves, now)
 
     def drained(self, now: float) -> bool:
-        """Tell whether it is registered no more, not even as a draining one."""
+        """Return True if the member has left and its draining is over."""
         return self.left is not None and now >= self.leaves
 
     def forgotten(self, now: float, delay: float) -> bool:
-        """Tell whether no node of the load balancer knows of it any more."""
+        """Return True if no node of the load balancer knows the member any longer."""
         return self.drained(now) and not self.registered.known(now, delay)
 
     def record(self, pool: Pool, result: Result, now: float, delay: float) -> bool:
-        """Count one check; tell whether it made the member unhealthy."""
+        """Count one check; return True if it made the member unhealthy."""
         if result.passed:
             self.passes, self.failures = self.passes + 1, 0
         else:
             self.passes, self.failures = 0, self.failures + 1
-        before = self.standing
-        self.standing = judged(self, pool, result)
-        self.tell(now, delay)
-        return self.standing.state == "unhealthy" != before.state
+        before = self.status
+        self.status = judged(self, pool, result)
+        self.propagate(now, delay)
+        return self.status.state == "unhealthy" != before.state
 
-    def tell(self, now: float, delay: float) -> None:
-        """Let the nodes hear what is true now."""
-        standing = self.standing.state
-        self.registered.turn(self.left is None and standing != "unused", now, delay)
-        self.healthy.turn(standing in {"healthy", "unavailable"}, now, delay)
+    def propagate(self, now: float, delay: float) -> None:
+        """Propagate the present state to the nodes."""
+        status = self.status.state
+        self.registered.set(self.left is None and status != "unused", now, delay)
+        self.healthy.set(status in {"healthy", "unavailable"}, now, delay)
 
     def health(self) -> Health:
-        """Describe it as DescribeTargetHealth does."""
-        standing = self.standing if self.left is None else DRAINING
+        """Return the health as DescribeTargetHealth shows it."""
+        status = self.status if self.left is None else DRAINING
         return Health(
             id=self.member.id,
             port=self.member.port,
-            state=standing.state,
-            reason=standing.reason,
-            description=standing.description,
+            state=status.state,
+            reason=status.reason,
+            description=status.description,
         )
 
 
 def imposed(pool: Pool, member: Member) -> TargetState | None:
-    """Return the standing that follows without any check, or None: checks decide."""
+    """Return the status that needs no check, or None if checks decide."""
     if not pool.zones:
         return NOT_IN_USE
     if member.zone not in pool.zones:
@@ -214,17 +214,17 @@ def imposed(pool: Pool, member: Member) -> TargetState | None:
 
 
 def judged(target: Target, pool: Pool, result: Result) -> TargetState:
-    """Return the standing after a check that was just counted.
+    """Return the status after a counted check.
 
     A target of an Application Load Balancer "must pass one health check to be considered
     healthy" after its registration, whatever the threshold; an instance of a Classic Load
     Balancer needs the healthy threshold from the start.
     """
-    state = target.standing.state
+    state = target.status.state
     if result.passed:
         first = state == "initial" and pool.kind == "application"
         if first or target.passes >= pool.check.rise:
             return HEALTHY
     elif target.failures >= pool.check.fall:
         return TargetState(state="unhealthy", reason=result.reason, description=result.description)
-    return CHECKING if state == "initial" else target.standing
+    return CHECKING if state == "initial" else target.status

@@ -16,7 +16,7 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.errors import ConfigurationError
 
 SPEED = "AMI_PIPELINE_SPEED"
-"""Exported by `sandbox env`; without an endpoint that is not AWS it counts for nothing."""
+"""Exported by `local-cloud env`; without an endpoint that is not AWS it counts for nothing."""
 SHORTEST = 0.1
 """Real seconds: a local cloud is not asked more often than this, whatever its speed."""
 

@@ -1,24 +1,24 @@
-"""`ami-pipeline local-cloud`: start, stop and inspect the local cloud."""
+"""`ami-pipeline local-cloud`: the commands of `local_cloud.commands` as click commands."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.core import commands
+from local_cloud.options import HELP, ISOLATION, KINDS, PORT
 from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
-    from local_cloud.state_dir import Home
+    from local_cloud.commands import Result
+
+PROGRAM = "ami-pipeline local-cloud"
 
 
 class _Group(click.Group):
-    """A command group that raises the local cloud's errors as this program's, with exit codes."""
+    """Turns the local cloud's own failures into this program's, with the same exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from local_cloud import errors
@@ -26,142 +26,96 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except errors.RefusedError as error:
-            raise RefusedError(error.where, error.what, error.remedy) from error
+            raise RefusedError(error.where, error.what, _own_name(error.remedy)) from error
         except errors.FailedError as error:
-            raise FailedError(error.where, error.what, error.remedy) from error
+            raise FailedError(error.where, error.what, _own_name(error.remedy)) from error
 
 
-@click.group("local-cloud", cls=_Group)
+@click.group("local-cloud", cls=_Group, help=HELP["local-cloud"])
 def local_cloud() -> None:
-    """Run the local cloud: AWS on this machine, on loopback only."""
+    """Hold the commands below."""
 
 
-@local_cloud.command()
-@click.option(
-    "--port",
-    default=5700,
-    show_default=True,
-    metavar="PORT",
-    help="Serve the API here (0: any port).",
-)
-@click.option(
-    "--ssh-port",
-    default=0,
-    show_default=True,
-    metavar="PORT",
-    help="Serve SSH here (0: any port).",
-)
+@local_cloud.command(help=HELP["up"])
+@click.option("--port", default=PORT, show_default=True, help=HELP["port"])
+@click.option("--ssh-port", default=0, show_default=True, help=HELP["ssh-port"])
 @click.option(
     "--speed",
     default=1.0,
     show_default=True,
-    metavar="FACTOR",
     type=click.FloatRange(min=0, min_open=True),
-    help="Divide AWS's delays by this factor.",
+    help=HELP["speed"],
 )
 @click.option(
     "--delay",
     multiple=True,
     metavar="NAME=SECONDS",
-    callback=lambda _context, _option, given: checked_delays(given),
-    help="Set a delay, such as boot=30; repeatable.",
+    callback=lambda _context, _option, given: _checked(given),
+    help=HELP["delay"],
 )
 @click.option(
     "--isolation",
-    type=click.Choice(["auto", "namespaces", "user-namespaces", "plain"]),
+    type=click.Choice(KINDS),
     default="auto",
-    envvar="AMI_PIPELINE_LOCAL_CLOUD_ISOLATION",
+    envvar=ISOLATION,
     show_default=True,
-    help="Isolate the processes of an instance.",
+    help=HELP["isolation"],
 )
-@click.option("--foreground", is_flag=True, help="Run until Ctrl-C and print events.")
+@click.option("--foreground", is_flag=True, help=HELP["foreground"])
 @click.pass_context
 def up(context: click.Context, /, *, foreground: bool, **settings: Any) -> None:
     """Start the local cloud."""
-    from local_cloud import control
+    from local_cloud import commands
 
     if foreground:
-        control.refuse_at_once(home())
-        argv = control.command(home(), **settings)
-        os.execv(argv[0], argv)  # noqa: S606 - this process becomes the cloud and gets Ctrl-C
-    state = control.up(home(), **settings)
-    text = (
-        f"The local cloud is running at {state.endpoint}.\n"
-        f'Point this shell at it: eval "$({commands.local_cloud_env()})"'
-    )
-    print_result(context, {"running": True, **dataclasses.asdict(state)}, text)
+        commands.up_in_foreground(**settings)
+    _print(context, commands.up(**settings))
 
 
-@local_cloud.command()
+@local_cloud.command(help=HELP["down"])
 @click.pass_context
 def down(context: click.Context, /) -> None:
-    """Stop the local cloud and delete everything in it."""
-    from local_cloud import control
+    """Stop the local cloud and remove everything it made."""
+    from local_cloud import commands
 
-    ran = control.down(home())
-    text = "The local cloud was stopped." if ran else "The local cloud is not running."
-    print_result(context, {"running": False, "ran": ran}, text)
+    _print(context, commands.down())
 
 
-@local_cloud.command()
+@local_cloud.command(help=HELP["status"])
 @click.pass_context
 def status(context: click.Context, /) -> None:
-    """Show the local cloud, its load balancers, and its calls."""
-    from local_cloud.client import Client
+    """Show the local cloud, its load balancers and its API calls."""
+    from local_cloud import commands
 
-    state = home().read()
-    if state is None:
-        print_result(context, {"running": False}, "The local cloud is not running.")
-        return
-    client = Client(endpoint=state.endpoint)
-    calls, balancers = client.calls(), client.balancers()
-    where = f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}"
-    lines = [
-        f"The local cloud has been running since {state.started} (process {state.pid}).",
-        f"{where}, speed {state.speed:g}, isolation {state.isolation}.",
-        *(f"{b['kind']:<14} {b['name']:<40} {b['url']}" for b in balancers),
-        *(f"{c['service']:<14} {c['action']:<40} {call_summary(c)}" for c in calls),
-    ]
-    facts = {**dataclasses.asdict(state), "balancers": balancers, "calls": calls}
-    print_result(context, {"running": True, **facts}, "\n".join(lines))
+    _print(context, commands.status())
 
 
-@local_cloud.command()
+@local_cloud.command(help=HELP["env"])
 @click.pass_context
 def env(context: click.Context, /) -> None:
-    """Print the exports for AWS clients, Packer and Terraform."""
-    from local_cloud import control, environment
+    """Print shell exports for AWS clients, Packer and Terraform."""
+    from local_cloud import commands
 
-    state = control.running(home())
-    print_result(context, environment.exports(state), environment.shell(state))
+    _print(context, commands.env())
 
 
-def checked_delays(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the delays of the command line; raises BadParameter for an invalid one."""
-    from local_cloud.clock import Delays
+def _checked(delays: tuple[str, ...]) -> tuple[str, ...]:
+    from local_cloud import commands
 
     try:
-        Delays.named(given)
+        return commands.check_delays(delays)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    return given
 
 
-def home() -> Home:
-    """Return the folder of the local cloud, by this process's environment."""
-    from local_cloud import state_dir
+def _own_name(text: str) -> str:
+    """Return a text that calls the program by the name under which the user started it."""
+    from local_cloud import errors
 
-    return state_dir.Home(path=state_dir.default_home(os.environ).resolve())
-
-
-def call_summary(call: dict[str, Any]) -> str:
-    """Return how often an action was called and failed, and its mean duration."""
-    mean = 1000 * call["seconds"] / call["calls"]
-    failed = f", {call['errors']} failed" if call["errors"] else ""
-    return f"{call['calls']:>6} calls{failed}, {mean:.0f} ms each"
+    return text.replace(errors.PROGRAM, PROGRAM)
 
 
-def print_result(context: click.Context, document: dict[str, Any], text: str) -> None:
-    """Print the result as text or as JSON."""
+def _print(context: click.Context, result: Result) -> None:
     as_json = getattr(context.obj, "output", "text") == "json"
-    click.echo(json.dumps(document, indent=2) if as_json else text, file=sys.stdout)
+    text = json.dumps(result.document, indent=2) if as_json else _own_name(result.text)
+    click.echo(text, file=sys.stdout)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from local_cloud import patches
 from local_cloud.patches import s3
+from local_cloud.patches.patching import apply, patches_of
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.store import doctor_directory
 from pipeline.adapters.store.directory import DirectoryStore
@@ -204,7 +204,7 @@ LACK = "credentials lack"
 
 @pytest.fixture
 def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: F811 - the fixture
-    take_out = patches.put_in(s3.hooks())
+    undo = apply(patches_of(s3))
 
     def observation(name: str = "state", account: str = OURS, region: str = "us-east-1") -> Any:
         found = BucketCheckup(s3=aws.s3(), bucket=name, account=account, region=region)
@@ -212,7 +212,7 @@ def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: 
 
     aws.s3().create_bucket(Bucket="state")
     yield observation
-    take_out()
+    undo()
 
 
 def test_the_owner_and_the_settings_of_a_bucket_are_checked(

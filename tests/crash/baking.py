@@ -57,11 +57,11 @@ class Bakery:
     def recorded(self) -> list[str]:
         """Return every moment of a clean bake, and what Packer's own calls changed."""
         client = self.project.cloud.client
-        client.forget_moments()
+        client.clear_timeline()
         typed = self._type(self.words()).ended()
         assert typed.code == 0, typed.err
         count: collections.Counter[str] = collections.Counter()
-        for each in client.moments()["moments"]:
+        for each in client.timeline()["events"]:
             name = f"{PACKER}{each.get('service')}.{each.get('action')}"
             ours = "ami-pipeline" in each.get("agent", "")
             if each["kind"] == "call" and not ours and not each["action"].startswith(READS):

@@ -157,13 +157,13 @@ class Scene:
 
     def forget_moments(self) -> None:
         """Begin to remember from nothing what happens in the cloud."""
-        self.site.ground.cloud.client.forget_moments()
+        self.site.ground.cloud.client.clear_timeline()
 
     def health_told(self) -> list[tuple[str, str, str]]:
         """Return how the health of members changed: load balancer, member, state."""
         names = {each.arn or each.name: each.name for each in self.site.balancers}
         found = []
-        for each in self.site.ground.cloud.client.moments()["moments"]:
+        for each in self.site.ground.cloud.client.timeline()["events"]:
             if each["kind"] == "target":
                 pool = each["pool"]  # a target group's ARN, or `elb:ACCOUNT:REGION:NAME`
                 name = names.get(pool) or names.get(pool.rpartition(":")[2])

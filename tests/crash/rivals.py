@@ -106,13 +106,13 @@ class Rival:
         """Return the calls by which a clean deploy changes something, each with its number."""
         client = self.ground.cloud.client
         self.readied()
-        client.forget_moments()
+        client.clear_timeline()
         code, said = ended(self.typed())
         if code:
             raise RuntimeError(f"{self.name}: a clean deploy failed: {said[-3000:]}")
         count: collections.Counter[str] = collections.Counter()
         found = []
-        for each in client.moments()["moments"]:
+        for each in client.timeline()["events"]:
             if each["kind"] != "call" or OURS in each["agent"] or each["action"].startswith(READS):
                 continue
             name = f"{each['service']}.{each['action']}"

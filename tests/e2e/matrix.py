@@ -82,7 +82,7 @@ def calmed(ground: Ground) -> Iterator[None]:
         yield
     finally:
         client.clear_faults()
-        client.clear_orders()
+        client.clear_behaviors()
         ground.restore_images()
 
 
@@ -127,7 +127,7 @@ class Case:
 
     def order(self, behaviour: str, **more: Any) -> None:
         """Have green go wrong in a way."""
-        self.cloud.order(behaviour, group=self.site.group(self.green), **more)
+        self.cloud.set_behavior(behaviour, group=self.site.group(self.green), **more)
 
     def fault(self, **order: Any) -> None:
         """Have calls to AWS go wrong."""

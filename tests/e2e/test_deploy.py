@@ -82,7 +82,7 @@ def measured(action: Callable[[], Ran]) -> tuple[Ran, float]:
 
 
 def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
-    site.ground.cloud.client.order("never-healthy", group=site.group("r000003"))
+    site.ground.cloud.client.set_behavior("never-healthy", group=site.group("r000003"))
     site.configure(verify=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
     with site.under_load():
         ran = site.promote("--image", site.ground.old)

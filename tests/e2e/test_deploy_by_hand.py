@@ -229,9 +229,9 @@ def test_a_release_that_answers_500_is_found_unhealthy_terminated_and_replaced(
                 seen.add((health["State"], health.get("Description", "")))
         return not doomed & set(service.members(SECOND))
 
-    service.cloud.client.order("never-healthy", group=group(SECOND))
+    service.cloud.client.set_behavior("never-healthy", group=group(SECOND))
     eventually(watched, LONGER)
-    service.cloud.client.clear_orders()
+    service.cloud.client.clear_behaviors()
     assert ("unhealthy", "Health checks failed with these codes: [500]") in seen
     eventually(lambda: len(service.healthy(SECOND)) == 2, LONGER)
     activities = service.activities(SECOND)

@@ -91,7 +91,7 @@ def test_a_rebuild_of_nothing_new_costs_a_handful_of_calls(site: Site) -> None:
 
 
 def test_a_failed_group_is_kept_for_a_look_until_it_is_aborted(site: Site) -> None:
-    site.ground.cloud.client.order("never-healthy", group=site.group("r000006"))
+    site.ground.cloud.client.set_behavior("never-healthy", group=site.group("r000006"))
     with site.under_load():
         ran = site.promote("--image", site.ground.old, "--keep-failed")
         assert ran.code == 4, ran.err

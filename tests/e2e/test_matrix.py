@@ -117,7 +117,7 @@ def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
 
     def kill(_: Running) -> None:
         one = case.site.members(green)[0]
-        case.cloud.order("dies", instance=one, seconds=0)
+        case.cloud.set_behavior("dies", instance=one, seconds=0)
 
     with case.losing(2):
         ran = case.promote_unloaded(f"{phase}: at most", kill)
@@ -131,7 +131,7 @@ def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case
 
     def kill_all(_: Running) -> None:
         for one in case.site.members(green):
-            case.cloud.order("dies", instance=one, seconds=0)
+            case.cloud.set_behavior("dies", instance=one, seconds=0)
 
     with case.losing(6):
         ran = case.promote_unloaded("observe: at most", kill_all)

@@ -23,7 +23,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def _no_orders(ground: Ground) -> Iterator[None]:
     """What was ordered of a group for one pain is not there for the next."""
     yield
-    ground.cloud.client.clear_orders()
+    ground.cloud.client.clear_behaviors()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -57,7 +57,7 @@ def test_the_recipe_with_a_separate_attachment_loses_requests(
     assert recipe.deploy(ground.old).code == 0
     eventually(lambda: recipe.healthy(ground.old) == 2)
     slow = {"group": recipe.group(ground.new), "seconds": 180}  # three seconds here
-    ground.cloud.client.order("boots-slowly", **slow)
+    ground.cloud.client.set_behavior("boots-slowly", **slow)
     with recipe.under_load() as running:
         ran = recipe.deploy(ground.new)
         eventually(lambda: recipe.healthy(ground.new) == 2)
@@ -101,7 +101,7 @@ def test_the_recipe_fails_a_release_that_serves_where_its_members_are_registered
     recipe = Recipe.of(ground, "twice", "application", root)
     assert recipe.deploy(ground.old).code == 0
     group = recipe.group(ground.new)
-    ground.cloud.client.order("boots-slowly", group=group, seconds=240)  # four seconds here
+    ground.cloud.client.set_behavior("boots-slowly", group=group, seconds=240)  # four seconds here
     running = recipe.begin(ground.new, "-var=wait_for_capacity_timeout=15s")
     eventually(lambda: len(recipe.standing(ground.new)) == 2)
     register_again(ground, recipe.balancer.arn, recipe.standing(ground.new))

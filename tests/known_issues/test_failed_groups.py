@@ -54,7 +54,7 @@ def test_the_recipe_leaves_a_failed_group_and_its_instances_behind(
     recipe: Recipe, ground: Ground, record_property: Noting
 ) -> None:
     """terraform-aws-modules/terraform-aws-autoscaling#234."""
-    ground.cloud.client.order("never-healthy", group=recipe.group(ground.new))
+    ground.cloud.client.set_behavior("never-healthy", group=recipe.group(ground.new))
     with recipe.under_load() as running:
         ran = recipe.deploy(ground.new, HASTY)
     assert ran.code == 1
@@ -72,7 +72,7 @@ def test_the_recipe_piles_failed_groups_up_and_will_not_go_back(
     maintainer said there; but it is "deposed": Terraform will destroy it at its next success.
     """
     for image in (ground.new, third):
-        ground.cloud.client.order("never-healthy", group=recipe.group(image))
+        ground.cloud.client.set_behavior("never-healthy", group=recipe.group(image))
     ran = recipe.deploy(third, HASTY)
     assert ran.code == 1
     assert recipe.groups().keys() == {
@@ -112,7 +112,7 @@ def test_we_leave_nothing_behind_of_a_group_that_failed(
     site: Site, ground: Ground, record_property: Noting
 ) -> None:
     """terraform-aws-modules/terraform-aws-autoscaling#234 asks for just this."""
-    ground.cloud.client.order("never-healthy", group=site.group("r000002"))
+    ground.cloud.client.set_behavior("never-healthy", group=site.group("r000002"))
     with unharmed(site, record_property):
         ran = site.promote("--image", ground.new)
     assert ran.code == PUT_BACK, ran.err
@@ -124,7 +124,7 @@ def test_we_fail_twice_in_a_row_and_the_healthy_group_stays_the_only_one(
     site: Site, ground: Ground, record_property: Noting
 ) -> None:
     """hashicorp/terraform#2381, #2083."""
-    ground.cloud.client.order("never-healthy", group=site.group("r000003"))
+    ground.cloud.client.set_behavior("never-healthy", group=site.group("r000003"))
     with unharmed(site, record_property):
         ran = site.promote("--image", ground.new)
     assert ran.code == PUT_BACK, ran.err
@@ -138,7 +138,7 @@ def test_we_serve_all_along_where_a_failed_group_is_cleaned_up_by_hand_and_then_
     launch of the next one forgets it.
     """
     failed = site.group("r000004")
-    ground.cloud.client.order("never-healthy", group=failed)
+    ground.cloud.client.set_behavior("never-healthy", group=failed)
     scaling = ground.cloud.aws("autoscaling")
     with unharmed(site, record_property):
         ran = site.promote("--image", ground.new, "--keep-failed")

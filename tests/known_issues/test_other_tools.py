@@ -46,7 +46,7 @@ def sick_next(site: Site) -> str:
     """Order that the next release's group never gets healthy; return its name."""
     number = site.document()["content"]["next"]
     name = site.group(f"r{number:06d}")
-    site.ground.cloud.client.order("never-healthy", group=name)
+    site.ground.cloud.client.set_behavior("never-healthy", group=name)
     return name
 
 
@@ -73,7 +73,7 @@ def test_a_tool_that_only_logs_a_timeout_deletes_the_group_that_served(
 ) -> None:
     """DevopsArtFactory/goployer#170: the service answered 503."""
     service = Service.of(ground, "logged")
-    ground.cloud.client.order("never-healthy", group=service.group("new"))
+    ground.cloud.client.set_behavior("never-healthy", group=service.group("new"))
     with load(f"{service.balancer.url}/", RATE) as running:
         assert not scripts.as_goployer_did(service, ground.new)
         eventually(lambda: service.described("old") == {})
@@ -102,7 +102,7 @@ def test_a_tool_that_suspends_the_alarms_leaves_a_group_that_cannot_scale(
 ) -> None:
     """guardian/riff-raff#1342: suspended for three minutes at best, for hours where it failed."""
     service = Service.of(ground, "suspended")
-    ground.cloud.client.order("no-capacity", group=service.group("old"))
+    ground.cloud.client.set_behavior("no-capacity", group=service.group("old"))
     with pytest.raises(TimeoutError):
         scripts.as_riff_raff_does(service)
     left = service.described("old")
@@ -137,7 +137,7 @@ def test_a_tool_that_pins_the_serving_group_leaves_it_pinned(ground: Ground) -> 
         AutoScalingGroupName=service.group("old"), DesiredCapacity=4
     )
     eventually(lambda: service.healthy("old"))
-    ground.cloud.client.order("never-healthy", group=service.group("new"))
+    ground.cloud.client.set_behavior("never-healthy", group=service.group("new"))
     with pytest.raises(TimeoutError):
         scripts.as_spinnaker_did(service, ground.new)
     assert service.described("old")["MinSize"] == 4

@@ -109,7 +109,7 @@ def test_the_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
     root = with_user_data(queue.worker(), tmp_path)
     recipe = Recipe.of(ground, "queued", "classic", root)
     assert recipe.deploy(ground.old).code == 0
-    ground.cloud.client.order("never-healthy", group=recipe.group(ground.new))
+    ground.cloud.client.set_behavior("never-healthy", group=recipe.group(ground.new))
     assert recipe.deploy(ground.new, HASTY).code == 1
     taken = queue.taken_by(recipe.standing(ground.new))
     record_property("taken", taken)

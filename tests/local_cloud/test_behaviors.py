@@ -1,4 +1,4 @@
-"""Instances that were told to go wrong: the order as data, then on machines that run."""
+"""Test behaviors: as data, then on running machines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_cloud.behaviors import Behaviour, Orders, Subject, parse, shortage
+from local_cloud.behaviors import Behavior, Behaviors, BehaviorTarget, parse, shortage
 from tests.running_cloud import eventually, serving
 
 if TYPE_CHECKING:
@@ -16,126 +16,126 @@ if TYPE_CHECKING:
 
     from tests.running_cloud import Cloud
 
-GROUP = Subject(instance="i-1", image="ami-1", group="web", zone="us-east-1a")
+GROUP = BehaviorTarget(instance="i-1", image="ami-1", group="web", zone="us-east-1a")
 
 
-def orders_of(subject: Subject) -> Orders:
-    return Orders(find=lambda _: subject, launch=lambda **_: subject)
+def behaviors_of(target: BehaviorTarget) -> Behaviors:
+    return Behaviors(find=lambda _: target, launch=lambda **_: target)
 
 
-def tagged(*tags: str) -> Subject:
-    return Subject(instance="i-1", image="ami-1", group="web", zone="us-east-1a", tags=tags)
+def tagged(*tags: str) -> BehaviorTarget:
+    return BehaviorTarget(instance="i-1", image="ami-1", group="web", zone="us-east-1a", tags=tags)
 
 
-class TestTheTag:
+class TestTag:
     @pytest.mark.parametrize(
         ("value", "means"),
         [
-            ("never-healthy", Behaviour(kind="never-healthy", seconds=0)),
-            ("dies", Behaviour(kind="dies", seconds=60)),
-            ("dies 5", Behaviour(kind="dies", seconds=5)),
-            (" flaps 0.5 ", Behaviour(kind="flaps", seconds=0.5)),
+            ("never-healthy", Behavior(kind="never-healthy", seconds=0)),
+            ("dies", Behavior(kind="dies", seconds=60)),
+            ("dies 5", Behavior(kind="dies", seconds=5)),
+            (" flaps 0.5 ", Behavior(kind="flaps", seconds=0.5)),
         ],
     )
-    def test_names_a_behaviour_and_perhaps_its_seconds(self, value: str, means: Behaviour) -> None:
+    def test_names_a_behavior_and_optional_seconds(self, value: str, means: Behavior) -> None:
         assert parse(value) == means
 
     @pytest.mark.parametrize("value", ["", "sulks", "dies soon", "dies 5 6"])
-    def test_that_makes_no_sense_is_no_order(self, value: str) -> None:
+    def test_is_ignored_if_invalid(self, value: str) -> None:
         assert parse(value) is None
 
-    def test_of_the_instance_counts_before_that_of_its_image(self) -> None:
-        orders = orders_of(tagged("dies 5", "flaps"))
-        assert orders.of("i-1") == Behaviour(kind="dies", seconds=5)
+    def test_of_an_instance_wins_over_that_of_its_image(self) -> None:
+        behaviors = behaviors_of(tagged("dies 5", "flaps"))
+        assert behaviors.of("i-1") == Behavior(kind="dies", seconds=5)
 
-    def test_counts_less_than_an_order(self) -> None:
-        orders = orders_of(tagged("dies 5"))
-        orders.order([{"behaviour": "exits", "image": "ami-1"}])
-        assert orders.of("i-1") == Behaviour(kind="exits", seconds=0)
+    def test_loses_to_an_assignment(self) -> None:
+        behaviors = behaviors_of(tagged("dies 5"))
+        behaviors.assign([{"behavior": "exits", "image": "ami-1"}])
+        assert behaviors.of("i-1") == Behavior(kind="exits", seconds=0)
 
 
-class TestAnOrder:
-    def test_is_for_whom_it_names(self) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behaviour": "dies", "group": "other"}])
-        assert orders.of("i-1") is None
-        orders.order([{"behaviour": "dies", "group": "web", "zone": "us-east-1a"}])
-        assert orders.of("i-1") == Behaviour(kind="dies", seconds=60)
+class TestAssignment:
+    def test_applies_to_the_targets_it_names(self) -> None:
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign([{"behavior": "dies", "group": "other"}])
+        assert behaviors.of("i-1") is None
+        behaviors.assign([{"behavior": "dies", "group": "web", "zone": "us-east-1a"}])
+        assert behaviors.of("i-1") == Behavior(kind="dies", seconds=60)
 
-    def test_that_is_newer_counts(self) -> None:
-        orders = orders_of(GROUP)
-        orders.order(
-            [{"behaviour": "dies", "group": "web"}, {"behaviour": "flaps", "group": "web"}]
+    def test_newer_wins(self) -> None:
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign(
+            [{"behavior": "dies", "group": "web"}, {"behavior": "flaps", "group": "web"}]
         )
-        assert orders.of("i-1") == Behaviour(kind="flaps", seconds=30)
+        assert behaviors.of("i-1") == Behavior(kind="flaps", seconds=30)
 
-    def test_can_be_taken_back(self) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behaviour": "dies", "group": "web"}])
-        orders.clear()
-        assert orders.of("i-1") is None
-        assert orders.listed() == []
+    def test_can_be_cleared(self) -> None:
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign([{"behavior": "dies", "group": "web"}])
+        behaviors.clear()
+        assert behaviors.of("i-1") is None
+        assert behaviors.listed() == []
 
     @pytest.mark.parametrize(
-        ("order", "complaint"),
+        ("assignment", "message"),
         [
-            ({"behaviour": "sulks", "group": "web"}, "not 'sulks'"),
-            ({"behaviour": "dies"}, "names an image, a group, an instance or a zone"),
+            ({"behavior": "sulks", "group": "web"}, "not 'sulks'"),
+            ({"behavior": "dies"}, "needs an image, a group, an instance or a zone"),
         ],
     )
-    def test_that_makes_no_sense_is_refused_with_all_beside_it(
-        self, order: dict[str, Any], complaint: str
+    def test_invalid_is_refused_with_all_of_the_same_call(
+        self, assignment: dict[str, Any], message: str
     ) -> None:
-        orders = orders_of(GROUP)
-        with pytest.raises(ValueError, match=complaint):
-            orders.order([{"behaviour": "flaps", "group": "web"}, order])
-        assert orders.listed() == []
+        behaviors = behaviors_of(GROUP)
+        with pytest.raises(ValueError, match=message):
+            behaviors.assign([{"behavior": "flaps", "group": "web"}, assignment])
+        assert behaviors.listed() == []
 
     @pytest.mark.parametrize(
         ("kind", "answers"),
         [("never-healthy", "500"), ("broken", "500-but-health"), ("dies", "")],
     )
-    def test_says_what_load_balancers_get(self, kind: str, answers: str) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behaviour": kind, "group": "web"}])
-        assert orders.answers("i-1") == answers
+    def test_determines_what_load_balancers_get(self, kind: str, answers: str) -> None:
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign([{"behavior": kind, "group": "web"}])
+        assert behaviors.answers("i-1") == answers
 
 
-def test_only_what_registers_late_is_late() -> None:
-    orders = orders_of(tagged("registers-late 7"))
-    assert orders.lateness("i-1") == 7
-    orders.order([{"behaviour": "dies", "group": "web"}])
-    assert orders.lateness("i-1") == 0
+def test_only_registers_late_delays_the_registration() -> None:
+    behaviors = behaviors_of(tagged("registers-late 7"))
+    assert behaviors.registration_delay("i-1") == 7
+    behaviors.assign([{"behavior": "dies", "group": "web"}])
+    assert behaviors.registration_delay("i-1") == 0
 
 
 class TestNoCapacity:
-    def test_strikes_as_often_as_was_ordered(self) -> None:
-        orders = orders_of(GROUP)
-        orders.order([{"behaviour": "no-capacity", "zone": "us-east-1a", "times": 2}])
+    def test_refuses_the_given_number_of_launches(self) -> None:
+        behaviors = behaviors_of(GROUP)
+        behaviors.assign([{"behavior": "no-capacity", "zone": "us-east-1a", "times": 2}])
         launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
-        said = [orders.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
-        assert said == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
+        refusals = [behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
+        assert refusals == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
 
-    def test_strikes_always_by_tag(self) -> None:
-        orders = orders_of(tagged("no-capacity"))
+    def test_refuses_every_launch_by_tag(self) -> None:
+        behaviors = behaviors_of(tagged("no-capacity"))
         launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
-        assert all(orders.refused_launch(**launch, instance_type="t3.micro") for _ in range(3))
+        assert all(behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3))
 
-    def test_is_no_behaviour_of_an_instance_that_runs(self) -> None:
-        assert orders_of(tagged("no-capacity")).of("i-1") is None
+    def test_is_no_behavior_of_a_running_instance(self) -> None:
+        assert behaviors_of(tagged("no-capacity")).of("i-1") is None
 
 
 @pytest.fixture(autouse=True)
-def _no_orders(request: pytest.FixtureRequest) -> Iterator[None]:
+def _clear_behaviors(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "cloud" in request.fixturenames:
         running: Cloud = request.getfixturevalue("cloud")
-        running.client.clear_orders()
+        running.client.clear_behaviors()
 
 
-def launched(cloud: Cloud, behaviour: str = "", **more: Any) -> dict[str, Any]:
-    tags = [{"Key": "local-cloud:behaviour", "Value": behaviour}]
-    of_it = [{"ResourceType": "instance", "Tags": tags}] if behaviour else []
+def launched(cloud: Cloud, behavior: str = "", **more: Any) -> dict[str, Any]:
+    tags = [{"Key": "local-cloud:behavior", "Value": behavior}]
+    of_it = [{"ResourceType": "instance", "Tags": tags}] if behavior else []
     return cloud.launch(UserData=serving(), TagSpecifications=of_it, **more)
 
 
@@ -148,12 +148,14 @@ def answers(instance: dict[str, Any]) -> bool:
 
 
 @pytest.mark.long
-def test_an_instance_that_dies_serves_and_then_does_not(cloud: Cloud) -> None:
+def test_an_instance_that_dies_serves_and_then_stops_serving(cloud: Cloud) -> None:
     instance = launched(cloud, "dies 1500")
     assert eventually(lambda: answers(instance))
     assert eventually(lambda: not answers(instance))
     assert cloud.instance(instance["InstanceId"])["State"]["Name"] == "running"
-    assert "it was ordered that the services end" in cloud.console(instance["InstanceId"])
+    assert "the services end by the behavior of this instance" in cloud.console(
+        instance["InstanceId"]
+    )
 
 
 @pytest.mark.long
@@ -184,22 +186,22 @@ def test_an_instance_that_boots_slowly_runs_long_before_it_answers(cloud: Cloud)
     assert b"booted" not in cloud.console(instance["InstanceId"]).encode()
 
 
-def test_an_order_reaches_instances_that_run_already_and_can_be_taken_back(cloud: Cloud) -> None:
+def test_a_behavior_reaches_running_instances_and_can_be_cleared(cloud: Cloud) -> None:
     instance = launched(cloud)
     assert eventually(lambda: answers(instance))
-    cloud.client.order("dies", instance=instance["InstanceId"], seconds=0)
-    ordered = [o for o in cloud.client.orders() if o["instance"] == instance["InstanceId"]]
-    assert [o["behaviour"] for o in ordered] == ["dies"]
+    cloud.client.set_behavior("dies", instance=instance["InstanceId"], seconds=0)
+    assigned = [o for o in cloud.client.behaviors() if o["instance"] == instance["InstanceId"]]
+    assert [o["behavior"] for o in assigned] == ["dies"]
     assert eventually(lambda: not answers(instance))
-    cloud.client.clear_orders()
+    cloud.client.clear_behaviors()
     assert eventually(lambda: answers(instance))
 
 
-def test_an_image_is_ordered_to_go_wrong_by_its_tag(cloud: Cloud) -> None:
+def test_the_tag_of_an_image_sets_a_behavior(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     made = cloud.launch()["InstanceId"]
-    image = ec2.create_image(InstanceId=made, Name="doomed")["ImageId"]
-    ec2.create_tags(Resources=[image], Tags=[{"Key": "local-cloud:behaviour", "Value": "exits"}])
+    image = ec2.create_image(InstanceId=made, Name="exits")["ImageId"]
+    ec2.create_tags(Resources=[image], Tags=[{"Key": "local-cloud:behavior", "Value": "exits"}])
     states = ec2.describe_images(ImageIds=[image])["Images"][0]["State"]
     assert eventually(lambda: states == "available")
     instance = cloud.launch(ImageId=image)["InstanceId"]
@@ -207,7 +209,7 @@ def test_an_image_is_ordered_to_go_wrong_by_its_tag(cloud: Cloud) -> None:
 
 
 @pytest.mark.long
-def test_a_hollow_instance_is_healthy_and_answered_for_once_it_has_booted(cloud: Cloud) -> None:
+def test_a_hollow_instance_is_healthy_after_its_boot(cloud: Cloud) -> None:
     elb, listener = cloud.aws("elb"), {"Protocol": "HTTP", "LoadBalancerPort": 80}
     made = elb.create_load_balancer(
         LoadBalancerName="hollow",

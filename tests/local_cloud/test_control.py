@@ -1,4 +1,4 @@
-"""Up, down, status and env, and what a cloud that was killed leaves to the next one."""
+"""Test up, down, status and env, and the cleanup after a killed cloud."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from local_cloud import __main__ as program
 from local_cloud import control
 from local_cloud.clock import Delays
 from local_cloud.errors import RefusedError
 from local_cloud.instances import processes, reaper
-from local_cloud.state_dir import MARKER, Home, default_home
+from local_cloud.state_dir import MARKER, StateDir, default_home
 from pipeline.cli.local_cloud import local_cloud
 from pipeline.core import errors
 from tests import running_cloud
@@ -29,22 +30,22 @@ OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in ("user-namespac
 SERVICE = "#!/bin/sh\n(setsid sleep 4321 &)\necho launched; exec sleep 4321\n"
 
 
-def belongs(home: Home) -> list[int]:
+def belongs(home: StateDir) -> list[int]:
     marker = f"{MARKER}={home.path}"
     return processes.matching(lambda pid: processes.has_entry(pid, marker))
 
 
-def mounts(home: Home) -> list[str]:
+def mounts(home: StateDir) -> list[str]:
     return reaper.mounts_below(home.path, Path("/proc/self/mountinfo").read_text())
 
 
 def started(folder: Path, isolation: str) -> Cloud:
-    """Start a cloud as a user does, in a process of its own from the beginning."""
-    home = Home(path=folder.resolve())
+    """Start a cloud as a user does, not forked from the fork server."""
+    home = StateDir(path=folder.resolve())
     return Cloud(home=home, state=control.up(home, port=0, isolation=isolation, speed=1000))
 
 
-def with_a_running_instance(cloud: Cloud) -> None:
+def run_an_instance(cloud: Cloud) -> None:
     instance = cloud.launch(UserData=SERVICE)["InstanceId"]
     eventually(lambda: "launched" in cloud.console(instance))
     assert belongs(cloud.home)
@@ -53,7 +54,7 @@ def with_a_running_instance(cloud: Cloud) -> None:
 @pytest.mark.parametrize("isolation", ["auto", *OTHERS])
 def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) -> None:
     cloud = started(tmp_path / "cloud", isolation)
-    with_a_running_instance(cloud)
+    run_an_instance(cloud)
     assert control.down(cloud.home)
     assert belongs(cloud.home) == []
     assert mounts(cloud.home) == []
@@ -63,9 +64,9 @@ def test_down_leaves_no_process_mount_or_file(tmp_path: Path, isolation: str) ->
 
 @pytest.mark.long
 @pytest.mark.parametrize("isolation", ["auto", OTHERS[1]])
-def test_the_next_up_cleans_after_a_cloud_that_was_killed(tmp_path: Path, isolation: str) -> None:
+def test_the_next_up_cleans_up_after_a_killed_cloud(tmp_path: Path, isolation: str) -> None:
     killed = started(tmp_path / "cloud", isolation)
-    with_a_running_instance(killed)
+    run_an_instance(killed)
     (old,) = killed.home.instances.iterdir()
     os.kill(killed.state.pid, signal.SIGKILL)
     eventually(lambda: not killed.home.is_locked())
@@ -83,27 +84,27 @@ def test_delays_are_named_in_seconds() -> None:
 
 
 @pytest.mark.parametrize("given", ["lunch=30", "boot", "boot=", "boot=-1", "boot=inf", "boot=nan"])
-def test_a_delay_that_makes_no_sense_is_a_usage_error(given: str) -> None:
+def test_an_invalid_delay_is_a_usage_error(given: str) -> None:
     done = CliRunner().invoke(local_cloud, ["up", "--delay", given])
     assert done.exit_code == 2
     assert f"'{given}'" in done.output
 
 
-def test_the_delays_that_were_named_reach_the_cloud(tmp_path: Path) -> None:
+def test_named_delays_reach_the_cloud(tmp_path: Path) -> None:
     argv = control.command(
-        Home(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
+        StateDir(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
     )
     assert argv[-1] == "--delay=boot=30"
 
 
-def test_a_second_up_says_that_one_runs(cloud: Cloud) -> None:
-    with pytest.raises(RefusedError, match=f"one runs already: process {cloud.state.pid}"):
+def test_a_second_up_is_refused_as_already_running(cloud: Cloud) -> None:
+    with pytest.raises(RefusedError, match=f"is already running: process {cloud.state.pid}"):
         control.up(cloud.home, port=0)
 
 
 @pytest.mark.long
-def test_of_two_that_start_at_once_one_runs_and_one_is_refused(tmp_path: Path) -> None:
-    home = Home(path=tmp_path / "cloud")
+def test_of_two_simultaneous_starts_one_runs_and_one_is_refused(tmp_path: Path) -> None:
+    home = StateDir(path=tmp_path / "cloud")
     argv = control.command(home, port=0, ssh_port=0, speed=1000, isolation="auto")
     both = [
         subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)
@@ -122,12 +123,12 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(RefusedError, match=f"127.0.0.1:{port}: Address already in use"):
-            control.up(Home(path=tmp_path / "cloud"), port=port)
+            control.up(StateDir(path=tmp_path / "cloud"), port=port)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.long
-def test_clouds_side_by_side_have_networks_of_their_own(cloud: Cloud, tmp_path: Path) -> None:
+def test_two_clouds_have_different_networks(cloud: Cloud, tmp_path: Path) -> None:
     with running_cloud.a_cloud(tmp_path / "other") as other:
         assert other.state.network != cloud.state.network
         assert other.state.port != cloud.state.port
@@ -135,14 +136,14 @@ def test_clouds_side_by_side_have_networks_of_their_own(cloud: Cloud, tmp_path: 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as refused:
-        control.refuse_at_once(Home(path=tmp_path), needed=("json", "no_such_library"))
+        control.check_prerequisites(StateDir(path=tmp_path), needed=("json", "no_such_library"))
     assert refused.value.what == "not installed: no_such_library"
     assert refused.value.remedy == "pip install 'ami-pipeline[local-cloud]'"
 
 
 @pytest.mark.long
 def test_nothing_but_loopback_is_bound(cloud: Cloud) -> None:
-    with_a_running_instance(cloud)
+    run_an_instance(cloud)
     inodes = set()
     for descriptor in Path(f"/proc/{cloud.state.pid}/fd").iterdir():
         target = str(descriptor.readlink()) if descriptor.is_symlink() else ""
@@ -159,11 +160,11 @@ def test_nothing_but_loopback_is_bound(cloud: Cloud) -> None:
 
 
 @pytest.mark.long
-def test_ctrl_c_ends_a_cloud_in_the_foreground_and_cleans(tmp_path: Path) -> None:
+def test_ctrl_c_stops_a_cloud_in_the_foreground_and_cleans_up(tmp_path: Path) -> None:
     home = tmp_path / "cloud"
     code = "from pipeline.cli.local_cloud import local_cloud; local_cloud()"
     argv = [sys.executable, "-c", code, "up", "--foreground", "--port", "0"]
-    environment = {**os.environ, "AMI_PIPELINE_SANDBOX_HOME": str(home)}
+    environment = {**os.environ, "AMI_PIPELINE_LOCAL_CLOUD_HOME": str(home)}
     with subprocess.Popen(
         argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -175,13 +176,13 @@ def test_ctrl_c_ends_a_cloud_in_the_foreground_and_cleans(tmp_path: Path) -> Non
 
 
 def invoke(cloud_home: Path, *arguments: str, output: str = "text") -> tuple[int, str]:
-    environment = {"AMI_PIPELINE_SANDBOX_HOME": str(cloud_home)}
+    environment = {"AMI_PIPELINE_LOCAL_CLOUD_HOME": str(cloud_home)}
     context = SimpleNamespace(output=output)
     result = CliRunner().invoke(local_cloud, list(arguments), env=environment, obj=context)
     return result.exit_code, result.stdout
 
 
-def test_status_shows_where_it_runs_and_what_was_called(cloud: Cloud) -> None:
+def test_status_shows_the_addresses_and_the_calls(cloud: Cloud) -> None:
     cloud.aws("ec2").describe_vpcs()
     code, text = invoke(cloud.home.path, "status")
     assert code == 0
@@ -193,7 +194,7 @@ def test_status_shows_where_it_runs_and_what_was_called(cloud: Cloud) -> None:
     assert any(call["action"] == "DescribeVpcs" for call in document["calls"])
 
 
-def test_status_shows_where_each_listener_of_a_load_balancer_answers(cloud: Cloud) -> None:
+def test_status_shows_the_url_of_each_listener(cloud: Cloud) -> None:
     elb = cloud.aws("elb")
     ports = {"LoadBalancerPort": 8089, "InstancePort": 8080}
     made = elb.create_load_balancer(
@@ -213,28 +214,76 @@ def test_status_shows_where_each_listener_of_a_load_balancer_answers(cloud: Clou
     assert shown in document["balancers"]
 
 
-def test_status_and_down_say_that_none_runs(tmp_path: Path) -> None:
-    assert invoke(tmp_path / "none", "status") == (0, "No local cloud runs.\n")
-    assert invoke(tmp_path / "none", "down") == (0, "No local cloud ran.\n")
+def test_status_and_down_say_that_no_cloud_is_running(tmp_path: Path) -> None:
+    assert invoke(tmp_path / "none", "status") == (0, "The local cloud is not running.\n")
+    assert invoke(tmp_path / "none", "down") == (0, "The local cloud is not running.\n")
 
 
 def test_env_prints_exports_that_a_shell_can_evaluate(cloud: Cloud) -> None:
     _, text = invoke(cloud.home.path, "env")
     script = f'{text}\necho "$AWS_ENDPOINT_URL $PKR_VAR_ssh_port ${{AWS_PROFILE-unset}}"'
-    said = subprocess.run(  # noqa: S602  it is what a user's shell does
+    done = subprocess.run(  # noqa: S602  as a user's shell does
         script, shell=True, check=True, capture_output=True, env={"AWS_PROFILE": "prod"}, text=True
     )
-    assert said.stdout == f"{cloud.endpoint} {cloud.state.ssh_port} unset\n"
+    assert done.stdout == f"{cloud.endpoint} {cloud.state.ssh_port} unset\n"
     document = json.loads(invoke(cloud.home.path, "env", output="json")[1])
     assert document["AWS_ENDPOINT_URL"] == cloud.endpoint
 
 
 def test_env_without_a_cloud_is_refused(tmp_path: Path) -> None:
     runner = CliRunner()
-    environment = {"AMI_PIPELINE_SANDBOX_HOME": str(tmp_path)}
+    environment = {"AMI_PIPELINE_LOCAL_CLOUD_HOME": str(tmp_path)}
     result = runner.invoke(local_cloud, ["env"], env=environment)
     assert isinstance(result.exception, errors.RefusedError)
-    assert result.exception.remedy == "start one: ami-pipeline local-cloud up"
+    assert result.exception.remedy == "ami-pipeline local-cloud up"
+
+
+def alone(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m local_cloud`, without ami-pipeline."""
+    blocked = "import sys; sys.modules['pipeline'] = None; "
+    code = f"{blocked}from local_cloud.__main__ import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "AMI_PIPELINE_LOCAL_CLOUD_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_package_alone_shows_status_and_env(cloud: Cloud) -> None:
+    shown = alone(cloud.home.path, "status")
+    assert shown.stdout.startswith("The local cloud has been running since ")
+    exported = alone(cloud.home.path, "--output", "json", "env")
+    assert json.loads(exported.stdout)["AWS_ENDPOINT_URL"] == cloud.endpoint
+
+
+def test_the_package_alone_names_itself_in_errors(tmp_path: Path) -> None:
+    done = alone(tmp_path / "none", "env")
+    where = f"local cloud in {tmp_path / 'none'}"
+    expected = f"{where}: the local cloud is not running\nnext: python -m local_cloud up\n"
+    assert (done.returncode, done.stderr) == (3, expected)
+    assert alone(tmp_path / "none", "down").stdout == "The local cloud is not running.\n"
+
+
+@pytest.mark.parametrize("wrong", ["--delay=lunch=30", "--speed=0", "--isolation=none"])
+def test_the_package_alone_refuses_an_invalid_option(
+    wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program.main(["up", wrong])
+    assert ended.value.code == 2
+    assert wrong.partition("=")[0] in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_the_package_alone_starts_and_stops_a_cloud(tmp_path: Path) -> None:
+    home = tmp_path / "cloud"
+    started = alone(home, "up", "--port", "0", "--speed", "1000")
+    assert (started.returncode, started.stderr) == (0, "")
+    assert 'eval "$(python -m local_cloud env)"' in started.stdout
+    assert alone(home, "down").stdout == "The local cloud was stopped.\n"
+    assert not home.exists()
 
 
 def test_help_loads_no_server_library() -> None:
@@ -243,27 +292,27 @@ def test_help_loads_no_server_library() -> None:
         "try: local_cloud(['--help'])\n"
         "finally: print(sorted({'moto', 'aiohttp', 'asyncssh', 'flask'} & set(sys.modules)))"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert said.stdout.splitlines()[-1] == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"AMI_PIPELINE_SANDBOX_HOME": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
-        ({"XDG_STATE_HOME": "/b"}, "/b/ami-local_cloud"),
-        ({}, "~/.local/state/ami-local_cloud"),
+        ({"AMI_PIPELINE_LOCAL_CLOUD_HOME": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
+        ({"XDG_STATE_HOME": "/b"}, "/b/ami-pipeline/local-cloud"),
+        ({}, "~/.local/state/ami-pipeline/local-cloud"),
     ],
 )
-def test_the_home_is_what_the_environment_says(environ: dict[str, Any], expected: str) -> None:
+def test_the_environment_sets_the_home(environ: dict[str, Any], expected: str) -> None:
     assert default_home(environ) == Path(expected).expanduser()
 
 
-def test_a_home_with_anything_else_in_it_is_refused_and_never_emptied(tmp_path: Path) -> None:
+def test_a_home_with_foreign_files_is_refused_and_never_emptied(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     (tmp_path / "photos").mkdir()
     (tmp_path / "images").mkdir()
-    home = Home(path=tmp_path)
+    home = StateDir(path=tmp_path)
     with pytest.raises(RefusedError, match=r"no local cloud made: photos, thesis\.txt"):
         control.up(home, port=0)
     control.down(home)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.running_cloud import Cloud
 
 
-def test_of_writers_of_an_object_at_once_one_wins(
+def test_one_of_several_concurrent_writers_wins(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in cloud.env.items():
@@ -34,7 +34,7 @@ def test_of_writers_of_an_object_at_once_one_wins(
 
 
 @pytest.mark.long
-def test_of_32_takers_of_a_lease_in_a_bucket_at_once_one_wins_and_the_others_are_told_soon(
+def test_one_of_32_concurrent_takers_of_a_lease_wins_and_the_others_are_refused_soon(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
     for name, value in cloud.env.items():
@@ -69,7 +69,7 @@ def test_of_32_takers_of_a_lease_in_a_bucket_at_once_one_wins_and_the_others_are
     assert max(seconds for _, seconds in told) <= 2
 
 
-def test_a_bucket_is_refused_to_who_takes_it_for_another_accounts(cloud: Cloud) -> None:
+def test_a_bucket_of_another_account_than_expected_is_refused(cloud: Cloud) -> None:
     s3 = cloud.aws("s3")
     s3.create_bucket(Bucket="owned")
     right, wrong = (

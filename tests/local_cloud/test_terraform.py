@@ -44,7 +44,7 @@ def terraform(cloud: Cloud, folder: Path, *words: str) -> str:
 
 
 @pytest.mark.long
-def test_terraform_works_with_nothing_but_the_environment(cloud: Cloud, tmp_path: Path) -> None:
+def test_terraform_works_with_the_environment_alone(cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(MAIN)
     terraform(cloud, tmp_path, "init")
     said = terraform(cloud, tmp_path, "apply", "-auto-approve")

@@ -104,7 +104,7 @@ def tell(stage: Stage) -> None:
 def cloud(stage: Stage) -> None:
     """Start a local cloud of this demo's own, which ends with it."""
     shell = stage.shell
-    shell.env["AMI_PIPELINE_SANDBOX_HOME"] = str(shell.folder.parent / "cloud")
+    shell.env["AMI_PIPELINE_LOCAL_CLOUD_HOME"] = str(shell.folder.parent / "cloud")
     minute = f"It runs {SPEED} times as fast: what it calls a minute takes {60 / SPEED:g} seconds."
     say(f"A local cloud: AWS on loopback, whose instances are processes. {minute}")
     stage.ended.callback(end, stage)

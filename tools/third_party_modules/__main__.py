@@ -81,20 +81,21 @@ class Stranger:
 @contextmanager
 def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
     """Run a local cloud for a block; yield the environment that leads to it."""
-    env = {**os.environ, "AMI_PIPELINE_SANDBOX_HOME": str(folder)}
+    env = {**os.environ, "AMI_PIPELINE_LOCAL_CLOUD_HOME": str(folder)}
     tool = [sys.executable, "-m", "pipeline"]
-    up = ["sandbox", "up", "--port", "0", "--speed", SPEED]
+    up = ["local-cloud", "up", "--port", "0", "--speed", SPEED]
     subprocess.run([*tool, *up], env=env, check=True, stdout=subprocess.DEVNULL)
     try:
         said = subprocess.run(
-            [*tool, "--output", "json", "sandbox", "env"],
+            [*tool, "--output", "json", "local-cloud", "env"],
             env=env,
             check=True,
             stdout=subprocess.PIPE,
         )
         yield {**env, **json.loads(said.stdout)}
     finally:
-        subprocess.run([*tool, "sandbox", "down"], env=env, check=True, stdout=subprocess.DEVNULL)
+        down = [*tool, "local-cloud", "down"]
+        subprocess.run(down, env=env, check=True, stdout=subprocess.DEVNULL)
 
 
 def an_image(env: dict[str, str]) -> str:

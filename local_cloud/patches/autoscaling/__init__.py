@@ -1,1 +1,1 @@
-"""Replace moto's Auto Scaling with this cloud's own state machine."""
+"""Patch moto's Auto Scaling: the calls that the state machine answers, and the settings."""

@@ -1,22 +1,21 @@
-"""DescribeScalingActivities, which moto leaves empty, and the types that it does not list."""
+"""Patch DescribeScalingActivities, which moto leaves empty, and the calls that list types."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
-from local_cloud.patches import Hook
 from local_cloud.patches.autoscaling.pages import page
-from local_cloud.patches.autoscaling.regions import answer
+from local_cloud.patches.autoscaling.refusals import answers
+from local_cloud.patches.context import Context
+from local_cloud.patches.patching import patch
 from local_cloud.scaling import activities, balance, lifecycle, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_cloud.patches.autoscaling.regions import Regions
     from local_cloud.scaling.model import Activity
 
 # API Reference, DescribeScalingProcessTypes, DescribeTerminationPolicyTypes,
@@ -38,45 +37,37 @@ TYPES: dict[str, dict[str, Any]] = {
 }
 
 
-def hooks(regions: Regions) -> list[Hook]:
-    """Return the hooks of activities."""
-    here = ActivityHooks(regions=regions)
-    told = {name: telling(types) for name, types in TYPES.items()}
-    return answer(AutoScalingResponse, describe_scaling_activities=here.describe, **told)
+def constant(types: dict[str, Any]) -> Callable[..., ActionResult]:
+    """Return a patch that answers the same every time."""
 
-
-def telling(types: dict[str, Any]) -> Callable[..., ActionResult]:
-    """Return a method that tells the same every time."""
-
-    def tell(_original: Callable[..., Any] | None, _response: Any) -> ActionResult:
+    def answer(_original: Callable[..., Any] | None, _response: Any) -> ActionResult:
         return ActionResult(types)
 
-    return tell
+    return answer
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ActivityHooks:
-    """The hooks of activities."""
-
-    regions: Regions
-
-    # "Activities are sorted by start time. Activities still in progress are described first";
-    # those of deleted groups only with IncludeDeletedGroups (API Reference).
-    def describe(self, _original: Callable[..., Any], response: Any) -> ActionResult:
-        """Describe activities."""
-        params = response.params
-        region = self.regions.of(response.autoscaling_backend)
-        found = [
-            activity
-            for activity in activities.newest_first(region.activities)
-            if is_asked_for(activity, params)
-        ]
-        shown, token = page(found, params, 100)
-        return ActionResult({"Activities": shown, "NextToken": token})
+for _name, _types in TYPES.items():
+    patch(AutoScalingResponse, _name)(constant(_types))
 
 
-def is_asked_for(activity: Activity, params: dict[str, Any]) -> bool:
-    """Tell whether a call asks for an activity."""
+# "Activities are sorted by start time. Activities still in progress are described first";
+# those of deleted groups only with IncludeDeletedGroups (API Reference).
+@answers(AutoScalingResponse, "describe_scaling_activities")
+def describe(context: Context, _original: Callable[..., Any], response: Any) -> ActionResult:
+    """Describe activities."""
+    params = response.params
+    region = context.regions.of(response.autoscaling_backend)
+    found = [
+        activity
+        for activity in activities.newest_first(region.activities)
+        if is_requested(activity, params)
+    ]
+    shown, token = page(found, params, 100)
+    return ActionResult({"Activities": shown, "NextToken": token})
+
+
+def is_requested(activity: Activity, params: dict[str, Any]) -> bool:
+    """Return True if a call requests an activity."""
     name, ids = params.get("AutoScalingGroupName"), params.get("ActivityIds")
     arn = activity.auto_scaling_group_arn
     return (
@@ -88,7 +79,7 @@ def is_asked_for(activity: Activity, params: dict[str, Any]) -> bool:
 
 
 def passes(activity: Activity, condition: dict[str, Any]) -> bool:
-    """Tell whether an activity passes a filter."""
+    """Return True if an activity passes a filter."""
     values = condition.get("Values") or []
     match condition.get("Name"):
         case "Status":

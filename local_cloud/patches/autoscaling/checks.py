@@ -1,11 +1,11 @@
-"""What Auto Scaling refuses of a group before it takes it, in AWS's words."""
+"""Check groups as Auto Scaling does before it accepts them, in AWS's words."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from local_cloud.patches.autoscaling import launch
+from local_cloud.groups import launch
 from local_cloud.scaling.errors import RefusedRequestError, invalid
 from local_cloud.scaling.ports import LaunchRefusedError
 
@@ -21,7 +21,7 @@ AT_ONCE = 10  # sources in one call
 # "You must use a valid fully-formed launch template": Auto Scaling tries what it would launch,
 # dry, when a group takes a template (User Guide, "Create a launch template").
 def check_recipe(backend: Any, settings: Any, undo: str | None = None) -> None:
-    """Refuse a group whose launches could not succeed; take `undo` back then."""
+    """Refuse a group whose launches cannot succeed, and remove the group `undo`."""
     try:
         made = launch.recipe(backend, settings)
         if made.launch_template:
@@ -34,7 +34,7 @@ def check_recipe(backend: Any, settings: Any, undo: str | None = None) -> None:
 
 @contextlib.contextmanager
 def restored_if_refused(settings: Any) -> Iterator[None]:
-    """Put the settings of a group back if an update is refused half-way."""
+    """Restore the settings of a group if an update is refused half-way."""
     before = dict(settings.__dict__)
     try:
         yield
@@ -45,7 +45,7 @@ def restored_if_refused(settings: Any) -> Iterator[None]:
 
 
 def check_deletion(group: Group, *, force: bool) -> None:
-    """Refuse to delete what is protected, or has instances unless forced."""
+    """Refuse to delete a protected group, or one with instances unless forced."""
     protection = getattr(group.settings, "deletion_protection", None) or "none"
     if protection == "prevent-all-deletion" or (force and protection == "prevent-force-deletion"):
         raise RefusedRequestError(
@@ -66,7 +66,7 @@ def check_deletion(group: Group, *, force: bool) -> None:
 
 
 def is_of(group: Group, activity: Any) -> bool:
-    """Tell whether an activity is of this group, not of one that had its name before."""
+    """Return True if an activity is of this group, not of an earlier one of its name."""
     return bool(activity.auto_scaling_group_arn == group.settings.arn)
 
 
@@ -80,9 +80,9 @@ def check_sources(backend: Any, params: dict[str, Any]) -> None:
 
 
 def kind(source: dict[str, Any]) -> str:
-    """Return the type of a traffic source: named, or told by its identifier."""
-    told = "elbv2" if str(source["Identifier"]).startswith("arn:") else "elb"
-    return str(source.get("Type") or told)
+    """Return the type of a traffic source, given or derived from its identifier."""
+    derived = "elbv2" if str(source["Identifier"]).startswith("arn:") else "elb"
+    return str(source.get("Type") or derived)
 
 
 def check_balancers(backend: Any, names: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""DescribeAutoScalingGroups in pages that groups may be deleted between."""
+"""Patch DescribeAutoScalingGroups: its pages stay right while groups are deleted."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from typing import TYPE_CHECKING, Any
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
-from local_cloud.patches.autoscaling.regions import answer
+from local_cloud.patches.autoscaling.refusals import answers
 from local_cloud.scaling.errors import RefusedRequestError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_cloud.patches import Hook
 
 PAGE, LARGEST = 50, 100  # MaxRecords (API Reference, DescribeAutoScalingGroups)
 
 
-def hooks() -> list[Hook]:
-    """Return the hook of DescribeAutoScalingGroups."""
-    return answer(AutoScalingResponse, describe_auto_scaling_groups=describe)
-
-
-# Every group that is there all the time is described once, whatever is deleted between two
-# pages. moto's token is the name of the last group shown: when that one is gone it answers 500.
+# Each group that exists throughout is described once, even if others are deleted between two pages.
+# moto's token is the name of the last group shown; if that group was deleted, moto answers 500.
+@answers(AutoScalingResponse, "describe_auto_scaling_groups")
 def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
-    """Describe the groups that a call asks for, the oldest first."""
+    """Describe the requested groups, oldest first."""
     params = response.params
     count = int(params.get("MaxRecords") or PAGE)
     if count > LARGEST:
@@ -34,22 +29,22 @@ def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
             f"1 validation error detected: Value '{count}' at 'maxRecords' failed to satisfy "
             f"constraint: Member must have value less than or equal to {LARGEST}"
         )
-    asked = response.autoscaling_backend.describe_auto_scaling_groups(
+    requested = response.autoscaling_backend.describe_auto_scaling_groups(
         params.get("AutoScalingGroupNames") or [], filters=params.get("Filters")
     )
     after = place(params.get("NextToken"))
-    rest = [group for group in sorted(asked, key=age) if after is None or age(group) > after]
+    rest = [group for group in sorted(requested, key=age) if after is None or age(group) > after]
     token = "/".join(map(str, age(rest[count - 1]))) if len(rest) > count else None
     return ActionResult({"AutoScalingGroups": rest[:count], "NextToken": token})
 
 
 def age(group: Any) -> tuple[float, str]:
-    """Return what groups are ordered by: when it was created, and its name."""
+    """Return the sort key of a group: its creation time and its name."""
     return group.created_time.timestamp(), group.name
 
 
 def place(token: str | None) -> tuple[float, str] | None:
-    """Return the age of the last group shown before; what was never given out is refused."""
+    """Return the age of the last group of the previous page, or refuse an invalid token."""
     if not token:
         return None
     created, _, name = token.partition("/")

@@ -1,4 +1,4 @@
-"""The fields of a group that moto drops or mixes up, and how they show in Describe calls."""
+"""Keep the fields of a group that moto drops or confuses, and show them in Describe calls."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ LAUNCH = (
 )
 
 
-def adopt(group: Group) -> None:
-    """Let moto's group show what the state machine knows."""
+def connect(group: Group) -> None:
+    """Make moto's group show the state of the state machine."""
     settings = group.settings
     settings.local_cloud_group = group
     settings.instance_states = group.members
@@ -64,14 +64,14 @@ def show_sources(group: Group) -> None:
 
 
 def set_at_creation(settings: Any, params: dict[str, Any]) -> None:
-    """Keep the fields of CreateAutoScalingGroup."""
+    """Set the fields of CreateAutoScalingGroup."""
     set_at_update(settings, params)
     if role := params.get("ServiceLinkedRoleARN"):
         settings.service_linked_role_arn = role
 
 
 def set_at_update(settings: Any, params: dict[str, Any]) -> None:
-    """Keep the fields of UpdateAutoScalingGroup that are given."""
+    """Set the given fields of UpdateAutoScalingGroup."""
     for field in KEPT:
         if field in params:
             given = params[field]
@@ -83,12 +83,12 @@ def set_at_update(settings: Any, params: dict[str, Any]) -> None:
 
 
 def launch_fields(settings: Any) -> dict[str, Any]:
-    """Return what decides what a group launches."""
+    """Return the fields that determine what a group launches."""
     return {name: settings.__dict__.get(name) for name in LAUNCH}
 
 
 def keep_launch(settings: Any, before: dict[str, Any], named: dict[str, Any]) -> None:
-    """After an update let only what it named count, or what counted before if nothing."""
+    """Keep only the launch settings that an update names, or the old ones if it names none."""
     if named.get("launch_config_name"):
         settings.ec2_launch_template = settings.mixed_instances_policy = None
     elif named.get("launch_template") or named.get("mixed_instances_policy"):
@@ -97,10 +97,10 @@ def keep_launch(settings: Any, before: dict[str, Any], named: dict[str, Any]) ->
         settings.__dict__.update(before)
 
 
-# The hooks of LifecycleHookSpecificationList are there before the first instance is launched
+# The hooks of LifecycleHookSpecificationList exist before the first instance is launched
 # (API Reference, CreateAutoScalingGroup).
 def put_hooks(backend: Any, name: str, params: dict[str, Any]) -> None:
-    """Put the lifecycle hooks that come with a group."""
+    """Create the lifecycle hooks that CreateAutoScalingGroup names."""
     for hook in params.get("LifecycleHookSpecificationList", []):
         made = backend.create_lifecycle_hook(
             name=hook["LifecycleHookName"],

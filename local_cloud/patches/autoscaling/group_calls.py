@@ -1,12 +1,11 @@
-"""Groups: created, updated, sized and deleted as AWS does it, over time.
+"""Patch the calls that create, update, resize and delete groups.
 
-moto's groups stay the store that the Describe calls read; what happens to them is the
-state machine's (`scaling`), which moves on after the call.
+The Describe calls still read moto's groups. The state machine (`scaling`) changes them after the
+call, over time.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,10 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import EmptyResult
 
-from local_cloud.patches import Hook
 from local_cloud.patches.autoscaling import checks, fields
-from local_cloud.patches.autoscaling.regions import answer
-from local_cloud.patches.autoscaling.sources import attach_at_birth
+from local_cloud.patches.autoscaling.refusals import answers
+from local_cloud.patches.autoscaling.sources import attach_at_creation
+from local_cloud.patches.context import Context
 from local_cloud.scaling import attachments, capacity, processes, retries
 from local_cloud.scaling import group as groups
 from local_cloud.scaling.errors import RefusedRequestError, invalid
@@ -28,220 +27,216 @@ from local_cloud.scaling.model import Group
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_cloud.patches.autoscaling.regions import Regions
 
-TEMPLATED = ("launch_config_name", "launch_template", "mixed_instances_policy")
+LAUNCH_SETTINGS = ("launch_config_name", "launch_template", "mixed_instances_policy")
 
 
-def hooks(regions: Regions) -> list[Hook]:
-    """Return the hooks of groups."""
-    here = GroupHooks(regions=regions)
+# The fields of CreateAutoScalingGroup that moto drops, TrafficSources and
+# LifecycleHookSpecificationList among them (API Reference, CreateAutoScalingGroup).
+@answers(AutoScalingResponse, "create_auto_scaling_group")
+def create_call(context: Context, original: Callable[..., Any], response: Any) -> Any:
+    """Create a group with all settings of the call."""
+    backend, params = response.autoscaling_backend, response.params
+    name = params["AutoScalingGroupName"]
+    checks.check_sources(backend, params)
+    result = original(response)
+    group = context.regions.of(backend).groups[name]
+    fields.set_at_creation(group.settings, params)
+    attach_at_creation(group, params)
+    fields.put_hooks(backend, name, params)
+    return result
+
+
+# CreateAutoScalingGroup: AlreadyExists for a name that is taken, also by a group that is
+# being deleted; the sizes and the launch template are validated (User Guide, "Create a
+# launch template"); HealthCheckGracePeriod is 0 if not named (API Reference). moto replaces
+# the old group and takes anything.
+@answers(AutoScalingBackend, "create_auto_scaling_group")
+def create(
+    context: Context, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
+) -> Any:
+    """Create a group, without instances so far."""
+    region = context.regions.of(backend)
+    name = named["name"]
+    if name in region.groups:
+        raise RefusedRequestError(
+            "AlreadyExists",
+            "AutoScalingGroup by this name already exists - A group with the name "
+            f"{name} already exists",
+        )
+    minimum, maximum = int(named["min_size"]), int(named["max_size"])
+    wanted = named.get("desired_capacity")
+    desired = minimum if wanted is None else int(wanted)
+    capacity.check_bounds(minimum, maximum, desired)
+    settings = call_moto(original, backend, *arguments, **{**named, "desired_capacity": 0})
+    checks.check_recipe(backend, settings, undo=name)
+    settings.health_check_grace_period = int(named.get("health_check_period") or 0)
+    cooldown = named.get("default_cooldown")
+    settings.default_cooldown = 300 if cooldown is None else int(cooldown)
+    group = Group(settings=settings, activities=region.activities)
+    fields.connect(group)
+    for kind, names in (("elb", "load_balancers"), ("elbv2", "target_group_arns")):
+        attachments.attach_at_creation(group, kind, list(named.get(names) or []))  # type: ignore[arg-type]  # literals of the tuple
+    fields.show_sources(group)
+    region.groups[name] = group
+    capacity.resize(group, desired, capacity.BY_CREATION, region.ports.stamp())
+    return settings
+
+
+# UpdateAutoScalingGroup: "Any properties that you don't specify are not changed" (API
+# Reference); moto drops a mixed instances policy, and half of the properties.
+@answers(AutoScalingResponse, "update_auto_scaling_group")
+def update_call(context: Context, original: Callable[..., Any], response: Any) -> Any:
+    """Update a group with all settings of the call."""
+    backend, params = response.autoscaling_backend, response.params
+    group = context.regions.group(backend, params["AutoScalingGroupName"])
+    result = original(response)
+    fields.set_at_update(group.settings, params)
+    return result
+
+
+@answers(AutoScalingBackend, "update_auto_scaling_group")
+def update(
+    context: Context, original: Callable[..., Any], backend: Any, name: str, **named: Any
+) -> Any:
+    """Update a group; its size changes over time."""
+    group = context.regions.group(backend, name)
+    settings = group.settings
+    minimum, maximum, desired = sizes(settings, named)
+    before = fields.launch_fields(settings)
+    current = {**named, "desired_capacity": settings.desired_capacity}
+    with checks.restored_if_refused(settings):
+        call_moto(original, backend, name, **current)
+        fields.keep_launch(settings, before, named)
+        if any(named.get(field) for field in LAUNCH_SETTINGS):
+            checks.check_recipe(backend, settings)
+    retries.reset(group)
+    why = capacity.by_constraints(minimum, maximum, desired)
+    capacity.resize(group, desired, why, dt.datetime.now(tz=dt.UTC))
+    return settings
+
+
+# DeleteAutoScalingGroup: ResourceInUse unless the group is empty or the deletion is forced;
+# then it is asynchronous, with Status "Delete in progress" (API Reference). moto drops
+# ForceDelete and deletes everything at once.
+@answers(AutoScalingResponse, "delete_auto_scaling_group")
+def delete_call(context: Context, _original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Start deleting a group."""
+    name = response.params["AutoScalingGroupName"]
+    begin_deletion(
+        context, response.autoscaling_backend, name, force=bool(response.params.get("ForceDelete"))
+    )
+    return EmptyResult()
+
+
+@answers(AutoScalingBackend, "delete_auto_scaling_group")
+def delete(context: Context, _original: Callable[..., Any], backend: Any, group_name: str) -> None:
+    """Delete a group with its instances, for CloudFormation."""
+    begin_deletion(context, backend, group_name, force=True)
+    context.regions.step_safely()
+
+
+def begin_deletion(context: Context, backend: Any, name: str, *, force: bool) -> None:
+    """Mark a group as being deleted, or refuse."""
+    region = context.regions.of(backend)
+    group = region.groups.get(name)
+    if group is None:
+        raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+    if group.deleting is not None and group.forced >= force:
+        return
+    checks.check_deletion(group, force=force)
+    groups.delete(group, region.ports, context.regions.now(), force=force)
+
+
+# SetDesiredCapacity: within the bounds; with HonorCooldown not during a cooldown (API
+# Reference). moto takes any number.
+@answers(AutoScalingResponse, "set_desired_capacity")
+def set_desired_call(context: Context, _original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Set the desired capacity."""
+    params = response.params
+    group = context.regions.group(response.autoscaling_backend, params["AutoScalingGroupName"])
+    desired = int(params["DesiredCapacity"])
+    capacity.check_desired(group, desired)
+    now = dt.datetime.now(tz=dt.UTC)
+    if params.get("HonorCooldown"):
+        ports = context.regions.of(response.autoscaling_backend).ports
+        capacity.check_cooldown(group, now, ports.scaled(group.settings.default_cooldown))
+    capacity.resize(group, desired, capacity.BY_SETTING, now)
+    return EmptyResult()
+
+
+# What policies and scheduled actions ask for is moved into the bounds (User Guide, "Step and
+# simple scaling policies", "Scheduled scaling").
+@answers(AutoScalingBackend, "set_desired_capacity")
+def set_desired(
+    context: Context,
+    _original: Callable[..., Any],
+    backend: Any,
+    group_name: str,
+    desired_capacity: int | None,
+) -> None:
+    """Set the desired capacity, within the bounds."""
+    group = context.regions.group(backend, group_name)
+    settings = group.settings
+    wanted = settings.min_size if desired_capacity is None else int(desired_capacity)
+    desired = capacity.within(wanted, settings.min_size, settings.max_size)
+    capacity.resize(group, desired, capacity.BY_SETTING, dt.datetime.now(tz=dt.UTC))
+
+
+@answers(FakeAutoScalingGroup, "set_desired_capacity")
+def remember_desired(
+    _original: Callable[..., Any], settings: Any, new_capacity: int | None
+) -> None:
+    """Store the number; the state machine launches."""
+    settings.desired_capacity = settings.min_size if new_capacity is None else new_capacity
+
+
+# SuspendedProcess.SuspensionReason has the time (API Reference); moto leaves it empty.
+@answers(FakeAutoScalingGroup, "suspended_processes")
+def suspended_processes(original: Callable[..., Any], settings: Any) -> Any:
+    """Describe the suspended processes with their reasons."""
+    group = settings.__dict__.get("local_cloud_group")
+    if group is None:
+        return original(settings)
     return [
-        *answer(
-            AutoScalingResponse,
-            create_auto_scaling_group=here.create_call,
-            update_auto_scaling_group=here.update_call,
-            delete_auto_scaling_group=here.delete_call,
-            set_desired_capacity=here.set_desired_call,
-        ),
-        *answer(
-            AutoScalingBackend,
-            create_auto_scaling_group=here.create,
-            update_auto_scaling_group=here.update,
-            delete_auto_scaling_group=here.delete,
-            set_desired_capacity=here.set_desired,
-            suspend_processes=here.suspend,
-            resume_processes=here.resume,
-            update_attached_elbs=here.nothing,
-            update_attached_target_groups=here.nothing,
-            notify_terminate_instances=here.nothing,
-        ),
-        *answer(
-            FakeAutoScalingGroup,
-            set_desired_capacity=here.remember_desired,
-            suspended_processes=here.suspended_processes,
-        ),
+        {"ProcessName": name, "SuspensionReason": reason}
+        for name, reason in group.suspended.items()
     ]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GroupHooks:
-    """The hooks of groups."""
-
-    regions: Regions
-
-    # The fields of CreateAutoScalingGroup that moto drops, TrafficSources and
-    # LifecycleHookSpecificationList among them (API Reference, CreateAutoScalingGroup).
-    def create_call(self, original: Callable[..., Any], response: Any) -> Any:
-        """Create a group with everything that the call names."""
-        backend, params = response.autoscaling_backend, response.params
-        name = params["AutoScalingGroupName"]
-        checks.check_sources(backend, params)
-        result = original(response)
-        group = self.regions.of(backend).groups[name]
-        fields.set_at_creation(group.settings, params)
-        attach_at_birth(group, params)
-        fields.put_hooks(backend, name, params)
-        return result
-
-    # CreateAutoScalingGroup: AlreadyExists for a name that is taken, also by a group that is
-    # being deleted; the sizes and the launch template are validated (User Guide, "Create a
-    # launch template"); HealthCheckGracePeriod is 0 if not named (API Reference). moto replaces
-    # the old group and takes anything.
-    def create(
-        self, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
-    ) -> Any:
-        """Create a group of no instances yet."""
-        region = self.regions.of(backend)
-        name = named["name"]
-        if name in region.groups:
-            raise RefusedRequestError(
-                "AlreadyExists",
-                "AutoScalingGroup by this name already exists - A group with the name "
-                f"{name} already exists",
-            )
-        minimum, maximum = int(named["min_size"]), int(named["max_size"])
-        wanted = named.get("desired_capacity")
-        desired = minimum if wanted is None else int(wanted)
-        capacity.check_bounds(minimum, maximum, desired)
-        settings = made(original, backend, *arguments, **{**named, "desired_capacity": 0})
-        checks.check_recipe(backend, settings, undo=name)
-        settings.health_check_grace_period = int(named.get("health_check_period") or 0)
-        cooldown = named.get("default_cooldown")
-        settings.default_cooldown = 300 if cooldown is None else int(cooldown)
-        group = Group(settings=settings, activities=region.activities)
-        fields.adopt(group)
-        for kind, names in (("elb", "load_balancers"), ("elbv2", "target_group_arns")):
-            attachments.attach_at_birth(group, kind, list(named.get(names) or []))  # type: ignore[arg-type]  # literals of the tuple
-        fields.show_sources(group)
-        region.groups[name] = group
-        capacity.resize(group, desired, capacity.BY_CREATION, region.world.stamp())
-        return settings
-
-    # UpdateAutoScalingGroup: "Any properties that you don't specify are not changed" (API
-    # Reference); moto drops a mixed instances policy, and half of the properties.
-    def update_call(self, original: Callable[..., Any], response: Any) -> Any:
-        """Update a group with everything that the call names."""
-        backend, params = response.autoscaling_backend, response.params
-        group = self.regions.group(backend, params["AutoScalingGroupName"])
-        result = original(response)
-        fields.set_at_update(group.settings, params)
-        return result
-
-    def update(self, original: Callable[..., Any], backend: Any, name: str, **named: Any) -> Any:
-        """Update a group; its size changes over time."""
-        group = self.regions.group(backend, name)
-        settings = group.settings
-        minimum, maximum, desired = sizes(settings, named)
-        before = fields.launch_fields(settings)
-        current = {**named, "desired_capacity": settings.desired_capacity}
-        with checks.restored_if_refused(settings):
-            made(original, backend, name, **current)
-            fields.keep_launch(settings, before, named)
-            if any(named.get(field) for field in TEMPLATED):
-                checks.check_recipe(backend, settings)
-        retries.at_once(group)
-        why = capacity.by_constraints(minimum, maximum, desired)
-        capacity.resize(group, desired, why, dt.datetime.now(tz=dt.UTC))
-        return settings
-
-    # DeleteAutoScalingGroup: ResourceInUse unless the group is empty or the deletion is forced;
-    # then it is asynchronous, with Status "Delete in progress" (API Reference). moto drops
-    # ForceDelete and deletes everything at once.
-    def delete_call(self, _original: Callable[..., Any], response: Any) -> EmptyResult:
-        """Begin to delete a group."""
-        name = response.params["AutoScalingGroupName"]
-        self._delete(
-            response.autoscaling_backend, name, force=bool(response.params.get("ForceDelete"))
-        )
-        return EmptyResult()
-
-    def delete(self, _original: Callable[..., Any], backend: Any, group_name: str) -> None:
-        """Delete a group with its instances, as CloudFormation asks for it."""
-        self._delete(backend, group_name, force=True)
-        self.regions.follow()
-
-    def _delete(self, backend: Any, name: str, *, force: bool) -> None:
-        region = self.regions.of(backend)
-        group = region.groups.get(name)
-        if group is None:
-            raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
-        if group.deleting is not None and group.forced >= force:
-            return
-        checks.check_deletion(group, force=force)
-        groups.delete(group, region.world, self.regions.now(), force=force)
-
-    # SetDesiredCapacity: within the bounds; with HonorCooldown not during a cooldown (API
-    # Reference). moto takes any number.
-    def set_desired_call(self, _original: Callable[..., Any], response: Any) -> EmptyResult:
-        """Set the desired capacity."""
-        params = response.params
-        group = self.regions.group(response.autoscaling_backend, params["AutoScalingGroupName"])
-        desired = int(params["DesiredCapacity"])
-        capacity.check_desired(group, desired)
-        now = dt.datetime.now(tz=dt.UTC)
-        if params.get("HonorCooldown"):
-            world = self.regions.of(response.autoscaling_backend).world
-            capacity.check_cooldown(group, now, world.scaled(group.settings.default_cooldown))
-        capacity.resize(group, desired, capacity.BY_SETTING, now)
-        return EmptyResult()
-
-    # What policies and scheduled actions ask for is moved into the bounds (User Guide, "Step and
-    # simple scaling policies", "Scheduled scaling").
-    def set_desired(
-        self,
-        _original: Callable[..., Any],
-        backend: Any,
-        group_name: str,
-        desired_capacity: int | None,
-    ) -> None:
-        """Set the desired capacity, within the bounds."""
-        group = self.regions.group(backend, group_name)
-        settings = group.settings
-        wanted = settings.min_size if desired_capacity is None else int(desired_capacity)
-        desired = capacity.within(wanted, settings.min_size, settings.max_size)
-        capacity.resize(group, desired, capacity.BY_SETTING, dt.datetime.now(tz=dt.UTC))
-
-    def remember_desired(
-        self, _original: Callable[..., Any], settings: Any, new_capacity: int | None
-    ) -> None:
-        """Remember a number; launching is the state machine's."""
-        settings.desired_capacity = settings.min_size if new_capacity is None else new_capacity
-
-    # SuspendedProcess.SuspensionReason says since when (API Reference); moto leaves it empty.
-    def suspended_processes(self, original: Callable[..., Any], settings: Any) -> Any:
-        """Describe the suspended processes with their reasons."""
-        group = settings.__dict__.get("local_cloud_group")
-        if group is None:
-            return original(settings)
-        return [
-            {"ProcessName": name, "SuspensionReason": reason}
-            for name, reason in group.suspended.items()
-        ]
-
-    # ScalingProcessQuery: no names mean all processes; an unknown name is refused.
-    def suspend(
-        self, _original: Callable[..., Any], backend: Any, group_name: str, names: list[str]
-    ) -> None:
-        """Suspend processes."""
-        group = self.regions.group(backend, group_name)
-        check_processes(names)
-        processes.suspend(group, names, dt.datetime.now(tz=dt.UTC))
-
-    def resume(
-        self, _original: Callable[..., Any], backend: Any, group_name: str, names: list[str]
-    ) -> None:
-        """Resume processes."""
-        group = self.regions.group(backend, group_name)
-        check_processes(names)
-        processes.resume(group, names)
-
-    def nothing(self, _original: Callable[..., Any], _backend: Any, *_: Any) -> None:
-        """Leave it to the state machine."""
+# ScalingProcessQuery: no names mean all processes; an unknown name is refused.
+@answers(AutoScalingBackend, "suspend_processes")
+def suspend(
+    context: Context, _original: Callable[..., Any], backend: Any, group_name: str, names: list[str]
+) -> None:
+    """Suspend processes."""
+    group = context.regions.group(backend, group_name)
+    check_processes(names)
+    processes.suspend(group, names, dt.datetime.now(tz=dt.UTC))
 
 
-def made(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Let moto do it; what EC2 refuses is a ValidationError of Auto Scaling."""
+@answers(AutoScalingBackend, "resume_processes")
+def resume(
+    context: Context, _original: Callable[..., Any], backend: Any, group_name: str, names: list[str]
+) -> None:
+    """Resume processes."""
+    group = context.regions.group(backend, group_name)
+    check_processes(names)
+    processes.resume(group, names)
+
+
+@answers(
+    AutoScalingBackend,
+    "update_attached_elbs",
+    "update_attached_target_groups",
+    "notify_terminate_instances",
+)
+def do_nothing(_original: Callable[..., Any], _backend: Any, *_: Any) -> None:
+    """Do nothing: the state machine does it."""
+
+
+def call_moto(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call moto; turn refusals of EC2 into ValidationError of Auto Scaling."""
     try:
         return original(*arguments, **named)
     except AutoscalingClientError:
@@ -266,6 +261,6 @@ def sizes(settings: Any, named: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def check_processes(names: list[str]) -> None:
-    """Refuse names that are no processes."""
+    """Refuse names that are not processes."""
     if unknown := processes.unknown(names or []):
         raise invalid(f"Invalid process type: {', '.join(unknown)}")

@@ -1,6 +1,6 @@
-"""Lifecycle hooks of groups: stored and described as they were put.
+"""Patch the calls that store and describe lifecycle hooks.
 
-What they do to the members is the groups' business; this is what they are.
+`scaling.lifecycle` holds members with them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from moto.autoscaling.models import AutoScalingBackend, LifecycleHook
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook, replace
-from local_cloud.patches.autoscaling.groups import group_asked
+from local_cloud.patches.autoscaling.groups import requested_group
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,48 +29,36 @@ OPTIONAL = {
 }
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of lifecycle hooks."""
-    return [
-        *replace(LifecycleHook, __init__=begin),
-        *replace(
-            AutoScalingResponse,
-            put_lifecycle_hook=put,
-            delete_lifecycle_hook=delete,
-            describe_lifecycle_hooks=describe,
-        ),
-        *replace(AutoScalingBackend, describe_lifecycle_hooks=of_group),
-    ]
-
-
 # DescribeLifecycleHooks shows a role and a target only where they were given, and a global
 # timeout of 48 hours or a hundred heartbeats, whichever is less (EC2 Auto Scaling API
-# Reference, data type LifecycleHook). moto invents role and target, and Terraform removes
-# them for ever.
-def begin(original: Callable[..., Any], hook: Any, *arguments: Any, **named: Any) -> None:
-    """Leave out what nobody gave."""
+# Reference, data type LifecycleHook). moto invents both, and every plan of Terraform
+# removes them.
+@patch(LifecycleHook, "__init__")
+def make_hook(original: Callable[..., Any], hook: Any, *arguments: Any, **named: Any) -> None:
+    """Make a hook without a role and a target."""
     original(hook, *arguments, **named)
     for name in OPTIONAL.values():
         setattr(hook, name, None)
-    measure(hook)
+    set_global_timeout(hook)
 
 
-def measure(hook: Any) -> None:
-    """Set how long a member can wait at most."""
+def set_global_timeout(hook: Any) -> None:
+    """Set the longest time that a member can wait."""
     hook.global_timeout = min(LONGEST_WAIT, 100 * hook.heartbeat_timeout)
 
 
 # PutLifecycleHook creates or updates; when it updates, a parameter that is left out stays as
 # it was, an empty target removes the target; a new hook needs a transition; heartbeats are
 # 30 to 7200 seconds (EC2 Auto Scaling API Reference).
+@patch(AutoScalingResponse, "put_lifecycle_hook")
 def put(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Store a lifecycle hook."""
-    put_hook(response.autoscaling_backend, group_asked(response), response.params)
+    put_hook(response.autoscaling_backend, requested_group(response), response.params)
     return EmptyResult()
 
 
 def put_hook(backend: Any, group: Any, given: dict[str, Any]) -> None:
-    """Store a lifecycle hook of a group, as PutLifecycleHook and CreateAutoScalingGroup give it."""
+    """Store a lifecycle hook of a group."""
     check(given)
     name = given["LifecycleHookName"]
     known = backend.describe_lifecycle_hooks(group.name, [name])
@@ -83,7 +71,7 @@ def put_hook(backend: Any, group: Any, given: dict[str, Any]) -> None:
 
 
 def check(given: dict[str, Any]) -> None:
-    """Refuse what Auto Scaling refuses."""
+    """Refuse invalid settings."""
     transition, result = given.get("LifecycleTransition"), given.get("DefaultResult")
     if transition is not None and transition not in TRANSITIONS:
         raise ValidationError(f"Invalid Lifecycle Transition: {transition}")
@@ -95,25 +83,26 @@ def check(given: dict[str, Any]) -> None:
 
 
 def update(hook: Any, given: dict[str, Any]) -> None:
-    """Change what is given of a lifecycle hook."""
+    """Change the given settings of a lifecycle hook."""
     hook.lifecycle_transition = given.get("LifecycleTransition") or hook.lifecycle_transition
     hook.heartbeat_timeout = int(given.get("HeartbeatTimeout") or hook.heartbeat_timeout)
     hook.default_result = given.get("DefaultResult") or hook.default_result
     for key, name in OPTIONAL.items():
         if key in given:
             setattr(hook, name, given[key] or None)
-    measure(hook)
+    set_global_timeout(hook)
 
 
-# Lifecycle hooks go with their group; in moto they outlive it and are there again in the
-# next group of that name.
+# Lifecycle hooks are deleted with their group. In moto they stay and belong to the next group of
+# that name.
+@patch(AutoScalingBackend, "describe_lifecycle_hooks")
 def of_group(
     original: Callable[..., Any],
     backend: Any,
     as_name: str,
     lifecycle_hook_names: list[str] | None = None,
 ) -> Any:
-    """Return the hooks of a group that exists."""
+    """Return the hooks of a group, without those of an earlier group of that name."""
     group = backend.autoscaling_groups.get(as_name)
     return [
         hook
@@ -122,11 +111,12 @@ def of_group(
     ]
 
 
+@patch(AutoScalingResponse, "describe_lifecycle_hooks")
 def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe the lifecycle hooks of a group."""
     hooks_there = response.autoscaling_backend.describe_lifecycle_hooks(
-        group_asked(response).name,
-        response._get_param("LifecycleHookNames", []),  # noqa: SLF001  how moto's responses read parameters
+        requested_group(response).name,
+        response._get_param("LifecycleHookNames", []),  # noqa: SLF001  moto's accessor
     )
     described = [describe_hook(hook) for hook in hooks_there]
     return ActionResult({"LifecycleHooks": described})
@@ -146,9 +136,10 @@ def describe_hook(hook: Any) -> dict[str, Any]:
     }
 
 
+@patch(AutoScalingResponse, "delete_lifecycle_hook")
 def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
-    """Forget a lifecycle hook, or refuse in Auto Scaling's words."""
-    group, name = group_asked(response), response._get_param("LifecycleHookName")  # noqa: SLF001  how moto's responses read parameters
+    """Delete a lifecycle hook, or refuse an unknown name in Auto Scaling's words."""
+    group, name = requested_group(response), response._get_param("LifecycleHookName")  # noqa: SLF001  moto's accessor
     backend = response.autoscaling_backend
     if not backend.describe_lifecycle_hooks(group.name, [name]):
         raise ValidationError(

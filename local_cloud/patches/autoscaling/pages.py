@@ -1,4 +1,4 @@
-"""Pages of a list, as Auto Scaling's Describe calls give them."""
+"""Divide lists into pages, as Auto Scaling's Describe calls do."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-# MaxRecords and NextToken; a token that was not given out is refused with InvalidNextToken.
+# MaxRecords and NextToken; an invalid token is refused with InvalidNextToken.
 def page(things: Sequence[T], params: dict[str, Any], most: int) -> tuple[list[T], str | None]:
-    """Return what a call asks for of a list, and the token of the rest."""
-    told = params.get("NextToken") or "0"
-    if not str(told).isdigit():
-        raise RefusedRequestError("InvalidNextToken", f"The token '{told}' is invalid.")
-    first, count = int(told), min(int(params.get("MaxRecords") or most), most)
+    """Return the requested page of a list, and the token of the next page."""
+    token = params.get("NextToken") or "0"
+    if not str(token).isdigit():
+        raise RefusedRequestError("InvalidNextToken", f"The token '{token}' is invalid.")
+    first, count = int(token), min(int(params.get("MaxRecords") or most), most)
     rest = first + count
     return list(things[first:rest]), str(rest) if rest < len(things) else None

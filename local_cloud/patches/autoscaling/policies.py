@@ -1,7 +1,7 @@
-"""Scaling policies: stored per group and described as they were put; executed on demand.
+"""Patch scaling policies: stored per group, executed on request.
 
-No alarm drives them here: CloudWatch's metrics of instances do not exist, and target
-tracking does not create its alarms.
+No alarm executes them: the local cloud has no CloudWatch metrics of instances, and target tracking
+does not create alarms.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook, replace
 from local_cloud.patches.autoscaling.groups import (
-    group_asked,
-    groups_asked,
     page,
+    requested_group,
+    requested_groups,
     set_capacity,
 )
+from local_cloud.patches.patching import patch
 from local_cloud.scaling import settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ REQUIRED = {
     "TargetTrackingScaling": ("TargetTrackingConfiguration",),
     "PredictiveScaling": ("PredictiveScalingConfiguration",),
 }
-# What belongs to one type of policy only (EC2 Auto Scaling API Reference, PutScalingPolicy).
+# Parameters of one type of policy only (EC2 Auto Scaling API Reference, PutScalingPolicy).
 ONLY = {
     "ScalingAdjustment": ("SimpleScaling",),
     "Cooldown": ("SimpleScaling",),
@@ -49,22 +49,12 @@ ONLY = {
 LAST = "local_cloud_last_policy"  # when a simple policy last changed the group
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of scaling policies."""
-    return replace(
-        AutoScalingResponse,
-        put_scaling_policy=put,
-        describe_policies=describe,
-        delete_policy=delete,
-        execute_policy=execute,
-    )
-
-
 # PutScalingPolicy answers with PolicyARN and Alarms (EC2 Auto Scaling API Reference); moto
-# answers with neither. A policy belongs to its group; in moto two groups share one name.
-def put(_original: Callable[..., Any], response: Any) -> ActionResult:
+# answers with neither. A policy belongs to its group; in moto two groups cannot use one name.
+@patch(AutoScalingResponse, "put_scaling_policy")
+def put_policy(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Store a policy."""
-    group, given = group_asked(response), response.params
+    group, given = requested_group(response), response.params
     kind = given.get("PolicyType") or "SimpleScaling"
     check(kind, given)
     policies = settings.of(group).policies
@@ -88,7 +78,7 @@ def new_arn(group: Any, name: str) -> str:
 
 
 def check(kind: str, given: Policy) -> None:
-    """Refuse what Auto Scaling refuses."""
+    """Refuse invalid settings."""
     if kind not in REQUIRED:
         raise ValidationError(f"Unknown PolicyType {kind}")
     for key in REQUIRED[kind]:
@@ -106,9 +96,9 @@ def check(kind: str, given: Policy) -> None:
         )
 
 
-# DescribePolicies shows what was put and Enabled, which is true unless it was put otherwise;
-# a step policy aggregates by Average unless told (EC2 Auto Scaling API Reference). moto shows
-# a predictive block, a cooldown and no Enabled, and Terraform plans a change for ever.
+# DescribePolicies shows the settings and Enabled, which is true by default. A step policy
+# aggregates by Average by default (EC2 Auto Scaling API Reference). moto shows a predictive block
+# and a cooldown but not Enabled, so every plan of Terraform shows a change.
 def described(kind: str, given: Policy) -> Policy:
     """Describe a policy as DescribePolicies does."""
     keys = ("PolicyName", "AdjustmentType", "MinAdjustmentStep", "MinAdjustmentMagnitude", *ONLY)
@@ -126,13 +116,14 @@ def described(kind: str, given: Policy) -> Policy:
     return policy
 
 
-def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
+@patch(AutoScalingResponse, "describe_policies")
+def describe_policies(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe policies."""
-    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
-    names, kinds = ask("PolicyNames", []), ask("PolicyTypes", [])
+    param = response._get_param  # noqa: SLF001  moto's accessor
+    names, kinds = param("PolicyNames", []), param("PolicyTypes", [])
     wanted = [
         policy
-        for group in groups_asked(response)
+        for group in requested_groups(response)
         for policy in settings.of(group).policies.values()
         if (not names or policy["PolicyName"] in names or policy["PolicyARN"] in names)
         and (not kinds or policy["PolicyType"] in kinds)
@@ -143,37 +134,39 @@ def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
 
 # DeletePolicy and ExecutePolicy take the name of a policy with its group, or its ARN (EC2
 # Auto Scaling API Reference).
-def policy_asked(response: Any) -> tuple[Any, Policy]:
+def requested_policy(response: Any) -> tuple[Any, Policy]:
     """Return the policy that a call names and its group, or refuse."""
-    wanted = response._get_param("PolicyName")  # noqa: SLF001  how moto's responses read parameters
+    wanted = response._get_param("PolicyName")  # noqa: SLF001  moto's accessor
     if response._get_param("AutoScalingGroupName"):  # noqa: SLF001  the same
-        group_asked(response)
-    for group in groups_asked(response):
+        requested_group(response)
+    for group in requested_groups(response):
         for policy in settings.of(group).policies.values():
             if wanted in (policy["PolicyName"], policy["PolicyARN"]):
                 return group, policy
     raise ValidationError(f"Policy {wanted} not found")
 
 
-def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
-    """Forget a policy."""
-    group, policy = policy_asked(response)
+@patch(AutoScalingResponse, "delete_policy")
+def delete_policy(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Delete a policy."""
+    group, policy = requested_policy(response)
     del settings.of(group).policies[policy["PolicyName"]]
     return EmptyResult()
 
 
 # ExecutePolicy changes the desired capacity within the group's bounds; a policy that is
-# disabled is not executed; HonorCooldown refuses while the cooldown runs, with
+# disabled is not executed; HonorCooldown refuses during the cooldown, with
 # ScalingActivityInProgress (EC2 Auto Scaling API Reference).
-def execute(_original: Callable[..., Any], response: Any) -> EmptyResult:
-    """Carry out a policy."""
-    group, policy = policy_asked(response)
+@patch(AutoScalingResponse, "execute_policy")
+def execute_policy(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Execute a policy."""
+    group, policy = requested_policy(response)
     kind, name = policy["PolicyType"], policy["PolicyName"]
     if kind not in ("SimpleScaling", "StepScaling"):
         raise ValidationError(f"Policy type {kind} cannot be executed: {name}")
     if not policy["Enabled"]:
         raise ValidationError(f"Policy {name} is disabled")
-    if response._get_bool_param("HonorCooldown") and is_cooling(group, policy):  # noqa: SLF001  how moto's responses read parameters
+    if response._get_bool_param("HonorCooldown") and is_cooling(group, policy):  # noqa: SLF001  moto's accessor
         raise AutoscalingClientError(
             "ScalingActivityInProgress", f"Group {group.name} is cooling down"
         )
@@ -186,17 +179,17 @@ def execute(_original: Callable[..., Any], response: Any) -> EmptyResult:
 
 
 def is_cooling(group: Any, policy: Policy) -> bool:
-    """Tell whether the cooldown of a policy, or of its group, runs."""
+    """Return True during the cooldown of a policy or its group."""
     last = getattr(group, LAST, None)
     seconds = float(policy.get("Cooldown", group.default_cooldown) or 0)
     return last is not None and (dt.datetime.now(tz=dt.UTC) - last).total_seconds() < seconds
 
 
 def adjustment_of(response: Any, policy: Policy) -> int:
-    """Return by how much a policy adjusts the group, given the metric's breach."""
+    """Return the adjustment of a policy, for the breach of the metric."""
     if policy["PolicyType"] == "SimpleScaling":
         return int(policy["ScalingAdjustment"])
-    value = response._get_param("MetricValue")  # noqa: SLF001  how moto's responses read parameters
+    value = response._get_param("MetricValue")  # noqa: SLF001  moto's accessor
     threshold = response._get_param("BreachThreshold")  # noqa: SLF001  the same
     if value is None or threshold is None:
         raise ValidationError(
@@ -211,10 +204,10 @@ def adjustment_of(response: Any, policy: Policy) -> int:
     return 0
 
 
-# EC2 Auto Scaling User Guide, "Scaling adjustment types": a percentage is rounded towards
-# zero, but to one if it is less than one.
+# EC2 Auto Scaling User Guide, "Scaling adjustment types": a percentage is rounded toward
+# zero, but a value below one is rounded to one.
 def adjusted(policy: Policy, desired: int, by: int) -> int:
-    """Return the capacity that a policy wants."""
+    """Return the capacity after a policy."""
     match policy["AdjustmentType"]:
         case "ExactCapacity":
             return by
@@ -227,5 +220,5 @@ def adjusted(policy: Policy, desired: int, by: int) -> int:
 
 
 def bounded(group: Any, capacity: int) -> int:
-    """Keep a capacity within the group's bounds."""
+    """Return a capacity moved into the group's bounds."""
     return int(min(max(capacity, group.min_size), group.max_size))

@@ -1,15 +1,15 @@
-"""Scheduled actions: stored per group, described as AWS does, and carried out in time.
+"""Patch scheduled actions: stored per group, described as AWS does, and carried out on time.
 
-moto keeps them by their own name alone and never carries one out. Times are absolute, so
-they are the wall clock's whatever the speed of the cloud.
+moto stores them by name only and never carries one out. Times are absolute: the wall clock's, at
+any speed of the cloud.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import logging
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.exceptions import AutoscalingClientError, ValidationError
@@ -17,86 +17,76 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook, replace
 from local_cloud.patches.autoscaling.groups import (
-    group_asked,
-    groups_asked,
     is_suspended,
     page,
+    requested_group,
+    requested_groups,
     set_capacity,
 )
+from local_cloud.patches.patching import patch
 from local_cloud.scaling import capacity, schedule, settings
 from local_cloud.scaling.schedule import ScheduledAction, Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from local_cloud.cloud import Cloud
-
     Given = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-WHO = "a scheduled action"  # as the activities' causes say it
-BATCH = 50  # BatchPutScheduledUpdateGroupAction, BatchDeleteScheduledAction: at most so many
-
-
-def hooks(cloud: Cloud) -> list[Hook]:
-    """Return the hooks of scheduled actions, and have what is due carried out in time."""
-    cloud.periodic.append(step)
-    return replace(
-        AutoScalingResponse,
-        put_scheduled_update_group_action=put,
-        batch_put_scheduled_update_group_action=put_many,
-        describe_scheduled_actions=describe,
-        delete_scheduled_action=delete,
-        batch_delete_scheduled_action=delete_many,
-    )
+ACTOR = "a scheduled action"  # in the causes of activities
+BATCH = 50  # BatchPutScheduledUpdateGroupAction, BatchDeleteScheduledAction: at most
 
 
 # PutScheduledUpdateGroupAction: creates or updates by group and name (EC2 Auto Scaling
 # API Reference); a parameter that is left out stays as it was.
-def put(_original: Callable[..., Any], response: Any) -> EmptyResult:
+@patch(AutoScalingResponse, "put_scheduled_update_group_action")
+def put_one(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Store an action."""
-    put_action(group_asked(response), response.params)
+    put_action(requested_group(response), response.params)
     return EmptyResult()
 
 
 # BatchPutScheduledUpdateGroupAction and BatchDeleteScheduledAction answer 200 and list
 # what failed (EC2 Auto Scaling API Reference).
+@patch(AutoScalingResponse, "batch_put_scheduled_update_group_action")
 def put_many(_original: Callable[..., Any], response: Any) -> ActionResult:
-    """Store actions; say which could not be stored."""
+    """Store actions; answer with those that could not be stored."""
     given = response.params.get("ScheduledUpdateGroupActions", [])
-    group = group_asked(response)
+    group = requested_group(response)
     failed = each_of(given, lambda one: put_action(group, one), lambda one: one)
     return ActionResult({"FailedScheduledUpdateGroupActions": failed})
 
 
-# DescribeScheduledActions: StartTime and EndTime bound the times to return and are ignored
-# where names are given (EC2 Auto Scaling API Reference); a recurring action's StartTime is
+# DescribeScheduledActions: StartTime and EndTime limit the times to return and are ignored
+# with names (EC2 Auto Scaling API Reference); a recurring action's StartTime is
 # when it is due next (the same, example).
+@patch(AutoScalingResponse, "describe_scheduled_actions")
 def describe(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe actions."""
     described = [
         describe_action(group, action)
-        for group in groups_asked(response)
+        for group in requested_groups(response)
         for action in settings.of(group).actions.values()
-        if is_wanted(response, action)
+        if is_requested(response, action)
     ]
     described.sort(key=lambda one: one["StartTime"])
     shown, token = page(response, described)
     return ActionResult({"ScheduledUpdateGroupActions": shown, "NextToken": token})
 
 
-def delete(_original: Callable[..., Any], response: Any) -> EmptyResult:
-    """Forget an action."""
-    delete_action(group_asked(response), response.params["ScheduledActionName"])
+@patch(AutoScalingResponse, "delete_scheduled_action")
+def delete_one(_original: Callable[..., Any], response: Any) -> EmptyResult:
+    """Delete an action."""
+    delete_action(requested_group(response), response.params["ScheduledActionName"])
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "batch_delete_scheduled_action")
 def delete_many(_original: Callable[..., Any], response: Any) -> ActionResult:
-    """Forget actions; say which do not exist."""
-    group = group_asked(response)
+    """Delete actions; answer with those that do not exist."""
+    group = requested_group(response)
     failed = each_of(
         response.params.get("ScheduledActionNames", []),
         lambda name: delete_action(group, name),
@@ -106,7 +96,7 @@ def delete_many(_original: Callable[..., Any], response: Any) -> ActionResult:
 
 
 def step() -> bool:
-    """Carry out what is due; tell whether anything changed."""
+    """Carry out the actions that are due; return True if a group changed."""
     due = [each for each in every_action() if each[2].due(now())]
     changed = [carry_out(*each) for each in due]
     return any(changed)
@@ -127,12 +117,12 @@ def every_action() -> Iterator[tuple[Any, str, ScheduledAction]]:
 
 
 # EC2 Auto Scaling User Guide, "Scheduled scaling": an action that is due while ScheduledActions
-# is suspended is not made up for; one without recurrence is deleted when it was carried out.
+# is suspended is skipped; one without recurrence is deleted after it.
 def carry_out(group: Any, name: str, action: ScheduledAction) -> bool:
-    """Carry out an action that is due; tell whether the group changed."""
+    """Carry out an action; return True if the group changed."""
     actions = settings.of(group).actions
-    if left := action.carried_out(now()):
-        actions[name] = left
+    if remaining := action.carried_out(now()):
+        actions[name] = remaining
     else:
         del actions[name]
     if is_suspended(group, "ScheduledActions"):
@@ -142,7 +132,7 @@ def carry_out(group: Any, name: str, action: ScheduledAction) -> bool:
 
 
 def resize(group: Any, action: ScheduledAction) -> bool:
-    """Change a group as an action says; an action that cannot be obeyed changes nothing."""
+    """Resize a group by an action; an action that contradicts the bounds changes nothing."""
     before = Sizes(
         minimum=group.min_size, maximum=group.max_size, desired=group.desired_capacity or 0
     )
@@ -151,7 +141,7 @@ def resize(group: Any, action: ScheduledAction) -> bool:
         log.warning("%s: %s contradicts the group's bounds", group.name, action.name)
         return False
     group.min_size, group.max_size = after.minimum, after.maximum
-    why = capacity.by_constraints(after.minimum, after.maximum, after.desired, WHO)
+    why = capacity.by_constraints(after.minimum, after.maximum, after.desired, ACTOR)
     set_capacity(group, after.desired, why, schedule.executed(action, before, after, now()))
     return True
 
@@ -162,9 +152,7 @@ def put_action(group: Any, given: Given) -> None:
     name = given["ScheduledActionName"]
     fresh = f"{uuid.uuid4()}:autoScalingGroupName/{group.name}:scheduledActionName/{name}"
     arn = f"{group.arn.split(':autoScalingGroup:')[0]}:scheduledUpdateGroupAction:{fresh}"
-    action = dataclasses.replace(
-        actions.get(name, ScheduledAction(name=name, arn=arn)), **of(given)
-    )
+    action = replace(actions.get(name, ScheduledAction(name=name, arn=arn)), **of(given))
     check(action, given)
     action = action.begun(now())
     if any(a.start == action.start for n, a in actions.items() if n != name):
@@ -175,7 +163,7 @@ def put_action(group: Any, given: Given) -> None:
 
 
 def of(given: Given) -> Given:
-    """Return the parameters of an action that are given, by our names."""
+    """Return the given parameters of an action, by the names of `ScheduledAction`."""
     values = {
         "start": moment(given.get("StartTime") or given.get("Time")),
         "end": moment(given.get("EndTime")),
@@ -189,7 +177,7 @@ def of(given: Given) -> Given:
 
 
 def moment(given: Any) -> dt.datetime | None:
-    """Return a time as the wall clock has it."""
+    """Return a time in UTC."""
     if given is None:
         return None
     read = given if isinstance(given, dt.datetime) else dt.datetime.fromisoformat(str(given))
@@ -197,14 +185,14 @@ def moment(given: Any) -> dt.datetime | None:
 
 
 def number(given: Any) -> int | None:
-    """Return a number."""
+    """Return an optional number."""
     return None if given is None else int(given)
 
 
-# The refusals are those that callers of PutScheduledUpdateGroupAction report; of those in
-# EC2 Auto Scaling's documentation ("in the past", at least one size) only the fact is told.
+# Callers of PutScheduledUpdateGroupAction report these messages. For "in the past" and "at least
+# one size", the documentation of EC2 Auto Scaling has only the rule.
 def check(action: ScheduledAction, given: Given) -> None:
-    """Refuse what Auto Scaling refuses."""
+    """Refuse invalid settings."""
     sizes = (action.minimum, action.maximum, action.desired)
     if all(size is None for size in sizes):
         raise ValidationError("At least one of MinSize, MaxSize, DesiredCapacity is required")
@@ -238,7 +226,7 @@ def check_sizes(low: int | None, high: int | None, desired: int | None) -> None:
 
 
 def delete_action(group: Any, name: str) -> None:
-    """Forget an action of a group."""
+    """Delete an action of a group."""
     if settings.of(group).actions.pop(name, None) is None:
         raise ValidationError("Scheduled action name not found")
 
@@ -246,7 +234,7 @@ def delete_action(group: Any, name: str) -> None:
 def each_of(
     given: list[Any], act: Callable[[Any], None], named: Callable[[Any], Given]
 ) -> list[Given]:
-    """Do something with each, and return what failed as the batch calls do."""
+    """Call `act` for each item; return the failures as the batch calls do."""
     if len(given) > BATCH:
         raise ValidationError(f"At most {BATCH} scheduled actions are allowed in one request")
     failed = []
@@ -264,12 +252,12 @@ def each_of(
     return failed
 
 
-def is_wanted(response: Any, action: ScheduledAction) -> bool:
-    """Tell whether a call to describe actions asks for this one."""
-    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
-    if names := ask("ScheduledActionNames", []):
+def is_requested(response: Any, action: ScheduledAction) -> bool:
+    """Return True if a Describe call requests this action."""
+    param = response._get_param  # noqa: SLF001  moto's accessor
+    if names := param("ScheduledActionNames", []):
         return action.name in names
-    first, last = moment(ask("StartTime")), moment(ask("EndTime"))
+    first, last = moment(param("StartTime")), moment(param("EndTime"))
     at = action.start
     return at is None or ((first is None or first <= at) and (last is None or at <= last))
 

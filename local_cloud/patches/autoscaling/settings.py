@@ -1,6 +1,6 @@
-"""Metrics, notifications, tags, limits, launch configurations: what a group has beside members.
+"""Patch metrics, notifications, tags, limits and launch configurations of groups.
 
-Answered as AWS does, so that tools which describe what they have put find it there.
+Tools that describe a setting after they put it find it unchanged.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import EC2ClientError
 
-from local_cloud.patches import Hook, replace
-from local_cloud.patches.autoscaling.groups import group_asked, group_named, page
-from local_cloud.patches.ec2 import instances
+from local_cloud.groups import launch
+from local_cloud.patches.autoscaling.groups import group_named, page, requested_group
+from local_cloud.patches.patching import patch
 from local_cloud.patches.unanswered import refusal
 from local_cloud.scaling import settings
 
@@ -55,65 +55,41 @@ NOTIFICATIONS = tuple(
 GROUPS_LIMIT, CONFIGURATIONS_LIMIT = 500, 200  # EC2 Auto Scaling User Guide, "Quotas"
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of everything here."""
-    return [
-        *replace(
-            AutoScalingResponse,
-            enable_metrics_collection=enable_metrics,
-            disable_metrics_collection=disable_metrics,
-            describe_metric_collection_types=describe_metric_types,
-            put_notification_configuration=put_notification,
-            describe_notification_configurations=describe_notifications,
-            delete_notification_configuration=delete_notification,
-            describe_auto_scaling_notification_types=describe_notification_types,
-            describe_account_limits=describe_limits,
-            describe_tags=describe_tags,
-            create_launch_configuration=create_configuration,
-            delete_launch_configuration=delete_configuration,
-            describe_launch_configurations=describe_configurations,
-            describe_instance_refreshes=describe_refreshes,
-            start_instance_refresh=start_refresh,
-            cancel_instance_refresh=cancel_refresh,
-            rollback_instance_refresh=cancel_refresh,
-        ),
-        *replace(AutoScalingBackend, create_or_update_tags=put_tags, delete_tags=delete_tags),
-        *replace(FakeAutoScalingGroup, _set_launch_configuration=use_configuration),
-    ]
-
-
 # EnableMetricsCollection: a granularity is required and 1Minute is the only one; without
 # names every metric is enabled; names are added to those that are. DisableMetricsCollection
 # without names disables all (EC2 Auto Scaling API Reference). moto enables none without
-# names, forgets the others with names, and cannot disable.
+# names, drops the others with names, and cannot disable.
+@patch(AutoScalingResponse, "enable_metrics_collection")
 def enable_metrics(_original: Callable[..., Any], response: Any) -> EmptyResult:
     """Enable metrics of a group."""
-    group, ask = group_asked(response), response._get_param  # noqa: SLF001  how moto's responses read parameters
-    if ask("Granularity") != GRANULARITY:
+    group, param = requested_group(response), response._get_param  # noqa: SLF001  moto's accessor
+    if param("Granularity") != GRANULARITY:
         raise ValidationError("Invalid granularity: the only valid value is 1Minute")
-    wanted = metrics_asked(response) or METRICS
+    wanted = requested_metrics(response) or METRICS
     group.metrics = [metric for metric in METRICS if metric in {*group.metrics, *wanted}]
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "disable_metrics_collection")
 def disable_metrics(_original: None, response: Any) -> EmptyResult:
     """Disable metrics of a group."""
-    group = group_asked(response)
-    unwanted = metrics_asked(response) or METRICS
+    group = requested_group(response)
+    unwanted = requested_metrics(response) or METRICS
     group.metrics = [metric for metric in group.metrics if metric not in unwanted]
     return EmptyResult()
 
 
-def metrics_asked(response: Any) -> list[str]:
+def requested_metrics(response: Any) -> list[str]:
     """Return the metrics that a call names."""
-    metrics: list[str] = response._get_param("Metrics") or []  # noqa: SLF001  how moto's responses read parameters
+    metrics: list[str] = response._get_param("Metrics") or []  # noqa: SLF001  moto's accessor
     if unknown := [metric for metric in metrics if metric not in METRICS]:
         raise ValidationError(f"Invalid metric names: {', '.join(unknown)}")
     return metrics
 
 
+@patch(AutoScalingResponse, "describe_metric_collection_types")
 def describe_metric_types(_original: None, _response: Any) -> ActionResult:
-    """List the metrics and granularities there are."""
+    """List all metrics and granularities."""
     return ActionResult(
         {
             "Metrics": [{"Metric": metric} for metric in METRICS],
@@ -123,11 +99,13 @@ def describe_metric_types(_original: None, _response: Any) -> ActionResult:
 
 
 # PutNotificationConfiguration replaces the types of a topic; each type is described by
-# itself (EC2 Auto Scaling API Reference). moto does not have these actions. Nothing is sent.
+# itself (EC2 Auto Scaling API Reference). moto does not have these actions. Here no notification is
+# sent.
+@patch(AutoScalingResponse, "put_notification_configuration")
 def put_notification(_original: None, response: Any) -> EmptyResult:
-    """Store which notifications of a group go to a topic."""
-    group, ask = group_asked(response), response._get_param  # noqa: SLF001  how moto's responses read parameters
-    topic, kinds = ask("TopicARN"), ask("NotificationTypes", [])
+    """Store the notifications of a group for a topic."""
+    group, param = requested_group(response), response._get_param  # noqa: SLF001  moto's accessor
+    topic, kinds = param("TopicARN"), param("NotificationTypes", [])
     if unknown := [kind for kind in kinds if kind not in NOTIFICATIONS]:
         raise ValidationError(f'"{unknown[0]}" is not a valid Notification Type.')
     if not str(topic).startswith("arn:"):
@@ -136,10 +114,11 @@ def put_notification(_original: None, response: Any) -> EmptyResult:
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "describe_notification_configurations")
 def describe_notifications(_original: None, response: Any) -> ActionResult:
     """Describe the notifications of groups, one per topic and type."""
     backend = response.autoscaling_backend
-    names = response._get_param("AutoScalingGroupNames", [])  # noqa: SLF001  how moto's responses read parameters
+    names = response._get_param("AutoScalingGroupNames", [])  # noqa: SLF001  moto's accessor
     described = [
         {"AutoScalingGroupName": group.name, "TopicARN": topic, "NotificationType": kind}
         for group in backend.autoscaling_groups.values()
@@ -151,21 +130,24 @@ def describe_notifications(_original: None, response: Any) -> ActionResult:
     return ActionResult({"NotificationConfigurations": shown, "NextToken": token})
 
 
+@patch(AutoScalingResponse, "delete_notification_configuration")
 def delete_notification(_original: None, response: Any) -> EmptyResult:
-    """Forget the notifications of a topic."""
-    topic = response._get_param("TopicARN")  # noqa: SLF001  how moto's responses read parameters
-    if settings.of(group_asked(response)).topics.pop(topic, None) is None:
+    """Delete the notifications of a topic."""
+    topic = response._get_param("TopicARN")  # noqa: SLF001  moto's accessor
+    if settings.of(requested_group(response)).topics.pop(topic, None) is None:
         raise ValidationError(f"No notification configuration found for topic: {topic}")
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "describe_auto_scaling_notification_types")
 def describe_notification_types(_original: None, _response: Any) -> ActionResult:
-    """List the notifications there are."""
+    """List all types of notifications."""
     return ActionResult({"AutoScalingNotificationTypes": list(NOTIFICATIONS)})
 
 
+@patch(AutoScalingResponse, "describe_account_limits")
 def describe_limits(_original: None, response: Any) -> ActionResult:
-    """Say how many groups and launch configurations there may be and are."""
+    """Return the quotas and numbers of groups and launch configurations."""
     backend = response.autoscaling_backend
     return ActionResult(
         {
@@ -178,30 +160,33 @@ def describe_limits(_original: None, response: Any) -> ActionResult:
 
 
 # CreateOrUpdateTags and DeleteTags of a group that does not exist are refused (EC2 Auto
-# Scaling API Reference); moto breaks. DescribeTags answers in pages; moto does not.
+# Scaling API Reference); moto fails. DescribeTags has pages; moto's has none.
+@patch(AutoScalingBackend, "create_or_update_tags")
 def put_tags(original: Callable[..., Any], backend: Any, tags: list[dict[str, Any]]) -> None:
-    """Tag groups that exist, all or none."""
+    """Tag groups, all or none."""
     check_tags(backend, tags)
     original(backend, tags)
 
 
+@patch(AutoScalingBackend, "delete_tags")
 def delete_tags(original: Callable[..., Any], backend: Any, tags: list[dict[str, Any]]) -> None:
-    """Remove tags of groups that exist, all or none."""
+    """Remove tags of groups, all or none."""
     check_tags(backend, tags)
     original(backend, tags)
 
 
 def check_tags(backend: Any, tags: list[dict[str, Any]]) -> None:
-    """Refuse tags of what does not exist, and AWS's own."""
+    """Refuse tags of unknown groups, and tags reserved for AWS."""
     for tag in tags:
         group_named(backend, tag.get("ResourceId"))
         if str(tag["Key"]).lower().startswith("aws:"):
             raise ValidationError(f"Tag keys may not begin with aws: {tag['Key']}")
 
 
+@patch(AutoScalingResponse, "describe_tags")
 def describe_tags(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe the tags of groups, in pages."""
-    filters = response._get_param("Filters", [])  # noqa: SLF001  how moto's responses read parameters
+    filters = response._get_param("Filters", [])  # noqa: SLF001  moto's accessor
     for each in filters:
         if each["Name"] == "propagate-at-launch":  # AWS: true, false; moto: True, False
             each["Values"] = [value.title() for value in each["Values"]]
@@ -211,11 +196,12 @@ def describe_tags(_original: Callable[..., Any], response: Any) -> ActionResult:
 
 # CreateLaunchConfiguration with a name that is taken is AlreadyExists, DeleteLaunchConfiguration
 # of one that a group uses is ResourceInUse (EC2 Auto Scaling API Reference, Errors); moto
-# replaces and deletes. Accounts made since June 2023 cannot create any; left out.
+# replaces and deletes. Accounts made since June 2023 cannot create any; this limit is not modeled.
+@patch(AutoScalingResponse, "create_launch_configuration")
 def create_configuration(original: Callable[..., Any], response: Any) -> Any:
-    """Refuse a name that is taken and an image that does not exist."""
-    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
-    name, image = ask("LaunchConfigurationName"), ask("ImageId")
+    """Create a launch configuration, or refuse a used name or an unknown image."""
+    param = response._get_param  # noqa: SLF001  moto's accessor
+    name, image = param("LaunchConfigurationName"), param("ImageId")
     backend = response.autoscaling_backend
     if name in backend.launch_configurations:
         raise AutoscalingClientError(
@@ -229,17 +215,18 @@ def create_configuration(original: Callable[..., Any], response: Any) -> Any:
 
 
 def check_image(ec2: Any, image: str) -> None:
-    """Refuse an image that EC2 would not launch, in Auto Scaling's words."""
+    """Refuse an image that EC2 cannot launch, in Auto Scaling's words."""
     try:
-        instances.check_image(ec2, image)
+        launch.check_image(ec2, image)
     except EC2ClientError as missing:
         raise ValidationError(f"AMI cannot be described: {image}") from missing
 
 
+@patch(AutoScalingResponse, "delete_launch_configuration")
 def delete_configuration(_original: Callable[..., Any], response: Any) -> EmptyResult:
-    """Delete a launch configuration that no group uses."""
+    """Delete a launch configuration, or refuse one that a group uses."""
     backend = response.autoscaling_backend
-    name = response._get_param("LaunchConfigurationName")  # noqa: SLF001  how moto's responses read parameters
+    name = response._get_param("LaunchConfigurationName")  # noqa: SLF001  moto's accessor
     if name not in backend.launch_configurations:
         raise ValidationError(
             f"Launch configuration name not found - Launch configuration {name} not found"
@@ -255,18 +242,20 @@ def delete_configuration(_original: Callable[..., Any], response: Any) -> EmptyR
     return EmptyResult()
 
 
+@patch(AutoScalingResponse, "describe_launch_configurations")
 def describe_configurations(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe launch configurations, in pages."""
-    names = response._get_param("LaunchConfigurationNames", [])  # noqa: SLF001  how moto's responses read parameters
+    names = response._get_param("LaunchConfigurationNames", [])  # noqa: SLF001  moto's accessor
     configurations = response.autoscaling_backend.describe_launch_configurations(names)
     shown, token = page(response, configurations)
     return ActionResult({"LaunchConfigurations": shown, "NextToken": token})
 
 
-# CreateAutoScalingGroup and UpdateAutoScalingGroup look at what they are to launch: a launch
+# CreateAutoScalingGroup and UpdateAutoScalingGroup check what they launch: a launch
 # template, version or image that does not exist is a ValidationError that begins "You must use
 # a valid fully-formed launch template." (EC2 Auto Scaling User Guide, "Troubleshoot: launch
-# templates"); moto answers with EC2's error or takes anything. A group has one or the other.
+# templates"); moto answers with EC2's error or accepts anything. A group has one or the other.
+@patch(FakeAutoScalingGroup, "_set_launch_configuration")
 def use_configuration(
     original: Callable[..., Any],
     group: Any,
@@ -274,7 +263,7 @@ def use_configuration(
     launch_template: dict[str, Any] | None,
     mixed_instances_policy: dict[str, Any] | None,
 ) -> None:
-    """Refuse what could not be launched."""
+    """Set what a group launches, or refuse what cannot be launched."""
     if launch_config_name and launch_config_name not in (
         group.autoscaling_backend.launch_configurations
     ):
@@ -293,36 +282,39 @@ def use_configuration(
 
 
 def check_template(ec2: Any, wanted: dict[str, Any]) -> None:
-    """Refuse a launch template or version that does not exist; the rest is a dry launch's."""
+    """Refuse a launch template or version that does not exist; a dry launch checks the rest."""
     given = {key: value for key, value in wanted.items() if value}
     if ("LaunchTemplateId" in given) == ("LaunchTemplateName" in given):
-        return  # moto refuses neither and both
+        return  # moto refuses these calls
     try:
-        ec2._get_template_from_args({"Version": "$Default", **given})  # noqa: SLF001  moto's only way to it
+        ec2._get_template_from_args({"Version": "$Default", **given})  # noqa: SLF001  moto's accessor
     except EC2ClientError as missing:
         raise ValidationError(
             f"You must use a valid fully-formed launch template. {missing.message}"
         ) from missing
 
 
-# An instance refresh replaces the members of a group in steps and can go back. The local
-# cloud has none, so there are none to describe or to cancel, and starting one is refused.
+# An instance refresh replaces the members of a group in steps. The local cloud does not support it:
+# there are none to describe or cancel, and starting one is refused.
+@patch(AutoScalingResponse, "start_instance_refresh")
 def start_refresh(_original: None, response: Any) -> EmptyResult:
-    """Say that there is no instance refresh here."""
-    group_asked(response)
-    raise refusal("autoscaling", "StartInstanceRefresh", "instance refresh is left out")
+    """Refuse: the local cloud has no instance refresh."""
+    requested_group(response)
+    raise refusal("autoscaling", "StartInstanceRefresh", "instance refresh is not modeled")
 
 
+@patch(AutoScalingResponse, "cancel_instance_refresh", "rollback_instance_refresh")
 def cancel_refresh(_original: None, response: Any) -> EmptyResult:
-    """Say that none is running, which is so."""
-    group = group_asked(response)
+    """Answer that no instance refresh is running."""
+    group = requested_group(response)
     raise AutoscalingClientError(
         "ActiveInstanceRefreshNotFound",
         f"No in progress or pending Instance Refresh found for Auto Scaling group {group.name}",
     )
 
 
+@patch(AutoScalingResponse, "describe_instance_refreshes")
 def describe_refreshes(_original: None, response: Any) -> ActionResult:
-    """Describe no instance refresh."""
-    group_asked(response)
+    """Answer with an empty list of instance refreshes."""
+    requested_group(response)
     return ActionResult({"InstanceRefreshes": []})

@@ -1,4 +1,4 @@
-"""Attaching and detaching load balancers: three APIs over one list of traffic sources.
+"""Patch the calls that attach and detach load balancers: three APIs, one list of sources.
 
 EC2 Auto Scaling API Reference: AttachTrafficSources supersedes AttachLoadBalancers and
 AttachLoadBalancerTargetGroups; all work on the same group.
@@ -6,110 +6,114 @@ AttachLoadBalancerTargetGroups; all work on the same group.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches import Hook
 from local_cloud.patches.autoscaling import checks, fields
 from local_cloud.patches.autoscaling.pages import page
-from local_cloud.patches.autoscaling.regions import answer
+from local_cloud.patches.autoscaling.refusals import answers
+from local_cloud.patches.context import Context
 from local_cloud.scaling import attachments
 from local_cloud.scaling.errors import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_cloud.patches.autoscaling.regions import Regions
     from local_cloud.scaling.model import Group, Source
 
 CLASSIC, TARGETS = "LoadBalancerNames", "TargetGroupARNs"
 
 
-def hooks(regions: Regions) -> list[Hook]:
-    """Return the hooks of traffic sources."""
-    here = SourceHooks(regions=regions)
-    return answer(
-        AutoScalingResponse,
-        attach_load_balancers=here.attach,
-        attach_load_balancer_target_groups=here.attach,
-        attach_traffic_sources=here.attach,
-        detach_load_balancers=here.detach,
-        detach_load_balancer_target_groups=here.detach,
-        detach_traffic_sources=here.detach,
-        describe_load_balancers=here.describe_load_balancers,
-        describe_load_balancer_target_groups=here.describe_target_groups,
-        describe_traffic_sources=here.describe_traffic_sources,
+# Attaching is asynchronous and may be repeated: the state is Adding, Added, InService (API
+# Reference, data type TrafficSourceState). moto knows Added only, and no traffic sources.
+@answers(
+    AutoScalingResponse,
+    "attach_load_balancers",
+    "attach_load_balancer_target_groups",
+    "attach_traffic_sources",
+)
+def attach(context: Context, _original: Callable[..., Any] | None, response: Any) -> EmptyResult:
+    """Attach the sources that the call names."""
+    backend, params = response.autoscaling_backend, response.params
+    group = context.regions.group(backend, params["AutoScalingGroupName"])
+    checks.check_sources(backend, params)
+    classic, targets = named(params)
+    checks.check_count([*classic, *targets])
+    now = context.regions.now()
+    attachments.attach(group, "elb", classic, now)
+    attachments.attach(group, "elbv2", targets, now)
+    fields.show_sources(group)
+    return EmptyResult()
+
+
+# Detaching: Removing while the members drain, then no longer described (API
+# Reference, DetachTrafficSources). moto deregisters from every load balancer at once.
+@answers(
+    AutoScalingResponse,
+    "detach_load_balancers",
+    "detach_load_balancer_target_groups",
+    "detach_traffic_sources",
+)
+def detach(context: Context, _original: Callable[..., Any] | None, response: Any) -> EmptyResult:
+    """Detach the sources that the call names."""
+    backend, params = response.autoscaling_backend, response.params
+    group = context.regions.group(backend, params["AutoScalingGroupName"])
+    classic, targets = named(params)
+    checks.check_count([*classic, *targets])
+    check_attached(group, classic, "Load Balancers")
+    check_attached(group, targets, "Target Groups")
+    ports = context.regions.of(backend).ports
+    attachments.detach(group, [*classic, *targets], ports, context.regions.now())
+    fields.show_sources(group)
+    return EmptyResult()
+
+
+@answers(AutoScalingResponse, "describe_load_balancers")
+def describe_load_balancers(
+    context: Context, _original: Callable[..., Any], response: Any
+) -> ActionResult:
+    """Describe the classic load balancers of a group."""
+    return describe_of_type(context, response, "elb", "LoadBalancers", "LoadBalancerName")
+
+
+@answers(AutoScalingResponse, "describe_load_balancer_target_groups")
+def describe_target_groups(
+    context: Context, _original: Callable[..., Any], response: Any
+) -> ActionResult:
+    """Describe the target groups of a group."""
+    return describe_of_type(
+        context, response, "elbv2", "LoadBalancerTargetGroups", "LoadBalancerTargetGroupARN"
     )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SourceHooks:
-    """The hooks of traffic sources."""
+@answers(AutoScalingResponse, "describe_traffic_sources")
+def describe_traffic_sources(
+    context: Context, _original: Callable[..., Any] | None, response: Any
+) -> ActionResult:
+    """Describe the traffic sources of a group."""
+    sources = sources_of(context, response, response.params.get("TrafficSourceType"))
+    shown, token = page(sources, response.params, 50)
+    return ActionResult({"TrafficSources": [described(s) for s in shown], "NextToken": token})
 
-    regions: Regions
 
-    # Attaching is asynchronous and may be repeated: the state is Adding, Added, InService (API
-    # Reference, data type TrafficSourceState). moto knows Added only, and no traffic sources.
-    def attach(self, _original: Callable[..., Any] | None, response: Any) -> EmptyResult:
-        """Attach whatever the call names."""
-        backend, params = response.autoscaling_backend, response.params
-        group = self.regions.group(backend, params["AutoScalingGroupName"])
-        checks.check_sources(backend, params)
-        classic, targets = named(params)
-        checks.check_count([*classic, *targets])
-        now = self.regions.now()
-        attachments.attach(group, "elb", classic, now)
-        attachments.attach(group, "elbv2", targets, now)
-        fields.show_sources(group)
-        return EmptyResult()
+def describe_of_type(
+    context: Context, response: Any, kind: str, key: str, identifier: str
+) -> ActionResult:
+    """Describe the sources of one type, each by its identifier and state."""
+    shown, token = page(sources_of(context, response, kind), response.params, 100)
+    found = [{identifier: source.identifier, "State": source.state} for source in shown]
+    return ActionResult({key: found, "NextToken": token})
 
-    # Detaching: Removing while the members drain, then it cannot be described any more (API
-    # Reference, DetachTrafficSources). moto deregisters from every load balancer at once.
-    def detach(self, _original: Callable[..., Any] | None, response: Any) -> EmptyResult:
-        """Detach whatever the call names."""
-        backend, params = response.autoscaling_backend, response.params
-        group = self.regions.group(backend, params["AutoScalingGroupName"])
-        classic, targets = named(params)
-        checks.check_count([*classic, *targets])
-        check_attached(group, classic, "Load Balancers")
-        check_attached(group, targets, "Target Groups")
-        world = self.regions.of(backend).world
-        attachments.detach(group, [*classic, *targets], world, self.regions.now())
-        fields.show_sources(group)
-        return EmptyResult()
 
-    def describe_load_balancers(self, _original: Callable[..., Any], response: Any) -> ActionResult:
-        """Describe the classic load balancers of a group."""
-        return self._describe(response, "elb", "LoadBalancers", "LoadBalancerName")
-
-    def describe_target_groups(self, _original: Callable[..., Any], response: Any) -> ActionResult:
-        """Describe the target groups of a group."""
-        return self._describe(
-            response, "elbv2", "LoadBalancerTargetGroups", "LoadBalancerTargetGroupARN"
-        )
-
-    def describe_traffic_sources(
-        self, _original: Callable[..., Any] | None, response: Any
-    ) -> ActionResult:
-        """Describe the traffic sources of a group."""
-        sources = self._sources(response, response.params.get("TrafficSourceType"))
-        shown, token = page(sources, response.params, 50)
-        return ActionResult({"TrafficSources": [described(s) for s in shown], "NextToken": token})
-
-    def _describe(self, response: Any, kind: str, key: str, identifier: str) -> ActionResult:
-        shown, token = page(self._sources(response, kind), response.params, 100)
-        found = [{identifier: source.identifier, "State": source.state} for source in shown]
-        return ActionResult({key: found, "NextToken": token})
-
-    def _sources(self, response: Any, kind: str | None) -> list[Source]:
-        name = response.params["AutoScalingGroupName"]
-        region = self.regions.of(response.autoscaling_backend)
-        if (group := region.groups.get(name)) is None:
-            raise invalid("AutoScalingGroup name not found - null")
-        return [source for source in group.sources if kind in {None, source.type}]
+def sources_of(context: Context, response: Any, kind: str | None) -> list[Source]:
+    """Return the sources of the group that a call names, of one type or of all."""
+    name = response.params["AutoScalingGroupName"]
+    region = context.regions.of(response.autoscaling_backend)
+    if (group := region.groups.get(name)) is None:
+        raise invalid("AutoScalingGroup name not found - null")
+    return [source for source in group.sources if kind in {None, source.type}]
 
 
 def described(source: Source) -> dict[str, str]:
@@ -130,15 +134,15 @@ def named(params: dict[str, Any]) -> tuple[list[str], list[str]]:
     return [*(params.get(CLASSIC) or []), *classic], [*(params.get(TARGETS) or []), *targets]
 
 
-def attach_at_birth(group: Group, params: dict[str, Any]) -> None:
+def attach_at_creation(group: Group, params: dict[str, Any]) -> None:
     """Attach the traffic sources that a group is created with."""
     classic, targets = named({"TrafficSources": params.get("TrafficSources")})
-    attachments.attach_at_birth(group, "elb", classic)
-    attachments.attach_at_birth(group, "elbv2", targets)
+    attachments.attach_at_creation(group, "elb", classic)
+    attachments.attach_at_creation(group, "elbv2", targets)
     fields.show_sources(group)
 
 
 def check_attached(group: Group, names: list[str], what: str) -> None:
-    """Refuse to detach what is not attached, in AWS's words; what is leaving may leave."""
+    """Refuse to detach a source that the group does not have, in AWS's words."""
     if any(attachments.find(group, name) is None for name in names):
         raise invalid(f"Trying to remove {what} that are not part of the group")

@@ -1,8 +1,7 @@
-"""AMIs with files in them: what moto leaves out of CreateImage and what follows it."""
+"""Patch AMIs: give each the files of an instance, and the states of its creation."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.exceptions import EC2ClientError
@@ -10,138 +9,128 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.responses.amis import AmisResponse
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.context import Context
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from local_cloud.cloud import Cloud
 
 
-def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
-    """Return the hooks of images."""
-    here = ImageHooks(cloud=cloud, lock=lock)
-    return [
-        *replace(Ami, __init__=here.ami, block_device_mappings=here.block_device_mappings),
-        *replace(
-            AmiBackend,
-            create_image=here.create_image,
-            copy_image=here.copy_image,
-            deregister_image=here.deregister_image,
-        ),
-        *replace(
-            AmisResponse,
-            copy_image=here.copy_image_call,
-            deregister_image=here.deregister_image_call,
-        ),
-    ]
+# An AMI made by CreateImage or RegisterImage from a snapshot has root device type `ebs`
+# (EC2 User Guide, "Root volumes for your EC2 instances"). moto has `standard`, a value
+# that EC2 does not have, and Packer refuses such an AMI as a source. The device name is that of the
+# instance or source AMI; moto names every root device /dev/sda1.
+@patch(Ami, "__init__")
+def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: Any) -> None:
+    """Make an AMI whose root device is `ebs` and keeps its name."""
+    original(ami, *arguments, **named)
+    if made_from := named.get("instance") or named.get("source_ami"):
+        ami.root_device_name = made_from.root_device_name
+    if ami.root_device_type == "standard":
+        ami.root_device_type = "ebs"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageHooks:
-    """The hooks of images, each named after what it replaces."""
+# DescribeImages shows whether the root volume's snapshot is encrypted (EC2 API Reference,
+# data type EbsBlockDevice); moto does not show Encrypted. Its 15 GiB for any size stay
+# unpatched.
+@patch(Ami, "block_device_mappings")
+def block_device_mappings(original: Callable[..., Any], ami: Any) -> Any:
+    """Show whether the snapshot is encrypted."""
+    mappings = original(ami)
+    for mapping in mappings:
+        mapping["Ebs"]["Encrypted"] = bool(ami.ebs_snapshot.encrypted)
+    return mappings
 
-    cloud: Cloud
-    lock: AbstractContextManager[Any]
 
-    # An AMI made by CreateImage or RegisterImage from a snapshot has root device type `ebs`
-    # (EC2 User Guide, "Root volumes for your EC2 instances"). moto says `standard`, a value
-    # EC2 does not have, and Packer refuses such an AMI as a source. The device's name is that of
-    # what the AMI was made from; moto names every one /dev/sda1.
-    def ami(self, original: Callable[..., Any], ami: Any, *arguments: Any, **named: Any) -> None:
-        """Make the root device `ebs`, of the name it had."""
-        original(ami, *arguments, **named)
-        if made_from := named.get("instance") or named.get("source_ami"):
-            ami.root_device_name = made_from.root_device_name
-        if ami.root_device_type == "standard":
-            ami.root_device_type = "ebs"
+# CreateImage: `pending` until its snapshot is complete; a name is used once per account
+# and region (InvalidAMIName.Duplicate); a tag specification may name `snapshot`, for which
+# moto raises NotImplementedError; the snapshot of an encrypted volume is encrypted.
+@patch(AmiBackend, "create_image")
+def create_image(
+    context: Context,
+    original: Callable[..., Any],
+    backend: Any,
+    instance_id: str,
+    name: str,
+    description: str,
+    tag_specifications: list[dict[str, Any]],
+) -> Any:
+    """Make an image of the instance's directory."""
+    if {t["ResourceType"] for t in tag_specifications} <= {"image", "snapshot"}:
+        check_name(backend, name)  # EC2 checks the parameters first
+    of_snapshot = [t for t in tag_specifications if t["ResourceType"] == "snapshot"]
+    others = [t for t in tag_specifications if t["ResourceType"] != "snapshot"]
+    ami = original(backend, instance_id, name, description, others)
+    for specification in of_snapshot:
+        ami.ebs_snapshot.add_tags({t["Key"]: t["Value"] for t in specification["Tags"]})
+    ami.ebs_snapshot.encrypted = root_is_encrypted(ami.instance)
+    show_pending(context, ami, context.cloud.host.clock.delays.image)
+    context.cloud.snapshot(ami.id, instance_id, lambda state: show_result(context, ami, state))
+    return ami
 
-    # DescribeImages shows whether the root volume's snapshot is encrypted (EC2 API Reference,
-    # data type EbsBlockDevice); moto shows no Encrypted. Its 15 GiB of any size are left alone.
-    def block_device_mappings(self, original: Callable[..., Any], ami: Any) -> Any:
-        """Describe the snapshot as it is."""
-        mappings = original(ami)
-        for mapping in mappings:
-            mapping["Ebs"]["Encrypted"] = bool(ami.ebs_snapshot.encrypted)
-        return mappings
 
-    # CreateImage: `pending` until its snapshot is complete; a name is used once per account
-    # and region (InvalidAMIName.Duplicate); a tag specification may name `snapshot`, for which
-    # moto raises NotImplementedError; the snapshot of an encrypted volume is encrypted.
-    def create_image(
-        self,
-        original: Callable[..., Any],
-        backend: Any,
-        instance_id: str,
-        name: str,
-        description: str,
-        tag_specifications: list[dict[str, Any]],
-    ) -> Any:
-        """Make an image of the instance's directory."""
-        if {t["ResourceType"] for t in tag_specifications} <= {"image", "snapshot"}:
-            check_name(backend, name)  # EC2 looks at the parameters first
-        of_snapshot = [t for t in tag_specifications if t["ResourceType"] == "snapshot"]
-        others = [t for t in tag_specifications if t["ResourceType"] != "snapshot"]
-        ami = original(backend, instance_id, name, description, others)
-        for specification in of_snapshot:
-            ami.ebs_snapshot.add_tags({t["Key"]: t["Value"] for t in specification["Tags"]})
-        ami.ebs_snapshot.encrypted = root_is_encrypted(ami.instance)
-        self.begin(ami, self.cloud.ground.clock.delays.image)
-        self.cloud.snapshot(ami.id, instance_id, lambda state: self.settle(ami, state))
-        return ami
+# CopyImage: `pending` until its snapshot is complete, and the copy has the source's
+# contents; encrypted if the source's snapshot is.
+@patch(AmiBackend, "copy_image")
+def copy_image(
+    context: Context,
+    original: Callable[..., Any],
+    backend: Any,
+    source_image_id: str,
+    source_region: str,
+    name: str | None = None,
+    description: str | None = None,
+) -> Any:
+    """Copy an image from this or another region."""
+    ami = original(backend, source_image_id, source_region, name, description)
+    source = ec2_backends[backend.account_id][source_region].amis[source_image_id]
+    ami.ebs_snapshot.encrypted = bool(source.ebs_snapshot.encrypted)
+    show_pending(context, ami, context.cloud.host.clock.delays.copy)
+    context.cloud.copy(ami.id, source_image_id, lambda state: show_result(context, ami, state))
+    return ami
 
-    # CopyImage: `pending` until its snapshot is complete, and the copy has the source's
-    # contents; encrypted if the source's snapshot is.
-    def copy_image(
-        self,
-        original: Callable[..., Any],
-        backend: Any,
-        source_image_id: str,
-        source_region: str,
-        name: str | None = None,
-        description: str | None = None,
-    ) -> Any:
-        """Copy an image, from another region or the same."""
-        ami = original(backend, source_image_id, source_region, name, description)
-        source = ec2_backends[backend.account_id][source_region].amis[source_image_id]
-        ami.ebs_snapshot.encrypted = bool(source.ebs_snapshot.encrypted)
-        self.begin(ami, self.cloud.ground.clock.delays.copy)
-        self.cloud.copy(ami.id, source_image_id, lambda state: self.settle(ami, state))
-        return ami
 
-    def begin(self, ami: Any, seconds: float) -> None:
-        """Show that the image is not ready, if anybody could see it."""
-        ami.state = "pending" if self.cloud.takes_time(seconds) else "available"
+def show_pending(context: Context, ami: Any, seconds: float) -> None:
+    """Show the image as pending, if that lasts long enough to be seen."""
+    ami.state = "pending" if context.cloud.takes_time(seconds) else "available"
 
-    def settle(self, ami: Any, state: str) -> None:
-        """Show what became of the image."""
-        with self.lock:
-            if ami.state == "pending" or state == "failed":
-                ami.state = state
 
-    # CopyImage with Encrypted makes an encrypted copy (EC2 API Reference); moto ignores it.
-    def copy_image_call(self, original: Callable[..., Any], response: Any) -> Any:
-        """Encrypt the copy if the call asks for it."""
-        result = original(response)
-        if response._get_bool_param("Encrypted"):  # noqa: SLF001  how moto's responses read parameters
-            response.ec2_backend.amis[result.result["ImageId"]].ebs_snapshot.encrypted = True
-        return result
+def show_result(context: Context, ami: Any, state: str) -> None:
+    """Show the final state of the image."""
+    with context.lock:
+        if ami.state == "pending" or state == "failed":
+            ami.state = state
 
-    # DeregisterImage: nothing can be launched from the image any more; its snapshots stay
-    # unless DeleteAssociatedSnapshots is asked for (EC2 API Reference); moto ignores that.
-    def deregister_image(self, original: Callable[..., Any], backend: Any, ami_id: str) -> None:
-        """Delete the files of the image."""
-        original(backend, ami_id)
-        self.cloud.forget(ami_id)
 
-    def deregister_image_call(self, original: Callable[..., Any], response: Any) -> Any:
-        """Delete the snapshot with the image if the call asks for it."""
-        ami = response.ec2_backend.amis.get(response._get_param("ImageId"))  # noqa: SLF001  how moto reads parameters
-        result = original(response)
-        if ami and response._get_bool_param("DeleteAssociatedSnapshots"):  # noqa: SLF001  the same
-            response.ec2_backend.delete_snapshot(ami.ebs_snapshot.id)
-        return result
+# CopyImage with Encrypted makes an encrypted copy (EC2 API Reference); moto ignores it.
+@patch(AmisResponse, "copy_image")
+def copy_image_call(original: Callable[..., Any], response: Any) -> Any:
+    """Encrypt the copy on request."""
+    result = original(response)
+    if response._get_bool_param("Encrypted"):  # noqa: SLF001  moto's accessor
+        response.ec2_backend.amis[result.result["ImageId"]].ebs_snapshot.encrypted = True
+    return result
+
+
+# DeregisterImage: no launch can use the image any longer. Its snapshots stay unless
+# DeleteAssociatedSnapshots is set (EC2 API Reference); moto ignores that.
+@patch(AmiBackend, "deregister_image")
+def deregister_image(
+    context: Context, original: Callable[..., Any], backend: Any, ami_id: str
+) -> None:
+    """Delete the files of the image."""
+    original(backend, ami_id)
+    context.cloud.forget(ami_id)
+
+
+@patch(AmisResponse, "deregister_image")
+def deregister_image_call(original: Callable[..., Any], response: Any) -> Any:
+    """Delete the snapshot with the image on request."""
+    ami = response.ec2_backend.amis.get(response._get_param("ImageId"))  # noqa: SLF001  moto's accessor
+    result = original(response)
+    if ami and response._get_bool_param("DeleteAssociatedSnapshots"):  # noqa: SLF001  the same
+        response.ec2_backend.delete_snapshot(ami.ebs_snapshot.id)
+    return result
 
 
 def check_name(backend: Any, name: str) -> None:
@@ -154,7 +143,7 @@ def check_name(backend: Any, name: str) -> None:
 
 
 def root_is_encrypted(instance: Any) -> bool:
-    """Tell whether the root volume of an instance is encrypted."""
+    """Return True if the root volume of an instance is encrypted."""
     device = instance.block_device_mapping.get(instance.root_device_name)
     devices = [device] if device else list(instance.block_device_mapping.values())
     volumes = instance.ec2_backend.volumes

@@ -1,6 +1,6 @@
-"""Launch templates: their names, versions and defaults as EC2 keeps them.
+"""Patch launch templates: their names, versions and defaults.
 
-Separate from the instances, which only ask for the data of one version.
+Separate from the instances, which only use the data of one version.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBacke
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import parse_user_data
 
-from local_cloud.patches import Hook, replace
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,35 +32,10 @@ PAGE = 200  # DescribeLaunchTemplates, DescribeLaunchTemplateVersions: MaxResult
 FILTERS = {"image-id": "ImageId", "instance-type": "InstanceType", "kernel-id": "KernelId"}
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of launch templates."""
-    return [
-        *replace(
-            LaunchTemplate,
-            create_version=create_version,
-            get_version=get_version,
-            default_version=default_version,
-        ),
-        *replace(
-            LaunchTemplateBackend,
-            create_launch_template=create,
-            modify_launch_template=modify,
-            delete_launch_template=delete,
-            describe_launch_templates=describe,
-        ),
-        *replace(
-            LaunchTemplates,
-            describe_launch_templates=describe_call,
-            create_launch_template_version=create_version_call,
-            describe_launch_template_versions=describe_versions_call,
-            delete_launch_template_versions=delete_versions_call,
-        ),
-    ]
-
-
-# EC2 User Guide, "Manage launch template versions": a number is never used again, also when
-# its version was deleted; moto takes the number for a place in a list. User data is Base64
-# in every version; moto knows it only in the first, and launches of the others fail.
+# EC2 User Guide, "Manage launch template versions": a number is never reused, even after
+# its version was deleted; moto uses the number as an index of a list. User data is Base64 in every
+# version; moto decodes it only in the first, and launches of the others fail.
+@patch(LaunchTemplate, "create_version")
 def create_version(
     _original: Callable[..., Any], template: Any, data: dict[str, Any], description: str
 ) -> Any:
@@ -77,6 +52,7 @@ def create_version(
     return version
 
 
+@patch(LaunchTemplate, "get_version")
 def get_version(_original: Callable[..., Any], template: Any, wanted: Any) -> Any:
     """Return a version by its number, $Latest or $Default."""
     match str(wanted).lower():
@@ -91,15 +67,17 @@ def get_version(_original: Callable[..., Any], template: Any, wanted: Any) -> An
     raise InvalidLaunchTemplateVersionNotFound(template_id=template.id, version=wanted)
 
 
+@patch(LaunchTemplate, "default_version")
 def default_version(_original: Callable[..., Any], template: Any) -> Any:
-    """Return the version that counts where none is named."""
+    """Return the default version."""
     return template.get_version(template.default_version_number)
 
 
 # CreateLaunchTemplate: the name has 3 to 128 characters of a set (EC2 API Reference), else
 # InvalidLaunchTemplateName.MalformedException (EC2 API error codes). The tags of the template
-# itself are not part of its data; moto puts them there, and every plan of Terraform sees
-# tag specifications that nobody wrote.
+# itself are not part of its data; moto puts them there, and every plan of Terraform shows
+# extra tag specifications.
+@patch(LaunchTemplateBackend, "create_launch_template")
 def create(
     original: Callable[..., Any],
     backend: Any,
@@ -108,7 +86,7 @@ def create(
     template_data: dict[str, Any],
     tag_spec: dict[str, Any],
 ) -> Any:
-    """Make a launch template of what is its data, and nothing else."""
+    """Make a launch template without its own tags in its data."""
     check_name(name)
     data = dict(template_data)
     written = [
@@ -138,8 +116,8 @@ def check_name(name: str | None) -> None:
 
 
 # An id that does not exist is InvalidLaunchTemplateId.NotFound, a name is
-# InvalidLaunchTemplateName.NotFoundException (EC2 API error codes); moto mixes them up and
-# describes fewer templates than were asked for. One of both is given, not both.
+# InvalidLaunchTemplateName.NotFoundException (EC2 API error codes); moto confuses them and
+# describes fewer templates than requested. A call has either an id or a name.
 def found(backend: Any, name: str | None, template: str | None) -> Any:
     """Return the template that a call names."""
     if name and template:
@@ -166,6 +144,7 @@ def by_id(backend: Any, template: str) -> Any:
     return backend.launch_templates[template]
 
 
+@patch(LaunchTemplateBackend, "modify_launch_template")
 def modify(
     _original: Callable[..., Any],
     backend: Any,
@@ -173,7 +152,7 @@ def modify(
     template_name: str | None = None,
     template_id: str | None = None,
 ) -> Any:
-    """Choose the version that counts where none is named."""
+    """Set the default version."""
     template = found(backend, template_name, template_id)
     numbers = {str(version.number): version.number for version in template.versions}
     if default_version not in numbers:
@@ -182,17 +161,19 @@ def modify(
     return template
 
 
-# EC2 User Guide, "Delete a launch template": nothing keeps a template from being deleted;
-# groups that use it fail at their next launch (EC2 Auto Scaling User Guide, "Troubleshoot:
+# EC2 User Guide, "Delete a launch template": a template can always be deleted. Groups that
+# use it fail at their next launch (EC2 Auto Scaling User Guide, "Troubleshoot:
 # launch templates").
+@patch(LaunchTemplateBackend, "delete_launch_template")
 def delete(_original: Callable[..., Any], backend: Any, name: str, tid: str | None) -> Any:
-    """Delete a template, also one in use."""
+    """Delete a template, even one in use."""
     template = found(backend, name, tid)
     del backend.launch_templates[template.id]
     del backend.launch_template_name_to_ids[template.name]
     return template
 
 
+@patch(LaunchTemplateBackend, "describe_launch_templates")
 def describe(
     original: Callable[..., Any],
     backend: Any,
@@ -200,7 +181,7 @@ def describe(
     template_ids: list[str] | None = None,
     filters: Any = None,
 ) -> Any:
-    """Describe every template that is named, or say which is missing."""
+    """Describe the named templates, or refuse a name that does not exist."""
     if not set(template_names or []) <= set(backend.launch_template_name_to_ids):
         raise InvalidLaunchTemplateNameNotFoundError
     named = [by_name(backend, name) for name in template_names or []]
@@ -212,13 +193,14 @@ def describe(
 
 
 # DescribeLaunchTemplates and DescribeLaunchTemplateVersions answer in pages of at most 200
-# (EC2 API Reference, MaxResults and NextToken); moto cuts off after 15 and says nothing.
+# (EC2 API Reference, MaxResults and NextToken); moto stops after 15, without a token.
+@patch(LaunchTemplates, "describe_launch_templates")
 def describe_call(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe templates in pages."""
-    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
+    param = response._get_param  # noqa: SLF001  moto's accessor
     templates = response.ec2_backend.describe_launch_templates(
-        template_names=ask("LaunchTemplateNames", []),
-        template_ids=ask("LaunchTemplateIds", []),
+        template_names=param("LaunchTemplateNames", []),
+        template_ids=param("LaunchTemplateIds", []),
         filters=response._filters_from_querystring(),  # noqa: SLF001  the same
     )
     page, token = paged(response, templates)
@@ -228,7 +210,7 @@ def describe_call(_original: Callable[..., Any], response: Any) -> ActionResult:
 
 def paged(response: Any, everything: list[Any]) -> tuple[list[Any], str | None]:
     """Return one page and the token of the next."""
-    start = int(response._get_param("NextToken") or 0)  # noqa: SLF001  how moto reads parameters
+    start = int(response._get_param("NextToken") or 0)  # noqa: SLF001  moto's accessor
     end = start + min(response._get_int_param("MaxResults", PAGE), PAGE)  # noqa: SLF001  the same
     return everything[start:end], str(end) if end < len(everything) else None
 
@@ -261,38 +243,40 @@ def describe_version(response: Any, version: Any) -> dict[str, Any]:
 
 
 def creator(response: Any) -> str:
-    """Return who made everything here."""
+    """Return the creator of everything here, the root user."""
     return f"arn:{response.partition}:iam::{response.current_account}:root"
 
 
 # CreateLaunchTemplateVersion: with SourceVersion the new version has the parameters of that
-# one, except those that are given (EC2 API Reference); moto ignores it.
+# one, except those given (EC2 API Reference); moto ignores it.
+@patch(LaunchTemplates, "create_launch_template_version")
 def create_version_call(_original: Callable[..., Any], response: Any) -> ActionResult:
     """Add a version to a template."""
-    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
-    template = found(response.ec2_backend, ask("LaunchTemplateName"), ask("LaunchTemplateId"))
+    param = response._get_param  # noqa: SLF001  moto's accessor
+    template = found(response.ec2_backend, param("LaunchTemplateName"), param("LaunchTemplateId"))
     data = {}
-    if source := ask("SourceVersion"):
+    if source := param("SourceVersion"):
         data = copy.deepcopy(template.get_version(source).data)
-    data |= ask("LaunchTemplateData", {})
+    data |= param("LaunchTemplateData", {})
     response.error_on_dryrun()
-    version = template.create_version(data, ask("VersionDescription"))
+    version = template.create_version(data, param("VersionDescription"))
     return ActionResult({"LaunchTemplateVersion": describe_version(response, version)})
 
 
 # DescribeLaunchTemplateVersions: of one template all, some, or a range of versions; of all
 # templates $Latest and $Default (EC2 API Reference).
+@patch(LaunchTemplates, "describe_launch_template_versions")
 def describe_versions_call(original: Callable[..., Any], response: Any) -> ActionResult:
     """Describe versions."""
-    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
-    name, template = ask("LaunchTemplateName"), ask("LaunchTemplateId")
-    filters = {each["Name"]: each["Values"] for each in ask("Filters", [])}
+    param = response._get_param  # noqa: SLF001  moto's accessor
+    name, template = param("LaunchTemplateName"), param("LaunchTemplateId")
+    filters = {each["Name"]: each["Values"] for each in param("Filters", [])}
     if not name and not template:
         result: ActionResult = original(response)
         return result
     wanted = chosen(
         found(response.ec2_backend, name, template),
-        ask("Versions", []),
+        param("Versions", []),
         (response._get_int_param("MinVersion", 0), response._get_int_param("MaxVersion", 1 << 62)),  # noqa: SLF001  the same
     )
     page, token = paged(response, [version for version in wanted if passes(version, filters)])
@@ -301,7 +285,7 @@ def describe_versions_call(original: Callable[..., Any], response: Any) -> Actio
 
 
 def chosen(template: Any, versions: list[str], between: tuple[int, int]) -> list[Any]:
-    """Return the versions that are named or, if none is, those in a range, newest first."""
+    """Return the named versions, or those in a range, newest first."""
     if versions:
         return [template.get_version(version) for version in versions]
     low, high = between
@@ -309,7 +293,7 @@ def chosen(template: Any, versions: list[str], between: tuple[int, int]) -> list
 
 
 def passes(version: Any, filters: dict[str, list[str]]) -> bool:
-    """Tell whether a version passes every filter."""
+    """Return True if a version passes every filter."""
     for name, values in filters.items():
         if name == "is-default-version":
             actual = str(version.template.is_default(version)).lower()
@@ -322,24 +306,25 @@ def passes(version: Any, filters: dict[str, list[str]]) -> bool:
     return True
 
 
-# DeleteLaunchTemplateVersions answers 200 and says of each version what became of it; the
+# DeleteLaunchTemplateVersions answers 200 with a result for each version; the
 # default version cannot be deleted (EC2 API Reference). moto does not have the action.
+@patch(LaunchTemplates, "delete_launch_template_versions")
 def delete_versions_call(_original: None, response: Any) -> ActionResult:
     """Delete versions of a template."""
-    ask = response._get_param  # noqa: SLF001  how moto's responses read parameters
-    template = found(response.ec2_backend, ask("LaunchTemplateName"), ask("LaunchTemplateId"))
+    param = response._get_param  # noqa: SLF001  moto's accessor
+    template = found(response.ec2_backend, param("LaunchTemplateName"), param("LaunchTemplateId"))
     response.error_on_dryrun()
     done, failed = [], []
-    for number in ask("Versions", []):
-        said = {
+    for number in param("Versions", []):
+        result = {
             "LaunchTemplateId": template.id,
             "LaunchTemplateName": template.name,
             "VersionNumber": int(number),
         }
         if refused := delete_version(template, number):
-            failed.append(said | {"ResponseError": refused})
+            failed.append(result | {"ResponseError": refused})
         else:
-            done.append(said)
+            done.append(result)
     return ActionResult(
         {
             "SuccessfullyDeletedLaunchTemplateVersions": done,
@@ -349,7 +334,7 @@ def delete_versions_call(_original: None, response: Any) -> ActionResult:
 
 
 def delete_version(template: Any, number: str) -> dict[str, str]:
-    """Delete a version; return why not if it cannot be deleted."""
+    """Delete a version; return the error if it cannot be deleted, else nothing."""
     numbers = {str(version.number) for version in template.versions}
     if number not in numbers:
         return {

@@ -1,4 +1,4 @@
-"""Rules of security groups, as they were described."""
+"""Patch security group rules: show their descriptions."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from moto.ec2.models.security_groups import SecurityGroupRule
 
-from local_cloud.patches import Hook
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def hooks() -> list[Hook]:
-    """Return the hooks of security groups."""
-    return [Hook(owner=SecurityGroupRule, name="description", instead=description)]
-
-
 # DescribeSecurityGroupRules shows each rule's description (EC2 API Reference, data type
-# SecurityGroupRule); moto forgets it where the rule names another group, and Terraform then
-# sees a change in every plan.
+# SecurityGroupRule); moto drops it if the rule names another group, and Terraform
+# then shows a change in every plan.
+@patch(SecurityGroupRule, "description")
 def description(original: Callable[..., str | None], rule: Any) -> str | None:
-    """Return the description, of a rule that names a group too."""
+    """Return the description, also of a rule that names a group."""
     return original(rule) or rule.source_group.get("Description")

@@ -1,6 +1,6 @@
-"""Launches from a launch template: what its version says counts where the call is silent.
+"""Patch launches from a launch template: it supplies what the call leaves out.
 
-Separate from the instances' life, and from how templates and versions are kept.
+Separate from `instances` and from `launch_templates`, which keeps the templates.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import filter_iam_instance_profiles
 from moto.iam.exceptions import NotFoundException
 
-from local_cloud.patches import Hook
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Data = dict[str, Any]
 
 # EC2 API Reference, RunInstances: parameters in the call override those of the template.
-# moto's name of a parameter -> the template's, where moto drops the template's.
+# moto's name of a parameter -> the template's name, for parameters that moto drops.
 SIMPLE = {
     "metadata_options": "MetadataOptions",
     "ebs_optimized": "EbsOptimized",
@@ -30,16 +30,11 @@ SIMPLE = {
 }
 
 
-def hooks() -> list[Hook]:
-    """Return the hook of the call."""
-    return [Hook(owner=InstanceResponse, name="run_instances", instead=run_instances)]
-
-
 def template_of(backend: Any, named: Data) -> Data:
     """Return the data of the launch template version that a launch names, if it names one."""
     if not named.get("launch_template"):
         return {}
-    version = backend._get_template_from_args(named["launch_template"])  # noqa: SLF001  moto's only way to it
+    version = backend._get_template_from_args(named["launch_template"])  # noqa: SLF001  moto's accessor
     return dict(version.data)
 
 
@@ -92,7 +87,7 @@ def check_profile(backend: Any, template: Data) -> None:
         )
 
 
-# Network interfaces of a template carry the security groups and the wish for a public
+# Network interfaces of a template have the security groups and the setting for a public
 # address (EC2 User Guide, "Create a launch template using advanced settings").
 def interfaces(template: Data, named: Data) -> Data:
     """Return the network parameters of a launch, for moto."""
@@ -104,8 +99,8 @@ def interfaces(template: Data, named: Data) -> Data:
 
 
 # Block devices of the image are overridden by those of the template, and those by the call's,
-# each by its device name; there is always a root volume, deleted with its instance unless said
-# otherwise (EC2 User Guide, "Block device mappings").
+# each by its device name; there is always a root volume, deleted with its instance by
+# default (EC2 User Guide, "Block device mappings").
 def devices(backend: Any, template: Data, image: str, named: Data) -> Data:
     """Return the block devices of a launch, for moto."""
     given = [*template.get("BlockDeviceMappings", []), *named.get("block_device_mappings", [])]
@@ -127,12 +122,13 @@ def devices(backend: Any, template: Data, image: str, named: Data) -> Data:
 
 
 # The instance profile of a template is that of every instance it launches (EC2 User Guide,
-# "Create a launch template using advanced settings"); moto drops it. Here and not in
+# "Create a launch template using advanced settings"); moto drops it. Not done in
 # `complete`, because moto gives a profile to an instance only after its launch.
+@patch(InstanceResponse, "run_instances")
 def run_instances(original: Callable[..., Any], response: Any) -> Any:
-    """Launch, and give the instances the profile of their template."""
+    """Launch instances with the instance profile of their template."""
     result = original(response)
-    wanted = response._get_param("LaunchTemplate")  # noqa: SLF001  how moto's responses read parameters
+    wanted = response._get_param("LaunchTemplate")  # noqa: SLF001  moto's accessor
     if not wanted or response._get_param("IamInstanceProfile"):  # noqa: SLF001  the same
         return result
     template = template_of(response.ec2_backend, {"launch_template": wanted})

@@ -1,194 +1,177 @@
-"""Application and network load balancers and their listeners: what moto leaves out.
+"""Patch application and network load balancers, their listeners and rules.
 
-Target groups and targets: `elbv2_targets`.
+`elbv2_targets` patches target groups and targets.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from moto.elbv2.exceptions import DuplicateListenerError, ELBClientError
 from moto.elbv2.models import ELBv2Backend, FakeListener, FakeLoadBalancer
 
-from local_cloud.balancers import elbv2 as version2
-from local_cloud.balancers import rules, sync
-from local_cloud.patches import Hook, replace
+from local_cloud.balancers import elbv2, rules, sync
+from local_cloud.patches.context import Context
+from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
-    from local_cloud.cloud import Cloud
 
 PROTECTION = "deletion_protection.enabled"
 CROSS_ZONE = "load_balancing.cross_zone.enabled"
 OF_NETWORK = {"TCP", "TLS", "UDP", "TCP_UDP"}
 
 
-def hooks(cloud: Cloud, lock: AbstractContextManager[Any]) -> list[Hook]:
-    """Return the hooks of load balancers and listeners."""
-    here = Version2(cloud=cloud, lock=lock)
-    return [
-        *replace(FakeLoadBalancer, __init__=here.balancer, activate=here.activate),
-        *replace(FakeListener, rules=here.rules),
-        *replace(
-            ELBv2Backend,
-            create_load_balancer=here.create,
-            delete_load_balancer=here.delete,
-            create_listener=here.create_listener,
-            modify_listener=here.modify_listener,
-            create_rule=here.create_rule,
-            modify_rule=here.modify_rule,
-        ),
-    ]
+# A load balancer answers at its DNS name, here an address of loopback, once its state is
+# `active`; until then it is `provisioning` (API Reference, data type LoadBalancerState) for a
+# few minutes, while moto's is active at the next call. By default it is internet-facing, and
+# cross-zone load balancing is on for an application load balancer (data types LoadBalancer,
+# LoadBalancerAttribute); moto sets neither.
+@patch(FakeLoadBalancer, "__init__")
+def make_balancer(
+    context: Context, original: Callable[..., Any], balancer: Any, *arguments: Any, **named: Any
+) -> None:
+    """Make a load balancer, which is not active at once."""
+    original(balancer, *arguments, **named)
+    balancer.dns_name = sync.address(context.cloud.network)
+    balancer.scheme = balancer.scheme or "internet-facing"
+    if balancer.type == "application":
+        balancer.attrs[CROSS_ZONE] = "true"
+    seconds = context.cloud.host.clock.delays.balancer
+    balancer.ready = not context.cloud.takes_time(seconds)
+    if not balancer.ready:
+        context.cloud.later(seconds, lambda: activate_later(context, balancer))
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Version2:
-    """The hooks of load balancers and listeners, each named after what it does."""
+def activate_later(context: Context, balancer: Any) -> None:
+    """Set a load balancer active."""
+    with context.lock:
+        balancer.ready = True
+        balancer.activate()
+        context.cloud.changed()
 
-    cloud: Cloud
-    lock: AbstractContextManager[Any]
 
-    # A load balancer answers at its DNS name, here an address of loopback, once its state is
-    # `active`; until then it is `provisioning` (API Reference, data type LoadBalancerState) for a
-    # few minutes, where moto's is active when next looked at. It faces the internet unless told
-    # otherwise, and cross-zone load balancing is on for an application load balancer (data types
-    # LoadBalancer, LoadBalancerAttribute); moto says neither.
-    def balancer(
-        self, original: Callable[..., Any], balancer: Any, *arguments: Any, **named: Any
-    ) -> None:
-        """Make a load balancer, which is not ready at once."""
-        original(balancer, *arguments, **named)
-        balancer.dns_name = sync.address(self.cloud.network)
-        balancer.scheme = balancer.scheme or "internet-facing"
-        if balancer.type == "application":
-            balancer.attrs[CROSS_ZONE] = "true"
-        seconds = self.cloud.ground.clock.delays.balancer
-        balancer.ready = not self.cloud.takes_time(seconds)
-        if not balancer.ready:
-            self.cloud.later(seconds, lambda: self.settle(balancer))
+@patch(FakeLoadBalancer, "activate")
+def activate(original: Callable[..., Any], balancer: Any) -> None:
+    """Set a load balancer active if it is ready."""
+    if balancer.ready:
+        original(balancer)
 
-    def settle(self, balancer: Any) -> None:
-        """Let a load balancer take requests."""
-        with self.lock:
-            balancer.ready = True
-            balancer.activate()
-            self.cloud.changed()
 
-    def activate(self, original: Callable[..., Any], balancer: Any) -> None:
-        """Show a load balancer as active if it is."""
-        if balancer.ready:
-            original(balancer)
+# Rules are evaluated, and described, in the order of their priority, the default last (guide,
+# "Listener rules"); moto's are in the order they were made.
+@patch(FakeListener, "rules")
+def sorted_rules(original: Callable[..., Any], listener: Any) -> dict[Any, Any]:
+    """Return the rules in order."""
+    found = original(listener).items()
+    return dict(sorted(found, key=lambda item: (item[1].is_default, priority(item[1].priority))))
 
-    # Rules are evaluated, and described, in the order of their priority, the default last (guide,
-    # "Listener rules"); moto's are in the order they were made.
-    def rules(self, original: Callable[..., Any], listener: Any) -> dict[Any, Any]:
-        """Return the rules in order."""
-        found = original(listener).items()
-        return dict(
-            sorted(found, key=lambda item: (item[1].is_default, priority(item[1].priority)))
-        )
 
-    # CreateLoadBalancer is idempotent: with the same settings it returns what is there, with
-    # others it is answered DuplicateLoadBalancerName (API Reference); moto makes a second one.
-    # A subnet is the only one of its zone, and an application load balancer has two (API
-    # Reference, Subnets: "you must specify subnets from at least two Availability Zones").
-    def create(
-        self, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
-    ) -> Any:
-        """Make a load balancer of this name, if there is none yet."""
-        given = bound(original, backend, arguments, named)
-        name = given["name"]
-        for there in backend.load_balancers.values():
-            if there.name == name:
-                if is_same(there, given):
-                    return there
-                raise ELBClientError(
-                    "DuplicateLoadBalancerName",
-                    f"A load balancer with the same name '{name}' exists, but with different"
-                    " settings",
-                )
-        refuse_zones(backend, given)
-        return original(backend, *arguments, **named)
-
-    # DeleteLoadBalancer is refused while deletion protection is on (guide, "Deletion protection").
-    def delete(self, original: Callable[..., Any], backend: Any, arn: str) -> None:
-        """Delete a load balancer that is not protected."""
-        balancer = backend.load_balancers.get(arn)
-        if balancer and rules.truth(balancer.attrs.get(PROTECTION)):
+# CreateLoadBalancer is idempotent: with the same settings it returns the existing one, with
+# others it is answered DuplicateLoadBalancerName (API Reference); moto makes a second one.
+# A subnet is the only one of its zone, and an application load balancer has two (API
+# Reference, Subnets: "you must specify subnets from at least two Availability Zones").
+@patch(ELBv2Backend, "create_load_balancer")
+def create_balancer(
+    original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
+) -> Any:
+    """Return the load balancer of this name, or make it."""
+    given = bound(original, backend, arguments, named)
+    name = given["name"]
+    for existing in backend.load_balancers.values():
+        if existing.name == name:
+            if is_same(existing, given):
+                return existing
             raise ELBClientError(
-                "OperationNotPermitted",
-                f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
+                "DuplicateLoadBalancerName",
+                f"A load balancer with the same name '{name}' exists, but with different settings",
             )
-        original(backend, arn)
+    refuse_zones(backend, given)
+    return original(backend, *arguments, **named)
 
-    # A port has one listener (DuplicateListener), and a target group one load balancer
-    # (TargetGroupAssociationLimit; quotas of the guides); moto checks neither.
-    def create_listener(
-        self, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
-    ) -> Any:
-        """Refuse a port that is taken and groups of others, then listen."""
-        given = bound(original, backend, arguments, named)
-        refuse_taken(backend.load_balancers.get(given["load_balancer_arn"]), given["port"])
-        refuse_shared(backend, given["load_balancer_arn"], given["actions"])
-        return original(backend, *arguments, **named)
 
-    # ModifyListener takes TLS and TCP_UDP too (API Reference); moto refuses them.
-    def modify_listener(
-        self, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
-    ) -> Any:
-        """Change a listener."""
-        given = bound(original, backend, arguments, named)
-        (listener,) = backend.describe_listeners(None, [given["arn"]])
-        balancer = backend.load_balancers[listener.load_balancer_arn]
-        refuse_taken(balancer, given["port"], apart_from=listener)
-        refuse_shared(backend, balancer.arn, given["actions"] or [])
-        protocol = given["protocol"]
-        if protocol in OF_NETWORK:
-            given["protocol"] = None
-        changed = original(backend, **given)
-        changed.protocol = protocol if protocol in OF_NETWORK else changed.protocol
-        return changed
+# DeleteLoadBalancer is refused while deletion protection is on (guide, "Deletion protection").
+@patch(ELBv2Backend, "delete_load_balancer")
+def delete_balancer(original: Callable[..., Any], backend: Any, arn: str) -> None:
+    """Delete a load balancer that is not protected."""
+    balancer = backend.load_balancers.get(arn)
+    if balancer and rules.truth(balancer.attrs.get(PROTECTION)):
+        raise ELBClientError(
+            "OperationNotPermitted",
+            f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
+        )
+    original(backend, arn)
 
-    def create_rule(
-        self, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
-    ) -> Any:
-        """Refuse groups of other load balancers, then make a rule."""
-        given = bound(original, backend, arguments, named)
-        for listener in backend.describe_listeners(None, [given["listener_arn"]]):
-            refuse_shared(backend, listener.load_balancer_arn, given["actions"])
-        return original(backend, *arguments, **named)
 
-    def modify_rule(
-        self, original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
-    ) -> Any:
-        """Refuse groups of other load balancers, then change a rule."""
-        given = bound(original, backend, arguments, named)
-        for balancer in backend.load_balancers.values():
-            if any(given["rule_arn"] in each.rules for each in balancer.listeners.values()):
-                refuse_shared(backend, balancer.arn, given["actions"])
-        return original(backend, *arguments, **named)
+# A port has one listener (DuplicateListener), and a target group one load balancer
+# (TargetGroupAssociationLimit; quotas of the guides); moto checks neither.
+@patch(ELBv2Backend, "create_listener")
+def create_listener(
+    original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
+) -> Any:
+    """Make a listener, or refuse a used port or a target group of another load balancer."""
+    given = bound(original, backend, arguments, named)
+    refuse_taken(backend.load_balancers.get(given["load_balancer_arn"]), given["port"])
+    refuse_shared(backend, given["load_balancer_arn"], given["actions"])
+    return original(backend, *arguments, **named)
+
+
+# ModifyListener accepts TLS and TCP_UDP (API Reference); moto refuses them.
+@patch(ELBv2Backend, "modify_listener")
+def modify_listener(
+    original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any
+) -> Any:
+    """Change a listener."""
+    given = bound(original, backend, arguments, named)
+    (listener,) = backend.describe_listeners(None, [given["arn"]])
+    balancer = backend.load_balancers[listener.load_balancer_arn]
+    refuse_taken(balancer, given["port"], except_for=listener)
+    refuse_shared(backend, balancer.arn, given["actions"] or [])
+    protocol = given["protocol"]
+    if protocol in OF_NETWORK:
+        given["protocol"] = None
+    changed = original(backend, **given)
+    changed.protocol = protocol if protocol in OF_NETWORK else changed.protocol
+    return changed
+
+
+@patch(ELBv2Backend, "create_rule")
+def create_rule(original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any) -> Any:
+    """Make a rule, or refuse a target group of another load balancer."""
+    given = bound(original, backend, arguments, named)
+    for listener in backend.describe_listeners(None, [given["listener_arn"]]):
+        refuse_shared(backend, listener.load_balancer_arn, given["actions"])
+    return original(backend, *arguments, **named)
+
+
+@patch(ELBv2Backend, "modify_rule")
+def modify_rule(original: Callable[..., Any], backend: Any, *arguments: Any, **named: Any) -> Any:
+    """Change a rule, or refuse a target group of another load balancer."""
+    given = bound(original, backend, arguments, named)
+    for balancer in backend.load_balancers.values():
+        if any(given["rule_arn"] in each.rules for each in balancer.listeners.values()):
+            refuse_shared(backend, balancer.arn, given["actions"])
+    return original(backend, *arguments, **named)
 
 
 def bound(
     original: Callable[..., Any], backend: Any, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the arguments of a call by name, however they were given."""
+    """Return the arguments of a call by name, positional ones included."""
     call = inspect.signature(original).bind(backend, *arguments, **named)
     call.apply_defaults()
     return {name: value for name, value in call.arguments.items() if name != "self"}
 
 
 def priority(given: Any) -> int:
-    """Return the number of a priority; the default rule has none."""
+    """Return a priority as a number; 0 for the default rule."""
     return int(given) if str(given).isdigit() else 0
 
 
 def subnets_of(given: dict[str, Any]) -> list[str]:
-    """Return the subnets that a call names in either of the two ways."""
+    """Return the subnets that a call names, in either form."""
     mapped = [mapping["SubnetId"] for mapping in given["subnet_mappings"] or []]
     return [*(given["subnet_ids"] or []), *mapped]
 
@@ -212,8 +195,8 @@ def refuse_zones(backend: Any, given: dict[str, Any]) -> None:
 
 
 def is_same(balancer: Any, given: dict[str, Any]) -> bool:
-    """Tell whether a load balancer has the settings that a call asks for."""
-    asked = (
+    """Return True if a load balancer has the requested settings."""
+    requested = (
         given["loadbalancer_type"] or "application",
         given["scheme"] or "internet-facing",
         set(subnets_of(given)),
@@ -221,13 +204,13 @@ def is_same(balancer: Any, given: dict[str, Any]) -> bool:
     )
     subnets = {subnet.id for subnet in balancer.subnets}
     has = (balancer.type, balancer.scheme, subnets, set(balancer.security_groups or []))
-    return asked == has
+    return requested == has
 
 
-def refuse_taken(balancer: Any, port: Any, apart_from: Any = None) -> None:
+def refuse_taken(balancer: Any, port: Any, except_for: Any = None) -> None:
     """Refuse a port that another listener of the load balancer has."""
     others = balancer.listeners.values() if balancer else ()
-    if any(str(each.port) == str(port) for each in others if each is not apart_from):
+    if any(str(each.port) == str(port) for each in others if each is not except_for):
         raise DuplicateListenerError
 
 
@@ -236,7 +219,7 @@ def refuse_shared(backend: Any, arn: str, actions: list[dict[str, Any]]) -> None
     others = [each for each in backend.load_balancers.values() if each.arn != arn]
     for data in actions:
         for group, _ in rules.weighted(data):
-            if version2.using(others, group):
+            if elbv2.using(others, group):
                 raise ELBClientError(
                     "TargetGroupAssociationLimit",
                     "The following target groups cannot be associated with more than one load"

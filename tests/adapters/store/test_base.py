@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local_cloud import patches
 from local_cloud.patches import s3
+from local_cloud.patches.patching import apply, patches_of
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.files.atomic import write_atomically
 from pipeline.adapters.process.signals import Interrupts
@@ -287,10 +287,10 @@ OURS, THEIRS = "123456789012", "999988887777"
 @pytest.fixture
 def strict(aws: Clients) -> Iterator[Clients]:
     """Clients of an S3 that heeds whose a bucket must be, as the local cloud's does."""
-    take_out = patches.put_in(s3.hooks())
+    undo = apply(patches_of(s3))
     aws.s3().create_bucket(Bucket="state")
     yield aws
-    take_out()
+    undo()
 
 
 def test_the_bucket_of_another_account_is_refused_by_every_call(strict: Clients) -> None:

@@ -12,7 +12,7 @@ import botocore.exceptions
 import pytest
 
 from local_cloud.api.calls import Calls
-from local_cloud.timeline import Moments
+from local_cloud.timeline import Timeline
 from tests import forkserver
 from tests.running_cloud import eventually
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _no_orders(cloud: Cloud) -> Iterator[None]:
+def _clear_faults(cloud: Cloud) -> Iterator[None]:
     yield
     cloud.client.clear_faults()
 
@@ -70,7 +70,7 @@ def test_a_throttle_answers_as_each_protocol_of_aws_does(cloud: Cloud) -> None:
     cloud.aws("ec2").describe_vpcs()
 
 
-def test_a_fault_strikes_its_action_as_often_as_ordered_and_no_more(cloud: Cloud) -> None:
+def test_a_fault_strikes_its_action_the_given_number_of_times(cloud: Cloud) -> None:
     cloud.fault(service="ec2", action="DescribeSubnets", kind="throttle", times=2)
     ec2 = cloud.aws("ec2")
     ec2.describe_vpcs()
@@ -96,7 +96,7 @@ def fails(call: Any) -> bool:
     return False
 
 
-def test_a_share_of_all_calls_is_struck_the_same_ones_each_time_by_a_seed(cloud: Cloud) -> None:
+def test_a_fault_with_a_share_strikes_the_same_calls_for_the_same_seed(cloud: Cloud) -> None:
     first = struck(cloud, share=0.3, seed=1)
     assert 6 <= sum(first) <= 18
     assert struck(cloud, share=0.3, seed=1) == first
@@ -105,7 +105,7 @@ def test_a_share_of_all_calls_is_struck_the_same_ones_each_time_by_a_seed(cloud:
 
 
 @pytest.mark.long
-def test_what_else_is_called_does_not_change_which_calls_of_an_action_are_struck(
+def test_other_calls_do_not_change_which_calls_of_an_action_are_struck(
     cloud: Cloud,
 ) -> None:
     first = struck(cloud, share=0.5, seed=3)[:6]
@@ -118,12 +118,12 @@ def test_what_else_is_called_does_not_change_which_calls_of_an_action_are_struck
     assert again == first
 
 
-def test_an_sdk_that_retries_gets_over_a_throttle(cloud: Cloud) -> None:
+def test_an_sdk_that_retries_survives_a_throttle(cloud: Cloud) -> None:
     cloud.fault(service="ec2", action="DescribeSubnets", kind="throttle", times=1)
     assert cloud.aws("ec2", retries=2).describe_subnets()["Subnets"]
 
 
-def test_an_error_before_the_effect_has_none_and_one_after_has_it(cloud: Cloud) -> None:
+def test_error_before_has_no_effect_and_error_after_has_it(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     cloud.fault(service="ec2", action="CreateKeyPair", kind="error-before")
     assert failure(ec2.create_key_pair, KeyName="before") == (500, "InternalError")
@@ -136,14 +136,14 @@ def test_an_error_before_the_effect_has_none_and_one_after_has_it(cloud: Cloud) 
     assert "before" not in names
 
 
-def test_a_delay_holds_up_its_own_call_and_no_other(cloud: Cloud) -> None:
+def test_a_delay_delays_its_own_call_only(cloud: Cloud) -> None:
     cloud.fault(service="ec2", action="DescribeSubnets", kind="delay", seconds=0.3)
     began = time.monotonic()
     assert cloud.aws("ec2").describe_subnets()["Subnets"]
     assert time.monotonic() - began >= 0.3
 
 
-def test_an_order_that_makes_no_sense_is_refused(cloud: Cloud) -> None:
+def test_an_invalid_fault_is_refused(cloud: Cloud) -> None:
     for order in ({"kind": "earthquake"}, {"kind": "throttle", "share": 0.0}):
         with pytest.raises(urllib.error.HTTPError, match="400") as refused:
             cloud.fault(**order)
@@ -151,12 +151,12 @@ def test_an_order_that_makes_no_sense_is_refused(cloud: Cloud) -> None:
     assert cloud.client.faults() == []
 
 
-def test_every_call_has_its_moment_and_who_made_it(cloud: Cloud) -> None:
-    cloud.client.forget_moments()
+def test_the_timeline_has_the_time_and_the_caller_of_every_call(cloud: Cloud) -> None:
+    cloud.client.clear_timeline()
     before = time.monotonic()
     cloud.aws("ec2").describe_vpcs()
-    told = cloud.client.moments()
-    (call,) = [each for each in told["moments"] if each["kind"] == "call"]
+    told = cloud.client.timeline()
+    (call,) = [each for each in told["events"] if each["kind"] == "call"]
     assert before < call["at"] < told["now"] < time.monotonic()
     assert (call["service"], call["action"], call["status"]) == ("ec2", "DescribeVpcs", 200)
     assert call["agent"].startswith("Boto3/")
@@ -164,16 +164,16 @@ def test_every_call_has_its_moment_and_who_made_it(cloud: Cloud) -> None:
     assert told["forgotten"] == 0
 
 
-def test_the_oldest_moments_are_forgotten_and_counted() -> None:
-    moments = Moments(kept=2)
+def test_the_oldest_events_are_dropped_and_counted() -> None:
+    timeline = Timeline(kept=2)
     for number in range(5):
-        moments.note("call", number=number)
-    told = moments.listed()
-    assert [each["number"] for each in told["moments"]] == [3, 4]
+        timeline.record("call", number=number)
+    told = timeline.listed()
+    assert [each["number"] for each in told["events"]] == [3, 4]
     assert told["forgotten"] == 3
 
 
-def test_a_call_takes_as_long_as_it_was_told_and_its_work_is_in_the_middle() -> None:
+def test_latency_is_split_before_and_after_a_call() -> None:
     worked: list[float] = []
 
     def work(_environ: object, start_response: Any) -> list[bytes]:
@@ -181,8 +181,8 @@ def test_a_call_takes_as_long_as_it_was_told_and_its_work_is_in_the_middle() -> 
         start_response("200 OK", [])
         return [b"done"]
 
-    moments = Moments()
-    calls = Calls(work, threading.Lock(), moments=moments, latency=0.1)
+    timeline = Timeline()
+    calls = Calls(work, threading.Lock(), timeline=timeline, latency=0.1)
     began = time.monotonic()
     answer = calls({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)
     ended = time.monotonic()
@@ -190,12 +190,12 @@ def test_a_call_takes_as_long_as_it_was_told_and_its_work_is_in_the_middle() -> 
     assert ended - began >= 0.1
     assert worked[0] - began >= 0.05
     assert ended - worked[0] >= 0.05
-    (call,) = moments.listed()["moments"]
+    (call,) = timeline.listed()["events"]
     assert began <= call["at"] < worked[0]
     assert call["seconds"] < 0.05
 
 
-def test_a_call_that_breaks_the_cloud_is_answered_as_aws_fails_and_the_log_tells_why(
+def test_an_unexpected_exception_is_answered_500_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(*_: Any) -> Any:
@@ -219,7 +219,7 @@ def test_a_call_that_breaks_the_cloud_is_answered_as_aws_fails_and_the_log_tells
     assert (tally["errors"], tally["action"]) == (1, "DescribeAutoScalingGroups")
 
 
-def test_what_a_cloud_prints_after_its_start_outlives_it(cloud: Cloud) -> None:
+def test_the_log_of_a_cloud_outlives_it(cloud: Cloud) -> None:
     listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
     cloud.aws("elb").create_load_balancer(
         LoadBalancerName="printed", Listeners=[listener], AvailabilityZones=["us-east-1a"]

@@ -23,17 +23,17 @@ from tests.patched_moto import to
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.patched_moto import Hooked
+    from tests.patched_moto import PatchedMoto
 
 
 @pytest.fixture
-def here() -> Iterator[Hooked]:
+def here() -> Iterator[PatchedMoto]:
     with patched_moto.moto() as running:
         yield running
 
 
 @pytest.mark.long
-def test_a_classic_load_balancer_listens_for_each_of_its_ports(here: Hooked) -> None:
+def test_a_classic_load_balancer_listens_for_each_of_its_ports(here: PatchedMoto) -> None:
     elb = here.classic()
     listener = {"Protocol": "TCP", "LoadBalancerPort": 443, "InstancePort": 8443}
     elb.create_load_balancer_listeners(LoadBalancerName="web", Listeners=[listener])
@@ -62,7 +62,7 @@ def test_a_classic_load_balancer_listens_for_each_of_its_ports(here: Hooked) -> 
     ],
 )
 def test_a_classic_health_check_is_read_from_its_target(
-    here: Hooked, target: str, check: Check
+    here: PatchedMoto, target: str, check: Check
 ) -> None:
     elb = here.classic()
     numbers = {"Interval": 30, "Timeout": 5, "HealthyThreshold": 5, "UnhealthyThreshold": 2}
@@ -70,12 +70,12 @@ def test_a_classic_health_check_is_read_from_its_target(
     assert here.pool.check == check
 
 
-def test_the_members_of_a_classic_pool_are_its_instances_with_zone_state_and_order(
-    here: Hooked,
+def test_the_members_of_a_classic_pool_have_zone_state_and_answers(
+    here: PatchedMoto,
 ) -> None:
     elb, ec2 = here.classic(), here.aws("ec2")
     first, second = here.launch(), here.launch("us-east-1b")
-    here.ordered[second] = "500"
+    here.answers[second] = "500"
     for instance in (second, first):
         elb.register_instances_with_load_balancer(
             LoadBalancerName="web", Instances=[{"InstanceId": instance}]
@@ -95,7 +95,7 @@ def test_the_members_of_a_classic_pool_are_its_instances_with_zone_state_and_ord
     assert here.pool.zones == {"us-east-1a"}
 
 
-def test_classic_attributes_are_delay_cross_zone_and_idle_timeout(here: Hooked) -> None:
+def test_classic_attributes_are_delay_cross_zone_and_idle_timeout(here: PatchedMoto) -> None:
     elb = here.classic()
     assert (here.pool.delay, here.pool.cross_zone, here.balancer.idle) == (0, False, 60)
     attributes = {
@@ -107,7 +107,7 @@ def test_classic_attributes_are_delay_cross_zone_and_idle_timeout(here: Hooked) 
     assert (here.pool.delay, here.pool.cross_zone, here.balancer.idle) == (45, True, 90)
 
 
-def test_classic_stickiness_counts_when_a_listener_uses_its_policy(here: Hooked) -> None:
+def test_classic_stickiness_counts_when_a_listener_uses_its_policy(here: PatchedMoto) -> None:
     elb = here.classic()
     elb.create_lb_cookie_stickiness_policy(
         LoadBalancerName="web", PolicyName="sticky", CookieExpirationPeriod=600
@@ -120,7 +120,7 @@ def test_classic_stickiness_counts_when_a_listener_uses_its_policy(here: Hooked)
 
 
 @pytest.mark.long
-def test_classic_zones_follow_the_zones_and_subnets_of_the_load_balancer(here: Hooked) -> None:
+def test_classic_zones_follow_the_zones_and_subnets_of_the_load_balancer(here: PatchedMoto) -> None:
     elb = here.classic(AvailabilityZones=[], Subnets=[here.subnets["us-east-1c"]])
     assert here.pool.zones == {"us-east-1c"}
     elb.attach_load_balancer_to_subnets(
@@ -137,7 +137,7 @@ def test_classic_zones_follow_the_zones_and_subnets_of_the_load_balancer(here: H
     assert here.pool.zones == {"us-east-1a", "us-east-1b"}
 
 
-def test_load_balancers_of_the_same_name_in_two_regions_are_two(here: Hooked) -> None:
+def test_load_balancers_of_one_name_in_two_regions_are_separate(here: PatchedMoto) -> None:
     here.classic()
     listeners = [{"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 80}]
     here.aws("elb", "eu-west-1").create_load_balancer(
@@ -149,7 +149,9 @@ def test_load_balancers_of_the_same_name_in_two_regions_are_two(here: Hooked) ->
 
 
 @pytest.mark.long
-def test_a_target_group_is_in_the_zones_of_the_load_balancer_that_uses_it(here: Hooked) -> None:
+def test_a_target_group_is_in_the_zones_of_the_load_balancer_that_uses_it(
+    here: PatchedMoto,
+) -> None:
     elbv2 = here.aws("elbv2")
     group = here.group(Matcher={"HttpCode": "200-299"}, HealthCheckPath="/health")
     assert here.pool.zones == frozenset()
@@ -165,7 +167,7 @@ def test_a_target_group_is_in_the_zones_of_the_load_balancer_that_uses_it(here: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("how", ["rule", "weight"])
-def test_a_group_that_only_a_rule_or_a_weight_names_is_in_use(here: Hooked, how: str) -> None:
+def test_a_group_that_only_a_rule_or_a_weight_names_is_in_use(here: PatchedMoto, how: str) -> None:
     default, other = here.group("default"), here.group("other")
     arn = here.application()
     both = [{"TargetGroupArn": default, "Weight": 1}, {"TargetGroupArn": other, "Weight": 0}]
@@ -176,7 +178,7 @@ def test_a_group_that_only_a_rule_or_a_weight_names_is_in_use(here: Hooked, how:
     assert {pool.key for pool in here.plan.pools if pool.zones} == {default, other}
 
 
-def rule(here: Hooked, listener: str, priority: int, *actions: Any, **condition: Any) -> Any:
+def rule(here: PatchedMoto, listener: str, priority: int, *actions: Any, **condition: Any) -> Any:
     wanted = condition or {"Field": "path-pattern", "Values": [f"/{priority}"]}
     return here.aws("elbv2").create_rule(
         ListenerArn=listener, Priority=priority, Conditions=[wanted], Actions=list(actions)
@@ -184,7 +186,7 @@ def rule(here: Hooked, listener: str, priority: int, *actions: Any, **condition:
 
 
 @pytest.mark.long
-def test_rules_are_in_the_order_of_their_numbers(here: Hooked) -> None:
+def test_rules_are_sorted_by_priority(here: PatchedMoto) -> None:
     group = here.group()
     listener = here.listen(here.application(), to(group))
     for priority in (100, 9, 20):
@@ -233,7 +235,7 @@ def test_rules_are_in_the_order_of_their_numbers(here: Hooked) -> None:
     ],
 )
 def test_every_condition_is_read_in_the_form_it_has(
-    here: Hooked, given: dict[str, Any], planned: Condition
+    here: PatchedMoto, given: dict[str, Any], planned: Condition
 ) -> None:
     group = here.group()
     rule(here, here.listen(here.application(), to(group)), 1, to(group), **given)
@@ -270,18 +272,18 @@ def test_every_condition_is_read_in_the_form_it_has(
                 },
             },
             Answer(
-                status=500, body="the local cloud does not carry out the action authenticate-oidc\n"
+                status=500, body="the local cloud does not support the action authenticate-oidc\n"
             ),
         ),
     ],
 )
-def test_every_action_is_read(here: Hooked, given: dict[str, Any], planned: Any) -> None:
+def test_every_action_is_read(here: PatchedMoto, given: dict[str, Any], planned: Any) -> None:
     here.listen(here.application(), given)
     assert here.balancer.listeners[0].default == planned
 
 
 @pytest.mark.long
-def test_a_forward_by_weight_keeps_its_weights_and_its_stickiness(here: Hooked) -> None:
+def test_a_forward_by_weight_keeps_its_weights_and_its_stickiness(here: PatchedMoto) -> None:
     blue, green = here.group("blue"), here.group("green")
     config = {
         "TargetGroups": [
@@ -295,7 +297,7 @@ def test_a_forward_by_weight_keeps_its_weights_and_its_stickiness(here: Hooked) 
     assert planned == Forward(pools=((blue, 90), (green, 0)), sticky=120)
 
 
-def test_a_network_load_balancer_carries_tcp_and_tls_and_leaves_udp(here: Hooked) -> None:
+def test_a_network_load_balancer_carries_tcp_and_tls_and_leaves_udp(here: PatchedMoto) -> None:
     arn = here.application(Type="network")
     group = here.group(Protocol="TCP", Port=9000)
     datagrams = here.group("datagrams", Protocol="UDP", Port=53)
@@ -317,8 +319,8 @@ def test_a_network_load_balancer_carries_tcp_and_tls_and_leaves_udp(here: Hooked
     ("of_group", "cross_zone"),
     [("use_load_balancer_configuration", True), ("false", False), ("true", True)],
 )
-def test_cross_zone_is_on_for_applications_unless_the_group_says_no(
-    here: Hooked, of_group: str, cross_zone: bool
+def test_cross_zone_is_on_for_applications_unless_the_group_disables_it(
+    here: PatchedMoto, of_group: str, cross_zone: bool
 ) -> None:
     group = here.group()
     here.listen(here.application(), to(group))
@@ -328,7 +330,7 @@ def test_cross_zone_is_on_for_applications_unless_the_group_says_no(
 
 
 @pytest.mark.long
-def test_attributes_are_delay_stickiness_and_idle_timeout(here: Hooked) -> None:
+def test_attributes_are_delay_stickiness_and_idle_timeout(here: PatchedMoto) -> None:
     elbv2, group = here.aws("elbv2"), here.group()
     arn = here.application()
     values = {
@@ -345,7 +347,7 @@ def test_attributes_are_delay_stickiness_and_idle_timeout(here: Hooked) -> None:
 
 
 @pytest.mark.long
-def test_an_instance_may_be_a_target_with_two_ports(here: Hooked) -> None:
+def test_an_instance_may_be_a_target_with_two_ports(here: PatchedMoto) -> None:
     group, instance = here.group(), here.launch()
     targets = [{"Id": instance}, {"Id": instance, "Port": 9090}, {"Id": instance}]
     here.aws("elbv2").register_targets(TargetGroupArn=group, Targets=targets)
@@ -356,7 +358,7 @@ def test_an_instance_may_be_a_target_with_two_ports(here: Hooked) -> None:
 
 
 @pytest.mark.long
-def test_an_address_is_in_the_zone_of_its_instance_its_subnet_or_all(here: Hooked) -> None:
+def test_an_address_is_in_the_zone_of_its_instance_its_subnet_or_all(here: PatchedMoto) -> None:
     ec2, group = here.aws("ec2"), here.group(TargetType="ip")
     instance = here.launch("us-east-1b")
     described = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
@@ -374,21 +376,21 @@ def test_an_address_is_in_the_zone_of_its_instance_its_subnet_or_all(here: Hooke
 
 @pytest.mark.long
 def test_a_call_is_answered_even_if_the_models_cannot_be_read(
-    here: Hooked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    here: PatchedMoto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> Plan:
-        raise KeyError("of a model nobody thought of")
+        raise KeyError("of a broken model")
 
     with monkeypatch.context() as patched:
         patched.setattr(sync, "read", broken)
         here.classic()
-    assert "what the load balancers are to carry cannot be read" in caplog.text
+    assert "the plan of the load balancers cannot be made" in caplog.text
     here.launch()
     assert here.balancer.name == "web"
 
 
 @pytest.mark.long
-def test_the_plane_is_told_of_changes_only(here: Hooked) -> None:
+def test_the_data_plane_gets_changes_only(here: PatchedMoto) -> None:
     here.classic()
     before = len(here.traffic.plans)
     here.aws("ec2").create_key_pair(KeyName="unrelated")

@@ -23,7 +23,7 @@ QUICK = {"Interval": 10, "Timeout": 5, "HealthyThreshold": 2, "UnhealthyThreshol
 
 
 def ask(address: str, path: str = "/", port: int = 80) -> tuple[int, str]:
-    """The status and the text that answer; 0 if nobody does."""
+    """The status and the text that answer; 0 without an answer."""
     try:
         with urllib.request.urlopen(f"http://{address}:{port}{path}", timeout=10) as answer:
             return answer.status, answer.read().decode().strip()
@@ -118,7 +118,7 @@ def test_a_classic_load_balancer_answers_at_its_dns_name_once_an_instance_is_in_
     eventually(lambda: health(cloud, named) == [])
 
 
-def test_a_deleted_load_balancer_answers_no_more(cloud: Cloud, named: str) -> None:
+def test_a_deleted_load_balancer_stops_answering(cloud: Cloud, named: str) -> None:
     address = classic(cloud, named)
     eventually(lambda: ask(address)[0] == 503)
     cloud.aws("elb").delete_load_balancer(LoadBalancerName=named)
@@ -147,12 +147,12 @@ def test_an_application_load_balancer_sends_by_rule_and_by_weight(cloud: Cloud, 
 
 
 @pytest.mark.long
-def test_a_deregistered_target_drains_and_an_ordered_one_never_gets_healthy(
+def test_a_deregistered_target_drains_and_a_never_healthy_one_stays_unhealthy(
     cloud: Cloud, named: str
 ) -> None:
     elbv2, (arn, _) = cloud.aws("elbv2"), application(cloud, named)
     good, bad = serving(cloud), serving(cloud)
-    cloud.client.order("never-healthy", instance=bad)
+    cloud.client.set_behavior("never-healthy", instance=bad)
     pool = group(cloud, named, good, bad)
     assert states(cloud, pool) == {good: "unused", bad: "unused"}
     elbv2.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[to(pool)])

@@ -67,7 +67,9 @@ def test_what_an_instance_writes_does_not_change_its_image(cloud: Cloud) -> None
 
 
 @pytest.mark.long
-def test_a_copy_in_another_region_can_be_launched_after_the_original_is_gone(cloud: Cloud) -> None:
+def test_a_copy_in_another_region_can_be_launched_after_the_original_was_deleted(
+    cloud: Cloud,
+) -> None:
     image = image_of(cloud, "travels")
     elsewhere = cloud.aws("ec2", "eu-west-1")
     copied = elsewhere.copy_image(SourceImageId=image, SourceRegion="us-east-1", Name="travelled")

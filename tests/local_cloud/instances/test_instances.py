@@ -104,7 +104,7 @@ def test_a_service_is_restarted_and_stops_with_the_instance(cloud: Cloud) -> Non
 
 
 @pytest.mark.long
-def test_a_service_that_only_fails_is_given_up_as_systemd_does(cloud: Cloud) -> None:
+def test_a_service_that_always_fails_reaches_the_start_limit(cloud: Cloud) -> None:
     script = UNIT.replace("exec sleep 1000", "exit 4").format(more="Restart=on-failure")
     instance = run(cloud, UserData=script)
     eventually(lambda: "start request repeated too quickly" in cloud.console(instance))
@@ -181,7 +181,7 @@ def imds_of(cloud: Cloud, **more: Any) -> tuple[Imds, dict[str, Any]]:
     return Imds(described["PrivateIpAddress"], cloud.state.metadata_port), described
 
 
-def test_metadata_wants_a_token_where_the_instance_requires_it(cloud: Cloud) -> None:
+def test_metadata_requires_a_token_if_the_instance_does(cloud: Cloud) -> None:
     imds, described = imds_of(cloud, MetadataOptions={"HttpTokens": "required"})
     assert imds.ask("meta-data/instance-id") == (401, "")
     assert imds.ask("meta-data/instance-id", X_aws_ec2_metadata_token="wrong") == (401, "")
@@ -194,7 +194,7 @@ def test_metadata_needs_no_token_where_it_is_optional(cloud: Cloud) -> None:
     assert imds.ask("meta-data/local-ipv4") == (200, described["PrivateIpAddress"])
 
 
-def test_metadata_tells_placement_user_data_and_tags_if_asked_to(cloud: Cloud) -> None:
+def test_metadata_has_placement_user_data_and_enabled_tags(cloud: Cloud) -> None:
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web"}]}]
     options = {"HttpTokens": "required", "InstanceMetadataTags": "enabled"}
     imds, _ = imds_of(cloud, TagSpecifications=tags, MetadataOptions=options, UserData=PRINTS)
@@ -213,7 +213,7 @@ def test_tags_are_not_in_the_metadata_unless_enabled(cloud: Cloud) -> None:
 
 
 @pytest.mark.long
-def test_terminate_ends_what_ignores_a_polite_request(cloud: Cloud) -> None:
+def test_terminate_kills_processes_that_ignore_sigterm(cloud: Cloud) -> None:
     script = "#!/bin/sh\ntrap '' TERM\necho stubborn; while :; do sleep 0.1; done\n"
     instance = run(cloud, UserData=script)
     eventually(lambda: "stubborn" in cloud.console(instance))

@@ -48,7 +48,7 @@ def is_one(path: Path, other: Path) -> bool:
     return os.path.samestat(path.lstat(), other.lstat())
 
 
-def test_a_copy_is_like_the_original_and_shares_the_links_that_are_the_hosts(
+def test_a_copy_equals_the_original_and_shares_the_links_from_the_host(
     tmp_path: Path,
 ) -> None:
     one = image(tmp_path / "image")
@@ -58,7 +58,7 @@ def test_a_copy_is_like_the_original_and_shares_the_links_that_are_the_hosts(
     assert same == ["etc/alternatives/awk", "etc/alternatives/vi"]
 
 
-def test_a_link_that_an_instance_changes_is_the_old_one_in_its_image(tmp_path: Path) -> None:
+def test_a_link_changed_by_an_instance_stays_unchanged_in_its_image(tmp_path: Path) -> None:
     one = image(tmp_path / "image")
     two = copied(one, tmp_path / "instance")
     (two / "etc/alternatives/new").symlink_to("/usr/bin/nano")
@@ -68,7 +68,7 @@ def test_a_link_that_an_instance_changes_is_the_old_one_in_its_image(tmp_path: P
     assert content(one)["etc/alternatives/README"] == "of the image"
 
 
-def test_nothing_is_shared_with_what_a_folder_of_an_image_links_to(tmp_path: Path) -> None:
+def test_the_targets_of_linked_folders_are_not_shared(tmp_path: Path) -> None:
     elsewhere = image(tmp_path / "elsewhere")
     one = tmp_path / "image"
     (one / "etc").mkdir(parents=True)
@@ -77,13 +77,13 @@ def test_nothing_is_shared_with_what_a_folder_of_an_image_links_to(tmp_path: Pat
     assert (two / "etc/alternatives").readlink() == elsewhere / "etc/alternatives"
 
 
-def test_a_folder_of_the_host_is_borrowed_with_its_links_and_modes(tmp_path: Path) -> None:
+def test_a_folder_of_the_host_is_copied_with_its_links_and_modes(tmp_path: Path) -> None:
     host = image(tmp_path / "host")
-    rootfs.borrow(host / "etc", tmp_path / "root/etc")
+    rootfs.copy_from_host(host / "etc", tmp_path / "root/etc")
     assert content(tmp_path / "root/etc") == content(host / "etc")
 
 
-def test_a_process_has_exited_though_another_holds_its_output() -> None:
+def test_a_process_has_exited_while_another_holds_its_output() -> None:
     async def leave_one_behind() -> tuple[int, bytes]:
         process = await asyncio.create_subprocess_exec(
             *["sh", "-c", "sleep 30 & echo $!; exit 3"], stdout=asyncio.subprocess.PIPE

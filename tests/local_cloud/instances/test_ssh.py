@@ -103,7 +103,7 @@ def test_an_instance_sees_its_own_files_and_processes_and_not_the_hosts(
 
 
 @pytest.mark.long
-def test_sudo_and_systemctl_are_there(cloud: Cloud, key: Path, ssh: Ssh) -> None:
+def test_sudo_and_systemctl_work(cloud: Cloud, key: Path, ssh: Ssh) -> None:
     launch(cloud, key)
     assert ssh("A=1 sudo -E -u root B=2 sh -c 'echo $A $B'").stdout == "1 2\n"
     unit = "[Service]\\nExecStart=/bin/sleep 99\\n[Install]\\nWantedBy=multi-user.target\\n"
@@ -117,7 +117,7 @@ def test_sudo_and_systemctl_are_there(cloud: Cloud, key: Path, ssh: Ssh) -> None
 
 
 @pytest.mark.long
-def test_with_one_key_for_several_the_user_name_says_which(
+def test_the_user_name_selects_among_instances_with_one_key(
     cloud: Cloud, key: Path, ssh: Ssh
 ) -> None:
     first, second = launch(cloud, key), launch(cloud, key)
@@ -131,7 +131,7 @@ def test_a_key_that_no_instance_has_is_refused(ssh: Ssh) -> None:
 
 
 @pytest.mark.parametrize("user", ["ec2-user", " ec2-user ", ""])
-def test_nobody_is_let_in_without_a_key(cloud: Cloud, user: str) -> None:
+def test_a_login_without_a_key_is_refused(cloud: Cloud, user: str) -> None:
     where = ["-o", "IdentityFile=none", "-p", str(cloud.state.ssh_port), "-l", user, "127.0.0.1"]
     said = subprocess.run(
         ["ssh", *OPTIONS, *where, "true"],  # noqa: S607  as a user's shell finds it

@@ -61,7 +61,7 @@ def test_an_empty_assignment_clears_what_came_before() -> None:
     assert [command.words for command in unit.start] == [("/bin/b",)]
 
 
-def test_an_instance_of_a_template_unit_has_its_name_put_in() -> None:
+def test_an_instance_of_a_template_unit_gets_its_name() -> None:
     unit = units.parse("web@blue", "[Service]\nExecStart=/bin/echo %i %p 100%%\n")
     assert unit.start[0].words == ("/bin/echo", "blue", "web", "100%")
     assert units.file_name("web@blue") == "web@.service"
@@ -128,13 +128,13 @@ def test_a_link_of_the_instance_never_leads_to_the_host(tmp_path: Path) -> None:
     assert rootfs.inside(tmp_path, "/etc/loop") == tmp_path / "etc/loop"
 
 
-def test_speed_divides_every_delay_and_what_nobody_notices_takes_no_time() -> None:
+def test_speed_divides_every_delay_and_imperceptible_delays_are_skipped() -> None:
     assert Clock(speed=1).scaled(5) == 5
     assert Clock(speed=50).scaled(5) == 0.1
     assert Clock(speed=1000).scaled(5) == 0
 
 
-def test_addresses_are_not_given_twice() -> None:
+def test_addresses_are_not_assigned_twice() -> None:
     claimed = network.claim()
     other = network.claim()
     addresses = {claimed.address() for _ in range(2000)}
@@ -154,6 +154,7 @@ def services(root: Path) -> Services:
         console=Console(path=root.parent / "console.log"),
         clock=Clock(speed=1000),
         environment={},
+        systemctl=systemctl.run,
     )
 
 
@@ -173,8 +174,8 @@ def services(root: Path) -> Services:
         ("status nothing", 4, "Unit nothing.service could not be found."),
         ("start nothing", 5, "Unit nothing.service not found."),
         ("daemon-reload", 0, ""),
-        ("mask app", 1, "systemctl mask: not known to the local cloud"),
-        ("start", 1, "systemctl start: which unit"),
+        ("mask app", 1, "systemctl mask: not supported by the local cloud"),
+        ("start", 1, "systemctl start: no unit given"),
     ],
 )
 def test_systemctl_answers_with_systemds_exit_codes(
@@ -185,7 +186,7 @@ def test_systemctl_answers_with_systemds_exit_codes(
     assert answer[1].startswith(says)
 
 
-def test_disable_takes_back_what_enable_did(tmp_path: Path) -> None:
+def test_disable_undoes_enable(tmp_path: Path) -> None:
     here = services(tmp_path / "root")
     asyncio.run(systemctl.run(here, ["enable", "app.service"]))
     assert here.enabled() == ["app.service"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import itertools
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
@@ -29,7 +29,7 @@ TAKEN = "AutoScalingGroup by this name already exists - A group with the name "
 NUMBERS = itertools.count(1)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
     """A group on a cloud, and what tests ask of it."""
 
@@ -136,7 +136,7 @@ def test_a_member_is_pending_while_its_instance_is(slow: Fleet) -> None:
 
 
 @pytest.mark.long
-def test_activities_are_told_newest_first_in_pages_and_by_id(fleet: Fleet) -> None:
+def test_activities_are_described_newest_first_in_pages_and_by_id(fleet: Fleet) -> None:
     fleet.create(DesiredCapacity=2)
     fleet.settled(2)
     fleet.want(1)
@@ -254,9 +254,9 @@ def test_a_launch_that_fails_is_an_activity_and_is_repeated(fleet: Fleet) -> Non
 
 
 @pytest.mark.long
-def test_a_launch_without_capacity_fails_and_heals(fleet: Fleet) -> None:
+def test_a_launch_without_capacity_fails_and_recovers(fleet: Fleet) -> None:
     fleet.create()
-    fleet.cloud.client.order(behaviour="no-capacity", group=fleet.name, times=2)
+    fleet.cloud.client.set_behavior(behavior="no-capacity", group=fleet.name, times=2)
     fleet.want(1)
     fleet.settled(1)
     failed = [a for a in fleet.activities() if a["StatusCode"] == "Failed"]
@@ -320,7 +320,7 @@ def test_new_bounds_move_the_desired_capacity(fleet: Fleet) -> None:
     )
 
 
-def test_cooldown_is_honoured_if_asked_for(fleet: Fleet) -> None:
+def test_honor_cooldown_refuses_during_a_cooldown(fleet: Fleet) -> None:
     fleet.create(DefaultCooldown=1_000_000, DesiredCapacity=1)
     fleet.settled(1)
     with pytest.raises(botocore.exceptions.ClientError) as refused:
@@ -366,7 +366,7 @@ def test_fields_are_kept_as_they_are_given(fleet: Fleet) -> None:
     assert told["Context"] == "mine"
 
 
-def test_the_grace_period_is_zero_if_nobody_names_it(fleet: Fleet) -> None:
+def test_the_grace_period_is_zero_by_default(fleet: Fleet) -> None:
     fleet.create()
     assert fleet.described()["HealthCheckGracePeriod"] == 0
 
@@ -406,7 +406,7 @@ def test_an_emptied_group_is_deleted_with_its_hooks(fleet: Fleet) -> None:
 
 
 @pytest.mark.long
-def test_a_group_that_is_being_deleted_keeps_its_name_and_takes_no_changes(slow: Fleet) -> None:
+def test_a_group_that_is_being_deleted_keeps_its_name_and_refuses_changes(slow: Fleet) -> None:
     slow.create(DesiredCapacity=1)
     slow.settled(1)
     slow.delete()
@@ -434,7 +434,7 @@ def test_activities_outlive_their_group(fleet: Fleet) -> None:
     assert len(told) == 2
 
 
-def test_a_suspended_launch_is_not_made_up_for_until_it_is_resumed(fleet: Fleet) -> None:
+def test_a_suspended_launch_happens_after_it_is_resumed(fleet: Fleet) -> None:
     fleet.create()
     names = {"AutoScalingGroupName": fleet.name, "ScalingProcesses": ["Launch"]}
     fleet.client.suspend_processes(**names)
@@ -557,7 +557,7 @@ def test_members_are_described_by_themselves(fleet: Fleet) -> None:
 
 
 @pytest.mark.long
-def test_an_unhealthy_verdict_of_a_user_replaces_the_member(fleet: Fleet) -> None:
+def test_set_instance_health_replaces_the_member(fleet: Fleet) -> None:
     fleet.create(DesiredCapacity=1)
     (before,) = fleet.settled(1)
     fleet.client.set_instance_health(InstanceId=before["InstanceId"], HealthStatus="Unhealthy")
@@ -588,7 +588,7 @@ def registered(cloud: Cloud, name: str) -> list[str]:
 
 
 @pytest.mark.long
-def test_three_apis_tell_of_the_same_sources(fleet: Fleet) -> None:
+def test_three_apis_describe_the_same_sources(fleet: Fleet) -> None:
     name, arn = classic(fleet.cloud, fleet.name), target_group(fleet.cloud, fleet.name)
     sources = [{"Identifier": name, "Type": "elb"}, {"Identifier": arn, "Type": "elbv2"}]
     group = {"AutoScalingGroupName": fleet.name}
@@ -655,7 +655,7 @@ def test_a_member_that_its_load_balancer_finds_unhealthy_is_replaced(fleet: Flee
     in_service = [{"LoadBalancerName": name, "State": "InService"}]
     eventually(lambda: fleet.client.describe_load_balancers(**group)["LoadBalancers"] == in_service)
     assert fleet.ids() == [before["InstanceId"]]
-    fleet.cloud.client.order(behaviour="never-healthy", instance=before["InstanceId"])
+    fleet.cloud.client.set_behavior(behavior="never-healthy", instance=before["InstanceId"])
     eventually(lambda: before["InstanceId"] not in fleet.ids())
     ending = f"Terminating EC2 instance: {before['InstanceId']}"
     (ended,) = (a for a in fleet.activities() if a["Description"] == ending)
@@ -677,7 +677,7 @@ def test_a_load_balancer_that_does_not_exist_is_refused(fleet: Fleet) -> None:
     assert refusal(refused)[0] == "ValidationError"
 
 
-def test_the_types_are_told(fleet: Fleet) -> None:
+def test_the_types_are_listed(fleet: Fleet) -> None:
     client = fleet.client
     assert len(client.describe_scaling_process_types()["Processes"]) == 9
     policies = client.describe_termination_policy_types()["TerminationPolicyTypes"]

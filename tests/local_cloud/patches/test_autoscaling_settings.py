@@ -201,7 +201,7 @@ def test_a_schedule_that_aws_refuses_is_refused(
     assert [a["ScheduledActionName"] for a in actions(cloud, group)] == ["first"]
 
 
-def test_a_batch_does_what_it_can_and_tells_the_rest(cloud: Cloud, group: str) -> None:
+def test_a_batch_applies_what_it_can_and_lists_the_failures(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling")
     failed = asg.batch_put_scheduled_update_group_action(
         AutoScalingGroupName=group,
@@ -225,7 +225,7 @@ def test_a_batch_does_what_it_can_and_tells_the_rest(cloud: Cloud, group: str) -
 
 
 @pytest.mark.long
-def test_an_action_is_carried_out_at_its_time_and_gone(cloud: Cloud, group: str) -> None:
+def test_an_action_is_carried_out_when_due_and_deleted(cloud: Cloud, group: str) -> None:
     cloud.aws("autoscaling").put_scheduled_update_group_action(
         AutoScalingGroupName=group,
         ScheduledActionName="grow",
@@ -250,7 +250,7 @@ def test_an_action_is_carried_out_at_its_time_and_gone(cloud: Cloud, group: str)
 
 
 @pytest.mark.long
-def test_an_action_that_is_due_while_suspended_is_not_made_up_for(cloud: Cloud, group: str) -> None:
+def test_an_action_that_is_due_while_suspended_is_skipped(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling")
     processes = {"AutoScalingGroupName": group, "ScalingProcesses": ["ScheduledActions"]}
     asg.suspend_processes(**processes)
@@ -401,7 +401,7 @@ def lifecycle_hooks(cloud: Cloud, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.long
-def test_a_lifecycle_hook_has_what_it_was_given_and_nothing_else(cloud: Cloud, group: str) -> None:
+def test_a_lifecycle_hook_has_the_given_settings_only(cloud: Cloud, group: str) -> None:
     put = cloud.aws("autoscaling").put_lifecycle_hook
     named = {"AutoScalingGroupName": group, "LifecycleHookName": "warm"}
     put(**named, LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING")
@@ -503,7 +503,7 @@ def test_the_tags_of_a_group_are_described_in_pages(cloud: Cloud, group: str) ->
     assert [t["Key"] for t in described(cloud, group)["Tags"]] == ["k1", "k2"]
 
 
-def test_limits_count_what_there_is(cloud: Cloud, group: str) -> None:
+def test_limits_show_the_present_numbers(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling")
     limits = asg.describe_account_limits()
     assert limits["MaxNumberOfAutoScalingGroups"] == 500
@@ -513,7 +513,7 @@ def test_limits_count_what_there_is(cloud: Cloud, group: str) -> None:
 
 
 @pytest.mark.long
-def test_everything_on_a_group_goes_with_it(cloud: Cloud, group: str) -> None:
+def test_everything_on_a_group_is_deleted_with_it(cloud: Cloud, group: str) -> None:
     asg, named = cloud.aws("autoscaling"), {"AutoScalingGroupName": group}
     asg.put_scaling_policy(
         **named, PolicyName="more", AdjustmentType="ChangeInCapacity", ScalingAdjustment=1
@@ -548,13 +548,13 @@ def test_a_group_that_does_not_exist_is_a_validation_error(
     cloud: Cloud, action: str, given: dict[str, Any]
 ) -> None:
     call = getattr(cloud.aws("autoscaling"), action)
-    code, text = said(call, AutoScalingGroupName="nobody", **given)
+    code, text = said(call, AutoScalingGroupName="unknown", **given)
     assert code == "ValidationError"
     assert "not found" in text
 
 
 def test_tags_of_a_group_that_does_not_exist_are_refused(cloud: Cloud) -> None:
-    tag = {"ResourceId": "nobody", "ResourceType": "auto-scaling-group", "Key": "k", "Value": "v"}
+    tag = {"ResourceId": "unknown", "ResourceType": "auto-scaling-group", "Key": "k", "Value": "v"}
     code, _ = said(cloud.aws("autoscaling").create_or_update_tags, Tags=[tag])
     assert code == "ValidationError"
 
@@ -562,7 +562,7 @@ def test_tags_of_a_group_that_does_not_exist_are_refused(cloud: Cloud) -> None:
 # What a group launches from
 
 
-def test_a_launch_configuration_is_made_once_and_kept_while_it_is_used(cloud: Cloud) -> None:
+def test_a_launch_configuration_is_created_once_and_kept_while_in_use(cloud: Cloud) -> None:
     asg, name = cloud.aws("autoscaling"), f"configuration-{next(NUMBERS)}"
     wanted = {"LaunchConfigurationName": name, "InstanceType": "t3.micro"}
     code, _ = said(asg.create_launch_configuration, **wanted, ImageId="ami-0123456789abcdef0")
@@ -593,7 +593,7 @@ def test_a_launch_configuration_is_made_once_and_kept_while_it_is_used(cloud: Cl
     assert code == "ValidationError"
 
 
-def test_a_group_is_refused_a_launch_template_that_cannot_be_launched(
+def test_a_group_with_a_launch_template_that_cannot_be_launched_is_refused(
     cloud: Cloud, group: str
 ) -> None:
     update = cloud.aws("autoscaling").update_auto_scaling_group
@@ -628,7 +628,7 @@ def test_a_launch_template_in_use_can_be_deleted(cloud: Cloud, group: str) -> No
 # What is left out
 
 
-def test_an_instance_refresh_is_refused_at_once_and_says_why(cloud: Cloud, group: str) -> None:
+def test_an_instance_refresh_is_refused_at_once_with_the_reason(cloud: Cloud, group: str) -> None:
     asg = cloud.aws("autoscaling", retries=3)
     code, text = said(asg.start_instance_refresh, AutoScalingGroupName=group)
     assert code == "NotImplementedByLocalCloud"
@@ -648,7 +648,7 @@ def test_an_instance_refresh_is_refused_at_once_and_says_why(cloud: Cloud, group
         ("elbv2", "describe_trust_store_associations", "trust"),
     ],
 )
-def test_an_action_that_nothing_here_answers_is_refused_at_once(
+def test_an_unsupported_action_is_refused_at_once(
     cloud: Cloud, service: str, action: str, given: str | None
 ) -> None:
     arguments: dict[str, Any] = {}
@@ -665,7 +665,7 @@ def test_an_action_that_nothing_here_answers_is_refused_at_once(
     cloud.client.forget_calls()
     code, text = said(getattr(cloud.aws(service, retries=3), action), **arguments)
     assert code == "NotImplementedByLocalCloud"
-    assert "The local cloud does not model" in text
+    assert "The local cloud does not support" in text
     assert [call["calls"] for call in cloud.client.calls()] == [1]
 
 
@@ -673,9 +673,7 @@ def test_an_action_that_nothing_here_answers_is_refused_at_once(
     ("service", "version"),
     [("autoscaling", "2011-01-01"), ("ec2", "2016-11-15"), ("elasticloadbalancing", "2015-12-01")],
 )
-def test_an_action_that_nobody_knows_is_refused_too(
-    cloud: Cloud, service: str, version: str
-) -> None:
+def test_an_unknown_action_is_refused(cloud: Cloud, service: str, version: str) -> None:
     signed = f"AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request"
     asked = urllib.request.Request(  # noqa: S310  loopback
         cloud.endpoint,
@@ -689,7 +687,7 @@ def test_an_action_that_nobody_knows_is_refused_too(
         assert b"NotImplementedByLocalCloud" in answer.read()
 
 
-def test_groups_are_described_page_by_page_though_those_shown_are_deleted(cloud: Cloud) -> None:
+def test_groups_are_described_in_pages_while_groups_are_deleted(cloud: Cloud) -> None:
     asg, run = cloud.aws("autoscaling"), f"run-{next(NUMBERS)}"
     tag = [{"Key": "paged", "Value": run, "PropagateAtLaunch": False}]
     names = [make_group(cloud, f"{run}-{letter}", Tags=tag) for letter in "dbca"]
@@ -703,7 +701,7 @@ def test_groups_are_described_page_by_page_though_those_shown_are_deleted(cloud:
     assert "NextToken" not in rest
 
 
-def test_pages_of_groups_that_cannot_be_are_refused(cloud: Cloud) -> None:
+def test_invalid_pages_of_groups_are_refused(cloud: Cloud) -> None:
     ask = cloud.aws("autoscaling").describe_auto_scaling_groups
     assert said(ask, NextToken="group-that-never-was")[0] == "InvalidNextToken"
     assert said(ask, MaxRecords=101)[0] == "ValidationError"

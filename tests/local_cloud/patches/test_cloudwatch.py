@@ -31,7 +31,7 @@ def test_an_alarm_has_no_data_until_its_state_is_set(cloud: Cloud) -> None:
     assert (fresh["StateValue"], fresh["StateReason"]) == ("ALARM", "2 errors")
 
 
-def test_composite_alarms_are_described_where_they_are_asked_for(cloud: Cloud) -> None:
+def test_composite_alarms_are_described_on_request(cloud: Cloud) -> None:
     client = cloud.aws("cloudwatch")
     client.put_composite_alarm(AlarmName="both", AlarmRule="ALARM(fresh)")
     assert client.describe_alarms(AlarmNames=["both"])["CompositeAlarms"] == []
@@ -40,7 +40,7 @@ def test_composite_alarms_are_described_where_they_are_asked_for(cloud: Cloud) -
     assert (both["AlarmName"], both["StateValue"]) == ("both", "INSUFFICIENT_DATA")
 
 
-def test_more_names_than_a_call_takes_are_refused(cloud: Cloud) -> None:
+def test_more_alarm_names_than_the_limit_are_refused(cloud: Cloud) -> None:
     with pytest.raises(botocore.exceptions.ClientError, match="less than or equal to 100"):
         cloud.aws("cloudwatch").describe_alarms(AlarmNames=[f"a{n}" for n in range(101)])
 

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local_cloud.traffic.plan import State
-    from tests.patched_moto import Hooked
+    from tests.patched_moto import PatchedMoto
 
 POOL = "elb:123456789012:us-east-1:web"
 NOWHERE = "i-00000000000000000"
 
 
 @pytest.fixture
-def here() -> Iterator[Hooked]:
+def here() -> Iterator[PatchedMoto]:
     with patched_moto.moto() as running:
         yield running
 
@@ -54,13 +54,13 @@ def health(elb: Any, *instances: str) -> list[tuple[str, str, str]]:
     return [(each["State"], each["ReasonCode"], each["Description"]) for each in states]
 
 
-def test_the_dns_name_is_an_address_of_this_machine(here: Hooked) -> None:
+def test_the_dns_name_is_an_address_of_this_machine(here: PatchedMoto) -> None:
     elb = here.classic()
     assert described(elb)["DNSName"] == "127.77.255.1"
 
 
 @pytest.mark.long
-def test_a_load_balancer_has_a_health_check_from_the_start(here: Hooked) -> None:
+def test_a_load_balancer_has_a_health_check_from_the_start(here: PatchedMoto) -> None:
     assert described(here.classic())["HealthCheck"] == {
         "Target": "TCP:8080",
         "Interval": 30,
@@ -79,8 +79,8 @@ def test_a_load_balancer_has_a_health_check_from_the_start(here: Hooked) -> None
         ("TCP:80", 30, "HealthCheck Interval must be greater than Timeout."),
     ],
 )
-def test_a_health_check_that_cannot_be_made_is_refused(
-    here: Hooked, target: str, timeout: int, message: str
+def test_an_invalid_health_check_is_refused(
+    here: PatchedMoto, target: str, timeout: int, message: str
 ) -> None:
     elb = here.classic()
     check = {"Target": target, "Timeout": timeout, "Interval": 30}
@@ -110,60 +110,62 @@ def test_a_health_check_that_cannot_be_made_is_refused(
     ],
 )
 def test_health_is_what_the_checks_found_in_awss_words(
-    here: Hooked, state: State, words: tuple[str, str, str]
+    here: PatchedMoto, state: State, words: tuple[str, str, str]
 ) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
-    here.traffic.says(POOL, instance, state)
+    here.traffic.set_health(POOL, instance, state)
     assert health(elb) == health(elb, instance) == [words]
 
 
 @pytest.mark.long
-def test_a_registered_instance_is_not_in_service_before_any_check(here: Hooked) -> None:
+def test_a_registered_instance_is_not_in_service_before_any_check(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
     assert health(elb) == [("OutOfService", "ELB", "Instance registration is still in progress.")]
 
 
 @pytest.mark.long
-def test_a_draining_instance_says_so_and_then_that_it_is_not_registered(here: Hooked) -> None:
+def test_a_draining_instance_is_shown_as_draining_and_then_as_not_registered(
+    here: PatchedMoto,
+) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
     assert deregister(elb, instance) == []
-    here.traffic.says(POOL, instance, "draining")
+    here.traffic.set_health(POOL, instance, "draining")
     words = ("InService", "N/A", "Instance deregistration currently in progress.")
     assert health(elb) == health(elb, instance) == [words]
-    here.traffic.said.clear()
+    here.traffic.healths.clear()
     assert health(elb) == []
     not_registered = "Instance is not currently registered with the LoadBalancer."
     assert health(elb, instance) == [("OutOfService", "Instance", not_registered)]
 
 
 @pytest.mark.long
-def test_a_stopped_instance_stays_registered_and_is_out_of_service(here: Hooked) -> None:
+def test_a_stopped_instance_stays_registered_and_is_out_of_service(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
-    here.traffic.says(POOL, instance, "healthy")
+    here.traffic.set_health(POOL, instance, "healthy")
     here.aws("ec2").stop_instances(InstanceIds=[instance])
     assert health(elb) == [("OutOfService", "Instance", "Instance is in stopped state.")]
     assert described(elb)["Instances"] == [{"InstanceId": instance}]
 
 
 @pytest.mark.long
-def test_a_terminated_instance_is_deregistered_and_not_returned(here: Hooked) -> None:
+def test_a_terminated_instance_is_deregistered_and_not_returned(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     register(elb, instance)
-    here.traffic.says(POOL, instance, "draining")
+    here.traffic.set_health(POOL, instance, "draining")
     here.aws("ec2").terminate_instances(InstanceIds=[instance])
     assert described(elb)["Instances"] == []
     assert health(elb) == health(elb, instance) == []
 
 
 @pytest.mark.long
-def test_an_instance_in_a_zone_that_is_not_enabled_is_out_of_service(here: Hooked) -> None:
+def test_an_instance_in_a_zone_that_is_not_enabled_is_out_of_service(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch("us-east-1b")
     register(elb, instance)
-    here.traffic.says(POOL, instance, "unused")
+    here.traffic.set_health(POOL, instance, "unused")
     words = (
         "Instance is in the EC2 Availability Zone for which LoadBalancer is not configured"
         " to route traffic to."
@@ -172,12 +174,12 @@ def test_an_instance_in_a_zone_that_is_not_enabled_is_out_of_service(here: Hooke
     elb.enable_availability_zones_for_load_balancer(
         LoadBalancerName="web", AvailabilityZones=["us-east-1b"]
     )
-    here.traffic.says(POOL, instance, "healthy")
+    here.traffic.set_health(POOL, instance, "healthy")
     assert health(elb) == [("InService", "N/A", "N/A")]
 
 
 @pytest.mark.long
-def test_an_instance_registered_twice_is_registered_once(here: Hooked) -> None:
+def test_an_instance_registered_twice_is_registered_once(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     assert register(elb, instance, instance) == [instance]
     assert register(elb, instance) == [instance]
@@ -185,7 +187,7 @@ def test_an_instance_registered_twice_is_registered_once(here: Hooked) -> None:
 
 
 @pytest.mark.long
-def test_an_instance_that_ec2_does_not_have_cannot_be_registered(here: Hooked) -> None:
+def test_an_instance_that_ec2_does_not_have_cannot_be_registered(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     with refused("InvalidInstance", f"Could not find EC2 instance {NOWHERE}."):
         register(elb, instance, NOWHERE)
@@ -193,7 +195,7 @@ def test_an_instance_that_ec2_does_not_have_cannot_be_registered(here: Hooked) -
 
 
 @pytest.mark.long
-def test_an_instance_that_does_not_run_cannot_be_registered(here: Hooked) -> None:
+def test_an_instance_that_is_not_running_cannot_be_registered(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     here.aws("ec2").stop_instances(InstanceIds=[instance])
     with refused("InvalidInstance"):
@@ -201,7 +203,7 @@ def test_an_instance_that_does_not_run_cannot_be_registered(here: Hooked) -> Non
 
 
 @pytest.mark.long
-def test_an_instance_that_was_never_registered_is_not_known(here: Hooked) -> None:
+def test_an_instance_that_was_never_registered_is_not_known(here: PatchedMoto) -> None:
     elb, instance = here.classic(), here.launch()
     with refused("InvalidInstance", f"Could not find EC2 instance {instance}."):
         deregister(elb, instance)
@@ -212,7 +214,7 @@ def test_an_instance_that_was_never_registered_is_not_known(here: Hooked) -> Non
     assert deregister(elb, instance) == []
 
 
-def test_draining_is_off_and_keeps_its_timeout_when_enabled_alone(here: Hooked) -> None:
+def test_draining_is_off_and_keeps_its_timeout_when_enabled_alone(here: PatchedMoto) -> None:
     elb = here.classic()
     assert attributes(elb)["ConnectionDraining"] == {"Enabled": False, "Timeout": 300}
     for given in ({"Enabled": True, "Timeout": 40}, {"Enabled": False}, {"Enabled": True}):
@@ -223,14 +225,14 @@ def test_draining_is_off_and_keeps_its_timeout_when_enabled_alone(here: Hooked) 
     assert len(attributes(elb)["AdditionalAttributes"]) == 1
 
 
-def test_a_listener_speaks_another_protocol_to_the_instances(here: Hooked) -> None:
+def test_a_listener_has_its_own_instance_protocol(here: PatchedMoto) -> None:
     ports = {"LoadBalancerPort": 443, "InstancePort": 80}
     elb = here.classic(Listeners=[{"Protocol": "TCP", "InstanceProtocol": "SSL", **ports}])
     listener = described(elb)["ListenerDescriptions"][0]["Listener"]
     assert (listener["Protocol"], listener["InstanceProtocol"]) == ("TCP", "SSL")
 
 
-def test_deleting_one_listener_of_several_leaves_the_others(here: Hooked) -> None:
+def test_deleting_one_listener_of_several_leaves_the_others(here: PatchedMoto) -> None:
     ports = [(80, 8080), (81, 8081), (82, 8082)]
     elb = here.classic(
         Listeners=[
@@ -244,7 +246,7 @@ def test_deleting_one_listener_of_several_leaves_the_others(here: Hooked) -> Non
 
 
 @pytest.mark.long
-def test_the_zones_are_those_of_the_subnets(here: Hooked) -> None:
+def test_the_zones_are_those_of_the_subnets(here: PatchedMoto) -> None:
     subnets = [here.subnets["us-east-1b"], here.subnets["us-east-1a"]]
     elb = here.classic(AvailabilityZones=[], Subnets=subnets)
     assert described(elb)["AvailabilityZones"] == ["us-east-1a", "us-east-1b"]
@@ -290,13 +292,13 @@ def test_the_zones_are_those_of_the_subnets(here: Hooked) -> None:
         ),
     ],
 )
-def test_a_load_balancer_that_nobody_has_is_not_found(
-    here: Hooked, call: str, more: dict[str, Any] | None
+def test_an_unknown_load_balancer_is_not_found(
+    here: PatchedMoto, call: str, more: dict[str, Any] | None
 ) -> None:
     named = {"LoadBalancerNames": ["web"]} if more is None else {"LoadBalancerName": "web", **more}
     with refused("LoadBalancerNotFound"):
         getattr(here.aws("elb"), call)(**named)
 
 
-def test_deleting_a_load_balancer_that_nobody_has_succeeds(here: Hooked) -> None:
+def test_deleting_an_unknown_load_balancer_succeeds(here: PatchedMoto) -> None:
     here.aws("elb").delete_load_balancer(LoadBalancerName="web")

@@ -89,18 +89,18 @@ def test_a_name_is_checked_and_used_once(cloud: Cloud) -> None:
     assert code == "InvalidLaunchTemplateName.MalformedException"
 
 
-def test_a_template_that_does_not_exist_is_told_by_id_and_by_name(cloud: Cloud) -> None:
+def test_an_unknown_template_is_refused_by_id_and_by_name(cloud: Cloud) -> None:
     ec2, missing = cloud.aws("ec2"), "lt-0123456789abcdef0"
     for call in (ec2.describe_launch_templates,):
         assert said(call, LaunchTemplateIds=[missing]) == (
             "InvalidLaunchTemplateId.NotFound",
             f"The specified launch template, with template ID {missing}, does not exist.",
         )
-        code, _ = said(call, LaunchTemplateNames=["nobody"])
+        code, _ = said(call, LaunchTemplateNames=["unknown"])
         assert code == "InvalidLaunchTemplateName.NotFoundException"
     for one in (ec2.describe_launch_template_versions, ec2.delete_launch_template):
         assert said(one, LaunchTemplateId=missing)[0] == "InvalidLaunchTemplateId.NotFound"
-        code, _ = said(one, LaunchTemplateName="nobody")
+        code, _ = said(one, LaunchTemplateName="unknown")
         assert code == "InvalidLaunchTemplateName.NotFoundException"
     launch_it = {"LaunchTemplate": {"LaunchTemplateId": missing}, "MinCount": 1, "MaxCount": 1}
     assert said(ec2.run_instances, **launch_it)[0] == "InvalidLaunchTemplateId.NotFound"
@@ -120,7 +120,7 @@ def test_more_templates_than_fit_a_page_are_all_described(cloud: Cloud) -> None:
     assert len(found) == len(set(found))
 
 
-def test_a_version_takes_what_it_is_not_given_from_its_source(cloud: Cloud) -> None:
+def test_a_version_takes_missing_parameters_from_its_source(cloud: Cloud) -> None:
     template = make(cloud, {"KeyName": "key"})
     bare = add(cloud, template, InstanceType="t3.small")
     based = cloud.aws("ec2").create_launch_template_version(
@@ -135,7 +135,7 @@ def test_a_version_takes_what_it_is_not_given_from_its_source(cloud: Cloud) -> N
     assert based["LaunchTemplateData"]["ImageId"] == cloud.base_image()
 
 
-def test_latest_and_default_are_found_as_they_stand(cloud: Cloud) -> None:
+def test_latest_and_default_are_resolved(cloud: Cloud) -> None:
     template = make(cloud)
     add(cloud, template, InstanceType="t3.small")
     add(cloud, template, InstanceType="t3.large")
@@ -160,7 +160,7 @@ def test_latest_and_default_are_found_as_they_stand(cloud: Cloud) -> None:
     assert [v["VersionNumber"] for v in only] == [2]
 
 
-def test_deleted_versions_are_gone_and_their_numbers_never_used_again(cloud: Cloud) -> None:
+def test_deleted_versions_disappear_and_their_numbers_are_not_reused(cloud: Cloud) -> None:
     template = make(cloud)
     add(cloud, template, InstanceType="t3.small")
     named = {"LaunchTemplateId": template["LaunchTemplateId"]}
@@ -185,7 +185,7 @@ def test_deleted_versions_are_gone_and_their_numbers_never_used_again(cloud: Clo
 
 
 @pytest.mark.long
-def test_an_instance_is_what_the_version_of_its_launch_says(cloud: Cloud) -> None:
+def test_an_instance_has_the_settings_of_its_template_version(cloud: Cloud) -> None:
     ec2, iam = cloud.aws("ec2"), cloud.aws("iam")
     ec2.create_key_pair(KeyName="of-version-two")
     iam.create_instance_profile(InstanceProfileName="of-version-two")
@@ -239,7 +239,7 @@ def test_an_instance_is_what_the_version_of_its_launch_says(cloud: Cloud) -> Non
     assert launch(cloud, template, "$Default")["InstanceType"] == "t3.micro"
 
 
-def test_what_the_call_says_counts_before_the_template(cloud: Cloud) -> None:
+def test_parameters_of_the_call_win_over_the_template(cloud: Cloud) -> None:
     template = make(cloud, {"MetadataOptions": {"HttpTokens": "required"}})
     instance = launch(
         cloud,
@@ -279,7 +279,7 @@ def test_the_network_interface_of_a_template_carries_its_security_groups(cloud: 
         ({"ImageId": "ami-0123456789abcdef0"}, "InvalidAMIID.NotFound"),
     ],
 )
-def test_a_template_may_name_what_is_missing_until_it_is_launched(
+def test_a_template_may_name_missing_resources_until_its_launch(
     cloud: Cloud, data: dict[str, Any], code: str
 ) -> None:
     template = make(cloud, data)

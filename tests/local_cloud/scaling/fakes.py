@@ -1,10 +1,10 @@
-"""EC2 and load balancers for tests of Auto Scaling's state machine: obedient, and no clock."""
+"""Fake EC2 and load balancers for tests of the Auto Scaling state machine, without a clock."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import itertools
+from dataclasses import dataclass, field
 from typing import Any
 
 from local_cloud.scaling import capacity
@@ -17,7 +17,7 @@ LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Settings:
     name: str = "web"
     arn: str = "arn:web"
@@ -27,29 +27,29 @@ class Settings:
     health_check_type: str = "EC2"
     health_check_grace_period: int = 0
     default_cooldown: int = 300
-    termination_policies: list[str] = dataclasses.field(default_factory=lambda: ["Default"])
+    termination_policies: list[str] = field(default_factory=lambda: ["Default"])
     new_instances_protected_from_scale_in: bool = False
     status: str | None = None
 
 
-@dataclasses.dataclass(kw_only=True)
-class World:
-    """What a group sees; tests write its fields."""
+@dataclass(kw_only=True)
+class FakePorts:
+    """The ports of a group; tests set its fields."""
 
     now: float = 0.0
     zones: tuple[str, ...] = ("a", "b")
     version: str = "1"
-    states: dict[str, str] = dataclasses.field(default_factory=dict)
-    targets: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-    delays: dict[str, float] = dataclasses.field(default_factory=dict)
-    late: dict[str, float] = dataclasses.field(default_factory=dict)
-    lifecycle_hooks: dict[str, list[LifecycleHook]] = dataclasses.field(default_factory=dict)
-    refuses: dict[str, LaunchRefusedError] = dataclasses.field(default_factory=dict)  # by zone
-    released: list[str] = dataclasses.field(default_factory=list)
-    forgotten: list[str] = dataclasses.field(default_factory=list)
-    numbers: Any = dataclasses.field(default_factory=lambda: itertools.count(1))
+    states: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, dict[str, str]] = field(default_factory=dict)
+    delays: dict[str, float] = field(default_factory=dict)
+    late: dict[str, float] = field(default_factory=dict)
+    lifecycle_hooks: dict[str, list[LifecycleHook]] = field(default_factory=dict)
+    refuses: dict[str, LaunchRefusedError] = field(default_factory=dict)  # by zone
+    released: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         pass
 
     def scaled(self, seconds: float) -> float:
@@ -94,7 +94,7 @@ class World:
     def register(self, source: Source, instance: str) -> None:
         self.targets.setdefault(source.identifier, {}).setdefault(instance, "initial")
 
-    def lateness(self, instance: str) -> float:
+    def registration_delay(self, instance: str) -> float:
         return self.late.get(instance, 0.0)
 
     def deregister(self, source: Source, instance: str) -> None:
@@ -114,13 +114,13 @@ class World:
         self.forgotten.append(group.name)
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Trial:
-    """A group in a world, and the steps between what a test does to them."""
+    """A group with fake ports, and the steps between a test's changes."""
 
-    world: World = dataclasses.field(default_factory=World)
-    settings: Settings = dataclasses.field(default_factory=Settings)
-    group: Group = dataclasses.field(init=False)
+    ports: FakePorts = field(default_factory=FakePorts)
+    settings: Settings = field(default_factory=Settings)
+    group: Group = field(init=False)
 
     def __post_init__(self) -> None:
         self.group = Group(settings=self.settings)
@@ -133,19 +133,19 @@ class Trial:
         return [member.lifecycle_state for member in self.members]
 
     def step(self, seconds: float = 1.0) -> bool:
-        self.world.now += seconds
-        return groups.step(self.group, self.world, self.world.now)
+        self.ports.now += seconds
+        return groups.step(self.group, self.ports, self.ports.now)
 
     def run(self) -> None:
-        """Let EC2 finish what it was told, and the group see it."""
+        """Let EC2 finish its transitions, and step the group before and after."""
         after = {"pending": "running", "shutting-down": "terminated"}
         self.step()
-        for instance, state in self.world.states.items():
-            self.world.states[instance] = after.get(state, state)
+        for instance, state in self.ports.states.items():
+            self.ports.states[instance] = after.get(state, state)
         self.step()
 
     def want(self, desired: int, why: str = capacity.BY_SETTING) -> None:
-        capacity.resize(self.group, desired, why, self.world.stamp())
+        capacity.resize(self.group, desired, why, self.ports.stamp())
 
     def newest(self) -> Activity:
         return self.group.activities[-1]

@@ -29,8 +29,8 @@ def balanced(*, health_check_type: str = "ELB", grace: int = 0, delay: float = 0
     trial = Trial()
     trial.settings.health_check_type = health_check_type
     trial.settings.health_check_grace_period = grace
-    attachments.attach_at_birth(trial.group, "elbv2", ["tg"])
-    trial.world.delays["tg"] = delay
+    attachments.attach_at_creation(trial.group, "elbv2", ["tg"])
+    trial.ports.delays["tg"] = delay
     return trial
 
 
@@ -43,12 +43,12 @@ def refusal(call: pytest.ExceptionInfo[RefusedRequestError]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("state", ["stopping", "stopped", "shutting-down", "terminated"])
-def test_a_member_that_does_not_run_is_replaced(state: str) -> None:
+def test_a_member_that_is_not_running_is_replaced(state: str) -> None:
     trial = Trial()
     trial.with_members(1)
-    trial.world.states["i-1"] = state
+    trial.ports.states["i-1"] = state
     trial.step()
-    trial.step(launch_and_service.NOTICED)
+    trial.step(launch_and_service.NOTICED_AFTER)
     assert trial.states()[-1] == "Pending"
     assert trial.members[-1].instance_id == "i-2"
     assert described(trial, -2).cause == STOPPED
@@ -56,13 +56,13 @@ def test_a_member_that_does_not_run_is_replaced(state: str) -> None:
 
 
 @pytest.mark.parametrize("process", ["HealthCheck", "ReplaceUnhealthy", "Terminate"])
-def test_a_member_that_does_not_run_stays_while_a_process_is_suspended(process: str) -> None:
+def test_a_member_that_is_not_running_stays_while_a_process_is_suspended(process: str) -> None:
     trial = Trial()
     trial.with_members(1)
-    processes.suspend(trial.group, [process], trial.world.stamp())
-    trial.world.states["i-1"] = "stopped"
+    processes.suspend(trial.group, [process], trial.ports.stamp())
+    trial.ports.states["i-1"] = "stopped"
     trial.step()
-    trial.step(launch_and_service.NOTICED)
+    trial.step(launch_and_service.NOTICED_AFTER)
     assert trial.states() == ["InService"]
     healthy = process == "HealthCheck"
     assert trial.members[0].health_status == ("Healthy" if healthy else "Unhealthy")
@@ -72,7 +72,7 @@ def test_an_instance_that_ends_before_it_is_in_service_cancels_its_launch() -> N
     trial = Trial()
     trial.want(1)
     trial.step()
-    trial.world.states["i-1"] = "terminated"
+    trial.ports.states["i-1"] = "terminated"
     trial.step()
     launch = described(trial, 0)
     assert launch.status_code == "Cancelled"
@@ -87,7 +87,7 @@ def test_an_instance_that_ends_before_it_is_in_service_cancels_its_launch() -> N
 
 def test_a_hook_holds_a_new_member_until_it_is_completed() -> None:
     trial = Trial()
-    trial.world.lifecycle_hooks = {LAUNCHING: [hook()]}
+    trial.ports.lifecycle_hooks = {LAUNCHING: [hook()]}
     trial.want(1)
     trial.run()
     assert trial.states() == ["Pending:Wait"]
@@ -103,7 +103,7 @@ def test_a_hook_holds_a_new_member_until_it_is_completed() -> None:
 
 def test_a_hook_that_times_out_abandons_the_launch_by_default() -> None:
     trial = Trial()
-    trial.world.lifecycle_hooks = {LAUNCHING: [hook(timeout=30)]}
+    trial.ports.lifecycle_hooks = {LAUNCHING: [hook(timeout=30)]}
     trial.want(1)
     trial.run()
     trial.step(29)
@@ -120,7 +120,7 @@ def test_a_hook_that_times_out_abandons_the_launch_by_default() -> None:
 
 def test_a_hook_that_times_out_with_continue_lets_the_member_in() -> None:
     trial = Trial()
-    trial.world.lifecycle_hooks = {LAUNCHING: [hook("CONTINUE", 30)]}
+    trial.ports.lifecycle_hooks = {LAUNCHING: [hook("CONTINUE", 30)]}
     trial.want(1)
     trial.run()
     trial.step(31)
@@ -129,22 +129,22 @@ def test_a_hook_that_times_out_with_continue_lets_the_member_in() -> None:
 
 def test_a_heartbeat_extends_a_hook_by_its_timeout() -> None:
     trial = Trial()
-    trial.world.lifecycle_hooks = {LAUNCHING: [hook(timeout=30)]}
+    trial.ports.lifecycle_hooks = {LAUNCHING: [hook(timeout=30)]}
     trial.want(1)
     trial.run()
     trial.step(20)
     action = lifecycle.active(trial.group, "h", token=None, instance="i-1")
     assert action
-    lifecycle.beat(action, trial.world.now)
+    lifecycle.record_heartbeat(action, trial.ports.now)
     trial.step(29)
     assert trial.states() == ["Pending:Wait"]
     trial.step(2)
     assert trial.states() == ["Terminating"]
 
 
-def test_every_hook_of_a_launch_must_let_go() -> None:
+def test_every_hook_of_a_launch_must_complete() -> None:
     trial = Trial()
-    trial.world.lifecycle_hooks = {LAUNCHING: [hook(name="h"), hook(name="i")]}
+    trial.ports.lifecycle_hooks = {LAUNCHING: [hook(name="h"), hook(name="i")]}
     trial.want(1)
     trial.run()
     for name, state in (("h", "Pending:Wait"), ("i", "InService")):
@@ -157,22 +157,22 @@ def test_every_hook_of_a_launch_must_let_go() -> None:
 
 def test_a_hook_holds_a_member_on_its_way_out() -> None:
     trial = Trial()
-    trial.world.lifecycle_hooks = {TERMINATING: [hook("CONTINUE", 30)]}
+    trial.ports.lifecycle_hooks = {TERMINATING: [hook("CONTINUE", 30)]}
     trial.with_members(1)
     trial.want(0)
     trial.step()
-    assert (trial.states(), trial.world.states["i-1"]) == (["Terminating:Wait"], "running")
+    assert (trial.states(), trial.ports.states["i-1"]) == (["Terminating:Wait"], "running")
     trial.step(31)
-    assert (trial.states(), trial.world.states["i-1"]) == (["Terminating:Proceed"], "shutting-down")
+    assert (trial.states(), trial.ports.states["i-1"]) == (["Terminating:Proceed"], "shutting-down")
 
 
-def test_a_forced_deletion_ends_what_hooks_hold() -> None:
+def test_a_forced_deletion_terminates_members_held_by_hooks() -> None:
     trial = Trial()
-    trial.world.lifecycle_hooks = {TERMINATING: [hook()]}
+    trial.ports.lifecycle_hooks = {TERMINATING: [hook()]}
     trial.with_members(1)
     trial.want(0)
     trial.step()
-    groups.delete(trial.group, trial.world, trial.world.now, force=True)
+    groups.delete(trial.group, trial.ports, trial.ports.now, force=True)
     trial.run()
     assert trial.states() == []
 
@@ -180,22 +180,22 @@ def test_a_forced_deletion_ends_what_hooks_hold() -> None:
 def test_a_member_is_registered_before_it_is_in_service() -> None:
     trial = balanced()
     trial.with_members(2)
-    assert trial.world.targets["tg"] == {"i-1": "initial", "i-2": "initial"}
+    assert trial.ports.targets["tg"] == {"i-1": "initial", "i-2": "initial"}
 
 
-def test_what_is_launched_while_addtoloadbalancer_is_suspended_is_never_added() -> None:
+def test_a_member_launched_while_addtoloadbalancer_is_suspended_is_never_added() -> None:
     trial = balanced()
-    processes.suspend(trial.group, ["AddToLoadBalancer"], trial.world.stamp())
+    processes.suspend(trial.group, ["AddToLoadBalancer"], trial.ports.stamp())
     trial.with_members(1)
     processes.resume(trial.group, [])
     trial.step()
-    assert trial.world.targets.get("tg", {}) == {}
+    assert trial.ports.targets.get("tg", {}) == {}
 
 
 def test_a_member_that_a_load_balancer_finds_unhealthy_is_replaced() -> None:
     trial = balanced()
     trial.with_members(1)
-    trial.world.targets["tg"]["i-1"] = "unhealthy"
+    trial.ports.targets["tg"]["i-1"] = "unhealthy"
     trial.step()
     assert described(trial, -2).cause == (
         "At 2026-01-02T03:04:08Z an instance was taken out of service in response to an ELB "
@@ -208,15 +208,15 @@ def test_a_member_that_a_load_balancer_finds_unhealthy_is_replaced() -> None:
 def test_only_unhealthy_counts_as_unhealthy(state: str) -> None:
     trial = balanced()
     trial.with_members(1)
-    trial.world.targets["tg"]["i-1"] = state
+    trial.ports.targets["tg"]["i-1"] = state
     trial.step()
     assert trial.states() == ["InService"]
 
 
-def test_load_balancers_are_not_asked_by_a_group_of_type_ec2() -> None:
+def test_a_group_of_type_ec2_ignores_load_balancers() -> None:
     trial = balanced(health_check_type="EC2")
     trial.with_members(1)
-    trial.world.targets["tg"]["i-1"] = "unhealthy"
+    trial.ports.targets["tg"]["i-1"] = "unhealthy"
     trial.step(1000)
     assert trial.states() == ["InService"]
 
@@ -226,7 +226,7 @@ def test_the_grace_period_begins_when_the_member_is_in_service() -> None:
     trial.want(1)
     trial.step(500)
     trial.run()
-    trial.world.targets["tg"]["i-1"] = "unhealthy"
+    trial.ports.targets["tg"]["i-1"] = "unhealthy"
     trial.step(99)
     assert trial.states() == ["InService"]
     trial.step(2)
@@ -236,18 +236,18 @@ def test_the_grace_period_begins_when_the_member_is_in_service() -> None:
 def test_a_stopped_member_is_replaced_within_the_grace_period() -> None:
     trial = balanced(grace=1000)
     trial.with_members(1)
-    trial.world.states["i-1"] = "stopped"
+    trial.ports.states["i-1"] = "stopped"
     trial.step()
-    trial.step(launch_and_service.NOTICED)
+    trial.step(launch_and_service.NOTICED_AFTER)
     assert trial.states() == ["Terminating", "Pending"]
 
 
-def test_a_member_that_does_not_run_is_noticed_by_the_next_health_check() -> None:
+def test_the_next_health_check_finds_a_member_that_is_not_running() -> None:
     trial = Trial()
     trial.with_members(1)
-    trial.world.states["i-1"] = "stopped"
+    trial.ports.states["i-1"] = "stopped"
     trial.step()
-    trial.step(launch_and_service.NOTICED - 1)
+    trial.step(launch_and_service.NOTICED_AFTER - 1)
     assert trial.states() == ["InService"]
     trial.step(2)
     assert trial.states() == ["Terminating", "Pending"]
@@ -257,11 +257,11 @@ def test_a_member_that_runs_again_before_it_was_noticed_stays() -> None:
     trial = Trial()
     trial.with_members(1)
     for state, seconds in (
-        ("stopped", launch_and_service.NOTICED - 1),
+        ("stopped", launch_and_service.NOTICED_AFTER - 1),
         ("running", 1),
         ("stopped", 1),
     ):
-        trial.world.states["i-1"] = state
+        trial.ports.states["i-1"] = state
         trial.step()
         trial.step(seconds)
     assert trial.states() == ["InService"]
@@ -272,27 +272,27 @@ def test_a_leaving_member_is_deregistered_and_drained_before_it_is_terminated() 
     trial.with_members(1)
     trial.want(0)
     trial.step()
-    assert trial.world.targets["tg"] == {"i-1": "draining"}
-    assert trial.world.states["i-1"] == "running"
+    assert trial.ports.targets["tg"] == {"i-1": "draining"}
+    assert trial.ports.states["i-1"] == "running"
     assert trial.newest().status_code == "WaitingForELBConnectionDraining"
     assert trial.newest().description == (
         "Terminating EC2 instance: i-1 - Waiting For ELB Connection Draining."
     )
-    del trial.world.targets["tg"]["i-1"]
+    del trial.ports.targets["tg"]["i-1"]
     trial.step()
-    assert trial.world.states["i-1"] == "shutting-down"
+    assert trial.ports.states["i-1"] == "shutting-down"
     assert trial.newest().status_code == "InProgress"
     assert trial.newest().description == "Terminating EC2 instance: i-1"
 
 
-def test_a_source_that_has_not_heard_yet_does_not_count_as_drained() -> None:
+def test_a_source_that_still_lists_a_member_is_not_drained() -> None:
     trial = balanced(delay=300)
     trial.with_members(1)
     trial.want(0)
     trial.step()
-    trial.world.targets["tg"]["i-1"] = "healthy"
+    trial.ports.targets["tg"]["i-1"] = "healthy"
     trial.step()
-    assert trial.world.states["i-1"] == "running"
+    assert trial.ports.states["i-1"] == "running"
 
 
 def test_draining_is_bounded_by_the_delay() -> None:
@@ -301,22 +301,22 @@ def test_draining_is_bounded_by_the_delay() -> None:
     trial.want(0)
     trial.step()
     trial.step(311)
-    assert trial.world.states["i-1"] == "shutting-down"
+    assert trial.ports.states["i-1"] == "shutting-down"
 
 
 def test_a_forced_deletion_does_not_wait_for_draining() -> None:
     trial = balanced(delay=300)
     trial.with_members(1)
-    groups.delete(trial.group, trial.world, trial.world.now, force=True)
+    groups.delete(trial.group, trial.ports, trial.ports.now, force=True)
     trial.step()
-    assert trial.world.states["i-1"] == "shutting-down"
+    assert trial.ports.states["i-1"] == "shutting-down"
 
 
 @pytest.mark.parametrize(("fewer", "states"), [(True, []), (False, ["Pending"])])
 def test_a_user_terminates_a_member(states: list[str], *, fewer: bool) -> None:
     trial = Trial()
     (member,) = trial.with_members(1)
-    activity = requests.terminate(trial.group, member, trial.world, trial.world.now, fewer=fewer)
+    activity = requests.terminate(trial.group, member, trial.ports, trial.ports.now, fewer=fewer)
     change = ", shrinking the capacity from 1 to 0." if fewer else "."
     assert activity.description == "Terminating EC2 instance: i-1"
     assert activity.cause == (
@@ -333,21 +333,21 @@ def test_the_minimum_forbids_a_termination_that_lowers_the_capacity() -> None:
     (member,) = trial.with_members(1)
     trial.settings.min_size = 1
     with pytest.raises(RefusedRequestError) as refused:
-        requests.terminate(trial.group, member, trial.world, 0.0, fewer=True)
+        requests.terminate(trial.group, member, trial.ports, 0.0, fewer=True)
     assert refusal(refused)[0] == "ValidationError"
     assert refusal(refused)[1].startswith("Currently, desiredSize equals minSize (1).")
 
 
-def test_a_detached_member_drains_and_runs_on() -> None:
+def test_a_detached_member_drains_and_keeps_running() -> None:
     trial = balanced(delay=300)
     trial.with_members(1)
-    (activity,) = requests.detach(trial.group, ["i-1"], trial.world, 3.0, fewer=True)
+    (activity,) = requests.detach(trial.group, ["i-1"], trial.ports, 3.0, fewer=True)
     trial.step()
     assert trial.states() == ["Detaching"]
-    trial.world.targets["tg"].clear()
+    trial.ports.targets["tg"].clear()
     trial.step()
-    assert (trial.states(), trial.world.released) == ([], ["i-1"])
-    assert trial.world.states["i-1"] == "running"
+    assert (trial.states(), trial.ports.released) == ([], ["i-1"])
+    assert trial.ports.states["i-1"] == "running"
     assert activity.description == "Detaching EC2 instance: i-1"
     assert activity.cause == (
         "At 2026-01-02T03:04:07Z instance i-1 was detached in response to a user request, "
@@ -358,25 +358,25 @@ def test_a_detached_member_drains_and_runs_on() -> None:
 def test_a_member_goes_to_standby_and_comes_back() -> None:
     trial = balanced(delay=300)
     trial.with_members(1)
-    (activity,) = requests.enter_standby(trial.group, ["i-1"], trial.world, 3.0, fewer=True)
+    (activity,) = requests.enter_standby(trial.group, ["i-1"], trial.ports, 3.0, fewer=True)
     trial.step()
     assert (trial.states(), trial.settings.desired_capacity) == (["EnteringStandby"], 0)
     assert activity.description.startswith("Moving EC2 instance to Standby: i-1")
-    trial.world.targets["tg"].clear()
+    trial.ports.targets["tg"].clear()
     trial.step()
     assert trial.states() == ["Standby"]
-    (activity,) = requests.exit_standby(trial.group, ["i-1"], trial.world)
+    (activity,) = requests.exit_standby(trial.group, ["i-1"], trial.ports)
     assert (trial.states(), trial.settings.desired_capacity) == (["Pending"], 1)
     assert (activity.status_code, activity.progress) == ("PreInService", 30)
     trial.step()
     assert trial.states() == ["InService"]
-    assert trial.world.targets["tg"] == {"i-1": "initial"}
+    assert trial.ports.targets["tg"] == {"i-1": "initial"}
 
 
 def test_standby_without_lowering_the_capacity_launches_another() -> None:
     trial = Trial()
     trial.with_members(1)
-    requests.enter_standby(trial.group, ["i-1"], trial.world, 3.0, fewer=False)
+    requests.enter_standby(trial.group, ["i-1"], trial.ports, 3.0, fewer=False)
     trial.step()
     assert trial.states() == ["Standby", "Pending"]
 
@@ -384,9 +384,9 @@ def test_standby_without_lowering_the_capacity_launches_another() -> None:
 def test_standby_is_not_health_checked() -> None:
     trial = Trial()
     trial.with_members(1)
-    requests.enter_standby(trial.group, ["i-1"], trial.world, 3.0, fewer=True)
+    requests.enter_standby(trial.group, ["i-1"], trial.ports, 3.0, fewer=True)
     trial.step()
-    trial.world.states["i-1"] = "stopped"
+    trial.ports.states["i-1"] = "stopped"
     trial.step()
     assert trial.states() == ["Standby"]
 
@@ -396,7 +396,7 @@ def test_only_members_in_service_go_to_standby() -> None:
     trial.want(1)
     trial.step()
     with pytest.raises(RefusedRequestError) as refused:
-        requests.enter_standby(trial.group, ["i-1"], trial.world, 0.0, fewer=True)
+        requests.enter_standby(trial.group, ["i-1"], trial.ports, 0.0, fewer=True)
     assert refusal(refused) == ("ValidationError", "The instance i-1 is not in InService.")
 
 
@@ -413,23 +413,25 @@ def test_only_members_in_service_or_standby_can_be_protected() -> None:
 
 
 @pytest.mark.parametrize(("respect", "count"), [(True, 1), (False, 2)])
-def test_a_users_verdict_respects_the_grace_period_unless_told_not_to(
+def test_set_instance_health_respects_the_grace_period_by_default(
     count: int, *, respect: bool
 ) -> None:
     trial = Trial()
     trial.settings.health_check_grace_period = 300
     (member,) = trial.with_members(1)
-    requests.judge(
-        trial.group, member, trial.world, trial.world.now, healthy=False, respect=respect
+    requests.set_health(
+        trial.group, member, trial.ports, trial.ports.now, healthy=False, respect=respect
     )
     trial.step()
     assert len(trial.members) == count
 
 
-def test_a_users_verdict_is_told_in_aws_words() -> None:
+def test_set_instance_health_has_the_words_of_aws() -> None:
     trial = Trial()
     (member,) = trial.with_members(1)
-    requests.judge(trial.group, member, trial.world, trial.world.now, healthy=False, respect=True)
+    requests.set_health(
+        trial.group, member, trial.ports, trial.ports.now, healthy=False, respect=True
+    )
     trial.step()
     assert described(trial, -2).cause == (
         "At 2026-01-02T03:04:08Z an instance was taken out of service in response to a user "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +18,7 @@ def utc(text: str) -> dt.datetime:
 
 
 def action(**given: object) -> ScheduledAction:
-    return dataclasses.replace(ScheduledAction(name="nightly", arn="arn"), **given)  # type: ignore[arg-type]
+    return replace(ScheduledAction(name="nightly", arn="arn"), **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def action(**given: object) -> ScheduledAction:
         ("10-20/5 13 * * *", "2024-03-01T13:10"),
     ],
 )
-def test_a_recurrence_comes_round_as_crontab_says(text: str, coming: str) -> None:
+def test_a_recurrence_is_due_as_crontab_says(text: str, coming: str) -> None:
     assert recurrence(text).after(NOON) == utc(coming)
 
 
@@ -64,7 +64,7 @@ def test_a_recurrence_comes_round_as_crontab_says(text: str, coming: str) -> Non
         "x * * * *",
     ],
 )
-def test_a_recurrence_that_means_nothing_or_never_is_refused(text: str) -> None:
+def test_an_invalid_or_never_due_recurrence_is_refused(text: str) -> None:
     with pytest.raises(schedule.InvalidRecurrenceError):
         recurrence(text)
 
@@ -80,7 +80,7 @@ def test_a_recurrence_follows_daylight_saving_time_of_its_zone() -> None:
     assert daily.after(utc("2024-03-31T00:00")) == utc("2024-03-31T07:00")
 
 
-def test_a_local_time_that_is_skipped_or_repeated_comes_round_once() -> None:
+def test_a_skipped_or_repeated_local_time_is_due_once() -> None:
     nightly = recurrence("30 2 * * *", "Europe/Berlin")
     skipped = nightly.after(utc("2024-03-31T00:00"))
     assert skipped == utc("2024-03-31T01:30")
@@ -134,7 +134,7 @@ def test_sizes_that_contradict_the_group_change_nothing(given: dict[str, int]) -
     assert Sizes(minimum=1, maximum=4, desired=2).changed_by(action(**given)) is None
 
 
-def test_the_cause_is_told_in_the_words_of_auto_scaling() -> None:
+def test_the_cause_has_the_words_of_auto_scaling() -> None:
     before = Sizes(minimum=1, maximum=4, desired=1)
     after = Sizes(minimum=2, maximum=4, desired=3)
     assert schedule.executed(action(), before, after, NOON) == (

@@ -1,14 +1,14 @@
-"""A traffic plane on loopback with small programs behind it, and a client in front."""
+"""Run a data plane on loopback with small programs behind it and a client in front."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import itertools
 import os
 import socket
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
@@ -16,7 +16,7 @@ from aiohttp import web
 
 from local_cloud.clock import Clock, Delays
 from local_cloud.traffic import accepting
-from local_cloud.traffic.data_plane import Plane
+from local_cloud.traffic.data_plane import DataPlane
 from local_cloud.traffic.plan import (
     Action,
     Balancer,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 WITHIN = 20.0
 SHORT = 0.4
-"""Seconds of patience where a timeout is the test."""
+"""Seconds of patience for tests of timeouts."""
 ZONES = frozenset({"a", "b"})
 _hosts = itertools.count(1)
 
@@ -52,14 +52,14 @@ def address() -> str:
 
 
 def free(host: str) -> int:
-    """Return a port that nobody listens on at this address."""
-    with socket.socket() as asked:
-        asked.bind((host, 0))
-        return int(asked.getsockname()[1])
+    """Return a free port of this address."""
+    with socket.socket() as bound:
+        bound.bind((host, 0))
+        return int(bound.getsockname()[1])
 
 
 def staged(test: Callable[[Stage], Coroutine[Any, Any, None]], **how: Any) -> None:
-    """Run a test on a stage of its own."""
+    """Run a test on its own stage."""
 
     async def play() -> None:
         async with a_stage(**how) as stage:
@@ -77,18 +77,18 @@ async def until(what: Callable[[], T], within: float = WITHIN) -> T:
     return answer
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Backend:
-    """A program on an instance: says its name, unless told what to answer."""
+    """A program on an instance; it answers with its name by default."""
 
     name: str
     address: str
     port: int
     healthy: int = 200
     handler: Handler | None = None
-    requests: list[web.BaseRequest] = dataclasses.field(default_factory=list)
-    clients: set[object] = dataclasses.field(default_factory=set)
-    checks: list[web.BaseRequest] = dataclasses.field(default_factory=list)
+    requests: list[web.BaseRequest] = field(default_factory=list)
+    clients: set[object] = field(default_factory=set)
+    checks: list[web.BaseRequest] = field(default_factory=list)
     server: asyncio.Server | None = None
     site: web.Server | None = None
 
@@ -98,7 +98,7 @@ class Backend:
         self.server = await loop.create_server(self.site, self.address, self.port)
 
     async def stop(self) -> None:
-        """End as a process that is killed does."""
+        """End as a killed process does."""
         if self.server and self.site:
             await accepting.stop(self.server)
             for connection in self.site.connections:
@@ -129,13 +129,13 @@ class Backend:
         return Member(**given)
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Stage:
-    plane: Plane
+    data_plane: DataPlane
     client: aiohttp.ClientSession
     leave: contextlib.AsyncExitStack
-    address: str = dataclasses.field(default_factory=address)
-    ports: dict[str, int] = dataclasses.field(default_factory=dict)
+    address: str = field(default_factory=address)
+    ports: dict[str, int] = field(default_factory=dict)
 
     async def backend(self, name: str, **how: Any) -> Backend:
         host = address()
@@ -163,10 +163,10 @@ class Stage:
     async def carry(self, *pools: Pool, kind: Kind = "application", **how: Any) -> str:
         """Carry some pools behind one load balancer; return its URL."""
         plan = self.plan(*pools, kind=kind, **how)
-        self.plane.apply(plan)
+        self.data_plane.apply(plan)
         name = (plan.balancers[0].key, plan.balancers[0].listeners[0].port)
-        await until(lambda: name in self.plane.urls())
-        return self.plane.urls()[name]
+        await until(lambda: name in self.data_plane.urls())
+        return self.data_plane.urls()[name]
 
     def plan(
         self,
@@ -194,10 +194,10 @@ class Stage:
             return answer.status, await answer.text()
 
     def states(self, key: str = "pool") -> dict[str, str]:
-        return {one.id: one.state for one in self.plane.health(key)}
+        return {one.id: one.state for one in self.data_plane.health(key)}
 
     def health(self, key: str = "pool") -> Health:
-        (one,) = self.plane.health(key)
+        (one,) = self.data_plane.health(key)
         return one
 
     async def settled(self, *ids: str, state: str = "healthy", key: str = "pool") -> None:
@@ -220,17 +220,17 @@ def pool(*members: Member, **how: Any) -> Pool:
 async def a_stage(
     speed: float = 100, routing: float = 0.0, patience: float = 10.0
 ) -> AsyncIterator[Stage]:
-    """Run a plane; `patience` is what programs have at least until a timeout.
+    """Run a data plane; `patience` is the minimum time of programs until a timeout.
 
-    It is long, because the machine may be busy, except where a timeout is the test.
+    It is long because the machine may be busy, except in tests of timeouts.
     """
     clock = Clock(speed=speed, delays=Delays(routing=routing))
-    plane = Plane(loop=asyncio.get_running_loop(), clock=clock, patience=patience)
+    data_plane = DataPlane(loop=asyncio.get_running_loop(), clock=clock, patience=patience)
     async with (
         contextlib.AsyncExitStack() as leave,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
     ):
         try:
-            yield Stage(plane=plane, client=client, leave=leave)
+            yield Stage(data_plane=data_plane, client=client, leave=leave)
         finally:
-            await plane.close()
+            await data_plane.close()

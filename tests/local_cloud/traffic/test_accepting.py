@@ -11,7 +11,7 @@ from tests.local_cloud.traffic.stage import Backend, address, free
 
 
 @pytest.mark.parametrize("turns", range(8))
-def test_a_server_that_stops_ends_what_it_accepted_a_moment_ago(turns: int) -> None:
+def test_a_stopping_server_closes_connections_accepted_just_before(turns: int) -> None:
     async def connected() -> None:
         host = address()
         backend = Backend(name="one", address=host, port=free(host))

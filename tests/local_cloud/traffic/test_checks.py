@@ -106,7 +106,7 @@ def test_a_bad_answer_to_a_check(answer: bytes | None, reason: str, description:
     staged(test)
 
 
-def test_a_port_where_nobody_listens_fails_the_checks() -> None:
+def test_a_closed_port_fails_the_checks() -> None:
     async def test(stage: Stage) -> None:
         host = address()
         member = Member(id="i-1", address=host, port=free(host), zone="a")
@@ -120,7 +120,7 @@ def test_a_port_where_nobody_listens_fails_the_checks() -> None:
 def test_a_program_that_does_not_answer_times_out_and_checks_do_not_overlap() -> None:
     async def test(stage: Stage) -> None:
         asking = most = 0
-        ask = stage.plane._checker._check
+        ask = stage.data_plane._checker._check
 
         async def counted(*given: Any) -> Result:
             nonlocal asking, most
@@ -131,7 +131,7 @@ def test_a_program_that_does_not_answer_times_out_and_checks_do_not_overlap() ->
             finally:
                 asking -= 1
 
-        stage.plane._checker._check = counted  # type: ignore[method-assign,assignment]
+        stage.data_plane._checker._check = counted  # type: ignore[method-assign,assignment]
         one = await stage.backend("one")
         one.answer = never  # type: ignore[method-assign,assignment]
         health = await told(stage, one.member())
@@ -198,14 +198,14 @@ def test_a_member_recovers_after_the_healthy_threshold() -> None:
     staged(test)
 
 
-def test_nobody_checks_members_of_a_group_that_is_not_used_or_left() -> None:
+def test_members_of_an_unused_group_and_members_that_left_are_not_checked() -> None:
     async def test(stage: Stage) -> None:
         one, two = await stage.backend("one"), await stage.backend("two")
         unused = pool(two.member(), key="unused", zones=frozenset())
         await stage.carry(pool(one.member()), unused)
         await stage.settled("one")
-        stage.plane.apply(stage.plan(pool(), unused))
-        await until(lambda: not stage.plane._checker._tasks)
+        stage.data_plane.apply(stage.plan(pool(), unused))
+        await until(lambda: not stage.data_plane._checker._tasks)
         assert (stage.states(), two.checks) == ({"i-one": "draining"}, [])
 
     staged(test)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,8 +23,8 @@ def changed(plan: Plan, **how: object) -> Plan:
     """Return the plan with another listener."""
     (balancer,) = plan.balancers
     (listener,) = balancer.listeners
-    other = dataclasses.replace(listener, **how)  # type: ignore[arg-type]
-    return dataclasses.replace(plan, balancers=(dataclasses.replace(balancer, listeners=(other,)),))
+    other = replace(listener, **how)  # type: ignore[arg-type]
+    return replace(plan, balancers=(replace(balancer, listeners=(other,)),))
 
 
 def test_apply_does_not_wait_for_a_loop_that_is_busy() -> None:
@@ -34,14 +34,14 @@ def test_apply_does_not_wait_for_a_loop_that_is_busy() -> None:
         told: list[dict[str, str]] = []
 
         def call() -> None:
-            stage.plane.apply(plan)
+            stage.data_plane.apply(plan)
             told.append(stage.states())
 
         thread = threading.Thread(target=call)
         thread.start()
         thread.join(timeout=20)  # on the loop's own thread: nothing can follow yet
         assert told == [{"i-one": "initial"}]
-        assert stage.plane.urls() == {}
+        assert stage.data_plane.urls() == {}
         await stage.settled("one")
 
     staged(test)
@@ -58,7 +58,7 @@ def test_rules_change_without_closing_a_connection() -> None:
             return await reader.readexactly(3)
 
         assert await get() == b"old"
-        stage.plane.apply(stage.plan(pool(), default=Answer(status=200, body="new"), idle=30))
+        stage.data_plane.apply(stage.plan(pool(), default=Answer(status=200, body="new"), idle=30))
         while await get() != b"new":
             pass
         writer.close()
@@ -66,16 +66,16 @@ def test_rules_change_without_closing_a_connection() -> None:
     staged(test)
 
 
-def test_a_listener_that_is_removed_answers_no_more() -> None:
+def test_a_removed_listener_stops_answering() -> None:
     async def test(stage: Stage) -> None:
         url = await stage.carry(pool(), default=Answer(status=200))
         reader, writer = await asyncio.open_connection(stage.address, stage.ports["lb"])
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
-        stage.plane.apply(Plan(pools=(pool(),)))
+        stage.data_plane.apply(Plan(pools=(pool(),)))
         assert await reader.read() == b""
         writer.close()
-        assert url not in stage.plane.urls().values()
+        assert url not in stage.data_plane.urls().values()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(stage.address, stage.ports["lb"])
 
@@ -86,9 +86,9 @@ def test_a_listener_moves_to_another_port() -> None:
     async def test(stage: Stage) -> None:
         await stage.carry(pool(), default=Answer(status=200))
         port = free(stage.address)
-        stage.plane.apply(changed(stage.plan(pool(), default=Answer(status=200)), port=port))
-        await until(lambda: list(stage.plane.urls()) == [("lb", port)])
-        assert (await stage.get(stage.plane.urls()["lb", port]))[0] == 200
+        stage.data_plane.apply(changed(stage.plan(pool(), default=Answer(status=200)), port=port))
+        await until(lambda: list(stage.data_plane.urls()) == [("lb", port)])
+        assert (await stage.get(stage.data_plane.urls()["lb", port]))[0] == 200
 
     staged(test)
 
@@ -112,11 +112,11 @@ def test_an_ordinary_user_gets_a_privileged_port_8000_higher() -> None:
                 raise PermissionError(13, "Permission denied")
             return listeners.listening(address, port)
 
-        stage.plane._listeners.listen = as_ordinary_user
+        stage.data_plane._listeners.listen = as_ordinary_user
         plan = changed(stage.plan(pool(), default=Answer(status=200)), port=80)
-        stage.plane.apply(plan)
-        await until(stage.plane.urls)
-        assert stage.plane.urls() == {("lb", 80): f"http://{stage.address}:8080"}
+        stage.data_plane.apply(plan)
+        await until(stage.data_plane.urls)
+        assert stage.data_plane.urls() == {("lb", 80): f"http://{stage.address}:8080"}
         assert (await stage.get(f"http://{stage.address}:8080"))[0] == 200
 
     staged(test)
@@ -133,10 +133,10 @@ def test_a_port_that_is_taken_is_left_out_and_the_others_answer(
             taken.listen()
             port = taken.getsockname()[1]
             second = Listener(port=port, protocol="HTTP", default=Answer(status=200))
-            both = dataclasses.replace(balancer, listeners=(second, *balancer.listeners))
-            stage.plane.apply(dataclasses.replace(plan, balancers=(both,)))
-            await until(stage.plane.urls)
-        assert list(stage.plane.urls()) == [("lb", stage.ports["lb"])]
+            both = replace(balancer, listeners=(second, *balancer.listeners))
+            stage.data_plane.apply(replace(plan, balancers=(both,)))
+            await until(stage.data_plane.urls)
+        assert list(stage.data_plane.urls()) == [("lb", stage.ports["lb"])]
         assert f"lb: port {port}: Address already in use" in caplog.text
 
     staged(test)
@@ -145,26 +145,24 @@ def test_a_port_that_is_taken_is_left_out_and_the_others_answer(
 def test_a_classic_listener_sends_to_its_own_instance_port() -> None:
     async def test(stage: Stage) -> None:
         one, two = await stage.backend("one"), await stage.backend("two")
-        member = dataclasses.replace(one.member(), port=two.port, address=two.address)
+        member = replace(one.member(), port=two.port, address=two.address)
 
         def plan(members: Pool) -> Plan:
             whole = stage.plan(members, kind="classic")
             return changed(whole, member_port=two.port)
 
-        check = dataclasses.replace(pool().check, port=two.port)
-        stage.plane.apply(
-            plan(pool(dataclasses.replace(member, port=1), kind="classic", check=check))
-        )
-        await until(stage.plane.urls)
+        check = replace(pool().check, port=two.port)
+        stage.data_plane.apply(plan(pool(replace(member, port=1), kind="classic", check=check)))
+        await until(stage.data_plane.urls)
         await stage.settled("one")
-        assert await stage.get(next(iter(stage.plane.urls().values()))) == (200, "two")
+        assert await stage.get(next(iter(stage.data_plane.urls().values()))) == (200, "two")
 
     staged(test)
 
 
-def test_health_of_a_pool_that_nobody_planned_is_empty() -> None:
+def test_health_of_an_unknown_pool_is_empty() -> None:
     async def test(stage: Stage) -> None:
-        assert stage.plane.health("nothing") == ()
+        assert stage.data_plane.health("nothing") == ()
 
     staged(test)
 
@@ -182,7 +180,7 @@ def test_close_ends_at_once_with_requests_in_flight() -> None:
         task = asyncio.create_task(stage.get(url))
         await until(lambda: one.requests)
         began = time.monotonic()
-        await stage.plane.close()
+        await stage.data_plane.close()
         assert time.monotonic() - began < 5
         await asyncio.wait([task])
         assert task.exception()

@@ -52,7 +52,7 @@ def test_a_draining_member_finishes_what_is_in_flight_and_gets_nothing_new(kind:
         url = await stage.carry(pool(one.member(), two.member(), kind=kind), kind=kind)
         await stage.settled("one", "two")
         task = await flying(stage, url, one)
-        stage.plane.apply(stage.plan(pool(two.member(), kind=kind), kind=kind))
+        stage.data_plane.apply(stage.plan(pool(two.member(), kind=kind), kind=kind))
         assert stage.states() == {"i-one": "draining", "i-two": "healthy"}
         assert {await stage.get(url) for _ in range(4)} == {(200, "two")}
         go.set()
@@ -66,21 +66,21 @@ def test_a_target_shows_draining_until_the_delay_is_over() -> None:
         one = await stage.backend("one")
         await stage.carry(pool(one.member(), delay=30))
         await stage.settled("one")
-        stage.plane.apply(stage.plan(pool(delay=30)))
+        stage.data_plane.apply(stage.plan(pool(delay=30)))
         assert stage.states() == {"i-one": "draining"}
         await until(lambda: not stage.states())
 
     staged(test)
 
 
-def test_a_classic_instance_is_gone_when_its_last_request_is_answered() -> None:
+def test_a_classic_instance_leaves_when_its_last_request_is_answered() -> None:
     async def test(stage: Stage) -> None:
         go = asyncio.Event()
         one = await stage.backend("one", **slow(go))
         url = await stage.carry(pool(one.member(), kind="classic", delay=3600), kind="classic")
         await stage.settled("one")
         task = await flying(stage, url, one)
-        stage.plane.apply(stage.plan(pool(kind="classic", delay=3600), kind="classic"))
+        stage.data_plane.apply(stage.plan(pool(kind="classic", delay=3600), kind="classic"))
         assert (await stage.get(url))[0] == 503
         assert stage.states() == {"i-one": "draining"}
         go.set()
@@ -100,21 +100,21 @@ def test_a_request_that_is_not_answered_when_the_delay_is_over_is_502(
         url = await stage.carry(pool(one.member(), kind=kind, delay=delay), kind=kind)
         await stage.settled("one")
         task = await flying(stage, url, one)
-        stage.plane.apply(stage.plan(pool(kind=kind, delay=delay), kind=kind))
+        stage.data_plane.apply(stage.plan(pool(kind=kind, delay=delay), kind=kind))
         assert (await task)[0] == 502
         assert not stage.states()
 
     staged(test)
 
 
-def test_an_answer_that_was_begun_when_the_delay_is_over_is_broken_off() -> None:
+def test_a_started_response_is_aborted_when_the_delay_is_over() -> None:
     async def test(stage: Stage) -> None:
         one = await stage.backend("one", handler=begun)
         url = await stage.carry(pool(one.member(), delay=30))
         await stage.settled("one")
         async with stage.client.get(url) as answer:
             assert await answer.content.readany() == b"begun"
-            stage.plane.apply(stage.plan(pool(delay=30)))
+            stage.data_plane.apply(stage.plan(pool(delay=30)))
             with pytest.raises(aiohttp.ClientError):
                 await answer.content.read()
 
@@ -128,8 +128,8 @@ def test_a_member_registered_again_keeps_its_requests() -> None:
         url = await stage.carry(pool(one.member(), delay=20))
         await stage.settled("one")
         task = await flying(stage, url, one)
-        stage.plane.apply(stage.plan(pool(delay=20)))
-        stage.plane.apply(stage.plan(pool(one.member(), delay=20)))
+        stage.data_plane.apply(stage.plan(pool(delay=20)))
+        stage.data_plane.apply(stage.plan(pool(one.member(), delay=20)))
         assert stage.states() == {"i-one": "initial"}
         await stage.settled("one")
         await asyncio.sleep(0.3)  # longer than the delay that does not count any more
@@ -146,7 +146,7 @@ def test_an_instance_that_ends_while_it_drains_takes_its_requests_along(kind: Ki
         url = await stage.carry(pool(one.member(), kind=kind), kind=kind)
         await stage.settled("one")
         task = await flying(stage, url, one)
-        stage.plane.apply(stage.plan(pool(kind=kind), kind=kind))
+        stage.data_plane.apply(stage.plan(pool(kind=kind), kind=kind))
         await one.stop()
         assert (await task)[0] == 502
 
@@ -163,7 +163,7 @@ def test_terminating_right_after_deregistering_loses_requests(kind: Kind) -> Non
         await stage.settled("one", "two")
         while {await stage.get(url) for _ in range(4)} != {(200, "one"), (200, "two")}:
             pass
-        stage.plane.apply(stage.plan(pool(two.member(), kind=kind), kind=kind))
+        stage.data_plane.apply(stage.plan(pool(two.member(), kind=kind), kind=kind))
         assert stage.states()["i-one"] == "draining"
         await one.stop()
         assert {(await stage.get(url))[0] for _ in range(4)} == {200, 502}

@@ -18,7 +18,7 @@ BOTH: tuple[Kind, ...] = ("application", "classic")
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_requests_go_round_the_healthy_members(kind: Kind) -> None:
+def test_healthy_members_get_requests_in_turn(kind: Kind) -> None:
     async def test(stage: Stage) -> None:
         one, two = await stage.backend("one"), await stage.backend("two")
         url = await stage.carry(pool(one.member(), two.member(), kind=kind), kind=kind)
@@ -66,7 +66,7 @@ def test_an_alb_without_a_healthy_target_sends_to_all_and_they_stay_unhealthy() 
     ids=["nothing", "text", "code"],
 )
 @pytest.mark.parametrize("kind", BOTH)
-def test_an_answer_that_is_none_is_502(given: bytes | None, kind: Kind) -> None:
+def test_an_invalid_response_is_502(given: bytes | None, kind: Kind) -> None:
     async def test(stage: Stage) -> None:
         fine = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         member = await stage.raw(lambda request: fine if b"/health" in request else given)
@@ -107,7 +107,7 @@ async def never(_request: web.BaseRequest) -> web.StreamResponse:
     return web.Response()
 
 
-def test_a_client_that_does_not_send_its_body_is_told_408() -> None:
+def test_a_client_that_does_not_send_its_body_gets_408() -> None:
     async def test(stage: Stage) -> None:
         one = await stage.backend("one", handler=echo)
         url = await stage.carry(pool(one.member()), idle=1)
@@ -291,7 +291,7 @@ def test_a_member_that_closes_after_every_answer_costs_no_request() -> None:
     staged(test)
 
 
-def test_a_client_that_leaves_is_460_and_its_request_ends() -> None:
+def test_a_client_that_disconnects_is_460_and_its_request_ends() -> None:
     async def test(stage: Stage) -> None:
         ended = asyncio.Event()
 
@@ -313,7 +313,7 @@ def test_a_client_that_leaves_is_460_and_its_request_ends() -> None:
         await until(lambda: one.requests)
         writer.transport.abort()
         await asyncio.wait_for(ended.wait(), 10)
-        assert stage.plane.nodes.seen["lb", 460] == 1
+        assert stage.data_plane.nodes.counts["lb", 460] == 1
 
     staged(test)
 
@@ -330,13 +330,13 @@ def test_an_alb_does_not_take_trace() -> None:
 @pytest.mark.parametrize(
     ("answers", "state"), [("500", "unhealthy"), ("500-but-health", "healthy")]
 )
-def test_a_member_can_be_ordered_to_fail(answers: str, state: str) -> None:
+def test_a_member_can_fail_by_its_behavior(answers: str, state: str) -> None:
     async def test(stage: Stage) -> None:
         one = await stage.backend("one")
         url = await stage.carry(pool(one.member(answers=answers)))
         await stage.settled("one", state=state)
         async with stage.client.get(url) as answer:
-            assert (answer.status, answer.headers["X-Local-Cloud"]) == (500, "ordered")
+            assert (answer.status, answer.headers["X-Local-Cloud"]) == (500, "behavior")
         expected = 200 if answers == "500-but-health" else 500
         assert (await stage.get(f"{url}/health"))[0] == expected
 
@@ -392,7 +392,7 @@ def test_a_sticky_client_stays_with_its_target_until_that_is_deregistered() -> N
 
             (mine,) = {await get() for _ in range(5)}
             left = two if mine == "one" else one
-            stage.plane.apply(stage.plan(pool(left.member(), **sticky)))
+            stage.data_plane.apply(stage.plan(pool(left.member(), **sticky)))
             assert {await get() for _ in range(5)} == {left.name}
 
     staged(test)

@@ -42,7 +42,7 @@ def where(url: str) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("kind", ["network", "classic"])
-def test_connections_go_round_and_bytes_go_both_ways(kind: Kind) -> None:
+def test_connections_take_turns_and_bytes_go_both_ways(kind: Kind) -> None:
     async def test(stage: Stage) -> None:
         members = [await echoing(stage, name) for name in ("one", "two")]
         url = await stage.carry(a_tcp_pool(*members, kind=kind), kind=kind, protocol="TCP")
@@ -102,7 +102,7 @@ def test_a_connection_goes_on_while_its_member_drains_and_is_cut_at_the_end() ->
         await stage.settled("one")
         reader, writer = await asyncio.open_connection(*where(url))
         await reader.readline()
-        stage.plane.apply(stage.plan(a_tcp_pool(delay=40), protocol="TCP", kind="network"))
+        stage.data_plane.apply(stage.plan(a_tcp_pool(delay=40), protocol="TCP", kind="network"))
         writer.write(b"still\n")
         assert await reader.readline() == b"still\n"
         assert stage.states() == {"i-one": "draining"}
@@ -144,8 +144,8 @@ def test_a_deleted_listener_closes_its_connections() -> None:
         await stage.settled("one")
         reader, writer = await asyncio.open_connection(*where(url))
         await reader.readline()
-        stage.plane.apply(type(stage.plan(tcp))(pools=(tcp,)))
+        stage.data_plane.apply(type(stage.plan(tcp))(pools=(tcp,)))
         await closed(reader, writer)
-        await until(lambda: not stage.plane.urls())
+        await until(lambda: not stage.data_plane.urls())
 
     staged(test)

@@ -9,7 +9,7 @@ import pytest
 
 from local_cloud.traffic.cookies import Cookies
 from local_cloud.traffic.plan import Check, Forward, Kind, Pool
-from local_cloud.traffic.routing import Candidate, Choices, Turns, choose, weighted
+from local_cloud.traffic.routing import Candidate, Choices, RoundRobin, choose, weighted
 from local_cloud.traffic.targets import Key
 
 
@@ -35,7 +35,7 @@ def choices(*candidates: Candidate, kind: Kind = "application", cross_zone: bool
 
 
 def taken(among: Choices, times: int) -> dict[str, int]:
-    turns = Turns()
+    turns = RoundRobin()
     found = [choose(among, turns) for _ in range(times)]
     return collections.Counter(one.key[1] for one in found if one)
 
@@ -54,11 +54,11 @@ def test_a_target_group_without_healthy_targets_fails_open() -> None:
 
 
 def test_a_classic_load_balancer_does_not_fail_open() -> None:
-    assert choose(choices(one("x", healthy=False), kind="classic"), Turns()) is None
+    assert choose(choices(one("x", healthy=False), kind="classic"), RoundRobin()) is None
 
 
-def test_nobody_is_chosen_from_an_empty_group() -> None:
-    assert choose(choices(), Turns()) is None
+def test_an_empty_group_has_no_next_member() -> None:
+    assert choose(choices(), RoundRobin()) is None
 
 
 def test_without_cross_zone_a_zone_with_one_member_takes_as_much_as_one_with_three() -> None:
@@ -73,7 +73,7 @@ def test_without_cross_zone_a_zone_without_healthy_members_is_left_out() -> None
 
 def test_the_member_with_the_fewest_requests_in_flight_comes_first() -> None:
     busy: dict[Key, int] = {("pool", "x", 80): 2, ("pool", "y", 80): 1, ("pool", "z", 80): 1}
-    among, turns = choices(one("x"), one("y"), one("z"), kind="classic"), Turns()
+    among, turns = choices(one("x"), one("y"), one("z"), kind="classic"), RoundRobin()
     found = [choose(among, turns, lambda key: busy[key]) for _ in range(4)]
     assert [one.key[1] for one in found if one] == ["y", "z", "y", "z"]
 
@@ -107,5 +107,5 @@ def test_a_cookie_names_its_member_until_it_expires() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "x", "9999999999-forged", "1.2.3-x"])
-def test_a_cookie_that_cannot_be_decoded_names_nobody(value: str) -> None:
+def test_an_invalid_cookie_names_no_member(value: str) -> None:
     assert Cookies().read({"AWSALB": value}, "AWSALB", (one("x"),)) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -57,24 +57,24 @@ REQUEST = rules.Request(
 )
 def test_a_condition_is_met_by(field: str, value: str, is_met: bool) -> None:
     condition = Condition(field=field, values=(value,), name="X-ENV")
-    assert rules.met(condition, REQUEST) is is_met
+    assert rules.matches(condition, REQUEST) is is_met
 
 
 def test_a_header_of_another_name_does_not_count() -> None:
     condition = Condition(field="http-header", values=("*",), name="X-Other")
-    assert not rules.met(condition, REQUEST)
+    assert not rules.matches(condition, REQUEST)
 
 
 def test_one_value_is_enough_for_a_condition() -> None:
     condition = Condition(field="path-pattern", values=("/a", "/img/*", "/b"))
-    assert rules.met(condition, REQUEST)
+    assert rules.matches(condition, REQUEST)
 
 
 @pytest.mark.parametrize(
     ("pattern", "text", "same"),
     [(r"a\*b", "a*b", True), (r"a\*b", "axb", False), (r"\?", "?", True), (r"\?", "x", False)],
 )
-def test_a_backslash_takes_the_meaning_from_a_wildcard(pattern: str, text: str, same: bool) -> None:
+def test_a_backslash_escapes_a_wildcard(pattern: str, text: str, same: bool) -> None:
     assert bool(rules.wildcard(pattern).fullmatch(text)) is same
 
 
@@ -94,9 +94,9 @@ def test_the_first_rule_whose_conditions_are_all_met_decides() -> None:
         rules=(a_rule("both", IMAGES, POSTS), a_rule("images", IMAGES), a_rule("late", IMAGES)),
     )
     assert rules.action(listener, REQUEST) == Answer(status=200, body="images")
-    posted = dataclasses.replace(REQUEST, method="POST")
+    posted = replace(REQUEST, method="POST")
     assert rules.action(listener, posted) == Answer(status=200, body="both")
-    other = dataclasses.replace(REQUEST, path="/")
+    other = replace(REQUEST, path="/")
     assert rules.action(listener, other) == Answer(status=404)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local_cloud.traffic.plan import Check, Health, Kind, Member, Pool
-from local_cloud.traffic.registry import Book
+from local_cloud.traffic.registry import Registry
 from local_cloud.traffic.targets import NOT_REACHED, PASSED, TIMED_OUT, wrong_code
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ ONE: Key = ("pool", "i-1", 80)
 ROUTING = 2.0
 
 
-@dataclasses.dataclass
+@dataclass
 class Clock:
     now: float = 1000.0
 
@@ -27,36 +27,36 @@ class Clock:
         return self.now
 
 
-@dataclasses.dataclass
+@dataclass
 class Desk:
-    """A book whose time is moved by hand."""
+    """A registry whose time is moved by hand."""
 
-    clock: Clock = dataclasses.field(default_factory=Clock)
+    clock: Clock = field(default_factory=Clock)
     busy: bool = False
 
     def __post_init__(self) -> None:
         self.heard: list[str] = []
-        self.book = Book(
+        self.registry = Registry(
             scaled=lambda seconds: seconds,
             routing=ROUTING,
-            told=lambda **facts: self.heard.append(f"{facts['id']} {facts['state']}"),
+            on_change=lambda **facts: self.heard.append(f"{facts['id']} {facts['state']}"),
             now=self.clock,
         )
 
     def register(self, *members: Member, **how: Any) -> None:
-        self.book.apply((a_pool(*members, **how),))
+        self.registry.apply((a_pool(*members, **how),))
 
     def check(self, *results: Result, key: Key = ONE) -> None:
-        (round_,) = (number for name, number in self.book.to_check() if name == key)
+        (round_,) = (number for name, number in self.registry.to_check() if name == key)
         for result in results:
-            self.book.record(key, round_, result)
+            self.registry.record(key, round_, result)
 
     def wait(self, seconds: float) -> list[Key]:
         self.clock.now += seconds
-        return self.book.sweep(lambda _key: self.busy)
+        return self.registry.expire(lambda _key: self.busy)
 
     def health(self) -> Health:
-        (health,) = self.book.health("pool")
+        (health,) = self.registry.health("pool")
         return health
 
     def told(self) -> tuple[str, str, str]:
@@ -64,7 +64,7 @@ class Desk:
         return health.state, health.reason, health.description
 
     def routed(self) -> list[str]:
-        choices = self.book.choices("pool")
+        choices = self.registry.choices("pool")
         return [one.key[1] for one in choices.eligible()] if choices else []
 
 
@@ -171,10 +171,10 @@ def test_a_target_of_a_group_that_no_listener_uses_is_unused_and_not_checked(des
         "Target.NotInUse",
         "Target group is not configured to receive traffic from the load balancer",
     )
-    assert not desk.book.to_check()
+    assert not desk.registry.to_check()
     desk.register(a_member())
     assert desk.told()[:2] == ("initial", "Elb.RegistrationInProgress")
-    assert desk.book.to_check()
+    assert desk.registry.to_check()
 
 
 def test_a_group_that_goes_out_of_use_makes_healthy_targets_unused(desk: Desk) -> None:
@@ -217,9 +217,9 @@ def test_a_stopping_target_is_judged_by_its_checks(desk: Desk) -> None:
 
 
 def test_without_checks_the_health_is_unavailable_and_requests_come(desk: Desk) -> None:
-    desk.register(a_member(), check=dataclasses.replace(CHECK, enabled=False))
+    desk.register(a_member(), check=replace(CHECK, enabled=False))
     assert desk.told()[:2] == ("unavailable", "Target.HealthCheckDisabled")
-    assert not desk.book.to_check()
+    assert not desk.registry.to_check()
     desk.wait(ROUTING)
     assert desk.routed() == ["i-1"]
 
@@ -233,18 +233,18 @@ def test_a_deregistered_target_drains_for_the_whole_delay_without_connections(de
         "Target.DeregistrationInProgress",
         "Target deregistration is in progress",
     )
-    assert not desk.book.to_check()
+    assert not desk.registry.to_check()
     desk.wait(299)
     assert desk.told()[0] == "draining"
     assert desk.wait(1) == [ONE]
-    assert desk.book.health("pool") == ()
+    assert desk.registry.health("pool") == ()
 
 
-def test_the_end_of_a_draining_shows_without_a_sweep(desk: Desk) -> None:
+def test_the_end_of_a_draining_shows_without_an_expiry(desk: Desk) -> None:
     desk.register(a_member())
     desk.register()
     desk.clock.now += 300
-    assert desk.book.health("pool") == ()
+    assert desk.registry.health("pool") == ()
 
 
 def test_a_later_change_of_the_delay_does_not_move_a_draining(desk: Desk) -> None:
@@ -258,13 +258,13 @@ def test_a_later_change_of_the_delay_does_not_move_a_draining(desk: Desk) -> Non
 def test_a_target_of_an_unused_group_is_gone_at_once(desk: Desk) -> None:
     desk.register(a_member(), zones=frozenset())
     desk.register(zones=frozenset())
-    assert desk.book.health("pool") == ()
+    assert desk.registry.health("pool") == ()
 
 
 def test_without_a_delay_a_deregistered_target_is_gone_and_cut_at_once(desk: Desk) -> None:
     desk.register(a_member(), delay=0.0)
     desk.register(delay=0.0)
-    assert desk.book.health("pool") == ()
+    assert desk.registry.health("pool") == ()
     assert desk.wait(0) == [ONE]
 
 
@@ -281,19 +281,19 @@ def test_a_target_registered_again_while_it_drains_begins_anew(desk: Desk) -> No
 
 def test_a_check_of_an_earlier_registration_counts_for_nothing(desk: Desk) -> None:
     desk.register(a_member())
-    ((key, round_),) = desk.book.to_check()
+    ((key, round_),) = desk.registry.to_check()
     desk.register()
     desk.register(a_member())
-    desk.book.record(key, round_, PASSED)
+    desk.registry.record(key, round_, PASSED)
     assert desk.told()[0] == "initial"
 
 
 def test_a_check_of_a_deleted_pool_of_the_same_name_counts_for_nothing(desk: Desk) -> None:
     desk.register(a_member())
-    ((key, round_),) = desk.book.to_check()
-    desk.book.apply(())
+    ((key, round_),) = desk.registry.to_check()
+    desk.registry.apply(())
     desk.register(a_member())
-    desk.book.record(key, round_, PASSED)
+    desk.registry.record(key, round_, PASSED)
     assert desk.told()[0] == "initial"
 
 
@@ -305,7 +305,7 @@ def test_classic_draining_ends_as_soon_as_nothing_is_in_flight(desk: Desk) -> No
     assert desk.told()[0] == "draining"
     desk.busy = False
     desk.wait(1)
-    assert desk.book.health("pool") == ()
+    assert desk.registry.health("pool") == ()
 
 
 def test_classic_draining_does_not_end_before_every_node_knows_of_it(desk: Desk) -> None:
@@ -329,8 +329,8 @@ def test_a_classic_unhealthy_instance_is_cut_only_without_draining(
     desk: Desk, delay: float, cut: bool
 ) -> None:
     desk.register(a_member(), kind="classic", delay=delay)
-    ((key, round_),) = desk.book.to_check()
-    told = [desk.book.record(key, round_, NOT_REACHED) for _ in range(3)]
+    ((key, round_),) = desk.registry.to_check()
+    told = [desk.registry.record(key, round_, NOT_REACHED) for _ in range(3)]
     assert told == [False, cut, False]
 
 
@@ -381,31 +381,31 @@ def test_without_a_delay_requests_still_come_until_every_node_knows_and_are_cut(
 
 def test_a_deleted_group_is_cut(desk: Desk) -> None:
     desk.register(a_member())
-    desk.book.apply(())
+    desk.registry.apply(())
     assert desk.wait(0) == [ONE]
-    assert desk.book.health("pool") == ()
+    assert desk.registry.health("pool") == ()
 
 
-def test_the_next_sweep_is_when_something_ends(desk: Desk) -> None:
+def test_the_next_expiry_is_when_a_draining_ends(desk: Desk) -> None:
     desk.register(a_member())
     desk.wait(ROUTING)
-    assert desk.book.next_sweep() is None
+    assert desk.registry.next_expiry() is None
     desk.register()
-    assert desk.book.next_sweep() == desk.clock.now + ROUTING
+    assert desk.registry.next_expiry() == desk.clock.now + ROUTING
     desk.wait(ROUTING)
-    assert desk.book.next_sweep() == desk.clock.now + 300 - ROUTING
+    assert desk.registry.next_expiry() == desk.clock.now + 300 - ROUTING
     desk.wait(300)
-    assert desk.book.next_sweep() is None
+    assert desk.registry.next_expiry() is None
 
 
-def test_members_with_the_same_id_and_other_ports_are_members_of_their_own(desk: Desk) -> None:
+def test_one_id_with_two_ports_is_two_members(desk: Desk) -> None:
     desk.register(a_member(port=80), a_member(port=81))
     desk.check(PASSED)
-    told = {health.port: health.state for health in desk.book.health("pool")}
+    told = {health.port: health.state for health in desk.registry.health("pool")}
     assert told == {80: "healthy", 81: "initial"}
 
 
-def test_every_change_of_a_state_is_told_once() -> None:
+def test_every_change_of_a_state_is_reported_once() -> None:
     desk = Desk()
     desk.register(a_member())
     desk.register(a_member())

@@ -1,15 +1,15 @@
-"""EC2 and Elastic Load Balancing as moto has them, for the groups of one region."""
+"""Implement the ports of groups on moto's EC2 and Elastic Load Balancing."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.models import ASG_NAME_TAG
 
 from local_cloud.balancers import classic
-from local_cloud.patches.autoscaling import launch as autoscaling_launch
+from local_cloud.groups import launch as group_launch
 from local_cloud.scaling.ports import LaunchRefusedError, LifecycleHook, Place
 
 if TYPE_CHECKING:
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from local_cloud.scaling.model import Group, Source
     from local_cloud.scaling.ports import Launched
 
-# Of an instance that is registered under several ports the worst counts.
+# The worst state counts for an instance that is registered on several ports.
 WORST_LAST = ("unused", "unavailable", "healthy", "initial", "unhealthy", "draining")
 
 
-@dataclasses.dataclass(kw_only=True)
-class MotoWorld:
-    """`scaling.world.World` on moto's models."""
+@dataclass(kw_only=True)
+class MotoPorts:
+    """`scaling.ports.Ports` on moto's models of one region."""
 
     backend: Any
     cloud: Cloud
-    _health: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-    _instances: dict[str, Any] = dataclasses.field(default_factory=dict)  # moto looks at each
+    _health: dict[str, dict[str, str]] = field(default_factory=dict)
+    _instances: dict[str, Any] = field(default_factory=dict)  # moto searches all
 
-    def look(self) -> None:
-        """Ask anew for what health was told before."""
+    def refresh(self) -> None:
+        """Drop the health that was read before."""
         self._health.clear()
 
     def scaled(self, seconds: float) -> float:
-        """Return how long `seconds` of AWS's take here."""
-        return self.cloud.ground.clock.scaled(seconds)
+        """Return the real seconds for AWS's `seconds`."""
+        return self.cloud.host.clock.scaled(seconds)
 
     def stamp(self) -> dt.datetime:
         """Return the time of day."""
@@ -59,8 +59,8 @@ class MotoWorld:
 
     def launch(self, group: Group, place: Place) -> Launched:
         """Launch one instance of the group's template or configuration."""
-        recipe = autoscaling_launch.recipe(self.backend, group.settings)
-        refused = self.cloud.orders.refused_launch(
+        recipe = group_launch.recipe(self.backend, group.settings)
+        refused = self.cloud.behaviors.refused_launch(
             group=group.name,
             image=recipe.image,
             zone=place.zone,
@@ -68,7 +68,7 @@ class MotoWorld:
         )
         if refused:
             raise LaunchRefusedError(refused, elsewhere=True)
-        return autoscaling_launch.launch(self.backend, group.settings, recipe, place)
+        return group_launch.launch(self.backend, group.settings, recipe, place)
 
     def state(self, instance: str) -> str:
         """Return EC2's word for the state of an instance."""
@@ -86,17 +86,17 @@ class MotoWorld:
     def reason(self, instance: str) -> str:
         """Return EC2's reason for the state of an instance."""
         found = self._instance(instance)
-        said = getattr(found, "state_reason", None)
-        return said.message if said and said.message else "Client.UserInitiatedShutdown"
+        reason = getattr(found, "state_reason", None)
+        return reason.message if reason and reason.message else "Client.UserInitiatedShutdown"
 
     def terminate(self, instance: str) -> None:
-        """Terminate an instance, whatever its protection from users."""
+        """Terminate an instance, even if it is protected from users."""
         found = self._instance(instance)
         if found and found.state not in {"shutting-down", "terminated"}:
             found.terminate()
 
     def release(self, group: Group, instance: str) -> None:
-        """Take the group's tag off an instance."""
+        """Remove the group's tag from an instance."""
         self.backend.ec2_backend.delete_tags([instance], {ASG_NAME_TAG: group.name})
 
     def hooks(self, group: Group, transition: str) -> list[LifecycleHook]:
@@ -112,7 +112,7 @@ class MotoWorld:
         ]
 
     def register(self, source: Source, instance: str) -> None:
-        """Register an instance that runs and is not registered."""
+        """Register a running instance that is not registered."""
         if self.state(instance) != "running" or self._is_registered(source, instance):
             return
         if source.type == "elb":
@@ -121,16 +121,16 @@ class MotoWorld:
         elif group := self._target_group(source):
             group.register([{"Id": instance, "Port": group.port}])
 
-    def lateness(self, instance: str) -> float:
-        """Return AWS's seconds until an instance is registered, if that was ordered."""
-        return self.cloud.orders.lateness(instance)
+    def registration_delay(self, instance: str) -> float:
+        """Return AWS's seconds until an instance is registered, by its behavior."""
+        return self.cloud.behaviors.registration_delay(instance)
 
     def deregister(self, source: Source, instance: str) -> None:
         """Deregister an instance that is registered."""
         if not self._is_registered(source, instance):
             return
         if source.type == "elb":
-            for by_group in (True, False):  # moto keeps two lists; the group's member is in either
+            for by_group in (True, False):  # moto has two lists; a member is in either
                 self.backend.elb_backend.deregister_instances(
                     source.identifier, [instance], by_group
                 )
@@ -148,31 +148,33 @@ class MotoWorld:
         return self.backend.elbv2_backend.target_groups.get(source.identifier)
 
     def health(self, source: Source) -> Mapping[str, str]:
-        """Return what the traffic plane says of a source's members, asked once for a step."""
+        """Return the health of a source's members in the data plane, read once for each step."""
         if source.identifier not in self._health:
-            self._health[source.identifier] = self._ask(source)
+            self._health[source.identifier] = self._read_health(source)
         return self._health[source.identifier]
 
-    def _ask(self, source: Source) -> dict[str, str]:
+    def _read_health(self, source: Source) -> dict[str, str]:
         pool = source.identifier
         if source.type == "elb":
             pool = classic.key(self.backend, source.identifier)
-        told = sorted(self.cloud.traffic.health(pool), key=lambda one: WORST_LAST.index(one.state))
-        return {one.id: one.state for one in told}
+        healths = sorted(
+            self.cloud.traffic.health(pool), key=lambda one: WORST_LAST.index(one.state)
+        )
+        return {one.id: one.state for one in healths}
 
     def delay(self, source: Source) -> float:
-        """Return how long a source drains, in AWS's seconds."""
+        """Return the draining time of a source, in AWS's seconds."""
         if source.type == "elbv2":
             group = self._target_group(source)
-            told = group.attributes.get("deregistration_delay.timeout_seconds") if group else 0
-            return float(told or 0)
+            seconds = group.attributes.get("deregistration_delay.timeout_seconds") if group else 0
+            return float(seconds or 0)
         balancer = self.backend.elb_backend.load_balancers.get(source.identifier)
         draining = balancer.attributes.get("connection_draining", {}) if balancer else {}
         named = {str(name).lower(): value for name, value in draining.items()}
         return float(named.get("timeout") or 300) if named.get("enabled") else 0.0
 
     def forget(self, group: Group) -> None:
-        """Delete a group and what goes with it."""
+        """Delete a group with its hooks, policies and schedules."""
         self.backend.autoscaling_groups.pop(group.name, None)
         for things in (
             self.backend.lifecycle_hooks,

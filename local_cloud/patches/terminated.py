@@ -1,15 +1,15 @@
-"""Terminated instances that nobody is told of any more; moto shows them for ever.
+"""Forget terminated instances after a while; moto shows them for ever.
 
 "After you terminate an instance, it remains visible for a short while, and then the entry is
-automatically deleted" (EC2 User Guide, "Terminate Amazon EC2 instances"); that while is about an
-hour. moto looks through all of them at every call that names one.
+automatically deleted" (EC2 User Guide, "Terminate Amazon EC2 instances"); the while is about an
+hour. moto searches all of them at every call that names one.
 """
 
 from __future__ import annotations
 
 import collections
-import dataclasses
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,21 +18,19 @@ if TYPE_CHECKING:
     from local_cloud.clock import Clock
 
 VISIBLE = 3600.0
-AT_LEAST = 30.0  # seconds here: whoever looks does not look faster because the cloud is
+AT_LEAST = 30.0  # real seconds: clients do not poll faster because the cloud is faster
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Terminated:
-    """The terminated instances of a cloud that are visible, the oldest first."""
+    """The visible terminated instances of a cloud, oldest first."""
 
     clock: Clock
     now: Callable[[], float] = time.monotonic
-    _since: collections.deque[tuple[float, Any]] = dataclasses.field(
-        default_factory=collections.deque
-    )
+    _since: collections.deque[tuple[float, Any]] = field(default_factory=collections.deque)
 
     def add(self, instance: Any) -> None:
-        """Remember that an instance is terminated, and forget those that were long ago."""
+        """Add an instance that is terminated now, and forget those that have been long enough."""
         now = self.now()
         self._since.append((now, instance))
         visible = max(AT_LEAST, self.clock.scaled(VISIBLE))
@@ -41,7 +39,7 @@ class Terminated:
 
 
 def forget(instance: Any) -> None:
-    """Take an instance out of moto's reservations, and the reservation it leaves empty."""
+    """Remove an instance from moto's reservations, and a reservation that becomes empty."""
     reservations = instance.ec2_backend.reservations
     for name, reservation in list(reservations.items()):
         if instance in reservation.instances:

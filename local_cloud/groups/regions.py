@@ -1,19 +1,18 @@
-"""The groups of every region: beside moto's backends, so that moto's reset forgets them too."""
+"""Keep the groups of every region on moto's backends, so that a reset of moto drops them, too."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import autoscaling_backends
 
 from local_cloud.behavior_targets import each
-from local_cloud.patches import Hook, replace
-from local_cloud.patches.autoscaling.world import MotoWorld
-from local_cloud.scaling.errors import RefusedRequestError, invalid
+from local_cloud.groups.moto_ports import MotoPorts
+from local_cloud.scaling.errors import invalid
 from local_cloud.scaling.region import Region
 
 if TYPE_CHECKING:
@@ -24,22 +23,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 5  # a member that leaves is deregistered, drained, terminated; its replacement comes
+ROUNDS = 5  # a member is deregistered, drained, terminated, and its replacement launched
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclass(kw_only=True)
 class Regions:
-    """Finds groups for the hooks and lets all of them move on."""
+    """Finds groups for the patches and advances all of them."""
 
     cloud: Cloud
     now: Callable[[], float] = time.monotonic
     _stepping: bool = False
 
     def of(self, backend: Any) -> Region:
-        """Return the region that a backend of moto's is."""
+        """Return the region of a moto backend."""
         region: Region | None = backend.__dict__.get("local_cloud_region")
         if region is None:
-            region = Region(world=MotoWorld(backend=backend, cloud=self.cloud))
+            region = Region(ports=MotoPorts(backend=backend, cloud=self.cloud))
             backend.local_cloud_region = region
         return region
 
@@ -47,25 +46,25 @@ class Regions:
         """Yield every region that has been used."""
         return (self.of(backend) for backend in each(autoscaling_backends))
 
-    def follow(self) -> None:
-        """Move every group on after a call; a failure is ours, not the caller's."""
+    def step_safely(self) -> None:
+        """Advance every group after a call; log a failure, which is not the caller's."""
         try:
             self.step()
         except Exception:  # the call that went before has succeeded
-            log.exception("the groups could not be moved on")
+            log.exception("the groups could not be advanced")
 
-    def settle(self, carry: Callable[[], None]) -> None:
-        """Move on what waited for the load balancers to hear, as long as something moves."""
+    def settle(self, sync: Callable[[], None]) -> None:
+        """Advance groups and load balancers in turn as long as something changes."""
         try:
             for _ in range(ROUNDS):
                 if not self.step():
                     return
-                carry()
-        except Exception:  # as in `follow`
-            log.exception("the groups could not be moved on")
+                sync()
+        except Exception:  # as in `step_safely`
+            log.exception("the groups could not be advanced")
 
     def step(self) -> bool:
-        """Move every group on; tell whether anything moved."""
+        """Advance every group; return True if anything changed."""
         if self._stepping:
             return False
         self._stepping = True
@@ -76,13 +75,13 @@ class Regions:
         return any(moved)
 
     def _step(self, region: Region) -> bool:
-        region.world.look()
+        region.ports.refresh()
         return region.step(self.now())
 
-    # AWS answers ValidationError for a group that is not there; one that is being deleted
-    # takes no further changes.
+    # AWS answers ValidationError for a group that does not exist; one that is being
+    # deleted accepts no changes.
     def group(self, backend: Any, name: str | None) -> Group:
-        """Return a group that may be changed."""
+        """Return a group that accepts changes, or refuse."""
         group = self.of(backend).groups.get(str(name))
         if group is None:
             raise AutoscalingClientError(
@@ -95,26 +94,9 @@ class Regions:
         return group
 
     def member(self, backend: Any, instance: str) -> tuple[Group, Member]:
-        """Return the member that an instance is, and its group."""
+        """Return the member of an instance, and its group."""
         if (found := self.of(backend).find(instance)) is None:
             raise invalid(
                 f"Instance Id not found - No managed instance found for instance ID: {instance}"
             )
         return found
-
-
-def answer(owner: type, **instead: Callable[..., Any]) -> list[Hook]:
-    """Return the hooks of a class whose refusals are to be errors of the API."""
-    return replace(owner, **{name: answering(one) for name, one in instead.items()})
-
-
-def answering(instead: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn refusals of the state machine into errors of the API."""
-
-    def hooked(*arguments: Any, **named: Any) -> Any:
-        try:
-            return instead(*arguments, **named)
-        except RefusedRequestError as refusal:
-            raise AutoscalingClientError(refusal.code, refusal.message) from refusal
-
-    return hooked

@@ -6,7 +6,7 @@ import itertools
 from types import SimpleNamespace
 
 from local_cloud.clock import Clock
-from local_cloud.patches.ec2.forgotten import Terminated
+from local_cloud.patches.terminated import Terminated
 from tests.running_cloud import Cloud, eventually
 
 
@@ -29,7 +29,7 @@ class Account:
         }
 
 
-def test_they_are_forgotten_after_it_with_a_reservation_that_they_leave_empty() -> None:
+def test_old_instances_are_forgotten_with_their_empty_reservation() -> None:
     account = Account(1, 2, 1)
     first, second, third, fourth = (
         instance for each in account.reservations.values() for instance in each.instances
@@ -43,7 +43,7 @@ def test_they_are_forgotten_after_it_with_a_reservation_that_they_leave_empty() 
     assert account.left() == {"r-1": [2], "r-2": [3]}
 
 
-def test_whoever_looks_has_half_a_minute_however_fast_the_cloud_is() -> None:
+def test_an_instance_stays_visible_for_half_a_minute_at_any_speed() -> None:
     account = Account(2)
     times = iter([0.0, 30.0, 30.1])
     terminated = Terminated(clock=Clock(speed=3600), now=lambda: next(times))
@@ -55,7 +55,7 @@ def test_whoever_looks_has_half_a_minute_however_fast_the_cloud_is() -> None:
     assert account.left() == {"r-0": [1]}
 
 
-def test_until_then_an_instance_is_described(cloud: Cloud) -> None:
+def test_a_terminated_instance_is_described(cloud: Cloud) -> None:
     ec2 = cloud.aws("ec2")
     made = ec2.run_instances(ImageId=cloud.base_image(), MinCount=1, MaxCount=1)
     name = made["Instances"][0]["InstanceId"]

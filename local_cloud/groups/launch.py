@@ -1,22 +1,21 @@
-"""What a group launches: the resolved version of its launch template, as EC2 takes it.
+"""Launch instances of a group from its launch template or launch configuration.
 
-EC2 Auto Scaling User Guide, "Launch templates": $Latest and $Default are resolved at
-each launch, and everything is of that version. moto takes half of it from the default
-version whatever was asked for.
+EC2 Auto Scaling User Guide, "Launch templates": $Latest and $Default are resolved at each launch,
+and all settings are of that version. moto takes half of them from the default version.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.models import ASG_NAME_TAG
 from moto.core.exceptions import ServiceException
 from moto.core.types import Base64EncodedString
+from moto.ec2.exceptions import InvalidAMIIdError, UnvailableAMIIdError
 from moto.ec2.utils import convert_tag_spec, filter_iam_instance_profiles, parse_user_data
 
-from local_cloud.patches.ec2 import instances as ec2_instances
 from local_cloud.scaling.ports import Launched, LaunchRefusedError
 
 if TYPE_CHECKING:
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """Everything that RunInstances is told."""
+    """The arguments of RunInstances."""
 
     image: str
     instance_type: str
     user_data: Any
-    security_groups: list[str]  # to be checked; `more` holds those that moto does not find itself
+    security_groups: list[str]  # to check; `more` has those that moto does not find itself
     key: str | None
     profile: dict[str, str]
     tags: dict[str, dict[str, str]]
@@ -42,7 +41,7 @@ class Recipe:
 
 
 def recipe(backend: Any, settings: Any) -> Recipe:
-    """Return what a group launches now, or refuse as EC2 does."""
+    """Return the arguments of a group's next launch, or refuse as EC2 does."""
     try:
         if settings.ec2_launch_template is None:
             return of_configuration(settings)
@@ -52,7 +51,7 @@ def recipe(backend: Any, settings: Any) -> Recipe:
 
 
 def of_configuration(settings: Any) -> Recipe:
-    """Return what a launch configuration says."""
+    """Return the arguments from a launch configuration."""
     config = settings.launch_config
     profile = config.iam_instance_profile
     key = "Arn" if profile and profile.startswith("arn:") else "Name"
@@ -75,7 +74,7 @@ def of_configuration(settings: Any) -> Recipe:
 
 
 def of_template(backend: Any, settings: Any) -> Recipe:
-    """Return what the group's version of its launch template says."""
+    """Return the arguments from the group's version of its launch template."""
     template, wanted, override = named_version(backend, settings)
     version = template.get_version(wanted)
     data = version.data
@@ -99,12 +98,12 @@ def of_template(backend: Any, settings: Any) -> Recipe:
 
 
 def encoded(user_data: Any) -> Base64EncodedString | None:
-    """Return user data in the type that moto wants; its templates hold either."""
+    """Return user data in moto's type; its templates have either."""
     return user_data if isinstance(user_data, Base64EncodedString) else parse_user_data(user_data)
 
 
 def named_version(backend: Any, settings: Any) -> tuple[Any, str, dict[str, Any]]:
-    """Return the template, the version that is asked for, and the first override."""
+    """Return the template, its requested version, and the first override."""
     overrides = ((settings.mixed_instances_policy or {}).get("LaunchTemplate") or {}).get(
         "Overrides"
     )
@@ -123,7 +122,7 @@ def named_version(backend: Any, settings: Any) -> tuple[Any, str, dict[str, Any]
 def options(
     data: dict[str, Any], interface: dict[str, Any], template: str, version: int
 ) -> dict[str, Any]:
-    """Return what else moto's RunInstances takes from a template."""
+    """Return the further arguments of moto's RunInstances from a template."""
     shutdown = data.get("InstanceInitiatedShutdownBehavior")
     monitored = (data.get("Monitoring") or {}).get("Enabled")
     return {
@@ -145,12 +144,12 @@ def own_tags(settings: Any) -> dict[str, str]:
     return {**settings.get_propagated_tags(), ASG_NAME_TAG: settings.name}
 
 
-# What a launch configuration names was checked when it was created.
+# The references of a launch configuration were checked at its creation.
 def check(backend: Any, made: Recipe) -> None:
-    """Refuse what EC2 would refuse to launch, in its words."""
+    """Refuse a launch that EC2 would refuse, in its words."""
     ec2 = backend.ec2_backend
     try:
-        ec2_instances.check_image(ec2, made.image)
+        check_image(ec2, made.image)
     except ServiceException as refusal:
         raise LaunchRefusedError(refusal.message) from refusal
     if made.launch_template:
@@ -160,6 +159,15 @@ def check(backend: Any, made: Recipe) -> None:
             check_security_group(ec2, group)
     if made.profile:
         check_profile(backend, made.profile)
+
+
+def check_image(ec2: Any, image: str | None) -> None:
+    """Refuse an AMI that cannot be launched, in EC2's words."""
+    found = ec2.amis.get(image)
+    if found is None:
+        raise InvalidAMIIdError([str(image)])
+    if found.state != "available":
+        raise UnvailableAMIIdError(str(image))
 
 
 def check_security_group(ec2: Any, group: str) -> None:
@@ -187,7 +195,7 @@ def check_profile(backend: Any, profile: dict[str, str]) -> None:
 
 
 def launch(backend: Any, settings: Any, made: Recipe, place: Place) -> Launched:
-    """Launch one instance, or refuse as EC2 does; the caller never sees another error."""
+    """Launch one instance; raise LaunchRefusedError for any failure."""
     try:
         check(backend, made)
         instance = run(backend, settings, made, place)
@@ -195,7 +203,7 @@ def launch(backend: Any, settings: Any, made: Recipe, place: Place) -> Launched:
         raise LaunchRefusedError(refusal.message) from refusal
     except LaunchRefusedError:
         raise
-    except Exception as error:  # a launch that fails shows in an activity, whatever failed
+    except Exception as error:  # every failed launch must show in an activity
         log.exception("a launch of group %s failed", settings.name)
         raise LaunchRefusedError(f"Internal error: {error}") from error
     return Launched(

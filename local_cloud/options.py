@@ -1,0 +1,25 @@
+"""The options of the commands and their help texts, for both front ends.
+
+Imports nothing, so that `ami-pipeline --help` stays fast.
+"""
+
+from __future__ import annotations
+
+PORT = 5700
+KINDS = ("auto", "namespaces", "user-namespaces", "plain")
+ISOLATION = "AMI_PIPELINE_LOCAL_CLOUD_ISOLATION"
+"""The variable that sets the default of `--isolation`."""
+
+HELP = {
+    "local-cloud": "Run a local cloud: AWS on this machine, on loopback only.",
+    "up": "Start the local cloud.",
+    "down": "Stop the local cloud and remove everything it made.",
+    "status": "Show the local cloud, its load balancers and its API calls.",
+    "env": "Print shell exports for AWS clients, Packer and Terraform.",
+    "port": "Port of the API; 0 chooses a free one.",
+    "ssh-port": "Port of SSH; 0 chooses a free one.",
+    "speed": "Divide AWS's delays by this number.",
+    "delay": "Override one delay, such as boot=30 or call=0.08; repeatable.",
+    "isolation": "How to confine the processes of an instance.",
+    "foreground": "Stay in the foreground and print the log; Ctrl-C stops it.",
+}

@@ -1,0 +1,82 @@
+"""Put every patch into moto, and the control loops behind them into the cloud."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import AbstractContextManager
+from typing import Any
+
+from local_cloud.balancers.sync import BalancerSync
+from local_cloud.cloud import Cloud
+from local_cloud.patches import after, cloudwatch, s3, unanswered
+from local_cloud.patches.autoscaling import (
+    activities,
+    described,
+    group_calls,
+    hooks,
+    members,
+    policies,
+    schedules,
+    settings,
+    sources,
+)
+from local_cloud.patches.context import Context
+from local_cloud.patches.ec2 import (
+    images,
+    instances,
+    launch_templates,
+    security_groups,
+    template_launches,
+    volumes,
+)
+from local_cloud.patches.elb import classic, classic_members, elbv2, elbv2_targets
+from local_cloud.patches.patching import Patch, Undo, apply, cache_method_names, patches_of
+
+# Of two patches of one method the later wraps the earlier.
+MODULES = (
+    instances,
+    images,
+    launch_templates,
+    template_launches,
+    group_calls,
+    members,
+    sources,
+    activities,
+    described,
+    settings,
+    hooks,
+    policies,
+    schedules,
+    cloudwatch,
+    classic,
+    classic_members,
+    elbv2,
+    elbv2_targets,
+    unanswered,
+    security_groups,
+    volumes,
+    s3,
+    after,
+)
+
+
+def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Undo:
+    """Put every patch in; return the function that takes them out again."""
+    context = Context.of(cloud, lock)
+    regions = context.regions
+    cloud.on_change.append(regions.step_safely)
+    cloud.periodic += [regions.step, schedules.step]
+    sync = BalancerSync(cloud=cloud)  # after the groups: the balancers carry what they decided
+    cloud.on_change += [sync, functools.partial(regions.settle, sync)]
+    undo_patches, undo_cache = apply(every(), context), cache_method_names()
+
+    def undo() -> None:
+        undo_cache()
+        undo_patches()
+
+    return undo
+
+
+def every() -> list[Patch]:
+    """Return all patches."""
+    return patches_of(*MODULES)

@@ -1,0 +1,77 @@
+"""Serve one cloud in this process, and tell the process that started it when it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from local_cloud.clock import Delays
+from local_cloud.errors import LocalCloudError
+from local_cloud.state_dir import State, StateDir
+
+
+def serve(
+    path: Path,
+    *,
+    port: int,
+    ssh_port: int,
+    speed: float,
+    isolation: str,
+    delay: Sequence[str],
+    detach: bool,
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    One line of JSON on standard output says that the cloud answers, or why it does not.
+    """
+    from local_cloud.api import server  # noqa: PLC0415  moto is slow to import
+
+    home = StateDir(path=path.resolve())
+    options = server.Options(
+        home=home,
+        port=port,
+        ssh_port=ssh_port,
+        speed=speed,
+        isolation=isolation,
+        delays=Delays.named(delay),
+    )
+    log_to_stderr()
+
+    def announce(state: State) -> None:
+        report({"state": asdict(state)})
+        if detach:
+            redirect_output(home.log)
+
+    try:
+        asyncio.run(server.serve(options, announce))
+    except LocalCloudError as error:
+        report({"refused": [error.where, error.what, error.remedy]})
+        return error.exit_code
+    return 0
+
+
+def log_to_stderr() -> None:
+    """Log everything of interest to standard error."""
+    layout = "%(asctime)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=layout, stream=sys.stderr)
+    logging.getLogger("asyncssh").setLevel(logging.ERROR)
+
+
+def report(answer: dict[str, object]) -> None:
+    """Print the line that the starter reads."""
+    sys.stdout.write(f"{json.dumps(answer)}\n")
+    sys.stdout.flush()
+
+
+def redirect_output(log: Path) -> None:
+    """Write output to a file from now on, which releases the starter's pipes."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
