@@ -17,7 +17,7 @@ TAG_PREFIX = "ami-pipeline:"
 FINGERPRINT_TAG = TAG_PREFIX + "fingerprint"
 
 
-STATUS_TAG = TAG_PREFIX + "verdict"
+STATUS_TAG = TAG_PREFIX + "status"
 
 
 class ImageStatus(StrEnum):
@@ -40,7 +40,7 @@ class Image:
 
     `ids` maps each region to the AMI there; `created` is UTC, ISO 8601. `bake` names
     the bake that made it: the same as `name` unless the template names its image.
-    `reason` says why the verdict is not good, where somebody said so.
+    `reason` says why the status is not good, where somebody said so.
     """
 
     app: str
@@ -56,7 +56,7 @@ class Image:
     commit: str = ""
     dirty: bool = False
     baked_by: str = ""
-    verdict: ImageStatus = ImageStatus.GOOD
+    status: ImageStatus = ImageStatus.GOOD
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     reason: str = ""
 
@@ -65,9 +65,9 @@ class Image:
         """The AMI in the region the configuration names, or an empty string."""
         return self.ids.get(self.region, "")
 
-    def with_verdict(self, verdict: ImageStatus) -> Image:
-        """Return the same image with another verdict."""
-        return replace(self, verdict=verdict)
+    def with_status(self, status: ImageStatus) -> Image:
+        """Return the same image with another status."""
+        return replace(self, status=status)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

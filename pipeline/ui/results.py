@@ -13,7 +13,7 @@ from pipeline.core.image import Image, Usage
 from pipeline.core.terraform.root_module import Root, RootResult
 from pipeline.ui.text import age, duration, one_line, table
 
-_HOW = {
+_ORIGINS = {
     "baked": "baked",
     "unchanged": "nothing changed: baked earlier",
     "adopted": "taken over from an interrupted bake",
@@ -38,7 +38,7 @@ def bake_text(result: BakeResult) -> str:
         ("name", image.name),
         ("version", image.version),
         ("source", image.source_ami),
-        ("how", f"{_HOW[result.how]}, {duration(result.seconds)}"),
+        ("origin", f"{_ORIGINS[result.origin]}, {duration(result.seconds)}"),
     ]
     return "\n".join(f"{name:<10} {one_line(value)}".rstrip() for name, value in rows if value)
 
@@ -47,7 +47,7 @@ def bake_document(result: BakeResult) -> dict[str, Any]:
     """Return the result of a bake for a program."""
     return {
         **image_document(result.image),
-        "how": str(result.how),
+        "origin": str(result.origin),
         "seconds": round(result.seconds, 3),
         "log": str(result.log) if result.log else None,
     }
@@ -69,7 +69,7 @@ def image_document(image: Image) -> dict[str, Any]:
         "commit": image.commit,
         "dirty": image.dirty,
         "baked_by": image.baked_by,
-        "verdict": str(image.verdict),
+        "status": str(image.status),
     }
 
 
@@ -80,14 +80,14 @@ def images_text(images: Listed, now: datetime, keep: int) -> str:
     """Return the images as a table, newest first."""
     if not images:
         return "no images yet: ami-pipeline bake makes the first"
-    rows = [("IMAGE", "VERSION", "AGE", "SOURCE", "VERDICT", "USED BY")]
+    rows = [("IMAGE", "VERSION", "AGE", "SOURCE", "STATUS", "USED BY")]
     rows += [
         (
             image.id or "-",
             one_line(image.version, 32) or "-",
             age(image.created, now),
             image.source_ami or "-",
-            str(image.verdict),
+            str(image.status),
             _uses(uses),
         )
         for image, uses in images
@@ -164,7 +164,7 @@ def error_document(error: PipelineError) -> dict[str, Any]:
 
 
 def _good(images: Listed) -> list[tuple[Image, Sequence[Usage]]]:
-    return [(image, uses) for image, uses in images if image.verdict == "good"]
+    return [(image, uses) for image, uses in images if image.status == "good"]
 
 
 def _uses(uses: Sequence[Usage]) -> str:

@@ -21,9 +21,9 @@ from pipeline.ui.results import (
 from tests.fakes import an_image
 
 IMAGE = an_image(
-    ids={"us-east-1": "ami-2", "eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD, name="web-1"
+    ids={"us-east-1": "ami-2", "eu-central-1": "ami-1"}, status=ImageStatus.GOOD, name="web-1"
 )
-RESULT = BakeResult(image=IMAGE, how=BakeOrigin.BAKED, seconds=192.0, log=Path("logs/web-1.log"))
+RESULT = BakeResult(image=IMAGE, origin=BakeOrigin.BAKED, seconds=192.0, log=Path("logs/web-1.log"))
 NOW = datetime(2026, 1, 4, tzinfo=UTC)
 
 
@@ -39,7 +39,7 @@ def test_the_result_of_a_bake_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("origin", "text"),
     [
         (BakeOrigin.BAKED, "baked, 3 min 12 s"),
         (BakeOrigin.UNCHANGED, "nothing changed: baked earlier, 3 min 12 s"),
@@ -47,7 +47,7 @@ def test_the_result_of_a_bake_is_told_so() -> None:
     ],
 )
 def test_each_way_to_an_image_has_its_words(how: BakeOrigin, told: str) -> None:
-    assert bake_text(replace(RESULT, how=how)).endswith(f"how        {told}")
+    assert bake_text(replace(RESULT, origin=origin)).endswith(f"origin     {text}")
 
 
 def test_a_program_gets_every_fact_of_a_bake() -> None:
@@ -65,8 +65,8 @@ def test_a_program_gets_every_fact_of_a_bake() -> None:
         "commit": "",
         "dirty": False,
         "baked_by": "",
-        "verdict": "good",
-        "how": "baked",
+        "status": "good",
+        "origin": "baked",
         "seconds": 192.0,
         "log": "logs/web-1.log",
     }
@@ -75,10 +75,10 @@ def test_a_program_gets_every_fact_of_a_bake() -> None:
 
 def test_the_images_are_a_table() -> None:
     uses = [Usage(kind="group", name=f"g{n}") for n in range(5)]
-    older = an_image(ids={"eu-central-1": "ami-00000009"}, version="1.0", verdict=ImageStatus.GOOD)
-    images = [(IMAGE, uses), (an_image(verdict=ImageStatus.LEFT, source_ami=""), ()), (older, ())]
+    older = an_image(ids={"eu-central-1": "ami-00000009"}, version="1.0", status=ImageStatus.GOOD)
+    images = [(IMAGE, uses), (an_image(status=ImageStatus.LEFT, source_ami=""), ()), (older, ())]
     assert images_text(images, NOW, keep=1) == (
-        "IMAGE         VERSION  AGE  SOURCE        VERDICT  USED BY\n"
+        "IMAGE         VERSION  AGE  SOURCE        STATUS  USED BY\n"
         "ami-1         1.2.3    3 d  ami-50000000  good     "
         "group g0, group g1, group g2, and 2 more\n"
         "-             1.2.3    3 d  -             left     -\n"
