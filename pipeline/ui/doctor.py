@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.core.doctor import Check, Grade, healthy
+from pipeline.core.doctor import Check, Grade, all_passed
 from pipeline.ui.text import one_line, table
 
 
@@ -29,7 +29,7 @@ def _sum(checks: Sequence[Check]) -> str:
 def checkup_document(checks: Sequence[Check]) -> dict[str, Any]:
     """Return the checks for a program."""
     return {
-        "healthy": healthy(checks),
+        "healthy": all_passed(checks),
         "checks": [
             {
                 "name": each.name,

@@ -116,7 +116,9 @@ CASES = {
     "ssh-scp-success": good("shell and file provisioners"),
     "ssh-scp-success.stderr": failed("ended without an image", "a log is no stream", code=0),
     "ssh-timeout": failed("Timeout waiting for SSH", "the instance cannot be reached"),
-    "ssh-two-builders-parallel": failed("two builds created an image", "which one is meant", code=0),
+    "ssh-two-builders-parallel": failed(
+        "two builds created an image", "which one is meant", code=0
+    ),
     "timestamp-ui": good("times before each text"),
     "unknown-builder": refused_at("validate", "Unknown builder nope"),
     "unknown-cmd": Case(end=3, verb="version", code=127, words=("hcl2_upgrade",), why="no version"),
