@@ -155,7 +155,7 @@ class Promotion:
     def _begin(self, world: Reconciler, planned: PlanPreview, kept: ReleaseRecord) -> None:
         """Write down that it begins; where that cannot be, leave nothing of the plan."""
         try:
-            self.held.update(lambda current: current.begun(planned.deployment, kept))
+            self.held.update(lambda current: current.started(planned.deployment, kept))
         except BaseException:
             if planned.plan:
                 world.resources.discard(planned.plan)
@@ -167,7 +167,7 @@ class Promotion:
         facts, proposal = self._survey(document, deployment)
         lost = document.releases[document.serving] if is_lost(facts, proposal) else None
         if lost:
-            document = document.bereft(deployment.began)
+            document = document.without_serving(deployment.began)
             deployment = replace(deployment, blue="")
             facts, proposal = self._survey(document, deployment, lost)
         found = self._judged(facts, proposal)
@@ -239,7 +239,7 @@ class Promotion:
             green=deployment.green,
             recorded=bool(self.image.name),
             subnets=subnets_of(session),
-            mends=self.kind is Kind.ROLLBACK or self.wanted.allow_unhealthy,
+            allow_unhealthy=self.kind is Kind.ROLLBACK or self.wanted.allow_unhealthy,
             retires=session.policy.keep == 0,
             absent=absent,
         )

@@ -78,7 +78,7 @@ def finish_what_was_begun(
     session.app.report(Message(text=f"{name} {text}: finishing it first"))
     done = finish(session, held, back=back)
     if done.outcome and result_of(done) is Result.NEEDS_ATTENTION:
-        why = f"{done.outcome.phase}: {done.outcome.undone or done.outcome.reason}"
+        why = f"{done.outcome.phase}: {done.outcome.rollback_error or done.outcome.reason}"
         raise NeedsAttentionError(name, why, recover)
     return done
 
@@ -121,9 +121,9 @@ def finish(session: EnvironmentSession, held: HeldLease, *, back: bool = False) 
     stopped = f"{dead.kind} {dead.id} stopped in {dead.phase or 'its beginning'}"
     session.app.report(Message(text=f"{stopped}: {way_of(rest, dead)}"))
     if rest.undecided:
-        ledger.update(lambda current: current.taken_back(dead))
+        ledger.update(lambda current: current.reverted(dead))
     if rest.lost:
-        ledger.update(lambda current: current.bereft(session.pace.today()))
+        ledger.update(lambda current: current.without_serving(session.pace.today()))
         going = replace(going, blue="")
     closing = blaming(session, held, going)
     deployer = Deployer(world=world, deployment=going, report=session.app.report, closing=closing)
@@ -170,7 +170,7 @@ def quarantine_bad(
     from pipeline.app.bake import quarantine
 
     kept = document.releases.get(bad)
-    past = (each.ami_id for each in document.past if each.release == bad)
+    past = (each.ami_id for each in document.retired if each.release == bad)
     ami_id = kept.release.ami_id if kept else next(past, "")
     if not ami_id:
         return
@@ -207,7 +207,7 @@ def _remove(
         began=today,
         by=runner(session.app.environ),
     )
-    held.update(lambda current: current.begun(deployment))
+    held.update(lambda current: current.started(deployment))
     ledger = session.ledger(held, deployment)
     ledger.record(deployment)
     world = session.world(ledger)

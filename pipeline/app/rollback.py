@@ -75,7 +75,7 @@ class Rollback:
         with session.app.interrupts.heard():
             if not ask(planned):
                 return planned
-        self.held.update(lambda current: current.begun(deployment))
+        self.held.update(lambda current: current.started(deployment))
         ledger.record(deployment)
         closing = blaming(session, self.held, deployment)
         deployer = Deployer(

@@ -27,7 +27,7 @@ from pipeline.core.errors import ConfigurationError
 from pipeline.core.health.assessment import GONE_LOOKS
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Deployment, Place, Policy
-from pipeline.core.state.document_versions import Copies, Restoration
+from pipeline.core.state.document_versions import DocumentVersions, Restoration
 from pipeline.core.state.environment import Environment, Lease
 from pipeline.core.state.release import group_name
 
@@ -114,7 +114,7 @@ class EnvironmentSession:
 
         return Archive(environments=self.documents)
 
-    def copies(self) -> Copies:
+    def copies(self) -> DocumentVersions:
         """Return what stands and what stood, damaged or not."""
         return self.archive.copies(self._whose)
 
@@ -124,7 +124,7 @@ class EnvironmentSession:
         Raises LeaseHeldError where one does, by the newest copy that can be read.
         """
         found = self.archive.restoration(self._whose, number)
-        every = (found.copies.current, *found.copies.earlier)
+        every = (found.versions.current, *found.versions.earlier)
         newest = next((each.environment for each in every if each and each.environment), None)
         if newest:
             self._leases.require_over(newest)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from pipeline.app.application import Application
 from pipeline.app.session import EnvironmentSession
-from pipeline.core.state.document_versions import Copies, Restoration
+from pipeline.core.state.document_versions import DocumentVersions, Restoration
 
 
-def copies(app: Application, environment: str) -> Copies:
+def copies(app: Application, environment: str) -> DocumentVersions:
     """Return every copy of an environment's document; reads the store, and nothing besides."""
     app.settings.environment(environment)
     return EnvironmentSession(app=app, environment=environment).copies()

@@ -12,7 +12,7 @@ from pipeline.app.session import EnvironmentSession
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
-from pipeline.core.state.status import Status, alive, gone, way_back
+from pipeline.core.state.status import Status, is_running, missing_releases, rollback_option
 
 REMEMBERED = 20
 """Deployments that are read to say how long a rollback took last."""
@@ -54,8 +54,10 @@ class Looking:
             environment=document,
             observation=observation,
             balancers=there,
-            way_back=way_back(document, self.history(REMEMBERED), now, gone(document, observation)),
-            alive=alive(document, now, process=_process(document)),
+            rollback=rollback_option(
+                document, self.history(REMEMBERED), now, missing_releases(document, observation)
+            ),
+            running=is_running(document, now, process=_process(document)),
         )
 
 

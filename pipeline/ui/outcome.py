@@ -41,7 +41,7 @@ def _fault(deployment: Deployment) -> list[tuple[str, str]]:
     return [
         ("phase", one_line(outcome.phase)),
         ("reason", one_line(outcome.reason)),
-        ("undone", one_line(outcome.undone)),
+        ("rollback error", one_line(outcome.rollback_error)),
         ("left", _left(deployment)),
         ("evidence", one_line(outcome.evidence)),
     ]
@@ -89,7 +89,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "phase": (outcome.phase if outcome else deployment.phase) or None,
         "reason": (outcome.reason if outcome else deployment.reason) or None,
         "interrupted": outcome.interrupted if outcome else False,
-        "undone": (outcome.undone if outcome else "") or None,
+        "rollback_error": (outcome.rollback_error if outcome else "") or None,
         "evidence": (outcome.evidence if outcome else "") or None,
         "phases": [
             {"name": run.name, "seconds": round(run.seconds, 3), "fault": run.fault or None}

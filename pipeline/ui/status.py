@@ -72,7 +72,7 @@ def _healthy(status: Status, group: ObservedGroup) -> int:
 
 def _serving(status: Status) -> str:
     if not status.environment.serving:
-        past = status.environment.past
+        past = status.environment.retired
         return f"{glyphs.FAILED} nothing" if past else f"{glyphs.DARK} nothing"
     over, serving = taking_over(status), status.environment.serving
     icon, told = health(status, over)

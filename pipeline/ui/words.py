@@ -27,7 +27,7 @@ def serving(deployment: Deployment) -> str:
     if name is None:
         return f"what serves {place}, only AWS knows: ami-pipeline status -e {place}"
     if not name:
-        lost = deployment.outcome is not None and deployment.outcome.undone
+        lost = deployment.outcome is not None and deployment.outcome.rollback_error
         before = name == deployment.blue and not lost
         return f"nothing serves {place}" + (", as before" if before else "")
     if result in {Result.REFUSED, Result.ROLLED_BACK}:
@@ -48,7 +48,7 @@ def fault(deployment: Deployment) -> str:
     if outcome is None or not (outcome.reason or outcome.phase):
         return ""
     told = ": ".join(one_line(word) for word in (outcome.phase, outcome.reason) if word)
-    return told + (f"; then: {one_line(outcome.undone)}" if outcome.undone else "")
+    return told + (f"; then: {one_line(outcome.rollback_error)}" if outcome.rollback_error else "")
 
 
 def well(deployment: Deployment) -> bool:
@@ -72,7 +72,7 @@ def now(deployment: Deployment) -> str:
             return f"ami-pipeline recover -e {deployment.environment}"
         case Result.REFUSED:
             return f"correct what the reason names, then: {again}"
-        case Result.ROLLED_BACK if outcome.undone:
+        case Result.ROLLED_BACK if outcome.rollback_error:
             return f"ami-pipeline status -e {deployment.environment}"
         case Result.ROLLED_BACK:
             by_itself = outcome.interrupted or not outcome.reason

@@ -153,7 +153,7 @@ def test_a_rollback_that_died_and_was_recovered_quarantines_what_it_went_back_fr
     assert done.outcome
     assert done.outcome.result is Result.PROMOTED
     assert session.blamed == [BAD]
-    assert [(each.ami_id, each.quarantined) for each in session.fake.document.past] == [(BAD, True)]
+    assert [(each.ami_id, each.quarantined) for each in session.fake.document.retired] == [(BAD, True)]
 
 
 def test_a_rollback_that_dies_at_its_very_end_leaves_the_image_to_the_next_recover(

@@ -140,7 +140,7 @@ def test_every_outcome_has_its_exit_code(
 
 
 def test_what_was_put_back_to_nothing_is_not_as_asked() -> None:
-    outcome = Outcome(result=Result.ROLLED_BACK, undone="the group of r000123 is gone")
+    outcome = Outcome(result=Result.ROLLED_BACK, rollback_error="the group of r000123 is gone")
     assert exit_code(replace(DONE, outcome=outcome), asked_back=True) == 4
 
 
@@ -578,7 +578,7 @@ def test_what_a_dead_run_left_is_not_finished_where_one_says_so(
     del runs  # the real one
     dead = replace(DONE, outcome=None, ended="", phase="soak")
     nothing = Environment(app="web", environment="staging", region="eu-central-1", account="")
-    Environments(DirectoryStore(tmp_path / ".ami-pipeline")).save(nothing.begun(dead), None)
+    Environments(DirectoryStore(tmp_path / ".ami-pipeline")).save(nothing.started(dead), None)
     untouched(monkeypatch)
     before = everything(tmp_path)
     assert run(["--output", "json", *arguments, "--no-recover"]) == 3

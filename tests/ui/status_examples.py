@@ -89,7 +89,7 @@ def rolled_back(**changes: Any) -> Deployment:
     )
 
 
-def kept(number: int, **changes: Any) -> ReleaseRecord:
+def record(number: int, **changes: Any) -> ReleaseRecord:
     release = Release(number=number, ami_id=image(number), size=SIZE, facts={})
     known = ReleaseRecord(
         release=release, version=f"1.{number - 120}.0", since="2026-01-01T00:00:00+00:00"
@@ -97,7 +97,7 @@ def kept(number: int, **changes: Any) -> ReleaseRecord:
     return replace(known, **changes)
 
 
-def past(number: int, **changes: Any) -> RetiredRelease:
+def retired(number: int, **changes: Any) -> RetiredRelease:
     served = RetiredRelease(
         release=f"r{number:06}", ami_id=image(number), version=f"1.{number - 120}.0"
     )
@@ -198,7 +198,7 @@ def nothing() -> Status:
 
 
 def serving() -> Status:
-    return a_status(environment(kept(124)), observation(group(124, BOTH)))
+    return a_status(environment(record(124)), observation(group(124, BOTH)))
 
 
 def in_flight(**changes: Any) -> Status:
@@ -213,7 +213,7 @@ def in_flight(**changes: Any) -> Status:
         phases=RUNS[:2],
     )
     document = environment(
-        kept(124), kept(125), deployment=running, lease=a_lease(), past=(past(123),), **changes
+        record(124), record(125), deployment=running, lease=a_lease(), retired=(retired(123),), **changes
     )
     green = group(125, ("web-elb",))
     first, second, third = green.members
@@ -238,7 +238,7 @@ def warm(until: str = "2026-01-04T03:40:00+00:00") -> Status:
         ended="2026-01-02T00:00:21.4+00:00",
         phases=(PhaseRun(name="reattach", seconds=11.0), PhaseRun(name="drain", seconds=10.4)),
     )
-    document = environment(kept(124), kept(123, warm_until=until), past=(past(123), past(122)))
+    document = environment(record(124), record(123, warm_until=until), retired=(retired(123), retired(122)))
     return a_status(document, observation(group(124, BOTH), group(123)), back, a_deployment())
 
 
@@ -254,7 +254,7 @@ def sick() -> Status:
             },
         },
     )
-    return a_status(environment(kept(124), past=(past(123),)), seen, a_deployment())
+    return a_status(environment(record(124), retired=(retired(123),)), seen, a_deployment())
 
 
 def dead() -> Status:
@@ -283,18 +283,18 @@ def stranded() -> Status:
     blue = group(123, desired=0, status="Delete in progress")
     last = replace(blue.members[0], lifecycle="Terminating:Wait")
     blue = replace(blue, members=(last,))
-    document = environment(kept(124), kept(123), deployment=over, past=(past(123),))
+    document = environment(record(124), record(123), deployment=over, retired=(retired(123),))
     return a_status(document, observation(group(124, BOTH), blue))
 
 
 def unread() -> Status:
     trouble = "DescribeAutoScalingGroups: Throttling: Rate exceeded"
-    document = environment(kept(124), past=(past(123),), lease=a_lease())
+    document = environment(record(124), retired=(retired(123),), lease=a_lease())
     return a_status(document, observation(unreadable=(trouble,), targets={}))
 
 
 def stranger() -> Status:
-    document = environment(kept(124), kept(123, failed=True))
+    document = environment(record(124), record(123, failed=True))
     return a_status(document, observation(group(124, BOTH), group(123), group(121, ("web-elb",))))
 
 

@@ -25,7 +25,7 @@ def stranded() -> Deployment:
             result=Result.NEEDS_ATTENTION,
             phase="retire",
             reason=STUCK,
-            undone="timed out",
+            rollback_error="timed out",
             evidence="x/e",
         ),
     )
@@ -195,7 +195,7 @@ def test_a_program_gets_every_fact_of_a_deployment() -> None:
         "phase": "attach",
         "reason": reason,
         "interrupted": False,
-        "undone": None,
+        "rollback_error": None,
         "evidence": ".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
         "phases": [
             {"name": "launch", "seconds": 72.0, "fault": None},
@@ -264,7 +264,7 @@ def test_a_long_reason_is_cut_in_a_summary() -> None:
 
 def test_where_nothing_is_left_it_is_not_as_before() -> None:
     why = "the group of r000124 is gone, and nothing serves"
-    outcome = Outcome(result=Result.ROLLED_BACK, undone=why)
+    outcome = Outcome(result=Result.ROLLED_BACK, rollback_error=why)
     text = outcome_text(a_deployment(blue="", outcome=outcome))
     assert text.startswith("nothing serves production\n")
     assert f"undone     {why}" in text

@@ -200,7 +200,7 @@ def test_what_could_not_be_read_is_told_where_nothing_else_is_waited_for() -> No
 @pytest.mark.parametrize("on_github", [False, True])
 def test_no_foreign_text_becomes_a_workflow_command(on_github: bool) -> None:
     fault = PhaseRun(name="attach", seconds=1.0, fault=HOSTILE)
-    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="x", reason=HOSTILE, undone=HOSTILE)
+    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="x", reason=HOSTILE, rollback_error=HOSTILE)
     start = began()
     events = (
         replace(start, deployment=replace(start.deployment, version=HOSTILE, image=HOSTILE)),

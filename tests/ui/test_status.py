@@ -26,10 +26,10 @@ from tests.ui.status_examples import (
     image,
     in_flight,
     instance,
-    kept,
+    record,
     nothing,
     observation,
-    past,
+    retired,
     serving,
     sick,
     stranded,
@@ -278,40 +278,40 @@ def test_a_group_that_is_kept_says_until_when(until: str, role: str) -> None:
 
 
 def test_a_group_that_serves_and_is_not_attached_everywhere_is_sick() -> None:
-    status = a_status(environment(kept(124)), observation(group(124, ("web-elb",))))
+    status = a_status(environment(record(124)), observation(group(124, ("web-elb",))))
     assert "serving    ✖ r000124, not attached to web-tg, 0 of 3" in status_text(status, NOW)
     assert "3 not a target of web-tg; healthy in web-elb" in status_text(status, NOW)
 
 
 def test_a_group_that_is_gone_is_told_so() -> None:
-    text = status_text(a_status(environment(kept(124)), observation()), NOW)
+    text = status_text(a_status(environment(record(124)), observation()), NOW)
     assert "serving    ✖ r000124, its group does not exist" in text
     assert "    └── it has no group in AWS" in text
 
 
 def test_a_group_that_is_short_of_members_waits() -> None:
-    status = a_status(environment(kept(124)), observation(group(124, BOTH, desired=4)))
+    status = a_status(environment(record(124)), observation(group(124, BOTH, desired=4)))
     assert "serving    ◌ r000124, 3 of 4 members healthy" in status_text(status, NOW)
 
 
 def test_many_members_are_counted_and_some_are_named() -> None:
     many = group(124, BOTH)
     some = tuple(replace(many.members[0], id=instance(124, index)) for index in range(40))
-    status = a_status(environment(kept(124)), observation(replace(many, members=some, desired=40)))
+    status = a_status(environment(record(124)), observation(replace(many, members=some, desired=40)))
     assert "40 healthy in web-elb, web-tg" in status_text(status, NOW)
     assert "and 34 more)" in status_text(status, NOW, 200)
 
 
 def test_targets_of_nobody_are_named() -> None:
     seen = observation(group(124, BOTH))
-    status = a_status(environment(kept(124)), replace(seen, groups={}))
+    status = a_status(environment(record(124)), replace(seen, groups={}))
     assert "3 healthy; in no group shown here: i-00124000000000000, " in status_text(status, NOW)
 
 
 def test_what_aws_says_cannot_draw_a_line_of_its_own() -> None:
     odd = "x\n::error::bad\x1b[31m"
     text = status_text(
-        a_status(environment(kept(124, version=odd)), observation(unreadable=(odd,))), NOW
+        a_status(environment(record(124, version=odd)), observation(unreadable=(odd,))), NOW
     )
     assert "\x1b" not in text
     assert not any(line.startswith("::") for line in text.splitlines())
@@ -452,7 +452,7 @@ PROMOTE = "now        ami-pipeline promote -e production --image "
 
 
 def without(*groups: ObservedGroup, **changes: Any) -> Status:
-    known = changes.pop("known", (kept(124),))
+    known = changes.pop("known", (record(124),))
     return a_status(environment(*known, **changes), observation(*groups))
 
 
@@ -466,7 +466,7 @@ def test_where_what_serves_is_gone_its_image_is_what_to_promote() -> None:
 
 
 def test_a_warm_group_that_is_there_is_the_quicker_way_out() -> None:
-    warm = {"known": (kept(124), kept(123, warm_until=NEXT)), "past": (past(123),)}
+    warm = {"known": (record(124), record(123, warm_until=NEXT)), "retired": (retired(123),)}
     assert now_of(without(group(123), **warm)) == ["now        ami-pipeline rollback -e production"]
     assert now_of(without(**warm)) == [PROMOTE + image(124)]
 
@@ -478,7 +478,7 @@ def test_a_group_that_is_being_deleted_serves_no_more() -> None:
 
 
 def test_where_nothing_serves_any_more_the_image_that_served_last_is_promoted() -> None:
-    bereft = without(known=(), serving="", past=(past(124, quarantined=True), past(123)))
+    bereft = without(known=(), serving="", retired=(retired(124, quarantined=True), retired(123)))
     assert now_of(bereft) == [PROMOTE + image(123)]
     assert "serving    ✖ nothing" in status_text(bereft, NOW)
 
@@ -486,15 +486,15 @@ def test_where_nothing_serves_any_more_the_image_that_served_last_is_promoted() 
 def test_where_both_groups_of_a_dead_run_are_gone_one_command_leads_out() -> None:
     dead = replace(a_deployment(outcome=None, ended="", green="r000125", blue="r000124"))
     both = replace(dead, phase="soak")
-    lost = without(known=(kept(124), kept(125)), deployment=both)
+    lost = without(known=(record(124), record(125)), deployment=both)
     assert now_of(lost) == [PROMOTE + image(124)]
     assert "way back" not in status_text(lost, NOW)
-    green = without(group(125, BOTH), known=(kept(124), kept(125)), deployment=both)
+    green = without(group(125, BOTH), known=(record(124), record(125)), deployment=both)
     assert now_of(green) == ["now        ami-pipeline recover -e production"]
 
 
 def test_what_could_not_be_read_is_not_taken_for_gone() -> None:
-    unread = a_status(environment(kept(124)), observation(unreadable=("Throttling",)))
+    unread = a_status(environment(record(124)), observation(unreadable=("Throttling",)))
     assert now_of(unread) == []
 
 
@@ -516,7 +516,7 @@ def died(phase: str, blue: tuple[str, ...], green: tuple[str, ...], **changes: A
         by=LOCAL,
     )
     dead = replace(dead, **changes)
-    document = environment(kept(124), kept(125, version="1.5.0"), deployment=dead)
+    document = environment(record(124), record(125, version="1.5.0"), deployment=dead)
     if phase == "retire" and dead.kind is Kind.PROMOTE:
         document = document.promoted(dead, keep=None, today=NOW.isoformat())
     seen = observation(group(124, blue), group(125, green))
@@ -615,7 +615,7 @@ def test_a_group_that_was_never_made_is_not_told_as_one_that_is_gone(
     made: bool, lines: list[str]
 ) -> None:
     status = died("launch", BOTH, ())
-    document = status.environment.with_release(kept(125, version="1.5.0", made=made))
+    document = status.environment.with_release(record(125, version="1.5.0", made=made))
     seen = replace(status, environment=document, observation=observation(group(124, BOTH)))
     assert [
         each[: len(line)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pipeline.core.bake.model import BakeRequest, BuildReport, Ending, ObservedImage
-from pipeline.core.durations import format_duration
+from pipeline.core.times import format_duration
 
 
 def build_problems(request: BakeRequest, built: BuildReport) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ class Deployer:
         """
         names = tuple(phase.name for phase in phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
-        outcome = self._forward(phases, Outcome(result=success, undone=undone))
+        outcome = self._forward(phases, Outcome(result=success, rollback_error=undone))
         self.world.resources.forget()
         self.closing(outcome)
         today = self.world.pace.today()
@@ -111,7 +111,7 @@ class Deployer:
         for phase in phases:
             if undone := self._perform(phase, phases):
                 why = f"{phase.name}: {undone.reason}"
-                return replace(outcome, result=Result.NEEDS_ATTENTION, undone=why)
+                return replace(outcome, result=Result.NEEDS_ATTENTION, rollback_error=why)
         return outcome
 
     def _undoing(self, fleet: Fleet) -> list[Phase]:

@@ -15,7 +15,7 @@ from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.deployment import Deployment, Place
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size
-from pipeline.core.state.status import RollbackMode, way_back
+from pipeline.core.state.status import RollbackMode, rollback_option
 
 
 def newest_good(images: Iterable[Image], environment: str) -> Image:
@@ -127,20 +127,20 @@ def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
 
     `to` is a release, an AMI id, or empty for what `status` says a rollback would do.
     """
-    if not document.serving and not document.past:
+    if not document.serving and not document.retired:
         raise _nowhere(document, "nothing serves yet")
     if not to:
-        way = way_back(document, (), now)
-        if way.way is RollbackMode.NONE:
+        way = rollback_option(document, (), now)
+        if way.mode is RollbackMode.NONE:
             raise _nowhere(document, way.reason)
         return RollbackTarget(
-            release=way.release, ami_id=way.ami_id, warm=way.way is RollbackMode.WARM
+            release=way.release, ami_id=way.ami_id, warm=way.mode is RollbackMode.WARM
         )
     if to.startswith("ami-"):
         return _target_of_image(document, to)
     if to in document.releases:
         return RollbackTarget(release=to, ami_id=document.releases[to].release.ami_id, warm=True)
-    found = next((past for past in document.past if past.release == to), None)
+    found = next((past for past in document.retired if past.release == to), None)
     if found is None:
         raise _nowhere(document, f"{to} never served here, or too long ago")
     serving = document.releases.get(document.serving)

@@ -21,7 +21,7 @@ from pipeline.adapters.store.s3 import S3Store
 from pipeline.app.session import EnvironmentSession
 from pipeline.app.status import Looking
 from pipeline.core.errors import LeaseHeldError
-from pipeline.core.state.status import alive
+from pipeline.core.state.status import is_running
 from tests.adapters.lease.lease_fakes import NOON, FakeClock, an_environment
 
 HOUR = 3600.0
@@ -104,4 +104,4 @@ def is_alive(looking: EnvironmentSession) -> bool:
     document, _ = looking.standing()
     assert document.lease
     dead: Any = SimpleNamespace(by=document.lease.owner)
-    return alive(replace(document, deployment=dead), looking.now())
+    return is_running(replace(document, deployment=dead), looking.now())

@@ -72,7 +72,7 @@ class TestAnyStore:
         assert copies.current
         assert copies.current.environment
         assert copies.current.environment.next == 3
-        assert (copies.damaged, copies.good) == (False, 1)
+        assert (copies.damaged, copies.newest_intact) == (False, 1)
         assert copies.earlier[0].when
         assert copies.earlier[0].when >= (copies.earlier[1].when or copies.earlier[0].when)
 
@@ -85,7 +85,7 @@ class TestAnyStore:
         held.update(lambda document: replace(document, next=8))
         spoil(b"{")
         found = archive.restoration(WANTED, None)
-        assert found.copies.damaged
+        assert found.versions.damaged
         assert found.number == 1
         archive.restore(found)
         document = archive.environments.load(WANTED).environment
@@ -113,8 +113,8 @@ class TestAnyStore:
         spoil(b"not\nJSON")
         found = archive.restoration(WANTED, None)
         assert found.difference[3:5] == ("-not", "-JSON")
-        assert found.copies.current
-        assert found.copies.current.wrong.startswith("is damaged: it is not JSON")
+        assert found.versions.current
+        assert found.versions.current.problem.startswith("is damaged: it is not JSON")
 
     def test_no_number_of_a_release_is_given_twice(self, archive: Archive) -> None:
         """The newest copies knew a release that the one put back does not."""
@@ -125,7 +125,7 @@ class TestAnyStore:
         written(archive, 4, 5)
         store.delete(KEY)
         found = archive.restoration(WANTED, None)
-        assert found.copies.current is None
+        assert found.versions.current is None
         archive.restore(found)
         assert archive.environments.load(WANTED).environment.next == 5
 
@@ -169,7 +169,7 @@ class TestAnyStore:
         spoil(b"")
         copies = archive.copies(WANTED)
         theirs = "is the document of app shop, not of web"
-        assert [each.wrong for each in copies.earlier] == [theirs] * 2
+        assert [each.problem for each in copies.earlier] == [theirs] * 2
         for number, what in ((None, "of 2 earlier versions none is whole"), (1, theirs)):
             with pytest.raises(RefusedError, match=what):
                 archive.restoration(WANTED, number)

@@ -432,7 +432,7 @@ def begin(
         keep_failed=keep_failed,
     )
     known = green in fake.document.releases
-    fake.document = fake.document.begun(
+    fake.document = fake.document.started(
         deployment, None if known else kept(int(green[1:]), made=False)
     )
     return Deployer(world=a_world(fake, policy), deployment=deployment, report=report)
@@ -459,10 +459,10 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
     world = a_world(fake, policy)
     rest = what_is_left(world, dead, back=back)
     if rest.undecided:
-        fake.update(lambda document: document.taken_back(dead))
+        fake.update(lambda document: document.reverted(dead))
     going = replace(dead, outcome=None, ended="")
     if rest.lost:
-        fake.update(lambda document: document.bereft(fake.today()))
+        fake.update(lambda document: document.without_serving(fake.today()))
         going = replace(going, blue="")
     return Deployer(world=world, deployment=going, report=lambda _: None).run(
         rest.phases, rest.success, undone=rest.undone

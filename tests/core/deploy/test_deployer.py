@@ -85,7 +85,7 @@ def test_what_served_stays_warm_where_that_was_asked_for() -> None:
     assert fake.existing == {BLUE, GREEN}
     assert fake.document.warm == (BLUE,)
     assert fake.document.releases[BLUE].warm_until == "next"
-    assert [past.release for past in fake.document.past] == [BLUE]
+    assert [past.release for past in fake.document.retired] == [BLUE]
 
 
 KINDS = ("before", "after", "signal")

@@ -56,7 +56,7 @@ def is_bereft(fake: FakeCloud, done: Deployment) -> None:
     assert fake.serving == fake.existing == fake.state == set()
     assert (fake.document.serving, dict(fake.document.releases)) == ("", {})
     assert fake.document.deployment is None
-    assert BLUE in {each.release for each in fake.document.past}
+    assert BLUE in {each.release for each in fake.document.retired}
 
 
 @pytest.mark.parametrize("how", ["gone", "being deleted"])
@@ -75,7 +75,7 @@ def test_where_both_are_gone_what_is_left_is_taken_away(phase: str, green: str, 
     done = recover(fake)
     is_bereft(fake, done)
     assert done.outcome
-    assert done.outcome.undone == "the group of r000001 is gone, and nothing serves"
+    assert done.outcome.rollback_error == "the group of r000001 is gone, and nothing serves"
     assert {verb for verb, _ in fake.changed} <= {"delete"}
 
 
@@ -87,7 +87,7 @@ def test_a_green_that_was_decided_for_and_is_gone_is_not_told_to_serve(back: boo
     done = recover(fake, back=back)
     is_bereft(fake, done)
     assert done.outcome
-    assert done.outcome.undone == "the group of r000002 is gone, and nothing serves"
+    assert done.outcome.rollback_error == "the group of r000002 is gone, and nothing serves"
 
 
 def test_a_green_that_was_decided_for_and_is_gone_gives_blue_back() -> None:
@@ -184,7 +184,7 @@ def test_a_promotion_beside_a_group_that_is_gone_begins_as_the_first_does() -> N
     fake = cloud()
     lose(fake, ONE)
     is_done(fake, promote(fake, promotion("", GREEN, warm=[BLUE])))
-    assert [each.release for each in fake.document.past] == [BLUE]
+    assert [each.release for each in fake.document.retired] == [BLUE]
     assert {verb for verb, _ in fake.changed} == {"attach", "delete", "resize"}
 
 
@@ -253,7 +253,7 @@ def test_a_warm_group_serves_again_where_the_one_that_served_is_gone() -> None:
     assert result_of(done) is Result.PROMOTED
     assert fake.serving == fake.existing == fake.state == set(fake.document.releases) == {WARM}
     assert fake.document.serving == WARM
-    assert [each.release for each in fake.document.past] == [BLUE]
+    assert [each.release for each in fake.document.retired] == [BLUE]
 
 
 def lost_worlds() -> list[FakeCloud]:
@@ -284,7 +284,7 @@ def test_a_recover_that_is_killed_where_nothing_is_left_is_recovered(which: int)
                 continue
             done = recover(fake)
             assert done.outcome
-            assert done.outcome.undone, (number, when)
+            assert done.outcome.rollback_error, (number, when)
             assert result_of(done) is Result.ROLLED_BACK, (number, when, done.outcome)
             assert (fake.existing, fake.serving) == (set(), set())
             assert set(fake.document.releases) <= {BLUE, GREEN}
@@ -298,7 +298,7 @@ def test_a_removal_that_is_recovered_twice_leaves_what_may_yet_serve() -> None:
     dead = replace(begin(fake, kind=Kind.RETIRE, green=BLUE).deployment, phase="retire")
     fake.document = replace(fake.document.with_release(overdue), deployment=dead)
     lose(fake, ONE)
-    fake.document = fake.document.bereft(TODAY)
+    fake.document = fake.document.without_serving(TODAY)
     recover(fake)
     assert fake.existing == {WARM}
     assert fake.document.deployment is None
@@ -306,13 +306,13 @@ def test_a_removal_that_is_recovered_twice_leaves_what_may_yet_serve() -> None:
 
 def test_the_document_without_what_served_remembers_it_once() -> None:
     document = cloud().document
-    bereft = document.bereft(TODAY)
+    bereft = document.without_serving(TODAY)
     assert (bereft.serving, bereft.releases) == ("", document.releases)
-    assert [(each.release, each.ami_id, each.until) for each in bereft.past] == [
+    assert [(each.release, each.ami_id, each.until) for each in bereft.retired] == [
         (BLUE, "ami-00000001", TODAY)
     ]
-    assert bereft.bereft(TODAY) == bereft
-    assert Environment.bereft(cloud(blue=False).document, TODAY).past == ()
+    assert bereft.without_serving(TODAY) == bereft
+    assert Environment.without_serving(cloud(blue=False).document, TODAY).retired == ()
 
 
 def test_a_stranded_one_goes_on_where_it_was() -> None:

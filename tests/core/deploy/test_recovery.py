@@ -236,7 +236,7 @@ def test_a_green_that_was_decided_for_and_is_ill_does_not_cost_blue(emptied: boo
     is_put_back(fake, done)
     assert ("delete", BLUE) not in fake.changed
     assert (group.minimum, group.desired, len(group.members)) == (2, 2, 2)
-    assert fake.document.past == ()
+    assert fake.document.retired == ()
     assert fake.document.releases[BLUE].warm_until == ""
 
 
@@ -630,6 +630,6 @@ def test_what_was_decided_and_taken_back_is_the_document_of_before() -> None:
     fake = died("retire", blue=False, green=True, decided=True, keep=None)
     dead = fake.document.deployment
     assert dead
-    back: Environment = fake.document.taken_back(dead)
-    assert (back.serving, back.past) == (BLUE, ())
-    assert back.taken_back(dead) == back
+    back: Environment = fake.document.reverted(dead)
+    assert (back.serving, back.retired) == (BLUE, ())
+    assert back.reverted(dead) == back

@@ -17,7 +17,7 @@ SERVING = kept(1).release
 
 
 def document(*past: RetiredRelease) -> Environment:
-    return replace(cloud().document, past=past)
+    return replace(cloud().document, retired=past)
 
 
 def test_a_release_whose_group_is_gone_is_gone_back_to_by_its_image() -> None:

@@ -13,7 +13,7 @@ def stranded(phase: str, blue: str = "r000123", *, drained: bool = False) -> str
         PhaseRun(name=before, seconds=1.0, fault="earlier"),
         PhaseRun(name=phase, seconds=1.0, fault="x"),
     )
-    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="attach", reason="earlier", undone="x")
+    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="attach", reason="earlier", rollback_error="x")
     return serves(a_deployment(phases=runs, outcome=outcome, blue=blue))
 
 

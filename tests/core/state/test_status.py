@@ -8,7 +8,7 @@ import pytest
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result, Runner
 from pipeline.core.state.environment import NEXT, Environment
 from pipeline.core.state.status import RollbackMode, RollbackOption, alive, way_back
-from tests.ui.status_examples import ADA, NOW, a_deployment, a_lease, environment, image, kept, past
+from tests.ui.status_examples import ADA, NOW, a_deployment, a_lease, environment, image, record, retired
 
 COLD_RUNS = (PhaseRun(name="launch", seconds=60.0), PhaseRun(name="attach", seconds=20.0))
 WARM_RUNS = (PhaseRun(name="reattach", seconds=9.0), PhaseRun(name="drain", seconds=9.0))
@@ -26,7 +26,7 @@ def test_where_nothing_serves_there_is_no_way_back() -> None:
 
 
 def test_the_first_release_has_no_way_back() -> None:
-    found = way_back(environment(kept(124)), (), NOW)
+    found = way_back(environment(record(124)), (), NOW)
     assert (found.way, found.reason) == (
         RollbackMode.NONE,
         "r000124 is the first release that served",
@@ -35,7 +35,7 @@ def test_the_first_release_has_no_way_back() -> None:
 
 def test_a_warm_group_is_gone_back_to_for_as_long_as_it_stands() -> None:
     until = (NOW + timedelta(minutes=5)).isoformat()
-    document = environment(kept(124), kept(123, warm_until=until), past=(past(123), past(122)))
+    document = environment(record(124), record(123, warm_until=until), retired=(retired(123), retired(122)))
     assert way_back(document, (), NOW) == RollbackOption(
         way=RollbackMode.WARM, release="r000123", ami_id=image(123), version="1.3.0", left=300.0
     )
@@ -46,24 +46,24 @@ def test_a_warm_group_is_gone_back_to_for_as_long_as_it_stands() -> None:
 
 @pytest.mark.parametrize("until", [NEXT, ""])
 def test_without_a_time_nobody_counts(until: str) -> None:
-    document = environment(kept(124), kept(123, warm_until=until), past=(past(123),))
+    document = environment(record(124), record(123, warm_until=until), retired=(retired(123),))
     assert way_back(document, (), NOW).left is None
 
 
 def test_without_its_group_a_release_comes_back_as_a_new_one_of_its_image() -> None:
-    found = way_back(environment(kept(124), past=(past(123),)), (), NOW)
+    found = way_back(environment(record(124), retired=(retired(123),)), (), NOW)
     assert (found.way, found.release, found.ami_id) == (RollbackMode.COLD, "r000123", image(123))
 
 
 def test_a_group_that_failed_is_not_warm() -> None:
-    document = environment(kept(124), kept(123, failed=True), past=(past(123),))
+    document = environment(record(124), record(123, failed=True), retired=(retired(123),))
     assert way_back(document, (), NOW).way is RollbackMode.COLD
 
 
 def test_what_was_rolled_back_from_is_passed_over() -> None:
-    served = (past(125, quarantined=True), past(123))
-    assert way_back(environment(kept(124), past=served), (), NOW).release == "r000123"
-    found = way_back(environment(kept(124), past=served[:1]), (), NOW)
+    served = (retired(125, quarantined=True), retired(123))
+    assert way_back(environment(record(124), retired=served), (), NOW).release == "r000123"
+    found = way_back(environment(record(124), retired=served[:1]), (), NOW)
     assert (found.way, found.reason) == (
         RollbackMode.NONE,
         "no earlier image is good: quarantined with r000125",
@@ -71,14 +71,14 @@ def test_what_was_rolled_back_from_is_passed_over() -> None:
 
 
 def test_a_new_release_of_the_image_that_serves_is_no_way_back() -> None:
-    same = past(122, ami_id=image(124))
-    assert way_back(environment(kept(124), past=(same, past(121))), (), NOW).release == "r000121"
-    found = way_back(environment(kept(124), past=(same,)), (), NOW)
+    same = retired(122, ami_id=image(124))
+    assert way_back(environment(record(124), retired=(same, retired(121))), (), NOW).release == "r000121"
+    found = way_back(environment(record(124), retired=(same,)), (), NOW)
     assert found.reason == "every earlier release is of the image that r000124 serves"
 
 
-WARM = environment(kept(124), kept(123), past=(past(123),))
-COLD = environment(kept(124), past=(past(123),))
+WARM = environment(record(124), record(123), retired=(retired(123),))
+COLD = environment(record(124), retired=(retired(123),))
 PROMOTE = done(Kind.PROMOTE, 1, 200.0, COLD_RUNS)
 OLD_WARM = done(Kind.ROLLBACK, 1, 30.0, WARM_RUNS)
 NEW_WARM = done(Kind.ROLLBACK, 2, 20.0, WARM_RUNS)
@@ -104,7 +104,7 @@ def test_how_long_it_took_is_that_of_the_last_one_that_went_the_same_way(
     assert (found.last, found.measured) == (last, measured)
 
 
-RUNNING = environment(kept(124), deployment=a_deployment(ended="", outcome=None), lease=a_lease())
+RUNNING = environment(record(124), deployment=a_deployment(ended="", outcome=None), lease=a_lease())
 
 
 def test_a_runner_lives_while_the_lease_is_its_own_and_unexpired() -> None:
