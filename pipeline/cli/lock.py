@@ -63,7 +63,7 @@ def agreed(found: LeaseStatus) -> bool:
     """Ask the person at the terminal."""
     from pipeline.ui.lock import warning
 
-    click.echo(warning(found.environment, found.now), err=True)
+    click.echo(warning(found.environment, found.now.astimezone()), err=True)
     return answered("break it now? [y/N]: ")
 
 
@@ -73,5 +73,5 @@ def tell(context: Context, found: LeaseStatus) -> None:
     from pipeline.ui.results import as_json
 
     document = lock_document(found.environment, found.ended)
-    text = lock_text(found.environment, found.ended, found.now)
+    text = lock_text(found.environment, found.ended, found.now.astimezone())
     context.tell(as_json(document) if context.json else text)

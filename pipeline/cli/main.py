@@ -182,7 +182,7 @@ def _annotate(error: PipelineError) -> None:
     """Have GitHub show an error on the job's page; a deployment's outcome is shown by itself."""
     from pipeline.ui import github
 
-    if github.asked(os.environ):
+    if github.is_github(os.environ):
         click.echo(github.error(error.where, f"{error.what}\nnext: {error.remedy}"), err=True)
 
 

@@ -27,10 +27,10 @@ def status(context: Context, environment: str, watched: bool) -> None:
     report = PlainProgress(sys.stderr).report
     looking = Looking(Application.start(Options(config=context.config), report), environment)
     if watched:
-        watch(looking.status, sys.stdout, looking.seconds, now=looking.now)
+        watch(looking.status, sys.stdout, looking.seconds, now=lambda: looking.now().astimezone())
         return
     found, now = looking.status(), looking.now()
-    text = status_text(found, now, context.width)
+    text = status_text(found, now.astimezone(), context.width)
     context.tell(as_json(status_document(found, now)) if context.json else text)
 
 
@@ -58,5 +58,5 @@ def history(context: Context, environment: str, limit: int) -> None:
     report = PlainProgress(sys.stderr).report
     app = Application.start(Options(config=context.config), report)
     found = Looking(app, environment).history(limit)
-    text = history_text(found, datetime.now(UTC))
+    text = history_text(found, datetime.now(UTC), environment)
     context.tell(as_json(history_document(found)) if context.json else text)

@@ -1,4 +1,4 @@
-"""What `doctor` found: a line for each check, below it what to type."""
+"""Render the checks of `doctor`: a line for each, and its remedy below."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pipeline.ui.text import one_line, table
 
 
 def checkup_text(checks: Sequence[Check]) -> str:
-    """Return the checks as lines, each that is not well with what to do."""
+    """Return the checks as lines, each with its remedy, if any."""
     lines = table([(str(each.grade), each.name, one_line(each.what)) for each in checks])
-    told = []
+    text = []
     for line, each in zip(lines, checks, strict=True):
-        told.append(line.rstrip())
+        text.append(line.rstrip())
         if each.remedy:
-            told.append(f"         next: {one_line(each.remedy)}")
-    return "\n".join([*told, _sum(checks)])
+            text.append(f"         next: {one_line(each.remedy)}")
+    return "\n".join([*text, _count(checks)])
 
 
-def _sum(checks: Sequence[Check]) -> str:
+def _count(checks: Sequence[Check]) -> str:
     count = {grade: sum(each.grade is grade for each in checks) for grade in Grade}
     found = count[Grade.PROBLEM]
     return f"{len(checks)} checks, {found or 'no'} problem{'' if found == 1 else 's'}"

@@ -1,7 +1,6 @@
-"""What a deployment would do, before it does anything: `promote --plan`.
+"""Render the plan of a deployment: `promote --plan`.
 
-A second reader of the table that the deployer performs (`core.phases`), so that what is shown
-is what would be done.
+The text comes from the phase table that the deployer performs (`core/deploy/phases.py`).
 """
 
 from __future__ import annotations
@@ -24,14 +23,15 @@ from pipeline.core.deploy.phases import (
 )
 from pipeline.core.state.deployment import Deployment, Policy
 from pipeline.core.terraform.plan_guard import Plan
-from pipeline.ui import words
-from pipeline.ui.text import duration, one_line, table, wrapped
+from pipeline.core.times import format_duration
+from pipeline.ui import deployment_text
+from pipeline.ui.text import one_line, table, wrapped
 
 _SIGNS = {"create": "+", "delete": "-", "update": "~", "replace": "!", "import": "<"}
 
 
 class Finding(Protocol):
-    """What preflight found, in the three parts of an error; every PipelineError is one."""
+    """A finding of preflight, in the three parts of an error; every PipelineError is one."""
 
     @property
     def where(self) -> str:
@@ -39,16 +39,16 @@ class Finding(Protocol):
 
     @property
     def what(self) -> str:
-        """What is wrong with it."""
+        """The problem."""
 
     @property
     def remedy(self) -> str:
-        """What the reader does."""
+        """The next command or edit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prospect:
-    """A deployment that has not begun: `plan` is Terraform's, None where it was not asked."""
+    """A deployment that has not begun; `plan` is Terraform's, None if it was skipped."""
 
     deployment: Deployment
     phases: Sequence[Phase]
@@ -58,11 +58,11 @@ class Prospect:
 
 
 def plan_text(prospect: Prospect, width: int = 100) -> str:
-    """Return the phases, what preflight found, and Terraform's plan."""
+    """Return the phases, the findings of preflight, and Terraform's plan."""
     deployment = prospect.deployment
     return "\n".join(
         [
-            f"{one_line(deployment.environment)}: {words.intent(deployment)}",
+            f"{one_line(deployment.environment)}: {deployment_text.format_request(deployment)}",
             "",
             *_table(prospect),
             "",
@@ -75,14 +75,14 @@ def plan_text(prospect: Prospect, width: int = 100) -> str:
 
 
 def _table(prospect: Prospect) -> list[str]:
-    rows = [("PHASE", "SERVING", "DARK", "UNTIL", "AT MOST", "ON FAULT")]
+    rows = [("PHASE", "SERVING", "DETACHED", "GATE", "LIMIT", "ON FAILURE")]
     rows += [
         (
             phase.name,
             _names(phase.want.serving),
             _names(phase.want.detached),
             until(phase.until, prospect.policy),
-            duration(prospect.policy.limit(phase.name)),
+            format_duration(prospect.policy.limit(phase.name)),
             phase.on_fault.value,
         )
         for phase in prospect.phases
@@ -95,28 +95,28 @@ def _names(releases: frozenset[str]) -> str:
 
 
 def until(wanted: Gate, policy: Policy) -> str:
-    """Return what a phase waits for, with the environment's numbers."""
+    """Return the gate of a phase, with the numbers of the environment."""
     match wanted:
         case AllInService(release=release):
-            text = f"{release} has booted"
+            text = f"every member of {release} is InService"
         case Verified(release=release):
-            text = f"{release} passes the hooks" if policy.verify else "no hook to pass"
+            text = f"{release} passes the verify hooks" if policy.verify else "no verify hooks"
         case AllHealthy(release=release):
-            text = f"{release} healthy {policy.healthy_checks} looks in a row"
+            text = f"{release} is healthy in {policy.healthy_checks} checks in a row"
         case HalfHealthy(release=release):
-            text = f"half of {release} healthy"
+            text = f"half of {release} is healthy"
         case StaysHealthy(pause=pause):
-            text = f"still so after {duration(policy.pause(pause))}"
+            text = f"still healthy after {format_duration(policy.pause(pause))}"
         case Drained(release=release):
-            text = f"{release} is no target any more"
+            text = f"{release} is no longer a target"
         case Deleted(releases=releases):
-            text = f"{_names(releases)} gone" if releases else "nothing to remove"
+            text = f"{_names(releases)} is deleted" if releases else "nothing to delete"
     return text
 
 
 def _policy(policy: Policy, width: int) -> list[str]:
     hooks = [
-        f"{one_line(shlex.join(hook.command))} (at most {duration(hook.timeout)})"
+        f"{one_line(shlex.join(hook.command))} (limit {format_duration(hook.timeout)})"
         for hook in policy.verify
     ]
     rows = (("hooks", "; ".join(hooks)), ("alarms", one_line(", ".join(policy.alarms))))
@@ -124,11 +124,11 @@ def _policy(policy: Policy, width: int) -> list[str]:
 
 
 def _findings(prospect: Prospect, width: int) -> list[str]:
-    """Both are asked or neither: a rollback to a warm group waits for nobody."""
+    """Return the findings; a rollback to a warm group skips preflight and Terraform."""
     findings = prospect.findings
     if not findings:
-        return [f"preflight  {'not asked' if prospect.plan is None else 'nothing found'}"]
-    lines = [f"preflight  {len(findings)} found"]
+        return [f"preflight  {'skipped' if prospect.plan is None else 'no findings'}"]
+    lines = [f"preflight  {len(findings)} finding{'' if len(findings) == 1 else 's'}"]
     for each in findings:
         lines.append(f"  {wrapped(f'{one_line(each.where)}: {one_line(each.what)}', width, 4)}")
         lines.append(f"    next: {wrapped(one_line(each.remedy), width, 9)}")
@@ -137,7 +137,7 @@ def _findings(prospect: Prospect, width: int) -> list[str]:
 
 def _changes(plan: Plan | None) -> list[str]:
     if plan is None:
-        return ["terraform  not asked"]
+        return ["terraform  skipped"]
     lines = [f"terraform  {one_line(plan.summary) or 'no changes'}"]
     for each in plan.changes:
         action = "import" if each.imports else each.action
@@ -147,7 +147,7 @@ def _changes(plan: Plan | None) -> list[str]:
 
 
 def plan_document(prospect: Prospect) -> dict[str, Any]:
-    """Return the same for a program."""
+    """Return the plan for a program."""
     deployment, plan = prospect.deployment, prospect.plan
     return {
         "kind": str(deployment.kind),
@@ -160,10 +160,10 @@ def plan_document(prospect: Prospect) -> dict[str, Any]:
             {
                 "name": phase.name,
                 "serving": sorted(phase.want.serving),
-                "dark": sorted(phase.want.detached),
-                "until": until(phase.until, prospect.policy),
+                "detached": sorted(phase.want.detached),
+                "gate": until(phase.until, prospect.policy),
                 "limit": prospect.policy.limit(phase.name),
-                "on_fault": phase.on_fault.value,
+                "on_failure": phase.on_fault.value,
             }
             for phase in prospect.phases
         ],
