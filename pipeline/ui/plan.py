@@ -98,13 +98,13 @@ def until(wanted: Gate, policy: Policy) -> str:
     """Return the gate of a phase, with the numbers of the environment."""
     match wanted:
         case AllInService(release=release):
-            text = f"every member of {release} is InService"
+            text = f"every member of {release} InService"
         case Verified(release=release):
             text = f"{release} passes the verify hooks" if policy.verify else "no verify hooks"
         case AllHealthy(release=release):
-            text = f"{release} is healthy in {policy.healthy_checks} checks in a row"
+            text = f"{release} healthy in {policy.healthy_checks} checks in a row"
         case HalfHealthy(release=release):
-            text = f"half of {release} is healthy"
+            text = f"half of {release} healthy"
         case StaysHealthy(pause=pause):
             text = f"still healthy after {format_duration(policy.pause(pause))}"
         case Drained(release=release):

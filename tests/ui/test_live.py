@@ -34,8 +34,8 @@ def test_the_display_shows_the_phases_both_groups_and_the_reason_to_wait() -> No
         drawn(up_to_attach())
         == """\
 ✔  launch   1m 12s
-✔  verify        4.2 s
-▸  attach       23.1s  limit 15m
+✔  verify     4.2s
+▸  attach    23.1s  limit 15m
 ·  soak
 ·  drain
 ·  observe
@@ -57,11 +57,11 @@ def test_the_phases_of_a_rollback_replace_the_pending_phases() -> None:
         drawn(events[:-4])
         == """\
 ✔  launch    1m 12s
-✔  verify         4.2 s
+✔  verify      4.2s
 ✖  attach    1m 31s  i-00125000000000001: unhealthy in web-tg: Target.FailedHealthChecks
-✔  restore        1.1 s
-▸  withdraw      23.1s  limit 15m
-·  remove
+✔  reattach    1.1s
+▸  detach     23.1s  limit 15m
+·  delete
 
 blue   r000124  1.4.0, ami-00000000000000124
                 3 InService of 3; web-elb: 3 InService; web-tg: 3 healthy
@@ -76,18 +76,18 @@ def test_the_phases_stay_at_the_end() -> None:
         drawn((*up_to_attach(), *rollback_events()))
         == """\
 ✔  launch    1m 12s
-✔  verify         4.2 s
+✔  verify      4.2s
 ✖  attach    1m 31s  i-00125000000000001: unhealthy in web-tg: Target.FailedHealthChecks
-✔  restore        1.1 s
-✔  withdraw      20.0 s
-✔  remove        11.0 s
+✔  reattach    1.1s
+✔  detach       20s
+✔  delete       11s
 """
     )
 
 
 def test_an_unfinished_phase_is_marked() -> None:
     assert drawn((*up_to_attach(), rollback_events()[-1])).splitlines()[2:] == [
-        "✖  attach           unfinished"
+        "✖  attach          unfinished"
     ]
 
 

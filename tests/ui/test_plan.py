@@ -46,14 +46,14 @@ PROSPECT = Prospect(
 PROMOTION = """\
 production: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
 
-PHASE    SERVING          DETACHED         GATE                                     LIMIT  ON FAILURE
-launch   r000123          r000122 r000124  every member of r000124 is InService     5m     roll back
-verify   r000123          r000122 r000124  r000124 passes the verify hooks          15m    roll back
-attach   r000123 r000124  r000122          r000124 is healthy in 3 checks in a row  15m    roll back
-soak     r000123 r000124  r000122          still healthy after 1m                   15m    roll back
-drain    r000124          r000122 r000123  r000123 is no longer a target            15m    roll back
-observe  r000124          r000122 r000123  still healthy after 10m                  15m    roll back
-retire   r000124          r000123          r000122 is deleted                       15m    hold
+PHASE    SERVING          DETACHED         GATE                                  LIMIT  ON FAILURE
+launch   r000123          r000122 r000124  every member of r000124 InService     5m     roll back
+verify   r000123          r000122 r000124  r000124 passes the verify hooks       15m    roll back
+attach   r000123 r000124  r000122          r000124 healthy in 3 checks in a row  15m    roll back
+soak     r000123 r000124  r000122          still healthy after 1m                15m    roll back
+drain    r000124          r000122 r000123  r000123 is no longer a target         15m    roll back
+observe  r000124          r000122 r000123  still healthy after 10m               15m    roll back
+retire   r000124          r000123          r000122 is deleted                    15m    hold
 
 hooks      tools/check --url 'a b' (limit 30s)
 alarms     web-5xx, web-latency
@@ -68,12 +68,12 @@ nothing was changed"""
 FIRST = """\
 production: promote r000124 (1.4.0, ami-00000000000000124) while no release serves
 
-PHASE   SERVING  DETACHED  GATE                                     LIMIT  ON FAILURE
-launch  -        r000124   every member of r000124 is InService     15m    roll back
-verify  -        r000124   no verify hooks                          15m    roll back
-attach  r000124  -         r000124 is healthy in 3 checks in a row  15m    roll back
-soak    r000124  -         still healthy after 0s                   15m    roll back
-retire  r000124  -         nothing to delete                        15m    hold
+PHASE   SERVING  DETACHED  GATE                                  LIMIT  ON FAILURE
+launch  -        r000124   every member of r000124 InService     15m    roll back
+verify  -        r000124   no verify hooks                       15m    roll back
+attach  r000124  -         r000124 healthy in 3 checks in a row  15m    roll back
+soak    r000124  -         still healthy after 0s                15m    roll back
+retire  r000124  -         nothing to delete                     15m    hold
 
 preflight  no findings
 terraform  no changes
@@ -114,7 +114,7 @@ def test_the_document_of_a_plan() -> None:
         "name": "attach",
         "serving": ["r000123", "r000124"],
         "detached": ["r000122"],
-        "gate": "r000124 is healthy in 3 checks in a row",
+        "gate": "r000124 healthy in 3 checks in a row",
         "limit": 900.0,
         "on_failure": "roll back",
     }

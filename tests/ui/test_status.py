@@ -506,7 +506,7 @@ def test_an_unreadable_group_does_not_count_as_deleted() -> None:
     assert next_rows(unread_status) == []
 
 
-# --- after an interruption in each phase -----------------------------------------------------------
+# --- after an interruption in each phase ----------------------------------------------------------
 
 LOCAL = replace(ADA, run="", host="laptop")
 
