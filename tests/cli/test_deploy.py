@@ -108,7 +108,7 @@ def test_where_there_was_nothing_to_do_the_outputs_say_what_serves(
         "OUTCOME=unchanged\nRELEASE=r000124\nAMI_ID=ami-1\nVERSION=1\n"
         "PREVIOUS=r000124\nSERVING=r000124\n"
     )
-    assert "r000124 serves staging with ami-1\n" in (tmp_path / "summary").read_text()
+    assert "r000124 already serves staging with ami-1\n" in (tmp_path / "summary").read_text()
 
 
 # How a command ends

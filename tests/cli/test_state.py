@@ -155,10 +155,10 @@ def test_while_a_run_holds_the_environment_nothing_is_put_back(
 def test_nothing_kept_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*RESTORE, "--yes"]) == 3
     assert capsys.readouterr().err.endswith(
-        "  no earlier version of it was kept\nnext: put it back from a backup of the directory\n"
+        "  the store has no earlier version of it\nnext: restore it from a backup of the directory\n"
     )
     assert run(["state", "show", "-e", "staging"]) == 0
-    assert capsys.readouterr().out.endswith("no earlier version was kept\n")
+    assert capsys.readouterr().out.endswith("the store has no earlier version\n")
 
 
 def test_what_is_in_a_spoilt_document_cannot_command_the_terminal(

@@ -24,10 +24,10 @@ def newest_good(images: Iterable[Image], environment: str) -> Image:
     Raises RefusedError where there is none.
     """
     meant = [image for image in images if image.environment in {"", environment} and image.id]
-    good = [image for image in meant if image.verdict is ImageStatus.GOOD]
+    good = [image for image in meant if image.status is ImageStatus.GOOD]
     if good:
         return max(good, key=lambda image: (image.created, image.name))
-    quarantined = [image.id for image in meant if image.verdict is ImageStatus.QUARANTINED]
+    quarantined = [image.id for image in meant if image.status is ImageStatus.QUARANTINED]
     what = f"{', '.join(quarantined)}: quarantined" if quarantined else "there is none"
     raise RefusedError("the newest good image", what, "bake one: ami-pipeline bake")
 
@@ -43,7 +43,7 @@ def require_promotable(image: Image, *, allow_quarantined: bool, environment: st
     """Raise RefusedError for an image that was rolled back from, or that is no good image."""
     name = f"image {image.id}"
     again = f"ami-pipeline promote -e {environment} --image {image.id} --allow-quarantined"
-    match image.verdict:
+    match image.status:
         case ImageStatus.GOOD:
             return
         case ImageStatus.QUARANTINED if allow_quarantined:
@@ -52,7 +52,7 @@ def require_promotable(image: Image, *, allow_quarantined: bool, environment: st
             what = "was rolled back from, so it is quarantined"
             raise RefusedError(name, what, f"bake another; or, if you are sure: {again}")
         case _:
-            what = f"its verdict is {image.verdict}, not good"
+            what = f"its status is {image.status}, not good"
             raise RefusedError(name, what, "see: ami-pipeline images")
 
 

@@ -143,8 +143,8 @@ class TestAnyStore:
     @pytest.mark.parametrize(
         ("data", "number", "what"),
         [
-            (None, None, "is whole: there is nothing to restore"),
-            (None, 9, "there is no version 9: 2 were kept"),
+            (None, None, "is intact: there is nothing to restore"),
+            (None, 9, "has no version 9, only 1 to 2"),
             (
                 b'{"schema": %d}' % (SCHEMA + 1),
                 None,
@@ -170,7 +170,7 @@ class TestAnyStore:
         copies = archive.copies(WANTED)
         theirs = "is the document of app shop, not of web"
         assert [each.problem for each in copies.earlier] == [theirs] * 2
-        for number, what in ((None, "of 2 earlier versions none is whole"), (1, theirs)):
+        for number, what in ((None, "none of its 2 earlier versions is intact"), (1, theirs)):
             with pytest.raises(RefusedError, match=what):
                 archive.restoration(WANTED, number)
 
@@ -181,7 +181,7 @@ def test_of_a_bucket_without_versions_it_is_told_how_to_turn_them_on(aws: Client
     written(archive, 1, 2)
     with pytest.raises(RefusedError) as told:
         archive.restoration(WANTED, 1)
-    assert told.value.what == "no earlier version of it was kept"
+    assert told.value.what == "the store has no earlier version of it"
     assert "put-bucket-versioning --bucket state " in told.value.remedy
 
 
