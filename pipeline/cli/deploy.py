@@ -280,7 +280,9 @@ def exit_code(done: Deployment, *, asked_back: bool) -> int:
     match result_of(done):
         case Result.PROMOTED:
             return 0
-        case Result.ROLLED_BACK if asked_back and not (done.outcome and done.outcome.rollback_error):
+        case Result.ROLLED_BACK if asked_back and not (
+            done.outcome and done.outcome.rollback_error
+        ):
             return 0
         case Result.ROLLED_BACK if interrupted:
             return InterruptedRunError.exit_code

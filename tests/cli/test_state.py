@@ -155,7 +155,8 @@ def test_while_a_run_holds_the_environment_nothing_is_put_back(
 def test_nothing_kept_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*RESTORE, "--yes"]) == 3
     assert capsys.readouterr().err.endswith(
-        "  the store has no earlier version of it\nnext: restore it from a backup of the directory\n"
+        "  the store has no earlier version of it\n"
+        "next: restore it from a backup of the directory\n"
     )
     assert run(["state", "show", "-e", "staging"]) == 0
     assert capsys.readouterr().out.endswith("the store has no earlier version\n")

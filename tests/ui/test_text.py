@@ -70,5 +70,10 @@ def test_an_age_is_in_its_largest_unit(created: str, shown: str) -> None:
     assert age(created, datetime(2026, 1, 10, 12, tzinfo=UTC)) == shown
 
 
+def test_a_command_is_not_broken() -> None:
+    command = "ami-pipeline rollback -e production"
+    assert wrapped(f"then: {command}: x", 40, 0) == f"then:\n{command}: x"
+
+
 def test_a_duration_is_not_broken() -> None:
     assert wrapped("word " * 4 + "in 1m 30s", 28, 0) == "word word word word in\n1m 30s"

@@ -46,7 +46,10 @@ class Ec2Leftovers:
             for key in keys:
                 call(ec2.delete_key_pair, KeyName=key["KeyName"])
             groups = _present(
-                ec2.describe_security_groups, "SecurityGroups", "group-name", resources.security_groups
+                ec2.describe_security_groups,
+                "SecurityGroups",
+                "group-name",
+                resources.security_groups,
             )
             if groups and instances:
                 _wait_until_gone(ec2, instances)

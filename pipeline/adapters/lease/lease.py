@@ -327,7 +327,11 @@ def _text(moment: datetime) -> str:
 
 
 def _whose(lease: Lease) -> str:
-    return f"{tenancy.format_holder(lease)}, {lease.command}" if lease.command else tenancy.format_holder(lease)
+    return (
+        f"{tenancy.format_holder(lease)}, {lease.command}"
+        if lease.command
+        else tenancy.format_holder(lease)
+    )
 
 
 def _shown(lease: Lease | None) -> Lease | None:

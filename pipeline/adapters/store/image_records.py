@@ -130,7 +130,9 @@ def _parse(key: str, document: Document) -> tuple[Image, BuildResources]:
         content = json.loads(document.data)
         _require_schema(content["schema"])
         fields = {**content["image"], "status": ImageStatus(content["image"]["status"])}
-        resources = BuildResources(**{kind: tuple(names) for kind, names in content["resources"].items()})
+        resources = BuildResources(
+            **{kind: tuple(names) for kind, names in content["resources"].items()}
+        )
         image = Image(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefusedError(

@@ -115,7 +115,8 @@ class TestAnyStore:
                 deed()
         assert str(told.value) == (
             "the lease on production:\n"
-            "  this run lost its lease and has stopped: it could not be renewed by 2026-11-21T12:01:00Z\n"
+            "  this run lost its lease and has stopped: "
+            "it could not be renewed by 2026-11-21T12:01:00Z\n"
             "next: ami-pipeline status -e production"
         )
         paused.release()

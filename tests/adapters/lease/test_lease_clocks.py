@@ -85,7 +85,7 @@ def test_a_lease_lasts_a_minute_of_s3s_for_whoever_observations(run: Run, clock:
     clock.tick(50)
     first.fence()
     assert is_alive(looking)
-    with pytest.raises(LeaseHeldError, match="expires in 10 s unless renewed"):
+    with pytest.raises(LeaseHeldError, match="expires in 10s unless renewed"):
         run("two").lease("promote")
     clock.tick(11)
     assert not is_alive(looking)

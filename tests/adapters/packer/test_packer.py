@@ -90,7 +90,9 @@ def build(
     variables: dict[str, Any] | None = None,
 ) -> tuple[BuildReport, list[BuildResources]]:
     on_resources: list[BuildResources] = []
-    report = packer.build(request, NAME, template, variables or {}, on_resources=on_resources.append)
+    report = packer.build(
+        request, NAME, template, variables or {}, on_resources=on_resources.append
+    )
     return report, on_resources
 
 
