@@ -32,7 +32,7 @@ LATER = "2026-01-01T00:05:00.000Z"
 FINGERPRINT = "f" * 64
 VARIABLES = frozenset({"app", "version", "ami_name", "region", "source_ami", "tags"})
 TEMPLATE = Template(old_style=False, variables=VARIABLES, builds={"amazon-ebs.app": "amazon-ebs"})
-TRACES = BuildResources(
+RESOURCES = BuildResources(
     key_pairs=("packer_key",),
     security_groups=("packer_group",),
     instances=("i-1",),
@@ -62,7 +62,7 @@ def a_report(**changes: Any) -> BuildReport:
         manifest=None,
         failures={},
         last_lines=(),
-        traces=replace(TRACES, images=("ami-1",)),
+        resources=replace(RESOURCES, images=("ami-1",)),
         source_ami=SOURCE,
         log=Path("/repository/.ami-pipeline/logs/x.log"),
     )
@@ -95,7 +95,7 @@ def an_image(**changes: Any) -> Image:
         source_ami=SOURCE,
         fingerprint=FINGERPRINT,
         created=NOW,
-        verdict=ImageStatus.BAKING,
+        status=ImageStatus.BAKING,
     )
     return replace(begun, **changes)
 
@@ -130,12 +130,12 @@ class FakeBaker:
         template: Template,
         variables: Mapping[str, Any],
         *,
-        traced: Callable[[BuildResources], None],
+        on_resources: Callable[[BuildResources], None],
     ) -> BuildReport:
         assert template == self.template, request
         self.builds.append({"name": name, "variables": dict(variables)})
-        if self.report.traces != BuildResources():
-            traced(self.report.traces)
+        if self.report.resources != BuildResources():
+            on_resources(self.report.resources)
         for image in self.makes:
             self.images.there[image.region, image.id] = image
         return self.report
@@ -163,8 +163,8 @@ class FakeImages:
         self._touch(region)
         return tuple(image for image in self._in(region) if image.name == name)
 
-    def seen(self, region: str, image_id: str) -> ObservedImage | None:
-        self._touch(region, "seen")
+    def find(self, region: str, image_id: str) -> ObservedImage | None:
+        self._touch(region, "find")
         return self.there.get((region, image_id))
 
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
@@ -194,8 +194,8 @@ class FakeLeftovers:
     removes: tuple[str, ...] = ()
     resists: bool = False
 
-    def remove(self, region: str, traces: BuildResources, name: str) -> tuple[str, ...]:
-        self.asked.append((region, traces, name))
+    def remove(self, region: str, resources: BuildResources, name: str) -> tuple[str, ...]:
+        self.asked.append((region, resources, name))
         if self.resists:
             raise RefusedError("removing what the bake left", "DependencyViolation", "wait")
         return self.removes
@@ -203,27 +203,25 @@ class FakeLeftovers:
 
 @dataclass
 class FakeRecords:
-    """Records by the name of their bake, with every verdict each of them had."""
+    """Records by the name of their bake, with every status each of them had."""
 
     earlier: list[tuple[Image, BuildResources]] = field(default_factory=list)
     written: dict[str, Image] = field(default_factory=dict)
-    traces: dict[str, BuildResources] = field(default_factory=dict)
-    verdicts: dict[str, list[str]] = field(default_factory=dict)
-    refuses_verdict: str = ""
+    resources: dict[str, BuildResources] = field(default_factory=dict)
+    statuses: dict[str, list[str]] = field(default_factory=dict)
+    refuses_status: str = ""
 
-    def write(self, image: Image, traces: BuildResources | None = None) -> None:
-        if image.verdict == self.refuses_verdict:
+    def write(self, image: Image, resources: BuildResources | None = None) -> None:
+        if image.status == self.refuses_status:
             raise RefusedError("[state] images", "No space left on device", "free space")
         self.written[image.bake] = image
-        self.traces[image.bake] = traces or BuildResources()
-        self.verdicts.setdefault(image.bake, []).append(str(image.verdict))
+        self.resources[image.bake] = resources or BuildResources()
+        self.statuses.setdefault(image.bake, []).append(str(image.status))
 
     def killed(self) -> None:
         """Let the bake that is recorded as running be one that runs no more."""
-        names = [
-            name for name, image in self.written.items() if image.verdict is ImageStatus.BAKING
-        ]
-        self.earlier = [(self.written[name], self.traces[name]) for name in names]
+        names = [name for name, image in self.written.items() if image.status is ImageStatus.BAKING]
+        self.earlier = [(self.written[name], self.resources[name]) for name in names]
 
     def unfinished(self, app: str) -> Sequence[tuple[Image, BuildResources]]:
         return [pair for pair in self.earlier if pair[0].app == app]

@@ -16,7 +16,7 @@ from pipeline.adapters.ci.outputs import require_writable, write_ci, write_tfvar
 from pipeline.adapters.packer.build_locks import runs_here, said
 from pipeline.adapters.packer.image_catalog import Catalogue
 from pipeline.adapters.packer.packer import Packer
-from pipeline.adapters.packer.stream import traces_told
+from pipeline.adapters.packer.stream import resources_told
 from pipeline.adapters.packer.workspace import LocalWorkplace, baked_by
 from pipeline.adapters.store.image_records import ImageRecords
 from pipeline.app.application import Application, Options
@@ -77,7 +77,7 @@ def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> 
         records(app, clients, timedelta()).quarantine(image, reason)
     images = Ec2Images(clients)
     for region, there in image.ids.items():
-        if seen := images.seen(region, there):
+        if seen := images.find(region, there):
             images.tag(seen, {STATUS_TAG: ImageStatus.QUARANTINED})
 
 
@@ -111,7 +111,7 @@ def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecord
         app.store(clients),
         runs=lambda image: runs_here(app.logs, image.bake),
         lasts=lasts,
-        told=lambda image: traces_told(said(app.logs, image.bake)),
+        told=lambda image: resources_told(said(app.logs, image.bake)),
     )
 
 

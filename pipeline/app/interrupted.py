@@ -63,7 +63,7 @@ def finish_interrupted(leased: LeasedEnvironment, action: Interrupted) -> Deploy
     _report(leased, f"{_name(dead)} {_stopped(dead)}: finishing it first")
     done = finish(leased, back=action is Interrupted.UNDO)
     if done.outcome and result_of(done) is Result.NEEDS_ATTENTION:
-        why = f"{done.outcome.phase}: {done.outcome.undone or done.outcome.reason}"
+        why = f"{done.outcome.phase}: {done.outcome.rollback_error or done.outcome.reason}"
         raise NeedsAttentionError(_name(dead), why, commands.recover(document.environment))
     return done
 
@@ -83,9 +83,9 @@ def finish(leased: LeasedEnvironment, *, back: bool = False) -> Deployment:
     rest = plan_recovery(reconciler.observer, reader.policy, dead, back=back)
     _report(leased, f"{_name(dead)} {_stopped(dead)}: {describe_direction(rest, dead)}")
     if rest.undecided:
-        reconciler.ledger.update(lambda current: current.taken_back(dead))
+        reconciler.ledger.update(lambda current: current.reverted(dead))
     if rest.lost:
-        reconciler.ledger.update(lambda current: current.bereft(reader.pace.today()))
+        reconciler.ledger.update(lambda current: current.without_serving(reader.pace.today()))
         deployment = replace(deployment, blue="")
     return leased.run(reconciler, deployment, rest.phases, rest.success, undone=rest.undone)
 

@@ -59,7 +59,7 @@ class LeasedEnvironment:
         self, reconciler: Reconciler, deployment: Deployment, green: ReleaseRecord | None = None
     ) -> None:
         """Write that a deployment begins, in the document and in the history."""
-        reconciler.ledger.update(lambda document: document.begun(deployment, green))
+        reconciler.ledger.update(lambda document: document.started(deployment, green))
         reconciler.ledger.record(deployment)
 
     def run(

@@ -161,7 +161,7 @@ class Promotion:
         facts, proposal = self._facts(document, deployment)
         lost = document.releases[document.serving] if is_lost(facts, proposal) else None
         if lost:
-            document = document.bereft(deployment.began)
+            document = document.without_serving(deployment.began)
             deployment = replace(deployment, blue="")
             facts, proposal = self._facts(document, deployment, lost)
         found = self._checked(facts, proposal)
@@ -252,7 +252,7 @@ class Promotion:
             green=deployment.green,
             recorded=bool(self.image.name),
             subnets=configured_subnets(reader),
-            mends=self.kind is Kind.ROLLBACK or self.request.allow_unhealthy,
+            allow_unhealthy=self.kind is Kind.ROLLBACK or self.request.allow_unhealthy,
             retires=reader.policy.keep == 0,
             absent=absent,
         )

@@ -34,7 +34,7 @@ def quarantine_replaced(
 
 def _image_of(document: Environment, release: str) -> str:
     kept = document.releases.get(release)
-    past = (each.ami_id for each in document.past if each.release == release)
+    past = (each.ami_id for each in document.retired if each.release == release)
     return kept.release.ami_id if kept else next(past, "")
 
 

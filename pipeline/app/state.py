@@ -8,10 +8,10 @@ from pipeline.adapters.store.document_versions import Archive
 from pipeline.app.application import Application
 from pipeline.app.environment import EnvironmentReader
 from pipeline.app.lease import EnvironmentLease
-from pipeline.core.state.document_versions import Copies, Restoration
+from pipeline.core.state.document_versions import DocumentVersions, Restoration
 
 
-def document_versions(app: Application, environment: str) -> Copies:
+def document_versions(app: Application, environment: str) -> DocumentVersions:
     """Return every version of an environment's document; reads only the store."""
     app.settings.environment(environment)
     reader = EnvironmentReader(app=app, environment=environment)
@@ -31,7 +31,7 @@ def restore(
     app.settings.environment(environment)
     reader = EnvironmentReader(app=app, environment=environment)
     found = _archive(reader).restoration(reader.key, number)
-    _require_no_holder(reader, found.copies)
+    _require_no_holder(reader, found.versions)
     with app.interrupts.heard():
         if not confirm(found):
             return None
@@ -39,7 +39,7 @@ def restore(
     return found
 
 
-def _require_no_holder(reader: EnvironmentReader, copies: Copies) -> None:
+def _require_no_holder(reader: EnvironmentReader, copies: DocumentVersions) -> None:
     """Raise LeaseHeldError if the newest readable version names a valid lease."""
     versions = (copies.current, *copies.earlier)
     newest = next((each.environment for each in versions if each and each.environment), None)

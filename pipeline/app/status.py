@@ -11,7 +11,7 @@ from pipeline.app.application import Application
 from pipeline.app.environment import EnvironmentReader
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
-from pipeline.core.state.status import Status, alive, gone, way_back
+from pipeline.core.state.status import Status, is_running, missing_releases, rollback_option
 
 REMEMBERED = 20
 """How many deployments are read to tell how long the last rollback took."""
@@ -48,8 +48,10 @@ class StatusReader:
             environment=document,
             observation=observation,
             balancers=existing,
-            way_back=way_back(document, history, now, gone(document, observation)),
-            alive=alive(document, now, process=_process_exists(document)),
+            rollback=rollback_option(
+                document, history, now, missing_releases(document, observation)
+            ),
+            running=is_running(document, now, process=_process_exists(document)),
         )
 
 

@@ -23,11 +23,11 @@ PROBLEM = 3
 def doctor(context: Context, environment: str | None) -> int:
     """Check the store and the tools, and print a fix for each problem."""
     from pipeline.app.doctor import checkup
-    from pipeline.core.doctor import healthy
+    from pipeline.core.doctor import all_passed
     from pipeline.ui.doctor import checkup_document, checkup_text
     from pipeline.ui.results import as_json
 
     with application(context) as app:
         found = tuple(checkup(app, environment or ""))
         context.tell(as_json(checkup_document(found)) if context.json else checkup_text(found))
-    return 0 if healthy(found) else PROBLEM
+    return 0 if all_passed(found) else PROBLEM

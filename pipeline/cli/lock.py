@@ -57,7 +57,9 @@ def confirm_break(found: LeaseStatus) -> bool:
     """Ask the person at the terminal."""
     from pipeline.ui.lock import warning
 
-    return ask("break it now? [y/N]: ", lambda _: warning(found.environment, found.now))
+    return ask(
+        "break it now? [y/N]: ", lambda _: warning(found.environment, found.now.astimezone())
+    )
 
 
 def print_lease(context: Context, found: LeaseStatus) -> None:
@@ -66,5 +68,5 @@ def print_lease(context: Context, found: LeaseStatus) -> None:
     from pipeline.ui.results import as_json
 
     document = lock_document(found.environment, found.ended)
-    text = lock_text(found.environment, found.ended, found.now)
+    text = lock_text(found.environment, found.ended, found.now.astimezone())
     context.tell(as_json(document) if context.json else text)

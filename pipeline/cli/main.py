@@ -178,7 +178,7 @@ def _annotate(error: PipelineError) -> None:
     """Show an error on the page of a GitHub job; a deployment's outcome has a summary there."""
     from pipeline.ui import github
 
-    if github.asked(os.environ):
+    if github.is_github(os.environ):
         click.echo(github.error(error.where, f"{error.what}\nnext: {error.remedy}"), err=True)
 
 

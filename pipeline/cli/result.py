@@ -89,7 +89,9 @@ def exit_code(done: Deployment, *, undo_requested: bool) -> int:
     match result_of(done):
         case Result.PROMOTED:
             return 0
-        case Result.ROLLED_BACK if undo_requested and not (done.outcome and done.outcome.undone):
+        case Result.ROLLED_BACK if undo_requested and not (
+            done.outcome and done.outcome.rollback_error
+        ):
             return 0
         case Result.ROLLED_BACK if interrupted:
             return InterruptedRunError.exit_code

@@ -30,11 +30,11 @@ def show(context: Context, environment: str) -> None:
     """List the versions of an environment's document, newest first."""
     from pipeline.app.state import document_versions
     from pipeline.ui.results import as_json
-    from pipeline.ui.state import copies_document, copies_text
+    from pipeline.ui.state import versions_document, versions_text
 
     with application(context) as app:
         found = document_versions(app, environment)
-        context.tell(as_json(copies_document(found)) if context.json else copies_text(found))
+        context.tell(as_json(versions_document(found)) if context.json else versions_text(found))
 
 
 @state.command()

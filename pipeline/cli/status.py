@@ -25,8 +25,8 @@ def status(context: Context, environment: str, watched: bool) -> None:
 
     reader = StatusReader(reading_application(context), environment)
     if watched:
-        watch(reader.status, sys.stdout, reader.interval, now=reader.now)
+        watch(reader.status, sys.stdout, reader.interval, now=lambda: reader.now().astimezone())
         return
     found, now = reader.status(), reader.now()
-    text = status_text(found, now, context.width)
+    text = status_text(found, now.astimezone(), context.width)
     context.tell(as_json(status_document(found, now)) if context.json else text)

@@ -1,9 +1,9 @@
-"""pipeline.toml: found, read, checked as a whole, and given to everybody else frozen.
+"""Read and check pipeline.toml, and return it as frozen settings.
 
-The only home of pydantic. `model` says what may be in the file and `promotion` what
-in its [promote], both built on `basis`; `relations` says what its keys owe each other,
-`problems` turns every refusal into a line and a remedy, `file` reads it, `lines` knows
-where each key stands.
+The only package that imports pydantic. `model` defines the keys, `promotion` those of
+[promote], both with the types of `basis`. `relations` checks keys against each other,
+`problems` turns each problem into a line with a remedy, `file` reads the file, and
+`lines` finds the line of each key.
 """
 
 from pipeline.config.file import find, load

@@ -1,4 +1,4 @@
-"""What every table of pipeline.toml is built on; apart, so that each can have its own file."""
+"""Define the base class and the common types of the tables of pipeline.toml."""
 
 from collections.abc import Callable
 from typing import Annotated, Final
@@ -9,18 +9,18 @@ from pipeline.core.validation import values
 
 
 class Table(BaseModel):
-    """A table: frozen, of known keys only, and nothing in it is turned into another type."""
+    """A table: frozen, with known keys only, and without type conversion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-# TOML has lists; a frozen model keeps tuples, which strict mode would refuse to make of them.
+# TOML has lists and a frozen model keeps tuples; strict mode would not convert them.
 LIST: Final = Field(strict=False)
 
 
 def _seconds(rule: Callable[[str], float]) -> BeforeValidator:
     def check(value: object) -> float:
-        # Not TypeError, which pydantic would not collect.
+        # Not TypeError, which pydantic does not collect.
         return rule(value if isinstance(value, str) else f"{value!r}"[:32])
 
     return BeforeValidator(check)

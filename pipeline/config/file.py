@@ -1,9 +1,8 @@
-"""Find pipeline.toml and read it, with nothing else touched on the way.
+"""Find and read pipeline.toml.
 
-A configuration names the program's template and secrets, so which file is
-taken, and from where, is a matter of safety: not a pipe that blocks, not a
-file of another user in a folder above, and no path that leads out of the
-repository through a symbolic link.
+The configuration names templates and secrets, so the file must be trustworthy: no
+pipe that blocks, no file of another user in a folder above, and no path that leaves
+the repository through a symbolic link.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _PATHS: Final = {
 
 
 def find(start: Path) -> Path:
-    """Find pipeline.toml in a folder or the nearest above it, within its repository."""
+    """Return the path of pipeline.toml in a folder or the nearest above it, in its repository."""
     for folder in (start.absolute(), *start.absolute().parents):
         if (folder / NAME).exists() or (folder / NAME).is_symlink():
             return _trusted(folder, start) / NAME
@@ -46,13 +45,13 @@ def find(start: Path) -> Path:
             break
     raise ConfigurationError(
         where=show_file(start),
-        what=f"no {NAME} here or in a folder above, up to the top of the repository",
-        remedy="write one (docs/configuration.md), or name it: ami-pipeline --config FILE ...",
+        what=f"no {NAME} in this folder or above it, up to the top of the repository",
+        remedy="write one (docs/configuration.md), or add the option --config FILE",
     )
 
 
 def load(path: Path) -> Settings:
-    """Read and check a file; an error names everything that is wrong with it."""
+    """Read and check a file; the error names all of its problems."""
     text = _read(path)
     document = _parse(path, text)
     problems: list[Problem] = [*check_relations(document), *_check_places(path, document)]
@@ -67,28 +66,28 @@ def load(path: Path) -> Settings:
 
 
 def _trusted(folder: Path, start: Path) -> Path:
-    """Refuse a file above us in a folder anyone may write to, such as /tmp."""
+    """Reject a file in a folder above that every user can write to, such as /tmp."""
     if folder != start.absolute() and folder.stat().st_mode & stat.S_IWOTH:
         raise ConfigurationError(
             where=show_file(folder / NAME),
-            what="lies in a folder above this one that every user may write to",
-            remedy=f"if it is yours, name it: ami-pipeline --config {show_file(folder / NAME)} ...",
+            what="is in a folder above this one that every user can write to",
+            remedy=f"if it is yours, add the option --config {show_file(folder / NAME)}",
         )
     return folder
 
 
 def _read(path: Path) -> str:
     try:
-        # A pipe without a writer would block the open for ever.
+        # Opening a pipe without a writer would block forever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _refuse(
-            path, f"cannot be opened: {reason}", f"name a {NAME}: --config FILE"
+            path, f"cannot be opened: {reason}", f"name another {NAME}: --config FILE"
         ) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _refuse(path, "is not a regular file", f"name a {NAME}: --config FILE")
+        raise _refuse(path, "is not a regular file", f"name another {NAME}: --config FILE")
     with os.fdopen(descriptor, "rb") as file:
         content = file.read(LARGEST + 1)
     return _decode(path, content)
@@ -96,7 +95,7 @@ def _read(path: Path) -> str:
 
 def _decode(path: Path, content: bytes) -> str:
     if len(content) > LARGEST:
-        raise _refuse(path, f"is larger than {LARGEST // 1024} KiB", "move data out of it")
+        raise _refuse(path, f"is larger than {LARGEST // 1024} KiB", "move data to other files")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
         raise _refuse(path, "is UTF-16 or binary, not UTF-8 text", "save it as UTF-8")
     if content.startswith(b"\xef\xbb\xbf"):
@@ -113,31 +112,31 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise _refuse(path, f"nests deeper than {DEEPEST} levels", "write flatter values")
     try:
         return tomllib.loads(text)
-    except ValueError as error:  # an integer of thousands of digits is one without a line
+    except ValueError as error:  # the error of an integer with thousands of digits has no line
         what, _, place = str(error).partition(" (at ")
         line = re.match(r"line \d+", place)
         raise ConfigurationError(
             where=f"{show_file(path)} {line[0]}" if line else show_file(path),
             what=f"is not TOML: {ascii(what)[1:-1]}",
-            remedy=f"correct it, then run: {CHECK}",
+            remedy=f"fix it, then run: {CHECK}",
         ) from error
 
 
 def _check_places(path: Path, document: dict[str, Any]) -> Iterator[Problem]:
-    """Find paths that leave the repository; `..` is refused before, so only links can."""
+    """Find paths that leave the repository through a link; the model rejects `..`."""
     root = path.absolute().parent
     top = _repository(root)
     for key, value in _paths(document):
         if isinstance(value, str) and not _is_within(root / value.strip("/"), top):
             yield Problem(
                 key=key,
-                what="leads out of the repository through a symbolic link",
-                remedy="replace the link by the file or directory itself",
+                what="leaves the repository through a symbolic link",
+                remedy="replace the link with the file or directory itself",
             )
 
 
 def _paths(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
-    """Give each path in the file with its key; what is no table has none."""
+    """Return each path in the file with its key."""
     for section, names in _PATHS.items():
         table = document.get(section)
         for name in names:
@@ -149,7 +148,7 @@ def _paths(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
 
 
 def _repository(folder: Path) -> Path:
-    """Give the top of the Git repository a folder is in, or the folder itself."""
+    """Return the top of the folder's Git repository, or the folder itself."""
     tops = (each for each in (folder, *folder.parents) if (each / ".git").exists())
     return next(tops, folder).resolve()
 
@@ -157,7 +156,7 @@ def _repository(folder: Path) -> Path:
 def _is_within(path: Path, top: Path) -> bool:
     try:
         return path.resolve().is_relative_to(top)
-    except (OSError, RuntimeError, ValueError):  # a name no file can have, or a loop of links
+    except (OSError, RuntimeError, ValueError):  # an impossible name, or a loop of links
         return False
 
 

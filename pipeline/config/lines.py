@@ -1,11 +1,9 @@
-"""On which line of a TOML text each key stands.
+"""Find the line of each key in a TOML text.
 
-`tomllib` reads values and forgets where they were, but an error in a file is
-only half said without its line. This reads text that `tomllib` has already
-accepted, so it may assume that the syntax is right; it follows only strings,
-brackets and keys. Keys are paths from the top of the document: a table's
-header, a dotted key, a key of an inline table and an element of an array each
-have their own line.
+`tomllib` does not keep line numbers, and an error needs them. `tomllib` has already
+accepted the text, so this parser assumes valid syntax and follows only strings,
+brackets and keys. Keys are paths from the top of the document: a table's header, a
+dotted key, a key of an inline table and an element of an array each have a line.
 """
 
 from __future__ import annotations
@@ -30,12 +28,12 @@ _PIECE = re.compile(
 
 
 def lines(text: str) -> dict[Key, int]:
-    """Map each key path of a valid TOML document to its line, counted from one."""
+    """Return the line of each key path of a valid TOML document, counted from 1."""
     return _Reader(text).read()
 
 
 def line_of(found: dict[Key, int], key: Key) -> int | None:
-    """Find the line of a key or, where it is absent, of the nearest table around it."""
+    """Return the line of a key, or of the nearest table around an absent key."""
     while key:
         if key in found:
             return found[key]
@@ -44,10 +42,10 @@ def line_of(found: dict[Key, int], key: Key) -> int | None:
 
 
 def depth(text: str) -> int:
-    """Measure how deep a text nests, by brackets or by dots, before any parser reads it.
+    """Return how deep a text nests, by brackets or by dots, before a parser reads it.
 
-    The text need not be valid. Time spent by `tomllib` grows with the square of the dots
-    in one key (35 seconds for 100 KiB), and brackets exhaust its stack.
+    The text may be invalid. The time of `tomllib` grows with the square of the dots in one
+    key (35 seconds for 100 KiB), and brackets exhaust its stack.
     """
     deepest = brackets = dots = 0
     for piece, _ in _pieces(text):
@@ -98,7 +96,7 @@ class _Reader:
 
     def _header(self) -> Key:
         start = self.at
-        # Two brackets side by side open an array of tables; TOML allows no space between them.
+        # Two adjacent brackets open an array of tables; TOML allows no space between them.
         is_array = self.pieces[self.at + 1] == ("[", self._line)
         self.at += 2 if is_array else 1
         key = self._resolve(self._key(), element=is_array)
@@ -107,7 +105,7 @@ class _Reader:
         return key
 
     def _resolve(self, parts: Key, *, element: bool) -> Key:
-        """Put the index of the newest element behind each array of tables on the way."""
+        """Return the key with the index of the newest element after each array of tables."""
         key: Key = ()
         for place, part in enumerate(parts):
             key = (*key, part)
@@ -167,13 +165,13 @@ class _Reader:
             self.at += 1
 
     def _note(self, key: Key, line: int) -> None:
-        """Keep the first line of a key and of the tables it brings into being."""
+        """Record the first line of a key and of the tables that it creates."""
         for length in range(1, len(key) + 1):
             self.found.setdefault(key[:length], line)
 
 
 def _pieces(text: str) -> list[tuple[str, int]]:
-    """Split into the pieces that matter, each with its line."""
+    """Return the pieces of a text without comments and spaces, each with its line."""
     pieces: list[tuple[str, int]] = []
     line = 1
     for match in _PIECE.finditer(text):
@@ -184,7 +182,7 @@ def _pieces(text: str) -> list[tuple[str, int]]:
 
 
 def _name(piece: str) -> str:
-    """Read a key, bare or quoted, as TOML does."""
+    """Return the name of a key, bare or quoted."""
     if piece[0] not in "\"'":
         return piece
     return str(tomllib.loads(f"key = {piece}")["key"])

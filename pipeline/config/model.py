@@ -1,8 +1,8 @@
-"""What may be in pipeline.toml: the keys, their types, defaults and rules.
+"""Define the keys of pipeline.toml: their types, defaults, rules and descriptions.
 
-The editor's schema, the reference page and the "did you mean" of an unknown
-key all come from these classes. `Settings` is built by `pipeline.config.load`,
-which also checks what the keys owe each other; whoever holds one need not check again.
+The editor's schema, the reference page and the hint for an unknown key come from
+these classes. `pipeline.config.load` builds `Settings` and also checks keys against
+each other, so a `Settings` is always valid.
 """
 
 import difflib
@@ -31,17 +31,15 @@ HIDDEN: Final = "<sensitive>"
 
 def _check_tfvars(value: str) -> str:
     if not value.endswith(".tfvars.json"):
-        # HCL text can be broken out of; JSON from an encoder cannot.
-        raise ValueError(
-            f"{rules.shown(value)} does not end in .tfvars.json, which Terraform reads"
-        )
+        # Encoded JSON keeps hostile text inside its strings; HCL text may not.
+        raise ValueError(f"{rules.shown(value)} must end in .tfvars.json, which Terraform reads")
     return rules.check_path(value)
 
 
 def _check_dotenv(value: str) -> str:
     if not value.endswith(".env"):
-        # The file is written over: a suffix of its own keeps sources safe from a wrong key.
-        raise ValueError(f"{rules.shown(value)} does not end in .env: write such as bake.env")
+        # A bake overwrites the file: the suffix protects other files from a mistyped path.
+        raise ValueError(f"{rules.shown(value)} must end in .env, such as bake.env")
     return rules.check_path(value)
 
 
@@ -77,21 +75,23 @@ _Tags = Mapping[_TagKey, _TagValue]
 
 
 class SourceSettings(Table):
-    """The image to begin from: one id, or the newest of an owner's images of a name."""
+    """The source image: one id, or an owner's newest image whose name matches."""
 
     id: Annotated[str, AfterValidator(rules.check_image_id)] | None = Field(
-        default=None, description="One image, by its id."
+        default=None, description="The id of the source image."
     )
     owner: Annotated[str, AfterValidator(rules.check_account)] | None = Field(
-        default=None, description="Whose images are looked at: a 12-digit account id or an alias."
+        default=None,
+        description="The owner of the source image: a 12-digit account id or an alias.",
     )
     name: Annotated[str, AfterValidator(rules.check_image_filter)] | None = Field(
-        default=None, description="A filter on names, with * and ?; the newest match is taken."
+        default=None,
+        description="A filter on image names, with * and ?; the newest match is the source.",
     )
 
 
 class EnvironmentBakeSettings(Table):
-    """What one environment changes about a bake; its words win over those of [bake]."""
+    """The settings of one environment that override [bake]."""
 
     vars: _Vars = Field(default={}, repr=False, description="Packer variables of this environment.")
     vars_from_env: _VarsFromEnv = Field(
@@ -101,76 +101,83 @@ class EnvironmentBakeSettings(Table):
 
 
 class BackendSettings(Table):
-    """The bucket Terraform keeps its state in, always locked and encrypted."""
+    """The S3 bucket of Terraform's state, which is always locked and encrypted."""
 
     bucket: Annotated[str, AfterValidator(terraform_values.check_bucket)] = Field(
-        description="The S3 bucket of the state.", examples=["example-terraform-state"]
+        description="The S3 bucket of Terraform's state.", examples=["example-terraform-state"]
     )
     key_prefix: Annotated[
         Annotated[str, AfterValidator(rules.check_path)] | None, BeforeValidator(_absent_if_empty)
-    ] = Field(default=None, description="What the states' keys begin with.")
+    ] = Field(default=None, description="The prefix of the keys of the states.")
     region: _Region | None = Field(
-        default=None, description="Where the bucket is; default: the region at the top."
+        default=None, description="The region of the bucket; default: the region at the top."
     )
 
 
 class EnvironmentTerraformSettings(Table):
-    """What one environment passes to the module besides or instead."""
+    """The settings of one environment that override [terraform]."""
 
     inputs: _Inputs = Field(default={}, description="Inputs of the module for this environment.")
 
 
 class TerraformSettings(Table):
-    """How releases become resources: the module that makes them, and where its state is."""
+    """The Terraform module that creates the releases, and its state."""
 
     module: _Path | None = Field(
-        default=None, description="The folder of your own module; default: the one that ships."
+        default=None,
+        description="The folder of your own module; default: the module of this program.",
     )
     inputs: _Inputs = Field(default={}, description="Inputs of the module.")
     backend: BackendSettings | None = Field(
-        default=None, description="The state in S3; without it, a file in the state directory."
+        default=None,
+        description="Keep Terraform's state in S3; default: a file in the state directory.",
     )
 
     def with_overrides(self, over: EnvironmentTerraformSettings) -> "TerraformSettings":
-        """Lay the inputs of an environment over these, each as a whole."""
+        """Return these settings with the inputs of an environment, which replace whole inputs."""
         return self.model_copy(update={"inputs": {**self.inputs, **over.inputs}})
 
 
 class EnvironmentSettings(Table):
-    """Where releases run, of what size, and what is different for it."""
+    """One environment: its size, its load balancers and its overrides."""
 
     account: Annotated[str, AfterValidator(terraform_values.check_account_id)] | None = Field(
-        default=None, description="The only AWS account Terraform may touch."
+        default=None, description="The AWS account; credentials of another account are refused."
     )
     instance_type: Annotated[str, AfterValidator(terraform_values.check_instance_type)] = Field(
-        default="t3.micro", description="What a release's instances are."
+        default="t3.micro", description="The instance type of each release."
     )
-    min_size: int = Field(default=1, ge=0, le=1000, description="The fewest instances.")
+    min_size: int = Field(
+        default=1, ge=0, le=1000, description="The fewest instances of a first release."
+    )
     max_size: int | None = Field(
-        default=None, ge=1, le=1000, description="The most; default: as many as wanted."
+        default=None, ge=1, le=1000, description="The most instances; default: desired_capacity."
     )
     desired_capacity: int | None = Field(
-        default=None, ge=1, le=1000, description="How many a first release has; default: the least."
+        default=None,
+        ge=1,
+        le=1000,
+        description="The instances of a first release; default: min_size, at least 1.",
     )
     load_balancers: Annotated[tuple[_LoadBalancer, ...], LIST] = Field(
-        default=(), description="Classic load balancers that send traffic to it, by name."
+        default=(), description="Classic load balancers of the environment, by name."
     )
     target_groups: Annotated[tuple[_TargetGroup, ...], LIST] = Field(
         default=(), description="Target groups of ALBs and NLBs, each by name or ARN."
     )
     bake: EnvironmentBakeSettings = Field(
-        default=EnvironmentBakeSettings(), description="What is baked differently."
+        default=EnvironmentBakeSettings(), description="Overrides of [bake]."
     )
     promote: EnvironmentPromoteSettings = Field(
-        default=EnvironmentPromoteSettings(), description="What is deployed differently."
+        default=EnvironmentPromoteSettings(), description="Overrides of [promote]."
     )
     terraform: EnvironmentTerraformSettings = Field(
-        default=EnvironmentTerraformSettings(), description="What the module gets differently."
+        default=EnvironmentTerraformSettings(), description="Overrides of [terraform]."
     )
 
     @property
     def size(self) -> Size:
-        """The size of a first release, with what is not said filled in."""
+        """Return the size of a first release, with defaults for unset values."""
         desired = self.desired_capacity or max(self.min_size, 1)
         return Size(
             instance_type=self.instance_type,
@@ -181,25 +188,25 @@ class EnvironmentSettings(Table):
 
 
 class BakeSettings(Table):
-    """How an image is made. Durations are seconds."""
+    """How an image is baked; durations are in seconds."""
 
     template: _Path = Field(
         description="The Packer template: a file (.pkr.hcl, .json) or a directory.",
         examples=["packer/app.pkr.hcl"],
     )
-    directory: _Path = Field(default=".", description="Where Packer runs.")
+    directory: _Path = Field(default=".", description="The folder in which Packer runs.")
     inputs: Annotated[tuple[_Path, ...], LIST] = Field(
-        default=(), description="Further files and directories that decide what the image is."
+        default=(), description="Further files and directories that affect the image."
     )
     only: Annotated[tuple[_BuildName, ...], LIST] = Field(
-        default=(), description="Builds of the template to run; empty means all."
+        default=(), description="Builds of the template to run; default: all."
     )
     vars: _Vars = Field(default={}, repr=False, description="Packer variables.")
     vars_from_env: _VarsFromEnv = Field(
         default={}, description="Secret Packer variables, each from an environment variable."
     )
     sensitive: Annotated[tuple[_VariableName, ...], LIST] = Field(
-        default=(), description="Names in vars whose values are masked."
+        default=(), description="Names of variables in vars whose values are masked."
     )
     regions: Annotated[tuple[_Region, ...], LIST] = Field(
         default=(), description="Regions to copy the image to."
@@ -207,25 +214,25 @@ class BakeSettings(Table):
     timeout: Duration = Field(
         default=2700.0,
         json_schema_extra={"default": "45m"},
-        description="The longest a bake may take.",
+        description="The time limit of a bake.",
     )
     cancel_grace: Duration = Field(
         default=120.0,
         json_schema_extra={"default": "2m"},
-        description="How long Packer may clean up after an interrupt.",
+        description="The time limit of Packer's clean-up after an interrupt.",
     )
-    keep: int = Field(default=5, ge=1, le=1000, description="Good images to keep.")
+    keep: int = Field(default=5, ge=1, le=1000, description="How many good images to keep.")
     tfvars: Annotated[str, AfterValidator(_check_tfvars)] = Field(
-        default="ami.auto.tfvars.json", description="Where the result is written for Terraform."
+        default="ami.auto.tfvars.json", description="The file with the result, for Terraform."
     )
     dotenv: Annotated[
         Annotated[str, AfterValidator(_check_dotenv)] | None, BeforeValidator(_absent_if_empty)
-    ] = Field(default=None, description="Where the result is written for GitLab; empty means not.")
+    ] = Field(default=None, description="The file with the result, for GitLab; default: none.")
     tags: _Tags = Field(default={}, description="Tags of the images and their snapshots.")
-    source: SourceSettings | None = Field(default=None, description="The image to begin from.")
+    source: SourceSettings | None = Field(default=None, description="The source image.")
 
     def with_overrides(self, over: EnvironmentBakeSettings) -> "BakeSettings":
-        """Lay the words of an environment over these."""
+        """Return these settings with the overrides of an environment."""
         return self.model_copy(
             update={
                 "vars": {**self.vars, **over.vars},
@@ -236,68 +243,69 @@ class BakeSettings(Table):
 
 
 class StateSettings(Table):
-    """Where environment documents, images and journals live."""
+    """The store of environment documents, image records and journals."""
 
     url: Annotated[str, AfterValidator(rules.check_state_url)] = Field(
-        default=".ami-pipeline", description="A directory, or s3://bucket/prefix."
+        default=".ami-pipeline", description="A directory or s3://bucket/prefix."
     )
     account: Annotated[str, AfterValidator(terraform_values.check_account_id)] | None = Field(
-        default=None, description="Whose the bucket is; default: the environment's account."
+        default=None, description="The owner of the bucket; default: the environment's account."
     )
 
 
 class Settings(Table):
-    """The whole of pipeline.toml, and the folder it stands in."""
+    """The settings of pipeline.toml, with the path of the file."""
 
-    app: _App = Field(description="The application's name.", examples=["web"])
+    app: _App = Field(description="The name of the application.", examples=["web"])
     region: _Region = Field(
-        description="Where the image is built and runs.", examples=["eu-central-1"]
+        description="The AWS region in which the image is baked and runs.",
+        examples=["eu-central-1"],
     )
-    bake: BakeSettings = Field(description="How an image is made.")
+    bake: BakeSettings = Field(description="How an image is baked.")
     environments: Mapping[_Environment, EnvironmentSettings] = Field(
-        default={}, description="The environments by name."
+        default={}, description="The environments, by name."
     )
     promote: PromoteSettings = Field(
-        default=PromoteSettings(), description="How an image is put into service."
+        default=PromoteSettings(), description="How a deployment puts an image into service."
     )
     terraform: TerraformSettings = Field(
-        default=TerraformSettings(), description="How releases become resources."
+        default=TerraformSettings(), description="The Terraform module that creates the releases."
     )
-    state: StateSettings = Field(default=StateSettings(), description="Where state is kept.")
+    state: StateSettings = Field(default=StateSettings(), description="Where the state is kept.")
 
     _file: Path = PrivateAttr(default=Path("pipeline.toml"))
 
     def model_post_init(self, context: Any, /) -> None:
-        """Remember the file; it is no key, so it comes as context."""
+        """Take the path of the file from the context, because it is not a key."""
         if context:
             self._file = context["file"]
 
     @property
     def file(self) -> Path:
-        """The file these settings were read from."""
+        """Return the file that these settings were read from."""
         return self._file
 
     @property
     def root(self) -> Path:
-        """The folder of pipeline.toml, which every path in it begins from."""
+        """Return the folder of pipeline.toml; the paths in the file are relative to it."""
         return self._file.parent
 
     def bake_for(self, environment: str | None) -> BakeSettings:
-        """Give the bake of one environment, or of none."""
+        """Return the bake settings of one environment, or of none."""
         if environment is None:
             return self.bake
         return self.bake.with_overrides(self.environment(environment).bake)
 
     def terraform_for(self, environment: str) -> TerraformSettings:
-        """Give the module call of one environment."""
+        """Return the Terraform settings of one environment."""
         return self.terraform.with_overrides(self.environment(environment).terraform)
 
     def promote_for(self, environment: str) -> PromoteSettings:
-        """Give the promotion of one environment."""
+        """Return the promotion settings of one environment."""
         return self.promote.with_overrides(self.environment(environment).promote)
 
     def environment(self, name: str) -> EnvironmentSettings:
-        """Give one environment; raises ConfigurationError where there is none of that name."""
+        """Return one environment; raise ConfigurationError if there is none of that name."""
         if name not in self.environments:
             raise self._unknown(name)
         return self.environments[name]
@@ -311,7 +319,7 @@ class Settings(Table):
         )
 
     def public(self) -> dict[str, object]:
-        """Give the resolved settings for people to read: secrets by name only."""
+        """Return the resolved settings for people to read, without secret values."""
         document = self.model_dump(mode="json")
         tables = [document["bake"], *(each["bake"] for each in document["environments"].values())]
         for table in tables:
@@ -322,7 +330,7 @@ class Settings(Table):
 
 
 def schema() -> dict[str, object]:
-    """Make the JSON Schema of pipeline.toml, for editors."""
+    """Return the JSON Schema of pipeline.toml, for editors."""
     made = Settings.model_json_schema()
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     made["title"] = "pipeline.toml"
@@ -330,7 +338,7 @@ def schema() -> dict[str, object]:
 
 
 def tables(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, tuple[str, ...]]:
-    """List the keys of every table of the file: `environments.NAME.bake` -> (vars, ...)."""
+    """Return the keys of every table of the file: `environments.NAME.bake` -> (vars, ...)."""
     found = {prefix: tuple(model.model_fields)}
     for name, field in model.model_fields.items():
         inner = _inner_model(field.annotation)
@@ -351,7 +359,7 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
 
 
 def keys() -> tuple[str, ...]:
-    """List every key of the file by its full name, tables included."""
+    """Return every key of the file by its full name, tables included."""
     return tuple(
         f"{table}.{name}".lstrip(".") for table, names in tables().items() for name in names
     )

@@ -1,7 +1,7 @@
-"""Turn everything wrong with pipeline.toml into one error a person can act on.
+"""Combine all problems of pipeline.toml into one error.
 
-A file with three mistakes is corrected once, not in three runs, so all of them
-are told together, each with its line, the key, what is wrong and what now.
+One run reports every mistake of a file, each with its line, its key, the problem and
+a remedy.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pipeline.config.lines import line_of, lines
 from pipeline.config.model import BackendSettings, BakeSettings, Settings, tables
 from pipeline.config.promotion import HookSettings
 from pipeline.config.relations import Problem
+from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.validation.values import shown
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.config.lines import Key
 
-CHECK: Final = "ami-pipeline config check"
+CHECK: Final = commands.config_check()
 MOST_SHOWN: Final = 20
 _PLAIN: Final = {
     "string_type": "is not a string: put it in double quotes",
@@ -39,7 +40,7 @@ _PLAIN: Final = {
 
 
 def explain(error: ErrorDetails) -> Problem:
-    """Say in plain words what pydantic found."""
+    """Return an error of pydantic as a problem in plain words."""
     key: Key = tuple(part for part in error["loc"] if part != "[key]")
     context: Mapping[str, object] = error.get("ctx", {})
     match error["type"]:
@@ -56,9 +57,9 @@ def explain(error: ErrorDetails) -> Problem:
 
 
 def combine(file: Path, text: str, problems: Iterable[Problem]) -> ConfigurationError:
-    """Make one error of all problems, in the order of their lines."""
+    """Return one error of all problems, in the order of their lines."""
     found = lines(text)
-    # A word that breaks its own rule need not be told that it also breaks another.
+    # The first problem of a key is enough.
     first = {each.key: each for each in reversed(tuple(problems))}.values()
     placed = sorted(
         ((line_of(found, each.key), each) for each in reversed(first)),
@@ -67,26 +68,26 @@ def combine(file: Path, text: str, problems: Iterable[Problem]) -> Configuration
     if len(placed) == 1:
         line, only = placed[0]
         place = f"{show_file(file)} {_place(line, only.key)}"
-        remedy = only.remedy or f"correct it, then run: {CHECK}"
+        remedy = only.remedy or f"fix it, then run: {CHECK}"
         return ConfigurationError(where=place, what=only.what, remedy=remedy)
-    told = [f"{_place(line, each.key)}: {_sentence(each)}" for line, each in placed]
-    if len(told) > MOST_SHOWN:
-        told = [*told[:MOST_SHOWN], f"and {len(told) - MOST_SHOWN} more"]
+    texts = [f"{_place(line, each.key)}: {_sentence(each)}" for line, each in placed]
+    if len(texts) > MOST_SHOWN:
+        texts = [*texts[:MOST_SHOWN], f"and {len(texts) - MOST_SHOWN} more"]
     return ConfigurationError(
         where=show_file(file),
-        what="\n".join(told),
-        remedy=f"correct these {len(placed)} places, then run: {CHECK}",
+        what="\n".join(texts),
+        remedy=f"fix these {len(placed)} problems, then run: {CHECK}",
     )
 
 
 def show_file(file: Path) -> str:
-    """Name a file in a message; a folder's name may hold anything."""
+    """Return a file's name for a message, escaped if it is not printable ASCII."""
     name = str(file)
     return name if name.isascii() and name.isprintable() else ascii(name)
 
 
 def show_key(key: Key) -> str:
-    """Write a key as TOML does, a foreign one quoted and escaped."""
+    """Return a key in the syntax of TOML; other keys are quoted and escaped."""
     text = ""
     for part in key:
         if isinstance(part, int):
@@ -105,7 +106,7 @@ def _place(line: int | None, key: Key) -> str:
 
 
 def _table_of(key: Key) -> str:
-    """Name the table a key stands in as `tables` does: any environment is NAME, no place counts."""
+    """Return the name of a key's table as `tables` gives it, each environment as NAME."""
     parts = [part for part in key[:-1] if isinstance(part, str)]
     if len(parts) > 1 and parts[0] == "environments":
         parts[1] = "NAME"
@@ -113,19 +114,19 @@ def _table_of(key: Key) -> str:
 
 
 def _nearest(key: Key) -> str:
-    """Say which key was meant: one of the same table, else one of another."""
+    """Return a remedy for an unknown key: the nearest key of its table, or of another."""
     word, place, known = str(key[-1])[:64], _table_of(key), tables()
     siblings = known.get(place, ())
     if near := difflib.get_close_matches(word, siblings, n=1):
         return f"write {show_key((*key[:-1], near[0]))}"
     elsewhere = [f"{table}.{word}".lstrip(".") for table, names in known.items() if word in names]
     if elsewhere:
-        return f"write {elsewhere[0]}: it belongs there"
-    return f"remove it; known here are {', '.join(siblings)}"
+        return f"the known key is {elsewhere[0]}"
+    return f"remove it; the keys of this table are {', '.join(siblings)}"
 
 
 def _example(key: Key) -> str:
-    """Give a line to paste for a key that must be there."""
+    """Return a remedy with a line to paste for a required key."""
     name = str(key[-1])
     models = (Settings, BakeSettings, BackendSettings, HookSettings)
     field = next((each.model_fields[name] for each in models if name in each.model_fields), None)
@@ -137,7 +138,7 @@ def _example(key: Key) -> str:
 
 
 def _header(key: Key) -> str:
-    """Write the header of a table, or of one of an array of tables."""
+    """Return the header of a table, or of an array of tables."""
     return f"[{show_key(key)}]" if isinstance(key[-1], str) else f"[[{show_key(key[:-1])}]]"
 
 

@@ -1,7 +1,4 @@
-"""[promote]: how an image is put into service, everywhere and in one environment.
-
-Beside `model`, whose kind it is, so that each file can be read in one go.
-"""
+"""Define the keys of [promote] and of [environments.NAME.promote]."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -12,12 +9,12 @@ from pipeline.config.basis import LIST, Duration, Pause, Table
 from pipeline.core.state.deployment import Hook, Policy
 from pipeline.core.validation import deployment_values, values
 
-MOST_LOOKS: Final = 60
+MOST_CHECKS: Final = 60
 
 
 def _has_program(words: tuple[str, ...]) -> tuple[str, ...]:
     if not words[0]:
-        raise ValueError('names no program: write a list such as ["./smoke.sh", "--fast"]')
+        raise ValueError('is empty: write a list such as ["./smoke.sh", "--fast"]')
     return words
 
 
@@ -54,16 +51,16 @@ _Keep = Annotated[
 
 
 class HookSettings(Table):
-    """A program that must say yes before traffic comes."""
+    """A program that must exit with 0 before the release receives traffic."""
 
     command: _Command = Field(
-        description="The program and its arguments, as a list; no shell reads it.",
+        description="The program and its arguments, as a list; no shell is involved.",
         examples=[["./smoke.sh", "--fast"]],
     )
     timeout: Duration = Field(
         default=300.0,
         json_schema_extra={"default": "5m"},
-        description="The longest it may take.",
+        description="The time limit of the program.",
     )
 
 
@@ -71,81 +68,74 @@ _Hooks = Annotated[tuple[HookSettings, ...], LIST]
 
 
 class EnvironmentPromoteSettings(Table):
-    """What one environment changes about a promotion; its words win over those of [promote]."""
+    """The settings of one environment that override [promote]."""
 
     healthy_checks: int | None = Field(
         default=None,
         ge=1,
-        le=MOST_LOOKS,
-        description="As promote.healthy_checks, for this environment.",
+        le=MOST_CHECKS,
+        description="Override promote.healthy_checks.",
     )
-    soak: Pause | None = Field(default=None, description="As promote.soak, for this environment.")
-    observe: Pause | None = Field(
-        default=None, description="As promote.observe, for this environment."
-    )
-    keep_previous: _Keep | None = Field(
-        default=None, description="As promote.keep_previous, for this environment."
-    )
-    deadline: Duration | None = Field(
-        default=None, description="As promote.deadline, for this environment."
-    )
+    soak: Pause | None = Field(default=None, description="Override promote.soak.")
+    observe: Pause | None = Field(default=None, description="Override promote.observe.")
+    keep_previous: _Keep | None = Field(default=None, description="Override promote.keep_previous.")
+    deadline: Duration | None = Field(default=None, description="Override promote.deadline.")
     deadlines: _Deadlines = Field(
-        default={}, description="Laid over promote.deadlines, phase by phase."
+        default={}, description="Override promote.deadlines, phase by phase."
     )
-    alarms: _Alarms | None = Field(default=None, description="In the place of promote.alarms.")
-    verify: _Hooks | None = Field(default=None, description="In the place of promote.verify.")
+    alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
+    verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
 
 
 class PromoteSettings(Table):
-    """How an image is put into service. Durations are seconds."""
+    """How a deployment puts an image into service; durations are in seconds."""
 
     healthy_checks: int = Field(
         default=3,
         ge=1,
-        le=MOST_LOOKS,
-        description="How many looks in a row must find every instance healthy.",
+        le=MOST_CHECKS,
+        description="Consecutive checks that must find every instance healthy.",
     )
     soak: Pause = Field(
         default=values.check_pause(deployment_values.DEFAULT_PAUSES["soak"]),
         json_schema_extra={"default": deployment_values.DEFAULT_PAUSES["soak"]},
-        description="How long old and new serve together before the old one is drained.",
+        description="How long both releases serve before the old one is drained.",
     )
     observe: Pause = Field(
         default=values.check_pause(deployment_values.DEFAULT_PAUSES["observe"]),
         json_schema_extra={"default": deployment_values.DEFAULT_PAUSES["observe"]},
-        description="How long the new one serves alone before the old one may go.",
+        description="How long the new release serves alone before the old one is retired.",
     )
     keep_previous: _Keep = Field(
         default=deployment_values.NONE,
-        description="How long the old one stays warm afterwards: none, a duration, or next.",
+        description="How long the old release stays warm: none, a duration, or next (promote).",
     )
     deadline: Duration = Field(
         default=900.0,
         json_schema_extra={"default": "15m"},
-        description="The longest a phase may wait.",
+        description="The time limit of each phase.",
     )
-    deadlines: _Deadlines = Field(
-        default={}, description="The longest one phase may wait, by name."
-    )
+    deadlines: _Deadlines = Field(default={}, description="Time limits of single phases, by name.")
     alarms: _Alarms = Field(
-        default=(), description="CloudWatch alarms that must stay quiet, by name."
+        default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
     verify: _Hooks = Field(
-        default=(), description="Programs that must say yes before traffic comes."
+        default=(),
+        description="Programs that must exit with 0 before the release receives traffic.",
     )
 
     def with_overrides(self, over: EnvironmentPromoteSettings) -> "PromoteSettings":
-        """Lay the words of an environment over these: deadlines by phase, all else as a whole."""
-        said = {name: getattr(over, name) for name in type(over).model_fields}
-        given = {name: value for name, value in said.items() if value is not None}
+        """Return these settings with the overrides of an environment; deadlines merge by phase."""
+        values_by_name = {name: getattr(over, name) for name in type(over).model_fields}
+        given = {name: value for name, value in values_by_name.items() if value is not None}
         return self.model_copy(update={**given, "deadlines": {**self.deadlines, **over.deadlines}})
 
     @property
     def policy(self) -> Policy:
-        """What the deployer needs of it.
+        """Return the policy of a deployment.
 
-        A pause is no part of the time its phase may wait for the fleet: unless that phase has a
-        deadline of its own, it gets the pause and the common one.
+        The time limit of a phase with a pause is the pause plus the common deadline, unless the
+        phase has a deadline of its own.
         """
         paused = {
             phase: getattr(self, pause) + self.deadline

@@ -1,8 +1,8 @@
-"""What the keys of pipeline.toml owe each other.
+"""Check the keys of pipeline.toml against each other.
 
-The model looks at one value at a time. These rules look at two, and they read
-the raw document, whatever else is wrong with it, so that one run names every
-problem there is: each rule steps over what has not the type it needs.
+The model checks one value at a time; these rules compare two. They read the raw
+document, even if the model rejects it, so that one run names every problem. Each
+rule skips values that do not have the expected type.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 _Table: TypeAlias = "Mapping[str, Any]"
 
 WHOAMI = (
-    "names images of no owner: the newest image of such a name may be a stranger's "
-    "(the whoAMI attack)"
+    "has no owner: any AWS account can publish a newer image of such a name (the whoAMI attack)"
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing wrong with the file: the key, what, and its remedy where that is not plain."""
+    """One problem of the file; `remedy` is empty if `what` says what to do."""
 
     key: Key
     what: str
@@ -37,7 +36,7 @@ class Problem:
 
 
 def check_relations(document: _Table) -> Iterator[Problem]:
-    """Find every pair of keys that cannot both be as they are."""
+    """Find every pair of keys that contradict each other."""
     bake = _table(document, "bake")
     yield from _check_source(bake)
     yield from _check_copies(document, bake)
@@ -57,7 +56,9 @@ def _check_source(bake: _Table) -> Iterator[Problem]:
         return
     source, key = bake["source"], ("bake", "source")
     if "id" in source and source.keys() & {"owner", "name"}:
-        yield Problem(key=key, what="has both id and owner or name", remedy="remove one of the two")
+        yield Problem(
+            key=key, what="has an id and also an owner or a name", remedy="remove one of the two"
+        )
     elif "name" in source and "owner" not in source:
         yield Problem(
             key=(*key, "name"),
@@ -76,7 +77,7 @@ def _check_copies(document: _Table, bake: _Table) -> Iterator[Problem]:
         if region in seen:
             yield Problem(
                 key=("bake", "regions", place),
-                what=f"{rules.shown(region)} is there already: as region, or earlier in the list",
+                what=f"{rules.shown(region)} is a duplicate of region or of an earlier element",
                 remedy="remove it",
             )
         seen.add(region)
@@ -91,22 +92,24 @@ def _check_sensitive(document: _Table, bake: _Table) -> Iterator[Problem]:
         if name not in known:
             yield Problem(
                 key=("bake", "sensitive", place),
-                what=f"no variable of the name {rules.shown(name)} in vars",
-                remedy="correct the name, or remove it; what is in vars_from_env is masked anyway",
+                what=f"vars has no variable {rules.shown(name)}",
+                remedy="fix the name, or remove it; vars_from_env is always masked",
             )
 
 
 def _check_variables(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
-    """Find names that are both a plain value and a secret, here or together with [bake]."""
+    """Find names that are both a plain value and a secret, in this table or with [bake]."""
     plain, secret = set(_table(table, "vars")), set(_table(table, "vars_from_env"))
     plain_base, secret_base = set(_table(base, "vars")), set(_table(base, "vars_from_env"))
     for name in sorted(plain & (secret | secret_base)):
-        yield Problem(key=(*key, "vars", name), what="is in vars_from_env too", remedy=_REMOVE)
+        yield Problem(key=(*key, "vars", name), what="is also in vars_from_env", remedy=_REMOVE)
     for name in sorted(secret & plain_base):
-        yield Problem(key=(*key, "vars_from_env", name), what="is in bake.vars too", remedy=_REMOVE)
+        yield Problem(
+            key=(*key, "vars_from_env", name), what="is also in bake.vars", remedy=_REMOVE
+        )
 
 
-_REMOVE = "keep it in one of the two, in vars_from_env if it is a secret"
+_REMOVE = "keep it in one of the two; a secret belongs in vars_from_env"
 
 
 def _check_tags(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
@@ -117,7 +120,7 @@ def _check_tags(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
 
 
 def _check_size(key: Key, environment: object) -> Iterator[Problem]:
-    """Find sizes that no group can have: Auto Scaling takes least <= wanted <= most."""
+    """Find impossible sizes: Auto Scaling requires minimum <= desired <= maximum."""
     table = _table({"environment": environment}, "environment")
     order = ("min_size", "desired_capacity", "max_size")
     given = [(name, table[name]) for name in order if type(table.get(name)) is int]
@@ -131,7 +134,7 @@ def _check_size(key: Key, environment: object) -> Iterator[Problem]:
 
 
 def _check_promotions(document: _Table) -> Iterator[Problem]:
-    """Find phases that would have to end before what they wait for can be over."""
+    """Find phases whose deadline is shorter than the pause that they wait for."""
     base = _table(document, "promote")
     yield from _check_pauses(("promote",), base, {})
     for name, environment in _table(document, "environments").items():
@@ -147,13 +150,13 @@ def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
     limits = {**_table(base, "deadlines"), **_table(table, "deadlines")}
     for pause, phase in PAUSES.items():
         length, limit = _duration(both.get(pause)), _duration(limits.get(phase))
-        is_limit_here = phase in _table(table, "deadlines")
-        if length is None or limit is None or not (is_limit_here or pause in table):
+        sets_limit = phase in _table(table, "deadlines")
+        if length is None or limit is None or not (sets_limit or pause in table):
             continue
         if limit <= length:
             yield Problem(
-                key=(*key, "deadlines", phase) if is_limit_here else (*key, pause),
-                what=f"deadlines.{phase} is over before {pause} is",
+                key=(*key, "deadlines", phase) if sets_limit else (*key, pause),
+                what=f"deadlines.{phase} is not longer than {pause}",
                 remedy=f"raise deadlines.{phase} or lower {pause}",
             )
 
@@ -161,12 +164,12 @@ def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
 def _check_twice(key: Key, names: tuple[str, ...]) -> Iterator[Problem]:
     for place, name in enumerate(names):
         if name in names[:place]:
-            what = f"{rules.shown(name)} is there already: earlier in the list"
+            what = f"{rules.shown(name)} is a duplicate of an earlier element"
             yield Problem(key=(*key, place), what=what, remedy="remove it")
 
 
 def _duration(value: object) -> float | None:
-    """The seconds of a duration; one that is written wrong is the model's affair."""
+    """Return the seconds of a duration, or None for an invalid one, which the model reports."""
     try:
         return rules.check_pause(value) if isinstance(value, str) else None
     except ValueError:
@@ -181,6 +184,6 @@ def _table(document: _Table, *path: str) -> _Table:
 
 
 def _list(table: _Table, name: str) -> tuple[str, ...]:
-    """The strings of a list in place; whatever is no string is the model's affair."""
+    """Return the strings of a list; the model reports other elements."""
     found = table.get(name)
     return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()

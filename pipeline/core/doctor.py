@@ -1,4 +1,4 @@
-"""What `doctor` finds: one line for each check, and what a file system is good for."""
+"""Define the checks of `doctor`, and check whether a file system is safe for a shared store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Grade(StrEnum):
-    """How a check ended: `ADVICE` is worth doing, `PROBLEM` stands in the way."""
+    """The result of a check: `ADVICE` is a recommendation, `PROBLEM` must be fixed."""
 
     OK = "ok"
     ADVICE = "advice"
@@ -17,7 +17,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One thing that was looked at; `remedy` is what to type, empty where all is well."""
+    """One check with its result; `remedy` is empty if there is nothing to do."""
 
     name: str
     what: str
@@ -25,55 +25,55 @@ class Check:
     remedy: str = ""
 
 
-def healthy(checks: Iterable[Check]) -> bool:
-    """Whether no check found a problem."""
+def all_passed(checks: Iterable[Check]) -> bool:
+    """Return True if no check found a problem."""
     return all(check.grade is not Grade.PROBLEM for check in checks)
 
 
 _LOCAL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "bcachefs"})
 _PASSING = frozenset({"tmpfs", "ramfs", "overlay", "aufs"})
 _UNLOCKED = frozenset({"nolock", "local_lock=all", "local_lock=flock", "nobrl", "localflock"})
-_S3 = 'keep state in S3, [state] url = "s3://bucket/prefix", or on a file system of this machine'
-_ALONE = "do not share it among machines; for several: " + _S3
+_S3 = 'keep state in S3, [state] url = "s3://bucket/prefix", or in a local file system'
+_ALONE = "do not share it between machines; for several machines: " + _S3
 
 
-def judged(kind: str, options: Iterable[str]) -> Check:
-    """Return what is known of a file system by its type and mount options, as in /proc/mounts.
+def check_file_system(kind: str, options: Iterable[str]) -> Check:
+    """Return the check of a file system by its type and mount options, as in /proc/mounts.
 
-    flock(2) is among machines on NFS since Linux 2.6.12, unless the mount keeps it local (nfs(5),
-    `local_lock`, `nolock`); on SMB unless `nobrl` (mount.cifs(8)); on Lustre only with `flock`
-    (mount.lustre(8)). What FUSE does is its program's affair: sshfs locks on one machine only.
+    flock(2) works between machines on NFS since Linux 2.6.12, unless the mount keeps it local
+    (nfs(5), `local_lock`, `nolock`); on SMB unless `nobrl` (mount.cifs(8)); on Lustre only with
+    `flock` (mount.lustre(8)). For FUSE it depends on the program: sshfs locks on one machine only.
     """
     given = frozenset(options)
-    what, grade, now = _judged_local(kind) or _judged_shared(kind, given)
-    return Check(name="file system", what=what, grade=grade, remedy=now)
+    what, grade, remedy = _check_local(kind) or _check_shared(kind, given)
+    return Check(name="file system", what=what, grade=grade, remedy=remedy)
 
 
-_Judged = tuple[str, Grade, str]
+_Result = tuple[str, Grade, str]
 
 
-def _judged_local(kind: str) -> _Judged | None:
+def _check_local(kind: str) -> _Result | None:
     if kind in _LOCAL:
-        return f"{kind}, of this machine", Grade.OK, ""
+        return f"{kind}, local", Grade.OK, ""
     if kind in _PASSING:
-        what = f"{kind}: what is on it goes with the machine or the container"
+        what = f"{kind}: its files are lost with the machine or the container"
         return what, Grade.ADVICE, _S3
     return None
 
 
-def _judged_shared(kind: str, given: frozenset[str]) -> _Judged:
+def _check_shared(kind: str, given: frozenset[str]) -> _Result:
     if off := sorted(given & _UNLOCKED):
-        what = f"{kind} mounted with {off[0]}: locks are not seen by other machines"
+        what = f"{kind} mounted with {off[0]}: other machines do not see its locks"
         return what, Grade.PROBLEM, _S3
     match kind:
         case "nfs4":
-            return "NFSv4, shared: it locks among machines", Grade.OK, ""
+            return "NFSv4, shared: its locks work between machines", Grade.OK, ""
         case "lustre" if "flock" in given:
-            return "lustre, shared: it locks among machines", Grade.OK, ""
+            return "lustre, shared: its locks work between machines", Grade.OK, ""
         case "nfs":
-            what = "NFSv3: locks are seen by others while its lock daemon runs, new names late"
-            return what, Grade.ADVICE, "mount it with vers=4"
+            what = "NFSv3, shared: its locks need the lock daemon, and new files appear late"
+            return what, Grade.ADVICE, "mount it with the option vers=4"
         case "fuse.sshfs":
-            return "sshfs: locks are not seen by other machines", Grade.ADVICE, _ALONE
-    what = f"{kind or 'unknown'}: whether its locks are seen by other machines is not known"
+            return "sshfs: other machines do not see its locks", Grade.ADVICE, _ALONE
+    what = f"{kind or 'unknown'}: it is unknown whether other machines see its locks"
     return what, Grade.ADVICE, _ALONE

@@ -1,9 +1,9 @@
-"""Every way a command can end badly: its exit code and its three parts.
+"""Define each error that a command can end with, its exit code and its three parts.
 
 One file, so that the exit codes can be read at a glance and a test can hold
-them unique. An error says *where* it happened, *what* went wrong in the
-tool's own words, and what to do *now*: a command to paste or a line to change.
-Whoever raises one writes all three; only `pipeline.cli.main` catches.
+them unique. An error says *where* it happened, *what* happened in the tool's
+own words, and its *remedy*: a command to paste or a line to change. The code
+that raises an error gives all three; only `pipeline.cli.main` catches it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import ClassVar
 
 
 class PipelineError(Exception):
-    """The base of every expected failure; never raised itself.
+    """The base of every expected error; never raised itself.
 
-    `where` names the step, file or field; `what` holds one or more lines, of a
-    tool's own output where there is some; `remedy` is what the reader does next.
+    `where` names the step, file or field. `what` holds one or more lines, with the tool's own
+    output if there is any. `remedy` is the reader's next command or edit.
     """
 
     exit_code: ClassVar[int] = 1
@@ -32,40 +32,40 @@ class PipelineError(Exception):
 
 
 class InternalError(PipelineError):
-    """Ours: an exception that nobody expected."""
+    """An unexpected exception: a bug of this program."""
 
 
 class ConfigurationError(PipelineError):
-    """The command line, pipeline.toml or a template is wrong; nothing was touched."""
+    """The command line, pipeline.toml or a template is wrong; nothing was changed."""
 
     exit_code = 2
 
 
 class RefusedError(PipelineError):
-    """The world is not as the command needs it; nothing was touched."""
+    """The environment does not allow the command; nothing was changed."""
 
     exit_code = 3
 
 
 class FailedError(PipelineError):
-    """The work began, failed, and everything was put back."""
+    """The command failed, and everything was restored."""
 
     exit_code = 4
 
 
 class NeedsAttentionError(PipelineError):
-    """The work failed and something was left behind that a person must look at."""
+    """The command failed and could not restore everything; a person must act."""
 
     exit_code = 5
 
 
 class LeaseHeldError(PipelineError):
-    """Another run holds the lease on the environment; nothing was touched."""
+    """Another run holds the lease on the environment; nothing was changed."""
 
     exit_code = 6
 
 
 class InterruptedRunError(PipelineError):
-    """A signal ended the run; nothing was changed or everything was put back."""
+    """A signal ended the run; nothing was changed, or everything was restored."""
 
     exit_code = 130

@@ -1,4 +1,4 @@
-"""A baked image with its facts, apart from the bake that made it: a deployment knows only this."""
+"""Define a baked image with its facts; separate from the bake, which a deployment does not know."""
 
 from __future__ import annotations
 
@@ -10,20 +10,15 @@ from typing import Any
 
 NO_ITEMS: Mapping[str, Any] = MappingProxyType({})
 
-
 TAG_PREFIX = "ami-pipeline:"
-
-
 FINGERPRINT_TAG = TAG_PREFIX + "fingerprint"
-
-
-STATUS_TAG = TAG_PREFIX + "verdict"
+STATUS_TAG = TAG_PREFIX + "status"
 
 
 class ImageStatus(StrEnum):
-    """What is known of an image: `BAKING` until verified, `LEFT` after a cancelled bake.
+    """The status of an image: `BAKING` until verified, `LEFT` after a cancelled bake.
 
-    `QUARANTINED` was good, went into service and was rolled back from.
+    `QUARANTINED` was good and served, and a deployment rolled back from it.
     """
 
     BAKING = "baking"
@@ -40,7 +35,7 @@ class Image:
 
     `ids` maps each region to the AMI there; `created` is UTC, ISO 8601. `bake` names
     the bake that made it: the same as `name` unless the template names its image.
-    `reason` says why the verdict is not good, where somebody said so.
+    `reason` says why the status is not good; it may be empty.
     """
 
     app: str
@@ -56,23 +51,23 @@ class Image:
     commit: str = ""
     dirty: bool = False
     baked_by: str = ""
-    verdict: ImageStatus = ImageStatus.GOOD
+    status: ImageStatus = ImageStatus.GOOD
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     reason: str = ""
 
     @property
     def id(self) -> str:
-        """The AMI in the region the configuration names, or an empty string."""
+        """Return the AMI in the configured region, or an empty string."""
         return self.ids.get(self.region, "")
 
-    def with_verdict(self, verdict: ImageStatus) -> Image:
-        """Return the same image with another verdict."""
-        return replace(self, verdict=verdict)
+    def with_status(self, status: ImageStatus) -> Image:
+        """Return the same image with another status."""
+        return replace(self, status=status)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """One place an image is used: a launch template's current version, a group, an instance."""
+    """One use of an image: a launch template's current version, a group, an instance."""
 
     kind: str
     name: str

@@ -1,11 +1,11 @@
-"""Keeps secret values out of everything the tool prints or writes.
+"""Mask secret values in everything that the program prints or writes.
 
-Packer before 1.15.1 prints sensitive values in clear in machine-readable mode
-(fixed in hashicorp/packer 97952ced1), and no Packer masks an encoded form, so
-the tool masks itself, at every sink, on bytes and on text alike. A value is
-looked for as it is, base64-encoded at each of the three alignments a longer
-text can give it, URL-encoded, in hexadecimal, JSON-escaped, shell-quoted, and
-each of these with the stream's own escapes.
+Packer before 1.15.1 prints sensitive values unmasked in machine-readable mode
+(fixed in hashicorp/packer 97952ced1), and no Packer masks an encoded form. So
+this program masks every output, bytes and text alike. It masks a value as it
+is, base64-encoded at each of the three alignments that a longer text can give
+it, URL-encoded, in hexadecimal, JSON-escaped, shell-quoted, and each of these
+with the escapes of Packer's stream.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from urllib.parse import quote, quote_plus
 
 MASK = b"***"
 SHORTEST = 4
-"""A secret shorter than this would mask ordinary words; the configuration refuses it."""
+"""The fewest characters of a secret; a shorter one would mask ordinary words."""
 
 
 def forms(secret: str) -> frozenset[bytes]:
-    """Return every form of `secret` that is masked; parts too short to be telling are left out.
+    """Return every form of `secret` that is masked, without parts shorter than `SHORTEST`.
 
-    A secret of several lines is also masked line by line, since a program's
-    output arrives in lines.
+    A secret of several lines is also masked line by line, because programs print lines.
     """
     found = _encodings(secret)
     for line in secret.splitlines():
@@ -35,7 +34,7 @@ def forms(secret: str) -> frozenset[bytes]:
 
 
 def _encodings(secret: str) -> set[bytes]:
-    # An environment variable that is not UTF-8 reaches us with stand-in characters.
+    # Python decodes an environment variable that is not UTF-8 with surrogate characters.
     raw = secret.encode("utf-8", "surrogateescape")
     hexed, quoted = raw.hex(), quote(raw, safe="")
     texts = {
@@ -60,9 +59,9 @@ def _lower_escapes(quoted: str) -> str:
 
 
 def _base64_forms(raw: bytes) -> set[bytes]:
-    """Return what base64 of any text holding `raw` must contain: one core an alignment.
+    """Return the base64 text common to all texts that contain `raw`, one for each alignment.
 
-    The first and last characters depend on the neighbours, so they are cut off.
+    The first and last characters depend on the adjacent bytes, so they are cut off.
     """
     whole = base64.b64encode(raw)
     cores = {whole, whole.rstrip(b"=")}
@@ -80,7 +79,7 @@ def _as_streamed(form: bytes) -> bytes:
 
 
 def texts(value: object) -> list[str]:
-    """Return every text in a variable's value, however deep in lists and maps."""
+    """Return every text in a variable's value, at any depth of lists and maps."""
     if isinstance(value, Mapping):
         return [text for item in value.values() for text in texts(item)]
     if isinstance(value, (list, tuple)):
@@ -89,7 +88,7 @@ def texts(value: object) -> list[str]:
 
 
 class Masker:
-    """Replaces the forms of the given secrets; cheap where there are none."""
+    """Replaces the forms of the given secrets; returns at once if there are none."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         found = {form for secret in secrets for form in forms(secret)}
@@ -104,29 +103,28 @@ class Masker:
         return data
 
     def text(self, text: str) -> str:
-        """Return `text` masked; text that is not UTF-8 keeps its stand-in characters."""
+        """Return `text` masked; text that is not UTF-8 keeps its surrogate characters."""
         if not self._forms:
             return text
         return self.mask(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
     def settled(self, data: bytes) -> int:
-        """Return how many of these bytes can be masked now without cutting a secret in two.
+        """Return how many of these bytes can be masked now without splitting a secret.
 
-        What follows may begin with the rest of a secret that `data` ends in, so
-        the longest such ending is held back, and with it a whole secret that reaches
-        into it.
+        `data` may end in the beginning of a secret whose rest comes with the next bytes. The
+        longest such ending is held back, and any whole secret that overlaps it.
         """
         end = len(data)
         for size in range(min(self.longest - 1, len(data)), 0, -1):
             if any(form.startswith(data[-size:]) for form in self._forms):
                 end = len(data) - size
                 break
-        while (start := self._reaching_over(data, end)) < end:
+        while (start := self._start_of_overlap(data, end)) < end:
             end = start
         return end
 
-    def _reaching_over(self, data: bytes, end: int) -> int:
-        """Return where the first secret begins that `end` would cut, or `end`."""
+    def _start_of_overlap(self, data: bytes, end: int) -> int:
+        """Return the start of the first secret that `end` would split, or `end`."""
         starts = (
             data.find(form, max(end - len(form) + 1, 0), end + len(form) - 1)
             for form in self._forms

@@ -1,1 +1,1 @@
-"""Draws what happened and what is: rich on a terminal, plain lines elsewhere, or JSON."""
+"""Render results and progress: rich on a terminal, plain lines elsewhere, or JSON."""

@@ -1,26 +1,26 @@
-"""What `doctor` found: a line for each check, below it what to type."""
+"""Render the checks of `doctor`: a line for each, and its remedy below."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.core.doctor import Check, Grade, healthy
+from pipeline.core.doctor import Check, Grade, all_passed
 from pipeline.ui.text import one_line, table
 
 
 def checkup_text(checks: Sequence[Check]) -> str:
-    """Return the checks as lines, each that is not well with what to do."""
+    """Return the checks as lines, each with its remedy, if any."""
     lines = table([(str(each.grade), each.name, one_line(each.what)) for each in checks])
-    told = []
+    text = []
     for line, each in zip(lines, checks, strict=True):
-        told.append(line.rstrip())
+        text.append(line.rstrip())
         if each.remedy:
-            told.append(f"         next: {one_line(each.remedy)}")
-    return "\n".join([*told, _sum(checks)])
+            text.append(f"         next: {one_line(each.remedy)}")
+    return "\n".join([*text, _count(checks)])
 
 
-def _sum(checks: Sequence[Check]) -> str:
+def _count(checks: Sequence[Check]) -> str:
     count = {grade: sum(each.grade is grade for each in checks) for grade in Grade}
     found = count[Grade.PROBLEM]
     return f"{len(checks)} checks, {found or 'no'} problem{'' if found == 1 else 's'}"
@@ -29,7 +29,7 @@ def _sum(checks: Sequence[Check]) -> str:
 def checkup_document(checks: Sequence[Check]) -> dict[str, Any]:
     """Return the checks for a program."""
     return {
-        "healthy": healthy(checks),
+        "healthy": all_passed(checks),
         "checks": [
             {
                 "name": each.name,

@@ -1,6 +1,6 @@
-"""GitHub's workflow commands, as we alone may write them.
+"""Write GitHub's workflow commands; no other module may write them.
 
-Everything foreign in them is escaped as the runner undoes it (actions/toolkit,
+Foreign text in them is escaped in the way that the runner reverses (actions/toolkit,
 packages/core/src/command.ts: `%`, CR and LF in data; `:` and `,` too in properties).
 """
 
@@ -11,31 +11,31 @@ from collections.abc import Mapping
 from pipeline.ui.text import one_line
 
 LONGEST = 2000
-"""Characters of an annotation; GitHub cuts at 4096 bytes."""
+"""The longest annotation in characters; GitHub cuts it at 4096 bytes."""
 
 
-def asked(environ: Mapping[str, str]) -> bool:
-    """Return whether this runs in GitHub Actions."""
+def is_github(environ: Mapping[str, str]) -> bool:
+    """Return True if this runs in GitHub Actions."""
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
 def group(title: str) -> str:
-    """Return the line that begins a fold."""
+    """Return the line that starts a foldable group."""
     return f"::group::{_data(one_line(title))}"
 
 
 def end_group() -> str:
-    """Return the line that ends it."""
+    """Return the line that ends the group."""
     return "::endgroup::"
 
 
 def error(title: str, text: str) -> str:
-    """Return the line that makes an annotation of an error."""
+    """Return the line that annotates an error."""
     return f"::error title={_property(one_line(title))}::{_data(one_line(text, LONGEST))}"
 
 
 def notice(title: str, text: str) -> str:
-    """Return the line that makes an annotation of good news."""
+    """Return the line that annotates a success."""
     return f"::notice title={_property(one_line(title))}::{_data(one_line(text, LONGEST))}"
 
 

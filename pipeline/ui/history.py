@@ -1,4 +1,4 @@
-"""What was deployed, newest first, for a person or a program."""
+"""Render the deployments of an environment, newest first."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from pipeline.core import commands
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.report import took
-from pipeline.ui import words
+from pipeline.core.times import format_duration
+from pipeline.ui import deployment_text
 from pipeline.ui.outcome import deployment_document, phases
-from pipeline.ui.text import age, duration, one_line, table, wrapped
+from pipeline.ui.text import age, one_line, table, wrapped
 
-_HEADINGS = ("OUTCOME", "KIND", "RELEASES", "VERSION", "WHEN", "TOOK", "BY")
+_HEADINGS = ("OUTCOME", "KIND", "RELEASES", "VERSION", "WHEN", "DURATION", "BY")
 _INDENT = 13
 
 
-def history_text(deployments: Iterable[Deployment], now: datetime, width: int = 100) -> str:
-    """Return each deployment: one line of facts, below it the image, the phases, the fault."""
+def history_text(
+    deployments: Iterable[Deployment], now: datetime, environment: str, width: int = 100
+) -> str:
+    """Return each deployment: a line of facts, then its image, its phases and its failure."""
     newest = _newest(deployments)
     if not newest:
-        return "no deployments yet: ami-pipeline promote makes the first"
+        return f"no deployments yet\nnext: {commands.promote(environment)}"
     heading, *lines = table([_HEADINGS, *(_row(each, now) for each in newest)])
     blocks = [
         "\n".join([line, *_details(each, width)]) for line, each in zip(lines, newest, strict=True)
@@ -45,18 +49,18 @@ def _row(deployment: Deployment, now: datetime) -> tuple[str, ...]:
         f"{deployment.blue or '-'} -> {deployment.green or '-'}",
         one_line(deployment.version, 20) or "-",
         f"{age(deployment.began, now)} ago",
-        "-" if seconds is None else duration(seconds),
-        words.runner(deployment.by),
+        "-" if seconds is None else format_duration(seconds),
+        deployment_text.format_runner(deployment.by),
     )
 
 
 def _details(deployment: Deployment, width: int) -> list[str]:
     outcome = deployment.outcome
-    failed = outcome is not None and not words.well(deployment)
+    failed = outcome is not None and not deployment_text.succeeded(deployment)
     rows = (
         ", ".join(text for text in (deployment.image, deployment.by.run) if text),
         phases(deployment.phases),
-        words.fault(deployment) if failed else "",
+        deployment_text.format_failure(deployment) if failed else "",
         f"evidence: {one_line(outcome.evidence)}" if outcome and outcome.evidence else "",
     )
     return [" " * _INDENT + wrapped(one_line(text), width, _INDENT) for text in rows if text]

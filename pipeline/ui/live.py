@@ -1,4 +1,4 @@
-"""Progress on a terminal: a table that redraws itself below the lines that are there to stay."""
+"""Show progress on a terminal: permanent lines, and below them a table that is redrawn."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from pipeline.core.events import (
     RollbackBegan,
     StepBegan,
 )
-from pipeline.ui import glyphs, words
-from pipeline.ui.board import Board
-from pipeline.ui.glyphs import drawable
-from pipeline.ui.text import duration, one_line
+from pipeline.core.times import format_duration
+from pipeline.ui import deployment_text, icons
+from pipeline.ui.deployment_view import DeploymentView
+from pipeline.ui.icons import drawable
+from pipeline.ui.text import one_line
 
-REFRESHES = 4
-"""A second; a table that is drawn more often only costs."""
+REFRESHES_PER_SECOND = 4
 
 
 class _Terminal(Console):
-    """A console whose reader may go: that is no reason to end the work."""
+    """A console that ignores a closed pipe, so that the work continues without a reader."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
 
 
 class LiveProgress:
-    """A row for each build of a bake; the phases and both groups of a deployment.
+    """A live table: the builds of a bake, or the phases and both groups of a deployment.
 
-    The table of a bake goes away, as the result says all of it; that of a deployment stays.
+    The table of a bake disappears at the end, because the result repeats it; that of a deployment
+    stays.
     """
 
     def __init__(
@@ -50,9 +51,9 @@ class LiveProgress:
         clock: Callable[[], float] = time.monotonic,
         console: Console | None = None,
     ) -> None:
-        # First, as Live asks for the table while it is made.
+        # Set these first, because the constructor of Live calls `_table`.
         self._steps: dict[str, tuple[float, str]] = {}
-        self._board: Board | None = None
+        self._view: DeploymentView | None = None
         self._clock = clock
         self._began = clock()
         self._console = console or _Terminal(file=stream, highlight=False)
@@ -62,12 +63,12 @@ class LiveProgress:
         return Live(
             console=self._console,
             get_renderable=self._table,
-            refresh_per_second=REFRESHES,
+            refresh_per_second=REFRESHES_PER_SECOND,
             transient=transient,
         )
 
     def report(self, event: Event) -> None:
-        """Take the event in; the table is drawn a few times a second."""
+        """Apply the event; the table is redrawn a few times a second."""
         with suppress(OSError):
             if isinstance(event, Message):
                 self._print(one_line(event.text))
@@ -75,8 +76,8 @@ class LiveProgress:
                 self._bake(event)
             elif isinstance(event, DeploymentBegan):
                 self._begin(event)
-            elif self._board:
-                self._deploy(event, self._board)
+            elif self._view:
+                self._deploy(event, self._view)
 
     def close(self) -> None:
         """End the display."""
@@ -93,40 +94,42 @@ class LiveProgress:
                 self._steps[build] = (self._clock(), one_line(text))
             case BuildEnded(seconds=seconds, how=how):
                 self.close()
-                self._print(f"packer {how} after {duration(seconds)}")
+                self._print(f"packer {how} after {format_duration(seconds)}")
 
     def _begin(self, event: DeploymentBegan) -> None:
         self.close()
         self._began = self._clock()
-        self._board = Board(event)
+        self._view = DeploymentView(event)
         deployment = event.deployment
-        self._print(f"{one_line(deployment.environment)}: {words.intent(deployment)}")
+        self._print(
+            f"{one_line(deployment.environment)}: {deployment_text.format_request(deployment)}"
+        )
         self._live = self._display(transient=False)
         self._live.start()
 
-    def _deploy(self, event: Event, board: Board) -> None:
-        board.report(event, self._clock())
+    def _deploy(self, event: Event, view: DeploymentView) -> None:
+        view.report(event, self._clock())
         match event:
             case RollbackBegan(reason=reason):
-                if not board.told(reason):
+                if not view.shows(reason):
                     self._print(f"rolling back: {one_line(reason)}")
             case DeploymentEnded(deployment=deployment):
                 self.close()
-                passed = duration(self._clock() - self._began)
-                self._print(f"{words.ending(deployment)} ({passed})")
-                self._board = None
+                passed = format_duration(self._clock() - self._began)
+                self._print(f"{deployment_text.format_ending(deployment)} ({passed})")
+                self._view = None
 
     def _print(self, text: str) -> None:
         self._console.print(drawable(text, self._console.encoding), markup=False)
 
     def _table(self) -> RenderableType:
-        if self._board is None:
+        if self._view is None:
             return bake_table(self._steps, self._began, self._clock())
-        return board_table(self._board, self._clock(), self._console.encoding)
+        return deployment_table(self._view, self._clock(), self._console.encoding)
 
 
 def bake_table(steps: dict[str, tuple[float, str]], began: float, now: float) -> Table:
-    """Return a row for each build: name, time, the step it is at."""
+    """Return a row for each build: name, duration, current step."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
@@ -134,37 +137,39 @@ def bake_table(steps: dict[str, tuple[float, str]], began: float, now: float) ->
     for build, (since, step) in tuple(steps.items()) or (("", (now, "starting packer")),):
         table.add_row(
             Text(one_line(build)),
-            Text(duration(now - began)),
-            Text(f"{step} ({duration(now - since)})"),
+            Text(format_duration(now - began)),
+            Text(f"{step} ({format_duration(now - since)})"),
         )
     return table
 
 
-def board_table(board: Board, now: float, encoding: str | None = None) -> RenderableType:
-    """Return the phases, then blue and green, then what is waited for."""
-    parts: list[RenderableType] = [_phases(board, now, encoding)]
-    if groups := board.groups():
+def deployment_table(
+    view: DeploymentView, now: float, encoding: str | None = None
+) -> RenderableType:
+    """Return the phases, then blue and green, then the reason to wait."""
+    parts: list[RenderableType] = [_phases(view, now, encoding)]
+    if groups := view.groups():
         parts += [Text(""), _groups(groups)]
-    unread = board.observation.unreadable if board.observation and not board.over else ()
-    notes = [f"waiting: {board.waiting}"] if board.waiting else []
-    notes += [f"not read: {one_line(text)}" for text in unread]
+    unread = view.observation.unreadable if view.observation and not view.ended else ()
+    notes = [f"waiting: {view.waiting}"] if view.waiting else []
+    notes += [f"unreadable: {one_line(text)}" for text in unread]
     parts += [Text(""), *(Text(note, style="yellow") for note in notes)] if notes else []
     return Group(*parts)
 
 
-def _phases(board: Board, now: float, encoding: str | None) -> Table:
+def _phases(view: DeploymentView, now: float, encoding: str | None) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
-    for icon, name, passed, note in board.cells(now):
-        style = glyphs.STYLES[icon]
-        loud = "bold" if icon == glyphs.RUNNING else "dim" if icon == glyphs.LATER else ""
-        note_style = "red" if icon == glyphs.FAILED else "dim"
+    for icon, name, passed, note in view.cells(now):
+        style = icons.STYLES[icon]
+        name_style = "bold" if icon == icons.RUNNING else "dim" if icon == icons.PENDING else ""
+        note_style = "red" if icon == icons.FAILED else "dim"
         table.add_row(
             Text(drawable(icon, encoding), style=style),
-            Text(name, style=loud),
+            Text(name, style=name_style),
             Text(passed),
             Text(note, style=note_style),
         )
@@ -176,6 +181,6 @@ def _groups(groups: list[tuple[str, str, str]]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for role, release, seen in groups:
-        table.add_row(Text(role, style=role), Text(release), Text(seen))
+    for role, release, state in groups:
+        table.add_row(Text(role, style=role), Text(release), Text(state))
     return table

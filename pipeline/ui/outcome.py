@@ -1,4 +1,4 @@
-"""How a deployment ended, for a person, a program, and the summary of a CI job."""
+"""Render the outcome of a deployment: as text, as JSON, and as the summary of a CI job."""
 
 from __future__ import annotations
 
@@ -6,60 +6,62 @@ from typing import Any
 
 from pipeline.core.state.deployment import Deployment, PhaseRun, Result
 from pipeline.core.state.report import serves, took
-from pipeline.ui import words
-from pipeline.ui.text import duration, one_line, wrapped
+from pipeline.core.times import format_duration
+from pipeline.ui import deployment_text
+from pipeline.ui.text import one_line, wrapped
 
 LONGEST = 1000
-"""Characters of a reason in a summary; GitHub takes 1 MiB for a step."""
+"""The longest text in a summary in characters; GitHub allows 1 MiB for a step."""
 
 
 def outcome_text(deployment: Deployment, width: int = 100) -> str:
-    """Return who serves now, how it came about, and what to do, if anything."""
+    """Return the serving release, the facts of the deployment and the next command, if any."""
     rows = [
         ("outcome", _outcome(deployment)),
-        ("asked", words.intent(deployment)),
-        *_fault(deployment),
+        ("request", deployment_text.format_request(deployment)),
+        *_failure(deployment),
         ("phases", phases(deployment.phases)),
         ("id", one_line(deployment.id)),
     ]
-    lines = [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
-    if command := words.now(deployment):
-        lines.append(f"{'now':<10} {command}")  # on one line, to be pasted
-    return "\n".join([words.serving(deployment), "", *lines])
+    labels = max(11, *(len(name) + 2 for name, text in rows if text))
+    lines = [f"{name:<{labels}}{wrapped(text, width, labels)}" for name, text in rows if text]
+    if command := deployment_text.next_step(deployment):
+        lines.append(f"{'next':<{labels}}{command}")  # not wrapped, so that it can be pasted
+    return "\n".join([deployment_text.format_serving(deployment), "", *lines])
 
 
 def _outcome(deployment: Deployment) -> str:
-    result = str(deployment.outcome.result) if deployment.outcome else "running"
+    result = deployment_text.format_outcome(deployment)
     seconds = took(deployment)
-    return result if seconds is None else f"{result}, {duration(seconds)}"
+    return result if seconds is None else f"{result}, {format_duration(seconds)}"
 
 
-def _fault(deployment: Deployment) -> list[tuple[str, str]]:
+def _failure(deployment: Deployment) -> list[tuple[str, str]]:
     outcome = deployment.outcome
     if outcome is None or outcome.result is Result.PROMOTED:
         return []
     return [
         ("phase", one_line(outcome.phase)),
         ("reason", one_line(outcome.reason)),
-        ("undone", one_line(outcome.undone)),
-        ("left", _left(deployment)),
+        ("rollback error", one_line(outcome.rollback_error)),
+        ("remaining", _remaining(deployment)),
         ("evidence", one_line(outcome.evidence)),
     ]
 
 
-def _left(deployment: Deployment) -> str:
+def _remaining(deployment: Deployment) -> str:
     result = deployment.outcome.result if deployment.outcome else None
     if result is Result.REFUSED:
-        return "nothing: nothing was touched"
+        return "none, because nothing was changed"
     if result is not Result.ROLLED_BACK:
         return ""
-    return f"{deployment.green}, dark, for a look" if deployment.keep_failed else "nothing"
+    return f"{deployment.green}, detached, for debugging" if deployment.keep_failed else "none"
 
 
 def phases(runs: tuple[PhaseRun, ...]) -> str:
-    """Return the phases with their times on one line, the failed ones marked."""
+    """Return the phases with their durations on one line, each failed one marked."""
     return ", ".join(
-        f"{one_line(run.name)} {duration(run.seconds)}" + (" (failed)" if run.fault else "")
+        f"{one_line(run.name)} {format_duration(run.seconds)}" + (" (failed)" if run.fault else "")
         for run in runs
     )
 
@@ -89,27 +91,30 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "phase": (outcome.phase if outcome else deployment.phase) or None,
         "reason": (outcome.reason if outcome else deployment.reason) or None,
         "interrupted": outcome.interrupted if outcome else False,
-        "undone": (outcome.undone if outcome else "") or None,
+        "rollback_error": (outcome.rollback_error if outcome else "") or None,
         "evidence": (outcome.evidence if outcome else "") or None,
         "phases": [
-            {"name": run.name, "seconds": round(run.seconds, 3), "fault": run.fault or None}
+            {"name": run.name, "seconds": round(run.seconds, 3), "failure": run.fault or None}
             for run in deployment.phases
         ],
     }
 
 
 def outcome_document(deployment: Deployment) -> dict[str, Any]:
-    """Return how a deployment ended for a program: the same, and what to do now."""
-    return {**deployment_document(deployment), "next": words.now(deployment) or None}
+    """Return a deployment for a program, with the next command."""
+    return {
+        **deployment_document(deployment),
+        "next": deployment_text.next_step(deployment) or None,
+    }
 
 
 def unchanged_text(nothing: str, environment: str, release: str, ami_id: str) -> str:
-    """Return that an image serves already; `nothing` is what the command calls that."""
-    return f"{nothing}: {release} serves {environment} with {ami_id}"
+    """Return the text for an image that is already serving; `nothing` begins the line."""
+    return f"{nothing}: {release} already serves {environment} with {ami_id}"
 
 
 def unchanged_document(environment: str, release: str, ami_id: str) -> dict[str, Any]:
-    """Return the same for a program."""
+    """Return the document for an image that is already serving."""
     return {
         "outcome": "unchanged",
         "environment": environment,
@@ -119,25 +124,25 @@ def unchanged_document(environment: str, release: str, ami_id: str) -> dict[str,
 
 
 def step_summary(deployment: Deployment) -> str:
-    """Return the outcome in Markdown, for a CI job's page: who serves, why, the phases."""
+    """Return the outcome in Markdown, for the page of a CI job."""
     rows = [
         ("outcome", _outcome(deployment)),
-        ("asked", words.intent(deployment)),
-        *_fault(deployment),
+        ("request", deployment_text.format_request(deployment)),
+        *_failure(deployment),
         ("deployment", deployment.id),
-        ("next", words.now(deployment)),
+        ("next", deployment_text.next_step(deployment)),
     ]
     facts = "".join(f"| {name} | {_code(text)} |\n" for name, text in rows if text)
     runs = "".join(
-        f"| {_code(run.name)} | {duration(run.seconds)} | {_code(run.fault) or 'done'} |\n"
+        f"| {_code(run.name)} | {format_duration(run.seconds)} | {_code(run.fault) or 'done'} |\n"
         for run in deployment.phases
     )
-    table = f"\n| phase | took | |\n|---|--:|---|\n{runs}" if runs else ""
-    title = f"### {words.serving(deployment)}\n\n"
+    table = f"\n| phase | duration | |\n|---|--:|---|\n{runs}" if runs else ""
+    title = f"### {deployment_text.format_serving(deployment)}\n\n"
     return f"{title}| | |\n|---|---|\n{facts}{table}\n"
 
 
 def _code(text: str) -> str:
-    """Foreign words may hold Markdown and HTML; in a code span of a table neither is read."""
+    """Return foreign text as a code span of a table, where Markdown and HTML have no effect."""
     plain = one_line(text, LONGEST).replace("`", "'").replace("|", "\\|")
     return f"`{plain}`" if plain else ""

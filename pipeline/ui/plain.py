@@ -1,4 +1,4 @@
-"""Progress as lines: for pipes and CI systems, folded and annotated on GitHub."""
+"""Show progress as lines, for pipes and CI systems; with groups and annotations on GitHub."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from pipeline.core.events import (
     Watched,
 )
 from pipeline.core.state.deployment import Deployment, PhaseRun
-from pipeline.ui import github, words
-from pipeline.ui.text import duration, one_line
+from pipeline.core.times import format_duration
+from pipeline.ui import deployment_text, github
+from pipeline.ui.text import one_line
 
 SILENCE = 60.0
-"""Seconds after which an unchanged reason is said again: CI systems end jobs that say nothing."""
-_PASSING = re.compile(r"\d+(?:\.\d+)?(?= ?(?:s|min|h|seconds|minutes)\b)")
+"""Seconds after which an unchanged reason is repeated: CI systems end silent jobs."""
+_DURATION = re.compile(r"\d+(?:\.\d+)?(?: ?(?:s|m|h|min|seconds|minutes)\b)(?: \d+[sm]\b)?")
 
 
 class PlainProgress:
-    """One line for each event, with the seconds since the build or the deployment began.
+    """Progress lines: one for each event, with the time since the build or deployment began.
 
-    A waiting reason is a line when it changes, not at each look; that only its seconds changed
-    is no change.
+    A reason to wait is a new line only if it changes other than in its durations.
     """
 
     def __init__(
@@ -48,21 +48,21 @@ class PlainProgress:
         self._clock = clock
         self._began = clock()
         self._on_github = on_github
-        self._folded = False
+        self._in_group = False
         self._reason = ""
-        self._fault = ""
-        self._spoke = self._began
+        self._failure = ""
+        self._last_line = self._began
 
     def report(self, event: Event) -> None:
-        """Write the event's lines. Nobody reading them any more is no reason to end the work."""
+        """Write the event's lines; a closed stream does not end the work."""
         if isinstance(event, BuildStarted | DeploymentBegan):
             self._began = self._clock()
         for line in self._lines(event):
             self._write(line)
 
     def close(self) -> None:
-        """End the fold that is open, if any."""
-        for line in self._unfold():
+        """End the open group, if any."""
+        for line in self._end_group():
             self._write(line)
 
     def _write(self, line: str) -> None:
@@ -78,14 +78,15 @@ class PlainProgress:
             case StepBegan(build=build, text=text):
                 yield self._at(f"{one_line(build)}: {one_line(text, 160)}")
             case BuildEnded(seconds=seconds, how=how):
-                yield f"packer {how} after {duration(seconds)}"
+                yield f"packer {how} after {format_duration(seconds)}"
             case _:
                 yield from self._deployment(event)
 
     def _deployment(self, event: Event) -> Iterator[str]:
         match event:
             case DeploymentBegan(deployment=deployment, phases=phases):
-                yield f"{one_line(deployment.environment)}: {words.intent(deployment)}"
+                request = deployment_text.format_request(deployment)
+                yield f"{one_line(deployment.environment)}: {request}"
                 yield f"deployment {one_line(deployment.id)}: {', '.join(phases)}"
             case PhaseBegan(name=name, limit=limit):
                 yield from self._begin(name, limit)
@@ -94,53 +95,53 @@ class PlainProgress:
             case PhaseEnded(run=run):
                 yield from self._end(run)
             case RollbackBegan(reason=reason, phases=phases):
-                told = bool(self._fault) and self._fault in reason
-                because = "" if told else f": {one_line(reason)}"
-                yield self._at(f"rolling back, to come: {', '.join(phases)}{because}")
+                shown = bool(self._failure) and self._failure in reason
+                because = "" if shown else f": {one_line(reason)}"
+                yield self._at(f"rolling back ({', '.join(phases)}){because}")
             case DeploymentEnded(deployment=deployment):
                 yield from self._over(deployment)
 
     def _begin(self, name: str, limit: float) -> Iterator[str]:
-        self._reason, self._spoke = "", self._clock()
-        yield from self._unfold()
+        self._reason, self._last_line = "", self._clock()
+        yield from self._end_group()
         if self._on_github:
-            self._folded = True
+            self._in_group = True
             yield github.group(name)
-        yield self._at(f"{one_line(name)}: at most {duration(limit)}")
+        yield self._at(f"{one_line(name)}: started, limit {format_duration(limit)}")
 
     def _wait(self, phase: str, waiting: str) -> Iterator[str]:
         reason = one_line(waiting, 400)
         if not reason:
             return
-        lasting = _PASSING.sub("", reason)
-        silent = self._clock() - self._spoke
-        if lasting != self._reason or silent >= SILENCE:
-            self._reason, self._spoke = lasting, self._clock()
+        without_durations = _DURATION.sub("", reason)
+        silent = self._clock() - self._last_line
+        if without_durations != self._reason or silent >= SILENCE:
+            self._reason, self._last_line = without_durations, self._clock()
             yield self._at(f"{one_line(phase)}: {reason}")
 
     def _end(self, run: PhaseRun) -> Iterator[str]:
-        yield from self._unfold()
-        self._fault = run.fault
-        how = f"failed: {one_line(run.fault)}" if run.fault else "done"
-        yield self._at(f"{one_line(run.name)}: {how} ({duration(run.seconds)})")
+        yield from self._end_group()
+        self._failure = run.fault
+        result = f"failed: {one_line(run.fault)}" if run.fault else "done"
+        yield self._at(f"{one_line(run.name)}: {result} ({format_duration(run.seconds)})")
 
     def _over(self, deployment: Deployment) -> Iterator[str]:
-        yield from self._unfold()
-        ending, fault = words.ending(deployment), words.fault(deployment)
-        yield self._at(ending)
+        yield from self._end_group()
+        yield self._at(deployment_text.format_ending(deployment))
         if not self._on_github or deployment.outcome is None:
             return
         title = f"{deployment.kind} {deployment.environment}: {deployment.outcome.result}"
-        if words.well(deployment):
-            yield github.notice(title, words.serving(deployment))
+        if deployment_text.succeeded(deployment):
+            yield github.notice(title, deployment_text.format_serving(deployment))
         else:
-            told = ". ".join(text for text in (words.serving(deployment), fault) if text)
-            yield github.error(title, told)
+            failure = deployment_text.format_failure(deployment)
+            texts = (deployment_text.format_serving(deployment), failure)
+            yield github.error(title, ". ".join(text for text in texts if text))
 
-    def _unfold(self) -> Iterator[str]:
-        if self._folded:
-            self._folded = False
+    def _end_group(self) -> Iterator[str]:
+        if self._in_group:
+            self._in_group = False
             yield github.end_group()
 
     def _at(self, text: str) -> str:
-        return f"{self._clock() - self._began:7.1f} s  {text}"
+        return f"{format_duration(self._clock() - self._began):>7}  {text}"

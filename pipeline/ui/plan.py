@@ -1,7 +1,6 @@
-"""What a deployment would do, before it does anything: `promote --plan`.
+"""Render the plan of a deployment: `promote --plan`.
 
-A second reader of the table that the deployer performs (`core.phases`), so that what is shown
-is what would be done.
+The text comes from the phase table that the deployer performs (`core/deploy/phases.py`).
 """
 
 from __future__ import annotations
@@ -12,18 +11,19 @@ from typing import Any
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.state.deployment import Policy
 from pipeline.core.terraform.plan_guard import Plan
-from pipeline.ui import words
-from pipeline.ui.text import duration, one_line, table, wrapped
+from pipeline.core.times import format_duration
+from pipeline.ui import deployment_text
+from pipeline.ui.text import one_line, table, wrapped
 
 _SIGNS = {"create": "+", "delete": "-", "update": "~", "replace": "!", "import": "<"}
 
 
 def plan_text(preview: PlanPreview, width: int = 100) -> str:
-    """Return the phases, what preflight found, and Terraform's plan."""
+    """Return the phases, the findings of preflight, and Terraform's plan."""
     deployment = preview.deployment
     return "\n".join(
         [
-            f"{one_line(deployment.environment)}: {words.intent(deployment)}",
+            f"{one_line(deployment.environment)}: {deployment_text.format_request(deployment)}",
             "",
             *_table(preview),
             "",
@@ -36,14 +36,14 @@ def plan_text(preview: PlanPreview, width: int = 100) -> str:
 
 
 def _table(preview: PlanPreview) -> list[str]:
-    rows = [("PHASE", "SERVING", "DARK", "UNTIL", "AT MOST", "ON FAULT")]
+    rows = [("PHASE", "SERVING", "DETACHED", "GATE", "LIMIT", "ON FAILURE")]
     rows += [
         (
             phase.name,
             _names(phase.want.serving),
             _names(phase.want.detached),
-            phase.gate.describe(preview.policy, duration),
-            duration(preview.policy.limit(phase.name)),
+            phase.gate.describe(preview.policy),
+            format_duration(preview.policy.limit(phase.name)),
             phase.on_failure,
         )
         for phase in preview.phases
@@ -57,7 +57,7 @@ def _names(releases: frozenset[str]) -> str:
 
 def _policy(policy: Policy, width: int) -> list[str]:
     hooks = [
-        f"{one_line(shlex.join(hook.command))} (at most {duration(hook.timeout)})"
+        f"{one_line(shlex.join(hook.command))} (limit {format_duration(hook.timeout)})"
         for hook in policy.verify
     ]
     rows = (("hooks", "; ".join(hooks)), ("alarms", one_line(", ".join(policy.alarms))))
@@ -65,11 +65,11 @@ def _policy(policy: Policy, width: int) -> list[str]:
 
 
 def _findings(preview: PlanPreview, width: int) -> list[str]:
-    """Both are asked or neither: a rollback to a warm group waits for nobody."""
+    """Return the findings; a rollback to a warm group skips preflight and Terraform."""
     findings = preview.findings
     if not findings:
-        return [f"preflight  {'not asked' if preview.plan is None else 'nothing found'}"]
-    lines = [f"preflight  {len(findings)} found"]
+        return [f"preflight  {'skipped' if preview.plan is None else 'no findings'}"]
+    lines = [f"preflight  {len(findings)} finding{'' if len(findings) == 1 else 's'}"]
     for each in findings:
         lines.append(f"  {wrapped(f'{one_line(each.where)}: {one_line(each.what)}', width, 4)}")
         lines.append(f"    next: {wrapped(one_line(each.remedy), width, 9)}")
@@ -78,7 +78,7 @@ def _findings(preview: PlanPreview, width: int) -> list[str]:
 
 def _changes(plan: Plan | None) -> list[str]:
     if plan is None:
-        return ["terraform  not asked"]
+        return ["terraform  skipped"]
     lines = [f"terraform  {one_line(plan.summary) or 'no changes'}"]
     for each in plan.changes:
         action = "import" if each.imports else each.action
@@ -88,7 +88,7 @@ def _changes(plan: Plan | None) -> list[str]:
 
 
 def plan_document(preview: PlanPreview) -> dict[str, Any]:
-    """Return the same for a program."""
+    """Return the plan for a program."""
     deployment, plan = preview.deployment, preview.plan
     return {
         "kind": str(deployment.kind),
@@ -101,10 +101,10 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
             {
                 "name": phase.name,
                 "serving": sorted(phase.want.serving),
-                "dark": sorted(phase.want.detached),
-                "until": phase.gate.describe(preview.policy, duration),
+                "detached": sorted(phase.want.detached),
+                "gate": phase.gate.describe(preview.policy),
                 "limit": preview.policy.limit(phase.name),
-                "on_fault": phase.on_failure,
+                "on_failure": phase.on_failure,
             }
             for phase in preview.phases
         ],

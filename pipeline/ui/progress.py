@@ -1,6 +1,6 @@
-"""Shows a bake or a deployment while it runs: a live display on a terminal, lines elsewhere.
+"""Show the progress of a bake or a deployment: a live display on a terminal, lines elsewhere.
 
-Both read the same events and write to stderr only; stdout is the result's.
+Both show the same events and write to stderr only; stdout is for the result.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from pipeline.ui.plain import PlainProgress
 def progress(
     stream: TextIO, *, live: bool, environ: Mapping[str, str] = NO_ITEMS
 ) -> Iterator[Report]:
-    """Give the function to report events to; `live` asks for the display.
+    """Yield the function that reports events; `live` selects the live display.
 
-    `environ` is the process's environment, which says whether GitHub reads the lines.
+    `environ` is the environment of the process, which says whether it runs on GitHub.
     """
     if live:
         from pipeline.ui.live import LiveProgress
 
-        shown: PlainProgress | LiveProgress = LiveProgress(stream)
+        display: PlainProgress | LiveProgress = LiveProgress(stream)
     else:
-        shown = PlainProgress(stream, on_github=github.asked(environ))
+        display = PlainProgress(stream, on_github=github.is_github(environ))
     try:
-        yield shown.report
+        yield display.report
     finally:
-        shown.close()
+        display.close()

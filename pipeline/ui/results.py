@@ -1,4 +1,4 @@
-"""Results as a person or a program reads them: functions from values to text or plain data."""
+"""Render the results of commands: as text for people, as plain data for programs."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from pipeline.core import commands
 from pipeline.core.bake.model import BakeResult
 from pipeline.core.errors import PipelineError
 from pipeline.core.image import Image, Usage
 from pipeline.core.terraform.root_module import Root, RootResult
-from pipeline.ui.text import age, duration, one_line, table
+from pipeline.core.times import format_duration
+from pipeline.ui.text import age, one_line, table
 
-_HOW = {
+_ORIGINS = {
     "baked": "baked",
-    "unchanged": "nothing changed: baked earlier",
-    "adopted": "taken over from an interrupted bake",
+    "unchanged": "unchanged since an earlier bake",
+    "adopted": "adopted from an interrupted bake",
 }
 
 
 def as_json(document: Any) -> str:
-    """Return one JSON document, keys in the order given.
+    """Return one JSON document, with its keys in the given order.
 
-    A CI runner obeys `##[command]` anywhere in a line, so it is escaped: it can be in strings only.
+    A CI runner executes `##[command]` anywhere in a line, so it is escaped; only strings hold it.
     """
     text = json.dumps(document, indent=2, ensure_ascii=False)
     return text.replace("##[", "#\\u0023[").replace("##vso[", "#\\u0023vso[")
 
 
 def bake_text(result: BakeResult) -> str:
-    """Return the result of a bake: the ids, and how they came about."""
+    """Return the result of a bake: the ids and their origin."""
     image = result.image
     rows = [
         ("image", image.id),
@@ -38,7 +40,7 @@ def bake_text(result: BakeResult) -> str:
         ("name", image.name),
         ("version", image.version),
         ("source", image.source_ami),
-        ("how", f"{_HOW[result.how]}, {duration(result.seconds)}"),
+        ("origin", f"{_ORIGINS[result.origin]}, {format_duration(result.seconds)}"),
     ]
     return "\n".join(f"{name:<10} {one_line(value)}".rstrip() for name, value in rows if value)
 
@@ -47,7 +49,7 @@ def bake_document(result: BakeResult) -> dict[str, Any]:
     """Return the result of a bake for a program."""
     return {
         **image_document(result.image),
-        "how": str(result.how),
+        "origin": str(result.origin),
         "seconds": round(result.seconds, 3),
         "log": str(result.log) if result.log else None,
     }
@@ -69,7 +71,7 @@ def image_document(image: Image) -> dict[str, Any]:
         "commit": image.commit,
         "dirty": image.dirty,
         "baked_by": image.baked_by,
-        "verdict": str(image.verdict),
+        "status": str(image.status),
     }
 
 
@@ -79,21 +81,21 @@ Listed = Sequence[tuple[Image, Sequence[Usage]]]
 def images_text(images: Listed, now: datetime, keep: int) -> str:
     """Return the images as a table, newest first."""
     if not images:
-        return "no images yet: ami-pipeline bake makes the first"
-    rows = [("IMAGE", "VERSION", "AGE", "SOURCE", "VERDICT", "USED BY")]
+        return f"no images yet\nnext: {commands.bake()}"
+    rows = [("IMAGE", "VERSION", "AGE", "SOURCE", "STATUS", "USED BY")]
     rows += [
         (
             image.id or "-",
             one_line(image.version, 32) or "-",
             age(image.created, now),
             image.source_ami or "-",
-            str(image.verdict),
+            str(image.status),
             _uses(uses),
         )
         for image, uses in images
     ]
     spare = sum(1 for _, uses in _good(images)[keep:] if not uses)
-    note = f"\n\n{spare} older than the newest {keep} and used nowhere" if spare else ""
+    note = f"\n\n{spare} unused and older than the newest {keep}" if spare else ""
     return "\n".join(table(rows)) + note
 
 
@@ -111,9 +113,9 @@ def images_document(images: Listed) -> dict[str, Any]:
 
 
 def root_text(result: RootResult) -> str:
-    """Return where a root module is, what it calls and of what size a first release will be."""
+    """Return the files of a root module, its module and the size of a first release."""
     root, size = result.root, result.size
-    amount = f"{size.desired} of {size.minimum} to {size.maximum}"
+    amount = f"{size.desired} (minimum {size.minimum}, maximum {size.maximum})"
     rows = [
         ("folder", str(root.folder)),
         ("files", ", ".join(path.name for path in result.files)),
@@ -151,7 +153,7 @@ def _state(root: Root) -> str:
 
 
 def error_document(error: PipelineError) -> dict[str, Any]:
-    """Return an error for a program: its three parts and the exit code."""
+    """Return an error for a program: its three parts and its exit code."""
     return {
         "error": {
             "kind": type(error).__name__,
@@ -164,7 +166,7 @@ def error_document(error: PipelineError) -> dict[str, Any]:
 
 
 def _good(images: Listed) -> list[tuple[Image, Sequence[Usage]]]:
-    return [(image, uses) for image, uses in images if image.verdict == "good"]
+    return [(image, uses) for image, uses in images if image.status == "good"]
 
 
 def _uses(uses: Sequence[Usage]) -> str:

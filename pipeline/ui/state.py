@@ -1,4 +1,4 @@
-"""The copies of an environment's document, and what putting one back changes."""
+"""Render the versions of an environment's document, and the difference that a restore makes."""
 
 from __future__ import annotations
 
@@ -6,41 +6,42 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pipeline.core.state.document_versions import Copies, Copy, Restoration
+from pipeline.core import commands
+from pipeline.core.state.document_versions import DocumentVersion, DocumentVersions, Restoration
 from pipeline.core.state.environment import Environment
 from pipeline.ui.text import one_line, table
 
 _HEADINGS = ("VERSION", "WRITTEN", "EPOCH", "SERVING", "IN FLIGHT", "STATE")
-MOST = 200
-"""Lines of a difference that are shown to a person: a damaged file may be of any length."""
+MOST_LINES = 200
+"""How many lines of a difference are shown; a damaged file may have any length."""
 
 
-def copies_text(copies: Copies) -> str:
-    """Return each copy in a line, and what to run where the one that stands is of no use."""
-    rows = [_HEADINGS, _row("now", copies.current)]
-    rows += [_row(str(number), each) for number, each in enumerate(copies.earlier, 1)]
-    lines = [one_line(copies.where), *table(rows)]
-    if not copies.earlier:
-        lines.append("no earlier version was kept")
-    if copies.damaged and copies.good:
-        lines.append(f"next: ami-pipeline state restore -e {copies.environment}")
+def versions_text(versions: DocumentVersions) -> str:
+    """Return a line for each version, and the command to run if the current one is damaged."""
+    rows = [_HEADINGS, _row("current", versions.current)]
+    rows += [_row(str(number), each) for number, each in enumerate(versions.earlier, 1)]
+    lines = [one_line(versions.where), *table(rows)]
+    if not versions.earlier:
+        lines.append("the store has no earlier version")
+    if versions.damaged and versions.newest_intact:
+        lines.append(f"next: {commands.state_restore(versions.environment)}")
     return "\n".join(lines)
 
 
-def _row(number: str, copy: Copy | None) -> tuple[str, ...]:
-    if copy is None:
-        return (number, "", "", "", "", "is not there")
-    found = copy.environment
+def _row(number: str, version: DocumentVersion | None) -> tuple[str, ...]:
+    if version is None:
+        return (number, "", "", "", "", "is missing")
+    found = version.environment
     if found is None:
-        return (number, _when(copy.when), "", "", "", one_line(copy.wrong))
+        return (number, _when(version.when), "", "", "", one_line(version.problem))
     flight = found.deployment
     return (
         number,
-        _when(copy.when),
+        _when(version.when),
         str(found.epoch),
         found.serving or "-",
         f"{flight.kind} {flight.id}" if flight else "-",
-        "whole",
+        "intact",
     )
 
 
@@ -48,24 +49,24 @@ def _when(moment: datetime | None) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else ""
 
 
-def copies_document(copies: Copies) -> dict[str, Any]:
-    """Return the copies for a program."""
+def versions_document(versions: DocumentVersions) -> dict[str, Any]:
+    """Return the versions for a program."""
     return {
-        "environment": copies.environment,
-        "where": copies.where,
-        "damaged": copies.damaged,
-        "current": _document(0, copies.current) if copies.current else None,
-        "earlier": [_document(number, each) for number, each in enumerate(copies.earlier, 1)],
-        "restorable": copies.good or None,
+        "environment": versions.environment,
+        "where": versions.where,
+        "damaged": versions.damaged,
+        "current": _document(0, versions.current) if versions.current else None,
+        "earlier": [_document(number, each) for number, each in enumerate(versions.earlier, 1)],
+        "restorable": versions.newest_intact or None,
     }
 
 
-def _document(number: int, copy: Copy) -> dict[str, Any]:
-    found = copy.environment
+def _document(number: int, version: DocumentVersion) -> dict[str, Any]:
+    found = version.environment
     return {
         "version": number,
-        "written": _when(copy.when) or None,
-        "wrong": copy.wrong or None,
+        "written": _when(version.when) or None,
+        "problem": version.problem or None,
         "epoch": found.epoch if found else None,
         "serving": found.serving if found else None,
         "in_flight": found.deployment.id if found and found.deployment else None,
@@ -73,30 +74,30 @@ def _document(number: int, copy: Copy) -> dict[str, Any]:
 
 
 def difference_text(restoration: Restoration) -> str:
-    """Return what a person reads before the question: what is wrong, and what would change."""
-    copies = restoration.copies
-    current = copies.current
-    wrong = current.wrong or "is whole" if current else "is not there"
-    lines = [f"{copies.where} {wrong}", *_cut(restoration.difference)]
-    return "\n".join(_shown(line) for line in lines)
+    """Return the problem and the difference, for the confirmation prompt."""
+    versions = restoration.versions
+    current = versions.current
+    problem = current.problem or "is intact" if current else "is missing"
+    lines = [f"{versions.where} {problem}", *_cut(restoration.difference)]
+    return "\n".join(_safe(line) for line in lines)
 
 
 def _cut(lines: Iterable[str]) -> list[str]:
     every = list(lines)
-    more = len(every) - MOST
-    return [*every[:MOST], f"... and {more} more lines"] if more > 0 else every
+    more = len(every) - MOST_LINES
+    return [*every[:MOST_LINES], f"... and {more} more lines"] if more > 0 else every
 
 
-def _shown(line: str) -> str:
-    """Return a line that is safe to show, behind its mark and indented as it is."""
+def _safe(line: str) -> str:
+    """Return a line that is safe to print, with its mark and its indentation."""
     mark = line[:1] if line[:1] in {"+", "-", " "} and line[:3] not in {"+++", "---"} else ""
     rest = line[len(mark) :]
     return mark + rest[: len(rest) - len(rest.lstrip(" "))] + one_line(rest)
 
 
 def restored_text(restoration: Restoration) -> str:
-    """Return what was put back, and what to run next."""
-    where = one_line(restoration.copies.where)
+    """Return the restored version and the next command."""
+    where = one_line(restoration.versions.where)
     lines = [f"restored {where} from version {restoration.number}"]
     return "\n".join([*lines, f"next: {next_command(restoration.document)}"])
 
@@ -105,7 +106,7 @@ def restored_document(restoration: Restoration) -> dict[str, Any]:
     """Return the same for a program, with the difference."""
     return {
         "environment": restoration.document.environment,
-        "where": restoration.copies.where,
+        "where": restoration.versions.where,
         "restored": restoration.number,
         "epoch": restoration.document.epoch,
         "difference": list(restoration.difference),
@@ -114,6 +115,6 @@ def restored_document(restoration: Restoration) -> dict[str, Any]:
 
 
 def next_command(document: Environment) -> str:
-    """Return what to run once a document was put back."""
-    verb = "recover" if document.deployment else "status"
-    return f"ami-pipeline {verb} -e {document.environment}"
+    """Return the command to run after a restore."""
+    command = commands.recover if document.deployment else commands.status
+    return command(document.environment)

@@ -1,40 +1,49 @@
-"""What stands, for the person who is called at night: who serves, is it well, what to type.
+"""Render the status of an environment for people.
 
-First a few lines that answer that, then the tree (`ui.tree`) for those who look closer.
+The first lines tell the serving release, its health and the next command. The tree below
+(`ui.status_tree`) has the details.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from pipeline.core import commands
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.report import seconds_between
-from pipeline.core.state.status import RollbackMode, RollbackOption, Status, taking_over, way_out
+from pipeline.core.state.status import (
+    RollbackMode,
+    RollbackOption,
+    Status,
+    restore_command,
+    taking_over,
+)
+from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
-from pipeline.ui import glyphs, words
-from pipeline.ui.members import standings
-from pipeline.ui.text import age, duration, one_line, wrapped
-from pipeline.ui.tree import group_name, since, tree
+from pipeline.ui import deployment_text, icons
+from pipeline.ui.member_status import member_statuses
+from pipeline.ui.status_tree import group_name, since, tree
+from pipeline.ui.text import age, one_line, wrapped
 
 _INDENT = 11
 
 
 def status_text(status: Status, now: datetime, width: int = 100) -> str:
-    """Return the environment: the answers first, then the tree."""
+    """Return the status: the summary first, then the tree."""
     environment = status.environment
     account = f", account {one_line(environment.account)}" if environment.account else ""
     place = f"{one_line(environment.region)}{account}"
     rows = [
         ("serving", _serving(status)),
         ("", _about(status, now)),
-        ("also", _also(status)),
+        ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("reason", _reason(status.environment.deployment)),
         ("lease", _lease(status, now)),
-        ("way back", _way_back(status)),
-        *(("not read", one_line(text)) for text in status.observation.unreadable),
-        ("next", todo(status)),
+        ("rollback", _rollback(status)),
+        *(("error", one_line(text)) for text in status.observation.unreadable),
+        ("next", next_step(status)),
     ]
     lines = [
         f"{name:<{_INDENT}}{wrapped(text, width, _INDENT)}".rstrip() for name, text in rows if text
@@ -44,155 +53,158 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
 
 
 def health(status: Status, release: str = "") -> tuple[str, str]:
-    """Return an icon and words for the group of a release, else of the one that serves."""
+    """Return the icon and the health of a release's group, by default of the serving one."""
     name = group_name(status, release or status.environment.serving)
     group = status.observation.groups.get(name)
     if group is None and status.observation.unreadable:
-        return glyphs.UNKNOWN, "its group could not be read"
+        return icons.UNKNOWN, "its group is unreadable"
     if group is None:
-        return glyphs.FAILED, "its group does not exist"
+        return icons.FAILED, "its group does not exist"
     if group.status:
-        return glyphs.FAILED, f"its group is being deleted ({one_line(group.status)})"
+        return icons.FAILED, f"its group is being deleted ({one_line(group.status)})"
     count = _healthy(status, group)
-    told = f"{count} of {group.desired} members healthy"
+    text = f"{count} of {group.desired} members healthy"
     missing = [each.name for each in status.balancers if each.identifier not in group.attached]
     if missing:
-        return glyphs.FAILED, f"not attached to {one_line(', '.join(missing))}, {told}"
-    marks = {each.mark for each in standings(group, status.observation, status.balancers)}
-    if glyphs.FAILED in marks or not count:
-        return glyphs.FAILED, told
-    return (glyphs.DONE if count >= group.desired else glyphs.COMING), told
+        return icons.FAILED, f"not attached to {one_line(', '.join(missing))}, {text}"
+    found = {each.icon for each in member_statuses(group, status.observation, status.balancers)}
+    if icons.FAILED in found or not count:
+        return icons.FAILED, text
+    return (icons.DONE if count >= group.desired else icons.STARTING), text
 
 
 def _healthy(status: Status, group: ObservedGroup) -> int:
-    found = standings(group, status.observation, status.balancers)
-    good = glyphs.DONE if status.balancers else glyphs.DARK
-    return sum(len(each.ids) for each in found if each.mark == good)
+    found = member_statuses(group, status.observation, status.balancers)
+    healthy = icons.DONE if status.balancers else icons.DETACHED
+    return sum(len(each.ids) for each in found if each.icon == healthy)
 
 
 def _serving(status: Status) -> str:
     if not status.environment.serving:
-        past = status.environment.past
-        return f"{glyphs.FAILED} nothing" if past else f"{glyphs.DARK} nothing"
-    over, serving = taking_over(status), status.environment.serving
-    icon, told = health(status, over)
-    if not over:
-        return f"{icon} {serving}, {told}"
-    there = group_name(status, serving) in status.observation.groups
-    return f"{icon} {over}, {told}; {serving} is {'detached' if there else 'gone'}"
+        icon = icons.FAILED if status.environment.retired else icons.DETACHED
+        return f"{icon} no release"
+    successor, serving = taking_over(status), status.environment.serving
+    icon, text = health(status, successor)
+    if not successor:
+        return f"{icon} {serving}, {text}"
+    exists = group_name(status, serving) in status.observation.groups
+    return f"{icon} {successor}, {text}; {serving} is {'detached' if exists else 'deleted'}"
 
 
 def _about(status: Status, now: datetime) -> str:
     shown = taking_over(status) or status.environment.serving
-    kept = status.environment.releases.get(shown)
-    if kept is None:
+    record = status.environment.releases.get(shown)
+    if record is None:
         return ""
-    version = f"version {one_line(kept.version)}" if kept.version else ""
-    facts = (version, f"image {kept.release.ami_id}", since(kept, now))
+    version = f"version {one_line(record.version)}" if record.version else ""
+    facts = (version, f"image {record.release.ami_id}", since(record, now))
     return ", ".join(fact for fact in facts if fact)
 
 
-def _also(status: Status) -> str:
-    """Groups that take traffic though no deployment is on its way that would have them do so."""
+def _warning(status: Status) -> str:
+    """Return the other groups that receive traffic while no deployment is in flight."""
     environment = status.environment
     if environment.deployment is not None:
         return ""
-    ours = {each.identifier: each.name for each in status.balancers}
-    told = [
-        f"{name} takes traffic from {', '.join(sorted(ours[each] for each in attached))}"
+    names = {each.identifier: each.name for each in status.balancers}
+    texts = [
+        f"{name} receives traffic from {', '.join(sorted(names[each] for each in attached))}"
         for name, group in sorted(status.observation.groups.items())
         if name != group_name(status, environment.serving)
-        and (attached := group.attached & ours.keys())
+        and (attached := group.attached & names.keys())
     ]
-    return f"{glyphs.FAILED} {one_line('; '.join(told))}" if told else ""
+    return f"{icons.FAILED} {one_line('; '.join(texts))}" if texts else ""
 
 
 def _in_flight(status: Status, now: datetime) -> str:
     deployment = status.environment.deployment
     if deployment is None:
-        return "nothing"
+        return "none"
     began = f"began {age(deployment.began, now)} ago"
     where = f"in {one_line(deployment.phase)}" if deployment.phase else "before its first phase"
-    by = f"by {words.runner(deployment.by)}"
+    by = f"by {deployment_text.format_runner(deployment.by)}"
     run = f", {one_line(deployment.by.run)}" if deployment.by.run else ""
-    told = f"{words.intent(deployment)}, {by}{run}, {began}"
+    text = f"{deployment_text.format_request(deployment)}, {by}{run}, {began}"
     if deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION:
-        return f"{glyphs.FAILED} stranded {where}: {told}"
-    if not status.alive:
-        return f"{glyphs.FAILED} died {where}: {told}"
-    return f"{glyphs.RUNNING} {where}: {told}"
+        return f"{icons.FAILED} needs attention {where}: {text}"
+    if not status.running:
+        return f"{icons.FAILED} interrupted {where}: {text}"
+    return f"{icons.RUNNING} {where}: {text}"
 
 
 def _reason(deployment: Deployment | None) -> str:
     if deployment is None:
         return ""
-    return words.fault(deployment) or one_line(deployment.reason)
+    return deployment_text.format_failure(deployment) or one_line(deployment.reason)
 
 
 def _lease(status: Status, now: datetime) -> str:
-    """Who holds it where nothing is in flight; else how long a run elsewhere may yet be dead."""
+    """Return the holder if no deployment is in flight, else when its lease expires."""
     lease = status.environment.lease
     left = seconds_between(now.isoformat(), lease.expires) if lease else None
     if lease is None or not left:
         return ""
     if status.environment.deployment is not None:
-        then = f"ami-pipeline recover -e {status.environment.environment}"
-        return f"ends in {duration(left)} unless renewed; then: {then}" if status.alive else ""
-    command = f" ({one_line(lease.command)})" if lease.command else ""
-    return f"held by {words.runner(lease.owner)}{command}, for {duration(left)} more"
+        recover = commands.recover(status.environment.environment)
+        expiry = f"expires in {format_duration(left)} unless renewed; then: {recover}"
+        return expiry if status.running else ""
+    command = one_line(lease.command).removeprefix("ami-pipeline ")
+    runner, start = deployment_text.format_runner(lease.owner), format_time(lease.since, now)
+    return f"{runner} is running {command} since {start}" if command else f"{runner} since {start}"
 
 
-def _way_back(status: Status) -> str:
-    way, name = status.way_back, status.environment.environment
+def _rollback(status: Status) -> str:
+    option, name = status.rollback, status.environment.environment
     if status.environment.deployment is not None:
         return _undo(status)
-    version = f" (version {one_line(way.version)})" if way.version else ""
-    match way.way:
+    version = f" (version {one_line(option.version)})" if option.version else ""
+    match option.mode:
         case RollbackMode.NONE:
-            return f"none: {one_line(way.reason)}"
+            return f"none: {one_line(option.reason)}"
         case RollbackMode.WARM:
-            how = f"{way.release}{version} is warm: back in seconds"
+            effect = f"{option.release}{version} is warm and serves again in seconds"
         case RollbackMode.COLD:
-            how = f"a new release of {way.release}'s image{version}: takes minutes"
-    return f"ami-pipeline rollback -e {name}: {how}{_last(way)}"
+            effect = f"a new release of {option.release}'s image{version}, takes minutes"
+    return f"{commands.rollback(name)}: {effect}{_last(option)}"
 
 
 def _undo(status: Status) -> str:
-    """The way back out of a deployment in flight, by its phases' own rules (core.phases)."""
+    """Return how to undo the deployment in flight, empty in a phase that cannot be undone."""
     deployment = status.environment.deployment
-    if deployment is None or HOLD in traits_of(deployment.phase) or way_out(status):
+    if deployment is None or HOLD in traits_of(deployment.phase) or restore_command(status):
         return ""
-    back = f"it puts {deployment.blue} back" if deployment.blue else "it removes what it made"
-    abort = f"ami-pipeline abort -e {status.environment.environment}: {back}"
-    if status.alive and deployment.by.run:
-        return f"cancel its job, then {abort}"
-    return f"interrupt its run (Ctrl-C): {back}" if status.alive else abort
+    effect = f"restores {deployment.blue}" if deployment.blue else f"removes {deployment.green}"
+    abort = f"{commands.abort(status.environment.environment)}: {effect}"
+    if status.running and deployment.by.run:
+        return f"cancel its CI job, then {abort}"
+    return f"interrupt it with Ctrl-C: {effect}" if status.running else abort
 
 
-def _last(way: RollbackOption) -> str:
-    return "" if way.last is None else f"; the last {way.measured} took {duration(way.last)}"
+def _last(option: RollbackOption) -> str:
+    if option.last_seconds is None:
+        return ""
+    return f"; the last {option.last_kind} took {format_duration(option.last_seconds)}"
 
 
 def _failing(status: Status) -> bool:
-    """Whether fewer than half are healthy: a single sick member is Auto Scaling's affair."""
+    """Return True if fewer than half are healthy; Auto Scaling replaces a single member."""
     group = status.observation.groups.get(group_name(status, status.environment.serving))
     if group is None:
         return not status.observation.unreadable
     return _healthy(status, group) * 2 < group.desired
 
 
-def todo(status: Status) -> str:
-    """Return the one command to type, empty where nothing has to be done."""
+def next_step(status: Status) -> str:
+    """Return the next command, empty if there is nothing to do."""
     name, deployment = status.environment.environment, status.environment.deployment
-    if not status.alive and (command := way_out(status)):
+    if not status.running and (command := restore_command(status)):
         return command
     if deployment is not None:
-        stranded = deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION
-        over = stranded or not status.alive
-        return f"ami-pipeline recover -e {name}" if over else ""
+        failed = deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION
+        return commands.recover(name) if failed or not status.running else ""
     if not status.environment.serving:
-        return f"ami-pipeline promote -e {name}"
-    if _failing(status) and status.way_back.way is not RollbackMode.NONE:
-        return f"ami-pipeline rollback -e {name}"
-    failed = [kept for kept in status.environment.releases.values() if kept.failed]
-    return f"when you have seen enough: ami-pipeline abort -e {name}" if failed else ""
+        return commands.promote(name)
+    if _failing(status) and status.rollback.mode is not RollbackMode.NONE:
+        return commands.rollback(name)
+    kept = any(each.failed for each in status.environment.releases.values())
+    return f"when debugging is done: {commands.abort(name)}" if kept else ""

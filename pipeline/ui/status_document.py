@@ -1,4 +1,4 @@
-"""What stands, for a program: every fact of the tree, and every member."""
+"""Render the status of an environment as JSON, with every member."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.state.environment import Lease, ReleaseRecord
 from pipeline.core.state.status import RollbackOption, Status
 from pipeline.ui.outcome import deployment_document
-from pipeline.ui.status import health, todo
-from pipeline.ui.tree import group_name, role
+from pipeline.ui.status import health, next_step
+from pipeline.ui.status_tree import group_name, role
 
 
 def status_document(status: Status, now: datetime) -> dict[str, Any]:
     """Return the environment for a program."""
     environment, observation = status.environment, status.observation
     known = {name: group_name(status, name) for name in environment.releases}
-    strange = sorted(observation.groups.keys() - set(known.values()))
+    unknown = sorted(observation.groups.keys() - set(known.values()))
     return {
         "app": environment.app,
         "environment": environment.environment,
@@ -27,15 +27,15 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "health": health(status)[1] if environment.serving else None,
         "load_balancers": [_balancer(status, each) for each in status.balancers],
         "releases": [
-            _release(status, kept, observation.groups.get(known[name]), now)
-            for name, kept in sorted(environment.releases.items(), reverse=True)
+            _release(status, record, observation.groups.get(known[name]), now)
+            for name, record in sorted(environment.releases.items(), reverse=True)
         ],
-        "unknown_groups": [_group(status, observation.groups[name]) for name in strange],
+        "unknown_groups": [_group(status, observation.groups[name]) for name in unknown],
         "in_flight": _in_flight(status),
         "lease": lease_document(environment.lease),
-        "way_back": _way_back(status.way_back),
-        "not_read": list(observation.unreadable),
-        "next": todo(status) or None,
+        "rollback": _rollback(status.rollback),
+        "unreadable": list(observation.unreadable),
+        "next": next_step(status) or None,
     }
 
 
@@ -50,17 +50,17 @@ def _balancer(status: Status, balancer: Balancer) -> dict[str, Any]:
 
 
 def _release(
-    status: Status, kept: ReleaseRecord, group: ObservedGroup | None, now: datetime
+    status: Status, record: ReleaseRecord, group: ObservedGroup | None, now: datetime
 ) -> dict[str, Any]:
     return {
-        "release": kept.release.name,
-        "role": role(status, kept, now),
-        "ami_id": kept.release.ami_id,
-        "image_name": kept.image_name,
-        "version": kept.version,
-        "since": kept.since or None,
-        "warm_until": kept.warm_until or None,
-        "failed": kept.failed,
+        "release": record.release.name,
+        "role": role(status, record, now),
+        "ami_id": record.release.ami_id,
+        "image_name": record.image_name,
+        "version": record.version,
+        "since": record.since or None,
+        "warm_until": record.warm_until or None,
+        "failed": record.failed,
         "group": _group(status, group) if group else None,
     }
 
@@ -100,11 +100,11 @@ def _in_flight(status: Status) -> dict[str, Any] | None:
     deployment = status.environment.deployment
     if deployment is None:
         return None
-    return {**deployment_document(deployment), "alive": status.alive}
+    return {**deployment_document(deployment), "running": status.running}
 
 
 def lease_document(lease: Lease | None) -> dict[str, Any] | None:
-    """Return who holds the lease; None where nobody does."""
+    """Return the lease, None if it is free."""
     if lease is None:
         return None
     return {
@@ -119,14 +119,14 @@ def lease_document(lease: Lease | None) -> dict[str, Any] | None:
     }
 
 
-def _way_back(way: RollbackOption) -> dict[str, Any]:
+def _rollback(option: RollbackOption) -> dict[str, Any]:
     return {
-        "way": str(way.way),
-        "release": way.release or None,
-        "ami_id": way.ami_id or None,
-        "version": way.version or None,
-        "last_seconds": way.last,
-        "measured": way.measured or None,
-        "seconds_left": way.left,
-        "reason": way.reason or None,
+        "mode": str(option.mode),
+        "release": option.release or None,
+        "ami_id": option.ami_id or None,
+        "version": option.version or None,
+        "last_seconds": option.last_seconds,
+        "last_kind": option.last_kind or None,
+        "seconds_left": option.seconds_left,
+        "reason": option.reason or None,
     }

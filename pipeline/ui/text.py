@@ -1,9 +1,8 @@
-"""Makes any text safe to show on one line, times and ages short, and columns straight.
+"""Make foreign text safe to print, and lay out columns.
 
-What Packer and provisioners print may hold terminal escapes, or lines that a CI
-runner would obey. A runner takes `::command` at the start of a line (GitHub
-docs, "Workflow commands") and `##[command]` or `##vso[command]` anywhere in one,
-so neither can come out of here.
+The output of Packer and of provisioners may contain terminal escapes, or commands
+to a CI runner. A runner executes `::command` at the start of a line (GitHub docs,
+"Workflow commands") and `##[command]` or `##vso[command]` anywhere in a line.
 """
 
 from __future__ import annotations
@@ -16,12 +15,13 @@ from datetime import datetime
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 _COMMANDS = re.compile(r"##(?=\[|vso\[)")
-_UNITS = re.compile(r"(?<=\d) (?=(?:s|min|h|d)\b)")
+_DURATION = re.compile(r"(?<=\d[hm]) (?=\d+[ms]\b)")
+_COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def one_line(text: str, width: int = 0) -> str:
-    """Return printable text without line ends, cut to `width` characters if that is not 0."""
+    """Return printable text on one line, cut to `width` characters if that is not 0."""
     text = _ESCAPES.sub("", text.replace("\t", " "))
     lines = re.split(r"[\r\n]+", text.strip())
     text = " ".join("".join(c for c in line if not _hidden(c)).strip() for line in lines)
@@ -35,37 +35,27 @@ def _hidden(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN
 
 
-def duration(seconds: float) -> str:
-    """Return `4.2 s`, `3 min 12 s` or `1 h 05 min`."""
-    if round(seconds, 1) < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004 - an hour
-        return f"{minutes} min {rest:02} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min"
-
-
 def age(created: str, now: datetime) -> str:
-    """Return how long ago an ISO 8601 time was, in its largest unit: `3 d`, `5 h`, `2 min`."""
+    """Return the age of an ISO 8601 time in its largest unit: `3d`, `5h`, `2m`."""
     try:
         seconds = (now - datetime.fromisoformat(created)).total_seconds()
     except (ValueError, TypeError):  # TypeError for a time without a zone
         return "?"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(int(seconds), 0)} s"
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(int(seconds), 0)}s"
 
 
 def wrapped(text: str, width: int, indent: int) -> str:
-    """Return the text broken at spaces so that it fits a column begun at `indent`.
+    """Return the text wrapped at spaces to fit a column that starts at `indent`.
 
-    A word that is longer, such as a path, stays whole: it is there to be pasted. A number stays
-    with its unit.
+    A long word, such as a path, is not broken, nor is a command, so that it can be pasted.
     """
+    text = _DURATION.sub("\N{NO-BREAK SPACE}", text)
+    text = _COMMAND.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     lines = textwrap.wrap(
-        _UNITS.sub("\N{NO-BREAK SPACE}", text),
+        text,
         max(width - indent, 20),
         break_long_words=False,
         break_on_hyphens=False,
@@ -74,7 +64,7 @@ def wrapped(text: str, width: int, indent: int) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
-    """Return rows of cells as lines, each column as wide as its widest cell."""
+    """Return rows of cells as lines; each column is as wide as its widest cell."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         (

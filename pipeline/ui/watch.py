@@ -1,7 +1,7 @@
-"""`status --watch`: the same text, again and again, until Ctrl-C.
+"""Show the status repeatedly until Ctrl-C: `status --watch`.
 
-On a terminal the whole screen is drawn anew and given back at the end, the last status left
-below the command; elsewhere a status is written when it differs from the last one written.
+On a terminal it uses the alternate screen, and leaves the last status on the normal one.
+Elsewhere it writes each status that differs from the last one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.state.status import Status
-from pipeline.ui import glyphs
-from pipeline.ui.glyphs import drawable
+from pipeline.core.times import format_time
+from pipeline.ui import icons
+from pipeline.ui.icons import drawable
 from pipeline.ui.status import status_text
 from pipeline.ui.text import one_line
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 WIDTH = 100
-"""Columns where nobody says how many there are."""
+"""The number of columns outside a terminal."""
 
 
-def _utc() -> datetime:
-    return datetime.now(UTC)
+def _local_time() -> datetime:
+    return datetime.now(UTC).astimezone()
 
 
 def watch(
@@ -34,13 +35,12 @@ def watch(
     stream: TextIO,
     seconds: float,
     *,
-    now: Callable[[], datetime] = _utc,
+    now: Callable[[], datetime] = _local_time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Show the status every `seconds`; return on Ctrl-C.
 
-    What cannot be read the first time is raised, as nothing was shown; later it is told above
-    the last status, and tried again.
+    Raise an error of the first read. Show a later error above the last status, and retry.
     """
     try:
         status = read()
@@ -51,7 +51,7 @@ def watch(
 
 
 class _Readings:
-    """One status after another, for ever."""
+    """An endless sequence of statuses."""
 
     def __init__(
         self,
@@ -66,23 +66,24 @@ class _Readings:
         self._seconds = seconds
         self._now = now
         self._sleep = sleep
-        self._trouble = ""
+        self._error = ""
 
     def text(self, width: int) -> str:
-        """Return the newest status, and why there is no newer one if there is not."""
+        """Return the latest status, below the error of the last read, if any."""
         status = status_text(self._status, self._now(), width)
-        return f"{self._trouble}\n\n{status}" if self._trouble else status
+        return f"{self._error}\n\n{status}" if self._error else status
 
     def again(self) -> None:
-        """Wait, then read anew."""
+        """Sleep, then read again."""
         self._sleep(self._seconds)
         try:
             self._status = self._read()
         except PipelineError as error:
-            told = one_line(f"{error.where}: {error.what}", 400)
-            self._trouble = f"not read at {self._now():%H:%M:%S} UTC: {told}"
+            text = one_line(f"{error.where}: {error.what}", 400)
+            now = self._now()
+            self._error = f"unreadable at {format_time(now.isoformat(), now)}: {text}"
         else:
-            self._trouble = ""
+            self._error = ""
 
 
 def _in_lines(readings: _Readings, stream: TextIO) -> None:
@@ -101,24 +102,24 @@ def _on_terminal(readings: _Readings, stream: TextIO) -> None:
 
     console = Console(file=stream, highlight=False)
 
-    def drawn() -> Text:
-        return painted(drawable(readings.text(console.width), console.encoding))
+    def render() -> Text:
+        return colored(drawable(readings.text(console.width), console.encoding))
 
     try:
-        with Live(drawn(), console=console, screen=True, auto_refresh=False) as display:
+        with Live(render(), console=console, screen=True, auto_refresh=False) as display:
             while True:
                 readings.again()
-                display.update(drawn(), refresh=True)
+                display.update(render(), refresh=True)
     finally:
-        console.print(drawn())
+        console.print(render())
 
 
-def painted(text: str) -> Text:
-    """Return the text with its icons in colour, and the command to type."""
+def colored(text: str) -> Text:
+    """Return the text with colored icons and bold commands."""
     from rich.text import Text
 
     shown = Text(text)
-    for icon, style in glyphs.STYLES.items():
+    for icon, style in icons.STYLES.items():
         shown.highlight_words([icon], style)
     shown.highlight_regex(r"ami-pipeline [a-z][a-z -]*", "bold")
     return shown

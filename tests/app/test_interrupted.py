@@ -82,7 +82,9 @@ def test_a_rollback_that_was_interrupted_and_recovered_quarantines_the_replaced_
     assert done.outcome
     assert done.outcome.result is Result.PROMOTED
     assert session.quarantined == [BAD]
-    assert [(each.ami_id, each.quarantined) for each in session.fake.document.past] == [(BAD, True)]
+    assert [(each.ami_id, each.quarantined) for each in session.fake.document.retired] == [
+        (BAD, True)
+    ]
 
 
 def test_a_rollback_killed_at_its_end_leaves_the_quarantine_to_the_next_recover(
@@ -142,6 +144,6 @@ def test_if_both_groups_are_deleted_the_message_says_that_nothing_serves(
     session.fake.groups.clear()
     done = finish(session.leased)
     [message] = session.messages
-    assert message.startswith("promote d stopped in phase soak: the group of r000001 is gone")
+    assert message.startswith("promote d stopped in phase soak: the group of r000001 does not exist")
     assert message.endswith(": deleting the remaining groups")
     assert (done.blue, session.fake.document.serving) == ("", "")

@@ -190,7 +190,7 @@ def test_an_interrupted_deployment_is_not_finished_with_no_recover(
     del runs  # the real one
     dead = replace(DONE, outcome=None, ended="", phase="soak")
     nothing = Environment(app="web", environment="staging", region="eu-central-1", account="")
-    Environments(DirectoryStore(tmp_path / ".ami-pipeline")).save(nothing.begun(dead), None)
+    Environments(DirectoryStore(tmp_path / ".ami-pipeline")).save(nothing.started(dead), None)
     untouched(monkeypatch)
     before = everything(tmp_path)
     assert run(["--output", "json", *arguments, "--no-recover"]) == 3

@@ -49,7 +49,7 @@ def test_it_writes_the_files_and_prints_their_paths(project: Path, capsys: Captu
         "files      main.tf.json, inputs.auto.tfvars.json, releases.auto.tfvars.json\n"
         f"module     {project}/modules/release\n"
         f"state      {folder}/terraform.tfstate\n"
-        "size       t3.micro, 1 of 1 to 3\n"
+        "size       t3.micro, 1 (minimum 1, maximum 3)\n"
     )
     assert scripted(project).calls == []
     inputs = json.loads((folder / "inputs.auto.tfvars.json").read_text())

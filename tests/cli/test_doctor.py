@@ -20,7 +20,7 @@ from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.doctor_bucket import BucketCheckup
 from pipeline.adapters.store.doctor_directory import directory_checks, mounted
 from pipeline.cli.main import run
-from pipeline.core.doctor import Check, Grade, judged
+from pipeline.core.doctor import Check, Grade, check_file_system
 from tests.adapters.conftest import aws  # noqa: F401 - a fixture
 from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform
 
@@ -59,7 +59,7 @@ def test_each_check_that_passes_is_a_line(tmp_path: Path, capsys: Captured) -> N
 ok  directory    {tmp_path}/.ami-pipeline can be made, writable
 ok  locks        a file that is locked is locked for others
 ok  writes       are by rename, and synced
-ok  file system  ext4, of this machine
+ok  file system  ext4, local
 ok  git          the directory is in no repository
 ok  packer       1.6.6
 ok  terraform    1.11.4
@@ -158,24 +158,29 @@ def test_a_state_directory_that_git_would_commit_gets_an_advice(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("kind", "options", "grade", "what"),
     [
-        ("ext4", "rw", Grade.OK, "ext4, of this machine"),
-        ("nfs4", "rw,vers=4.2,local_lock=none", Grade.OK, "NFSv4, shared: it locks among machines"),
-        ("lustre", "rw,flock", Grade.OK, "lustre, shared: it locks among machines"),
-        ("nfs", "rw,vers=3,local_lock=none", Grade.ADVICE, "NFSv3: "),
+        ("ext4", "rw", Grade.OK, "ext4, local"),
+        (
+            "nfs4",
+            "rw,vers=4.2,local_lock=none",
+            Grade.OK,
+            "NFSv4, shared: its locks work between machines",
+        ),
+        ("lustre", "rw,flock", Grade.OK, "lustre, shared: its locks work between machines"),
+        ("nfs", "rw,vers=3,local_lock=none", Grade.ADVICE, "NFSv3, shared: "),
         ("nfs", "rw,vers=3,nolock", Grade.PROBLEM, "nfs mounted with nolock: "),
         ("nfs4", "rw,local_lock=flock", Grade.PROBLEM, "nfs4 mounted with local_lock=flock: "),
         ("cifs", "rw,nobrl", Grade.PROBLEM, "cifs mounted with nobrl: "),
-        ("cifs", "rw", Grade.ADVICE, "cifs: whether"),
+        ("cifs", "rw", Grade.ADVICE, "cifs: it is unknown whether"),
         ("fuse.sshfs", "rw", Grade.ADVICE, "sshfs: "),
-        ("lustre", "rw", Grade.ADVICE, "lustre: whether"),
-        ("tmpfs", "rw", Grade.ADVICE, "tmpfs: what is on it goes"),
-        ("", "", Grade.ADVICE, "unknown: whether"),
+        ("lustre", "rw", Grade.ADVICE, "lustre: it is unknown whether"),
+        ("tmpfs", "rw", Grade.ADVICE, "tmpfs: its files are lost"),
+        ("", "", Grade.ADVICE, "unknown: it is unknown whether"),
     ],
 )
 def test_a_file_system_is_graded_by_its_type_and_its_mount_options(
     kind: str, options: str, grade: Grade, what: str
 ) -> None:
-    check = judged(kind, options.split(","))
+    check = check_file_system(kind, options.split(","))
     assert check.grade is grade
     assert check.what.startswith(what)
     assert bool(check.remedy) is (grade is not Grade.OK)

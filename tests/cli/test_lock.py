@@ -29,17 +29,17 @@ from tests.cli.lease_examples import BEGUN, HELD, NOTHING, NOW, PROMOTING
 pytestmark = pytest.mark.usefixtures("place")
 
 TEXTS = [
-    (NOTHING, "", "nobody holds the lease on staging"),
+    (NOTHING, "", "the lease on staging is free"),
     (
         PROMOTING,
         "",
         """\
-the lease on staging is held by ann@ci-7 (pid 4242) since 2026-11-21T12:00:00Z, for 3 min 12 s; \
-expires in 48 s unless renewed
-running: ami-pipeline promote -e staging
-its run: https://ci.example/runs/17
+the lease on staging is held by ann@ci-7 (pid 4242) since 12:00:00+00:00, for 3m 12s; \
+expires in 48s unless renewed
+command: ami-pipeline promote -e staging
+CI job: https://ci.example/runs/17
 in flight: promote 20261121T120000Z-4f2a, in soak
-if that run is dead, in 48 s: ami-pipeline recover -e staging
+if that run has died, in 48s: ami-pipeline recover -e staging
 next: ami-pipeline status -e staging""",
     ),
     (
@@ -47,18 +47,18 @@ next: ami-pipeline status -e staging""",
         "bob@vm (pid 9) broke it",
         """\
 the lease on staging has ended: bob@vm (pid 9) broke it
-it was held by ann@ci-7 (pid 4242), since 2026-11-21T12:00:00Z
-it ran: ami-pipeline promote -e staging
-its run: https://ci.example/runs/17
-in flight: promote 20261121T120000Z-4f2a, in soak; no run goes on with it
+last holder: ann@ci-7 (pid 4242), since 12:00:00+00:00
+command: ami-pipeline promote -e staging
+CI job: https://ci.example/runs/17
+in flight: promote 20261121T120000Z-4f2a, in soak; no process is running it
 next: ami-pipeline recover -e staging""",
     ),
     (
         replace(PROMOTING, lease=None),
         "",
         """\
-nobody holds the lease on staging
-in flight: promote 20261121T120000Z-4f2a, in soak; no run goes on with it
+the lease on staging is free
+in flight: promote 20261121T120000Z-4f2a, in soak; no process is running it
 next: ami-pipeline recover -e staging""",
     ),
     (
@@ -66,10 +66,10 @@ next: ami-pipeline recover -e staging""",
         "it expired 3 s ago",
         """\
 the lease on staging has ended: it expired 3 s ago
-it was held by ann@ci-7 (pid 4242), since 2026-11-21T12:00:00Z
-it ran: ami-pipeline promote -e staging
-its run: https://ci.example/runs/17
-nothing is in flight: the next run takes it over
+last holder: ann@ci-7 (pid 4242), since 12:00:00+00:00
+command: ami-pipeline promote -e staging
+CI job: https://ci.example/runs/17
+no deployment is in flight: the next command takes the lease
 next: ami-pipeline status -e staging""",
     ),
 ]
@@ -87,8 +87,9 @@ def test_the_warning_before_the_prompt_explains_a_broken_lease() -> None:
         """\
 next: ami-pipeline status -e staging
 
-A run that died loses its lease within a minute, by itself: this one lives. Broken, it writes
-nothing more and stops at its next step; a Terraform that it runs now goes on to its end."""
+The lease of a run that died expires within a minute, so this run is probably alive. If you
+break its lease, it stops at its next step and writes nothing more. A Terraform that it is running
+continues to its end."""
     )
 
 
@@ -133,7 +134,7 @@ def test_a_free_environment_has_no_lease_to_show_or_to_break(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["lock", "show", "-e", "staging"]) == 0
-    assert capsys.readouterr().out == "nobody holds the lease on staging\n"
+    assert capsys.readouterr().out == "the lease on staging is free\n"
     assert run(["--output", "json", "lock", "break", "-e", "staging", "--yes"]) == 3
     assert "no run holds it" in json.loads(capsys.readouterr().out)["error"]["what"]
     assert not (tmp_path / ".ami-pipeline/environments").exists()

@@ -82,9 +82,9 @@ def command_line(endpoint: str, number: int, *words: str) -> Iterator[subprocess
 def holder(said: str) -> str:
     """Return the holder that an error names."""
     found = re.search(
-        r"held by (user\d+)@\S+ \(pid \d+\) since \S+Z, for \d+ s; "
-        r"expires in (?:1 min 00|\d+) s unless renewed"
-        r"\n +running: ami-pipeline recover -e staging\n +its run: https://ci.example/jobs/(\d+)\n",
+        r"held by (user\d+)@\S+ \(pid \d+\) since \S+, for \d+s; "
+        r"expires in (?:1m|\d+s) unless renewed"
+        r"\n +command: ami-pipeline recover -e staging\n +CI job: https://ci.example/jobs/(\d+)\n",
         said,
     )
     assert found, said

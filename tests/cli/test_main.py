@@ -69,7 +69,7 @@ def test_the_version_is_printed(capsys: Captured) -> None:
         (["zzz"], "There is no command 'zzz'."),
         (["bake", "--forse"], "No such option"),
         (["--output", "xml", "bake"], "'xml' is not one of"),
-        (["bake", "--version", "latest"], "'latest' names no version"),
+        (["bake", "--version", "latest"], "'latest' is not a version"),
         (["bake", "-e", "UPPER"], "an environment is named by"),
     ],
 )
@@ -166,7 +166,7 @@ def test_a_signal_is_exit_130(monkeypatch: pytest.MonkeyPatch, capsys: Captured)
 def test_without_a_configuration_the_next_step_is_named(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / ".git").mkdir()
     assert run(["bake"]) == 2
-    assert "no pipeline.toml here" in capsys.readouterr().err
+    assert "no pipeline.toml in this folder" in capsys.readouterr().err
 
 
 def test_the_process_ends_with_the_exit_code() -> None:

@@ -83,7 +83,7 @@ def test_the_outputs_name_the_serving_release_if_there_was_nothing_to_do(
         "OUTCOME=unchanged\nRELEASE=r000124\nAMI_ID=ami-1\nVERSION=1\n"
         "PREVIOUS=r000124\nSERVING=r000124\n"
     )
-    assert "r000124 serves staging with ami-1\n" in (tmp_path / "summary").read_text()
+    assert "r000124 already serves staging with ami-1\n" in (tmp_path / "summary").read_text()
 
 
 # How a command ends
@@ -115,7 +115,7 @@ def test_every_outcome_has_its_exit_code(
 
 
 def test_a_rollback_to_nothing_is_a_failure_even_if_an_undo_was_requested() -> None:
-    outcome = Outcome(result=Result.ROLLED_BACK, undone="the group of r000123 is gone")
+    outcome = Outcome(result=Result.ROLLED_BACK, rollback_error="the group of r000123 is gone")
     assert exit_code(replace(DONE, outcome=outcome), undo_requested=True) == 4
 
 

@@ -55,10 +55,10 @@ def test_the_versions_are_listed_with_the_problem_and_the_next_command(
         == f"""\
 {path}
 VERSION  WRITTEN               EPOCH  SERVING  IN FLIGHT                      STATE
-now                                                                           is damaged: it is \
+current                                                                       is damaged: it is \
 not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)
-1        2026-11-21T12:00:00Z  2      -        promote 20261121T120000Z-4f2a  whole
-2        2026-11-21T12:00:00Z  1      -        -                              whole
+1        2026-11-21T12:00:00Z  2      -        promote 20261121T120000Z-4f2a  intact
+2        2026-11-21T12:00:00Z  1      -        -                              intact
 next: ami-pipeline state restore -e staging
 """
     )
@@ -66,7 +66,7 @@ next: ami-pipeline state restore -e staging
     told = json.loads(capsys.readouterr().out)
     assert (told["damaged"], told["restorable"]) == (True, 1)
     assert [each["epoch"] for each in told["earlier"]] == [2, 1]
-    assert told["current"]["wrong"].startswith("is damaged: ")
+    assert told["current"]["problem"].startswith("is damaged: ")
 
 
 def test_a_damaged_document_is_restored_and_recover_is_the_next_command(
@@ -129,7 +129,7 @@ def test_a_named_version_is_restored_over_an_intact_document(
     written(documents, next=2)
     written(documents, next=3, deployment=BEGUN)
     assert run([*RESTORE, "--yes"]) == 3
-    assert "is whole: there is nothing to restore" in capsys.readouterr().err
+    assert "is intact: there is nothing to restore" in capsys.readouterr().err
     assert run(["--output", "json", *RESTORE, "--yes", "--version", "1"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["restored"], told["next"]) == (1, "ami-pipeline status -e staging")
@@ -157,10 +157,11 @@ def test_without_earlier_versions_the_error_names_a_backup(
 ) -> None:
     assert run([*RESTORE, "--yes"]) == 3
     assert capsys.readouterr().err.endswith(
-        "  no earlier version of it was kept\nnext: put it back from a backup of the directory\n"
+        "  the store has no earlier version of it\n"
+        "next: restore it from a backup of the directory\n"
     )
     assert run(["state", "show", "-e", "staging"]) == 0
-    assert capsys.readouterr().out.endswith("no earlier version was kept\n")
+    assert capsys.readouterr().out.endswith("the store has no earlier version\n")
 
 
 def test_a_damaged_document_cannot_control_the_terminal(

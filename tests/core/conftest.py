@@ -1,4 +1,4 @@
-"""The core touches no world: no process, no connection, no waiting."""
+"""Fail each test of the core that starts a process, opens a connection or sleeps."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _no_world(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_side_effects(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> NoReturn:
-        pytest.fail("the core touched the world")
+        pytest.fail("the core started a process, opened a connection or slept")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)

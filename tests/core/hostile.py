@@ -1,7 +1,6 @@
-"""Values an attacker, a typo or a broken script might give, and the fields that must refuse them.
+"""List hostile or mistyped values, each with the field that must reject it.
 
-Every test that feeds words from outside into the product takes them from
-here: the rules, pipeline.toml and the command line.
+The tests of the rules, of pipeline.toml and of the command line use this list.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ MEBIBYTE: Final = "a" * 2**20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hostile:
-    """One value that one field must refuse, and why it is dangerous."""
+    """One value that one field must reject, and why it is dangerous."""
 
     field: Field
     value: str
@@ -62,13 +61,13 @@ _EVERYWHERE: Final = (
     ("a\u00adb", "soft hyphen"),
     ("a\u00a0b", "no-break space"),
     ("a\u3000b", "ideographic space"),
-    ("a\u3164b", "Hangul filler is a letter that is not drawn"),
+    ("a\u3164b", "Hangul filler is an invisible letter"),
     ("a\ufe0fb", "variation selector"),
     ("a\u034fb", "combining grapheme joiner"),
     ("a\U000e0041b", "tag character"),
     ("a\ue000b", "private use"),
     ("a\U0010ffffb", "no character"),
-    ("a\ud800b", "lone surrogate, as an argument of bytes arrives"),
+    ("a\ud800b", "lone surrogate, from an argument that is not UTF-8"),
     ("e\u0301a", "not in normal form C"),
     ("\u212bngstrom", "not in normal form C: the Angstrom sign"),
     (MEBIBYTE, "one mebibyte"),
@@ -192,8 +191,8 @@ _OWN: Final[dict[Field, tuple[tuple[str, str], ...]]] = {
         ("global", "no region"),
         ("aws-global", "no region"),
         ("cn-gov-north-1", "no partition"),
-        ("us-east-1.evil.example", "a host of somebody else"),
-        ("us-east-1@evil", "a host of somebody else"),
+        ("us-east-1.evil.example", "a foreign host"),
+        ("us-east-1@evil", "a foreign host"),
         ("us-east-1/x", "a path"),
         ("us-up-1", "no direction"),
     ),
@@ -202,7 +201,7 @@ _OWN: Final[dict[Field, tuple[tuple[str, str], ...]]] = {
         ("AWS:x", "reserved by AWS in any case"),
         ("Name", "set by the pipeline"),
         ("ami-pipeline:app", "set by the pipeline"),
-        ("AMI-Pipeline:app", "looks as set by the pipeline"),
+        ("AMI-Pipeline:app", "similar to a tag of the pipeline"),
         ("=x", "a formula in a spreadsheet"),
         ("k" * 129, "one character too long"),
     ),

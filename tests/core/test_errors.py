@@ -17,12 +17,12 @@ DOCUMENTED = {
 }
 
 
-def test_every_class_has_the_exit_code_the_documentation_gives_it() -> None:
-    ours = [cls for cls in CLASSES if cls.__module__ == errors.__name__]
-    assert {cls.__name__: cls.exit_code for cls in ours} == DOCUMENTED
+def test_every_error_has_its_documented_exit_code() -> None:
+    own = [cls for cls in CLASSES if cls.__module__ == errors.__name__]
+    assert {cls.__name__: cls.exit_code for cls in own} == DOCUMENTED
 
 
-def test_no_two_classes_share_an_exit_code_and_none_takes_that_of_success() -> None:
+def test_the_exit_codes_are_unique_and_not_zero() -> None:
     codes = list(DOCUMENTED.values())
     assert len(set(codes)) == len(codes)
     assert 0 not in codes

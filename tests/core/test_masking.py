@@ -62,7 +62,7 @@ def test_every_form_is_masked_as_the_stream_escapes_it(secret: str, encode: obje
 @pytest.mark.parametrize("before", ["", "u", "us", "user", "user:"])
 @pytest.mark.parametrize("after", ["", "!", "\n", "@host", "@host/"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
-def test_base64_of_a_longer_text_keeps_no_piece_that_tells(
+def test_base64_of_a_longer_text_reveals_no_part_of_the_secret(
     before: str, after: str, encode: object
 ) -> None:
     assert callable(encode)
@@ -70,7 +70,7 @@ def test_base64_of_a_longer_text_keeps_no_piece_that_tells(
     masked = Masker([SECRET]).text(encoded)
     assert "***" in masked
     rest = masked.split("***")
-    # What is left are the neighbours and at most the two characters that share bits with them.
+    # The rest is the adjacent text and at most two characters that share bits with the secret.
     assert len("".join(rest)) <= len(base64.b64encode(f"{before}{after}".encode())) + 4
 
 
@@ -83,7 +83,7 @@ def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
     assert masker.text(json.dumps(key)) == '"***"'
 
 
-def test_a_line_of_a_secret_too_short_to_tell_is_no_form() -> None:
+def test_a_short_line_of_a_secret_is_not_masked() -> None:
     assert all(len(form) >= 4 for form in forms("abcdefgh\nno\n}\n"))
     assert Masker(["abcdefgh\nno\n}\n"]).text("no } no") == "no } no"
 
@@ -99,7 +99,7 @@ def test_a_line_of_a_secret_too_short_to_tell_is_no_form() -> None:
         "a ümlaut and \udcff",
     ],
 )
-def test_ordinary_text_is_untouched(text: str) -> None:
+def test_ordinary_text_is_unchanged(text: str) -> None:
     assert Masker([PLAIN]).text(text) == text
 
 
@@ -111,7 +111,7 @@ def test_without_secrets_nothing_is_masked_or_held_back() -> None:
     assert masker.longest == 0
 
 
-def test_of_a_secret_that_holds_another_the_longer_goes_first() -> None:
+def test_the_longer_of_two_nested_secrets_is_masked_first() -> None:
     assert Masker(["token", "token-and-more"]).text("a token-and-more b") == "a *** b"
 
 
@@ -129,12 +129,12 @@ def test_of_a_secret_that_holds_another_the_longer_goes_first() -> None:
 )
 def test_the_beginning_of_a_secret_is_held_back(data: bytes, settled: int) -> None:
     masker = Masker([PLAIN])
-    # Encoded forms begin with other letters, so only the plain one can be meant here.
+    # The encoded forms begin with other letters, so only the plain form matters here.
     assert masker.settled(data) == settled
 
 
 def in_pieces(masker: Masker, data: bytes, sizes: random.Random) -> bytes:
-    """Mask as a reader of a pipe does: what is settled goes out, the rest waits."""
+    """Mask pieces as a reader of a pipe does: write the settled bytes, keep the rest."""
     out, waiting = b"", b""
     while data:
         size = sizes.randint(1, 12)
@@ -145,7 +145,7 @@ def in_pieces(masker: Masker, data: bytes, sizes: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_cut_lets_a_secret_through(seed: int) -> None:
+def test_no_split_of_the_stream_reveals_a_secret(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - a seeded one, to repeat a failure
     letters = "abX/"
     secrets = ["".join(chance.choices(letters, k=chance.randint(4, 9))) for _ in range(3)]
@@ -160,11 +160,11 @@ def test_no_cut_lets_a_secret_through(seed: int) -> None:
             assert secret.encode() not in masked, (secrets, data, masked)
 
 
-def test_a_cut_inside_a_whole_secret_whose_end_begins_another_waits_for_both() -> None:
+def test_overlapping_secrets_are_held_back_together() -> None:
     masker = Masker(["xxxxab", "abcd"])
     assert masker.settled(b"-- xxxxab") == 3
 
 
-def test_a_secret_that_is_no_text_is_masked_as_the_bytes_it_is() -> None:
+def test_a_secret_that_is_not_utf8_is_masked_as_bytes() -> None:
     secret = b"pass\xffword".decode("utf-8", "surrogateescape")
     assert Masker([secret]).mask(b"a pass\xffword b") == b"a *** b"

@@ -26,7 +26,7 @@ from tests.e2e.conftest import CANARY
 from tests.e2e.deploying import Ground, Site
 from tests.load import Load, load
 
-TAG = "ami-pipeline:verdict"
+TAG = "ami-pipeline:status"
 SPEED = 240.0
 CHECKED = 60
 """Seconds of the cloud between two health checks."""

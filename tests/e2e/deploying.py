@@ -35,7 +35,7 @@ LONGEST = 280.0
 """Seconds for one command, and less than the tests have."""
 RATE = 20.0
 """Requests a second to each load balancer of a site."""
-TAG = "ami-pipeline:verdict"
+TAG = "ami-pipeline:status"
 IGNORED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json")
 CHECK = {"HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10}
 

@@ -196,7 +196,7 @@ class Case:
 
     def is_stranded(self, ran: Ran, phase: str) -> None:
         """It stopped half-way and says what finishes it."""
-        self.told(ran, NEEDS_ATTENTION, outcome="stranded", phase=phase)
+        self.told(ran, NEEDS_ATTENTION, outcome="needs attention", phase=phase)
         assert ran.document["next"] == f"ami-pipeline recover -e {self.site.environment}"
         assert self.site.status()["in_flight"]["id"] == ran.document["id"]
 

@@ -65,7 +65,7 @@ def test_a_bake_leaves_the_image_its_tags_its_record_and_tfvars_and_nothing_else
     assert tags["ami-pipeline:version"] == "1.4.2"
     assert tags["ami-pipeline:source-ami"] == baked["source_ami"]
     assert tags["ami-pipeline:fingerprint"] == baked["fingerprint"]
-    assert tags["ami-pipeline:verdict"] == "good"
+    assert tags["ami-pipeline:status"] == "good"
     assert tags["ami-pipeline:baked-by"]
     assert json.loads((project.folder / "ami.auto.tfvars.json").read_text()) == {
         "ami_id": baked["ami_id"],
@@ -85,7 +85,7 @@ def test_an_unchanged_bake_is_answered_without_a_build_in_five_calls(
     first = project.bake()
     cloud.client.forget_calls()
     again = project.bake()
-    assert again.document["how"] == "unchanged"
+    assert again.document["origin"] == "unchanged"
     assert again.document["ami_id"] == first.document["ami_id"]
     assert sum(call["calls"] for call in cloud.client.calls()) <= 5
 
@@ -125,7 +125,7 @@ def test_copies_are_made_and_verified_in_every_region(project: Project, cloud: C
     for region, ami in ids.items():
         images = cloud.aws("ec2", region).describe_images(ImageIds=[ami])["Images"]
         assert images[0]["Name"] == ran.document["name"]
-        assert {"Key": "ami-pipeline:verdict", "Value": "good"} in images[0]["Tags"]
+        assert {"Key": "ami-pipeline:status", "Value": "good"} in images[0]["Tags"]
 
 
 @pytest.mark.long

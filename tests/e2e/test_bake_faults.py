@@ -293,7 +293,7 @@ def test_a_bake_whose_machine_dies_is_cleaned_up_after_by_the_next_bake(
     (project.folder / INSTALL).write_text(install)
     ran = project.bake("0.9.0")
     assert ran.code == 0, ran.err
-    assert (ran.document["how"], ran.document["ami_id"]) == ("unchanged", earlier)
+    assert (ran.document["origin"], ran.document["ami_id"]) == ("unchanged", earlier)
     kept = project.left_in_cloud()
     assert earlier in kept["images"]
     assert kept == {**NOTHING, "images": kept["images"]}
@@ -322,15 +322,15 @@ def test_an_image_that_a_cancelled_bake_left_complete_is_named_then_adopted(
     cloud.fault(service="ec2", action="DescribeImages", kind="delay", seconds=3, times=1)
     wait_for(process, "Waiting for AMI")
     ran = interrupt(process, signal.SIGTERM)
-    check(ran, 130, "was finished and is kept")
+    check(ran, 130, "which is complete; the next bake adopts it")
     kept = project.left_in_cloud()
     assert len(kept["images"]) == 1
     assert kept == {**NOTHING, "images": kept["images"]}
     again = project.bake("1.0.0")
     assert again.code == 0, again.err
-    assert again.document["how"] == "adopted"
+    assert again.document["origin"] == "adopted"
     assert again.document["ami_id"] == kept["images"][0]
-    assert project.bake("1.0.0").document["how"] == "unchanged"
+    assert project.bake("1.0.0").document["origin"] == "unchanged"
 
 
 @pytest.mark.long
@@ -382,4 +382,4 @@ def test_a_tag_call_that_fails_after_its_effect_is_repeated(project: Project, cl
     assert ran.code == 0, ran.err
     assert cloud.client.faults() == []
     image = cloud.aws("ec2").describe_images(ImageIds=[ran.document["ami_id"]])["Images"][0]
-    assert {"Key": "ami-pipeline:verdict", "Value": "good"} in image["Tags"]
+    assert {"Key": "ami-pipeline:status", "Value": "good"} in image["Tags"]

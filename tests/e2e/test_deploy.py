@@ -124,7 +124,7 @@ def test_a_rollback_to_the_warm_group_takes_seconds_and_marks_the_image(site: Si
     assert [each["name"] for each in ran.document["phases"]] == ["reattach", "detach", "delete"]
     assert site.world() == alone("r000001", serving="r000001")
     images = site.project.run("--output", "json", "images").document["images"]
-    assert {each["ami_id"]: each["verdict"] for each in images} == {
+    assert {each["ami_id"]: each["status"] for each in images} == {
         site.ground.new: "quarantined",
         site.ground.old: "good",
     }

@@ -63,9 +63,9 @@ def test_where_the_group_that_serves_was_deleted_its_image_serves_again(
     case.told(ran, DONE, outcome="promoted", ami_id=image)
     assert case.site.document()["content"]["serving"] == green_of(case)
     green = green_of(case)
-    assert "no deployment did that" in ran.err
+    assert "deleted outside ami-pipeline" in ran.err
     assert case.site.world() == alone(green, serving=green)
-    assert case.site.document()["content"]["past"][0]["release"] == case.blue
+    assert case.site.document()["content"]["retired"][0]["release"] == case.blue
     again = case.site.run("promote", "--yes", "--image", image)
     case.told(again, DONE, outcome="unchanged", release=green)
 
@@ -90,7 +90,8 @@ def test_recover_says_that_nothing_serves_and_what_to_type(case: Case) -> None:
     case.configure()
     ran = case.site.run("recover")
     case.told(ran, PUT_BACK, outcome="rolled back")
-    assert ran.document["undone"] == f"the group of {case.blue} does not exist, and nothing serves"
+    said = f"the group of {case.blue} does not exist, and nothing serves"
+    assert ran.document["rollback_error"] == said
     assert case.site.world() == alone(serving="")
     ran = typed(case, "promote", "--image", image)
     case.told(ran, DONE, outcome="promoted", ami_id=image)
@@ -108,7 +109,7 @@ def test_a_group_that_is_still_warm_serves_within_seconds_and_no_image_is_blamed
     case.told(ran, DONE, outcome="promoted", release=case.blue)
     assert [each["name"] for each in ran.document["phases"]] == ["reattach", "delete"]
     assert case.site.world() == alone(case.blue, serving=case.blue)
-    past = case.site.document()["content"]["past"]
+    past = case.site.document()["content"]["retired"]
     assert [each["quarantined"] for each in past] == [False] * len(past)
 
 

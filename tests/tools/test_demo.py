@@ -215,7 +215,7 @@ def test_a_command_is_killed_at_its_moment_and_one_that_ends_before_is_not(stage
     assert stage.shell.kill("false", lambda: False) == 1
 
 
-@pytest.mark.parametrize("said", [None, "when you have seen enough: ami-pipeline abort -e staging"])
+@pytest.mark.parametrize("said", [None, "when debugging is done: ami-pipeline abort -e staging"])
 def test_a_status_that_names_no_command_ends_the_story(stage: Stage, said: str | None) -> None:
     program = stage.shell.folder / "bin/ami-pipeline"
     program.parent.mkdir()

@@ -1,4 +1,4 @@
-"""The events of a promotion that fails in attach and is put back, for the tests of progress."""
+"""Build the events of a promotion that fails in attach and is rolled back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def began() -> DeploymentBegan:
     return DeploymentBegan(deployment=running, phases=NAMES)
 
 
-def seen(waiting: str, observation: Observation | None = None) -> Watched:
+def watched(waiting: str, observation: Observation | None = None) -> Watched:
     return Watched(
         phase="attach", waiting=waiting, observation=observation or in_flight().observation
     )
@@ -43,11 +43,11 @@ def up_to_attach() -> tuple[Event, ...]:
         PhaseBegan(name="verify", limit=300.0),
         PhaseEnded(run=RUNS[1]),
         PhaseBegan(name="attach", limit=900.0),
-        seen(WAITING),
+        watched(WAITING),
     )
 
 
-def put_back(deployment: Deployment | None = None) -> tuple[Event, ...]:
+def rollback_events(deployment: Deployment | None = None) -> tuple[Event, ...]:
     runs = [
         PhaseRun(name=name, seconds=seconds)
         for name, seconds in (("reattach", 1.1), ("detach", 20.0), ("delete", 11.0))

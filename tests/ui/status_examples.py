@@ -1,4 +1,4 @@
-"""Environments as they are found at night, for the tests of what people read of them."""
+"""Build environments in typical conditions, for the tests of the status and its texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.core.state.deployment import (
 )
 from pipeline.core.state.environment import Environment, Lease, ReleaseRecord, RetiredRelease
 from pipeline.core.state.release import Release, Size
-from pipeline.core.state.status import Status, alive, gone, way_back
+from pipeline.core.state.status import Status, is_running, missing_releases, rollback_option
 
 NOW = datetime(2026, 1, 4, 3, 12, tzinfo=UTC)
 ADA = Runner(user="ada", host="ci-7", pid=4711, run="https://github.example/web/runs/9")
@@ -27,7 +27,7 @@ ARN = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/web-tg
 TARGET_GROUP = Balancer(kind="elbv2", identifier=ARN, name="web-tg")
 BALANCERS = (ELB, TARGET_GROUP)
 SIZE = Size(instance_type="t3.micro", minimum=2, maximum=6, desired=3)
-FINE = {"web-elb": "InService", ARN: "healthy"}
+HEALTHY = {"web-elb": "InService", ARN: "healthy"}
 RUNS = (
     PhaseRun(name="launch", seconds=72.0),
     PhaseRun(name="verify", seconds=4.2),
@@ -89,7 +89,7 @@ def rolled_back(**changes: Any) -> Deployment:
     )
 
 
-def kept(number: int, **changes: Any) -> ReleaseRecord:
+def record(number: int, **changes: Any) -> ReleaseRecord:
     release = Release(number=number, ami_id=image(number), size=SIZE, facts={})
     known = ReleaseRecord(
         release=release, version=f"1.{number - 120}.0", since="2026-01-01T00:00:00+00:00"
@@ -97,7 +97,7 @@ def kept(number: int, **changes: Any) -> ReleaseRecord:
     return replace(known, **changes)
 
 
-def past(number: int, **changes: Any) -> RetiredRelease:
+def retired(number: int, **changes: Any) -> RetiredRelease:
     served = RetiredRelease(
         release=f"r{number:06}", ami_id=image(number), version=f"1.{number - 120}.0"
     )
@@ -115,7 +115,7 @@ def group(number: int, attached: tuple[str, ...] = (), **changes: Any) -> Observ
         )
         for index in range(3)
     )
-    seen = ObservedGroup(
+    observed = ObservedGroup(
         name=f"web-production-r{number:06}",
         minimum=2,
         maximum=6,
@@ -130,28 +130,28 @@ def group(number: int, attached: tuple[str, ...] = (), **changes: Any) -> Observ
             "ami-pipeline:version": f"1.{number - 120}.0",
         },
     )
-    return replace(seen, **changes)
+    return replace(observed, **changes)
 
 
 def targets(*groups: ObservedGroup, states: Mapping[str, Target] | None = None) -> dict[str, Any]:
-    """Every member of an attached group as a good target, but for `states` by instance."""
-    said = states or {}
+    """Return each member of an attached group as a healthy target, except for `states`."""
+    given = states or {}
     return {
         each.identifier: {
-            member.id: said.get(member.id, Target(id=member.id, state=FINE[each.identifier]))
-            for seen in groups
-            if each.identifier in seen.attached
-            for member in seen.members
+            member.id: given.get(member.id, Target(id=member.id, state=HEALTHY[each.identifier]))
+            for group in groups
+            if each.identifier in group.attached
+            for member in group.members
         }
         for each in BALANCERS
     }
 
 
 def observation(*groups: ObservedGroup, **changes: Any) -> Observation:
-    seen = Observation(
+    observed = Observation(
         at=0.0, groups={each.name: each for each in groups}, targets=targets(*groups)
     )
-    return replace(seen, **changes)
+    return replace(observed, **changes)
 
 
 def environment(*releases: ReleaseRecord, **changes: Any) -> Environment:
@@ -172,20 +172,20 @@ def a_lease(expires: str = "2026-01-04T03:13:00+00:00") -> Lease:
 
 
 def a_status(
-    document: Environment, seen: Observation, *history: Deployment, **changes: Any
+    document: Environment, observed: Observation, *history: Deployment, **changes: Any
 ) -> Status:
     found = Status(
         environment=document,
-        observation=seen,
+        observation=observed,
         balancers=BALANCERS,
-        alive=alive(document, NOW),
-        way_back=way_back(document, history, NOW, gone(document, seen)),
+        running=is_running(document, NOW),
+        rollback=rollback_option(document, history, NOW, missing_releases(document, observed)),
     )
     return replace(found, **changes)
 
 
-BOTH = tuple(FINE)
-SICK = Target(
+BOTH = tuple(HEALTHY)
+UNHEALTHY = Target(
     id=instance(124, 1),
     state="unhealthy",
     reason="Target.FailedHealthChecks",
@@ -198,7 +198,7 @@ def nothing() -> Status:
 
 
 def serving() -> Status:
-    return a_status(environment(kept(124)), observation(group(124, BOTH)))
+    return a_status(environment(record(124)), observation(group(124, BOTH)))
 
 
 def in_flight(**changes: Any) -> Status:
@@ -213,7 +213,12 @@ def in_flight(**changes: Any) -> Status:
         phases=RUNS[:2],
     )
     document = environment(
-        kept(124), kept(125), deployment=running, lease=a_lease(), past=(past(123),), **changes
+        record(124),
+        record(125),
+        deployment=running,
+        lease=a_lease(),
+        retired=(retired(123),),
+        **changes,
     )
     green = group(125, ("web-elb",))
     first, second, third = green.members
@@ -238,44 +243,48 @@ def warm(until: str = "2026-01-04T03:40:00+00:00") -> Status:
         ended="2026-01-02T00:00:21.4+00:00",
         phases=(PhaseRun(name="reattach", seconds=11.0), PhaseRun(name="drain", seconds=10.4)),
     )
-    document = environment(kept(124), kept(123, warm_until=until), past=(past(123), past(122)))
+    document = environment(
+        record(124), record(123, warm_until=until), retired=(retired(123), retired(122))
+    )
     return a_status(document, observation(group(124, BOTH), group(123)), back, a_deployment())
 
 
-def sick() -> Status:
+def unhealthy() -> Status:
     group124 = group(124, BOTH)
-    seen = observation(group124, targets=targets(group124, states={SICK.id: SICK}))
-    seen = replace(
-        seen,
+    observed = observation(group124, targets=targets(group124, states={UNHEALTHY.id: UNHEALTHY}))
+    observed = replace(
+        observed,
         targets={
-            **seen.targets,
+            **observed.targets,
             "web-elb": {
                 each.id: Target(id=each.id, state="InService") for each in group124.members
             },
         },
     )
-    return a_status(environment(kept(124), past=(past(123),)), seen, a_deployment())
+    return a_status(environment(record(124), retired=(retired(123),)), observed, a_deployment())
 
 
-def dead() -> Status:
+def interrupted() -> Status:
     status = in_flight()
     document = replace(status.environment, lease=a_lease("2026-01-04T03:11:00+00:00"))
-    return replace(status, environment=document, alive=alive(document, NOW))
+    return replace(status, environment=document, running=is_running(document, NOW))
 
 
 def failing() -> Status:
-    status = sick()
+    status = unhealthy()
     members = status.observation.groups["web-production-r000124"].members
-    ill = {each.id: replace(SICK, id=each.id) for each in members}
+    states = {each.id: replace(UNHEALTHY, id=each.id) for each in members}
     return replace(
         status,
-        observation=replace(status.observation, targets={**status.observation.targets, ARN: ill}),
+        observation=replace(
+            status.observation, targets={**status.observation.targets, ARN: states}
+        ),
     )
 
 
-def stranded() -> Status:
+def needs_attention() -> Status:
     reason = "r000123 still has 1 member: Terminating:Wait"
-    over = a_deployment(
+    ended = a_deployment(
         phase="retire",
         phases=(*RUNS[:6], PhaseRun(name="retire", seconds=900.0, fault=reason)),
         outcome=Outcome(result=Result.NEEDS_ATTENTION, phase="retire", reason=reason),
@@ -283,33 +292,33 @@ def stranded() -> Status:
     blue = group(123, desired=0, status="Delete in progress")
     last = replace(blue.members[0], lifecycle="Terminating:Wait")
     blue = replace(blue, members=(last,))
-    document = environment(kept(124), kept(123), deployment=over, past=(past(123),))
+    document = environment(record(124), record(123), deployment=ended, retired=(retired(123),))
     return a_status(document, observation(group(124, BOTH), blue))
 
 
-def unread() -> Status:
-    trouble = "DescribeAutoScalingGroups: Throttling: Rate exceeded"
-    document = environment(kept(124), past=(past(123),), lease=a_lease())
-    return a_status(document, observation(unreadable=(trouble,), targets={}))
+def unreadable() -> Status:
+    error = "DescribeAutoScalingGroups: Throttling: Rate exceeded"
+    document = environment(record(124), retired=(retired(123),), lease=a_lease())
+    return a_status(document, observation(unreadable=(error,), targets={}))
 
 
-def stranger() -> Status:
-    document = environment(kept(124), kept(123, failed=True))
+def unknown_group() -> Status:
+    document = environment(record(124), record(123, failed=True))
     return a_status(document, observation(group(124, BOTH), group(123), group(121, ("web-elb",))))
 
 
-SCENES = {
-    scene.__name__: scene
-    for scene in (
+EXAMPLES = {
+    example.__name__: example
+    for example in (
         nothing,
         serving,
         in_flight,
         warm,
-        sick,
+        unhealthy,
         failing,
-        dead,
-        stranded,
-        stranger,
-        unread,
+        interrupted,
+        needs_attention,
+        unknown_group,
+        unreadable,
     )
 }

@@ -30,39 +30,40 @@ RUNNING = a_deployment(
 
 
 HISTORY = """\
-OUTCOME      KIND      RELEASES            VERSION               WHEN       TOOK        BY
-running      promote   r000123 -> r000126  -                     5 min ago  -           ada on ci-7
+OUTCOME      KIND      RELEASES            VERSION               WHEN    DURATION  BY
+running      promote   r000123 -> r000126  -                     5m ago  -         ada on ci-7
              ami-00000000000000124, https://github.example/web/runs/9
-             launch 1 min 12 s
-promoted     rollback  r000124 -> r000123  1.3.0                 3 h ago    21.4 s      ada on ci-7
+             launch 1m 12s
+promoted     rollback  r000124 -> r000123  1.3.0                 3h ago  21.4s     ada on ci-7
              ami-00000000000000123, https://github.example/web/runs/9
-             restore 11.0 s, drain 10.4 s
-rolled back  promote   r000124 -> r000125  1.5.0                 1 d ago    3 min 19 s  ada on ci-7
+             reattach 11s, drain 10.4s
+rolled back  promote   r000124 -> r000125  1.5.0                 1d ago  3m 19s    ada on ci-7
              ami-00000000000000125, https://github.example/web/runs/9
-             launch 1 min 12 s, verify 4.2 s, attach 1 min 31 s (failed), restore 1.1 s, withdraw
-             20.0 s, remove 11.0 s
+             launch 1m 12s, verify 4.2s, attach 1m 31s (failed), reattach 1.1s, detach 20s, delete
+             11s
              attach: i-00125000000000001: unhealthy in web-tg: Target.FailedHealthChecks
              evidence: .ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt
-promoted     promote   - -> r000123        1.3.0-12-gabcdef0...  3 d ago    2 min 04 s  ada on ci-7
+promoted     promote   - -> r000123        1.3.0-12-gabcdef0...  3d ago  2m 04s    ada on ci-7
              ami-00000000000000123, https://github.example/web/runs/9
-             launch 1 min 12 s, verify 4.2 s, attach 48.0 s, soak 30.0 s"""
+             launch 1m 12s, verify 4.2s, attach 48s, soak 30s"""
 
 
-def test_the_history_reads_so() -> None:
-    assert history_text([FIRST, FAILED, RUNNING, BACK], NOW) == HISTORY
+def test_the_text_of_a_history() -> None:
+    assert history_text([FIRST, FAILED, RUNNING, BACK], NOW, "production") == HISTORY
 
 
-def test_an_abort_that_put_back_has_no_fault_to_tell() -> None:
-    outcome = Outcome(result=Result.ROLLED_BACK, reason="asked by ada")
+def test_a_completed_abort_shows_no_failure() -> None:
+    outcome = Outcome(result=Result.ROLLED_BACK, reason="requested by ada")
     aborted = a_deployment(kind=Kind.ABORT, outcome=outcome)
-    assert "asked by ada" not in history_text([aborted], NOW)
+    assert "requested by ada" not in history_text([aborted], NOW, "production")
 
 
-def test_without_deployments_the_next_step_is_named() -> None:
-    assert history_text([], NOW) == "no deployments yet: ami-pipeline promote makes the first"
+def test_an_empty_history_has_a_next_command() -> None:
+    text = history_text([], NOW, "production")
+    assert text == "no deployments yet\nnext: ami-pipeline promote -e production"
 
 
-def test_a_program_gets_the_deployments_newest_first() -> None:
+def test_the_document_lists_the_deployments_newest_first() -> None:
     listed = history_document([FIRST, BACK])["deployments"]
     assert [each["kind"] for each in listed] == ["rollback", "promote"]
     assert history_document([]) == {"deployments": []}

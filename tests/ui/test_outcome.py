@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result
-from pipeline.ui import words
+from pipeline.ui import deployment_text
 from pipeline.ui.outcome import outcome_document, outcome_text, step_summary
 from pipeline.ui.results import as_json
 from tests.ui.status_examples import RUNS, a_deployment, image, rolled_back
@@ -18,116 +18,114 @@ def ended(result: Result, phase: str = "", reason: str = "") -> Deployment:
     return a_deployment(outcome=Outcome(result=result, phase=phase, reason=reason))
 
 
-def stranded() -> Deployment:
+def needs_attention() -> Deployment:
     return a_deployment(
         phases=(*RUNS[:6], PhaseRun(name="retire", seconds=900.0, fault=STUCK)),
         outcome=Outcome(
             result=Result.NEEDS_ATTENTION,
             phase="retire",
             reason=STUCK,
-            undone="timed out",
+            rollback_error="timed out",
             evidence="x/e",
         ),
     )
 
 
-def test_a_promotion_says_what_serves_and_what_it_replaced() -> None:
+def test_the_outcome_of_a_promotion() -> None:
     assert (
         outcome_text(a_deployment())
         == """\
 r000124 serves production
 
-outcome    promoted, 3 min 32 s
-asked      promote r000124 (1.4.0, ami-00000000000000124) in the place of r000123
-phases     launch 1 min 12 s, verify 4.2 s, attach 48.0 s, soak 30.0 s, drain 45.1 s, observe 0.0 s,
-           retire 12.2 s
+outcome    promoted, 3m 32s
+request    promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
+phases     launch 1m 12s, verify 4.2s, attach 48s, soak 30s, drain 45.1s, observe 0s, retire 12.2s
 id         20260104T030700-7f3a"""
     )
 
 
-def test_a_promotion_put_back_says_why_where_to_read_and_what_to_do() -> None:
+def test_the_outcome_of_a_rolled_back_promotion() -> None:
     assert (
         outcome_text(rolled_back())
         == """\
-r000124 serves production, as before
+r000124 still serves production
 
-outcome    rolled back, 3 min 32 s
-asked      promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124
+outcome    rolled back, 3m 32s
+request    promote r000125 (1.5.0, ami-00000000000000125), replacing r000124
 phase      attach
 reason     i-00125000000000001: unhealthy in web-tg: Target.FailedHealthChecks
-left       nothing
+remaining  none
 evidence   .ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt
-phases     launch 1 min 12 s, verify 4.2 s, attach 1 min 31 s (failed), restore 1.1 s, withdraw
-           20.0 s, remove 11.0 s
+phases     launch 1m 12s, verify 4.2s, attach 1m 31s (failed), reattach 1.1s, detach 20s, delete 11s
 id         20260104T030700-7f3a
-now        correct what the reason names, then: ami-pipeline bake -e production \
+next       fix the cause above, then: ami-pipeline bake -e production \
 && ami-pipeline promote -e production"""
     )
 
 
-def test_a_stranded_one_says_what_serves_and_the_command_that_finishes_it() -> None:
+def test_the_outcome_that_needs_attention() -> None:
     assert (
-        outcome_text(stranded())
+        outcome_text(needs_attention())
         == """\
 r000124 serves production
 
-outcome    stranded, 3 min 32 s
-asked      promote r000124 (1.4.0, ami-00000000000000124) in the place of r000123
-phase      retire
-reason     r000123 still has 1 member: Terminating:Wait
-undone     timed out
-evidence   x/e
-phases     launch 1 min 12 s, verify 4.2 s, attach 48.0 s, soak 30.0 s, drain 45.1 s, observe 0.0 s,
-           retire 15 min 00 s (failed)
-id         20260104T030700-7f3a
-now        ami-pipeline recover -e production"""
+outcome         needs attention, 3m 32s
+request         promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
+phase           retire
+reason          r000123 still has 1 member: Terminating:Wait
+rollback error  timed out
+evidence        x/e
+phases          launch 1m 12s, verify 4.2s, attach 48s, soak 30s, drain 45.1s, observe 0s, retire
+                15m (failed)
+id              20260104T030700-7f3a
+next            ami-pipeline recover -e production"""
     )
 
 
-def test_a_refusal_touched_nothing() -> None:
+def test_the_outcome_of_a_refusal() -> None:
     refused = replace(ended(Result.REFUSED, phase="plan", reason="more would change"), phases=())
     assert (
         outcome_text(refused)
         == """\
-r000123 serves production, as before
+r000123 still serves production
 
-outcome    refused, 3 min 32 s
-asked      promote r000124 (1.4.0, ami-00000000000000124) in the place of r000123
+outcome    refused, 3m 32s
+request    promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
 phase      plan
 reason     more would change
-left       nothing: nothing was touched
+remaining  none, because nothing was changed
 id         20260104T030700-7f3a
-now        correct what the reason names, then: ami-pipeline promote -e production"""
+next       fix the cause above, then: ami-pipeline promote -e production"""
     )
 
 
-def test_what_was_left_for_a_look_is_told() -> None:
+def test_a_kept_failed_group_is_reported() -> None:
     text = outcome_text(rolled_back(keep_failed=True))
-    assert "\nleft       r000125, dark, for a look\n" in text
-    assert text.endswith("now        when you have seen enough: ami-pipeline abort -e production")
+    assert "\nremaining  r000125, detached, for debugging\n" in text
+    assert text.endswith("next       when debugging is done: ami-pipeline abort -e production")
 
 
 @pytest.mark.parametrize(
-    ("deployment", "told"),
+    ("deployment", "text"),
     [
         (a_deployment(kind=Kind.ROLLBACK), "r000124 serves production again"),
         (a_deployment(blue=""), "r000124 serves production"),
         (
             replace(ended(Result.ROLLED_BACK), blue=""),
-            "nothing serves production, as before",
+            "no managed release serves production; its load balancers are unchanged",
         ),
         (
             replace(ended(Result.NEEDS_ATTENTION), phases=()),
-            "what serves production, only AWS knows: ami-pipeline status -e production",
+            "the serving release of production is unknown; see: ami-pipeline status -e production",
         ),
         (
             replace(ended(Result.ROLLED_BACK), kind=Kind.ABORT),
-            "r000123 serves production, as before",
+            "r000123 still serves production",
         ),
     ],
 )
-def test_who_serves_is_said_first(deployment: Deployment, told: str) -> None:
-    assert outcome_text(deployment).splitlines()[0] == told
+def test_the_first_line_is_the_serving_release(deployment: Deployment, text: str) -> None:
+    assert outcome_text(deployment).splitlines()[0] == text
 
 
 @pytest.mark.parametrize(
@@ -140,7 +138,7 @@ def test_who_serves_is_said_first(deployment: Deployment, told: str) -> None:
                 ended(Result.ROLLED_BACK),
                 outcome=Outcome(result=Result.ROLLED_BACK, interrupted=True),
             ),
-            "when you like: ami-pipeline promote -e production",
+            "to retry: ami-pipeline promote -e production",
         ),
         (
             replace(ended(Result.ROLLED_BACK, "attach", "x"), kind=Kind.ROLLBACK),
@@ -149,28 +147,28 @@ def test_who_serves_is_said_first(deployment: Deployment, told: str) -> None:
         (replace(ended(Result.ROLLED_BACK), kind=Kind.ABORT), ""),
         (
             replace(ended(Result.ROLLED_BACK), kind=Kind.RECOVER),
-            "when you like: ami-pipeline promote -e production",
+            "to retry: ami-pipeline promote -e production",
         ),
         (
             replace(ended(Result.ROLLED_BACK, "attach", "x"), kind=Kind.RECOVER),
-            f"correct what the reason names, then: {AGAIN}",
+            f"fix the cause above, then: {AGAIN}",
         ),
     ],
 )
-def test_there_is_one_thing_to_do_or_none(deployment: Deployment, command: str) -> None:
-    assert words.now(deployment) == command
+def test_there_is_at_most_one_next_command(deployment: Deployment, command: str) -> None:
+    assert deployment_text.next_step(deployment) == command
 
 
-def test_where_nothing_served_the_intent_says_so() -> None:
-    assert words.intent(a_deployment(blue="")) == (
-        "promote r000124 (1.4.0, ami-00000000000000124), where nothing serves"
+def test_the_request_says_what_is_replaced() -> None:
+    assert deployment_text.format_request(a_deployment(blue="")) == (
+        "promote r000124 (1.4.0, ami-00000000000000124) while no release serves"
     )
-    assert words.intent(a_deployment(kind=Kind.ROLLBACK, version="", image="")) == (
-        "rollback to r000124 in the place of r000123"
-    )
+    assert deployment_text.format_request(
+        a_deployment(kind=Kind.ROLLBACK, version="", image="")
+    ) == ("rollback to r000124, replacing r000123")
 
 
-def test_a_program_gets_every_fact_of_a_deployment() -> None:
+def test_the_document_contains_every_fact() -> None:
     reason = "i-00125000000000001: unhealthy in web-tg: Target.FailedHealthChecks"
     document = outcome_document(rolled_back())
     assert document == {
@@ -195,23 +193,23 @@ def test_a_program_gets_every_fact_of_a_deployment() -> None:
         "phase": "attach",
         "reason": reason,
         "interrupted": False,
-        "undone": None,
+        "rollback_error": None,
         "evidence": ".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
         "phases": [
-            {"name": "launch", "seconds": 72.0, "fault": None},
-            {"name": "verify", "seconds": 4.2, "fault": None},
-            {"name": "attach", "seconds": 91.0, "fault": reason},
-            {"name": "reattach", "seconds": 1.1, "fault": None},
-            {"name": "detach", "seconds": 20.0, "fault": None},
-            {"name": "delete", "seconds": 11.0, "fault": None},
+            {"name": "launch", "seconds": 72.0, "failure": None},
+            {"name": "verify", "seconds": 4.2, "failure": None},
+            {"name": "attach", "seconds": 91.0, "failure": reason},
+            {"name": "reattach", "seconds": 1.1, "failure": None},
+            {"name": "detach", "seconds": 20.0, "failure": None},
+            {"name": "delete", "seconds": 11.0, "failure": None},
         ],
-        "next": "correct what the reason names, then: "
+        "next": "fix the cause above, then: "
         "ami-pipeline bake -e production && ami-pipeline promote -e production",
     }
     assert as_json(document)
 
 
-def test_a_deployment_that_runs_has_no_end_for_a_program() -> None:
+def test_the_document_of_a_running_deployment_has_no_end() -> None:
     document = outcome_document(a_deployment(outcome=None, ended="", phase="attach"))
     assert [document[key] for key in ("outcome", "serves", "ended", "seconds", "phase")] == [
         None,
@@ -222,8 +220,8 @@ def test_a_deployment_that_runs_has_no_end_for_a_program() -> None:
     ]
 
 
-def test_the_summary_of_a_job_is_markdown() -> None:
-    deployment = replace(stranded(), phases=stranded().phases[-2:])
+def test_the_summary_of_a_ci_job_is_markdown() -> None:
+    deployment = replace(needs_attention(), phases=needs_attention().phases[-2:])
     assert (
         step_summary(deployment)
         == """\
@@ -231,25 +229,25 @@ def test_the_summary_of_a_job_is_markdown() -> None:
 
 | | |
 |---|---|
-| outcome | `stranded, 3 min 32 s` |
-| asked | `promote r000124 (1.4.0, ami-00000000000000124) in the place of r000123` |
+| outcome | `needs attention, 3m 32s` |
+| request | `promote r000124 (1.4.0, ami-00000000000000124), replacing r000123` |
 | phase | `retire` |
 | reason | `r000123 still has 1 member: Terminating:Wait` |
-| undone | `timed out` |
+| rollback error | `timed out` |
 | evidence | `x/e` |
 | deployment | `20260104T030700-7f3a` |
-| now | `ami-pipeline recover -e production` |
+| next | `ami-pipeline recover -e production` |
 
-| phase | took | |
+| phase | duration | |
 |---|--:|---|
-| `observe` | 0.0 s | done |
-| `retire` | 15 min 00 s | `r000123 still has 1 member: Terminating:Wait` |
+| `observe` | 0s | done |
+| `retire` | 15m | `r000123 still has 1 member: Terminating:Wait` |
 
 """
     )
 
 
-def test_no_foreign_text_is_read_as_markdown() -> None:
+def test_foreign_text_is_not_markdown() -> None:
     odd = "a`b` | <img src=x> \n\n# heading\n[x](y)"
     text = step_summary(
         replace(rolled_back(), outcome=Outcome(result=Result.NEEDS_ATTENTION, reason=odd))
@@ -257,15 +255,15 @@ def test_no_foreign_text_is_read_as_markdown() -> None:
     assert "| reason | `a'b' \\| <img src=x> # heading [x](y)` |\n" in text
 
 
-def test_a_long_reason_is_cut_in_a_summary() -> None:
+def test_a_long_reason_is_shortened_in_a_summary() -> None:
     outcome = Outcome(result=Result.NEEDS_ATTENTION, reason="x" * 100_000)
     assert len(step_summary(a_deployment(outcome=outcome))) < 4000
 
 
-def test_where_nothing_is_left_it_is_not_as_before() -> None:
-    why = "the group of r000124 is gone, and nothing serves"
-    outcome = Outcome(result=Result.ROLLED_BACK, undone=why)
+def test_a_rollback_without_blue_leaves_no_serving_release() -> None:
+    why = "the group of r000124 was deleted"
+    outcome = Outcome(result=Result.ROLLED_BACK, rollback_error=why)
     text = outcome_text(a_deployment(blue="", outcome=outcome))
-    assert text.startswith("nothing serves production\n")
-    assert f"undone     {why}" in text
-    assert text.endswith("now        ami-pipeline status -e production")
+    assert text.startswith("no managed release serves production\n")
+    assert f"rollback error  {why}" in text
+    assert text.endswith("next            ami-pipeline status -e production")

@@ -47,20 +47,20 @@ PREVIEW = PlanPreview(
 
 
 PROMOTION = """\
-production: promote r000124 (1.4.0, ami-00000000000000124) in the place of r000123
+production: promote r000124 (1.4.0, ami-00000000000000124), replacing r000123
 
-PHASE    SERVING          DARK             UNTIL                             AT MOST      ON FAULT
-launch   r000123          r000122 r000124  all of r000124 InService          5 min 00 s   roll back
-verify   r000123          r000122 r000124  verify hooks pass for r000124     15 min 00 s  roll back
-attach   r000123 r000124  r000122          r000124 healthy 3 times in a row  15 min 00 s  roll back
-soak     r000123 r000124  r000122          r000124 healthy for 1 min 00 s    15 min 00 s  roll back
-drain    r000124          r000122 r000123  r000123 drained                   15 min 00 s  roll back
-observe  r000124          r000122 r000123  r000124 healthy for 10 min 00 s   15 min 00 s  roll back
-retire   r000124          r000123          r000122 deleted                   15 min 00 s  hold
+PHASE    SERVING          DETACHED         GATE                              LIMIT  ON FAILURE
+launch   r000123          r000122 r000124  all of r000124 InService          5m     roll back
+verify   r000123          r000122 r000124  verify hooks pass for r000124     15m    roll back
+attach   r000123 r000124  r000122          r000124 healthy 3 times in a row  15m    roll back
+soak     r000123 r000124  r000122          r000124 healthy for 1m            15m    roll back
+drain    r000124          r000122 r000123  r000123 drained                   15m    roll back
+observe  r000124          r000122 r000123  r000124 healthy for 10m           15m    roll back
+retire   r000124          r000123          r000122 deleted                   15m    hold
 
-hooks      tools/check --url 'a b' (at most 30.0 s)
+hooks      tools/check --url 'a b' (limit 30s)
 alarms     web-5xx, web-latency
-preflight  1 found
+preflight  1 finding
   load balancer web-elb: has no listener
     next: aws elb create-load-balancer-listeners
 terraform  Plan: 1 to import, 2 to add, 0 to change, 0 to destroy.
@@ -69,25 +69,25 @@ terraform  Plan: 1 to import, 2 to add, 0 to change, 0 to destroy.
   ? move module.release.aws_instance.stray (it was renamed)
 nothing was changed"""
 FIRST = """\
-production: promote r000124 (1.4.0, ami-00000000000000124), where nothing serves
+production: promote r000124 (1.4.0, ami-00000000000000124) while no release serves
 
-PHASE   SERVING  DARK     UNTIL                             AT MOST      ON FAULT
-launch  -        r000124  all of r000124 InService          15 min 00 s  roll back
-verify  -        r000124  no verify hooks                   15 min 00 s  roll back
-attach  r000124  -        r000124 healthy 3 times in a row  15 min 00 s  roll back
-soak    r000124  -        r000124 healthy for 0.0 s         15 min 00 s  roll back
-retire  r000124  -        nothing to delete                 15 min 00 s  hold
+PHASE   SERVING  DETACHED  GATE                              LIMIT  ON FAILURE
+launch  -        r000124   all of r000124 InService          15m    roll back
+verify  -        r000124   no verify hooks                   15m    roll back
+attach  r000124  -         r000124 healthy 3 times in a row  15m    roll back
+soak    r000124  -         r000124 healthy for 0s            15m    roll back
+retire  r000124  -         nothing to delete                 15m    hold
 
-preflight  nothing found
+preflight  no findings
 terraform  no changes
 nothing was changed"""
 
 
-def test_the_plan_of_a_promotion_reads_so() -> None:
+def test_the_plan_of_a_promotion() -> None:
     assert plan_text(PREVIEW) == PROMOTION
 
 
-def test_the_plan_of_a_first_release_reads_so() -> None:
+def test_the_plan_of_a_first_release() -> None:
     first = replace(
         PREVIEW,
         deployment=replace(PREVIEW.deployment, blue=""),
@@ -99,11 +99,11 @@ def test_the_plan_of_a_first_release_reads_so() -> None:
     assert plan_text(first) == FIRST
 
 
-def test_a_plan_nobody_asked_for_is_told_so() -> None:
-    assert "terraform  not asked\n" in plan_text(replace(PREVIEW, plan=None))
+def test_a_skipped_terraform_plan_is_reported() -> None:
+    assert "terraform  skipped\n" in plan_text(replace(PREVIEW, plan=None))
 
 
-def test_a_rollback_is_a_plan_too() -> None:
+def test_the_plan_of_a_rollback() -> None:
     fleet = Fleet(serving=frozenset({"r000124"}), detached=frozenset({"r000123"}))
     back = replace(PREVIEW, phases=rollback("r000123", "r000124", fleet))
     lines = plan_text(back).splitlines()[2:6]
@@ -111,15 +111,15 @@ def test_a_rollback_is_a_plan_too() -> None:
     assert all(line.endswith("hold") for line in lines[1:])
 
 
-def test_a_program_gets_the_plan() -> None:
+def test_the_document_of_a_plan() -> None:
     document = plan_document(PREVIEW)
     assert document["phases"][2] == {
         "name": "attach",
         "serving": ["r000123", "r000124"],
-        "dark": ["r000122"],
-        "until": "r000124 healthy 3 times in a row",
+        "detached": ["r000122"],
+        "gate": "r000124 healthy 3 times in a row",
         "limit": 900.0,
-        "on_fault": "roll back",
+        "on_failure": "roll back",
     }
     assert document["findings"][0]["where"] == "load balancer web-elb"
     assert document["terraform"]["changes"][0]["imports"] is True
@@ -127,7 +127,7 @@ def test_a_program_gets_the_plan() -> None:
     assert as_json(document)
 
 
-def test_where_no_preflight_is_made_none_is_claimed() -> None:
-    """A rollback to a warm group asks neither: somebody waits for its first call."""
+def test_a_skipped_preflight_is_reported() -> None:
+    """A rollback to a warm group skips preflight and Terraform to save time."""
     warm = plan_text(replace(PREVIEW, plan=None, findings=()))
-    assert "preflight  not asked\nterraform  not asked\n" in warm
+    assert "preflight  skipped\nterraform  skipped\n" in warm

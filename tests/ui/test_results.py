@@ -21,36 +21,36 @@ from pipeline.ui.results import (
 from tests.fakes import an_image
 
 IMAGE = an_image(
-    ids={"us-east-1": "ami-2", "eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD, name="web-1"
+    ids={"us-east-1": "ami-2", "eu-central-1": "ami-1"}, status=ImageStatus.GOOD, name="web-1"
 )
-RESULT = BakeResult(image=IMAGE, how=BakeOrigin.BAKED, seconds=192.0, log=Path("logs/web-1.log"))
+RESULT = BakeResult(image=IMAGE, origin=BakeOrigin.BAKED, seconds=192.0, log=Path("logs/web-1.log"))
 NOW = datetime(2026, 1, 4, tzinfo=UTC)
 
 
-def test_the_result_of_a_bake_is_told_so() -> None:
+def test_the_text_of_a_bake() -> None:
     assert bake_text(RESULT) == (
         "image      ami-1\n"
         "us-east-1  ami-2\n"
         "name       web-1\n"
         "version    1.2.3\n"
         "source     ami-50000000\n"
-        "how        baked, 3 min 12 s"
+        "origin     baked, 3m 12s"
     )
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("origin", "text"),
     [
-        (BakeOrigin.BAKED, "baked, 3 min 12 s"),
-        (BakeOrigin.UNCHANGED, "nothing changed: baked earlier, 3 min 12 s"),
-        (BakeOrigin.ADOPTED, "taken over from an interrupted bake, 3 min 12 s"),
+        (BakeOrigin.BAKED, "baked, 3m 12s"),
+        (BakeOrigin.UNCHANGED, "unchanged since an earlier bake, 3m 12s"),
+        (BakeOrigin.ADOPTED, "adopted from an interrupted bake, 3m 12s"),
     ],
 )
-def test_each_way_to_an_image_has_its_words(how: BakeOrigin, told: str) -> None:
-    assert bake_text(replace(RESULT, how=how)).endswith(f"how        {told}")
+def test_each_origin_of_an_image_has_its_text(origin: BakeOrigin, text: str) -> None:
+    assert bake_text(replace(RESULT, origin=origin)).endswith(f"origin     {text}")
 
 
-def test_a_program_gets_every_fact_of_a_bake() -> None:
+def test_the_document_of_a_bake_contains_every_fact() -> None:
     assert bake_document(RESULT) == {
         "ami_id": "ami-1",
         "ami_ids": {"us-east-1": "ami-2", "eu-central-1": "ami-1"},
@@ -65,8 +65,8 @@ def test_a_program_gets_every_fact_of_a_bake() -> None:
         "commit": "",
         "dirty": False,
         "baked_by": "",
-        "verdict": "good",
-        "how": "baked",
+        "status": "good",
+        "origin": "baked",
         "seconds": 192.0,
         "log": "logs/web-1.log",
     }
@@ -75,35 +75,35 @@ def test_a_program_gets_every_fact_of_a_bake() -> None:
 
 def test_the_images_are_a_table() -> None:
     uses = [Usage(kind="group", name=f"g{n}") for n in range(5)]
-    older = an_image(ids={"eu-central-1": "ami-00000009"}, version="1.0", verdict=ImageStatus.GOOD)
-    images = [(IMAGE, uses), (an_image(verdict=ImageStatus.LEFT, source_ami=""), ()), (older, ())]
+    older = an_image(ids={"eu-central-1": "ami-00000009"}, version="1.0", status=ImageStatus.GOOD)
+    images = [(IMAGE, uses), (an_image(status=ImageStatus.LEFT, source_ami=""), ()), (older, ())]
     assert images_text(images, NOW, keep=1) == (
-        "IMAGE         VERSION  AGE  SOURCE        VERDICT  USED BY\n"
-        "ami-1         1.2.3    3 d  ami-50000000  good     "
+        "IMAGE         VERSION  AGE  SOURCE        STATUS  USED BY\n"
+        "ami-1         1.2.3    3d   ami-50000000  good    "
         "group g0, group g1, group g2, and 2 more\n"
-        "-             1.2.3    3 d  -             left     -\n"
-        "ami-00000009  1.0      3 d  ami-50000000  good     -\n"
+        "-             1.2.3    3d   -             left    -\n"
+        "ami-00000009  1.0      3d   ami-50000000  good    -\n"
         "\n"
-        "1 older than the newest 1 and used nowhere"
+        "1 unused and older than the newest 1"
     )
 
 
-def test_without_images_the_next_step_is_named() -> None:
-    assert images_text([], NOW, keep=5) == "no images yet: ami-pipeline bake makes the first"
+def test_an_empty_list_of_images_has_a_next_command() -> None:
+    assert images_text([], NOW, keep=5) == "no images yet\nnext: ami-pipeline bake"
 
 
-def test_a_used_image_is_not_spare() -> None:
+def test_a_used_image_does_not_count_as_unused() -> None:
     images = [(IMAGE, ()), (IMAGE, [Usage(kind="instance", name="i-1")])]
     assert "older than" not in images_text(images, NOW, keep=1)
 
 
-def test_a_program_gets_the_images_and_their_uses() -> None:
+def test_the_document_contains_the_images_and_their_uses() -> None:
     document = images_document([(IMAGE, [Usage(kind="group", name="g")])])
     assert document["images"][0]["used_by"] == [{"kind": "group", "name": "g"}]
     assert json.loads(as_json(document)) == document
 
 
-def test_a_program_gets_an_error_in_its_parts() -> None:
+def test_the_document_of_an_error_has_its_parts() -> None:
     assert error_document(RefusedError("here", "this", "that")) == {
         "error": {
             "kind": "RefusedError",

@@ -8,16 +8,16 @@ import pytest
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.environment import NEXT
-from pipeline.core.state.status import Status, alive
-from pipeline.ui.glyphs import drawable
+from pipeline.core.state.status import Status, is_running
+from pipeline.ui.icons import drawable
 from pipeline.ui.results import as_json
-from pipeline.ui.status import status_text, todo
+from pipeline.ui.status import next_step, status_text
 from pipeline.ui.status_document import status_document
 from tests.ui.status_examples import (
     ADA,
     BOTH,
+    EXAMPLES,
     NOW,
-    SCENES,
     a_deployment,
     a_lease,
     a_status,
@@ -26,25 +26,25 @@ from tests.ui.status_examples import (
     image,
     in_flight,
     instance,
-    kept,
+    needs_attention,
     nothing,
     observation,
-    past,
+    record,
+    retired,
     serving,
-    sick,
-    stranded,
-    stranger,
-    unread,
+    unhealthy,
+    unknown_group,
+    unreadable,
     warm,
 )
 
 NOTHING = """\
 web production (eu-central-1, account 123456789012)
 
-serving    ○ nothing
-in flight  nothing
-way back   none: nothing serves yet
-now        ami-pipeline promote -e production
+serving    ○ no release
+in flight  none
+rollback   none: no release has served yet
+next       ami-pipeline promote -e production
 
 production
 ├── web-elb  classic       no targets
@@ -55,9 +55,9 @@ SERVING = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✔ r000124, 3 of 3 members healthy
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  nothing
-way back   none: r000124 is the first release that served
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  none
+rollback   none: r000124 is the first release
 
 production
 ├── web-elb  classic       3 InService
@@ -71,11 +71,11 @@ IN_FLIGHT = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✔ r000124, 3 of 3 members healthy
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  ▸ in attach: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124, by
-           ada on ci-7, https://github.example/web/runs/9, began 5 min ago
-lease      ends in 1 min 00 s unless renewed; then: ami-pipeline recover -e production
-way back   cancel its job, then ami-pipeline abort -e production: it puts r000124 back
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  ▸ in attach: promote r000125 (1.5.0, ami-00000000000000125), replacing r000124, by ada on
+           ci-7, https://github.example/web/runs/9, began 5m ago
+lease      expires in 1m unless renewed; then: ami-pipeline recover -e production
+rollback   cancel its CI job, then ami-pipeline abort -e production: restores r000124
 
 production
 ├── web-elb  classic       4 InService, 1 OutOfService
@@ -94,29 +94,30 @@ WARM = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✔ r000124, 3 of 3 members healthy
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  nothing
-way back   ami-pipeline rollback -e production: r000123 (version 1.3.0) is warm: back in seconds;
-           the last rollback took 21.4 s
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  none
+rollback   ami-pipeline rollback -e production: r000123 (version 1.3.0) is warm and serves again in
+           seconds; the last rollback took 21.4s
 
 production
 ├── web-elb  classic       3 InService
 ├── web-tg   target group  3 healthy
-├── ✔ r000124  serving                    1.4.0  ami-00000000000000124  3 of 3
+├── ✔ r000124  serving            1.4.0  ami-00000000000000124  3 of 3
 │   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
 │         i-00124000000000002)
-└── ○ r000123  warm for 28 min 00 s more  1.3.0  ami-00000000000000123  3 of 3
-    └── ○ 3 in service, no target (i-00123000000000000, i-00123000000000001, i-00123000000000002)
+└── ○ r000123  warm for 28m more  1.3.0  ami-00000000000000123  3 of 3
+    └── ○ 3 in service, not a target (i-00123000000000000, i-00123000000000001,
+          i-00123000000000002)
 """
 
-SICK = """\
+UNHEALTHY = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✖ r000124, 2 of 3 members healthy
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  nothing
-way back   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0):
-           takes minutes; the last promote took 3 min 32 s
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  none
+rollback   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0),
+           takes minutes; the last promote took 3m 32s
 
 production
 ├── web-elb  classic       3 InService
@@ -131,11 +132,11 @@ FAILING = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✖ r000124, 0 of 3 members healthy
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  nothing
-way back   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0):
-           takes minutes; the last promote took 3 min 32 s
-now        ami-pipeline rollback -e production
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  none
+rollback   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0),
+           takes minutes; the last promote took 3m 32s
+next       ami-pipeline rollback -e production
 
 production
 ├── web-elb  classic       3 InService
@@ -145,15 +146,15 @@ production
           [502]; healthy in web-elb (i-00124000000000000, i-00124000000000001, i-00124000000000002)
 """
 
-DEAD = """\
+INTERRUPTED = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✔ r000124, 3 of 3 members healthy
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  ✖ died in attach: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124,
-           by ada on ci-7, https://github.example/web/runs/9, began 5 min ago
-way back   ami-pipeline abort -e production: it puts r000124 back
-now        ami-pipeline recover -e production
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  ✖ interrupted in attach: promote r000125 (1.5.0, ami-00000000000000125), replacing
+           r000124, by ada on ci-7, https://github.example/web/runs/9, began 5m ago
+rollback   ami-pipeline abort -e production: restores r000124
+next       ami-pipeline recover -e production
 
 production
 ├── web-elb  classic       4 InService, 1 OutOfService
@@ -172,60 +173,61 @@ NEEDS_ATTENTION = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✔ r000124, 3 of 3 members healthy
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  ✖ stranded in retire: promote r000124 (1.4.0, ami-00000000000000124) in the place of
-           r000123, by ada on ci-7, https://github.example/web/runs/9, began 5 min ago
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  ✖ needs attention in retire: promote r000124 (1.4.0, ami-00000000000000124), replacing
+           r000123, by ada on ci-7, https://github.example/web/runs/9, began 5m ago
 reason     retire: r000123 still has 1 member: Terminating:Wait
-now        ami-pipeline recover -e production
+next       ami-pipeline recover -e production
 
 production
 ├── web-elb  classic       3 InService
 ├── web-tg   target group  3 healthy
-├── ✔ r000124  serving  1.4.0  ami-00000000000000124  3 of 3
+├── ✔ r000124  serving   1.4.0  ami-00000000000000124  3 of 3
 │   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
 │         i-00124000000000002)
-└── ▾ r000123  dark     1.3.0  ami-00000000000000123  1 of 0, Delete in progress
+└── ▾ r000123  detached  1.3.0  ami-00000000000000123  1 of 0, Delete in progress
     └── ▾ 1 Terminating:Wait (i-00123000000000000)
 """
 
-STRANGER = """\
+UNKNOWN_GROUP = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✔ r000124, 3 of 3 members healthy
-           version 1.4.0, image ami-00000000000000124, for 3 d
-also       ✖ web-production-r000121 takes traffic from web-elb
-in flight  nothing
-way back   none: r000124 is the first release that served
-now        when you have seen enough: ami-pipeline abort -e production
+           version 1.4.0, image ami-00000000000000124, for 3d
+warning    ✖ web-production-r000121 receives traffic from web-elb
+in flight  none
+rollback   none: r000124 is the first release
+next       when debugging is done: ami-pipeline abort -e production
 
 production
 ├── web-elb  classic       6 InService
 ├── web-tg   target group  3 healthy
-├── ✔ r000124                 serving              1.4.0  ami-00000000000000124  3 of 3
+├── ✔ r000124                 serving                     1.4.0  ami-00000000000000124  3 of 3
 │   └── ✔ 3 healthy in web-elb, web-tg (i-00124000000000000, i-00124000000000001,
 │         i-00124000000000002)
-├── ○ r000123                 failed, left dark    1.3.0  ami-00000000000000123  3 of 3
-│   └── ○ 3 in service, no target (i-00123000000000000, i-00123000000000001, i-00123000000000002)
-└── ? web-production-r000121  not in the document  1.1.0  ami-00000000000000121  3 of 3
+├── ○ r000123                 failed, kept for debugging  1.3.0  ami-00000000000000123  3 of 3
+│   └── ○ 3 in service, not a target (i-00123000000000000, i-00123000000000001,
+│         i-00123000000000002)
+└── ? web-production-r000121  not in the document         1.1.0  ami-00000000000000121  3 of 3
     └── ✔ 3 healthy in web-elb (i-00121000000000000, i-00121000000000001, i-00121000000000002)
 """
 
-UNREAD = """\
+UNREADABLE = """\
 web production (eu-central-1, account 123456789012)
 
-serving    ? r000124, its group could not be read
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  nothing
-lease      held by ada on ci-7, for 1 min 00 s more
-way back   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0):
+serving    ? r000124, its group is unreadable
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  none
+lease      ada on ci-7 since 03:07:00+00:00
+rollback   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0),
            takes minutes
-not read   DescribeAutoScalingGroups: Throttling: Rate exceeded
+error      DescribeAutoScalingGroups: Throttling: Rate exceeded
 
 production
-├── web-elb  classic       could not be read
-├── web-tg   target group  could not be read
+├── web-elb  classic       unreadable
+├── web-tg   target group  unreadable
 └── ? r000124  serving  1.4.0  ami-00000000000000124
-    └── its group was not seen, see above
+    └── its group is unreadable, see above
 """
 
 TEXTS = {
@@ -233,30 +235,30 @@ TEXTS = {
     "serving": SERVING,
     "in_flight": IN_FLIGHT,
     "warm": WARM,
-    "sick": SICK,
+    "unhealthy": UNHEALTHY,
     "failing": FAILING,
-    "dead": DEAD,
-    "stranded": NEEDS_ATTENTION,
-    "stranger": STRANGER,
-    "unread": UNREAD,
+    "interrupted": INTERRUPTED,
+    "needs_attention": NEEDS_ATTENTION,
+    "unknown_group": UNKNOWN_GROUP,
+    "unreadable": UNREADABLE,
 }
 
 
-@pytest.mark.parametrize("scene", SCENES)
-def test_the_status_reads_so(scene: str) -> None:
-    assert status_text(SCENES[scene](), NOW) + "\n" == TEXTS[scene]
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_text_of_a_status(example: str) -> None:
+    assert status_text(EXAMPLES[example](), NOW) + "\n" == TEXTS[example]
 
 
 @pytest.mark.parametrize("width", [100, 72])
-@pytest.mark.parametrize("scene", SCENES)
-def test_no_line_is_wider_than_asked(scene: str, width: int) -> None:
-    lines = status_text(SCENES[scene](), NOW, width).splitlines()
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_no_line_is_wider_than_the_terminal(example: str, width: int) -> None:
+    lines = status_text(EXAMPLES[example](), NOW, width).splitlines()
     columns = [line for line in lines if "ami-0" in line and line[0] in "├└"]
     assert max(len(line) for line in lines if line not in columns) <= width
 
 
-def test_where_icons_cannot_be_drawn_there_are_letters() -> None:
-    text = drawable(status_text(sick(), NOW), "ascii")
+def test_icons_become_letters_in_other_encodings() -> None:
+    text = drawable(status_text(unhealthy(), NOW), "ascii")
     assert text.isascii()
     assert "    |-- x 1 unhealthy in web-tg" in text
     assert drawable("✔", "utf-8") == "✔"
@@ -268,50 +270,52 @@ def test_where_icons_cannot_be_drawn_there_are_letters() -> None:
     ("until", "role"),
     [
         (NEXT, "warm until the next promotion"),
-        ("2026-01-04T03:11:00+00:00", "warm, its time is over"),
+        ("2026-01-04T03:11:00+00:00", "warm, expired"),
         ("soon", "warm"),
-        ("", "dark"),
+        ("", "detached"),
     ],
 )
-def test_a_group_that_is_kept_says_until_when(until: str, role: str) -> None:
+def test_a_warm_group_says_for_how_long(until: str, role: str) -> None:
     assert f"r000123  {role}  " in status_text(warm(until), NOW)
 
 
-def test_a_group_that_serves_and_is_not_attached_everywhere_is_sick() -> None:
-    status = a_status(environment(kept(124)), observation(group(124, ("web-elb",))))
+def test_a_serving_group_that_is_not_attached_everywhere_is_unhealthy() -> None:
+    status = a_status(environment(record(124)), observation(group(124, ("web-elb",))))
     assert "serving    ✖ r000124, not attached to web-tg, 0 of 3" in status_text(status, NOW)
     assert "3 not a target of web-tg; healthy in web-elb" in status_text(status, NOW)
 
 
-def test_a_group_that_is_gone_is_told_so() -> None:
-    text = status_text(a_status(environment(kept(124)), observation()), NOW)
+def test_a_deleted_group_is_reported() -> None:
+    text = status_text(a_status(environment(record(124)), observation()), NOW)
     assert "serving    ✖ r000124, its group does not exist" in text
-    assert "    └── it has no group in AWS" in text
+    assert "    └── its group does not exist" in text
 
 
-def test_a_group_that_is_short_of_members_waits() -> None:
-    status = a_status(environment(kept(124)), observation(group(124, BOTH, desired=4)))
+def test_a_group_without_enough_members_is_starting() -> None:
+    status = a_status(environment(record(124)), observation(group(124, BOTH, desired=4)))
     assert "serving    ◌ r000124, 3 of 4 members healthy" in status_text(status, NOW)
 
 
-def test_many_members_are_counted_and_some_are_named() -> None:
+def test_many_members_are_counted_and_some_are_listed() -> None:
     many = group(124, BOTH)
     some = tuple(replace(many.members[0], id=instance(124, index)) for index in range(40))
-    status = a_status(environment(kept(124)), observation(replace(many, members=some, desired=40)))
+    status = a_status(
+        environment(record(124)), observation(replace(many, members=some, desired=40))
+    )
     assert "40 healthy in web-elb, web-tg" in status_text(status, NOW)
     assert "and 34 more)" in status_text(status, NOW, 200)
 
 
-def test_targets_of_nobody_are_named() -> None:
+def test_targets_without_a_group_are_listed() -> None:
     seen = observation(group(124, BOTH))
-    status = a_status(environment(kept(124)), replace(seen, groups={}))
-    assert "3 healthy; in no group shown here: i-00124000000000000, " in status_text(status, NOW)
+    status = a_status(environment(record(124)), replace(seen, groups={}))
+    assert "3 healthy; not in a group below: i-00124000000000000, " in status_text(status, NOW)
 
 
-def test_what_aws_says_cannot_draw_a_line_of_its_own() -> None:
+def test_aws_texts_cannot_add_lines() -> None:
     odd = "x\n::error::bad\x1b[31m"
     text = status_text(
-        a_status(environment(kept(124, version=odd)), observation(unreadable=(odd,))), NOW
+        a_status(environment(record(124, version=odd)), observation(unreadable=(odd,))), NOW
     )
     assert "\x1b" not in text
     assert not any(line.startswith("::") for line in text.splitlines())
@@ -323,23 +327,23 @@ ABORT = "ami-pipeline abort -e production"
 @pytest.mark.parametrize(
     ("phase", "line"),
     [
-        ("drain", f"way back   cancel its job, then {ABORT}: it puts r000124 back"),
+        ("drain", f"rollback   cancel its CI job, then {ABORT}: restores r000124"),
         ("retire", ""),
         ("detach", ""),
     ],
 )
-def test_the_way_back_out_of_a_deployment_is_that_of_its_phase(phase: str, line: str) -> None:
+def test_the_rollback_of_a_deployment_in_flight_depends_on_its_phase(phase: str, line: str) -> None:
     status = in_flight()
     running = status.environment.deployment
     assert running is not None
     document = replace(status.environment, deployment=replace(running, phase=phase))
     lines = status_text(replace(status, environment=document), NOW).splitlines()
-    assert [each for each in lines if each.startswith("way back")] == ([line] if line else [])
+    assert [each for each in lines if each.startswith("rollback")] == ([line] if line else [])
 
 
-def test_a_run_that_died_elsewhere_is_waited_for_until_its_lease_ends_and_not_longer() -> None:
+def test_a_remote_run_counts_as_running_until_its_lease_expires() -> None:
     status = in_flight()
-    told = {
+    rows = {
         left: [
             line
             for line in status_text(then, NOW).splitlines()
@@ -350,51 +354,51 @@ def test_a_run_that_died_elsewhere_is_waited_for_until_its_lease_ends_and_not_lo
             (0, at_expiry(status, "2026-01-04T03:12:00+00:00")),
         )
     }
-    running = "promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124"
-    assert told == {
+    running = "promote r000125 (1.5.0, ami-00000000000000125), replacing"
+    assert rows == {
         41: [
-            f"in flight  ▸ in attach: {running}, by",
-            "lease      ends in 41.0 s unless renewed; then: ami-pipeline recover -e production",
+            f"in flight  ▸ in attach: {running} r000124, by ada on",
+            "lease      expires in 41s unless renewed; then: ami-pipeline recover -e production",
         ],
         0: [
-            f"in flight  ✖ died in attach: {running},",
-            "now        ami-pipeline recover -e production",
+            f"in flight  ✖ interrupted in attach: {running}",
+            "next       ami-pipeline recover -e production",
         ],
     }
 
 
 def at_expiry(status: Status, expires: str) -> Status:
     document = replace(status.environment, lease=a_lease(expires))
-    return replace(status, environment=document, alive=alive(document, NOW))
+    return replace(status, environment=document, running=is_running(document, NOW))
 
 
 @pytest.mark.parametrize(
-    ("scene", "command"),
+    ("example", "command"),
     [
         ("nothing", "ami-pipeline promote -e production"),
         ("serving", ""),
         ("in_flight", ""),
-        ("sick", ""),
+        ("unhealthy", ""),
         ("failing", "ami-pipeline rollback -e production"),
-        ("dead", "ami-pipeline recover -e production"),
-        ("stranded", "ami-pipeline recover -e production"),
-        ("unread", ""),
+        ("interrupted", "ami-pipeline recover -e production"),
+        ("needs_attention", "ami-pipeline recover -e production"),
+        ("unreadable", ""),
     ],
 )
-def test_there_is_one_command_to_type_or_none(scene: str, command: str) -> None:
-    assert todo(SCENES[scene]()) == command
+def test_there_is_at_most_one_next_command(example: str, command: str) -> None:
+    assert next_step(EXAMPLES[example]()) == command
 
 
-def test_a_program_gets_every_fact() -> None:
+def test_the_document_contains_every_fact() -> None:
     document = status_document(warm(), NOW)
     assert (document["serving"], document["health"]) == ("r000124", "3 of 3 members healthy")
-    assert document["way_back"] == {
-        "way": "warm",
+    assert document["rollback"] == {
+        "mode": "warm",
         "release": "r000123",
         "ami_id": image(123),
         "version": "1.3.0",
         "last_seconds": 21.4,
-        "measured": "rollback",
+        "last_kind": "rollback",
         "seconds_left": 1680.0,
         "reason": None,
     }
@@ -413,99 +417,105 @@ def test_a_program_gets_every_fact() -> None:
     }
 
 
-@pytest.mark.parametrize("scene", SCENES)
-def test_every_scene_is_a_document(scene: str) -> None:
-    assert as_json(status_document(SCENES[scene](), NOW)).startswith('{\n  "app": "web",')
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_has_a_document(example: str) -> None:
+    assert as_json(status_document(EXAMPLES[example](), NOW)).startswith('{\n  "app": "web",')
 
 
-def test_a_program_gets_what_is_not_as_it_should_be() -> None:
+def test_the_document_contains_the_problems() -> None:
     assert status_document(nothing(), NOW)["health"] is None
     assert status_document(serving(), NOW)["in_flight"] is None
-    assert status_document(in_flight(), NOW)["in_flight"]["alive"] is True
+    assert status_document(in_flight(), NOW)["in_flight"]["running"] is True
     assert status_document(in_flight(), NOW)["lease"]["user"] == "ada"
-    assert status_document(stranded(), NOW)["next"] == "ami-pipeline recover -e production"
-    (strange,) = status_document(stranger(), NOW)["unknown_groups"]
-    assert (strange["name"], strange["attached"]) == ("web-production-r000121", ["web-elb"])
-    read = status_document(unread(), NOW)
-    assert read["not_read"] == ["DescribeAutoScalingGroups: Throttling: Rate exceeded"]
+    assert status_document(needs_attention(), NOW)["next"] == "ami-pipeline recover -e production"
+    (unknown,) = status_document(unknown_group(), NOW)["unknown_groups"]
+    assert (unknown["name"], unknown["attached"]) == ("web-production-r000121", ["web-elb"])
+    read = status_document(unreadable(), NOW)
+    assert read["unreadable"] == ["DescribeAutoScalingGroups: Throttling: Rate exceeded"]
     assert [each["targets"] for each in read["load_balancers"]] == [None, None]
 
 
-def test_an_account_that_nobody_knows_yet_is_not_told() -> None:
+def test_an_unknown_account_is_left_out() -> None:
     status = nothing()
     unknown = replace(status, environment=replace(status.environment, account=""))
     assert status_text(unknown, NOW).splitlines()[0] == "web production (eu-central-1)"
 
 
-# --- what served was deleted by somebody ----------------------------------------------------------
+# --- the serving group was deleted outside ami-pipeline -------------------------------------------
 
-GONE = """\
+DELETED = """\
 web production (eu-central-1, account 123456789012)
 
 serving    ✖ r000124, its group does not exist
-           version 1.4.0, image ami-00000000000000124, for 3 d
-in flight  nothing
-way back   none: r000124 is the first release that served
-now        ami-pipeline promote -e production --image ami-00000000000000124
+           version 1.4.0, image ami-00000000000000124, for 3d
+in flight  none
+rollback   none: r000124 is the first release
+next       ami-pipeline promote -e production --image ami-00000000000000124
 """
-PROMOTE = "now        ami-pipeline promote -e production --image "
+PROMOTE = "next       ami-pipeline promote -e production --image "
 
 
 def without(*groups: ObservedGroup, **changes: Any) -> Status:
-    known = changes.pop("known", (kept(124),))
+    known = changes.pop("known", (record(124),))
     return a_status(environment(*known, **changes), observation(*groups))
 
 
-def now_of(status: Status) -> list[str]:
+def next_rows(status: Status) -> list[str]:
     lines = status_text(status, NOW).splitlines()
-    return [line for line in lines if line.startswith("now ")]
+    return [line for line in lines if line.startswith("next ")]
 
 
-def test_where_what_serves_is_gone_its_image_is_what_to_promote() -> None:
-    assert status_text(without(), NOW).startswith(GONE)
+def test_after_a_deletion_the_image_of_the_serving_release_is_promoted() -> None:
+    assert status_text(without(), NOW).startswith(DELETED)
 
 
-def test_a_warm_group_that_is_there_is_the_quicker_way_out() -> None:
-    warm = {"known": (kept(124), kept(123, warm_until=NEXT)), "past": (past(123),)}
-    assert now_of(without(group(123), **warm)) == ["now        ami-pipeline rollback -e production"]
-    assert now_of(without(**warm)) == [PROMOTE + image(124)]
+def test_after_a_deletion_a_warm_group_is_rolled_back_to() -> None:
+    warm = {"known": (record(124), record(123, warm_until=NEXT)), "retired": (retired(123),)}
+    assert next_rows(without(group(123), **warm)) == [
+        "next       ami-pipeline rollback -e production"
+    ]
+    assert next_rows(without(**warm)) == [PROMOTE + image(124)]
 
 
-def test_a_group_that_is_being_deleted_serves_no_more() -> None:
-    going = without(group(124, BOTH, status="Delete in progress"))
-    assert now_of(going) == [PROMOTE + image(124)]
-    assert "✖ r000124, its group is being deleted (Delete in progress)" in status_text(going, NOW)
+def test_a_group_that_is_being_deleted_does_not_serve() -> None:
+    deleting = without(group(124, BOTH, status="Delete in progress"))
+    assert next_rows(deleting) == [PROMOTE + image(124)]
+    assert "✖ r000124, its group is being deleted (Delete in progress)" in status_text(
+        deleting, NOW
+    )
 
 
-def test_where_nothing_serves_any_more_the_image_that_served_last_is_promoted() -> None:
-    bereft = without(known=(), serving="", past=(past(124, quarantined=True), past(123)))
-    assert now_of(bereft) == [PROMOTE + image(123)]
-    assert "serving    ✖ nothing" in status_text(bereft, NOW)
+def test_without_a_serving_release_the_last_good_image_is_promoted() -> None:
+    empty = without(known=(), serving="", retired=(retired(124, quarantined=True), retired(123)))
+    assert next_rows(empty) == [PROMOTE + image(123)]
+    assert "serving    ✖ no release" in status_text(empty, NOW)
 
 
-def test_where_both_groups_of_a_dead_run_are_gone_one_command_leads_out() -> None:
-    dead = replace(a_deployment(outcome=None, ended="", green="r000125", blue="r000124"))
-    both = replace(dead, phase="soak")
-    lost = without(known=(kept(124), kept(125)), deployment=both)
-    assert now_of(lost) == [PROMOTE + image(124)]
-    assert "way back" not in status_text(lost, NOW)
-    green = without(group(125, BOTH), known=(kept(124), kept(125)), deployment=both)
-    assert now_of(green) == ["now        ami-pipeline recover -e production"]
+def test_one_command_restores_service_after_both_groups_were_deleted() -> None:
+    interrupted = replace(a_deployment(outcome=None, ended="", green="r000125", blue="r000124"))
+    both = replace(interrupted, phase="soak")
+    lost = without(known=(record(124), record(125)), deployment=both)
+    assert next_rows(lost) == [PROMOTE + image(124)]
+    assert "rollback " not in status_text(lost, NOW)
+    green = without(group(125, BOTH), known=(record(124), record(125)), deployment=both)
+    assert next_rows(green) == ["next       ami-pipeline recover -e production"]
 
 
-def test_what_could_not_be_read_is_not_taken_for_gone() -> None:
-    unread = a_status(environment(kept(124)), observation(unreadable=("Throttling",)))
-    assert now_of(unread) == []
+def test_an_unreadable_group_does_not_count_as_deleted() -> None:
+    unread_status = a_status(environment(record(124)), observation(unreadable=("Throttling",)))
+    assert next_rows(unread_status) == []
 
 
-# --- after a run that died in each of its phases --------------------------------------------------
+# --- after an interruption in each phase ----------------------------------------------------------
 
 LOCAL = replace(ADA, run="", host="laptop")
 
 
-def died(phase: str, blue: tuple[str, ...], green: tuple[str, ...], **changes: Any) -> Status:
-    """Return what is found where a promotion died: who is attached to what."""
-    dead = a_deployment(
+def interrupted_in(
+    phase: str, blue: tuple[str, ...], green: tuple[str, ...], **changes: Any
+) -> Status:
+    """Return the status after a promotion was interrupted; each group has its attachments."""
+    deployment = a_deployment(
         green="r000125",
         blue="r000124",
         version="1.5.0",
@@ -515,15 +525,15 @@ def died(phase: str, blue: tuple[str, ...], green: tuple[str, ...], **changes: A
         phase=phase,
         by=LOCAL,
     )
-    dead = replace(dead, **changes)
-    document = environment(kept(124), kept(125, version="1.5.0"), deployment=dead)
-    if phase == "retire" and dead.kind is Kind.PROMOTE:
-        document = document.promoted(dead, keep=None, today=NOW.isoformat())
+    deployment = replace(deployment, **changes)
+    document = environment(record(124), record(125, version="1.5.0"), deployment=deployment)
+    if phase == "retire" and deployment.kind is Kind.PROMOTE:
+        document = document.promoted(deployment, keep=None, today=NOW.isoformat())
     seen = observation(group(124, blue), group(125, green))
-    return a_status(document, seen, alive=False)
+    return a_status(document, seen, running=False)
 
 
-def told(status: Status) -> dict[str, str]:
+def rows_of(status: Status) -> dict[str, str]:
     """Return the rows above the tree by their names, each on one line."""
     rows: dict[str, str] = {}
     name = ""
@@ -533,12 +543,12 @@ def told(status: Status) -> dict[str, str]:
     return rows
 
 
-OLD = ("✔ r000124, 3 of 3 members healthy", "version 1.4.0, image ami-00000000000000124, for 3 d")
+OLD = ("✔ r000124, 3 of 3 members healthy", "version 1.4.0, image ami-00000000000000124, for 3d")
 OVER = (
-    "✔ r000125, 3 of 3 members healthy; r000124 is dark",
-    "version 1.5.0, image ami-00000000000000125, for 3 d",
+    "✔ r000125, 3 of 3 members healthy; r000124 is detached",
+    "version 1.5.0, image ami-00000000000000125, for 3d",
 )
-BACK = "ami-pipeline abort -e production: it puts r000124 back"
+BACK = "ami-pipeline abort -e production: restores r000124"
 
 
 @pytest.mark.parametrize(
@@ -556,47 +566,47 @@ BACK = "ami-pipeline abort -e production: it puts r000124 back"
         ("delete", BOTH, (), OLD, None),
     ],
 )
-def test_who_serves_after_a_run_that_died_is_who_takes_the_traffic(
+def test_the_serving_release_after_an_interruption_is_the_one_with_the_traffic(
     phase: str,
     blue: tuple[str, ...],
     green: tuple[str, ...],
     serving: tuple[str, str],
     back: str | None,
 ) -> None:
-    rows = told(died(phase, blue, green))
+    rows = rows_of(interrupted_in(phase, blue, green))
     assert (rows["serving"], rows["serving+"]) == serving
-    where = f"died in {phase}" if phase else "died before its first phase"
+    where = f"interrupted in {phase}" if phase else "interrupted before its first phase"
     assert rows["in flight"] == (
-        f"✖ {where}: promote r000125 (1.5.0, ami-00000000000000125) in the place of r000124, "
-        "by ada on laptop, began 5 min ago"
+        f"✖ {where}: promote r000125 (1.5.0, ami-00000000000000125), replacing r000124, "
+        "by ada on laptop, began 5m ago"
     )
-    assert rows.get("way back") == back
+    assert rows.get("rollback") == back
     assert rows["next"] == "ami-pipeline recover -e production"
 
 
-def test_a_green_that_was_decided_for_serves() -> None:
-    rows = told(died("retire", (), BOTH))
+def test_a_promoted_green_serves() -> None:
+    rows = rows_of(interrupted_in("retire", (), BOTH))
     assert rows["serving"] == "✔ r000125, 3 of 3 members healthy"
-    assert "way back" not in rows
+    assert "rollback" not in rows
     assert rows["next"] == "ami-pipeline recover -e production"
 
 
-def test_the_tree_calls_dark_who_is_dark() -> None:
-    lines = status_text(died("observe", (), BOTH), NOW).splitlines()
+def test_the_tree_shows_detached_groups_as_detached() -> None:
+    lines = status_text(interrupted_in("observe", (), BOTH), NOW).splitlines()
     assert any(each.startswith("├── ○ r000124  blue of the promote in flight") for each in lines)
     assert any(each.startswith("└── ✔ r000125  green of the promote in flight") for each in lines)
 
 
-def test_where_nobody_takes_traffic_nothing_is_glossed_over() -> None:
-    rows = told(died("reattach", (), ()))
+def test_a_serving_group_without_traffic_is_reported() -> None:
+    rows = rows_of(interrupted_in("reattach", (), ()))
     assert rows["serving"] == "✖ r000124, not attached to web-elb, web-tg, 0 of 3 members healthy"
 
 
-def test_a_removal_that_died_says_what_it_was_about() -> None:
-    rows = told(died("retire", BOTH, (), kind=Kind.ABORT, version="", image=""))
+def test_an_interrupted_removal_says_its_request() -> None:
+    rows = rows_of(interrupted_in("retire", BOTH, (), kind=Kind.ABORT, version="", image=""))
     assert rows["in flight"] == (
-        "✖ died in retire: remove r000125, which failed and was left for a look, "
-        "by ada on laptop, began 5 min ago"
+        "✖ interrupted in retire: remove r000125, which failed and was kept for debugging, "
+        "by ada on laptop, began 5m ago"
     )
     assert rows["next"] == "ami-pipeline recover -e production"
 
@@ -606,16 +616,22 @@ def test_a_removal_that_died_says_what_it_was_about() -> None:
     [
         (
             False,
-            ["└── ○ r000125  green of the promote in flight", "    └── its group is not made yet"],
+            [
+                "└── ○ r000125  green of the promote in flight",
+                "    └── its group is not created yet",
+            ],
         ),
-        (True, ["└── ✖ r000125  green of the promote in flight", "    └── it has no group in AWS"]),
+        (
+            True,
+            ["└── ✖ r000125  green of the promote in flight", "    └── its group does not exist"],
+        ),
     ],
 )
-def test_a_group_that_was_never_made_is_not_told_as_one_that_is_gone(
+def test_a_group_that_was_never_created_does_not_count_as_deleted(
     made: bool, lines: list[str]
 ) -> None:
-    status = died("launch", BOTH, ())
-    document = status.environment.with_release(kept(125, version="1.5.0", made=made))
+    status = interrupted_in("launch", BOTH, ())
+    document = status.environment.with_release(record(125, version="1.5.0", made=made))
     seen = replace(status, environment=document, observation=observation(group(124, BOTH)))
     assert [
         each[: len(line)]

@@ -8,8 +8,8 @@ import pytest
 from pipeline.core.errors import FailedError
 from pipeline.core.state.status import Status
 from pipeline.ui.status import status_text
-from pipeline.ui.watch import painted, watch
-from tests.ui.status_examples import NOW, in_flight, serving, sick
+from pipeline.ui.watch import colored, watch
+from tests.ui.status_examples import NOW, in_flight, serving, unhealthy
 
 
 class Terminal(io.StringIO):
@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 def readings(*found: Status | Exception) -> tuple[Callable[[], Status], list[float]]:
-    """What is read one after another, then Ctrl-C; and the pauses made."""
+    """Return a function that returns these statuses and then raises, and the pauses."""
     left: Iterator[Status | Exception] = iter(found)
 
     def read() -> Status:
@@ -39,13 +39,13 @@ def watched(stream: io.StringIO, *found: Status | Exception) -> str:
     return stream.getvalue()
 
 
-def test_in_lines_a_status_is_written_when_it_differs() -> None:
-    first, second = status_text(serving(), NOW), status_text(sick(), NOW)
-    found = (serving(), serving(), sick(), sick(), serving())
+def test_without_a_terminal_each_changed_status_is_written() -> None:
+    first, second = status_text(serving(), NOW), status_text(unhealthy(), NOW)
+    found = (serving(), serving(), unhealthy(), unhealthy(), serving())
     assert watched(io.StringIO(), *found) == f"{first}\n\n{second}\n\n{first}\n\n"
 
 
-def test_on_a_terminal_the_screen_is_given_back_with_the_last_status_below(
+def test_on_a_terminal_the_screen_is_restored_with_the_last_status(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -54,28 +54,28 @@ def test_on_a_terminal_the_screen_is_given_back_with_the_last_status_below(
     text = watched(Terminal(), serving(), in_flight())
     before, after = text.split("\x1b[?1049l")
     assert before.count("\x1b[?1049h") == 1
-    assert "in flight  nothing" in before
-    assert "in flight  nothing" not in after
+    assert "in flight  none" in before
+    assert "in flight  none" not in after
     assert after.count("in flight  ▸ in attach: ") == 1
 
 
-def test_ctrl_c_before_the_first_status_is_no_error() -> None:
+def test_ctrl_c_before_the_first_status_is_not_an_error() -> None:
     assert watched(io.StringIO()) == ""
 
 
-def test_what_cannot_be_read_the_first_time_is_raised() -> None:
+def test_an_error_of_the_first_read_is_raised() -> None:
     with pytest.raises(FailedError):
         watched(io.StringIO(), FailedError("aws", "down", "wait"))
 
 
-def test_what_cannot_be_read_later_is_told_and_tried_again() -> None:
-    text = watched(io.StringIO(), serving(), FailedError("aws", "down\nhard", "wait"), sick())
+def test_an_error_of_a_later_read_is_shown_and_retried() -> None:
+    text = watched(io.StringIO(), serving(), FailedError("aws", "down\nhard", "wait"), unhealthy())
     status = status_text(serving(), NOW)
-    assert f"\n\nnot read at 03:12:00 UTC: aws: down hard\n\n{status}\n\n" in text
-    assert text.endswith(status_text(sick(), NOW) + "\n\n")
+    assert f"\n\nunreadable at 03:12:00+00:00: aws: down hard\n\n{status}\n\n" in text
+    assert text.endswith(status_text(unhealthy(), NOW) + "\n\n")
 
 
-def test_the_icons_have_colours_and_the_commands_stand_out() -> None:
-    shown = painted("✔ fine\nami-pipeline rollback -e production: x")
+def test_icons_are_colored_and_commands_are_bold() -> None:
+    shown = colored("✔ fine\nami-pipeline rollback -e production: x")
     styles = {shown.plain[span.start : span.end]: span.style for span in shown.spans}
     assert styles == {"✔": "green", "ami-pipeline rollback -e production": "bold"}

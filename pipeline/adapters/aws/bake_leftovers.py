@@ -32,21 +32,24 @@ class Ec2Leftovers:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    def remove(self, region: str, traces: BuildResources, bake: str) -> tuple[str, ...]:
+    def remove(self, region: str, resources: BuildResources, bake: str) -> tuple[str, ...]:
         """Remove them; return what was removed, in AWS's ids.
 
         Raises RefusedError with AWS's words where something cannot be removed.
         """
         with speaking_plainly("removing what the bake left", region):
             ec2 = self._clients.ec2(region)
-            instances = _instances(ec2, traces, bake)
+            instances = _instances(ec2, resources, bake)
             if instances:
                 call(ec2.terminate_instances, InstanceIds=list(instances))
-            keys = _present(ec2.describe_key_pairs, "KeyPairs", "key-name", traces.key_pairs)
+            keys = _present(ec2.describe_key_pairs, "KeyPairs", "key-name", resources.key_pairs)
             for key in keys:
                 call(ec2.delete_key_pair, KeyName=key["KeyName"])
             groups = _present(
-                ec2.describe_security_groups, "SecurityGroups", "group-name", traces.security_groups
+                ec2.describe_security_groups,
+                "SecurityGroups",
+                "group-name",
+                resources.security_groups,
             )
             if groups and instances:
                 _wait_until_gone(ec2, instances)
@@ -56,10 +59,10 @@ class Ec2Leftovers:
         return (*instances, *names)
 
 
-def _instances(ec2: EC2Client, traces: BuildResources, bake: str) -> tuple[str, ...]:
+def _instances(ec2: EC2Client, resources: BuildResources, bake: str) -> tuple[str, ...]:
     searches = (
-        ("key-name", traces.key_pairs),
-        ("instance.group-name", traces.security_groups),
+        ("key-name", resources.key_pairs),
+        ("instance.group-name", resources.security_groups),
         (f"tag:{TAG_PREFIX}bake", (bake,)),
     )
     found: dict[str, None] = {}

@@ -57,7 +57,7 @@ class Ec2Images:
         found = self._owned(region, [{"Name": "name", "Values": [name]}])
         return tuple(image for image in found if image.name == name)
 
-    def seen(self, region: str, image_id: str) -> ObservedImage | None:
+    def find(self, region: str, image_id: str) -> ObservedImage | None:
         """Return one of our own images by id, or None where it is gone or another account's."""
         return next(iter(self._owned(region, [{"Name": "image-id", "Values": [image_id]}])), None)
 

@@ -36,13 +36,13 @@ NAMES = {
     "subnets": "reading the subnets",
     "balancers": "reading the load balancers",
     "look": "looking at the fleet",
-    "group_room": "reading the quota of groups",
+    "group_quota": "reading the quota of groups",
     "vcpus": "reading the quota of vCPUs",
     "targets": "reading the quota of targets",
     "alarms": "reading the alarms",
 }
 """What is asked, by the field of `Facts` that takes the answer."""
-OPTIONAL = frozenset({"group_room", "vcpus", "targets"})
+OPTIONAL = frozenset({"group_quota", "vcpus", "targets"})
 
 
 class Survey:
@@ -124,7 +124,7 @@ class Survey:
             "image": partial(reading.read_image, ec2, proposal.image_id),
             "type": partial(reading.read_type, ec2, wanted),
             "templates": partial(reading.read_templates, ec2, proposal.group(proposal.green)),
-            "group_room": partial(reading.read_group_room, self._clients.autoscaling(region)),
+            "group_quota": partial(reading.read_group_quota, self._clients.autoscaling(region)),
             "vcpus": partial(reading.read_vcpus, quotas, ec2, wanted),
         }
         if any(each.kind == "elbv2" for each in proposal.place.balancers):

@@ -21,7 +21,7 @@ from pipeline.core.preflight.facts import (
     IdentityFacts,
     ImageFacts,
     Proposal,
-    Room,
+    Quota,
     SubnetFacts,
     TypeFacts,
 )
@@ -222,13 +222,13 @@ def read_subnets(ec2: EC2Client, ids: Sequence[str]) -> tuple[SubnetFacts, ...]:
     return tuple(sorted(facts, key=lambda subnet: subnet.id))
 
 
-def read_group_room(client: AutoScalingClient) -> Room:
+def read_group_quota(client: AutoScalingClient) -> Quota:
     """Return how many groups the region may have and has."""
     said = call(client.describe_account_limits)
-    return Room(most=said["MaxNumberOfAutoScalingGroups"], used=said["NumberOfAutoScalingGroups"])
+    return Quota(limit=said["MaxNumberOfAutoScalingGroups"], used=said["NumberOfAutoScalingGroups"])
 
 
-def read_vcpus(quotas: Any, ec2: EC2Client, instance_type: str) -> Room | None:
+def read_vcpus(quotas: Any, ec2: EC2Client, instance_type: str) -> Quota | None:
     """Return the vCPUs that standard on-demand instances may use and do use.
 
     None for a type of another family, and where there is no such quota. What is in use is summed
@@ -244,7 +244,7 @@ def read_vcpus(quotas: Any, ec2: EC2Client, instance_type: str) -> Room | None:
         if error_code(error) == "NoSuchResourceException":
             return None
         raise
-    return Room(most=int(said["Quota"]["Value"]), used=sum(map(_vcpus, _instances(ec2))))
+    return Quota(limit=int(said["Quota"]["Value"]), used=sum(map(_vcpus, _instances(ec2))))
 
 
 def _instances(ec2: EC2Client) -> Iterator[Mapping[str, Any]]:

@@ -58,7 +58,7 @@ def _told(where: str, result: BakeResult) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = RefusedError if result.how is BakeOrigin.UNCHANGED else NeedsAttentionError
+        kind = RefusedError if result.origin is BakeOrigin.UNCHANGED else NeedsAttentionError
         raise kind(
             where,
             error.strerror or str(error),
@@ -152,7 +152,7 @@ def _summary(result: BakeResult) -> str:
         ("name", image.name),
         *((region, ami) for region, ami in image.ids.items()),
         ("source", image.source_ami),
-        ("how", f"{result.how} in {result.seconds:.0f} s"),
+        ("how", f"{result.origin} in {result.seconds:.0f} s"),
     ]
     table = "".join(f"| {name} | `{value}` |\n" for name, value in rows if value)
     return f"### Image {image.id}\n\n| | |\n|---|---|\n{table}\n"

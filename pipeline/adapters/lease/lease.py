@@ -128,7 +128,7 @@ class LeaseManager:
             return ""
         ended = self._ended(lease)
         if not ended:
-            raise tenancy.held(environment, lease, self.clock.now())
+            raise tenancy.held_error(environment, lease, self.clock.now())
         return ended
 
     def _ended(self, lease: Lease) -> str:
@@ -140,7 +140,7 @@ class LeaseManager:
         if lease.broken:
             return f"{lease.broken} broke it"
         if (left := tenancy.seconds_left(lease, self.clock.now())) <= 0:
-            return f"it expired {tenancy.span(-left)} ago"
+            return f"it expired {tenancy.format_age(-left)} ago"
         by_hand = not lease.owner.run and not self.owner.run
         if by_hand and self.owner.host == lease.owner.host:
             return "its process is no more" if is_over(lease.owner.pid, lease.process) else ""
@@ -237,7 +237,7 @@ class HeldLease:
             if not self._gone and self._left() <= self._leases.margin:
                 self._gone = f"it ended at {self._lease.expires}{self._trouble}"
             if self._gone:
-                raise tenancy.lost(self._document.known, self._gone)
+                raise tenancy.lost_error(self._document.known, self._gone)
 
     def release(self) -> None:
         """Let the lease go; one that is lost is left to whoever has it now. Raises nothing."""
@@ -300,7 +300,7 @@ class HeldLease:
         standing = document.lease
         if standing is None or standing.epoch != self.epoch:
             self._gone = _how_lost(_shown(standing))
-            raise tenancy.lost(document, self._gone)
+            raise tenancy.lost_error(document, self._gone)
 
     def _left(self) -> float:
         return tenancy.seconds_left(self._lease, self._leases.clock.now())
@@ -321,7 +321,11 @@ def _text(moment: datetime) -> str:
 
 
 def _whose(lease: Lease) -> str:
-    return f"{tenancy.holder(lease)}, {lease.command}" if lease.command else tenancy.holder(lease)
+    return (
+        f"{tenancy.format_holder(lease)}, {lease.command}"
+        if lease.command
+        else tenancy.format_holder(lease)
+    )
 
 
 def _shown(lease: Lease | None) -> Lease | None:

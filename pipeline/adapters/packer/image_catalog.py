@@ -44,10 +44,10 @@ class Catalogue:
         there = {image.id: _image(image, app) for image in seen}
         for recorded in self._records.all(app):
             if recorded.id in there:
-                there[recorded.id] = _joined(recorded, there[recorded.id].verdict)
-            elif recorded.id or recorded.verdict is not ImageStatus.GONE:
-                verdict = ImageStatus.GONE if recorded.id else recorded.verdict
-                there[recorded.id or recorded.bake] = recorded.with_verdict(verdict)
+                there[recorded.id] = _joined(recorded, there[recorded.id].status)
+            elif recorded.id or recorded.status is not ImageStatus.GONE:
+                status = ImageStatus.GONE if recorded.id else recorded.status
+                there[recorded.id or recorded.bake] = recorded.with_status(status)
         newest = sorted(there.values(), key=lambda image: (image.created, image.name), reverse=True)
         return tuple(newest)
 
@@ -139,13 +139,13 @@ def _instances(ec2: EC2Client) -> Iterator[tuple[str, str]]:
 
 
 def _joined(recorded: Image, tagged: ImageStatus) -> Image:
-    """Return a recorded image with AWS's verdict, but quarantined if either says so.
+    """Return a recorded image with AWS's status, but quarantined if either says so.
 
     A rollback at night writes both, and one of the two writes may have failed.
     """
-    if recorded.verdict is ImageStatus.QUARANTINED:
+    if recorded.status is ImageStatus.QUARANTINED:
         return recorded
-    return recorded.with_verdict(tagged)
+    return recorded.with_status(tagged)
 
 
 def _image(seen: ObservedImage, app: str) -> Image:
@@ -154,8 +154,8 @@ def _image(seen: ObservedImage, app: str) -> Image:
     def fact(key: str) -> str:
         return seen.tags.get(TAG_PREFIX + key, "")
 
-    known = {verdict.value for verdict in ImageStatus}
-    verdict = fact("verdict")
+    known = {status.value for status in ImageStatus}
+    status = fact("status")
     return Image(
         app=app,
         version=fact("version"),
@@ -169,6 +169,6 @@ def _image(seen: ObservedImage, app: str) -> Image:
         commit=fact("commit"),
         dirty=fact("dirty") == "true",
         baked_by=fact("baked-by"),
-        verdict=ImageStatus(verdict) if verdict in known else ImageStatus.BAKING,
+        status=ImageStatus(status) if status in known else ImageStatus.BAKING,
         tags=seen.tags,
     )

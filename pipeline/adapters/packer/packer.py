@@ -122,7 +122,7 @@ class Packer:
         template: Template,
         variables: Mapping[str, Any],
         *,
-        traced: Callable[[BuildResources], None],
+        on_resources: Callable[[BuildResources], None],
     ) -> BuildReport:
         """Run `packer build` to its end; how it ended is in the report, not raised."""
         log = log_of(self.logs, name)
@@ -133,7 +133,7 @@ class Packer:
             if "manifest" in template.variables:
                 variables = {**variables, "manifest": str(manifest)}
             reader = StreamReader(masker=self.masker, log=write, step=self._step)
-            feed = _telling(reader, traced)
+            feed = _telling(reader, on_resources)
             command = self._command(
                 [
                     "build",
@@ -159,7 +159,7 @@ class Packer:
             manifest=written,
             failures={build: self.masker.text(text) for build, text in failures.items()},
             last_lines=tuple(self.masker.text(line) for line in lines),
-            traces=found.traces,
+            resources=found.resources,
             source_ami=found.source_ami,
             log=log,
         )
@@ -261,7 +261,7 @@ def _how(ending: Ending, code: int) -> Literal["succeeded", "failed", "timed out
 
 
 def _telling(
-    reader: StreamReader, traced: Callable[[BuildResources], None]
+    reader: StreamReader, on_resources: Callable[[BuildResources], None]
 ) -> Callable[[bytes], None]:
     """Feed the reader, and tell of each temporary thing as soon as Packer names it."""
     told = BuildResources()
@@ -269,9 +269,9 @@ def _telling(
     def feed(chunk: bytes) -> None:
         nonlocal told
         reader.feed(chunk)
-        if (now := reader.stream.traces) != told:
+        if (now := reader.stream.resources) != told:
             told = now
-            traced(now)
+            on_resources(now)
 
     return feed
 

@@ -115,7 +115,7 @@ class Stream:
         return tuple(unescape(line).strip("\n") for line in lines)
 
     @property
-    def traces(self) -> BuildResources:
+    def resources(self) -> BuildResources:
         """The things each build named: temporary ones before any provisioner ran, and its AMI."""
         return BuildResources(**{kind: self._seen(kind) for kind in _TRACES if kind != "sources"})
 
@@ -270,7 +270,7 @@ class StreamReader:
             self._step(build.decode("utf-8", "replace"), text.strip())
 
 
-def traces_told(log: bytes) -> BuildResources:
+def resources_told(log: bytes) -> BuildResources:
     """Return what temporary things a log of ours names, of a bake that died before it noted them.
 
     Images are left out: in a log, a provisioner's words look as Packer's own do, and what comes
@@ -281,7 +281,7 @@ def traces_told(log: bytes) -> BuildResources:
         when, _, text = line.partition(b" ")
         if when.isdigit():
             reader.feed(b"%s,,ui,say,%s\n" % (when, text))
-    return replace(reader.close().traces, images=())
+    return replace(reader.close().resources, images=())
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.adapters.files.atomic import write_atomically
-from pipeline.core.doctor import Check, Grade, judged
+from pipeline.core.doctor import Check, Grade, check_file_system
 
 MOUNTS = Path("/proc/mounts")
 _ANOTHER = "name another directory as [state] url in pipeline.toml"
@@ -34,7 +34,7 @@ def directory_checks(folder: Path, mounts: Path = MOUNTS) -> Iterator[Check]:
         remedy = f"make {there} writable for you, or {_ANOTHER}"
         yield Check(name="directory", what=what, grade=Grade.PROBLEM, remedy=remedy)
     kind, options = mounted(there.resolve(), mounts)
-    yield judged(kind, options)
+    yield check_file_system(kind, options)
     yield _ignored(folder)
 
 

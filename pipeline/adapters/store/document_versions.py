@@ -18,12 +18,12 @@ from pipeline.adapters.store.serialization import plain
 from pipeline.adapters.store.versions import Version
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.document_versions import (
-    Copies,
-    Copy,
+    DocumentVersion,
+    DocumentVersions,
     Restoration,
-    chosen,
+    choose_version,
     difference,
-    restored,
+    restored_document,
 )
 from pipeline.core.state.environment import Environment
 
@@ -34,13 +34,13 @@ class Archive:
 
     environments: Environments
 
-    def copies(self, wanted: Environment) -> Copies:
+    def copies(self, wanted: Environment) -> DocumentVersions:
         """Return what stands and what stood, each with what is wrong with it."""
         store, key = self.environments.store, self.environments.key(wanted)
         standing = store.read(key)
         now = standing.data if standing else None
         earlier = [each for each in store.versions(key) if each.data != now]
-        return Copies(
+        return DocumentVersions(
             environment=wanted.environment,
             where=store.where(key),
             current=self._judged(wanted, standing.data) if standing else None,
@@ -51,37 +51,41 @@ class Archive:
     def restoration(self, wanted: Environment, number: int | None) -> Restoration:
         """Return what putting back a copy comes to; raises RefusedError where it cannot be."""
         copies = self.copies(wanted)
-        number = chosen(copies, number)
-        document = restored(copies, number)
+        number = choose_version(copies, number)
+        document = restored_document(copies, number)
         before = copies.current.text if copies.current else ""
         names = ("as it stands", f"version {number}, restored")
         lines = difference(before, shown(document), names)
-        return Restoration(copies=copies, number=number, document=document, difference=lines)
+        return Restoration(versions=copies, number=number, document=document, difference=lines)
 
     def restore(self, restoration: Restoration) -> None:
         """Write it over what stood when it was looked at; raises RefusedError if that changed."""
         try:
-            found = Versioned(environment=restoration.document, version=restoration.copies.version)
+            found = Versioned(
+                environment=restoration.document, version=restoration.versions.version
+            )
             DocumentWriter(self.environments, found).write(restoration.document)
         except StaleError as error:
             name = restoration.document.environment
             raise RefusedError(
-                f"[state] {restoration.copies.where}",
+                f"[state] {restoration.versions.where}",
                 "was written meanwhile: nothing was restored",
                 f"ami-pipeline state show -e {name}",
             ) from error
 
-    def _dated(self, wanted: Environment, version: Version) -> Copy:
+    def _dated(self, wanted: Environment, version: Version) -> DocumentVersion:
         return self._judged(wanted, version.data, version)
 
-    def _judged(self, wanted: Environment, data: bytes, version: Version | None = None) -> Copy:
+    def _judged(
+        self, wanted: Environment, data: bytes, version: Version | None = None
+    ) -> DocumentVersion:
         when = version.when if version else None
         try:
             found = self.environments.parse(wanted, data)
         except RefusedError as error:
             newer = isinstance(error.__cause__, NewerError)
-            return Copy(text=_readable(data), wrong=error.what, newer=newer, when=when)
-        return Copy(text=shown(found), environment=found, when=when)
+            return DocumentVersion(text=_readable(data), problem=error.what, newer=newer, when=when)
+        return DocumentVersion(text=shown(found), environment=found, when=when)
 
 
 def shown(environment: Environment) -> str:

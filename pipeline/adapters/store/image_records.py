@@ -42,17 +42,17 @@ class ImageRecords:
         self._lasts = lasts
         self._told = told
 
-    def write(self, image: Image, traces: BuildResources | None = None) -> None:
-        """Record the image where its verdict belongs, and nowhere else.
+    def write(self, image: Image, resources: BuildResources | None = None) -> None:
+        """Record the image where its status belongs, and nowhere else.
 
         `GONE` leaves no record of a bake that made nothing.
         """
         unfinished, finished = _key("bakes", image), _key("images", image)
-        if image.verdict in _UNFINISHED:
-            self._put(unfinished, image, traces)
+        if image.status in _UNFINISHED:
+            self._put(unfinished, image, resources)
             return
         if image.ids:
-            self._put(finished, image, traces)
+            self._put(finished, image, resources)
         self._store.delete(unfinished)
 
     def all(self, app: str) -> tuple[Image, ...]:
@@ -72,7 +72,7 @@ class ImageRecords:
     def _alive(self, image: Image, document: Document) -> bool:
         """Tell whether a bake may still run: what has ended says so, whoever asks."""
         here = self._runs(image)
-        if here is not None or image.verdict is not ImageStatus.BAKING:
+        if here is not None or image.status is not ImageStatus.BAKING:
             return bool(here)
         over = json.loads(document.data).get("over")
         begun = datetime.fromisoformat(image.created)  # a record of before there was `over`
@@ -89,16 +89,16 @@ class ImageRecords:
         An image that is known by its tags only gets a record by it. The tag in AWS says the same
         to other stores and is written apart (`Images.tag`); either is enough.
         """
-        self.write(replace(image, verdict=ImageStatus.QUARANTINED, reason=reason))
+        self.write(replace(image, status=ImageStatus.QUARANTINED, reason=reason))
 
-    def _put(self, key: str, image: Image, traces: BuildResources | None) -> None:
+    def _put(self, key: str, image: Image, resources: BuildResources | None) -> None:
         """Write the record; a bake's name is its own, so a newer version is written over once."""
         document = {
             "schema": SCHEMA,
             "image": _plain(image),
-            "traces": asdict(traces or BuildResources()),
+            "resources": asdict(resources or BuildResources()),
         }
-        if image.verdict is ImageStatus.BAKING:
+        if image.status is ImageStatus.BAKING:
             document["over"] = (self._store.now() + self._lasts).isoformat()
         data = json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
         for _ in range(2):
@@ -129,8 +129,10 @@ def _parse(key: str, document: Document) -> tuple[Image, BuildResources]:
     try:
         content = json.loads(document.data)
         _require_schema(content["schema"])
-        fields = {**content["image"], "verdict": ImageStatus(content["image"]["verdict"])}
-        traces = BuildResources(**{kind: tuple(names) for kind, names in content["traces"].items()})
+        fields = {**content["image"], "status": ImageStatus(content["image"]["status"])}
+        resources = BuildResources(
+            **{kind: tuple(names) for kind, names in content["resources"].items()}
+        )
         image = Image(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefusedError(
@@ -138,7 +140,7 @@ def _parse(key: str, document: Document) -> tuple[Image, BuildResources]:
             f"not a record this version can read: {error}",
             f"move {key} out of the store; images still lists what AWS has",
         ) from error
-    return image, traces
+    return image, resources
 
 
 def _require_schema(number: object) -> None:

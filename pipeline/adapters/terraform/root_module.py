@@ -19,7 +19,7 @@ from pipeline.adapters.files.atomic import write_atomically
 from pipeline.adapters.store.directory import tell_git
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.release import Release
-from pipeline.core.terraform.module_contract import INPUTS, MADE, ROOT_FILE
+from pipeline.core.terraform.module_contract import INPUTS, OUTPUTS, ROOT_FILE
 from pipeline.core.terraform.root_module import Root
 
 INPUTS_FILE = "inputs.auto.tfvars.json"
@@ -87,7 +87,7 @@ def main_document(root: Root) -> dict[str, Any]:
 
 def releases_document(releases: Iterable[Release]) -> dict[str, Any]:
     """Return what `releases.auto.tfvars.json` says: every release that is to exist."""
-    return {"releases": {each.name: each.wanted() for each in releases}}
+    return {"releases": {each.name: each.as_module_input() for each in releases}}
 
 
 def _backend(root: Root) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _backend(root: Root) -> dict[str, Any]:
 
 def _made() -> str:
     """Return an expression that reads all the contract promises, so that a lack shows in a plan."""
-    read = ", ".join(f"{name} = made.{name}" for name in MADE)
+    read = ", ".join(f"{name} = made.{name}" for name in OUTPUTS)
     return f"${{{{ for name, made in module.release.releases : name => {{ {read} }} }}}}"
 
 

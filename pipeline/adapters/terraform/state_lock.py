@@ -27,8 +27,8 @@ from pipeline.adapters.identity import printable
 from pipeline.adapters.store.s3 import CHANGED, CONFLICT, owned_by
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message, Report
-from pipeline.core.state.lease import span
 from pipeline.core.terraform.root_module import Bucket
+from pipeline.core.times import format_duration
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -132,7 +132,8 @@ class StateLock:
                 raise self._taken(standing, raising)
             if told != standing.id:
                 told = standing.id
-                self._say(f"the state is locked by {standing.who}: waiting for {span(left)}")
+                rest = format_duration(left)
+                self._say(f"the state is locked by {standing.who}: waiting for {rest}")
             self.wait(1.0)
             left -= 1
 

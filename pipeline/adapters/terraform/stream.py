@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.core.terraform.plan_guard import STANDS, Change
+from pipeline.core.terraform.plan_guard import UNCHANGED, Change
 from pipeline.core.terraform.root_module import Diagnostic
 
 LAST = 10
@@ -49,7 +49,7 @@ class Said:
         """What the state knows, AWS has and the plan leaves as it is."""
         touched = {each.address for each in self.changes} | self.missing
         return tuple(
-            Change(address=address, kind=kind, action=STANDS)
+            Change(address=address, kind=kind, action=UNCHANGED)
             for address, kind in self.refreshed.items()
             if address not in touched
         )

@@ -1,14 +1,14 @@
-"""The bake: from what was asked for to an image that AWS itself confirms.
+"""Bake an image: run Packer and return an image that AWS confirms.
 
-    resolve the source -> fingerprint -> an image that has it already?
-    -> what earlier, killed bakes left: remove or adopt -> done, or inspect, validate
-    -> record the intent -> build -> judge -> tag -> record
+    resolve the source -> compute the fingerprint -> reuse an image of that fingerprint
+    -> clean up or adopt the images of killed bakes -> inspect and validate the template
+    -> record the intent -> build -> verify -> tag -> record
 
-Nothing before "record the intent" makes anything, so a fault there is a refusal.
-From there on signals are held back: Packer is ended properly, what it left is
-found and removed, and only then the run ends. An image counts only if Packer
-ended with 0, every build that should made one, the manifest agrees, and
-DescribeImages shows each AMI available, private, ours and of the right name.
+No step before "record the intent" creates anything, so an error there is a refusal.
+From then on signals are deferred: Packer ends cleanly, its leftovers are removed, then
+the run ends. An image is good only if Packer exited with 0, every build created one,
+the manifest agrees, and DescribeImages shows each AMI available, private, owned by this
+account and correctly named.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, is_rejected, sweep, was_good
-from pipeline.core.bake.failures import stranded, told, unjudged
+from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, clean_up, is_rejected, was_good
+from pipeline.core.bake.failures import build_failure, cleanup_failure, unverified_image
 from pipeline.core.bake.model import (
     BakeOrigin,
     BakeRequest,
@@ -32,22 +32,22 @@ from pipeline.core.bake.model import (
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.bake.variables import accepted, image_tags, offered
 from pipeline.core.bake.verification import (
-    complaints_of_build,
-    complaints_of_images,
-    finished,
+    build_problems,
     ids_by_region,
+    image_problems,
+    is_finished,
 )
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, TAG_PREFIX, Image, ImageStatus
 
-_Made = tuple[Image, BakeOrigin, Path | None]
-"""An image, why it is the answer, and the log of the build that made it."""
+_Baked = tuple[Image, BakeOrigin, Path | None]
+"""An image, its origin, and the log of its build."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BakePlan:
-    """A request with what was found out about it."""
+    """A request with its resolved source image and fingerprint."""
 
     request: BakeRequest
     source_ami: str
@@ -55,11 +55,11 @@ class BakePlan:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags of the image, without its verdict."""
+        """Return the tags of the image, without its status."""
         return image_tags(self.request, self.source_ami, self.fingerprint)
 
     def image(
-        self, name: str, *, ids: Mapping[str, str], created: str, verdict: ImageStatus
+        self, name: str, *, ids: Mapping[str, str], created: str, status: ImageStatus
     ) -> Image:
         """Return the image as it is recorded."""
         request = self.request
@@ -77,14 +77,14 @@ class BakePlan:
             commit=request.commit.id,
             dirty=request.commit.dirty,
             baked_by=request.baked_by,
-            verdict=verdict,
+            status=status,
             tags=request.tags,
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Bakery:
-    """The outside world a bake needs."""
+    """Bakes images through the ports that it is given."""
 
     baker: Baker
     images: Images
@@ -94,9 +94,9 @@ class Bakery:
     report: Report
 
     def bake(self, request: BakeRequest) -> BakeResult:
-        """Return an image for this request, one that is there already where nothing changed.
+        """Return an image for this request: an existing one if nothing changed.
 
-        Raises the errors of `core.errors`; what each means for the world stands there.
+        Raise an error of `core.errors`, which says what the failed bake left.
         """
         began = self.workplace.clock()
         packer = self.baker.version()
@@ -105,27 +105,33 @@ class Bakery:
         plan = BakePlan(request=request, source_ami=source, fingerprint=fingerprint)
         unchanged = self._unchanged(plan)
         adopted = self._adopted(plan, beside=unchanged is not None)
-        image, how, log = unchanged or adopted or self._baked(plan)
+        image, origin, log = unchanged or adopted or self._bake(plan)
         seconds = self.workplace.clock() - began
-        return BakeResult(image=image, how=how, seconds=seconds, log=log)
+        return BakeResult(image=image, origin=origin, seconds=seconds, log=log)
 
-    def _unchanged(self, plan: BakePlan) -> _Made | None:
-        """Return the newest good image of this fingerprint that is whole in every region."""
+    def _unchanged(self, plan: BakePlan) -> _Baked | None:
+        """Return the newest good image of this fingerprint that exists in every region."""
         request = plan.request
         if request.source is None:
-            self._note("no [bake.source]: a newer source image cannot be noticed, so a bake it is")
+            self._report_message(
+                "no [bake.source]: baking, because a newer source image cannot be detected"
+            )
             return None
         if request.force:
             return None
         wanted = {FINGERPRINT_TAG: plan.fingerprint, STATUS_TAG: ImageStatus.GOOD}
         for candidate in self.images.owned(request.region, wanted):
-            seen = self._everywhere(request, candidate)
-            if finished(seen):
-                self._note(f"nothing changed since {candidate.id} was baked")
-                return _as_tagged(self._as_image(plan, seen), candidate), BakeOrigin.UNCHANGED, None
+            observed = self._in_all_regions(request, candidate)
+            if is_finished(observed):
+                self._report_message(f"nothing changed since {candidate.id} was baked")
+                return (
+                    _as_tagged(self._as_image(plan, observed), candidate),
+                    BakeOrigin.UNCHANGED,
+                    None,
+                )
         return None
 
-    def _everywhere(
+    def _in_all_regions(
         self, request: BakeRequest, image: ObservedImage
     ) -> dict[str, ObservedImage | None]:
         copies = {
@@ -134,57 +140,64 @@ class Bakery:
         }
         return {request.region: image, **copies}
 
-    def _as_image(self, plan: BakePlan, seen: Mapping[str, ObservedImage | None]) -> Image:
-        there = {region: image for region, image in seen.items() if image is not None}
+    def _as_image(self, plan: BakePlan, observed: Mapping[str, ObservedImage | None]) -> Image:
+        there = {region: image for region, image in observed.items() if image is not None}
         home = there[plan.request.region]
         ids = {region: image.id for region, image in there.items()}
-        return plan.image(home.name, ids=ids, created=home.created, verdict=ImageStatus.GOOD)
+        return plan.image(home.name, ids=ids, created=home.created, status=ImageStatus.GOOD)
 
-    def _adopted(self, plan: BakePlan, *, beside: bool = False) -> _Made | None:
-        """Deal with what killed bakes left; return an image of theirs if it is what is asked.
+    def _adopted(self, plan: BakePlan, *, beside: bool = False) -> _Baked | None:
+        """Clean up after killed bakes; return a finished image of theirs that fits the request.
 
-        With `beside` there is an answer already: what cannot be removed is only told then.
+        With `beside` the bake already has an image: a failed clean-up is then only reported.
         """
-        wanted: _Made | None = None
-        for image, traces in self.records.unfinished(plan.request.app):
+        wanted: _Baked | None = None
+        for image, resources in self.records.unfinished(plan.request.app):
             same = image.fingerprint == plan.fingerprint and not plan.request.force
             with self.workplace.shield():
-                known = tuple((image.region, ami) for ami in traces.images)
-                swept = self._sweep(
-                    plan, image, image.name, traces, known=known, keep_finished=True
+                known = tuple((image.region, ami) for ami in resources.images)
+                cleanup = self._clean_up(
+                    plan, image, image.name, resources, known=known, keep_finished=True
                 )
-                if swept.trouble:
+                if cleanup.trouble:
                     if not beside:
-                        raise stranded(image.name, swept)
-                    self._note(f"what the bake of {image.name} left: {'; '.join(swept.trouble)}")
-                elif not swept.kept:
-                    self.records.write(image.with_verdict(ImageStatus.GONE))
-                    self._note(f"cleaned up after the bake of {image.name} that was cut off")
-                elif same and wanted is None and not beside and _adoptable(plan, swept.kept):
-                    wanted = self._adopt(plan, image, swept.kept)
-                elif was_good(swept.kept[image.region]):
-                    # Killed between the last tag and the record: AWS knows all of it.
-                    self.records.write(image.with_verdict(ImageStatus.GONE))
-                elif image.verdict is not ImageStatus.LEFT:
-                    self.records.write(image.with_verdict(ImageStatus.LEFT))
+                        raise cleanup_failure(image.name, cleanup)
+                    trouble = "; ".join(cleanup.trouble)
+                    self._report_message(
+                        f"could not clean up after the bake {image.name}: {trouble}"
+                    )
+                elif not cleanup.kept:
+                    self.records.write(image.with_status(ImageStatus.GONE))
+                    self._report_message(f"cleaned up after the interrupted bake {image.name}")
+                elif same and wanted is None and not beside and _adoptable(plan, cleanup.kept):
+                    wanted = self._adopt(plan, image, cleanup.kept)
+                elif was_good(cleanup.kept[image.region]):
+                    # It was killed between its last tag and its record: the tags are complete.
+                    self.records.write(image.with_status(ImageStatus.GONE))
+                elif image.status is not ImageStatus.LEFT:
+                    self.records.write(image.with_status(ImageStatus.LEFT))
         return wanted
 
-    def _adopt(self, plan: BakePlan, image: Image, seen: Mapping[str, ObservedImage]) -> _Made:
-        now = self._as_image(plan, seen)
+    def _adopt(self, plan: BakePlan, image: Image, observed: Mapping[str, ObservedImage]) -> _Baked:
+        current = self._as_image(plan, observed)
         adopted = replace(
-            image, name=now.name, ids=now.ids, created=now.created, verdict=ImageStatus.GOOD
+            image,
+            name=current.name,
+            ids=current.ids,
+            created=current.created,
+            status=ImageStatus.GOOD,
         )
-        self._bless(plan, seen)
+        self._tag_as_good(plan, observed)
         self.records.write(adopted)
-        self._note(f"took over {adopted.id}, which an interrupted bake left complete")
+        self._report_message(f"adopted {adopted.id}, which an interrupted bake had completed")
         return adopted, BakeOrigin.ADOPTED, None
 
-    def _baked(self, plan: BakePlan) -> _Made:
+    def _bake(self, plan: BakePlan) -> _Baked:
         template = self.baker.inspect(plan.request)
         if plan.source_ami and "source_ami" not in template.variables:
             raise ConfigurationError(
                 "[bake.source]",
-                f"{plan.request.template.name} declares no variable source_ami to take it",
+                f"{plan.request.template.name} does not declare the variable source_ami",
                 'declare variable "source_ami" and use it in the source block, or remove '
                 "[bake.source]",
             )
@@ -197,44 +210,44 @@ class Bakery:
 
     def _build(
         self, plan: BakePlan, name: str, template: Template, variables: Mapping[str, object]
-    ) -> _Made:
-        intent = plan.image(name, ids={}, created=self.workplace.now(), verdict=ImageStatus.BAKING)
+    ) -> _Baked:
+        intent = plan.image(name, ids={}, created=self.workplace.now(), status=ImageStatus.BAKING)
         self.records.write(intent)
         built = self.baker.build(
             plan.request,
             name,
             template,
             variables,
-            traced=lambda traces: self.records.write(intent, traces),
+            on_resources=lambda resources: self.records.write(intent, resources),
         )
         if not plan.source_ami:
             plan = replace(plan, source_ami=built.source_ami)
         named = name if "ami_name" in template.variables else ""
         try:
-            image = self._judged(plan, intent, named, built)
+            image = self._verified(plan, intent, named, built)
             self.records.write(image)
         except RefusedError as error:
-            # Refused means that nothing was touched, and Packer has run.
-            raise unjudged(name, built, error) from error
+            # "Refused" would mean that nothing was changed, but Packer has created an image.
+            raise unverified_image(name, built, error) from error
         return image, BakeOrigin.BAKED, built.log
 
-    def _judged(self, plan: BakePlan, intent: Image, name: str, built: BuildReport) -> Image:
-        """Return the image as AWS confirms it, or clean up and raise."""
-        complaints = complaints_of_build(plan.request, built)
-        seen: dict[str, ObservedImage | None] = {}
-        if not complaints and built.ending is Ending.EXITED:
+    def _verified(self, plan: BakePlan, intent: Image, name: str, built: BuildReport) -> Image:
+        """Return the image that AWS confirms, or clean up and raise an error."""
+        problems = build_problems(plan.request, built)
+        observed: dict[str, ObservedImage | None] = {}
+        if not problems and built.ending is Ending.EXITED:
             ids = ids_by_region(built)
-            seen = {region: self.images.seen(region, ami) for region, ami in ids.items()}
-            complaints = complaints_of_images(ids, seen, name)
-        if complaints or built.ending is not Ending.EXITED:
-            raise self._failure(plan, intent, name, built, complaints)
-        there = {region: image for region, image in seen.items() if image is not None}
-        self._bless(plan, there)
+            observed = {region: self.images.find(region, ami) for region, ami in ids.items()}
+            problems = image_problems(ids, observed, name)
+        if problems or built.ending is not Ending.EXITED:
+            raise self._failure(plan, intent, name, built, problems)
+        there = {region: image for region, image in observed.items() if image is not None}
+        self._tag_as_good(plan, there)
         return replace(self._as_image(plan, there), bake=intent.bake)
 
-    def _bless(self, plan: BakePlan, seen: Mapping[str, ObservedImage]) -> None:
-        """Tag the image: what the template did not, and that it was verified."""
-        for image in seen.values():
+    def _tag_as_good(self, plan: BakePlan, observed: Mapping[str, ObservedImage]) -> None:
+        """Add the tags that the template did not set, and the status `good`."""
+        for image in observed.values():
             tags = {"Name": image.name, **image.tags, **plan.tags, STATUS_TAG: ImageStatus.GOOD}
             missing = {key: value for key, value in tags.items() if image.tags.get(key) != value}
             self.images.tag(image, missing)
@@ -245,56 +258,58 @@ class Bakery:
         intent: Image,
         name: str,
         built: BuildReport,
-        complaints: tuple[str, ...],
+        problems: tuple[str, ...],
     ) -> PipelineError:
         cancelled = built.ending is not Ending.EXITED
         known = [pair for images in built.images.values() for pair in images.items()]
-        known += [(plan.request.region, ami) for ami in built.traces.images]
+        known += [(plan.request.region, ami) for ami in built.resources.images]
         known += (built.manifest or {}).items()
-        swept = CleanupReport()
+        cleanup = CleanupReport()
         cut_off = cancelled or built.code < 0
-        if cut_off or built.traces != BuildResources() or known:
-            swept = self._sweep(
-                plan, intent, name, built.traces, known=tuple(known), keep_finished=cancelled
+        if cut_off or built.resources != BuildResources() or known:
+            cleanup = self._clean_up(
+                plan, intent, name, built.resources, known=tuple(known), keep_finished=cancelled
             )
-        left = ImageStatus.LEFT if swept.kept or swept.trouble else ImageStatus.GONE
-        self.records.write(intent.with_verdict(left), built.traces)
-        if swept.trouble:
-            return stranded(intent.name, swept)
-        return told(built, complaints, swept)
+        left = ImageStatus.LEFT if cleanup.kept or cleanup.trouble else ImageStatus.GONE
+        self.records.write(intent.with_status(left), built.resources)
+        if cleanup.trouble:
+            return cleanup_failure(intent.name, cleanup)
+        return build_failure(plan.request, built, problems, cleanup)
 
-    def _sweep(
+    def _clean_up(
         self,
         plan: BakePlan,
         intent: Image,
         name: str,
-        traces: BuildResources,
+        resources: BuildResources,
         *,
         known: tuple[tuple[str, str], ...],
         keep_finished: bool,
     ) -> CleanupReport:
-        """Sweep the region that bake built in, which may no longer be configured, and ours."""
-        return sweep(
+        """Clean up the region of that bake, which may be unconfigured since, and the plan's."""
+        return clean_up(
             self.images,
             self.leftovers,
             CleanupScope(
-                bake=intent.bake, name=name, traces=traces, known=known, since=intent.created
+                bake=intent.bake, name=name, resources=resources, known=known, since=intent.created
             ),
             regions=tuple(dict.fromkeys([intent.region, *plan.request.all_regions])),
             keep_finished=keep_finished,
         )
 
-    def _note(self, text: str) -> None:
+    def _report_message(self, text: str) -> None:
         self.report(Message(text=text))
 
 
-def _adoptable(plan: BakePlan, seen: Mapping[str, ObservedImage]) -> bool:
-    return plan.request.source is not None and not any(map(is_rejected, seen.values()))
+def _adoptable(plan: BakePlan, observed: Mapping[str, ObservedImage]) -> bool:
+    return plan.request.source is not None and not any(map(is_rejected, observed.values()))
 
 
-def _as_tagged(image: Image, seen: ObservedImage) -> Image:
-    """Return the image with the facts of the run that baked it, which is not this one."""
-    facts = {key: seen.tags.get(TAG_PREFIX + key, "") for key in ("commit", "dirty", "baked-by")}
+def _as_tagged(image: Image, observed: ObservedImage) -> Image:
+    """Return the image with the commit and the author that its own bake tagged."""
+    facts = {
+        key: observed.tags.get(TAG_PREFIX + key, "") for key in ("commit", "dirty", "baked-by")
+    }
     return replace(
         image,
         commit=facts["commit"],

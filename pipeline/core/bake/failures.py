@@ -1,9 +1,10 @@
-"""Words a bake that did not end well: what failed, Packer's last lines, what became of the rest."""
+"""Build the error of a bake that failed: what failed, Packer's last lines, what was cleaned up."""
 
 from __future__ import annotations
 
+from pipeline.core import commands
 from pipeline.core.bake.cleanup import CleanupReport
-from pipeline.core.bake.model import BuildReport, Ending
+from pipeline.core.bake.model import BakeRequest, BuildReport, Ending
 from pipeline.core.bake.remedies import remedy_for
 from pipeline.core.errors import (
     FailedError,
@@ -13,53 +14,61 @@ from pipeline.core.errors import (
     RefusedError,
 )
 
+LAST_LINES = 10
+"""How many of Packer's last lines an error repeats."""
 
-def told(built: BuildReport, complaints: tuple[str, ...], swept: CleanupReport) -> PipelineError:
-    """Return the error of a bake after which everything was put back."""
+
+def build_failure(
+    request: BakeRequest, built: BuildReport, problems: tuple[str, ...], cleanup: CleanupReport
+) -> PipelineError:
+    """Return the error of a bake after which everything was cleaned up."""
     failing = next((build for build in built.failures if build), "")
     where = f"packer build {failing}".rstrip()
-    said = [f"| {line}" for text in built.last_lines for line in text.split("\n")]
-    facts = [*complaints, *said[-10:], *_fate(swept), f"full log: {built.log}"]
+    lines = [f"| {line}" for text in built.last_lines for line in text.split("\n")]
+    facts = [*problems, *lines[-LAST_LINES:], *_format_cleanup(cleanup), f"full log: {built.log}"]
     if built.ending is Ending.INTERRUPTED:
-        text = "\n".join(["interrupted by a signal", *_fate(swept), f"full log: {built.log}"])
-        return InterruptedRunError(where, text, "bake again when you like")
+        text = "\n".join(
+            ["interrupted by a signal", *_format_cleanup(cleanup), f"full log: {built.log}"]
+        )
+        again = commands.bake(request.environment, version=request.version)
+        return InterruptedRunError(where, text, again)
     if built.ending is Ending.TIMEOUT:
-        remedy = "raise [bake] timeout in pipeline.toml, or find in the log what took so long"
+        remedy = f"find the slow step in {built.log}, or raise [bake] timeout in pipeline.toml"
         return FailedError(where, "\n".join(facts), remedy)
-    words = "\n".join([*complaints, *built.failures.values(), *built.last_lines])
-    return FailedError(where, "\n".join(facts), remedy_for(words, built.log))
+    text = "\n".join([*problems, *built.failures.values(), *built.last_lines])
+    return FailedError(where, "\n".join(facts), remedy_for(text, built.log))
 
 
-def stranded(name: str, swept: CleanupReport) -> NeedsAttentionError:
+def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:
     """Return the error of a bake that left something which could not be removed."""
-    facts = [*swept.trouble, *_fate(swept)]
+    facts = [*cleanup.trouble, *_format_cleanup(cleanup)]
     return NeedsAttentionError(
         f"cleaning up after {name}",
         "\n".join(facts),
-        "run ami-pipeline bake again once AWS answers: it cleans up first; "
-        f"or look for instances tagged ami-pipeline:bake={name}",
+        f"retry, which cleans up first: {commands.bake()}; "
+        f"or delete the instances tagged ami-pipeline:bake={name}",
     )
 
 
-def unjudged(name: str, built: BuildReport, refusal: RefusedError) -> NeedsAttentionError:
+def unverified_image(name: str, built: BuildReport, refusal: RefusedError) -> NeedsAttentionError:
     """Return the error of a bake whose image could not be verified, tagged or recorded."""
-    made = [f"{ami} in {region}" for ids in built.images.values() for region, ami in ids.items()]
+    created = [f"{ami} in {region}" for ids in built.images.values() for region, ami in ids.items()]
     facts = [
         f"{refusal.where}: {refusal.what}",
-        f"packer ended and made: {', '.join(made) or 'nothing it named'}",
+        f"packer ended and created: {', '.join(created) or 'nothing that it reported'}",
         f"full log: {built.log}",
     ]
     return NeedsAttentionError(
-        f"judging {name}",
+        f"verifying {name}",
         "\n".join(facts),
-        f"{refusal.remedy}; then bake again: it takes over or removes what is there",
+        f"{refusal.remedy}; then retry, which adopts or removes the image: {commands.bake()}",
     )
 
 
-def _fate(swept: CleanupReport) -> list[str]:
-    removed = [f"removed: {', '.join(swept.removed)}"] if swept.removed else []
+def _format_cleanup(cleanup: CleanupReport) -> list[str]:
+    removed = [f"removed: {', '.join(cleanup.removed)}"] if cleanup.removed else []
     kept = [
-        f"{image.id} in {region} was finished and is kept; the next bake takes it over"
-        for region, image in swept.kept.items()
+        f"kept: {image.id} in {region}, which is complete; the next bake adopts it"
+        for region, image in cleanup.kept.items()
     ]
     return [*removed, *kept]

@@ -1,7 +1,7 @@
-"""The nouns: what a bake is asked to make and what it made. Frozen, no behaviour beyond questions.
+"""Define the values of a bake: its request, the template, the build report and the result.
 
-Kept apart from every tool that produces them, so that what is recorded, shown
-and compared is the same thing whichever tool said it.
+Separate from the tools that produce them, so that the same values are recorded,
+shown and compared.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Commit:
-    """What git says of the working tree: `describe` is empty outside a repository.
+    """The state of the working tree by git; `describe` is empty outside a repository.
 
-    `changes` is a digest of what differs from the commit, empty when nothing does.
+    `changes` is a digest of the differences from the commit, empty if there are none.
     """
 
     describe: str = ""
@@ -37,18 +37,18 @@ class Commit:
 
     @property
     def dirty(self) -> bool:
-        """Whether the tree differs from the commit."""
+        """Return True if the tree differs from the commit."""
         return bool(self.changes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BakeRequest:
-    """Everything a bake was asked for; paths are absolute, durations are seconds.
+    """The request of one bake; paths are absolute, durations are seconds.
 
-    `variables` are Packer variables by the user; `secrets` holds those whose
-    values must never be shown, recorded or fingerprinted, and `overrides` those
-    that say how to reach the cloud (endpoint, SSH), which are no part of the image.
-    `outputs` are the files and folders that a bake writes: they are no inputs.
+    `variables` are the user's Packer variables. `secrets` are those whose values must never be
+    shown, recorded or fingerprinted. `overrides` say how to reach the cloud (endpoint, SSH) and
+    do not affect the image. `outputs` are files and folders that a bake writes: they are not
+    inputs.
     """
 
     app: str
@@ -74,13 +74,13 @@ class BakeRequest:
 
     @property
     def all_regions(self) -> tuple[str, ...]:
-        """The build region first, then the regions copied to."""
+        """Return the build region, then the regions that the image is copied to."""
         return (self.region, *(region for region in self.regions if region != self.region))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
-    """What Packer says a template declares: variable names, and builds with their builder type."""
+    """The declarations of a template: variable names, and builds with their builder type."""
 
     old_style: bool
     variables: frozenset[str]
@@ -88,7 +88,7 @@ class Template:
 
 
 class Ending(StrEnum):
-    """How a child process came to its end."""
+    """How a child process ended."""
 
     EXITED = "exited"
     TIMEOUT = "timeout"
@@ -97,7 +97,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildResources:
-    """Names of what Packer made on the way, read from its own words; for the clean-up."""
+    """The temporary resources that Packer created, by its own output; input of a clean-up."""
 
     key_pairs: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
@@ -105,19 +105,19 @@ class BuildResources:
     images: tuple[str, ...] = ()
 
     def with_more(self, other: BuildResources) -> BuildResources:
-        """Return these and what only the other names."""
+        """Return the resources of both, without duplicates."""
         pairs = {name: (*getattr(self, name), *getattr(other, name)) for name in self.__slots__}
         return BuildResources(**{name: tuple(dict.fromkeys(pairs[name])) for name in pairs})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildReport:
-    """What one `packer build` did.
+    """The result of one `packer build`.
 
-    `images` maps each build that ended with a complete artifact to its AMIs by
-    region; `manifest` is the same as the manifest post-processor wrote it, or
-    None where the template has none. `failures` maps build names to Packer's
-    error; `last_lines` are the last ten lines of the build that failed.
+    `images` maps each build with a complete artifact to its AMIs by region. `manifest` is the
+    same by the manifest post-processor, or None if the template has no such post-processor.
+    `failures` maps build names to Packer's error; `last_lines` are the last ten lines of the
+    build that failed.
     """
 
     ending: Ending
@@ -127,7 +127,7 @@ class BuildReport:
     manifest: Mapping[str, str] | None
     failures: Mapping[str, str]
     last_lines: tuple[str, ...]
-    traces: BuildResources
+    resources: BuildResources
     source_ami: str
     log: Path
 
@@ -148,7 +148,7 @@ class ObservedImage:
 
 
 class BakeOrigin(StrEnum):
-    """Why `bake` could return this image."""
+    """How `bake` got the image that it returns."""
 
     BAKED = "baked"
     UNCHANGED = "unchanged"
@@ -157,9 +157,9 @@ class BakeOrigin(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BakeResult:
-    """The image a bake ends with and how it came about; `log` is None where no build ran."""
+    """The image that a bake returns and its origin; `log` is None if no build ran."""
 
     image: Image
-    how: BakeOrigin
+    origin: BakeOrigin
     seconds: float
     log: Path | None = None

@@ -1,4 +1,4 @@
-"""What a bake needs of the outside world, as protocols; adapters fulfil them."""
+"""Define the ports of a bake as protocols; adapters implement them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pipeline.core.image import Image
 
 
 class Baker(Protocol):
-    """Packer."""
+    """A port to Packer."""
 
     def version(self) -> str:
         """Return Packer's version, for example `1.6.6`."""
 
     def inspect(self, request: BakeRequest) -> Template:
-        """Return what the template declares."""
+        """Return the declarations of the template."""
 
     def validate(self, request: BakeRequest, variables: Mapping[str, Any]) -> None:
-        """Return if Packer accepts the template with these variables."""
+        """Raise ConfigurationError unless Packer accepts the template with these variables."""
 
     def build(
         self,
@@ -36,25 +36,25 @@ class Baker(Protocol):
         template: Template,
         variables: Mapping[str, Any],
         *,
-        traced: Callable[[BuildResources], None],
+        on_resources: Callable[[BuildResources], None],
     ) -> BuildReport:
-        """Run the build to its end, whichever that is; `traced` hears of each thing it makes."""
+        """Run the build to its end; call `on_resources` after each new resource."""
 
 
 class Images(Protocol):
-    """AMIs in every region asked for."""
+    """A port to the account's AMIs, in any region."""
 
     def resolve(self, source: Source, region: str) -> str:
         """Return the id of the image to bake on."""
 
     def owned(self, region: str, tags: Mapping[str, str]) -> tuple[ObservedImage, ...]:
-        """Return our own images that carry these tags, newest first."""
+        """Return the account's images that carry these tags, newest first."""
 
     def named(self, region: str, name: str) -> tuple[ObservedImage, ...]:
-        """Return our own images of exactly this name."""
+        """Return the account's images of exactly this name."""
 
-    def seen(self, region: str, image_id: str) -> ObservedImage | None:
-        """Return one of our own images by id, or None."""
+    def find(self, region: str, image_id: str) -> ObservedImage | None:
+        """Return one of the account's images by id, or None."""
 
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         """Tag the image and its snapshots."""
@@ -64,27 +64,27 @@ class Images(Protocol):
 
 
 class Leftovers(Protocol):
-    """What a Packer that could not clean up left in the account."""
+    """A port to the temporary resources that Packer did not remove."""
 
-    def remove(self, region: str, traces: BuildResources, bake: str) -> tuple[str, ...]:
-        """Remove the temporary instance, key pair and security group; return what was removed."""
+    def remove(self, region: str, resources: BuildResources, bake: str) -> tuple[str, ...]:
+        """Remove the temporary instance, key pair and security group; return the removed ids."""
 
 
 class Records(Protocol):
-    """The images part of the store."""
+    """A port to the image records of the store."""
 
-    def write(self, image: Image, traces: BuildResources | None = None) -> None:
+    def write(self, image: Image, resources: BuildResources | None = None) -> None:
         """Record the image, replacing an earlier record of the same name."""
 
     def unfinished(self, app: str) -> Sequence[tuple[Image, BuildResources]]:
-        """Return the bakes of this app that began, did not end, and run no more."""
+        """Return the bakes of this app that did not end and are not running."""
 
 
 class Workplace(Protocol):
-    """The machine the bake runs on."""
+    """A port to the machine that the bake runs on."""
 
     def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
-        """Return the digest of everything that goes into the image."""
+        """Return the digest of everything that affects the image."""
 
     def name(self, request: BakeRequest) -> str:
         """Return a new image name that no other bake uses."""
@@ -93,10 +93,10 @@ class Workplace(Protocol):
         """Return the time, UTC, ISO 8601."""
 
     def clock(self) -> float:
-        """Return seconds that only grow."""
+        """Return the seconds of a monotonic clock."""
 
     def shield(self) -> AbstractContextManager[None]:
-        """Hold signals back until the block ends, so that a clean-up is not cut short."""
+        """Defer signals until the block ends, so that they do not interrupt a clean-up."""
 
     def claim(self, bake: str) -> AbstractContextManager[None]:
-        """Let other runs see that this bake is alive while the block lasts."""
+        """Mark this bake as running, for other runs, until the block ends."""

@@ -1,7 +1,7 @@
-"""What to do about a failure that Packer words: its text in, one line out.
+"""Map Packer's error text to a remedy of one line.
 
-The texts are those of Packer 1.6.6 (tests replay real output) and the Amazon
-plugin; an unknown one gets the log and a way to look closer.
+The patterns match Packer 1.6.6 (tests replay real output) and the Amazon plugin.
+An unknown text gets a pointer to the log.
 """
 
 from __future__ import annotations
@@ -9,42 +9,47 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pipeline.core import commands
+
 _REMEDIES = (
     (
         r"is used by an existing AMI",
-        "let the tool name the image (declare ami_name in the template), or deregister that AMI",
+        (
+            "declare ami_name in the template, so that each image has its own name, "
+            "or deregister that AMI"
+        ),
     ),
     (
         r"Timeout waiting for SSH|handshake failed|i/o timeout",
-        "check ssh_username, the subnet's route and that the security group lets Packer in",
+        "check ssh_username, the subnet's route, and that the security group allows Packer's SSH",
     ),
     (
         r"No AMI was found matching",
-        "correct the template's source_ami_filter, or name the source as [bake.source]",
+        "fix the template's source_ami_filter, or set [bake.source] in pipeline.toml",
     ),
     (
         r"No valid credential|NoCredentialProviders|no EC2 IMDS role found",
-        "give credentials, then check: aws sts get-caller-identity",
+        f"provide AWS credentials, then check them: {commands.WHO_AM_I}",
     ),
     (
         r"UnauthorizedOperation|AccessDenied",
-        "allow the action named above in the IAM policy of this role",
+        "allow the action above in the IAM policy of this role",
     ),
     (
         r"Error waiting for AMI|Failed with ResourceNotReady|exceeded wait attempts",
         "raise aws_polling max_attempts in the template (and [bake] timeout), then bake again",
     ),
-    (r"log could not be written", "free space where the log is written, then bake again"),
+    (r"log could not be written", "free disk space for the log, then bake again"),
     (
         r"connection refused|no such host|RequestError: send request failed",
-        "check the network and the endpoint; for the local cloud: ami-pipeline local-cloud up",
+        f"check the network and the endpoint; for the local cloud: {commands.local_cloud_up()}",
     ),
 )
 
 
 def remedy_for(text: str, log: Path) -> str:
-    """Return what to do about a build that failed with this text."""
+    """Return the remedy for a build that failed with this text."""
     for pattern, remedy in _REMEDIES:
         if re.search(pattern, text):
             return remedy
-    return f"read {log}, correct the template or its scripts, then bake again"
+    return f"read {log}, fix the template or its scripts, then bake again"

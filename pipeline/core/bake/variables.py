@@ -1,10 +1,9 @@
-"""Which Packer variables the tool sets itself, and in what shape a template takes them.
+"""Choose the Packer variables that a template receives from this program and from its user.
 
-The tool offers; the template decides: a variable goes into the var-file only
-where the template declares it, so that a template written before this tool
-works as it stands. JSON templates know strings only: lists become comma-joined
+This program sets a variable only if the template declares it, so that an existing
+template works unchanged. JSON templates know only strings: lists become comma-joined
 text, which Packer splits again, and maps are left out (tags are then set on the
-finished image instead).
+finished image).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pipeline.core.image import TAG_PREFIX
 
 
 def image_tags(request: BakeRequest, source_ami: str, fingerprint: str) -> dict[str, str]:
-    """Return the tags of the image: what it is, what it was made of, who made it where."""
+    """Return the tags of the image: its version, its inputs and who baked it."""
     facts = {
         "app": request.app,
         "version": request.version,
@@ -35,14 +34,14 @@ def image_tags(request: BakeRequest, source_ami: str, fingerprint: str) -> dict[
 
 
 def run_tags(request: BakeRequest, name: str) -> dict[str, str]:
-    """Return the tags of the temporary instance, so that a person can tell what it is."""
+    """Return the tags of the temporary instance, by which a person recognizes it."""
     return {"Name": f"baking {name}", TAG_PREFIX + "app": request.app, TAG_PREFIX + "bake": name}
 
 
 def offered(
     request: BakeRequest, name: str, source_ami: str, tags: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return everything the tool can tell a template, by variable name."""
+    """Return the variables that this program can set in a template, by name."""
     return {
         "app": request.app,
         "version": request.version,
@@ -58,19 +57,21 @@ def offered(
 
 
 def accepted(request: BakeRequest, template: Template, offers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the variables for this template: its user's, and those of ours that it declares.
+    """Return the variables for this template: the user's, and each offer that it declares.
 
-    Raises ConfigurationError for a variable of the user's that the template does
-    not declare: Packer would only warn, and bake an image without it.
+    Raise ConfigurationError if the template does not declare a variable of the user: Packer
+    would only warn, and bake an image without it.
     """
-    asked = {**request.variables, **request.secrets}
-    for name in asked:
+    given = {**request.variables, **request.secrets}
+    for name in given:
         if name not in template.variables:
             raise _undeclared(name, template, request)
-    ours = {key: value for key, value in offers.items() if key in template.variables and value}
+    own = {key: value for key, value in offers.items() if key in template.variables and value}
     if template.old_style:
-        return {key: _as_text(value) for key, value in {**ours, **asked}.items() if _fits(value)}
-    return {**ours, **asked}
+        return {
+            key: _as_text(value) for key, value in {**own, **given}.items() if _is_text_like(value)
+        }
+    return {**own, **given}
 
 
 def _undeclared(name: str, template: Template, request: BakeRequest) -> ConfigurationError:
@@ -83,7 +84,7 @@ def _undeclared(name: str, template: Template, request: BakeRequest) -> Configur
     )
 
 
-def _fits(value: Any) -> bool:
+def _is_text_like(value: Any) -> bool:
     return not isinstance(value, Mapping)
 
 

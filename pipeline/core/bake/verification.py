@@ -1,9 +1,8 @@
-"""Whether a bake made the image it should: pure questions, each with its own complaint.
+"""Verify a build and its images; each function is pure and returns a list of problems.
 
-Packer's exit code alone is not enough (0 with `-only` matching nothing, an image
-deregistered by a post-processor, a region left out by 1.6.6's
-`skip_save_build_region`), so everything that can be known is asked, and the
-answer is the list of what does not hold.
+Packer's exit code alone is not enough. Packer exits with 0 if `-only` matches
+no build, if a post-processor deregistered the image, or if 1.6.6's
+`skip_save_build_region` leaves out a region.
 """
 
 from __future__ import annotations
@@ -11,71 +10,74 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pipeline.core.bake.model import BakeRequest, BuildReport, Ending, ObservedImage
+from pipeline.core.times import format_duration
 
 
-def complaints_of_build(request: BakeRequest, built: BuildReport) -> tuple[str, ...]:
-    """Return what is wrong with what Packer said and did; nothing where all is well."""
-    return tuple(_build(request, built))
+def build_problems(request: BakeRequest, built: BuildReport) -> tuple[str, ...]:
+    """Return the problems of a build by Packer's report; empty if there are none."""
+    return tuple(_build_problems(request, built))
 
 
-def complaints_of_images(
-    ids: Mapping[str, str], seen: Mapping[str, ObservedImage | None], name: str
+def image_problems(
+    ids: Mapping[str, str], observed: Mapping[str, ObservedImage | None], name: str
 ) -> tuple[str, ...]:
-    """Return what is wrong with the images as AWS shows them. `name` is empty where not ours."""
+    """Return the problems of the images in AWS; `name` is empty if the template names the image."""
     return tuple(
-        complaint
+        problem
         for region, image_id in ids.items()
-        for complaint in _image(region, image_id, seen.get(region), name)
+        for problem in _image_problems(region, image_id, observed.get(region), name)
     )
 
 
 def ids_by_region(built: BuildReport) -> dict[str, str]:
-    """Return the AMI of each region over all builds."""
+    """Return the AMI of each region, of all builds."""
     return {region: ami for images in built.images.values() for region, ami in images.items()}
 
 
-def finished(seen: Mapping[str, ObservedImage | None]) -> bool:
-    """Whether the image is there, available and private in every region."""
-    return bool(seen) and all(
+def is_finished(observed: Mapping[str, ObservedImage | None]) -> bool:
+    """Return True if the image is available and private in every region."""
+    return bool(observed) and all(
         image is not None and image.state == "available" and not image.public
-        for image in seen.values()
+        for image in observed.values()
     )
 
 
-def _build(request: BakeRequest, built: BuildReport) -> Iterator[str]:
+def _build_problems(request: BakeRequest, built: BuildReport) -> Iterator[str]:
     if built.ending is Ending.TIMEOUT:
-        yield f"packer had not ended after {request.timeout:g} s"
+        yield f"packer was stopped at its timeout of {format_duration(request.timeout)}"
     elif built.code < 0 and not built.failures:
-        yield f"packer was ended by signal {-built.code}"
+        yield f"packer was killed by signal {-built.code}"
     elif built.code > 0:
-        yield f"packer ended with exit code {built.code}"
+        yield f"packer exited with code {built.code}"
     yield from (f"{build or 'packer'}: {text}" for build, text in built.failures.items())
     if built.code == 0:
-        yield from _artifacts(request, built)
+        yield from _artifact_problems(request, built)
 
 
-def _artifacts(request: BakeRequest, built: BuildReport) -> Iterator[str]:
+def _artifact_problems(request: BakeRequest, built: BuildReport) -> Iterator[str]:
     ids = ids_by_region(built)
     if not built.expected:
-        yield "packer ended with 0 but no build of the template ran"
+        yield "packer exited with code 0, but no build of the template ran"
     for build in sorted(set(built.expected) - set(built.images)):
         yield f"build {build} ended without an image"
     yield from _conflicts(built, ids)
     if ids:
         missing = sorted(set(request.all_regions) - set(ids))
-        yield from (f"no image was made in {region}" for region in missing)
+        yield from (f"no image was created in {region}" for region in missing)
     if built.manifest is not None and dict(built.manifest) != ids:
-        yield f"the manifest says {dict(built.manifest)}, the artifacts say {ids}"
+        yield f"the manifest lists {dict(built.manifest)}, the artifacts list {ids}"
 
 
 def _conflicts(built: BuildReport, ids: Mapping[str, str]) -> Iterator[str]:
     for build, images in built.images.items():
         for region, ami in images.items():
             if ids[region] != ami:
-                yield f"two builds made an image in {region}: {ami} ({build}) and {ids[region]}"
+                yield f"two builds created an image in {region}: {ami} ({build}) and {ids[region]}"
 
 
-def _image(region: str, image_id: str, image: ObservedImage | None, name: str) -> Iterator[str]:
+def _image_problems(
+    region: str, image_id: str, image: ObservedImage | None, name: str
+) -> Iterator[str]:
     if image is None:
         yield f"AWS lists no image {image_id} of this account in {region}"
         return
@@ -83,6 +85,6 @@ def _image(region: str, image_id: str, image: ObservedImage | None, name: str) -
         reason = f": {image.reason}" if image.reason else ""
         yield f"{image_id} in {region} is {image.state}{reason}"
     if image.public:
-        yield f"{image_id} in {region} is public: everyone may launch it"
+        yield f"{image_id} in {region} is public: any AWS account can launch it"
     if name and image.name != name:
         yield f"{image_id} in {region} is named {image.name}, not {name}"

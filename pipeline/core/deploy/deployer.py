@@ -74,7 +74,7 @@ class Deployer:
         """
         names = tuple(phase.name for phase in phases)
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
-        outcome = self._perform_all(phases, Outcome(result=success, undone=undone))
+        outcome = self._perform_all(phases, Outcome(result=success, rollback_error=undone))
         self.reconciler.resources.forget()
         self.closing(outcome)
         today = self._pace.today()
@@ -120,8 +120,8 @@ class Deployer:
         self.report(RollbackBegan(reason=failure.reason, phases=names))
         for phase in phases:
             if second := self._perform(phase, phases):
-                undone = f"{phase.name}: {second.reason}"
-                return replace(outcome, result=Result.NEEDS_ATTENTION, undone=undone)
+                why = f"{phase.name}: {second.reason}"
+                return replace(outcome, result=Result.NEEDS_ATTENTION, rollback_error=why)
         return outcome
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:

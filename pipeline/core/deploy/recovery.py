@@ -188,7 +188,7 @@ class InterruptedDeployment:
             phases=rollback(dead.blue, dead.green, fleet),
             success=Result.ROLLED_BACK,
             undecided=self._decided,
-            undone="" if dead.blue or not self.document.past else "nothing serves any more",
+            undone="" if dead.blue or not self.document.retired else "nothing serves any more",
         )
 
     def _continuation(self, observation: Observation, *, back: bool) -> list[Phase]:

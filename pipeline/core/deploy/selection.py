@@ -16,16 +16,16 @@ from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.deployment import Deployment, Place
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size
-from pipeline.core.state.status import RollbackMode, way_back
+from pipeline.core.state.status import RollbackMode, rollback_option
 
 
 def newest_good(images: Iterable[Image], environment: str) -> Image:
     """Return the newest good image of this environment or of all; raises RefusedError if none."""
     candidates = [each for each in images if each.environment in {"", environment} and each.id]
-    good = [image for image in candidates if image.verdict is ImageStatus.GOOD]
+    good = [image for image in candidates if image.status is ImageStatus.GOOD]
     if good:
         return max(good, key=lambda image: (image.created, image.name))
-    bad = [image.id for image in candidates if image.verdict is ImageStatus.QUARANTINED]
+    bad = [image.id for image in candidates if image.status is ImageStatus.QUARANTINED]
     what = f"no good image, only quarantined ones: {', '.join(bad)}" if bad else "no image"
     raise RefusedError("the newest good image", what, commands.bake())
 
@@ -41,7 +41,7 @@ def require_promotable(image: Image, *, allow_quarantined: bool, environment: st
     """Raise RefusedError for an image that is quarantined or not good."""
     name = f"image {image.id}"
     again = commands.promote(environment, image.id, allow_quarantined=True)
-    match image.verdict:
+    match image.status:
         case ImageStatus.GOOD:
             return
         case ImageStatus.QUARANTINED if allow_quarantined:
@@ -50,7 +50,7 @@ def require_promotable(image: Image, *, allow_quarantined: bool, environment: st
             what = "is quarantined, because a release of it was rolled back"
             raise RefusedError(name, what, f"bake another image; to promote this one: {again}")
         case _:
-            raise RefusedError(name, f"has status {image.verdict}, not good", commands.images())
+            raise RefusedError(name, f"has status {image.status}, not good", commands.images())
 
 
 def size_instead(size: Size, lost: ReleaseRecord | None) -> Size:
@@ -124,20 +124,20 @@ def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
 
     `to` is a release, an AMI id, or empty for the rollback that `status` shows.
     """
-    if not document.serving and not document.past:
+    if not document.serving and not document.retired:
         raise _no_target(document, "nothing serves yet")
     if not to:
-        way = way_back(document, (), now)
-        if way.way is RollbackMode.NONE:
+        way = rollback_option(document, (), now)
+        if way.mode is RollbackMode.NONE:
             raise _no_target(document, way.reason)
         return RollbackTarget(
-            release=way.release, ami_id=way.ami_id, warm=way.way is RollbackMode.WARM
+            release=way.release, ami_id=way.ami_id, warm=way.mode is RollbackMode.WARM
         )
     if to.startswith("ami-"):
         return _target_of_image(document, to)
     if to in document.releases:
         return RollbackTarget(release=to, ami_id=document.releases[to].release.ami_id, warm=True)
-    found = next((past for past in document.past if past.release == to), None)
+    found = next((past for past in document.retired if past.release == to), None)
     if found is None:
         raise _no_target(document, f"{to} never served here, or too long ago")
     serving = document.releases.get(document.serving)

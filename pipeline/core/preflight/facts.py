@@ -1,7 +1,4 @@
-"""What is true of the account before a deployment begins; judged by `preflight`.
-
-Apart from `seen`, which changes from one poll to the next: these are settings, read once.
-"""
+"""Define the facts that preflight reads once before a deployment, and the deployment's proposal."""
 
 from __future__ import annotations
 
@@ -10,17 +7,18 @@ from dataclasses import dataclass
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.release import group_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BalancerFacts:
-    """A classic load balancer or a target group, as it is set up; all durations in seconds.
+    """The settings of a classic load balancer or a target group; durations are in seconds.
 
     `listeners` is how many listeners send requests to it, by their default action or by a rule;
-    `zones` are the Availability Zones enabled on its load balancer, or on all of them.
-    `drain_seconds` is the deregistration delay, or the connection draining timeout (0 where it is
+    `zones` are the Availability Zones that its load balancers have enabled.
+    `drain_seconds` is the deregistration delay, or the connection draining timeout (0 if it is
     off); `check_seconds` the interval of its health checks times their healthy threshold;
-    `target_type` is `instance`, `ip`, `lambda` or `alb`. Where it does not exist, `exists` is
+    `target_type` is `instance`, `ip`, `lambda` or `alb`. If it does not exist, `exists` is
     False and the rest is empty.
     """
 
@@ -37,17 +35,17 @@ class BalancerFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proposal:
-    """What a deployment is about to do; `environment` is the document as it was read.
+    """The plan of a deployment for preflight; `environment` is the document as it was read.
 
-    `account` is the one configured, empty where none is. `green` names the release that is to
-    be launched, empty where a warm group is to serve again; `count` is how many instances it
-    begins with where nothing serves (else as many as serve). `recorded` says that the image is in
-    our own records, so that another account may own it. `subnets` are those Terraform is told, if
-    it is told ids. `seconds` is how long the credentials must last. `mends` says that the
-    deployment is meant for a fleet that may be sick, as a rollback is. `retires` says that the
-    group that serves now is to be deleted. `absent` are load balancers of the configuration that
-    do not exist; those of `place` do. `lost` names the group that served and is gone, where
-    `environment` is the document without it.
+    `account` is the configured account, empty if none is. `green` is the release to launch, empty
+    if a warm group is to serve again. `count` is its number of instances if no release serves;
+    otherwise it has as many as the serving group. `recorded` says that the image is in the store,
+    so another account may own it. `subnets` are the ids in Terraform's inputs, if any. `seconds` is
+    how long the credentials must last. `allow_unhealthy` says that the deployment may begin while
+    the serving fleet is unhealthy, as a rollback may. `retires` says that the serving group will be
+    deleted. `absent` are configured load balancers that do not exist; those of `place` do. `lost`
+    is the serving group that was deleted outside ami-pipeline; `environment` is the document
+    without it.
     """
 
     place: Place
@@ -60,25 +58,25 @@ class Proposal:
     green: str = ""
     recorded: bool = True
     subnets: tuple[str, ...] = ()
-    mends: bool = False
+    allow_unhealthy: bool = False
     retires: bool = True
     absent: tuple[Balancer, ...] = ()
     lost: str = ""
 
     def group(self, release: str) -> str:
-        """Return the name of a release's group and launch template, empty of no release."""
-        app, environment = self.place.app, self.place.environment
-        return f"{app}-{environment}-{release}" if release else ""
+        """Return the name of a release's group and launch template, empty without a release."""
+        place = self.place
+        return group_name(place.app, place.environment, release) if release else ""
 
     @property
     def blue(self) -> str:
-        """The group that serves, by the document; empty before the first release."""
+        """Return the serving group by the document; empty if no release serves."""
         return self.group(self.environment.serving)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IdentityFacts:
-    """Who the credentials are (GetCallerIdentity)."""
+    """The identity of the credentials (GetCallerIdentity)."""
 
     account: str
     arn: str
@@ -86,9 +84,9 @@ class IdentityFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CredentialFacts:
-    """How long the credentials last: `seconds` from now, None where they do not say.
+    """The lifetime of the credentials: `seconds` from now, None if unknown.
 
-    `temporary` ones end some time; those that `renew` themselves are replaced before they do.
+    `temporary` credentials expire; `renew` says that they are replaced before they do.
     """
 
     temporary: bool
@@ -120,10 +118,10 @@ class TypeFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupFacts:
-    """A group that is ours by its tags or its name, or that is attached to our load balancers.
+    """A group of this environment, or one that is attached to its load balancers.
 
-    `release` is empty where it is not ours. `status` is not empty while it is deleted. `standby`
-    and `protected` are members that a person put aside, or protected from scale-in.
+    `release` is empty for an unmanaged group. `status` is not empty while the group is being
+    deleted. `standby` and `protected` are members in standby, or protected from scale-in.
     """
 
     name: str
@@ -149,21 +147,21 @@ class SubnetFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
-    """How many of something may be in the account and region, and how many are."""
+class Quota:
+    """A quota of the account in the region, and how much of it is used."""
 
-    most: int
+    limit: int
     used: int
 
     @property
-    def left(self) -> int:
-        """How many more there may be."""
-        return self.most - self.used
+    def free(self) -> int:
+        """Return how much of the quota is free."""
+        return self.limit - self.used
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Something that could not be read; a deployment goes on without it if it is not `needed`."""
+    """A fact that could not be read; it blocks the deployment if it is `needed`."""
 
     where: str
     what: str
@@ -173,12 +171,12 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """Everything preflight looks at. None, where it could not be read: then `failures` says why.
+    """All facts of preflight; a fact is None if it could not be read, and `failures` says why.
 
-    `image` and `type` are None too where AWS knows no such thing, which `missing` names.
-    `vcpus` is None where there is no such quota, `refreshes` are the active ones of the serving
-    group, one line each; `alarms` are those of ours that ring, as `NAME: REASON`. `failures` hold
-    also what further checks refused.
+    `image` and `type` are also None if they do not exist, and `missing` names them. `vcpus` is
+    None if there is no such quota. `refreshes` are the active instance refreshes of the serving
+    group, one line each; `alarms` are the configured alarms that are firing, as `NAME: REASON`.
+    `failures` also holds the refusals of further checks.
     """
 
     identity: IdentityFacts | None = None
@@ -192,8 +190,8 @@ class Facts:
     subnets: tuple[SubnetFacts, ...] | None = None
     balancers: tuple[BalancerFacts, ...] | None = None
     observation: Observation | None = None
-    group_room: Room | None = None
-    vcpus: Room | None = None
+    group_quota: Quota | None = None
+    vcpus: Quota | None = None
     targets: int | None = None
     alarms: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()

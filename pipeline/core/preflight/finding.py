@@ -1,4 +1,4 @@
-"""One thing preflight found, in the three parts of an error; apart, for all who find things."""
+"""Define a finding of preflight, in the three parts of an error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What is wrong where, and what to do now; one that is not `blocking` is only said."""
+    """A problem with its place and its remedy; it refuses the deployment if it is `blocking`."""
 
     where: str
     what: str

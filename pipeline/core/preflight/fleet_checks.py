@@ -1,45 +1,46 @@
-"""Whether the fleet that is there lets a deployment begin: who serves, in which condition.
+"""Check whether the existing groups allow a deployment: which group serves, and its health.
 
-Beside `preflight`, which judges what is to be launched. Health here is that of one look: the
-question is not whether a fleet gets healthy, but whether it was sick before we came.
+Separate from `checks`, which checks the new group. Health is judged by one observation: the check
+only tells whether the fleet was unhealthy before the deployment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pipeline.core import commands
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup, Target
 from pipeline.core.preflight.facts import Facts, GroupFacts, Proposal
 from pipeline.core.preflight.finding import Finding
 
-HURTFUL = ("Launch", "Terminate", "AddToLoadBalancer")
-"""Processes without which a group can neither be restored nor retired."""
+REQUIRED_PROCESSES = ("Launch", "Terminate", "AddToLoadBalancer")
+"""Auto Scaling processes that a rollback or a retirement needs."""
 
 _DRAINING = "deregistration currently in progress"
 _REGISTERING = "registration is still in progress"
-"""From a classic load balancer's descriptions (API Reference, InstanceState)."""
+"""Texts of a classic load balancer (API Reference, InstanceState)."""
 _PASSING = frozenset({"initial", "draining", "unhealthy.draining"})
 
 
 def fleet_findings(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
-    """Yield what is wrong with the groups that exist."""
+    """Yield the findings about the existing groups."""
     if facts.groups is not None:
-        yield from _gone(facts.groups, proposal)
+        yield from _deleted(facts.groups, proposal)
         yield from _serving(facts.groups, proposal)
-        yield from _strangers(facts.groups, proposal)
+        yield from _unmanaged(facts.groups, proposal)
         yield from _unknown(facts.groups, proposal)
-        yield from _lost(facts.groups, proposal)
+        yield from _missing_warm(facts.groups, proposal)
     yield from _names(facts, proposal)
     yield from _condition(facts, proposal)
     if facts.observation is not None:
-        yield from sickness(facts.observation, proposal)
-        yield from _others(facts, proposal)
+        yield from health_findings(facts.observation, proposal)
+        yield from _unmanaged_targets(facts, proposal)
 
 
 def is_lost(facts: Facts, proposal: Proposal) -> bool:
-    """Tell whether the group that serves by the document is gone, or AWS deletes it.
+    """Return True if the serving group was deleted or is being deleted.
 
-    Two answers say so: the list of all groups, and what AWS says of this one.
+    Two responses must agree: the list of all groups, and the observation of this group.
     """
     if (
         not proposal.blue
@@ -49,62 +50,62 @@ def is_lost(facts: Facts, proposal: Proposal) -> bool:
     ):
         return False
     listed = next((each for each in facts.groups if each.name == proposal.blue), None)
-    seen = facts.observation.groups.get(proposal.blue)
-    return all(each is None or each.status for each in (listed, seen))
+    observed = facts.observation.groups.get(proposal.blue)
+    return all(each is None or each.status for each in (listed, observed))
 
 
 def missing(facts: Facts, proposal: Proposal) -> frozenset[str]:
-    """Return the releases that have a group by the document, and none that AWS lists."""
-    there = {each.name for each in facts.groups or ()}
+    """Return the releases of the document whose groups AWS does not list."""
+    existing = {each.name for each in facts.groups or ()}
     return frozenset(
-        name for name in proposal.environment.releases if proposal.group(name) not in there
+        name for name in proposal.environment.releases if proposal.group(name) not in existing
     )
 
 
-def _gone(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
-    """What served was deleted by somebody: there is nothing to be careful of any more."""
+def _deleted(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
+    """Report a serving group that was deleted outside ami-pipeline."""
     if not proposal.lost:
         return
     where = f"server group {proposal.lost}"
-    there = next((each for each in groups if each.name == proposal.lost), None)
-    if there and not there.status:
-        what = "was gone a moment ago, and is there now"
-        remedy = f"run the command again; see: ami-pipeline status -e {proposal.place.environment}"
+    listed = next((each for each in groups if each.name == proposal.lost), None)
+    if listed and not listed.status:
+        what = "was missing at first, but exists now"
+        remedy = f"run the command again; see: {commands.status(proposal.place.environment)}"
         yield Finding(where=where, what=what, remedy=remedy)
         return
     yield Finding(
         where=where,
-        what=f"served, and {'is being deleted' if there else 'is gone'}: no deployment did that. "
-        "There is no group to go back to; the new one begins as a first release does",
+        what=f"was serving and {'is being' if listed else 'was'} deleted outside ami-pipeline. "
+        "A rollback is not possible; the new group starts like a first release",
         remedy=f"find out who deleted it: {_DELETED}",
         blocking=False,
     )
 
 
-_DELETED = (
-    "aws cloudtrail lookup-events --lookup-attributes "
-    "AttributeKey=EventName,AttributeValue=DeleteAutoScalingGroup"
+_DELETED = commands.aws(
+    "cloudtrail",
+    "lookup-events",
+    {"lookup-attributes": "AttributeKey=EventName,AttributeValue=DeleteAutoScalingGroup"},
 )
 
 
 def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
-    """Exactly the release that the document names serves, and no other of ours."""
+    """Check that the serving release of the document is the only release that serves."""
     blue = proposal.blue
-    there = {each.name: each for each in groups}
-    if blue and blue not in there:
+    listed = {each.name: each for each in groups}
+    if blue and blue not in listed:
         yield Finding(
             where=f"server group {blue}",
-            what="serves according to the environment's document, but it does not exist",
-            remedy=f"ami-pipeline status -e {proposal.place.environment}",
+            what="serves by the environment's document, but does not exist",
+            remedy=commands.status(proposal.place.environment),
         )
-    elif blue and not there[blue].attached:
+    elif blue and not listed[blue].attached:
         yield Finding(
             where=f"server group {blue}",
-            what="serves according to the environment's document, "
-            "but it is attached to no load balancer",
+            what="serves by the environment's document, but is attached to no load balancer",
             remedy=_attach(blue, proposal),
         )
-    for each in there.values():
+    for each in listed.values():
         if each.release and each.name not in {blue, proposal.lost} and each.attached:
             yield _second(each, proposal)
 
@@ -113,34 +114,33 @@ def _second(group: GroupFacts, proposal: Proposal) -> Finding:
     serving = proposal.environment.serving
     detach = _detach(group, proposal)
     if serving:
-        what = f"is attached to the load balancers beside {serving}: exactly one may serve"
+        what = f"is attached to the load balancers together with {serving}; only one may serve"
         return Finding(where=f"server group {group.name}", what=what, remedy=detach)
     if proposal.lost:
-        what = f"takes traffic in the place of {proposal.lost}, and no deployment put it there"
-        remedy = f"make it what serves: ami-pipeline rollback -e {proposal.place.environment} "
-        remedy += f"--to {group.release}; or take it out of service: {detach}"
+        what = f"receives traffic in place of {proposal.lost}, but no deployment attached it"
+        rollback = commands.rollback(proposal.place.environment, to=group.release)
+        remedy = f"make it the serving release: {rollback}; or detach it: {detach}"
         return Finding(where=f"server group {group.name}", what=what, remedy=remedy)
     return Finding(
         where=f"server group {group.name}",
-        what="serves, but the environment's document says that nothing was ever promoted",
-        remedy="correct [state] url, if earlier runs kept their state elsewhere; "
-        f"else take the group out of service: {detach}",
+        what="receives traffic, but the environment's document has no serving release",
+        remedy="fix [state] url, if earlier runs kept their state elsewhere; "
+        f"else detach the group: {detach}",
     )
 
 
-def _strangers(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
-    """A group of somebody else's keeps its part of the traffic, whatever we promote.
+def _unmanaged(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
+    """Report unmanaged groups, which keep receiving traffic after a promotion.
 
-    Before the first release it is what served until now, and must go on until we serve.
+    Before the first release such a group serves, and must do so until the first release does.
     """
     for each in groups:
         if not each.release and each.attached:
             first = not proposal.environment.serving
             yield Finding(
                 where=f"group {each.name}",
-                what="is no group of ours, and attached to the same load balancers: "
-                "it keeps its part of the traffic",
-                remedy=f"{'once this release serves, ' if first else ''}take it out of service: "
+                what="is not managed by ami-pipeline and will keep receiving traffic",
+                remedy=f"{'when this release serves, ' if first else ''}detach it: "
                 f"{_detach(each, proposal)}",
                 blocking=not first,
             )
@@ -153,29 +153,27 @@ def _unknown(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
         if each.release and not each.attached and not each.status and each.name not in known:
             yield Finding(
                 where=f"server group {each.name}",
-                what=f"has our name, but the environment's document does not know {each.release}",
-                remedy="if nobody needs it: "
-                f"{_call('delete-auto-scaling-group', each.name, proposal)} --force-delete",
+                what=f"belongs to {each.release}, which is not in the environment's document",
+                remedy=f"if it is not needed, delete it: {_force_delete(each.name, proposal)}",
                 blocking=False,
             )
 
 
-def _lost(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
-    there = {each.name for each in groups}
+def _missing_warm(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
+    listed = {each.name for each in groups}
     for release in proposal.environment.warm:
         name = proposal.group(release)
-        if name not in there and name != proposal.lost:
+        if name not in listed and name != proposal.lost:
             yield Finding(
                 where=f"server group {proposal.group(release)}",
-                what="is kept for a rollback according to the environment's document, "
-                "but it does not exist",
-                remedy=f"ami-pipeline status -e {proposal.place.environment}",
+                what="is warm by the environment's document, but does not exist",
+                remedy=commands.status(proposal.place.environment),
                 blocking=False,
             )
 
 
 def _names(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
-    """The name of green must be free: AWS keeps it while a group is being deleted."""
+    """Check that green's name is free: AWS reserves it while a group is being deleted."""
     name, region = proposal.group(proposal.green), proposal.place.region
     if not name:
         return
@@ -183,55 +181,56 @@ def _names(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     if taken and taken.status:
         yield Finding(
             where=f"server group {name}",
-            what=f"is still there: {taken.status}",
-            remedy="wait until it is gone: aws autoscaling describe-auto-scaling-groups "
-            f"--region {region} --auto-scaling-group-names {name}",
+            what=f"still exists: {taken.status}",
+            remedy=f"wait until it is deleted: {_describe(name, region)}",
         )
     elif taken:
         yield Finding(
             where=f"server group {name}",
-            what="exists already, and a release's number is never used again",
-            remedy=f"ami-pipeline recover -e {proposal.place.environment}",
+            what="already exists, but the number of a release is never reused",
+            remedy=commands.recover(proposal.place.environment),
         )
     elif name in (facts.templates or ()):
         yield Finding(
             where=f"launch template {name}",
-            what="exists already, and a release's number is never used again",
-            remedy=f"ami-pipeline recover -e {proposal.place.environment}",
+            what="already exists, but the number of a release is never reused",
+            remedy=commands.recover(proposal.place.environment),
         )
 
 
 def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
-    """The serving group can be left as it is, restored and retired."""
+    """Check that a deployment can keep, restore and retire the serving group."""
     blue = next((each for each in facts.groups or () if each.name == proposal.blue), None)
-    where, cancel = f"server group {proposal.blue}", "cancel-instance-refresh"
+    where = f"server group {proposal.blue}"
     for line in facts.refreshes or ():
         yield Finding(
             where=where,
-            what=f"its instances are being replaced: {line}",
-            remedy=f"wait until it is over, or: {_call(cancel, proposal.blue, proposal)}",
+            what=f"has an active instance refresh: {line}",
+            remedy="wait until it ends, or cancel it: "
+            + _call("cancel-instance-refresh", proposal.blue, proposal),
         )
     if blue is None:
         return
     if blue.status:
         yield Finding(
             where=where,
-            what=f"serves, but it is being deleted: {blue.status}",
-            remedy=f"find out who deletes it: {_DELETED}",
+            what=f"serves, but is being deleted: {blue.status}",
+            remedy=f"find out who deleted it: {_DELETED}",
         )
-    if suspended := [each for each in HURTFUL if each in blue.suspended]:
+    if suspended := [each for each in REQUIRED_PROCESSES if each in blue.suspended]:
         yield Finding(
             where=where,
-            what=f"{', '.join(suspended)} suspended: it could be neither restored nor retired",
+            what=f"has suspended processes ({', '.join(suspended)}): "
+            "it cannot be restored or retired",
             remedy=f"{_call('resume-processes', blue.name, proposal)} "
             f"--scaling-processes {' '.join(suspended)}",
         )
     if proposal.retires:
-        yield from _aside(blue, where, proposal)
+        yield from _unretirable(blue, where, proposal)
 
 
-def _aside(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[Finding]:
-    """Members that Auto Scaling does not terminate keep a group from being deleted without force.
+def _unretirable(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[Finding]:
+    """Report members that Auto Scaling does not terminate, because they prevent a deletion.
 
     EC2 Auto Scaling User Guide, "Instance scale-in protection"; API Reference,
     DeleteAutoScalingGroup.
@@ -239,64 +238,66 @@ def _aside(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[Finding
     if blue.standby:
         yield Finding(
             where=where,
-            what=f"holds {', '.join(blue.standby)} in standby: the group could not be retired",
+            what=f"has {', '.join(blue.standby)} in standby: it cannot be retired",
             remedy=f"{_call('exit-standby', blue.name, proposal)} "
             f"--instance-ids {' '.join(blue.standby)}",
         )
     if blue.protected:
         yield Finding(
             where=where,
-            what=f"protects {', '.join(blue.protected)} from scale-in: "
-            "the group could not be retired",
+            what=f"protects {', '.join(blue.protected)} from scale-in: it cannot be retired",
             remedy=f"{_call('set-instance-protection', blue.name, proposal)} "
             f"--no-protected-from-scale-in --instance-ids {' '.join(blue.protected)}",
         )
 
 
-def sickness(observation: Observation, proposal: Proposal) -> Iterator[Finding]:
-    """Yield that the fleet was sick before the deployment began, if it was.
+def health_findings(observation: Observation, proposal: Proposal) -> Iterator[Finding]:
+    """Yield a finding if the serving fleet was unhealthy before the deployment.
 
-    Members that come or go just now are no sign of it. It blocks, for a rollback could not end
-    well, unless the deployment is meant to mend it.
+    Members that are starting or terminating do not count. The finding blocks, because a rollback
+    to this fleet would fail, unless the deployment may begin with an unhealthy fleet.
     """
     group = observation.groups.get(proposal.blue)
     if group is None:
         return
-    if sick := list(_sick(group, observation, proposal)):
+    if problems := list(_unhealthy_members(group, observation, proposal)):
+        rollback = commands.rollback(proposal.place.environment)
         yield Finding(
             where=f"server group {group.name}",
-            what="\n".join(["was sick before this deployment began", *sick]),
-            remedy="mend it first; or go back to the release before: "
-            f"ami-pipeline rollback -e {proposal.place.environment}{or_mend(proposal)}",
-            blocking=not proposal.mends,
+            what="\n".join(["was unhealthy before this deployment", *problems]),
+            remedy="fix it first; or roll back to the release before: "
+            f"{rollback}{allow_unhealthy_hint(proposal)}",
+            blocking=not proposal.allow_unhealthy,
         )
 
 
-def or_mend(proposal: Proposal) -> str:
-    """Return how to go on all the same, for a person may know that this image is the mend."""
-    if proposal.mends or not proposal.green:
+def allow_unhealthy_hint(proposal: Proposal) -> str:
+    """Return how to continue anyway, because this image may be the fix."""
+    if proposal.allow_unhealthy or not proposal.green:
         return ""
     environment, image = proposal.place.environment, proposal.image_id
-    command = f"ami-pipeline promote -e {environment} --image {image} --allow-unhealthy"
-    return f"; or, if this image is the mend: {command}"
+    command = commands.promote(environment, image, allow_unhealthy=True)
+    return f"; or, if this image is the fix: {command}"
 
 
-def _sick(group: ObservedGroup, observation: Observation, proposal: Proposal) -> Iterator[str]:
+def _unhealthy_members(
+    group: ObservedGroup, observation: Observation, proposal: Proposal
+) -> Iterator[str]:
     settled = [each for each in group.members if each.lifecycle == "InService"]
     if not settled:
         yield "it has no instance in service"
     for member in settled:
         if member.health != "Healthy":
-            yield f"{member.id} is {member.health} to Auto Scaling"
+            yield f"{member.id} is {member.health} in Auto Scaling"
         for balancer in proposal.place.balancers:
             targets = observation.targets.get(balancer.identifier)
             if balancer.identifier in group.attached and targets is not None:
-                said = _complaint(targets.get(member.id))
-                yield from [f"{member.id} {said} in {balancer.name}"] if said else []
+                problem = _target_problem(targets.get(member.id))
+                yield from [f"{member.id} {problem} in {balancer.name}"] if problem else []
 
 
-def _complaint(target: Target | None) -> str:
-    """Say what is wrong with a target, in the load balancer's words; nothing if nothing is."""
+def _target_problem(target: Target | None) -> str:
+    """Return the problem of a target in the load balancer's words, empty if there is none."""
     if target is None:
         return "is not registered"
     if target.state in _PASSING | {"healthy", "InService"}:
@@ -307,28 +308,37 @@ def _complaint(target: Target | None) -> str:
     return f"is {target.state}" + (f" ({': '.join(words)})" if words else "")
 
 
-def _others(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
-    """Name instances that a person registered: nobody replaces or drains them."""
+def _unmanaged_targets(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
+    """Report targets that are in no group: a person registered them, and they stay registered."""
     if facts.groups is None or facts.observation is None:
         return
     members = frozenset[str]().union(*(each.members for each in facts.groups))
     for balancer in proposal.place.balancers:
         targets = facts.observation.targets.get(balancer.identifier, {})
-        alone = [
+        unmanaged = [
             each.id
             for each in targets.values()
             if each.id not in members
             and each.state not in _PASSING
             and _DRAINING not in each.description.lower()
         ]
-        if alone:
+        if unmanaged:
             yield Finding(
                 where=f"load balancer {balancer.name}",
-                what=f"sends requests to {', '.join(sorted(alone))}, of no group of ours: "
-                "it keeps its part of the traffic",
-                remedy="deregister it if nobody needs it there",
+                what=f"sends requests to {', '.join(sorted(unmanaged))}, "
+                "which ami-pipeline does not manage",
+                remedy="deregister these targets if they are not needed",
                 blocking=False,
             )
+
+
+def _force_delete(group: str, proposal: Proposal) -> str:
+    return f"{_call('delete-auto-scaling-group', group, proposal)} --force-delete"
+
+
+def _describe(group: str, region: str) -> str:
+    options = {"region": region, "auto-scaling-group-names": group}
+    return commands.aws("autoscaling", "describe-auto-scaling-groups", options)
 
 
 def _attach(group: str, proposal: Proposal) -> str:
@@ -348,5 +358,5 @@ def _sources(balancers: Iterable[Balancer]) -> str:
 
 
 def _call(verb: str, group: str, proposal: Proposal) -> str:
-    region = proposal.place.region
-    return f"aws autoscaling {verb} --region {region} --auto-scaling-group-name {group}"
+    options = {"region": proposal.place.region, "auto-scaling-group-name": group}
+    return commands.aws("autoscaling", verb, options)

@@ -1,4 +1,4 @@
-"""The nouns of a deployment: what was decided before it, what is recorded of it, how it ended."""
+"""Define a deployment: its policy, its record and its outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.core.image import NO_ITEMS
 
 
 class Kind(StrEnum):
-    """What was asked for."""
+    """The command that a deployment belongs to."""
 
     PROMOTE = "promote"
     ROLLBACK = "rollback"
@@ -22,17 +22,17 @@ class Kind(StrEnum):
 
 
 class Result(StrEnum):
-    """The state of the world at the end, not of the program."""
+    """The result of a deployment: the state of the environment, not of the program."""
 
     PROMOTED = "promoted"
     REFUSED = "refused"
     ROLLED_BACK = "rolled back"
-    NEEDS_ATTENTION = "stranded"
+    NEEDS_ATTENTION = "needs attention"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hook:
-    """A command that must exit with 0 before traffic may come; `timeout` in seconds."""
+    """A command that must exit with 0 before a release receives traffic; `timeout` in seconds."""
 
     command: tuple[str, ...]
     timeout: float
@@ -40,11 +40,11 @@ class Hook:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """How an environment is deployed to; all durations in seconds of the deployment's clock.
+    """The settings of a deployment; all durations are seconds of the deployment's clock.
 
-    `looks` is how many looks in a row must find every member healthy. `keep` is how long blue
-    stays warm after a success: 0 not at all, None until the next promotion.
-    `deadlines` maps a phase's name to the longest it may wait, `deadline` is for the others.
+    `healthy_checks` is how many checks in a row must find every member healthy. `keep` is how
+    long blue stays warm after a success: 0 not at all, None until the next promotion. `deadlines`
+    maps the name of a phase to its time limit; `deadline` is the limit of the others.
     """
 
     healthy_checks: int = 3
@@ -57,12 +57,12 @@ class Policy:
     alarms: tuple[str, ...] = ()
 
     def limit(self, phase: str) -> float:
-        """Return the longest a phase may wait."""
+        """Return the time limit of a phase."""
         return self.deadlines.get(phase, self.deadline)
 
-    def without_alarms(self, ringing: Iterable[str]) -> Policy:
-        """Return it without the alarms of these lines, each `NAME: REASON`."""
-        lines = tuple(ringing)
+    def without_alarms(self, firing: Iterable[str]) -> Policy:
+        """Return the policy without the alarms of these lines, each `NAME: REASON`."""
+        lines = tuple(firing)
         quiet = (
             each
             for each in self.alarms
@@ -71,13 +71,13 @@ class Policy:
         return replace(self, alarms=tuple(quiet))
 
     def pause(self, name: str) -> float:
-        """Return the length of `soak` or `observe`."""
+        """Return the duration of `soak` or `observe`."""
         return {"soak": self.soak, "observe": self.observe}[name]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runner:
-    """Who runs a deployment: a person or a CI job, on which machine, `run` its address if any."""
+    """The user, machine and process of a deployment; `run` is the URL of its CI job, if any."""
 
     user: str
     host: str
@@ -87,7 +87,7 @@ class Runner:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseRun:
-    """A phase that was performed: its name, real seconds, and the fault it ended with, if any."""
+    """A finished phase: its name, its seconds, and the failure that ended it, if any."""
 
     name: str
     seconds: float
@@ -96,29 +96,29 @@ class PhaseRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a deployment ended: `phase` and `reason` name the fault where there was one.
+    """The outcome of a deployment: `phase` and `reason` name the failure, if there was one.
 
-    `interrupted` says that the fault was a person's or a runner's signal; `undone` why a rollback
-    did not end well: stranded on its way, or rolled back to nothing, for blue was gone.
+    `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
+    why the rollback failed, or why nothing serves after it because blue was gone.
     """
 
     result: Result
     phase: str = ""
     reason: str = ""
     interrupted: bool = False
-    undone: str = ""
+    rollback_error: str = ""
     evidence: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
-    """One run of `promote`, `rollback`, `rebuild`, `recover` or `abort`, as it is recorded.
+    """The record of one run of `promote`, `rollback`, `rebuild`, `recover` or `abort`.
 
-    `green` is the release that is to serve (for a rollback too: the one gone back to), `blue` the
-    one that served when it began, empty where none did. `began` and `ended` are UTC, ISO 8601;
-    `ended` and `outcome` are empty while it runs. `minimum` is what green's group gets back at
-    the end, None to leave it alone. `keep_failed` leaves a failed green dark for a look. `warm`
-    marks a rollback to a group that was still there.
+    `green` is the release that is to serve, also for a rollback; `blue` is the release that served
+    at the beginning, empty if none did. `began` and `ended` are UTC, ISO 8601; `ended` and
+    `outcome` are empty while it runs. `minimum` is the minimum size that green's group gets at the
+    end, None to leave it unchanged. `keep_failed` keeps a failed green, detached, for debugging.
+    `warm` marks a rollback to a group that still existed.
     """
 
     id: str
@@ -141,13 +141,13 @@ class Deployment:
 
 
 def result_of(deployment: Deployment) -> Result | None:
-    """Return how a deployment ended, None while it runs."""
+    """Return the result of a deployment, None while it runs."""
     return deployment.outcome.result if deployment.outcome else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where a deployment happens, resolved: names AWS knows, not what a person wrote."""
+    """The place of a deployment, resolved to the names that AWS knows."""
 
     app: str
     environment: str

@@ -1,7 +1,7 @@
-"""Putting back an earlier version of an environment's document: which one, and as what.
+"""Choose and prepare an earlier version of an environment's document to restore.
 
-What it says of the releases, of what serves and of what is in flight comes back as it was. The
-lease does not, and the epoch goes on, so that no run that held a lease can mistake it for its own.
+The restored document has the releases, the serving release and the deployment of that version. It
+has no lease and a higher epoch, so that no earlier holder can mistake the lease for its own.
 """
 
 from __future__ import annotations
@@ -11,94 +11,95 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Copy:
-    """What a document said from a time on; `wrong` tells why it is not to be relied on.
+class DocumentVersion:
+    """One version of a document; `problem` says why it is not intact, empty if it is.
 
-    `text` is what a person reads of it: its content as JSON, or the file as it is. `environment`
-    is None where the content could not be read; `when` where nobody knows. `newer`: nothing is
-    wrong but that this version cannot read it.
+    `text` is its content as JSON, or the file as it is if it cannot be parsed; `environment` is
+    None then. `when` is None if unknown. `newer` means that a newer program wrote it.
     """
 
     text: str
     environment: Environment | None = None
-    wrong: str = ""
+    problem: str = ""
     newer: bool = False
     when: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Copies:
-    """All copies of an environment's document: the one that stands, and earlier ones, newest first.
+class DocumentVersions:
+    """All versions of an environment's document: the current one, and earlier ones, newest first.
 
-    `version` is that of the one that stands, None without one.
+    `version` is the store's version of the current one, None if there is none.
     """
 
     environment: str
     where: str
-    current: Copy | None
+    current: DocumentVersion | None
     version: str | None
-    earlier: tuple[Copy, ...]
+    earlier: tuple[DocumentVersion, ...]
 
     @property
-    def good(self) -> int:
-        """The number of the newest earlier copy that is whole and ours, 0 where there is none."""
-        whole = (number for number, each in enumerate(self.earlier, 1) if not each.wrong)
-        return next(whole, 0)
+    def newest_intact(self) -> int:
+        """Return the number of the newest intact earlier version, 0 if there is none."""
+        intact = (number for number, each in enumerate(self.earlier, 1) if not each.problem)
+        return next(intact, 0)
 
     @property
     def damaged(self) -> bool:
-        """Whether the document that stands is not to be relied on, or gone."""
-        return bool(self.current.wrong) if self.current else bool(self.earlier)
+        """Return True if the current document is damaged or missing."""
+        return bool(self.current.problem) if self.current else bool(self.earlier)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Restoration:
-    """What restoring comes to: the copy's number, the document made of it, and the difference."""
+    """A version to restore: its number, the document made of it, and the difference."""
 
-    copies: Copies
+    versions: DocumentVersions
     number: int
     document: Environment
     difference: tuple[str, ...]
 
 
-def chosen(copies: Copies, number: int | None) -> int:
-    """Return the number of the copy to put back; raises RefusedError where there is none.
+def choose_version(versions: DocumentVersions, number: int | None) -> int:
+    """Return the number of the version to restore; raise RefusedError if there is none.
 
-    Without a number it is the newest that is whole, and only where what stands is not.
+    Without a number, it is the newest intact one, if the current document is damaged.
     """
-    observation = f"ami-pipeline state show -e {copies.environment}"
-    where = f"[state] {copies.where}"
-    if copies.current and copies.current.newer:
-        run = "run the version that wrote it, or a later one: pip install --upgrade ami-pipeline"
-        raise RefusedError(where, copies.current.wrong, run)
-    if number is None and copies.current and not copies.current.wrong:
-        what = "is whole: there is nothing to restore"
-        raise RefusedError(where, what, f"to put back an earlier version, name it: {observation}")
-    if not copies.earlier:
-        raise RefusedError(where, "no earlier version of it was kept", _nothing_kept(copies))
-    if number is None and not copies.good:
-        what = f"of {len(copies.earlier)} earlier versions none is whole"
-        raise RefusedError(where, what, observation)
-    if number is not None and number > len(copies.earlier):
-        what = f"there is no version {number}: {len(copies.earlier)} were kept"
-        raise RefusedError(where, what, observation)
-    found = number or copies.good
-    if wrong := copies.earlier[found - 1].wrong:
-        raise RefusedError(where, f"version {found} {wrong}", observation)
+    show = commands.state_show(versions.environment)
+    where = f"[state] {versions.where}"
+    if versions.current and versions.current.newer:
+        raise RefusedError(where, versions.current.problem, commands.UPGRADE)
+    if number is None and versions.current and not versions.current.problem:
+        what = "is intact: there is nothing to restore"
+        raise RefusedError(where, what, f"to restore an earlier version, add its number: {show}")
+    if not versions.earlier:
+        raise RefusedError(
+            where, "the store has no earlier version of it", _without_versions_remedy(versions)
+        )
+    if number is None and not versions.newest_intact:
+        what = f"none of its {len(versions.earlier)} earlier versions is intact"
+        raise RefusedError(where, what, show)
+    if number is not None and number > len(versions.earlier):
+        what = f"has no version {number}, only 1 to {len(versions.earlier)}"
+        raise RefusedError(where, what, show)
+    found = number or versions.newest_intact
+    if problem := versions.earlier[found - 1].problem:
+        raise RefusedError(where, f"version {found} {problem}", show)
     return found
 
 
-def restored(copies: Copies, number: int) -> Environment:
-    """Return the document to write: the copy's, under no lease, of an epoch that none ever had."""
-    environment = copies.earlier[number - 1].environment
-    assert environment is not None  # noqa: S101 - `chosen` gives no other
-    every = [each.environment for each in (copies.current, *copies.earlier) if each]
-    known = [each for each in every if each]
+def restored_document(versions: DocumentVersions, number: int) -> Environment:
+    """Return the document to write: that of the version, without a lease, with a new epoch."""
+    environment = versions.earlier[number - 1].environment
+    assert environment is not None  # noqa: S101 - `choose_version` returns only intact ones
+    documents = [each.environment for each in (versions.current, *versions.earlier) if each]
+    known = [each for each in documents if each]
     return replace(
         environment,
         lease=None,
@@ -114,11 +115,11 @@ def difference(before: str, after: str, names: Sequence[str]) -> tuple[str, ...]
     return tuple(difflib.unified_diff(old, new, names[0], names[1], lineterm="", n=2))
 
 
-def _nothing_kept(copies: Copies) -> str:
-    if not copies.where.startswith("s3://"):
-        return "put it back from a backup of the directory"
-    bucket = copies.where.removeprefix("s3://").partition("/")[0]
-    return (
-        "put it back from a backup; and for the next time: aws s3api put-bucket-versioning "
-        f"--bucket {bucket} --versioning-configuration Status=Enabled"
+def _without_versions_remedy(versions: DocumentVersions) -> str:
+    if not versions.where.startswith("s3://"):
+        return "restore it from a backup of the directory"
+    bucket = versions.where.removeprefix("s3://").partition("/")[0]
+    options = {"bucket": bucket, "versioning-configuration": "Status=Enabled"}
+    return "restore it from a backup; to keep versions from now on: " + commands.aws(
+        "s3api", "put-bucket-versioning", options
     )

@@ -1,7 +1,7 @@
-"""The document of an environment: what serves, what is kept, what runs, who holds the lease.
+"""Define the document of an environment: its releases, its deployment and its lease.
 
-Frozen values and questions about them. Where it is kept, and that nobody overwrites what he has
-not read, is the affair of `adapters/environments.py`.
+Frozen values and pure functions. `adapters/store/environments.py` reads and writes the document
+and rejects a write that is based on an outdated read.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pipeline.core.state.deployment import Deployment, Result, Runner
 from pipeline.core.state.release import Release
 
 NEXT = "next"
-"""`Kept.warm_until` of a release that is kept until the next promotion."""
-REMEMBERED = 50
-"""Releases that served once, kept in the document for a rollback; the history knows them all."""
+"""The `warm_until` of a release that stays warm until the next promotion."""
+MOST_RETIRED = 50
+"""How many retired releases the document keeps for a rollback; the history has them all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
-    """Who may change the environment until when; `epoch` grows with every taking.
+    """The expiring lock on an environment; each new lease has a higher `epoch`.
 
-    `since` and `expires` are UTC, ISO 8601. `process` marks the owner's process among all that
-    ever ran on its machine, or is empty. `broken` names who ended it in its owner's place.
+    `since` and `expires` are UTC, ISO 8601. `process` identifies the owner's process among all
+    that ever ran on its machine, or is empty. `broken` names the user who broke the lease.
     """
 
     owner: Runner
@@ -39,13 +39,13 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseRecord:
-    """A release that has a server group; `warm_until` is set while it is kept for a rollback.
+    """A release that has a server group; `warm_until` is set while it stays warm for a rollback.
 
-    `warm_until` is UTC, ISO 8601, `next` for until the next promotion, or empty. `failed` marks
-    one whose deployment failed and that was left dark for a look. `made` says that Terraform
-    reported its group made; until then a part of it may exist that the state does not know.
-    `minimum` is what its group gets once it serves alone. `ready` are the seconds it took from
-    its launch until every member was healthy everywhere, 0 where nobody knows.
+    `warm_until` is UTC, ISO 8601, or `next` for until the next promotion, or empty. `failed` marks
+    a release whose deployment failed and that is kept, detached, for debugging. `made` says that
+    Terraform reported its group as created; until then a part of it may exist that the state does
+    not know. `minimum` is the minimum size of its group once it serves alone. `ready` is the
+    number of seconds from its launch until every member was healthy everywhere, 0 if unknown.
     """
 
     release: Release
@@ -61,7 +61,7 @@ class ReleaseRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetiredRelease:
-    """A release that served once, newest first in the document: where a rollback may lead."""
+    """A release that served earlier and that a rollback may return to."""
 
     release: str
     ami_id: str
@@ -73,11 +73,11 @@ class RetiredRelease:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
-    """The whole document; `epoch` is that of the last lease taken.
+    """The document of an environment; `epoch` is the epoch of the last lease.
 
-    `serving` is a key of `releases` or empty before the first release. `releases` are all that
-    have a server group. `past` are releases that served, newest first, without the serving one.
-    `broken` is the epoch of the last lease that was broken: its run may be alive.
+    `serving` is a key of `releases`, or empty if no release serves. `releases` are all that have
+    a server group. `retired` are the releases that served earlier, newest first. `broken` is the
+    epoch of the last lease that was broken: its run may still be running.
     """
 
     app: str
@@ -89,22 +89,22 @@ class Environment:
     broken: int = 0
     serving: str = ""
     releases: Mapping[str, ReleaseRecord] = field(default_factory=lambda: NO_ITEMS)
-    past: tuple[RetiredRelease, ...] = ()
+    retired: tuple[RetiredRelease, ...] = ()
     deployment: Deployment | None = None
     lease: Lease | None = None
 
     @property
     def warm(self) -> tuple[str, ...]:
-        """The releases kept for a rollback, newest first."""
-        kept = (name for name in sorted(self.releases, reverse=True) if name != self.serving)
-        return tuple(name for name in kept if not self.releases[name].failed)
+        """Return the releases that are warm, newest first."""
+        others = (name for name in sorted(self.releases, reverse=True) if name != self.serving)
+        return tuple(name for name in others if not self.releases[name].failed)
 
-    def begun(self, deployment: Deployment, green: ReleaseRecord | None = None) -> Environment:
-        """Return the document at the beginning of a deployment; `green` is a release of its own.
+    def started(self, deployment: Deployment, green: ReleaseRecord | None = None) -> Environment:
+        """Return the document at the start of a deployment; `green` is its new release, if any.
 
-        One without a blue found that nothing serves, whatever the document said until then.
+        A deployment without blue has found that no release serves.
         """
-        document = self if deployment.blue else self.bereft(deployment.began)
+        document = self if deployment.blue else self.without_serving(deployment.began)
         document = document.with_release(green) if green else document
         following = max(self.next, green.release.number + 1) if green else self.next
         return replace(document, deployment=deployment, next=following)
@@ -112,9 +112,9 @@ class Environment:
     def promoted(
         self, deployment: Deployment, *, keep: float | None, today: str, ready: float = 0.0
     ) -> Environment:
-        """Return the document once green serves in the place of blue, which stays for a rollback.
+        """Return the document after green replaced blue, which stays warm for a rollback.
 
-        `keep` is for how long, as in Policy. `ready` is green's, where this run knows it.
+        `keep` is for how long, as in Policy. `ready` is green's, 0 if this run does not know it.
         Repeating it changes nothing.
         """
         if self.serving == deployment.green:
@@ -126,44 +126,44 @@ class Environment:
         if blue is None:
             return document
         until = NEXT if keep is None else _later(today, keep)
-        left = tuple(each for each in self.past if each.release != deployment.green)
+        left = tuple(each for each in self.retired if each.release != deployment.green)
         document = document.with_release(replace(blue, warm_until=until))
-        return replace(document, past=(_past(blue, today), *left)[:REMEMBERED])
+        return replace(document, retired=(_retire(blue, today), *left)[:MOST_RETIRED])
 
-    def bereft(self, today: str) -> Environment:
-        """Return the document in which nothing serves, for the group that did is gone.
+    def without_serving(self, today: str) -> Environment:
+        """Return the document without a serving release, because its group was deleted.
 
-        Its release has its place among `releases` until Terraform knows nothing of it any more. A
-        deployment in flight has no blue from then on. Repeating it changes nothing.
+        The release stays in `releases` until it is removed from Terraform's state. A deployment in
+        flight loses its blue. Repeating it changes nothing.
         """
         lost = self.releases.get(self.serving)
-        past = tuple(each for each in self.past if each.release != self.serving)
+        retired = tuple(each for each in self.retired if each.release != self.serving)
         if lost:
-            past = (_past(lost, today), *past)[:REMEMBERED]
-        going = replace(self.deployment, blue="") if self.deployment else None
-        return replace(self, serving="", past=past, deployment=going)
+            retired = (_retire(lost, today), *retired)[:MOST_RETIRED]
+        deployment = replace(self.deployment, blue="") if self.deployment else None
+        return replace(self, serving="", retired=retired, deployment=deployment)
 
-    def taken_back(self, deployment: Deployment) -> Environment:
-        """Return the document in which green is not decided for any more: blue is to serve again.
+    def reverted(self, deployment: Deployment) -> Environment:
+        """Return the document in which blue serves again, after `promoted` for this deployment.
 
-        For a green that was found ill while blue was still there. Repeating it changes nothing.
+        For a green that became unhealthy while blue still existed. Repeating it changes nothing.
         """
         if self.serving != deployment.green or deployment.blue not in self.releases:
             return self
         blue = replace(self.releases[deployment.blue], warm_until="")
-        past = tuple(each for each in self.past if each.release != deployment.blue)
-        return replace(self.with_release(blue), serving=deployment.blue, past=past)
+        retired = tuple(each for each in self.retired if each.release != deployment.blue)
+        return replace(self.with_release(blue), serving=deployment.blue, retired=retired)
 
     def with_quarantined(self, ami_id: str) -> Environment:
-        """Return the document in which no rollback leads to an image any more."""
-        past = tuple(
+        """Return the document in which no rollback returns to this image."""
+        retired = tuple(
             replace(each, quarantined=each.quarantined or each.ami_id == ami_id)
-            for each in self.past
+            for each in self.retired
         )
-        return replace(self, past=past)
+        return replace(self, retired=retired)
 
     def closed(self, deployment: Deployment) -> Environment:
-        """Return the document after a deployment; one that was stranded stays in it."""
+        """Return the document after a deployment, which stays in it if it needs attention."""
         outcome = deployment.outcome
         if outcome and outcome.result is Result.NEEDS_ATTENTION:
             return replace(self, deployment=deployment)
@@ -173,29 +173,29 @@ class Environment:
         return replace(self, deployment=None)
 
     def overdue(self, today: str) -> tuple[str, ...]:
-        """Return the releases that were kept warm for a time that is over."""
+        """Return the releases whose warm time is over."""
         now = datetime.fromisoformat(today)
         limits = {name: self.releases[name].warm_until for name in self.warm}
         timed = {name: until for name, until in limits.items() if until not in {"", NEXT}}
         return tuple(name for name in timed if datetime.fromisoformat(timed[name]) <= now)
 
-    def with_release(self, kept: ReleaseRecord) -> Environment:
-        """Return the document with a release that has a group."""
-        return replace(self, releases={**self.releases, kept.release.name: kept})
+    def with_release(self, record: ReleaseRecord) -> Environment:
+        """Return the document with this release, added or replaced."""
+        return replace(self, releases={**self.releases, record.release.name: record})
 
     def without(self, *names: str) -> Environment:
-        """Return the document without the groups of these releases."""
-        left = {name: kept for name, kept in self.releases.items() if name not in names}
+        """Return the document without these releases."""
+        left = {name: each for name, each in self.releases.items() if name not in names}
         return replace(self, releases=left)
 
 
-def _past(kept: ReleaseRecord, today: str) -> RetiredRelease:
-    """Return what is remembered of a release that serves no more."""
+def _retire(record: ReleaseRecord, today: str) -> RetiredRelease:
+    """Return the record of a release that no longer serves."""
     return RetiredRelease(
-        release=kept.release.name,
-        ami_id=kept.release.ami_id,
-        image_name=kept.image_name,
-        version=kept.version,
+        release=record.release.name,
+        ami_id=record.release.ami_id,
+        image_name=record.image_name,
+        version=record.version,
         until=today,
     )
 

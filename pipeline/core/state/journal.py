@@ -1,4 +1,4 @@
-"""What a deployment's journal is made of: one entry for each intent and each result."""
+"""Define the entries of a deployment's journal: one for each intent and each result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.core.image import NO_ITEMS
 class Entry:
     """One line of a deployment's journal: an intent before a side effect, or its result.
 
-    `n` counts from 1; `at` is UTC, ISO 8601; `epoch` is that of the lease it was written under.
+    `n` counts from 1; `at` is UTC, ISO 8601; `epoch` is the epoch of the writer's lease.
     """
 
     n: int

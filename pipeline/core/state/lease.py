@@ -1,77 +1,77 @@
-"""What is said of a lease: who holds it, for how long still, and what the reader does now.
+"""Describe an environment's lease: its holder, its expiry and the reader's next command.
 
-Apart from `adapters/lease.py`, which takes and keeps it: `promote` that finds it held, the run
-that lost it, and `status` say the same.
+Separate from the adapter that takes and renews it, because several commands say the same.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from pipeline.core import commands
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state.environment import Environment, Lease
+from pipeline.core.times import format_duration, format_time
 
 
 def seconds_left(lease: Lease, now: datetime) -> float:
-    """Return how long a lease is good for unless it is renewed; negative once it expired."""
+    """Return the seconds until a lease expires unless renewed; negative once it has expired."""
     return (datetime.fromisoformat(lease.expires) - now).total_seconds()
 
 
-def holder(lease: Lease) -> str:
+def format_holder(lease: Lease) -> str:
     """Return who holds it, in one line: `ann@laptop (pid 4242)`."""
     return f"{lease.owner.user}@{lease.owner.host} (pid {lease.owner.pid})"
 
 
-def account_of(lease: Lease, now: datetime) -> str:
-    """Return the lines that tell a waiting person everything of the run that holds it."""
+def format_age(seconds: float) -> str:
+    """Return a duration in whole seconds, at least 0."""
+    return format_duration(max(round(seconds), 0))
+
+
+def describe_lease(lease: Lease, now: datetime) -> str:
+    """Return the lines about a held lease: its holder, its age, its expiry and its run."""
     age = (now - datetime.fromisoformat(lease.since)).total_seconds()
     left = seconds_left(lease, now)
-    end = f"expires in {span(left)} unless renewed" if left > 0 else f"expired {span(-left)} ago"
-    lines = [
-        f"held by {holder(lease)} since {lease.since}, for {span(age)}; {end}",
-        f"running: {lease.command}" if lease.command else "",
-        f"its run: {lease.owner.run}" if lease.owner.run else "",
-    ]
-    return "\n".join(line for line in lines if line)
+    end = f"expires in {format_age(left)} unless renewed"
+    if left <= 0:
+        end = f"expired {format_age(-left)} ago"
+    since = format_time(lease.since, now)
+    return "\n".join(
+        [
+            f"held by {format_holder(lease)} since {since}, for {format_age(age)}; {end}",
+            *_run(lease),
+        ]
+    )
 
 
-def past_of(lease: Lease) -> str:
-    """Return the lines that tell whose a lease was that binds nobody any more."""
-    lines = [
-        f"it was held by {holder(lease)}, since {lease.since}",
-        f"it ran: {lease.command}" if lease.command else "",
-        f"its run: {lease.owner.run}" if lease.owner.run else "",
-    ]
-    return "\n".join(line for line in lines if line)
+def describe_ended_lease(lease: Lease, now: datetime) -> str:
+    """Return the lines about a lease that is no longer valid: its holder and its run."""
+    since = format_time(lease.since, now)
+    return "\n".join([f"last holder: {format_holder(lease)}, since {since}", *_run(lease)])
 
 
-def held(environment: Environment, lease: Lease, now: datetime) -> LeaseHeldError:
-    """Return the error of a run that finds another's lease."""
+def held_error(environment: Environment, lease: Lease, now: datetime) -> LeaseHeldError:
+    """Return the error of a run that finds the lease held by another run."""
     name = environment.environment
-    observation = f"ami-pipeline status -e {name}"
-    left = max(seconds_left(lease, now), 0)
     see = f", or see {lease.owner.run}" if lease.owner.run else ""
+    again = (
+        f"if that run has died, run this command again in {format_age(seconds_left(lease, now))}"
+    )
     return LeaseHeldError(
-        f"the lease on {name}",
-        account_of(lease, now),
-        f"{observation}{see}; if that run is dead, run the command again in {span(left)}",
+        f"the lease on {name}", describe_lease(lease, now), f"{commands.status(name)}{see}; {again}"
     )
 
 
-def lost(environment: Environment, why: str) -> LeaseHeldError:
-    """Return the error of a run that held the lease and does so no more."""
+def lost_error(environment: Environment, reason: str) -> LeaseHeldError:
+    """Return the error of a run that held the lease and lost it."""
     name = environment.environment
-    return LeaseHeldError(
-        f"the lease on {name}",
-        f"this run held it and lost it: {why}\nit changes nothing more",
-        f"ami-pipeline status -e {name}",
-    )
+    what = f"this run lost its lease and has stopped: {reason}"
+    return LeaseHeldError(f"the lease on {name}", what, commands.status(name))
 
 
-def span(seconds: float) -> str:
-    """Return a length of time in its two largest units: `41 s`, `3 min 12 s`, `2 h 05 min`."""
-    minutes, rest = divmod(max(round(seconds), 0), 60)
-    if not minutes:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+def _run(lease: Lease) -> list[str]:
+    lines = [
+        f"command: {lease.command}" if lease.command else "",
+        f"CI job: {lease.owner.run}" if lease.owner.run else "",
+    ]
+    return [line for line in lines if line]

@@ -1,7 +1,6 @@
-"""What Terraform is asked to keep: one server group for each release, by number.
+"""Define a release: one promotion of one image in one environment, with a unique number.
 
-Apart from `model`, which knows what was baked: a release is an image put to use
-in one environment, and its number is never given twice.
+Terraform keeps one server group for each release.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Size:
-    """What a server group is made of when it begins; Auto Scaling owns the numbers afterwards."""
+    """The size of a new server group; Auto Scaling owns the numbers afterwards."""
 
     instance_type: str
     minimum: int
@@ -23,7 +22,7 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """One promotion of one image; `facts` are words for tags, such as the version."""
+    """One promotion of one image; `facts` become tags, such as the version."""
 
     number: int
     ami_id: str
@@ -32,15 +31,15 @@ class Release:
 
     @property
     def name(self) -> str:
-        """The release's name, such as `r000124`; it sorts as it counts up to a million."""
+        """Return the name, such as `r000124`; names sort by number up to a million."""
         return f"r{self.number:06}"
 
     def group(self, app: str, environment: str) -> str:
         """Return the name of its server group and launch template: `web-production-r000124`."""
         return group_name(app, environment, self.name)
 
-    def wanted(self) -> dict[str, Any]:
-        """Return what the module is told of it: the contract's attributes (core/contract.py)."""
+    def as_module_input(self) -> dict[str, Any]:
+        """Return the attributes that the module receives (core/terraform/module_contract.py)."""
         return {
             "ami_id": self.ami_id,
             "instance_type": self.size.instance_type,

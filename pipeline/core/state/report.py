@@ -1,7 +1,6 @@
-"""What a deployment that is over says of the world: who serves, how long it took, CI's outputs.
+"""Derive facts from a finished deployment: the serving release, its duration, the CI outputs.
 
-Apart from `deployment`, which records, and from `ui`, which words it: the adapter that writes
-a CI system's files needs the same answers and may not know the interface.
+Separate from `ui`, because the adapter that writes the files of a CI system needs the same facts.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pipeline.core.validation.phases import ALONE, BACK, DELETES, RESTORES, trai
 
 
 def serves(deployment: Deployment) -> str | None:
-    """Return the release that serves afterwards, empty for none, None where nobody can know."""
+    """Return the release that serves afterwards, empty for none, None if unknown."""
     outcome = deployment.outcome
     if outcome is None:
         return None
@@ -24,11 +23,11 @@ def serves(deployment: Deployment) -> str | None:
         case Result.REFUSED | Result.ROLLED_BACK:
             return deployment.blue
         case Result.NEEDS_ATTENTION:
-            return _stranded(deployment)
+            return _serves_after_failure(deployment)
 
 
-def _stranded(deployment: Deployment) -> str | None:
-    """What a phase wanted is sure only of what the phases before it have reached."""
+def _serves_after_failure(deployment: Deployment) -> str | None:
+    """Return the release that serves by the last failed phase, None if that is uncertain."""
     failed = next((run.name for run in reversed(deployment.phases) if run.fault), "")
     traits, restored = traits_of(failed), deployment.green if deployment.warm else deployment.blue
     if DELETES in traits and BACK not in traits:
@@ -42,21 +41,21 @@ def _stranded(deployment: Deployment) -> str | None:
 
 
 def took(deployment: Deployment) -> float | None:
-    """Return the seconds from its beginning to its end, None while it runs."""
+    """Return the duration of a deployment in seconds, None while it runs."""
     return seconds_between(deployment.began, deployment.ended)
 
 
 def seconds_between(began: str, ended: str) -> float | None:
-    """Return the seconds between two ISO 8601 times, None where one is missing or none."""
+    """Return the seconds between two ISO 8601 times, None if one is missing or invalid."""
     try:
         passed = datetime.fromisoformat(ended) - datetime.fromisoformat(began)
-    except (ValueError, TypeError):  # TypeError where only one has a zone
+    except (ValueError, TypeError):  # TypeError if only one has a zone
         return None
     return max(passed.total_seconds(), 0.0)
 
 
 def unchanged_outputs(release: str, image: Image) -> dict[str, str]:
-    """Return the same keys as `outputs` for an image that serves already."""
+    """Return the keys of `outputs` for an image that is already serving."""
     return {
         "outcome": "unchanged",
         "release": release,
@@ -68,10 +67,10 @@ def unchanged_outputs(release: str, image: Image) -> dict[str, str]:
 
 
 def outputs(deployment: Deployment) -> dict[str, str]:
-    """Return what a CI system's later steps may want; values are empty, never missing.
+    """Return the outputs for the later steps of a CI job; values may be empty, never missing.
 
-    `release` and `ami_id` are those that were to serve, `previous` the release that served
-    before, `serving` the one that serves now, empty where there is none or nobody can know.
+    `release` and `ami_id` are the target of the deployment, `previous` is the release that served
+    before, `serving` the one that serves now, empty if there is none or it is unknown.
     """
     return {
         "outcome": str(deployment.outcome.result) if deployment.outcome else "",

@@ -1,1 +1,1 @@
-"""Judge Terraform's plans and modules without running it."""
+"""Check Terraform's plans and modules without running Terraform."""

@@ -1,9 +1,8 @@
-"""The contract between the root module and the module that makes releases, and its breaches.
+"""Define the contract of a release module, and turn Terraform's errors about it into ours.
 
-Terraform itself checks it: the root module passes every input and reads every
-output, so a module that lacks one does not validate. Here Terraform's words
-become an error of three parts, with the HCL that is missing ready to paste.
-docs/terraform.md explains the contract to those who write a module.
+Terraform checks the contract: the root module passes every input and reads every
+output, so a module without one of them does not validate. The error contains the
+missing HCL to paste. docs/terraform.md explains the contract.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from shlex import quote
 
+from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.terraform.root_module import Diagnostic, Root
 
@@ -25,15 +24,15 @@ RELEASE = {
     "desired_capacity": "number",
     "facts": "map(string)",
 }
-"""What the module is told of each release, with its types."""
-MADE = ("group_name", "launch_template_id", "launch_template_version", "ami_id")
-"""What the module says of each release in its output `releases`."""
+"""The attributes of each release in the module's input `releases`, with their types."""
+OUTPUTS = ("group_name", "launch_template_id", "launch_template_version", "ami_id")
+"""The attributes of each release in the module's output `releases`."""
 INPUTS = {
     "app": "string",
     "environment": "string",
     "releases": f"map(object({{ {', '.join(f'{key} = {RELEASE[key]}' for key in RELEASE)} }}))",
 }
-"""What the pipeline passes to the module, with its types."""
+"""The inputs that the pipeline passes to the module, with their types."""
 
 _OUTPUT = """\
 output "releases" {
@@ -52,7 +51,7 @@ _VARIABLE = re.compile(r"module\.release\.var\.([\w-]+)")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Breach:
-    """What is wrong with the module, in our words; what to do; HCL that would do it."""
+    """A violation of the contract, its remedy, and HCL to paste, if any."""
 
     what: str
     remedy: str
@@ -60,15 +59,14 @@ class _Breach:
 
 
 def breaks_contract(found: Diagnostic) -> bool:
-    """Tell whether an error is about what the root module passes to the module or reads of it.
+    """Return True if an error is about an input that is passed or an output that is read.
 
-    Others may name the root module's file too: its provider stands there, with credentials
-    that were refused.
+    Other errors may name the root module's file, too, such as rejected credentials of its provider.
     """
-    return found.file == ROOT_FILE and found.summary in _OF_THE_CALL
+    return found.file == ROOT_FILE and found.summary in _CONTRACT_ERRORS
 
 
-_OF_THE_CALL = frozenset(
+_CONTRACT_ERRORS = frozenset(
     {
         "Extraneous JSON object property",
         "Unsupported argument",
@@ -80,17 +78,17 @@ _OF_THE_CALL = frozenset(
 
 
 def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError:
-    """Return the error of a root module that Terraform, at `verb`, did not accept."""
+    """Return the error of a root module that `terraform verb` rejected."""
     if not any(each.file for each in found):
-        # No line of any file: a registry that does not answer, a provider that does not start.
+        # Without a file, the cause is outside the configuration, such as an unreachable registry.
         return RefusedError(
             f"terraform {verb} in {root.folder}",
-            "\n".join(_words(each) for each in found),
-            f"run it by hand: cd {quote(str(root.folder))} && terraform {_BY_HAND.get(verb, verb)}",
+            "\n".join(_text(each) for each in found),
+            f"run it manually: {_manually(root, verb)}",
         )
     breaches = [_breach(root, each) for each in found]
     facts = [
-        line for breach, each in zip(breaches, found, strict=True) for line in _told(breach, each)
+        line for breach, each in zip(breaches, found, strict=True) for line in _lines(breach, each)
     ]
     remedies = list(dict.fromkeys(breach.remedy for breach in breaches))
     paste = [breach.paste for breach in breaches if breach.paste]
@@ -101,15 +99,17 @@ def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError
     )
 
 
-_BY_HAND = {"init": "init -backend=false"}
+def _manually(root: Root, verb: str) -> str:
+    options = ("-backend=false",) if verb == "init" else ()
+    return commands.in_folder(root.folder, "terraform", verb, *options)
 
 
-def _told(breach: _Breach, found: Diagnostic) -> list[str]:
-    lines = _words(found).split("\n")
+def _lines(breach: _Breach, found: Diagnostic) -> list[str]:
+    lines = _text(found).split("\n")
     return [*([breach.what] if breach.what else []), *(f"| {line}" for line in lines)]
 
 
-def _words(found: Diagnostic) -> str:
+def _text(found: Diagnostic) -> str:
     return "\n".join(part for part in (found.summary, found.detail) if part)
 
 
@@ -117,36 +117,36 @@ def _breach(root: Root, found: Diagnostic) -> _Breach:
     name = _name(found)
     if found.file != ROOT_FILE:
         place = f"{found.file} line {found.line}" if found.file else ""
-        return _Breach(what=place, remedy=f"correct the module, then: {_again(root)}")
+        return _Breach(what=place, remedy=f"fix the module, then: {_check(root)}")
     match found.summary:
-        # In JSON, what HCL calls an unsupported argument is an extraneous property (1.11).
+        # For JSON files, Terraform 1.11 calls an unsupported argument an extraneous property.
         case "Extraneous JSON object property" | "Unsupported argument":
             return _undeclared(root, name)
         case "Missing required argument":
             return _Breach(
-                what=f"input {name}: the module requires it, and nothing passes it",
+                what=f"input {name}: the module requires it, but it is not set",
                 remedy=f"add {name} to [terraform.inputs], or give it a default in the module",
             )
         case "Unsupported attribute":
             return _Breach(
-                what=f"output {name}: the module does not have it",
-                remedy=f"declare the output in the module, then: {_again(root)}",
+                what=f"output {name}: the module does not declare it",
+                remedy=f"add this output to the module, then: {_check(root)}",
                 paste=_OUTPUT,
             )
         case "Invalid value for input variable" if name in INPUTS:
             return _Breach(
-                what=f"input {name}: the module declares another type",
-                remedy=f"declare in the module what the contract names, then: {_again(root)}",
+                what=f"input {name}: the module declares a different type",
+                remedy=f"add this declaration to the module, then: {_check(root)}",
                 paste=_variable(name),
             )
-    return _Breach(what="", remedy=f"correct [terraform] in pipeline.toml, then: {_again(root)}")
+    return _Breach(what="", remedy=f"fix [terraform] in pipeline.toml, then: {_check(root)}")
 
 
 def _undeclared(root: Root, name: str) -> _Breach:
     if name in INPUTS:
         return _Breach(
             what=f"input {name}: the module does not declare it",
-            remedy=f"declare in the module what the contract names, then: {_again(root)}",
+            remedy=f"add this declaration to the module, then: {_check(root)}",
             paste=_variable(name),
         )
     return _Breach(
@@ -160,8 +160,8 @@ def _name(found: Diagnostic) -> str:
     return named[1] if named else ""
 
 
-def _again(root: Root) -> str:
-    return f"ami-pipeline config terraform -e {root.environment} --check"
+def _check(root: Root) -> str:
+    return commands.config_terraform_check(root.environment)
 
 
 def _variable(name: str) -> str:

@@ -1,7 +1,7 @@
-"""What Terraform plans, and whether that is exactly what a phase expects.
+"""Check that a Terraform plan contains exactly the changes that a phase expects.
 
-The last thing between a saved plan and the group that serves: everything the plan would do
-is named, and anything a phase did not ask for refuses the whole plan.
+The last check before a saved plan is applied: any change that the phase did not request rejects
+the whole plan.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 GROUP = "aws_autoscaling_group"
 TEMPLATE = "aws_launch_template"
 KINDS = (TEMPLATE, GROUP)
-"""What a server group is made of, in the order in which it is made."""
+"""The resources of a server group, in the order of their creation."""
 
-STANDS = "noop"
-"""The action of what the state knows, AWS has, and the plan leaves as it is."""
+UNCHANGED = "noop"
+"""The action of a resource that exists in the state and in AWS, and that the plan keeps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,8 +26,8 @@ class Change:
     """One change of a plan, as `plan -json` streams it: `planned_change`, Terraform 1.11.
 
     `action` is create, update, delete, replace, import, remove (forget), move or read; `imports`
-    says that the resource is adopted by this plan. `noop` is no change, but something that
-    stands (Terraform's `refresh_start`). `missing`: the state knows it, AWS no longer has it
+    says that the plan imports the resource. `noop` is an existing resource without a change
+    (Terraform's `refresh_start`). `missing` is a resource of the state that AWS no longer has
     (Terraform's `resource_drift`).
     """
 
@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A saved plan; `summary` is Terraform's own line, `file` None where nothing changes."""
+    """A saved plan; `summary` is Terraform's own line, `file` is None if nothing changes."""
 
     file: Path | None
     changes: tuple[Change, ...]
@@ -52,18 +52,18 @@ _KEY = re.compile(r'\["((?:[^"\\]|\\.)*)"\]')
 _RELEASE = re.compile(r"r\d{6,}")
 _INDEX = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
 _RESOURCE = re.compile(r"(?:module\.[\w-]+\.)*(?P<kind>[\w-]+)\.[\w-]+")
-# Terraform's words for why (internal/command/views/json, 1.11), as a person would say them.
+# Plain English for Terraform's reasons (internal/command/views/json, 1.11).
 _REASONS = {
-    "tainted": "its creation was cut short, it is tainted",
-    "requested": "the command line asked for it",
-    "replace_triggered_by": "something that it follows changes",
+    "tainted": "it is tainted: its creation was interrupted",
+    "requested": "the command line requested it",
+    "replace_triggered_by": "a resource that it depends on changes",
     "cannot_update": "AWS cannot change it in place",
-    "delete_because_no_resource_config": "the module has no such resource any more",
-    "delete_because_wrong_repetition": "the module repeats it in another way",
-    "delete_because_count_index": "the module makes fewer of them",
+    "delete_because_no_resource_config": "the module no longer has this resource",
+    "delete_because_wrong_repetition": "the module changed its count or for_each",
+    "delete_because_count_index": "the module creates fewer of them",
     "delete_because_each_key": "its key is no longer in the module's map",
-    "delete_because_no_module": "the root module calls no such module any more",
-    "delete_because_no_move_target": "it was moved to where nothing is",
+    "delete_because_no_module": "the root module no longer calls this module",
+    "delete_because_no_move_target": "it was moved to an address without a resource",
 }
 
 
@@ -78,7 +78,7 @@ def releases_of(address: str) -> frozenset[str]:
 
 
 def kind_of(address: str) -> str:
-    """Return the type of a managed resource by its address; empty for data."""
+    """Return the type of a managed resource by its address; empty for a data source."""
     found = _RESOURCE.fullmatch(_INDEX.sub("", address))
     return found["kind"] if found else ""
 
@@ -86,27 +86,29 @@ def kind_of(address: str) -> str:
 def breaches(
     changes: Iterable[Change], *, creates: frozenset[str], deletes: frozenset[str]
 ) -> tuple[str, ...]:
-    """Return a line for each thing that a plan does beyond what was asked, or does not do.
+    """Return a line for each change that was not requested, and for each that is missing.
 
-    `changes` holds what stands too: a launch is whole if each release in `creates` has a
-    launch template and a group, made by this plan or there already, and a retirement is
-    whole if nothing of a release in `deletes` stands.
+    `changes` includes unchanged resources: a launch is complete if each release in `creates` has
+    a launch template and a group, new or existing. A retirement is complete if no resource of a
+    release in `deletes` stays.
     """
     everything = tuple(changes)
-    unasked = (_told(each) for each in everything if not _asked(each, creates, deletes))
+    unexpected = (
+        _format_change(each) for each in everything if not _is_expected(each, creates, deletes)
+    )
     return (
-        *unasked,
-        *_twice(everything),
-        *_not_made(everything, creates),
-        *_left(everything, deletes),
+        *unexpected,
+        *_deposed(everything),
+        *_not_created(everything, creates),
+        *_not_deleted(everything, deletes),
     )
 
 
 def adoption_breaches(changes: Iterable[Change], addresses: frozenset[str]) -> tuple[str, ...]:
-    """Return a line for each thing that a plan to adopt these addresses does beyond that.
+    """Return a line for each change of a plan other than the import of these addresses.
 
-    An import may come with an update in place: `timeouts` and `force_delete` are written to
-    the state by nothing else (docs/adr/0011).
+    An import may include an update in place, because only an update writes `timeouts` and
+    `force_delete` to the state (docs/adr/0011).
     """
     everything = tuple(changes)
     imported = {
@@ -119,14 +121,14 @@ def adoption_breaches(changes: Iterable[Change], addresses: frozenset[str]) -> t
         for each in everything
         if each.address not in imported and each.action not in _NO_CHANGE
     )
-    lost = (f"{address}: not imported" for address in sorted(addresses - imported))
-    return (*map(_told, others), *_twice(everything), *lost)
+    missing = (f"{address}: not imported" for address in sorted(addresses - imported))
+    return (*map(_format_change, others), *_deposed(everything), *missing)
 
 
-_NO_CHANGE = frozenset({STANDS, "read"})
+_NO_CHANGE = frozenset({UNCHANGED, "read"})
 
 
-def _asked(change: Change, creates: frozenset[str], deletes: frozenset[str]) -> bool:
+def _is_expected(change: Change, creates: frozenset[str], deletes: frozenset[str]) -> bool:
     of = releases_of(change.address)
     match change.action:
         case "noop" | "read":
@@ -139,7 +141,7 @@ def _asked(change: Change, creates: frozenset[str], deletes: frozenset[str]) -> 
             return _within(of, creates) and change.imports
         case "delete":
             return _within(of, deletes)
-    # What Terraform may learn to do is refused until somebody has thought about it.
+    # Reject actions of later Terraform versions until this function handles them.
     return False
 
 
@@ -147,7 +149,7 @@ def _within(of: frozenset[str], allowed: frozenset[str]) -> bool:
     return bool(of) and of <= allowed
 
 
-def _told(change: Change) -> str:
+def _format_change(change: Change) -> str:
     reason = _REASONS.get(change.reason, change.reason)
     if change.missing:
         reason = "missing in AWS, still in the state"
@@ -155,30 +157,30 @@ def _told(change: Change) -> str:
     return f"{change.address}: {change.action}{also}{f', {reason}' if reason else ''}"
 
 
-def _twice(changes: Sequence[Change]) -> tuple[str, ...]:
-    """A second object at one address is a deposed one: what a failed replacement left behind."""
+def _deposed(changes: Sequence[Change]) -> tuple[str, ...]:
+    """Report deposed objects, which share an address: a failed replacement left them."""
     counted = Counter(each.address for each in changes if each.action not in _NO_CHANGE)
     return tuple(f"{address}: a deposed object" for address, count in counted.items() if count > 1)
 
 
-def _not_made(changes: Sequence[Change], creates: frozenset[str]) -> tuple[str, ...]:
-    made = {
+def _not_created(changes: Sequence[Change], creates: frozenset[str]) -> tuple[str, ...]:
+    created = {
         (release, each.kind)
         for each in changes
-        if each.action in {"create", "import", STANDS} or each.imports
+        if each.action in {"create", "import", UNCHANGED} or each.imports
         for release in releases_of(each.address)
     }
     return tuple(
-        f"{release}: no {kind} would be made"
+        f"{release}: the plan creates no {kind}"
         for release in sorted(creates)
         for kind in KINDS
-        if (release, kind) not in made
+        if (release, kind) not in created
     )
 
 
-def _left(changes: Sequence[Change], deletes: frozenset[str]) -> tuple[str, ...]:
+def _not_deleted(changes: Sequence[Change], deletes: frozenset[str]) -> tuple[str, ...]:
     return tuple(
-        f"{each.address}: would not be deleted"
+        f"{each.address}: the plan does not delete it"
         for each in changes
-        if each.action == STANDS and releases_of(each.address) & deletes
+        if each.action == UNCHANGED and releases_of(each.address) & deletes
     )

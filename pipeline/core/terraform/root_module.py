@@ -1,4 +1,4 @@
-"""The root module of an environment, as values: what is to be written, what came of it."""
+"""Define the root module of an environment: its content, its files and Terraform's errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.core.state.release import Size
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bucket:
-    """Where Terraform's state is in S3; always locked and encrypted."""
+    """The location of Terraform's state in S3; the state is always locked and encrypted."""
 
     name: str
     key: str
@@ -21,10 +21,10 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Root:
-    """What the root module says; without a `bucket` its state is a file in `folder`.
+    """The content of a root module; without a `bucket` its state is a file in `folder`.
 
-    `account` is the only one Terraform may touch, empty where any will do; `inputs`
-    are a person's own, passed to the module besides what the contract names.
+    `account` is the only account that Terraform may change, empty for any. `inputs` are the user's
+    own inputs of the module, in addition to those of the contract.
     """
 
     app: str
@@ -39,7 +39,7 @@ class Root:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnostic:
-    """One error in Terraform's words; `file` is named as Terraform does, or empty."""
+    """One error of Terraform; `file` is Terraform's name of the file, or empty."""
 
     summary: str
     detail: str
@@ -49,7 +49,7 @@ class Diagnostic:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RootResult:
-    """The files of a root module; `checked_by` is the Terraform that accepted it, if one did."""
+    """The files of a root module; `checked_by` is the Terraform that validated it, if any."""
 
     root: Root
     size: Size

@@ -1,1 +1,1 @@
-"""Check the values that a person writes into the configuration."""
+"""Check the values of the configuration and of the command line."""

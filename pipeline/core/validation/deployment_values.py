@@ -1,7 +1,4 @@
-"""The rules for the words of a deployment: load balancers, phases, alarms, hooks.
-
-Beside `rules`, whose kind they are, so that each file can be read in one go.
-"""
+"""Check the values of a deployment: load balancers, phases, alarms, hooks, rollback targets."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from pipeline.core.validation.values import (
     shown,
 )
 
-# The pauses of [promote], and the phases that wait for them.
+# The pauses of [promote], each with the phase that waits for it.
 PAUSES: Final = {"soak": "soak", "observe": "observe"}
 DEFAULT_PAUSES: Final = {"soak": "30s", "observe": "1m"}
 NEXT: Final = "next"
@@ -65,22 +62,22 @@ def check_target_group(value: str) -> str:
 
 
 def check_phase(value: str) -> str:
-    """Check the name of a phase that may have a deadline of its own."""
+    """Check the name of a phase."""
     if value in PHASES:
         return value
     near = difflib.get_close_matches(value[:64].replace("_", "-"), PHASES, n=1)
     remedy = f"write {near[0]}" if near else f"the phases are {', '.join(PHASES)}"
-    raise ValueError(f"{shown(value)} is no phase: {remedy}")
+    raise ValueError(f"{shown(value)} is not a phase: {remedy}")
 
 
 def check_keep(value: str) -> str:
-    """Check how long the previous release stays warm."""
+    """Check for how long the previous release stays warm."""
     read_keep(value)
     return value
 
 
 def read_keep(value: str) -> float | None:
-    """Turn what `keep_previous` says into seconds: 0 for none, None until the next promotion."""
+    """Return the seconds of `keep_previous`: 0 for none, None until the next promotion."""
     allowed = '"none", "next" (until the next promote) or a duration of at most 168h, such as "2h"'
     if value == NEXT:
         return None
@@ -93,30 +90,30 @@ def read_keep(value: str) -> float | None:
 
 
 def check_alarm(value: str) -> str:
-    """Check the name of a CloudWatch alarm: 1 to 255 of any script (PutMetricAlarm)."""
+    """Check the name of a CloudWatch alarm: 1 to 255 characters (PutMetricAlarm)."""
     require_harmless(value, 255, "an alarm is named by 1 to 255 characters of one line")
     return value
 
 
 def check_command(value: object) -> object:
-    """Refuse a command that is one line for a shell: no shell reads it."""
+    """Reject a command that is not a list, because no shell parses it."""
     if isinstance(value, str):
         # Not TypeError, which pydantic would not collect.
         raise ValueError(  # noqa: TRY004
-            f"is one line of text, and no shell reads it: {_as_words(value)}"
+            f"is one string, which no shell parses: {_as_words(value)}"
         )
     if isinstance(value, list) and not value:
-        raise ValueError('names no program: write a list such as ["./smoke.sh", "--fast"]')
+        raise ValueError('is empty: write a list such as ["./smoke.sh", "--fast"]')
     if isinstance(value, list) and len(value) > MOST_ARGUMENTS:
-        raise ValueError(f"has {len(value)} words, at most {MOST_ARGUMENTS}: put it into a script")
+        raise ValueError(f"has {len(value)} words, at most {MOST_ARGUMENTS}: put it in a script")
     return value
 
 
 def check_argument(value: str) -> str:
-    """Check one word of a command; an empty one is a word too, except as the program."""
+    """Check one word of a command; it may be empty unless it is the program."""
     allowed = (
         f"a word of a command is one line of at most {LONGEST_ARGUMENT} characters; "
-        "put other text into a script"
+        "put other text in a script"
     )
     if value:
         require_harmless(value, LONGEST_ARGUMENT, allowed)
@@ -126,13 +123,13 @@ def check_argument(value: str) -> str:
 def _as_words(line: str) -> str:
     example = ["./smoke.sh", "--fast"]
     if len(line) <= LONGEST_NAME * 2 and line.isascii() and line.isprintable():
-        with contextlib.suppress(ValueError):  # a quotation without its end
+        with contextlib.suppress(ValueError):  # an unclosed quotation
             example = shlex.split(line) or example
     return f"write a list, {json.dumps(example)}"
 
 
 def check_target(value: str) -> str:
-    """Check what a rollback may lead to: a release such as r000123, or an AMI id."""
+    """Check the target of a rollback: a release such as r000123, or an AMI id."""
     if _RELEASE.fullmatch(value):
         return value
     allowed = "a release is r and six digits, an image id is ami- and 8 or 17 of 0-9 a-f"

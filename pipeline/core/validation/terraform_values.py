@@ -1,7 +1,4 @@
-"""The rules for the words that are Terraform's: inputs of a module, buckets, accounts, sizes.
-
-Beside `rules`, whose kind they are, so that each file can be read in one go.
-"""
+"""Check the values for Terraform: inputs of a module, buckets, accounts, instance types."""
 
 from __future__ import annotations
 
@@ -21,8 +18,7 @@ from pipeline.core.validation.values import (
     shown,
 )
 
-# What a Terraform module may not name a variable (Terraform docs, "Input variables"), and what
-# the root module passes itself.
+# Reserved names of variables (Terraform docs, "Input variables"), and the root module's own.
 META_ARGUMENTS: Final = frozenset(
     {"count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source", "version"}
 )
@@ -32,43 +28,43 @@ _INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
 
 def check_account_id(value: str) -> str:
-    """Check the id of an account; no alias will do where the wrong account must be noticed."""
+    """Check the id of an account; an alias could not reveal a wrong account."""
     allowed = "an account id is 12 digits in quotes"
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(ACCOUNT, value, allowed)
 
 
 def check_instance_type(value: str) -> str:
-    """Check the form of an EC2 instance type; EC2 itself knows the list."""
-    allowed = "an instance type looks like t3.micro or u-6tb1.112xlarge"
+    """Check the form of an EC2 instance type."""
+    allowed = "an instance type is, for example, t3.micro or u-6tb1.112xlarge"
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(_INSTANCE_TYPE, value, allowed)
 
 
 def check_input_name(value: str) -> str:
-    """Check the name of an input that a person passes to the Terraform module."""
+    """Check the name of a user's input of the Terraform module."""
     allowed = "an input's name is 1 to 64 of A-Z a-z 0-9 _ -, beginning with a letter or _"
     require_ascii(value, 64, allowed)
     if value in TOOL_INPUTS:
-        raise ValueError(f"the pipeline passes {shown(value)} itself: choose another name")
+        raise ValueError(f"{shown(value)} is set by the pipeline: use another name")
     if value in META_ARGUMENTS:
-        raise ValueError(f"Terraform keeps {shown(value)} for itself: choose another name")
+        raise ValueError(f"{shown(value)} is reserved by Terraform: use another name")
     return require_match(VARIABLE, value, allowed)
 
 
 def check_input(value: object) -> object:
-    """Check an input of any type TOML and JSON share."""
+    """Check an input of any type that both TOML and JSON have."""
     check_nested(value, check_input_text)
     return value
 
 
 def check_input_text(value: str) -> str:
-    """Check the text of an input: a script of many lines may be one, with `${` in it.
+    """Check the text of an input, which may be a script of many lines with `${` in it.
 
-    It goes into tfvars, in which Terraform evaluates nothing.
+    It is written to a tfvars file, where Terraform evaluates no templates.
     """
     allowed = (
-        f"an input's text is at most {LONGEST_VALUE} characters, tabs and line ends among them, "
+        f"an input's text is at most {LONGEST_VALUE} characters, with tabs and line ends allowed, "
         "without CI commands"
     )
     if len(value) > LONGEST_VALUE:

@@ -1,12 +1,11 @@
-"""The rules for every word a person gives us: names, tags, paths, variables.
+"""Check the values that users give: names, tags, paths, variables.
 
-One home, so that a word is refused alike in pipeline.toml and on the command
-line, before any program is started or any call is made. Each rule returns its
-value or raises `ValueError`: what is wrong, then what is allowed. Rules say
-what may be in a word, never what may not: a list of dangerous characters is
-never complete. Length is checked before anything else, so that a hostile
-megabyte costs nothing; the value is shown shortened and escaped, or, where it
-may be a secret, not at all.
+One place, so that pipeline.toml and the command line reject the same values,
+before any program starts or any call is made. Each rule returns its value or
+raises `ValueError` with the problem and then the allowed form. Rules list the
+allowed characters, because a list of dangerous characters is never complete.
+Length is checked first, so that a hostile megabyte costs nothing. Messages show
+a value shortened and escaped, or not at all if it may be a secret.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LONGEST_VERSION: Final = 64
 LONGEST_VALUE: Final = 16_384
 LONGEST_PATH: Final = 1024
 DAY: Final = 86_400.0
-# AWS allows fifty tags on a resource; Packer and this tool add up to ten.
+# AWS allows fifty tags on a resource; Packer and this program add up to ten.
 MOST_TAGS: Final = 40
 DEEPEST_VALUE: Final = 8
 
@@ -68,22 +67,22 @@ _BUILD_NAME = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9_ .:*?-]*")
 BUCKET = re.compile(r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9]))*[a-z0-9]")
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
 
-# Not in a category of their own, yet nothing is drawn for them: fillers and variation selectors.
+# Fillers and variation selectors: invisible, but in no category of their own.
 _INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
-# CI runners obey such text wherever it stands in the output of a job.
+# CI runners execute such text anywhere in the output of a job.
 _WORKFLOW = re.compile(
     r"::(?:add-mask|add-matcher|add-path|debug|echo|endgroup|error|group|notice|remove-matcher"
     r"|save-state|set-env|set-output|stop-commands|warning)\b[^:]*::|##(?:vso|teamcity)?\[|%0[ad]",
     re.IGNORECASE,
 )
-# Packer, HCL and shell-like templates; old JSON templates evaluate `{{` inside a variable's value.
+# Packer, HCL and shell-like templates; JSON templates evaluate `{{` in a variable's value.
 _TEMPLATE = re.compile(r"\{\{|\}\}|[$%]\{")
 
 
 def shown(value: str) -> str:
-    """Quote a value for a message: escaped to printable ASCII, cut to a readable length."""
+    """Return a value for a message: quoted, escaped to printable ASCII, shortened."""
     short = value if len(value) <= LONGEST_NAME * 2 else value[: LONGEST_NAME * 2] + "..."
     return ascii(short)
 
@@ -99,30 +98,30 @@ def check_environment(value: str) -> str:
 
 
 def check_version(value: str) -> str:
-    """Check the version of what is baked: it names images, so it must mean one thing for ever."""
+    """Check a version; it names images, so it must not change its meaning."""
     allowed = (
         f"a version is 1 to {LONGEST_VERSION} of A-Z a-z 0-9 . _ + -, "
         "beginning with a letter or digit"
     )
     require_ascii(value, LONGEST_VERSION, allowed)
     if value.lower() == "latest":
-        raise ValueError("'latest' names no version: give the version itself, such as 1.4.2")
+        raise ValueError("'latest' is not a version: write the version itself, such as 1.4.2")
     if ".." in value:
         raise ValueError(f"{shown(value)} has two dots in a row: {allowed}")
     return require_match(_VERSION, value, allowed)
 
 
 def check_region(value: str) -> str:
-    """Check an AWS region by the pattern of all partitions; AWS itself knows the list."""
-    allowed = "a region looks like eu-central-1 or us-gov-west-1"
+    """Check the form of an AWS region, of any partition."""
+    allowed = "a region is, for example, eu-central-1 or us-gov-west-1"
     require_ascii(value, LONGEST_NAME, allowed)
     if _REGION.fullmatch(value[:-1]) and value[-1].isalpha():
-        raise ValueError(f"{shown(value)} is an availability zone: its region is {value[:-1]}")
+        raise ValueError(f"{shown(value)} is an Availability Zone: write its region, {value[:-1]}")
     return require_match(_REGION, value, allowed)
 
 
 def check_tag_key(value: str) -> str:
-    """Check the key of a tag a person gives to images."""
+    """Check the key of an image tag."""
     allowed = (
         "a tag key is 1 to 128 of A-Z a-z 0-9 space + - = . _ : / @, "
         "beginning with a letter or digit"
@@ -138,7 +137,7 @@ def check_tag_key(value: str) -> str:
 
 
 def check_tag_value(value: str) -> str:
-    """Check the value of a tag: letters and digits of any script, as AWS allows, or empty."""
+    """Check the value of a tag: letters and digits of any script, or empty."""
     allowed = "a tag value is at most 256 letters, digits, spaces and + - = . _ : / @"
     if not value:
         return value
@@ -146,22 +145,22 @@ def check_tag_value(value: str) -> str:
     _require_trimmed(value, allowed)
     for character in value:
         if unicodedata.category(character)[0] not in "LMN" and character not in " +-=._:/@":
-            raise ValueError(f"{shown(value)} holds {character!a}: {allowed}")
+            raise ValueError(f"{shown(value)} contains {character!a}: {allowed}")
     return value
 
 
 def check_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
-    """Check the number of tags; each key and value has its own rule."""
+    """Check the number of tags; other rules check each key and value."""
     if len(tags) > MOST_TAGS:
         raise ValueError(
-            f"{len(tags)} tags: at most {MOST_TAGS}, because AWS allows 50 on an image "
+            f"has {len(tags)} tags, at most {MOST_TAGS}: AWS allows 50 on an image, "
             "and the pipeline adds its own"
         )
     return tags
 
 
 def check_path(value: str) -> str:
-    """Check a path in the repository: relative, and never upwards."""
+    """Check a path in the repository: relative, without `..`."""
     allowed = (
         "a path is relative, without '..', of A-Z a-z 0-9 space . _ / + = , @ -, "
         "and does not begin with - or @"
@@ -171,15 +170,15 @@ def check_path(value: str) -> str:
     if value.startswith("/"):
         raise ValueError(f"{shown(value)} is absolute: {allowed}")
     if ".." in value.split("/"):
-        raise ValueError(f"{shown(value)} goes upwards: {allowed}")
-    # A leading dash is an option to whatever program gets the path, an @ a file to read.
+        raise ValueError(f"{shown(value)} contains '..': {allowed}")
+    # Programs read a path that begins with - as an option, and one with @ as a file to read.
     if any(part.startswith("-") for part in value.split("/")) or value.startswith("@"):
         raise ValueError(f"{shown(value)} reads as an option or a file reference: {allowed}")
     return require_match(_PATH, value, allowed)
 
 
 def check_state_url(value: str) -> str:
-    """Check where state is kept: a directory, here or anywhere, or s3://bucket/prefix."""
+    """Check the location of the state: a directory or s3://bucket/prefix."""
     allowed = 'state is a directory such as ".ami-pipeline" or s3://bucket/prefix'
     require_ascii(value, LONGEST_PATH, allowed)
     scheme, found, rest = value.partition("://")
@@ -196,21 +195,19 @@ def check_state_url(value: str) -> str:
 
 
 def check_variable_name(value: str) -> str:
-    """Check the name of a Packer variable that a person may set."""
+    """Check the name of a Packer variable that the user sets."""
     allowed = "a variable name is 1 to 64 of A-Z a-z 0-9 _ -, beginning with a letter or _"
     require_ascii(value, 64, allowed)
     if value in TOOL_VARIABLES:
-        raise ValueError(
-            f"the pipeline sets {shown(value)} itself: choose another name in the template"
-        )
+        raise ValueError(f"{shown(value)} is set by the pipeline: use another name in the template")
     return require_match(VARIABLE, value, allowed)
 
 
 def check_variable_value(value: str) -> str:
-    """Check the text of a variable; it may be a secret, so no message shows it."""
+    """Check the text of a variable; messages do not show it, because it may be a secret."""
     allowed = (
         f"a variable's text is one line of at most {LONGEST_VALUE} characters without "
-        "{{ }} ${ %{ or CI commands; put other text into a file and read it in the template"
+        "{{ }} ${ %{ or CI commands; put other text in a file that the template reads"
     )
     if value:
         _require_text(value, LONGEST_VALUE, allowed, secret=True)
@@ -218,20 +215,20 @@ def check_variable_value(value: str) -> str:
 
 
 def check_variable(value: object) -> object:
-    """Check a Packer variable of any type TOML and JSON share."""
+    """Check a Packer variable of any type that both TOML and JSON have."""
     check_nested(value, check_variable_value)
     return value
 
 
 def check_env_variable(value: str) -> str:
-    """Check the name of an environment variable, by POSIX."""
+    """Check the name of an environment variable by the rules of POSIX."""
     allowed = "an environment variable is 1 to 128 of A-Z a-z 0-9 _, not beginning with a digit"
     require_ascii(value, 128, allowed)
     return require_match(_ENV_VARIABLE, value, allowed)
 
 
 def check_account(value: str) -> str:
-    """Check the owner of an image: an account, or one of the aliases AWS keeps."""
+    """Check the owner of an image: an account or one of AWS's aliases."""
     allowed = f"an owner is a 12-digit account id in quotes or one of {', '.join(OWNER_ALIASES)}"
     require_ascii(value, LONGEST_NAME, allowed)
     if value in OWNER_ALIASES:
@@ -240,14 +237,14 @@ def check_account(value: str) -> str:
 
 
 def check_image_id(value: str) -> str:
-    """Check an AMI id."""
+    """Check the id of an AMI."""
     allowed = "an image id is ami- and 8 or 17 of 0-9 a-f"
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(_IMAGE_ID, value, allowed)
 
 
 def check_image_filter(value: str) -> str:
-    """Check a filter on image names; one that matches everything is a mistake."""
+    """Check a filter on image names; it must not match every name."""
     allowed = (
         "a name filter is 3 to 128 of A-Z a-z 0-9 space ( ) [ ] . / - ' @ _ "
         "with * and ?, and at least three letters or digits"
@@ -255,21 +252,21 @@ def check_image_filter(value: str) -> str:
     require_ascii(value, 128, allowed)
     _require_trimmed(value, allowed)
     if sum(character.isalnum() for character in value) < len("abc"):
-        raise ValueError(f"{shown(value)} matches too much: {allowed}")
+        raise ValueError(f"{shown(value)} matches too many names: {allowed}")
     return require_match(_IMAGE_FILTER, value, allowed)
 
 
 def check_build_name(value: str) -> str:
-    """Check the name of a Packer build, as -only takes it."""
+    """Check the name of a Packer build for the option -only."""
     allowed = "a build name is 1 to 128 of A-Z a-z 0-9 space _ . : * ? -, such as amazon-ebs.app"
     require_ascii(value, 128, allowed)
     _require_trimmed(value, allowed)
-    # 1.6.6 splits -only at commas and does not escape them in its stream.
+    # Packer 1.6.6 splits -only at commas and does not escape them in its stream.
     return require_match(_BUILD_NAME, value, allowed)
 
 
 def check_duration(value: str) -> float:
-    """Turn a duration such as 90s, 45m or 1h30m into seconds."""
+    """Return the seconds of a duration such as 90s, 45m or 1h30m."""
     allowed = 'a duration is written "90s", "45m", "2h" or "1h30m", more than 0 and at most 24h'
     total = read_duration(value, allowed)
     if not 0 < total <= DAY:
@@ -278,7 +275,7 @@ def check_duration(value: str) -> float:
 
 
 def check_pause(value: str) -> float:
-    """Turn a duration that may be none, such as 0s or 30s, into seconds."""
+    """Return the seconds of a duration that may be zero, such as 0s or 30s."""
     allowed = 'a pause is written "0s", "90s", "45m" or "1h30m", at most 24h'
     total = read_duration(value, allowed)
     if total > DAY:
@@ -287,19 +284,19 @@ def check_pause(value: str) -> float:
 
 
 def read_duration(value: str, allowed: str) -> float:
-    """Read hours, minutes and seconds, of any length, as seconds."""
+    """Return the seconds of a duration of any length."""
     require_ascii(value, LONGEST_NAME, allowed)
     found = _DURATION.fullmatch(value)
     if found is None:
-        raise ValueError(f"{shown(value)} is no duration: {allowed}")
+        raise ValueError(f"{shown(value)} is not a duration: {allowed}")
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return hours * 3600.0 + minutes * 60.0 + seconds
 
 
 def check_nested(value: object, check_text: Callable[[str], str], level: int = 0) -> None:
-    """Check a value of any type TOML and JSON share, each text in it by its own rule."""
+    """Check a value of any type that both TOML and JSON have; `check_text` checks its texts."""
     if level > DEEPEST_VALUE:
-        raise ValueError(f"nests deeper than {DEEPEST_VALUE} levels: use a flatter value")
+        raise ValueError(f"nests deeper than {DEEPEST_VALUE} levels: write a flatter value")
     match value:
         case dict():
             for key, element in value.items():
@@ -319,9 +316,9 @@ def _check_number(value: object) -> None:
         case int() | float() if math.isfinite(value):
             pass
         case float():
-            raise ValueError("is no finite number: JSON has no nan or inf")
+            raise ValueError("is not a finite number: JSON has no nan or inf")
         case _:
-            raise ValueError("is a date or time, which JSON has no type for: put it in quotes")
+            raise ValueError("is a date or time, for which JSON has no type: put it in quotes")
 
 
 def _check_name(value: str, what: str) -> str:
@@ -338,42 +335,42 @@ def _check_name(value: str, what: str) -> str:
 def _check_bucket_and_prefix(rest: str) -> None:
     bucket, _, prefix = rest.partition("/")
     if not BUCKET.fullmatch(bucket):
-        raise ValueError(f"{shown(bucket)} is no bucket name")
+        raise ValueError(f"{shown(bucket)} is not a bucket name")
     if prefix:
         check_path(prefix.rstrip("/"))
 
 
 def _require_text(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
-    """Refuse what is dangerous where a template may be evaluated."""
+    """Reject text that is dangerous if a template engine evaluates it."""
     require_harmless(value, longest, allowed, secret=secret)
     if _TEMPLATE.search(value):
         subject = "the value" if secret else shown(value)
-        raise ValueError(f"{subject} holds a template call: {allowed}")
+        raise ValueError(f"{subject} contains a template call: {allowed}")
 
 
 def require_harmless(value: str, longest: int, allowed: str, *, secret: bool = False) -> None:
-    """Refuse what is dangerous in any word: length, unseen characters, commands to CI runners."""
+    """Reject text that is too long, or contains invisible characters or CI commands."""
     if not value:
         raise ValueError(f"is empty: {allowed}")
     if len(value) > longest:
         raise ValueError(f"has {len(value)} characters: {allowed}")
     subject = "the value" if secret else shown(value)
     for character in value:
-        if _is_unseen(character):
+        if _is_invisible(character):
             code = f"U+{ord(character):04X}"
-            raise ValueError(f"{subject} holds {code}, which is not text: {allowed}")
+            raise ValueError(f"{subject} contains the invisible character {code}: {allowed}")
     if not unicodedata.is_normalized("NFC", value):
         raise ValueError(f"{subject} is not in Unicode normal form C: {allowed}")
     if _WORKFLOW.search(value):
-        raise ValueError(f"{subject} holds a command to the CI runner: {allowed}")
+        raise ValueError(f"{subject} contains a command to the CI runner: {allowed}")
 
 
 def require_ascii(value: str, longest: int, allowed: str) -> None:
-    """Refuse what is not plain text of at most `longest` ASCII characters."""
+    """Reject anything but text of at most `longest` ASCII characters."""
     _require_text(value, longest, allowed)
     if not value.isascii():
-        # Letters of other scripts look like Latin ones; a name must be what it looks like.
-        raise ValueError(f"{shown(value)} holds letters outside ASCII: {allowed}")
+        # Letters of other scripts can be mistaken for Latin ones.
+        raise ValueError(f"{shown(value)} contains letters outside ASCII: {allowed}")
 
 
 def _require_trimmed(value: str, allowed: str) -> None:
@@ -382,14 +379,14 @@ def _require_trimmed(value: str, allowed: str) -> None:
 
 
 def require_match(pattern: re.Pattern[str], value: str, allowed: str) -> str:
-    """Return the value, or refuse one that is not of the pattern."""
+    """Return the value, or reject it if it does not match the pattern."""
     if not pattern.fullmatch(value):
         raise ValueError(f"{shown(value)} is not allowed: {allowed}")
     return value
 
 
-def _is_unseen(character: str) -> bool:
-    """Tell whether a character is drawn as nothing or moves others: control, format, odd space."""
+def _is_invisible(character: str) -> bool:
+    """Return True for control and format characters, and for spaces other than the usual one."""
     if character == " ":
         return False
     return unicodedata.category(character)[0] in "CZ" or character in _INVISIBLE

@@ -39,10 +39,10 @@ def test_everything_that_was_named_goes(leftovers: Ec2Leftovers, aws: Clients) -
     aws.ec2(REGION).create_key_pair(KeyName="packer_key")
     made = group(aws, "packer_group")
     instance = launch(aws, KeyName="packer_key", SecurityGroupIds=[made])
-    traces = BuildResources(key_pairs=("packer_key",), security_groups=("packer_group",))
-    assert leftovers.remove(REGION, traces, NAME) == (instance, "packer_key", made)
+    resources = BuildResources(key_pairs=("packer_key",), security_groups=("packer_group",))
+    assert leftovers.remove(REGION, resources, NAME) == (instance, "packer_key", made)
     assert state(aws, instance) == "terminated"
-    assert leftovers.remove(REGION, traces, NAME) == ()
+    assert leftovers.remove(REGION, resources, NAME) == ()
 
 
 @pytest.mark.parametrize("by", ["key", "group", "tag"])
@@ -58,8 +58,8 @@ def test_an_instance_is_found_by_any_one_of_its_marks(
         "tag": {"TagSpecifications": tags},
     }
     instance = launch(aws, **marks[by])
-    traces = BuildResources(key_pairs=("packer_key",), security_groups=("packer_group",))
-    assert instance in leftovers.remove(REGION, traces, NAME)
+    resources = BuildResources(key_pairs=("packer_key",), security_groups=("packer_group",))
+    assert instance in leftovers.remove(REGION, resources, NAME)
 
 
 def test_an_instance_a_line_points_at_is_not_touched(leftovers: Ec2Leftovers, aws: Clients) -> None:

@@ -23,7 +23,7 @@ def images(aws: Clients) -> Ec2Images:
 
 def test_an_image_is_seen_as_aws_shows_it(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
-    seen = images.seen(REGION, "ami-00000001")
+    seen = images.find(REGION, "ami-00000001")
     assert seen is not None
     assert (seen.name, seen.state, seen.public) == ("web-1", "available", False)
     assert len(seen.snapshots) == 1
@@ -33,9 +33,9 @@ def test_an_image_is_seen_as_aws_shows_it(images: Ec2Images, aws: Clients) -> No
 def test_an_image_that_is_not_there_or_not_ours_is_none(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     amis()["ami-00000001"].owner_id = "999999999999"
-    assert images.seen(REGION, "ami-00000001") is None
+    assert images.find(REGION, "ami-00000001") is None
     assert images.named(REGION, "web-1") == ()
-    assert images.seen(REGION, "ami-00000002") is None
+    assert images.find(REGION, "ami-00000002") is None
 
 
 def test_a_name_is_that_name_and_no_pattern(images: Ec2Images, aws: Clients) -> None:
@@ -50,7 +50,7 @@ def test_images_are_found_by_all_their_tags_newest_first(images: Ec2Images, aws:
         image_id = register(aws, f"ami-0000000{number}", f"web-{number}")
         amis()[image_id].creation_date = datetime(2026, 1, number)  # noqa: DTZ001 - moto's are naive
         tags = {"a": "1"} if number == 2 else {"a": "1", "b": "2"}
-        seen = images.seen(REGION, image_id)
+        seen = images.find(REGION, image_id)
         assert seen is not None
         images.tag(seen, tags)
     found = images.owned(REGION, {"a": "1", "b": "2"})
@@ -59,10 +59,10 @@ def test_images_are_found_by_all_their_tags_newest_first(images: Ec2Images, aws:
 
 def test_tags_go_on_the_image_and_its_snapshots(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
-    seen = images.seen(REGION, "ami-00000001")
+    seen = images.find(REGION, "ami-00000001")
     assert seen is not None
     images.tag(seen, {"Team": "shop"})
-    again = images.seen(REGION, "ami-00000001")
+    again = images.find(REGION, "ami-00000001")
     assert again is not None
     assert again.tags == {"Team": "shop"}
     [snapshot] = aws.ec2(REGION).describe_snapshots(SnapshotIds=list(seen.snapshots))["Snapshots"]
@@ -73,11 +73,11 @@ def test_an_image_is_removed_with_its_snapshots_and_twice_is_no_error(
     images: Ec2Images, aws: Clients
 ) -> None:
     register(aws, "ami-00000001", "web-1")
-    seen = images.seen(REGION, "ami-00000001")
+    seen = images.find(REGION, "ami-00000001")
     assert seen is not None
     images.remove(seen)
     images.remove(seen)
-    assert images.seen(REGION, "ami-00000001") is None
+    assert images.find(REGION, "ami-00000001") is None
     with pytest.raises(ClientError, match="InvalidSnapshot"):
         aws.ec2(REGION).describe_snapshots(SnapshotIds=list(seen.snapshots))
 

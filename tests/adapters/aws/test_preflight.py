@@ -24,7 +24,7 @@ from pipeline.adapters.aws.preflight import Survey
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.preflight.checks import findings
-from pipeline.core.preflight.facts import BalancerFacts, CredentialFacts, Facts, Proposal, Room
+from pipeline.core.preflight.facts import BalancerFacts, CredentialFacts, Facts, Proposal, Quota
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
 from tests.running_cloud import Cloud, a_cloud, eventually
@@ -151,7 +151,7 @@ def test_everything_is_read_with_one_call_each(world: World) -> None:
     assert facts.type is not None
     assert (facts.type.architectures, facts.type.vcpus) == (frozenset({"x86_64"}), 2)
     assert (facts.templates, facts.refreshes, facts.missing) == (frozenset(), (), frozenset())
-    assert facts.group_room == Room(most=500, used=4)
+    assert facts.group_quota == Quota(limit=500, used=4)
     assert facts.vcpus is None, "the local cloud has no quotas"
     assert groups.asked == [([BLUE], (CLASSIC,))]
     assert world.calls() == {
@@ -271,11 +271,11 @@ def test_a_fleet_that_was_sick_before_is_found_in_one_look_of_the_deployers_own(
     assert facts.targets is None, "moto tells other quotas than AWS"
     found = {each.where: each for each in findings(facts, proposal)}
     sick = found[f"server group {BLUE}"]
-    assert sick.what.startswith("was sick before this deployment began\n")
+    assert sick.what.startswith("was unhealthy before this deployment\n")
     assert sick.blocking
     assert found["target group idle"].what.startswith("no listener sends requests to it")
     assert sum(world.calls().values()) <= 20
-    mended = {each.where: each for each in findings(facts, replace(proposal, mends=True))}
+    mended = {each.where: each for each in findings(facts, replace(proposal, allow_unhealthy=True))}
     assert not mended[f"server group {BLUE}"].blocking
 
 
@@ -320,7 +320,7 @@ def test_what_may_not_be_read_is_a_failure_and_the_rest_is_read(world: World) ->
     assert "is not authorized to perform: DescribeImages" in image.what
     assert image.remedy == "allow the action named above in the IAM policy of this role"
     assert (room.where, room.needed) == ("reading the quota of groups in us-east-1", False)
-    assert (facts.image, facts.group_room, facts.missing) == (None, None, frozenset())
+    assert (facts.image, facts.group_quota, facts.missing) == (None, None, frozenset())
     assert facts.groups is not None
 
 
@@ -411,7 +411,7 @@ def test_vcpus_in_use_are_those_of_standard_on_demand_instances() -> None:
         an_instance("m5.large", 1, InstanceLifecycle="spot"),
         an_instance("u-6tb1.metal", 224),
     )
-    assert reading.read_vcpus(quota(32.0), ec2, "t3.micro") == Room(most=32, used=6)
+    assert reading.read_vcpus(quota(32.0), ec2, "t3.micro") == Quota(limit=32, used=6)
 
 
 def test_a_type_of_another_family_is_counted_by_another_quota() -> None:
@@ -421,7 +421,7 @@ def test_a_type_of_another_family_is_counted_by_another_quota() -> None:
 def test_instances_of_a_local_cloud_say_how_many_vcpus_they_have(world: World) -> None:
     room = reading.read_vcpus(quota(5.0), world.clients.ec2(REGION), "t3.micro")
     assert room is not None
-    assert room.most == 5
+    assert room.limit == 5
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.fakes import an_image
 IMAGE = an_image(
     ids={"eu-central-1": "ami-1", "us-east-1": "ami-2"}, region="eu-central-1", name="web-1.2.3-x"
 )
-RESULT = BakeResult(image=IMAGE, how=BakeOrigin.BAKED, seconds=61.4)
+RESULT = BakeResult(image=IMAGE, origin=BakeOrigin.BAKED, seconds=61.4)
 
 
 def test_the_tfvars_are_written_to_the_letter(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_tfvars_that_cannot_be_written_keep_the_image_and_the_exit_code_says_if_
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(error) as told:
-        write_tfvars(tmp_path / "file" / "x.tfvars.json", replace(RESULT, how=how))
+        write_tfvars(tmp_path / "file" / "x.tfvars.json", replace(RESULT, origin=how))
     assert "the image ami-1 is kept" in told.value.remedy
 
 

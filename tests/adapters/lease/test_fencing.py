@@ -55,7 +55,7 @@ def test_the_deeds_of_the_ports_are_those_we_know() -> None:
 @pytest.mark.parametrize(("port", "name"), DEEDS_OF_PORTS)
 def test_no_deed_is_done_without_the_lease(port: type, name: str) -> None:
     def lost() -> None:
-        raise tenancy.lost(an_environment(), "it expired")
+        raise tenancy.lost_error(an_environment(), "it expired")
 
     inner: Any = cloud()
     fenced: dict[type, Any] = {

@@ -75,12 +75,12 @@ class TestAnyStore:
         assert told.value.exit_code == 6
         assert str(told.value) == (
             "the lease on production:\n"
-            "  held by ann@ci-7 (pid 4242) since 2026-11-21T12:00:00Z, for 19 s; "
-            "expires in 41 s unless renewed\n"
-            "  running: ami-pipeline promote -e production\n"
-            "  its run: https://ci.example/runs/17\n"
+            "  held by ann@ci-7 (pid 4242) since 12:00:00+00:00, for 19s; "
+            "expires in 41s unless renewed\n"
+            "  command: ami-pipeline promote -e production\n"
+            "  CI job: https://ci.example/runs/17\n"
             "next: ami-pipeline status -e production, or see https://ci.example/runs/17; "
-            "if that run is dead, run the command again in 41 s"
+            "if that run has died, run this command again in 41s"
         )
 
     def test_what_was_released_is_free_at_once(self, store: Store, clock: FakeClock) -> None:
@@ -101,7 +101,7 @@ class TestAnyStore:
         [text] = heard.texts
         assert text == (
             "took over the lease of ann@ci-7 (pid 4242), ami-pipeline promote -e production: "
-            "it expired 3 s ago"
+            "it expired 3s ago"
         )
 
     def test_a_holder_that_was_paused_past_its_expiry_writes_nothing(
@@ -115,8 +115,8 @@ class TestAnyStore:
                 deed()
         assert str(told.value) == (
             "the lease on production:\n"
-            "  this run held it and lost it: it could not be renewed by 2026-11-21T12:01:00Z\n"
-            "  it changes nothing more\n"
+            "  this run lost its lease and has stopped: "
+            "it could not be renewed by 2026-11-21T12:01:00Z\n"
             "next: ami-pipeline status -e production"
         )
         paused.release()
@@ -155,7 +155,7 @@ class TestAnyStore:
         for deed in (held.confirm, held.renew, lambda: held.update(numbered)):
             with pytest.raises(LeaseHeldError) as told:
                 deed()
-        assert "lost it: bob@ci-8 (pid 4242) broke it\n" in told.value.what
+        assert "has stopped: bob@ci-8 (pid 4242) broke it" in told.value.what
         held.release()
         assert standing(store).next == 1
         taken = other.take(WANTED, COMMAND)
@@ -464,7 +464,7 @@ def test_of_32_threads_at_once_one_wins_and_the_others_are_told_soon(
     # A disk that other tests keep busy is not what is measured here.
     monkeypatch.setattr("pipeline.adapters.store.directory.os.fsync", lambda _: None)
     start, ends = threading.Barrier(32), list[tuple[str, float]]()
-    age = re.compile(r"since \S+Z, for \d+ s; .*\n.*\nits run: https://ci.example/runs/17")
+    age = re.compile(r"since \S+, for \d+s; .*\n.*\nCI job: https://ci.example/runs/17")
 
     def run(number: int) -> None:
         owner = an_owner(user=f"user{number}", pid=os.getpid())

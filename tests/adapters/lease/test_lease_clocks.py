@@ -22,7 +22,7 @@ from pipeline.app.environment import EnvironmentReader
 from pipeline.app.lease import EnvironmentLease
 from pipeline.app.status import StatusReader
 from pipeline.core.errors import LeaseHeldError
-from pipeline.core.state.status import alive
+from pipeline.core.state.status import is_running
 from tests.adapters.lease.lease_fakes import NOON, FakeClock, an_environment
 
 HOUR = 3600.0
@@ -81,19 +81,19 @@ def test_a_lease_lasts_a_minute_of_s3s_for_whoever_observations(run: Run, clock:
     assert lease
     assert (lease.since, lease.expires) == ("2026-11-21T12:00:00Z", "2026-11-21T12:01:00Z")
     clock.tick(30)
-    with pytest.raises(LeaseHeldError, match="for 30 s; expires in 30 s unless renewed"):
+    with pytest.raises(LeaseHeldError, match="for 30s; expires in 30s unless renewed"):
         run("two").take("promote")
     first.renew()
     clock.tick(50)
     first.fence()
     assert is_alive(looking)
-    with pytest.raises(LeaseHeldError, match="expires in 10 s unless renewed"):
+    with pytest.raises(LeaseHeldError, match="expires in 10s unless renewed"):
         run("two").take("promote")
     clock.tick(11)
     assert not is_alive(looking)
     second = run("two").take("promote")
     assert second.epoch == first.epoch + 1
-    with pytest.raises(LeaseHeldError, match="this run held it and lost it"):
+    with pytest.raises(LeaseHeldError, match="this run lost its lease"):
         first.fence()
     second.fence()
     status = StatusReader(looking.reader.app, "production")
@@ -106,4 +106,4 @@ def is_alive(looking: EnvironmentLease) -> bool:
     document, _ = looking.read()
     assert document.lease
     dead: Any = SimpleNamespace(by=document.lease.owner)
-    return alive(replace(document, deployment=dead), looking.reader.now())
+    return is_running(replace(document, deployment=dead), looking.reader.now())

@@ -33,7 +33,7 @@ def tagged(aws: Clients, image_id: str, **facts: str) -> str:
 
 def listed(aws: Clients, records: ImageRecords) -> dict[str, tuple[str, tuple[Usage, ...]]]:
     found = Catalogue(aws, records).images("web", REGION)
-    return {image.id or image.bake: (str(image.verdict), uses) for image, uses in found}
+    return {image.id or image.bake: (str(image.status), uses) for image, uses in found}
 
 
 def test_without_images_the_list_is_empty(aws: Clients, records: ImageRecords) -> None:
@@ -43,31 +43,31 @@ def test_without_images_the_list_is_empty(aws: Clients, records: ImageRecords) -
 def test_an_image_of_another_machine_is_known_by_its_tags(
     aws: Clients, records: ImageRecords
 ) -> None:
-    tagged(aws, "ami-00000001", version="1.2.3", verdict="good", commit="abc", dirty="true")
+    tagged(aws, "ami-00000001", version="1.2.3", status="good", commit="abc", dirty="true")
     tagged(aws, "ami-00000002", app="other")
     [(image, uses)] = Catalogue(aws, records).images("web", REGION)
-    assert (image.id, image.version, image.verdict) == ("ami-00000001", "1.2.3", ImageStatus.GOOD)
+    assert (image.id, image.version, image.status) == ("ami-00000001", "1.2.3", ImageStatus.GOOD)
     assert (image.commit, image.dirty, uses) == ("abc", True, ())
 
 
-def test_a_verdict_this_version_does_not_know_is_none_yet(
+def test_a_status_this_version_does_not_know_is_none_yet(
     aws: Clients, records: ImageRecords
 ) -> None:
-    tagged(aws, "ami-00000001", verdict="splendid")
+    tagged(aws, "ami-00000001", status="splendid")
     assert listed(aws, records) == {"ami-00000001": ("baking", ())}
 
 
 def test_the_store_adds_what_aws_forgot_and_aws_has_the_last_word(
     aws: Clients, records: ImageRecords
 ) -> None:
-    tagged(aws, "ami-00000001", verdict="bad")
-    for name, ids, verdict in (
+    tagged(aws, "ami-00000001", status="bad")
+    for name, ids, status in (
         ("one", {REGION: "ami-00000001"}, ImageStatus.GOOD),
         ("deregistered", {REGION: "ami-00000009"}, ImageStatus.GOOD),
         ("cut off", {}, ImageStatus.LEFT),
         ("cleaned up", {}, ImageStatus.GONE),
     ):
-        records.write(an_image(bake=name, name=name, region=REGION, ids=ids, verdict=verdict))
+        records.write(an_image(bake=name, name=name, region=REGION, ids=ids, status=status))
     assert listed(aws, records) == {
         "ami-00000001": ("bad", ()),
         "ami-00000009": ("gone", ()),
@@ -88,11 +88,11 @@ def test_an_image_is_quarantined_if_either_its_record_or_its_tag_says_so(
     aws: Clients, records: ImageRecords, recorded: ImageStatus, tagged_as: str, shown: str
 ) -> None:
     """A rollback writes both, and one of the two writes may have failed."""
-    tagged(aws, "ami-00000001", verdict=tagged_as)
-    records.write(an_image(region=REGION, ids={REGION: "ami-00000001"}, verdict=recorded))
+    tagged(aws, "ami-00000001", status=tagged_as)
+    records.write(an_image(region=REGION, ids={REGION: "ami-00000001"}, status=recorded))
     assert listed(aws, records) == {"ami-00000001": (shown, ())}
     [known] = Catalogue(aws, records).known("web", REGION)
-    assert known.verdict == shown
+    assert known.status == shown
 
 
 def template(aws: Clients, name: str, *images: str) -> None:

@@ -89,9 +89,11 @@ def build(
     template: Template = APP,
     variables: dict[str, Any] | None = None,
 ) -> tuple[BuildReport, list[BuildResources]]:
-    traced: list[BuildResources] = []
-    report = packer.build(request, NAME, template, variables or {}, traced=traced.append)
-    return report, traced
+    on_resources: list[BuildResources] = []
+    report = packer.build(
+        request, NAME, template, variables or {}, on_resources=on_resources.append
+    )
+    return report, on_resources
 
 
 def test_the_version_is_asked_in_one_call(packer: Packer, scripted: ScriptedPacker) -> None:
@@ -329,14 +331,14 @@ def test_a_good_build_is_reported_whole(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, events: list[Event]
 ) -> None:
     scripted.on("build", capture("force"))
-    report, traced = build(packer, request_)
+    report, on_resources = build(packer, request_)
     assert (report.ending, report.code) == (Ending.EXITED, 0)
     assert report.expected == ("app",)
     assert report.images == FACTS["force"].images
     assert report.manifest is None
     assert report.source_ami == "ami-03cf127a"
     assert report.log == packer.logs / "web-1.log"
-    assert traced[-1] == report.traces
+    assert on_resources[-1] == report.resources
     assert isinstance(events[0], BuildStarted)
     assert isinstance(events[1], StepBegan)
     assert isinstance(events[-1], BuildEnded)
@@ -416,9 +418,9 @@ def test_a_state_that_cannot_be_written_meanwhile_ends_the_build(
         raise RefusedError("[state] images/web-1.json", "read-only", "change it")
 
     scripted.on("build", capture("force"), hangs=True)
-    report = packer.build(request_, NAME, APP, {}, traced=refuse)
+    report = packer.build(request_, NAME, APP, {}, on_resources=refuse)
     assert report.failures == {"": "[state] images/web-1.json: read-only"}
-    assert report.traces.key_pairs
+    assert report.resources.key_pairs
 
 
 def test_a_log_of_another_user_is_refused_not_followed(

@@ -54,7 +54,7 @@ SCRIPT = "Script exited with non-zero exit status: 7"
 
 CASES = {
     "ami-wait-timeout": failed("Error waiting for AMI", "the AMI came too late"),
-    "bad-flag": failed("packer ended with exit code 1", "usage is printed, no build runs"),
+    "bad-flag": failed("packer exited with code 1", "usage is printed, no build runs"),
     "bad-hcl": refused_at("inspect", "Argument or block definition required"),
     "bad-json": refused_at("inspect", "Failed to parse template"),
     "bad-var": failed("No '=' value in arg", "usage is printed, no build runs"),
@@ -74,18 +74,18 @@ CASES = {
         why="the secret would go nowhere",
     ),
     "killed-by-parent-timeout": Case(
-        end=4, hangs=True, words=("packer had not ended after 1 s",), why="[bake] timeout"
+        end=4, hangs=True, words=("packer was stopped at its timeout of 1s",), why="[bake] timeout"
     ),
     "missing-file": refused_at("validate", "no such file or directory"),
     "multi-region": good("an image in each of three regions"),
     "name-exists": failed("is used by an existing AMI", "the template's own name is taken"),
-    "no-args": failed("packer ended with exit code 1", "usage is printed, no build runs"),
+    "no-args": failed("packer exited with code 1", "usage is printed, no build runs"),
     "no-template": refused_at("inspect", "no such file or directory"),
     "no-template-hcl": refused_at("inspect", "Error"),
     "on-error-abort": failed(SCRIPT, "the user's own flag cannot get here; the words still count"),
     "on-error-ask": failed(SCRIPT, "a provisioner fails"),
     "on-error-cleanup": failed(SCRIPT, "a provisioner fails"),
-    "parallel1": failed("two builds made an image in us-east-1", "which one is meant", code=0),
+    "parallel1": failed("two builds created an image in us-east-1", "which one is meant", code=0),
     "pp-fail": failed("Post-processor failed", "Packer removed the AMI itself"),
     "pp-manifest": good("the manifest repeats the artifact"),
     "pp-nokeep": failed("build app ended without an image", "a post-processor ate it", code=0),
@@ -96,13 +96,13 @@ CASES = {
     "sigint-group": told_to_stop(),
     "sigint-group-shell-local": told_to_stop(),
     "sigint-group-twice": told_to_stop(),
-    "sigint-proc": failed("packer was ended by signal 9", "the output just ends", code=-9),
-    "sigkill-group": failed("packer was ended by signal 9", "the output just ends", code=-9),
-    "sigkill-proc": failed("packer was ended by signal 9", "the output just ends", code=-9),
+    "sigint-proc": failed("packer was killed by signal 9", "the output just ends", code=-9),
+    "sigkill-group": failed("packer was killed by signal 9", "the output just ends", code=-9),
+    "sigkill-proc": failed("packer was killed by signal 9", "the output just ends", code=-9),
     "sigterm-fast-slow": Case(
         end=130,
         interrupted=True,
-        words=("ami-42c092443f37e2237 in us-east-1 was finished and is kept",),
+        words=("kept: ami-42c092443f37e2237 in us-east-1",),
         why="one of two builds had ended",
     ),
     "sigterm-group": told_to_stop(),
@@ -116,7 +116,9 @@ CASES = {
     "ssh-scp-success": good("shell and file provisioners"),
     "ssh-scp-success.stderr": failed("ended without an image", "a log is no stream", code=0),
     "ssh-timeout": failed("Timeout waiting for SSH", "the instance cannot be reached"),
-    "ssh-two-builders-parallel": failed("two builds made an image", "which one is meant", code=0),
+    "ssh-two-builders-parallel": failed(
+        "two builds created an image", "which one is meant", code=0
+    ),
     "timestamp-ui": good("times before each text"),
     "unknown-builder": refused_at("validate", "Unknown builder nope"),
     "unknown-cmd": Case(end=3, verb="version", code=127, words=("hcl2_upgrade",), why="no version"),
@@ -224,7 +226,7 @@ def test_a_capture_ends_the_program_as_its_case_says(
 def recorded() -> dict[str, str]:
     paths = Path(".ami-pipeline").glob("*/*.json")
     images = {path: json.loads(path.read_text())["image"] for path in paths}
-    return {path.parent.name: image["verdict"] for path, image in images.items()}
+    return {path.parent.name: image["status"] for path, image in images.items()}
 
 
 @pytest.mark.parametrize(
@@ -262,4 +264,4 @@ def test_an_image_finished_before_the_signal_is_kept_and_named(
     scripted.on("build", before + made + found + after, code=1, interrupted_before=STOP.encode())
     assert run(["bake", "--version", "1.2.3"]) == 130
     assert kept in amis()
-    assert f"{kept} in us-east-1 was finished and is kept" in capsys.readouterr().err
+    assert f"kept: {kept} in us-east-1, which is complete" in capsys.readouterr().err

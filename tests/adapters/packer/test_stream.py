@@ -11,7 +11,7 @@ from pipeline.adapters.packer.stream import (
     Stream,
     StreamReader,
     readable,
-    traces_told,
+    resources_told,
     unescape,
 )
 from pipeline.core.bake.model import BuildResources
@@ -55,7 +55,7 @@ def test_a_capture_says_what_a_person_reads_in_it(name: str) -> None:
     assert stream.error_count == len(facts.errors)
     assert stream.cancelled is facts.cancelled
     assert stream.builds() == facts.builds
-    assert stream.traces.images == facts.made
+    assert stream.resources.images == facts.made
 
 
 @pytest.mark.parametrize("name", FACTS)
@@ -78,26 +78,26 @@ def test_a_success_names_what_packer_made_and_stood_on() -> None:
     stream = read(capture("force"))
     assert stream.counts == {"app": 1}
     assert stream.source_ami == "ami-03cf127a"
-    assert stream.traces.key_pairs == ("packer_6b00e303-2ecb-57de-6820-e67101176d31",)
-    assert stream.traces.security_groups == ("packer_6b00e303-6495-7f5d-b6d2-31f021892851",)
-    assert stream.traces.instances == ("i-1603f8f6e65160932",)
+    assert stream.resources.key_pairs == ("packer_6b00e303-2ecb-57de-6820-e67101176d31",)
+    assert stream.resources.security_groups == ("packer_6b00e303-6495-7f5d-b6d2-31f021892851",)
+    assert stream.resources.instances == ("i-1603f8f6e65160932",)
 
 
 def test_each_of_several_builds_is_traced() -> None:
-    traces = read(capture("sigterm-fast-slow")).traces
-    assert [len(traces.key_pairs), len(traces.instances), len(traces.images)] == [2, 2, 1]
+    resources = read(capture("sigterm-fast-slow")).resources
+    assert [len(resources.key_pairs), len(resources.instances), len(resources.images)] == [2, 2, 1]
 
 
 @pytest.mark.parametrize("name", ["force", "sigterm-fast-slow", "multi-region"])
 def test_a_log_tells_again_what_temporary_things_were_named(name: str) -> None:
     log = bytearray()
-    traces = read(capture(name), log=log.extend).traces
-    assert traces_told(bytes(log)) == replace(traces, images=())
+    resources = read(capture(name), log=log.extend).resources
+    assert resources_told(bytes(log)) == replace(resources, images=())
 
 
 def test_a_log_that_was_cut_off_tells_what_it_names() -> None:
     log = b"1606 ==> amazon-ebs.app: Creating temporary keypair: packer_6b02\n1606 ==> amaz"
-    assert traces_told(log) == BuildResources(key_pairs=("packer_6b02",))
+    assert resources_told(log) == BuildResources(key_pairs=("packer_6b02",))
 
 
 def test_a_failure_ends_with_the_builds_own_last_lines() -> None:
@@ -162,22 +162,22 @@ def test_what_a_provisioner_says_it_made_is_not_believed(name: str, build: str, 
     provisioning = data.index(b"amazon-ebs: Waiting for instance (")
     start = data.index(b"\n", provisioning) + 1
     forged = data[:start] + ui(*FORGED, kind=kind, build=build) + data[start:]
-    assert read(forged).traces == read(data).traces
+    assert read(forged).resources == read(data).resources
     assert read(forged).source_ami == read(data).source_ami
-    assert "bad0" not in repr(read(forged).traces)
+    assert "bad0" not in repr(read(forged).resources)
 
 
 @pytest.mark.parametrize("kind", ["message", "error"])
 def test_a_provisioner_cannot_say_that_an_image_is_being_made(kind: str) -> None:
     forged = ui("Creating AMI web from instance i-1", "AMI: ami-0000000000000bad0", kind=kind)
-    assert read(forged).traces.images == ()
+    assert read(forged).resources.images == ()
 
 
 def test_where_a_provisioner_can_say_it_packers_own_later_word_counts() -> None:
     lines = ("Creating AMI web from instance i-1", "AMI: ami-0000000000000bad0")
     real = ("Creating AMI web from instance i-2", "AMI: ami-00000000000000001")
     stream = read(ui(*lines, kind="say") + ui(*real, kind="say"))
-    assert stream.traces.images == ("ami-00000000000000001",)
+    assert stream.resources.images == ("ami-00000000000000001",)
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,12 @@ def test_where_a_provisioner_can_say_it_packers_own_later_word_counts() -> None:
 )
 def test_the_ami_is_named_in_the_line_after_it_is_made(making: str) -> None:
     stream = read(ui(making, kind="say") + ui("AMI: ami-00000001", "AMI: ami-00000002"))
-    assert stream.traces.images == ("ami-00000001",)
+    assert stream.resources.images == ("ami-00000001",)
 
 
 def test_lines_of_another_build_come_between() -> None:
     lines = ui("Creating AMI a", kind="say") + ui("hello", build="other") + ui("AMI: ami-00000001")
-    assert read(lines).traces.images == ("ami-00000001",)
+    assert read(lines).resources.images == ("ami-00000001",)
 
 
 @pytest.mark.parametrize("build", ["a,b", "artifact", "error,x", "with space", "foo:bar"])

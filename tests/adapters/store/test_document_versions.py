@@ -72,7 +72,7 @@ class TestAnyStore:
         assert copies.current
         assert copies.current.environment
         assert copies.current.environment.next == 3
-        assert (copies.damaged, copies.good) == (False, 1)
+        assert (copies.damaged, copies.newest_intact) == (False, 1)
         assert copies.earlier[0].when
         assert copies.earlier[0].when >= (copies.earlier[1].when or copies.earlier[0].when)
 
@@ -85,7 +85,7 @@ class TestAnyStore:
         held.update(lambda document: replace(document, next=8))
         spoil(b"{")
         found = archive.restoration(WANTED, None)
-        assert found.copies.damaged
+        assert found.versions.damaged
         assert found.number == 1
         archive.restore(found)
         document = archive.environments.load(WANTED).environment
@@ -113,8 +113,8 @@ class TestAnyStore:
         spoil(b"not\nJSON")
         found = archive.restoration(WANTED, None)
         assert found.difference[3:5] == ("-not", "-JSON")
-        assert found.copies.current
-        assert found.copies.current.wrong.startswith("is damaged: it is not JSON")
+        assert found.versions.current
+        assert found.versions.current.problem.startswith("is damaged: it is not JSON")
 
     def test_no_number_of_a_release_is_given_twice(self, archive: Archive) -> None:
         """The newest copies knew a release that the one put back does not."""
@@ -125,7 +125,7 @@ class TestAnyStore:
         written(archive, 4, 5)
         store.delete(KEY)
         found = archive.restoration(WANTED, None)
-        assert found.copies.current is None
+        assert found.versions.current is None
         archive.restore(found)
         assert archive.environments.load(WANTED).environment.next == 5
 
@@ -143,8 +143,8 @@ class TestAnyStore:
     @pytest.mark.parametrize(
         ("data", "number", "what"),
         [
-            (None, None, "is whole: there is nothing to restore"),
-            (None, 9, "there is no version 9: 2 were kept"),
+            (None, None, "is intact: there is nothing to restore"),
+            (None, 9, "has no version 9, only 1 to 2"),
             (
                 b'{"schema": %d}' % (SCHEMA + 1),
                 None,
@@ -169,8 +169,8 @@ class TestAnyStore:
         spoil(b"")
         copies = archive.copies(WANTED)
         theirs = "is the document of app shop, not of web"
-        assert [each.wrong for each in copies.earlier] == [theirs] * 2
-        for number, what in ((None, "of 2 earlier versions none is whole"), (1, theirs)):
+        assert [each.problem for each in copies.earlier] == [theirs] * 2
+        for number, what in ((None, "none of its 2 earlier versions is intact"), (1, theirs)):
             with pytest.raises(RefusedError, match=what):
                 archive.restoration(WANTED, number)
 
@@ -181,7 +181,7 @@ def test_of_a_bucket_without_versions_it_is_told_how_to_turn_them_on(aws: Client
     written(archive, 1, 2)
     with pytest.raises(RefusedError) as told:
         archive.restoration(WANTED, 1)
-    assert told.value.what == "no earlier version of it was kept"
+    assert told.value.what == "the store has no earlier version of it"
     assert "put-bucket-versioning --bucket state " in told.value.remedy
 
 

@@ -32,7 +32,7 @@ FULL = an_environment(
     releases={
         "r000124": ReleaseRecord(release=RELEASE, image_name="web-1.2.3", since="x", failed=True)
     },
-    past=(RetiredRelease(release="r000123", ami_id="ami-0", quarantined=True),),
+    retired=(RetiredRelease(release="r000123", ami_id="ami-0", quarantined=True),),
     deployment=Deployment(
         id="20261121T145233Z-4f2a",
         kind=Kind.PROMOTE,
@@ -99,7 +99,7 @@ def test_a_document_is_plain_json_with_schema_checksum_and_the_version_before(
         "epoch": 0,
         "lease": None,
         "next": 2,
-        "past": [],
+        "retired": [],
         "region": "eu-central-1",
         "releases": {},
         "serving": "",
@@ -167,7 +167,7 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "zeros": (lambda data: b"\0" * len(data), "it is not JSON"),
     "nested": (lambda _: b"[" * 100_000, "it is nested too deeply"),
     "nested in the content": (
-        lambda data: data.replace(b'"past": [', b'"past": [' + b'{"a":' * 100_000),
+        lambda data: data.replace(b'"retired": [', b'"retired": [' + b'{"a":' * 100_000),
         "it is nested too deeply",
     ),
     "huge": (lambda data: data + b" " * (4 * 1024 * 1024), "no document is that long"),

@@ -12,7 +12,7 @@ from pipeline.adapters.store.image_records import ImageRecords
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image, ImageStatus
-from tests.fakes import TRACES, an_image
+from tests.fakes import RESOURCES, an_image
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def records(store: DirectoryStore) -> ImageRecords:
 
 def test_an_image_is_read_as_it_was_written(records: ImageRecords) -> None:
     image = an_image(ids={"us-east-1": "ami-1"}, tags={"Team": "shöp"}, dirty=True, commit="abc")
-    records.write(image, TRACES)
+    records.write(image, RESOURCES)
     assert records.all("web") == (image,)
-    assert records.unfinished("web") == ((image, TRACES),)
+    assert records.unfinished("web") == ((image, RESOURCES),)
 
 
 def test_what_the_log_of_a_dead_bake_names_is_known_though_it_was_not_noted(
@@ -38,8 +38,8 @@ def test_what_the_log_of_a_dead_bake_names_is_known_though_it_was_not_noted(
     told = BuildResources(key_pairs=("packer_1", "packer_2"))
     records = ImageRecords(store, runs=lambda _: False, told=lambda _: told)
     records.write(an_image(), BuildResources(key_pairs=("packer_1",), instances=("i-1",)))
-    [(_, traces)] = records.unfinished("web")
-    assert traces == BuildResources(key_pairs=("packer_1", "packer_2"), instances=("i-1",))
+    [(_, resources)] = records.unfinished("web")
+    assert resources == BuildResources(key_pairs=("packer_1", "packer_2"), instances=("i-1",))
 
 
 def test_a_record_is_plain_json_with_a_schema_number(
@@ -50,22 +50,22 @@ def test_a_record_is_plain_json_with_a_schema_number(
     assert document is not None
     content = json.loads(document.data)
     assert content["schema"] == 1
-    assert content["image"]["verdict"] == "baking"
-    assert set(content["traces"]) == {"key_pairs", "security_groups", "instances", "images"}
+    assert content["image"]["status"] == "baking"
+    assert set(content["resources"]) == {"key_pairs", "security_groups", "instances", "images"}
     assert document.data.endswith(b"}\n")
 
 
 def test_a_later_word_on_the_same_bake_replaces_the_earlier(records: ImageRecords) -> None:
     records.write(an_image())
     made = {"eu-central-1": "ami-1"}
-    records.write(an_image(name="template's own", ids=made, verdict=ImageStatus.GOOD))
+    records.write(an_image(name="template's own", ids=made, status=ImageStatus.GOOD))
     [image] = records.all("web")
-    assert (image.name, image.verdict) == ("template's own", "good")
+    assert (image.name, image.status) == ("template's own", "good")
 
 
 def test_only_what_began_and_did_not_end_is_unfinished(records: ImageRecords) -> None:
-    for verdict in ImageStatus:
-        records.write(an_image(name=verdict, bake=verdict, verdict=verdict))
+    for status in ImageStatus:
+        records.write(an_image(name=status, bake=status, status=status))
     assert [image.name for image, _ in records.unfinished("web")] == ["baking", "left"]
 
 
@@ -74,7 +74,7 @@ def test_a_bake_that_ended_moves_from_the_bakes_to_the_images(
 ) -> None:
     records.write(an_image())
     assert store.keys("") == ("bakes/web-earlier.json",)
-    records.write(an_image(ids={"eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD))
+    records.write(an_image(ids={"eu-central-1": "ami-1"}, status=ImageStatus.GOOD))
     assert store.keys("") == ("images/web-earlier.json",)
 
 
@@ -82,7 +82,7 @@ def test_a_bake_that_made_nothing_leaves_no_record(
     records: ImageRecords, store: DirectoryStore
 ) -> None:
     records.write(an_image())
-    records.write(an_image(verdict=ImageStatus.GONE))
+    records.write(an_image(status=ImageStatus.GONE))
     assert store.keys("") == ()
 
 
@@ -117,7 +117,7 @@ def test_a_bake_of_another_machine_runs_for_as_long_as_it_said_itself(tmp_path: 
 def test_a_bake_that_ended_and_left_something_is_anybodys(tmp_path: Path) -> None:
     store = Clocked(tmp_path / "state")
     records = ImageRecords(store, runs=lambda _: None, lasts=timedelta(hours=3))
-    records.write(an_image(verdict=ImageStatus.LEFT))
+    records.write(an_image(status=ImageStatus.LEFT))
     assert len(records.unfinished("web")) == 1
 
 
@@ -139,7 +139,7 @@ def test_a_record_of_before_bakes_said_how_long_they_may_last_goes_by_its_age(
 
 def test_an_image_is_found_by_its_ami_in_any_region(records: ImageRecords) -> None:
     ids = {"eu-central-1": "ami-1", "us-east-1": "ami-2"}
-    image = an_image(ids=ids, verdict=ImageStatus.GOOD)
+    image = an_image(ids=ids, status=ImageStatus.GOOD)
     records.write(image)
     records.write(an_image(name="running", bake="running", ids={"eu-central-1": "ami-3"}))
     assert records.find("web", "ami-1") == records.find("web", "ami-2") == image
@@ -148,21 +148,21 @@ def test_an_image_is_found_by_its_ami_in_any_region(records: ImageRecords) -> No
 
 
 def test_a_quarantined_image_says_so_and_why(records: ImageRecords, store: DirectoryStore) -> None:
-    image = an_image(ids={"eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD)
+    image = an_image(ids={"eu-central-1": "ami-1"}, status=ImageStatus.GOOD)
     records.write(image)
     records.quarantine(image, "rolled back from r000124")
     found = records.find("web", "ami-1")
     assert found is not None
-    assert (found.verdict, found.reason) == ("quarantined", "rolled back from r000124")
+    assert (found.status, found.reason) == ("quarantined", "rolled back from r000124")
     assert store.keys("") == ("images/web-earlier.json",)
 
 
 def test_an_image_baked_elsewhere_can_be_quarantined(records: ImageRecords) -> None:
-    seen = an_image(bake="", name="theirs", ids={"eu-central-1": "ami-1"}, verdict=ImageStatus.GOOD)
+    seen = an_image(bake="", name="theirs", ids={"eu-central-1": "ami-1"}, status=ImageStatus.GOOD)
     records.quarantine(seen, "rolled back")
     found = records.find("web", "ami-1")
     assert found is not None
-    assert found.verdict is ImageStatus.QUARANTINED
+    assert found.status is ImageStatus.QUARANTINED
 
 
 def test_a_record_of_before_there_were_reasons_is_read(
@@ -196,7 +196,7 @@ BROKEN = [
     (b'"schema": 1', b'"schema": 2'),
     (b'"app"', b'"application"'),
     (b'"key_pairs"', b'"keys"'),
-    (b'"traces": {', b'"traces": 3, "x": {'),
+    (b'"resources": {', b'"resources": 3, "x": {'),
     (b"{\n", b"[\n"),
 ]
 

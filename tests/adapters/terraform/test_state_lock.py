@@ -193,7 +193,7 @@ def test_the_lock_of_anybody_else_is_named_and_never_taken_away(
         pass
     assert bench.standing == left
     assert bench.waits == [1.0] * 3
-    assert bench.said == ["terraform: the state is locked by ann@ci-7: waiting for 3 s"]
+    assert bench.said == ["terraform: the state is locked by ann@ci-7: waiting for 3s"]
     assert told.value.where == "terraform's state s3://states/web/staging.tfstate"
     words = (
         "locked by ann@ci-7 since 2026-11-21T18:14:58.404114008Z: OperationTypeApply "

@@ -1,4 +1,4 @@
-"""Bakes that are killed: what the next one finds of them, cleans up, or takes over."""
+"""Kill a bake at each step and check how the next bake cleans up or adopts its image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.core.bake.model import BakeOrigin
 from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, ImageStatus
-from tests.fakes import FINGERPRINT, HOME, NAME, TRACES, World, a_request, a_seen, an_image
+from tests.fakes import FINGERPRINT, HOME, NAME, RESOURCES, World, a_request, a_seen, an_image
 
 GOOD = {FINGERPRINT_TAG: FINGERPRINT, STATUS_TAG: "good"}
 
@@ -20,7 +20,7 @@ def world() -> World:
 
 
 class KilledError(BaseException):
-    """Nothing of ours runs after it: SIGKILL."""
+    """An error that no handler catches, like SIGKILL."""
 
 
 def _before_packer(world: World, dies: Any) -> None:
@@ -28,16 +28,16 @@ def _before_packer(world: World, dies: Any) -> None:
 
 
 def _while_the_instance_runs(world: World, dies: Any) -> None:
-    def build(*_: Any, traced: Any, **__: Any) -> Any:
-        traced(TRACES)
+    def build(*_: Any, on_resources: Any, **__: Any) -> Any:
+        on_resources(RESOURCES)
         dies()
 
     world.baker.build = build  # type: ignore[method-assign]
 
 
 def _while_the_image_is_pending(world: World, dies: Any) -> None:
-    def build(*_: Any, traced: Any, **__: Any) -> Any:
-        traced(replace(TRACES, images=("ami-9",)))
+    def build(*_: Any, on_resources: Any, **__: Any) -> Any:
+        on_resources(replace(RESOURCES, images=("ami-9",)))
         world.images.there[HOME, "ami-9"] = a_seen("ami-9", state="pending")
         dies()
 
@@ -51,16 +51,16 @@ def _before_the_last_tags(world: World, dies: Any) -> None:
 def _before_the_record(world: World, dies: Any) -> None:
     write = world.records.write
 
-    def written(image: Any, traces: Any = None) -> None:
-        if image.verdict is ImageStatus.GOOD:
+    def written(image: Any, resources: Any = None) -> None:
+        if image.status is ImageStatus.GOOD:
             dies()
-        write(image, traces)
+        write(image, resources)
 
     world.records.write = written  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(
-    ("moment", "how", "removed"),
+    ("moment", "origin", "removed"),
     [
         (_before_packer, BakeOrigin.BAKED, []),
         (_while_the_instance_runs, BakeOrigin.BAKED, []),
@@ -69,9 +69,11 @@ def _before_the_record(world: World, dies: Any) -> None:
         (_before_the_record, BakeOrigin.UNCHANGED, []),
     ],
 )
-@pytest.mark.parametrize("own_name", [False, True], ids=["named by us", "named by the template"])
-def test_the_next_bake_cleans_up_after_one_that_was_killed_or_takes_its_image_over(
-    world: World, moment: Any, how: BakeOrigin, removed: list[str], *, own_name: bool
+@pytest.mark.parametrize(
+    "own_name", [False, True], ids=["named by the program", "named by the template"]
+)
+def test_the_next_bake_cleans_up_after_a_killed_one_or_adopts_its_image(
+    world: World, moment: Any, origin: BakeOrigin, removed: list[str], *, own_name: bool
 ) -> None:
     if own_name:
         declared = world.baker.template.variables - {"ami_name"}
@@ -86,7 +88,7 @@ def test_the_next_bake_cleans_up_after_one_that_was_killed_or_takes_its_image_ov
     world.records.killed()
     begun = world.records.earlier[0][1]
     result = world.bakery.bake(a_request())
-    assert result.how is how
+    assert result.origin is origin
     assert (HOME, begun, NAME) in world.leftovers.asked
     assert world.images.removed == removed
     assert [image.tags.get(STATUS_TAG) for image in world.images.there.values()] == ["good"]
@@ -96,21 +98,21 @@ def _killed(*_: Any, **__: Any) -> None:
     raise KilledError
 
 
-def test_what_a_killed_bake_left_goes_though_nothing_changed(world: World) -> None:
+def test_the_leftovers_of_a_killed_bake_are_removed_if_nothing_changed(world: World) -> None:
     world.images.there[HOME, "ami-5"] = a_seen("ami-5", tags=GOOD)
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", state="pending")
-    world.records.earlier = [(an_image(), TRACES)]
+    world.records.earlier = [(an_image(), RESOURCES)]
     result = world.bakery.bake(a_request())
-    assert (result.how, result.image.id) == (BakeOrigin.UNCHANGED, "ami-5")
+    assert (result.origin, result.image.id) == (BakeOrigin.UNCHANGED, "ami-5")
     assert world.images.removed == ["ami-7"]
-    assert world.leftovers.asked == [(HOME, TRACES, "web-earlier")]
-    assert world.records.verdicts["web-earlier"] == ["gone"]
+    assert world.leftovers.asked == [(HOME, RESOURCES, "web-earlier")]
+    assert world.records.statuses["web-earlier"] == ["gone"]
 
 
-def test_what_resists_is_told_and_stays_recorded_where_nothing_changed(world: World) -> None:
+def test_a_failed_cleanup_is_reported_and_stays_recorded_if_nothing_changed(world: World) -> None:
     world.images.there[HOME, "ami-5"] = a_seen("ami-5", tags=GOOD)
-    world.records.earlier = [(an_image(), TRACES)]
+    world.records.earlier = [(an_image(), RESOURCES)]
     world.leftovers.resists = True
-    assert world.bakery.bake(a_request()).how is BakeOrigin.UNCHANGED
+    assert world.bakery.bake(a_request()).origin is BakeOrigin.UNCHANGED
     assert "DependencyViolation" in world.notes[-1]
-    assert "web-earlier" not in world.records.verdicts
+    assert "web-earlier" not in world.records.statuses

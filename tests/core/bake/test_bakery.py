@@ -21,9 +21,9 @@ from tests.fakes import (
     HOME,
     NAME,
     NOW,
+    RESOURCES,
     SOURCE,
     TEMPLATE,
-    TRACES,
     World,
     a_report,
     a_request,
@@ -35,7 +35,7 @@ GOOD = {FINGERPRINT_TAG: FINGERPRINT, STATUS_TAG: "good"}
 FAILED = a_report(
     code=1,
     images={},
-    traces=TRACES,
+    resources=RESOURCES,
     failures={"amazon-ebs.app": "Script exited with non-zero exit status: 7"},
     last_lines=("no such package",),
 )
@@ -46,17 +46,17 @@ def world() -> World:
     return World()
 
 
-def test_a_bake_builds_judges_tags_and_records(world: World) -> None:
+def test_a_bake_builds_verifies_tags_and_records(world: World) -> None:
     result = world.bakery.bake(a_request())
 
-    assert (result.how, result.image.id, result.image.verdict) == (
+    assert (result.origin, result.image.id, result.image.status) == (
         BakeOrigin.BAKED,
         "ami-1",
         "good",
     )
     assert result.log == a_report().log
     assert result.seconds == 1.0
-    assert world.records.verdicts == {NAME: ["baking", "baking", "good"]}
+    assert world.records.statuses == {NAME: ["baking", "baking", "good"]}
     assert world.records.written[NAME] == result.image
     assert world.images.there[HOME, "ami-1"].tags == {
         "Name": NAME,
@@ -64,18 +64,18 @@ def test_a_bake_builds_judges_tags_and_records(world: World) -> None:
         "ami-pipeline:version": "1.2.3",
         "ami-pipeline:source-ami": SOURCE,
         "ami-pipeline:fingerprint": FINGERPRINT,
-        "ami-pipeline:verdict": "good",
+        "ami-pipeline:status": "good",
     }
     assert world.images.removed == []
 
 
-def test_the_intent_and_the_traces_are_recorded_while_packer_still_runs(world: World) -> None:
+def test_the_intent_and_the_resources_are_recorded_while_packer_runs(world: World) -> None:
     world.baker.report = replace(FAILED, ending=Ending.INTERRUPTED)
     world.baker.makes = ()
     with pytest.raises(InterruptedRunError):
         world.bakery.bake(a_request())
-    assert world.records.verdicts[NAME] == ["baking", "baking", "gone"]
-    assert world.records.traces[NAME] == TRACES
+    assert world.records.statuses[NAME] == ["baking", "baking", "gone"]
+    assert world.records.resources[NAME] == RESOURCES
 
 
 def test_packer_gets_the_variables_the_template_declares(world: World) -> None:
@@ -87,10 +87,10 @@ def test_packer_gets_the_variables_the_template_declares(world: World) -> None:
     assert variables["tags"]["ami-pipeline:fingerprint"] == FINGERPRINT
 
 
-def test_where_nothing_changed_the_earlier_image_is_the_result(world: World) -> None:
+def test_the_earlier_image_is_the_result_if_nothing_changed(world: World) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", tags=GOOD)
     result = world.bakery.bake(a_request())
-    assert (result.how, result.image.id, result.log) == (BakeOrigin.UNCHANGED, "ami-7", None)
+    assert (result.origin, result.image.id, result.log) == (BakeOrigin.UNCHANGED, "ami-7", None)
     assert world.untouched()
     assert world.notes == ["nothing changed since ami-7 was baked"]
 
@@ -103,9 +103,9 @@ def test_the_newest_of_several_good_images_is_taken(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("earlier", "asked"),
+    ("earlier", "options"),
     [
-        pytest.param({"tags": {**GOOD, STATUS_TAG: "bad"}}, {}, id="its verdict is bad"),
+        pytest.param({"tags": {**GOOD, STATUS_TAG: "bad"}}, {}, id="its status is bad"),
         pytest.param({"tags": {**GOOD, STATUS_TAG: "quarantined"}}, {}, id="it is quarantined"),
         pytest.param({"tags": {**GOOD, FINGERPRINT_TAG: "0"}}, {}, id="another fingerprint"),
         pytest.param({"tags": GOOD, "state": "pending"}, {}, id="not available"),
@@ -115,25 +115,25 @@ def test_the_newest_of_several_good_images_is_taken(world: World) -> None:
     ],
 )
 def test_an_earlier_image_is_not_reused(
-    world: World, earlier: dict[str, Any], asked: dict[str, Any]
+    world: World, earlier: dict[str, Any], options: dict[str, Any]
 ) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", **earlier)
-    result = world.bakery.bake(a_request(**asked))
-    assert (result.how, result.image.id) == (BakeOrigin.BAKED, "ami-1")
+    result = world.bakery.bake(a_request(**options))
+    assert (result.origin, result.image.id) == (BakeOrigin.BAKED, "ami-1")
     assert len(world.baker.builds) == 1
 
 
-def test_an_image_whose_copy_is_missing_in_one_region_is_baked_anew(world: World) -> None:
+def test_an_image_without_a_copy_in_one_region_is_baked_again(world: World) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", tags=GOOD)
     world.baker.report = a_report(images={"amazon-ebs.app": {HOME: "ami-1", AWAY: "ami-2"}})
     world.baker.makes = (a_seen("ami-1"), a_seen("ami-2", region=AWAY))
     result = world.bakery.bake(a_request(regions=(AWAY,)))
-    assert result.how is BakeOrigin.BAKED
+    assert result.origin is BakeOrigin.BAKED
     assert result.image.ids == {HOME: "ami-1", AWAY: "ami-2"}
     assert world.images.there[AWAY, "ami-2"].tags[STATUS_TAG] == "good"
 
 
-def test_an_image_that_is_whole_in_every_region_is_reused(world: World) -> None:
+def test_an_image_available_in_every_region_is_reused(world: World) -> None:
     for region, image_id in ((HOME, "ami-7"), (AWAY, "ami-8")):
         world.images.there[region, image_id] = a_seen(
             image_id, region=region, name="web-earlier", tags=GOOD
@@ -161,14 +161,15 @@ def test_without_a_source_the_one_packer_found_is_recorded(world: World) -> None
     assert "no [bake.source]" in world.notes[0]
 
 
-def test_a_source_the_template_cannot_take_is_a_configuration_error(world: World) -> None:
+def test_a_source_that_the_template_does_not_declare_is_a_configuration_error(world: World) -> None:
     world.baker.template = replace(TEMPLATE, variables=frozenset({"ami_name"}))
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(ConfigurationError) as raised:
         world.bakery.bake(a_request())
-    assert str(told.value) == (
+    assert str(raised.value) == (
         "[bake.source]:\n"
-        "  app.pkr.hcl declares no variable source_ami to take it\n"
-        'next: declare variable "source_ami" and use it in the source block, or remove [bake.source]'
+        "  app.pkr.hcl does not declare the variable source_ami\n"
+        'next: declare variable "source_ami" and use it in the source block, '
+        "or remove [bake.source]"
     )
     assert world.untouched()
 
@@ -200,88 +201,88 @@ def test_an_undeclared_variable_builds_and_records_nothing(
 
 
 def test_a_template_packer_does_not_accept_builds_and_records_nothing(world: World) -> None:
-    world.baker.refuses = ConfigurationError("packer validate", "Error: bad", "correct it")
+    world.baker.refuses = ConfigurationError("packer validate", "Error: bad", "fix it")
     with pytest.raises(ConfigurationError):
         world.bakery.bake(a_request())
     assert world.untouched()
 
 
 def test_a_state_that_cannot_be_written_builds_nothing(world: World) -> None:
-    world.records.refuses_verdict = "baking"
+    world.records.refuses_status = "baking"
     with pytest.raises(RefusedError):
         world.bakery.bake(a_request())
     assert world.untouched()
 
 
-def test_a_failed_build_is_cleaned_up_and_told(world: World) -> None:
+def test_a_failed_build_is_cleaned_up_and_reported(world: World) -> None:
     world.baker.report = FAILED
     world.baker.makes = (a_seen(state="pending"),)
     world.leftovers.removes = ("i-1", "packer_key")
-    with pytest.raises(FailedError) as told:
+    with pytest.raises(FailedError) as raised:
         world.bakery.bake(a_request())
-    assert told.value.where == "packer build amazon-ebs.app"
-    assert told.value.what.split("\n") == [
-        "packer ended with exit code 1",
+    assert raised.value.where == "packer build amazon-ebs.app"
+    assert raised.value.what.split("\n") == [
+        "packer exited with code 1",
         "amazon-ebs.app: Script exited with non-zero exit status: 7",
         "| no such package",
         "removed: i-1, packer_key, ami-1",
         "full log: /repository/.ami-pipeline/logs/x.log",
     ]
-    assert world.leftovers.asked == [(HOME, TRACES, NAME)]
+    assert world.leftovers.asked == [(HOME, RESOURCES, NAME)]
     assert world.images.there == {}
-    assert world.records.verdicts[NAME][-1] == "gone"
+    assert world.records.statuses[NAME][-1] == "gone"
 
 
-def test_a_build_that_failed_before_it_made_anything_asks_aws_for_nothing(world: World) -> None:
-    world.baker.report = replace(FAILED, traces=BuildResources())
+def test_a_build_that_failed_before_it_created_anything_calls_no_aws_api(world: World) -> None:
+    world.baker.report = replace(FAILED, resources=BuildResources())
     world.baker.makes = ()
     with pytest.raises(FailedError):
         world.bakery.bake(a_request())
     assert world.leftovers.asked == []
-    assert world.records.verdicts[NAME][-1] == "gone"
+    assert world.records.statuses[NAME][-1] == "gone"
 
 
-def test_a_timeout_is_a_failure_that_says_so(world: World) -> None:
+def test_a_timeout_is_a_failure_that_names_the_limit(world: World) -> None:
     world.baker.report = replace(FAILED, ending=Ending.TIMEOUT, failures={})
     world.baker.makes = ()
-    with pytest.raises(FailedError) as told:
+    with pytest.raises(FailedError) as raised:
         world.bakery.bake(a_request(timeout=60.0))
-    assert told.value.what.startswith("packer had not ended after 60 s\n")
-    assert told.value.remedy.startswith("raise [bake] timeout")
-    assert world.records.verdicts[NAME][-1] == "gone"
+    assert raised.value.what.startswith("packer was stopped at its timeout of 1m\n")
+    assert raised.value.remedy.endswith("raise [bake] timeout in pipeline.toml")
+    assert world.records.statuses[NAME][-1] == "gone"
 
 
 @pytest.mark.parametrize("code", [0, 1, -15])
 def test_an_interrupted_build_is_cleaned_up_and_ends_with_130(world: World, code: int) -> None:
     world.baker.report = replace(FAILED, ending=Ending.INTERRUPTED, code=code, failures={})
     world.baker.makes = (a_seen(state="pending"),)
-    with pytest.raises(InterruptedRunError) as told:
+    with pytest.raises(InterruptedRunError) as raised:
         world.bakery.bake(a_request())
-    assert told.value.exit_code == 130
-    assert "removed: ami-1" in told.value.what
-    assert world.records.verdicts[NAME][-1] == "gone"
+    assert raised.value.exit_code == 130
+    assert "removed: ami-1" in raised.value.what
+    assert world.records.statuses[NAME][-1] == "gone"
 
 
-def test_an_image_that_only_the_manifest_names_is_removed_with_the_rest(world: World) -> None:
+def test_an_image_that_only_the_manifest_lists_is_removed_too(world: World) -> None:
     world.baker.report = replace(FAILED, manifest={HOME: "ami-5"})
     world.images.there[HOME, "ami-5"] = a_seen("ami-5", name="of another build", created=NOW)
-    with pytest.raises(PipelineError) as told:
+    with pytest.raises(PipelineError) as raised:
         world.bakery.bake(a_request())
-    assert "ami-5" in told.value.what
+    assert "ami-5" in raised.value.what
     assert (HOME, "ami-5") not in world.images.there
 
 
 @pytest.mark.parametrize("ending", [Ending.INTERRUPTED, Ending.TIMEOUT])
-def test_an_image_finished_before_the_end_came_is_kept_and_named(
+def test_an_image_finished_before_the_interruption_is_kept_and_named(
     world: World, ending: Ending
 ) -> None:
     world.baker.report = replace(FAILED, ending=ending, failures={})
-    with pytest.raises(PipelineError) as told:
+    with pytest.raises(PipelineError) as raised:
         world.bakery.bake(a_request())
-    kept = "ami-1 in eu-central-1 was finished and is kept; the next bake takes it over"
-    assert kept in told.value.what
+    kept = "kept: ami-1 in eu-central-1, which is complete; the next bake adopts it"
+    assert kept in raised.value.what
     assert (HOME, "ami-1") in world.images.there
-    assert world.records.verdicts[NAME][-1] == "left"
+    assert world.records.statuses[NAME][-1] == "left"
 
 
 def test_a_finished_image_of_a_failed_build_is_not_kept(world: World) -> None:
@@ -291,26 +292,26 @@ def test_a_finished_image_of_a_failed_build_is_not_kept(world: World) -> None:
     assert world.images.removed == ["ami-1"]
 
 
-def test_an_image_in_one_of_two_regions_is_part_of_one_and_goes(world: World) -> None:
+def test_an_image_in_one_of_two_regions_is_removed(world: World) -> None:
     world.baker.report = replace(FAILED, ending=Ending.INTERRUPTED, failures={})
     with pytest.raises(InterruptedRunError):
         world.bakery.bake(a_request(regions=(AWAY,)))
     assert world.images.removed == ["ami-1"]
 
 
-def test_a_clean_up_that_fails_is_stranded_and_says_what_is_left(world: World) -> None:
+def test_a_failed_cleanup_needs_attention_and_names_the_leftovers(world: World) -> None:
     world.baker.report = FAILED
     world.images.resists = {"ami-1"}
     world.leftovers.removes = ("i-1",)
-    with pytest.raises(NeedsAttentionError) as told:
+    with pytest.raises(NeedsAttentionError) as raised:
         world.bakery.bake(a_request())
-    assert told.value.exit_code == 5
-    assert told.value.what == "asking for ami-1: UnauthorizedOperation\nremoved: i-1"
-    assert f"ami-pipeline:bake={NAME}" in told.value.remedy
-    assert world.records.verdicts[NAME][-1] == "left"
+    assert raised.value.exit_code == 5
+    assert raised.value.what == "asking for ami-1: UnauthorizedOperation\nremoved: i-1"
+    assert f"ami-pipeline:bake={NAME}" in raised.value.remedy
+    assert world.records.statuses[NAME][-1] == "left"
 
 
-def test_leftovers_that_resist_do_not_save_the_image(world: World) -> None:
+def test_leftovers_that_cannot_be_removed_do_not_keep_the_image(world: World) -> None:
     world.baker.report = FAILED
     world.leftovers.resists = True
     with pytest.raises(NeedsAttentionError):
@@ -318,7 +319,7 @@ def test_leftovers_that_resist_do_not_save_the_image(world: World) -> None:
     assert world.images.removed == ["ami-1"]
 
 
-JUDGED: list[Any] = [
+REJECTED: list[Any] = [
     pytest.param(
         a_report(
             expected=("a", "b"),
@@ -326,28 +327,29 @@ JUDGED: list[Any] = [
         ),
         (a_seen("ami-1"), a_seen("ami-2")),
         {},
-        "two builds made an image in eu-central-1: ami-1 (a) and ami-2",
+        "two builds created an image in eu-central-1: ami-1 (a) and ami-2",
         id="two builds in one region",
     ),
     pytest.param(
         a_report(),
         (a_seen(),),
         {"regions": (AWAY,)},
-        "no image was made in us-east-1",
+        "no image was created in us-east-1",
         id="a region is missing",
     ),
     pytest.param(
         a_report(manifest={HOME: "ami-9"}),
         (a_seen(),),
         {},
-        "the manifest says {'eu-central-1': 'ami-9'}, the artifacts say {'eu-central-1': 'ami-1'}",
+        "the manifest lists {'eu-central-1': 'ami-9'}, "
+        "the artifacts list {'eu-central-1': 'ami-1'}",
         id="the manifest disagrees",
     ),
     pytest.param(
         a_report(),
         (a_seen(public=True),),
         {},
-        "ami-1 in eu-central-1 is public: everyone may launch it",
+        "ami-1 in eu-central-1 is public: any AWS account can launch it",
         id="a public image",
     ),
     pytest.param(
@@ -358,7 +360,7 @@ JUDGED: list[Any] = [
         id="another name",
     ),
     pytest.param(
-        a_report(images={}, traces=TRACES),
+        a_report(images={}, resources=RESOURCES),
         (),
         {},
         "build amazon-ebs.app ended without an image",
@@ -372,29 +374,29 @@ JUDGED: list[Any] = [
         id="an image AWS does not know",
     ),
     pytest.param(
-        a_report(images={}, expected=(), traces=BuildResources()),
+        a_report(images={}, expected=(), resources=BuildResources()),
         (),
         {},
-        "packer ended with 0 but no build of the template ran",
+        "packer exited with code 0, but no build of the template ran",
         id="no build",
     ),
 ]
 
 
-@pytest.mark.parametrize(("report", "makes", "asked", "complaint"), JUDGED)
-def test_an_image_that_does_not_pass_is_removed_and_told(
-    world: World, report: Any, makes: Any, asked: dict[str, Any], complaint: str
+@pytest.mark.parametrize(("report", "makes", "options", "problem"), REJECTED)
+def test_an_image_that_fails_verification_is_removed_and_reported(
+    world: World, report: Any, makes: Any, options: dict[str, Any], problem: str
 ) -> None:
     world.baker.report = report
     world.baker.makes = makes
-    with pytest.raises(FailedError) as told:
-        world.bakery.bake(a_request(**asked))
-    assert complaint in told.value.what.split("\n")
+    with pytest.raises(FailedError) as raised:
+        world.bakery.bake(a_request(**options))
+    assert problem in raised.value.what.split("\n")
     assert world.images.there == {}
-    assert world.records.verdicts[NAME][-1] == "gone"
+    assert world.records.statuses[NAME][-1] == "gone"
 
 
-def test_the_copies_of_both_of_two_builds_are_removed(world: World) -> None:
+def test_the_copies_of_both_builds_are_removed(world: World) -> None:
     world.baker.template = Template(
         old_style=False, variables=frozenset({"source_ami"}), builds=TEMPLATE.builds
     )
@@ -402,121 +404,121 @@ def test_the_copies_of_both_of_two_builds_are_removed(world: World) -> None:
         "a": {HOME: "ami-1", AWAY: "ami-2"},
         "b": {HOME: "ami-3", AWAY: "ami-4"},
     }
-    world.baker.report = a_report(expected=("a", "b"), images=images, traces=TRACES)
+    world.baker.report = a_report(expected=("a", "b"), images=images, resources=RESOURCES)
     world.baker.makes = tuple(
         a_seen(image_id, region=region, name=f"by {build}")
-        for build, made in images.items()
-        for region, image_id in made.items()
+        for build, created in images.items()
+        for region, image_id in created.items()
     )
     with pytest.raises(FailedError):
         world.bakery.bake(a_request(regions=(AWAY,)))
     assert sorted(world.images.removed) == ["ami-1", "ami-2", "ami-3", "ami-4"]
 
 
-def test_an_older_image_that_a_line_of_output_points_at_is_never_removed(world: World) -> None:
+def test_an_older_image_that_the_output_names_is_never_removed(world: World) -> None:
     serving = a_seen("ami-5e121", name="web-serving", created="2025-12-31T23:00:00.000Z")
     world.images.there[HOME, serving.id] = serving
-    world.baker.report = replace(FAILED, traces=replace(TRACES, images=(serving.id,)))
+    world.baker.report = replace(FAILED, resources=replace(RESOURCES, images=(serving.id,)))
     world.baker.makes = ()
     with pytest.raises(FailedError):
         world.bakery.bake(a_request())
     assert world.images.there == {(HOME, serving.id): serving}
 
 
-@pytest.mark.parametrize("resists", ["seen", "tag"])
-def test_an_image_that_could_not_be_judged_is_stranded_and_stays_recorded(
+@pytest.mark.parametrize("resists", ["find", "tag"])
+def test_an_image_that_could_not_be_verified_needs_attention_and_stays_recorded(
     world: World, resists: str
 ) -> None:
     world.images.resists = {resists}
-    with pytest.raises(NeedsAttentionError) as told:
+    with pytest.raises(NeedsAttentionError) as raised:
         world.bakery.bake(a_request())
-    assert told.value.exit_code == 5
-    assert "ami-1" in told.value.what
-    assert world.records.verdicts[NAME][-1] == "baking"
+    assert raised.value.exit_code == 5
+    assert "ami-1" in raised.value.what
+    assert world.records.statuses[NAME][-1] == "baking"
 
 
-def test_an_image_that_could_not_be_recorded_is_stranded(world: World) -> None:
-    world.records.refuses_verdict = "good"
-    with pytest.raises(NeedsAttentionError) as told:
+def test_an_image_that_could_not_be_recorded_needs_attention(world: World) -> None:
+    world.records.refuses_status = "good"
+    with pytest.raises(NeedsAttentionError) as raised:
         world.bakery.bake(a_request())
-    assert "No space left on device" in told.value.what
+    assert "No space left on device" in raised.value.what
 
 
 def test_a_finished_image_of_an_interrupted_bake_is_adopted(world: World) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier")
-    world.records.earlier = [(an_image(), TRACES)]
+    world.records.earlier = [(an_image(), RESOURCES)]
     result = world.bakery.bake(a_request())
-    assert (result.how, result.image.id, result.image.bake) == (
+    assert (result.origin, result.image.id, result.image.bake) == (
         BakeOrigin.ADOPTED,
         "ami-7",
         "web-earlier",
     )
     assert world.images.there[HOME, "ami-7"].tags[STATUS_TAG] == "good"
-    assert world.leftovers.asked == [(HOME, TRACES, "web-earlier")]
-    assert world.records.verdicts == {"web-earlier": ["good"]}
+    assert world.leftovers.asked == [(HOME, RESOURCES, "web-earlier")]
+    assert world.records.statuses == {"web-earlier": ["good"]}
     assert world.baker.builds == []
 
 
 def test_a_bake_killed_between_its_last_tag_and_its_record_is_only_closed(world: World) -> None:
-    world.records.earlier = [(an_image(fingerprint="other"), TRACES)]
+    world.records.earlier = [(an_image(fingerprint="other"), RESOURCES)]
     good = a_seen("ami-7", name="web-earlier", tags={STATUS_TAG: "good"})
     world.images.there[HOME, "ami-7"] = good
     world.bakery.bake(a_request())
-    assert world.records.verdicts["web-earlier"] == ["gone"]
+    assert world.records.statuses["web-earlier"] == ["gone"]
     assert (HOME, "ami-7") in world.images.there
 
 
-@pytest.mark.parametrize(("verdict", "recorded"), [("quarantined", "gone"), ("bad", "left")])
-def test_an_image_that_was_rejected_since_its_bake_was_killed_is_not_taken_over(
-    world: World, verdict: str, recorded: str
+@pytest.mark.parametrize(("status", "recorded"), [("quarantined", "gone"), ("bad", "left")])
+def test_an_image_rejected_after_its_bake_was_killed_is_not_adopted(
+    world: World, status: str, recorded: str
 ) -> None:
-    world.records.earlier = [(an_image(), TRACES)]
-    rejected = a_seen("ami-7", name="web-earlier", tags={STATUS_TAG: verdict})
+    world.records.earlier = [(an_image(), RESOURCES)]
+    rejected = a_seen("ami-7", name="web-earlier", tags={STATUS_TAG: status})
     world.images.there[HOME, "ami-7"] = rejected
-    assert world.bakery.bake(a_request()).how is BakeOrigin.BAKED
-    assert world.images.there[HOME, "ami-7"].tags[STATUS_TAG] == verdict
-    assert world.records.verdicts["web-earlier"] == [recorded]
+    assert world.bakery.bake(a_request()).origin is BakeOrigin.BAKED
+    assert world.images.there[HOME, "ami-7"].tags[STATUS_TAG] == status
+    assert world.records.statuses["web-earlier"] == [recorded]
 
 
 def test_only_one_of_two_finished_leftovers_is_adopted(world: World) -> None:
     for name, image_id in (("one", "ami-7"), ("two", "ami-8")):
         world.images.there[HOME, image_id] = a_seen(image_id, name=name)
-        world.records.earlier.append((an_image(name=name, bake=name), TRACES))
+        world.records.earlier.append((an_image(name=name, bake=name), RESOURCES))
     assert world.bakery.bake(a_request()).image.id == "ami-7"
-    assert world.records.verdicts == {"one": ["good"], "two": ["left"]}
+    assert world.records.statuses == {"one": ["good"], "two": ["left"]}
 
 
 @pytest.mark.parametrize(
-    ("earlier", "asked"),
+    ("earlier", "options"),
     [
         pytest.param({"fingerprint": "other"}, {}, id="of other inputs"),
         pytest.param({}, {"force": True}, id="force"),
         pytest.param({}, {"source": None}, id="no source"),
     ],
 )
-def test_a_finished_leftover_that_is_not_what_is_asked_is_left_and_baked_beside(
-    world: World, earlier: dict[str, Any], asked: dict[str, Any]
+def test_a_finished_leftover_that_does_not_fit_the_request_is_left_alone(
+    world: World, earlier: dict[str, Any], options: dict[str, Any]
 ) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier")
-    world.records.earlier = [(an_image(**earlier), TRACES)]
-    result = world.bakery.bake(a_request(**asked))
-    assert (result.how, result.image.id) == (BakeOrigin.BAKED, "ami-1")
-    assert world.records.verdicts["web-earlier"] == ["left"]
+    world.records.earlier = [(an_image(**earlier), RESOURCES)]
+    result = world.bakery.bake(a_request(**options))
+    assert (result.origin, result.image.id) == (BakeOrigin.BAKED, "ami-1")
+    assert world.records.statuses["web-earlier"] == ["left"]
     assert (HOME, "ami-7") in world.images.there
 
 
-def test_what_a_killed_bake_left_unfinished_is_removed_before_the_build(world: World) -> None:
+def test_the_unfinished_image_of_a_killed_bake_is_removed_before_the_build(world: World) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", state="pending")
-    world.records.earlier = [(an_image(), TRACES)]
+    world.records.earlier = [(an_image(), RESOURCES)]
     result = world.bakery.bake(a_request())
-    assert result.how is BakeOrigin.BAKED
+    assert result.origin is BakeOrigin.BAKED
     assert world.images.removed == ["ami-7"]
-    assert world.records.verdicts["web-earlier"] == ["gone"]
-    assert world.notes == ["cleaned up after the bake of web-earlier that was cut off"]
+    assert world.records.statuses["web-earlier"] == ["gone"]
+    assert world.notes == ["cleaned up after the interrupted bake web-earlier"]
 
 
 def test_leftovers_of_another_app_are_left_alone(world: World) -> None:
-    world.records.earlier = [(an_image(app="other"), TRACES)]
+    world.records.earlier = [(an_image(app="other"), RESOURCES)]
     world.bakery.bake(a_request())
     assert world.leftovers.asked == []
 
@@ -525,35 +527,35 @@ def test_leftovers_in_a_region_that_is_no_longer_configured_are_removed_there(
     world: World,
 ) -> None:
     world.images.there[AWAY, "ami-7"] = a_seen("ami-7", name="web-earlier", region=AWAY)
-    world.records.earlier = [(an_image(region=AWAY, fingerprint="other"), TRACES)]
+    world.records.earlier = [(an_image(region=AWAY, fingerprint="other"), RESOURCES)]
     world.bakery.bake(a_request())
-    assert world.leftovers.asked[0] == (AWAY, TRACES, "web-earlier")
+    assert world.leftovers.asked[0] == (AWAY, RESOURCES, "web-earlier")
     assert world.images.removed == ["ami-7"]
 
 
 def test_leftovers_that_cannot_be_removed_stop_the_bake(world: World) -> None:
-    world.records.earlier = [(an_image(), TRACES)]
+    world.records.earlier = [(an_image(), RESOURCES)]
     world.leftovers.resists = True
-    with pytest.raises(NeedsAttentionError) as told:
+    with pytest.raises(NeedsAttentionError) as raised:
         world.bakery.bake(a_request())
-    assert told.value.where == "cleaning up after web-earlier"
+    assert raised.value.where == "cleaning up after web-earlier"
     assert world.baker.builds == []
 
 
-def test_everything_after_the_intent_is_shielded_from_signals(world: World) -> None:
+def test_signals_are_deferred_after_the_intent(world: World) -> None:
     world.bakery.bake(a_request())
     assert world.workplace.shields == 1
-    world.records.earlier = [(an_image(), TRACES)]
+    world.records.earlier = [(an_image(), RESOURCES)]
     world.bakery.bake(a_request(force=True))
     assert world.workplace.shields == 3
 
 
-def test_a_source_by_id_is_taken_as_it_is(world: World) -> None:
+def test_a_source_id_is_used_as_it_is(world: World) -> None:
     result = world.bakery.bake(a_request(source=Source(id="ami-mine")))
     assert result.image.source_ami == "ami-mine"
 
 
-def test_a_record_says_what_was_baked_of_what_by_whom(world: World) -> None:
+def test_a_record_holds_the_environment_the_tags_and_the_author(world: World) -> None:
     request = a_request(environment="staging", tags={"Team": "shop"}, baked_by="me@here")
     image = world.bakery.bake(request).image
     assert (image.environment, image.tags, image.baked_by) == (
@@ -562,4 +564,4 @@ def test_a_record_says_what_was_baked_of_what_by_whom(world: World) -> None:
         "me@here",
     )
     assert world.images.there[HOME, "ami-1"].tags["Team"] == "shop"
-    assert image.verdict is ImageStatus.GOOD
+    assert image.status is ImageStatus.GOOD

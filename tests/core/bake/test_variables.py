@@ -20,12 +20,12 @@ def given(request: Any, template: Any) -> dict[str, Any]:
     return accepted(request, template, offered(request, NAME, SOURCE, tags))
 
 
-def test_a_template_gets_what_it_declares_and_no_more() -> None:
+def test_a_template_gets_only_the_variables_that_it_declares() -> None:
     template = replace(TEMPLATE, variables=frozenset({"app", "ami_name"}))
     assert given(a_request(), template) == {"app": "web", "ami_name": NAME}
 
 
-def test_a_template_that_declares_all_gets_all_with_their_types() -> None:
+def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> None:
     request = a_request(
         environment="staging",
         regions=(AWAY,),
@@ -62,7 +62,7 @@ def test_a_template_that_declares_all_gets_all_with_their_types() -> None:
     }
 
 
-def test_what_is_empty_is_left_to_the_templates_default() -> None:
+def test_an_empty_variable_keeps_the_templates_default() -> None:
     variables = given(a_request(), EVERY)
     assert {"environment", "ami_regions", "ssh_host", "ec2_endpoint"} & set(variables) == set()
 
@@ -91,17 +91,15 @@ def test_an_old_template_gets_text_and_no_maps() -> None:
         ("secrets", "tokn", 'add: variable "tokn" {}, or remove tokn from pipeline.toml'),
     ],
 )
-def test_a_variable_the_template_does_not_declare_is_refused(
-    where: str, name: str, hint: str
-) -> None:
-    with pytest.raises(ConfigurationError) as told:
+def test_an_undeclared_variable_is_refused(where: str, name: str, hint: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
         given(a_request(**{where: {name: "hush-hush"}}), TEMPLATE)
-    assert str(told.value) == (
+    assert str(raised.value) == (
         f"[bake] variable {name}:\n  app.pkr.hcl declares no variable named {name}\nnext: {hint}"
     )
 
 
-def test_the_tags_say_what_the_image_is_and_the_tools_win_over_the_users() -> None:
+def test_the_tags_describe_the_image_and_override_the_users() -> None:
     request = a_request(
         commit=Commit(id="abc", changes="d" * 64),
         baked_by="me@here",
@@ -119,11 +117,11 @@ def test_the_tags_say_what_the_image_is_and_the_tools_win_over_the_users() -> No
     }
 
 
-def test_a_clean_tree_is_tagged_as_such_and_no_repository_not_at_all() -> None:
+def test_a_clean_tree_is_tagged_and_a_missing_repository_is_not() -> None:
     clean = image_tags(a_request(commit=Commit(id="abc")), "", "ffff")
     assert clean["ami-pipeline:dirty"] == "false"
     assert "ami-pipeline:dirty" not in image_tags(a_request(), "", "ffff")
 
 
-def test_the_temporary_instance_says_which_bake_it_is_of() -> None:
+def test_the_temporary_instance_is_tagged_with_its_bake() -> None:
     assert run_tags(a_request(), NAME)["ami-pipeline:bake"] == NAME

@@ -5,42 +5,44 @@ from typing import Any
 import pytest
 
 from pipeline.core.bake.model import Ending
-from pipeline.core.bake.verification import complaints_of_build, complaints_of_images, finished
+from pipeline.core.bake.verification import build_problems, image_problems, is_finished
 from tests.fakes import AWAY, HOME, NAME, a_report, a_request, a_seen
 
 A = {"a": {HOME: "ami-1"}}
 
 BUILDS: list[Any] = [
     ({}, {}, []),
-    ({"ending": Ending.TIMEOUT, "code": 1}, {"timeout": 90.0}, ["packer had not ended after 90 s"]),
-    ({"code": -9}, {}, ["packer was ended by signal 9"]),
+    ({"ending": Ending.TIMEOUT, "code": 1}, {"timeout": 90.0},
+     ["packer was stopped at its timeout of 1m 30s"]),
+    ({"code": -9}, {}, ["packer was killed by signal 9"]),
     ({"code": -1, "failures": {"": "the log could not be written: full"}}, {},
      ["packer: the log could not be written: full"]),
-    ({"code": 1}, {}, ["packer ended with exit code 1"]),
+    ({"code": 1}, {}, ["packer exited with code 1"]),
     ({"code": 1, "failures": {"a": "x", "b": "y"}}, {},
-     ["packer ended with exit code 1", "a: x", "b: y"]),
+     ["packer exited with code 1", "a: x", "b: y"]),
     ({"code": 0, "failures": {"a": "x"}}, {}, ["a: x"]),
-    ({"expected": (), "images": {}}, {}, ["packer ended with 0 but no build of the template ran"]),
+    ({"expected": (), "images": {}}, {},
+     ["packer exited with code 0, but no build of the template ran"]),
     ({"expected": ("b", "a"), "images": {}}, {},
      ["build a ended without an image", "build b ended without an image"]),
     ({"expected": ("a", "b"), "images": A}, {}, ["build b ended without an image"]),
     ({"expected": ("a",), "images": A}, {"regions": (AWAY, "eu-west-1")},
-     ["no image was made in eu-west-1", "no image was made in us-east-1"]),
+     ["no image was created in eu-west-1", "no image was created in us-east-1"]),
     ({"expected": ("a", "b"), "images": {"a": {HOME: "ami-1"}, "b": {AWAY: "ami-2"}}},
      {"regions": (AWAY,)}, []),
     ({"expected": ("a", "b"), "images": {"a": {HOME: "ami-1"}, "b": {HOME: "ami-2"}}}, {},
-     ["two builds made an image in eu-central-1: ami-1 (a) and ami-2"]),
+     ["two builds created an image in eu-central-1: ami-1 (a) and ami-2"]),
     ({"manifest": {HOME: "ami-1"}}, {}, []),
     ({"manifest": {}}, {},
-     ["the manifest says {}, the artifacts say {'eu-central-1': 'ami-1'}"]),
+     ["the manifest lists {}, the artifacts list {'eu-central-1': 'ami-1'}"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("changes", "asked", "complaints"), BUILDS)
-def test_what_is_wrong_with_a_build(
-    changes: dict[str, Any], asked: dict[str, Any], complaints: list[str]
+@pytest.mark.parametrize(("changes", "options", "problems"), BUILDS)
+def test_each_problem_of_a_build_is_reported(
+    changes: dict[str, Any], options: dict[str, Any], problems: list[str]
 ) -> None:
-    assert list(complaints_of_build(a_request(**asked), a_report(**changes))) == complaints
+    assert list(build_problems(a_request(**options), a_report(**changes))) == problems
 
 
 IMAGES: list[Any] = [
@@ -50,22 +52,24 @@ IMAGES: list[Any] = [
     (a_seen(state="pending"), NAME, ["ami-1 in eu-central-1 is pending"]),
     (a_seen(state="failed", reason="Client.InternalError"), NAME,
      ["ami-1 in eu-central-1 is failed: Client.InternalError"]),
-    (a_seen(public=True), NAME, ["ami-1 in eu-central-1 is public: everyone may launch it"]),
+    (a_seen(public=True), NAME, ["ami-1 in eu-central-1 is public: any AWS account can launch it"]),
     (a_seen(name="other"), NAME, [f"ami-1 in eu-central-1 is named other, not {NAME}"]),
     (a_seen(state="failed", public=True, name="other"), NAME,
      ["ami-1 in eu-central-1 is failed",
-      "ami-1 in eu-central-1 is public: everyone may launch it",
+      "ami-1 in eu-central-1 is public: any AWS account can launch it",
       f"ami-1 in eu-central-1 is named other, not {NAME}"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("seen", "name", "complaints"), IMAGES)
-def test_what_is_wrong_with_an_image(seen: Any, name: str, complaints: list[str]) -> None:
-    assert list(complaints_of_images({HOME: "ami-1"}, {HOME: seen}, name)) == complaints
+@pytest.mark.parametrize(("observed", "name", "problems"), IMAGES)
+def test_each_problem_of_an_image_is_reported(
+    observed: Any, name: str, problems: list[str]
+) -> None:
+    assert list(image_problems({HOME: "ami-1"}, {HOME: observed}, name)) == problems
 
 
 @pytest.mark.parametrize(
-    ("seen", "is_finished"),
+    ("observed", "expected"),
     [
         ({}, False),
         ({HOME: a_seen()}, True),
@@ -75,7 +79,7 @@ def test_what_is_wrong_with_an_image(seen: Any, name: str, complaints: list[str]
         ({HOME: a_seen(public=True)}, False),
     ],
 )
-def test_an_image_is_finished_when_it_is_whole_in_every_region(
-    seen: dict[str, Any], is_finished: bool
+def test_an_image_is_finished_if_it_is_available_in_every_region(
+    observed: dict[str, Any], expected: bool
 ) -> None:
-    assert finished(seen) is is_finished
+    assert is_finished(observed) is expected

@@ -441,7 +441,7 @@ def begin(
         keep_failed=keep_failed,
     )
     known = green in fake.document.releases
-    fake.document = fake.document.begun(
+    fake.document = fake.document.started(
         deployment, None if known else kept(int(green[1:]), made=False)
     )
     reconciler = a_reconciler(fake, policy)
@@ -471,10 +471,10 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
     reconciler = a_reconciler(fake, policy)
     rest = plan_recovery(reconciler.observer, policy, dead, back=back)
     if rest.undecided:
-        fake.update(lambda document: document.taken_back(dead))
+        fake.update(lambda document: document.reverted(dead))
     continued = replace(dead, outcome=None, ended="")
     if rest.lost:
-        fake.update(lambda document: document.bereft(fake.today()))
+        fake.update(lambda document: document.without_serving(fake.today()))
         continued = replace(continued, blue="")
     deployer = Deployer(
         reconciler=reconciler, alarms=fake, deployment=continued, report=lambda _: None

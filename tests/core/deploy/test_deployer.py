@@ -87,7 +87,7 @@ def test_the_previous_release_stays_warm_if_configured() -> None:
     assert fake.existing == {BLUE, GREEN}
     assert fake.document.warm == (BLUE,)
     assert fake.document.releases[BLUE].warm_until == "next"
-    assert [past.release for past in fake.document.past] == [BLUE]
+    assert [past.release for past in fake.document.retired] == [BLUE]
 
 
 KINDS = ("before", "after", "signal")

@@ -56,7 +56,7 @@ def is_empty(fake: FakeCloud, done: Deployment) -> None:
     assert fake.serving == fake.existing == fake.state == set()
     assert (fake.document.serving, dict(fake.document.releases)) == ("", {})
     assert fake.document.deployment is None
-    assert BLUE in {each.release for each in fake.document.past}
+    assert BLUE in {each.release for each in fake.document.retired}
 
 
 @pytest.mark.parametrize("how", ["gone", "being deleted"])
@@ -77,7 +77,7 @@ def test_if_both_groups_were_deleted_the_remains_are_deleted(
     done = recover(fake)
     is_empty(fake, done)
     assert done.outcome
-    assert done.outcome.undone == "the group of r000001 does not exist, and nothing serves"
+    assert done.outcome.rollback_error == "the group of r000001 does not exist, and nothing serves"
     assert {verb for verb, _ in fake.changed} <= {"delete"}
 
 
@@ -89,7 +89,7 @@ def test_a_decided_green_that_was_deleted_is_not_reported_as_serving(back: bool)
     done = recover(fake, back=back)
     is_empty(fake, done)
     assert done.outcome
-    assert done.outcome.undone == "the group of r000002 does not exist, and nothing serves"
+    assert done.outcome.rollback_error == "the group of r000002 does not exist, and nothing serves"
 
 
 def test_if_a_decided_green_was_deleted_blue_serves_again() -> None:
@@ -188,7 +188,7 @@ def test_a_promotion_after_the_serving_group_was_deleted_begins_like_the_first()
     fake = cloud()
     delete_by_hand(fake, ONE)
     is_done(fake, promote(fake, promotion("", GREEN, warm=[BLUE])))
-    assert [each.release for each in fake.document.past] == [BLUE]
+    assert [each.release for each in fake.document.retired] == [BLUE]
     assert {verb for verb, _ in fake.changed} == {"attach", "delete", "resize"}
 
 
@@ -257,7 +257,7 @@ def test_a_warm_group_serves_again_if_the_serving_one_was_deleted() -> None:
     assert result_of(done) is Result.PROMOTED
     assert fake.serving == fake.existing == fake.state == set(fake.document.releases) == {WARM}
     assert fake.document.serving == WARM
-    assert [each.release for each in fake.document.past] == [BLUE]
+    assert [each.release for each in fake.document.retired] == [BLUE]
 
 
 def environments_without_groups() -> list[FakeCloud]:
@@ -288,7 +288,7 @@ def test_a_killed_recover_is_recovered_even_without_both_groups(which: int) -> N
                 continue
             done = recover(fake)
             assert done.outcome
-            assert done.outcome.undone, (number, when)
+            assert done.outcome.rollback_error, (number, when)
             assert result_of(done) is Result.ROLLED_BACK, (number, when, done.outcome)
             assert (fake.existing, fake.serving) == (set(), set())
             assert set(fake.document.releases) <= {BLUE, GREEN}
@@ -302,7 +302,7 @@ def test_a_deletion_that_is_recovered_twice_leaves_what_may_serve() -> None:
     dead = replace(begin(fake, kind=Kind.RETIRE, green=BLUE).deployment, phase="retire")
     fake.document = replace(fake.document.with_release(overdue), deployment=dead)
     delete_by_hand(fake, ONE)
-    fake.document = fake.document.bereft(TODAY)
+    fake.document = fake.document.without_serving(TODAY)
     recover(fake)
     assert fake.existing == {WARM}
     assert fake.document.deployment is None
@@ -310,13 +310,13 @@ def test_a_deletion_that_is_recovered_twice_leaves_what_may_serve() -> None:
 
 def test_a_document_without_a_serving_release_remembers_the_last_one_once() -> None:
     document = cloud().document
-    without = document.bereft(TODAY)
+    without = document.without_serving(TODAY)
     assert (without.serving, without.releases) == ("", document.releases)
-    assert [(each.release, each.ami_id, each.until) for each in without.past] == [
+    assert [(each.release, each.ami_id, each.until) for each in without.retired] == [
         (BLUE, "ami-00000001", TODAY)
     ]
-    assert without.bereft(TODAY) == without
-    assert Environment.bereft(cloud(blue=False).document, TODAY).past == ()
+    assert without.without_serving(TODAY) == without
+    assert Environment.without_serving(cloud(blue=False).document, TODAY).retired == ()
 
 
 def test_a_recovery_that_needs_attention_continues_where_it_stopped() -> None:

@@ -68,20 +68,18 @@ def test_soak_comes_before_drain() -> None:
 
 
 def test_every_gate_describes_itself() -> None:
-    texts = [
-        phase.gate.describe(Policy(soak=60), lambda seconds: f"{seconds:.0f} s") for phase in EVERY
-    ]
+    texts = [phase.gate.describe(Policy(soak=60)) for phase in EVERY]
     assert texts == [
         "all of r000002 InService",
         "no verify hooks",
         "r000002 healthy 3 times in a row",
-        "r000002 healthy for 60 s",
+        "r000002 healthy for 1m",
         "r000001 drained",
-        "r000002 healthy for 0 s",
+        "r000002 healthy for 0s",
         "r000001 deleted",
         "r000001 healthy 3 times in a row",
         "r000002 drained",
         "r000002 deleted",
     ]
     served = rollback(BLUE, GREEN, Fleet(serving=frozenset({BLUE})))[0].gate
-    assert served.describe(Policy(), str) == "half of r000001 healthy"
+    assert served.describe(Policy()) == "half of r000001 healthy"

@@ -181,7 +181,7 @@ def test_an_unhealthy_decided_green_does_not_delete_blue(emptied: bool) -> None:
     is_put_back(fake, done)
     assert ("delete", BLUE) not in fake.changed
     assert (group.minimum, group.desired, len(group.members)) == (2, 2, 2)
-    assert fake.document.past == ()
+    assert fake.document.retired == ()
     assert fake.document.releases[BLUE].warm_until == ""
 
 
@@ -569,6 +569,6 @@ def test_a_reverted_decision_restores_the_document() -> None:
     fake = interrupted_in("retire", blue=False, green=True, decided=True, keep=None)
     dead = fake.document.deployment
     assert dead
-    back: Environment = fake.document.taken_back(dead)
-    assert (back.serving, back.past) == (BLUE, ())
-    assert back.taken_back(dead) == back
+    back: Environment = fake.document.reverted(dead)
+    assert (back.serving, back.retired) == (BLUE, ())
+    assert back.reverted(dead) == back

@@ -17,7 +17,7 @@ SERVING = kept(1).release
 
 
 def document(*past: RetiredRelease) -> Environment:
-    return replace(cloud().document, past=past)
+    return replace(cloud().document, retired=past)
 
 
 def test_a_rollback_to_a_release_without_a_group_uses_its_image() -> None:

@@ -16,7 +16,7 @@ from pipeline.core.preflight.facts import (
     IdentityFacts,
     ImageFacts,
     Proposal,
-    Room,
+    Quota,
     SubnetFacts,
     TypeFacts,
 )
@@ -37,7 +37,7 @@ REGISTERING = "Instance registration is still in progress."
 DRAINING = "Instance deregistration currently in progress."
 
 
-def kept(number: int) -> ReleaseRecord:
+def record(number: int) -> ReleaseRecord:
     size = Size(instance_type="t3.micro", minimum=1, maximum=4, desired=2)
     return ReleaseRecord(release=Release(number=number, ami_id=IMAGE, size=size, facts={}))
 
@@ -49,7 +49,7 @@ DOCUMENT = Environment(
     region="eu-central-1",
     next=4,
     serving="r000003",
-    releases={"r000003": kept(3)},
+    releases={"r000003": record(3)},
 )
 PROPOSAL = Proposal(
     place=Place(
@@ -90,22 +90,22 @@ BALANCER = BalancerFacts(
 
 
 def observation(*members: Member, **targets: dict[str, Target]) -> Observation:
-    there = members or tuple(member(each) for each in MEMBERS)
-    seen = ObservedGroup(
+    listed = members or tuple(member(each) for each in MEMBERS)
+    group = ObservedGroup(
         name=BLUE,
         minimum=1,
         maximum=4,
         desired=2,
         template="lt-1",
         version="1",
-        members=there,
+        members=listed,
         attached=BOTH,
     )
     healthy = {each: Target(id=each, state="healthy") for each in MEMBERS}
     service = {each: Target(id=each, state="InService", description="N/A") for each in MEMBERS}
     return Observation(
         at=0.0,
-        groups={BLUE: seen},
+        groups={BLUE: group},
         targets={"web": targets.get("web", service), ARN: targets.get("api", healthy)},
     )
 
@@ -139,24 +139,24 @@ FACTS = Facts(
     ),
     balancers=(BALANCER, replace(BALANCER, balancer=TARGETS)),
     observation=observation(),
-    group_room=Room(most=500, used=499),
-    vcpus=Room(most=32, used=28),
+    group_quota=Quota(limit=500, used=499),
+    vcpus=Quota(limit=32, used=28),
     targets=4,
 )
 ELSEWHERE = GroupFacts(name="legacy", release="", desired=1, attached=frozenset({"web"}))
 SECOND = replace(GROUP, name="web-production-r000002", release="r000002")
 
 
-def test_nothing_speaks_against_what_just_fits() -> None:
+def test_a_deployment_within_all_limits_has_no_findings() -> None:
     assert findings(FACTS, PROPOSAL) == ()
 
 
-def test_nothing_speaks_against_a_first_release_on_an_empty_account() -> None:
+def test_a_first_release_in_an_empty_account_has_no_findings() -> None:
     empty = replace(FACTS, groups=(), refreshes=None, observation=Observation(at=0.0))
     assert findings(empty, FIRST) == ()
 
 
-def test_nothing_is_concluded_from_what_was_not_read() -> None:
+def test_unread_facts_cause_no_findings() -> None:
     assert findings(Facts(), PROPOSAL) == ()
 
 
@@ -165,19 +165,19 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "another account",
         {"identity": IdentityFacts(account="999999999999", arn="arn:aws:iam::9:user/x")},
         "[environments.production] account",
-        "is 111122223333, and the credentials are of 999999999999 (arn:aws:iam::9:user/x)",
+        "is 111122223333, but the credentials are of account 999999999999 (arn:aws:iam::9:user/x)",
     ),
     (
         "short credentials",
         {"credentials": CredentialFacts(temporary=True, renew=False, seconds=719)},
         "credentials",
-        "end in 12 minutes; a deployment may take 30 minutes",
+        "expire in 11m 59s; a deployment may take 30m",
     ),
     (
         "no image",
         {"image": None, "missing": frozenset({IMAGE})},
         f"image {IMAGE}",
-        "is not in eu-central-1, or this account may not use it",
+        "does not exist in eu-central-1, or this account has no permission to use it",
     ),
     (
         "a pending image",
@@ -195,13 +195,13 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "another architecture",
         {"image": replace(FACTS.image, architecture="arm64")},  # type: ignore[type-var]
         f"image {IMAGE}",
-        "is built for arm64, and t3.micro runs x86_64",
+        "is built for arm64, but t3.micro runs x86_64",
     ),
     (
         "no such type",
         {"type": None, "missing": frozenset({"t3.micro"})},
         "[environments.production] instance_type",
-        "AWS knows no t3.micro in eu-central-1",
+        "t3.micro does not exist in eu-central-1",
     ),
     (
         "no such load balancer",
@@ -213,52 +213,49 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "no listener",
         {"balancers": (replace(BALANCER, balancer=TARGETS, listeners=0),)},
         "target group api",
-        "no listener sends requests to it, so its targets are never found healthy",
+        "no listener forwards to it, so its targets never become healthy",
     ),
     (
         "targets by address",
         {"balancers": (replace(BALANCER, balancer=TARGETS, target_type="ip"),)},
         "target group api",
-        "takes targets of type ip; groups register instances",
+        "has targets of type ip, but a group registers instances",
     ),
     (
         "a zone that is not enabled",
         {"balancers": (replace(BALANCER, zones=frozenset({"eu-central-1a"})),)},
         "load balancer web",
-        "is not enabled in eu-central-1b, where instances would be launched",
+        "is not enabled in eu-central-1b, where instances will be launched",
     ),
     (
         "another VPC",
         {"balancers": (replace(BALANCER, vpc="vpc-2"),)},
         "load balancer web",
-        "is in vpc-2, and not in the VPC of subnet-a, subnet-b",
+        "is in vpc-2, but subnet-a, subnet-b are in another VPC",
     ),
     (
-        "a serving group that is gone",
-        {"groups": (), "observe": None},
+        "a missing serving group",
+        {"groups": (), "observation": None},
         f"server group {BLUE}",
-        "serves according to the environment's document, but it does not exist",
+        "serves by the environment's document, but does not exist",
     ),
     (
-        "a serving group that is attached to nothing",
-        {"groups": (replace(GROUP, attached=frozenset()),), "observe": None},
+        "a detached serving group",
+        {"groups": (replace(GROUP, attached=frozenset()),), "observation": None},
         f"server group {BLUE}",
-        "serves according to the environment's document, but it is attached to no load balancer",
+        "serves by the environment's document, but is attached to no load balancer",
     ),
     (
-        "two that serve",
+        "two serving groups",
         {"groups": (GROUP, SECOND)},
         "server group web-production-r000002",
-        "is attached to the load balancers beside r000003: exactly one may serve",
+        "is attached to the load balancers together with r000003; only one may serve",
     ),
     (
-        "a stranger",
+        "an unmanaged group",
         {"groups": (GROUP, ELSEWHERE)},
         "group legacy",
-        (
-            "is no group of ours, and attached to the same load balancers: "
-            "it keeps its part of the traffic"
-        ),
+        "is not managed by ami-pipeline and will keep receiving traffic",
     ),
     (
         "a group that is being deleted under green's name",
@@ -275,7 +272,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
             )
         },
         f"server group {GREEN}",
-        "is still there: Delete in progress",
+        "still exists: Delete in progress",
     ),
     (
         "a group of green's name",
@@ -286,49 +283,49 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
             )
         },
         f"server group {GREEN}",
-        "exists already, and a release's number is never used again",
+        "already exists, but the number of a release is never reused",
     ),
     (
         "a launch template of green's name",
         {"templates": frozenset({GREEN})},
         f"launch template {GREEN}",
-        "exists already, and a release's number is never used again",
+        "already exists, but the number of a release is never reused",
     ),
     (
         "an instance refresh",
         {"refreshes": ("instance refresh 08b91cf7 is InProgress",)},
         f"server group {BLUE}",
-        "its instances are being replaced: instance refresh 08b91cf7 is InProgress",
+        "has an active instance refresh: instance refresh 08b91cf7 is InProgress",
     ),
     (
         "a serving group that is being deleted",
         {"groups": (replace(GROUP, status="Delete in progress"),)},
         f"server group {BLUE}",
-        "serves, but it is being deleted: Delete in progress",
+        "serves, but is being deleted: Delete in progress",
     ),
     (
         "suspended processes",
         {"groups": (replace(GROUP, suspended=frozenset({"Terminate", "Launch", "AZRebalance"})),)},
         f"server group {BLUE}",
-        "Launch, Terminate suspended: it could be neither restored nor retired",
+        "has suspended processes (Launch, Terminate): it cannot be restored or retired",
     ),
     (
         "a member in standby",
         {"groups": (replace(GROUP, standby=("i-3",)),)},
         f"server group {BLUE}",
-        "holds i-3 in standby: the group could not be retired",
+        "has i-3 in standby: it cannot be retired",
     ),
     (
         "a protected member",
         {"groups": (replace(GROUP, protected=("i-1", "i-2")),)},
         f"server group {BLUE}",
-        "protects i-1, i-2 from scale-in: the group could not be retired",
+        "protects i-1, i-2 from scale-in: it cannot be retired",
     ),
     (
         "no addresses",
         {"subnets": (SubnetFacts(id="subnet-a", zone="eu-central-1a", vpc="vpc-1", free=1),)},
         "subnets subnet-a",
-        "have 1 free addresses, and 2 more instances are to be launched",
+        "have 1 free addresses, but 2 more instances will be launched",
     ),
     (
         "no such subnet",
@@ -337,53 +334,53 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "does not exist in eu-central-1",
     ),
     (
-        "no room for a group",
-        {"group_room": Room(most=500, used=500)},
+        "no quota for a group",
+        {"group_quota": Quota(limit=500, used=500)},
         "Auto Scaling in eu-central-1",
-        "there are 500 groups, and the quota is 500",
+        "has 500 groups, and the quota is 500",
     ),
     (
         "no vCPUs",
-        {"vcpus": Room(most=32, used=29)},
+        {"vcpus": Quota(limit=32, used=29)},
         "EC2 in eu-central-1",
-        "2 more of t3.micro are 4 vCPUs; 29 of the quota's 32 are in use",
+        "2 more t3.micro need 4 vCPUs; 29 of the quota of 32 are in use",
     ),
     (
-        "no room in a target group",
+        "no quota in a target group",
         {"targets": 3},
         "target group api",
-        "has 2 targets, and the quota is 3: no room for 2 more",
+        "has 2 targets and would get 2 more; the quota is 3",
     ),
     (
         "an unhealthy member",
-        {"observe": observation(member("i-1", health="Unhealthy"), member("i-2"))},
+        {"observation": observation(member("i-1", health="Unhealthy"), member("i-2"))},
         f"server group {BLUE}",
-        "was sick before this deployment began\ni-1 is Unhealthy to Auto Scaling",
+        "was unhealthy before this deployment\ni-1 is Unhealthy in Auto Scaling",
     ),
     (
         "no member",
-        {"observe": observation(member("i-1", "Terminating"))},
+        {"observation": observation(member("i-1", "Terminating"))},
         f"server group {BLUE}",
-        "was sick before this deployment began\nit has no instance in service",
+        "was unhealthy before this deployment\nit has no instance in service",
     ),
     (
         "an unhealthy target",
         {
-            "observe": observation(
+            "observation": observation(
                 api=target("i-2", "unhealthy", "Target.FailedHealthChecks", "503")
             )
         },
         f"server group {BLUE}",
         (
-            "was sick before this deployment began\n"
+            "was unhealthy before this deployment\n"
             "i-2 is unhealthy (Target.FailedHealthChecks: 503) in api"
         ),
     ),
     (
         "a member that is no target",
-        {"observe": observation(web={"i-1": Target(id="i-1", state="InService")})},
+        {"observation": observation(web={"i-1": Target(id="i-1", state="InService")})},
         f"server group {BLUE}",
-        "was sick before this deployment began\ni-2 is not registered in web",
+        "was unhealthy before this deployment\ni-2 is not registered in web",
     ),
 ]
 
@@ -391,64 +388,62 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(
     ("changed", "where", "what"), [each[1:] for each in CASES], ids=[each[0] for each in CASES]
 )
-def test_each_thing_that_would_go_wrong_is_found_and_refuses(
-    changed: dict[str, Any], where: str, what: str
-) -> None:
+def test_each_blocking_problem_is_found(changed: dict[str, Any], where: str, what: str) -> None:
     found = findings(replace(FACTS, **changed), PROPOSAL)
     assert [(each.where, each.what, each.blocking) for each in found] == [(where, what, True)]
     assert found[0].remedy
 
 
-WORDS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+NOTICES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     (
         "an account that is not pinned",
         {},
         {"account": ""},
-        "is not set: any account would do; these credentials are of 111122223333",
+        "is not set, so any account is accepted; the credentials are of 111122223333",
     ),
     (
-        "credentials that do not say",
+        "credentials without an expiry",
         {"credentials": CredentialFacts(temporary=True, renew=False)},
         {},
-        "are temporary and do not say when they end; a deployment may take 30 minutes",
+        "are temporary with an unknown expiry; a deployment may take 30m",
     ),
     (
         "a deprecated image",
         {"image": replace(FACTS.image, deprecated=True)},  # type: ignore[type-var]
         {},
-        "is deprecated: it can be launched, but counts as out of date",
+        "is deprecated: it can be launched, but is out of date",
     ),
     (
-        "a dark group that nobody knows",
+        "a detached group outside the document",
         {"groups": (GROUP, replace(SECOND, attached=frozenset()))},
         {},
-        "has our name, but the environment's document does not know r000002",
+        "belongs to r000002, which is not in the environment's document",
     ),
     (
         "a warm group that is gone",
         {},
-        {"environment": DOCUMENT.with_release(kept(2))},
-        "is kept for a rollback according to the environment's document, but it does not exist",
+        {"environment": DOCUMENT.with_release(record(2))},
+        "is warm by the environment's document, but does not exist",
     ),
     (
         "an instance that a person registered",
-        {"observe": observation(api=target("i-9", "healthy"))},
+        {"observation": observation(api=target("i-9", "healthy"))},
         {},
-        "sends requests to i-9, of no group of ours: it keeps its part of the traffic",
+        "sends requests to i-9, which ami-pipeline does not manage",
     ),
     (
-        "a sick fleet that is to be mended",
-        {"observe": observation(member("i-1", "Terminating"))},
-        {"mends": True},
-        "was sick before this deployment began\nit has no instance in service",
+        "an unhealthy fleet that the deployment accepts",
+        {"observation": observation(member("i-1", "Terminating"))},
+        {"allow_unhealthy": True},
+        "was unhealthy before this deployment\nit has no instance in service",
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("facts", "proposal", "what"), [each[1:] for each in WORDS], ids=[each[0] for each in WORDS]
+    ("facts", "proposal", "what"), [each[1:] for each in NOTICES], ids=[each[0] for each in NOTICES]
 )
-def test_what_hurts_nobody_is_only_said(
+def test_harmless_problems_do_not_block(
     facts: dict[str, Any], proposal: dict[str, Any], what: str
 ) -> None:
     found = findings(replace(FACTS, targets=None, **facts), replace(PROPOSAL, **proposal))
@@ -461,19 +456,26 @@ def test_what_hurts_nobody_is_only_said(
     [
         ({"credentials": CredentialFacts(temporary=True, renew=True)}, {}),
         ({"credentials": CredentialFacts(temporary=False, renew=False)}, {}),
-        ({"observe": observation(member("i-1"), member("i-3", "Pending"))}, {}),
-        ({"observe": observation(api=target("i-2", "initial", "Elb.RegistrationInProgress"))}, {}),
-        ({"observe": observation(web=target("i-2", "OutOfService", "ELB", REGISTERING))}, {}),
-        ({"observe": observation(api=target("i-9", "draining"))}, {}),
-        ({"observe": observation(web=target("i-9", "InService", "", DRAINING))}, {}),
+        ({"observation": observation(member("i-1"), member("i-3", "Pending"))}, {}),
+        (
+            {
+                "observation": observation(
+                    api=target("i-2", "initial", "Elb.RegistrationInProgress")
+                )
+            },
+            {},
+        ),
+        ({"observation": observation(web=target("i-2", "OutOfService", "ELB", REGISTERING))}, {}),
+        ({"observation": observation(api=target("i-9", "draining"))}, {}),
+        ({"observation": observation(web=target("i-9", "InService", "", DRAINING))}, {}),
         ({"groups": (replace(GROUP, standby=("i-3",)),)}, {"retires": False}),
-        ({"vcpus": None, "group_room": None, "targets": None, "subnets": None}, {}),
+        ({"vcpus": None, "group_quota": None, "targets": None, "subnets": None}, {}),
         (
             {
                 "image": None,
                 "type": None,
                 "missing": frozenset({IMAGE}),
-                "vcpus": Room(most=0, used=0),
+                "vcpus": Quota(limit=0, used=0),
             },
             {"green": ""},
         ),
@@ -482,7 +484,7 @@ def test_what_hurts_nobody_is_only_said(
     ],
     ids=[
         "renewed",
-        "for ever",
+        "without expiry",
         "scaling out",
         "registering",
         "registering in a classic load balancer",
@@ -492,19 +494,21 @@ def test_what_hurts_nobody_is_only_said(
         "unread",
         "nothing to launch",
         "a new load balancer",
-        "recorded by us",
+        "a recorded image",
     ],
 )
-def test_what_is_no_fault_is_not_told(facts: dict[str, Any], proposal: dict[str, Any]) -> None:
+def test_normal_conditions_cause_no_findings(
+    facts: dict[str, Any], proposal: dict[str, Any]
+) -> None:
     assert (
         findings(replace(FACTS, **{"targets": None, **facts}), replace(PROPOSAL, **proposal)) == ()
     )
 
 
-def test_load_balancers_that_do_not_exist_are_told_with_all_the_rest() -> None:
+def test_missing_load_balancers_are_reported_with_the_other_findings() -> None:
     absent = (Balancer(kind="elb", identifier="gone", name="gone"), replace(TARGETS, name="lost"))
-    sick = replace(FACTS, observation=observation(member("i-1", "Terminating")))
-    found = findings(sick, replace(PROPOSAL, absent=absent))
+    unhealthy = replace(FACTS, observation=observation(member("i-1", "Terminating")))
+    found = findings(unhealthy, replace(PROPOSAL, absent=absent))
     assert [(each.where, each.blocking) for each in found] == [
         ("load balancer gone", True),
         ("target group lost", True),
@@ -513,20 +517,23 @@ def test_load_balancers_that_do_not_exist_are_told_with_all_the_rest() -> None:
     assert found[0].what == "does not exist in eu-central-1"
 
 
-def test_an_alarm_that_rings_already_refuses_and_says_how_to_go_on() -> None:
+def test_a_firing_alarm_blocks_and_has_a_remedy() -> None:
     (found,) = findings(replace(FACTS, alarms=("web 5xx: Threshold: 3",)), PROPOSAL)
     assert found == Finding(
         where="alarm web 5xx",
-        what="rings already: Threshold: 3",
-        remedy="wait until it is quiet: aws cloudwatch describe-alarms --region eu-central-1 "
-        "--alarm-names 'web 5xx'; or, if this image is the mend: ami-pipeline promote "
+        what="is already firing: Threshold: 3",
+        remedy="wait until it is OK: aws cloudwatch describe-alarms --region eu-central-1 "
+        "--alarm-names 'web 5xx'; or, if this image is the fix: ami-pipeline promote "
         f"-e production --image {IMAGE} --allow-unhealthy",
     )
 
 
-def test_an_alarm_that_is_to_be_mended_is_said_and_not_watched() -> None:
-    (found,) = findings(replace(FACTS, alarms=("5xx: x",)), replace(PROPOSAL, mends=True))
-    assert (found.what, found.blocking) == ("rings already: x; so it is not watched", False)
+def test_a_firing_alarm_is_ignored_if_the_deployment_may_begin_unhealthy() -> None:
+    (found,) = findings(replace(FACTS, alarms=("5xx: x",)), replace(PROPOSAL, allow_unhealthy=True))
+    assert (found.what, found.blocking) == (
+        "is already firing: x; this deployment ignores it",
+        False,
+    )
     assert "--allow-unhealthy" not in found.remedy
     policy = Policy(alarms=("5xx", "5xx-late", "latency"))
     assert policy.without_alarms(("5xx: x",)).alarms == ("5xx-late", "latency")
@@ -534,61 +541,59 @@ def test_an_alarm_that_is_to_be_mended_is_said_and_not_watched() -> None:
     assert policy.without_alarms(()) == policy
 
 
-def test_a_sick_fleet_says_how_to_promote_its_mend() -> None:
+def test_an_unhealthy_fleet_has_a_remedy_to_promote_the_fix() -> None:
     (found,) = findings(
         replace(FACTS, observation=observation(member("i-1", "Terminating"))), PROPOSAL
     )
     assert found.remedy == (
-        "mend it first; or go back to the release before: ami-pipeline rollback -e production; "
-        "or, if this image is the mend: ami-pipeline promote -e production "
+        "fix it first; or roll back to the release before: ami-pipeline rollback -e production; "
+        "or, if this image is the fix: ami-pipeline promote -e production "
         f"--image {IMAGE} --allow-unhealthy"
     )
 
 
-def test_an_image_of_another_account_that_no_bake_recorded_is_refused() -> None:
+def test_an_unrecorded_image_of_another_account_is_refused() -> None:
     assert FACTS.image
-    stranger = replace(FACTS, image=replace(FACTS.image, owner="444455556666"))
-    (found,) = findings(stranger, replace(PROPOSAL, recorded=False))
+    foreign = replace(FACTS, image=replace(FACTS.image, owner="444455556666"))
+    (found,) = findings(foreign, replace(PROPOSAL, recorded=False))
     assert found == Finding(
         where=f"image {IMAGE}",
-        what="belongs to account 444455556666, and no bake of ours recorded it: "
-        "it could be anybody's",
-        remedy="promote an image that was baked here: ami-pipeline images",
+        what="belongs to account 444455556666 and was not baked by ami-pipeline: "
+        "its content is not trusted",
+        remedy="promote an image that ami-pipeline baked; list them: ami-pipeline images",
     )
 
 
-def test_what_served_before_the_first_release_goes_on_until_we_serve() -> None:
+def test_an_unmanaged_group_may_serve_until_the_first_release_does() -> None:
     (found,) = findings(replace(FACTS, groups=(ELSEWHERE,), observation=None), FIRST)
     assert not found.blocking
     assert found.remedy == (
-        "once this release serves, take it out of service: aws autoscaling "
+        "when this release serves, detach it: aws autoscaling "
         "detach-traffic-sources --region eu-central-1 --auto-scaling-group-name legacy "
         "--traffic-sources Identifier=web,Type=elb"
     )
 
 
-def test_a_group_of_ours_that_serves_before_the_first_release_means_a_lost_document() -> None:
+def test_a_managed_group_that_serves_without_a_serving_release_blocks() -> None:
     (found,) = findings(replace(FACTS, observation=None), FIRST)
     assert found.blocking
-    assert found.what == (
-        "serves, but the environment's document says that nothing was ever promoted"
-    )
-    assert found.remedy.startswith("correct [state] url")
+    assert found.what == ("receives traffic, but the environment's document has no serving release")
+    assert found.remedy.startswith("fix [state] url")
 
 
 def test_a_document_of_another_account_is_refused() -> None:
     other = replace(PROPOSAL, account="", environment=replace(DOCUMENT, account="999999999999"))
     (found,) = findings(FACTS, other)
     assert found.where == "environment production"
-    assert found.what.startswith("was deployed in account 999999999999 until now")
+    assert found.what.startswith("is in account 999999999999, but the credentials are of")
 
 
-def test_green_begins_with_as_many_as_serve_and_the_first_with_what_was_asked_for() -> None:
+def test_green_begins_with_the_size_of_blue_and_the_first_with_the_configured_size() -> None:
     assert wanted_count(FACTS, PROPOSAL) == 2
     assert wanted_count(replace(FACTS, groups=()), FIRST) == 1
 
 
-def test_what_could_not_be_read_with_one_remedy_is_told_once() -> None:
+def test_failures_with_the_same_remedy_are_one_finding() -> None:
     def failure(where: str, what: str, *, needed: bool) -> Failure:
         return Failure(where=where, what=what, remedy="give credentials", needed=needed)
 
@@ -608,12 +613,12 @@ def test_what_could_not_be_read_with_one_remedy_is_told_once() -> None:
     )
 
 
-def test_all_findings_become_one_refusal_with_every_remedy() -> None:
+def test_all_blocking_findings_become_one_refusal_with_every_remedy() -> None:
     found = (
         Finding(where="image ami-1", what="is pending", remedy="wait"),
-        Finding(where="a word", what="is only said", remedy="nothing", blocking=False),
+        Finding(where="a notice", what="does not block", remedy="nothing", blocking=False),
         Finding(
-            where="server group x", what="was sick\ni-1 is gone", remedy="mend it\nor roll back"
+            where="server group x", what="was unhealthy\ni-1 is gone", remedy="fix it\nor roll back"
         ),
     )
     error = refusal(found)
@@ -622,62 +627,64 @@ def test_all_findings_become_one_refusal_with_every_remedy() -> None:
         "preflight:\n"
         "  image ami-1: is pending\n"
         "    next: wait\n"
-        "  server group x: was sick\n"
+        "  server group x: was unhealthy\n"
         "    i-1 is gone\n"
-        "    next: mend it\n"
+        "    next: fix it\n"
         "    or roll back\n"
-        "next: put these 2 right, then run the command again"
+        "next: fix these 2 problems, then run the command again"
     )
 
 
-def test_a_single_finding_is_an_error_of_its_own() -> None:
+def test_a_single_blocking_finding_is_the_whole_error() -> None:
     found = (
         Finding(where="image ami-1", what="is pending", remedy="wait"),
-        Finding(where="a word", what="is only said", remedy="nothing", blocking=False),
+        Finding(where="a notice", what="does not block", remedy="nothing", blocking=False),
     )
     assert str(refusal(found)) == "image ami-1:\n  is pending\nnext: wait"
 
 
-def test_credentials_must_outlive_the_pauses_and_a_phase_that_fails_late() -> None:
+def test_credentials_must_outlast_the_pauses_and_a_late_failure() -> None:
     policy = Policy(soak=30, observe=60, deadline=900, deadlines={"launch": 1800, "soak": 930})
     assert least_lifetime(policy) == 30 + 60 + 2 * 1800
     assert least_lifetime(Policy()) == 1800
 
 
-# --- what served was deleted by somebody ----------------------------------------------------------
+# --- the serving group was deleted outside ami-pipeline ---------------------------------------
 
-NOBODY = Observation(at=0.0)
-LOST = replace(PROPOSAL, environment=DOCUMENT.bereft("2026-01-01T00:00:00+00:00"), lost=BLUE)
+EMPTY = Observation(at=0.0)
+LOST = replace(
+    PROPOSAL, environment=DOCUMENT.without_serving("2026-01-01T00:00:00+00:00"), lost=BLUE
+)
 
 
 @pytest.mark.parametrize(
-    ("groups", "seen", "lost"),
+    ("groups", "observed", "lost"),
     [
-        ((), NOBODY, True),
-        ((replace(GROUP, status="Delete in progress"),), NOBODY, True),
-        ((GROUP,), NOBODY, False),
+        ((), EMPTY, True),
+        ((replace(GROUP, status="Delete in progress"),), EMPTY, True),
+        ((GROUP,), EMPTY, False),
         ((), observation(), False),
         ((), None, False),
-        (None, NOBODY, False),
-        ((), replace(NOBODY, unreadable=("Throttling",)), False),
+        (None, EMPTY, False),
+        ((), replace(EMPTY, unreadable=("Throttling",)), False),
     ],
 )
-def test_a_group_is_gone_where_two_answers_say_so(groups: Any, seen: Any, lost: bool) -> None:
-    assert is_lost(Facts(groups=groups, observation=seen), PROPOSAL) is lost
+def test_a_group_is_lost_if_two_responses_agree(groups: Any, observed: Any, lost: bool) -> None:
+    assert is_lost(Facts(groups=groups, observation=observed), PROPOSAL) is lost
 
 
 @pytest.mark.parametrize(
     ("groups", "word"),
-    [((), "is gone"), ((replace(GROUP, status="Delete in progress"),), "is being deleted")],
+    [((), "was"), ((replace(GROUP, status="Delete in progress"),), "is being")],
 )
-def test_a_group_that_is_gone_hinders_no_release_and_is_told(groups: Any, word: str) -> None:
-    found = findings(Facts(groups=groups, observation=NOBODY), LOST)
+def test_a_lost_group_is_reported_and_does_not_block(groups: Any, word: str) -> None:
+    found = findings(Facts(groups=groups, observation=EMPTY), LOST)
     assert [(each.where, each.what, each.blocking) for each in found] == [
         (
             f"server group {BLUE}",
             (
-                f"served, and {word}: no deployment did that. There is no group to go back to; "
-                "the new one begins as a first release does"
+                f"was serving and {word} deleted outside ami-pipeline. "
+                "A rollback is not possible; the new group starts like a first release"
             ),
             False,
         )
@@ -685,21 +692,21 @@ def test_a_group_that_is_gone_hinders_no_release_and_is_told(groups: Any, word: 
     assert "DeleteAutoScalingGroup" in found[0].remedy
 
 
-def test_a_group_that_came_back_is_a_reason_to_look_again() -> None:
+def test_a_group_that_exists_again_blocks() -> None:
     detached = replace(GROUP, attached=frozenset())
-    [found] = findings(Facts(groups=(detached,), observation=NOBODY), LOST)
-    assert (found.what, found.blocking) == ("was gone a moment ago, and is there now", True)
+    [found] = findings(Facts(groups=(detached,), observation=EMPTY), LOST)
+    assert (found.what, found.blocking) == ("was missing at first, but exists now", True)
 
 
-def test_what_a_person_put_in_its_place_is_named_with_the_way_to_keep_it() -> None:
-    [_, found] = findings(Facts(groups=(SECOND,), observation=NOBODY), LOST)
+def test_a_group_attached_in_place_of_the_lost_one_blocks() -> None:
+    [_, found] = findings(Facts(groups=(SECOND,), observation=EMPTY), LOST)
     assert found.blocking
-    assert found.what == f"takes traffic in the place of {BLUE}, and no deployment put it there"
-    begin = "make it what serves: ami-pipeline rollback -e production --to r000002; or take it "
+    assert found.what == f"receives traffic in place of {BLUE}, but no deployment attached it"
+    begin = "make it the serving release: ami-pipeline rollback -e production --to r000002; or "
     assert found.remedy.startswith(begin)
 
 
-def test_what_is_missing_is_what_the_document_has_and_aws_does_not_list() -> None:
-    document = DOCUMENT.with_release(kept(2))
+def test_the_missing_releases_are_those_that_aws_does_not_list() -> None:
+    document = DOCUMENT.with_release(record(2))
     proposal = replace(PROPOSAL, environment=document)
     assert missing(Facts(groups=(GROUP,)), proposal) == {"r000002"}

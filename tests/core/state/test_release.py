@@ -20,9 +20,9 @@ def test_a_release_is_named_by_its_number(number: int, name: str) -> None:
     assert a_release(number).group("web", "production") == f"web-production-{name}"
 
 
-def test_the_module_is_told_just_what_the_contract_names() -> None:
-    assert a_release(1).wanted().keys() == RELEASE.keys()
+def test_the_module_input_has_the_attributes_of_the_contract() -> None:
+    assert a_release(1).as_module_input().keys() == RELEASE.keys()
 
 
-def test_the_longest_names_fit_every_name_aws_gives_a_limit_to() -> None:
+def test_the_longest_names_fit_the_limits_of_aws() -> None:
     assert len(a_release(999_999).group("a" * 32, "b" * 32)) <= 128

@@ -7,13 +7,15 @@ from pipeline.core.state.report import outputs, seconds_between, serves, took
 from tests.ui.status_examples import a_deployment, image
 
 
-def stranded(phase: str, blue: str = "r000123", *, drained: bool = False) -> str | None:
+def serves_after(phase: str, blue: str = "r000123", *, drained: bool = False) -> str | None:
     before = "drain" if drained else "attach"
     runs = (
         PhaseRun(name=before, seconds=1.0, fault="earlier"),
         PhaseRun(name=phase, seconds=1.0, fault="x"),
     )
-    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="attach", reason="earlier", undone="x")
+    outcome = Outcome(
+        result=Result.NEEDS_ATTENTION, phase="attach", reason="earlier", rollback_error="x"
+    )
     return serves(a_deployment(phases=runs, outcome=outcome, blue=blue))
 
 
@@ -25,11 +27,11 @@ def stranded(phase: str, blue: str = "r000123", *, drained: bool = False) -> str
         (Result.ROLLED_BACK, "r000123"),
     ],
 )
-def test_the_outcome_says_who_serves(result: Result, release: str) -> None:
+def test_the_outcome_determines_the_serving_release(result: Result, release: str) -> None:
     assert serves(a_deployment(outcome=Outcome(result=result))) == release
 
 
-def test_while_it_runs_nobody_can_say() -> None:
+def test_the_serving_release_is_unknown_while_it_runs() -> None:
     running = a_deployment(outcome=None, ended="")
     assert serves(running) is None
     assert took(running) is None
@@ -45,24 +47,26 @@ def test_while_it_runs_nobody_can_say() -> None:
         ("drain", None, None),
     ],
 )
-def test_a_stranded_one_is_as_sure_as_its_last_phase(
+def test_after_a_failed_rollback_the_last_phase_determines_the_serving_release(
     phase: str, with_blue: str | None, without: str | None
 ) -> None:
-    assert stranded(phase, drained=True) == with_blue
-    assert stranded(phase, blue="", drained=True) == without
+    assert serves_after(phase, drained=True) == with_blue
+    assert serves_after(phase, blue="", drained=True) == without
 
 
-def test_before_the_drain_blue_serves_whatever_went_wrong() -> None:
-    assert [stranded(phase) for phase in ("launch", "verify", "attach", "soak", "reattach")] == (
-        ["r000123"] * 5
-    )
-    assert stranded("launch", blue="") is None
+def test_blue_serves_until_the_drain() -> None:
+    assert [
+        serves_after(phase) for phase in ("launch", "verify", "attach", "soak", "reattach")
+    ] == (["r000123"] * 5)
+    assert serves_after("launch", blue="") is None
 
 
 def test_a_recovered_observe_proves_that_blue_had_left() -> None:
     """A recover that continues after the drain performs no drain of its own."""
     runs = tuple(PhaseRun(name=name, seconds=1.0, fault="x") for name in ("observe", "reattach"))
-    outcome = Outcome(result=Result.NEEDS_ATTENTION, phase="observe", reason="x", undone="x")
+    outcome = Outcome(
+        result=Result.NEEDS_ATTENTION, phase="observe", reason="x", rollback_error="x"
+    )
     assert serves(a_deployment(phases=runs, outcome=outcome)) is None
 
 
@@ -70,13 +74,13 @@ def test_a_recovered_observe_proves_that_blue_had_left() -> None:
     ("phase", "release"),
     [("reattach", "r000123"), ("detach", "r000124"), ("delete", "r000124")],
 )
-def test_a_rollback_to_a_warm_group_has_its_own_way_round(phase: str, release: str) -> None:
+def test_a_failed_rollback_to_a_warm_group(phase: str, release: str) -> None:
     runs = (PhaseRun(name=phase, seconds=1.0, fault="x"),)
     outcome = Outcome(result=Result.NEEDS_ATTENTION, phase=phase, reason="x")
     assert serves(a_deployment(phases=runs, outcome=outcome, warm=True)) == release
 
 
-def test_it_took_from_its_beginning_to_its_end() -> None:
+def test_the_duration_is_from_beginning_to_end() -> None:
     assert took(a_deployment()) == 211.5
 
 
@@ -94,7 +98,7 @@ def test_seconds_between_two_times(began: str, ended: str, seconds: float | None
     assert seconds_between(began, ended) == seconds
 
 
-def test_the_outputs_for_ci_are_these() -> None:
+def test_the_outputs_for_ci() -> None:
     assert outputs(a_deployment(kind=Kind.PROMOTE)) == {
         "outcome": "promoted",
         "release": "r000124",

@@ -7,8 +7,17 @@ import pytest
 
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result, Runner
 from pipeline.core.state.environment import NEXT, Environment
-from pipeline.core.state.status import RollbackMode, RollbackOption, alive, way_back
-from tests.ui.status_examples import ADA, NOW, a_deployment, a_lease, environment, image, kept, past
+from pipeline.core.state.status import RollbackMode, RollbackOption, is_running, rollback_option
+from tests.ui.status_examples import (
+    ADA,
+    NOW,
+    a_deployment,
+    a_lease,
+    environment,
+    image,
+    record,
+    retired,
+)
 
 COLD_RUNS = (PhaseRun(name="launch", seconds=60.0), PhaseRun(name="attach", seconds=20.0))
 WARM_RUNS = (PhaseRun(name="reattach", seconds=9.0), PhaseRun(name="drain", seconds=9.0))
@@ -20,65 +29,74 @@ def done(kind: Kind, day: int, seconds: float, runs: tuple[PhaseRun, ...]) -> De
     return a_deployment(kind=kind, began=began, ended=ended, phases=runs)
 
 
-def test_where_nothing_serves_there_is_no_way_back() -> None:
-    found = way_back(environment(serving=""), (), NOW)
-    assert found == RollbackOption(way=RollbackMode.NONE, reason="nothing serves yet")
+def test_without_a_serving_release_no_rollback_is_possible() -> None:
+    found = rollback_option(environment(serving=""), (), NOW)
+    assert found == RollbackOption(mode=RollbackMode.NONE, reason="no release has served yet")
 
 
-def test_the_first_release_has_no_way_back() -> None:
-    found = way_back(environment(kept(124)), (), NOW)
-    assert (found.way, found.reason) == (
+def test_the_first_release_cannot_be_rolled_back() -> None:
+    found = rollback_option(environment(record(124)), (), NOW)
+    assert (found.mode, found.reason) == (
         RollbackMode.NONE,
-        "r000124 is the first release that served",
+        "r000124 is the first release",
     )
 
 
-def test_a_warm_group_is_gone_back_to_for_as_long_as_it_stands() -> None:
+def test_a_rollback_uses_a_warm_group_as_long_as_it_exists() -> None:
     until = (NOW + timedelta(minutes=5)).isoformat()
-    document = environment(kept(124), kept(123, warm_until=until), past=(past(123), past(122)))
-    assert way_back(document, (), NOW) == RollbackOption(
-        way=RollbackMode.WARM, release="r000123", ami_id=image(123), version="1.3.0", left=300.0
+    document = environment(
+        record(124), record(123, warm_until=until), retired=(retired(123), retired(122))
+    )
+    assert rollback_option(document, (), NOW) == RollbackOption(
+        mode=RollbackMode.WARM,
+        release="r000123",
+        ami_id=image(123),
+        version="1.3.0",
+        seconds_left=300.0,
     )
     later = NOW + timedelta(minutes=6)
-    found = way_back(document, (), later)
-    assert (found.way, found.left) == (RollbackMode.WARM, -60.0)
+    found = rollback_option(document, (), later)
+    assert (found.mode, found.seconds_left) == (RollbackMode.WARM, -60.0)
 
 
 @pytest.mark.parametrize("until", [NEXT, ""])
-def test_without_a_time_nobody_counts(until: str) -> None:
-    document = environment(kept(124), kept(123, warm_until=until), past=(past(123),))
-    assert way_back(document, (), NOW).left is None
+def test_without_a_time_limit_no_time_remains(until: str) -> None:
+    document = environment(record(124), record(123, warm_until=until), retired=(retired(123),))
+    assert rollback_option(document, (), NOW).seconds_left is None
 
 
-def test_without_its_group_a_release_comes_back_as_a_new_one_of_its_image() -> None:
-    found = way_back(environment(kept(124), past=(past(123),)), (), NOW)
-    assert (found.way, found.release, found.ami_id) == (RollbackMode.COLD, "r000123", image(123))
+def test_without_its_group_a_rollback_is_a_new_release_of_the_image() -> None:
+    found = rollback_option(environment(record(124), retired=(retired(123),)), (), NOW)
+    assert (found.mode, found.release, found.ami_id) == (RollbackMode.COLD, "r000123", image(123))
 
 
-def test_a_group_that_failed_is_not_warm() -> None:
-    document = environment(kept(124), kept(123, failed=True), past=(past(123),))
-    assert way_back(document, (), NOW).way is RollbackMode.COLD
+def test_a_failed_group_is_not_warm() -> None:
+    document = environment(record(124), record(123, failed=True), retired=(retired(123),))
+    assert rollback_option(document, (), NOW).mode is RollbackMode.COLD
 
 
-def test_what_was_rolled_back_from_is_passed_over() -> None:
-    served = (past(125, quarantined=True), past(123))
-    assert way_back(environment(kept(124), past=served), (), NOW).release == "r000123"
-    found = way_back(environment(kept(124), past=served[:1]), (), NOW)
-    assert (found.way, found.reason) == (
+def test_a_quarantined_release_is_skipped() -> None:
+    served = (retired(125, quarantined=True), retired(123))
+    assert rollback_option(environment(record(124), retired=served), (), NOW).release == "r000123"
+    found = rollback_option(environment(record(124), retired=served[:1]), (), NOW)
+    assert (found.mode, found.reason) == (
         RollbackMode.NONE,
-        "no earlier image is good: quarantined with r000125",
+        "the only earlier image (of r000125) is quarantined",
     )
 
 
-def test_a_new_release_of_the_image_that_serves_is_no_way_back() -> None:
-    same = past(122, ami_id=image(124))
-    assert way_back(environment(kept(124), past=(same, past(121))), (), NOW).release == "r000121"
-    found = way_back(environment(kept(124), past=(same,)), (), NOW)
-    assert found.reason == "every earlier release is of the image that r000124 serves"
+def test_a_new_release_of_the_serving_image_is_not_a_rollback() -> None:
+    same = retired(122, ami_id=image(124))
+    assert (
+        rollback_option(environment(record(124), retired=(same, retired(121))), (), NOW).release
+        == "r000121"
+    )
+    found = rollback_option(environment(record(124), retired=(same,)), (), NOW)
+    assert found.reason == "every earlier release has the image of r000124, which serves"
 
 
-WARM = environment(kept(124), kept(123), past=(past(123),))
-COLD = environment(kept(124), past=(past(123),))
+WARM = environment(record(124), record(123), retired=(retired(123),))
+COLD = environment(record(124), retired=(retired(123),))
 PROMOTE = done(Kind.PROMOTE, 1, 200.0, COLD_RUNS)
 OLD_WARM = done(Kind.ROLLBACK, 1, 30.0, WARM_RUNS)
 NEW_WARM = done(Kind.ROLLBACK, 2, 20.0, WARM_RUNS)
@@ -87,7 +105,7 @@ FAILED = replace(done(Kind.ROLLBACK, 3, 5.0, WARM_RUNS), outcome=Outcome(result=
 
 
 @pytest.mark.parametrize(
-    ("document", "history", "last", "measured"),
+    ("document", "history", "last", "kind"),
     [
         (WARM, (), None, ""),
         (WARM, (PROMOTE, COLD_BACK, FAILED), None, ""),
@@ -97,23 +115,23 @@ FAILED = replace(done(Kind.ROLLBACK, 3, 5.0, WARM_RUNS), outcome=Outcome(result=
         (COLD, (COLD_BACK, done(Kind.PROMOTE, 2, 150.0, COLD_RUNS)), 180.0, "rollback"),
     ],
 )
-def test_how_long_it_took_is_that_of_the_last_one_that_went_the_same_way(
-    document: Environment, history: tuple[Deployment, ...], last: float | None, measured: str
+def test_the_last_duration_is_that_of_the_same_mode(
+    document: Environment, history: tuple[Deployment, ...], last: float | None, kind: str
 ) -> None:
-    found = way_back(document, history, NOW)
-    assert (found.last, found.measured) == (last, measured)
+    found = rollback_option(document, history, NOW)
+    assert (found.last_seconds, found.last_kind) == (last, kind)
 
 
-RUNNING = environment(kept(124), deployment=a_deployment(ended="", outcome=None), lease=a_lease())
+RUNNING = environment(record(124), deployment=a_deployment(ended="", outcome=None), lease=a_lease())
 
 
-def test_a_runner_lives_while_the_lease_is_its_own_and_unexpired() -> None:
-    assert alive(RUNNING, NOW)
-    assert alive(RUNNING, NOW, process=True)
-    assert not alive(RUNNING, NOW, process=False)
-    assert not alive(RUNNING, NOW + timedelta(minutes=2))
-    assert not alive(replace(RUNNING, lease=None), NOW)
-    assert not alive(replace(RUNNING, deployment=None), NOW)
+def test_a_deployment_is_running_while_its_own_lease_is_valid() -> None:
+    assert is_running(RUNNING, NOW)
+    assert is_running(RUNNING, NOW, process=True)
+    assert not is_running(RUNNING, NOW, process=False)
+    assert not is_running(RUNNING, NOW + timedelta(minutes=2))
+    assert not is_running(replace(RUNNING, lease=None), NOW)
+    assert not is_running(replace(RUNNING, deployment=None), NOW)
     other = Runner(user="bob", host=ADA.host, pid=ADA.pid, run=ADA.run)
-    assert not alive(replace(RUNNING, lease=replace(a_lease(), owner=other)), NOW)
-    assert not alive(replace(RUNNING, lease=a_lease("soon")), NOW)
+    assert not is_running(replace(RUNNING, lease=replace(a_lease(), owner=other)), NOW)
+    assert not is_running(replace(RUNNING, lease=a_lease("soon")), NOW)

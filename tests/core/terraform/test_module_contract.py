@@ -1,4 +1,4 @@
-"""Terraform 1.11.4's own words in, errors a person can act on out."""
+"""Check the errors that Terraform 1.11.4's messages become."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def undeclared(name: str) -> Diagnostic:
     )
 
 
-def test_an_input_of_the_contract_that_is_not_declared_comes_with_its_declaration() -> None:
+def test_an_undeclared_input_of_the_contract_comes_with_its_declaration() -> None:
     error = refusal(ROOT, "validate", [undeclared("releases")])
     assert isinstance(error, ConfigurationError)
     assert str(error) == (
@@ -42,7 +42,7 @@ def test_an_input_of_the_contract_that_is_not_declared_comes_with_its_declaratio
         "  input releases: the module does not declare it\n"
         "  | Extraneous JSON object property\n"
         '  | No argument or block type is named "releases".\n'
-        f"next: declare in the module what the contract names, then: {AGAIN}\n"
+        f"next: add this declaration to the module, then: {AGAIN}\n"
         "\n"
         'variable "releases" {\n'
         "  type = map(object({\n"
@@ -59,21 +59,21 @@ def test_an_input_of_the_contract_that_is_not_declared_comes_with_its_declaratio
 
 @pytest.mark.parametrize("name", ["app", "environment"])
 def test_a_plain_input_is_declared_as_a_string(name: str) -> None:
-    now = refusal(ROOT, "validate", [undeclared(name)]).remedy
-    assert now.endswith(f'\n\nvariable "{name}" {{\n  type = string\n}}')
+    remedy = refusal(ROOT, "validate", [undeclared(name)]).remedy
+    assert remedy.endswith(f'\n\nvariable "{name}" {{\n  type = string\n}}')
 
 
-def test_an_input_of_ones_own_that_the_module_does_not_declare_is_to_be_removed() -> None:
+def test_an_undeclared_input_of_the_user_is_to_be_removed() -> None:
     error = refusal(ROOT, "validate", [undeclared("subnet_ids")])
     assert error.what.startswith("input subnet_ids: the module does not declare it\n")
     assert error.remedy == "remove subnet_ids from [terraform.inputs], or declare it in the module"
 
 
-def test_an_input_that_the_module_requires_is_to_be_passed() -> None:
+def test_a_missing_required_input_is_to_be_added() -> None:
     words = 'The argument "vpc_id" is required, but no definition was found.'
     error = refusal(ROOT, "validate", [in_root("Missing required argument", words)])
     assert error.what == (
-        "input vpc_id: the module requires it, and nothing passes it\n"
+        "input vpc_id: the module requires it, but it is not set\n"
         f"| Missing required argument\n| {words}"
     )
     assert error.remedy == "add vpc_id to [terraform.inputs], or give it a default in the module"
@@ -82,9 +82,9 @@ def test_an_input_that_the_module_requires_is_to_be_passed() -> None:
 def test_a_missing_output_comes_with_its_declaration() -> None:
     words = 'This object does not have an attribute named "releases".'
     error = refusal(ROOT, "validate", [in_root("Unsupported attribute", words)])
-    assert error.what.startswith("output releases: the module does not have it\n")
+    assert error.what.startswith("output releases: the module does not declare it\n")
     assert error.remedy == (
-        f"declare the output in the module, then: {AGAIN}\n"
+        f"add this output to the module, then: {AGAIN}\n"
         "\n"
         'output "releases" {\n'
         "  value = {\n"
@@ -99,17 +99,17 @@ def test_a_missing_output_comes_with_its_declaration() -> None:
     )
 
 
-def test_an_input_of_another_type_is_named() -> None:
+def test_an_input_of_a_different_type_is_reported() -> None:
     words = (
         "The given value is not suitable for module.release.var.releases declared at "
         '../mod/main.tf:3,1-20: incorrect map element type: attribute "extra" is required.'
     )
     error = refusal(ROOT, "validate", [in_root("Invalid value for input variable", words)])
-    assert error.what.startswith("input releases: the module declares another type\n")
+    assert error.what.startswith("input releases: the module declares a different type\n")
     assert 'variable "releases" {' in error.remedy
 
 
-def test_all_breaches_are_told_at_once_and_each_remedy_once() -> None:
+def test_all_breaches_are_reported_and_each_remedy_once() -> None:
     error = refusal(ROOT, "validate", [undeclared("app"), undeclared("environment")])
     assert error.what.count("\n| Extraneous") == 2
     assert error.remedy.count(AGAIN) == 1
@@ -119,7 +119,7 @@ def test_all_breaches_are_told_at_once_and_each_remedy_once() -> None:
     ]
 
 
-def test_a_mistake_inside_the_module_is_told_with_its_place() -> None:
+def test_a_mistake_inside_the_module_is_reported_with_its_place() -> None:
     found = Diagnostic(
         summary="Unsupported argument",
         detail='An argument named "nam" is not expected here. Did you mean "name"?',
@@ -133,17 +133,17 @@ def test_a_mistake_inside_the_module_is_told_with_its_place() -> None:
         "  ../../../../modules/release/main.tf line 5\n"
         "  | Unsupported argument\n"
         '  | An argument named "nam" is not expected here. Did you mean "name"?\n'
-        f"next: correct the module, then: {AGAIN}"
+        f"next: fix the module, then: {AGAIN}"
     )
 
 
-def test_what_nobody_foresaw_is_told_in_terraforms_words() -> None:
+def test_an_unknown_error_is_reported_in_terraforms_words() -> None:
     error = refusal(ROOT, "validate", [in_root("Something new", "Never seen before.")])
     assert error.what == "| Something new\n| Never seen before."
-    assert error.remedy == f"correct [terraform] in pipeline.toml, then: {AGAIN}"
+    assert error.remedy == f"fix [terraform] in pipeline.toml, then: {AGAIN}"
 
 
-def test_trouble_without_a_place_is_the_worlds_and_no_configuration() -> None:
+def test_an_error_without_a_file_is_a_refusal() -> None:
     found = Diagnostic(
         summary="Failed to query available provider packages",
         detail="Could not connect to registry.terraform.io: no such host",
@@ -155,5 +155,5 @@ def test_trouble_without_a_place_is_the_worlds_and_no_configuration() -> None:
         "terraform init in /my state/web:\n"
         "  Failed to query available provider packages\n"
         "  Could not connect to registry.terraform.io: no such host\n"
-        "next: run it by hand: cd '/my state/web' && terraform init -backend=false"
+        "next: run it manually: cd '/my state/web' && terraform init -backend=false"
     )

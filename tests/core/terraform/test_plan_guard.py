@@ -1,6 +1,6 @@
-"""The guard against plans as Terraform 1.11.4 streamed them on the local cloud.
+"""Check captured plans of Terraform 1.11.4 on the local cloud.
 
-The captures' fleet: r000001 serves, r000002 is new, each with a policy `cpu`.
+In the captures, r000001 serves and r000002 is new; each has a policy `cpu`.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ OLD, NEW = frozenset({"r000001"}), frozenset({"r000002"})
 MODULE = "module.release"
 
 
-def said(capture: str) -> Said:
+def read_capture(capture: str) -> Said:
     reader = StreamReader()
     reader.feed((CAPTURES / f"{capture}.log").read_bytes())
     return reader.close()
 
 
-def told(
+def breaches_of(
     capture: str, *, creates: frozenset[str] = NONE, deletes: frozenset[str] = NONE
 ) -> tuple[str, ...]:
-    read = said(capture)
+    read = read_capture(capture)
     return breaches((*read.planned, *read.standing), creates=creates, deletes=deletes)
 
 
@@ -53,45 +53,45 @@ def template(release: str, action: str = "create", *, imports: bool = False) -> 
 
 
 def test_a_launch_creates_one_release_and_a_retirement_deletes_one() -> None:
-    assert told("launch", creates=NEW) == ()
-    assert told("retire", deletes=OLD) == ()
+    assert breaches_of("launch", creates=NEW) == ()
+    assert breaches_of("retire", deletes=OLD) == ()
 
 
 def test_a_tainted_group_may_be_deleted() -> None:
-    assert told("retire-tainted", deletes=NEW) == ()
+    assert breaches_of("retire-tainted", deletes=NEW) == ()
 
 
-def test_what_is_gone_from_aws_already_may_be_retired() -> None:
-    assert told("drift-retire", deletes=OLD) == ()
+def test_a_release_that_is_missing_in_aws_may_be_retired() -> None:
+    assert breaches_of("drift-retire", deletes=OLD) == ()
 
 
-def test_what_stands_already_need_not_be_made_again() -> None:
-    assert told("empty", creates=OLD) == ()
+def test_an_existing_release_need_not_be_created() -> None:
+    assert breaches_of("empty", creates=OLD) == ()
 
 
-def test_a_plan_made_for_one_thing_is_refused_for_another() -> None:
-    assert told("launch") == (
+def test_a_plan_for_one_phase_is_rejected_for_another() -> None:
+    assert breaches_of("launch") == (
         f'{MODULE}.{TEMPLATE}.this["r000002"]: create',
         f'{MODULE}.{GROUP}.this["r000002"]: create',
         f'{MODULE}.aws_autoscaling_policy.this["r000002/cpu"]: create',
     )
     key_gone = "its key is no longer in the module's map"
-    assert told("retire", creates=NEW) == (
+    assert breaches_of("retire", creates=NEW) == (
         f'{MODULE}.{TEMPLATE}.this["r000001"]: delete, {key_gone}',
         f'{MODULE}.{GROUP}.this["r000001"]: delete, {key_gone}',
         f'{MODULE}.aws_autoscaling_policy.this["r000001/cpu"]: delete, {key_gone}',
     )
 
 
-def test_a_live_group_that_is_missing_in_aws_is_named_as_such() -> None:
+def test_a_live_group_that_is_missing_in_aws_is_reported_as_missing() -> None:
     missing = "create, missing in AWS, still in the state"
     expected = {
         f'{MODULE}.{GROUP}.this["r000001"]: {missing}',
         f'{MODULE}.aws_autoscaling_policy.this["r000001/cpu"]: {missing}',
     }
-    assert set(told("drift", creates=NEW)) == expected
-    # A release that is being launched begins with nothing, too.
-    assert set(told("drift", creates=OLD)) == expected
+    assert set(breaches_of("drift", creates=NEW)) == expected
+    # Nothing of a release may exist before its launch, either.
+    assert set(breaches_of("drift", creates=OLD)) == expected
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_live_group_that_is_missing_in_aws_is_named_as_such() -> None:
     [
         (
             "tainted",
-            {f'{GROUP}.this["r000002"]: replace, its creation was cut short, it is tainted'},
+            {f'{GROUP}.this["r000002"]: replace, it is tainted: its creation was interrupted'},
         ),
         (
             "replace",
@@ -113,38 +113,38 @@ def test_a_live_group_that_is_missing_in_aws_is_named_as_such() -> None:
     ],
 )
 @pytest.mark.parametrize("deletes", [NONE, OLD, NEW, OLD | NEW])
-def test_what_is_neither_create_nor_delete_is_refused_whatever_was_asked(
+def test_other_actions_than_create_and_delete_are_always_rejected(
     capture: str, expected: set[str], deletes: frozenset[str]
 ) -> None:
-    lines = set(told(capture, creates=OLD | NEW, deletes=deletes))
+    lines = set(breaches_of(capture, creates=OLD | NEW, deletes=deletes))
     assert {f"{MODULE}.{line}" for line in expected} <= lines
 
 
-def test_a_resource_that_terraform_would_forget_is_refused() -> None:
-    [line] = told("forget", deletes=OLD)[:1]
+def test_a_resource_that_terraform_would_forget_is_rejected() -> None:
+    [line] = breaches_of("forget", deletes=OLD)[:1]
     assert line == (
         'module.old.aws_autoscaling_policy.this["r000001/cpu"]: remove, '
-        "the module has no such resource any more"
+        "the module no longer has this resource"
     )
 
 
-def test_another_releases_create_refuses_a_launch() -> None:
+def test_a_launch_that_creates_resources_of_another_release_is_rejected() -> None:
     third = frozenset({"r000003"})
     policy = f"{MODULE}.aws_autoscaling_policy.this"
-    assert told("other-create", creates=third) == (
+    assert breaches_of("other-create", creates=third) == (
         f'{policy}["r000002/net"]: create',
         f'{policy}["r000001/net"]: create',
     )
 
 
-def test_an_import_is_of_a_release_that_is_to_be_made() -> None:
-    assert told("adopt", creates=NEW) == ()
-    group_told = f'{MODULE}.{GROUP}.this["r000002"]: update with an import'
-    assert told("adopt") == (f'{MODULE}.{TEMPLATE}.this["r000002"]: import', group_told)
+def test_an_import_must_be_of_a_release_to_create() -> None:
+    assert breaches_of("adopt", creates=NEW) == ()
+    group_line = f'{MODULE}.{GROUP}.this["r000002"]: update with an import'
+    assert breaches_of("adopt") == (f'{MODULE}.{TEMPLATE}.this["r000002"]: import', group_line)
 
 
-def test_an_adoption_holds_its_addresses_and_nothing_else() -> None:
-    planned = said("adopt").planned
+def test_an_adoption_imports_only_its_addresses() -> None:
+    planned = read_capture("adopt").planned
     both = frozenset(each.address for each in planned)
     assert adoption_breaches(planned, both) == ()
     one = frozenset({f'{MODULE}.{TEMPLATE}.this["r000002"]'})
@@ -153,11 +153,11 @@ def test_an_adoption_holds_its_addresses_and_nothing_else() -> None:
     )
     three = both | {f'{MODULE}.{GROUP}.this["r000003"]'}
     assert adoption_breaches(planned, three) == (f'{MODULE}.{GROUP}.this["r000003"]: not imported',)
-    made = (*planned, template("r000003"), change("data.aws_ami.one", "read"))
-    assert adoption_breaches(made, both) == (f'{MODULE}.{TEMPLATE}.this["r000003"]: create',)
+    more = (*planned, template("r000003"), change("data.aws_ami.one", "read"))
+    assert adoption_breaches(more, both) == (f'{MODULE}.{TEMPLATE}.this["r000003"]: create',)
 
 
-def test_an_adoption_may_not_replace_what_it_imports() -> None:
+def test_an_adoption_may_not_replace_an_imported_resource() -> None:
     found = group("r000002", "replace", imports=True)
     assert adoption_breaches([found], frozenset({found.address})) == (
         f"{found.address}: replace with an import",
@@ -165,32 +165,32 @@ def test_an_adoption_may_not_replace_what_it_imports() -> None:
     )
 
 
-def test_a_launch_that_makes_only_a_part_is_refused_unless_the_rest_stands() -> None:
+def test_a_partial_launch_is_rejected_unless_the_rest_exists() -> None:
     assert breaches([template("r000002")], creates=NEW, deletes=NONE) == (
-        "r000002: no aws_autoscaling_group would be made",
+        "r000002: the plan creates no aws_autoscaling_group",
     )
     assert breaches([group("r000002")], creates=NEW, deletes=NONE) == (
-        "r000002: no aws_launch_template would be made",
+        "r000002: the plan creates no aws_launch_template",
     )
     rest = [template("r000002", "noop"), group("r000002")]
     assert breaches(rest, creates=NEW, deletes=NONE) == ()
     assert len(breaches([], creates=NEW, deletes=NONE)) == 2
 
 
-def test_a_policy_is_no_group() -> None:
+def test_a_policy_does_not_count_as_a_group() -> None:
     policy = change(f'{MODULE}.aws_autoscaling_policy.this["r000002/aws_autoscaling_group"]')
     assert len(breaches([policy], creates=NEW, deletes=NONE)) == 2
 
 
-def test_a_retirement_that_leaves_something_is_refused() -> None:
+def test_a_partial_retirement_is_rejected() -> None:
     left = [group("r000001", "noop"), template("r000001", "delete"), group("r000002", "noop")]
     assert breaches(left, creates=NONE, deletes=OLD) == (
-        f'{MODULE}.{GROUP}.this["r000001"]: would not be deleted',
+        f'{MODULE}.{GROUP}.this["r000001"]: the plan does not delete it',
     )
     assert breaches([], creates=NONE, deletes=OLD) == ()
 
 
-def test_a_deposed_object_is_known_by_its_address_that_comes_twice() -> None:
+def test_a_second_object_at_an_address_is_reported_as_deposed() -> None:
     gone = group("r000001", "delete")
     twice = [template("r000001", "delete"), gone, gone]
     assert breaches(twice, creates=NONE, deletes=OLD) == (
@@ -198,7 +198,7 @@ def test_a_deposed_object_is_known_by_its_address_that_comes_twice() -> None:
     )
 
 
-def test_reading_data_is_no_change_and_an_unknown_action_is_one() -> None:
+def test_a_data_source_is_ignored_and_an_unknown_action_is_rejected() -> None:
     whole = [template("r000002"), group("r000002")]
     data = change('module.release.data.aws_ami.this["r000001"]', "read")
     assert breaches([*whole, data], creates=NEW, deletes=NONE) == ()
@@ -206,7 +206,7 @@ def test_reading_data_is_no_change_and_an_unknown_action_is_one() -> None:
     assert breaches([*whole, odd], creates=NEW, deletes=NONE) == (f"{odd.address}: transmogrify",)
 
 
-def test_a_resource_without_a_release_in_its_address_is_nobodys() -> None:
+def test_a_resource_without_a_release_in_its_address_is_rejected() -> None:
     whole = [template("r000002"), group("r000002")]
     for address in ("aws_sns_topic.alarms", "module.release.aws_lb.this[0]", 'x.y["blue"]'):
         assert breaches([*whole, change(address)], creates=NEW, deletes=NONE) == (
@@ -245,7 +245,7 @@ def test_a_resource_of_two_releases_belongs_to_both() -> None:
         ("aws_x.r000002", set(), "aws_x"),
     ],
 )
-def test_an_address_tells_the_release_and_the_kind(
+def test_an_address_contains_the_release_and_the_kind(
     address: str, releases: set[str], kind: str
 ) -> None:
     assert releases_of(address) == releases

@@ -22,7 +22,7 @@ RULES: dict[Field, Callable[[str], str]] = {
     "variable name": values.check_variable_name,
     "variable value": values.check_variable_value,
 }
-# What one may take for refused, but must not be.
+# Unusual values that must be accepted.
 GOOD: dict[Field, tuple[str, ...]] = {
     "app": ("web", "a", "web-2", "a" * 32, "r2", "web-r2"),
     "environment": ("staging", "eu-production", "p1"),
@@ -66,8 +66,8 @@ def _id(hostile: Hostile) -> str:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=_id)
-def test_a_hostile_value_is_refused_at_once_with_a_plain_line(hostile: Hostile) -> None:
-    start = time.process_time()  # not the clock on the wall: other tests run beside this one
+def test_a_hostile_value_is_rejected_at_once_in_one_plain_line(hostile: Hostile) -> None:
+    start = time.process_time()  # CPU time, because other tests run at the same time
     with pytest.raises(ValueError, match=":") as caught:
         RULES[hostile.field](hostile.value)
     assert time.process_time() - start < 0.1
@@ -82,14 +82,14 @@ def test_the_table_is_large_and_covers_every_field() -> None:
     assert {hostile.field for hostile in HOSTILE} == set(ALL)
 
 
-def test_no_row_of_the_table_is_there_twice() -> None:
+def test_the_table_has_no_duplicate_rows() -> None:
     assert len({(hostile.field, hostile.value) for hostile in HOSTILE}) == len(HOSTILE)
 
 
 @pytest.mark.parametrize(
     ("field", "value"), [(field, value) for field in ALL for value in GOOD[field]]
 )
-def test_a_good_value_is_given_back_as_it_is(field: Field, value: str) -> None:
+def test_a_good_value_is_returned_unchanged(field: Field, value: str) -> None:
     assert RULES[field](value) == value
 
 
@@ -143,7 +143,7 @@ def test_a_good_value_is_given_back_as_it_is(field: Field, value: str) -> None:
     ],
     ids=["account", "image id", "image filter", "environment variable", "build name", "state"],
 )
-def test_other_words_have_rules_of_their_own(
+def test_other_values_have_their_own_rules(
     rule: Callable[[str], str], good: tuple[str, ...], bad: tuple[str, ...]
 ) -> None:
     assert [rule(value) for value in good] == list(good)
@@ -164,12 +164,12 @@ def test_a_duration_becomes_seconds(written: str, seconds: float) -> None:
     "written",
     ["", "0s", "0h0m", "90", "1.5h", "-1m", "25h", "1m1h", "1d", "1H", "nan", "1e9s", "9" * 99],
 )
-def test_a_duration_that_cannot_be_waited_for_is_refused(written: str) -> None:
+def test_an_invalid_duration_is_rejected(written: str) -> None:
     with pytest.raises(ValueError, match="a duration is written"):
         values.check_duration(written)
 
 
-def test_a_variable_may_be_of_any_type_json_has() -> None:
+def test_a_variable_may_have_any_json_type() -> None:
     value = {"a": [1, 2.5, True, "x", {"b": []}]}
     assert values.check_variable(value) is value
 
@@ -178,35 +178,36 @@ def test_a_variable_may_be_of_any_type_json_has() -> None:
     "value",
     [float("nan"), float("inf"), ["a\0"], {"a": "{{env `X`}}"}, {"a\nb": 1}, object(), None],
 )
-def test_a_variable_is_refused_for_what_is_inside_it(value: object) -> None:
+def test_a_variable_is_rejected_for_a_nested_value(value: object) -> None:
     with pytest.raises(ValueError, match=":"):
         values.check_variable(value)
 
 
-def test_a_variable_that_nests_without_end_is_refused() -> None:
+def test_a_variable_that_contains_itself_is_rejected() -> None:
     value: list[object] = []
     value.append(value)
     with pytest.raises(ValueError, match="nests deeper than 8 levels"):
         values.check_variable(value)
 
 
-def test_more_tags_than_aws_would_take_are_refused() -> None:
+def test_more_tags_than_aws_allows_are_rejected() -> None:
     assert values.check_tags({f"t{number}": "" for number in range(40)})
-    with pytest.raises(ValueError, match="51 tags: at most 40"):
+    with pytest.raises(ValueError, match="has 51 tags, at most 40"):
         values.check_tags({f"t{number}": "" for number in range(51)})
 
 
-def test_a_value_that_may_be_a_secret_is_in_no_message() -> None:
-    with pytest.raises(ValueError, match="the value holds a template call") as caught:
+def test_no_message_shows_a_value_that_may_be_a_secret() -> None:
+    with pytest.raises(ValueError, match="the value contains a template call") as caught:
         values.check_variable_value("canary-5f2c {{env `X`}}")
     assert "canary" not in str(caught.value)
 
 
 def test_the_messages_say_what_is_allowed() -> None:
-    with pytest.raises(ValueError, match="availability zone") as caught:
+    with pytest.raises(ValueError, match="Availability Zone") as caught:
         values.check_region("eu-central-1b")
     assert (
-        str(caught.value) == "'eu-central-1b' is an availability zone: its region is eu-central-1"
+        str(caught.value)
+        == "'eu-central-1b' is an Availability Zone: write its region, eu-central-1"
     )
     with pytest.raises(ValueError, match="reserved") as caught:
         values.check_tag_key("Name")
@@ -214,9 +215,9 @@ def test_the_messages_say_what_is_allowed() -> None:
         "'Name' is reserved: choose another key, because the pipeline sets Name and "
         "ami-pipeline:..., and AWS sets aws:..."
     )
-    with pytest.raises(ValueError, match="holds U") as caught:
+    with pytest.raises(ValueError, match="contains the") as caught:
         values.check_app("we\u200bb")
     assert str(caught.value) == (
-        "'we\\u200bb' holds U+200B, which is not text: an application is named by 1 to 32 of "
-        "a-z 0-9 -, beginning with a letter, without -- or a - at the end"
+        "'we\\u200bb' contains the invisible character U+200B: an application is named by 1 to 32 "
+        "of a-z 0-9 -, beginning with a letter, without -- or a - at the end"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.core.deploy import polling
-from pipeline.core.deploy.gates.base import FormatDuration, Gate, SizeTarget
+from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
 from pipeline.core.health import assessment
@@ -42,7 +42,7 @@ class AllHealthy(Gate):
         in_a_row = wait.policy.healthy_checks
         return assessment.all_healthy(expected, wait.history, in_a_row=in_a_row)
 
-    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+    def describe(self, policy: Policy) -> str:
         """Name the number of checks."""
         return f"{self.release} healthy {policy.healthy_checks} times in a row"
 

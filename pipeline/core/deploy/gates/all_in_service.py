@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.core.deploy import polling
-from pipeline.core.deploy.gates.base import FormatDuration, Gate
+from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Verdict
@@ -29,7 +29,7 @@ class AllInService(Gate):
         """Judge whether every member is InService."""
         return assessment.all_in_service(wait.expected(self.release), wait.history)
 
-    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+    def describe(self, policy: Policy) -> str:
         """Name the release."""
         return f"all of {self.release} InService"
 

@@ -7,7 +7,6 @@ are those of a gate that reads groups and load balancers every second and does n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -18,9 +17,6 @@ from pipeline.core.deploy.ports import Alarms
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Verdict
 from pipeline.core.state.deployment import Deployment, Policy
-
-FormatDuration = Callable[[float], str]
-"""How the interface writes a number of seconds."""
 
 
 class Actions(Protocol):
@@ -60,7 +56,7 @@ class Gate(ABC):
         """Judge the observations and readings so far; a pure function."""
 
     @abstractmethod
-    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+    def describe(self, policy: Policy) -> str:
         """Return the condition for `--plan`, with the environment's numbers."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.core.deploy.gates.base import FormatDuration, Gate
+from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Verdict
@@ -28,7 +28,7 @@ class Deleted(Gate):
         """Judge whether every group is deleted."""
         return assessment.deleted(map(wait.group, sorted(self.unwanted)), wait.history)
 
-    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+    def describe(self, policy: Policy) -> str:
         """Name the releases."""
         names = " ".join(sorted(self.unwanted))
         return f"{names} deleted" if names else "nothing to delete"

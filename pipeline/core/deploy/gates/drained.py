@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.core.deploy import polling
-from pipeline.core.deploy.gates.base import FormatDuration, Gate
+from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
 from pipeline.core.health import assessment
@@ -28,7 +28,7 @@ class Drained(Gate):
         """Judge whether every member has left every load balancer."""
         return assessment.drained(wait.expected(self.release), wait.history)
 
-    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+    def describe(self, policy: Policy) -> str:
         """Name the release."""
         return f"{self.release} drained"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.core.deploy.gates.base import FormatDuration, Gate, SizeTarget
+from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.health import members
 from pipeline.core.health.verdict import Healthy, Progressing, Verdict
@@ -48,7 +48,7 @@ class HalfHealthy(Gate):
             f"it needs as many as {other} has before {other} is detached"
         )
 
-    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+    def describe(self, policy: Policy) -> str:
         """Name the release."""
         return f"half of {self.release} healthy"
 

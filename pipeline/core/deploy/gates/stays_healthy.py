@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.core.deploy import polling
-from pipeline.core.deploy.gates.base import FormatDuration, Gate, SizeTarget
+from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast
 from pipeline.core.deploy.ports import Alarms
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Policy
+from pipeline.core.times import format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,9 @@ class StaysHealthy(Gate):
             return verdict
         return Progressing(reason=f"healthy for {healthy_for:.0f} of {length:.0f} s")
 
-    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+    def describe(self, policy: Policy) -> str:
         """Name the length of the time."""
-        return f"{self.release} healthy for {duration(policy.pause(self.pause))}"
+        return f"{self.release} healthy for {format_duration(policy.pause(self.pause))}"
 
     def readings(self, policy: Policy, alarms: Alarms) -> tuple[str, ...]:
         """Read the alarms."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pipeline.core.deploy.gates.base import Actions, FormatDuration, Gate
+from pipeline.core.deploy.gates.base import Actions, Gate
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Deployment, Policy
@@ -32,6 +32,6 @@ class Verified(Gate):
         """Return Healthy: a failed hook raises earlier."""
         return Healthy()
 
-    def describe(self, policy: Policy, duration: FormatDuration) -> str:
+    def describe(self, policy: Policy) -> str:
         """Tell whether there are hooks."""
         return f"verify hooks pass for {self.release}" if policy.verify else "no verify hooks"

@@ -1,4 +1,4 @@
-"""What a live display of a deployment shows, gathered from its events; drawn by `live`."""
+"""Collect the content of a deployment's live display from its events; `live` draws it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from pipeline.core.events import (
 )
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.state.deployment import Deployment, PhaseRun
-from pipeline.ui import glyphs
-from pipeline.ui.members import IMAGE, RELEASE, VERSION, named, tally, targets_of
-from pipeline.ui.text import duration, one_line
+from pipeline.core.times import format_duration
+from pipeline.ui import icons
+from pipeline.ui.member_status import IMAGE, RELEASE, VERSION, named, tally, targets_of
+from pipeline.ui.text import one_line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One phase: `began` is set once it runs, `run` once it is over."""
+    """One phase; `began` is set once it runs, `run` once it has ended."""
 
     name: str
     began: float | None = None
@@ -30,18 +31,18 @@ class Row:
     run: PhaseRun | None = None
 
 
-class Board:
-    """The phases, the newest look, and what is waited for."""
+class DeploymentView:
+    """The phases of a deployment, the latest observation, and the current reason to wait."""
 
     def __init__(self, began: DeploymentBegan) -> None:
         self.deployment: Deployment = began.deployment
         self.rows = [Row(name=name) for name in began.phases]
         self.observation: Observation | None = None
         self.waiting = ""
-        self.over = False
+        self.ended = False
 
     def report(self, event: Event, now: float) -> None:
-        """Take an event in; `now` is in seconds of the clock that `cells` is asked with."""
+        """Apply an event; `now` is in seconds of the clock that `cells` uses."""
         match event:
             case PhaseBegan(name=name, limit=limit):
                 self.waiting = ""
@@ -52,59 +53,59 @@ class Board:
                 self.waiting = ""
                 self._set(Row(name=run.name, run=run))
             case RollbackBegan(phases=phases):
-                gone = [row for row in self.rows if row.began is not None or row.run]
-                self.rows = [*gone, *(Row(name=name) for name in phases)]
+                past = [row for row in self.rows if row.began is not None or row.run]
+                self.rows = [*past, *(Row(name=name) for name in phases)]
             case DeploymentEnded(deployment=deployment):
-                self.deployment, self.over, self.waiting = deployment, True, ""
+                self.deployment, self.ended, self.waiting = deployment, True, ""
 
     def _set(self, row: Row) -> None:
-        """Replace the first row of that name that is not over; one nobody announced is added."""
+        """Replace the first row of that name that has not ended, or add a row."""
         for index, each in enumerate(self.rows):
             if each.name == row.name and each.run is None:
                 self.rows[index] = replace(row, limit=row.limit or each.limit)
                 return
         self.rows.append(row)
 
-    def told(self, reason: str) -> bool:
-        """Return whether a phase's own fault says the reason already."""
+    def shows(self, reason: str) -> bool:
+        """Return True if a failed phase already shows the reason."""
         return any(row.run and row.run.fault and row.run.fault in reason for row in self.rows)
 
     def cells(self, now: float) -> list[tuple[str, str, str, str]]:
-        """Return a line for each phase: icon, name, time, what it is at or how it failed."""
-        rows = [row for row in self.rows if row.run or row.began is not None or not self.over]
+        """Return a line for each phase: icon, name, duration, and its limit or failure."""
+        rows = [row for row in self.rows if row.run or row.began is not None or not self.ended]
         return [self._cell(row, now) for row in rows]
 
     def _cell(self, row: Row, now: float) -> tuple[str, str, str, str]:
         name = one_line(row.name)
         if row.run:
-            icon = glyphs.FAILED if row.run.fault else glyphs.DONE
-            return icon, name, duration(row.run.seconds), one_line(row.run.fault)
+            icon = icons.FAILED if row.run.fault else icons.DONE
+            return icon, name, format_duration(row.run.seconds), one_line(row.run.fault)
         if row.began is None:
-            return glyphs.LATER, name, "", ""
-        if self.over:
-            return glyphs.FAILED, name, "", "not finished"
-        limit = f"at most {duration(row.limit)}" if row.limit else ""
-        return glyphs.RUNNING, name, duration(now - row.began), limit
+            return icons.PENDING, name, "", ""
+        if self.ended:
+            return icons.FAILED, name, "", "unfinished"
+        limit = f"limit {format_duration(row.limit)}" if row.limit else ""
+        return icons.RUNNING, name, format_duration(now - row.began), limit
 
     def groups(self) -> list[tuple[str, str, str]]:
-        """Return blue and green: role, release, and what is seen of its group."""
-        if self.observation is None or self.over:
+        """Return blue and green: role, release, and the state of its group."""
+        if self.observation is None or self.ended:
             return []
         roles = (("blue", self.deployment.blue), ("green", self.deployment.green))
         return [
-            (role, release, self._seen(release, self.observation))
+            (role, release, self._state(release, self.observation))
             for role, release in roles
             if release
         ]
 
-    def _seen(self, release: str, observation: Observation) -> str:
+    def _state(self, release: str, observation: Observation) -> str:
         group = self._group(release, observation)
         if group is None:
-            return "no group" if not observation.unreadable else "not seen"
+            return "no group" if not observation.unreadable else "unreadable"
         facts = [self._fact(release, group, VERSION), self._fact(release, group, IMAGE)]
         places = sorted({*observation.targets, *group.attached}, key=named)
-        told = [(named(place), targets_of(group, observation, place)) for place in places]
-        in_balancers = [f"{name}: {states}" for name, states in told if states]
+        found = [(named(place), targets_of(group, observation, place)) for place in places]
+        in_balancers = [f"{name}: {states}" for name, states in found if states]
         about = ", ".join(one_line(fact) for fact in facts if fact)
         state = "; ".join([f"{tally(group)} of {group.desired}", *(in_balancers or ["no traffic"])])
         return f"{about}\n{state}" if about else state
@@ -121,6 +122,6 @@ class Board:
         )
 
     def _fact(self, release: str, group: ObservedGroup, tag: str) -> str:
-        mine = {VERSION: self.deployment.version, IMAGE: self.deployment.image}
-        known = mine[tag] if release == self.deployment.green else ""
+        own = {VERSION: self.deployment.version, IMAGE: self.deployment.image}
+        known = own[tag] if release == self.deployment.green else ""
         return known or group.tags.get(tag, "")

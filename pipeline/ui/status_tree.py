@@ -1,4 +1,4 @@
-"""The environment as a tree: load balancers, releases, members by how they stand."""
+"""Render an environment as a tree: its load balancers, its releases, their members by status."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from datetime import datetime
 
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.state.environment import NEXT, ReleaseRecord
+from pipeline.core.state.release import group_name as release_group_name
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import Status, taking_over
-from pipeline.ui import glyphs
-from pipeline.ui.members import IMAGE, RELEASE, VERSION, MemberStatus, standings, state_of
-from pipeline.ui.text import age, duration, one_line, table, wrapped
+from pipeline.core.times import format_duration
+from pipeline.ui import icons
+from pipeline.ui.member_status import (
+    IMAGE,
+    RELEASE,
+    VERSION,
+    MemberStatus,
+    member_statuses,
+    state_of,
+)
+from pipeline.ui.text import age, one_line, table, wrapped
 
-SHOWN = 6
-"""Ids of members that stand alike; a document holds them all."""
+MOST_IDS = 6
+"""How many ids of members with the same status are shown; the JSON document has all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +43,7 @@ class Node:
 
 
 def tree(status: Status, now: datetime, width: int) -> list[str]:
-    """Return the lines of the tree, none wider than `width` but for words that cannot break."""
+    """Return the lines of the tree, at most `width` wide unless a word is longer."""
     branches = [[line] for line in _balancers(status)]
     found = nodes(status, now)
     heads = table([_head(node) for node in found]) if found else []
@@ -42,7 +51,7 @@ def tree(status: Status, now: datetime, width: int) -> list[str]:
     lines = [one_line(status.environment.environment)]
     for index, branch in enumerate(branches):
         last = index == len(branches) - 1
-        begin, beside = (glyphs.LAST, glyphs.BELOW) if last else (glyphs.BRANCH, glyphs.BESIDE)
+        begin, beside = (icons.LAST, icons.BELOW) if last else (icons.BRANCH, icons.BESIDE)
         lines += [begin + branch[0], *(beside + line for line in branch[1:])]
     return lines
 
@@ -58,97 +67,97 @@ def _balancers(status: Status) -> list[str]:
 def _targets(status: Status, balancer: Balancer) -> str:
     targets = status.observation.targets.get(balancer.identifier)
     if targets is None:
-        return "could not be read"
-    ours = {each.id for group in status.observation.groups.values() for each in group.members}
+        return "unreadable"
+    known = {each.id for group in status.observation.groups.values() for each in group.members}
     states = Counter(state_of(each) for each in targets.values())
     counted = ", ".join(f"{count} {state}" for state, count in states.most_common())
-    foreign = sorted(targets.keys() - ours)
-    strange = f"; in no group shown here: {_ids(foreign)}" if foreign else ""
-    return (counted or "no targets") + strange
+    foreign = sorted(targets.keys() - known)
+    others = f"; not in a group below: {_ids(foreign)}" if foreign else ""
+    return (counted or "no targets") + others
 
 
 def nodes(status: Status, now: datetime) -> list[Node]:
-    """Return the serving release, the others newest first, then the groups nobody knows."""
+    """Return the serving release, the others newest first, then the unknown groups."""
     environment = status.environment
     order = sorted(environment.releases, reverse=True)
     order.sort(key=lambda name: name != environment.serving)
     known = {name: group_name(status, name) for name in order}
-    strange = sorted(status.observation.groups.keys() - set(known.values()))
+    unknown = sorted(status.observation.groups.keys() - set(known.values()))
     return [
         *(_known(status, environment.releases[name], now) for name in order),
-        *(_stranger(status, status.observation.groups[name]) for name in strange),
+        *(_unknown(status, status.observation.groups[name]) for name in unknown),
     ]
 
 
 def group_name(status: Status, release: str) -> str:
     """Return the name of a release's group."""
     environment = status.environment
-    return f"{environment.app}-{environment.environment}-{release}"
+    return release_group_name(environment.app, environment.environment, release)
 
 
 def wanted(status: Status, release: str, group: ObservedGroup) -> tuple[Balancer, ...]:
-    """Return where its members should be targets: everywhere for the one that serves."""
+    """Return the load balancers in which its members should be targets."""
     if release == (taking_over(status) or status.environment.serving):
         return status.balancers
     return tuple(each for each in status.balancers if each.identifier in group.attached)
 
 
-def _known(status: Status, kept: ReleaseRecord, now: datetime) -> Node:
-    name = kept.release.name
+def _known(status: Status, record: ReleaseRecord, now: datetime) -> Node:
+    name = record.release.name
     group = status.observation.groups.get(group_name(status, name))
     about = Node(
-        icon=glyphs.FAILED,
+        icon=icons.FAILED,
         name=name,
-        role=role(status, kept, now),
-        version=one_line(kept.version, 24),
-        image=kept.release.ami_id,
+        role=role(status, record, now),
+        version=one_line(record.version, 24),
+        image=record.release.ami_id,
     )
     if group is None and status.observation.unreadable:
-        return replace(about, icon=glyphs.UNKNOWN, note="its group was not seen, see above")
-    if group is None and not kept.made and name != status.environment.serving:
-        return replace(about, icon=glyphs.DARK, note="its group is not made yet")
+        return replace(about, icon=icons.UNKNOWN, note="its group is unreadable, see above")
+    if group is None and not record.made and name != status.environment.serving:
+        return replace(about, icon=icons.DETACHED, note="its group is not created yet")
     if group is None:
-        return replace(about, note="it has no group in AWS")
-    members = standings(group, status.observation, wanted(status, name, group))
+        return replace(about, note="its group does not exist")
+    members = member_statuses(group, status.observation, wanted(status, name, group))
     return replace(about, icon=_icon(group, members), size=_size(group), members=members)
 
 
-def _stranger(status: Status, group: ObservedGroup) -> Node:
+def _unknown(status: Status, group: ObservedGroup) -> Node:
     release = group.tags.get(RELEASE, "")
     version = group.tags.get(VERSION, "") or status.versions.get(release, "")
     return Node(
-        icon=glyphs.UNKNOWN,
+        icon=icons.UNKNOWN,
         name=one_line(group.name),
-        role=_strange_role(status, release),
+        role=_unknown_role(status, release),
         version=one_line(version, 24),
         image=one_line(group.tags.get(IMAGE, "")),
         size=_size(group),
-        members=standings(group, status.observation, wanted(status, release, group)),
+        members=member_statuses(group, status.observation, wanted(status, release, group)),
     )
 
 
-def _strange_role(status: Status, release: str) -> str:
+def _unknown_role(status: Status, release: str) -> str:
     deployment = status.environment.deployment
     if deployment and release and release == deployment.green:
         return f"green of the {deployment.kind} in flight"
     return "not in the document"
 
 
-def role(status: Status, kept: ReleaseRecord, now: datetime) -> str:
-    """Return what a release is there for."""
-    environment, name = status.environment, kept.release.name
-    deployment, over = environment.deployment, taking_over(status)
-    if name == environment.serving and not over:
+def role(status: Status, record: ReleaseRecord, now: datetime) -> str:
+    """Return the role of a release."""
+    environment, name = status.environment, record.release.name
+    deployment, successor = environment.deployment, taking_over(status)
+    if name == environment.serving and not successor:
         return "serving"
-    if deployment and over and name == deployment.blue:
+    if deployment and successor and name == deployment.blue:
         return f"blue of the {deployment.kind} in flight"
     if deployment and name == deployment.green:
         return f"green of the {deployment.kind} in flight"
-    if kept.failed:
-        return "failed, left dark"
-    if kept.warm_until == NEXT:
+    if record.failed:
+        return "failed, kept for debugging"
+    if record.warm_until == NEXT:
         return "warm until the next promotion"
-    return _warm(kept.warm_until, now) if kept.warm_until else "dark"
+    return _warm(record.warm_until, now) if record.warm_until else "detached"
 
 
 def _warm(until: str, now: datetime) -> str:
@@ -156,15 +165,15 @@ def _warm(until: str, now: datetime) -> str:
     if left is None:
         return "warm"
     if left == 0:
-        return "warm, its time is over"
-    return f"warm for {duration(left)} more"
+        return "warm, expired"
+    return f"warm for {format_duration(left)} more"
 
 
 def _icon(group: ObservedGroup, members: Sequence[MemberStatus]) -> str:
     if group.status:
-        return glyphs.LEAVING
+        return icons.STOPPING
     short = len(group.members) < group.desired
-    return members[0].mark if members and not short else glyphs.COMING if short else glyphs.DARK
+    return members[0].icon if members and not short else icons.STARTING if short else icons.DETACHED
 
 
 def _size(group: ObservedGroup) -> str:
@@ -178,21 +187,21 @@ def _head(node: Node) -> tuple[str, ...]:
 
 def _members(node: Node, width: int) -> list[str]:
     lines: list[str] = []
-    texts = [f"{each.mark} {len(each.ids)} {each.text} ({_ids(each.ids)})" for each in node.members]
+    texts = [f"{each.icon} {len(each.ids)} {each.text} ({_ids(each.ids)})" for each in node.members]
     texts += [node.note] if node.note else []
     for index, text in enumerate(texts):
         last = index == len(texts) - 1
-        begin, beside = (glyphs.LAST, glyphs.BELOW) if last else (glyphs.BRANCH, glyphs.BESIDE)
-        first, *rest = wrapped(text, width - len(glyphs.BESIDE) - len(begin) - 2, 0).split("\n")
+        begin, beside = (icons.LAST, icons.BELOW) if last else (icons.BRANCH, icons.BESIDE)
+        first, *rest = wrapped(text, width - len(icons.BESIDE) - len(begin) - 2, 0).split("\n")
         lines += [begin + first, *(f"{beside}  {line}" for line in rest)]
     return lines
 
 
 def _ids(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    return ", ".join(one_line(each) for each in ids[:SHOWN]) + more
+    more = f" and {len(ids) - MOST_IDS} more" if len(ids) > MOST_IDS else ""
+    return ", ".join(one_line(each) for each in ids[:MOST_IDS]) + more
 
 
-def since(kept: ReleaseRecord, now: datetime) -> str:
-    """Return how long it has been what it is, empty where nobody wrote that down."""
-    return f"for {age(kept.since, now)}" if kept.since else ""
+def since(record: ReleaseRecord, now: datetime) -> str:
+    """Return for how long it has served, empty if unknown."""
+    return f"for {age(record.since, now)}" if record.since else ""

@@ -1,0 +1,118 @@
+"""Describe a deployment in the sentences that several screens share."""
+
+from __future__ import annotations
+
+from pipeline.core import commands
+from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
+from pipeline.core.state.report import serves
+from pipeline.ui.text import one_line
+
+
+def format_request(deployment: Deployment) -> str:
+    """Return what was requested: `promote r000124 (1.4.0, ami-1), replacing r000123`."""
+    if deployment.kind is Kind.RETIRE:
+        return "retire the releases whose warm time is over"
+    if deployment.kind is Kind.ABORT:
+        return f"remove {deployment.green}, which failed and was kept for debugging"
+    facts = ", ".join(one_line(fact) for fact in (deployment.version, deployment.image) if fact)
+    green = deployment.green + (f" ({facts})" if facts else "")
+    verb = f"{deployment.kind} to" if deployment.kind is Kind.ROLLBACK else str(deployment.kind)
+    return f"{verb} {green}{_replaced(deployment)}"
+
+
+def _replaced(deployment: Deployment) -> str:
+    if deployment.blue:
+        return f", replacing {deployment.blue}"
+    first = deployment.green == "r000001"
+    return " as the first release" if first else " while no release serves"
+
+
+def format_serving(deployment: Deployment) -> str:
+    """Return which release serves the environment after the deployment."""
+    name, place = serves(deployment), one_line(deployment.environment)
+    result = deployment.outcome.result if deployment.outcome else None
+    if name is None:
+        return f"the serving release of {place} is unknown; see: {commands.status(place)}"
+    if not name:
+        lost = deployment.outcome is not None and deployment.outcome.rollback_error
+        unchanged = name == deployment.blue and not lost
+        none = f"no managed release serves {place}"
+        return f"{none}; its load balancers are unchanged" if unchanged else none
+    if result in {Result.REFUSED, Result.ROLLED_BACK}:
+        return f"{name} still serves {place}"
+    again = " again" if deployment.kind is Kind.ROLLBACK and name == deployment.green else ""
+    return f"{name} serves {place}{again}"
+
+
+def format_outcome(deployment: Deployment) -> str:
+    """Return the outcome in words: a completed rollback is `rolled back to r000123`."""
+    if deployment.outcome is None:
+        return "running"
+    result = deployment.outcome.result
+    if result is Result.PROMOTED and deployment.kind is Kind.ROLLBACK:
+        return f"rolled back to {deployment.green}"
+    if result is Result.PROMOTED and deployment.kind is Kind.RETIRE:
+        return "retired"
+    return str(result)
+
+
+def format_ending(deployment: Deployment) -> str:
+    """Return the outcome and the serving release: `promoted: r000124 serves production`."""
+    return f"{format_outcome(deployment)}: {format_serving(deployment)}"
+
+
+def format_failure(deployment: Deployment) -> str:
+    """Return the phase and the reason of the failure, empty if there was none."""
+    outcome = deployment.outcome
+    if outcome is None or not (outcome.reason or outcome.phase):
+        return ""
+    failure = ": ".join(one_line(word) for word in (outcome.phase, outcome.reason) if word)
+    if not outcome.rollback_error:
+        return failure
+    return f"{failure}; rollback error: {one_line(outcome.rollback_error)}"
+
+
+def succeeded(deployment: Deployment) -> bool:
+    """Return True if it ended as requested; an `abort` requests a rollback."""
+    result = deployment.outcome.result if deployment.outcome else None
+    aborted = deployment.kind is Kind.ABORT and result is Result.ROLLED_BACK
+    return aborted or result is Result.PROMOTED
+
+
+def next_step(deployment: Deployment) -> str:
+    """Return the reader's next command, empty if there is nothing to do."""
+    outcome, name = deployment.outcome, deployment.environment
+    is_own_command = deployment.kind not in {Kind.RECOVER, Kind.RETIRE}
+    again = commands.of_environment(str(deployment.kind if is_own_command else Kind.PROMOTE), name)
+    if outcome is None:
+        return commands.status(name)
+    match outcome.result:
+        case Result.PROMOTED:
+            return ""
+        case Result.NEEDS_ATTENTION:
+            return commands.recover(name)
+        case Result.REFUSED:
+            return f"fix the cause above, then: {again}"
+        case Result.ROLLED_BACK if outcome.rollback_error:
+            return commands.status(name)
+        case Result.ROLLED_BACK:
+            without_cause = outcome.interrupted or not outcome.reason
+            return _after_rollback(deployment, again, without_cause=without_cause)
+
+
+def _after_rollback(deployment: Deployment, again: str, *, without_cause: bool) -> str:
+    """Return the next command; `without_cause` says that green is not known to be faulty."""
+    if deployment.kind is Kind.ABORT:
+        return ""
+    if deployment.keep_failed:
+        return f"when debugging is done: {commands.abort(deployment.environment)}"
+    if without_cause:
+        return f"to retry: {again}"
+    if deployment.kind is Kind.ROLLBACK:
+        return f"choose another release: {commands.history(deployment.environment)}"
+    return f"fix the cause above, then: {commands.bake(deployment.environment)} && {again}"
+
+
+def format_runner(by: Runner) -> str:
+    """Return the user and the machine of a deployment: `ada on ci-7`."""
+    return f"{one_line(by.user)} on {one_line(by.host)}"
