@@ -13,10 +13,10 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.ci.git import read_commit
 from pipeline.adapters.ci.outputs import require_writable, write_ci, write_tfvars
-from pipeline.adapters.packer.build_locks import runs_here, said
-from pipeline.adapters.packer.image_catalog import Catalogue
+from pipeline.adapters.packer.build_locks import is_running_here, read_log
+from pipeline.adapters.packer.image_catalog import ImageCatalog
 from pipeline.adapters.packer.packer import Packer
-from pipeline.adapters.packer.stream import traces_told
+from pipeline.adapters.packer.stream import parse_log
 from pipeline.adapters.packer.workspace import LocalWorkplace, baked_by
 from pipeline.adapters.store.image_records import ImageRecords
 from pipeline.app.application import Application, Options
@@ -55,13 +55,13 @@ def bake(app: Application, options: Options) -> BakeResult:
 def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
     """Return the images of the app, newest first, with where each is used."""
     clients = Clients()
-    catalogue = Catalogue(clients, records(app, clients, timedelta()))
+    catalogue = ImageCatalog(clients, records(app, clients, timedelta()))
     return catalogue.images(app.settings.app, app.settings.region)
 
 
 def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
     """Return the images of the app, newest first."""
-    catalogue = Catalogue(clients, records(app, clients, timedelta()))
+    catalogue = ImageCatalog(clients, records(app, clients, timedelta()))
     return catalogue.known(app.settings.app, app.settings.region)
 
 
@@ -105,9 +105,9 @@ def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecord
     """Return the images of the store; `lasts` is the longest that a bake of ours may take."""
     return ImageRecords(
         app.store(clients),
-        runs=lambda image: runs_here(app.logs, image.bake),
+        runs=lambda image: is_running_here(app.logs, image.bake),
         lasts=lasts,
-        told=lambda image: traces_told(said(app.logs, image.bake)),
+        told=lambda image: parse_log(read_log(app.logs, image.bake)),
     )
 
 

@@ -223,7 +223,7 @@ class Promotion:
     ) -> tuple[Facts, Proposal]:
         """Return what AWS says of what is to be done; `lost` is what served and is gone."""
         from pipeline.adapters.aws.balancer_settings import describe
-        from pipeline.adapters.aws.preflight import Survey
+        from pipeline.adapters.aws.preflight import PreflightReader
 
         session, settings = self.session, self._settings
         region = session.app.settings.region
@@ -247,7 +247,7 @@ class Promotion:
             name = proposal.group(lost.release.name)
             proposal = replace(proposal, lost=name)
         alarms = session.policy.alarms
-        survey = Survey(
+        survey = PreflightReader(
             session.clients,
             session.groups,
             lambda balancers: describe(session.clients, region, balancers),

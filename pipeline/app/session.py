@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.adapters.clock import CloudPace, speed_of
-from pipeline.adapters.identity import left_nothing, runner
+from pipeline.adapters.identity import has_exited_with_children, runner
 from pipeline.adapters.lease.lease import Clock, HeldLease, LeaseManager
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.base import Store
@@ -277,13 +277,13 @@ class EnvironmentSession:
 
     def _lock(self, ledger: StoreLedger) -> StateLock | None:
         """Return what locks Terraform's state in S3 for a deployment; a file it locks itself."""
-        from pipeline.adapters.terraform.state_lock import StateLock, Whose
+        from pipeline.adapters.terraform.state_lock import LockOwner, StateLock
 
         app, root, owner = self.app, self.app.root(self.environment), runner(self.app.environ)
         if root.bucket is None:
             return None
         document, dead = ledger.read(), self._dead
-        whose = Whose(
+        lock_owner = LockOwner(
             environment=f"{app.settings.app}/{self.environment}",
             deployment=ledger.deployment,
             epoch=ledger.epoch,
@@ -294,12 +294,12 @@ class EnvironmentSession:
             s3=self.clients.s3(),
             bucket=root.bucket,
             account=app.bucket_owner(root.bucket.name, self.environment),
-            whose=whose,
+            owner=lock_owner,
             folder=root.folder,
             now=self.now,
             wait=app.interrupts.sleep,
             report=app.report,
-            over=lambda: dead is not None and left_nothing(dead, root.folder),
+            over=lambda: dead is not None and has_exited_with_children(dead, root.folder),
         )
 
     def ledger(self, held: HeldLease, deployment: Deployment) -> StoreLedger:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline.adapters.aws.balancers import told_absent
-from pipeline.adapters.identity import is_over
+from pipeline.adapters.aws.balancers import describe_absent
+from pipeline.adapters.identity import has_exited
 from pipeline.app.application import Application
 from pipeline.app.session import EnvironmentSession
 from pipeline.core.state.deployment import Deployment
@@ -48,7 +48,7 @@ class Looking:
         there, absent = session.sought
         names = [group_name(document.app, document.environment, each) for each in document.releases]
         observation = session.groups.observe(names, there, activities=())
-        lost = tuple(told_absent(each) for each in absent)
+        lost = tuple(describe_absent(each) for each in absent)
         observation = replace(observation, unreadable=(*observation.unreadable, *lost))
         return Status(
             environment=document,
@@ -64,4 +64,4 @@ def _process(document: Environment) -> bool | None:
     lease = document.lease
     if lease is None or lease.owner.run:
         return None
-    return not is_over(lease.owner.pid, lease.process)
+    return not has_exited(lease.owner.pid, lease.process)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.core.health.observation import Balancer, ObservedGroup
+from pipeline.core.state import release as releases
 from pipeline.core.state.environment import NEXT, ReleaseRecord
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import Status, taking_over
@@ -80,10 +81,10 @@ def nodes(status: Status, now: datetime) -> list[Node]:
     ]
 
 
-def group_name(status: Status, release: str) -> str:
+def group_name(status: Status, name: str) -> str:
     """Return the name of a release's group."""
     environment = status.environment
-    return f"{environment.app}-{environment.environment}-{release}"
+    return releases.group_name(environment.app, environment.environment, name)
 
 
 def wanted(status: Status, release: str, group: ObservedGroup) -> tuple[Balancer, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.release import group_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +68,7 @@ class Proposal:
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty of no release."""
-        app, environment = self.place.app, self.place.environment
-        return f"{app}-{environment}-{release}" if release else ""
+        return group_name(self.place.app, self.place.environment, release) if release else ""
 
     @property
     def blue(self) -> str:

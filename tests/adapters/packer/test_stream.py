@@ -11,7 +11,7 @@ from pipeline.adapters.packer.stream import (
     Stream,
     StreamReader,
     readable,
-    traces_told,
+    parse_log,
     unescape,
 )
 from pipeline.core.bake.model import BuildResources
@@ -92,12 +92,12 @@ def test_each_of_several_builds_is_traced() -> None:
 def test_a_log_tells_again_what_temporary_things_were_named(name: str) -> None:
     log = bytearray()
     traces = read(capture(name), log=log.extend).traces
-    assert traces_told(bytes(log)) == replace(traces, images=())
+    assert parse_log(bytes(log)) == replace(traces, images=())
 
 
 def test_a_log_that_was_cut_off_tells_what_it_names() -> None:
     log = b"1606 ==> amazon-ebs.app: Creating temporary keypair: packer_6b02\n1606 ==> amaz"
-    assert traces_told(log) == BuildResources(key_pairs=("packer_6b02",))
+    assert parse_log(log) == BuildResources(key_pairs=("packer_6b02",))
 
 
 def test_a_failure_ends_with_the_builds_own_last_lines() -> None:
@@ -238,8 +238,8 @@ def test_only_a_line_feed_ends_a_line(odd: str) -> None:
     forged = f"x{odd}1795220227,app,artifact,0,end"
     data = ui(forged.replace(",", "%!(PACKER_COMMA)")) + ui("after")
     stream = read(data, keep_text=True)
-    assert len(stream.said) == 2
-    assert odd in stream.said[0]
+    assert len(stream.ui_text) == 2
+    assert odd in stream.ui_text[0]
     assert stream.records == []
 
 
