@@ -21,7 +21,6 @@ from pipeline.adapters.store.doctor_bucket import BucketCheckup
 from pipeline.adapters.store.doctor_directory import directory_checks, mounted
 from pipeline.cli.main import run
 from pipeline.core.doctor import Check, Grade, judged
-from tests.adapters.conftest import aws  # noqa: F401 - a fixture
 from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform
 
 Captured = pytest.CaptureFixture[str]
@@ -56,11 +55,11 @@ def test_where_all_is_well_each_check_is_a_line(tmp_path: Path, capsys: Captured
     assert (
         told
         == f"""\
-ok  directory    {tmp_path}/.ami-pipeline can be made, writable
-ok  locks        a file that is locked is locked for others
-ok  writes       are by rename, and synced
+ok  directory    {tmp_path}/.ami-pipeline can be created, writable
+ok  locks        a locked file is locked for others
+ok  writes       by rename, synced to the disk
 ok  file system  ext4, of this machine
-ok  git          the directory is in no repository
+ok  git          the directory is not in a repository
 ok  packer       1.6.6
 ok  terraform    1.11.4
 7 checks, no problems
@@ -88,7 +87,7 @@ def test_a_problem_is_told_with_what_to_type_and_the_exit_code_says_so(
     assert document["checks"][0] == {
         "name": "directory",
         "grade": "ok",
-        "what": f"{tmp_path}/.ami-pipeline can be made, writable",
+        "what": f"{tmp_path}/.ami-pipeline can be created, writable",
         "next": None,
     }
 
@@ -203,7 +202,7 @@ LACK = "credentials lack"
 
 
 @pytest.fixture
-def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: F811 - the fixture
+def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:
     take_out = patches.put_in(s3.hooks())
 
     def observation(name: str = "state", account: str = OURS, region: str = "us-east-1") -> Any:
@@ -216,7 +215,7 @@ def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: 
 
 
 def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
-    aws: Clients,  # noqa: F811 - the fixture
+    aws: Clients,
     bucket: Callable[..., dict[str, Check]],
 ) -> None:
     at: Any = {"Bucket": "state"}
@@ -227,7 +226,7 @@ def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
         "encryption": Grade.ADVICE,
         "public access": Grade.ADVICE,
     }
-    assert before["bucket"].what == "state is there and belongs to 123456789012"
+    assert before["bucket"].what == "state exists and belongs to 123456789012"
     assert before["versioning"].remedy == (
         "aws s3api put-bucket-versioning --bucket state --versioning-configuration Status=Enabled"
     )
@@ -239,9 +238,9 @@ def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
     client.put_public_access_block(**at, PublicAccessBlockConfiguration=block)
     after = bucket(region="eu-central-1")
     assert {name: check.what for name, check in after.items()} == {
-        "bucket": "state is there and belongs to 123456789012",
-        "region": "us-east-1, while the work is in eu-central-1: each read and write crosses over",
-        "versioning": "on: a damaged document can be put back",
+        "bucket": "state exists and belongs to 123456789012",
+        "region": "us-east-1, but instances run in eu-central-1: each read and write crosses regions",
+        "versioning": "on: a damaged document can be restored",
         "encryption": "aws:kms by default",
         "public access": "blocked",
     }
@@ -255,7 +254,7 @@ def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
         (
             "state",
             THEIRS,
-            f"state is refused: it is not account {THEIRS}'s, or these {LACK} the permission",
+            f"access to state is denied: account {THEIRS} does not own it, or these {LACK} the permission",
         ),
     ],
 )
@@ -280,4 +279,4 @@ def test_the_bucket_of_the_store_is_looked_at(tmp_path: Path, capsys: Captured) 
     )
     path.write_text(text + f'account = "{THEIRS}"\n')
     assert run(["doctor"]) == 3
-    assert f"it is not account {THEIRS}'s" in capsys.readouterr().out
+    assert f"account {THEIRS} does not own it" in capsys.readouterr().out

@@ -249,7 +249,7 @@ def test_terraforms_state_in_s3_is_locked_by_us_with_the_deployment_and_its_leas
     taken.release()
     assert (found and found.account) == owner
     if found:
-        assert found.whose.info == f"ami-pipeline web/staging deployment {BEGUN.id} epoch 1"
+        assert found.owner.info == f"ami-pipeline web/staging deployment {BEGUN.id} epoch 1"
         assert found.bucket.key == "web/staging.tfstate"
         assert (found.folder, found.over()) == (app.root("staging").folder, False)
 

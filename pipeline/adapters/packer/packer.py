@@ -211,7 +211,8 @@ class Packer:
             raise RefusedError(
                 "packer",
                 "no packer on PATH",
-                "install it: https://developer.hashicorp.com/packer/install",
+                "install it: apt-get install packer, "
+                "or https://developer.hashicorp.com/packer/install",
             ) from error
         except TimeoutError as error:
             raise RefusedError(

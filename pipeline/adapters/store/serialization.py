@@ -122,7 +122,7 @@ def _scalar(kind: Any, data: Any, name: str) -> Any:
 def _require_type(kind: type[Any], data: Any, name: str) -> Any:
     """Return the data if it has exactly this type: True is not a number."""
     if type(data) is not kind:
-        raise ShapeError(f"{name} is not a {kind.__name__}")
+        raise ShapeError(f"{name} does not have the type {kind.__name__}")
     return data
 
 

@@ -10,7 +10,7 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.core.bake.model import Source
 from pipeline.core.errors import RefusedError
-from tests.adapters.aws.moto_cloud import amis, register
+from tests.aws.moto_account import amis, register
 
 REGION = "us-east-1"
 OWNER = "123456789012"
@@ -21,7 +21,7 @@ def images(aws: Clients) -> Ec2Images:
     return Ec2Images(aws)
 
 
-def test_an_image_is_seen_as_aws_shows_it(images: Ec2Images, aws: Clients) -> None:
+def test_an_image_is_parsed(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     seen = images.seen(REGION, "ami-00000001")
     assert seen is not None
@@ -30,7 +30,7 @@ def test_an_image_is_seen_as_aws_shows_it(images: Ec2Images, aws: Clients) -> No
     assert seen.created.endswith("Z")
 
 
-def test_an_image_that_is_not_there_or_not_ours_is_none(images: Ec2Images, aws: Clients) -> None:
+def test_a_missing_or_foreign_image_is_none(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     amis()["ami-00000001"].owner_id = "999999999999"
     assert images.seen(REGION, "ami-00000001") is None
@@ -38,7 +38,7 @@ def test_an_image_that_is_not_there_or_not_ours_is_none(images: Ec2Images, aws: 
     assert images.seen(REGION, "ami-00000002") is None
 
 
-def test_a_name_is_that_name_and_no_pattern(images: Ec2Images, aws: Clients) -> None:
+def test_a_name_is_not_a_pattern(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     register(aws, "ami-00000002", "web-10")
     assert [image.id for image in images.named(REGION, "web-1")] == ["ami-00000001"]
@@ -69,7 +69,7 @@ def test_tags_go_on_the_image_and_its_snapshots(images: Ec2Images, aws: Clients)
     assert snapshot["Tags"] == [{"Key": "Team", "Value": "shop"}]
 
 
-def test_an_image_is_removed_with_its_snapshots_and_twice_is_no_error(
+def test_an_image_is_deleted_with_its_snapshots_and_may_be_deleted_twice(
     images: Ec2Images, aws: Clients
 ) -> None:
     register(aws, "ami-00000001", "web-1")
@@ -110,7 +110,7 @@ NO_SOURCE: list[Any] = [
 
 
 @pytest.mark.parametrize(("source", "what", "now"), NO_SOURCE)
-def test_a_source_that_is_none_or_not_one_is_refused(
+def test_a_missing_or_ambiguous_source_is_an_error(
     images: Ec2Images, aws: Clients, source: Source, what: str, remedy: str
 ) -> None:
     register(aws, "ami-00000002", "pending")

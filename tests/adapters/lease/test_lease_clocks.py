@@ -53,7 +53,7 @@ def run(
         response_dict["headers"]["date"] = format_datetime(clock.now, usegmt=True)
 
     aws.s3().meta.events.register("before-parse.s3", stamp)
-    monkeypatch.setattr(store_module, "steady", lambda: clock.steady)
+    monkeypatch.setattr(store_module, "uptime", lambda: clock.steady)
     monkeypatch.setattr(store_module, "datetime", off(clock, request.param))
     monkeypatch.setattr(lease_module, "datetime", off(clock, request.param))
 
@@ -72,7 +72,7 @@ def run(
     return begin
 
 
-def test_a_lease_lasts_a_minute_of_s3s_for_whoever_observations(run: Run, clock: FakeClock) -> None:
+def test_a_lease_lasts_a_minute_by_s3s_clock_for_every_machine(run: Run, clock: FakeClock) -> None:
     """One story, for each bucket takes a while: taken, respected, renewed, taken over."""
     first, looking = run("one").lease("promote"), run("three")
     lease = first.read().lease
