@@ -53,10 +53,10 @@ def test_the_runner_is_the_actor_and_the_url_of_the_ci_run(
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody() -> str:
+    def no_user() -> str:
         raise KeyError("getpwuid")
 
-    monkeypatch.setattr(getpass, "getuser", nobody)
+    monkeypatch.setattr(getpass, "getuser", no_user)
     assert runner({}).user == str(os.getuid())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +29,7 @@ SPEED = 200
 QUICK = {"Interval": 10, "Timeout": 5, "HealthyThreshold": 2, "UnhealthyThreshold": 2}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
     """A local cloud with a classic load balancer and a target group, and clients of it."""
 

@@ -239,7 +239,9 @@ def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
     after = bucket(region="eu-central-1")
     assert {name: check.what for name, check in after.items()} == {
         "bucket": "state exists and belongs to 123456789012",
-        "region": "us-east-1, but instances run in eu-central-1: each read and write crosses regions",
+        "region": (
+            "us-east-1, but instances run in eu-central-1: each read and write crosses regions"
+        ),
         "versioning": "on: a damaged document can be restored",
         "encryption": "aws:kms by default",
         "public access": "blocked",
@@ -254,7 +256,8 @@ def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
         (
             "state",
             THEIRS,
-            f"access to state is denied: account {THEIRS} does not own it, or these {LACK} the permission",
+            f"access to state is denied: account {THEIRS} does not own it, "
+            f"or these {LACK} the permission",
         ),
     ],
 )

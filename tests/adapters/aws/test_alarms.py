@@ -70,7 +70,9 @@ def test_every_missing_alarm_is_named(alarms: CloudWatchAlarms, service: Service
     assert "aws cloudwatch describe-alarms --region us-east-1" in told.value.remedy
 
 
-def test_more_than_a_hundred_alarms_take_several_calls(alarms: CloudWatchAlarms, service: Service) -> None:
+def test_more_than_a_hundred_alarms_take_several_calls(
+    alarms: CloudWatchAlarms, service: Service
+) -> None:
     service.cloud.client.forget_calls()
     with pytest.raises(RefusedError) as told:
         alarms.ringing([f"no-such-{number}" for number in range(101)])

@@ -62,7 +62,9 @@ def test_an_instance_is_found_by_key_group_or_tag(
     assert instance in leftovers.remove(REGION, traces, NAME)
 
 
-def test_an_instance_that_only_the_output_names_stays(leftovers: Ec2Leftovers, aws: Clients) -> None:
+def test_an_instance_that_only_the_output_names_stays(
+    leftovers: Ec2Leftovers, aws: Clients
+) -> None:
     instance = launch(aws)
     assert leftovers.remove(REGION, BuildResources(instances=(instance,)), NAME) == ()
     assert leftovers.remove(REGION, BuildResources(instances=(instance,)), "") == ()

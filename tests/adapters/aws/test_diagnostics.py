@@ -47,18 +47,18 @@ def left(number: int) -> Activity:
 
 
 def test_unhealthy_members_come_before_terminated_ones_and_three_are_read() -> None:
-    well, sick, lost = member(1), member(2), member(3, "Terminating:Wait")
-    targets = {"web": target(well, "InService") | target(sick, "OutOfService")}
-    seen = group(well, sick, lost)
+    healthy, unhealthy, lost = member(1), member(2), member(3, "Terminating:Wait")
+    targets = {"web": target(healthy, "InService") | target(unhealthy, "OutOfService")}
+    seen = group(healthy, unhealthy, lost)
     told = [left(9), left(9), left(2), left(8)]
     assert suspects(seen, targets, told) == ("i-00000002", "i-00000003", "i-00000009")
 
 
 def test_a_member_that_its_balancer_does_not_list_is_suspect() -> None:
-    well = member(1)
-    assert suspects(group(well), {"web": {}}, []) == (well.id,)
-    assert suspects(group(well), {"another": {}}, []) == ()
-    assert suspects(group(member(1, health="Unhealthy")), {}, []) == (well.id,)
+    healthy = member(1)
+    assert suspects(group(healthy), {"web": {}}, []) == (healthy.id,)
+    assert suspects(group(healthy), {"another": {}}, []) == ()
+    assert suspects(group(member(1, health="Unhealthy")), {}, []) == (healthy.id,)
 
 
 def test_without_a_group_terminated_instances_are_read() -> None:

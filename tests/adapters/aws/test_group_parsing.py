@@ -44,7 +44,9 @@ OVERRIDDEN: dict[str, Any] = {
         ({}, ("", "")),
     ],
 )
-def test_launch_template_and_version_are_those_that_aws_names(said: Any, source: tuple[str, str]) -> None:
+def test_launch_template_and_version_are_those_that_aws_names(
+    said: Any, source: tuple[str, str]
+) -> None:
     assert launch_source(said) == source
 
 

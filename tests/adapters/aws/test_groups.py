@@ -62,7 +62,9 @@ def settled(groups: Groups, service: Service) -> Observation:
     return observation
 
 
-def test_an_observation_makes_one_call_for_each_api_and_balancer(groups: Groups, service: Service) -> None:
+def test_an_observation_makes_one_call_for_each_api_and_balancer(
+    groups: Groups, service: Service
+) -> None:
     settled(groups, service)
     service.cloud.client.forget_calls()
     observation = groups.observe(
@@ -128,9 +130,7 @@ def test_a_group_of_a_mixed_instances_policy_names_its_template(
     assert (group.template, group.version) == (of, "$Latest")
 
 
-def test_a_throttled_call_is_retried(
-    groups: Groups, service: Service, pauses: list[float]
-) -> None:
+def test_a_throttled_call_is_retried(groups: Groups, service: Service, pauses: list[float]) -> None:
     service.cloud.fault(action="DescribeTargetHealth", kind="throttle", times=2)
     service.cloud.fault(action="DescribeAutoScalingGroups", kind="error-before")
     observation = groups.observe([SERVING], service.both, activities=[])
@@ -247,7 +247,9 @@ IN_OTHER_WORDS = "The traffic source does not belong here"
         (IN_OTHER_WORDS, ["web"]),
     ],
 )
-def test_a_source_that_is_already_detached_does_not_block_the_others(words: str, shown: list[str]) -> None:
+def test_a_source_that_is_already_detached_does_not_block_the_others(
+    words: str, shown: list[str]
+) -> None:
     client: Any = Refusing(words, shown)
     Groups(client, REGION).detach("g", OLD_AND_NEW)
     assert client.attached == set()
@@ -285,9 +287,7 @@ def test_more_than_ten_balancers_take_several_calls(groups: Groups, service: Ser
     assert (calls["AttachTrafficSources"], calls["DetachTrafficSources"]) == (2, 2)
 
 
-def test_a_missing_group_cannot_be_attached_or_resized(
-    groups: Groups, service: Service
-) -> None:
+def test_a_missing_group_cannot_be_attached_or_resized(groups: Groups, service: Service) -> None:
     with pytest.raises(FailedError) as told:
         groups.attach("gone", service.both)
     assert told.value.where == "attaching gone to web, web-tg in us-east-1"
@@ -298,9 +298,7 @@ def test_a_missing_group_cannot_be_attached_or_resized(
     assert told.value.where == "resizing gone in us-east-1"
 
 
-def test_a_busy_group_is_retried(
-    groups: Groups, service: Service, pauses: list[float]
-) -> None:
+def test_a_busy_group_is_retried(groups: Groups, service: Service, pauses: list[float]) -> None:
     service.group("busy")
     for code in ("ScalingActivityInProgress", "ResourceContention"):
         service.cloud.fault(
@@ -345,7 +343,9 @@ def crashed(groups: Groups, service: Service) -> tuple[str, str]:
     return stays, goes
 
 
-def test_evidence_has_members_targets_activities_and_consoles(groups: Groups, service: Service) -> None:
+def test_evidence_has_members_targets_activities_and_consoles(
+    groups: Groups, service: Service
+) -> None:
     stays, goes = crashed(groups, service)
     observation = groups.observe([BROKEN], service.both, activities=[])
     service.cloud.client.forget_calls()
@@ -383,9 +383,7 @@ health checks consecutively.
         assert any(line.endswith("no \N{REPLACEMENT CHARACTER}database") for line in lines)
 
 
-def test_evidence_lists_failed_reads_and_never_raises(
-    groups: Groups, service: Service
-) -> None:
+def test_evidence_lists_failed_reads_and_never_raises(groups: Groups, service: Service) -> None:
     service.cloud.fault(action="DescribeScalingActivities", kind="throttle")
     text = groups.evidence("gone", Observation(at=0.0, unreadable=("web Rate exceeded",)))
     assert (

@@ -91,9 +91,9 @@ def test_a_source_by_name_is_the_owners_newest(images: Ec2Images, aws: Clients) 
     for number in (1, 3, 2):
         image_id = register(aws, f"ami-0000000{number}", f"base-{number}")
         amis()[image_id].creation_date = datetime(2026, 1, number)  # noqa: DTZ001 - moto's are naive
-    stranger = register(aws, "ami-00000009", "base-9")
-    amis()[stranger].owner_id = "999999999999"
-    amis()[stranger].creation_date = datetime(2026, 2, 1)  # noqa: DTZ001 - moto's are naive
+    foreign = register(aws, "ami-00000009", "base-9")
+    amis()[foreign].owner_id = "999999999999"
+    amis()[foreign].creation_date = datetime(2026, 2, 1)  # noqa: DTZ001 - moto's are naive
     assert images.resolve(Source(owner=OWNER, name="base-*"), REGION) == "ami-00000003"
 
 
@@ -104,12 +104,12 @@ NO_SOURCE: list[Any] = [
     (
         Source(owner=OWNER, name="twin"),
         "ambiguous: ami-00000003 (twin) and ami-00000004 (twin) match and are equally new",
-        "narrow the name",
+        "make the name more specific",
     ),
 ]
 
 
-@pytest.mark.parametrize(("source", "what", "now"), NO_SOURCE)
+@pytest.mark.parametrize(("source", "what", "remedy"), NO_SOURCE)
 def test_a_missing_or_ambiguous_source_is_an_error(
     images: Ec2Images, aws: Clients, source: Source, what: str, remedy: str
 ) -> None:

@@ -28,16 +28,17 @@ from pipeline.core.preflight.checks import findings
 from pipeline.core.preflight.facts import BalancerFacts, CredentialFacts, Facts, Proposal, Room
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
-from tests.running_cloud import Cloud, a_cloud, eventually
+from tests.aws.service import connected_cloud
+from tests.running_cloud import Cloud, eventually
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
-BLUE, DARK, STRANGER = "web-production-r000003", "web-production-r000002", "legacy"
+BLUE, DETACHED, UNMANAGED = "web-production-r000003", "web-production-r000002", "legacy"
 CLASSIC = Balancer(kind="elb", identifier="web", name="web")
 
 
-class Looking:
-    """The deployer's view of groups, which has tests of its own."""
+class FakeGroups:
+    """Groups that return an empty observation; `test_groups.py` tests the real one."""
 
     def __init__(self, *unreadable: str) -> None:
         self.asked: list[tuple[Sequence[str], Sequence[Balancer]]] = []
@@ -53,7 +54,7 @@ class Looking:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """A cloud with groups in it, and our clients of it."""
+    """A local cloud with groups, and clients of it."""
 
     cloud: Cloud
     clients: Clients
@@ -63,7 +64,7 @@ class World:
 
     def facts(self, proposal: Proposal | None = None, **more: Any) -> Facts:
         self.cloud.client.forget_calls()
-        given = {"groups": Looking(), "describe": lambda _: (), **more}
+        given = {"groups": FakeGroups(), "describe": lambda _: (), **more}
         return PreflightReader(self.clients, **given).facts(proposal or self.proposal)
 
     def calls(self) -> dict[str, int]:
@@ -72,17 +73,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("survey")
-    with a_cloud(folder / "cloud") as cloud, pytest.MonkeyPatch.context() as patch:
-        for name, value in cloud.env.items():
-            if name.startswith("AWS_"):
-                patch.setenv(name, value)
-        patch.setattr(boto3, "DEFAULT_SESSION", None)
-        clients = Clients()
-        for make in (clients.ec2, clients.autoscaling, clients.elb, clients.elbv2):
-            make(REGION)
-        clients.sts(REGION)
-        clients.service_quotas(REGION)
+    folder = tmp_path_factory.mktemp("preflight")
+    with connected_cloud(folder / "cloud") as (cloud, clients):
         yield build(cloud, clients)
 
 
@@ -95,8 +87,8 @@ def build(cloud: Cloud, clients: Clients) -> World:
         LoadBalancerName="web", Listeners=[listener], Subnets=list(subnets)
     )
     make_group(cloud, BLUE, subnets, LoadBalancerNames=["web"])
-    make_group(cloud, DARK, subnets)
-    make_group(cloud, STRANGER, subnets, LoadBalancerNames=["web"])
+    make_group(cloud, DETACHED, subnets)
+    make_group(cloud, UNMANAGED, subnets, LoadBalancerNames=["web"])
     make_group(cloud, "worker", subnets)
     place = Place(
         app="web", environment="production", region=REGION, account=ACCOUNT, balancers=(CLASSIC,)
@@ -141,7 +133,7 @@ def make_group(cloud: Cloud, name: str, subnets: Sequence[str], **more: Any) -> 
 
 
 def test_each_fact_is_read_with_one_call(world: World) -> None:
-    groups = Looking()
+    groups = FakeGroups()
     facts = world.facts(groups=groups)
     assert facts.failures == ()
     assert facts.identity is not None
@@ -172,8 +164,8 @@ def test_only_groups_of_the_environment_or_its_balancers_are_read(world: World) 
     facts = world.facts()
     assert facts.groups is not None
     assert [(each.name, each.release, each.attached) for each in facts.groups] == [
-        (STRANGER, "", frozenset({"web"})),
-        (DARK, "r000002", frozenset()),
+        (UNMANAGED, "", frozenset({"web"})),
+        (DETACHED, "r000002", frozenset()),
         (BLUE, "r000003", frozenset({"web"})),
     ]
     assert (facts.groups[2].desired, facts.groups[2].subnets) == (2, world.subnets)
@@ -194,14 +186,14 @@ def test_subnets_come_from_terraforms_inputs_or_the_serving_group(world: World) 
 def test_the_local_cloud_has_these_findings(world: World) -> None:
     found = findings(world.facts(), world.proposal)
     assert [(each.where, each.blocking) for each in found] == [
-        (f"group {STRANGER}", True),
-        (f"server group {DARK}", False),
+        (f"group {UNMANAGED}", True),
+        (f"server group {DETACHED}", False),
     ]
 
 
 def test_a_first_release_reads_nothing_of_a_serving_group(world: World) -> None:
     nothing = replace(world.proposal.environment, serving="")
-    groups = Looking()
+    groups = FakeGroups()
     facts = world.facts(replace(world.proposal, environment=nothing), groups=groups)
     assert (facts.refreshes, facts.subnets) == (None, None)
     assert groups.asked == [([], (CLASSIC,))]
@@ -228,7 +220,7 @@ def test_a_missing_image_type_or_subnet_is_not_a_failure(world: World) -> None:
 
 def test_existing_group_and_template_names_are_found(world: World) -> None:
     facts = world.facts(replace(world.proposal, green="r000002"))
-    assert facts.templates == frozenset({DARK})
+    assert facts.templates == frozenset({DETACHED})
 
 
 def test_standby_members_and_suspended_processes_are_found(world: World) -> None:
@@ -271,13 +263,13 @@ def test_an_unhealthy_fleet_is_found_in_one_observation(
     assert facts.failures == ()
     assert facts.targets is None, "moto tells other quotas than AWS"
     found = {each.where: each for each in findings(facts, proposal)}
-    sick = found[f"server group {BLUE}"]
-    assert sick.what.startswith("was sick before this deployment began\n")
-    assert sick.blocking
+    unhealthy = found[f"server group {BLUE}"]
+    assert unhealthy.what.startswith("was sick before this deployment began\n")
+    assert unhealthy.blocking
     assert found["target group idle"].what.startswith("no listener sends requests to it")
     assert sum(world.calls().values()) <= 20
-    mended = {each.where: each for each in findings(facts, replace(proposal, mends=True))}
-    assert not mended[f"server group {BLUE}"].blocking
+    rollback = {each.where: each for each in findings(facts, replace(proposal, mends=True))}
+    assert not rollback[f"server group {BLUE}"].blocking
 
 
 def target_group(world: World) -> Balancer:
@@ -326,7 +318,7 @@ def test_a_denied_read_is_a_failure_and_the_others_continue(world: World) -> Non
 
 
 def test_an_unreadable_part_of_the_fleet_is_a_failure(world: World) -> None:
-    (failure,) = world.facts(groups=Looking("Throttling: Rate exceeded")).failures
+    (failure,) = world.facts(groups=FakeGroups("Throttling: Rate exceeded")).failures
     assert (failure.what, failure.needed) == ("Throttling: Rate exceeded", True)
 
 
@@ -356,7 +348,7 @@ def test_firing_alarms_are_facts_and_a_missing_alarm_is_a_failure(world: World) 
 def test_all_queries_run_at_the_same_time(world: World) -> None:
     met = threading.Barrier(3)
 
-    class Meeting(Looking):
+    class Meeting(FakeGroups):
         def observe(self, *names: Any, **more: Any) -> Observation:
             met.wait(30)
             return super().observe(*names, **more)
@@ -452,7 +444,7 @@ def test_active_instance_refreshes_are_listed() -> None:
 
 
 def test_a_missing_group_has_no_instance_refresh(world: World) -> None:
-    assert reading.read_refreshes(world.clients.autoscaling(REGION), "nobody") == ()
+    assert reading.read_refreshes(world.clients.autoscaling(REGION), "missing") == ()
 
 
 def test_another_error_of_instance_refreshes_is_raised() -> None:
@@ -485,7 +477,7 @@ def test_an_image_is_deprecated_once_its_time_has_passed(
     found = read_image_facts(ec2, "ami-0123456789abcdef0")
     assert found is not None
     assert found.deprecated is deprecated
-    assert asked["IncludeDisabled"], "else a disabled image would look as if there were none"
+    assert asked["IncludeDisabled"], "otherwise a disabled image would count as missing"
 
 
 # --- credentials -----------------------------------------------------------------------------
@@ -532,9 +524,7 @@ def test_a_session_without_an_expiry_is_still_temporary(
     )
 
 
-def test_credentials_of_a_program_are_renewed(
-    session: Session, tmp_path: Path
-) -> None:
+def test_credentials_of_a_program_are_renewed(session: Session, tmp_path: Path) -> None:
     script = tmp_path / "give"
     script.write_text(
         "#!/bin/sh\n"

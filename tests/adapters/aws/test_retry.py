@@ -121,7 +121,9 @@ LASTS: list[Any] = [
 
 
 @pytest.mark.parametrize(("error", "stays"), LASTS)
-def test_permanent_errors_are_distinguished_from_temporary_ones(error: Exception, stays: bool) -> None:
+def test_permanent_errors_are_distinguished_from_temporary_ones(
+    error: Exception, stays: bool
+) -> None:
     assert is_permanent(error) is stays
 
 

@@ -1,4 +1,4 @@
-"""What a kill in the middle of a write leaves, and who takes it away."""
+"""Temporary files that a killed writer leaves, and their deletion."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ atomic.write_atomically(pathlib.Path(sys.argv[1]), b"half")
 
 
 def left(folder: Path) -> list[str]:
-    """Return what is there that nobody asked for."""
+    """Return the temporary files in the folder."""
     return sorted(each.name for each in folder.iterdir() if each.name.startswith(".r.json"))
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_cannot_be_deleted_does_not_stop_a_write(
 def test_the_next_writer_of_a_document_deletes_its_abandoned_files(
     tmp_path: Path,
 ) -> None:
-    """All of a deployment is written under one lock: nobody else can be writing any of it."""
+    """All files of a deployment share one lock, so its holder is their only writer."""
     store = DirectoryStore(tmp_path)
     ours = litter(tmp_path / "deployments/d1", ".0007.json.abc_1234")
     others = litter(tmp_path / "deployments/d2", ".0007.json.abc_1234")

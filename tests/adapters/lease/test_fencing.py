@@ -120,7 +120,7 @@ def promoting(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
 
 
 def going_back(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
-    """To a warm release, which is too small; what serves is left dark."""
+    """To a warm release, which is too small; the serving group stays as a detached one."""
     deployer = begin(fake, kind=Kind.ROLLBACK, green="r000000", minimum=2)
     everything = Fleet(serving=frozenset({BLUE}), detached=frozenset({"r000000"}))
     return deployer, rollback("r000000", BLUE, everything)
@@ -186,7 +186,9 @@ class Following:
         return asked
 
 
-def test_the_interrupted_deployments_below_make_every_change(trials: Callable[[str, int], Trial]) -> None:
+def test_the_interrupted_deployments_below_make_every_change(
+    trials: Callable[[str, int], Trial],
+) -> None:
     done = set[str]()
     for kind in KINDS:
         trial = trials(kind, 0)

@@ -65,9 +65,7 @@ class TestAnyStore:
         assert found.lease.expires == "2026-11-21T12:01:00Z"
         assert found.lease.command == COMMAND
 
-    def test_another_run_gets_the_holder_and_a_remedy(
-        self, store: Store, clock: FakeClock
-    ) -> None:
+    def test_another_run_gets_the_holder_and_a_remedy(self, store: Store, clock: FakeClock) -> None:
         leases(store, clock).take(WANTED, COMMAND)
         clock.tick(19)
         with pytest.raises(LeaseHeldError) as told:
@@ -126,7 +124,7 @@ class TestAnyStore:
     def test_a_holder_notices_a_takeover_before_it_acts(
         self, store: Store, clock: FakeClock
     ) -> None:
-        """The other's clock is an hour ahead: to us our lease looks good."""
+        """The other run's clock is an hour ahead; by this run's clock the lease is valid."""
         ours = leases(store, clock).take(WANTED, COMMAND)
         ahead = FakeClock()
         ahead.tick(3600)
@@ -264,9 +262,7 @@ def test_a_failed_renewal_is_forgotten_after_the_next_success(
     held.update(numbered)
 
 
-def test_a_write_whose_response_was_lost_keeps_the_lease(
-    tmp_path: Path, clock: FakeClock
-) -> None:
+def test_a_write_whose_response_was_lost_keeps_the_lease(tmp_path: Path, clock: FakeClock) -> None:
     store = Failing(tmp_path / "state")
     held = leases(store, clock).take(WANTED, COMMAND)
     store.late = True
@@ -319,7 +315,9 @@ def test_a_lost_lease_stays_lost(directory: DirectoryStore, clock: FakeClock) ->
         held.update(numbered)
 
 
-def test_a_lease_removed_from_the_document_is_lost(directory: DirectoryStore, clock: FakeClock) -> None:
+def test_a_lease_removed_from_the_document_is_lost(
+    directory: DirectoryStore, clock: FakeClock
+) -> None:
     held = leases(directory, clock).take(WANTED, COMMAND)
     found = Environments(directory).load(WANTED)
     Environments(directory).save(replace(found.environment, lease=None), found.version)
@@ -390,9 +388,7 @@ def test_a_failed_block_releases_the_lease_too(directory: DirectoryStore, clock:
     assert standing(directory).lease is None
 
 
-def test_a_failed_release_is_reported_and_hides_no_error(
-    tmp_path: Path, clock: FakeClock
-) -> None:
+def test_a_failed_release_is_reported_and_hides_no_error(tmp_path: Path, clock: FakeClock) -> None:
     store, heard = Failing(tmp_path / "state"), Heard()
     with leases(store, clock, report=heard).take(WANTED, COMMAND) as held:
         store.down = True

@@ -74,7 +74,7 @@ def run(
 
 def test_a_lease_lasts_a_minute_by_s3s_clock_for_every_machine(run: Run, clock: FakeClock) -> None:
     """One story, for each bucket takes a while: taken, respected, renewed, taken over."""
-    first, looking = run("one").lease("promote"), run("three")
+    first, watching = run("one").lease("promote"), run("three")
     lease = first.read().lease
     assert lease
     assert (lease.since, lease.expires) == ("2026-11-21T12:00:00Z", "2026-11-21T12:01:00Z")
@@ -84,24 +84,24 @@ def test_a_lease_lasts_a_minute_by_s3s_clock_for_every_machine(run: Run, clock: 
     first.renew()
     clock.tick(50)
     first.fence()
-    assert is_alive(looking)
+    assert is_alive(watching)
     with pytest.raises(LeaseHeldError, match="expires in 10 s unless renewed"):
         run("two").lease("promote")
     clock.tick(11)
-    assert not is_alive(looking)
+    assert not is_alive(watching)
     second = run("two").lease("promote")
     assert second.epoch == first.epoch + 1
     with pytest.raises(LeaseHeldError, match="this run held it and lost it"):
         first.fence()
     second.fence()
-    status = Looking(looking.app, "production")
-    status._ground = looking
+    status = Looking(watching.app, "production")
+    status._ground = watching
     assert status.now() == NOON + timedelta(seconds=91)
 
 
-def is_alive(looking: EnvironmentSession) -> bool:
-    """Tell what `status` says of a deployment of whoever holds the lease."""
-    document, _ = looking.standing()
+def is_alive(watching: EnvironmentSession) -> bool:
+    """Return True if `status` shows the deployment of the lease's holder as running."""
+    document, _ = watching.standing()
     assert document.lease
     dead: Any = SimpleNamespace(by=document.lease.owner)
-    return alive(replace(document, deployment=dead), looking.now())
+    return alive(replace(document, deployment=dead), watching.now())

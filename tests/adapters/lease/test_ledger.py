@@ -62,9 +62,7 @@ class TestAnyStore:
             Entry(n=2, at=NOON, kind="result", step="attach", epoch=1, facts={"seconds": 1.5}),
         )
 
-    def test_a_recovering_run_continues_the_journal(
-        self, store: Store, clock: FakeClock
-    ) -> None:
+    def test_a_recovering_run_continues_the_journal(self, store: Store, clock: FakeClock) -> None:
         a_ledger(store, clock).intend("attach")
         clock.tick(61)
         a_ledger(store, clock).intend("detach")
@@ -248,7 +246,7 @@ def test_an_entry_whose_response_was_lost_is_not_replaced(
 
 
 class Contested(DirectoryStore):
-    """A store in which someone else is always faster."""
+    """A store in which another run is always faster."""
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
         if key.startswith("deployments/"):

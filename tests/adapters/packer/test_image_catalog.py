@@ -50,16 +50,12 @@ def test_an_image_of_another_machine_is_known_by_its_tags(
     assert (image.commit, image.dirty, uses) == ("abc", True, ())
 
 
-def test_an_unknown_status_counts_as_baking(
-    aws: Clients, records: ImageRecords
-) -> None:
+def test_an_unknown_status_counts_as_baking(aws: Clients, records: ImageRecords) -> None:
     tagged(aws, "ami-00000001", verdict="splendid")
     assert listed(aws, records) == {"ami-00000001": ("baking", ())}
 
 
-def test_the_store_adds_missing_images_and_aws_decides(
-    aws: Clients, records: ImageRecords
-) -> None:
+def test_the_store_adds_missing_images_and_aws_decides(aws: Clients, records: ImageRecords) -> None:
     tagged(aws, "ami-00000001", verdict="bad")
     for name, ids, verdict in (
         ("one", {REGION: "ami-00000001"}, ImageStatus.GOOD),

@@ -260,8 +260,8 @@ def test_the_baker_outside_ci_is_the_user_even_without_a_name(
     monkeypatch.setattr(getpass, "getuser", lambda: "me")
     assert baked_by({}).startswith("me@")
 
-    def nobody() -> str:
+    def no_user() -> str:
         raise KeyError("getpwuid")
 
-    monkeypatch.setattr(getpass, "getuser", nobody)
+    monkeypatch.setattr(getpass, "getuser", no_user)
     assert baked_by({}).startswith(f"{os.getuid()}@")

@@ -346,16 +346,14 @@ def test_a_missing_folder_raises_pythons_error(tmp_path: Path) -> None:
         (["readlink", "/proc/self/fd/0"], b"/dev/null\n"),
     ],
 )
-def test_the_child_keeps_nothing_of_the_interpreter(
-    argv: list[str], printed: bytes
-) -> None:
+def test_the_child_keeps_nothing_of_the_interpreter(argv: list[str], printed: bytes) -> None:
     env = {"odd.name-": "\udcff=\n", "PATH": "/usr/bin:/bin"}
     command = Command(argv=argv, cwd=Path.cwd(), env=env)
     assert capture(command, timeout=10) == (0, printed)
 
 
 def test_a_child_does_not_inherit_ignored_signals() -> None:
-    """What whoever started us had ignored stays so, as in any child of a shell; not SIGINT.
+    """A signal that the starter ignored stays ignored, as in any child of a shell; not SIGINT.
 
     By SIGINT we ask Terraform to end, also where a shell that left us in the background ignored it.
     """
@@ -370,7 +368,7 @@ def mask(said: bytes) -> int:
     return int(said.split()[1], 16)
 
 
-# --- the guardian ---------------------------------------------------------------------------------
+# --- the supervisor -------------------------------------------------------------------------------
 
 US = """
 import sys

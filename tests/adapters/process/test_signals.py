@@ -148,7 +148,9 @@ def test_a_sleep_raises_while_a_signal_is_unanswered(interrupts: Interrupts) -> 
     assert done == ["slept"]
 
 
-def test_signals_are_deferred_until_the_last_thread_has_ended_its_block(interrupts: Interrupts) -> None:
+def test_signals_are_deferred_until_the_last_thread_has_ended_its_block(
+    interrupts: Interrupts,
+) -> None:
     inside, go = threading.Event(), threading.Event()
 
     def hold() -> None:

@@ -119,9 +119,7 @@ def test_an_unwritable_directory_is_an_error(
     assert told.value.what == "Permission denied"
 
 
-def test_a_write_is_synced_to_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_is_synced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file is synced before it is named, and every folder after a name came into it."""
     real, steps = os.fsync, list[str]()
 

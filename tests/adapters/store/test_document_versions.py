@@ -1,4 +1,4 @@
-"""What a store keeps of a document, and what of it can be put back: in both kinds."""
+"""The versions of a document that each kind of store keeps and restores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.adapters.lease.lease_fakes import FakeClock, Heard, an_environment, l
 
 WANTED = an_environment()
 KEY = "environments/production.json"
-KNOWS = f"version knows {SCHEMA}"
+KNOWS = f"version supports {SCHEMA}"
 Spoil = Callable[[bytes], None]
 
 
@@ -44,7 +44,7 @@ def archive(store: Store) -> Archive:
 
 @pytest.fixture
 def spoil(store: Store) -> Spoil:
-    """Write something over the document, as nobody of ours does."""
+    """Overwrite the document in a way that this program never does."""
 
     def write(data: bytes) -> None:
         if isinstance(store, DirectoryStore):
@@ -94,13 +94,11 @@ class TestAnyStore:
         with pytest.raises(LeaseHeldError):
             held.update(lambda document: document)
 
-    def test_the_difference_is_sorted_by_key(
-        self, archive: Archive, spoil: Spoil
-    ) -> None:
+    def test_the_difference_is_sorted_by_key(self, archive: Archive, spoil: Spoil) -> None:
         written(archive, 1, 2)
         found = archive.restoration(WANTED, 1)
         assert found.difference == (
-            "--- as it stands",
+            "--- current",
             "+++ version 1, restored",
             "@@ -5,5 +5,5 @@",
             '   "deployment": null,',
@@ -162,7 +160,9 @@ class TestAnyStore:
             archive.restoration(WANTED, number)
         assert told.value.what == what
 
-    def test_the_version_of_another_app_is_not_restored(self, archive: Archive, spoil: Spoil) -> None:
+    def test_the_version_of_another_app_is_not_restored(
+        self, archive: Archive, spoil: Spoil
+    ) -> None:
         other = replace(WANTED, app="shop")
         first = archive.environments.save(other, None)
         archive.environments.save(replace(other, next=2), first)

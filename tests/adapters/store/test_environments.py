@@ -159,7 +159,7 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "twice": (lambda data: data + data, "it is not JSON"),
     "a key twice": (
         lambda data: data.replace(b'"next": 125', b'"next": 124,\n    "next": 125'),
-        "a key stands twice",
+        "the same key twice",
     ),
     "not UTF-8": (lambda data: data.replace(b"web", b"w\xffb"), "it is not UTF-8"),
     "UTF-16": (lambda data: data.decode().encode("utf-16"), "it is not UTF-8"),
@@ -170,7 +170,7 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda data: data.replace(b'"past": [', b'"past": [' + b'{"a":' * 100_000),
         "it is nested too deeply",
     ),
-    "huge": (lambda data: data + b" " * (4 * 1024 * 1024), "no document is that long"),
+    "huge": (lambda data: data + b" " * (4 * 1024 * 1024), "more than any document"),
     "a huge number": (lambda data: data.replace(b"125", b"1" * 5000), "it is not JSON"),
     "no number": (lambda data: data.replace(b"125", b"NaN"), "NaN is not a JSON number"),
     "a list": (lambda _: b"[]", "it is not a JSON object"),
@@ -263,7 +263,7 @@ def test_every_changed_byte_is_detected() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (resealed(schema=2), "its schema is version 2, this version knows 1"),
+        (resealed(schema=2), "its schema is version 2, this version supports 1"),
         (lambda _: b'{"schema": 2, "anything": []}', "its schema is version 2"),
         (sealed(canary="x"), "canary is unknown to this version"),
     ],
@@ -286,7 +286,11 @@ def test_a_document_of_a_newer_version_is_rejected_with_the_upgrade_command(
     ("theirs", "what", "remedy"),
     [
         ({"app": "api"}, "app api, not of web", "fix app in pipeline.toml, or"),
-        ({"environment": "staging"}, "environment staging, not of production", "restore the document"),
+        (
+            {"environment": "staging"},
+            "environment staging, not of production",
+            "restore the document",
+        ),
         ({"account": "999"}, "account 999, not of 111122223333", "use credentials of account"),
         ({"region": "us-east-1"}, "region us-east-1, not of eu-central-1", "set region to us-east"),
     ],

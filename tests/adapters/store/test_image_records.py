@@ -165,9 +165,7 @@ def test_an_image_baked_elsewhere_can_be_quarantined(records: ImageRecords) -> N
     assert found.verdict is ImageStatus.QUARANTINED
 
 
-def test_a_record_without_a_reason_is_read(
-    records: ImageRecords, store: DirectoryStore
-) -> None:
+def test_a_record_without_a_reason_is_read(records: ImageRecords, store: DirectoryStore) -> None:
     records.write(an_image())
     document = store.read("bakes/web-earlier.json")
     assert document is not None
@@ -216,7 +214,7 @@ def test_an_unreadable_record_is_named(
 
 
 class Contested(DirectoryStore):
-    """A store in which someone else is always faster, `times` times."""
+    """A store in which another run is faster, `times` times."""
 
     times = 1
 

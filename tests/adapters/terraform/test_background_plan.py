@@ -1,4 +1,4 @@
-"""Plans made beside other work: each is taken over once, or discarded once."""
+"""Plans in the background: each is used once or discarded once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def request_for(*deletes: str) -> PlanRequest:
 
 
 class Planner:
-    """Makes plans once it may, one after another; knows which were discarded."""
+    """Makes plans once it may, one after another; records the discarded ones."""
 
     def __init__(self) -> None:
         self.may = threading.Event()
@@ -44,7 +44,7 @@ def planner() -> Planner:
 
 def test_a_plan_in_the_background_is_used_once(planner: Planner) -> None:
     planner.background.begin(request_for("r000001"))
-    assert planner.made == []  # nobody waited
+    assert planner.made == []  # `begin` did not wait
     planner.may.set()
     plan = planner.background.take(request_for("r000001"))
     assert plan is not None

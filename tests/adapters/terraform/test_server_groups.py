@@ -516,7 +516,7 @@ def test_after_a_rejected_retirement_the_folder_has_the_earlier_releases(
 def test_before_a_first_release_a_plan_that_was_only_shown_leaves_no_file(
     resources: TerraformResources,
 ) -> None:
-    """Not even a map of nothing: somebody else may have released, where the state is in S3."""
+    """Not even an empty map: another machine may have released, because the state is in S3."""
     bucket = Bucket(name="states", key="web/staging.tfstate", region="us-east-1")
     resources.root = replace(resources.root, bucket=bucket)
     resources.discard(resources.plan([release(2)], creates=NEW, deletes=NONE))

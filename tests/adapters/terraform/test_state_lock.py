@@ -115,7 +115,7 @@ class Bench:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Who waits a minute for others looks three times here."""
+    """A wait of a minute makes three checks here."""
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
     monkeypatch.setattr("pipeline.adapters.terraform.state_lock.PATIENCE", 3)
     return Bench()
@@ -214,7 +214,7 @@ def test_a_lock_without_text_has_an_unknown_owner(bench: Bench, body: bytes) -> 
     with pytest.raises(RefusedError) as told, bench.lock().held("OperationTypePlan"):
         pass
     assert told.value.what == (
-        "locked by somebody since an unknown time: an unknown operation (lock unknown)"
+        "locked by an unknown user since an unknown time: an unknown operation (lock unknown)"
     )
     assert bench.s3.get_object(**AT)["Body"].read() == body
 

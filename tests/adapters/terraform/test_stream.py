@@ -114,7 +114,7 @@ def test_unknown_events_are_ignored() -> None:
     said, told = read(
         lines(
             {"type": "planned_action_invocation", "action": {"addr": "action.x.y"}},
-            {**planned("create", colour="blue"), "new": [1]},
+            {**planned("create", color="blue"), "new": [1]},
             {"no": "type"},
             summed(add=1, defer=0),
         )

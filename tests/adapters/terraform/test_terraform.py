@@ -357,7 +357,7 @@ def test_inside_a_deferring_block_an_interrupted_apply_is_not_a_success(
     with terraform.interrupts.held():
         with pytest.raises(KeyboardInterrupt):
             terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
-        with pytest.raises(KeyboardInterrupt):  # not even begun, until somebody answers
+        with pytest.raises(KeyboardInterrupt):  # not started while a signal is unanswered
             terraform.plan(tmp_path, tmp_path / "a.tfplan")
         terraform.interrupts.answer()
         scripted.on("plan", PLANNED)
