@@ -14,6 +14,8 @@ from xdist.scheduler import LoadScopeScheduling
 # Their assertions say what they saw, too; here, before the stories or the pains import them.
 pytest.register_assert_rewrite("tests.e2e.deploying", "tests.e2e.matrix")
 
+pytest_plugins = ("tests.aws.fixtures",)
+
 _SETTINGS = ("AWS_", "PACKER_", "PKR_VAR_", "TF_", "GITHUB_", "CI_", "GIT_")
 _KEPT = ("TF_CLI_CONFIG_FILE",)
 """Where Terraform finds the AWS provider on this machine."""

@@ -1,1 +1,1 @@
-"""The outside world, each part behind a small interface the core can use."""
+"""Adapters: AWS, Packer, Terraform, the store and this machine, behind the core's ports."""

@@ -1,8 +1,7 @@
-"""Time and signals for a deployment: the clock of the cloud it happens in.
+"""Clocks: the time of a deployment in its cloud, and the uptime of this machine.
 
-The local cloud may run faster than AWS (`local-cloud up --speed`); then every pause, deadline and
-poll of ours is divided by the same number, so that a rehearsal takes the same steps. On AWS the
-number is one, and these are plain seconds.
+The local cloud may run faster than AWS (`local-cloud up --speed`). Every pause, deadline and poll
+is then divided by the same speed, so that a rehearsal takes the same steps. On AWS the speed is 1.
 """
 
 from __future__ import annotations
@@ -16,41 +15,44 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.errors import ConfigurationError
 
 SPEED = "AMI_PIPELINE_SPEED"
-"""Exported by `local-cloud env`; without an endpoint that is not AWS it counts for nothing."""
+"""Exported by `local-cloud env`; ignored without AWS_ENDPOINT_URL."""
 SHORTEST = 0.1
-"""Real seconds: a local cloud is not asked more often than this, whatever its speed."""
+"""The shortest pause in real seconds, whatever the local cloud's speed."""
 
 
 class CloudPace:
-    """Fulfils `core.ports.Pace`; signals are those of this process."""
+    """Implements `core.deploy.ports.Pace` with this process's clock and signals."""
 
     def __init__(self, interrupts: Interrupts, speed: float = 1.0) -> None:
         self.speed = speed
         self._interrupts = interrupts
 
     def now(self) -> float:
-        """Return seconds that only grow, as fast as the cloud's delays pass."""
+        """Return monotonic seconds of the cloud, which pass `speed` times as fast as real ones."""
         return time.monotonic() * self.speed
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises KeyboardInterrupt once a signal has come that nobody has answered."""
+        """Wait; raises KeyboardInterrupt if an unanswered signal is pending or arrives."""
         self._interrupts.sleep(max(seconds / self.speed, SHORTEST) if seconds else 0.0)
 
     def clock(self) -> float:
-        """Return real seconds that only grow."""
+        """Return monotonic real seconds."""
         return time.monotonic()
 
     def today(self) -> str:
-        """Return the time, UTC, ISO 8601, to the second."""
+        """Return the time, UTC, ISO 8601, in whole seconds."""
         return datetime.now(UTC).replace(microsecond=0).isoformat()
 
     def answer_signals(self) -> int:
-        """Take the signals that came so far as answered, and return how many there were."""
+        """Mark the pending signals as answered; return how many there were."""
         return self._interrupts.answer()
 
 
 def speed_of(environ: Mapping[str, str]) -> float:
-    """Return how much faster than AWS the cloud runs that the environment points at."""
+    """Return the speed of the cloud at AWS_ENDPOINT_URL; 1.0 for AWS.
+
+    Raises ConfigurationError if the variable is not a positive number.
+    """
     text = environ.get(SPEED, "")
     if not text or not environ.get("AWS_ENDPOINT_URL"):
         return 1.0
@@ -62,3 +64,12 @@ def speed_of(environ: Mapping[str, str]) -> float:
         what = "is not a positive number; it is the speed of the local cloud"
         raise ConfigurationError(SPEED, what, f"unset {SPEED}")
     return speed
+
+
+def uptime() -> float:
+    """Return monotonic seconds that include the time the machine was suspended.
+
+    CLOCK_MONOTONIC stops during a suspension; Linux's CLOCK_BOOTTIME does not (clock_gettime(2)).
+    """
+    name = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(name)

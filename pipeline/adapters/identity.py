@@ -1,8 +1,7 @@
-"""Who runs this, and whether a process of this machine is still there.
+"""Identify the person and the process of a run, and tell whether a process has exited.
 
-The names are for people: in the lease, in the history, in the message of who waits. The
-mark of a process is for the lease alone: it tells a run that was killed on this very
-machine from one that lives.
+The names are for people: in the lease, in the history, in messages. The mark of a process is for
+the lease alone: it distinguishes a killed run of this machine from a live one.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from pipeline.core.state.environment import Lease
 
 _LONGEST = 300
 _SPACES = (Path("/proc/self/ns/pid"), Path("/proc/self/ns/time"))
-"""What a pid and a start time are counted in; Linux before 5.6 has no namespace of time."""
+"""The namespaces of a pid and of a start time; Linux before 5.6 has no time namespace."""
 _START_TIME = 22 - 4
-"""Field 22 of /proc/PID/stat, counted from the one behind the state: proc_pid_stat(5)."""
+"""Field 22 of /proc/PID/stat, counted from the field after the state: proc_pid_stat(5)."""
 
 
 def runner(environ: Mapping[str, str]) -> Runner:
-    """Return who runs this: the CI job's actor and address, or the user at this machine."""
+    """Return the CI job's actor and its URL, or the user and host of this machine."""
     actor = environ.get("GITHUB_ACTOR") or environ.get("GITLAB_USER_LOGIN") or _user()
     return Runner(
         user=printable(actor),
@@ -36,53 +35,54 @@ def runner(environ: Mapping[str, str]) -> Runner:
 
 
 def printable(text: str) -> str:
-    """Return the text without control and other invisible characters, and not endless."""
+    """Return the text without invisible characters, at most 300 characters long."""
     shown = (char for char in text if not unicodedata.category(char).startswith(("C", "Zl", "Zp")))
     return "".join(shown)[:_LONGEST].strip()
 
 
 def process_mark() -> str:
-    """Return what no other process has: this kernel's boot, our namespaces, our start time.
+    """Return a unique mark of this process: boot id, namespaces and start time.
 
-    Empty where the system does not tell (there is no /proc on macOS).
+    Empty on a system without /proc (macOS).
     """
     return _mark(os.getpid())
 
 
-def is_over(pid: int, mark: str) -> bool:
-    """Whether the process with this mark is surely no more.
+def has_exited(pid: int, mark: str) -> bool:
+    """Return True if the process with this mark has certainly exited.
 
-    Not sure, and so False, where it ran on another machine, before a reboot, in another
+    False if that is not certain: it ran on another machine, before a reboot, in another
     container, or without a mark.
     """
-    ours = process_mark()
-    if not mark or not ours or mark.rpartition(" ")[0] != ours.rpartition(" ")[0]:
+    own = process_mark()
+    if not mark or not own or mark.rpartition(" ")[0] != own.rpartition(" ")[0]:
         return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except OSError:
-        pass  # Another user's: it lives, and its start time is what tells whether it is the one.
-    now = _mark(pid)
-    return bool(now) and now != mark
+        pass  # Another user's process has this pid; its start time tells whether it is the same.
+    current = _mark(pid)
+    return bool(current) and current != mark
 
 
-def left_nothing(lease: Lease, folder: Path) -> bool:
-    """Whether a run is surely no more, nor what it started in a folder: on this machine only.
+def has_exited_with_children(lease: Lease, folder: Path) -> bool:
+    """Return True if a run of this machine and the programs it started in a folder have exited.
 
-    What a program starts stays in its folder unless it leaves, as Terraform's providers do not.
+    A program's children stay in its working directory unless they change it; Terraform's
+    providers do not.
     """
     if lease.owner.run or lease.owner.host != printable(socket.gethostname()):
         return False
-    if not is_over(lease.owner.pid, lease.process):
+    if not has_exited(lease.owner.pid, lease.process):
         return False
-    here = folder.resolve()
-    return not any(_works_in(each, here) for each in Path("/proc").glob("[0-9]*"))
+    resolved = folder.resolve()
+    return not any(_works_in(each, resolved) for each in Path("/proc").glob("[0-9]*"))
 
 
 def _works_in(process: Path, folder: Path) -> bool:
-    """Whether a process stands in the folder; another user's, of whom nobody is told, does not."""
+    """Return True if a process works in the folder; False for another user's unreadable process."""
     try:
         return (process / "cwd").readlink() == folder
     except OSError:
@@ -90,7 +90,7 @@ def _works_in(process: Path, folder: Path) -> bool:
 
 
 def _mark(pid: int) -> str:
-    """Return boot, namespaces and start time; a zombie has the start time `over`."""
+    """Return boot id, namespaces and start time; a zombie has the start time `over`."""
     proc = Path("/proc")
     try:
         boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
@@ -104,7 +104,7 @@ def _mark(pid: int) -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # A container's user need not have a name.
+    except (KeyError, OSError):  # A container's user may have no name.
         return str(os.getuid())
 
 

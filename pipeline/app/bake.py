@@ -13,10 +13,10 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.ci.git import read_commit
 from pipeline.adapters.ci.outputs import require_writable, write_ci, write_tfvars
-from pipeline.adapters.packer.build_locks import runs_here, said
-from pipeline.adapters.packer.image_catalog import Catalogue
+from pipeline.adapters.packer.build_locks import is_running_here, read_log
+from pipeline.adapters.packer.image_catalog import ImageCatalog
 from pipeline.adapters.packer.packer import Packer
-from pipeline.adapters.packer.stream import resources_told
+from pipeline.adapters.packer.stream import parse_log
 from pipeline.adapters.packer.workspace import LocalWorkplace, baked_by
 from pipeline.adapters.store.image_records import ImageRecords
 from pipeline.app.application import Application, Options
@@ -59,14 +59,14 @@ def bake(app: Application, options: Options) -> BakeResult:
 def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
     """Return the images of the app, newest first, each with its usages."""
     clients = Clients()
-    catalog = Catalogue(clients, records(app, clients, timedelta()))
-    return catalog.images(app.settings.app, app.settings.region)
+    catalogue = ImageCatalog(clients, records(app, clients, timedelta()))
+    return catalogue.images(app.settings.app, app.settings.region)
 
 
 def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
     """Return the images of the app, newest first."""
-    catalog = Catalogue(clients, records(app, clients, timedelta()))
-    return catalog.known(app.settings.app, app.settings.region)
+    catalogue = ImageCatalog(clients, records(app, clients, timedelta()))
+    return catalogue.known(app.settings.app, app.settings.region)
 
 
 def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> None:
@@ -109,9 +109,9 @@ def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecord
     """Return the image records of the store; `lasts` is the longest time that a bake may take."""
     return ImageRecords(
         app.store(clients),
-        runs=lambda image: runs_here(app.logs, image.bake),
+        runs=lambda image: is_running_here(app.logs, image.bake),
         lasts=lasts,
-        told=lambda image: resources_told(said(app.logs, image.bake)),
+        told=lambda image: parse_log(read_log(app.logs, image.bake)),
     )
 
 

@@ -221,13 +221,13 @@ class Promotion:
     ) -> tuple[Facts, Proposal]:
         """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
         from pipeline.adapters.aws.balancer_settings import describe
-        from pipeline.adapters.aws.preflight import Survey
+        from pipeline.adapters.aws.preflight import PreflightReader
 
         reader = self._reader
         region = reader.app.settings.region
         proposal = self._proposal(document, deployment, lost)
         alarms = reader.policy.alarms
-        survey = Survey(
+        survey = PreflightReader(
             reader.clients,
             reader.groups,
             lambda balancers: describe(reader.clients, region, balancers),

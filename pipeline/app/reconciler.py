@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pipeline.adapters.identity import left_nothing, runner
+from pipeline.adapters.identity import has_exited_with_children, runner
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.app.environment import EnvironmentReader
 from pipeline.core.deploy.observer import Observer
@@ -98,12 +98,12 @@ def state_lock(
     reader: EnvironmentReader, ledger: StoreLedger, predecessor: Lease | None
 ) -> StateLock | None:
     """Return the lock on Terraform's state in S3; None for a file, which Terraform locks itself."""
-    from pipeline.adapters.terraform.state_lock import StateLock, Whose
+    from pipeline.adapters.terraform.state_lock import LockOwner, StateLock
 
     app, root, owner = reader.app, reader.app.root(reader.environment), runner(reader.app.environ)
     if root.bucket is None:
         return None
-    whose = Whose(
+    lock_owner = LockOwner(
         environment=f"{app.settings.app}/{reader.environment}",
         deployment=ledger.deployment,
         epoch=ledger.epoch,
@@ -114,10 +114,10 @@ def state_lock(
         s3=reader.clients.s3(),
         bucket=root.bucket,
         account=app.bucket_owner(root.bucket.name, reader.environment),
-        whose=whose,
+        owner=lock_owner,
         folder=root.folder,
         now=reader.now,
         wait=app.interrupts.sleep,
         report=app.report,
-        over=lambda: predecessor is not None and left_nothing(predecessor, root.folder),
+        over=lambda: predecessor is not None and has_exited_with_children(predecessor, root.folder),
     )

@@ -15,7 +15,7 @@ def document_versions(app: Application, environment: str) -> DocumentVersions:
     """Return every version of an environment's document; reads only the store."""
     app.settings.environment(environment)
     reader = EnvironmentReader(app=app, environment=environment)
-    return _archive(reader).copies(reader.key)
+    return _archive(reader).versions(reader.key)
 
 
 def restore(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline.adapters.aws.balancers import told_absent
-from pipeline.adapters.identity import is_over
+from pipeline.adapters.aws.balancers import describe_absent
+from pipeline.adapters.identity import has_exited
 from pipeline.app.application import Application
 from pipeline.app.environment import EnvironmentReader
 from pipeline.core.state.environment import Environment
@@ -41,7 +41,7 @@ class StatusReader:
         existing, absent = reader.found_balancers
         names = [group_name(document.app, document.environment, each) for each in document.releases]
         observation = reader.groups.observe(names, existing, activities=())
-        lost = tuple(told_absent(each) for each in absent)
+        lost = tuple(describe_absent(each) for each in absent)
         observation = replace(observation, unreadable=(*observation.unreadable, *lost))
         history = reader.deployments.history(reader.environment, REMEMBERED)
         return Status(
@@ -63,4 +63,4 @@ def _process_exists(document: Environment) -> bool | None:
     lease = document.lease
     if lease is None or lease.owner.run:
         return None
-    return not is_over(lease.owner.pid, lease.process)
+    return not has_exited(lease.owner.pid, lease.process)

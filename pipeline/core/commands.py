@@ -7,11 +7,14 @@ program's own options (`tests/core/test_commands.py`).
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 UPGRADE = "pip install --upgrade ami-pipeline"
 WHO_AM_I = "aws sts get-caller-identity"
+CONFIGURE = "aws configure"
+SSO_LOGIN = "aws sso login"
+LIST_PROFILES = "aws configure list-profiles"
 
 
 def ami_pipeline(*words: str) -> str:
@@ -112,12 +115,25 @@ def local_cloud_env() -> str:
     return ami_pipeline("local-cloud", "env")
 
 
-def aws(service: str, operation: str, options: Mapping[str, str] | None = None) -> str:
-    """Return a command of the AWS CLI; `options` maps `region` to a value, `""` to a flag."""
+def aws(
+    service: str, operation: str, options: Mapping[str, str | Sequence[str]] | None = None
+) -> str:
+    """Return a command of the AWS CLI; an option has one value, several, or none (`""`)."""
     words = ["aws", service, operation]
     for name, value in (options or {}).items():
-        words += [f"--{name}", *([value] if value else [])]
+        values = [value] if isinstance(value, str) else value
+        words += [f"--{name}", *(each for each in values if each)]
     return shlex.join(words)
+
+
+def shell(*words: str) -> str:
+    """Return a command of another program."""
+    return shlex.join(words)
+
+
+def ignore_in_git(folder: Path) -> str:
+    """Return the command that excludes a whole folder from git."""
+    return f"echo '*' > {shlex.quote(str(folder / '.gitignore'))}"
 
 
 def in_folder(folder: Path, *words: str) -> str:

@@ -102,7 +102,7 @@ class Scripted:
         """Say what a verb prints and how it ends.
 
         `hangs` waits for SIGTERM or SIGINT after the output; `interrupted_before` sends SIGINT to
-        whoever started it when it comes to these bytes, and waits for one; `deaf` goes on then
+        its starter when it comes to these bytes, and waits for one; `deaf` goes on then
         until it is killed. `leaves` names a file that it makes where it runs.
         """
         script: dict[str, Any] = {

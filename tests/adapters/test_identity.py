@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.identity import is_over, left_nothing, printable, process_mark, runner
+from pipeline.adapters.identity import (
+    has_exited,
+    has_exited_with_children,
+    printable,
+    process_mark,
+    runner,
+)
 from pipeline.core.state.deployment import Runner
 from pipeline.core.state.environment import Lease
 
@@ -37,7 +43,7 @@ GITHUB = {
         ({}, "me", ""),
     ],
 )
-def test_who_runs_is_the_actor_and_the_address_of_the_ci_run(
+def test_the_runner_is_the_actor_and_the_url_of_the_ci_run(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], user: str, run: str
 ) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "me")
@@ -47,34 +53,34 @@ def test_who_runs_is_the_actor_and_the_address_of_the_ci_run(
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody() -> str:
+    def no_user() -> str:
         raise KeyError("getpwuid")
 
-    monkeypatch.setattr(getpass, "getuser", nobody)
+    monkeypatch.setattr(getpass, "getuser", no_user)
     assert runner({}).user == str(os.getuid())
 
 
-def test_names_are_not_endless() -> None:
+def test_names_are_limited_to_300_characters() -> None:
     assert len(printable("x" * 10_000)) == 300
 
 
-def test_a_process_that_lives_is_not_over() -> None:
-    assert not is_over(os.getpid(), process_mark())
+def test_a_live_process_has_not_exited() -> None:
+    assert not has_exited(os.getpid(), process_mark())
 
 
-def test_a_process_that_ended_is_over_by_its_mark_only() -> None:
+def test_an_exited_process_is_recognized_only_by_its_mark() -> None:
     code = "from pipeline.adapters.identity import process_mark; print(process_mark())"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     mark = ran.stdout.strip()
     assert mark
     assert mark != process_mark()
     # Ours is the pid that was given again: the mark tells that it is another.
-    assert is_over(os.getpid(), mark)
-    assert not is_over(os.getpid(), "")
-    assert not is_over(os.getpid(), "another-boot " + mark.partition(" ")[2])
+    assert has_exited(os.getpid(), mark)
+    assert not has_exited(os.getpid(), "")
+    assert not has_exited(os.getpid(), "another-boot " + mark.partition(" ")[2])
 
 
-def test_a_dead_run_of_this_machine_left_nothing_once_nobody_is_in_its_folder(
+def test_a_dead_run_has_exited_once_no_process_is_in_its_folder(
     tmp_path: Path,
 ) -> None:
     """As Terraform is, and the provider that it started, when it outlives us."""
@@ -87,7 +93,7 @@ def test_a_dead_run_of_this_machine_left_nothing_once_nobody_is_in_its_folder(
     folder.mkdir()
     link = tmp_path / "link"
     link.symlink_to(folder)
-    assert left_nothing(lease, folder)
+    assert has_exited_with_children(lease, folder)
     wait = "print(flush=True); input()"
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -95,11 +101,11 @@ def test_a_dead_run_of_this_machine_left_nothing_once_nobody_is_in_its_folder(
     ) as left:
         assert left.stdout
         left.stdout.readline()
-        assert not left_nothing(lease, folder)
-        assert not left_nothing(lease, link)
+        assert not has_exited_with_children(lease, folder)
+        assert not has_exited_with_children(lease, link)
         left.communicate(b"\n")
-    assert left_nothing(lease, folder)
+    assert has_exited_with_children(lease, folder)
     alive = replace(lease, process=process_mark(), owner=replace(owner, pid=os.getpid()))
     elsewhere = replace(lease, owner=replace(owner, host="elsewhere"))
     job = replace(lease, owner=replace(owner, run="https://ci.example/runs/17"))
-    assert not any(left_nothing(each, folder) for each in (alive, elsewhere, job))
+    assert not any(has_exited_with_children(each, folder) for each in (alive, elsewhere, job))

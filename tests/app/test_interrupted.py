@@ -144,6 +144,8 @@ def test_if_both_groups_are_deleted_the_message_says_that_nothing_serves(
     session.fake.groups.clear()
     done = finish(session.leased)
     [message] = session.messages
-    assert message.startswith("promote d stopped in phase soak: the group of r000001 does not exist")
+    assert message.startswith(
+        "promote d stopped in phase soak: the group of r000001 does not exist"
+    )
     assert message.endswith(": deleting the remaining groups")
     assert (done.blue, session.fake.document.serving) == ("", "")

@@ -21,7 +21,6 @@ from pipeline.adapters.store.doctor_bucket import BucketCheckup
 from pipeline.adapters.store.doctor_directory import directory_checks, mounted
 from pipeline.cli.main import run
 from pipeline.core.doctor import Check, Grade, check_file_system
-from tests.adapters.conftest import aws  # noqa: F401 - a fixture
 from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform
 
 Captured = pytest.CaptureFixture[str]
@@ -56,11 +55,11 @@ def test_each_check_that_passes_is_a_line(tmp_path: Path, capsys: Captured) -> N
     assert (
         told
         == f"""\
-ok  directory    {tmp_path}/.ami-pipeline can be made, writable
-ok  locks        a file that is locked is locked for others
-ok  writes       are by rename, and synced
-ok  file system  ext4, local
-ok  git          the directory is in no repository
+ok  directory    {tmp_path}/.ami-pipeline can be created, writable
+ok  locks        a locked file is locked for others
+ok  writes       by rename, synced to the disk
+ok  file system  ext4, of this machine
+ok  git          the directory is not in a repository
 ok  packer       1.6.6
 ok  terraform    1.11.4
 7 checks, no problems
@@ -88,7 +87,7 @@ def test_a_problem_has_a_remedy_and_an_exit_code(
     assert document["checks"][0] == {
         "name": "directory",
         "grade": "ok",
-        "what": f"{tmp_path}/.ami-pipeline can be made, writable",
+        "what": f"{tmp_path}/.ami-pipeline can be created, writable",
         "next": None,
     }
 
@@ -208,7 +207,7 @@ LACK = "credentials lack"
 
 
 @pytest.fixture
-def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: F811 - the fixture
+def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:
     undo = apply(patches_of(s3))
 
     def observation(name: str = "state", account: str = OURS, region: str = "us-east-1") -> Any:
@@ -221,7 +220,7 @@ def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:  # noqa: 
 
 
 def test_the_owner_and_the_settings_of_a_bucket_are_checked(
-    aws: Clients,  # noqa: F811 - the fixture
+    aws: Clients,
     bucket: Callable[..., dict[str, Check]],
 ) -> None:
     at: Any = {"Bucket": "state"}
@@ -232,7 +231,7 @@ def test_the_owner_and_the_settings_of_a_bucket_are_checked(
         "encryption": Grade.ADVICE,
         "public access": Grade.ADVICE,
     }
-    assert before["bucket"].what == "state is there and belongs to 123456789012"
+    assert before["bucket"].what == "state exists and belongs to 123456789012"
     assert before["versioning"].remedy == (
         "aws s3api put-bucket-versioning --bucket state --versioning-configuration Status=Enabled"
     )
@@ -244,9 +243,11 @@ def test_the_owner_and_the_settings_of_a_bucket_are_checked(
     client.put_public_access_block(**at, PublicAccessBlockConfiguration=block)
     after = bucket(region="eu-central-1")
     assert {name: check.what for name, check in after.items()} == {
-        "bucket": "state is there and belongs to 123456789012",
-        "region": "us-east-1, while the work is in eu-central-1: each read and write crosses over",
-        "versioning": "on: a damaged document can be put back",
+        "bucket": "state exists and belongs to 123456789012",
+        "region": (
+            "us-east-1, but instances run in eu-central-1: each read and write crosses regions"
+        ),
+        "versioning": "on: a damaged document can be restored",
         "encryption": "aws:kms by default",
         "public access": "blocked",
     }
@@ -260,7 +261,8 @@ def test_the_owner_and_the_settings_of_a_bucket_are_checked(
         (
             "state",
             THEIRS,
-            f"state is refused: it is not account {THEIRS}'s, or these {LACK} the permission",
+            f"access to state is denied: account {THEIRS} does not own it, "
+            f"or these {LACK} the permission",
         ),
     ],
 )
@@ -285,4 +287,4 @@ def test_the_bucket_of_the_store_is_checked(tmp_path: Path, capsys: Captured) ->
     )
     path.write_text(text + f'account = "{THEIRS}"\n')
     assert run(["doctor"]) == 3
-    assert f"it is not account {THEIRS}'s" in capsys.readouterr().out
+    assert f"account {THEIRS} does not own it" in capsys.readouterr().out

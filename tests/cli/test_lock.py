@@ -234,7 +234,7 @@ def test_the_lock_on_a_state_in_s3_names_the_deployment_and_its_lease(
     taken.release()
     assert (found and found.account) == owner
     if found:
-        assert found.whose.info == f"ami-pipeline web/staging deployment {BEGUN.id} epoch 1"
+        assert found.owner.info == f"ami-pipeline web/staging deployment {BEGUN.id} epoch 1"
         assert found.bucket.key == "web/staging.tfstate"
         assert (found.folder, found.over()) == (app.root("staging").folder, False)
 

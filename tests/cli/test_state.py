@@ -76,7 +76,7 @@ def test_a_damaged_document_is_restored_and_recover_is_the_next_command(
     path.write_bytes(path.read_bytes()[:-3])
     assert run(["status", "-e", "staging"]) == 3
     assert (
-        f"next: see what stood before it: ami-pipeline state show -e staging; and put it back: \
+        f"next: list its earlier versions: ami-pipeline state show -e staging; restore one: \
 ami-pipeline {' '.join(RESTORE)}"
         in capsys.readouterr().err
     )

@@ -364,7 +364,7 @@ def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fle
     fleet.resources.adopt([fleet.release(1), fleet.release(2)])
     assert fleet.known() == before
     group = f"web-{fleet.resources.root.environment}-r000002"
-    assert f"terraform: adopting aws_autoscaling_group {group}" in fleet.told
+    assert f"terraform: importing aws_autoscaling_group {group}" in fleet.told
     assert not (fleet.resources.root.folder / "imports.tf.json").exists()
     both = [fleet.release(1), fleet.release(2)]
     assert fleet.resources.plan(both, creates=SECOND, deletes=NONE).changes == ()
@@ -383,9 +383,9 @@ def test_a_group_of_our_name_that_is_not_ours_is_refused(fleet: Fleet) -> None:
     scaling.create_or_update_tags(Tags=[{**tag, "Key": key, "Value": "shop"}])
     with pytest.raises(RefusedError) as told:
         fleet.resources.adopt([fleet.release(1)])
-    assert told.value.where == f"adopting aws_autoscaling_group {group}"
+    assert told.value.where == f"importing aws_autoscaling_group {group}"
     assert told.value.what == (
-        "exists and is not in Terraform's state\ntag ami-pipeline:app is shop"
+        "exists but is not in Terraform's state\ntag ami-pipeline:app is shop"
     )
     assert fleet.known() == set()
 

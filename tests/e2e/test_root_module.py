@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.adapters.terraform.state_lock import StateLock, Whose
+from pipeline.adapters.terraform.state_lock import LockOwner, StateLock
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.cli.main import run
 from pipeline.core.terraform.module_contract import INPUTS
@@ -209,7 +209,7 @@ def our_lock(s3: Any, folder: Path) -> StateLock:
         s3=s3,
         bucket=Bucket(name="states", key="web/production.tfstate", region="us-east-1"),
         account="123456789012",
-        whose=Whose(
+        owner=LockOwner(
             environment="web/production",
             deployment="20261121T120000Z-4f2a",
             epoch=4,

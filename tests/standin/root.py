@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.state.release import group_name
 from tests.standin.stream import Address
 
 TEMPLATE, GROUP, POLICY = "aws_launch_template", "aws_autoscaling_group", "aws_autoscaling_policy"
@@ -104,7 +105,7 @@ class Root:
         return {**templates, **groups, **policies}
 
     def name(self, release: str) -> str:
-        return f"{self.app}-{self.environment}-{release}"
+        return group_name(self.app, self.environment, release)
 
     def tags(self, release: str) -> dict[str, str]:
         given = self.releases[release]

@@ -1,19 +1,20 @@
-"""CloudWatch alarms that speak against a deployment."""
+"""Read CloudWatch alarms, which can stop a deployment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.adapters.aws.balancers import batches
-from pipeline.adapters.aws.client import Clients, call, speaking_plainly
+from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.retry import batches, pages
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 
-AT_ONCE = 100
-"""Names in a call and alarms in an answer, the most CloudWatch takes (DescribeAlarms)."""
+NAMES_PER_CALL = 100
+"""Names in a call and alarms in a page, the most CloudWatch takes (DescribeAlarms)."""
 
 KINDS = ("MetricAlarm", "CompositeAlarm")
-"""Without these CloudWatch answers metric alarms only."""
+"""Without these CloudWatch returns metric alarms only (DescribeAlarms)."""
 
 
 class CloudWatchAlarms:
@@ -24,38 +25,43 @@ class CloudWatchAlarms:
         self._region = region
 
     def ringing(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return `NAME: REASON` for each that is in ALARM, in CloudWatch's words.
+        """Return `NAME: REASON` for each alarm in state ALARM, with CloudWatch's reason.
 
-        Raises RefusedError for names that do not exist, and where the alarms cannot be read:
-        an alarm nobody can hear is no consent (AWS CodeDeploy does the same unless told otherwise,
-        `ignorePollAlarmFailure`). INSUFFICIENT_DATA is not ALARM.
+        INSUFFICIENT_DATA is not ALARM. Raises RefusedError if a name does not exist or the alarms
+        cannot be read: an alarm that cannot be read does not permit a deployment (AWS CodeDeploy
+        does the same without `ignorePollAlarmFailure`).
         """
-        with speaking_plainly("reading the alarms", self._region):
+        with translate_errors("reading the alarms", self._region):
             found = self._read(tuple(dict.fromkeys(names)))
         missing = [name for name in dict.fromkeys(names) if name not in found]
         if missing:
             raise RefusedError(
                 f"alarms in {self._region}",
                 "\n".join(f"there is no alarm {name}" for name in missing),
-                "correct the names; what there is: "
-                f"aws cloudwatch describe-alarms --region {self._region} "
-                f"--alarm-types {' '.join(KINDS)} "
-                "--query '[MetricAlarms,CompositeAlarms][].AlarmName'",
+                f"fix the names; list those that exist: {_list_command(self._region)}",
             )
         ringing = (name for name in dict.fromkeys(names) if found[name]["StateValue"] == "ALARM")
         return tuple(" ".join(f"{n}: {found[n].get('StateReason', '')}".split()) for n in ringing)
 
     def _read(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
-        for batch in batches(names, AT_ONCE):
-            asked = {"AlarmNames": list(batch), "AlarmTypes": list(KINDS), "MaxRecords": AT_ONCE}
-            describe = self._clients.cloudwatch(self._region).describe_alarms
-            page = call(describe, **asked)
-            found |= _by_name(page)
-            while token := page.get("NextToken"):
-                page = call(describe, **asked, NextToken=token)
+        describe = self._clients.cloudwatch(self._region).describe_alarms
+        for batch in batches(names, NAMES_PER_CALL):
+            for page in pages(
+                describe,
+                AlarmNames=list(batch),
+                AlarmTypes=list(KINDS),
+                MaxRecords=NAMES_PER_CALL,
+            ):
                 found |= _by_name(page)
         return found
+
+
+def _list_command(region: str) -> str:
+    query = "[MetricAlarms,CompositeAlarms][].AlarmName"
+    return commands.aws(
+        "cloudwatch", "describe-alarms", {"region": region, "alarm-types": KINDS, "query": query}
+    )
 
 
 def _by_name(page: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

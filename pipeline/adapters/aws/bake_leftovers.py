@@ -1,10 +1,9 @@
-"""Removes what a Packer that was killed left in the account: instance, key pair, security group.
+"""Delete what a killed Packer left in the account: instance, key pair, security group.
 
-Packer cleans up after SIGTERM; after SIGKILL, a lost machine or a lost network
-nobody does (hashicorp/packer-plugin-amazon#497). Found by the names Packer said
-before its first provisioner ran, and an instance only where it was started with
-the temporary key pair or in the temporary security group, or bears our bake's
-tag, so that nothing a provisioner prints can point at an instance of others.
+Packer cleans up after SIGTERM, but not after SIGKILL, a lost machine or a lost network
+(hashicorp/packer-plugin-amazon#497). The names come from Packer's output before its first
+provisioner. An instance must also have the temporary key pair, the temporary security group or
+this bake's tag, so that a provisioner's output cannot name an unrelated instance.
 """
 
 from __future__ import annotations
@@ -12,32 +11,35 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.adapters.aws.client import Clients, call, error_code, speaking_plainly
-from pipeline.adapters.aws.wait import until
+from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.ec2 import as_filters, read_instances, read_states
+from pipeline.adapters.aws.retry import call, error_code, items, poll_until
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.image import TAG_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-GONE_WITHIN = 300.0
-"""Seconds an instance may take to terminate; its security group cannot go before."""
+TERMINATION = 300.0
+"""Seconds an instance may take to terminate; its security group can be deleted only then."""
+UNUSED_WITHIN = 60.0
+"""Seconds a security group may stay in use after its instance has terminated."""
 
 _LIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
 
 
 class Ec2Leftovers:
-    """The temporary things of one bake."""
+    """The temporary AWS resources of a bake that was killed."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     def remove(self, region: str, resources: BuildResources, bake: str) -> tuple[str, ...]:
-        """Remove them; return what was removed, in AWS's ids.
+        """Delete them; return the ids and names of what was deleted.
 
-        Raises RefusedError with AWS's words where something cannot be removed.
+        Raises RefusedError with AWS's message if something cannot be deleted.
         """
-        with speaking_plainly("removing what the bake left", region):
+        with translate_errors("deleting what the bake left", region):
             ec2 = self._clients.ec2(region)
             instances = _instances(ec2, resources, bake)
             if instances:
@@ -52,7 +54,7 @@ class Ec2Leftovers:
                 resources.security_groups,
             )
             if groups and instances:
-                _wait_until_gone(ec2, instances)
+                _await_termination(ec2, instances)
             for group in groups:
                 _delete_group(ec2, group["GroupId"])
         names = (*(key["KeyName"] for key in keys), *(group["GroupId"] for group in groups))
@@ -68,42 +70,31 @@ def _instances(ec2: EC2Client, resources: BuildResources, bake: str) -> tuple[st
     found: dict[str, None] = {}
     for filter_name, values in searches:
         if values:
-            for reservation in call(
-                ec2.describe_instances,
-                Filters=[
-                    {"Name": filter_name, "Values": list(values)},
-                    {"Name": "instance-state-name", "Values": list(_LIVE)},
-                ],
-            )["Reservations"]:
-                found.update({each["InstanceId"]: None for each in reservation["Instances"]})
+            filters = {filter_name: values, "instance-state-name": _LIVE}
+            found |= {each["InstanceId"]: None for each in read_instances(ec2, filters)}
     return tuple(found)
 
 
 def _present(
-    describe: Callable[..., Any], answer: str, filter_name: str, names: Sequence[str]
+    describe: Callable[..., Any], field: str, filter_name: str, names: Sequence[str]
 ) -> list[dict[str, Any]]:
     if not names:
         return []
-    listed: list[dict[str, Any]] = call(
-        describe, Filters=[{"Name": filter_name, "Values": list(names)}]
-    )[answer]
-    return listed
+    return list(items(describe, field, Filters=as_filters({filter_name: names})))
 
 
-def _wait_until_gone(ec2: EC2Client, instances: tuple[str, ...]) -> None:
-    def gone() -> bool | None:
-        listed = call(ec2.describe_instances, InstanceIds=list(instances))["Reservations"]
-        states = {each["State"]["Name"] for one in listed for each in one["Instances"]}
-        return True if states <= {"terminated"} else None
+def _await_termination(ec2: EC2Client, instances: Sequence[str]) -> None:
+    def have_terminated() -> bool | None:
+        return True if read_states(ec2, instances) <= {"terminated"} else None
 
-    until(gone, seconds=GONE_WITHIN)
+    poll_until(have_terminated, seconds=TERMINATION)
 
 
 def _delete_group(ec2: EC2Client, group: str) -> None:
-    """A group stays in use for some seconds after its instance is gone (DependencyViolation)."""
+    """Delete a security group; AWS answers DependencyViolation while it is in use."""
     from botocore.exceptions import ClientError
 
-    def deleted() -> bool | None:
+    def is_deleted() -> bool | None:
         try:
             call(ec2.delete_security_group, GroupId=group)
         except ClientError as error:
@@ -114,5 +105,5 @@ def _delete_group(ec2: EC2Client, group: str) -> None:
             raise
         return True
 
-    if until(deleted, seconds=60.0) is None:
+    if poll_until(is_deleted, seconds=UNUSED_WITHIN) is None:
         call(ec2.delete_security_group, GroupId=group)

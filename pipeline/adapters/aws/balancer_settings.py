@@ -1,30 +1,30 @@
-"""What load balancers are set to, read once before a deployment: listeners, zones, delays.
+"""Read the settings of load balancers for preflight: listeners, zones, delays.
 
-Apart from `balancers`, which a deployment asks again and again: this takes several calls for each
-target group, and only preflight wants it.
+A deployment polls `balancers`; this module takes several calls for each target group and runs once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.adapters.aws.balancers import find_classic, find_groups
-from pipeline.adapters.aws.client import Clients, call, speaking_plainly
+from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.retry import call, items
 from pipeline.core.health.observation import Balancer
 from pipeline.core.preflight.facts import BalancerFacts
 
 DELAY = "deregistration_delay.timeout_seconds"
 SLOW_START = "slow_start.duration_seconds"
 
-Said = Mapping[str, Any]
+Described = Mapping[str, Any]
 
 
 def describe(
     clients: Clients, region: str, balancers: Sequence[Balancer]
 ) -> tuple[BalancerFacts, ...]:
-    """Return the facts of these balancers, in their order; raises RefusedError in AWS's words."""
-    with speaking_plainly("reading the load balancers", region):
+    """Return the settings of these balancers, in their order; raises RefusedError."""
+    with translate_errors("reading the load balancers", region):
         classic = find_classic(clients, region, _identifiers(balancers, "elb"))
         groups = find_groups(clients, region, _identifiers(balancers, "elbv2"))
         return tuple(
@@ -32,7 +32,7 @@ def describe(
             if each.identifier in classic
             else _group_facts(clients.elbv2(region), each, groups[each.identifier])
             if each.identifier in groups
-            else _nothing(each)
+            else _absent(each)
             for each in balancers
         )
 
@@ -41,7 +41,7 @@ def _identifiers(balancers: Sequence[Balancer], kind: str) -> list[str]:
     return [each.identifier for each in balancers if each.kind == kind]
 
 
-def _nothing(balancer: Balancer) -> BalancerFacts:
+def _absent(balancer: Balancer) -> BalancerFacts:
     return BalancerFacts(
         balancer=balancer,
         exists=False,
@@ -55,16 +55,16 @@ def _nothing(balancer: Balancer) -> BalancerFacts:
     )
 
 
-def _classic_facts(elb: Any, balancer: Balancer, said: Said) -> BalancerFacts:
+def _classic_facts(elb: Any, balancer: Balancer, described: Described) -> BalancerFacts:
     attributes = call(elb.describe_load_balancer_attributes, LoadBalancerName=balancer.identifier)
     draining = attributes["LoadBalancerAttributes"].get("ConnectionDraining", {})
-    check = said.get("HealthCheck", {})
+    check = described.get("HealthCheck", {})
     return BalancerFacts(
         balancer=balancer,
         exists=True,
-        listeners=len(said.get("ListenerDescriptions", [])),
-        zones=frozenset(said.get("AvailabilityZones", [])),
-        vpc=said.get("VPCId", ""),
+        listeners=len(described.get("ListenerDescriptions", [])),
+        zones=frozenset(described.get("AvailabilityZones", [])),
+        vpc=described.get("VPCId", ""),
         drain_seconds=float(draining.get("Timeout") or 0) if draining.get("Enabled") else 0.0,
         check_seconds=float(check.get("Interval", 0) * check.get("HealthyThreshold", 0)),
         slow_start=0.0,
@@ -72,41 +72,41 @@ def _classic_facts(elb: Any, balancer: Balancer, said: Said) -> BalancerFacts:
     )
 
 
-def _group_facts(elbv2: Any, balancer: Balancer, said: Said) -> BalancerFacts:
+def _group_facts(elbv2: Any, balancer: Balancer, described: Described) -> BalancerFacts:
     arn = balancer.identifier
     listed = call(elbv2.describe_target_group_attributes, TargetGroupArn=arn)["Attributes"]
     attributes = {each["Key"]: each.get("Value", "") for each in listed}
-    fronts = _fronts(elbv2, said.get("LoadBalancerArns", []))
-    interval, passes = said.get("HealthCheckIntervalSeconds"), said.get("HealthyThresholdCount")
+    balancers = _balancers_of(elbv2, described.get("LoadBalancerArns", []))
+    interval, passes = (
+        described.get("HealthCheckIntervalSeconds"),
+        described.get("HealthyThresholdCount"),
+    )
     return BalancerFacts(
         balancer=balancer,
         exists=True,
-        listeners=sum(_listeners(elbv2, front, arn) for front in fronts),
+        listeners=sum(_count_listeners(elbv2, each, arn) for each in balancers),
         zones=frozenset(
-            zone["ZoneName"] for front in fronts for zone in front.get("AvailabilityZones", [])
+            zone["ZoneName"] for each in balancers for zone in each.get("AvailabilityZones", [])
         ),
-        vpc=said.get("VpcId", ""),
+        vpc=described.get("VpcId", ""),
         drain_seconds=float(attributes.get(DELAY) or 0),
         check_seconds=float((interval or 0) * (passes or 0)),
         slow_start=float(attributes.get(SLOW_START) or 0),
-        target_type=said.get("TargetType", ""),
+        target_type=described.get("TargetType", ""),
     )
 
 
-def _fronts(elbv2: Any, arns: Sequence[str]) -> list[Said]:
-    """A target group has one load balancer at most (API Reference, TargetGroup)."""
+def _balancers_of(elbv2: Any, arns: Sequence[str]) -> list[Described]:
+    """Return a target group's load balancers: at most one (API Reference, TargetGroup)."""
     if not arns:
         return []
-    found: list[Said] = call(elbv2.describe_load_balancers, LoadBalancerArns=list(arns))[
-        "LoadBalancers"
-    ]
-    return found
+    return list(items(elbv2.describe_load_balancers, "LoadBalancers", LoadBalancerArns=list(arns)))
 
 
-def _listeners(elbv2: Any, front: Said, group: str) -> int:
-    """Count the listeners of a load balancer that forward to the group, by whatever rule."""
-    arn, has_rules = front["LoadBalancerArn"], front.get("Type") == "application"
-    listeners = _paged(elbv2.describe_listeners, "Listeners", LoadBalancerArn=arn)
+def _count_listeners(elbv2: Any, balancer: Described, group: str) -> int:
+    """Return how many listeners forward to the group, by their default action or by a rule."""
+    arn, has_rules = balancer["LoadBalancerArn"], balancer.get("Type") == "application"
+    listeners = items(elbv2.describe_listeners, "Listeners", LoadBalancerArn=arn)
     return sum(
         _forwards(listener.get("DefaultActions", []), group)
         or (has_rules and _rules_forward(elbv2, listener["ListenerArn"], group))
@@ -115,22 +115,14 @@ def _listeners(elbv2: Any, front: Said, group: str) -> int:
 
 
 def _rules_forward(elbv2: Any, listener: str, group: str) -> bool:
-    rules = _paged(elbv2.describe_rules, "Rules", ListenerArn=listener)
+    rules = items(elbv2.describe_rules, "Rules", ListenerArn=listener)
     return any(_forwards(rule.get("Actions", []), group) for rule in rules)
 
 
-def _forwards(actions: Sequence[Said], group: str) -> bool:
+def _forwards(actions: Sequence[Described], group: str) -> bool:
     targets = (
         target.get("TargetGroupArn")
         for action in actions
         for target in (action, *action.get("ForwardConfig", {}).get("TargetGroups", []))
     )
     return group in targets
-
-
-def _paged(ask: Callable[..., Any], answer: str, **arguments: str) -> Iterator[Said]:
-    page = call(ask, **arguments)
-    yield from page[answer]
-    while marker := page.get("NextMarker"):
-        page = call(ask, **arguments, Marker=marker)
-        yield from page[answer]

@@ -1,35 +1,37 @@
-"""Load balancers: found by what a person wrote, and their targets as one look sees them.
+"""Find load balancers by their configured names and read the health of their targets.
 
-Two APIs, the classic one and that of target groups, stand behind one type here, so that nothing
-above this module asks which kind it has. What they are set to is in `balancer_facts`.
+One type covers the two APIs, classic load balancers and target groups, so that callers need not
+distinguish them. `balancer_settings` reads listeners, zones and delays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from pipeline.adapters.aws.client import NOWHERE, Clients, call, error_code, speaking_plainly
+from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.retry import NO_BALANCER, batches, call, error_code, items
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Target
 
-Thing = TypeVar("Thing")
+NAMES_PER_CALL = 20
+"""Elastic Load Balancing documents a limit for some calls only, and it is 20 names."""
 
-AT_ONCE = 20
-"""Names in one call; Elastic Load Balancing documents a limit for some calls only, and it is 20."""
-
-GOOD = frozenset({"healthy", "InService"})
+HEALTHY = frozenset({"healthy", "InService"})
+"""The states of a healthy target: of a target group, and of a classic load balancer."""
 
 
 def find(
     clients: Clients, region: str, load_balancers: Sequence[str], target_groups: Sequence[str]
 ) -> tuple[tuple[Balancer, ...], tuple[Balancer, ...]]:
-    """Return the classic load balancers of these names, then these target groups (names or ARNs).
+    """Return the load balancers that exist, then those that do not.
 
-    First those that exist, then those that do not, identified by what was given.
+    Each part lists the classic load balancers first. A target group is given by name or ARN. A
+    load balancer that does not exist is identified by what was given. Raises RefusedError.
     """
-    with speaking_plainly("finding the load balancers", region):
+    with translate_errors("finding the load balancers", region):
         classic = find_classic(clients, region, load_balancers)
         groups = find_groups(clients, region, target_groups)
     found = [_classic(name) for name in load_balancers if name in classic]
@@ -54,7 +56,7 @@ def find(
 def resolve(
     clients: Clients, region: str, load_balancers: Sequence[str], target_groups: Sequence[str]
 ) -> tuple[Balancer, ...]:
-    """Return what `find` finds; raises RefusedError that names every one that does not exist."""
+    """Return the load balancers; raises RefusedError naming every one that does not exist."""
     found, absent = find(clients, region, load_balancers, target_groups)
     if absent:
         raise missing(region, absent)
@@ -66,23 +68,21 @@ def _classic(name: str) -> Balancer:
 
 
 def missing(region: str, absent: Sequence[Balancer]) -> RefusedError:
-    """Return the refusal of load balancers that do not exist."""
-    lines = [told_absent(each) for each in absent]
-    kinds = {each.kind for each in absent}
-    observations = [
-        *([f"aws elb describe-load-balancers --region {region}"] if "elb" in kinds else []),
-        f"aws elbv2 describe-target-groups --region {region}",
-    ]
-    hint = " (an application or network load balancer is named by its target groups)"
+    """Return the error about load balancers that do not exist."""
+    has_classic = any(each.kind == "elb" for each in absent)
+    listing = [commands.aws("elbv2", "describe-target-groups", {"region": region})]
+    if has_classic:
+        listing.insert(0, commands.aws("elb", "describe-load-balancers", {"region": region}))
+    hint = " (give an application or network load balancer by its target groups)"
     return RefusedError(
         f"load balancers in {region}",
-        "\n".join(lines),
-        f"correct the names{hint if 'elb' in kinds else ''}; what there is: {'; '.join(observations)}",
+        "\n".join(map(describe_absent, absent)),
+        f"fix the names{hint if has_classic else ''}; list those that exist: {'; '.join(listing)}",
     )
 
 
-def told_absent(balancer: Balancer) -> str:
-    """Return that a load balancer does not exist, in words."""
+def describe_absent(balancer: Balancer) -> str:
+    """Return a sentence that a load balancer does not exist."""
     kind = "classic load balancer" if balancer.kind == "elb" else "target group"
     return f"there is no {kind} {balancer.name}"
 
@@ -91,23 +91,23 @@ def find_classic(clients: Clients, region: str, names: Sequence[str]) -> dict[st
     """Return those of these classic load balancers that exist, as AWS describes them, by name."""
     if not names:
         return {}
-    ask = clients.elb(region).describe_load_balancers
-    found = _existing(ask, "LoadBalancerNames", "LoadBalancerDescriptions", names)
+    describe = clients.elb(region).describe_load_balancers
+    found = _existing(describe, "LoadBalancerNames", "LoadBalancerDescriptions", names)
     return {each["LoadBalancerName"]: each for each in found}
 
 
 def find_groups(clients: Clients, region: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return those of these target groups that exist, as AWS describes them, by what was given.
+    """Return those of these target groups that exist, as AWS describes them, by name and by ARN.
 
     DescribeTargetGroups takes names or ARNs, never both in one call.
     """
     if not names:
         return {}
-    ask = clients.elbv2(region).describe_target_groups
+    describe = clients.elbv2(region).describe_target_groups
     arns = [name for name in names if name.startswith("arn:")]
-    plain = [name for name in names if not name.startswith("arn:")]
-    by_arn = _existing(ask, "TargetGroupArns", "TargetGroups", arns)
-    by_name = _existing(ask, "Names", "TargetGroups", plain)
+    short = [name for name in names if not name.startswith("arn:")]
+    by_arn = _existing(describe, "TargetGroupArns", "TargetGroups", arns)
+    by_name = _existing(describe, "Names", "TargetGroups", short)
     return {
         **{each["TargetGroupArn"]: each for each in by_arn},
         **{each["TargetGroupName"]: each for each in by_name},
@@ -115,50 +115,51 @@ def find_groups(clients: Clients, region: str, names: Sequence[str]) -> dict[str
 
 
 def _existing(
-    ask: Callable[..., Any], parameter: str, answer: str, names: Sequence[str]
+    describe: Callable[..., Any], parameter: str, field: str, names: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """Ask for all; where AWS says that there is none, for each: it names the first one at most."""
-    for batch in batches(tuple(dict.fromkeys(names)), AT_ONCE):
-        found = _asked(ask, parameter, answer, batch)
+    """Yield the load balancers that exist.
+
+    AWS rejects a call with an unknown name and reports at most the first one. Then each name gets
+    a call of its own.
+    """
+    for batch in batches(tuple(dict.fromkeys(names)), NAMES_PER_CALL):
+        found = _described(describe, parameter, field, batch)
         if found is None and len(batch) > 1:
-            alone = (_asked(ask, parameter, answer, [name]) for name in batch)
+            alone = (_described(describe, parameter, field, [name]) for name in batch)
             found = [each for one in alone for each in one or []]
         yield from found or []
 
 
-def _asked(
-    ask: Callable[..., Any], parameter: str, answer: str, names: Sequence[str]
+def _described(
+    describe: Callable[..., Any], parameter: str, field: str, names: Sequence[str]
 ) -> list[dict[str, Any]] | None:
+    """Return AWS's descriptions; None if one of the names does not exist."""
     from botocore.exceptions import ClientError
 
     try:
-        found: list[dict[str, Any]] = call(ask, **{parameter: list(names)})[answer]
+        return list(items(describe, field, **{parameter: list(names)}))
     except ClientError as error:
-        if error_code(error) in NOWHERE:
+        if error_code(error) in NO_BALANCER:
             return None
         raise
-    return found
 
 
-def batches(things: Sequence[Thing], size: int) -> Iterator[Sequence[Thing]]:
-    """Return the things in parts of at most `size`, for calls that take no more."""
-    for start in range(0, len(things), size):
-        yield things[start : start + size]
+def target_reader(
+    clients: Clients, region: str, balancer: Balancer
+) -> Callable[[], Mapping[str, Target]]:
+    """Return a function that reads a balancer's targets, by instance id.
 
-
-def reader(clients: Clients, region: str, balancer: Balancer) -> Callable[[], Mapping[str, Target]]:
-    """Return what reads a balancer's targets, in one call and unpaged, as AWS answers them.
-
-    The client is made next: threads may use one, but not make one.
+    It makes one call; both APIs return all targets in one page. The client is made here, because
+    threads may share a client but must not make one.
     """
     if balancer.kind == "elb":
-        ask = clients.elb(region).describe_instance_health
-        return partial(_read_classic, ask, balancer.identifier)
+        describe = clients.elb(region).describe_instance_health
+        return partial(_read_classic, describe, balancer.identifier)
     return partial(_read_group, clients.elbv2(region).describe_target_health, balancer.identifier)
 
 
-def _read_classic(ask: Callable[..., Any], name: str) -> dict[str, Target]:
-    states = call(ask, LoadBalancerName=name)["InstanceStates"]
+def _read_classic(describe: Callable[..., Any], name: str) -> dict[str, Target]:
+    states = call(describe, LoadBalancerName=name)["InstanceStates"]
     return {
         each["InstanceId"]: Target(
             id=each["InstanceId"],
@@ -170,20 +171,20 @@ def _read_classic(ask: Callable[..., Any], name: str) -> dict[str, Target]:
     }
 
 
-def _read_group(ask: Callable[..., Any], arn: str) -> dict[str, Target]:
-    """One registered with several ports is as well as the worst of them."""
+def _read_group(describe: Callable[..., Any], arn: str) -> dict[str, Target]:
+    """Return the targets; an instance registered with several ports has its worst state."""
     found: dict[str, Target] = {}
-    for each in call(ask, TargetGroupArn=arn)["TargetHealthDescriptions"]:
+    for each in call(describe, TargetGroupArn=arn)["TargetHealthDescriptions"]:
         target = _target(each)
-        if found.setdefault(target.id, target).state in GOOD:
+        if found.setdefault(target.id, target).state in HEALTHY:
             found[target.id] = target
     return found
 
 
-def _target(said: Mapping[str, Any]) -> Target:
-    health = said.get("TargetHealth", {})
+def _target(described: Mapping[str, Any]) -> Target:
+    health = described.get("TargetHealth", {})
     return Target(
-        id=said["Target"]["Id"],
+        id=described["Target"]["Id"],
         state=health.get("State", ""),
         reason=health.get("Reason", ""),
         description=health.get("Description", ""),

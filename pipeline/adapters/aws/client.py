@@ -1,17 +1,17 @@
-"""Clients for AWS: made when first needed, with our timeouts, their errors in our words.
+"""Make the clients for AWS, with this program's timeouts, and translate their errors.
 
-boto3 takes a fifth of a second to import and each client as long again, so
-nothing here is imported or made before a call needs it.
+Importing boto3 takes 0.2 s and making a client as long again, so both wait until the first call
+needs them. Retries are in `retry.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
+from pipeline.adapters.aws.retry import BAD_CREDENTIALS, BUSY, DENIED, THROTTLES, call, error_code
+from pipeline.core import commands
 from pipeline.core.errors import PipelineError, RefusedError
 
 if TYPE_CHECKING:
@@ -21,54 +21,15 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
     from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 
-Answer = TypeVar("Answer")
-
-THROTTLES = frozenset(
-    {
-        "DependencyThrottle",
-        "RequestLimitExceeded",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-BUSY = frozenset({"ResourceContention", "ScalingActivityInProgress"})
-"""Auto Scaling is at work on the group itself (EC2 Auto Scaling API Reference, Errors)."""
-
-PASSING = (
-    THROTTLES
-    | BUSY
-    | {"HealthUnavailable", "InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"}
-)
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-STALE = frozenset(
-    {
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-NOWHERE = frozenset({"LoadBalancerNotFound", "TargetGroupNotFound"})
-LASTING = (
-    DENIED | STALE | NOWHERE | {"MissingAuthenticationToken", "OptInRequired", "ValidationError"}
-)
-"""The answer to the same question will be the same in an hour."""
-
-ATTEMPTS = 6
+IDENTITY = "AWS credentials"
+"""Where an error of GetCallerIdentity happened, in a message."""
 
 
 class Clients:
-    """One client for each service and region, shared by all adapters of a run."""
+    """The clients of one run: one for each service and region, shared by all adapters."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._caller: GetCallerIdentityResponseTypeDef | None = None
 
     def ec2(self, region: str) -> EC2Client:
@@ -82,11 +43,11 @@ class Clients:
         return client
 
     def elb(self, region: str) -> Any:
-        """Return the client of classic load balancers; its stubs are not among ours."""
+        """Return the client of classic load balancers; its type stubs are not installed."""
         return self._client("elb", region)
 
     def elbv2(self, region: str) -> Any:
-        """Return the client of target groups and what stands before them."""
+        """Return the client of target groups and their load balancers."""
         return self._client("elbv2", region)
 
     def cloudwatch(self, region: str) -> Any:
@@ -94,18 +55,18 @@ class Clients:
         return self._client("cloudwatch", region)
 
     def service_quotas(self, region: str) -> Any:
-        """Return the Service Quotas client of a region; its stubs are not among ours."""
+        """Return the Service Quotas client of a region; its type stubs are not installed."""
         return self._client("service-quotas", region)
 
     def sts(self, region: str) -> STSClient:
-        """Return the STS client of a region, which says who we are."""
+        """Return the STS client of a region."""
         client: STSClient = self._client("sts", region)
         return client
 
     def caller(self, region: str) -> GetCallerIdentityResponseTypeDef:
-        """Return who the credentials belong to; asked once.
+        """Return the account and ARN of the credentials; AWS is called once.
 
-        Needs no permission (STS API Reference, GetCallerIdentity).
+        The call needs no permission (STS API Reference, GetCallerIdentity).
         """
         if self._caller is None:
             self._caller = call(self.sts(region).get_caller_identity)
@@ -113,18 +74,18 @@ class Clients:
 
     @property
     def account(self) -> str:
-        """The account the credentials belong to, where `caller` was asked; else empty."""
+        """The account of the credentials; empty until `caller` was called."""
         return self._caller["Account"] if self._caller else ""
 
     def s3(self) -> S3Client:
-        """Return the S3 client, in the region the environment names."""
+        """Return the S3 client, in the region of the environment variables."""
         client: S3Client = self._client("s3", "")
         return client
 
     def _client(self, service: str, region: str) -> Any:
-        if (service, region) not in self._made:
-            self._made[service, region] = _make(service, region)
-        return self._made[service, region]
+        if (service, region) not in self._clients:
+            self._clients[service, region] = _make(service, region)
+        return self._clients[service, region]
 
 
 def _make(service: str, region: str) -> Any:
@@ -132,6 +93,7 @@ def _make(service: str, region: str) -> Any:
     from botocore.config import Config
 
     make: Any = boto3.client
+    # One attempt: `retry.call` repeats requests.
     config = Config(
         connect_timeout=5,
         read_timeout=30,
@@ -141,116 +103,60 @@ def _make(service: str, region: str) -> Any:
     return make(service, region_name=region or None, config=config)
 
 
-def error_code(error: BaseException) -> str:
-    """Return AWS's code of a ClientError, for example `InvalidAMIID.NotFound`, else nothing."""
-    response = getattr(error, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
-
-
-def _passes(error: BaseException) -> bool:
-    """Whether the same call may go through a moment later."""
-    from botocore.exceptions import ConnectionError as NoConnection
-    from botocore.exceptions import EndpointConnectionError, HTTPClientError
-
-    if isinstance(error, EndpointConnectionError):
-        return False
-    return error_code(error) in PASSING or isinstance(error, (NoConnection, HTTPClientError))
-
-
-def call(operation: Callable[..., Answer], **arguments: Any) -> Answer:
-    """Call AWS; throttling and passing failures are asked again with jitter, six times at most.
-
-    Our own calls are reads or may be repeated, so a call that failed after it had
-    its effect is repeated too. Any botocore error that stays is raised as it is.
-    """
-    return patience()(readable(operation), **arguments)
-
-
-def readable(operation: Callable[..., Answer]) -> Callable[..., Answer]:
-    """Have an answer that is none of AWS's end a call as a connection that broke does.
-
-    A proxy's page, or an answer that was cut off, is a ResponseParserError, which botocore
-    derives from nothing of its own.
-    """
-    from botocore.exceptions import HTTPClientError
-    from botocore.parsers import ResponseParserError
-
-    def asked(**arguments: Any) -> Answer:
-        try:
-            return operation(**arguments)
-        except ResponseParserError as error:
-            raise HTTPClientError(error=error) from error
-
-    return asked
-
-
-def patience(also: frozenset[str] = frozenset()) -> Retrying:
-    """Return what calls again what may go through a moment later, these codes of AWS's as well."""
-    return Retrying(
-        retry=retry_if_exception(lambda error: error_code(error) in also or _passes(error)),
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_random_exponential(multiplier=0.2, max=10),
-        reraise=True,
-    )
-
-
-def lasts(error: Exception) -> bool:
-    """Whether asking again later is of no use: no permission, no credentials, nothing there.
-
-    What is not known to last may pass: a deployment waits for it until its deadline.
-    """
-    from botocore.exceptions import ClientError, HTTPClientError
-    from botocore.exceptions import ConnectionError as NoConnection
-
-    if isinstance(error, ClientError):
-        return error_code(error) in LASTING
-    return not isinstance(error, (NoConnection, HTTPClientError))
-
-
 @contextmanager
-def speaking_plainly(
+def translate_errors(
     where: str, region: str, raising: type[PipelineError] = RefusedError
 ) -> Iterator[None]:
-    """Turn botocore's errors inside the block into a RefusedError that says what to do.
+    """Raise botocore's errors inside the block as `raising`, with AWS's message and a remedy.
 
-    `raising` is another class of ours where the work has begun already.
+    `where` says what the block does. `raising` is FailedError once the work has begun.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise raising(f"{where} in {region}", str(error), _remedy(error)) from error
+        raise raising(f"{where} in {region}", _describe(where, error), _remedy(error)) from error
 
 
 def account_of(clients: Clients, region: str) -> str:
-    """Return the account the credentials belong to; raises RefusedError where they do not count."""
-    with speaking_plainly("asking who we are", region):
+    """Return the account of the credentials; raises RefusedError if AWS does not accept them."""
+    with translate_errors(IDENTITY, region):
         return clients.caller(region)["Account"]
+
+
+def _describe(where: str, error: Exception) -> str:
+    if type(error).__name__ != "NoCredentialsError":
+        return str(error)
+    call_made = " (sts:GetCallerIdentity failed)" if where == IDENTITY else ""
+    return f"no AWS credentials found{call_made}"
 
 
 _REMEDIES = (
     (
         {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"},
-        "give credentials (aws configure, aws sso login), then check: aws sts get-caller-identity",
+        (
+            f"set up credentials ({commands.CONFIGURE}, {commands.SSO_LOGIN}), "
+            f"then check: {commands.WHO_AM_I}"
+        ),
     ),
-    ({"ProfileNotFound"}, "correct AWS_PROFILE, see: aws configure list-profiles"),
+    ({"ProfileNotFound"}, f"fix AWS_PROFILE; list the profiles: {commands.LIST_PROFILES}"),
     (
         {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"},
-        "check the network and AWS_ENDPOINT_URL; for the local cloud: ami-pipeline local-cloud up",
+        f"check the network and AWS_ENDPOINT_URL; for the local cloud: {commands.local_cloud_up()}",
     ),
     (DENIED, "allow the action named above in the IAM policy of this role"),
-    (STALE, "renew the credentials, then check: aws sts get-caller-identity"),
-    (BUSY, "wait until the group's own activity is over and run the command again"),
+    (BAD_CREDENTIALS, f"renew the credentials, then check: {commands.WHO_AM_I}"),
+    (BUSY, "wait until the group's own scaling activity has ended, then run the command again"),
     (
         {"InstanceRefreshInProgress"},
-        "wait for the group's instance refresh, or: aws autoscaling cancel-instance-refresh",
+        "wait until the group's instance refresh has ended, then run the command again",
     ),
-    (THROTTLES, "AWS is throttling this account: wait a minute and run the command again"),
+    (THROTTLES, "AWS throttles this account: wait a minute, then run the command again"),
 )
 
 
 def _remedy(error: Exception) -> str:
     names = {type(error).__name__, error_code(error)}
-    found = (remedy for known, remedy in _REMEDIES if names & known)
-    return next(found, "run the command again; if it stays, the words above are AWS's own")
+    found = (remedy for codes, remedy in _REMEDIES if names & codes)
+    return next(found, "run the command again; the message above is AWS's own")

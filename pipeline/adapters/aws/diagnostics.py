@@ -1,7 +1,8 @@
-"""What there is to read about a group that failed, as a text for a person.
+"""Write what AWS reports about a failed group as a text for a person.
 
-Written before the group is removed, for afterwards AWS shows little of it. A rollback waits for
-this, so each call is made once, and what cannot be read at once is said in a line.
+The text is written before the group is deleted, because AWS shows little of it afterwards. A
+rollback waits for the text, so each call is made once, without retries, and a failed read becomes
+a line of the text.
 """
 
 from __future__ import annotations
@@ -12,45 +13,45 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from pipeline.adapters.aws.balancers import GOOD
+from pipeline.adapters.aws.balancers import HEALTHY
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.aws.group_parsing import ACTIVITIES, activity
+from pipeline.adapters.aws.group_parsing import activity_arguments, parse_activities
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
 Answer = TypeVar("Answer")
 
 CONSOLES = 3
-"""Members whose console is read: what failed in three failed in all."""
+"""Instances whose console is read: the same failure repeats in the others."""
 
 LINES = 100
-"""Lines of a console, its last ones."""
+"""The last lines of a console that are kept."""
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 _INSTANCE = re.compile(r"\bi-[0-9a-f]{8,17}\b")
 
 
 def gather(clients: Clients, region: str, group: str, observation: Observation) -> str:
-    """Return the text: the group, its members, its activities, consoles of members that fail.
+    """Return the text: the group, its members, its activities, consoles of unhealthy members.
 
     Never raises.
     """
-    seen, failures = observation.groups.get(group), list(observation.unreadable)
-    told = observation.activities.get(group)
-    if told is None:
-        told = _read(failures, partial(_activities, clients, region, group)) or ()
+    observed, failures = observation.groups.get(group), list(observation.unreadable)
+    activities = observation.activities.get(group)
+    if activities is None:
+        activities = _read(failures, partial(_activities, clients, region, group)) or ()
     consoles = {
         instance: _read(failures, partial(_console, clients, region, instance))
-        for instance in suspects(seen, observation.targets, told)
+        for instance in suspects(observed, observation.targets, activities)
     }
     lines = [
         f"group {group} in {region}",
-        *_group_lines(seen),
-        *_section("members", _member_lines(seen, observation.targets)),
-        *_section("activities, newest first", _activity_lines(told)),
+        *_group_lines(observed),
+        *_section("members", _member_lines(observed, observation.targets)),
+        *_section("activities, newest first", _activity_lines(activities)),
         *(line for each in consoles.items() for line in _console_lines(*each)),
         *(_section("could not be read", failures) if failures else []),
     ]
-    return "\n".join(map(plain, lines)) + "\n"
+    return "\n".join(map(printable_lines, lines)) + "\n"
 
 
 def suspects(
@@ -58,16 +59,16 @@ def suspects(
     targets: Mapping[str, Mapping[str, Target]],
     activities: Sequence[Activity],
 ) -> tuple[str, ...]:
-    """Return the members whose console is worth reading: those that fail, then those that left."""
+    """Return the instances whose console is read: unhealthy members, then terminated ones."""
     members = group.members if group else ()
-    failing = [each.id for each in members if not _is_well(each, group, targets)]
-    here = {each.id for each in members}
+    failing = [each.id for each in members if not _is_healthy(each, group, targets)]
+    present = {each.id for each in members}
     named = [found for each in activities for found in _INSTANCE.findall(each.description)]
-    gone = [instance for instance in named if instance not in here]
-    return tuple(dict.fromkeys([*failing, *gone]))[:CONSOLES]
+    terminated = [instance for instance in named if instance not in present]
+    return tuple(dict.fromkeys([*failing, *terminated]))[:CONSOLES]
 
 
-def _is_well(
+def _is_healthy(
     member: Member, group: ObservedGroup | None, targets: Mapping[str, Mapping[str, Target]]
 ) -> bool:
     attached = group.attached if group else frozenset[str]()
@@ -76,48 +77,46 @@ def _is_well(
         for balancer, found in targets.items()
         if balancer in attached or member.id in found
     ]
-    return (
-        member.lifecycle == "InService" and member.health == "Healthy" and GOOD.issuperset(states)
-    )
+    in_service = member.lifecycle == "InService" and member.health == "Healthy"
+    return in_service and HEALTHY.issuperset(states)
 
 
-def plain(text: str) -> str:
-    """Return text without terminal escapes and with a mark for each character that would act."""
+def printable_lines(text: str) -> str:
+    """Return text without terminal escapes; other control characters become U+FFFD."""
     clean = _ESCAPES.sub("", text.replace("\t", "    "))
-    return "".join("\N{REPLACEMENT CHARACTER}" if _acts(one) else one for one in clean)
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_control(one) else one for one in clean)
 
 
-def _acts(character: str) -> bool:
+def _is_control(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
-def _read(failures: list[str], question: Callable[[], Answer]) -> Answer | None:
+def _read(failures: list[str], query: Callable[[], Answer]) -> Answer | None:
     try:
-        return question()
-    except Exception as error:  # noqa: BLE001  no fault in here may keep a rollback from its work
+        return query()
+    except Exception as error:  # noqa: BLE001  a failure in here must not stop a rollback
         failures.append(" ".join(str(error).split()) or type(error).__name__)
         return None
 
 
 def _activities(clients: Clients, region: str, group: str) -> tuple[Activity, ...]:
-    ask = clients.autoscaling(region).describe_scaling_activities
-    page: Any = ask(AutoScalingGroupName=group, MaxRecords=ACTIVITIES)
-    return tuple(map(activity, page["Activities"]))
+    describe: Any = clients.autoscaling(region).describe_scaling_activities
+    return parse_activities(describe(**activity_arguments(group)))
 
 
 def _console(clients: Clients, region: str, instance: str) -> str:
-    """Return the latest output, or, where the instance type has none, that of the last boot.
+    """Return the latest output, or the output of the last boot if the instance type has no latest.
 
-    "Latest" is for instances on the Nitro system (EC2 User Guide, "Instance console output"), and
-    any refusal of it may be that; botocore has decoded the base64.
+    Only instances on the Nitro system have `Latest` (EC2 User Guide, "Instance console output").
+    Any error of that call may mean this. botocore decodes the base64.
     """
     from botocore.exceptions import ClientError
 
-    ask = clients.ec2(region).get_console_output
+    get_output = clients.ec2(region).get_console_output
     try:
-        return ask(InstanceId=instance, Latest=True).get("Output", "")
+        return get_output(InstanceId=instance, Latest=True).get("Output", "")
     except ClientError:
-        return ask(InstanceId=instance).get("Output", "")
+        return get_output(InstanceId=instance).get("Output", "")
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
@@ -126,9 +125,9 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 
 def _group_lines(group: ObservedGroup | None) -> Iterator[str]:
     if group is None:
-        yield "  AWS did not show it"
+        yield "  AWS did not return it"
         return
-    yield f"  size: {group.desired} wanted, {group.minimum} at least, {group.maximum} at most"
+    yield f"  size: desired {group.desired}, minimum {group.minimum}, maximum {group.maximum}"
     yield f"  launched from: {_template(group.template, group.version)}"
     yield f"  created: {group.created}"
     yield f"  health checks: {group.health_check}"
@@ -157,12 +156,12 @@ def _template(template: str, version: str) -> str:
 def _target(target: Target | None) -> str:
     if target is None:
         return "not a target"
-    said = (target.state, target.reason, target.description)
-    return " ".join(words for words in said if words and words != "N/A")
+    words = (target.state, target.reason, target.description)
+    return " ".join(word for word in words if word and word != "N/A")
 
 
 def _short(identifier: str) -> str:
-    """Return the name in a target group's ARN, `...:targetgroup/NAME/ID`; a name as it is."""
+    """Return the name in a target group's ARN, `...:targetgroup/NAME/ID`; a name unchanged."""
     return identifier.split("/")[1] if identifier.startswith("arn:") else identifier
 
 

@@ -1,140 +1,161 @@
-"""Groups and activities as Auto Scaling describes them, read and made into the core's values.
+"""Read groups and scaling activities from Auto Scaling; the only parser of both.
 
-Apart from `groups`, which changes them: the odd shapes are here, mixed instances policies, launch
-configurations, sources that were attached by three different calls.
+DescribeAutoScalingGroups has odd shapes: mixed instances policies, launch configurations, and
+load balancers attached by three different calls. `groups.py` changes groups, this module does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.adapters.aws.balancers import batches
-from pipeline.adapters.aws.client import call, error_code
+from pipeline.adapters.aws.ec2 import read_tags
+from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core.health.observation import Activity, Member, ObservedGroup
 
 GROUPS = 100
 """Groups in a call, the most AWS takes (with MaxRecords; without, 50)."""
 
 ACTIVITIES = 100
-"""Activities read of a group, the most AWS gives in a page.
+"""Activities read of a group, the most AWS returns in a page.
 
-Those in progress come first and every member has one: a shorter page of a group that boots many
-members would hold none of those that failed.
+Activities in progress come first, one for each starting instance. A shorter page of a large group
+would hold none of those that failed.
 """
 
-Said = Mapping[str, Any]
+Described = Mapping[str, Any]
 
 
 def read_groups(client: Any, names: Sequence[str]) -> dict[str, ObservedGroup]:
-    """Return those of these groups that AWS knows, by name.
+    """Return those of these groups that exist, by name.
 
-    No names, no call: AWS would describe every group of the account.
+    Without names there is no call: AWS would describe every group of the region.
     """
     found: dict[str, ObservedGroup] = {}
     for batch in batches(names, GROUPS):
-        asked = {"AutoScalingGroupNames": list(batch), "MaxRecords": GROUPS}
-        page = call(client.describe_auto_scaling_groups, **asked)
-        found |= _by_name(page)
-        while token := page.get("NextToken"):
-            page = call(client.describe_auto_scaling_groups, **asked, NextToken=token)
-            found |= _by_name(page)
+        described = _describe(client, AutoScalingGroupNames=list(batch))
+        found |= {each.name: each for each in map(parse_group, described)}
     return found
 
 
-def _by_name(page: Said) -> dict[str, ObservedGroup]:
-    seen = map(group_seen, page["AutoScalingGroups"])
-    return {group.name: group for group in seen}
+def read_all_groups(client: Any) -> Iterator[ObservedGroup]:
+    """Yield every group of the region."""
+    return map(parse_group, _describe(client))
+
+
+def _describe(client: Any, **arguments: Any) -> Iterator[Described]:
+    describe = client.describe_auto_scaling_groups
+    return items(describe, "AutoScalingGroups", **arguments, MaxRecords=GROUPS)
 
 
 def read_activities(client: Any, group: str) -> tuple[Activity, ...]:
     """Return the newest activities of a group, those in progress first; one page.
 
-    Of a group that is not there, none: the local cloud answers an empty list, and AWS is known
-    to refuse (terraform-provider-aws looks for "not found" in a ValidationError).
+    A group that does not exist has none: the local cloud returns an empty list, AWS a
+    ValidationError (terraform-provider-aws searches it for "not found").
     """
     from botocore.exceptions import ClientError
 
-    ask = client.describe_scaling_activities
     try:
-        page = call(ask, AutoScalingGroupName=group, MaxRecords=ACTIVITIES)
+        described = call(client.describe_scaling_activities, **activity_arguments(group))
     except ClientError as error:
         if error_code(error) == "ValidationError" and "not found" in str(error):
             return ()
         raise
-    return tuple(map(activity, page["Activities"]))
+    return parse_activities(described)
 
 
-def group_seen(said: Said) -> ObservedGroup:
+def activity_arguments(group: str) -> dict[str, Any]:
+    """Return the arguments of DescribeScalingActivities for one page of a group's activities."""
+    return {"AutoScalingGroupName": group, "MaxRecords": ACTIVITIES}
+
+
+def parse_activities(response: Described) -> tuple[Activity, ...]:
+    """Return the activities in a response of DescribeScalingActivities."""
+    return tuple(map(_activity, response["Activities"]))
+
+
+def parse_group(described: Described) -> ObservedGroup:
     """Return a group of DescribeAutoScalingGroups.
 
     `created` is AWS's CreatedTime, UTC, ISO 8601. `template` is an id wherever AWS gives one, for
-    a group as for its members; `version` stays `$Latest` or `$Default` where the group says so.
+    a group as for its members; `version` stays `$Latest` or `$Default` if the group says so.
     """
-    template, version = launched_from(said)
+    template, version = launch_source(described)
     return ObservedGroup(
-        name=said["AutoScalingGroupName"],
-        minimum=said["MinSize"],
-        maximum=said["MaxSize"],
-        desired=said["DesiredCapacity"],
+        name=described["AutoScalingGroupName"],
+        minimum=described["MinSize"],
+        maximum=described["MaxSize"],
+        desired=described["DesiredCapacity"],
         template=template,
         version=version,
-        members=tuple(_member(each) for each in said.get("Instances", [])),
-        attached=_attached(said),
-        status=said.get("Status") or "",
-        suspended=frozenset(each["ProcessName"] for each in said.get("SuspendedProcesses", [])),
-        health_check=said.get("HealthCheckType", "EC2"),
-        created=_time(said.get("CreatedTime")),
-        zones=frozenset(said.get("AvailabilityZones", [])),
-        tags={tag["Key"]: tag.get("Value", "") for tag in said.get("Tags", [])},
+        members=tuple(map(_member, described.get("Instances", []))),
+        attached=_attached(described),
+        status=described.get("Status") or "",
+        suspended=frozenset(
+            each["ProcessName"] for each in described.get("SuspendedProcesses", [])
+        ),
+        health_check=described.get("HealthCheckType", "EC2"),
+        created=_time(described.get("CreatedTime")),
+        zones=frozenset(described.get("AvailabilityZones", [])),
+        tags=read_tags(described),
+        subnets=tuple(filter(None, described.get("VPCZoneIdentifier", "").split(","))),
     )
 
 
-def launched_from(said: Said) -> tuple[str, str]:
-    """Return template and version of a group or an instance; a launch configuration has none."""
-    mixed = (said.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
-    template = said.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
+def _suspended(described: Described) -> frozenset[str]:
+    return frozenset(each["ProcessName"] for each in described.get("SuspendedProcesses", []))
+
+
+def launch_source(described: Described) -> tuple[str, str]:
+    """Return template and version of a group or an instance; a configuration has no version."""
+    mixed = (described.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    template = described.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
     name = template.get("LaunchTemplateId") or template.get("LaunchTemplateName")
-    return name or said.get("LaunchConfigurationName") or "", template.get("Version") or ""
+    return name or described.get("LaunchConfigurationName") or "", template.get("Version") or ""
 
 
-def _member(said: Said) -> Member:
-    template, version = launched_from(said)
+def _member(described: Described) -> Member:
+    template, version = launch_source(described)
     return Member(
-        id=said["InstanceId"],
-        lifecycle=said.get("LifecycleState", ""),
-        health=said.get("HealthStatus", ""),
+        id=described["InstanceId"],
+        lifecycle=described.get("LifecycleState", ""),
+        health=described.get("HealthStatus", ""),
         template=template,
         version=version,
-        zone=said.get("AvailabilityZone", ""),
+        zone=described.get("AvailabilityZone", ""),
+        protected=described.get("ProtectedFromScaleIn", False),
     )
 
 
-def _attached(said: Said) -> frozenset[str]:
-    """A source may have been attached by its own call or as a traffic source; one list is enough.
+def _attached(described: Described) -> frozenset[str]:
+    """Return every load balancer of a group, by whichever call it was attached.
 
-    TrafficSources holds all of them (API Reference, AttachTrafficSources), and the older fields
-    are read too, for a group that was attached before there were any.
+    TrafficSources holds all of them (API Reference, AttachTrafficSources). The older fields cover
+    a group that was attached before TrafficSources existed.
     """
-    sources = (source["Identifier"] for source in said.get("TrafficSources", []))
+    sources = (source["Identifier"] for source in described.get("TrafficSources", []))
     return frozenset(
-        [*sources, *said.get("LoadBalancerNames", []), *said.get("TargetGroupARNs", [])]
+        [
+            *sources,
+            *described.get("LoadBalancerNames", []),
+            *described.get("TargetGroupARNs", []),
+        ]
     )
 
 
-def activity(said: Said) -> Activity:
-    """Return an activity of DescribeScalingActivities."""
+def _activity(described: Described) -> Activity:
     return Activity(
-        id=said["ActivityId"],
-        status=said.get("StatusCode", ""),
-        description=said.get("Description", ""),
-        cause=said.get("Cause", ""),
-        message=said.get("StatusMessage") or "",
-        began=_time(said.get("StartTime")),
+        id=described["ActivityId"],
+        status=described.get("StatusCode", ""),
+        description=described.get("Description", ""),
+        cause=described.get("Cause", ""),
+        message=described.get("StatusMessage") or "",
+        began=_time(described.get("StartTime")),
     )
 
 
 def _time(moment: datetime | None) -> str:
-    """Return AWS's time in UTC: botocore gives it in the zone of this machine."""
+    """Return a time in UTC; botocore gives it in the time zone of this machine."""
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""

@@ -1,7 +1,7 @@
-"""Auto Scaling groups: what one poll sees of them, who serves, how many.
+"""Auto Scaling groups: observe them, attach, detach and resize them.
 
-None is made or deleted here: that is Terraform's (docs/terraform.md). What AWS answers becomes
-the core's values in `group_reading`; targets are read by `balancers`.
+This module creates and deletes no group: Terraform does (docs/terraform.md). `group_parsing` reads
+AWS's responses, `balancers` reads the targets.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.adapters.aws.balancers import batches, reader
-from pipeline.adapters.aws.client import Clients, call, error_code, lasts, speaking_plainly
+from pipeline.adapters.aws.balancers import target_reader
+from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.ec2 import read_instances
 from pipeline.adapters.aws.group_parsing import read_activities, read_groups
+from pipeline.adapters.aws.retry import batches, call, error_code, is_permanent
 from pipeline.core.errors import FailedError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.masking import Masker
@@ -23,20 +25,19 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-SOURCES_AT_ONCE = 10
+SOURCES_PER_CALL = 10
 """Traffic sources in a call of AttachTrafficSources or DetachTrafficSources."""
 
 NOT_ATTACHED = "not part of the group"
-"""From AWS's refusal: "Trying to remove Target Groups that are not part of the group"."""
+"""From AWS's error: "Trying to remove Target Groups that are not part of the group"."""
 
 THREADS = 8
-RUNNING: Any = {"Name": "instance-state-name", "Values": ["running"]}
 
 
 class Groups:
-    """The Auto Scaling groups of a region; `clock` gives the seconds of a look.
+    """The Auto Scaling groups of a region; `clock` gives the time of an observation, in seconds.
 
-    `masker` knows what may not be in a group's evidence: an instance's console is kept in it.
+    `masker` removes secrets from a failed group's evidence, which includes console output.
     """
 
     def __init__(
@@ -59,133 +60,136 @@ class Groups:
 
         One DescribeAutoScalingGroups (for each 100 names), one DescribeTargetHealth or
         DescribeInstanceHealth for each balancer, one DescribeScalingActivities for each group of
-        `activities`, all at the same time. AWS counts the calls of a whole account, so whoever
-        polls leaves at least a second for each group and balancer of one API between two looks;
-        what is throttled is asked again with jitter.
+        `activities`, all at the same time. AWS limits the calls of a whole account, so a caller
+        that polls waits at least a second for each group and each balancer between observations.
 
-        `at` is before the first question: everything seen is at least as new. What could not be
-        read is missing from its map, and `unreadable` says why. Raises RefusedError where asking
-        again is of no use: no permission, no credentials, a load balancer that is gone.
+        `at` is a time before the first call: everything observed is at least as new. A fact that
+        could not be read is missing from its map, and `unreadable` gives the reason. Raises
+        RefusedError for a permanent failure: no permission, no credentials, a deleted load
+        balancer.
         """
         from concurrent.futures import ThreadPoolExecutor
 
         at = self._clock()
-        with speaking_plainly("looking at the groups", self._region):
+        with translate_errors("reading the server groups", self._region):
             client = self._clients.autoscaling(self._region)
-            targets = {b.identifier: reader(self._clients, self._region, b) for b in balancers}
+            targets = {
+                each.identifier: target_reader(self._clients, self._region, each)
+                for each in balancers
+            }
             with ThreadPoolExecutor(THREADS) as pool:
-                asking = _Asking(pool)
-                found = asking.ask({"": partial(read_groups, client, names)})
-                health = asking.ask(targets)
-                news = asking.ask({n: partial(read_activities, client, n) for n in activities})
+                queries = _Queries(pool)
+                found = queries.start({"": partial(read_groups, client, names)})
+                health = queries.start(targets)
+                newest = queries.start({n: partial(read_activities, client, n) for n in activities})
                 return Observation(
                     at=at,
-                    groups=asking.answers(found).get("", {}),
-                    targets=asking.answers(health),
-                    activities=asking.answers(news),
-                    unreadable=tuple(asking.unreadable),
+                    groups=queries.results(found).get("", {}),
+                    targets=queries.results(health),
+                    activities=queries.results(newest),
+                    unreadable=tuple(queries.unreadable),
                 )
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
-        """Have the group serve; what is attached already is no error, so it may be repeated.
+        """Attach the group to load balancers; may be repeated, an attached one is no error.
 
-        The members are registered a moment later (API Reference, AttachTrafficSources). Raises
-        FailedError with AWS's words.
+        AWS registers the members a moment later (API Reference, AttachTrafficSources). Raises
+        FailedError with AWS's message.
         """
-        with self._changing(f"attaching {group} to {_names(balancers)}"):
+        with self._translating(f"attaching {group} to {_names(balancers)}"):
             client = self._clients.autoscaling(self._region)
-            for batch in batches(balancers, SOURCES_AT_ONCE):
+            for batch in batches(balancers, SOURCES_PER_CALL):
                 attach = client.attach_traffic_sources
                 call(attach, AutoScalingGroupName=group, TrafficSources=_sources(batch))
 
     def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
-        """Have the group serve no more; its members drain. What is not attached is no error.
+        """Detach the group from load balancers; its members drain. May be repeated.
 
-        AWS refuses the whole call for one source that is not attached. It is asked all the same,
-        for a read may be older than the last attaching, and a refusal is settled source by source.
-        Raises FailedError with AWS's words.
+        AWS rejects the whole call if one source is not attached. An observation may be older than
+        the last attachment, so the call is made anyway and repeated for each source alone. Raises
+        FailedError with AWS's message.
         """
-        with self._changing(f"detaching {group} from {_names(balancers)}"):
+        with self._translating(f"detaching {group} from {_names(balancers)}"):
             client = self._clients.autoscaling(self._region)
-            for batch in batches(balancers, SOURCES_AT_ONCE):
-                if _refusal(client, group, batch):
+            for batch in batches(balancers, SOURCES_PER_CALL):
+                if _detach(client, group, batch):
                     for each in batch:
                         _detach_one(client, group, each)
 
     def resize(
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
     ) -> None:
-        """Set what is not None; raises FailedError with AWS's words.
+        """Set the sizes that are not None; raises FailedError with AWS's message.
 
-        A maximum below the desired size cuts that too (API Reference, UpdateAutoScalingGroup).
+        A maximum below the desired size lowers that, too (API Reference, UpdateAutoScalingGroup).
         """
         given = {"MinSize": minimum, "MaxSize": maximum, "DesiredCapacity": desired}
         sizes: dict[str, Any] = {key: size for key, size in given.items() if size is not None}
         if not sizes:
             return
-        with self._changing(f"resizing {group}"):
+        with self._translating(f"resizing {group}"):
             update = self._clients.autoscaling(self._region).update_auto_scaling_group
             call(update, AutoScalingGroupName=group, **sizes)
 
     def addresses(self, group: str) -> tuple[str, ...]:
-        """Return the private addresses of the members; raises RefusedError where AWS refuses."""
-        tag: Any = [{"Name": "tag:aws:autoscaling:groupName", "Values": [group]}]
-        with speaking_plainly(f"reading the addresses of {group}", self._region):
-            pages = self._clients.ec2(self._region).get_paginator("describe_instances")
-            found = [
-                instance.get("PrivateIpAddress", "")
-                for page in pages.paginate(Filters=[*tag, RUNNING])
-                for reservation in page["Reservations"]
-                for instance in reservation["Instances"]
-            ]
+        """Return the private IPv4 addresses of the running members; raises RefusedError."""
+        filters = {"tag:aws:autoscaling:groupName": [group], "instance-state-name": ["running"]}
+        with translate_errors(f"reading the addresses of {group}", self._region):
+            members = read_instances(self._clients.ec2(self._region), filters)
+            found = [each.get("PrivateIpAddress", "") for each in members]
         return tuple(sorted(each for each in found if each))
 
     def evidence(self, group: str, observation: Observation) -> str:
-        """Return all there is to read about a group that failed, in AWS's words; never raises."""
+        """Return a text about a failed group, with secrets masked; never raises."""
         from pipeline.adapters.aws.diagnostics import gather
 
         return self._masker.text(gather(self._clients, self._region, group, observation))
 
-    def _changing(self, where: str) -> Any:
-        return speaking_plainly(where, self._region, FailedError)
+    def _translating(self, where: str) -> Any:
+        return translate_errors(where, self._region, FailedError)
 
 
-class _Asking:
-    """Questions that are asked at the same time, and why some have no answer."""
+class _Queries:
+    """Calls made at the same time; `unreadable` has a line for each that failed temporarily."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
         self.unreadable: list[str] = []
 
-    def ask(self, questions: Mapping[str, Callable[[], Answer]]) -> dict[str, Future[Answer]]:
-        return {key: self._pool.submit(question) for key, question in questions.items()}
+    def start(self, queries: Mapping[str, Callable[[], Answer]]) -> dict[str, Future[Answer]]:
+        """Start queries by key; return their futures."""
+        return {key: self._pool.submit(query) for key, query in queries.items()}
 
-    def answers(self, asked: dict[str, Future[Answer]]) -> dict[str, Answer]:
+    def results(self, started: Mapping[str, Future[Answer]]) -> dict[str, Answer]:
+        """Return the results that arrived, by key; raises a permanent error of botocore's."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         found: dict[str, Answer] = {}
-        for key, future in asked.items():
+        for key, future in started.items():
             try:
                 found[key] = future.result()
             except (BotoCoreError, ClientError) as error:
-                if lasts(error):
+                if is_permanent(error):
                     raise
                 self.unreadable.append(" ".join(f"{key} {error}".split()))
         return found
 
 
 def _detach_one(client: Any, group: str, balancer: Balancer) -> None:
-    """Detach; a refusal counts only where the source is attached, by its words or by a look."""
-    refusal = _refusal(client, group, [balancer])
-    if refusal is None or NOT_ATTACHED in str(refusal):
+    """Detach one source; raise AWS's error only if the source is attached.
+
+    The error's text tells, or a new read of the group.
+    """
+    error = _detach(client, group, [balancer])
+    if error is None or NOT_ATTACHED in str(error):
         return
-    seen = read_groups(client, [group]).get(group)
-    if seen and balancer.identifier in seen.attached:
-        raise refusal
+    observed = read_groups(client, [group]).get(group)
+    if observed and balancer.identifier in observed.attached:
+        raise error
 
 
-def _refusal(client: Any, group: str, balancers: Sequence[Balancer]) -> Exception | None:
-    """Detach, or return why AWS finds that there is nothing to detach."""
+def _detach(client: Any, group: str, balancers: Sequence[Balancer]) -> Exception | None:
+    """Detach; return the ValidationError with which AWS rejects the call, or None."""
     from botocore.exceptions import ClientError
 
     detach = client.detach_traffic_sources

@@ -1,24 +1,31 @@
-"""AMIs: found, judged by, tagged and removed. DescribeImages is the judge of every bake.
+"""Find, tag and delete AMIs; the only caller and parser of DescribeImages.
 
-Only images of our own account are ever looked at, `Owners=["self"]`, but for the
-source image, whose owner the configuration must name: a search by name alone
-would take a stranger's newer image (the "whoAMI" attack).
+Every search is limited to images of this account (`Owners=["self"]`). A source image may have
+another owner, which the configuration must name: a search by name alone would find another
+account's newer image (the "whoAMI" attack).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from pipeline.adapters.aws.client import Clients, call, error_code, speaking_plainly
+from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.ec2 import as_filters, read_tags
+from pipeline.adapters.aws.retry import call, error_code, items
+from pipeline.core import commands
 from pipeline.core.bake.model import ObservedImage, Source
 from pipeline.core.errors import RefusedError
+from pipeline.core.preflight.facts import ImageFacts
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import FilterTypeDef, ImageTypeDef
+    from mypy_boto3_ec2.type_defs import ImageTypeDef
 
 NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
 NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
+
+Filters = Mapping[str, Sequence[str]]
 
 
 class Ec2Images:
@@ -30,7 +37,7 @@ class Ec2Images:
     def resolve(self, source: Source, region: str) -> str:
         """Return the id of the source image: the one named, or the owner's newest of that name.
 
-        Raises RefusedError where there is none, it is not available, or two are equally new.
+        Raises RefusedError if there is none, it is not available, or two are equally new.
         """
         where = f"[bake.source] {source.id or source.name}"
         if source.id:
@@ -41,29 +48,26 @@ class Ec2Images:
             raise RefusedError(
                 where,
                 f"{found['ImageId']} is {found.get('State')} in {region}",
-                "name an image that is available in [bake.source]",
+                "set [bake.source] to an available image",
             )
         return found["ImageId"]
 
     def owned(self, region: str, tags: Mapping[str, str]) -> tuple[ObservedImage, ...]:
-        """Return our own images that carry all these tags, newest first."""
-        filters: list[FilterTypeDef] = [
-            {"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()
-        ]
-        return self._owned(region, filters)
+        """Return this account's images that carry all these tags, newest first."""
+        return self._owned(region, {f"tag:{key}": [value] for key, value in tags.items()})
 
     def named(self, region: str, name: str) -> tuple[ObservedImage, ...]:
-        """Return our own images of exactly this name (there is one at most)."""
-        found = self._owned(region, [{"Name": "name", "Values": [name]}])
+        """Return this account's images of exactly this name (there is one at most)."""
+        found = self._owned(region, {"name": [name]})
         return tuple(image for image in found if image.name == name)
 
     def find(self, region: str, image_id: str) -> ObservedImage | None:
-        """Return one of our own images by id, or None where it is gone or another account's."""
-        return next(iter(self._owned(region, [{"Name": "image-id", "Values": [image_id]}])), None)
+        """Return an image by id; None if it does not exist or another account owns it."""
+        return next(iter(self._owned(region, {"image-id": [image_id]})), None)
 
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         """Tag the image and its snapshots."""
-        with speaking_plainly(f"tagging {image.id}", image.region):
+        with translate_errors(f"tagging {image.id}", image.region):
             call(
                 self._clients.ec2(image.region).create_tags,
                 Resources=[image.id, *image.snapshots],
@@ -71,42 +75,38 @@ class Ec2Images:
             )
 
     def remove(self, image: ObservedImage) -> None:
-        """Deregister the image and delete its snapshots; those already gone are no error."""
-        with speaking_plainly(f"removing {image.id}", image.region):
+        """Deregister the image and delete its snapshots; a missing one is no error."""
+        with translate_errors(f"deleting {image.id}", image.region):
             ec2 = self._clients.ec2(image.region)
             _ignoring(NO_IMAGE, ec2.deregister_image, ImageId=image.id)
             for snapshot in image.snapshots:
                 _ignoring(NO_SNAPSHOT, ec2.delete_snapshot, SnapshotId=snapshot)
 
     def _source_by_id(self, image_id: str, region: str, where: str) -> ImageTypeDef:
-        filters: list[FilterTypeDef] = [{"Name": "image-id", "Values": [image_id]}]
-        with speaking_plainly("finding the source image", region):
-            found = call(self._clients.ec2(region).describe_images, Filters=filters)["Images"]
+        with translate_errors("finding the source image", region):
+            found = _describe(self._clients.ec2(region), {"image-id": [image_id]})
         if found:
             return found[0]
+        options = {"region": region, "image-ids": image_id}
         raise RefusedError(
             where,
             f"there is no image {image_id} in {region} that this account may use",
-            f"aws ec2 describe-images --region {region} --image-ids {image_id}",
+            commands.aws("ec2", "describe-images", options),
         )
 
     def _newest_source(self, source: Source, region: str, where: str) -> ImageTypeDef:
-        with speaking_plainly("finding the source image", region):
-            found = call(
-                self._clients.ec2(region).describe_images,
-                Owners=[source.owner],
-                Filters=[
-                    {"Name": "name", "Values": [source.name]},
-                    {"Name": "state", "Values": ["available"]},
-                ],
-            )["Images"]
-        found = sorted(found, key=lambda image: image.get("CreationDate", ""), reverse=True)
-        observation = (
-            f"aws ec2 describe-images --region {region} --owners {source.owner} "
-            f"--filters 'Name=name,Values={source.name}'"
-        )
+        filters = {"name": [source.name], "state": ["available"]}
+        with translate_errors("finding the source image", region):
+            found = _describe(self._clients.ec2(region), filters, Owners=[source.owner])
+        found.sort(key=lambda image: image.get("CreationDate", ""), reverse=True)
+        options = {
+            "region": region,
+            "owners": source.owner,
+            "filters": f"Name=name,Values={source.name}",
+        }
+        listing = commands.aws("ec2", "describe-images", options)
         if not found:
-            raise RefusedError(where, f"{source.owner} has no such image in {region}", observation)
+            raise RefusedError(where, f"{source.owner} has no such image in {region}", listing)
         if len(found) > 1 and found[0].get("CreationDate") == found[1].get("CreationDate"):
             equal = " and ".join(
                 f"{image['ImageId']} ({image.get('Name', '')})" for image in found[:2]
@@ -114,16 +114,62 @@ class Ec2Images:
             raise RefusedError(
                 where,
                 f"ambiguous: {equal} match and are equally new",
-                f"narrow the name; {observation}",
+                f"make the name more specific; list the images: {listing}",
             )
         return found[0]
 
-    def _owned(self, region: str, filters: list[FilterTypeDef]) -> tuple[ObservedImage, ...]:
-        with speaking_plainly("listing images", region):
-            ec2 = self._clients.ec2(region)
-            found = call(ec2.describe_images, Owners=["self"], Filters=filters)["Images"]
-        seen = (_seen(image, region) for image in found)
-        return tuple(sorted(seen, key=lambda image: image.created, reverse=True))
+    def _owned(self, region: str, filters: Filters) -> tuple[ObservedImage, ...]:
+        with translate_errors("listing images", region):
+            found = _describe(self._clients.ec2(region), filters, Owners=["self"])
+        observed = (_observed(image, region) for image in found)
+        return tuple(sorted(observed, key=lambda image: image.created, reverse=True))
+
+
+def read_image_facts(ec2: Any, image_id: str) -> ImageFacts | None:
+    """Return an AMI, disabled and deprecated ones too; None if this account cannot see it."""
+    options = {"IncludeDeprecated": True, "IncludeDisabled": True}
+    found = _describe(ec2, {"image-id": [image_id]}, **options)
+    if not found:
+        return None
+    image = found[0]
+    return ImageFacts(
+        id=image_id,
+        state=image.get("State", ""),
+        owner=image.get("OwnerId", ""),
+        architecture=image.get("Architecture", ""),
+        root_device=image.get("RootDeviceName", ""),
+        deprecated=_has_passed(image.get("DeprecationTime", "")),
+        reason=_reason(image),
+    )
+
+
+def _describe(ec2: Any, filters: Filters, **options: Any) -> list[ImageTypeDef]:
+    return list(items(ec2.describe_images, "Images", Filters=as_filters(filters), **options))
+
+
+def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
+    mappings = image.get("BlockDeviceMappings", [])
+    snapshots = (mapping.get("Ebs", {}).get("SnapshotId", "") for mapping in mappings)
+    return ObservedImage(
+        id=image["ImageId"],
+        region=region,
+        name=image.get("Name", ""),
+        state=image.get("State", ""),
+        public=image.get("Public", False),
+        created=image.get("CreationDate", ""),
+        tags=read_tags(image),
+        snapshots=tuple(snapshot for snapshot in snapshots if snapshot),
+        reason=_reason(image),
+    )
+
+
+def _reason(image: ImageTypeDef) -> str:
+    """Return why the image is in its state, for example why its creation failed."""
+    return image.get("StateReason", {}).get("Message", "")
+
+
+def _has_passed(moment: str) -> bool:
+    return bool(moment) and datetime.fromisoformat(moment) <= datetime.now(UTC)
 
 
 def _ignoring(codes: frozenset[str], operation: Callable[..., object], **arguments: str) -> None:
@@ -134,19 +180,3 @@ def _ignoring(codes: frozenset[str], operation: Callable[..., object], **argumen
     except ClientError as error:
         if error_code(error) not in codes:
             raise
-
-
-def _seen(image: ImageTypeDef, region: str) -> ObservedImage:
-    mappings = image.get("BlockDeviceMappings", [])
-    snapshots = (mapping.get("Ebs", {}).get("SnapshotId", "") for mapping in mappings)
-    return ObservedImage(
-        id=image["ImageId"],
-        region=region,
-        name=image.get("Name", ""),
-        state=image.get("State", ""),
-        public=image.get("Public", False),
-        created=image.get("CreationDate", ""),
-        tags={tag["Key"]: tag["Value"] for tag in image.get("Tags", [])},
-        snapshots=tuple(snapshot for snapshot in snapshots if snapshot),
-        reason=image.get("StateReason", {}).get("Message", ""),
-    )

@@ -1,7 +1,7 @@
-"""Everything preflight wants to know, asked at the same time: about two round trips in all.
+"""Read every fact that preflight checks, at the same time: about two round trips in all.
 
-What cannot be read is a fact, too: preflight tells all of it at once, so nothing here ends
-with the first refusal. Reads only. What is asked is in `survey_reading`.
+A failed read is a fact, too: preflight reports all failures at once, so nothing here stops at the
+first one. This module only reads. `preflight_queries` has the calls.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pipeline.adapters.aws import preflight_queries as reading
-from pipeline.adapters.aws.client import Clients, speaking_plainly
+from pipeline.adapters.aws import preflight_queries as queries
+from pipeline.adapters.aws.client import IDENTITY, Clients, translate_errors
+from pipeline.adapters.aws.ec2 import read_templates
+from pipeline.adapters.aws.images import read_image_facts
 from pipeline.core.deploy.ports import GroupReader
 from pipeline.core.errors import PipelineError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, GroupFacts, Proposal
 
 Describe = Callable[[Sequence[Balancer]], tuple[BalancerFacts, ...]]
-Ask = Callable[[], Any]
-Questions = dict[str, Ask]
+Query = Callable[[], Any]
+Queries = dict[str, Query]
 
 THREADS = 16
-"""More than there are questions, for one of them waits for the answer to another."""
+"""More than there are queries, because one of them waits for the result of another."""
 
 NAMES = {
-    "identity": "asking who we are",
+    "identity": IDENTITY,
     "image": "reading the image",
     "type": "reading the instance type",
     "groups": "reading the groups",
@@ -35,21 +37,22 @@ NAMES = {
     "refreshes": "reading instance refreshes",
     "subnets": "reading the subnets",
     "balancers": "reading the load balancers",
-    "look": "looking at the fleet",
+    "observation": "reading the server groups",
     "group_quota": "reading the quota of groups",
     "vcpus": "reading the quota of vCPUs",
     "targets": "reading the quota of targets",
     "alarms": "reading the alarms",
 }
-"""What is asked, by the field of `Facts` that takes the answer."""
+"""What each query does, by the field of `Facts` that holds its result."""
 OPTIONAL = frozenset({"group_quota", "vcpus", "targets"})
+"""Queries whose failure does not stop a deployment."""
 
 
-class Survey:
-    """Asks AWS; `checks` run at the same time, and what they refuse is found, too.
+class PreflightReader:
+    """Reads the facts for preflight and runs further checks at the same time.
 
-    A check is Terraform's version, for example; what it returns is its caller's affair.
-    `describe` reads the load balancers' settings, `alarms` returns those that ring.
+    A check is Terraform's version, for example: its error becomes a failure, its result is not
+    used here. `describe` reads the load balancers' settings, `alarms` returns the firing alarms.
     """
 
     def __init__(
@@ -67,102 +70,109 @@ class Survey:
         self._alarms = alarms
 
     def facts(self, proposal: Proposal) -> Facts:
-        """Read all there is to know about a proposal; what AWS refuses is in `failures`."""
-        hearing = _Hearing(region=proposal.place.region)
+        """Read the facts about a proposal; a failed read is in `failures`."""
+        run = _Run(region=proposal.place.region)
         with ThreadPoolExecutor(THREADS) as pool:
-            questions = self._always(proposal) | self._of_green(proposal)
-            asked = {each: pool.submit(hearing.ask, each, questions[each]) for each in questions}
-            subnets = self._subnets(proposal, asked["groups"])
-            asked["subnets"] = pool.submit(hearing.ask, "subnets", subnets)
-            checks = [pool.submit(hearing.ask, "", check) for check in self._checks]
+            first = self._fleet_queries(proposal) | self._launch_queries(proposal)
+            started = {name: pool.submit(run.query, name, first[name]) for name in first}
+            subnets = self._subnet_query(proposal, started["groups"])
+            started["subnets"] = pool.submit(run.query, "subnets", subnets)
+            checks = [pool.submit(run.query, "", check) for check in self._checks]
         for check in checks:
             check.result()
-        answers = {each: asked[each].result() for each in asked}
-        answers["alarms"] = answers.get("alarms") or ()
-        failures = [*hearing.failures, *_unseen(answers["look"])]
+        results = {name: started[name].result() for name in started}
+        results["alarms"] = results.get("alarms") or ()
+        failures = [*run.failures, *_unreadable(results["observation"])]
         return Facts(
-            **answers,
-            missing=frozenset(hearing.absent(proposal, answers)),
-            credentials=reading.read_credentials(),
+            **results,
+            missing=frozenset(run.missing(proposal, results)),
+            credentials=queries.read_credentials(),
             failures=tuple(sorted(failures, key=lambda each: (not each.needed, each.where))),
         )
 
-    def _always(self, proposal: Proposal) -> Questions:
-        """Return what is asked of the fleet that is there; all clients are made here.
+    def _fleet_queries(self, proposal: Proposal) -> Queries:
+        """Return the queries about the running fleet; also make the clients that they use.
 
-        Threads may use a client, but not make one.
+        Threads may share a client but must not make one.
         """
         place, blue = proposal.place, proposal.blue
-        made = self._clients
-        scaling = made.autoscaling(place.region)
-        made.sts(place.region)
-        made.elb(place.region)
-        made.elbv2(place.region)
-        observation = partial(
-            self._groups.observe, [blue] if blue else [], place.balancers, activities=()
-        )
-        questions: Questions = {
-            "identity": partial(reading.read_identity, made, place.region),
-            "groups": partial(reading.read_groups, scaling, proposal),
+        clients = self._clients
+        scaling = clients.autoscaling(place.region)
+        clients.sts(place.region)
+        clients.elb(place.region)
+        clients.elbv2(place.region)
+        found: Queries = {
+            "identity": partial(queries.read_identity, clients, place.region),
+            "groups": partial(queries.read_group_facts, scaling, proposal),
             "balancers": partial(self._describe, place.balancers),
-            "look": observation,
+            "observation": partial(
+                self._groups.observe, [blue] if blue else [], place.balancers, activities=()
+            ),
         }
         if self._alarms:
-            made.cloudwatch(place.region)
-            questions["alarms"] = self._alarms
+            clients.cloudwatch(place.region)
+            found["alarms"] = self._alarms
         if blue:
-            questions["refreshes"] = partial(reading.read_refreshes, scaling, blue)
-        return questions
+            found["refreshes"] = partial(queries.read_refreshes, scaling, blue)
+        return found
 
-    def _of_green(self, proposal: Proposal) -> Questions:
-        """Return what is asked of the image that is to be launched, and of room for it."""
+    def _launch_queries(self, proposal: Proposal) -> Queries:
+        """Return the queries about the image to launch and the quotas; none for a warm group."""
         if not proposal.green:
             return {}
-        region, wanted = proposal.place.region, proposal.instance_type
+        region, instance_type = proposal.place.region, proposal.instance_type
         ec2, quotas = self._clients.ec2(region), self._clients.service_quotas(region)
-        questions: Questions = {
-            "image": partial(reading.read_image, ec2, proposal.image_id),
-            "type": partial(reading.read_type, ec2, wanted),
-            "templates": partial(reading.read_templates, ec2, proposal.group(proposal.green)),
-            "group_quota": partial(reading.read_group_quota, self._clients.autoscaling(region)),
-            "vcpus": partial(reading.read_vcpus, quotas, ec2, wanted),
+        found: Queries = {
+            "image": partial(read_image_facts, ec2, proposal.image_id),
+            "type": partial(queries.read_type, ec2, instance_type),
+            "templates": partial(_template_names, ec2, proposal.group(proposal.green)),
+            "group_quota": partial(queries.read_group_quota, self._clients.autoscaling(region)),
+            "vcpus": partial(queries.read_vcpus, quotas, ec2, instance_type),
         }
         if any(each.kind == "elbv2" for each in proposal.place.balancers):
-            questions["targets"] = partial(reading.read_targets, self._clients.elbv2(region))
-        return questions
+            found["targets"] = partial(queries.read_target_quota, self._clients.elbv2(region))
+        return found
 
-    def _subnets(self, proposal: Proposal, groups: Future[Any]) -> Ask:
-        """Return the question for the subnets green would be launched in.
+    def _subnet_query(self, proposal: Proposal, groups: Future[Any]) -> Query:
+        """Return the query for the subnets of the new group.
 
-        They are those Terraform is told, else those of the serving group, which is known a round
-        trip later.
+        They are those of Terraform's inputs, otherwise those of the serving group, which are known
+        one round trip later.
         """
         ec2 = self._clients.ec2(proposal.place.region)
 
-        def ask() -> Any:
-            ids = proposal.subnets or _own_subnets(proposal, groups.result())
-            return reading.read_subnets(ec2, ids) if ids else None
+        def read() -> Any:
+            ids = proposal.subnets or _blue_subnets(proposal, groups.result())
+            return queries.read_subnets(ec2, ids) if ids else None
 
-        return ask
+        return read
 
 
-def _own_subnets(proposal: Proposal, groups: Sequence[GroupFacts] | None) -> tuple[str, ...]:
+def _template_names(ec2: Any, name: str) -> frozenset[str]:
+    """Return the name if a launch template has it, otherwise nothing."""
+    return frozenset(each.name for each in read_templates(ec2, [name]))
+
+
+def _blue_subnets(proposal: Proposal, groups: Sequence[GroupFacts] | None) -> tuple[str, ...]:
     return next((each.subnets for each in groups or () if each.name == proposal.blue), ())
 
 
 @dataclass(kw_only=True)
-class _Hearing:
-    """What was refused, of all that is asked at the same time; appending to a list is atomic."""
+class _Run:
+    """The failed and the successful queries of one preflight; threads share it.
+
+    Appending to a list is atomic.
+    """
 
     region: str
     failures: list[Failure] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
+    succeeded: list[str] = field(default_factory=list)
 
-    def ask(self, name: str, question: Ask) -> Any:
-        """Return the answer, or keep the refusal and return None; a check has no name."""
+    def query(self, name: str, query: Query) -> Any:
+        """Return the result, or record the failure and return None; a check has no name."""
         try:
-            with speaking_plainly(NAMES.get(name, name), self.region):
-                answer = question()
+            with translate_errors(NAMES.get(name, name), self.region):
+                result = query()
         except PipelineError as error:
             self.failures.append(
                 Failure(
@@ -173,19 +183,20 @@ class _Hearing:
                 )
             )
             return None
-        self.heard.append(name)
-        return answer
+        self.succeeded.append(name)
+        return result
 
-    def absent(self, proposal: Proposal, answers: Mapping[str, Any]) -> Iterator[str]:
-        """Yield what AWS said it does not know: None is no such answer if it said nothing."""
-        asked = {"image": proposal.image_id, "type": proposal.instance_type}
-        for name, identifier in asked.items():
-            if name in self.heard and answers[name] is None:
+    def missing(self, proposal: Proposal, results: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what does not exist; a None after a failed query does not count."""
+        wanted = {"image": proposal.image_id, "type": proposal.instance_type}
+        for name, identifier in wanted.items():
+            if name in self.succeeded and results[name] is None:
                 yield identifier
-        if "subnets" in self.heard and answers["subnets"] is not None:
-            yield from {*proposal.subnets} - {each.id for each in answers["subnets"]}
+        if "subnets" in self.succeeded and results["subnets"] is not None:
+            yield from {*proposal.subnets} - {each.id for each in results["subnets"]}
 
 
-def _unseen(observation: Observation | None) -> Iterator[Failure]:
+def _unreadable(observation: Observation | None) -> Iterator[Failure]:
+    where, remedy = NAMES["observation"], "run the command again"
     for line in observation.unreadable if observation else ():
-        yield Failure(where=NAMES["look"], what=line, remedy="run the command again", needed=True)
+        yield Failure(where=where, what=line, remedy=remedy, needed=True)

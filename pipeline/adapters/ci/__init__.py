@@ -1,1 +1,1 @@
-"""Speak with what surrounds a run: CI outputs, verify hooks, git."""
+"""Exchange data with the surroundings of a run: CI outputs, verify hooks, git."""

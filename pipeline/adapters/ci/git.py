@@ -1,7 +1,6 @@
-"""What git says of the working tree: the version's default and the facts of a bake.
+"""Read the working tree's commit from git: the default version and the facts of a bake.
 
-Kept apart because git may be missing and the folder need not be a repository;
-neither is an error here.
+Git may be missing and the folder need not be a repository; neither is an error.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ _UNUSABLE = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
 def read_commit(folder: Path, environ: Mapping[str, str], outputs: tuple[Path, ...] = ()) -> Commit:
-    """Return what git says of `folder`; an empty Commit outside a repository or without git.
+    """Return the commit of `folder`; an empty Commit outside a repository or without git.
 
-    A change in `outputs`, which a bake itself writes, is none: it must not make the next
-    bake look changed.
+    Changes in `outputs`, which a bake writes, do not count: they must not make the next bake
+    appear changed.
     """
 
     def git(*arguments: str) -> bytes | None:
@@ -51,12 +50,12 @@ def read_commit(folder: Path, environ: Mapping[str, str], outputs: tuple[Path, .
 
 
 def _is_inside(path: Path, git: Callable[..., bytes | None]) -> bool:
-    """Whether a path is in the working tree: git refuses a pathspec that is not."""
+    """Return True if a path is in the working tree: git rejects a pathspec outside it."""
     top = (git("rev-parse", "--show-toplevel") or b"").decode("utf-8", "surrogateescape").strip()
     return path.is_relative_to(top)
 
 
 def as_version(described: str) -> str:
-    """Return a tag's name as a version: what a version may not hold becomes a dash."""
+    """Return a tag's name as a version; each invalid character becomes a dash."""
     single = re.sub(r"\.{2,}", ".", _UNUSABLE.sub("-", described))
     return single.lstrip(".-_+")[:64]

@@ -1,8 +1,7 @@
-"""Hands the result on: tfvars for Terraform, outputs for the CI system it runs in.
+"""Write the result of a run: tfvars for Terraform, outputs and a summary for the CI system.
 
-Always JSON from an encoder or lines of values that were checked character by
-character: nothing a template or a provisioner said can become a variable, a
-second line or a workflow command.
+Every value is encoded as JSON or checked character by character, so that text of a template or a
+provisioner cannot become a variable, a second line or a workflow command.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from pipeline.adapters.files.atomic import write_atomically
 from pipeline.core.bake.model import BakeOrigin, BakeResult
 from pipeline.core.errors import NeedsAttentionError, RefusedError
 
-_PLAIN = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
+_SAFE = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
 
 
 def require_writable(where: str, path: Path) -> None:
-    """Raise RefusedError where a result could not be written: better before a bake than after."""
+    """Raise RefusedError if a result file cannot be written; called before a bake starts."""
     folder = next(parent for parent in path.parents if parent.exists())
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise RefusedError(
@@ -33,12 +32,10 @@ def require_writable(where: str, path: Path) -> None:
 
 
 def write_tfvars(path: Path, result: BakeResult) -> None:
-    """Write `ami_id`, `ami_ids`, `app`, `version` where Terraform loads them by itself.
+    """Write `ami_id`, `ami_ids`, `app` and `version` as a tfvars file, atomically, mode 0644.
 
-    `app_version` says the version once more, under a name that Terraform lets a module
-    declare: it reserves `version` (docs/surprises.md).
-    Atomically, readable by all as Terraform files are. Raises StrandedError, or
-    RefusedError where no image was made for it.
+    `app_version` repeats the version: a module cannot declare `version`, which Terraform reserves
+    (docs/surprises.md). Raises NeedsAttentionError, or RefusedError if this run baked no image.
     """
     image = result.image
     values = {
@@ -48,13 +45,13 @@ def write_tfvars(path: Path, result: BakeResult) -> None:
         "version": image.version,
         "app_version": image.version,
     }
-    with _told(f"[bake] tfvars {path}", result):
+    with _translating(f"[bake] tfvars {path}", result):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(values, indent=2).encode() + b"\n", mode=0o644)
 
 
 @contextmanager
-def _told(where: str, result: BakeResult) -> Iterator[None]:
+def _translating(where: str, result: BakeResult) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -62,13 +59,12 @@ def _told(where: str, result: BakeResult) -> Iterator[None]:
         raise kind(
             where,
             error.strerror or str(error),
-            f"make it writable, then run again: the image {result.image.id} is kept "
-            "and will be found",
+            f"make it writable, then run the command again: it will reuse image {result.image.id}",
         ) from error
 
 
 def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None) -> None:
-    """Write GitHub's output and step summary where it asks for them, a dotenv file where we are.
+    """Write GitHub's output and step summary if their variables are set, and a dotenv file.
 
     Sources: GitHub docs, "Workflow commands" (environment files, job summaries);
     GitLab docs, `artifacts:reports:dotenv`. Raises as `write_tfvars` does.
@@ -76,14 +72,14 @@ def write_ci(result: BakeResult, environ: Mapping[str, str], dotenv: Path | None
     image = result.image
     pairs = {"ami_id": image.id, "image_name": image.name, "version": image.version}
     if output := environ.get("GITHUB_OUTPUT"):
-        with _told(f"GITHUB_OUTPUT {output}", result):
-            _append(Path(output), "".join(f"{key}={_plain(pairs[key])}\n" for key in pairs))
+        with _translating(f"GITHUB_OUTPUT {output}", result):
+            _append(Path(output), "".join(f"{key}={_require_safe(pairs[key])}\n" for key in pairs))
     if summary := environ.get("GITHUB_STEP_SUMMARY"):
-        with _told(f"GITHUB_STEP_SUMMARY {summary}", result):
+        with _translating(f"GITHUB_STEP_SUMMARY {summary}", result):
             _append(Path(summary), _summary(result))
     if dotenv is not None:
-        lines = "".join(f"{key.upper()}={_plain(pairs[key])}\n" for key in pairs)
-        with _told(f"[bake] dotenv {dotenv}", result):
+        lines = "".join(f"{key.upper()}={_require_safe(pairs[key])}\n" for key in pairs)
+        with _translating(f"[bake] dotenv {dotenv}", result):
             _make_folder(dotenv)
             write_atomically(dotenv, lines.encode(), mode=0o644)
 
@@ -93,26 +89,26 @@ def write_deployment_ci(
 ) -> tuple[str, ...]:
     """Write a deployment's outputs and its summary as `write_ci` does; `summary` is Markdown.
 
-    Returns a line for each file that could not be written: the deployment is over, and the
-    exit code is to tell how, so nothing is raised for them. `require_writable` asks before.
+    Returns a line for each file that could not be written. Nothing is raised: the deployment has
+    ended, and the exit code gives its outcome. `require_writable` checks the files before.
     """
-    odd = [key for key in pairs if not _PLAIN.fullmatch(pairs[key])]
-    plain = {key: "" if key in odd else pairs[key] for key in pairs}
-    lines = "".join(f"{key}={plain[key]}\n" for key in plain)
-    dotted = "".join(f"{key.upper()}={plain[key]}\n" for key in plain)
+    unsafe = [key for key in pairs if not _SAFE.fullmatch(pairs[key])]
+    safe = {key: "" if key in unsafe else pairs[key] for key in pairs}
+    lines = "".join(f"{key}={safe[key]}\n" for key in safe)
+    dotenv_lines = "".join(f"{key.upper()}={safe[key]}\n" for key in safe)
     return tuple(
         problem
         for problem in (
-            f"no output {', '.join(odd)}: not a plain value" if odd else "",
-            _tried("GITHUB_OUTPUT", environ.get("GITHUB_OUTPUT"), lines),
-            _tried("GITHUB_STEP_SUMMARY", environ.get("GITHUB_STEP_SUMMARY"), summary),
-            _tried("dotenv", dotenv, dotted),
+            f"no output {', '.join(unsafe)}: the value has unsafe characters" if unsafe else "",
+            _write("GITHUB_OUTPUT", environ.get("GITHUB_OUTPUT"), lines),
+            _write("GITHUB_STEP_SUMMARY", environ.get("GITHUB_STEP_SUMMARY"), summary),
+            _write("dotenv", dotenv, dotenv_lines),
         )
         if problem
     )
 
 
-def _tried(what: str, path: str | Path | None, text: str) -> str:
+def _write(what: str, path: str | Path | None, text: str) -> str:
     if not path:
         return ""
     try:
@@ -137,10 +133,10 @@ def _append(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _plain(value: str) -> str:
-    """Return a value that cannot end its line; all of ours are plain by their own rules."""
-    if not _PLAIN.fullmatch(value):
-        raise ValueError(f"not a plain value: {value!r}")
+def _require_safe(value: str) -> str:
+    """Return a value that cannot end its line; every value of a bake is validated earlier."""
+    if not _SAFE.fullmatch(value):
+        raise ValueError(f"unsafe characters: {value!r}")
     return value
 
 

@@ -1,7 +1,7 @@
-"""Runs the environment's verify hooks: a person's own commands, with the deployment's facts.
+"""Run the environment's verify hooks: the user's own commands.
 
-They get our environment, for they ask AWS and the service questions of their own, and the
-facts besides. What they print goes to the log and, where they fail, its last lines to the reader.
+A hook gets this process's environment variables, because it may call AWS, and the deployment's
+facts. Its output goes to the log; the last lines of a failed hook are in the error.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from pipeline.core.masking import Masker
 from pipeline.core.state.deployment import Hook
 
 GRACE = 10.0
-LAST = 10
+"""Seconds a hook has to end after it was asked to."""
+LAST_LINES = 10
+"""Lines of a failed hook's output in the error."""
 
 
 @dataclass(kw_only=True)
 class CommandHooks:
-    """Fulfils `core.ports.Hooks`; commands run in `folder`, that of pipeline.toml."""
+    """Implements `core.deploy.ports.Hooks`; commands run in `folder`, that of pipeline.toml."""
 
     environ: Mapping[str, str]
     folder: Path
@@ -36,22 +38,22 @@ class CommandHooks:
     masker: Masker = field(default_factory=Masker)
 
     def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
-        """Return if it exits with 0 in time; raises FailedError with its last lines.
+        """Run a hook; raises FailedError with its last lines if it fails or takes too long.
 
-        Raises KeyboardInterrupt where a signal ended it: that says nothing of the service.
+        Raises KeyboardInterrupt if a signal ended it: that says nothing about the service.
         """
         shown = join(hook.command)
         self.report(Message(text=f"verify hook: {shown}"))
-        output, unsettled = bytearray(), bytearray()
+        output, pending = bytearray(), bytearray()
         with appending(self.log) as write:
             write(f"$ {shown}\n".encode())
 
             def keep(chunk: bytes) -> None:
                 output.extend(chunk)
-                unsettled.extend(chunk)
-                end = self.masker.settled(bytes(unsettled))
-                write(self.masker.mask(bytes(unsettled[:end])))
-                del unsettled[:end]
+                pending.extend(chunk)
+                end = self.masker.settled(bytes(pending))
+                write(self.masker.mask(bytes(pending[:end])))
+                del pending[:end]
 
             command = Command(argv=hook.command, cwd=self.folder, env={**self.environ, **facts})
             try:
@@ -60,16 +62,16 @@ class CommandHooks:
                 )
             except OSError as error:
                 raise self._failed(shown, f"cannot be started: {error.strerror}", b"") from error
-            write(self.masker.mask(bytes(unsettled)))
+            write(self.masker.mask(bytes(pending)))
         if finished.ending is Ending.INTERRUPTED:
-            raise KeyboardInterrupt  # its exit code is our doing
+            raise KeyboardInterrupt  # the exit code comes from this process's signal
         if finished.ending is Ending.TIMEOUT:
             raise self._failed(shown, f"did not end within {hook.timeout:g} s", output)
         if finished.code:
             raise self._failed(shown, f"exit code {finished.code}", output)
 
     def _failed(self, shown: str, what: str, output: bytes | bytearray) -> FailedError:
-        words = self.masker.text(output.decode("utf-8", "replace"))
-        lines = words.strip().splitlines()[-LAST:]
-        said = "\n".join([what, *(f"| {line}" for line in lines)])
-        return FailedError(f"verify hook {shown}", said, f"read {self.log}")
+        text = self.masker.text(output.decode("utf-8", "replace"))
+        lines = text.strip().splitlines()[-LAST_LINES:]
+        described = "\n".join([what, *(f"| {line}" for line in lines)])
+        return FailedError(f"verify hook {shown}", described, f"read {self.log}")

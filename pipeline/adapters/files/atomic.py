@@ -1,10 +1,10 @@
-"""Replaces files in one step, and takes away what a writer left that was killed in the middle.
+"""Replace files atomically, and delete the temporary files of killed writers.
 
-Apart from the store, for what it writes is not all that must be whole: variables, stamps, a root
-module. A writer holds a lock on its unfinished file as long as it lives, so that nobody takes a
-live one's away. That is not enough alone: some file systems know no locks, or none among machines,
-and between making the file and locking it there is a moment. So it also must be an hour old by
-the file system's own clock, or the caller must know that nobody else writes there.
+Used by the store, and for variables, stamps and root modules. A writer locks its temporary file
+while it runs, so that a live writer's file is not deleted. The lock is not enough: some file
+systems have no locks, or none among machines, and a file exists shortly before it is locked. So a
+deleted file must also be an hour old by the file system's clock, or the caller must hold the lock
+of all its writers.
 """
 
 from __future__ import annotations
@@ -21,69 +21,69 @@ from pathlib import Path
 from pipeline.adapters.files.lock import is_held
 
 OLD = 3600.0
-"""Seconds after which nobody still writes a file, which takes hundredths of one."""
+"""Seconds after which a temporary file is abandoned; a write takes milliseconds."""
 _UNFINISHED = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
-"""As `tempfile` names them: a prefix, and eight characters of its own."""
+"""The names that `tempfile` makes: a prefix and eight characters of its own."""
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Replace a file in one step: readers see the old content or the new, never a part.
+    """Replace a file atomically: readers see the old content or the new, never a part.
 
-    What was written outlives a power cut once this returns. Raises OSError; the folder must
-    be there. Nothing is left beside the file, nor what an earlier writer of it left long ago.
+    The new content is on the disk when this returns. The folder must exist. No temporary file
+    stays, and abandoned ones of the same file are deleted. Raises OSError.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            _claim(handle)
+            _lock_while_open(handle)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            now = os.fstat(handle).st_mtime
+            written = os.fstat(handle).st_mtime
             Path(name).chmod(mode)
             Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
-    sweep(path.parent, path.name.__eq__, before=now - OLD)
+    sweep(path.parent, path.name.__eq__, before=written - OLD)
 
 
-def sweep(folder: Path, ours: Callable[[str], bool], *, before: float | None = None) -> None:
-    """Take away what killed writers left of files with these names; raises nothing.
+def sweep(folder: Path, matches: Callable[[str], bool], *, before: float | None = None) -> None:
+    """Delete the temporary files of killed writers of these files; raises nothing.
 
-    Last changed before a time by the file system's clock. Without one the caller holds what every
-    writer of these files holds: whoever left something is dead.
+    `matches` takes a file's final name. `before` is a time of the file system's clock: only older
+    files are deleted. Without it the caller must hold the lock of all writers of these files.
     """
     with suppress(OSError):
-        for path in _unfinished(folder, ours):
+        for path in _unfinished(folder, matches):
             with suppress(OSError):
                 old = before is None or path.stat().st_mtime < before
                 if old and is_held(path) is False:
                     path.unlink()
 
 
-def _unfinished(folder: Path, ours: Callable[[str], bool]) -> Iterator[Path]:
+def _unfinished(folder: Path, matches: Callable[[str], bool]) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for each in entries:
             found = _UNFINISHED.fullmatch(each.name)
-            if found and ours(found["name"]) and each.is_file(follow_symlinks=False):
+            if found and matches(found["name"]) and each.is_file(follow_symlinks=False):
                 yield folder / each.name
 
 
-def _claim(handle: int) -> None:
-    """Hold the lock that says that we live; where a file system has none, an hour has to do."""
+def _lock_while_open(handle: int) -> None:
+    """Mark the file as one of a live writer; without locks its age has to suffice."""
     with suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the disk keep the names in a folder: a rename is in it, not in the file (fsync(2))."""
+    """Sync a folder: it holds the result of a rename, not the file itself (fsync(2))."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some network and FUSE file systems know no fsync of a folder; theirs is to be durable.
+        # Some network and FUSE file systems cannot sync a folder.
         if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
             raise
     finally:

@@ -1,7 +1,7 @@
-"""The lock that writers of a directory take, what is said where one cannot be had, and who has one.
+"""Lock files in a directory, test whether a file is locked, and report a failed lock.
 
-Apart from the store, for it is about file systems: shared ones lock among machines, badly, or not
-at all (docs/deploy.md, "The store").
+The store is separate: this module is about file systems. Shared ones lock among machines well,
+badly or not at all (docs/deploy.md, "The store").
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 
 PATIENCE = 10.0
-"""Seconds that a writer waits for the others."""
+"""Seconds that a writer waits for another one."""
 
 
-def lock_of(folder: Path, key: str) -> Path:
-    """Return the file that writers of a document lock: one for each environment, deployment.
+def lock_path(folder: Path, key: str) -> Path:
+    """Return the lock file of a document: one for each environment and each deployment.
 
-    A writer that is stopped must hold up nobody but those who write the same.
+    A stopped writer then blocks only the writers of the same documents.
     """
     first, _, rest = key.partition("/")
     name = ".".join(filter(None, (first, rest.partition("/")[0].removesuffix(".json"))))
@@ -34,11 +35,11 @@ def lock_of(folder: Path, key: str) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock on a file, made if it is not there, for a block.
+    """Hold the lock on a file inside the block; create the file if it does not exist.
 
-    Whoever has it writes one document, so who waits for long waits for nobody: a program that is
-    stopped in a write, or a file system that has lost its lock server, must not hold up a run
-    whose lease goes on counting. Raises RefusedError after ten seconds, OSError as it comes.
+    A holder writes one document, which takes milliseconds. A longer wait means a stopped program or
+    a lost lock server, and must not block a run whose lease expires meanwhile. Raises RefusedError
+    after 10 s, and any OSError.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -55,17 +56,17 @@ def _lock(handle: int, path: Path) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= until:
-                raise _locked_for_long(path) from None
+                raise _lock_timeout(path) from None
             time.sleep(0.005)
         else:
             return
 
 
 def is_held(path: Path) -> bool | None:
-    """Tell whether anybody holds a lock on a file; None where there is none, or none to be had.
+    """Return whether a process holds a lock on a file; None without a file or without locks.
 
-    The kernel lets a lock go when its holder ends, however it ends: so who lives is told from who
-    was killed without a heartbeat, or a pid that may be another's by now.
+    The kernel releases a lock when its holder exits in any way. So a lock distinguishes a live
+    process from a killed one without a heartbeat or a pid, which may be reused.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -82,22 +83,23 @@ def is_held(path: Path) -> bool | None:
     return False
 
 
-def _locked_for_long(path: Path) -> RefusedError:
+def _lock_timeout(path: Path) -> RefusedError:
     return RefusedError(
         f"[state] {path}",
-        f"another program has had this file locked for {PATIENCE:g} s, which a write takes no "
-        "hundredth of: it is stopped, or it is on another machine that went away",
-        f"see who: fuser -v {path}; what the file system can do: ami-pipeline doctor",
+        f"another program has locked this file for more than {PATIENCE:g} s; a write takes "
+        "milliseconds: the program is stopped, or its machine is gone",
+        f"find the program: {commands.shell('fuser', '-v', str(path))}; "
+        f"check the file system: {commands.doctor()}",
     )
 
 
 def unusable(path: Path, error: OSError) -> RefusedError:
-    """Return the refusal of a directory in which something cannot be done."""
+    """Return the error about a directory that cannot be used."""
     if error.errno in {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}:
         return RefusedError(
             f"[state] {path}",
             f"{error.strerror}: the file system cannot lock or sync a file",
-            "see what it can do: ami-pipeline doctor; or keep state in S3, [state] url",
+            f"check the file system: {commands.doctor()}; or keep state in S3, [state] url",
         )
     return RefusedError(
         f"[state] {path}",

@@ -1,4 +1,4 @@
-"""The logs of the programs we run: appended to as the output comes, readable by us only."""
+"""Write the logs of the programs that this one starts; only their owner can read them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.core.errors import RefusedError
 
 @contextmanager
 def appending(log: Path) -> Iterator[Callable[[bytes], object]]:
-    """Write to the end of a log, made where there is none; raises RefusedError."""
+    """Yield a function that appends to a log, created if needed; raises RefusedError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     try:
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -24,7 +24,7 @@ def appending(log: Path) -> Iterator[Callable[[bytes], object]]:
 
 
 def unwritable(log: Path, error: OSError) -> RefusedError:
-    """Return the refusal of a log that cannot be opened."""
+    """Return the error about a log that cannot be opened."""
     return RefusedError(
         f"the log {log}",
         error.strerror or str(error),

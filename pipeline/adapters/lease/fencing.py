@@ -1,8 +1,7 @@
-"""What changes the world, behind the lease: each call asks first whether it is ours still.
+"""Check the lease before each call that changes AWS, Terraform's state or a service.
 
-Apart from the adapters, which know of no lease, and from the journal's intents, which ask for it
-too: between an intent and the deed, or between two deeds of one intent, a run may have been paused
-for longer than its lease lasted.
+The adapters themselves know no lease. The journal checks it before an intent, but a run may be
+paused for longer than its lease between an intent and its action, or between two actions.
 """
 
 from __future__ import annotations
@@ -17,37 +16,37 @@ from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 
 Fence = Callable[[], None]
-"""Raises LeaseHeldError where the lease is not ours any more."""
+"""Raises LeaseHeldError if this run has lost its lease."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FencedGroups(GroupWriter):
-    """Auto Scaling groups, changed under the lease only."""
+    """Auto Scaling groups, changed only with the lease."""
 
     groups: GroupWriter
     fence: Fence
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
-        """Have the group serve."""
+        """Attach the group to load balancers."""
         self.fence()
         self.groups.attach(group, balancers)
 
     def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
-        """Have the group serve no more."""
+        """Detach the group from load balancers."""
         self.fence()
         self.groups.detach(group, balancers)
 
     def resize(
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
     ) -> None:
-        """Set what is not None."""
+        """Set the sizes that are not None."""
         self.fence()
         self.groups.resize(group, minimum=minimum, maximum=maximum, desired=desired)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FencedResources(Resources):
-    """Terraform, applied under the lease only; a plan changes nothing."""
+    """Terraform, applied only with the lease; a plan changes nothing."""
 
     resources: Resources
     fence: Fence
@@ -55,11 +54,11 @@ class FencedResources(Resources):
     def prepare(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> None:
-        """Begin a plan."""
+        """Start a plan in the background."""
         self.resources.prepare(wanted, creates=creates, deletes=deletes)
 
     def forget(self) -> None:
-        """Forget what was prepared."""
+        """Discard the plan in the background."""
         self.resources.forget()
 
     def plan(
@@ -74,23 +73,23 @@ class FencedResources(Resources):
         self.resources.apply(plan)
 
     def discard(self, plan: Plan) -> None:
-        """Forget a plan."""
+        """Discard a plan."""
         self.resources.discard(plan)
 
     def adopt(self, wanted: Sequence[Release]) -> None:
-        """Bring what exists into the state."""
+        """Import existing resources into the state."""
         self.fence()
         self.resources.adopt(wanted)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FencedHooks(Hooks):
-    """The verify commands, run under the lease only: they may do anything."""
+    """The verify hooks, run only with the lease: they may change anything."""
 
     hooks: Hooks
     fence: Fence
 
     def run(self, hook: Hook, facts: Mapping[str, str]) -> None:
-        """Run one."""
+        """Run a hook."""
         self.fence()
         self.hooks.run(hook, facts)

@@ -1,8 +1,8 @@
-"""Writes of a deployment: the environment's document, the record, the journal, its files.
+"""Write a deployment: the environment's document, its record, its journal, its files.
 
-Fulfils `core.ports.Ledger` on a store, under a lease that is held. An intent is in the
-store before the deed, and the store is asked for the lease just before it; a result is
-written whoever holds the lease by then, for it is a fact.
+Implements `core.deploy.ports.Ledger` on a store, with a lease. An intent is in the store before
+its action, and the lease is confirmed just before. A result is a fact, so it is written even
+without the lease.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.store.base import StaleError, Store
 from pipeline.adapters.store.deployments import Deployments, entry_key, file_key, record_key
 from pipeline.adapters.store.envelope import seal
-from pipeline.adapters.store.serialization import plain
+from pipeline.adapters.store.serialization import to_json
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.environment import Environment
@@ -27,7 +28,7 @@ _ATTEMPTS = 20
 class StoreLedger:
     """The ledger of one deployment; `now` returns the time, UTC, ISO 8601.
 
-    A deployment that is gone on with keeps its id: its journal is continued.
+    A resumed deployment keeps its id and continues its journal.
     """
 
     def __init__(
@@ -46,11 +47,11 @@ class StoreLedger:
 
     @property
     def epoch(self) -> int:
-        """The number of the lease it is written under."""
+        """The epoch of the lease."""
         return self._held.epoch
 
     def fence(self) -> None:
-        """Raise LeaseHeldError where the lease is ours no more: before each deed, also the next."""
+        """Raise LeaseHeldError if this run has lost its lease; called before each action."""
         self._held.fence()
 
     def read(self) -> Environment:
@@ -58,23 +59,23 @@ class StoreLedger:
         return self._held.read()
 
     def update(self, change: Callable[[Environment], Environment]) -> Environment:
-        """Write what `change` makes of the document; raises LeaseHeldError once the lease is lost.
+        """Write the document that `change` returns; raises LeaseHeldError if the lease is lost.
 
         `change` may be called more than once.
         """
         return self._held.update(change)
 
     def intend(self, step: str, **facts: Any) -> None:
-        """Append an intent, durable before this returns; raises LeaseHeldError like `update`."""
+        """Append an intent and store it durably; raises LeaseHeldError like `update`."""
         self._held.confirm()
         self._append("intent", step, facts)
 
     def done(self, step: str, **facts: Any) -> None:
-        """Append a result, whatever became of the lease."""
+        """Append a result, with or without the lease."""
         self._append("result", step, facts)
 
     def record(self, deployment: Deployment) -> None:
-        """Write the deployment's record as it stands; raises LeaseHeldError like `update`."""
+        """Write the deployment's record; raises LeaseHeldError like `update`."""
         self._held.confirm()
         key = record_key(deployment.id)
         for _ in range(_ATTEMPTS):
@@ -88,9 +89,9 @@ class StoreLedger:
         raise self._contended(key)
 
     def keep(self, name: str, text: str) -> str:
-        """Keep a file of the deployment; return where a person finds it.
+        """Store a file of the deployment; return its path or URL.
 
-        A file of this name that says something else is left as it is: the new one gets a number.
+        An existing file with other contents stays: the new one gets a number.
         """
         data = text.encode("utf-8", "backslashreplace")
         for number in range(1, _ATTEMPTS):
@@ -98,8 +99,8 @@ class StoreLedger:
             try:
                 self._store.write(key, data, expected=None)
             except StaleError:
-                standing = self._store.read(key)
-                if standing is None or standing.data != data:
+                existing = self._store.read(key)
+                if existing is None or existing.data != data:
                     continue
             return self._store.where(key)
         raise self._contended(file_key(self._deployment, name))
@@ -109,7 +110,7 @@ class StoreLedger:
     ) -> None:
         """Write the next entry.
 
-        A number that is taken is one of an earlier run, or of a write whose answer got lost.
+        A number may be taken by an earlier run, or by a write whose response was lost.
         """
         for _ in range(_ATTEMPTS):
             entry = Entry(
@@ -133,17 +134,17 @@ class StoreLedger:
     def _contended(self, key: str) -> RefusedError:
         return RefusedError(
             f"[state] {self._store.where(key)}",
-            "another run writes it too",
-            f"ami-pipeline status -e {self.read().environment}",
+            "another run is writing it",
+            commands.status(self.read().environment),
         )
 
 
 def _fact(value: object) -> Any:
-    """Return a fact as JSON says it; in a journal an odd one is better told as text than not."""
+    """Return a fact as JSON data; a value without a JSON form becomes text."""
     if isinstance(value, PurePath):
         return str(value)
     try:
-        return plain(value)
+        return to_json(value)
     except TypeError:
         return str(value)
 

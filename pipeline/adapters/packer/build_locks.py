@@ -1,8 +1,8 @@
-"""Which bakes run on this machine: each holds a lock on its log until it is judged.
+"""Build locks: each bake locks its log until its image is verified.
 
-The kernel lets the lock go when the process ends, however it ends, so a bake that
-was killed is told from one that runs beside ours without a heartbeat or a pid
-that may meanwhile be another's (ADR 0004).
+The kernel releases the lock when the process exits in any way. So a lock distinguishes a killed
+bake of this machine from a running one, without a heartbeat or a pid, which may be reused
+(ADR 0004).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pipeline.adapters.files.logs import unwritable
 
 
 def log_of(logs: Path, bake: str) -> Path:
-    """Return where the log of a bake is."""
+    """Return the path of a bake's log."""
     return logs / f"{bake}.log"
 
 
-def said(logs: Path, bake: str) -> bytes:
-    """Return what the log of a bake holds; nothing where it ran on another machine."""
+def read_log(logs: Path, bake: str) -> bytes:
+    """Return the log of a bake; empty if it ran on another machine."""
     try:
         return log_of(logs, bake).read_bytes()
     except OSError:
@@ -31,10 +31,10 @@ def said(logs: Path, bake: str) -> bytes:
 
 
 @contextmanager
-def claim(logs: Path, bake: str) -> Iterator[None]:
-    """Make the log of a new bake, readable by us only, and hold its lock for the block.
+def build_lock(logs: Path, bake: str) -> Iterator[None]:
+    """Create the log of a new bake (mode 0600) and lock it inside the block.
 
-    Raises RefusedError where it cannot be made.
+    Raises RefusedError if the log cannot be created.
     """
     path = log_of(logs, bake)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -50,6 +50,6 @@ def claim(logs: Path, bake: str) -> Iterator[None]:
         os.close(handle)
 
 
-def runs_here(logs: Path, bake: str) -> bool | None:
-    """Whether a bake still runs on this machine; None where it never did."""
+def is_running_here(logs: Path, bake: str) -> bool | None:
+    """Return whether a bake still runs on this machine; None if it never did."""
     return is_held(log_of(logs, bake))

@@ -1,8 +1,7 @@
-"""Packer: command lines in, facts out. The only module that knows its flags.
+"""Run Packer; the only module that knows its command line.
 
-Every call gets its variables through a JSON var-file that only we can read and
-that is gone afterwards, never on the command line, where `ps` would show them.
-The facts about Packer's behaviour stand in docs/surprises.md.
+Variables are passed in a JSON file with mode 0600 that is deleted afterwards, never on the command
+line, where `ps` would show them. docs/surprises.md records Packer's behavior.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.stream import Stream, StreamReader
 from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
+from pipeline.core import commands
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
@@ -33,7 +33,7 @@ from pipeline.core.masking import Masker
 OLDEST = (1, 6, 6)
 WITH_INIT = (1, 7, 0)
 SHORT = 120.0
-"""Seconds the short commands may take; `init` downloads, so it gets five times that."""
+"""Seconds a short command may take; `init` downloads plugins and gets five times that."""
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _HCL_VARIABLE = re.compile(r"^var\.([\w-]+): ", re.MULTILINE)
@@ -44,10 +44,10 @@ _NOT_PASSED_ON = re.compile(r"PACKER_LOG(_PATH)?|PKR_VAR_.*|PACKER_NO_COLOR|PACK
 
 @dataclass(kw_only=True)
 class Packer:
-    """The `packer` on PATH, run with an environment of our own making.
+    """The `packer` on PATH, run with a filtered environment.
 
-    `environ` is what the tool itself was given; `hidden` names the variables of it
-    that hold secrets and reach Packer through the var-file alone.
+    `environ` has this process's environment variables. `hidden` names those that hold secrets and
+    reach Packer only in the variables file.
     """
 
     environ: Mapping[str, str]
@@ -60,37 +60,37 @@ class Packer:
     _version: str = ""
 
     def version(self) -> str:
-        """Return Packer's version, asked once.
+        """Return Packer's version; the program runs once.
 
-        Raises RefusedError where there is no Packer, it is too old, or another
-        program has its name (cracklib's `packer`, on RPM systems).
+        Raises RefusedError if Packer is missing or too old, or if `packer` is another program
+        (cracklib's, on RPM systems).
         """
-        self._version = self._version or self._ask_version()
+        self._version = self._version or self._read_version()
         return self._version
 
-    def _ask_version(self) -> str:
+    def _read_version(self) -> str:
         code, output = self._run(["version", "-machine-readable"], Path.cwd())
         records = dict(_read(output).records)
         version = next(iter(records.get("version", ())), "")
         if code != 0 or not _VERSION.fullmatch(version):
-            said = self.masker.text(output.decode("utf-8", "replace"))[-500:].strip()
+            text = self.masker.text(output.decode("utf-8", "replace"))[-500:].strip()
             raise RefusedError(
                 f"packer version ({shutil.which('packer', path=self.environ.get('PATH'))})",
-                said or f"exit code {code}, no output",
+                text or f"exit code {code}, no output",
                 "put HashiCorp Packer before it on PATH: https://developer.hashicorp.com/packer",
             )
         if _numbers(version) < OLDEST:
             raise RefusedError(
                 "packer version",
-                f"Packer {version} is older than 1.6.6, the oldest this tool was tried on",
+                f"Packer {version} is older than 1.6.6, the oldest supported version",
                 "install a newer Packer: https://developer.hashicorp.com/packer/install",
             )
         return version
 
     def inspect(self, request: BakeRequest) -> Template:
-        """Return what the template declares; installs its plugins first where Packer has `init`.
+        """Return the template's declarations; install its plugins first if Packer has `init`.
 
-        Raises ConfigurationError where Packer cannot read the template.
+        Raises ConfigurationError if Packer cannot read the template.
         """
         self._init(request)
         argv = ["inspect", "-machine-readable", str(request.template)]
@@ -100,20 +100,18 @@ class Packer:
             raise self._bad_template("packer inspect", request, found)
         if any(kind == "template-builder" for kind, _ in found.records):
             return _json_template(found)
-        return _hcl_template("\n".join(found.said))
+        return _hcl_template("\n".join(found.ui_text))
 
     def validate(self, request: BakeRequest, variables: Mapping[str, Any]) -> None:
-        """Return if Packer accepts the template; it asks no cloud for that.
+        """Validate the template; Packer makes no call to AWS for that.
 
-        Raises ConfigurationError with Packer's own words.
+        Raises ConfigurationError with Packer's output.
         """
         with private_folder() as folder:
             argv = ["validate", *_inputs(request, folder, variables), str(request.template)]
             code, output = self._run(argv, request.directory)
         if code != 0:
-            said = StreamReader(keep_text=True)
-            said.feed(output)
-            raise self._bad_template("packer validate", request, said.close())
+            raise self._bad_template("packer validate", request, _read(output))
 
     def build(
         self,
@@ -124,7 +122,7 @@ class Packer:
         *,
         on_resources: Callable[[BuildResources], None],
     ) -> BuildReport:
-        """Run `packer build` to its end; how it ended is in the report, not raised."""
+        """Run `packer build` to its end; the report has its ending, nothing is raised for it."""
         log = log_of(self.logs, name)
         self.report(BuildStarted(name=name, log=log))
         began = time.monotonic()
@@ -133,7 +131,7 @@ class Packer:
             if "manifest" in template.variables:
                 variables = {**variables, "manifest": str(manifest)}
             reader = StreamReader(masker=self.masker, log=write, step=self._step)
-            feed = _telling(reader, on_resources)
+            feed = _reporting(reader, on_resources)
             command = self._command(
                 [
                     "build",
@@ -145,11 +143,13 @@ class Packer:
                 ],
                 request.directory,
             )
-            ending, code, trouble = self._stream(command, feed, request)
+            ending, code, failure = self._stream(command, feed, request)
             written = read_manifest(manifest)
-            found = reader.stream if trouble else reader.close()
-        self.report(BuildEnded(seconds=time.monotonic() - began, how=_how(ending, code)))
-        failures = {"": trouble} if trouble else found.errors
+            found = reader.stream if failure else reader.close()
+        self.report(
+            BuildEnded(seconds=time.monotonic() - began, how=_describe_ending(ending, code))
+        )
+        failures = {"": failure} if failure else found.errors
         lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
         return BuildReport(
             ending=ending,
@@ -197,7 +197,7 @@ class Packer:
             raise RefusedError(
                 f"packer init {target}",
                 self.masker.text(output.decode("utf-8", "replace")).strip(),
-                f"run it by hand: packer init {target}",
+                f"run it by hand: {commands.shell('packer', 'init', str(target))}",
             )
 
     def _run(self, argv: list[str], cwd: Path, *, timeout: float = SHORT) -> tuple[int, bytes]:
@@ -206,7 +206,7 @@ class Packer:
         except (FileNotFoundError, PermissionError) as error:
             if not cwd.is_dir():
                 raise ConfigurationError(
-                    "[bake] directory", f"{cwd} is no folder", "create it or correct the path"
+                    "[bake] directory", f"{cwd} is not a folder", "create it or fix the path"
                 ) from error
             raise RefusedError(
                 "packer",
@@ -218,14 +218,14 @@ class Packer:
             raise RefusedError(
                 f"packer {argv[0]}",
                 str(error),
-                "check that `packer version` answers: another program may have that name",
+                "check that packer is HashiCorp Packer: packer version",
             ) from error
 
     def _command(self, argv: list[str], cwd: Path) -> Command:
         return Command(argv=["packer", *argv], cwd=cwd, env=self.environment())
 
     def environment(self) -> dict[str, str]:
-        """Return what Packer sees: our environment without what would change its output or leak."""
+        """Return Packer's environment, without secrets and variables that change its output."""
         kept = {
             key: value
             for key, value in self.environ.items()
@@ -235,22 +235,25 @@ class Packer:
         return {**kept, "CHECKPOINT_DISABLE": "1"}
 
     def _bad_template(self, where: str, request: BakeRequest, found: Stream) -> ConfigurationError:
-        words = "\n".join(found.problems) or "\n".join(found.said) or "\n".join(found.plain)
+        text = "\n".join(found.problems) or "\n".join(found.ui_text) or "\n".join(found.plain)
         return ConfigurationError(
             f"{where} {request.template}",
-            self.masker.text(words).strip() or "Packer gave no reason",
-            f"correct {request.template.name}, then: packer validate {request.template}",
+            self.masker.text(text).strip() or "Packer gave no reason",
+            f"fix {request.template.name}, then: "
+            f"{commands.shell('packer', 'validate', str(request.template))}",
         )
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """Give a folder only we can read, gone afterwards."""
+    """Yield a folder with mode 0700; delete it after the block."""
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-") as folder:
         yield Path(folder)
 
 
-def _how(ending: Ending, code: int) -> Literal["succeeded", "failed", "timed out", "was stopped"]:
+def _describe_ending(
+    ending: Ending, code: int
+) -> Literal["succeeded", "failed", "timed out", "was stopped"]:
     match ending:
         case Ending.EXITED:
             return "failed" if code else "succeeded"
@@ -260,18 +263,18 @@ def _how(ending: Ending, code: int) -> Literal["succeeded", "failed", "timed out
             return "was stopped"
 
 
-def _telling(
+def _reporting(
     reader: StreamReader, on_resources: Callable[[BuildResources], None]
 ) -> Callable[[bytes], None]:
-    """Feed the reader, and tell of each temporary thing as soon as Packer names it."""
-    told = BuildResources()
+    """Return a function that feeds the reader and reports each resource that Packer names."""
+    reported = BuildResources()
 
     def feed(chunk: bytes) -> None:
-        nonlocal told
+        nonlocal reported
         reader.feed(chunk)
-        if (now := reader.stream.resources) != told:
-            told = now
-            on_resources(now)
+        if (resources := reader.stream.resources) != reported:
+            reported = resources
+            on_resources(resources)
 
     return feed
 
@@ -306,7 +309,7 @@ def _json_template(found: Stream) -> Template:
 
 
 def _hcl_template(text: str) -> Template:
-    """Read the page `inspect` prints for HCL2 (hcl2template/types.packer_config.go)."""
+    """Parse the output of `inspect` for HCL2 (hcl2template/types.packer_config.go)."""
     variables, _, builds = text.partition("> builds:")
     declared = _HCL_VARIABLE.findall(variables.partition("> local-variables:")[0])
     found: dict[str, str] = {}
@@ -320,9 +323,9 @@ def _hcl_template(text: str) -> Template:
 
 
 def read_manifest(path: Path) -> dict[str, str] | None:
-    """Return region -> AMI as the manifest post-processor wrote it, or None where there is none.
+    """Return the AMI of each region in the manifest post-processor's file, or None without one.
 
-    The post-processor appends to a file that exists; ours is new for each run.
+    The post-processor appends to an existing file; each run uses a new one.
     """
     try:
         builds = json.loads(path.read_bytes())["builds"]
@@ -333,20 +336,22 @@ def read_manifest(path: Path) -> dict[str, str] | None:
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1].startswith("ami-")}  # noqa: PLR2004 - region and id
 
 
-def _expected(request: BakeRequest, template: Template, spoke: Iterable[str]) -> tuple[str, ...]:
-    """Return the builds that must each have made an image.
+def _expected(request: BakeRequest, template: Template, printed: Iterable[str]) -> tuple[str, ...]:
+    """Return the builds that must each make an image; `printed` are those that printed something.
 
-    A build is named in the stream once it begins; one that never began is known
-    from the template alone, where its name may still be a template call, so the
-    template's names count only where fewer builds spoke than it has.
+    The stream names a build once it begins. A build that did not begin is known only from the
+    template, where its name may be a template call. So the template's names count only if fewer
+    builds printed something than the template has.
     """
-    kinds = {name: kind for name, kind in template.builds.items() if _asked(name, request.only)}
+    kinds = {
+        name: kind for name, kind in template.builds.items() if _is_selected(name, request.only)
+    }
     makes_image = {name for name, kind in kinds.items() if _makes_image(kind)}
-    began = {name for name in spoke if _makes_image(template.builds.get(name, "amazon"))}
+    began = {name for name in printed if _makes_image(template.builds.get(name, "amazon"))}
     return tuple(sorted(began if len(began) >= len(makes_image) else began | makes_image))
 
 
-def _asked(name: str, only: tuple[str, ...]) -> bool:
+def _is_selected(name: str, only: tuple[str, ...]) -> bool:
     return not only or any(fnmatchcase(name, pattern) for pattern in only)
 
 

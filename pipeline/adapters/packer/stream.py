@@ -1,18 +1,15 @@
-r"""Reads what `packer -machine-readable` prints, while it prints it.
+r"""Parse the output of `packer -machine-readable` while Packer prints it.
 
-Kept apart from the adapter that starts Packer because it is a format, not a
-program: bytes in, facts out, so that every capture can be replayed through it.
-The grammar is that of packer/ui.go, `MachineReadableUi.Machine` (1.6.6 to 1.16):
+The parser does not start Packer, so that every captured output can be replayed through it. The
+grammar is that of packer/ui.go, `MachineReadableUi.Machine` (1.6.6 to 1.16):
 
     line = seconds "," target "," type *("," argument) LF
 
-where only commas, CR and LF of an argument are escaped, the target not at all,
-and LF alone ends a line: `str.splitlines` would break on \v, U+0085 and others
-that occur inside.
+Only commas, CR and LF of an argument are escaped; the target is not escaped. Only LF ends a line:
+`str.splitlines` would also split at \v, U+0085 and others inside a line.
 
-Facts are read from the bytes as they came; what is shown or logged is masked.
-A line longer than `LONGEST_LINE` is passed on in pieces, so memory stays flat
-whatever a provisioner prints.
+Facts are read from the original bytes; displayed and logged text is masked. A line longer than
+`LONGEST_LINE` is passed on in pieces, so a provisioner's output cannot exhaust the memory.
 """
 
 from __future__ import annotations
@@ -28,11 +25,11 @@ from pipeline.core.masking import Masker
 LONGEST_LINE = 1 << 18
 LAST_LINES = 10
 BURST = 50
-"""More steps than this in one chunk are provisioner output (Packer >= 1.13 says everything
-with `say`): only the newest of each build is shown then, the log still has them all."""
+"""More steps than this in one chunk are provisioner output (Packer >= 1.13 prints it with `say`).
+Then only the newest step of each build is displayed; the log has all of them."""
 
 _UI_FIELDS = 5
-_PLACED_TYPES = (b"artifact", b"artifact-count", b"error")
+_TARGET_TYPES = (b"artifact", b"artifact-count", b"error")
 _IMAGE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-\d+):(ami-[0-9a-f]{8,17})")
 _TRACES = {
     "key_pairs": re.compile(rb"Creating temporary keypair: (packer_[0-9a-f-]+)"),
@@ -46,16 +43,15 @@ _TRACE_WORDS = (b": Creating ", b": Registering ", b": Instance ID: ", b": Found
 
 
 def unescape(argument: bytes) -> str:
-    r"""Return an argument as text. Not invertible: a literal `\n` looks like an escaped one."""
+    r"""Return an argument as text; a literal `\n` cannot be told from an escaped newline."""
     text = argument.decode("utf-8", "replace")
     return text.replace("%!(PACKER_COMMA)", ",").replace("\\r", "\r").replace("\\n", "\n")
 
 
 def readable(data: bytes) -> bytes:
-    """Return lines of the stream as a person reads them: seconds, text, commas in place.
+    """Return lines of the stream in readable form: seconds and text, with its commas.
 
-    A ui line's target is empty and its text holds no comma, so `,,ui,say,` stands
-    nowhere but at the start of one.
+    A ui line's target is empty and its text has no comma, so `,,ui,say,` occurs only at its start.
     """
     for kind in (b"say", b"message", b"error"):
         data = data.replace(b",,ui," + kind + b",", b" ")
@@ -72,7 +68,7 @@ class Artifact:
 
     @property
     def images(self) -> dict[str, str]:
-        """The AMI of each region; empty for an artifact that is no AMI."""
+        """The AMI of each region; empty for an artifact of another kind."""
         parts = (_IMAGE.fullmatch(part.strip()) for part in self.id.split(","))
         return {part[1]: part[2] for part in parts if part}
 
@@ -88,7 +84,7 @@ class Stream:
     cancelled: bool = False
     problems: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     records: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    ui_text: list[str] = field(default_factory=list)
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     named: dict[str, dict[bytes, str]] = field(default_factory=dict)
     last_lines: dict[bytes, deque[bytes]] = field(default_factory=dict)
@@ -102,39 +98,38 @@ class Stream:
         return found
 
     def builds(self) -> tuple[str, ...]:
-        """Return the names of the builds that said something, in order.
+        """Return the names of the builds that printed something, in order.
 
-        Post-processors speak as `build (type)`; they are not builds.
+        Lines of post-processors have the name `build (type)`; they are not builds.
         """
         names = (name.decode("utf-8", "replace") for name in self.last_lines if name)
         return tuple(name for name in names if not name.endswith(")"))
 
     def last(self, build: str) -> tuple[str, ...]:
-        """Return the last lines one build said, or the last ui lines where it said nothing."""
+        """Return the last lines of one build, or the last ui lines if it printed nothing."""
         lines = self.last_lines.get(build.encode()) or self.last_lines.get(b"") or ()
         return tuple(unescape(line).strip("\n") for line in lines)
 
     @property
     def resources(self) -> BuildResources:
-        """The things each build named: temporary ones before any provisioner ran, and its AMI."""
-        return BuildResources(**{kind: self._seen(kind) for kind in _TRACES if kind != "sources"})
+        """The resources named by each build: temporary ones before provisioners, and its AMI."""
+        return BuildResources(**{kind: self._named(kind) for kind in _TRACES if kind != "sources"})
 
     @property
     def source_ami(self) -> str:
-        """The source image, where all builds stand on one."""
-        sources = set(self._seen("sources"))
+        """The source image; empty unless all builds use the same one."""
+        sources = set(self._named("sources"))
         return sources.pop() if len(sources) == 1 else ""
 
-    def _seen(self, kind: str) -> tuple[str, ...]:
+    def _named(self, kind: str) -> tuple[str, ...]:
         return tuple(self.named.get(kind, {}).values())
 
 
 class StreamReader:
-    """Feed it chunks as they come; it fills `stream`, the log and the steps.
+    """Parses chunks of output into `stream`, and writes the log and the steps.
 
-    `log` gets masked bytes in a readable form; `step` is called with the build
-    and the masked text of each step; `keep_text` keeps what was said, for the
-    short commands (`version`, `inspect`), whose answers are small.
+    `log` gets masked bytes in readable form. `step` is called with the build and the masked text
+    of each step. `keep_text` keeps all text, for the short output of `version` and `inspect`.
     """
 
     def __init__(
@@ -158,7 +153,7 @@ class StreamReader:
         self._steps: list[tuple[bytes, bytes]] = []
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes, cut anywhere."""
+        """Parse the next bytes; a chunk may end anywhere."""
         data = self._rest + chunk
         end = data.rfind(b"\n") + 1
         if end:
@@ -169,7 +164,7 @@ class StreamReader:
         self._rest = data[end:]
 
     def close(self) -> Stream:
-        """Take what is left without its newline and return everything read."""
+        """Parse a last line without a newline; return all facts."""
         if self._rest:
             self._take(self._rest)
             self._rest = b""
@@ -197,43 +192,43 @@ class StreamReader:
             self.stream.plain.append(line.decode("utf-8", "replace"))
 
     def _ui(self, kind: bytes, text: bytes) -> None:
-        build, said = _split(text)
+        build, words = _split(text)
         kept = self.stream.last_lines.get(build)
         if kept is None:
             kept = self.stream.last_lines[build] = deque(maxlen=LAST_LINES)
-        kept.append(said[:LONGEST_LINE])
+        kept.append(words[:LONGEST_LINE])
         if (self._may_trace or self._making) and not build.endswith(b")"):
-            self._trace(kind, build, said)
+            self._trace(kind, build, words)
         if kind == b"error":
             self.stream.problems.append(unescape(text).strip())
         elif build and kind == b"say" and text.startswith(b"==>"):
-            self._steps.append((build, said))
-        elif not build and said.startswith(b"Cleanly cancelled builds"):
+            self._steps.append((build, words))
+        elif not build and words.startswith(b"Cleanly cancelled builds"):
             self.stream.cancelled = True
         if self._keep_text:
-            self.stream.said.append(unescape(text))
+            self.stream.ui_text.append(unescape(text))
 
-    def _trace(self, kind: bytes, build: bytes, said: bytes) -> None:
-        """Keep what Packer itself says it made; provisioners can print the same words.
+    def _trace(self, kind: bytes, build: bytes, words: bytes) -> None:
+        """Record the resources that Packer names; a provisioner can print the same text.
 
-        The temporary things and the source are named before the instance's id, and so
-        before any provisioner. The AMI is named in the line after the one that says it is
-        being made; up to 1.12 no provisioner can `say`, and later the last such pair is
-        Packer's, as provisioners have ended by then.
+        The temporary resources and the source are named before the instance's id, and so before
+        any provisioner. The AMI is named in the line after the one that announces its creation. Up
+        to 1.12 a provisioner cannot `say`; later the last such pair is Packer's, because the
+        provisioners have ended.
         """
         if build in self._making:
             self._making.discard(build)
-            self._note("images", build, said)
-        elif kind == b"say" and _MAKING.match(said):
+            self._record_name("images", build, words)
+        elif kind == b"say" and _MAKING.match(words):
             self._making.add(build)
         elif build not in self._launched:
             for what in ("key_pairs", "security_groups", "sources"):
-                self._note(what, build, said)
-            if self._note("instances", build, said):
+                self._record_name(what, build, words)
+            if self._record_name("instances", build, words):
                 self._launched.add(build)
 
-    def _note(self, what: str, build: bytes, said: bytes) -> bool:
-        found = _TRACES[what].match(said)
+    def _record_name(self, what: str, build: bytes, words: bytes) -> bool:
+        found = _TRACES[what].match(words)
         if found:
             self.stream.named.setdefault(what, {})[build] = found[1].decode()
         return found is not None
@@ -265,16 +260,16 @@ class StreamReader:
             return
         if len(steps) > BURST:
             steps = list(dict(steps).items())
-        for build, said in steps:
-            text = self._masker.text(unescape(said[:LONGEST_LINE]))
+        for build, words in steps:
+            text = self._masker.text(unescape(words[:LONGEST_LINE]))
             self._step(build.decode("utf-8", "replace"), text.strip())
 
 
-def resources_told(log: bytes) -> BuildResources:
-    """Return what temporary things a log of ours names, of a bake that died before it noted them.
+def parse_log(log: bytes) -> BuildResources:
+    """Return the temporary resources named in a bake's log, for a bake that died unrecorded.
 
-    Images are left out: in a log, a provisioner's words look as Packer's own do, and what comes
-    before the first provisioner are the temporary things alone.
+    Images are left out: in a log a provisioner's text has the form of Packer's own. Only the
+    temporary resources come before the first provisioner.
     """
     reader = StreamReader()
     for line in log.splitlines():
@@ -285,10 +280,10 @@ def resources_told(log: bytes) -> BuildResources:
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:
-    """Return build and words of `==> build: words`, or nothing and the text.
+    """Return build and text of `==> build: text`, or an empty build and the whole text.
 
     Packer puts `==>`, `-->` or four spaces before a build's name (packer/ui.go, `TargetedUI`);
-    a text of several lines has them before each.
+    a text of several lines has the prefix on each line.
     """
     while text.startswith(b"\\n"):
         text = text[2:]
@@ -300,10 +295,10 @@ def _split(text: bytes) -> tuple[bytes, bytes]:
 
 
 def _place(fields: list[bytes]) -> tuple[str, str, tuple[str, ...]]:
-    """Return target, type and arguments; a comma in a build's name is not escaped by Packer."""
+    """Return target, type and arguments; Packer does not escape a comma in a build's name."""
     at = 2
     if fields[1]:
-        at = next((i for i in range(2, len(fields)) if fields[i] in _PLACED_TYPES), 2)
+        at = next((i for i in range(2, len(fields)) if fields[i] in _TARGET_TYPES), 2)
     target = b",".join(fields[1:at]).decode("utf-8", "replace")
     return (
         target,

@@ -1,4 +1,4 @@
-"""The machine a bake runs on: its clock, its files, new names, the signals it gets."""
+"""Implement `core.bake.ports.Workplace` on this machine: clock, files, names, signals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.adapters.identity import runner
-from pipeline.adapters.packer.build_locks import claim
+from pipeline.adapters.packer.build_locks import build_lock
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import BakeRequest
 from pipeline.core.errors import ConfigurationError
@@ -25,19 +25,19 @@ _LONGEST_AMI_NAME = 128
 
 
 class LocalWorkplace:
-    """The real machine."""
+    """The machine that a bake runs on."""
 
     def __init__(self, interrupts: Interrupts, logs: Path) -> None:
         self._interrupts = interrupts
         self._logs = logs
 
     def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
-        """Return a SHA-256 over everything that goes into the image, in hexadecimal.
+        """Return the SHA-256, in hexadecimal, of everything that determines the image.
 
-        The template's folder and the inputs (names, content, executable bit; not what a
-        bake itself writes), the variables but not the secrets, app, version and
-        environment, the source image, Packer's version, the regions, and what is not
-        committed. Raises ConfigurationError where an input cannot be read.
+        It covers the template's folder and the inputs (names, contents, executable bits; not the
+        files that a bake writes), the variables without secrets, app, version, environment, source
+        image, Packer's version, regions and uncommitted changes. Raises ConfigurationError if an
+        input cannot be read.
         """
         digest = hashlib.sha256(_SCHEME)
         facts = {
@@ -65,15 +65,15 @@ class LocalWorkplace:
             raise ConfigurationError(
                 "[bake] inputs",
                 f"{error.filename}: {error.strerror}",
-                "correct inputs in pipeline.toml, or make the file readable for you",
+                "fix inputs in pipeline.toml, or make the file readable for you",
             ) from error
         return digest.hexdigest()
 
     def name(self, request: BakeRequest) -> str:
         """Return a new image name: app, environment, version, UTC seconds and ten random digits.
 
-        An AMI name takes letters, digits and ().-/_'@[] and is 3 to 128 long (EC2
-        API, `CreateImage`); a version's `+` becomes `_`, and its end goes where it is too long.
+        An AMI name has 3 to 128 letters, digits and ().-/_'@[] (EC2 API Reference, CreateImage). A
+        version's `+` becomes `_`, and a version that is too long loses its end.
         """
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         end = f"-{stamp}-{secrets.token_hex(5)}"
@@ -85,20 +85,20 @@ class LocalWorkplace:
         return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def clock(self) -> float:
-        """Return seconds that only grow."""
+        """Return monotonic seconds."""
         return time.monotonic()
 
     def shield(self) -> AbstractContextManager[None]:
-        """Hold signals back inside the block."""
+        """Defer signals until the end of the block."""
         return self._interrupts.held()
 
     def claim(self, bake: str) -> AbstractContextManager[None]:
-        """Let other runs see that this bake is alive while the block lasts."""
-        return claim(self._logs, bake)
+        """Hold the build lock, which shows other runs that this bake is running."""
+        return build_lock(self._logs, bake)
 
 
 def _contents(start: Path, outputs: frozenset[Path]) -> Iterator[bytes]:
-    """Give a line for each file below `start`: relative name, executable bit, digest."""
+    """Yield a line for each file below `start`: relative name, executable bit, digest."""
     for path in sorted(_files(start, outputs)):
         relative = path.relative_to(start) if path != start else Path(path.name)
         if path.is_symlink():
@@ -124,11 +124,11 @@ def _files(start: Path, outputs: frozenset[Path]) -> Iterable[Path]:
 
 
 def baked_by(environ: Mapping[str, str]) -> str:
-    """Return who baked and where: the CI run's address, or user and host."""
-    who = runner(environ)
-    return _tag_value(who.run or f"{who.user}@{who.host}")
+    """Return the CI job's URL, or user and host."""
+    by = runner(environ)
+    return _tag_value(by.run or f"{by.user}@{by.host}")
 
 
 def _tag_value(text: str) -> str:
-    """Return text that every AWS service takes as a tag's value."""
+    """Return text that every AWS service accepts as a tag's value."""
     return re.sub(r"[^A-Za-z0-9 +=._:/@-]", "-", text)[:256]

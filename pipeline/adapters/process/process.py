@@ -1,11 +1,11 @@
-"""Starts programs: the only place that does.
+"""Start programs; the only module that does.
 
-Each child has its own session, so that a terminal's Ctrl-C reaches us alone and
-we decide what the child gets (`Ask`): Packer ignores SIGINT sent to its own process
-and leaves children behind on a SIGTERM to it, but ends properly when its whole
-group gets SIGTERM (tried on 1.6.6, docs/surprises.md). Terraform is the other way
-round: its providers are in its group, and a signal to them loses what they make.
-Each has a guardian too, which asks it in our stead once we are killed (ADR 0019).
+Each child has its own session, so a terminal's Ctrl-C reaches only this process, which chooses the
+child's signal (`StopSignal`). Packer ignores SIGINT to its process and leaves children behind after
+SIGTERM to its process, but ends properly if its whole group gets SIGTERM (tested with 1.6.6,
+docs/surprises.md). Terraform's providers are in its group, and a signal to them loses the resources
+that they create, so only Terraform itself gets a signal. Each child has a supervisor, which stops
+it if this process is killed (ADR 0019).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from pipeline.core.bake.model import Ending
 CHUNK = 1 << 16
 TICK = 0.1
 GRACE = 10.0
-"""Seconds a short command has to end in once we were killed."""
-# An interpreter may need them to start at all; the rest of our environment is the child's affair.
+"""Seconds a short command has to end after this process was killed."""
+# Python may need these to start the supervisor; the child gets only its own environment.
 _LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """A program with its arguments (never a shell line), where it runs and all it sees.
+    """A program with its arguments (not a shell line), its working directory and environment.
 
-    `kept` are descriptors that stay open until its guardian ends; it does not see them itself.
+    `kept` are descriptors that its supervisor keeps open; the program does not get them.
     """
 
     argv: Sequence[str]
@@ -48,33 +48,33 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ask:
-    """How a child is asked to end: by which signal, its own process `alone` or its whole group.
+class StopSignal:
+    """The signal that stops a child, sent to its process `alone` or to its whole group.
 
-    It is asked once. What does not end in its grace is killed with its group, however asked.
+    It is sent once. A child that does not end within its grace period is killed with its group.
     """
 
     number: signal.Signals
     alone: bool
 
 
-TERMINATE_ALL = Ask(number=signal.SIGTERM, alone=False)
-INTERRUPT_ALONE = Ask(number=signal.SIGINT, alone=True)
+TERMINATE_ALL = StopSignal(number=signal.SIGTERM, alone=False)
+INTERRUPT_ALONE = StopSignal(number=signal.SIGINT, alone=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """How a streamed child ended; `code` is negative for a signal, as in `subprocess`."""
+    """The end of a streamed child; `code` is negative for a signal, as in `subprocess`."""
 
     ending: Ending
     code: int
 
 
 def capture(command: Command, *, timeout: float, errors: bool = True) -> tuple[int, bytes]:
-    """Run a short command; return its exit code and what it printed, with `errors` stderr too.
+    """Run a short command; return its exit code and its output, including stderr with `errors`.
 
-    Raises FileNotFoundError or PermissionError where it cannot be started and
-    TimeoutError where it does not end; the child and its children are gone then.
+    Raises FileNotFoundError or PermissionError if it cannot be started, and TimeoutError after
+    `timeout` seconds; the child and its children have ended then.
     """
     stderr = subprocess.STDOUT if errors else subprocess.DEVNULL
     with _started(command, TERMINATE_ALL, GRACE, stderr=stderr) as child:
@@ -92,56 +92,56 @@ def stream(
     interrupts: Interrupts,
     timeout: float,
     grace: float,
-    ask: Ask = TERMINATE_ALL,
+    stop: StopSignal = TERMINATE_ALL,
     on_interrupt: Callable[[], None] = lambda: None,
 ) -> Finished:
-    """Run a command, handing over its output as it comes, and see it to its end.
+    """Run a command to its end and pass on its output while it runs.
 
-    `on_interrupt` is called once a signal to us has been passed on, for that may take a while.
-    After `timeout` seconds, or a signal to us, the child is asked to end, `grace`
-    seconds later its group gets SIGKILL; a second signal to us shortens the grace.
-    Where `on_output` raises (a full disk, say), the child is ended the same way and
-    the error goes on to the caller. May be called in a thread of its own.
+    After `timeout` seconds, or after a signal to this process, the child gets `stop`; `grace`
+    seconds later its group gets SIGKILL. A second signal to this process ends the grace period.
+    `on_interrupt` is called after the child was stopped because of a signal. If `on_output` raises
+    (the disk is full), the child is stopped the same way and the error is raised. May be called in
+    any thread.
     """
-    with interrupts.held(), _started(command, ask, grace) as child:
+    with interrupts.held(), _started(command, stop, grace) as child:
         limits = _Limits(deadline=time.monotonic() + timeout, grace=grace)
         run = _Run(child, on_output, interrupts, limits)
         run.on_interrupt = on_interrupt
-        return run.to_the_end()
+        return run.until_end()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Child:
-    """A program that runs; `control` is the pipe to its guardian, whose end says that we died."""
+    """A running program; `control` is the pipe to its supervisor, which closes if this one dies."""
 
     process: subprocess.Popen[bytes]
     control: int
-    ask: Ask
+    stop: StopSignal
 
     def end(self) -> None:
-        """Have it asked to end; by its guardian, for it must be asked once, also if we die now."""
+        """Stop the child; its supervisor sends the signal, exactly once even if this one dies."""
         try:
             os.write(self.control, b"x")
-        except BrokenPipeError:  # somebody killed the guardian
-            if self.ask.alone:
-                self.process.send_signal(self.ask.number)
+        except BrokenPipeError:  # the supervisor was killed
+            if self.stop.alone:
+                self.process.send_signal(self.stop.number)
             else:
-                self.signal_group(self.ask.number)
+                self.signal_group(self.stop.number)
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Signal the child's whole group; what it left running counts as the child."""
+        """Signal the child's whole process group."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
 
 @contextmanager
 def _started(
-    command: Command, ask: Ask, grace: float, *, stderr: int = subprocess.STDOUT
+    command: Command, stop: StopSignal, grace: float, *, stderr: int = subprocess.STDOUT
 ) -> Iterator[_Child]:
-    """Start a program beside its guardian; it and all that it started are gone afterwards."""
+    """Start a program and its supervisor; end its whole group after the block."""
     with ExitStack() as ours:
         with ExitStack() as theirs:
-            told, control = _pipe(theirs, ours)
+            stdin, control = _pipe(theirs, ours)
             written, output = _pipe(theirs, ours, written=True)
             reporting, report = _pipe(theirs, ours, written=True)
             passed = (output, reporting, *command.kept)
@@ -149,22 +149,22 @@ def _started(
                 [sys.executable, "-IS", supervisor.__file__, *map(str, passed)],
                 cwd=command.cwd,
                 env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
-                stdin=told,
+                stdin=stdin,
                 stdout=written,
                 stderr=stderr,
                 pass_fds=passed,
                 start_new_session=True,
             )
-            child = _Child(process=process, control=control, ask=ask)
+            child = _Child(process=process, control=control, stop=stop)
             ours.callback(process.wait)
             ours.callback(child.signal_group, signal.SIGKILL)
         process.stdout = ours.enter_context(os.fdopen(output, "rb", closefd=False))
-        _become(command, ask, grace, control, report)
+        _send_command(command, stop, grace, control, report)
         yield child
 
 
 def _pipe(theirs: ExitStack, ours: ExitStack, *, written: bool = False) -> tuple[int, int]:
-    """Return the end of a pipe that the child gets, and ours; `written` if the child writes."""
+    """Return the child's end of a pipe and this process's; `written` if the child writes."""
     ends = os.pipe()
     their, our = reversed(ends) if written else ends
     theirs.callback(os.close, their)
@@ -172,36 +172,38 @@ def _pipe(theirs: ExitStack, ours: ExitStack, *, written: bool = False) -> tuple
     return their, our
 
 
-def _become(command: Command, ask: Ask, grace: float, control: int, report: int) -> None:
-    """Tell what was started which program to be; raises OSError where it cannot be that."""
+def _send_command(
+    command: Command, stop: StopSignal, grace: float, control: int, report: int
+) -> None:
+    """Send the command to the supervisor program; raises OSError if it cannot be started."""
     name = command.argv[0]
     folders = [""] if "/" in name else os.get_exec_path(command.env)
-    told = marshal.dumps(
+    message = marshal.dumps(
         (
             tuple(os.fsencode(Path(folder) / name) for folder in folders),
             [os.fsencode(word) for word in command.argv],
             {os.fsencode(key): os.fsencode(value) for key, value in command.env.items()},
-            int(ask.number),
-            ask.alone,
+            int(stop.number),
+            stop.alone,
             float(grace),
         )
     )
     with os.fdopen(control, "wb", closefd=False) as pipe:
-        pipe.write(len(told).to_bytes(supervisor.LENGTH, "big") + told)
+        pipe.write(len(message).to_bytes(supervisor.LENGTH, "big") + message)
     if code := os.read(report, CHUNK):
         raise OSError(int(code), os.strerror(int(code)), name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Limits:
-    """When a child is to end; `deadline` is of the monotonic clock."""
+    """The limits of a child: `deadline` on the monotonic clock, `grace` in seconds."""
 
     deadline: float
     grace: float
 
 
 class _Run:
-    """One streamed child: reading, and ending it when it is time."""
+    """One streamed child: reads its output and stops it when its time is up."""
 
     def __init__(
         self,
@@ -220,36 +222,36 @@ class _Run:
         self._kill_at = float("inf")
         self.on_interrupt: Callable[[], None] = lambda: None
 
-    def to_the_end(self) -> Finished:
-        assert self._child.process.stdout is not None  # noqa: S101 - it was given a pipe
+    def until_end(self) -> Finished:
+        assert self._child.process.stdout is not None  # noqa: S101 - its stdout is a pipe
         pipe = self._child.process.stdout.fileno()
         while self._read(pipe):
-            self._look_at_the_time()
+            self._check_limits()
         code = self._child.process.wait()
         if self._failure:
             raise self._failure
         return Finished(ending=self._ending, code=code)
 
     def _read(self, pipe: int) -> bool:
-        """Pass one chunk on; False once nothing more can come."""
+        """Pass one chunk on; return False at the end of the output."""
         ready, _, _ = select.select([pipe], [], [], TICK)
         if not ready:
-            return self._child.process.poll() is None or self._still_held_open()
+            return self._child.process.poll() is None or self._end_of_children()
         chunk = os.read(pipe, CHUNK)
         if chunk and not self._failure:
             try:
                 self._on_output(chunk)
-            except Exception as failure:  # noqa: BLE001 - whatever it is, the child ends first
+            except Exception as failure:  # noqa: BLE001 - the child ends before any error is raised
                 self._failure = failure
                 self._end(Ending.EXITED)
         return bool(chunk)
 
-    def _still_held_open(self) -> bool:
-        """The program has ended but a child of its own keeps the pipe: end that too, now."""
+    def _end_of_children(self) -> bool:
+        """Kill the children of an ended program that keep the pipe open; return False."""
         self._child.signal_group(signal.SIGKILL)
         return False
 
-    def _look_at_the_time(self) -> None:
+    def _check_limits(self) -> None:
         signals, now = self._interrupts.arrived - self._answered, time.monotonic()
         if self._kill_at == float("inf"):
             if signals:

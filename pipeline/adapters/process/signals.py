@@ -1,9 +1,8 @@
-"""Signals that ask the tool to end: raised at once, or held back while something must finish.
+"""Handle SIGINT, SIGTERM and SIGHUP: raise KeyboardInterrupt at once, or defer it.
 
-Ctrl-C, a CI runner's SIGINT or SIGTERM and a closed terminal all mean the same
-here. While nothing is at stake they raise `KeyboardInterrupt` where the program
-stands; inside `held()` they are only noted, so that a running Packer is ended
-properly and a clean-up is not cut in two; inside `heard()` they are raised again.
+Ctrl-C, a CI runner's signal and a closed terminal have the same meaning. They raise
+`KeyboardInterrupt` wherever the program is. Inside `held()` they are deferred, so that a running
+Packer ends properly and a cleanup is not interrupted. Inside `heard()` they are raised again.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SLICE = 0.05
-"""Seconds: Python goes on sleeping after a signal that was only noted (PEP 475)."""
+"""Seconds of one sleep: Python continues a sleep after a deferred signal (PEP 475)."""
 
 
 class Interrupts:
-    """The signals of this process; install once, from the main thread.
+    """The signals of this process; install it once, in the main thread.
 
-    `pending` and `count` are of the signals that nobody has answered; `arrived` counts all, so
-    that a child in another thread hears of one that the main thread has answered already.
+    `pending` is the last unanswered signal, `count` the number of unanswered ones. `arrived`
+    counts all, so that another thread notices a signal that the main thread has answered already.
     """
 
     def __init__(self) -> None:
@@ -36,7 +35,7 @@ class Interrupts:
         self._changing = threading.Lock()
 
     def install(self) -> None:
-        """Take over SIGINT, SIGTERM and SIGHUP."""
+        """Handle SIGINT, SIGTERM and SIGHUP from now on."""
         for number in _SIGNALS:
             signal.signal(number, self._arrived)
 
@@ -48,12 +47,12 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def answer(self) -> int:
-        """Take the signals that came so far as answered, and return how many there were."""
+        """Mark the pending signals as answered; return how many there were."""
         answered, self.pending, self.count = self.count, None, 0
         return answered
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises KeyboardInterrupt once an unanswered signal is there, held back or not."""
+        """Wait; raises KeyboardInterrupt if an unanswered signal is pending, deferred or not."""
         until = time.monotonic() + seconds
         while not self.pending:
             left = until - time.monotonic()
@@ -64,9 +63,9 @@ class Interrupts:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Note signals instead of raising; one noted inside is raised when the block ends well.
+        """Defer signals to the end of the block; a block that fails does not raise them.
 
-        Threads may hold at once; signals are noted until the last block has ended.
+        Several threads may use it; signals are deferred until the last block has ended.
         """
         self._deepen(1)
         try:
@@ -78,9 +77,9 @@ class Interrupts:
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Raise signals at once again, inside a block that holds them back: nothing is at stake.
+        """Raise signals at once again, inside a block of `held`, in the main thread.
 
-        For a person's answer, and for reading before anything is changed. From the main thread.
+        Used for a confirmation prompt and for reads before any change.
         """
         self._heard = self._depth
         try:

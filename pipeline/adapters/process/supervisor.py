@@ -1,15 +1,16 @@
-"""Becomes the program we start, and leaves a guardian beside it for the case that we are killed.
+"""Start a program beside a supervisor, which ends the program if its starter is killed.
 
-A program of its own, run as `python -IS guardian.py`: nothing of ours is imported, and of the
-standard library only what is built in, for every child waits for it (a dozen milliseconds).
-`process` starts it and tells it over a pipe what to become. It forks the guardian first, so there
-is no instant at which the child runs and nobody watches.
+This file is a program, run as `python -IS supervisor.py`. It imports only built-in modules, because
+the start of every child waits for it (about 12 ms). `process` starts it and sends it the command
+over a pipe. It forks the supervisor first, so the child never runs unsupervised, and then replaces
+itself by the command.
 
-The guardian reads the same pipe. A byte there asks the child to end; the end of the pipe says that
-we are dead, for only we could write to it. Then it asks too, unless that was done: a second SIGINT
-would make Terraform give up. It is the only one who asks, so that this cannot happen. Until the
-child has ended it reads what the child prints, which dies of SIGPIPE else before it has saved its
-state. At last it kills the child's group, itself with it. While we live, we do that.
+The supervisor reads the same pipe. A byte means: stop the child. The end of the pipe means that the
+starter has been killed, because only the starter writes to it. The supervisor then stops the child,
+unless that was done before: a second SIGINT would make Terraform give up. No other process signals
+the child, so it gets exactly one signal. Until the child has ended, the supervisor reads its
+output: otherwise the child would die of SIGPIPE before it saved its state. At the end it kills the
+child's group, including itself. While the starter lives, the starter does that.
 """
 
 from __future__ import annotations
@@ -21,24 +22,25 @@ import sys
 import time
 
 CONTROL = 0
-"""The pipe from us: a length and what to become, a byte to ask, and its end once we are dead."""
+"""The pipe from the starter: a length and the command, a byte to stop, the end when killed."""
 LENGTH = 4
 CHUNK = 1 << 16
 TICK = 0.02
-# An interpreter ignores the first two, and what is ignored stays so in what it becomes.
+# Python ignores the first two signals, and an ignored signal stays ignored after exec.
 _RESTORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT)
 _GROUP_ENDS_BY = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM)
 
 
 def main(output: int, report: int, kept: list[int]) -> None:
-    """Become the child; `output` is where it is read from, `report` takes why it cannot start.
+    """Start the supervisor and become the child.
 
-    `kept` stays open until the guardian ends, for who wants to know that.
+    `output` is the read end of the child's output; `report` takes the errno of a failed start.
+    `kept` are descriptors that stay open until the supervisor ends.
     """
     try:
-        paths, argv, env, number, alone, grace = marshal.loads(_told())  # noqa: S302  from us
+        paths, argv, env, number, alone, grace = marshal.loads(_read_command())  # noqa: S302  written by `process`
         child = posix.getpid()
-        # Twice, so that the child has no child that it did not start.
+        # Two forks: the supervisor must not be a child of the program.
         if between := posix.fork():
             posix.waitpid(between, 0)
             for each in (output, report, *kept):
@@ -46,15 +48,15 @@ def main(output: int, report: int, kept: list[int]) -> None:
             _become(paths, argv, env)
         elif posix.fork() == 0:
             posix.close(report)
-            _guard(child, child if alone else -child, number, grace, output)
+            _supervise(child, child if alone else -child, number, grace, output)
     except OSError as error:
         posix.write(report, str(error.errno).encode())
     except EOFError:
-        pass  # killed while it told us: nothing has begun
-    posix._exit(127)  # noqa: SLF001  what it printed is not ours to flush
+        pass  # the starter was killed before it sent the command
+    posix._exit(127)  # noqa: SLF001  nothing may be flushed here
 
 
-def _told() -> bytes:
+def _read_command() -> bytes:
     return _exactly(int.from_bytes(_exactly(LENGTH), "big"))
 
 
@@ -69,7 +71,7 @@ def _exactly(count: int) -> bytes:
 
 
 def _become(paths: tuple[bytes, ...], argv: list[bytes], env: dict[bytes, bytes]) -> None:
-    """Be the first of these programs that is there, as a shell looks along PATH; else raise."""
+    """Execute the first of these paths that exists, as a shell searches PATH; raises OSError."""
     _silence(CONTROL)
     for number in _RESTORED:
         _signal.signal(number, _signal.SIG_DFL)
@@ -85,16 +87,16 @@ def _become(paths: tuple[bytes, ...], argv: list[bytes], env: dict[bytes, bytes]
     raise failure
 
 
-def _guard(child: int, asked: int, number: int, grace: float, output: int) -> None:
-    """Wait for a word or for our death; then see the child to its end, and kill what is left."""
+def _supervise(child: int, receiver: int, number: int, grace: float, output: int) -> None:
+    """Wait for a stop byte or the end of the pipe; then end the child and kill its group."""
     for each in _GROUP_ENDS_BY:
         _signal.signal(each, _signal.SIG_IGN)
     _silence(1, 2)
-    word = posix.read(CONTROL, 1)
-    _kill(asked, number)
+    byte = posix.read(CONTROL, 1)
+    _kill(receiver, number)
     until = time.monotonic() + grace
-    while word:
-        word = posix.read(CONTROL, 1)
+    while byte:
+        byte = posix.read(CONTROL, 1)
     posix.set_blocking(output, False)
     while not _has_ended(child) and time.monotonic() < until:
         _drain(output)
@@ -117,15 +119,18 @@ def _kill(process: int, number: int) -> None:
 
 
 def _has_ended(child: int) -> bool:
-    """Its number is not used again while its group has a member, and we are one."""
+    """Return True if the child has exited.
+
+    Its pid is not reused while its process group has a member, and the supervisor is one.
+    """
     try:
         posix.kill(child, 0)
         with open(f"/proc/{child}/stat", "rb") as file:  # noqa: PTH123  so does `pathlib`
-            return file.read().rpartition(b") ")[2][:1] == b"Z"  # nobody has collected it
+            return file.read().rpartition(b") ")[2][:1] == b"Z"  # a zombie
     except ProcessLookupError:
         return True
     except OSError:
-        return False  # no /proc here
+        return False  # a system without /proc
 
 
 def _drain(output: int) -> None:

@@ -1,8 +1,8 @@
-"""What a run started and its guardian still sees to its end, after the run itself was killed.
+"""Wait for a Terraform that outlived its run: its supervisor is still ending it.
 
-A Terraform that is ending has not saved its state yet: who reads the state then, or takes the lock
-in S3 away, decides by half of the truth. So its guardian holds a lock on the log that is written
-meanwhile, as a bake does (ADR 0004), and whoever takes over from a dead run waits for that first.
+Until Terraform has ended, its state is not saved. A run that read the state or deleted the lock in
+S3 now would act on incomplete data. So the supervisor holds a lock on the log, as a bake does
+(ADR 0004), and a run that replaces a dead one waits for that lock first.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from pipeline.adapters.files.lock import is_held
 from pipeline.core.events import Message, Report
 
-LOOK = 0.1
-"""Seconds between two looks."""
+INTERVAL = 0.1
+"""Seconds between two checks of the lock."""
 
 
 @contextmanager
-def held(log: Path) -> Iterator[int]:
-    """Lock a log that is there, together with others; whoever inherits this goes on with it."""
+def shared_lock(log: Path) -> Iterator[int]:
+    """Hold a shared lock on an existing log; a process that inherits the descriptor keeps it."""
     handle = os.open(log, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
@@ -32,11 +32,11 @@ def held(log: Path) -> Iterator[int]:
 
 
 def await_end(log: Path, limit: float, *, wait: Callable[[float], None], report: Report) -> None:
-    """Return once nobody holds a log any more, or after `limit` seconds."""
+    """Return when no process holds the log's lock, or after `limit` seconds."""
     if not is_held(log):
         return
-    report(Message(text="terraform of the run that died still ends and saves its state"))
-    for _ in range(round(limit / LOOK)):
-        wait(LOOK)
+    report(Message(text="waiting for Terraform of the previous run to save its state and finish"))
+    for _ in range(round(limit / INTERVAL)):
+        wait(INTERVAL)
         if not is_held(log):
             return

@@ -1,10 +1,9 @@
-"""Where documents live: small JSON files in a directory or under an S3 prefix.
+"""The interface of a store: small JSON documents by key, with compare-and-swap.
 
-A document is written with the version it was read at; a write on a version that
-is no longer the current one is refused, so two runs can never overwrite each
-other unseen. The directory does it with a file lock and an atomic rename, S3 with
-conditional writes (`If-Match`, `If-None-Match`; S3 User Guide, "conditional
-writes"). What the documents mean is known elsewhere (`records.py`).
+A write names the version that was read and fails if the document has another version, so two runs
+cannot overwrite each other's changes. `directory.py` uses a file lock and an atomic rename, `s3.py`
+conditional writes (`If-Match`, `If-None-Match`; S3 User Guide, "conditional writes"). The contents
+are defined in `environments.py`, `deployments.py` and `image_records.py`.
 """
 
 from __future__ import annotations
@@ -25,38 +24,38 @@ class Document:
 
 
 class StaleError(Exception):
-    """The document was written by someone else since it was read."""
+    """The document has changed since it was read."""
 
 
 class Store(Protocol):
     """Documents by key; keys are relative paths with `/`."""
 
     def read(self, key: str) -> Document | None:
-        """Return the document, or None where there is none."""
+        """Return the document, or None if it does not exist."""
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
-        """Write over version `expected` (None: the document must be new); return the new version.
+        """Replace version `expected` (None: the document must be new); return the new version.
 
-        Raises StaleError where the document is at another version.
+        Raises StaleError if the document has another version.
         """
 
     def delete(self, key: str, *, expected: str | None = None) -> None:
-        """Delete the document, at this version only if one is given; gone already is no error.
+        """Delete the document, only at this version if one is given; a missing one is no error.
 
-        Raises StaleError where the document is at another version.
+        Raises StaleError if the document has another version.
         """
 
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
-        """Return the keys below a prefix that ends in `/`, sorted; not `deep`: in this folder only.
+        """Return the keys below a prefix that ends in `/`, sorted; without `deep`, of one folder.
 
         The empty prefix is the whole store.
         """
 
     def versions(self, key: str) -> tuple[Version, ...]:
-        """Return what the document said before, newest first, as far as the store kept it."""
+        """Return the earlier versions of the document that the store keeps, newest first."""
 
     def where(self, key: str) -> str:
-        """Return where a person finds the document: a path, or an S3 address."""
+        """Return the document's path or S3 URL, for messages."""
 
     def now(self) -> datetime:
-        """Return the time by the clock that all who share the store go by."""
+        """Return the time by the clock that all users of the store share."""

@@ -1,8 +1,8 @@
-"""The deployments in the store: a record of each, its journal, and files it left.
+"""Read the deployments in the store: a record of each, its journal and its files.
 
-`deployments/<id>.json` says what was done and how it ended; `deployments/<id>/000001.json`
-and on are the journal, one document for each entry, written once and never again.
-Reading needs no lease; `ledger.py` writes.
+`deployments/<id>.json` is the record: request and outcome. `deployments/<id>/000001.json` and the
+following are the journal, one document for each entry, written once. Reading needs no lease;
+`lease/ledger.py` writes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.envelope import DamagedError, NewerError, unseal
-from pipeline.adapters.store.environments import newer
+from pipeline.adapters.store.environments import newer_error
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Deployment
 from pipeline.core.state.journal import Entry
@@ -26,7 +26,7 @@ Content = TypeVar("Content")
 
 
 def new_deployment_id(now: str) -> str:
-    """Return an id that sorts by time and is nobody else's: `20261121T145233Z-4f2a`.
+    """Return a unique id that sorts by time, for example `20261121T145233Z-4f2a`.
 
     `now` is UTC, ISO 8601.
     """
@@ -35,28 +35,28 @@ def new_deployment_id(now: str) -> str:
 
 
 def record_key(deployment: str) -> str:
-    """Return where a deployment's record is kept."""
+    """Return the key of a deployment's record."""
     return f"{_FOLDER}{deployment}.json"
 
 
 def file_key(deployment: str, name: str) -> str:
-    """Return where a file of a deployment is kept."""
+    """Return the key of a file of a deployment."""
     return f"{_FOLDER}{deployment}/{name}"
 
 
 def entry_key(deployment: str, number: int) -> str:
-    """Return where an entry of a deployment's journal is kept."""
+    """Return the key of an entry of a deployment's journal."""
     return file_key(deployment, f"{number:06}.json")
 
 
 class Deployments:
-    """Reads what deployments left; raises RefusedError for a document that is damaged."""
+    """The deployments of a store; methods raise RefusedError for a damaged document."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def history(self, environment: str, limit: int) -> tuple[Deployment, ...]:
-        """Return the newest deployments of an environment, newest first; reads no more."""
+        """Return up to `limit` deployments of an environment, newest first."""
         found: list[Deployment] = []
         for key in reversed(self._store.keys(_FOLDER, deep=False)):
             if len(found) == limit:
@@ -77,7 +77,7 @@ class Deployments:
         return tuple(entry for key in keys if (entry := self._read(Entry, key)))
 
     def last_number(self, deployment: str) -> int:
-        """Return the number of the journal's last entry, 0 where there is none."""
+        """Return the number of the journal's last entry, 0 if it is empty."""
         prefix = file_key(deployment, "")
         names = (key.removeprefix(prefix) for key in self._store.keys(prefix))
         return max((int(name[:-5]) for name in names if _ENTRY.fullmatch(name)), default=0)
@@ -90,12 +90,12 @@ class Deployments:
         try:
             return unseal(kind, document.data)
         except NewerError as error:
-            raise newer(where, error) from error
+            raise newer_error(where, error) from error
         except DamagedError as error:
             raise RefusedError(
                 f"[state] {where}",
                 f"is damaged: {error}",
-                f"move {where} out of the store; what serves is told by the environment's document",
+                f"move {where} out of the store; the environment's document records what serves",
             ) from error
 
 

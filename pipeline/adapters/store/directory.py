@@ -1,4 +1,4 @@
-"""A store in a directory: rename under a file lock is its compare-and-swap."""
+"""The store in a directory: compare-and-swap by an atomic rename under a file lock."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.adapters.files.atomic import sweep, sync_folder, write_atomically
-from pipeline.adapters.files.lock import lock_of, locked, unusable
+from pipeline.adapters.files.lock import lock_path, locked, unusable
 from pipeline.adapters.store.base import Document, StaleError
-from pipeline.adapters.store.versions import FOLDER, Version, keep, kept
+from pipeline.adapters.store.versions import FOLDER, Version, read_versions, save_version
 
 
 class DirectoryStore:
-    """A directory, readable by its owner only; made when the first document is written.
+    """Documents as files in a directory that only its owner can read.
 
-    It tells git to leave it alone: state is no source.
+    The first write creates the directory, with a .gitignore: state does not belong in a repository.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, key: str) -> Document | None:
-        """Return the document, or None."""
+        """Return the document, or None if it does not exist."""
         try:
             handle = os.open(self.folder / key, os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -35,37 +35,37 @@ class DirectoryStore:
         return Document(data=data, version=_digest(data))
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
-        """Write by rename, under a lock that all writers of the document take."""
+        """Replace the document by a rename, under the lock of all its writers."""
         path = self.folder / key
         try:
-            # The mode is that of the last folder alone, so each is made on its own.
-            _make(self.folder)
-            tell_git(self.folder)
-            _make(path.parent)
-            lock = lock_of(self.folder, key)
+            # mkdir applies the mode to the last folder only, so each folder is made by itself.
+            _make_folder(self.folder)
+            ignore_in_git(self.folder)
+            _make_folder(path.parent)
+            lock = lock_path(self.folder, key)
             with locked(lock):
-                sweep(path.parent, lambda name: self._is_under(lock, path.with_name(name)))
+                sweep(path.parent, lambda name: self._is_guarded(lock, path.with_name(name)))
                 current = self.read(key)
                 if (current.version if current else None) != expected:
                     raise StaleError(key)
                 if current:
-                    keep(self.folder, key, current.data)
+                    save_version(self.folder, key, current.data)
                 write_atomically(path, data)
-                keep(self.folder, key, data)
+                save_version(self.folder, key, data)
         except OSError as error:
             raise unusable(path, error) from error
         return _digest(data)
 
-    def _is_under(self, lock: Path, path: Path) -> bool:
-        """Tell whether all who write a document hold this lock, which we have: else none lives."""
-        return lock_of(self.folder, str(path.relative_to(self.folder))) == lock
+    def _is_guarded(self, lock: Path, path: Path) -> bool:
+        """Return True if all writers of a document take this lock: its holder is the only one."""
+        return lock_path(self.folder, str(path.relative_to(self.folder))) == lock
 
     def delete(self, key: str, *, expected: str | None = None) -> None:
         """Delete the document, under the same lock."""
         if not self.folder.is_dir():
             return
         try:
-            with locked(lock_of(self.folder, key)):
+            with locked(lock_path(self.folder, key)):
                 current = self.read(key)
                 if expected and current and current.version != expected:
                     raise StaleError(key)
@@ -86,9 +86,9 @@ class DirectoryStore:
         )
 
     def versions(self, key: str) -> tuple[Version, ...]:
-        """Return what was kept of the document when it was written over."""
+        """Return the versions that were kept when the document was replaced."""
         try:
-            return kept(self.folder, key)
+            return read_versions(self.folder, key)
         except OSError as error:
             raise unusable(self.folder / FOLDER / key, error) from error
 
@@ -97,22 +97,22 @@ class DirectoryStore:
         return str(self.folder / key)
 
     def now(self) -> datetime:
-        """Return this machine's time: a directory has no clock of its own."""
+        """Return this machine's time: a directory has no clock."""
         return datetime.now(UTC)
 
 
-def tell_git(folder: Path) -> None:
-    """Have git leave a folder alone."""
+def ignore_in_git(folder: Path) -> None:
+    """Add a .gitignore that excludes the whole folder."""
     ignore = folder / ".gitignore"
     if not ignore.exists():
         write_atomically(ignore, b"*\n")
 
 
-def _make(folder: Path) -> None:
-    """Make a folder and those above it, each with a name that outlives a power cut."""
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents, each synced to the disk (mode 0700)."""
     if folder.is_dir():
         return
-    _make(folder.parent)
+    _make_folder(folder.parent)
     folder.mkdir(exist_ok=True, mode=0o700)
     sync_folder(folder.parent)
 

@@ -1,21 +1,21 @@
-"""The copies of an environment's document that a store holds, judged, and put back.
+"""List the versions of an environment's document, check each, and restore one.
 
-Apart from `environments.py`, which takes a document as it must be or refuses it: here one looks
-at what is damaged.
+`environments.py` rejects a damaged document; this module reads it.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pipeline.adapters.store.base import StaleError
 from pipeline.adapters.store.document_writer import DocumentWriter
 from pipeline.adapters.store.envelope import NewerError
 from pipeline.adapters.store.environments import Environments, Versioned
-from pipeline.adapters.store.serialization import plain
-from pipeline.adapters.store.versions import Version
+from pipeline.adapters.store.serialization import to_json
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.document_versions import (
     DocumentVersion,
@@ -30,36 +30,36 @@ from pipeline.core.state.environment import Environment
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """Every copy there is of the documents of a store."""
+    """The versions of all environments' documents in a store."""
 
     environments: Environments
 
-    def copies(self, wanted: Environment) -> DocumentVersions:
-        """Return what stands and what stood, each with what is wrong with it."""
+    def versions(self, wanted: Environment) -> DocumentVersions:
+        """Return the current and the earlier versions, each with its problem, if any."""
         store, key = self.environments.store, self.environments.key(wanted)
-        standing = store.read(key)
-        now = standing.data if standing else None
-        earlier = [each for each in store.versions(key) if each.data != now]
+        current = store.read(key)
+        data = current.data if current else None
+        earlier = [each for each in store.versions(key) if each.data != data]
         return DocumentVersions(
             environment=wanted.environment,
             where=store.where(key),
-            current=self._judged(wanted, standing.data) if standing else None,
-            version=standing.version if standing else None,
-            earlier=tuple(self._dated(wanted, each) for each in earlier),
+            current=self._check(wanted, current.data) if current else None,
+            version=current.version if current else None,
+            earlier=tuple(self._check(wanted, each.data, each.when) for each in earlier),
         )
 
     def restoration(self, wanted: Environment, number: int | None) -> Restoration:
-        """Return what putting back a copy comes to; raises RefusedError where it cannot be."""
-        copies = self.copies(wanted)
-        number = choose_version(copies, number)
-        document = restored_document(copies, number)
-        before = copies.current.text if copies.current else ""
-        names = ("as it stands", f"version {number}, restored")
+        """Return what restoring a version changes; raises RefusedError if it cannot be restored."""
+        found = self.versions(wanted)
+        number = choose_version(found, number)
+        document = restored_document(found, number)
+        before = found.current.text if found.current else ""
+        names = ("current", f"version {number}, restored")
         lines = difference(before, shown(document), names)
-        return Restoration(versions=copies, number=number, document=document, difference=lines)
+        return Restoration(versions=found, number=number, document=document, difference=lines)
 
     def restore(self, restoration: Restoration) -> None:
-        """Write it over what stood when it was looked at; raises RefusedError if that changed."""
+        """Replace the version that was shown; raises RefusedError if it has changed since."""
         try:
             found = Versioned(
                 environment=restoration.document, version=restoration.versions.version
@@ -69,17 +69,13 @@ class Archive:
             name = restoration.document.environment
             raise RefusedError(
                 f"[state] {restoration.versions.where}",
-                "was written meanwhile: nothing was restored",
-                f"ami-pipeline state show -e {name}",
+                "has changed meanwhile; nothing was restored",
+                commands.state_show(name),
             ) from error
 
-    def _dated(self, wanted: Environment, version: Version) -> DocumentVersion:
-        return self._judged(wanted, version.data, version)
-
-    def _judged(
-        self, wanted: Environment, data: bytes, version: Version | None = None
+    def _check(
+        self, wanted: Environment, data: bytes, when: datetime | None = None
     ) -> DocumentVersion:
-        when = version.when if version else None
         try:
             found = self.environments.parse(wanted, data)
         except RefusedError as error:
@@ -89,12 +85,12 @@ class Archive:
 
 
 def shown(environment: Environment) -> str:
-    """Return a document's content as JSON with its keys in order."""
-    return json.dumps(plain(environment), indent=2, sort_keys=True)
+    """Return a document's content as JSON with sorted keys."""
+    return json.dumps(to_json(environment), indent=2, sort_keys=True)
 
 
 def _readable(data: bytes) -> str:
-    """Return the content of what was a document as JSON, or what there is as text."""
+    """Return the content of a damaged document as JSON, or its bytes as text."""
     try:
         body: Any = json.loads(data)
         content = body["content"]

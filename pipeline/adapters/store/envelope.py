@@ -1,8 +1,7 @@
-"""The envelope of a document: schema version, checksum, the version it was written over.
+"""Wrap a document in an envelope: schema version, checksum, the version it replaced.
 
-One for all documents, so that each of them is refused alike when it was cut short,
-damaged, or written by a newer version. A document's bytes are canonical: there is one
-way to write each content, so a single other byte anywhere is found.
+All documents share it, so each is rejected the same way if it is truncated, damaged or written by
+a newer version. The bytes are canonical: each content has one form, so a changed byte is detected.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import hashlib
 import json
 from typing import Any, TypeVar
 
-from pipeline.adapters.store.serialization import ShapeError, UnknownFieldError, plain, typed
+from pipeline.adapters.store.serialization import ShapeError, UnknownFieldError, from_json, to_json
 
 SCHEMA = 1
 LARGEST = 4 * 1024 * 1024
-"""Bytes; a thousand releases take a tenth. Nothing larger is parsed."""
+"""Bytes in a document at most; a thousand releases take a tenth."""
 
 _FIELDS = {"schema", "checksum", "previous", "content"}
 
@@ -23,30 +22,30 @@ Content = TypeVar("Content")
 
 
 class DamagedError(Exception):
-    """The document is not as it was written; the text says in what way."""
+    """The document is not as it was written; the text says how."""
 
 
 class NewerError(Exception):
-    """A newer version of this program wrote the document; the text says how it shows."""
+    """A newer version of this program wrote the document; the text says how that is known."""
 
 
 def seal(content: Any, *, previous: str = "") -> bytes:
-    """Return the document of a frozen value; `previous` is the version it is written over."""
-    body = {"schema": SCHEMA, "previous": previous, "content": plain(content)}
+    """Return the document of a frozen value; `previous` is the version that it replaces."""
+    body = {"schema": SCHEMA, "previous": previous, "content": to_json(content)}
     return _canonical({**body, "checksum": _checksum(body)})
 
 
 def unseal(kind: type[Content], data: bytes) -> Content:
-    """Return the value a document holds; raises DamagedError or NewerError."""
+    """Return the value in a document; raises DamagedError or NewerError."""
     body = _parse(data)
     _require_schema(body.get("schema"))
     if body.keys() != _FIELDS:
         raise DamagedError("its envelope is incomplete")
-    unsummed = {key: body[key] for key in body if key != "checksum"}
-    if body["checksum"] != _checksum(unsummed) or _canonical(body) != data:
-        raise DamagedError("its checksum does not fit its content")
+    covered = {key: body[key] for key in body if key != "checksum"}
+    if body["checksum"] != _checksum(covered) or _canonical(body) != data:
+        raise DamagedError("its checksum does not match its content")
     try:
-        return typed(kind, body["content"])
+        return from_json(kind, body["content"])
     except UnknownFieldError as error:
         raise NewerError(str(error)) from error
     except ShapeError as error:
@@ -57,10 +56,10 @@ def _parse(data: bytes) -> dict[str, Any]:
     if not data:
         raise DamagedError("it is empty")
     if len(data) > LARGEST:
-        raise DamagedError(f"it holds {len(data)} bytes, and no document is that long")
+        raise DamagedError(f"it has {len(data)} bytes, more than any document")
     try:
         body = json.loads(
-            data.decode(), object_pairs_hook=_each_once, parse_constant=_refuse_constant
+            data.decode(), object_pairs_hook=_unique_keys, parse_constant=_reject_constant
         )
     except UnicodeDecodeError as error:
         raise DamagedError("it is not UTF-8") from error
@@ -77,18 +76,18 @@ def _require_schema(number: object) -> None:
     if type(number) is not int or number < 1:
         raise DamagedError("it has no schema version")
     if number > SCHEMA:
-        raise NewerError(f"its schema is version {number}, this version knows {SCHEMA}")
+        raise NewerError(f"its schema is version {number}, this version supports {SCHEMA}")
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object has the same key twice")
     return found
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _checksum(body: dict[str, Any]) -> str:

@@ -1,21 +1,19 @@
-"""Open the store that a URL names."""
+"""Open the store of a `[state] url`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.adapters.aws.client import (
-    Clients,
-)
+from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.s3 import S3Store
 
 
 def open_store(url: str, root: Path, clients: Clients, account: str = "") -> Store:
-    """Return the store a `[state] url` names; a relative directory is taken from `root`.
+    """Return the store of a `[state] url`; a relative directory is below `root`.
 
-    `account` is whose the bucket must be; empty: the credentials', once somebody asked for it.
+    `account` must own the bucket; empty means the credentials' account, once it is known.
     """
     if url.startswith("s3://"):
         bucket, _, prefix = url.removeprefix("s3://").partition("/")

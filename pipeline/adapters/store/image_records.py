@@ -1,8 +1,8 @@
-"""The images part of the store: `bakes/` for those that run, `images/` for what they made.
+"""Record bakes and images in the store: `bakes/` while a bake runs, `images/` afterwards.
 
-A bake is recorded before it starts, so that a later run finds what a killed one
-left: its name, which no one else uses, and what Packer said it had made. When it
-ends, the record moves, so only a handful of bakes is ever read for the clean-up.
+A bake is recorded before it starts, so that a later run finds the leftovers of a killed one: its
+unique name and the resources that Packer named. The record moves when the bake ends, so the
+cleanup reads only a few records.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from pipeline.adapters.store.base import Document, StaleError, Store
+from pipeline.core import commands
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image, ImageStatus
@@ -22,11 +23,12 @@ _UNFINISHED = (ImageStatus.BAKING, ImageStatus.LEFT)
 
 
 class ImageRecords:
-    """Records of images, by the name of their bake.
+    """The records of images, by the name of their bake.
 
-    `runs` tells whether a bake still runs on this machine, None where it never did. One of another
-    machine may run for as long as its own record says, by the store's clock: `lasts` is what ours
-    may take, and another's configuration, or clock, is not ours.
+    `runs` returns whether a bake still runs on this machine, None if it never did. A bake of
+    another machine may run until the time in its record, by the store's clock. `lasts` is the
+    longest bake of this machine's configuration; another machine's may differ. `told` returns the
+    resources in a bake's log.
     """
 
     def __init__(
@@ -43,9 +45,9 @@ class ImageRecords:
         self._told = told
 
     def write(self, image: Image, resources: BuildResources | None = None) -> None:
-        """Record the image where its status belongs, and nowhere else.
+        """Write the record at the place of the image's status, and delete the other one.
 
-        `GONE` leaves no record of a bake that made nothing.
+        A bake with status `GONE` that made no image leaves no record.
         """
         unfinished, finished = _key("bakes", image), _key("images", image)
         if image.status in _UNFINISHED:
@@ -56,46 +58,46 @@ class ImageRecords:
         self._store.delete(unfinished)
 
     def all(self, app: str) -> tuple[Image, ...]:
-        """Return every recorded image of an app and every bake that did not end."""
+        """Return every recorded image of an app and every unfinished bake."""
         return tuple(
             image for image, _ in (*self._read(app, "images/"), *self._read(app, "bakes/"))
         )
 
     def unfinished(self, app: str) -> tuple[tuple[Image, BuildResources], ...]:
-        """Return the bakes of this app that began, were not brought to an end, and run no more."""
-        there = ((key, self._store.read(key)) for key in self._store.keys("bakes/"))
-        found = [(*_parse(key, document), document) for key, document in there if document]
-        ours = (each for each in found if each[0].app == app)
-        dead = ((image, noted) for image, noted, at in ours if not self._alive(image, at))
-        return tuple((image, noted.with_more(self._told(image))) for image, noted in dead)
+        """Return the bakes of an app that were interrupted: not finished and not running."""
+        read = ((key, self._store.read(key)) for key in self._store.keys("bakes/"))
+        found = [(*_parse(key, document), document) for key, document in read if document]
+        own = (each for each in found if each[0].app == app)
+        dead = ((image, recorded) for image, recorded, at in own if not self._may_run(image, at))
+        return tuple((image, recorded.with_more(self._told(image))) for image, recorded in dead)
 
-    def _alive(self, image: Image, document: Document) -> bool:
-        """Tell whether a bake may still run: what has ended says so, whoever asks."""
-        here = self._runs(image)
-        if here is not None or image.status is not ImageStatus.BAKING:
-            return bool(here)
+    def _may_run(self, image: Image, document: Document) -> bool:
+        """Return True if a bake may still run."""
+        runs_here = self._runs(image)
+        if runs_here is not None or image.status is not ImageStatus.BAKING:
+            return bool(runs_here)
         over = json.loads(document.data).get("over")
-        begun = datetime.fromisoformat(image.created)  # a record of before there was `over`
+        begun = datetime.fromisoformat(image.created)  # a record without `over` is older
         return self._store.now() < (datetime.fromisoformat(over) if over else begun + self._lasts)
 
     def find(self, app: str, ami_id: str) -> Image | None:
-        """Return the record of the image with this AMI, in whichever region, or None."""
+        """Return the record of the image with this AMI in any region, or None."""
         found = (image for image, _ in self._read(app, "images/"))
         return next((image for image in found if ami_id in image.ids.values()), None)
 
     def quarantine(self, image: Image, reason: str) -> None:
-        """Record that an image must not go into service again, and why.
+        """Record that an image must not serve again, and why.
 
-        An image that is known by its tags only gets a record by it. The tag in AWS says the same
-        to other stores and is written apart (`Images.tag`); either is enough.
+        An image without a record gets one. `Images.tag` writes the same status to AWS for other
+        stores; either one is enough.
         """
         self.write(replace(image, status=ImageStatus.QUARANTINED, reason=reason))
 
     def _put(self, key: str, image: Image, resources: BuildResources | None) -> None:
-        """Write the record; a bake's name is its own, so a newer version is written over once."""
+        """Write the record; a bake's name is unique, so a changed version is replaced once."""
         document = {
             "schema": SCHEMA,
-            "image": _plain(image),
+            "image": _image_fields(image),
             "resources": asdict(resources or BuildResources()),
         }
         if image.status is ImageStatus.BAKING:
@@ -108,7 +110,7 @@ class ImageRecords:
             except StaleError:
                 continue
             return
-        raise RefusedError(f"[state] {key}", "another run writes it too", "run the command again")
+        raise RefusedError(f"[state] {key}", "another run is writing it", "run the command again")
 
     def _read(self, app: str, prefix: str) -> list[tuple[Image, BuildResources]]:
         documents = ((key, self._store.read(key)) for key in self._store.keys(prefix))
@@ -120,9 +122,9 @@ def _key(kind: str, image: Image) -> str:
     return f"{kind}/{image.bake or image.name}.json"
 
 
-def _plain(image: Image) -> dict[str, object]:
-    plain = {name: getattr(image, name) for name in Image.__slots__}
-    return {**plain, "ids": dict(image.ids), "tags": dict(image.tags)}
+def _image_fields(image: Image) -> dict[str, object]:
+    fields = {name: getattr(image, name) for name in Image.__slots__}
+    return {**fields, "ids": dict(image.ids), "tags": dict(image.tags)}
 
 
 def _parse(key: str, document: Document) -> tuple[Image, BuildResources]:
@@ -137,8 +139,8 @@ def _parse(key: str, document: Document) -> tuple[Image, BuildResources]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefusedError(
             f"[state] {key}",
-            f"not a record this version can read: {error}",
-            f"move {key} out of the store; images still lists what AWS has",
+            f"this version cannot read the record: {error}",
+            f"move {key} out of the store; {commands.images()} still lists the images in AWS",
         ) from error
     return image, resources
 

@@ -1,36 +1,30 @@
-"""A store under an S3 prefix: conditional writes are its compare-and-swap."""
+"""The store under an S3 prefix: compare-and-swap by conditional writes."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from pipeline.adapters.aws.client import (
-    DENIED,
-    Clients,
-    call,
-    error_code,
-    patience,
-    readable,
-    speaking_plainly,
-)
+from pipeline.adapters.aws.client import Clients, translate_errors
+from pipeline.adapters.aws.retry import DENIED, call, error_code, items, parsed, retrying
+from pipeline.adapters.clock import uptime
 from pipeline.adapters.store.base import Document, StaleError
-from pipeline.adapters.store.versions import Version, kept_by_s3
+from pipeline.adapters.store.versions import Version, read_s3_versions
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 
 CHANGED, CONFLICT = "PreconditionFailed", "ConditionalRequestConflict"
-"""S3's words for a document at another version, and for a write to it that is under way."""
+"""S3's error codes: the object has another version; another write is in progress."""
 
 
 class S3Store:
-    """A prefix of a bucket; its clock is S3's, read off its answers.
+    """Documents as objects below a prefix of a bucket; its clock is S3's.
 
-    The bucket of another account is refused, whatever it allows us: S3 is told with each call
-    whose it must be, as far as that is known (S3 User Guide, "Verifying bucket ownership").
+    Each call names the bucket's expected owner once it is known, so S3 rejects a bucket of another
+    account even if its policy allows access (S3 User Guide, "Verifying bucket ownership").
     """
 
     def __init__(self, clients: Clients, bucket: str, prefix: str, account: str = "") -> None:
@@ -38,62 +32,62 @@ class S3Store:
         self._account = account
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self._told: tuple[datetime, float] | None = None
+        self._date: tuple[datetime, float] | None = None
 
     def read(self, key: str) -> Document | None:
-        """Return the document, or None."""
+        """Return the document, or None if it does not exist."""
         from botocore.exceptions import ClientError
 
-        with self._plainly(f"reading {self.where(key)}"):
+        with self._translating(f"reading {self.where(key)}"):
             try:
-                answer = call(self._clients.s3().get_object, **self._at(key))
+                response = call(self._clients.s3().get_object, **self._at(key))
             except ClientError as error:
                 if error_code(error) in {"NoSuchKey", "404"}:
-                    self._note(error.response)
+                    self._read_date(error.response)
                     return None
                 raise
-            self._note(answer)
-            return Document(data=answer["Body"].read(), version=answer["ETag"])
+            self._read_date(response)
+            return Document(data=response["Body"].read(), version=response["ETag"])
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
-        """Write on a condition that S3 checks.
+        """Write if S3 finds the expected version.
 
-        A conflict (409) is another write under way, of which nobody knows yet how it ends: it is
-        tried again (S3 User Guide, "conditional writes"). So is a write whose answer was lost;
-        where it had its effect, the condition fails by our own document.
+        A conflict (409) is another write in progress, so the write is repeated (S3 User Guide,
+        "conditional writes"). A write whose response was lost is repeated, too. If it had taken
+        effect, the repeated condition fails because of this write's own document.
         """
         from botocore.exceptions import ClientError
 
         condition: dict[str, Any] = (
             {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         )
-        trying = patience(also=frozenset({CONFLICT}))
-        with self._plainly(f"writing {self.where(key)}"):
+        retries = retrying(also=frozenset({CONFLICT}))
+        with self._translating(f"writing {self.where(key)}"):
             put = self._clients.s3().put_object
             try:
-                answer = trying(readable(put), **self._at(key), Body=data, **condition)
-                self._note(answer)
-                return str(answer["ETag"])
+                response = retries(parsed(put), **self._at(key), Body=data, **condition)
+                self._read_date(response)
+                return str(response["ETag"])
             except ClientError as error:
                 if error_code(error) not in {CHANGED, CONFLICT}:
                     raise
-                found = self.read(key) if trying.statistics["attempt_number"] > 1 else None
+                found = self.read(key) if retries.statistics["attempt_number"] > 1 else None
                 if found is None or found.data != data:
                     raise StaleError(key) from error
                 return found.version
 
     def delete(self, key: str, *, expected: str | None = None) -> None:
-        """Delete the document, on a condition that S3 checks.
+        """Delete the document if S3 finds the expected version.
 
-        General purpose buckets know it since 2025 (S3 User Guide, "conditional deletes").
+        General purpose buckets support this since 2025 (S3 User Guide, "conditional deletes").
         """
         from botocore.exceptions import ClientError
 
         condition = {"IfMatch": expected} if expected else {}
-        delete = patience(also=frozenset({CONFLICT}))
-        with self._plainly(f"deleting {self.where(key)}"):
+        retries = retrying(also=frozenset({CONFLICT}))
+        with self._translating(f"deleting {self.where(key)}"):
             try:
-                delete(self._clients.s3().delete_object, **self._at(key), **condition)
+                retries(self._clients.s3().delete_object, **self._at(key), **condition)
             except ClientError as error:
                 if error_code(error) in {CHANGED, CONFLICT}:
                     raise StaleError(key) from error
@@ -103,59 +97,55 @@ class S3Store:
     def keys(self, prefix: str, *, deep: bool = True) -> tuple[str, ...]:
         """Return the keys below a prefix."""
         only = {} if deep else {"Delimiter": "/"}
-        below = {**self._whose, "Prefix": self._prefix + prefix, **only}
-        with self._plainly(f"listing {self.where(prefix)}"):
-            pages = self._clients.s3().get_paginator("list_objects_v2")
-            found = [
-                item["Key"].removeprefix(self._prefix)
-                for page in pages.paginate(**below)
-                for item in page.get("Contents", [])
-            ]
+        below = {**self._owned_bucket, "Prefix": self._prefix + prefix, **only}
+        with self._translating(f"listing {self.where(prefix)}"):
+            objects = items(self._clients.s3().list_objects_v2, "Contents", **below)
+            found = [each["Key"].removeprefix(self._prefix) for each in objects]
         return tuple(sorted(found))
 
     def versions(self, key: str) -> tuple[Version, ...]:
         """Return the object's earlier versions; none without versioning."""
-        with self._plainly(f"listing the versions of {self.where(key)}"):
-            return kept_by_s3(self._clients.s3(), self._at(key))
+        with self._translating(f"listing the versions of {self.where(key)}"):
+            return read_s3_versions(self._clients.s3(), self._at(key))
 
     def where(self, key: str) -> str:
-        """Return the object's address."""
+        """Return the object's S3 URL."""
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
     def now(self) -> datetime:
-        """Return S3's time, to the second: the last answer's, and what has passed since.
+        """Return S3's time, in whole seconds: that of the last response plus the time since then.
 
-        This machine's, which may be set wrong, only before the first answer.
+        Before the first response it is this machine's time, which may be wrong.
         """
-        if self._told is None:
+        if self._date is None:
             return datetime.now(UTC)
-        date, at = self._told
-        return date + timedelta(seconds=steady() - at)
+        date, at = self._date
+        return date + timedelta(seconds=uptime() - at)
 
-    def _note(self, answer: Mapping[str, Any]) -> None:
-        """Take the time from an answer (RFC 9110, Date); one without it tells nothing."""
-        said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    def _read_date(self, response: Mapping[str, Any]) -> None:
+        """Remember the Date header of a response (RFC 9110); it may be missing."""
+        date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
         with suppress(ValueError):
-            self._told = parsedate_to_datetime(said).astimezone(UTC), steady()
+            self._date = parsedate_to_datetime(date).astimezone(UTC), uptime()
 
     @property
     def account(self) -> str:
-        """Whose the bucket must be; empty where nobody knows yet."""
+        """The account that must own the bucket; empty while it is unknown."""
         return self._account or self._clients.account
 
     @property
-    def _whose(self) -> dict[str, Any]:
+    def _owned_bucket(self) -> dict[str, Any]:
         return {"Bucket": self._bucket, **owned_by(self.account)}
 
     def _at(self, key: str) -> dict[str, Any]:
-        return {**self._whose, "Key": self._prefix + key}
+        return {**self._owned_bucket, "Key": self._prefix + key}
 
     @contextmanager
-    def _plainly(self, doing: str) -> Iterator[None]:
-        """Tell what S3 refused; its 403 says neither which rule it was nor whose the bucket is."""
+    def _translating(self, doing: str) -> Iterator[None]:
+        """Translate errors; S3's 403 names neither the rule that denied the call nor the owner."""
         from botocore.exceptions import ClientError
 
-        with speaking_plainly(doing, "S3"):
+        with translate_errors(doing, "S3"):
             try:
                 yield
             except ClientError as error:
@@ -165,26 +155,21 @@ class S3Store:
 
 
 def owned_by(account: str) -> dict[str, str]:
-    """Return the argument by which S3 refuses a bucket that is not this account's; none if empty.
+    """Return the argument with which S3 rejects a bucket of another account; none if empty.
 
-    The answer then is 403 AccessDenied, for every call (S3 User Guide, "Verifying bucket
-    ownership with bucket owner condition").
+    Every call then returns 403 AccessDenied (S3 User Guide, "Verifying bucket ownership with
+    bucket owner condition").
     """
     return {"ExpectedBucketOwner": account} if account else {}
 
 
 def _denied(doing: str, error: Exception, bucket: str, account: str) -> RefusedError:
-    observation = f"aws s3api head-bucket --bucket {bucket} --expected-bucket-owner {account}"
+    options = {"bucket": bucket, "expected-bucket-owner": account}
+    check = commands.aws("s3api", "head-bucket", options)
     return RefusedError(
         f"{doing} in S3",
-        f"{error}\neither the bucket is not account {account}'s, or these credentials lack the "
+        f"{error}\naccount {account} does not own the bucket, or these credentials lack the "
         "permission",
-        f"see which: {observation}; a bucket that is meant to be another account's: set account below "
-        "[state] in pipeline.toml to its id; else allow the action named above",
+        f"find out which: {check}; if another account owns the bucket, set account below "
+        "[state] in pipeline.toml to its id; otherwise allow the action named above",
     )
-
-
-def steady() -> float:
-    """Return seconds that grow also while the machine sleeps: Linux's CLOCK_MONOTONIC does not."""
-    name = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(name)

@@ -1,7 +1,7 @@
-"""Frozen values to plain JSON data and back, by the types their fields declare.
+"""Convert frozen dataclasses to JSON data and back, by the declared types of their fields.
 
-Apart from the documents that use it, so that a field added to a value in the core is
-kept without a word here, and a document of another shape is refused everywhere alike.
+A new field of a core value is stored without a change here, and every document with another shape
+is rejected the same way.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ Value = TypeVar("Value")
 
 
 class ShapeError(ValueError):
-    """Data that is not of the declared type; the text names the field."""
+    """The data does not have the declared type; the text names the field."""
 
 
 class UnknownFieldError(ShapeError):
-    """A field that this version does not know: a newer one wrote it."""
+    """The data has a field that this version does not know: a newer version wrote it."""
 
 
-def plain(value: Any) -> Any:
-    """Return what JSON can say of a value; raises TypeError for what it cannot."""
+def to_json(value: Any) -> Any:
+    """Return a value as JSON data; raises TypeError if JSON has no form for it."""
     match value:
         case Enum():
-            return plain(value.value)
+            return to_json(value.value)
         case float() if not isfinite(value):
             pass
         case None | bool() | int() | float() | str():
             return value
         case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
+            return {str(key): to_json(item) for key, item in value.items()}
         case tuple() | list():
-            return [plain(item) for item in value]
+            return [to_json(item) for item in value]
         case set() | frozenset():
-            return sorted(plain(item) for item in value)
+            return sorted(to_json(item) for item in value)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
-    raise TypeError(f"{value!r} has no form in JSON")
+            return {each.name: to_json(getattr(value, each.name)) for each in fields(value)}
+    raise TypeError(f"{value!r} has no JSON form")
 
 
-def typed(kind: type[Value], data: Any) -> Value:
-    """Return the dataclass that plain data tells; raises ShapeError where it tells another.
+def from_json(kind: type[Value], data: Any) -> Value:
+    """Return a dataclass from JSON data; raises ShapeError if the data has another shape.
 
-    A field with a default may be missing: an older version did not know it.
+    A field with a default may be missing: an older version did not write it.
     """
     value: Value = _record(kind, data, "")
     return value
@@ -63,8 +63,8 @@ def _value(kind: Any, data: Any, name: str) -> Any:
 
 
 def _record(kind: Any, data: Any, name: str) -> Any:
-    """Return a dataclass, every field of its declared type."""
-    given = _exactly(dict, data, name or "the content")
+    """Return a dataclass whose fields all have their declared types."""
+    given = _require_type(dict, data, name or "the content")
     known = _hints(kind)
     if unknown := sorted(given.keys() - known.keys()):
         raise UnknownFieldError(f"{_inside(name, unknown[0])} is unknown to this version")
@@ -77,7 +77,7 @@ def _record(kind: Any, data: Any, name: str) -> Any:
 
 
 def _optional(kinds: tuple[Any, ...], data: Any, name: str) -> Any:
-    """Return None, or the one other type: the core's values have no other unions."""
+    """Return None, or a value of the other type; the core's values have no other unions."""
     if data is None and NoneType in kinds:
         return None
     return _value(next(kind for kind in kinds if kind is not NoneType), data, name)
@@ -85,17 +85,17 @@ def _optional(kinds: tuple[Any, ...], data: Any, name: str) -> Any:
 
 def _one_of(choices: tuple[Any, ...], data: Any, name: str) -> Any:
     if data not in choices:
-        raise ShapeError(f"{name}: {data!r} is none of {', '.join(map(repr, choices))}")
+        raise ShapeError(f"{name}: {data!r} is not one of {', '.join(map(repr, choices))}")
     return data
 
 
 def _listed(inner: tuple[Any, ...], data: Any, name: str) -> Any:
-    items = enumerate(_exactly(list, data, name))
+    items = enumerate(_require_type(list, data, name))
     return tuple(_value(inner[0], item, f"{name}[{number}]") for number, item in items)
 
 
 def _mapped(inner: tuple[Any, ...], data: Any, name: str) -> Any:
-    items = _exactly(dict, data, name).items()
+    items = _require_type(dict, data, name).items()
     return {key: _value(inner[1], item, f"{name}.{key}") for key, item in items}
 
 
@@ -116,13 +116,13 @@ def _scalar(kind: Any, data: Any, name: str) -> Any:
             raise ShapeError(f"{name}: {error}") from error
     if kind is float and type(data) is int:
         return float(data)
-    return _exactly(kind, data, name)
+    return _require_type(kind, data, name)
 
 
-def _exactly(kind: type[Any], data: Any, name: str) -> Any:
-    """Return the data if it is of this very type: True is no number here."""
+def _require_type(kind: type[Any], data: Any, name: str) -> Any:
+    """Return the data if it has exactly this type: True is not a number."""
     if type(data) is not kind:
-        raise ShapeError(f"{name} is no {kind.__name__}")
+        raise ShapeError(f"{name} does not have the type {kind.__name__}")
     return data
 
 

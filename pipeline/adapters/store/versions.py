@@ -1,6 +1,6 @@
-"""What a document said before: the versions that S3 keeps, and those that a directory does.
+"""Keep and read the earlier versions of a document, in a directory and in S3.
 
-Apart from the store's own reading and writing, which knows the version that stands and no other.
+The store itself reads and writes only the current version.
 """
 
 from __future__ import annotations
@@ -13,33 +13,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.adapters.aws.client import call
+from pipeline.adapters.aws.retry import call
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 KEPT = 10
-"""Versions of a document that are kept in a directory, and looked at in S3."""
+"""Versions of a document that are kept in a directory, and read from S3."""
 FOLDER = ".versions"
 ALWAYS_REWRITTEN = "environments/"
-"""The documents of which a directory keeps versions: the others are written once, or can be made
-anew."""
+"""The documents whose versions a directory keeps; others are written once or can be recreated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
-    """What a document said from a time on, UTC."""
+    """The bytes of a document since `when`, UTC."""
 
     when: datetime
     data: bytes
 
 
-def keep(folder: Path, key: str, data: bytes) -> None:
-    """Keep what a document of a directory says, if that is not what was kept last; raises nothing.
+def save_version(folder: Path, key: str, data: bytes) -> None:
+    """Keep a copy of a document in a directory unless the newest copy is equal; raises nothing.
 
-    A copy, not a second name for the file: who spoils that one in its place spoils no copy. It is
-    not synced, for those before it are on the disk; and one that cannot be made is no reason not
-    to write the document.
+    A copy and not a hard link, so that damage to the document leaves its versions intact. The
+    copy is not synced: earlier ones are on the disk. A failed copy must not stop the write.
     """
     if not key.startswith(ALWAYS_REWRITTEN):
         return
@@ -56,8 +54,8 @@ def keep(folder: Path, key: str, data: bytes) -> None:
             old.unlink(missing_ok=True)
 
 
-def kept(folder: Path, key: str) -> tuple[Version, ...]:
-    """Return what a directory kept of a document, newest first."""
+def read_versions(folder: Path, key: str) -> tuple[Version, ...]:
+    """Return the versions of a document in a directory, newest first."""
     place = folder / FOLDER / key
     names = sorted(place.iterdir(), reverse=True) if place.is_dir() else []
     return tuple(_version(each) for each in names)
@@ -68,11 +66,11 @@ def _version(path: Path) -> Version:
     return Version(when=when, data=path.read_bytes())
 
 
-def kept_by_s3(s3: S3Client, at: Mapping[str, Any]) -> tuple[Version, ...]:
-    """Return the newest versions of an object but the one that stands, newest first.
+def read_s3_versions(s3: S3Client, at: Mapping[str, Any]) -> tuple[Version, ...]:
+    """Return up to `KEPT` earlier versions of an object, newest first.
 
-    None where the bucket's versioning was never turned on. S3 lists a key's versions newest
-    first (S3 API Reference, ListObjectVersions).
+    There are none if the bucket's versioning was never enabled. S3 lists the versions of a key
+    newest first (S3 API Reference, ListObjectVersions).
     """
     where: dict[str, Any] = dict(at)
     key = where.pop("Key")
@@ -81,7 +79,7 @@ def kept_by_s3(s3: S3Client, at: Mapping[str, Any]) -> tuple[Version, ...]:
     earlier = [each for each in versions if not each["IsLatest"]]
     found = []
     for each in earlier[:KEPT]:
-        answer = call(s3.get_object, **at, VersionId=each["VersionId"])
+        response = call(s3.get_object, **at, VersionId=each["VersionId"])
         when = each["LastModified"].astimezone(UTC)
-        found.append(Version(when=when, data=answer["Body"].read()))
+        found.append(Version(when=when, data=response["Body"].read()))
     return tuple(found)

@@ -1,7 +1,7 @@
-"""A plan made beside other work: begun early, taken over once it is asked for, else forgotten.
+"""Make a plan in the background, so that it is ready when a deployment needs it.
 
-Terraform needs seconds for a plan, and a deployment waits for AWS most of the time. Apart from
-`resources`, which knows how a plan is made: here is only who waits for whom.
+Terraform needs seconds for a plan, and a deployment mostly waits for AWS. `server_groups` makes the
+plans; this module only coordinates the threads.
 """
 
 from __future__ import annotations
@@ -16,47 +16,48 @@ from pipeline.core.terraform.plan_guard import Plan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanRequest:
-    """What is to be planned: these releases, by creating and deleting no more than these."""
+    """A request for a plan: these releases, and the releases it may create and delete."""
 
-    wanted: tuple[Release, ...]
+    releases: tuple[Release, ...]
     creates: frozenset[str]
     deletes: frozenset[str]
 
 
 @dataclass(kw_only=True)
 class BackgroundPlanner:
-    """At most one plan, made in a thread; `forget` undoes what `make` did for it.
+    """Makes at most one plan in a background thread; `discard` undoes what `make` did for it.
 
-    From one thread. A plan that failed is none: whoever asks for it makes it again and hears why.
+    All methods are called from one thread. A failed plan is dropped: its caller makes it again and
+    gets the error.
     """
 
     make: Callable[[PlanRequest], Plan]
-    forget: Callable[[Plan], None]
+    discard: Callable[[Plan], None]
     _pool: ThreadPoolExecutor | None = field(default=None, init=False)
-    _begun: tuple[PlanRequest, Future[Plan]] | None = field(default=None, init=False)
+    _started: tuple[PlanRequest, Future[Plan]] | None = field(default=None, init=False)
 
-    def begin(self, question: PlanRequest) -> None:
-        """Begin to plan, after whatever was begun before has been forgotten; waits for nothing."""
+    def begin(self, request: PlanRequest) -> None:
+        """Start a plan and discard an earlier one first, both in the background."""
         self._pool = self._pool or ThreadPoolExecutor(1)  # one after another
-        before, self._begun = self._begun, None
+        before, self._started = self._started, None
         if before:
-            self._pool.submit(self._forget, before[1])
-        self._begun = question, self._pool.submit(self.make, question)
+            self._pool.submit(self._discard, before[1])
+        self._started = request, self._pool.submit(self.make, request)
 
-    def take(self, question: PlanRequest) -> Plan | None:
-        """Return the plan of exactly this, waiting for it; None where another or none was made."""
-        if self._begun is None or self._begun[0] != question:
+    def take(self, request: PlanRequest) -> Plan | None:
+        """Wait for the plan of exactly this request and return it; None if there is none."""
+        if self._started is None or self._started[0] != request:
             self.drop()
             return None
-        (_, future), self._begun = self._begun, None
+        (_, future), self._started = self._started, None
         return None if future.exception() else future.result()
 
     def drop(self) -> None:
-        """Forget what was begun, once it has ended; raises nothing."""
-        before, self._begun = self._begun, None
+        """Wait for the plan in the background and discard it; raises nothing."""
+        before, self._started = self._started, None
         if before:
-            self._forget(before[1])
+            self._discard(before[1])
 
-    def _forget(self, future: Future[Plan]) -> None:
+    def _discard(self, future: Future[Plan]) -> None:
         if not future.exception():
-            self.forget(future.result())
+            self.discard(future.result())

@@ -1,8 +1,8 @@
-"""Whether `terraform init` has anything to do: it takes seconds, and a deployment plans often.
+"""Skip `terraform init` if nothing has changed: it takes seconds, and a deployment plans often.
 
-A digest of all that `init` reads or leaves behind is kept among what it leaves behind, so
-whoever removes `.terraform` removes it too. Where it is wrong, Terraform itself says that it
-must be initialised, before it does anything.
+A digest of all files that `init` reads and writes is stored in `.terraform`, so it is deleted with
+that folder. If the digest is wrong, Terraform itself fails and requests an `init` before it changes
+anything.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pipeline.core.terraform.module_contract import ROOT_FILE
 _STAMP = ".terraform/ami-pipeline"
 
 
-def is_initialised(folder: Path, program: str) -> bool:
-    """Tell whether a root module is as it was when `program` initialised it."""
+def is_initialized(folder: Path, program: str) -> bool:
+    """Return True if a root module is unchanged since `program` initialized it."""
     try:
         return (folder / _STAMP).read_text() == _digest(folder, program)
     except OSError:
         return False
 
 
-def note_initialised(folder: Path, program: str) -> None:
-    """Remember that `program` has just initialised a root module; where it cannot, it will again.
+def mark_initialized(folder: Path, program: str) -> None:
+    """Record that `program` has initialized a root module; an error only costs another `init`.
 
-    `program` is the path of Terraform: another one may want another `.terraform`.
+    `program` is the path of Terraform: another version may need another `.terraform`.
     """
     try:
         write_atomically(folder / _STAMP, _digest(folder, program).encode())
@@ -39,7 +39,7 @@ def note_initialised(folder: Path, program: str) -> None:
 
 
 def _digest(folder: Path, program: str) -> str:
-    """Raises OSError where something that should be there is not."""
+    """Return the digest; raises OSError if a file is missing."""
     digest = hashlib.sha256()
     facts = Path(program).stat()
     digest.update(f"{program} {facts.st_size} {facts.st_mtime_ns}\n".encode())
@@ -55,7 +55,7 @@ def _digest(folder: Path, program: str) -> str:
 def _read_by_init(folder: Path) -> Iterator[Path]:
     yield folder / ROOT_FILE
     yield folder / ".terraform.lock.hcl"
-    yield folder / ".terraform/terraform.tfstate"  # which backend, not the state
+    yield folder / ".terraform/terraform.tfstate"  # the backend's configuration, not the state
     manifest = folder / ".terraform/modules/modules.json"
     yield manifest
     for module in _modules(folder, manifest):
@@ -66,16 +66,16 @@ _SOURCES = (".tf", ".tf.json")
 
 
 def _modules(folder: Path, manifest: Path) -> Iterator[Path]:
-    """Return the folders of the modules that are called, at any depth."""
+    """Return the folders of the called modules, at any depth."""
     try:
         called = json.loads(manifest.read_bytes())["Modules"]
-        places = sorted({str(each["Dir"]) for each in called})
+        folders = sorted({str(each["Dir"]) for each in called})
     except (ValueError, KeyError, TypeError) as error:
         raise FileNotFoundError(manifest) from error
-    return (folder / place for place in places if place != ".")
+    return (folder / each for each in folders if each != ".")
 
 
 def _providers(folder: Path) -> Iterator[Path]:
-    """Return the providers: often links into a mirror or a cache, which may be gone."""
-    for place in sorted((folder / ".terraform/providers").glob("*/*/*/*/*")):
-        yield from sorted(place.iterdir())
+    """Yield the providers; they are often links into a mirror or a cache, and may be broken."""
+    for version in sorted((folder / ".terraform/providers").glob("*/*/*/*/*")):
+        yield from sorted(version.iterdir())

@@ -1,7 +1,7 @@
-"""Makes a fleet true: guarded plans, their application, and the adoption of orphans.
+"""Create and delete server groups with Terraform: checked plans, applies, imports of orphans.
 
-One root module for each environment (`root_module`), in which only the map of releases
-changes. `terraform` knows the command lines, `core.guard` what a plan may hold.
+Each environment has one root module (`root_module`), in which only the map of releases changes.
+`terraform` has the command lines, `core.terraform.plan_guard` the rules for a plan.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.files.atomic import write_atomically
 from pipeline.adapters.terraform.background_plan import BackgroundPlanner, PlanRequest
-from pipeline.adapters.terraform.init_cache import is_initialised, note_initialised
-from pipeline.adapters.terraform.orphans import Found, find, require_ours
+from pipeline.adapters.terraform.init_cache import is_initialized, mark_initialized
+from pipeline.adapters.terraform.orphans import Orphan, find, require_ours
 from pipeline.adapters.terraform.root_module import (
     RELEASES_FILE,
     releases_document,
@@ -27,8 +26,9 @@ from pipeline.adapters.terraform.root_module import (
     write_root,
 )
 from pipeline.adapters.terraform.state_lock import StateLock
-from pipeline.adapters.terraform.stream import Said, last_lines
+from pipeline.adapters.terraform.stream import RunOutput, last_lines
 from pipeline.adapters.terraform.terraform import Terraform
+from pipeline.core import commands
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.release import Release
@@ -51,12 +51,11 @@ _LOCK_ID = re.compile(r"^\s*ID:\s+([0-9a-f-]{36})", re.MULTILINE)
 
 @dataclass(kw_only=True)
 class TerraformResources:
-    """The server groups of one environment; `limit` is the longest an apply may take, seconds.
+    """The server groups of one environment; an apply may take `limit` seconds.
 
-    One call at a time. What is prepared runs in a thread: a plan changes the root module's folder
-    and nothing else.
-    `settle` is called before the state is looked at: a run that died may have left its Terraform.
-    `lock` is taken for what Terraform would lock the state for; without one, it does so itself.
+    Only one call runs at a time. A prepared plan runs in a thread: it changes only the root
+    module's folder. `settle` is called before the state is read, and waits for a dead run's
+    Terraform. `lock` replaces Terraform's own lock on the state; without it Terraform locks.
     """
 
     terraform: Terraform
@@ -66,90 +65,87 @@ class TerraformResources:
     settle: Callable[[], None] = lambda: None
     lock: StateLock | None = None
     _before: bytes | None = field(default=None, init=False)
-    _ahead: BackgroundPlanner = field(init=False)
+    _planner: BackgroundPlanner = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let plans be made ahead."""
-        self._ahead = BackgroundPlanner(make=self._plan, forget=self.discard)
+        """Create the background planner."""
+        self._planner = BackgroundPlanner(make=self._plan, discard=self.discard)
 
     def prepare(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> None:
-        """Begin to plan beside whatever the caller does; `plan` of the same takes it over."""
-        self._ahead.begin(PlanRequest(wanted=tuple(wanted), creates=creates, deletes=deletes))
+        """Start a plan in the background; a `plan` of the same releases uses it."""
+        self._planner.begin(PlanRequest(releases=tuple(wanted), creates=creates, deletes=deletes))
 
     def forget(self) -> None:
-        """Forget what was prepared and not asked for, once it has ended."""
-        self._ahead.drop()
+        """Wait for an unused plan in the background and discard it."""
+        self._planner.drop()
 
     def plan(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> Plan:
-        """Plan exactly these releases; refuse a plan that does more than these creates, deletes.
+        """Plan exactly these releases, with no other creation or deletion than these.
 
-        Raises RefusedError with what else it would do, ConfigurationError where the module
-        breaks its contract; nothing was changed then. Raises KeyboardInterrupt where a
-        signal came.
+        Raises RefusedError with the other changes of the plan, ConfigurationError if the module
+        breaks its contract; nothing is changed then. Raises KeyboardInterrupt after a signal.
         """
-        question = PlanRequest(wanted=tuple(wanted), creates=creates, deletes=deletes)
-        return self._ahead.take(question) or self._plan(question)
+        request = PlanRequest(releases=tuple(wanted), creates=creates, deletes=deletes)
+        return self._planner.take(request) or self._plan(request)
 
-    def _plan(self, question: PlanRequest) -> Plan:
-        wanted, creates, deletes = question.wanted, question.creates, question.deletes
+    def _plan(self, request: PlanRequest) -> Plan:
+        wanted, creates, deletes = request.releases, request.creates, request.deletes
         standing = () if deletes else [each for each in wanted if each.name not in creates]
         self._before = _text(releases_document(standing)) if standing else self._releases()
         try:
             self._prepare(wanted)
-            with self._planned() as (file, said):
-                changes = said.planned
-                found = breaches((*changes, *said.standing), creates=creates, deletes=deletes)
-                self._require(found, said)
+            with self._planned() as (file, output):
+                changes = output.planned
+                found = breaches((*changes, *output.standing), creates=creates, deletes=deletes)
+                self._require(found, output)
         except BaseException:
-            self._put_back()
+            self._restore_releases()
             raise
-        # What is to be deleted may be gone and in the state still, where a Terraform was killed
-        # between the two: nothing is to be done then, and the state learns of it by an apply.
+        # A killed Terraform may have deleted a resource and left it in the state. Then the plan has
+        # no changes, and its apply updates the state.
         kept = bool(changes or deletes)
         if not kept:
             file.unlink()
-        return Plan(file=file if kept else None, changes=changes, summary=said.summary)
+        return Plan(file=file if kept else None, changes=changes, summary=output.summary)
 
     def discard(self, plan: Plan) -> None:
-        """Forget the plan that was made last: its releases are not what stands."""
+        """Discard the last plan and restore the map of releases from before it."""
         if plan.file:
             plan.file.unlink(missing_ok=True)
-        self._put_back()
+        self._restore_releases()
 
     def apply(self, plan: Plan) -> None:
-        """Apply a plan as it was saved, once; raises FailedError with Terraform's words.
+        """Apply a saved plan once; raises FailedError with Terraform's output.
 
-        Raises KeyboardInterrupt where a signal came: the state is saved, and what was begun
-        may be tainted or, rarely, not in it; `adopt` mends that.
+        Raises KeyboardInterrupt after a signal. The state is saved then; a resource may be tainted
+        or, rarely, missing in the state; `adopt` fixes that.
         """
         self.forget()
         if plan.file is None:
             return
         if not plan.file.exists():
-            what = f"the plan {plan.file.name} is gone: applied, or another was made since"
-            raise FailedError(
-                f"terraform apply of {self._name}", what, f"{self._in_folder} && terraform plan"
-            )
+            what = f"the plan {plan.file.name} no longer exists: it was applied or replaced"
+            where = f"terraform apply of {self._name}"
+            raise FailedError(where, what, self._by_hand("plan"))
         try:
             with self._locked("OperationTypeApply", FailedError) as locks:
-                said = self.terraform.apply(
+                output = self.terraform.apply(
                     self.root.folder, plan.file, timeout=self.limit, locks=locks
                 )
         finally:
             plan.file.unlink(missing_ok=True)
-        if said.errors:
-            raise self._not_applied(said)
+        if output.errors:
+            raise self._apply_error(output)
 
     def adopt(self, wanted: Sequence[Release]) -> None:
-        """Bring what exists under these releases' names but not in the state into the state.
+        """Import resources that exist under these releases' names but are not in the state.
 
-        Nothing is created or deleted: what else is missing is for the next plan. Raises
-        RefusedError where something with such a name is not ours, or where its address in a
-        module is not known.
+        Nothing is created or deleted; the next plan does that. Raises RefusedError if a resource
+        has another owner, or if its address in the module is unknown.
         """
         self.forget()
         self._prepare(wanted)
@@ -159,37 +155,37 @@ class TerraformResources:
             return
         imports = {self._address(each, known): each.id for each in orphans}
         for each in orphans:
-            self._report(f"terraform: adopting {each.kind} {each.name}")
-        with self._importing(imports), self._planned(tuple(imports)) as (file, said):
-            self._require(adoption_breaches(said.planned, frozenset(imports)), said)
-            self.apply(Plan(file=file, changes=said.planned, summary=said.summary))
+            self._report(f"terraform: importing {each.kind} {each.name}")
+        with self._importing(imports), self._planned(tuple(imports)) as (file, output):
+            self._require(adoption_breaches(output.planned, frozenset(imports)), output)
+            self.apply(Plan(file=file, changes=output.planned, summary=output.summary))
 
     # --- the folder ---------------------------------------------------------------------------
 
     def _prepare(self, wanted: Sequence[Release]) -> None:
-        """Write the root module; have it initialised where something changed that matters to it."""
+        """Write the root module, and initialize it if a file of `init` has changed."""
         folder = self.root.folder
         self.settle()
         write_root(self.root)
         self._write(RELEASES_FILE, releases_document(wanted))
-        # What a killed run left: neither may be part of what comes.
+        # Left by a killed run; they must not become part of this plan.
         for left in (folder / IMPORTS_FILE, *folder.glob(_PLANS)):
             left.unlink(missing_ok=True)
         program = self.terraform.program()
-        if is_initialised(folder, program):
+        if is_initialized(folder, program):
             return
         if found := self.terraform.init(folder, backend=True):
             raise self._refused("init", found)
-        note_initialised(folder, program)
+        mark_initialized(folder, program)
 
     def _releases(self) -> bytes | None:
         path = self.root.folder / RELEASES_FILE
         return path.read_bytes() if path.exists() else None
 
-    def _put_back(self) -> None:
-        """Let the folder say what stands again, for whoever runs Terraform there by hand.
+    def _restore_releases(self) -> None:
+        """Restore the map of releases, for a person who runs Terraform in the folder by hand.
 
-        Raises nothing: it follows something that went wrong, and that is what is to be told.
+        Raises nothing: it runs after an error, which is the one to report.
         """
         path = self.root.folder / RELEASES_FILE
         try:
@@ -198,8 +194,8 @@ class TerraformResources:
             else:
                 write_atomically(path, self._before)
         except OSError as error:
-            why = error.strerror or str(error)
-            self._report(f"{path}: {why}: it holds a plan that was given up, until the next run")
+            reason = error.strerror or str(error)
+            self._report(f"{path}: {reason}; until the next run it has a discarded plan's releases")
 
     def _write(self, name: str, document: Mapping[str, object]) -> None:
         path = self.root.folder / name
@@ -209,25 +205,25 @@ class TerraformResources:
             raise RefusedError(
                 f"the root module {self.root.folder}",
                 error.strerror or str(error),
-                f"make room there, and {name} writable for you",
+                f"free space there, and make {name} writable for you",
             ) from error
 
     @contextmanager
-    def _planned(self, targets: Sequence[str] = ()) -> Iterator[tuple[Path, Said]]:
-        """Plan into a new file, which stays only where the block ends well."""
-        # A new name each time: an older plan cannot be applied as if it were this one.
+    def _planned(self, targets: Sequence[str] = ()) -> Iterator[tuple[Path, RunOutput]]:
+        """Plan into a new file; delete it if the block fails."""
+        # Each plan has its own name, so an older plan cannot be applied in its place.
         file = self.root.folder / _PLANS.replace("*", secrets.token_hex(4))
         try:
             with self._locked("OperationTypePlan", RefusedError) as locks:
-                said = self.terraform.plan(self.root.folder, file, targets, locks=locks)
-            yield file, said
+                output = self.terraform.plan(self.root.folder, file, targets, locks=locks)
+            yield file, output
         except BaseException:
             file.unlink(missing_ok=True)
             raise
 
     @contextmanager
     def _locked(self, operation: str, raising: type[PipelineError]) -> Iterator[bool]:
-        """Hold the lock for a block, if we do that; tell whether Terraform is to."""
+        """Hold the lock inside the block; yield True if Terraform has to lock instead."""
         if self.lock is None:
             yield True
             return
@@ -245,7 +241,7 @@ class TerraformResources:
 
     # --- orphans ------------------------------------------------------------------------------
 
-    def _orphans(self, wanted: Sequence[Release], known: Sequence[str]) -> tuple[Found, ...]:
+    def _orphans(self, wanted: Sequence[Release], known: Sequence[str]) -> tuple[Orphan, ...]:
         held = {(kind_of(each), release) for each in known for release in releases_of(each)}
         incomplete = [
             each for each in wanted if any((kind, each.name) not in held for kind in KINDS)
@@ -257,20 +253,19 @@ class TerraformResources:
             require_ours(self.root, each, releases[each.release])
         return orphans
 
-    def _address(self, orphan: Found, known: Sequence[str]) -> str:
-        """Return where the module has an orphan: ours as we know it, another's as its like."""
+    def _address(self, orphan: Orphan, known: Sequence[str]) -> str:
+        """Return an orphan's address: in the shipped module, or like that of another release."""
         if self.root.module == shipped_module():
             return f'module.release.{orphan.kind}.this["{orphan.release}"]'
         for address in known:
-            like = next((f'["{name}"]' for name in releases_of(address)), "no release")
-            if kind_of(address) == orphan.kind and like in address:
-                return address.replace(like, f'["{orphan.release}"]')
-        by_hand = f"terraform import 'ADDRESS[\"{orphan.release}\"]' {orphan.id}"
+            key = next((f'["{name}"]' for name in releases_of(address)), "no release")
+            if kind_of(address) == orphan.kind and key in address:
+                return address.replace(key, f'["{orphan.release}"]')
         raise RefusedError(
-            f"adopting {orphan.kind} {orphan.name}",
-            "exists and is not in Terraform's state, and no other release in the state tells "
+            f"importing {orphan.kind} {orphan.name}",
+            "exists but is not in Terraform's state, and the state has no other release that shows "
             f"its address in {self.root.module}",
-            f"{self._in_folder} && {by_hand}",
+            self._by_hand("import", f'ADDRESS["{orphan.release}"]', orphan.id),
         )
 
     # --- words --------------------------------------------------------------------------------
@@ -279,50 +274,45 @@ class TerraformResources:
     def _name(self) -> str:
         return f"{self.root.app}/{self.root.environment}"
 
-    @property
-    def _in_folder(self) -> str:
-        return f"cd {quote(str(self.root.folder))}"
+    def _by_hand(self, *words: str) -> str:
+        return commands.in_folder(self.root.folder, "terraform", *words)
 
     def _report(self, text: str) -> None:
         self.terraform.report(Message(text=text))
 
-    def _require(self, found: Iterable[str], said: Said) -> None:
-        if said.errors:
-            raise self._refused("plan", said.errors)
+    def _require(self, found: Iterable[str], output: RunOutput) -> None:
+        """Raise the errors of a plan, its breaches, or the error of an incomplete output."""
+        if output.errors:
+            raise self._refused("plan", output.errors)
         lines = list(found)
-        if not lines and not said.complete:
-            lines = [f"not all of the plan could be read: {said.summary or 'there is no summary'}"]
+        if not lines and not output.complete:
+            lines = [f"the plan's output is incomplete: {output.summary or 'it has no summary'}"]
         if lines:
-            raise RefusedError(
-                f"terraform plan of {self._name}",
-                "\n".join(lines),
-                f"{self._in_folder} && terraform plan",
-            )
+            where = f"terraform plan of {self._name}"
+            raise RefusedError(where, "\n".join(lines), self._by_hand("plan"))
 
     def _refused(self, verb: str, errors: Sequence[Diagnostic]) -> PipelineError:
-        """Return the error of a root module that Terraform would not initialise or plan."""
+        """Return the error of a root module that Terraform could not initialize or plan."""
         if any(map(breaks_contract, errors)):
             return refusal(self.root, verb, errors)
         return RefusedError(
             f"terraform {verb} of {self._name}",
             last_lines(errors),
-            self._unlock(errors) or f"{self._in_folder} && terraform {verb}",
+            self._unlock(errors) or self._by_hand(verb),
         )
 
-    def _not_applied(self, said: Said) -> FailedError:
-        remedy = self._unlock(said.errors) or f"read {self.terraform.log}"
+    def _apply_error(self, output: RunOutput) -> FailedError:
+        remedy = self._unlock(output.errors) or f"read {self.terraform.log}"
         if (self.root.folder / "errored.tfstate").exists():
-            remedy = f"{self._in_folder} && terraform state push errored.tfstate"
-        return FailedError(f"terraform apply of {self._name}", said.last_lines, remedy)
+            remedy = self._by_hand("state", "push", "errored.tfstate")
+        return FailedError(f"terraform apply of {self._name}", output.last_lines, remedy)
 
     def _unlock(self, errors: Iterable[Diagnostic]) -> str:
-        """Return what to do about a locked state; a killed run leaves its lock in S3 for ever."""
+        """Return the remedy for a locked state; a killed run leaves its lock in S3 forever."""
         for error in errors:
             if error.summary == _LOCKED and (found := _LOCK_ID.search(error.detail)):
-                return (
-                    "wait for whoever holds it; if that run is dead: "
-                    f"{self._in_folder} && terraform force-unlock -force {found[1]}"
-                )
+                unlock = self._by_hand("force-unlock", "-force", found[1])
+                return f"wait for the holder of the lock; if that run has died: {unlock}"
         return ""
 
 

@@ -1,11 +1,10 @@
-"""The lock on Terraform's state in S3, taken in Terraform's place: it names our deployment.
+"""Lock Terraform's state in S3 on Terraform's behalf, with the deployment's name in the lock.
 
-Terraform's own lock says who took it, by user and machine, and nothing lets us add to that. Left
-by a Terraform that was killed, it is there for ever, no command lists it (hashicorp/terraform
-#28710), and it looks like that of a person on the same machine. So we take it, where Terraform
-would and as it would, and run Terraform with `-lock=false` (ADR 0020): to whoever else asks for
-it, it is a lock as any other. Its `Info` names deployment and lease, so that the next run knows
-which lock was left by a run that died, takes that away, and no other.
+Terraform's own lock names a user and a machine, and nothing can be added. A killed Terraform leaves
+it forever, no command lists it (hashicorp/terraform#28710), and it cannot be told from the lock of
+a person on the same machine. So this module takes the lock in Terraform's place and format, and
+Terraform runs with `-lock=false` (ADR 0020). Other programs see an ordinary lock. Its `Info` names
+deployment and lease, so the next run recognizes the lock of a dead run and deletes that one only.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
-from pipeline.adapters.aws.client import call, error_code, patience, speaking_plainly
+from pipeline.adapters.aws.client import translate_errors
+from pipeline.adapters.aws.retry import call, error_code, retrying
 from pipeline.adapters.identity import printable
 from pipeline.adapters.store.s3 import CHANGED, CONFLICT, owned_by
+from pipeline.core import commands
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.terraform.root_module import Bucket
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SUFFIX = ".tflock"
-"""What the backend adds to the state's key (Terraform, backend "s3", `use_lockfile`)."""
-LOOKS = 15
-"""Seconds, one look each, that the Terraform of a dead run is given to end by itself.
+"""The backend's suffix of the state's key (Terraform docs, backend "s3", `use_lockfile`)."""
+DYING = 15
+"""Seconds, one check each, that the Terraform of a dead run has to end by itself.
 
-On this machine it has ended by now (`survivors`). Elsewhere, where its guardian was killed too, it
-dies of the next thing it prints, at the latest after ten seconds (tried on 1.11.4,
+On this machine it has ended before (`survivors`). On another machine its supervisor may be dead,
+too. Then Terraform dies at its next output, after 10 s at most (tested with 1.11.4,
 docs/surprises.md).
 """
 PATIENCE = 60
-"""Seconds, one look each, to wait for somebody else, such as a person's own `terraform plan`."""
-GONE = frozenset({"NoSuchKey", "404"})
+"""Seconds, one check each, to wait for another lock, for example of a person's plan."""
+NO_KEY = frozenset({"NoSuchKey", "404"})
 
 _INFO = re.compile(r"ami-pipeline (\S+) deployment (\S+) epoch (\d+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
-    """A lock as Terraform writes and reads it (its `statemgr.LockInfo`); `etag` is S3's."""
+    """A lock in Terraform's format (its `statemgr.LockInfo`); `etag` is S3's."""
 
     id: str
     operation: str
@@ -62,8 +62,8 @@ class Lock:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Whose:
-    """What our locks say; `broken`: the last epoch whose run may live though its lease ended."""
+class LockOwner:
+    """The owner in this run's locks; a run up to epoch `broken` may live without its lease."""
 
     environment: str
     deployment: str
@@ -73,28 +73,28 @@ class Whose:
 
     @property
     def info(self) -> str:
-        """What stands in the lock."""
+        """The text in the lock that identifies this run."""
         return f"ami-pipeline {self.environment} deployment {self.deployment} epoch {self.epoch}"
 
-    def left(self, lock: Lock) -> bool:
-        """Tell whether a run of ours left a lock: no lease but ours of the same epoch or later.
+    def is_abandoned(self, lock: Lock) -> bool:
+        """Return True if a dead run of this environment left a lock, or this run itself.
 
-        A run whose lease was broken may live, and its Terraform.
+        A run whose lease was broken may still live, with its Terraform.
         """
-        said = _INFO.fullmatch(lock.info)
-        if said is None or said[1] != self.environment:
+        info = _INFO.fullmatch(lock.info)
+        if info is None or info[1] != self.environment:
             return False
-        return self.broken < int(said[3]) <= self.epoch
+        return self.broken < int(info[3]) <= self.epoch
 
 
 @dataclass(kw_only=True)
 class StateLock:
-    """The lock on one state; `over` tells whether the run that died left nothing running."""
+    """The lock on one state; `over` returns True if nothing of the dead run is running."""
 
     s3: S3Client
     bucket: Bucket
     account: str
-    whose: Whose
+    owner: LockOwner
     folder: Path
     now: Callable[[], datetime]
     wait: Callable[[float], None]
@@ -103,65 +103,66 @@ class StateLock:
 
     @contextmanager
     def held(self, operation: str, raising: type[PipelineError] = RefusedError) -> Iterator[None]:
-        """Hold the lock for a block, for an operation by Terraform's name.
+        """Hold the lock inside the block; `operation` is Terraform's name of the operation.
 
-        Raises `raising` where somebody else has it for longer than a minute. One that is gone at
-        the end was taken away by a person; that is told.
+        Raises `raising` if another program holds it for longer than a minute. If a person deletes
+        it during the block, this is reported.
         """
-        with speaking_plainly(self._where, self.bucket.region, raising):
+        with translate_errors(self._where, self.bucket.region, raising):
             etag = self._take(self._new(operation), raising)
         try:
             yield
         finally:
-            self._let_go(etag)
+            self._release(etag)
 
     def _take(self, lock: Lock, raising: type[PipelineError]) -> str:
-        told, left = "", PATIENCE
+        reported, left = "", PATIENCE
         while True:
             if etag := self._put(lock):
                 return etag
             standing = self._read()
             if standing is None:
-                continue  # it was let go meanwhile
+                continue  # it was released meanwhile
             if standing.id == lock.id:
-                return standing.etag  # an answer of S3's got lost
-            if self.whose.left(standing):
-                self._take_away(standing)
+                return standing.etag  # S3's response was lost
+            if self.owner.is_abandoned(standing):
+                self._delete_abandoned(standing)
                 continue
             if left <= 0:
-                raise self._taken(standing, raising)
-            if told != standing.id:
-                told = standing.id
-                rest = format_duration(left)
-                self._say(f"the state is locked by {standing.who}: waiting for {rest}")
+                raise self._timeout(standing, raising)
+            if reported != standing.id:
+                reported = standing.id
+                self._report(
+                    f"the state is locked by {standing.who}; waiting for {format_duration(left)}"
+                )
             self.wait(1.0)
             left -= 1
 
-    def _take_away(self, left: Lock) -> None:
-        """Delete exactly this lock, once what the run left behind had time to end."""
-        said = _INFO.fullmatch(left.info)
-        if said and int(said[3]) < self.whose.epoch:
-            self._say(f"the state is locked by deployment {said[2]}, whose run has died")
-            for _ in range(LOOKS):
+    def _delete_abandoned(self, left: Lock) -> None:
+        """Delete exactly this lock, after the dead run's Terraform had time to end."""
+        info = _INFO.fullmatch(left.info)
+        if info and int(info[3]) < self.owner.epoch:
+            self._report(f"the state is locked by deployment {info[2]}, whose run has died")
+            for _ in range(DYING):
                 if self.over():
                     break
                 self.wait(1.0)
         if self._delete(left.etag):
-            self._say(f"took away its lock {left.id}")
+            self._report(f"deleted its lock {left.id}")
 
-    def _let_go(self, etag: str) -> None:
-        """Delete our lock; raises nothing: what stays is known for ours by the next run."""
+    def _release(self, etag: str) -> None:
+        """Delete this run's lock; raises nothing: the next run recognizes a lock that stays."""
         try:
-            with speaking_plainly(self._where, self.bucket.region):
+            with translate_errors(self._where, self.bucket.region):
                 if not self._delete(etag):
-                    self._say("the lock on the state was taken away from this run meanwhile")
+                    self._report("another program deleted this run's lock on the state")
         except RefusedError as error:
-            self._say(f"the lock on the state stays until the next run: {error.what}")
+            self._report(f"the lock on the state stays until the next run: {error.what}")
 
     # --- S3 -----------------------------------------------------------------------------------
 
     def _put(self, lock: Lock) -> str:
-        """Write the lock if there is none; return its ETag, or nothing where there is one."""
+        """Write the lock unless one exists; return its ETag, or empty if one exists."""
         from botocore.exceptions import ClientError
 
         document = {
@@ -174,7 +175,7 @@ class StateLock:
             "Path": f"{self.bucket.name}/{self.bucket.key}",
         }
         body = json.dumps(document).encode()
-        put, unless = patience(also=frozenset({CONFLICT})), {"IfNoneMatch": "*"}
+        put, unless = retrying(also=frozenset({CONFLICT})), {"IfNoneMatch": "*"}
         try:
             return str(put(self.s3.put_object, **self._at, **unless, Body=body)["ETag"])
         except ClientError as error:
@@ -183,29 +184,29 @@ class StateLock:
         return ""
 
     def _read(self) -> Lock | None:
-        """Return the lock; None where there is none."""
+        """Return the lock; None if there is none."""
         from botocore.exceptions import ClientError
 
         try:
-            answer = call(self.s3.get_object, **self._at)
+            response = call(self.s3.get_object, **self._at)
         except ClientError as error:
-            if error_code(error) in GONE:
+            if error_code(error) in NO_KEY:
                 return None
             raise
-        return _parsed(answer["Body"].read(), answer["ETag"])
+        return _parse(response["Body"].read(), response["ETag"])
 
     def _delete(self, etag: str) -> bool:
-        """Delete the lock of this ETag; return whether it was there.
+        """Delete the lock with this ETag; return True if it existed.
 
-        Where an answer got lost, what is gone counts as somebody else's deed: it is only said.
+        If S3's response was lost, the repeated request finds no lock and returns False.
         """
         from botocore.exceptions import ClientError
 
         try:
-            delete = patience(also=frozenset({CONFLICT}))
+            delete = retrying(also=frozenset({CONFLICT}))
             delete(self.s3.delete_object, **self._at, IfMatch=etag)
         except ClientError as error:
-            if error_code(error) in {CHANGED, CONFLICT, *GONE}:
+            if error_code(error) in {CHANGED, CONFLICT, *NO_KEY}:
                 return False
             raise
         return True
@@ -226,38 +227,38 @@ class StateLock:
         return Lock(
             id=str(uuid.uuid4()),
             operation=operation,
-            info=self.whose.info,
-            who=self.whose.who,
+            info=self.owner.info,
+            who=self.owner.who,
             created=created,
         )
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self.report(Message(text=f"terraform: {text}"))
 
-    def _taken(self, lock: Lock, raising: type[PipelineError]) -> PipelineError:
+    def _timeout(self, lock: Lock, raising: type[PipelineError]) -> PipelineError:
         lines = [f"locked by {lock.who} since {lock.created}: {lock.operation} (lock {lock.id})"]
-        unlock = f"cd {quote(str(self.folder))} && terraform force-unlock -force {quote(lock.id)}"
+        unlock = commands.in_folder(self.folder, "terraform", "force-unlock", "-force", lock.id)
         return raising(
             f"terraform's state {self._where.removesuffix(SUFFIX)}",
             "\n".join([*lines, lock.info] if lock.info else lines),
-            f"wait for whoever holds it; if that run is dead: {unlock}",
+            f"wait for the holder of the lock; if that run has died: {unlock}",
         )
 
 
-def _parsed(body: bytes, etag: str) -> Lock:
-    """Return what a lock says, printable; of one that says nothing, that it does not."""
+def _parse(body: bytes, etag: str) -> Lock:
+    """Return a lock with printable texts; a missing text becomes "unknown"."""
     try:
-        said = json.loads(body)
+        found = json.loads(body)
     except ValueError:
-        said = None
-    told: dict[str, Any] = said if isinstance(said, dict) else {}
-    words = {name: printable(str(told.get(name) or "")) for name in _NAMES}
+        found = None
+    document: dict[str, Any] = found if isinstance(found, dict) else {}
+    texts = {name: printable(str(document.get(name) or "")) for name in _NAMES}
     return Lock(
-        id=words["ID"] or "unknown",
-        operation=words["Operation"] or "an unknown operation",
-        info=words["Info"],
-        who=words["Who"] or "somebody",
-        created=words["Created"] or "an unknown time",
+        id=texts["ID"] or "unknown",
+        operation=texts["Operation"] or "an unknown operation",
+        info=texts["Info"],
+        who=texts["Who"] or "an unknown user",
+        created=texts["Created"] or "an unknown time",
         etag=etag,
     )
 

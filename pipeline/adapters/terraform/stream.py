@@ -1,8 +1,7 @@
-"""What `terraform plan -json` and `apply -json` print, line by line, as values.
+"""Parse the output of `terraform plan -json` and `apply -json`, line by line.
 
-Terraform docs, "Machine-Readable UI" (version 1.2 of it in Terraform 1.11). What is not
-known here is passed over: newer versions say more. Apart from `terraform`, which knows the
-command lines.
+The format is in the Terraform docs, "Machine-Readable UI" (version 1.2 in Terraform 1.11). Unknown
+events are ignored, because newer versions print more. `terraform` has the command lines.
 """
 
 from __future__ import annotations
@@ -16,37 +15,37 @@ from typing import Any
 from pipeline.core.terraform.plan_guard import UNCHANGED, Change
 from pipeline.core.terraform.root_module import Diagnostic
 
-LAST = 10
-"""How many lines of a failure an error tells."""
+LAST_LINES = 10
+"""Lines of a failure in an error."""
 
-_DOING = {"create": "creating", "update": "changing", "delete": "deleting"}
-_DONE = {"create": "created", "update": "changed", "delete": "deleted"}
+_ACTIVE = {"create": "creating", "update": "changing", "delete": "deleting"}
+_FINISHED = {"create": "created", "update": "changed", "delete": "deleted"}
 
 
 @dataclass(kw_only=True)
-class Said:
-    """What a run has said so far; `counts` is Terraform's own sum of the changes.
+class RunOutput:
+    """The parsed output of a run.
 
-    `changes` are the planned ones, `standing` what the state knows and AWS has, by address.
-    `plain` are the last lines that were no JSON.
+    `changes` are the planned changes, `standing` the unchanged resources, `counts` Terraform's own
+    totals of the changes, `plain` the last lines that are not JSON.
     """
 
     changes: list[Change] = field(default_factory=list)
     refreshed: dict[str, str] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     errors: list[Diagnostic] = field(default_factory=list)
-    plain: deque[str] = field(default_factory=lambda: deque(maxlen=LAST))
+    plain: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     summary: str = ""
     counts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def planned(self) -> tuple[Change, ...]:
-        """The changes, with a word on each that recreates what AWS no longer has."""
+        """The changes; `missing` marks those that recreate a resource that AWS no longer has."""
         return tuple(replace(each, missing=each.address in self.missing) for each in self.changes)
 
     @property
     def standing(self) -> tuple[Change, ...]:
-        """What the state knows, AWS has and the plan leaves as it is."""
+        """The resources that are in the state and in AWS, and that the plan does not change."""
         touched = {each.address for each in self.changes} | self.missing
         return tuple(
             Change(address=address, kind=kind, action=UNCHANGED)
@@ -56,12 +55,12 @@ class Said:
 
     @property
     def last_lines(self) -> str:
-        """The end of what went wrong, in Terraform's words."""
+        """The last lines of the errors."""
         return last_lines(self.errors)
 
     @property
     def complete(self) -> bool:
-        """Whether Terraform summed up its plan, and what it summed up is what was read."""
+        """Return True if Terraform printed totals of its plan that match the parsed changes."""
         planned = Counter(each.action for each in self.changes)
         replaced = planned["replace"]
         read = {
@@ -73,24 +72,24 @@ class Said:
 
 
 class StreamReader:
-    """Takes the output as it comes; `tell` hears of each thing that an apply does."""
+    """Parses chunks of output; `report` is called with a line for each step of an apply."""
 
-    def __init__(self, tell: Callable[[str], None] = lambda _: None) -> None:
-        self.said = Said()
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
+        self.output = RunOutput()
+        self._report = report
         self._rest = b""
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Parse the next bytes; a chunk may end anywhere."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             self._line(line)
 
-    def close(self) -> Said:
-        """Return all that was said; a line may lack its end."""
+    def close(self) -> RunOutput:
+        """Parse a last line without a newline; return the whole output."""
         self._line(self._rest)
         self._rest = b""
-        return self.said
+        return self.output
 
     def _line(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").strip()
@@ -99,70 +98,70 @@ class StreamReader:
         try:
             self._event(json.loads(text))
         except (ValueError, TypeError, AttributeError, KeyError):
-            # Nothing printed may end an apply; a plan with such a line is refused by its sums.
-            self.said.plain.append(text)
+            # No output may stop an apply. A plan with such a line is rejected by its totals.
+            self.output.plain.append(text)
 
     def _event(self, event: dict[str, Any]) -> None:
         match event.get("type"):
             case "planned_change":
-                self.said.changes.append(_change(event["change"]))
+                self.output.changes.append(_change(event["change"]))
             case "resource_drift" if event["change"]["action"] == "delete":
-                self.said.missing.add(event["change"]["resource"]["addr"])
+                self.output.missing.add(event["change"]["resource"]["addr"])
             case "refresh_start":
                 resource = event["hook"]["resource"]
-                self.said.refreshed[resource["addr"]] = resource.get("resource_type", "")
+                self.output.refreshed[resource["addr"]] = resource.get("resource_type", "")
             case "diagnostic" if event["diagnostic"].get("severity") == "error":
-                self.said.errors.append(diagnostic(event["diagnostic"]))
+                self.output.errors.append(parse_diagnostic(event["diagnostic"]))
             case "change_summary":
-                self.said.summary = str(event.get("@message", ""))
-                self.said.counts = event.get("changes", {})
+                self.output.summary = str(event.get("@message", ""))
+                self.output.counts = event.get("changes", {})
             case "apply_start" | "apply_progress" | "apply_complete" | "apply_errored" as kind:
                 if line := _progress(str(kind), event["hook"]):
-                    self._tell(line)
+                    self._report(line)
 
 
-def diagnostic(said: Mapping[str, Any]) -> Diagnostic:
-    """Return a diagnostic as a value."""
-    place = said.get("range") or {}
+def parse_diagnostic(event: Mapping[str, Any]) -> Diagnostic:
+    """Return the diagnostic in an event; `line` is 0 without a position."""
+    place = event.get("range") or {}
     return Diagnostic(
-        summary=str(said.get("summary", "")),
-        detail=str(said.get("detail", "")),
+        summary=str(event.get("summary", "")),
+        detail=str(event.get("detail", "")),
         file=str(place.get("filename", "")),
         line=int(place.get("start", {}).get("line", 0)),
     )
 
 
 def last_lines(errors: Iterable[Diagnostic]) -> str:
-    """Return the end of what diagnostics say, without empty lines."""
+    """Return the last lines of diagnostics, without empty lines."""
     lines = (line for error in errors for line in (error.summary, *error.detail.split("\n")))
-    return "\n".join([line.rstrip() for line in lines if line.strip()][-LAST:])
+    return "\n".join([line.rstrip() for line in lines if line.strip()][-LAST_LINES:])
 
 
-def _change(said: Mapping[str, Any]) -> Change:
-    resource = said["resource"]
-    # Not said by Terraform 1.11, where a second change at one address is the only sign of it.
-    deposed = " of a deposed object" if said.get("deposed") or resource.get("deposed") else ""
+def _change(planned: Mapping[str, Any]) -> Change:
+    resource = planned["resource"]
+    # Terraform 1.11 prints no such field; a second change of one address is the only sign of it.
+    deposed = " of a deposed object" if planned.get("deposed") or resource.get("deposed") else ""
     return Change(
         address=resource["addr"],
         kind=resource.get("resource_type", ""),
-        action=f"{said['action']}{deposed}",
-        reason=said.get("reason", ""),
-        imports=bool(said.get("importing")),
+        action=f"{planned['action']}{deposed}",
+        reason=planned.get("reason", ""),
+        imports=bool(planned.get("importing")),
     )
 
 
 def _progress(kind: str, hook: Mapping[str, Any]) -> str:
-    """Return a line on what an apply does to a resource; nothing for data, which it reads."""
+    """Return a line about a step of an apply; empty for a data source."""
     action, resource = str(hook.get("action", "")), hook.get("resource", {})
-    if action not in _DOING:
+    if action not in _ACTIVE:
         return ""
     key = resource.get("resource_key")
     name = f"{resource.get('resource_type')} {key}" if key is not None else resource.get("addr")
     match kind:
         case "apply_start":
-            return f"terraform: {_DOING[action]} {name}"
+            return f"terraform: {_ACTIVE[action]} {name}"
         case "apply_progress":
-            return f"terraform: still {_DOING[action]} {name}, {hook.get('elapsed_seconds', 0)} s"
+            return f"terraform: still {_ACTIVE[action]} {name}, {hook.get('elapsed_seconds', 0)} s"
         case "apply_complete":
-            return f"terraform: {_DONE[action]} {name}"
-    return f"terraform: {_DOING[action]} {name} failed"
+            return f"terraform: {_FINISHED[action]} {name}"
+    return f"terraform: {_ACTIVE[action]} {name} failed"

@@ -1,8 +1,8 @@
-"""Terraform: verbs in, diagnostics out. The only home of python-terraform, which makes the argv.
+"""Run Terraform's commands and return diagnostics; the only user of python-terraform.
 
-python-terraform only builds command lines here. To run them it would pass our whole
-environment on, leave the child in our process group, where a second Ctrl-C cuts an
-apply in two, and know no deadline (ADR 0009); `process` runs them as it runs Packer.
+python-terraform only builds the command lines. It would run them with this process's whole
+environment, in its process group, where a second Ctrl-C interrupts an apply, and without a timeout
+(ADR 0009). So `process` runs them, as it runs Packer.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any
 from pipeline.adapters.files.logs import appending, unwritable
 from pipeline.adapters.process.process import INTERRUPT_ALONE, Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.adapters.process.survivors import held
-from pipeline.adapters.terraform.stream import LAST, Said, StreamReader, diagnostic
+from pipeline.adapters.process.survivors import shared_lock
+from pipeline.adapters.terraform.stream import LAST_LINES, RunOutput, StreamReader, parse_diagnostic
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
@@ -30,20 +30,20 @@ from pipeline.core.terraform.root_module import Diagnostic
 
 OLDEST = (1, 10)
 GRACE = 120.0
-"""Seconds it has to save its state in, once it was asked to end."""
+"""Seconds that Terraform has to save its state after SIGINT."""
 SHORT = 120.0
-"""Seconds a verb may take; `init` may download a provider, so it gets five times that."""
+"""Seconds a short command may take; `init` may download a provider and gets five times that."""
 PLANNING = 900.0
-"""Seconds a plan may take: it asks AWS of everything in the state."""
+"""Seconds a plan may take: it reads every resource in the state from AWS."""
 LOCK = "60s"
-"""How long to wait for whoever holds the state, such as a person's own `terraform plan`."""
+"""How long Terraform waits for a locked state, for example by a person's `terraform plan`."""
 
 _NO_STATE = "No state file was found!"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.\d+")
-_ENDING = "interrupted: terraform finishes what it is at; once more ends it at once"
+_STOPPING = "waiting for Terraform to finish; press Ctrl-C again to kill it"
 _INSTALL = "install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install"
-# How Terraform finds and downloads things is the user's own affair. What else begins with TF_
-# changes what it does or prints: arguments, variables, workspace, data folder, log.
+# The user may configure how Terraform finds and downloads things. Other TF_ variables change what
+# it does or prints: arguments, variables, workspace, data folder, log.
 _PASSED_ON = re.compile(
     r"TF_(CLI_CONFIG_FILE|PLUGIN_CACHE_DIR|PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE|TOKEN_\w+"
     r"|REGISTRY_DISCOVERY_RETRY|REGISTRY_CLIENT_TIMEOUT|PROVIDER_DOWNLOAD_RETRY)"
@@ -52,12 +52,11 @@ _PASSED_ON = re.compile(
 
 @dataclass(kw_only=True)
 class Terraform:
-    """The `terraform` on PATH, run with an environment of our own making.
+    """The `terraform` on PATH, run with a filtered environment.
 
-    To end, it is asked by one SIGINT, to its own process: it then cancels what it waits for and
-    saves the state. `grace` is the time for that, in seconds. A signal to its group would
-    end the provider in the middle of a creation, and a second one makes it give up
-    (both tried on 1.11.4, docs/surprises.md).
+    One SIGINT to its own process stops it: it cancels its operations and saves the state, for which
+    it has `grace` seconds. A signal to its group would end the provider during a creation, and a
+    second SIGINT makes it give up (both tested with 1.11.4, docs/surprises.md).
     """
 
     environ: Mapping[str, str]
@@ -67,14 +66,14 @@ class Terraform:
     grace: float = GRACE
 
     def program(self) -> str:
-        """Return the path of Terraform; raises RefusedError where there is none."""
+        """Return the path of Terraform; raises RefusedError if it is missing."""
         found = shutil.which("terraform", path=self.environ.get("PATH"))
         if found is None:
             raise RefusedError("terraform", "no terraform on PATH", _INSTALL)
         return found
 
     def version(self) -> str:
-        """Return Terraform's version; raises RefusedError where there is none, or it is too old."""
+        """Return Terraform's version; raises RefusedError if it is missing or too old."""
         command = self._command(_argv("version", json=True), Path.cwd())
         try:
             code, output = capture(command, timeout=SHORT, errors=False)
@@ -85,9 +84,9 @@ class Terraform:
         version = str(_first_document(output).get("terraform_version", ""))
         numbers = _VERSION.match(version)
         if code != 0 or not numbers:
-            said = output.decode("utf-8", "replace")[-500:].strip()
+            text = output.decode("utf-8", "replace")[-500:].strip()
             path = shutil.which("terraform", path=self.environ.get("PATH"))
-            what = said or f"exit code {code}, no output"
+            what = text or f"exit code {code}, no output"
             raise RefusedError(f"terraform version ({path})", what, _INSTALL)
         if (int(numbers[1]), int(numbers[2])) < OLDEST:
             what = f"Terraform {version} is older than 1.10, the first that locks a state in S3"
@@ -95,53 +94,53 @@ class Terraform:
         return version
 
     def init(self, folder: Path, *, backend: bool = False) -> tuple[Diagnostic, ...]:
-        """Install the modules and providers of a root module, `backend` and all or without.
+        """Install the modules and providers of a root module, with or without its backend.
 
-        Returns what is wrong with it; without its backend, nothing is asked of AWS.
+        Returns the errors. Without the backend Terraform makes no call to AWS.
         """
         argv = _argv("init", backend=None if backend else False, input=False, json=True)
         code, output = self._run(argv, folder, timeout=5 * SHORT)
         lines = [_first_document(line) for line in output.splitlines()]
-        said = [line["diagnostic"] for line in lines if isinstance(line.get("diagnostic"), dict)]
-        return self._errors("init", folder, code, output, said)
+        found = [line["diagnostic"] for line in lines if isinstance(line.get("diagnostic"), dict)]
+        return self._errors("init", folder, code, output, found)
 
     def validate(self, folder: Path) -> tuple[Diagnostic, ...]:
-        """Return what is wrong with an initialised root module and the modules it calls."""
+        """Return the errors of an initialized root module and its modules."""
         code, output = self._run(_argv("validate", json=True), folder, timeout=SHORT)
-        said = _first_document(output).get("diagnostics", [])
-        return self._errors("validate", folder, code, output, said)
+        found = _first_document(output).get("diagnostics", [])
+        return self._errors("validate", folder, code, output, found)
 
     def plan(
         self, folder: Path, file: Path, targets: Sequence[str] = (), *, locks: bool = True
-    ) -> Said:
-        """Plan into a file that only we can read; with `targets` nothing but these addresses.
+    ) -> RunOutput:
+        """Plan into a file with mode 0600; `targets` limits the plan to these addresses.
 
-        Without `locks` the caller holds the lock on the state.
-        What went wrong is in the answer's `errors`. Raises RefusedError where Terraform
-        failed without saying why, KeyboardInterrupt where a signal ended it.
+        Without `locks` the caller holds the lock on the state. The result's `errors` has the
+        errors. Raises RefusedError if Terraform fails without an error message, KeyboardInterrupt
+        if a signal ended it.
         """
-        # Terraform keeps the mode of a file that is there; a plan holds every input.
+        # Terraform keeps the mode of an existing file; a plan contains every input.
         file.touch(mode=0o600)
         name = file.relative_to(folder)
         options = {"json": True, "out": name, "input": False, **_locking(locks)}
         argv = _argv("plan", **options, target=list(targets))
-        said, code = self._read(argv, folder, timeout=PLANNING)
-        return self._explained("plan", folder, said, code)
+        output, code = self._read(argv, folder, timeout=PLANNING)
+        return self._require_reason("plan", folder, output, code)
 
-    def apply(self, folder: Path, file: Path, *, timeout: float, locks: bool = True) -> Said:
-        """Apply a saved plan, reporting each resource; what went wrong is in `errors`.
+    def apply(self, folder: Path, file: Path, *, timeout: float, locks: bool = True) -> RunOutput:
+        """Apply a saved plan and report each resource; the result's `errors` has the errors.
 
-        Without `locks` the caller holds the lock on the state.
-        Raises FailedError where it did not end within `timeout` seconds, KeyboardInterrupt where
-        a signal ended it; the state is saved then, if the grace sufficed.
+        Without `locks` the caller holds the lock on the state. Raises FailedError after `timeout`
+        seconds, KeyboardInterrupt if a signal ended it; the state is saved then, if the grace
+        period was long enough.
         """
         options = {"json": True, "input": False, **_locking(locks)}
         argv = _argv("apply", str(file.relative_to(folder)), **options)
-        said, code = self._read(argv, folder, timeout=timeout, late=FailedError)
-        return self._explained("apply", folder, said, code)
+        output, code = self._read(argv, folder, timeout=timeout, late=FailedError)
+        return self._require_reason("apply", folder, output, code)
 
     def state(self, folder: Path) -> tuple[str, ...]:
-        """Return the addresses of all that the state of an initialised root module knows."""
+        """Return the addresses of all resources in the state of an initialized root module."""
         code, output = self._run(_argv("state list", no_color=True), folder, timeout=SHORT)
         lines = output.decode("utf-8", "replace").splitlines()
         if code != 0 and lines and lines[0] == _NO_STATE:
@@ -157,29 +156,30 @@ class Terraform:
         *,
         timeout: float,
         late: type[PipelineError] = RefusedError,
-    ) -> tuple[Said, int]:
+    ) -> tuple[RunOutput, int]:
         reader = StreamReader(lambda text: self.report(Message(text=text)))
         code = self._stream(argv, folder, reader.feed, timeout=timeout, late=late)
         return reader.close(), code
 
-    def _explained(self, verb: str, folder: Path, said: Said, code: int) -> Said:
-        if code != 0 and not said.errors:
-            raise self._failure(verb, folder, code, said.plain)
-        return said
+    def _require_reason(self, verb: str, folder: Path, output: RunOutput, code: int) -> RunOutput:
+        """Return the output; raise an error if Terraform failed without an error message."""
+        if code != 0 and not output.errors:
+            raise self._failure(verb, folder, code, output.plain)
+        return output
 
     def _errors(
-        self, verb: str, folder: Path, code: int, output: bytes, said: list[dict[str, Any]]
+        self, verb: str, folder: Path, code: int, output: bytes, events: list[dict[str, Any]]
     ) -> tuple[Diagnostic, ...]:
-        found = tuple(diagnostic(each) for each in said if each.get("severity") == "error")
+        found = tuple(parse_diagnostic(each) for each in events if each.get("severity") == "error")
         if code != 0 and not found:
             lines = output.decode("utf-8", "replace").strip().split("\n")
             raise self._failure(verb, folder, code, lines)
         return found
 
     def _failure(self, verb: str, folder: Path, code: int, lines: Iterable[str]) -> PipelineError:
-        """Return the error of a Terraform that failed without saying why as it should."""
+        """Return the error about a Terraform that failed without an error message."""
         kind = FailedError if verb == "apply" else RefusedError
-        words = [f"| {line}" for line in list(lines)[-LAST:] if line]
+        words = [f"| {line}" for line in list(lines)[-LAST_LINES:] if line]
         return kind(
             f"terraform {verb} in {folder}",
             "\n".join([f"exit code {code}", *words]),
@@ -199,19 +199,19 @@ class Terraform:
         timeout: float,
         late: type[PipelineError] = RefusedError,
     ) -> int:
-        """Run a verb to its end and return its exit code; all it prints goes to the log."""
+        """Run a command to its end and return its exit code; its output goes to the log."""
         if self.interrupts.pending:
             raise KeyboardInterrupt
         where = f"terraform {_verb(argv)} in {folder}"
         self.report(Message(text=where))
-        with appending(self.log) as write, held(self.log) as lock:
+        with appending(self.log) as write, shared_lock(self.log) as lock:
             try:
                 write(f"$ {' '.join(argv)}\n".encode())
             except OSError as error:
                 raise unwritable(self.log, error) from error
 
             def keep(chunk: bytes) -> None:
-                # A full disk is no reason to cut an apply short.
+                # A full disk must not interrupt an apply.
                 with suppress(OSError):
                     write(chunk)
                 on_output(chunk)
@@ -222,12 +222,12 @@ class Terraform:
                 interrupts=self.interrupts,
                 timeout=timeout,
                 grace=self.grace,
-                ask=INTERRUPT_ALONE,
-                on_interrupt=lambda: self.report(Message(text=_ENDING)),
+                stop=INTERRUPT_ALONE,
+                on_interrupt=lambda: self.report(Message(text=_STOPPING)),
             )
         match finished.ending:
             case Ending.INTERRUPTED:
-                # Also inside a shield: what was asked for has not been done, or only in part.
+                # Also in a block that defers signals: the command was not executed to its end.
                 raise KeyboardInterrupt
             case Ending.TIMEOUT:
                 what = f"did not end within {timeout:g} s"
@@ -239,24 +239,24 @@ class Terraform:
         return Command(argv=argv, cwd=cwd, env=self.environment())
 
     def environment(self) -> dict[str, str]:
-        """Return what Terraform sees: our environment without what would change what it does."""
+        """Return the environment for Terraform, without variables that change what it does."""
         kept = {
             name: value
             for name, value in self.environ.items()
             if not name.startswith("TF_") or _PASSED_ON.fullmatch(name)
         }
-        # A workspace chosen by hand in the folder would be another state.
-        ours = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "TF_WORKSPACE": "default"}
-        return {**kept, **ours, "CHECKPOINT_DISABLE": "1"}
+        # Another workspace, selected by hand in the folder, would mean another state.
+        fixed = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "TF_WORKSPACE": "default"}
+        return {**kept, **fixed, "CHECKPOINT_DISABLE": "1"}
 
 
 def _argv(verb: str, *arguments: str, **options: object) -> list[str]:
-    """Return a command line; an option that is True is a flag, one that is None is left out."""
+    """Return a command line; an option with True is a flag, one with None is left out."""
     from python_terraform import IsFlagged
     from python_terraform import Terraform as Builder
 
-    # Its constructor reads the state file of whatever folder we are in; below /dev/null is none.
-    make: Any = Builder  # it has no types
+    # Its constructor reads a state file of the current folder; there is none below /dev/null.
+    make: Any = Builder  # it has no type hints
     builder = make(state=f"{os.devnull}/none")
     flags = {name: IsFlagged if value is True else value for name, value in options.items()}
     argv: list[str] = builder.generate_cmd_string(verb, *arguments, **flags)
@@ -272,7 +272,7 @@ def _verb(argv: Sequence[str]) -> str:
 
 
 def _first_document(output: bytes) -> dict[str, Any]:
-    """Return the first JSON object in what a verb printed; plain warnings may precede it."""
+    """Return the first JSON object in the output; plain warnings may precede it."""
     text = output.decode("utf-8", "replace")
     for start in _line_starts(text):
         try:

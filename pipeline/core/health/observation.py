@@ -31,7 +31,7 @@ class Member:
     """An instance in its group; `template` and `version` are those it was launched from.
 
     `lifecycle` is Auto Scaling's LifecycleState (Pending, InService, Terminating:Wait, ...),
-    `health` its HealthStatus (Healthy, Unhealthy).
+    `health` its HealthStatus (Healthy, Unhealthy); `protected` is protection from scale-in.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Member:
     template: str
     version: str
     zone: str = ""
+    protected: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +76,7 @@ class ObservedGroup:
     created: str = ""
     zones: frozenset[str] = frozenset()
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
+    subnets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,9 +5,12 @@ Terraform keeps one server group for each release.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+_RELEASE = re.compile(r"r\d{6,}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,3 +56,9 @@ class Release:
 def group_name(app: str, environment: str, release: str) -> str:
     """Return the name of a release's server group and launch template in AWS."""
     return f"{app}-{environment}-{release}"
+
+
+def release_of(group: str, app: str, environment: str) -> str:
+    """Return the release in a server group's name; empty for a name of another kind."""
+    name = group.removeprefix(group_name(app, environment, ""))
+    return name if name != group and _RELEASE.fullmatch(name) else ""

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.adapters.aws.alarms import CloudWatchAlarms
 from pipeline.core.errors import RefusedError
-from tests.adapters.aws.service import REGION, Service
+from tests.aws.service import REGION, Service
 
 METRIC: dict[str, Any] = {
     "Namespace": "web",
@@ -41,7 +41,7 @@ def alarm(service: Service, state: str = "", reason: str = "", *, rule: str = ""
     return name
 
 
-def test_only_what_is_in_alarm_rings_and_says_why(
+def test_only_alarms_in_state_alarm_fire_with_their_reason(
     alarms: CloudWatchAlarms, service: Service
 ) -> None:
     quiet = alarm(service, "OK", "all is well")
@@ -56,13 +56,13 @@ def test_only_what_is_in_alarm_rings_and_says_why(
     assert service.calls() == {"DescribeAlarms": 1}
 
 
-def test_no_alarms_are_no_calls(alarms: CloudWatchAlarms, service: Service) -> None:
+def test_without_alarms_there_is_no_call(alarms: CloudWatchAlarms, service: Service) -> None:
     service.cloud.client.forget_calls()
     assert alarms.ringing([]) == ()
     assert service.calls() == {}
 
 
-def test_names_that_do_not_exist_are_all_named(alarms: CloudWatchAlarms, service: Service) -> None:
+def test_every_missing_alarm_is_named(alarms: CloudWatchAlarms, service: Service) -> None:
     with pytest.raises(RefusedError) as told:
         alarms.ringing(["no-such", alarm(service), "nor-this", "no-such"])
     assert told.value.where == "alarms in us-east-1"
@@ -70,7 +70,9 @@ def test_names_that_do_not_exist_are_all_named(alarms: CloudWatchAlarms, service
     assert "aws cloudwatch describe-alarms --region us-east-1" in told.value.remedy
 
 
-def test_more_than_a_hundred_are_several_calls(alarms: CloudWatchAlarms, service: Service) -> None:
+def test_more_than_a_hundred_alarms_take_several_calls(
+    alarms: CloudWatchAlarms, service: Service
+) -> None:
     service.cloud.client.forget_calls()
     with pytest.raises(RefusedError) as told:
         alarms.ringing([f"no-such-{number}" for number in range(101)])
@@ -78,7 +80,7 @@ def test_more_than_a_hundred_are_several_calls(alarms: CloudWatchAlarms, service
     assert service.calls() == {"DescribeAlarms": 2}
 
 
-def test_alarms_that_cannot_be_read_are_a_refusal(
+def test_alarms_that_cannot_be_read_are_an_error(
     alarms: CloudWatchAlarms, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = alarm(service, "OK", "all is well")

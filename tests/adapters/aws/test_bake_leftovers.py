@@ -35,7 +35,7 @@ def state(aws: Clients, instance: str) -> str:
     return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
 
 
-def test_everything_that_was_named_goes(leftovers: Ec2Leftovers, aws: Clients) -> None:
+def test_every_named_leftover_is_deleted(leftovers: Ec2Leftovers, aws: Clients) -> None:
     aws.ec2(REGION).create_key_pair(KeyName="packer_key")
     made = group(aws, "packer_group")
     instance = launch(aws, KeyName="packer_key", SecurityGroupIds=[made])
@@ -46,7 +46,7 @@ def test_everything_that_was_named_goes(leftovers: Ec2Leftovers, aws: Clients) -
 
 
 @pytest.mark.parametrize("by", ["key", "group", "tag"])
-def test_an_instance_is_found_by_any_one_of_its_marks(
+def test_an_instance_is_found_by_key_group_or_tag(
     leftovers: Ec2Leftovers, aws: Clients, by: str
 ) -> None:
     aws.ec2(REGION).create_key_pair(KeyName="packer_key")
@@ -62,21 +62,23 @@ def test_an_instance_is_found_by_any_one_of_its_marks(
     assert instance in leftovers.remove(REGION, resources, NAME)
 
 
-def test_an_instance_a_line_points_at_is_not_touched(leftovers: Ec2Leftovers, aws: Clients) -> None:
+def test_an_instance_that_only_the_output_names_stays(
+    leftovers: Ec2Leftovers, aws: Clients
+) -> None:
     instance = launch(aws)
     assert leftovers.remove(REGION, BuildResources(instances=(instance,)), NAME) == ()
     assert leftovers.remove(REGION, BuildResources(instances=(instance,)), "") == ()
     assert state(aws, instance) == "running"
 
 
-def test_without_traces_nothing_is_removed(leftovers: Ec2Leftovers, aws: Clients) -> None:
+def test_without_names_nothing_is_deleted(leftovers: Ec2Leftovers, aws: Clients) -> None:
     aws.ec2(REGION).create_key_pair(KeyName="mine")
     group(aws, "mine")
     launch(aws, KeyName="mine")
     assert leftovers.remove(REGION, BuildResources(), NAME) == ()
 
 
-def test_a_group_that_stays_in_use_is_told_in_awss_words(
+def test_a_security_group_in_use_is_an_error_with_awss_message(
     leftovers: Ec2Leftovers, aws: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group(aws, "packer_group")
@@ -86,14 +88,14 @@ def test_a_group_that_stays_in_use_is_told_in_awss_words(
         raise ClientError(in_use, "DeleteSecurityGroup")
 
     monkeypatch.setattr(aws.ec2(REGION), "delete_security_group", refuse)
-    asked: list[float] = []
+    limits: list[float] = []
 
-    def until(ask: Any, *, seconds: float) -> Any:
-        asked.append(seconds)
+    def poll_until(ask: Any, *, seconds: float) -> Any:
+        limits.append(seconds)
         return ask()
 
-    monkeypatch.setattr(module, "until", until)
+    monkeypatch.setattr(module, "poll_until", poll_until)
     with pytest.raises(RefusedError) as told:
         leftovers.remove(REGION, BuildResources(security_groups=("packer_group",)), NAME)
     assert "DependencyViolation" in told.value.what
-    assert asked == [60.0]
+    assert limits == [60.0]

@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.aws.balancer_settings import describe
-from pipeline.adapters.aws.balancers import reader, resolve
+from pipeline.adapters.aws.balancers import resolve, target_reader
 from pipeline.adapters.aws.client import Clients
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Target
 from pipeline.core.preflight.facts import BalancerFacts
-from tests.adapters.aws import service as made
-from tests.adapters.aws.service import REGION, ZONES, Service, to
+from tests.aws import service as fakes
+from tests.aws.service import REGION, ZONES, Service, forward_to
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/lost/0123456789abcdef"
 
 
-def test_names_and_arns_become_what_auto_scaling_attaches(service: Service) -> None:
+def test_names_and_arns_are_resolved_to_traffic_sources(service: Service) -> None:
     arn = service.targets.identifier
     assert resolve(service.clients, REGION, ["web"], ["web-tg"]) == service.both
     assert resolve(service.clients, REGION, [], [arn, "web-tg"]) == (service.targets,)
     assert service.targets == Balancer(kind="elbv2", identifier=arn, name="web-tg")
 
 
-def test_what_exists_takes_one_call_for_each_kind(service: Service) -> None:
+def test_existing_balancers_take_one_call_for_each_kind(service: Service) -> None:
     service.cloud.client.forget_calls()
     assert resolve(service.clients, REGION, [], []) == ()
     assert service.calls() == {}
@@ -33,7 +33,7 @@ def test_what_exists_takes_one_call_for_each_kind(service: Service) -> None:
     assert service.calls() == {"DescribeLoadBalancers": 1, "DescribeTargetGroups": 1}
 
 
-def test_everything_that_does_not_exist_is_named_at_once(service: Service) -> None:
+def test_every_missing_balancer_is_named(service: Service) -> None:
     with pytest.raises(RefusedError) as told:
         resolve(service.clients, REGION, ["one", "web", "two"], ["three", "web-tg", ARN])
     assert told.value.where == "load balancers in us-east-1"
@@ -44,13 +44,13 @@ def test_everything_that_does_not_exist_is_named_at_once(service: Service) -> No
         f"there is no target group {ARN}"
     )
     assert told.value.remedy == (
-        "correct the names (an application or network load balancer is named by its target "
-        "groups); what there is: aws elb describe-load-balancers --region us-east-1; "
+        "fix the names (give an application or network load balancer by its target "
+        "groups); list those that exist: aws elb describe-load-balancers --region us-east-1; "
         "aws elbv2 describe-target-groups --region us-east-1"
     )
 
 
-def test_a_refusal_of_another_kind_is_awss_own(service: Service) -> None:
+def test_another_error_is_awss_own(service: Service) -> None:
     service.cloud.fault(
         action="DescribeTargetGroups", kind="error-before", status=403, code="AccessDenied"
     )
@@ -79,14 +79,14 @@ def facts(balancer: Balancer, **given: Any) -> BalancerFacts:
     return BalancerFacts(balancer=balancer, slow_start=0.0, target_type="instance", **given)
 
 
-def test_a_target_group_is_listened_for_by_default_actions_rules_and_weights(
+def test_listeners_are_counted_by_default_actions_rules_and_weights(
     service: Service,
 ) -> None:
     elbv2, names = service.cloud.aws("elbv2"), ("idle", "ruled", "weighted", "other")
-    idle, ruled, weighted, other = (made.target_group(service.cloud, name) for name in names)
-    arn = made.application(service.cloud, "rules", weighing(other, weighted))
+    idle, ruled, weighted, other = (fakes.target_group(service.cloud, name) for name in names)
+    arn = fakes.application(service.cloud, "rules", weighing(other, weighted))
     path = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/x"]}}]
-    elbv2.create_rule(ListenerArn=arn, Priority=1, Conditions=path, Actions=[to(ruled)])
+    elbv2.create_rule(ListenerArn=arn, Priority=1, Conditions=path, Actions=[forward_to(ruled)])
     elbv2.modify_target_group_attributes(
         TargetGroupArn=ruled.identifier,
         Attributes=[
@@ -105,7 +105,7 @@ def weighing(*targets: Balancer) -> dict[str, Any]:
     return {"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}
 
 
-def test_what_is_gone_has_no_facts_but_that(service: Service) -> None:
+def test_a_deleted_balancer_has_no_settings(service: Service) -> None:
     gone = (
         Balancer(kind="elbv2", identifier=ARN, name="lost"),
         Balancer(kind="elb", identifier="lost", name="lost"),
@@ -146,14 +146,14 @@ class Answers(Clients):
         return self.answer
 
 
-def test_a_classic_instance_that_drains_says_so_in_its_description_alone() -> None:
+def test_a_draining_classic_instance_shows_it_only_in_its_description() -> None:
     draining = {
         "InstanceId": "i-1",
         "State": "InService",
         "ReasonCode": "N/A",
         "Description": "Instance deregistration currently in progress.",
     }
-    read = reader(
+    read = target_reader(
         Answers({"InstanceStates": [draining]}),
         REGION,
         Balancer(kind="elb", identifier="web", name="web"),
@@ -169,12 +169,12 @@ def test_a_classic_instance_that_drains_says_so_in_its_description_alone() -> No
 
 
 @pytest.mark.parametrize("states", [("healthy", "unhealthy"), ("unhealthy", "healthy")])
-def test_a_target_with_two_ports_is_as_well_as_the_worse(states: tuple[str, str]) -> None:
+def test_a_target_with_two_ports_has_its_worse_state(states: tuple[str, str]) -> None:
     said = [
         {"Target": {"Id": "i-1", "Port": port}, "TargetHealth": {"State": state}}
         for port, state in zip((80, 81), states, strict=True)
     ]
-    read = reader(
+    read = target_reader(
         Answers({"TargetHealthDescriptions": said}),
         REGION,
         Balancer(kind="elbv2", identifier=ARN, name="x"),

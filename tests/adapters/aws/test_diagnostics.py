@@ -8,7 +8,7 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.aws.diagnostics import gather, plain, suspects
+from pipeline.adapters.aws.diagnostics import gather, printable_lines, suspects
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
 
@@ -46,28 +46,28 @@ def left(number: int) -> Activity:
     )
 
 
-def test_who_fails_comes_before_who_left_and_three_are_enough() -> None:
-    well, sick, lost = member(1), member(2), member(3, "Terminating:Wait")
-    targets = {"web": target(well, "InService") | target(sick, "OutOfService")}
-    seen = group(well, sick, lost)
+def test_unhealthy_members_come_before_terminated_ones_and_three_are_read() -> None:
+    healthy, unhealthy, lost = member(1), member(2), member(3, "Terminating:Wait")
+    targets = {"web": target(healthy, "InService") | target(unhealthy, "OutOfService")}
+    seen = group(healthy, unhealthy, lost)
     told = [left(9), left(9), left(2), left(8)]
     assert suspects(seen, targets, told) == ("i-00000002", "i-00000003", "i-00000009")
 
 
 def test_a_member_that_its_balancer_does_not_list_is_suspect() -> None:
-    well = member(1)
-    assert suspects(group(well), {"web": {}}, []) == (well.id,)
-    assert suspects(group(well), {"another": {}}, []) == ()
-    assert suspects(group(member(1, health="Unhealthy")), {}, []) == (well.id,)
+    healthy = member(1)
+    assert suspects(group(healthy), {"web": {}}, []) == (healthy.id,)
+    assert suspects(group(healthy), {"another": {}}, []) == ()
+    assert suspects(group(member(1, health="Unhealthy")), {}, []) == (healthy.id,)
 
 
-def test_without_a_group_those_that_left_are_read() -> None:
+def test_without_a_group_terminated_instances_are_read() -> None:
     assert suspects(None, {}, [left(7)]) == ("i-00000007",)
 
 
-def test_what_acts_on_a_terminal_is_a_mark() -> None:
-    assert plain("a\tb\x1b[31mc\x07d\x00") == "a    bc\ufffdd\ufffd"
-    assert plain("ein Satz \u00fcber \u202eevil") == "ein Satz \u00fcber \ufffdevil"
+def test_control_characters_are_replaced() -> None:
+    assert printable_lines("a\tb\x1b[31mc\x07d\x00") == "a    bc\ufffdd\ufffd"
+    assert printable_lines("ein Satz \u00fcber \u202eevil") == "ein Satz \u00fcber \ufffdevil"
 
 
 class Consoles:
@@ -88,7 +88,7 @@ class Consoles:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetConsoleOutput")
 
 
-def test_a_console_that_has_no_latest_output_is_read_as_it_was_at_boot() -> None:
+def test_a_console_without_latest_output_is_read_from_the_last_boot() -> None:
     ec2 = Consoles()
     clients = cast("Clients", SimpleNamespace(ec2=lambda _: ec2))
     seen = group(*(member(number, "Pending") for number in (1, 2, 3)))

@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.group_parsing import (
-    group_seen,
-    launched_from,
+    launch_source,
+    parse_group,
     read_activities,
     read_groups,
 )
@@ -44,12 +44,14 @@ OVERRIDDEN: dict[str, Any] = {
         ({}, ("", "")),
     ],
 )
-def test_what_is_launched_is_named_as_aws_names_it(said: Any, source: tuple[str, str]) -> None:
-    assert launched_from(said) == source
+def test_launch_template_and_version_are_those_that_aws_names(
+    said: Any, source: tuple[str, str]
+) -> None:
+    assert launch_source(said) == source
 
 
-def test_a_group_that_says_the_least_is_seen() -> None:
-    group = group_seen(BARE)
+def test_a_group_with_the_fewest_fields_is_parsed() -> None:
+    group = parse_group(BARE)
     assert (group.members, group.attached, group.status, group.created) == ((), frozenset(), "", "")
     assert group.health_check == "EC2"
 
@@ -63,17 +65,17 @@ def test_attachments_of_every_kind_are_one_set() -> None:
             {"Identifier": "arn:lattice", "Type": "vpc-lattice"},
         ],
     }
-    assert group_seen({**BARE, **sources}).attached == {"web", "arn:1", "arn:lattice"}
+    assert parse_group({**BARE, **sources}).attached == {"web", "arn:1", "arn:lattice"}
 
 
-def test_a_group_that_is_deleted_or_suspended_says_so() -> None:
+def test_status_suspensions_creation_time_and_tags_are_parsed() -> None:
     said = {
         "Status": "Delete in progress",
         "SuspendedProcesses": [{"ProcessName": "Launch", "SuspensionReason": "x"}],
         "CreatedTime": datetime(2026, 1, 2, 3, 4, 5, 678, timezone(timedelta(hours=2))),
         "Tags": [{"Key": "app", "Value": "web"}, {"Key": "empty"}],
     }
-    group = group_seen({**BARE, **said})
+    group = parse_group({**BARE, **said})
     assert group.status == "Delete in progress"
     assert group.suspended == {"Launch"}
     assert group.created == "2026-01-02T01:04:05+00:00"
@@ -98,14 +100,14 @@ class Pages:
         raise ClientError({"Error": said}, "DescribeScalingActivities")
 
 
-def test_a_page_that_is_not_full_is_not_the_last() -> None:
+def test_groups_are_read_from_every_page() -> None:
     client = Pages()
     assert list(read_groups(client, ["g0", "g1", "g2"])) == ["g0", "g1", "g2"]
     assert [asked.get("NextToken") for asked in client.asked] == [None, "1", "2"]
     assert {asked["MaxRecords"] for asked in client.asked} == {100}
 
 
-def test_a_group_that_is_not_there_has_no_activities_in_either_way_of_saying_it() -> None:
+def test_a_missing_group_has_no_activities_with_either_response() -> None:
     assert read_activities(Pages("AutoScalingGroup name not found - null"), "g") == ()
     with pytest.raises(ClientError):
         read_activities(Pages("MaxRecords is out of range"), "g")

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from pipeline.adapters.aws.groups import Groups
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.health.observation import Balancer, Observation
-from tests.adapters.aws.service import REGION, Service, target_group
+from tests.aws.service import REGION, Service, target_group
 from tests.running_cloud import eventually
 
 OLD_AND_NEW = [Balancer(kind="elb", identifier=name, name=name) for name in ("old", "web")]
@@ -62,7 +62,9 @@ def settled(groups: Groups, service: Service) -> Observation:
     return observation
 
 
-def test_one_look_is_one_call_for_each_api_and_balancer(groups: Groups, service: Service) -> None:
+def test_an_observation_makes_one_call_for_each_api_and_balancer(
+    groups: Groups, service: Service
+) -> None:
     settled(groups, service)
     service.cloud.client.forget_calls()
     observation = groups.observe(
@@ -80,7 +82,7 @@ def test_one_look_is_one_call_for_each_api_and_balancer(groups: Groups, service:
     assert (observation.at, observation.unreadable) == (42.0, ())
 
 
-def test_a_look_shows_members_targets_and_activities_as_aws_says(
+def test_an_observation_has_members_targets_and_activities(
     groups: Groups, service: Service
 ) -> None:
     observation = settled(groups, service)
@@ -101,7 +103,7 @@ def test_a_look_shows_members_targets_and_activities_as_aws_says(
     assert all("increasing the capacity from 0 to 2" in each.cause for each in told)
 
 
-def test_nothing_asked_for_is_nothing_called(groups: Groups, service: Service) -> None:
+def test_an_empty_observation_makes_no_call(groups: Groups, service: Service) -> None:
     service.cloud.client.forget_calls()
     assert groups.observe([], [], activities=[]) == Observation(at=42.0)
     groups.resize(SERVING, minimum=None, maximum=None, desired=None)
@@ -110,7 +112,7 @@ def test_nothing_asked_for_is_nothing_called(groups: Groups, service: Service) -
     assert service.calls() == {}
 
 
-def test_more_than_a_hundred_names_are_two_calls(groups: Groups, service: Service) -> None:
+def test_more_than_a_hundred_names_take_two_calls(groups: Groups, service: Service) -> None:
     service.cloud.client.forget_calls()
     names = [f"no-such-{number}" for number in range(100)]
     assert set(groups.observe([*names, SERVING], [], activities=[]).groups) == {SERVING}
@@ -128,9 +130,7 @@ def test_a_group_of_a_mixed_instances_policy_names_its_template(
     assert (group.template, group.version) == (of, "$Latest")
 
 
-def test_what_is_throttled_is_asked_again(
-    groups: Groups, service: Service, pauses: list[float]
-) -> None:
+def test_a_throttled_call_is_retried(groups: Groups, service: Service, pauses: list[float]) -> None:
     service.cloud.fault(action="DescribeTargetHealth", kind="throttle", times=2)
     service.cloud.fault(action="DescribeAutoScalingGroups", kind="error-before")
     observation = groups.observe([SERVING], service.both, activities=[])
@@ -139,7 +139,7 @@ def test_what_is_throttled_is_asked_again(
     assert len(pauses) == 3
 
 
-def test_what_stays_throttled_is_said_and_the_rest_is_seen(
+def test_a_call_that_stays_throttled_is_unreadable_and_the_rest_is_observed(
     groups: Groups, service: Service, pauses: list[float]
 ) -> None:
     service.cloud.fault(action="DescribeTargetHealth", kind="throttle", times=6)
@@ -154,7 +154,7 @@ def test_what_stays_throttled_is_said_and_the_rest_is_seen(
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "ExpiredToken", "InvalidClientTokenId"])
-def test_what_no_waiting_mends_is_raised_at_once(
+def test_a_permanent_error_of_an_observation_is_raised(
     groups: Groups, service: Service, code: str, pauses: list[float]
 ) -> None:
     service.cloud.fault(
@@ -162,20 +162,20 @@ def test_what_no_waiting_mends_is_raised_at_once(
     )
     with pytest.raises(RefusedError) as told:
         groups.observe([SERVING], service.both, activities=[])
-    assert told.value.where == "looking at the groups in us-east-1"
+    assert told.value.where == "reading the server groups in us-east-1"
     assert code in told.value.what
     assert pauses == []
 
 
 @pytest.mark.parametrize("kind", ["elb", "elbv2"])
-def test_a_balancer_that_is_gone_is_raised(groups: Groups, service: Service, kind: Any) -> None:
+def test_a_deleted_balancer_is_an_error(groups: Groups, service: Service, kind: Any) -> None:
     gone = service.targets.identifier.replace("web-tg", "gone") if kind == "elbv2" else "gone"
     balancer = Balancer(kind=kind, identifier=gone, name="gone")
     with pytest.raises(RefusedError, match="NotFound"):
         groups.observe([SERVING], [balancer], activities=[])
 
 
-def test_a_member_that_drains_is_seen_and_attached_again_serves(
+def test_a_draining_member_is_observed_and_serves_after_a_new_attachment(
     groups: Groups, service: Service
 ) -> None:
     settled(groups, service)
@@ -207,7 +207,7 @@ def test_attaching_and_detaching_may_be_repeated(groups: Groups, service: Servic
     groups.detach("gone", service.both)
 
 
-def test_what_is_attached_in_part_is_detached_in_part(groups: Groups, service: Service) -> None:
+def test_a_partly_attached_group_is_detached(groups: Groups, service: Service) -> None:
     service.group("part", LoadBalancerNames=["web"])
     groups.detach("part", service.both)
     assert groups.observe(["part"], [], activities=[]).groups["part"].attached == frozenset()
@@ -247,13 +247,15 @@ IN_OTHER_WORDS = "The traffic source does not belong here"
         (IN_OTHER_WORDS, ["web"]),
     ],
 )
-def test_what_left_already_does_not_keep_the_rest_attached(words: str, shown: list[str]) -> None:
+def test_a_source_that_is_already_detached_does_not_block_the_others(
+    words: str, shown: list[str]
+) -> None:
     client: Any = Refusing(words, shown)
     Groups(client, REGION).detach("g", OLD_AND_NEW)
     assert client.attached == set()
 
 
-def test_what_is_attached_and_cannot_be_detached_is_a_failure() -> None:
+def test_an_attached_source_that_cannot_be_detached_is_an_error() -> None:
     client: Any = Refusing(IN_OTHER_WORDS, ["web", "old"])
     with pytest.raises(FailedError, match=IN_OTHER_WORDS) as told:
         Groups(client, REGION).detach("g", OLD_AND_NEW)
@@ -261,7 +263,7 @@ def test_what_is_attached_and_cannot_be_detached_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize("kind", ["error-after", "error-before", "throttle"])
-def test_an_answer_that_was_lost_does_no_harm(
+def test_a_lost_response_does_no_harm(
     groups: Groups, service: Service, kind: str, pauses: list[float]
 ) -> None:
     name = f"lost-{kind}"
@@ -274,7 +276,7 @@ def test_an_answer_that_was_lost_does_no_harm(
     assert len(pauses) == 2
 
 
-def test_more_than_ten_balancers_are_several_calls(groups: Groups, service: Service) -> None:
+def test_more_than_ten_balancers_take_several_calls(groups: Groups, service: Service) -> None:
     service.group("many")
     many = [target_group(service.cloud, f"many-{number}") for number in range(11)]
     service.cloud.client.forget_calls()
@@ -285,9 +287,7 @@ def test_more_than_ten_balancers_are_several_calls(groups: Groups, service: Serv
     assert (calls["AttachTrafficSources"], calls["DetachTrafficSources"]) == (2, 2)
 
 
-def test_a_group_that_is_not_there_cannot_be_attached_or_resized(
-    groups: Groups, service: Service
-) -> None:
+def test_a_missing_group_cannot_be_attached_or_resized(groups: Groups, service: Service) -> None:
     with pytest.raises(FailedError) as told:
         groups.attach("gone", service.both)
     assert told.value.where == "attaching gone to web, web-tg in us-east-1"
@@ -298,9 +298,7 @@ def test_a_group_that_is_not_there_cannot_be_attached_or_resized(
     assert told.value.where == "resizing gone in us-east-1"
 
 
-def test_a_group_that_is_busy_is_asked_again(
-    groups: Groups, service: Service, pauses: list[float]
-) -> None:
+def test_a_busy_group_is_retried(groups: Groups, service: Service, pauses: list[float]) -> None:
     service.group("busy")
     for code in ("ScalingActivityInProgress", "ResourceContention"):
         service.cloud.fault(
@@ -312,7 +310,7 @@ def test_a_group_that_is_busy_is_asked_again(
     assert len(pauses) == 2
 
 
-def test_a_size_that_is_not_named_stays(groups: Groups, service: Service) -> None:
+def test_a_size_of_none_stays_unchanged(groups: Groups, service: Service) -> None:
     service.group("sized")
     groups.resize("sized", minimum=None, maximum=9, desired=None)
     groups.resize("sized", minimum=1, maximum=None, desired=2)
@@ -345,7 +343,9 @@ def crashed(groups: Groups, service: Service) -> tuple[str, str]:
     return stays, goes
 
 
-def test_evidence_is_what_aws_says_of_a_group_that_failed(groups: Groups, service: Service) -> None:
+def test_evidence_has_members_targets_activities_and_consoles(
+    groups: Groups, service: Service
+) -> None:
     stays, goes = crashed(groups, service)
     observation = groups.observe([BROKEN], service.both, activities=[])
     service.cloud.client.forget_calls()
@@ -357,7 +357,7 @@ def test_evidence_is_what_aws_says_of_a_group_that_failed(groups: Groups, servic
         head
         == f"""\
 group web-r000002 in us-east-1
-  size: 1 wanted, 0 at least, 4 at most
+  size: desired 1, minimum 0, maximum 4
   launched from: {group.template} version 1
   created: {group.created}
   health checks: EC2
@@ -383,16 +383,14 @@ health checks consecutively.
         assert any(line.endswith("no \N{REPLACEMENT CHARACTER}database") for line in lines)
 
 
-def test_evidence_tells_what_it_cannot_read_and_never_raises(
-    groups: Groups, service: Service
-) -> None:
+def test_evidence_lists_failed_reads_and_never_raises(groups: Groups, service: Service) -> None:
     service.cloud.fault(action="DescribeScalingActivities", kind="throttle")
     text = groups.evidence("gone", Observation(at=0.0, unreadable=("web Rate exceeded",)))
     assert (
         text
         == """\
 group gone in us-east-1
-  AWS did not show it
+  AWS did not return it
 
 members
   none

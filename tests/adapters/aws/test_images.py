@@ -10,7 +10,7 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.core.bake.model import Source
 from pipeline.core.errors import RefusedError
-from tests.adapters.aws.moto_cloud import amis, register
+from tests.aws.moto_account import amis, register
 
 REGION = "us-east-1"
 OWNER = "123456789012"
@@ -21,7 +21,7 @@ def images(aws: Clients) -> Ec2Images:
     return Ec2Images(aws)
 
 
-def test_an_image_is_seen_as_aws_shows_it(images: Ec2Images, aws: Clients) -> None:
+def test_an_image_is_parsed(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     seen = images.find(REGION, "ami-00000001")
     assert seen is not None
@@ -30,7 +30,7 @@ def test_an_image_is_seen_as_aws_shows_it(images: Ec2Images, aws: Clients) -> No
     assert seen.created.endswith("Z")
 
 
-def test_an_image_that_is_not_there_or_not_ours_is_none(images: Ec2Images, aws: Clients) -> None:
+def test_a_missing_or_foreign_image_is_none(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     amis()["ami-00000001"].owner_id = "999999999999"
     assert images.find(REGION, "ami-00000001") is None
@@ -38,7 +38,7 @@ def test_an_image_that_is_not_there_or_not_ours_is_none(images: Ec2Images, aws: 
     assert images.find(REGION, "ami-00000002") is None
 
 
-def test_a_name_is_that_name_and_no_pattern(images: Ec2Images, aws: Clients) -> None:
+def test_a_name_is_not_a_pattern(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     register(aws, "ami-00000002", "web-10")
     assert [image.id for image in images.named(REGION, "web-1")] == ["ami-00000001"]
@@ -69,7 +69,7 @@ def test_tags_go_on_the_image_and_its_snapshots(images: Ec2Images, aws: Clients)
     assert snapshot["Tags"] == [{"Key": "Team", "Value": "shop"}]
 
 
-def test_an_image_is_removed_with_its_snapshots_and_twice_is_no_error(
+def test_an_image_is_deleted_with_its_snapshots_and_may_be_deleted_twice(
     images: Ec2Images, aws: Clients
 ) -> None:
     register(aws, "ami-00000001", "web-1")
@@ -91,9 +91,9 @@ def test_a_source_by_name_is_the_owners_newest(images: Ec2Images, aws: Clients) 
     for number in (1, 3, 2):
         image_id = register(aws, f"ami-0000000{number}", f"base-{number}")
         amis()[image_id].creation_date = datetime(2026, 1, number)  # noqa: DTZ001 - moto's are naive
-    stranger = register(aws, "ami-00000009", "base-9")
-    amis()[stranger].owner_id = "999999999999"
-    amis()[stranger].creation_date = datetime(2026, 2, 1)  # noqa: DTZ001 - moto's are naive
+    foreign = register(aws, "ami-00000009", "base-9")
+    amis()[foreign].owner_id = "999999999999"
+    amis()[foreign].creation_date = datetime(2026, 2, 1)  # noqa: DTZ001 - moto's are naive
     assert images.resolve(Source(owner=OWNER, name="base-*"), REGION) == "ami-00000003"
 
 
@@ -104,13 +104,13 @@ NO_SOURCE: list[Any] = [
     (
         Source(owner=OWNER, name="twin"),
         "ambiguous: ami-00000003 (twin) and ami-00000004 (twin) match and are equally new",
-        "narrow the name",
+        "make the name more specific",
     ),
 ]
 
 
-@pytest.mark.parametrize(("source", "what", "now"), NO_SOURCE)
-def test_a_source_that_is_none_or_not_one_is_refused(
+@pytest.mark.parametrize(("source", "what", "remedy"), NO_SOURCE)
+def test_a_missing_or_ambiguous_source_is_an_error(
     images: Ec2Images, aws: Clients, source: Source, what: str, remedy: str
 ) -> None:
     register(aws, "ami-00000002", "pending")

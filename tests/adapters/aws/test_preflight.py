@@ -20,23 +20,25 @@ from pipeline.adapters.aws import preflight_queries as reading
 from pipeline.adapters.aws.balancer_settings import describe
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.groups import Groups
-from pipeline.adapters.aws.preflight import Survey
+from pipeline.adapters.aws.images import read_image_facts
+from pipeline.adapters.aws.preflight import PreflightReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.preflight.checks import findings
 from pipeline.core.preflight.facts import BalancerFacts, CredentialFacts, Facts, Proposal, Quota
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
-from tests.running_cloud import Cloud, a_cloud, eventually
+from tests.aws.service import connected_cloud
+from tests.running_cloud import Cloud, eventually
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
-BLUE, DARK, STRANGER = "web-production-r000003", "web-production-r000002", "legacy"
+BLUE, DETACHED, UNMANAGED = "web-production-r000003", "web-production-r000002", "legacy"
 CLASSIC = Balancer(kind="elb", identifier="web", name="web")
 
 
-class Looking:
-    """The deployer's view of groups, which has tests of its own."""
+class FakeGroups:
+    """Groups that return an empty observation; `test_groups.py` tests the real one."""
 
     def __init__(self, *unreadable: str) -> None:
         self.asked: list[tuple[Sequence[str], Sequence[Balancer]]] = []
@@ -52,7 +54,7 @@ class Looking:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """A cloud with groups in it, and our clients of it."""
+    """A local cloud with groups, and clients of it."""
 
     cloud: Cloud
     clients: Clients
@@ -62,8 +64,8 @@ class World:
 
     def facts(self, proposal: Proposal | None = None, **more: Any) -> Facts:
         self.cloud.client.forget_calls()
-        given = {"groups": Looking(), "describe": lambda _: (), **more}
-        return Survey(self.clients, **given).facts(proposal or self.proposal)
+        given = {"groups": FakeGroups(), "describe": lambda _: (), **more}
+        return PreflightReader(self.clients, **given).facts(proposal or self.proposal)
 
     def calls(self) -> dict[str, int]:
         return {call["action"]: call["calls"] for call in self.cloud.client.calls()}
@@ -71,17 +73,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("survey")
-    with a_cloud(folder / "cloud") as cloud, pytest.MonkeyPatch.context() as patch:
-        for name, value in cloud.env.items():
-            if name.startswith("AWS_"):
-                patch.setenv(name, value)
-        patch.setattr(boto3, "DEFAULT_SESSION", None)
-        clients = Clients()
-        for make in (clients.ec2, clients.autoscaling, clients.elb, clients.elbv2):
-            make(REGION)
-        clients.sts(REGION)
-        clients.service_quotas(REGION)
+    folder = tmp_path_factory.mktemp("preflight")
+    with connected_cloud(folder / "cloud") as (cloud, clients):
         yield build(cloud, clients)
 
 
@@ -94,8 +87,8 @@ def build(cloud: Cloud, clients: Clients) -> World:
         LoadBalancerName="web", Listeners=[listener], Subnets=list(subnets)
     )
     make_group(cloud, BLUE, subnets, LoadBalancerNames=["web"])
-    make_group(cloud, DARK, subnets)
-    make_group(cloud, STRANGER, subnets, LoadBalancerNames=["web"])
+    make_group(cloud, DETACHED, subnets)
+    make_group(cloud, UNMANAGED, subnets, LoadBalancerNames=["web"])
     make_group(cloud, "worker", subnets)
     place = Place(
         app="web", environment="production", region=REGION, account=ACCOUNT, balancers=(CLASSIC,)
@@ -139,8 +132,8 @@ def make_group(cloud: Cloud, name: str, subnets: Sequence[str], **more: Any) -> 
 # --- the whole -------------------------------------------------------------------------------
 
 
-def test_everything_is_read_with_one_call_each(world: World) -> None:
-    groups = Looking()
+def test_each_fact_is_read_with_one_call(world: World) -> None:
+    groups = FakeGroups()
     facts = world.facts(groups=groups)
     assert facts.failures == ()
     assert facts.identity is not None
@@ -167,18 +160,18 @@ def test_everything_is_read_with_one_call_each(world: World) -> None:
     }
 
 
-def test_groups_are_read_that_are_ours_or_take_our_traffic_and_no_others(world: World) -> None:
+def test_only_groups_of_the_environment_or_its_balancers_are_read(world: World) -> None:
     facts = world.facts()
     assert facts.groups is not None
     assert [(each.name, each.release, each.attached) for each in facts.groups] == [
-        (STRANGER, "", frozenset({"web"})),
-        (DARK, "r000002", frozenset()),
+        (UNMANAGED, "", frozenset({"web"})),
+        (DETACHED, "r000002", frozenset()),
         (BLUE, "r000003", frozenset({"web"})),
     ]
     assert (facts.groups[2].desired, facts.groups[2].subnets) == (2, world.subnets)
 
 
-def test_subnets_are_those_terraform_is_told_else_those_of_the_serving_group(world: World) -> None:
+def test_subnets_come_from_terraforms_inputs_or_the_serving_group(world: World) -> None:
     found = world.facts().subnets
     assert found is not None
     assert {each.id for each in found} == {*world.subnets}
@@ -190,24 +183,24 @@ def test_subnets_are_those_terraform_is_told_else_those_of_the_serving_group(wor
     assert facts.missing == {"subnet-0123456789abcdef0"}
 
 
-def test_what_the_findings_of_this_cloud_are(world: World) -> None:
+def test_the_local_cloud_has_these_findings(world: World) -> None:
     found = findings(world.facts(), world.proposal)
     assert [(each.where, each.blocking) for each in found] == [
-        (f"group {STRANGER}", True),
-        (f"server group {DARK}", False),
+        (f"group {UNMANAGED}", True),
+        (f"server group {DETACHED}", False),
     ]
 
 
-def test_a_first_release_asks_nothing_of_a_group_that_serves(world: World) -> None:
+def test_a_first_release_reads_nothing_of_a_serving_group(world: World) -> None:
     nothing = replace(world.proposal.environment, serving="")
-    groups = Looking()
+    groups = FakeGroups()
     facts = world.facts(replace(world.proposal, environment=nothing), groups=groups)
     assert (facts.refreshes, facts.subnets) == (None, None)
     assert groups.asked == [([], (CLASSIC,))]
     assert "DescribeInstanceRefreshes" not in world.calls()
 
 
-def test_a_warm_group_is_asked_nothing_of_an_image_or_of_room(world: World) -> None:
+def test_a_warm_group_reads_neither_image_nor_quotas(world: World) -> None:
     facts = world.facts(replace(world.proposal, green=""))
     assert (facts.image, facts.type, facts.missing) == (None, None, frozenset())
     assert sorted(set(world.calls()) - {"GetCallerIdentity"}) == [
@@ -217,7 +210,7 @@ def test_a_warm_group_is_asked_nothing_of_an_image_or_of_room(world: World) -> N
     ]
 
 
-def test_what_aws_does_not_know_is_missing_and_no_failure(world: World) -> None:
+def test_a_missing_image_type_or_subnet_is_not_a_failure(world: World) -> None:
     image = "ami-0123456789abcdef0"
     unknown = replace(world.proposal, image_id=image, instance_type="t9.micro")
     facts = world.facts(unknown)
@@ -225,12 +218,12 @@ def test_what_aws_does_not_know_is_missing_and_no_failure(world: World) -> None:
     assert facts.failures == ()
 
 
-def test_names_that_are_taken_are_seen(world: World) -> None:
+def test_existing_group_and_template_names_are_found(world: World) -> None:
     facts = world.facts(replace(world.proposal, green="r000002"))
-    assert facts.templates == frozenset({DARK})
+    assert facts.templates == frozenset({DETACHED})
 
 
-def test_members_that_a_person_put_aside_and_processes_that_rest_are_seen(world: World) -> None:
+def test_standby_members_and_suspended_processes_are_found(world: World) -> None:
     scaling = world.cloud.aws("autoscaling")
 
     def in_service() -> list[str]:
@@ -256,7 +249,7 @@ def test_members_that_a_person_put_aside_and_processes_that_rest_are_seen(world:
     assert blue.members == {*members}
 
 
-def test_a_fleet_that_was_sick_before_is_found_in_one_look_of_the_deployers_own(
+def test_an_unhealthy_fleet_is_found_in_one_observation(
     world: World,
 ) -> None:
     targets = target_group(world)
@@ -270,13 +263,15 @@ def test_a_fleet_that_was_sick_before_is_found_in_one_look_of_the_deployers_own(
     assert facts.failures == ()
     assert facts.targets is None, "moto tells other quotas than AWS"
     found = {each.where: each for each in findings(facts, proposal)}
-    sick = found[f"server group {BLUE}"]
-    assert sick.what.startswith("was unhealthy before this deployment\n")
-    assert sick.blocking
+    unhealthy = found[f"server group {BLUE}"]
+    assert unhealthy.what.startswith("was unhealthy before this deployment began\n")
+    assert unhealthy.blocking
     assert found["target group idle"].what.startswith("no listener sends requests to it")
     assert sum(world.calls().values()) <= 20
-    mended = {each.where: each for each in findings(facts, replace(proposal, allow_unhealthy=True))}
-    assert not mended[f"server group {BLUE}"].blocking
+    rollback = {
+        each.where: each for each in findings(facts, replace(proposal, allow_unhealthy=True))
+    }
+    assert not rollback[f"server group {BLUE}"].blocking
 
 
 def target_group(world: World) -> Balancer:
@@ -309,7 +304,7 @@ def denied(world: World, service: str, action: str) -> Iterator[None]:
         world.cloud.client.clear_faults()
 
 
-def test_what_may_not_be_read_is_a_failure_and_the_rest_is_read(world: World) -> None:
+def test_a_denied_read_is_a_failure_and_the_others_continue(world: World) -> None:
     with (
         denied(world, "autoscaling", "DescribeAccountLimits"),
         denied(world, "ec2", "DescribeImages"),
@@ -324,12 +319,12 @@ def test_what_may_not_be_read_is_a_failure_and_the_rest_is_read(world: World) ->
     assert facts.groups is not None
 
 
-def test_what_was_not_seen_of_the_fleet_is_a_failure(world: World) -> None:
-    (failure,) = world.facts(groups=Looking("Throttling: Rate exceeded")).failures
+def test_an_unreadable_part_of_the_fleet_is_a_failure(world: World) -> None:
+    (failure,) = world.facts(groups=FakeGroups("Throttling: Rate exceeded")).failures
     assert (failure.what, failure.needed) == ("Throttling: Rate exceeded", True)
 
 
-def test_what_a_check_refuses_is_a_failure(world: World) -> None:
+def test_the_error_of_a_check_is_a_failure(world: World) -> None:
     def terraform() -> None:
         raise RefusedError("terraform", "no terraform on PATH", "install it")
 
@@ -342,7 +337,7 @@ def test_what_a_check_refuses_is_a_failure(world: World) -> None:
     )
 
 
-def test_alarms_that_ring_are_facts_and_one_that_does_not_exist_is_a_failure(world: World) -> None:
+def test_firing_alarms_are_facts_and_a_missing_alarm_is_a_failure(world: World) -> None:
     def missing() -> tuple[str, ...]:
         raise RefusedError("alarms in us-east-1", "there is no alarm x", "correct the names")
 
@@ -352,10 +347,10 @@ def test_alarms_that_ring_are_facts_and_one_that_does_not_exist_is_a_failure(wor
     assert [(each.what, each.needed) for each in facts.failures] == [("there is no alarm x", True)]
 
 
-def test_everything_is_asked_at_the_same_time(world: World) -> None:
+def test_all_queries_run_at_the_same_time(world: World) -> None:
     met = threading.Barrier(3)
 
-    class Meeting(Looking):
+    class Meeting(FakeGroups):
         def observe(self, *names: Any, **more: Any) -> Observation:
             met.wait(30)
             return super().observe(*names, **more)
@@ -371,7 +366,7 @@ def test_everything_is_asked_at_the_same_time(world: World) -> None:
     assert (facts.balancers, facts.failures) == ((), ())
 
 
-def test_an_error_of_ours_is_not_taken_for_an_answer(world: World) -> None:
+def test_a_programming_error_is_raised(world: World) -> None:
     def broken() -> None:
         raise KeyError("ours")
 
@@ -414,11 +409,11 @@ def test_vcpus_in_use_are_those_of_standard_on_demand_instances() -> None:
     assert reading.read_vcpus(quota(32.0), ec2, "t3.micro") == Quota(limit=32, used=6)
 
 
-def test_a_type_of_another_family_is_counted_by_another_quota() -> None:
+def test_a_type_of_another_family_has_another_quota() -> None:
     assert reading.read_vcpus(None, None, "g5.xlarge") is None  # type: ignore[arg-type]
 
 
-def test_instances_of_a_local_cloud_say_how_many_vcpus_they_have(world: World) -> None:
+def test_instances_of_the_local_cloud_have_vcpus(world: World) -> None:
     room = reading.read_vcpus(quota(5.0), world.clients.ec2(REGION), "t3.micro")
     assert room is not None
     assert room.limit == 5
@@ -428,17 +423,17 @@ def test_instances_of_a_local_cloud_say_how_many_vcpus_they_have(world: World) -
     ("limits", "most"),
     [([{"Name": "targets-per-target-group", "Max": "1000"}], 1000), ([{"Name": "x"}], None)],
 )
-def test_the_quota_of_targets_is_read_where_aws_tells_it(
+def test_the_quota_of_targets_is_read_if_aws_returns_it(
     limits: list[dict[str, str]], most: int | None
 ) -> None:
     elbv2 = SimpleNamespace(describe_account_limits=lambda: {"Limits": limits})
-    assert reading.read_targets(elbv2) == most
+    assert reading.read_target_quota(elbv2) == most
 
 
 # --- instance refreshes ----------------------------------------------------------------------
 
 
-def test_instance_refreshes_that_are_not_over_are_told() -> None:
+def test_active_instance_refreshes_are_listed() -> None:
     states = ["Baking", "Successful", "Cancelled", "RollbackInProgress"]
     found = [{"InstanceRefreshId": f"id-{state}", "Status": state} for state in states]
     client: Any = SimpleNamespace(
@@ -450,11 +445,11 @@ def test_instance_refreshes_that_are_not_over_are_told() -> None:
     )
 
 
-def test_a_group_that_is_not_there_has_no_instance_refresh(world: World) -> None:
-    assert reading.read_refreshes(world.clients.autoscaling(REGION), "nobody") == ()
+def test_a_missing_group_has_no_instance_refresh(world: World) -> None:
+    assert reading.read_refreshes(world.clients.autoscaling(REGION), "missing") == ()
 
 
-def test_another_refusal_of_instance_refreshes_is_no_answer() -> None:
+def test_another_error_of_instance_refreshes_is_raised() -> None:
     def refuse(**_: Any) -> Any:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "Describe")
 
@@ -481,10 +476,10 @@ def test_an_image_is_deprecated_once_its_time_has_passed(
         return {"Images": [image]}
 
     ec2: Any = SimpleNamespace(describe_images=describe)
-    found = reading.read_image(ec2, "ami-0123456789abcdef0")
+    found = read_image_facts(ec2, "ami-0123456789abcdef0")
     assert found is not None
     assert found.deprecated is deprecated
-    assert asked["IncludeDisabled"], "else a disabled image would look as if there were none"
+    assert asked["IncludeDisabled"], "otherwise a disabled image would count as missing"
 
 
 # --- credentials -----------------------------------------------------------------------------
@@ -508,11 +503,11 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], Crede
 Session = Callable[[dict[str, str]], CredentialFacts | None]
 
 
-def test_keys_of_a_user_last_for_ever(session: Session) -> None:
+def test_access_keys_of_a_user_do_not_expire(session: Session) -> None:
     assert session(KEYS) == CredentialFacts(temporary=False, renew=False)
 
 
-def test_a_session_in_the_environment_ends_when_it_says(session: Session) -> None:
+def test_a_session_in_the_environment_has_its_exported_expiry(session: Session) -> None:
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     for name in reading.EXPIRATIONS:
         found = session({**TOKEN, name: ends})
@@ -522,7 +517,7 @@ def test_a_session_in_the_environment_ends_when_it_says(session: Session) -> Non
         assert 3500 < found.seconds <= 3600
 
 
-def test_a_session_that_does_not_say_when_it_ends_is_temporary_all_the_same(
+def test_a_session_without_an_expiry_is_still_temporary(
     session: Session,
 ) -> None:
     assert session(TOKEN) == CredentialFacts(temporary=True, renew=False)
@@ -531,9 +526,7 @@ def test_a_session_that_does_not_say_when_it_ends_is_temporary_all_the_same(
     )
 
 
-def test_a_program_that_gives_credentials_gives_them_again(
-    session: Session, tmp_path: Path
-) -> None:
+def test_credentials_of_a_program_are_renewed(session: Session, tmp_path: Path) -> None:
     script = tmp_path / "give"
     script.write_text(
         "#!/bin/sh\n"
@@ -546,5 +539,5 @@ def test_a_program_that_gives_credentials_gives_them_again(
     assert found == CredentialFacts(temporary=True, renew=True)
 
 
-def test_no_credentials_are_none(session: Session) -> None:
+def test_without_credentials_there_are_no_facts(session: Session) -> None:
     assert session({}) is None

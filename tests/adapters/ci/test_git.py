@@ -94,7 +94,7 @@ def test_a_change_anywhere_counts_where_the_configuration_lies_deeper(repository
         ("state[1]/a.json", "state[1]"),
     ],
 )
-def test_what_a_bake_writes_is_no_change(repository: Path, path: str, output: str) -> None:
+def test_files_that_a_bake_writes_are_not_changes(repository: Path, path: str, output: str) -> None:
     written = repository / path
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text("one\n")

@@ -26,7 +26,7 @@ IMAGE = an_image(
 RESULT = BakeResult(image=IMAGE, origin=BakeOrigin.BAKED, seconds=61.4)
 
 
-def test_the_tfvars_are_written_to_the_letter(tmp_path: Path) -> None:
+def test_the_tfvars_file_has_these_contents(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "ami.auto.tfvars.json"
     write_tfvars(path, RESULT)
     assert json.loads(path.read_text()) == {
@@ -54,16 +54,16 @@ def test_hostile_text_stays_text_in_the_tfvars(tmp_path: Path) -> None:
     ("how", "error"),
     [(BakeOrigin.BAKED, NeedsAttentionError), (BakeOrigin.UNCHANGED, RefusedError)],
 )
-def test_tfvars_that_cannot_be_written_keep_the_image_and_the_exit_code_says_if_it_is_new(
+def test_unwritable_tfvars_keep_the_image_and_the_exit_code_tells_if_it_is_new(
     tmp_path: Path, how: BakeOrigin, error: type[PipelineError]
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(error) as told:
         write_tfvars(tmp_path / "file" / "x.tfvars.json", replace(RESULT, origin=how))
-    assert "the image ami-1 is kept" in told.value.remedy
+    assert "it will reuse image ami-1" in told.value.remedy
 
 
-def test_a_place_that_cannot_be_written_is_known_before(tmp_path: Path) -> None:
+def test_an_unwritable_file_is_found_before_the_bake(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     require_writable("tfvars", tmp_path / "deep" / "er" / "x.tfvars.json")
     for path in (tmp_path / "file" / "x.tfvars.json", tmp_path):
@@ -78,7 +78,7 @@ def test_outside_ci_nothing_is_written(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_github_gets_its_outputs_and_a_summary_after_what_is_there(tmp_path: Path) -> None:
+def test_github_outputs_and_summary_are_appended(tmp_path: Path) -> None:
     output, summary = tmp_path / "output", tmp_path / "summary"
     output.write_text("earlier=1\n")
     write_ci(RESULT, {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}, None)
@@ -93,7 +93,7 @@ def test_github_gets_its_outputs_and_a_summary_after_what_is_there(tmp_path: Pat
     )
 
 
-def test_gitlab_gets_a_dotenv_file_written_over(tmp_path: Path) -> None:
+def test_the_dotenv_file_is_replaced(tmp_path: Path) -> None:
     dotenv = tmp_path / "bake.env"
     dotenv.write_text("OLD=1\n")
     write_ci(RESULT, {}, dotenv)
@@ -103,18 +103,18 @@ def test_gitlab_gets_a_dotenv_file_written_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["x\nFORGED=1", "x\rFORGED=1", "x\u2028y", "$(reboot)", "a`b`", "x\0", 'a"b', "a;b"]
 )
-def test_no_value_can_begin_a_second_line(tmp_path: Path, name: str) -> None:
+def test_a_value_cannot_start_a_second_line(tmp_path: Path, name: str) -> None:
     hostile = replace(RESULT, image=replace(IMAGE, name=name))
     output, dotenv = tmp_path / "output", tmp_path / "bake.env"
     for environ, path in (({"GITHUB_OUTPUT": str(output)}, None), ({}, dotenv)):
-        with pytest.raises(ValueError, match="not a plain value"):
+        with pytest.raises(ValueError, match="unsafe characters"):
             write_ci(hostile, environ, path)
     assert not output.exists()
     assert not dotenv.exists()
 
 
 @pytest.mark.parametrize("name", ["my app (1)", "a/b.c'd[e]@f_g", "x" * 128])
-def test_any_name_an_ami_may_have_can_be_written(tmp_path: Path, name: str) -> None:
+def test_every_valid_ami_name_can_be_written(tmp_path: Path, name: str) -> None:
     write_ci(replace(RESULT, image=replace(IMAGE, name=name)), {}, tmp_path / "bake.env")
     assert f"IMAGE_NAME={name}\n" in (tmp_path / "bake.env").read_text()
 
@@ -127,12 +127,12 @@ PLACES: list[Any] = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_file_of_ci_that_cannot_be_written_keeps_the_image(tmp_path: Path, place: Any) -> None:
+def test_an_unwritable_ci_file_keeps_the_image(tmp_path: Path, place: Any) -> None:
     (tmp_path / "file").touch()
     environ, dotenv = place(tmp_path / "file" / "x")
     with pytest.raises(NeedsAttentionError) as told:
         write_ci(RESULT, environ, dotenv)
-    assert "ami-1 is kept" in told.value.remedy
+    assert "it will reuse image ami-1" in told.value.remedy
 
 
 DEPLOYMENT = Deployment(
@@ -149,7 +149,7 @@ DEPLOYMENT = Deployment(
 )
 
 
-def test_github_gets_a_deployments_outputs_and_its_summary(tmp_path: Path) -> None:
+def test_a_deployments_outputs_and_summary_are_appended_for_github(tmp_path: Path) -> None:
     output, summary = tmp_path / "output", tmp_path / "summary"
     summary.write_text("earlier\n")
     environ = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
@@ -161,7 +161,7 @@ def test_github_gets_a_deployments_outputs_and_its_summary(tmp_path: Path) -> No
     assert summary.read_text() == "earlier\n### so it was\n"
 
 
-def test_gitlab_gets_a_deployments_outputs_as_a_dotenv_file_written_over(tmp_path: Path) -> None:
+def test_a_deployments_dotenv_file_is_replaced(tmp_path: Path) -> None:
     dotenv = tmp_path / "promote.env"
     dotenv.write_text("OLD=1\n")
     assert write_deployment_ci(outputs(DEPLOYMENT), "", {}, dotenv) == ()
@@ -172,7 +172,7 @@ def test_gitlab_gets_a_deployments_outputs_as_a_dotenv_file_written_over(tmp_pat
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_cannot_be_written_after_a_deployment_is_told_and_raises_nothing(
+def test_an_unwritable_file_after_a_deployment_is_reported_and_not_raised(
     tmp_path: Path, place: Any
 ) -> None:
     (tmp_path / "file").touch()
@@ -181,9 +181,9 @@ def test_what_cannot_be_written_after_a_deployment_is_told_and_raises_nothing(
     assert told.endswith(f"{tmp_path}/file/x was not written: Not a directory")
 
 
-def test_a_value_of_a_deployment_that_is_not_plain_is_left_out_and_told(tmp_path: Path) -> None:
+def test_an_unsafe_value_of_a_deployment_is_left_out_and_reported(tmp_path: Path) -> None:
     output = tmp_path / "output"
     hostile = outputs(replace(DEPLOYMENT, version="1\nserving=r000001"))
     told = write_deployment_ci(hostile, "", {"GITHUB_OUTPUT": str(output)}, None)
-    assert told == ("no output version: not a plain value",)
+    assert told == ("no output version: the value has unsafe characters",)
     assert "\nversion=\nprevious=r000124\nserving=r000124\n" in output.read_text()

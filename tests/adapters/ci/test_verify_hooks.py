@@ -36,19 +36,19 @@ def python(code: str, timeout: float = 20.0) -> Hook:
     return Hook(command=(sys.executable, "-c", code), timeout=timeout)
 
 
-def test_a_hook_sees_our_environment_and_the_facts(hooks: CommandHooks) -> None:
+def test_a_hook_gets_the_environment_and_the_facts(hooks: CommandHooks) -> None:
     code = "import os; assert os.environ['OURS'] + os.environ['RELEASE'] == 'keptr000001'"
     hooks.run(python(code), {"RELEASE": "r000001"})
 
 
-def test_a_hook_that_fails_says_its_last_lines(hooks: CommandHooks) -> None:
+def test_a_failed_hook_is_reported_with_its_last_lines(hooks: CommandHooks) -> None:
     with pytest.raises(FailedError) as told:
         hooks.run(python("import sys; print('not yet'); sys.exit(7)"), {})
     assert told.value.what == "exit code 7\n| not yet"
     assert told.value.remedy == f"read {hooks.log}"
 
 
-def test_a_secret_that_a_hook_prints_is_in_neither_its_words_nor_the_log(
+def test_a_secret_that_a_hook_prints_is_masked(
     hooks: CommandHooks,
 ) -> None:
     code = (
@@ -61,7 +61,7 @@ def test_a_secret_that_a_hook_prints_is_in_neither_its_words_nor_the_log(
     assert hooks.log.read_text().splitlines()[-1] == "x *** y"
 
 
-def test_a_signal_to_us_ends_a_hook_and_says_nothing_of_the_service(hooks: CommandHooks) -> None:
+def test_a_signal_ends_a_hook_without_a_failure(hooks: CommandHooks) -> None:
     said: list[Event] = []
 
     def report(event: Event) -> None:

@@ -1,8 +1,9 @@
-"""What a kill in the middle of a write leaves, and who takes it away."""
+"""Temporary files that a killed writer leaves, and their deletion."""
 
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from pipeline.adapters.store.directory import DirectoryStore
 
 WRITER = """
 import os, pathlib, sys
-from pipeline.adapters import atomic
+from pipeline.adapters.files import atomic
 
 def stop(_):
     print("writing", flush=True)
@@ -28,7 +29,7 @@ atomic.write_atomically(pathlib.Path(sys.argv[1]), b"half")
 
 
 def left(folder: Path) -> list[str]:
-    """Return what is there that nobody asked for."""
+    """Return the temporary files in the folder."""
     return sorted(each.name for each in folder.iterdir() if each.name.startswith(".r.json"))
 
 
@@ -42,7 +43,7 @@ def litter(folder: Path, name: str = ".r.json.abc_1234", age: float = 0.0) -> Pa
 
 
 @pytest.mark.parametrize(("age", "stays"), [(OLD - 60, True), (OLD + 60, False)])
-def test_what_is_an_hour_old_goes_with_the_next_write(
+def test_temporary_files_older_than_an_hour_are_deleted_by_the_next_write(
     tmp_path: Path, age: float, stays: bool
 ) -> None:
     path = litter(tmp_path, age=age)
@@ -51,7 +52,7 @@ def test_what_is_an_hour_old_goes_with_the_next_write(
     assert (tmp_path / "r.json").read_bytes() == b"new"
 
 
-def test_a_clock_of_ours_that_is_wrong_makes_nothing_old(
+def test_a_wrong_clock_of_this_machine_does_not_age_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = litter(tmp_path)
@@ -64,13 +65,13 @@ def test_a_clock_of_ours_that_is_wrong_makes_nothing_old(
     "name",
     [".s.json.abc_1234", ".r.json.abc_12345", ".r.json.ABC_1234", "r.json.abc_1234", ".r.json"],
 )
-def test_no_file_of_anybody_else_is_touched(tmp_path: Path, name: str) -> None:
+def test_other_files_are_not_deleted(tmp_path: Path, name: str) -> None:
     path = litter(tmp_path, name, age=10 * OLD)
     write_atomically(tmp_path / "r.json", b"new")
     assert path.exists()
 
 
-def test_a_link_and_a_folder_of_such_a_name_stay(tmp_path: Path) -> None:
+def test_links_and_folders_with_such_names_stay(tmp_path: Path) -> None:
     target = litter(tmp_path, "target", age=10 * OLD)
     (tmp_path / ".r.json.abc_1234").symlink_to(target)
     (tmp_path / ".r.json.abc_1235").mkdir()
@@ -78,7 +79,7 @@ def test_a_link_and_a_folder_of_such_a_name_stay(tmp_path: Path) -> None:
     assert left(tmp_path) == [".r.json.abc_1234", ".r.json.abc_1235"]
 
 
-def test_a_live_writer_keeps_its_file_however_old_and_a_killed_one_does_not(
+def test_the_file_of_a_live_writer_stays_and_that_of_a_killed_one_is_deleted(
     tmp_path: Path,
 ) -> None:
     writer = subprocess.Popen(
@@ -101,7 +102,7 @@ def test_a_live_writer_keeps_its_file_however_old_and_a_killed_one_does_not(
     assert left(tmp_path) == []
 
 
-def test_where_nobody_can_lock_nothing_is_taken_for_a_dead_writers(
+def test_without_file_locks_no_file_counts_as_abandoned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = litter(tmp_path, age=10 * OLD)
@@ -114,7 +115,7 @@ def test_where_nobody_can_lock_nothing_is_taken_for_a_dead_writers(
     assert path.exists()
 
 
-def test_what_cannot_be_taken_away_hinders_no_write(
+def test_a_file_that_cannot_be_deleted_does_not_stop_a_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     litter(tmp_path, age=10 * OLD)
@@ -127,10 +128,10 @@ def test_what_cannot_be_taken_away_hinders_no_write(
     assert (tmp_path / "r.json").read_bytes() == b"new"
 
 
-def test_the_next_writer_of_a_document_takes_away_what_a_dead_one_left_of_it(
+def test_the_next_writer_of_a_document_deletes_its_abandoned_files(
     tmp_path: Path,
 ) -> None:
-    """All of a deployment is written under one lock: nobody else can be writing any of it."""
+    """All files of a deployment share one lock, so its holder is their only writer."""
     store = DirectoryStore(tmp_path)
     ours = litter(tmp_path / "deployments/d1", ".0007.json.abc_1234")
     others = litter(tmp_path / "deployments/d2", ".0007.json.abc_1234")
@@ -140,3 +141,21 @@ def test_the_next_writer_of_a_document_takes_away_what_a_dead_one_left_of_it(
     store.write("environments/staging.json", b"{}", expected=None)
     found = (ours, others, staging, production)
     assert [each.exists() for each in found] == [False, True, False, True]
+
+
+def test_an_atomic_write_leaves_nothing_beside_the_file_when_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out"
+    write_atomically(path, b"old", mode=0o644)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.adapters.files.atomic.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert [each.name for each in tmp_path.iterdir() if each.name != "home"] == ["out"]
+    assert path.read_bytes() == b"old"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644

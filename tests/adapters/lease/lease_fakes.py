@@ -1,4 +1,4 @@
-"""Runs that want the lease on an environment, and the clock they look at."""
+"""Fakes for tests of the lease: runs that want it, their clock and their reports."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.phases import Phase, promotion, removal, rollback
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Resources
 from pipeline.core.errors import LeaseHeldError
-from pipeline.core.state import lease as tenancy
+from pipeline.core.state import lease as lease_text
 from pipeline.core.state.deployment import Hook, Kind
 from tests.adapters.lease.lease_fakes import FakeClock, an_environment, an_owner, leases
 from tests.core.deploy.fakes import BLUE, GREEN, POLICY, FakeCloud, begin, cloud
@@ -47,15 +47,15 @@ DEEDS_OF_PORTS = [
 ]
 
 
-def test_the_deeds_of_the_ports_are_those_we_know() -> None:
+def test_the_ports_have_these_changing_calls() -> None:
     named = [name for _, name in DEEDS_OF_PORTS]
     assert named == ["attach", "detach", "resize", "apply", "adopt", "run"]
 
 
 @pytest.mark.parametrize(("port", "name"), DEEDS_OF_PORTS)
-def test_no_deed_is_done_without_the_lease(port: type, name: str) -> None:
+def test_no_change_is_made_without_the_lease(port: type, name: str) -> None:
     def lost() -> None:
-        raise tenancy.lost_error(an_environment(), "it expired")
+        raise lease_text.lost_error(an_environment(), "it expired")
 
     inner: Any = cloud()
     fenced: dict[type, Any] = {
@@ -120,7 +120,7 @@ def promoting(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
 
 
 def going_back(fake: FakeCloud) -> tuple[Deployer, list[Phase]]:
-    """To a warm release, which is too small; what serves is left dark."""
+    """To a warm release, which is too small; the serving group stays as a detached one."""
     deployer = begin(fake, kind=Kind.ROLLBACK, green="r000000", minimum=2)
     everything = Fleet(serving=frozenset({BLUE}), detached=frozenset({"r000000"}))
     return deployer, rollback("r000000", BLUE, everything)
@@ -186,7 +186,9 @@ class Following:
         return asked
 
 
-def test_what_is_interrupted_below_does_every_deed(trials: Callable[[str, int], Trial]) -> None:
+def test_the_interrupted_deployments_below_make_every_change(
+    trials: Callable[[str, int], Trial],
+) -> None:
     done = set[str]()
     for kind in KINDS:
         trial = trials(kind, 0)
@@ -197,7 +199,7 @@ def test_what_is_interrupted_below_does_every_deed(trials: Callable[[str, int], 
 
 @pytest.mark.parametrize("strike", [paused, broken])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_who_lost_the_lease_just_before_a_deed_does_not_do_it(
+def test_a_run_that_lost_the_lease_before_a_change_does_not_make_it(
     kind: str, strike: Callable[[Trial], None], trials: Callable[[str, int], Trial]
 ) -> None:
     calls = calls_of(kind, trials)
@@ -209,7 +211,7 @@ def test_who_lost_the_lease_just_before_a_deed_does_not_do_it(
 @pytest.mark.long
 @pytest.mark.parametrize("strike", [paused, broken])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_who_lost_the_lease_in_the_middle_of_any_call_changes_nothing_after_it(
+def test_a_run_that_lost_the_lease_during_a_call_changes_nothing_afterwards(
     kind: str, strike: Callable[[Trial], None], trials: Callable[[str, int], Trial]
 ) -> None:
     every = range(1, len(calls_of(kind, trials)))
@@ -239,7 +241,7 @@ def changes_nothing_more(
         assert trial.document == trial.stood, f"{kind}, call {at}"
 
 
-def test_the_store_is_asked_once_a_second_at_most_for_deeds_that_follow_each_other(
+def test_the_store_is_read_at_most_once_a_second_for_successive_changes(
     directory: DirectoryStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = leases(directory, clock).take(an_environment(), "promote")
@@ -260,7 +262,7 @@ def test_the_store_is_asked_once_a_second_at_most_for_deeds_that_follow_each_oth
     assert len(reads) == 2
 
 
-def test_an_intent_that_is_written_late_is_asked_about_again(
+def test_the_lease_is_confirmed_again_after_a_slow_intent(
     directory: DirectoryStore, clock: FakeClock
 ) -> None:
     """Paused between the intent and the deed, and taken over by a run whose clock is ahead."""

@@ -53,7 +53,7 @@ def numbered(environment: Environment) -> Environment:
 
 
 class TestAnyStore:
-    def test_a_lease_says_who_holds_it_for_what_and_how_long(
+    def test_a_lease_names_its_holder_command_and_expiry(
         self, store: Store, clock: FakeClock
     ) -> None:
         held = leases(store, clock).take(WANTED, COMMAND)
@@ -65,9 +65,7 @@ class TestAnyStore:
         assert found.lease.expires == "2026-11-21T12:01:00Z"
         assert found.lease.command == COMMAND
 
-    def test_another_run_is_told_who_holds_it_and_what_to_do(
-        self, store: Store, clock: FakeClock
-    ) -> None:
+    def test_another_run_gets_the_holder_and_a_remedy(self, store: Store, clock: FakeClock) -> None:
         leases(store, clock).take(WANTED, COMMAND)
         clock.tick(19)
         with pytest.raises(LeaseHeldError) as told:
@@ -83,12 +81,12 @@ class TestAnyStore:
             "if that run has died, run this command again in 41s"
         )
 
-    def test_what_was_released_is_free_at_once(self, store: Store, clock: FakeClock) -> None:
+    def test_a_released_lease_is_free_at_once(self, store: Store, clock: FakeClock) -> None:
         leases(store, clock).take(WANTED, COMMAND).release()
         assert (standing(store).lease, standing(store).epoch) == (None, 1)
         assert leases(store, clock).take(WANTED, COMMAND).epoch == 2
 
-    def test_what_expired_is_taken_over_and_the_epoch_grows(
+    def test_an_expired_lease_is_taken_over_with_a_higher_epoch(
         self, store: Store, clock: FakeClock
     ) -> None:
         leases(store, clock).take(WANTED, COMMAND)
@@ -123,10 +121,10 @@ class TestAnyStore:
         assert standing(store).next == 2
         assert standing(store).lease is not None
 
-    def test_a_holder_whose_lease_was_taken_over_finds_out_before_it_acts(
+    def test_a_holder_notices_a_takeover_before_it_acts(
         self, store: Store, clock: FakeClock
     ) -> None:
-        """The other's clock is an hour ahead: to us our lease looks good."""
+        """The other run's clock is an hour ahead; by this run's clock the lease is valid."""
         ours = leases(store, clock).take(WANTED, COMMAND)
         ahead = FakeClock()
         ahead.tick(3600)
@@ -143,7 +141,7 @@ class TestAnyStore:
         assert store.read(KEY) == before
         theirs.update(numbered)
 
-    def test_a_lease_that_was_broken_is_free_at_once_and_its_holder_changes_nothing_more(
+    def test_a_broken_lease_is_free_at_once_and_its_holder_stops(
         self, store: Store, clock: FakeClock
     ) -> None:
         held = leases(store, clock).take(WANTED, COMMAND)
@@ -164,7 +162,7 @@ class TestAnyStore:
         assert taken.succeeds.broken == "bob@ci-8 (pid 4242)"
         assert taken_lease(store).broken == ""
 
-    def test_a_lease_is_broken_though_it_is_renewed_meanwhile_and_no_other_ever(
+    def test_a_lease_is_broken_during_a_renewal_and_a_newer_lease_is_not(
         self, store: Store, clock: FakeClock
     ) -> None:
         held = leases(store, clock).take(WANTED, COMMAND)
@@ -172,7 +170,7 @@ class TestAnyStore:
         leases(store, clock).break_(WANTED, held.epoch)
         with pytest.raises(RefusedError) as told:
             leases(store, clock).break_(WANTED, held.epoch)
-        assert "another run took it, meanwhile: nothing was broken" in told.value.what
+        assert "released or taken by another run meanwhile; no lease was broken" in told.value.what
         assert told.value.remedy == "ami-pipeline lock show -e production"
 
     def test_environments_do_not_block_each_other(self, store: Store, clock: FakeClock) -> None:
@@ -196,7 +194,7 @@ class TestAnyStore:
         assert (found.epoch, found.next) == (1, 2)
 
 
-def test_the_renewer_beats_at_a_third_of_the_life_until_the_end(
+def test_the_lease_is_renewed_every_third_of_its_life(
     directory: DirectoryStore, clock: FakeClock
 ) -> None:
     held = leases(directory, clock).take(WANTED, COMMAND)
@@ -225,7 +223,7 @@ class Failing(DirectoryStore):
         return version
 
 
-def test_a_renewal_that_failed_is_tried_again_sooner_and_the_end_says_why(
+def test_a_failed_renewal_is_retried_sooner_and_the_loss_has_its_reason(
     tmp_path: Path, clock: FakeClock
 ) -> None:
     store = Failing(tmp_path / "state")
@@ -245,7 +243,7 @@ def test_a_renewal_that_failed_is_tried_again_sooner_and_the_end_says_why(
     assert "could not be renewed by 2026-11-21T12:01:00Z: connection reset" in told.value.what
 
 
-def test_a_renewal_that_failed_once_is_forgotten_with_the_next(
+def test_a_failed_renewal_is_forgotten_after_the_next_success(
     tmp_path: Path, clock: FakeClock
 ) -> None:
     store = Failing(tmp_path / "state")
@@ -264,9 +262,7 @@ def test_a_renewal_that_failed_once_is_forgotten_with_the_next(
     held.update(numbered)
 
 
-def test_a_write_whose_answer_got_lost_does_not_lose_the_lease(
-    tmp_path: Path, clock: FakeClock
-) -> None:
+def test_a_write_whose_response_was_lost_keeps_the_lease(tmp_path: Path, clock: FakeClock) -> None:
     store = Failing(tmp_path / "state")
     held = leases(store, clock).take(WANTED, COMMAND)
     store.late = True
@@ -278,7 +274,7 @@ def test_a_write_whose_answer_got_lost_does_not_lose_the_lease(
     assert standing(store).next == 3
 
 
-def test_a_holder_stops_before_others_may_begin(
+def test_a_holder_stops_before_another_run_may_start(
     directory: DirectoryStore, clock: FakeClock
 ) -> None:
     held = leases(directory, clock).take(WANTED, COMMAND)
@@ -309,7 +305,7 @@ def test_a_wall_clock_set_back_does_not_lengthen_it(
         held.update(numbered)
 
 
-def test_a_lease_that_is_lost_stays_lost(directory: DirectoryStore, clock: FakeClock) -> None:
+def test_a_lost_lease_stays_lost(directory: DirectoryStore, clock: FakeClock) -> None:
     held = leases(directory, clock).take(WANTED, COMMAND)
     clock.tick(61)
     with pytest.raises(LeaseHeldError):
@@ -319,11 +315,13 @@ def test_a_lease_that_is_lost_stays_lost(directory: DirectoryStore, clock: FakeC
         held.update(numbered)
 
 
-def test_a_lease_that_was_taken_away_is_lost(directory: DirectoryStore, clock: FakeClock) -> None:
+def test_a_lease_removed_from_the_document_is_lost(
+    directory: DirectoryStore, clock: FakeClock
+) -> None:
     held = leases(directory, clock).take(WANTED, COMMAND)
     found = Environments(directory).load(WANTED)
     Environments(directory).save(replace(found.environment, lease=None), found.version)
-    with pytest.raises(LeaseHeldError, match="it was taken away"):
+    with pytest.raises(LeaseHeldError, match="it was removed from the document"):
         held.update(numbered)
 
 
@@ -371,7 +369,7 @@ def test_the_block_renews_in_the_background_and_releases_at_the_end(
     assert (standing(directory).lease, standing(directory).next) == (None, 2)
 
 
-def test_the_renewer_of_a_block_waits_for_its_end_only(
+def test_the_renewer_of_a_block_waits_only_for_its_end(
     directory: DirectoryStore, clock: FakeClock
 ) -> None:
     with leases(directory, clock).take(WANTED, COMMAND) as held:
@@ -381,7 +379,7 @@ def test_the_renewer_of_a_block_waits_for_its_end_only(
     assert not renewer.is_alive()
 
 
-def test_the_block_releases_when_it_fails_too(directory: DirectoryStore, clock: FakeClock) -> None:
+def test_a_failed_block_releases_the_lease_too(directory: DirectoryStore, clock: FakeClock) -> None:
     with (
         pytest.raises(ZeroDivisionError),
         leases(directory, clock).take(WANTED, COMMAND) as held,
@@ -390,20 +388,18 @@ def test_the_block_releases_when_it_fails_too(directory: DirectoryStore, clock: 
     assert standing(directory).lease is None
 
 
-def test_a_lease_that_cannot_be_released_is_told_and_hides_no_error(
-    tmp_path: Path, clock: FakeClock
-) -> None:
+def test_a_failed_release_is_reported_and_hides_no_error(tmp_path: Path, clock: FakeClock) -> None:
     store, heard = Failing(tmp_path / "state"), Heard()
     with leases(store, clock, report=heard).take(WANTED, COMMAND) as held:
         store.down = True
     assert heard.texts == [
-        "the lease was not released, it lasts until 2026-11-21T12:01:00Z: connection reset"
+        "the lease was not released; it expires at 2026-11-21T12:01:00Z: connection reset"
     ]
     with pytest.raises(LeaseHeldError, match="it was released"):
         held.require()
 
 
-def test_the_words_of_a_holder_cannot_command_the_terminal(
+def test_a_holders_text_cannot_control_the_terminal(
     directory: DirectoryStore, clock: FakeClock
 ) -> None:
     owner = an_owner(user="a\x1b[2Jnn", host="ci\n7", run="https://x\r\n::error::y")
@@ -425,7 +421,7 @@ class Counting(DirectoryStore):
         return super().read(key)
 
 
-def test_who_finds_it_held_has_read_once_and_written_nothing(
+def test_a_run_that_finds_it_held_has_read_once_and_written_nothing(
     tmp_path: Path, clock: FakeClock
 ) -> None:
     store = Counting(tmp_path / "state")
@@ -458,7 +454,7 @@ def test_a_damaged_document_is_not_taken(directory: DirectoryStore, clock: FakeC
     assert (directory.folder / KEY).read_bytes() == b"{"
 
 
-def test_of_32_threads_at_once_one_wins_and_the_others_are_told_soon(
+def test_one_of_32_threads_wins_and_the_others_get_an_error_soon(
     directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A disk that other tests keep busy is not what is measured here.
@@ -495,14 +491,14 @@ RACER = """
 import sys, threading
 from pathlib import Path
 from pipeline.adapters.store.environments import Environments
-from pipeline.adapters.lease.lease import Leases
+from pipeline.adapters.lease.lease import LeaseManager
 from pipeline.adapters.identity import runner
-from pipeline.adapters.store.base import DirectoryStore
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.core.errors import LeaseHeldError
 from tests.adapters.lease.lease_fakes import an_environment
 
 store = DirectoryStore(Path(sys.argv[1]))
-leases = Leases(environments=Environments(store), owner=runner({}), report=print)
+leases = LeaseManager(environments=Environments(store), owner=runner({}), report=print)
 won = []
 
 def take():
@@ -556,7 +552,7 @@ def go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def test_of_32_takers_in_four_processes_one_wins(directory: DirectoryStore) -> None:
+def test_one_of_32_threads_in_four_processes_wins(directory: DirectoryStore) -> None:
     with racers(directory, 4) as started:
         for process in started:
             go(process)
@@ -565,7 +561,7 @@ def test_of_32_takers_in_four_processes_one_wins(directory: DirectoryStore) -> N
     assert standing(directory).epoch == 1
 
 
-def test_a_run_that_was_killed_here_need_not_be_waited_for(directory: DirectoryStore) -> None:
+def test_the_lease_of_a_killed_run_of_this_machine_ends_at_once(directory: DirectoryStore) -> None:
     """Alive or stopped it holds its lease; killed, and not even reaped yet, it does not."""
     heard = Heard()
     ours = LeaseManager(environments=Environments(directory), owner=runner({}), report=heard)
@@ -580,7 +576,7 @@ def test_a_run_that_was_killed_here_need_not_be_waited_for(directory: DirectoryS
         assert ours.take(WANTED, COMMAND).epoch == 2
     [text] = heard.texts
     whose = f"{ours.owner.user}@{ours.owner.host} (pid {process.pid})"
-    assert text == f"took over the lease of {whose}, race: its process is no more"
+    assert text == f"took over the lease of {whose}, race: its process has exited"
 
 
 def a_dead_pid() -> int:
@@ -600,7 +596,7 @@ def a_dead_pid() -> int:
     ],
     ids=["another host", "a CI job", "before a reboot", "no mark", "we are a CI job"],
 )
-def test_a_dead_process_counts_only_where_it_surely_was_ours(
+def test_a_dead_process_counts_only_with_a_matching_mark(
     directory: DirectoryStore,
     monkeypatch: pytest.MonkeyPatch,
     theirs: dict[str, Any],
@@ -619,7 +615,7 @@ def test_a_dead_process_counts_only_where_it_surely_was_ours(
         LeaseManager(environments=environments, owner=ours, report=Heard()).take(WANTED, COMMAND)
 
 
-def test_a_pid_that_is_another_process_by_now_is_a_dead_one(
+def test_a_reused_pid_counts_as_exited(
     directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = an_owner(host="here", run="", pid=os.getpid())
@@ -632,7 +628,7 @@ def test_a_pid_that_is_another_process_by_now_is_a_dead_one(
         mine.take(WANTED, COMMAND)
 
 
-def test_taking_and_the_first_write_are_quick(
+def test_taking_a_lease_and_the_first_write_are_quick(
     directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Little work and few waits for the disk: how long those are is the machine's affair."""

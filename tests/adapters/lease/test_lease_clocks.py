@@ -54,7 +54,7 @@ def run(
         response_dict["headers"]["date"] = format_datetime(clock.now, usegmt=True)
 
     aws.s3().meta.events.register("before-parse.s3", stamp)
-    monkeypatch.setattr(store_module, "steady", lambda: clock.steady)
+    monkeypatch.setattr(store_module, "uptime", lambda: clock.steady)
     monkeypatch.setattr(store_module, "datetime", off(clock, request.param))
     monkeypatch.setattr(lease_module, "datetime", off(clock, request.param))
 
@@ -74,9 +74,9 @@ def run(
     return begin
 
 
-def test_a_lease_lasts_a_minute_of_s3s_for_whoever_observations(run: Run, clock: FakeClock) -> None:
+def test_a_lease_lasts_a_minute_by_s3s_clock_for_every_machine(run: Run, clock: FakeClock) -> None:
     """One story, for each bucket takes a while: taken, respected, renewed, taken over."""
-    first, looking = run("one").take("promote"), run("three")
+    first, watching = run("one").take("promote"), run("three")
     lease = first.read().lease
     assert lease
     assert (lease.since, lease.expires) == ("2026-11-21T12:00:00Z", "2026-11-21T12:01:00Z")
@@ -86,24 +86,24 @@ def test_a_lease_lasts_a_minute_of_s3s_for_whoever_observations(run: Run, clock:
     first.renew()
     clock.tick(50)
     first.fence()
-    assert is_alive(looking)
-    with pytest.raises(LeaseHeldError, match="expires in 10s unless renewed"):
+    assert is_alive(watching)
+    with pytest.raises(LeaseHeldError, match="expires in 10 s unless renewed"):
         run("two").take("promote")
     clock.tick(11)
-    assert not is_alive(looking)
+    assert not is_alive(watching)
     second = run("two").take("promote")
     assert second.epoch == first.epoch + 1
     with pytest.raises(LeaseHeldError, match="this run lost its lease"):
         first.fence()
     second.fence()
-    status = StatusReader(looking.reader.app, "production")
-    status.reader = looking.reader
+    status = StatusReader(watching.reader.app, "production")
+    status.reader = watching.reader
     assert status.now() == NOON + timedelta(seconds=91)
 
 
-def is_alive(looking: EnvironmentLease) -> bool:
-    """Tell what `status` says of a deployment of whoever holds the lease."""
-    document, _ = looking.read()
+def is_alive(watching: EnvironmentLease) -> bool:
+    """Return True if `status` shows the deployment of the lease's holder as running."""
+    document, _ = watching.read()
     assert document.lease
     dead: Any = SimpleNamespace(by=document.lease.owner)
-    return is_running(replace(document, deployment=dead), looking.reader.now())
+    return is_running(replace(document, deployment=dead), watching.reader.now())

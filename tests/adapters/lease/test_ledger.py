@@ -41,7 +41,7 @@ def a_deployment(**changes: object) -> Deployment:
 
 
 class TestAnyStore:
-    def test_it_is_the_ledger_the_core_asks_for(self, store: Store, clock: FakeClock) -> None:
+    def test_the_ledger_implements_the_cores_port(self, store: Store, clock: FakeClock) -> None:
         ledger: Ledger = a_ledger(store, clock)
         changed = ledger.update(lambda environment: replace(environment, next=2))
         assert changed.next == ledger.read().next == 2
@@ -62,9 +62,7 @@ class TestAnyStore:
             Entry(n=2, at=NOON, kind="result", step="attach", epoch=1, facts={"seconds": 1.5}),
         )
 
-    def test_a_journal_is_continued_by_the_run_that_recovers(
-        self, store: Store, clock: FakeClock
-    ) -> None:
+    def test_a_recovering_run_continues_the_journal(self, store: Store, clock: FakeClock) -> None:
         a_ledger(store, clock).intend("attach")
         clock.tick(61)
         a_ledger(store, clock).intend("detach")
@@ -171,7 +169,7 @@ def test_the_journal_of_a_new_deployment_is_not_listed(tmp_path: Path, clock: Fa
     ],
     ids=["update", "intend", "record"],
 )
-def test_without_the_lease_nothing_is_decided(
+def test_without_the_lease_no_decision_is_written(
     directory: DirectoryStore, clock: FakeClock, deed: Callable[[Ledger], object]
 ) -> None:
     ledger = a_ledger(directory, clock)
@@ -194,7 +192,7 @@ def test_an_intent_is_refused_once_another_run_holds_the_lease(
     assert directory.keys("deployments/") == ()
 
 
-def test_what_was_done_is_told_though_the_lease_is_lost(
+def test_a_result_is_written_after_the_lease_is_lost(
     directory: DirectoryStore, clock: FakeClock
 ) -> None:
     ledger = a_ledger(directory, clock)
@@ -205,7 +203,7 @@ def test_what_was_done_is_told_though_the_lease_is_lost(
     assert [entry.kind for entry in Deployments(directory).journal(ID)] == ["intent", "result"]
 
 
-def test_facts_are_told_as_json_can(directory: DirectoryStore, clock: FakeClock) -> None:
+def test_facts_are_written_as_json(directory: DirectoryStore, clock: FakeClock) -> None:
     ledger = a_ledger(directory, clock)
     facts = {
         "path": PurePosixPath("/a/b"),
@@ -229,7 +227,7 @@ def test_facts_are_told_as_json_can(directory: DirectoryStore, clock: FakeClock)
     }
 
 
-def test_an_entry_whose_answer_got_lost_is_not_written_over(
+def test_an_entry_whose_response_was_lost_is_not_replaced(
     directory: DirectoryStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = a_ledger(directory, clock)
@@ -248,7 +246,7 @@ def test_an_entry_whose_answer_got_lost_is_not_written_over(
 
 
 class Contested(DirectoryStore):
-    """A store in which someone else is always faster."""
+    """A store in which another run is always faster."""
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
         if key.startswith("deployments/"):
@@ -265,13 +263,13 @@ class Contested(DirectoryStore):
     ],
     ids=["intend", "record", "keep"],
 )
-def test_a_store_that_never_lets_us_write_is_a_refusal(
+def test_a_store_that_rejects_every_write_is_an_error(
     tmp_path: Path, clock: FakeClock, deed: Callable[[Ledger], object]
 ) -> None:
     ledger = a_ledger(Contested(tmp_path / "state"), clock)
     with pytest.raises(RefusedError) as told:
         deed(ledger)
-    assert told.value.what == "another run writes it too"
+    assert told.value.what == "another run is writing it"
     assert told.value.remedy == "ami-pipeline status -e production"
 
 
@@ -289,7 +287,7 @@ def test_a_store_that_never_lets_us_write_is_a_refusal(
         (f"{ID}/000001.json", lambda store: Deployments(store).journal(ID)),
     ],
 )
-def test_a_damaged_record_or_entry_is_refused_by_name(
+def test_a_damaged_record_or_entry_is_named(
     directory: DirectoryStore,
     clock: FakeClock,
     file: str,

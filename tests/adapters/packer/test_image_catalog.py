@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.packer.image_catalog import Catalogue
+from pipeline.adapters.packer.image_catalog import ImageCatalog
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.image_records import ImageRecords
 from pipeline.core.image import ImageStatus, Usage
-from tests.adapters.aws.moto_cloud import register
+from tests.aws.moto_account import register
 from tests.fakes import an_image
 
 REGION = "us-east-1"
@@ -32,7 +32,7 @@ def tagged(aws: Clients, image_id: str, **facts: str) -> str:
 
 
 def listed(aws: Clients, records: ImageRecords) -> dict[str, tuple[str, tuple[Usage, ...]]]:
-    found = Catalogue(aws, records).images("web", REGION)
+    found = ImageCatalog(aws, records).images("web", REGION)
     return {image.id or image.bake: (str(image.status), uses) for image, uses in found}
 
 
@@ -45,21 +45,17 @@ def test_an_image_of_another_machine_is_known_by_its_tags(
 ) -> None:
     tagged(aws, "ami-00000001", version="1.2.3", status="good", commit="abc", dirty="true")
     tagged(aws, "ami-00000002", app="other")
-    [(image, uses)] = Catalogue(aws, records).images("web", REGION)
+    [(image, uses)] = ImageCatalog(aws, records).images("web", REGION)
     assert (image.id, image.version, image.status) == ("ami-00000001", "1.2.3", ImageStatus.GOOD)
     assert (image.commit, image.dirty, uses) == ("abc", True, ())
 
 
-def test_a_status_this_version_does_not_know_is_none_yet(
-    aws: Clients, records: ImageRecords
-) -> None:
+def test_an_unknown_status_counts_as_baking(aws: Clients, records: ImageRecords) -> None:
     tagged(aws, "ami-00000001", status="splendid")
     assert listed(aws, records) == {"ami-00000001": ("baking", ())}
 
 
-def test_the_store_adds_what_aws_forgot_and_aws_has_the_last_word(
-    aws: Clients, records: ImageRecords
-) -> None:
+def test_the_store_adds_missing_images_and_aws_decides(aws: Clients, records: ImageRecords) -> None:
     tagged(aws, "ami-00000001", status="bad")
     for name, ids, status in (
         ("one", {REGION: "ami-00000001"}, ImageStatus.GOOD),
@@ -91,7 +87,7 @@ def test_an_image_is_quarantined_if_either_its_record_or_its_tag_says_so(
     tagged(aws, "ami-00000001", status=tagged_as)
     records.write(an_image(region=REGION, ids={REGION: "ami-00000001"}, status=recorded))
     assert listed(aws, records) == {"ami-00000001": (shown, ())}
-    [known] = Catalogue(aws, records).known("web", REGION)
+    [known] = ImageCatalog(aws, records).known("web", REGION)
     assert known.status == shown
 
 
@@ -116,7 +112,7 @@ def group(aws: Clients, name: str, size: int, **changes: Any) -> None:
     )
 
 
-def test_where_an_image_is_used_is_told(aws: Clients, records: ImageRecords) -> None:
+def test_the_uses_of_an_image_are_listed(aws: Clients, records: ImageRecords) -> None:
     one, two, three = (tagged(aws, f"ami-0000000{number}") for number in (1, 2, 3))
     template(aws, "web", one, two, three)
     group(aws, "fixed", 0, LaunchTemplate={"LaunchTemplateName": "web", "Version": "2"})
@@ -132,7 +128,7 @@ def test_where_an_image_is_used_is_told(aws: Clients, records: ImageRecords) -> 
     )
 
 
-def test_a_terminated_instance_uses_nothing(aws: Clients, records: ImageRecords) -> None:
+def test_a_terminated_instance_is_not_a_use(aws: Clients, records: ImageRecords) -> None:
     image = tagged(aws, "ami-00000001")
     made = aws.ec2(REGION).run_instances(ImageId=image, MinCount=1, MaxCount=1)
     aws.ec2(REGION).terminate_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])

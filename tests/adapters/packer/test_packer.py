@@ -96,12 +96,12 @@ def build(
     return report, on_resources
 
 
-def test_the_version_is_asked_in_one_call(packer: Packer, scripted: ScriptedPacker) -> None:
+def test_the_version_is_read_with_one_call(packer: Packer, scripted: ScriptedPacker) -> None:
     assert packer.version() == "1.6.6"
     assert [call["argv"] for call in scripted.calls] == [["version", "-machine-readable"]]
 
 
-def test_packer_sees_our_environment_without_what_would_change_or_leak(
+def test_packer_gets_a_filtered_environment(
     packer: Packer, scripted: ScriptedPacker, tmp_path: Path
 ) -> None:
     packer.version()
@@ -164,7 +164,7 @@ def test_a_packer_that_is_too_old_is_refused(
 
 
 @pytest.mark.parametrize("new", ["1.6.6", "1.7.0", "1.10.3", "2.0.0"])
-def test_any_newer_packer_will_do(packer: Packer, scripted: ScriptedPacker, new: str) -> None:
+def test_any_newer_packer_is_accepted(packer: Packer, scripted: ScriptedPacker, new: str) -> None:
     scripted.on("version", f"1,,version,{new}\n".encode())
     assert packer.version() == new
 
@@ -179,7 +179,7 @@ def test_any_newer_packer_will_do(packer: Packer, scripted: ScriptedPacker, new:
         ("1.11.0", "app.json", True, None),
     ],
 )
-def test_plugins_are_installed_where_packer_can(
+def test_plugins_are_installed_if_packer_has_init(
     packer: Packer,
     scripted: ScriptedPacker,
     request_: BakeRequest,
@@ -200,7 +200,7 @@ def test_plugins_are_installed_where_packer_can(
     assert called == ([["init", str(request_.directory / target)]] if target else [])
 
 
-def test_plugins_that_cannot_be_installed_are_a_refusal(
+def test_a_failed_plugin_installation_is_an_error(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
 ) -> None:
     scripted.on("version", b"1,,version,1.7.0\n")
@@ -210,7 +210,7 @@ def test_plugins_that_cannot_be_installed_are_a_refusal(
     assert told.value.what == "no network, ***"
 
 
-def test_an_hcl2_template_is_read_from_what_inspect_prints(
+def test_an_hcl2_template_is_parsed_from_the_output_of_inspect(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
 ) -> None:
     scripted.on("inspect", HCL2)
@@ -251,7 +251,7 @@ def test_a_json_template_is_read_from_the_records(
         ("no-template", "no such file or directory"),
     ],
 )
-def test_a_template_packer_cannot_read_is_a_configuration_error_in_its_words(
+def test_an_unreadable_template_is_a_configuration_error_with_packers_output(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, name: str, said: str
 ) -> None:
     scripted.on("inspect", capture(name), code=1)
@@ -259,15 +259,15 @@ def test_a_template_packer_cannot_read_is_a_configuration_error_in_its_words(
         packer.inspect(request_)
     assert said in told.value.what
     assert told.value.where == f"packer inspect {request_.template}"
-    assert told.value.remedy == f"correct app.json, then: packer validate {request_.template}"
+    assert told.value.remedy == f"fix app.json, then: packer validate {request_.template}"
 
 
-def test_a_folder_that_is_not_there_is_not_a_missing_packer(
+def test_a_missing_folder_is_not_reported_as_a_missing_packer(
     packer: Packer, request_: BakeRequest
 ) -> None:
     with pytest.raises(ConfigurationError) as told:
         packer.inspect(replace(request_, directory=Path("/nowhere")))
-    assert told.value.what == "/nowhere is no folder"
+    assert told.value.what == "/nowhere is not a folder"
 
 
 def test_validation_passes_the_variables_in_a_private_file(
@@ -288,7 +288,7 @@ def test_validation_passes_the_variables_in_a_private_file(
 
 
 @pytest.mark.parametrize("name", ["validate-bad", "unknown-builder", "prepare-error-hcl2"])
-def test_what_validate_refuses_is_told_masked_and_without_a_traceback(
+def test_errors_of_validate_are_masked_and_have_no_traceback(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, name: str
 ) -> None:
     scripted.on("validate", capture(name) + f"1,,ui,error,{SECRET}\n".encode(), code=1)
@@ -298,7 +298,7 @@ def test_what_validate_refuses_is_told_masked_and_without_a_traceback(
     assert told.value.what.endswith("***")
 
 
-def test_what_validate_prints_as_plain_text_is_told_too(
+def test_plain_output_of_validate_is_reported_too(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
 ) -> None:
     scripted.on("validate", b'Error: Unset variable "app"\n\nA used variable must be set\n', code=1)
@@ -307,7 +307,7 @@ def test_what_validate_prints_as_plain_text_is_told_too(
     assert told.value.what == 'Error: Unset variable "app"\nA used variable must be set'
 
 
-def test_a_build_is_started_with_these_words(
+def test_a_build_has_this_command_line(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
 ) -> None:
     scripted.on("build", capture("force"))
@@ -327,7 +327,7 @@ def test_a_build_is_started_with_these_words(
     assert SECRET not in json.dumps([call["argv"], call["env"]])
 
 
-def test_a_good_build_is_reported_whole(
+def test_a_successful_build_has_this_report(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, events: list[Event]
 ) -> None:
     scripted.on("build", capture("force"))
@@ -354,7 +354,7 @@ def test_the_log_is_private_readable_and_masked(
     assert stat.S_IMODE(report.log.stat().st_mode) == 0o600
 
 
-def test_a_failed_build_brings_packers_words_masked(
+def test_a_failed_build_has_packers_masked_output(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, events: list[Event]
 ) -> None:
     scripted.on("build", f"1,,ui,error,==> app: {SECRET}\n1,app,error,{SECRET}\n".encode(), code=1)
@@ -365,7 +365,7 @@ def test_a_failed_build_brings_packers_words_masked(
     assert events[-1].how == "failed"
 
 
-def test_a_build_gets_a_manifest_of_its_own_where_the_template_takes_one(
+def test_a_build_gets_its_own_manifest_if_the_template_has_the_variable(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
 ) -> None:
     template = replace(APP, variables=frozenset({"manifest"}))
@@ -379,14 +379,14 @@ NO_MANIFESTS = ["", "{", "[]", "{}", '{"builds": [{}]}', '{"builds": 3}']
 
 
 @pytest.mark.parametrize("content", [*NO_MANIFESTS, '{"builds": [{"artifact_id": 3}]}'])
-def test_a_manifest_that_is_none_is_none(tmp_path: Path, content: str) -> None:
+def test_an_invalid_manifest_is_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "manifest.json"
     path.write_text(content)
     assert read_manifest(path) is None
     assert read_manifest(tmp_path / "missing.json") is None
 
 
-def test_a_build_over_its_time_is_ended(
+def test_a_build_is_ended_after_its_timeout(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, events: list[Event]
 ) -> None:
     scripted.on("build", capture("killed-by-parent-timeout"), code=1, hangs=True)
@@ -397,7 +397,7 @@ def test_a_build_over_its_time_is_ended(
     assert events[-1].how == "timed out"
 
 
-def test_a_log_that_cannot_be_written_is_a_failure_of_the_build(
+def test_an_unwritable_log_fails_the_build(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, monkeypatch: Any
 ) -> None:
     def full(*_: object) -> None:
@@ -411,7 +411,7 @@ def test_a_log_that_cannot_be_written_is_a_failure_of_the_build(
     assert report.code == -1
 
 
-def test_a_state_that_cannot_be_written_meanwhile_ends_the_build(
+def test_an_unwritable_store_ends_the_build(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
 ) -> None:
     def refuse(_: BuildResources) -> None:
@@ -423,7 +423,7 @@ def test_a_state_that_cannot_be_written_meanwhile_ends_the_build(
     assert report.resources.key_pairs
 
 
-def test_a_log_of_another_user_is_refused_not_followed(
+def test_a_log_that_is_another_users_link_is_rejected(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, tmp_path: Path
 ) -> None:
     packer.logs.mkdir()
@@ -450,7 +450,7 @@ EXPECTED: list[Any] = [
 
 
 @pytest.mark.parametrize(("builds", "only", "name", "expected"), EXPECTED)
-def test_which_builds_must_each_have_made_an_image(
+def test_these_builds_must_each_make_an_image(
     packer: Packer,
     scripted: ScriptedPacker,
     request_: BakeRequest,

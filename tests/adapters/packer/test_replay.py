@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.cli.main import run
-from tests.adapters.aws.moto_cloud import amis, register
 from tests.adapters.packer.captures import FACTS, capture
 from tests.adapters.scripted import ScriptedPacker, inspected
+from tests.aws.moto_account import amis, register
 
 STOP = "Cancelling build after receiving"
 

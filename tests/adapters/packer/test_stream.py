@@ -10,8 +10,8 @@ from pipeline.adapters.packer.stream import (
     LONGEST_LINE,
     Stream,
     StreamReader,
+    parse_log,
     readable,
-    resources_told,
     unescape,
 )
 from pipeline.core.bake.model import BuildResources
@@ -45,7 +45,7 @@ def test_every_capture_has_its_facts_and_every_fact_its_capture() -> None:
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_a_capture_says_what_a_person_reads_in_it(name: str) -> None:
+def test_a_capture_is_parsed_to_its_facts(name: str) -> None:
     facts = FACTS[name]
     stream = read(capture(name))
     assert stream.images() == facts.images
@@ -60,7 +60,7 @@ def test_a_capture_says_what_a_person_reads_in_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", FACTS)
 @pytest.mark.parametrize("size", [1, 7, 997, 2500])
-def test_where_the_output_is_cut_makes_no_difference(name: str, size: int) -> None:
+def test_chunks_may_end_anywhere(name: str, size: int) -> None:
     data = capture(name)[:6000] if size == 1 else capture(name)
     whole_log, log = bytearray(), bytearray()
     whole_steps: list[Any] = []
@@ -74,7 +74,7 @@ def test_where_the_output_is_cut_makes_no_difference(name: str, size: int) -> No
     assert steps == whole_steps
 
 
-def test_a_success_names_what_packer_made_and_stood_on() -> None:
+def test_a_successful_build_names_its_resources_and_its_source() -> None:
     stream = read(capture("force"))
     assert stream.counts == {"app": 1}
     assert stream.source_ami == "ami-03cf127a"
@@ -89,15 +89,15 @@ def test_each_of_several_builds_is_traced() -> None:
 
 
 @pytest.mark.parametrize("name", ["force", "sigterm-fast-slow", "multi-region"])
-def test_a_log_tells_again_what_temporary_things_were_named(name: str) -> None:
+def test_temporary_resources_are_read_from_a_log(name: str) -> None:
     log = bytearray()
     resources = read(capture(name), log=log.extend).resources
-    assert resources_told(bytes(log)) == replace(resources, images=())
+    assert parse_log(bytes(log)) == replace(resources, images=())
 
 
-def test_a_log_that_was_cut_off_tells_what_it_names() -> None:
+def test_temporary_resources_are_read_from_a_truncated_log() -> None:
     log = b"1606 ==> amazon-ebs.app: Creating temporary keypair: packer_6b02\n1606 ==> amaz"
-    assert resources_told(log) == BuildResources(key_pairs=("packer_6b02",))
+    assert parse_log(log) == BuildResources(key_pairs=("packer_6b02",))
 
 
 def test_a_failure_ends_with_the_builds_own_last_lines() -> None:
@@ -108,7 +108,7 @@ def test_a_failure_ends_with_the_builds_own_last_lines() -> None:
     assert any("Terminating the source AWS instance" in line for line in lines)
 
 
-def test_a_build_that_said_nothing_gets_packers_own_last_lines() -> None:
+def test_a_build_without_output_gets_packers_last_lines() -> None:
     stream = read(capture("prepare-error-unknown-key"))
     assert "imds_support" in stream.last("nope")[0]
     assert stream.last("nope")[-1].endswith("Builds finished but no artifacts were created.")
@@ -124,7 +124,7 @@ ARTIFACT = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_artifact_a_provisioner_prints_is_not_believed(kind: str) -> None:
+def test_an_artifact_printed_by_a_provisioner_is_ignored(kind: str) -> None:
     stream = read(ui(ARTIFACT, *ARTIFACT.split("\n"), "\n" + ARTIFACT, kind=kind))
     assert stream.images() == {}
     assert stream.counts == {}
@@ -132,7 +132,7 @@ def test_an_artifact_a_provisioner_prints_is_not_believed(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_or_a_cancel_a_provisioner_prints_is_not_believed(kind: str) -> None:
+def test_an_error_or_cancellation_printed_by_a_provisioner_is_ignored(kind: str) -> None:
     stream = read(
         ui(
             "1795220227,app,error,all is lost",
@@ -157,7 +157,7 @@ FORGED = (
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("build", ["amazon-ebs", "amazon-ebs (shell-local)"])
 @pytest.mark.parametrize("name", ["ssh-scp-success", "fail", "ami-wait-timeout", "pp-fail"])
-def test_what_a_provisioner_says_it_made_is_not_believed(name: str, build: str, kind: str) -> None:
+def test_resources_printed_by_a_provisioner_are_ignored(name: str, build: str, kind: str) -> None:
     data = capture(name).replace(b"app:", b"amazon-ebs:")
     provisioning = data.index(b"amazon-ebs: Waiting for instance (")
     start = data.index(b"\n", provisioning) + 1
@@ -168,12 +168,12 @@ def test_what_a_provisioner_says_it_made_is_not_believed(name: str, build: str, 
 
 
 @pytest.mark.parametrize("kind", ["message", "error"])
-def test_a_provisioner_cannot_say_that_an_image_is_being_made(kind: str) -> None:
+def test_a_provisioner_cannot_announce_an_image(kind: str) -> None:
     forged = ui("Creating AMI web from instance i-1", "AMI: ami-0000000000000bad0", kind=kind)
     assert read(forged).resources.images == ()
 
 
-def test_where_a_provisioner_can_say_it_packers_own_later_word_counts() -> None:
+def test_packers_later_announcement_replaces_a_provisioners() -> None:
     lines = ("Creating AMI web from instance i-1", "AMI: ami-0000000000000bad0")
     real = ("Creating AMI web from instance i-2", "AMI: ami-00000000000000001")
     stream = read(ui(*lines, kind="say") + ui(*real, kind="say"))
@@ -209,7 +209,7 @@ def test_a_build_may_have_an_odd_name(build: str) -> None:
     assert read(data).images() == {build: {"us-east-1": "ami-00000001"}}
 
 
-def test_an_artifact_without_its_end_is_no_image() -> None:
+def test_an_artifact_without_its_end_is_not_an_image() -> None:
     data = b"1,app,artifact,0,id,us-east-1:ami-00000001\n1,app,artifact-count,1\n"
     assert read(data).images() == {}
 
@@ -238,12 +238,12 @@ def test_only_a_line_feed_ends_a_line(odd: str) -> None:
     forged = f"x{odd}1795220227,app,artifact,0,end"
     data = ui(forged.replace(",", "%!(PACKER_COMMA)")) + ui("after")
     stream = read(data, keep_text=True)
-    assert len(stream.said) == 2
-    assert odd in stream.said[0]
+    assert len(stream.ui_text) == 2
+    assert odd in stream.ui_text[0]
     assert stream.records == []
 
 
-def test_bytes_that_are_no_text_do_no_harm() -> None:
+def test_bytes_that_are_not_text_do_no_harm() -> None:
     data = b"1,,ui,message,    app: \xff\xfe\n1,app,\xff\xfe,x\n1,\xff,error,no \xff\n\xff\n,,\n"
     stream = read(data)
     assert stream.errors == {"�": "no �"}
@@ -264,14 +264,14 @@ def test_the_log_is_readable() -> None:
     assert readable(data) == b"17 ==> app: one, two\n17,app,artifact,0,end\n"
 
 
-def test_steps_are_what_a_build_says_of_itself() -> None:
+def test_steps_are_a_builds_own_lines() -> None:
     steps: list[tuple[str, str]] = []
     read(capture("fail"), step=lambda *step: steps.append(step))
     assert steps[0] == ("amazon-ebs", "Prevalidating any provided VPC information")
     assert all(build == "amazon-ebs" for build, _ in steps)
 
 
-def test_a_burst_of_steps_is_thinned_to_the_newest_of_each_build() -> None:
+def test_a_burst_of_steps_shows_the_newest_of_each_build() -> None:
     steps: list[tuple[str, str]] = []
     data = ui(*map(str, range(100)), kind="say") + ui("x", kind="say", build="b")
     read(data, step=lambda *step: steps.append(step))
@@ -297,7 +297,7 @@ def test_a_secret_reaches_neither_log_nor_steps() -> None:
     assert steps == ["token=***"]
 
 
-def test_the_capture_that_shows_a_secret_shows_it_no_more() -> None:
+def test_the_capture_with_a_secret_is_masked() -> None:
     log = bytearray()
     read(capture("sensitive-json"), masker=Masker(["hunter2, really"]), log=log.extend)
     assert b"pw=***" in log
@@ -334,7 +334,7 @@ def test_the_rest_of_a_long_line_is_not_taken_for_a_line(size: int) -> None:
     assert stream.last("app")[-1] == "after"
 
 
-def test_memory_stays_flat_whatever_a_provisioner_prints() -> None:
+def test_memory_does_not_grow_with_a_provisioners_output() -> None:
     reader = StreamReader(masker=Masker([SECRET]), log=lambda _: None)
     chunk = b"z" * (1 << 16)
     lines = ui("chatter " * 30) * 200
@@ -352,7 +352,7 @@ def test_memory_stays_flat_whatever_a_provisioner_prints() -> None:
     assert peak < 4_000_000
 
 
-def test_what_is_not_the_stream_at_all_is_kept_for_the_message() -> None:
+def test_text_outside_the_stream_is_kept_for_the_message() -> None:
     stream = read(capture("unknown-cmd"))
     assert any("Prints the Packer version" in line for line in stream.plain)
     assert len(stream.plain) <= 10

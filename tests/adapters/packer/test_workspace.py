@@ -88,7 +88,7 @@ FILES_THAT_DO_NOT: list[Any] = [
 
 
 @pytest.mark.parametrize("change", FILES_THAT_DO_NOT)
-def test_what_is_no_part_of_the_image_does_not(
+def test_a_file_outside_the_inputs_does_not_change_the_fingerprint(
     workplace: LocalWorkplace, request_: BakeRequest, change: Callable[[], object]
 ) -> None:
     before = workplace.fingerprint(request_, "ami-1", "1.6.6")
@@ -130,7 +130,7 @@ def test_another_request_has_another_fingerprint(
         {"variables": {"list": ["a"], "size": 3}},
     ],
 )
-def test_what_does_not_go_into_the_image_leaves_it(
+def test_settings_that_do_not_affect_the_image_keep_the_fingerprint(
     workplace: LocalWorkplace, request_: BakeRequest, change: dict[str, Any]
 ) -> None:
     before = workplace.fingerprint(request_, "ami-1", "1.6.6")
@@ -161,7 +161,7 @@ def test_a_file_that_moves_from_one_input_to_another_counts(
     assert workplace.fingerprint(two, "ami-1", "1.6.6") != before
 
 
-def test_where_the_repository_lies_does_not_count(
+def test_the_location_of_the_repository_does_not_count(
     workplace: LocalWorkplace, request_: BakeRequest, tmp_path: Path
 ) -> None:
     before = workplace.fingerprint(request_, "ami-1", "1.6.6")
@@ -178,7 +178,7 @@ def test_where_the_repository_lies_does_not_count(
     assert workplace.fingerprint(there, "ami-1", "1.6.6") == before
 
 
-def test_of_a_template_that_is_a_folder_that_folder_counts_alone(
+def test_only_the_folder_of_a_template_folder_counts(
     workplace: LocalWorkplace, request_: BakeRequest, tmp_path: Path
 ) -> None:
     folder = replace(request_, template=tmp_path / "packer")
@@ -189,18 +189,18 @@ def test_of_a_template_that_is_a_folder_that_folder_counts_alone(
     assert workplace.fingerprint(folder, "ami-1", "1.6.6") != before
 
 
-def test_an_input_that_is_not_there_is_a_configuration_error(
+def test_a_missing_input_is_a_configuration_error(
     workplace: LocalWorkplace, request_: BakeRequest, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigurationError) as told:
         workplace.fingerprint(replace(request_, inputs=(tmp_path / "nope",)), "", "1.6.6")
     assert str(told.value) == (
         f"[bake] inputs:\n  {tmp_path / 'nope'}: No such file or directory\n"
-        "next: correct inputs in pipeline.toml, or make the file readable for you"
+        "next: fix inputs in pipeline.toml, or make the file readable for you"
     )
 
 
-def test_names_are_new_each_time_and_ami_names(
+def test_names_are_unique_and_valid_ami_names(
     workplace: LocalWorkplace, request_: BakeRequest
 ) -> None:
     names = {workplace.name(request_) for _ in range(10_000)}
@@ -220,7 +220,7 @@ def test_names_are_new_each_time_and_ami_names(
         ),
     ],
 )
-def test_a_name_says_what_it_is_and_fits(
+def test_a_name_has_app_environment_and_version_and_fits(
     workplace: LocalWorkplace, request_: BakeRequest, change: dict[str, Any], beginning: str
 ) -> None:
     name = workplace.name(replace(request_, **change))
@@ -250,18 +250,18 @@ def test_the_clock_and_the_time(workplace: LocalWorkplace) -> None:
         ({"CI_JOB_URL": "x\ny<z>" + "w" * 300}, ("xy-z-" + "w" * 300)[:256]),
     ],
 )
-def test_who_baked_is_the_ci_run(environ: dict[str, str], who: str) -> None:
+def test_the_baker_is_the_ci_run(environ: dict[str, str], who: str) -> None:
     assert baked_by(environ) == who
 
 
-def test_who_baked_is_else_the_user_even_one_without_a_name(
+def test_the_baker_outside_ci_is_the_user_even_without_a_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "me")
     assert baked_by({}).startswith("me@")
 
-    def nobody() -> str:
+    def no_user() -> str:
         raise KeyError("getpwuid")
 
-    monkeypatch.setattr(getpass, "getuser", nobody)
+    monkeypatch.setattr(getpass, "getuser", no_user)
     assert baked_by({}).startswith(f"{os.getuid()}@")

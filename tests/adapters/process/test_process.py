@@ -15,9 +15,9 @@ from pipeline.adapters.process import supervisor
 from pipeline.adapters.process.process import (
     INTERRUPT_ALONE,
     TERMINATE_ALL,
-    Ask,
     Command,
     Finished,
+    StopSignal,
     capture,
     stream,
 )
@@ -43,7 +43,7 @@ def run(
     timeout: float = 30.0,
     grace: float = 30.0,
     interrupts: Interrupts | None = None,
-    ask: Ask = TERMINATE_ALL,
+    stop: StopSignal = TERMINATE_ALL,
 ) -> Finished:
     def passed_on(chunk: bytes) -> None:
         on_output(chunk)
@@ -54,7 +54,7 @@ def run(
         interrupts=interrupts or Interrupts(),
         timeout=timeout,
         grace=grace,
-        ask=ask,
+        stop=stop,
     )
 
 
@@ -71,12 +71,12 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def test_a_short_command_gives_its_code_and_all_it_printed() -> None:
+def test_a_short_command_returns_its_exit_code_and_output() -> None:
     code = "import sys; print('out', flush=True); sys.stderr.write('err'); sys.exit(3)"
     assert capture(python(code), timeout=30) == (3, b"out\nerr")
 
 
-def test_a_child_sees_the_environment_given_and_an_empty_input() -> None:
+def test_a_child_gets_the_given_environment_and_empty_input() -> None:
     code = "import os, sys; print(sorted(os.environ), sys.stdin.read() == '')"
     _, output = capture(python(code), timeout=30)
     assert b"'GIVEN'" in output
@@ -96,7 +96,7 @@ def test_a_short_command_that_does_not_end_is_killed_with_its_children() -> None
     assert is_gone(int(Path("pid").read_text()))
 
 
-def test_a_program_that_is_not_there_is_told_as_python_does() -> None:
+def test_a_missing_program_raises_pythons_error() -> None:
     command = Command(argv=["no-such-program"], cwd=Path.cwd(), env={})
     with pytest.raises(FileNotFoundError):
         capture(command, timeout=1)
@@ -126,7 +126,7 @@ def test_output_comes_as_it_is_printed() -> None:
     assert seen == [b"first\n", b"second\n"]
 
 
-def test_megabytes_arrive_whole_though_the_reader_is_slow() -> None:
+def test_megabytes_arrive_complete_at_a_slow_reader() -> None:
     count = 0
 
     def on_output(chunk: bytes) -> None:
@@ -166,7 +166,7 @@ def test_grandchildren_get_the_signal_too() -> None:
     assert is_gone(int(seen))
 
 
-def test_a_grandchild_that_holds_the_pipe_does_not_hold_us() -> None:
+def test_a_grandchild_with_the_pipe_does_not_block() -> None:
     seen = bytearray()
     assert run(GRANDCHILD, seen.extend) == Finished(ending=Ending.EXITED, code=0)
     assert is_gone(int(seen))
@@ -185,14 +185,14 @@ def on_ready(interrupts: Interrupts, *numbers: signal.Signals) -> Callable[[byte
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_us_ends_the_child_and_then_is_raised(number: signal.Signals) -> None:
+def test_a_signal_ends_the_child_and_is_raised_afterwards(number: signal.Signals) -> None:
     interrupts = Interrupts()
     with pytest.raises(KeyboardInterrupt):
         run(TRAP, on_ready(interrupts, number), interrupts=interrupts)
     assert (interrupts.pending, interrupts.count) == (number, 1)
 
 
-def test_inside_a_shield_the_signal_is_told_by_how_the_child_ended() -> None:
+def test_inside_a_deferring_block_the_childs_ending_shows_the_signal() -> None:
     interrupts = Interrupts()
     finished = None
     with pytest.raises(KeyboardInterrupt), interrupts.held():
@@ -211,7 +211,7 @@ def test_a_second_signal_shortens_the_grace() -> None:
     assert finished == Finished(ending=Ending.INTERRUPTED, code=-9)
 
 
-def test_where_the_consumer_raises_the_child_is_ended_and_the_error_goes_on() -> None:
+def test_an_error_of_the_consumer_ends_the_child_and_is_raised() -> None:
     seen: list[bytes] = []
 
     def full(chunk: bytes) -> None:
@@ -247,7 +247,7 @@ print("told", len(got), flush=True)
 
 
 @pytest.mark.parametrize("how", [Ending.TIMEOUT, Ending.INTERRUPTED])
-def test_one_that_is_asked_alone_is_asked_once_and_its_group_hears_nothing(how: Ending) -> None:
+def test_a_signal_for_the_child_alone_is_sent_once_and_not_to_its_group(how: Ending) -> None:
     interrupts, seen = Interrupts(), bytearray()
     signalled = on_ready(interrupts, signal.SIGTERM)
 
@@ -260,14 +260,14 @@ def test_one_that_is_asked_alone_is_asked_once_and_its_group_hears_nothing(how: 
     finished = None
     with contextlib.suppress(KeyboardInterrupt), interrupts.held():
         finished = run(
-            WITH_PROVIDER, on_output, interrupts=interrupts, timeout=timeout, ask=INTERRUPT_ALONE
+            WITH_PROVIDER, on_output, interrupts=interrupts, timeout=timeout, stop=INTERRUPT_ALONE
         )
     assert finished == Finished(ending=how, code=0)
     assert bytes(seen) == b"ready, told 1\n"
 
 
 @pytest.mark.parametrize("second", [True, False])
-def test_one_that_is_asked_alone_and_does_not_end_is_killed_with_its_group(second: bool) -> None:
+def test_a_child_that_ignores_its_own_signal_is_killed_with_its_group(second: bool) -> None:
     interrupts, seen = Interrupts(), bytearray()
     signals = (signal.SIGINT, signal.SIGINT) if second else (signal.SIGINT,)
     signalled = on_ready(interrupts, *signals)
@@ -280,12 +280,12 @@ def test_one_that_is_asked_alone_and_does_not_end_is_killed_with_its_group(secon
     code += "print('ready', flush=True)\nwhile True: signal.pause()"
     grace, finished = 30.0 if second else 0.2, None
     with pytest.raises(KeyboardInterrupt), interrupts.held():
-        finished = run(code, on_output, interrupts=interrupts, grace=grace, ask=INTERRUPT_ALONE)
+        finished = run(code, on_output, interrupts=interrupts, grace=grace, stop=INTERRUPT_ALONE)
     assert finished == Finished(ending=Ending.INTERRUPTED, code=-9)
     assert is_gone(int(seen.split()[0]))
 
 
-def test_a_child_hears_of_a_signal_that_somebody_else_has_answered_already() -> None:
+def test_a_child_gets_a_signal_that_the_main_thread_has_answered() -> None:
     interrupts = Interrupts()
     signalled = on_ready(interrupts, signal.SIGINT)
 
@@ -298,7 +298,7 @@ def test_a_child_hears_of_a_signal_that_somebody_else_has_answered_already() -> 
     assert finished == Finished(ending=Ending.INTERRUPTED, code=5)
 
 
-def test_a_child_does_not_hear_of_a_signal_that_was_answered_before_it_began() -> None:
+def test_a_child_does_not_get_a_signal_answered_before_its_start() -> None:
     interrupts = Interrupts()
     interrupts.install()
     with interrupts.held():
@@ -317,7 +317,7 @@ def test_a_child_does_not_hear_of_a_signal_that_was_answered_before_it_began() -
         ("#!/no/such/interpreter\n", 0o755, FileNotFoundError, "No such file"),
     ],
 )
-def test_why_a_program_cannot_be_started_is_raised(
+def test_the_error_of_a_failed_start_is_raised(
     tmp_path: Path, text: str | None, mode: int, failure: type[OSError], said: str
 ) -> None:
     program = tmp_path / "program"
@@ -332,7 +332,7 @@ def test_why_a_program_cannot_be_started_is_raised(
         assert raised.value.filename == name
 
 
-def test_a_folder_that_is_not_there_is_told_as_python_does(tmp_path: Path) -> None:
+def test_a_missing_folder_raises_pythons_error(tmp_path: Path) -> None:
     command = Command(argv=["true"], cwd=tmp_path / "none", env=dict(os.environ))
     with pytest.raises(FileNotFoundError):
         capture(command, timeout=10)
@@ -346,16 +346,14 @@ def test_a_folder_that_is_not_there_is_told_as_python_does(tmp_path: Path) -> No
         (["readlink", "/proc/self/fd/0"], b"/dev/null\n"),
     ],
 )
-def test_nothing_of_the_interpreter_that_becomes_a_child_is_left(
-    argv: list[str], printed: bytes
-) -> None:
+def test_the_child_keeps_nothing_of_the_interpreter(argv: list[str], printed: bytes) -> None:
     env = {"odd.name-": "\udcff=\n", "PATH": "/usr/bin:/bin"}
     command = Command(argv=argv, cwd=Path.cwd(), env=env)
     assert capture(command, timeout=10) == (0, printed)
 
 
-def test_a_child_ignores_no_signal_that_the_interpreter_ignores_for_itself() -> None:
-    """What whoever started us had ignored stays so, as in any child of a shell; not SIGINT.
+def test_a_child_does_not_inherit_ignored_signals() -> None:
+    """A signal that the starter ignored stays ignored, as in any child of a shell; not SIGINT.
 
     By SIGINT we ask Terraform to end, also where a shell that left us in the background ignored it.
     """
@@ -370,7 +368,7 @@ def mask(said: bytes) -> int:
     return int(said.split()[1], 16)
 
 
-# --- the guardian ---------------------------------------------------------------------------------
+# --- the supervisor -------------------------------------------------------------------------------
 
 US = """
 import sys
@@ -394,7 +392,7 @@ if how == "capture":
     capture(command, timeout=60)
 else:
     ask = INTERRUPT_ALONE if how == "alone" else TERMINATE_ALL
-    stream(command, lambda _: None, interrupts=interrupts, timeout=60, grace=grace, ask=ask)
+    stream(command, lambda _: None, interrupts=interrupts, timeout=60, grace=grace, stop=ask)
 """
 # It counts what it is told, prints more than a pipe holds, and is then a while about its state.
 CHILD = f"""
@@ -449,7 +447,7 @@ def group_of(leader: int) -> list[int]:
         ("capture", "SIGTERM", "ready, provider told, "),
     ],
 )
-def test_once_we_are_killed_a_child_is_asked_and_saves_its_state(
+def test_a_child_is_stopped_and_saves_its_state_after_its_starter_was_killed(
     how: str, told: str, other: str
 ) -> None:
     us, group = ours(CHILD, how)
@@ -462,7 +460,7 @@ def test_once_we_are_killed_a_child_is_asked_and_saves_its_state(
     assert Path("other").read_text() == other
 
 
-def test_a_child_that_was_asked_before_we_are_killed_is_not_asked_again() -> None:
+def test_a_child_that_was_stopped_before_gets_no_second_signal() -> None:
     us, group = ours(CHILD, "alone")
     us.send_signal(signal.SIGTERM)
     time.sleep(0.15)
@@ -472,7 +470,7 @@ def test_a_child_that_was_asked_before_we_are_killed_is_not_asked_again() -> Non
     assert Path("saved").read_text() == "SIGINT"
 
 
-def test_a_child_that_outlives_us_by_more_than_its_grace_is_killed_with_its_group() -> None:
+def test_a_child_is_killed_with_its_group_after_its_grace() -> None:
     us, group = ours(DEAF, "all", grace=0.2)
     assert len(group) == 2
     us.kill()
@@ -480,13 +478,13 @@ def test_a_child_that_outlives_us_by_more_than_its_grace_is_killed_with_its_grou
     assert all(map(is_gone, group))
 
 
-def test_a_guardian_does_not_outlive_its_child() -> None:
+def test_a_supervisor_does_not_outlive_its_child() -> None:
     seen = bytearray()
     run("import os, time; print(os.getpid(), flush=True); time.sleep(0.1)", seen.extend)
     assert all(map(is_gone, group_of(int(seen))))
 
 
-def test_a_child_whose_guardian_was_killed_is_asked_all_the_same() -> None:
+def test_a_child_whose_supervisor_was_killed_is_stopped_anyway() -> None:
     interrupts, seen = Interrupts(), bytearray()
     signalled = on_ready(interrupts, signal.SIGINT)
 
@@ -506,7 +504,7 @@ def test_a_child_whose_guardian_was_killed_is_asked_all_the_same() -> None:
     assert finished == Finished(ending=Ending.INTERRUPTED, code=5)
 
 
-def test_nothing_begins_where_we_are_killed_before_it_was_told_what_to_be() -> None:
+def test_nothing_starts_if_the_starter_is_killed_before_it_sent_the_command() -> None:
     reading, report = os.pipe()
     words = [sys.executable, "-IS", supervisor.__file__, str(reading), str(report)]
     done = subprocess.run(

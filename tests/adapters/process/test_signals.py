@@ -24,7 +24,7 @@ def send(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_signal_is_raised_where_nothing_is_at_stake(
+def test_a_signal_is_raised_outside_a_held_block(
     interrupts: Interrupts, number: signal.Signals
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -52,7 +52,7 @@ def test_of_nested_blocks_the_outermost_raises(interrupts: Interrupts) -> None:
     assert done == ["after the inner block"]
 
 
-def test_where_nothing_is_at_stake_a_held_signal_is_raised_at_once(interrupts: Interrupts) -> None:
+def test_inside_a_heard_block_a_signal_is_raised_at_once(interrupts: Interrupts) -> None:
     done: list[str] = []
     with pytest.raises(KeyboardInterrupt), interrupts.held(), interrupts.heard():  # noqa: PT012 - the same
         done.append("asked")
@@ -61,7 +61,7 @@ def test_where_nothing_is_at_stake_a_held_signal_is_raised_at_once(interrupts: I
     assert done == ["asked"]
 
 
-def test_inside_a_heard_block_a_held_one_holds_again(interrupts: Interrupts) -> None:
+def test_a_held_block_inside_a_heard_block_defers_again(interrupts: Interrupts) -> None:
     done: list[str] = []
     with pytest.raises(KeyboardInterrupt), interrupts.held(), interrupts.heard():  # noqa: PT012 - the same
         with interrupts.held():
@@ -80,7 +80,7 @@ def test_a_signal_from_before_is_raised_as_a_heard_block_begins(interrupts: Inte
     assert done == []
 
 
-def test_after_a_heard_block_signals_are_held_back_again(interrupts: Interrupts) -> None:
+def test_after_a_heard_block_signals_are_deferred_again(interrupts: Interrupts) -> None:
     with interrupts.held():
         with interrupts.heard():
             pass
@@ -121,7 +121,7 @@ def test_a_sleep_ends_when_its_time_is_up(interrupts: Interrupts) -> None:
     assert 0.06 <= time.monotonic() - began < 5
 
 
-def test_a_signal_ends_a_sleep_also_where_it_is_held_back(interrupts: Interrupts) -> None:
+def test_a_deferred_signal_ends_a_sleep_too(interrupts: Interrupts) -> None:
     done: list[str] = []
     began = time.monotonic()
     timer = threading.Timer(0.02, send, [signal.SIGINT])
@@ -136,7 +136,7 @@ def test_a_signal_ends_a_sleep_also_where_it_is_held_back(interrupts: Interrupts
     assert time.monotonic() - began < 30
 
 
-def test_nobody_sleeps_before_a_signal_is_answered(interrupts: Interrupts) -> None:
+def test_a_sleep_raises_while_a_signal_is_unanswered(interrupts: Interrupts) -> None:
     done: list[str] = []
     with interrupts.held():
         send(signal.SIGINT)
@@ -148,7 +148,9 @@ def test_nobody_sleeps_before_a_signal_is_answered(interrupts: Interrupts) -> No
     assert done == ["slept"]
 
 
-def test_threads_hold_signals_back_together(interrupts: Interrupts) -> None:
+def test_signals_are_deferred_until_the_last_thread_has_ended_its_block(
+    interrupts: Interrupts,
+) -> None:
     inside, go = threading.Event(), threading.Event()
 
     def hold() -> None:

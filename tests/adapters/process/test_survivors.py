@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.process.process import Command, capture
-from pipeline.adapters.process.survivors import LOOK, await_end, held
+from pipeline.adapters.process.survivors import INTERVAL, await_end, shared_lock
 from pipeline.core.events import Event
 
-SAID = "terraform of the run that died still ends and saves its state"
+SAID = "waiting for Terraform of the previous run to save its state and finish"
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def awaited(log: Path, until: int, limit: float = 60.0) -> tuple[int, list[Event
     """Return how often was waited for who lets go at the wait `until`, and what was said."""
     events: list[Event] = []
     waits: list[float] = []
-    with held(log) as first, held(log) as second:
+    with shared_lock(log) as first, shared_lock(log) as second:
         left = [os.dup(first), os.dup(second)]
 
     def wait(seconds: float) -> None:
-        assert seconds == LOOK
+        assert seconds == INTERVAL
         waits.append(seconds)
         if len(waits) >= until:
             while left:
@@ -41,18 +41,18 @@ def awaited(log: Path, until: int, limit: float = 60.0) -> tuple[int, list[Event
     return len(waits), events
 
 
-def test_what_still_ends_is_waited_for_and_that_is_said_once(log: Path) -> None:
+def test_a_survivor_is_waited_for_and_reported_once(log: Path) -> None:
     waits, events = awaited(log, until=7)
     assert waits == 7
     assert [getattr(each, "text", "") for each in events] == [SAID]
 
 
-def test_it_is_waited_for_no_longer_than_it_has_to_live(log: Path) -> None:
+def test_the_wait_for_a_survivor_is_limited(log: Path) -> None:
     assert awaited(log, until=1000, limit=2.0)[0] == 20
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_where_nobody_is_left_nothing_is_waited_for(log: Path, there: bool) -> None:
+def test_without_a_survivor_there_is_no_wait(log: Path, there: bool) -> None:
     if not there:
         log.unlink()
     await_end(log, 60.0, wait=_never, report=_never)
@@ -62,8 +62,8 @@ def _never(_: object) -> None:
     raise AssertionError
 
 
-def test_a_guardian_holds_it_and_its_child_does_not_see_it(log: Path) -> None:
-    with held(log) as lock:
+def test_a_supervisor_holds_the_lock_and_its_child_does_not_get_it(log: Path) -> None:
+    with shared_lock(log) as lock:
         code = "import os; print(len(os.listdir('/proc/self/fd')))"
         argv = [sys.executable, "-Sc", code]
         command = Command(argv=argv, cwd=log.parent, env={})

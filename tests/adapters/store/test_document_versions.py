@@ -1,4 +1,4 @@
-"""What a store keeps of a document, and what of it can be put back: in both kinds."""
+"""The versions of a document that each kind of store keeps and restores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.adapters.lease.lease_fakes import FakeClock, Heard, an_environment, l
 
 WANTED = an_environment()
 KEY = "environments/production.json"
-KNOWS = f"version knows {SCHEMA}"
+KNOWS = f"version supports {SCHEMA}"
 Spoil = Callable[[bytes], None]
 
 
@@ -44,7 +44,7 @@ def archive(store: Store) -> Archive:
 
 @pytest.fixture
 def spoil(store: Store) -> Spoil:
-    """Write something over the document, as nobody of ours does."""
+    """Overwrite the document in a way that this program never does."""
 
     def write(data: bytes) -> None:
         if isinstance(store, DirectoryStore):
@@ -64,10 +64,10 @@ def written(archive: Archive, *numbers: int) -> None:
 
 
 class TestAnyStore:
-    def test_what_was_written_over_is_kept_newest_first(self, archive: Archive) -> None:
-        assert archive.copies(WANTED).earlier == ()
+    def test_replaced_versions_are_kept_newest_first(self, archive: Archive) -> None:
+        assert archive.versions(WANTED).earlier == ()
         written(archive, 1, 2, 3)
-        copies = archive.copies(WANTED)
+        copies = archive.versions(WANTED)
         assert [each.environment and each.environment.next for each in copies.earlier] == [2, 1]
         assert copies.current
         assert copies.current.environment
@@ -76,7 +76,7 @@ class TestAnyStore:
         assert copies.earlier[0].when
         assert copies.earlier[0].when >= (copies.earlier[1].when or copies.earlier[0].when)
 
-    def test_a_damaged_document_is_put_back_as_it_was_with_an_epoch_of_its_own(
+    def test_a_damaged_document_is_restored_with_a_new_epoch(
         self, archive: Archive, store: Store, spoil: Spoil, clock: FakeClock
     ) -> None:
         leases(store, clock).take(WANTED, "promote").release()
@@ -94,13 +94,11 @@ class TestAnyStore:
         with pytest.raises(LeaseHeldError):
             held.update(lambda document: document)
 
-    def test_the_difference_is_told_in_the_order_of_the_keys(
-        self, archive: Archive, spoil: Spoil
-    ) -> None:
+    def test_the_difference_is_sorted_by_key(self, archive: Archive, spoil: Spoil) -> None:
         written(archive, 1, 2)
         found = archive.restoration(WANTED, 1)
         assert found.difference == (
-            "--- as it stands",
+            "--- current",
             "+++ version 1, restored",
             "@@ -5,5 +5,5 @@",
             '   "deployment": null,',
@@ -116,12 +114,12 @@ class TestAnyStore:
         assert found.versions.current
         assert found.versions.current.problem.startswith("is damaged: it is not JSON")
 
-    def test_no_number_of_a_release_is_given_twice(self, archive: Archive) -> None:
+    def test_no_release_number_is_used_twice(self, archive: Archive) -> None:
         """The newest copies knew a release that the one put back does not."""
         written(archive, 4, 5, 6)
         assert archive.restoration(WANTED, 2).document.next == 6
 
-    def test_a_document_that_was_deleted_is_put_back(self, archive: Archive, store: Store) -> None:
+    def test_a_deleted_document_is_restored(self, archive: Archive, store: Store) -> None:
         written(archive, 4, 5)
         store.delete(KEY)
         found = archive.restoration(WANTED, None)
@@ -129,7 +127,7 @@ class TestAnyStore:
         archive.restore(found)
         assert archive.environments.load(WANTED).environment.next == 5
 
-    def test_what_was_written_meanwhile_is_not_written_over(
+    def test_a_document_that_changed_meanwhile_is_not_replaced(
         self, archive: Archive, spoil: Spoil
     ) -> None:
         written(archive, 4, 5)
@@ -138,7 +136,7 @@ class TestAnyStore:
         spoil(b"other")
         with pytest.raises(RefusedError) as told:
             archive.restore(found)
-        assert told.value.what == "was written meanwhile: nothing was restored"
+        assert told.value.what == "has changed meanwhile; nothing was restored"
 
     @pytest.mark.parametrize(
         ("data", "number", "what"),
@@ -152,7 +150,7 @@ class TestAnyStore:
             ),
         ],
     )
-    def test_what_cannot_be_put_back_is_refused(
+    def test_a_version_that_cannot_be_restored_is_an_error(
         self, archive: Archive, spoil: Spoil, data: bytes | None, number: int | None, what: str
     ) -> None:
         written(archive, 1, 2, 3)
@@ -162,12 +160,14 @@ class TestAnyStore:
             archive.restoration(WANTED, number)
         assert told.value.what == what
 
-    def test_the_copy_of_another_app_is_not_put_back(self, archive: Archive, spoil: Spoil) -> None:
+    def test_the_version_of_another_app_is_not_restored(
+        self, archive: Archive, spoil: Spoil
+    ) -> None:
         other = replace(WANTED, app="shop")
         first = archive.environments.save(other, None)
         archive.environments.save(replace(other, next=2), first)
         spoil(b"")
-        copies = archive.copies(WANTED)
+        copies = archive.versions(WANTED)
         theirs = "is the document of app shop, not of web"
         assert [each.problem for each in copies.earlier] == [theirs] * 2
         for number, what in ((None, "none of its 2 earlier versions is intact"), (1, theirs)):
@@ -175,7 +175,7 @@ class TestAnyStore:
                 archive.restoration(WANTED, number)
 
 
-def test_of_a_bucket_without_versions_it_is_told_how_to_turn_them_on(aws: Clients) -> None:
+def test_a_bucket_without_versioning_is_reported_with_a_remedy(aws: Clients) -> None:
     aws.s3().create_bucket(Bucket="state")
     archive = Archive(environments=Environments(S3Store(aws, "state", "a")))
     written(archive, 1, 2)
@@ -185,16 +185,16 @@ def test_of_a_bucket_without_versions_it_is_told_how_to_turn_them_on(aws: Client
     assert "put-bucket-versioning --bucket state " in told.value.remedy
 
 
-def test_a_directory_keeps_ten_versions_and_lists_them_nowhere(directory: DirectoryStore) -> None:
+def test_a_directory_keeps_ten_versions_outside_its_keys(directory: DirectoryStore) -> None:
     archive = Archive(environments=Environments(directory))
     written(archive, *range(1, KEPT + 5))
-    copies = archive.copies(WANTED)
+    copies = archive.versions(WANTED)
     numbers = [each.environment and each.environment.next for each in copies.earlier]
     assert numbers == list(range(KEPT + 3, 4, -1))
     assert directory.keys("") == (KEY,)
 
 
-def test_what_was_spoilt_is_kept_too_once_it_is_written_over(directory: DirectoryStore) -> None:
+def test_a_damaged_document_is_kept_when_it_is_replaced(directory: DirectoryStore) -> None:
     archive = Archive(environments=Environments(directory))
     written(archive, 1)
     (directory.folder / KEY).write_bytes(b"by hand")
@@ -219,7 +219,7 @@ def test_a_version_that_cannot_be_kept_does_not_stop_the_write(
     assert archive.environments.load(WANTED).environment.next == 2
 
 
-def test_a_lease_that_stands_in_a_copy_is_asked_of_the_clock(
+def test_a_lease_in_an_earlier_version_is_compared_with_the_clock(
     directory: DirectoryStore, clock: FakeClock
 ) -> None:
     held = leases(directory, clock).take(WANTED, "promote")

@@ -67,7 +67,7 @@ def the_file(store: DirectoryStore) -> Path:
     return store.folder / "environments" / "production.json"
 
 
-def test_an_environment_that_was_never_written_is_fresh_and_nothing_is_written(
+def test_a_new_environment_is_empty_and_not_written(
     environments: Environments, store: DirectoryStore
 ) -> None:
     assert environments.read(*OURS) == an_environment()
@@ -106,7 +106,7 @@ def test_a_document_is_plain_json_with_schema_checksum_and_the_version_before(
     }
 
 
-def test_a_document_is_written_over_the_version_that_was_read_only(
+def test_a_document_replaces_only_the_version_that_was_read(
     environments: Environments,
 ) -> None:
     version = environments.save(an_environment(), None)
@@ -117,7 +117,7 @@ def test_a_document_is_written_over_the_version_that_was_read_only(
     assert environments.read(*OURS).next == 2
 
 
-def test_an_account_that_is_not_known_is_not_compared_and_is_kept_once_known(
+def test_an_unknown_account_is_not_compared_and_is_kept_once_known(
     environments: Environments,
 ) -> None:
     version = environments.save(an_environment(account=""), None)
@@ -127,7 +127,7 @@ def test_an_account_that_is_not_known_is_not_compared_and_is_kept_once_known(
     assert environments.read("web", "production", "", "eu-central-1").account == "111122223333"
 
 
-def test_a_field_that_an_older_version_did_not_know_has_its_default(
+def test_a_field_missing_in_an_older_document_has_its_default(
     environments: Environments, store: DirectoryStore
 ) -> None:
     content = {"app": "web", "environment": "production", "account": "", "region": OURS[3]}
@@ -152,14 +152,14 @@ def resealed(**envelope: Any) -> Callable[[bytes], bytes]:
 DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda _: b"", "it is empty"),
     "truncated": (lambda data: data[: len(data) // 2], "it is not JSON"),
-    "cut by one byte": (lambda data: data[:-1], "its checksum does not fit"),
+    "cut by one byte": (lambda data: data[:-1], "its checksum does not match"),
     "one figure": (lambda data: data.replace(b'"next": 125', b'"next": 124'), "its checksum"),
     "one blank": (lambda data: data.replace(b'"next": 125', b'"next":125'), "its checksum"),
-    "bytes behind": (lambda data: data + b"\n", "its checksum does not fit"),
+    "bytes behind": (lambda data: data + b"\n", "its checksum does not match"),
     "twice": (lambda data: data + data, "it is not JSON"),
     "a key twice": (
         lambda data: data.replace(b'"next": 125', b'"next": 124,\n    "next": 125'),
-        "a key stands twice",
+        "the same key twice",
     ),
     "not UTF-8": (lambda data: data.replace(b"web", b"w\xffb"), "it is not UTF-8"),
     "UTF-16": (lambda data: data.decode().encode("utf-16"), "it is not UTF-8"),
@@ -170,9 +170,9 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda data: data.replace(b'"retired": [', b'"retired": [' + b'{"a":' * 100_000),
         "it is nested too deeply",
     ),
-    "huge": (lambda data: data + b" " * (4 * 1024 * 1024), "no document is that long"),
+    "huge": (lambda data: data + b" " * (4 * 1024 * 1024), "more than any document"),
     "a huge number": (lambda data: data.replace(b"125", b"1" * 5000), "it is not JSON"),
-    "no number": (lambda data: data.replace(b"125", b"NaN"), "NaN is no number"),
+    "no number": (lambda data: data.replace(b"125", b"NaN"), "NaN is not a JSON number"),
     "a list": (lambda _: b"[]", "it is not a JSON object"),
     "no schema": (lambda _: b"{}", "it has no schema version"),
     "schema 0": (resealed(schema=0), "it has no schema version"),
@@ -181,11 +181,11 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda _: b'{"schema": 1, "content": {}, "previous": ""}',
         "its envelope is incomplete",
     ),
-    "another type": (sealed(next="125"), "next is no int"),
-    "true for a number": (sealed(epoch=True), "epoch is no int"),
+    "another type": (sealed(next="125"), "next does not have the type int"),
+    "true for a number": (sealed(epoch=True), "epoch does not have the type int"),
     "a missing field": (lambda _: seal({"app": "web"}), "account is missing"),
-    "a list for a map": (sealed(releases=[]), "releases is no dict"),
-    "a list as content": (lambda _: seal([1]), "the content is no dict"),
+    "a list for a map": (sealed(releases=[]), "releases does not have the type dict"),
+    "a list as content": (lambda _: seal([1]), "the content does not have the type dict"),
     "an unknown kind": (
         lambda data: seal(
             {
@@ -204,9 +204,9 @@ DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
                 },
             }
         ),
-        "under another's name",
+        "under the name of another",
     ),
-    "a lease of another epoch": (sealed(epoch=8), "of another epoch"),
+    "a lease of another epoch": (sealed(epoch=8), "another epoch"),
     "a lease without a time": (
         lambda data: seal(
             {
@@ -235,7 +235,7 @@ def refused(environments: Environments, store: DirectoryStore, data: bytes) -> R
 
 
 @pytest.mark.parametrize(("damage", "why"), DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_document_is_refused_and_left_as_it_is(
+def test_a_damaged_document_is_rejected_and_stays_unchanged(
     environments: Environments,
     store: DirectoryStore,
     damage: Callable[[bytes], bytes],
@@ -246,12 +246,12 @@ def test_a_damaged_document_is_refused_and_left_as_it_is(
     assert error.what.startswith("is damaged: ")
     assert why in error.what
     assert error.remedy == (
-        "see what stood before it: ami-pipeline state show -e production; "
-        "and put it back: ami-pipeline state restore -e production"
+        "list its earlier versions: ami-pipeline state show -e production; "
+        "restore one: ami-pipeline state restore -e production"
     )
 
 
-def test_no_byte_of_a_document_can_change_unseen() -> None:
+def test_every_changed_byte_is_detected() -> None:
     whole = seal(FULL)
     for place in range(0, len(whole), 5):
         changed = bytearray(whole)
@@ -263,13 +263,13 @@ def test_no_byte_of_a_document_can_change_unseen() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (resealed(schema=2), "its schema is version 2, this version knows 1"),
+        (resealed(schema=2), "its schema is version 2, this version supports 1"),
         (lambda _: b'{"schema": 2, "anything": []}', "its schema is version 2"),
         (sealed(canary="x"), "canary is unknown to this version"),
     ],
     ids=["schema 2", "schema 2 of another shape", "an unknown field"],
 )
-def test_a_document_of_a_newer_version_is_refused_with_the_way_to_it(
+def test_a_document_of_a_newer_version_is_rejected_with_the_upgrade_command(
     environments: Environments,
     store: DirectoryStore,
     change: Callable[[bytes], bytes],
@@ -283,15 +283,19 @@ def test_a_document_of_a_newer_version_is_refused_with_the_way_to_it(
 
 
 @pytest.mark.parametrize(
-    ("theirs", "what", "now"),
+    ("theirs", "what", "remedy"),
     [
-        ({"app": "api"}, "app api, not of web", "correct app in pipeline.toml, or"),
-        ({"environment": "staging"}, "environment staging, not of production", "put the document"),
-        ({"account": "999"}, "account 999, not of 111122223333", "take the credentials of account"),
+        ({"app": "api"}, "app api, not of web", "fix app in pipeline.toml, or"),
+        (
+            {"environment": "staging"},
+            "environment staging, not of production",
+            "restore the document",
+        ),
+        ({"account": "999"}, "account 999, not of 111122223333", "use credentials of account"),
         ({"region": "us-east-1"}, "region us-east-1, not of eu-central-1", "set region to us-east"),
     ],
 )
-def test_a_document_of_somebody_else_is_refused(
+def test_a_document_of_another_app_account_or_region_is_rejected(
     environments: Environments,
     store: DirectoryStore,
     theirs: dict[str, str],

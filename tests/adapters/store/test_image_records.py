@@ -32,7 +32,7 @@ def test_an_image_is_read_as_it_was_written(records: ImageRecords) -> None:
     assert records.unfinished("web") == ((image, RESOURCES),)
 
 
-def test_what_the_log_of_a_dead_bake_names_is_known_though_it_was_not_noted(
+def test_resources_in_the_log_of_a_dead_bake_are_known(
     store: DirectoryStore,
 ) -> None:
     told = BuildResources(key_pairs=("packer_1", "packer_2"))
@@ -55,7 +55,7 @@ def test_a_record_is_plain_json_with_a_schema_number(
     assert document.data.endswith(b"}\n")
 
 
-def test_a_later_word_on_the_same_bake_replaces_the_earlier(records: ImageRecords) -> None:
+def test_a_later_record_of_a_bake_replaces_the_earlier(records: ImageRecords) -> None:
     records.write(an_image())
     made = {"eu-central-1": "ami-1"}
     records.write(an_image(name="template's own", ids=made, status=ImageStatus.GOOD))
@@ -63,7 +63,7 @@ def test_a_later_word_on_the_same_bake_replaces_the_earlier(records: ImageRecord
     assert (image.name, image.status) == ("template's own", "good")
 
 
-def test_only_what_began_and_did_not_end_is_unfinished(records: ImageRecords) -> None:
+def test_only_started_and_unended_bakes_are_unfinished(records: ImageRecords) -> None:
     for status in ImageStatus:
         records.write(an_image(name=status, bake=status, status=status))
     assert [image.name for image, _ in records.unfinished("web")] == ["baking", "left"]
@@ -78,7 +78,7 @@ def test_a_bake_that_ended_moves_from_the_bakes_to_the_images(
     assert store.keys("") == ("images/web-earlier.json",)
 
 
-def test_a_bake_that_made_nothing_leaves_no_record(
+def test_a_bake_without_an_image_leaves_no_record(
     records: ImageRecords, store: DirectoryStore
 ) -> None:
     records.write(an_image())
@@ -102,7 +102,7 @@ class Clocked(DirectoryStore):
         return self.time
 
 
-def test_a_bake_of_another_machine_runs_for_as_long_as_it_said_itself(tmp_path: Path) -> None:
+def test_a_bake_of_another_machine_may_run_until_the_time_in_its_record(tmp_path: Path) -> None:
     """Whatever our configuration allows a bake, and whatever its machine took for the time."""
     store = Clocked(tmp_path / "state")
     theirs = ImageRecords(store, runs=lambda _: True, lasts=timedelta(hours=3))
@@ -114,14 +114,14 @@ def test_a_bake_of_another_machine_runs_for_as_long_as_it_said_itself(tmp_path: 
     assert [image.name for image, _ in ours.unfinished("web")] == ["web-earlier"]
 
 
-def test_a_bake_that_ended_and_left_something_is_anybodys(tmp_path: Path) -> None:
+def test_a_bake_with_leftovers_is_unfinished_for_every_machine(tmp_path: Path) -> None:
     store = Clocked(tmp_path / "state")
     records = ImageRecords(store, runs=lambda _: None, lasts=timedelta(hours=3))
     records.write(an_image(status=ImageStatus.LEFT))
     assert len(records.unfinished("web")) == 1
 
 
-def test_a_record_of_before_bakes_said_how_long_they_may_last_goes_by_its_age(
+def test_a_record_without_an_end_time_counts_by_its_age(
     tmp_path: Path,
 ) -> None:
     store = Clocked(tmp_path / "state")
@@ -147,7 +147,7 @@ def test_an_image_is_found_by_its_ami_in_any_region(records: ImageRecords) -> No
     assert records.find("other", "ami-1") is None
 
 
-def test_a_quarantined_image_says_so_and_why(records: ImageRecords, store: DirectoryStore) -> None:
+def test_a_quarantined_image_has_its_reason(records: ImageRecords, store: DirectoryStore) -> None:
     image = an_image(ids={"eu-central-1": "ami-1"}, status=ImageStatus.GOOD)
     records.write(image)
     records.quarantine(image, "rolled back from r000124")
@@ -165,9 +165,7 @@ def test_an_image_baked_elsewhere_can_be_quarantined(records: ImageRecords) -> N
     assert found.status is ImageStatus.QUARANTINED
 
 
-def test_a_record_of_before_there_were_reasons_is_read(
-    records: ImageRecords, store: DirectoryStore
-) -> None:
+def test_a_record_without_a_reason_is_read(records: ImageRecords, store: DirectoryStore) -> None:
     records.write(an_image())
     document = store.read("bakes/web-earlier.json")
     assert document is not None
@@ -178,7 +176,7 @@ def test_a_record_of_before_there_were_reasons_is_read(
     assert records.all("web") == (an_image(),)
 
 
-def test_images_of_another_app_are_not_ours(records: ImageRecords) -> None:
+def test_images_of_another_app_are_not_listed(records: ImageRecords) -> None:
     records.write(an_image(app="other"))
     assert records.all("web") == ()
     assert records.unfinished("web") == ()
@@ -202,7 +200,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("old", "new"), BROKEN)
-def test_a_record_of_another_kind_is_refused_by_name(
+def test_an_unreadable_record_is_named(
     records: ImageRecords, store: DirectoryStore, old: bytes, new: bytes
 ) -> None:
     data = written(store, records)
@@ -211,12 +209,12 @@ def test_a_record_of_another_kind_is_refused_by_name(
     with pytest.raises(RefusedError) as told:
         records.all("web")
     assert told.value.where == "[state] bakes/web-earlier.json"
-    assert told.value.what.startswith("not a record this version can read: ")
+    assert told.value.what.startswith("this version cannot read the record: ")
     assert told.value.remedy.startswith("move bakes/web-earlier.json out of the store")
 
 
 class Contested(DirectoryStore):
-    """A store in which someone else is always faster, `times` times."""
+    """A store in which another run is faster, `times` times."""
 
     times = 1
 
@@ -227,7 +225,7 @@ class Contested(DirectoryStore):
         return super().write(key, data, expected=expected)
 
 
-def test_a_record_that_changed_meanwhile_is_written_over_once(tmp_path: Path) -> None:
+def test_a_record_that_changed_meanwhile_is_replaced_once(tmp_path: Path) -> None:
     store = Contested(tmp_path / "state")
     records = ImageRecords(store, runs=lambda _: False)
     records.write(an_image())
@@ -235,9 +233,9 @@ def test_a_record_that_changed_meanwhile_is_written_over_once(tmp_path: Path) ->
     store.times = 2
     with pytest.raises(RefusedError) as told:
         records.write(an_image())
-    assert told.value.what == "another run writes it too"
+    assert told.value.what == "another run is writing it"
 
 
-def test_no_secret_can_be_recorded_as_an_image_has_no_place_for_variables() -> None:
+def test_an_image_has_no_field_for_secret_variables() -> None:
     fields = set(Image.__slots__) | set(BuildResources.__slots__)
     assert not {"variables", "secrets", "overrides"} & fields

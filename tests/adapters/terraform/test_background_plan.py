@@ -1,4 +1,4 @@
-"""Plans made beside other work: each is taken over once, or forgotten once."""
+"""Plans in the background: each is used once or discarded once."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pipeline.core.terraform.plan_guard import Plan
 NONE: frozenset[str] = frozenset()
 
 
-def question(*deletes: str) -> PlanRequest:
-    return PlanRequest(wanted=(), creates=NONE, deletes=frozenset(deletes))
+def request_for(*deletes: str) -> PlanRequest:
+    return PlanRequest(releases=(), creates=NONE, deletes=frozenset(deletes))
 
 
 class Planner:
-    """Makes plans once it may, one after another; knows which were forgotten."""
+    """Makes plans once it may, one after another; records the discarded ones."""
 
     def __init__(self) -> None:
         self.may = threading.Event()
         self.made: list[PlanRequest] = []
-        self.forgotten: list[Path | None] = []
-        self.ahead = BackgroundPlanner(
-            make=self.make, forget=lambda plan: self.forgotten.append(plan.file)
+        self.discarded: list[Path | None] = []
+        self.background = BackgroundPlanner(
+            make=self.make, discard=lambda plan: self.discarded.append(plan.file)
         )
 
-    def make(self, asked: PlanRequest) -> Plan:
+    def make(self, request: PlanRequest) -> Plan:
         assert self.may.wait(10)
-        self.made.append(asked)
-        if "refused" in asked.deletes:
+        self.made.append(request)
+        if "refused" in request.deletes:
             raise RefusedError("here", "no", "do else")
         return Plan(file=Path(f"{len(self.made)}.tfplan"), changes=())
 
@@ -42,51 +42,51 @@ def planner() -> Planner:
     return Planner()
 
 
-def test_what_was_begun_is_taken_over_once(planner: Planner) -> None:
-    planner.ahead.begin(question("r000001"))
-    assert planner.made == []  # nobody waited
+def test_a_plan_in_the_background_is_used_once(planner: Planner) -> None:
+    planner.background.begin(request_for("r000001"))
+    assert planner.made == []  # `begin` did not wait
     planner.may.set()
-    plan = planner.ahead.take(question("r000001"))
+    plan = planner.background.take(request_for("r000001"))
     assert plan is not None
     assert plan.file == Path("1.tfplan")
-    assert planner.ahead.take(question("r000001")) is None
-    assert planner.forgotten == []
+    assert planner.background.take(request_for("r000001")) is None
+    assert planner.discarded == []
 
 
-def test_the_plan_of_something_else_is_forgotten(planner: Planner) -> None:
+def test_the_plan_of_another_request_is_discarded(planner: Planner) -> None:
     planner.may.set()
-    planner.ahead.begin(question("r000001"))
-    assert planner.ahead.take(question("r000002")) is None
-    assert planner.forgotten == [Path("1.tfplan")]
+    planner.background.begin(request_for("r000001"))
+    assert planner.background.take(request_for("r000002")) is None
+    assert planner.discarded == [Path("1.tfplan")]
 
 
-def test_a_later_beginning_replaces_the_earlier_one(planner: Planner) -> None:
-    planner.ahead.begin(question("r000001"))
-    planner.ahead.begin(question("r000002"))
+def test_a_later_request_replaces_the_earlier_one(planner: Planner) -> None:
+    planner.background.begin(request_for("r000001"))
+    planner.background.begin(request_for("r000002"))
     planner.may.set()
-    plan = planner.ahead.take(question("r000002"))
+    plan = planner.background.take(request_for("r000002"))
     assert plan is not None
     assert plan.file == Path("2.tfplan")
-    assert planner.forgotten == [Path("1.tfplan")]
+    assert planner.discarded == [Path("1.tfplan")]
 
 
-def test_what_nobody_asks_for_is_forgotten_once_it_has_ended(planner: Planner) -> None:
+def test_an_unused_plan_is_discarded_once_it_has_ended(planner: Planner) -> None:
     planner.may.set()
-    planner.ahead.begin(question("r000001"))
-    planner.ahead.drop()
-    planner.ahead.drop()
-    assert planner.forgotten == [Path("1.tfplan")]
+    planner.background.begin(request_for("r000001"))
+    planner.background.drop()
+    planner.background.drop()
+    assert planner.discarded == [Path("1.tfplan")]
 
 
-def test_a_plan_that_failed_is_none(planner: Planner) -> None:
+def test_a_failed_plan_is_dropped(planner: Planner) -> None:
     planner.may.set()
-    planner.ahead.begin(question("refused"))
-    assert planner.ahead.take(question("refused")) is None
-    planner.ahead.begin(question("refused"))
-    planner.ahead.drop()
-    assert planner.forgotten == []
+    planner.background.begin(request_for("refused"))
+    assert planner.background.take(request_for("refused")) is None
+    planner.background.begin(request_for("refused"))
+    planner.background.drop()
+    assert planner.discarded == []
 
 
-def test_where_nothing_was_begun_there_is_nothing_to_take_or_forget(planner: Planner) -> None:
-    planner.ahead.drop()
-    assert planner.ahead.take(question("r000001")) is None
+def test_without_a_plan_there_is_nothing_to_use_or_discard(planner: Planner) -> None:
+    planner.background.drop()
+    assert planner.background.take(request_for("r000001")) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.terraform.init_cache import is_initialised, note_initialised
+from pipeline.adapters.terraform.init_cache import is_initialized, mark_initialized
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, program: str) -> Path:
     provider = root / ".terraform/providers/registry.terraform.io/hashicorp/aws/5.1.0"
     provider.mkdir(parents=True)
     (provider / "linux_amd64").symlink_to(tmp_path / "mirror")
-    note_initialised(root, program)
+    mark_initialized(root, program)
     return root
 
 
@@ -47,12 +47,12 @@ def written(name: str) -> Callable[[Path], object]:
     return lambda root: (root / name).write_text("other")
 
 
-def test_what_is_as_it_was_need_not_be_initialised_again(folder: Path, program: str) -> None:
-    assert is_initialised(folder, program)
+def test_an_unchanged_root_module_stays_initialized(folder: Path, program: str) -> None:
+    assert is_initialized(folder, program)
     (folder / "releases.auto.tfvars.json").write_text("{}")
     (folder / "terraform.tfstate").write_text("{}")
     (folder / "../modules/outer/user-data.sh").write_text("other")
-    assert is_initialised(folder, program)
+    assert is_initialized(folder, program)
 
 
 @pytest.mark.parametrize(
@@ -76,21 +76,21 @@ def test_what_is_as_it_was_need_not_be_initialised_again(folder: Path, program: 
         lambda root: (root / "../terraform").unlink(),
     ],
 )
-def test_what_changed_is_initialised_again(
+def test_a_changed_root_module_is_not_initialized(
     folder: Path, program: str, change: Callable[[Path], object]
 ) -> None:
     change(folder)
-    assert not is_initialised(folder, program)
+    assert not is_initialized(folder, program)
 
 
-def test_another_terraform_initialises_for_itself(folder: Path, program: str) -> None:
+def test_another_terraform_needs_its_own_init(folder: Path, program: str) -> None:
     other = f"{program}-1.12"
     os.link(program, other)
-    assert not is_initialised(folder, other)
+    assert not is_initialized(folder, other)
 
 
-def test_what_cannot_be_noted_is_initialised_each_time(folder: Path, program: str) -> None:
+def test_without_a_stamp_init_runs_each_time(folder: Path, program: str) -> None:
     (folder / ".terraform/modules/modules.json").write_text("{")
-    note_initialised(folder, program)
-    assert not is_initialised(folder, program)
+    mark_initialized(folder, program)
+    assert not is_initialized(folder, program)
     assert not (folder / ".terraform/ami-pipeline").exists()

@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Root:
     )
 
 
-def test_the_root_module_says_just_this(root: Root) -> None:
+def test_the_root_module_has_these_contents(root: Root) -> None:
     write_root(root)
     assert json.loads((root.folder / "main.tf.json").read_text()) == {
         "//": "Written by ami-pipeline, again before each use: what you change here is lost.",
@@ -97,7 +97,7 @@ def test_a_bucket_is_a_backend_that_locks_and_encrypts(root: Root) -> None:
     assert document["provider"] == {"aws": {"region": "eu-central-1"}}
 
 
-def test_what_a_person_wrote_stands_in_tfvars_alone_where_terraform_evaluates_nothing(
+def test_user_text_is_only_in_tfvars_which_terraform_takes_literally(
     root: Root,
 ) -> None:
     word = '${file("/etc/passwd")} %{if true}'
@@ -107,7 +107,7 @@ def test_what_a_person_wrote_stands_in_tfvars_alone_where_terraform_evaluates_no
     assert inputs == {"inputs": {"words": [word]}}
 
 
-def test_the_module_is_named_by_the_way_to_it_through_links(root: Root, tmp_path: Path) -> None:
+def test_the_module_has_a_relative_path_through_links(root: Root, tmp_path: Path) -> None:
     elsewhere = tmp_path / "a/b/elsewhere"
     elsewhere.mkdir(parents=True)
     (tmp_path / "link").symlink_to(elsewhere)
@@ -117,7 +117,7 @@ def test_the_module_is_named_by_the_way_to_it_through_links(root: Root, tmp_path
     assert main_document(inside)["module"]["release"]["source"] == "./mine"
 
 
-def test_a_release_is_told_by_name_with_its_image_size_and_facts() -> None:
+def test_a_release_has_its_image_size_and_facts_by_name() -> None:
     release = Release(number=124, ami_id="ami-1", size=SIZE, facts={"version": "1.4.2"})
     assert releases_document([release]) == {
         "releases": {
@@ -133,7 +133,7 @@ def test_a_release_is_told_by_name_with_its_image_size_and_facts() -> None:
     }
 
 
-def test_the_files_are_ours_to_read_and_git_leaves_them_alone(root: Root) -> None:
+def test_the_files_are_private_and_ignored_by_git(root: Root) -> None:
     files = write_root(root)
     names = ("main.tf.json", "inputs.auto.tfvars.json", "releases.auto.tfvars.json")
     assert files == tuple(root.folder / name for name in names)
@@ -143,7 +143,7 @@ def test_the_files_are_ours_to_read_and_git_leaves_them_alone(root: Root) -> Non
     assert json.loads(files[2].read_text()) == {"releases": {}}
 
 
-def test_the_releases_that_are_there_are_kept(root: Root) -> None:
+def test_existing_releases_are_kept(root: Root) -> None:
     write_root(root)
     releases = root.folder / "releases.auto.tfvars.json"
     releases.write_text('{"releases": "as they were"}')
@@ -152,7 +152,7 @@ def test_the_releases_that_are_there_are_kept(root: Root) -> None:
     assert "eu-west-1" in (root.folder / "main.tf.json").read_text()
 
 
-def test_with_a_shared_state_no_empty_map_is_written_that_a_plan_would_take_for_the_truth(
+def test_with_a_shared_state_no_empty_map_of_releases_is_written(
     root: Root,
 ) -> None:
     files = write_root(replace(root, bucket=BUCKET))
@@ -166,7 +166,7 @@ def test_with_a_shared_state_no_empty_map_is_written_that_a_plan_would_take_for_
     assert "default" not in main_document(root)["variable"]["releases"]
 
 
-def test_a_folder_that_cannot_be_made_is_refused(root: Root) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(root: Root) -> None:
     root.folder.parent.mkdir(parents=True)
     root.folder.write_text("in the way")
     with pytest.raises(RefusedError) as told:
@@ -177,7 +177,7 @@ def test_a_folder_that_cannot_be_made_is_refused(root: Root) -> None:
     )
 
 
-def test_in_a_checkout_the_shipped_module_is_the_checkouts() -> None:
+def test_in_a_checkout_the_shipped_module_is_in_the_checkout() -> None:
     assert shipped_module() == CHECKOUT / "terraform/release"
 
 

@@ -148,12 +148,12 @@ def test_a_launch_is_planned_saved_and_applied_once(
     assert not plan.file.exists()
     with pytest.raises(FailedError) as told:
         resources.apply(plan)
-    gone = f"the plan {plan.file.name} is gone: applied, or another was made since"
+    gone = f"the plan {plan.file.name} no longer exists: it was applied or replaced"
     assert told.value.what == gone
     assert verbs(scripted) == ["init", "plan", "apply"]
 
 
-def test_terraform_is_initialised_once_and_again_after_a_change(
+def test_terraform_is_initialized_once_and_again_after_a_change(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     launch(resources)
@@ -165,7 +165,7 @@ def test_terraform_is_initialised_once_and_again_after_a_change(
     assert scripted.calls[0]["argv"] == ["init", "-input=false", "-json"]
 
 
-def test_an_init_that_failed_is_tried_again(
+def test_a_failed_init_is_repeated(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     scripted.on("init", errors("Failed to get existing workspaces", "AccessDenied"), code=1)
@@ -198,7 +198,7 @@ def test_a_plan_without_a_change_has_no_file_and_applies_nothing(
     assert not list(resources.root.folder.glob("*.tfplan"))
 
 
-def test_a_deletion_of_what_is_gone_already_is_applied_for_the_state_to_know(
+def test_a_plan_for_a_deleted_group_is_applied_to_update_the_state(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     scripted.on("plan", capture("empty"))
@@ -208,7 +208,7 @@ def test_a_deletion_of_what_is_gone_already_is_applied_for_the_state_to_know(
     assert verbs(scripted) == ["init", "plan", "apply"]
 
 
-def test_a_refused_plan_is_told_line_by_line_and_not_kept(
+def test_a_rejected_plan_is_reported_line_by_line_and_deleted(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     scripted.on("plan", capture("other-create"))
@@ -224,7 +224,7 @@ def test_a_refused_plan_is_told_line_by_line_and_not_kept(
     assert not list(resources.root.folder.glob("*.tfplan"))
 
 
-def test_an_older_plan_is_gone_once_another_is_made(resources: TerraformResources) -> None:
+def test_an_older_plan_is_deleted_by_a_new_one(resources: TerraformResources) -> None:
     older, newer = launch(resources), launch(resources)
     with pytest.raises(FailedError):
         resources.apply(older)
@@ -235,19 +235,19 @@ def test_an_older_plan_is_gone_once_another_is_made(resources: TerraformResource
     ("output", "what"),
     [
         (capture("launch").replace(b'"add":3', b'"add":4'), "Plan: 3 to add"),
-        (b"".join(capture("launch").splitlines(keepends=True)[:-2]), "there is no summary"),
+        (b"".join(capture("launch").splitlines(keepends=True)[:-2]), "it has no summary"),
     ],
 )
-def test_a_plan_that_was_not_read_whole_is_refused(
+def test_an_incomplete_plan_is_rejected(
     resources: TerraformResources, scripted: ScriptedTerraform, output: bytes, what: str
 ) -> None:
     scripted.on("plan", output)
     with pytest.raises(RefusedError) as told:
         launch(resources)
-    assert told.value.what.startswith(f"not all of the plan could be read: {what}")
+    assert told.value.what.startswith(f"the plan's output is incomplete: {what}")
 
 
-def test_a_plan_that_terraform_could_not_make_is_refused_in_its_words(
+def test_a_failed_plan_has_terraforms_output(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     scripted.on("plan", capture("errored"), code=1)
@@ -259,7 +259,7 @@ def test_a_plan_that_terraform_could_not_make_is_refused_in_its_words(
     assert not list(resources.root.folder.glob("*.tfplan"))
 
 
-def test_a_module_that_breaks_the_contract_is_told_so_by_the_plan_too(
+def test_a_plan_reports_a_module_that_breaks_the_contract(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     detail = 'This object does not have an attribute named "ami_id".'
@@ -277,7 +277,7 @@ LOCK_ID = "3b3a0c3e-1111-2222-3333-444455556666"
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])
-def test_a_locked_state_is_told_with_the_way_to_unlock_it(
+def test_a_locked_state_is_reported_with_the_unlock_command(
     resources: TerraformResources, scripted: ScriptedTerraform, verb: str
 ) -> None:
     detail = f"operation error S3: 412, RequestID: 1\nLock Info:\n  ID:        {LOCK_ID}\n"
@@ -285,12 +285,12 @@ def test_a_locked_state_is_told_with_the_way_to_unlock_it(
     with pytest.raises((RefusedError, FailedError)) as told:
         resources.apply(launch(resources))
     assert told.value.remedy == (
-        "wait for whoever holds it; if that run is dead: "
+        "wait for the holder of the lock; if that run has died: "
         f"cd {resources.root.folder} && terraform force-unlock -force {LOCK_ID}"
     )
 
 
-def test_an_apply_that_failed_is_told_in_terraforms_words(
+def test_a_failed_apply_has_terraforms_output(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     scripted.on("apply", errors("creating Auto Scaling Group", "LimitExceeded"), code=1)
@@ -316,7 +316,7 @@ def test_a_state_that_could_not_be_saved_is_not_lost(
 # --- adoption ------------------------------------------------------------------------------------
 
 
-def test_where_the_state_knows_everything_aws_is_not_asked(
+def test_with_a_complete_state_aws_is_not_called(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     resources.clients = known = aws("web-staging-r000001")
@@ -325,7 +325,7 @@ def test_where_the_state_knows_everything_aws_is_not_asked(
     assert known.asked == []
 
 
-def test_what_does_not_exist_is_not_adopted(
+def test_a_missing_group_is_not_imported(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     resources.clients = known = aws("web-staging-r000001")
@@ -354,7 +354,7 @@ def test_an_orphan_is_imported_by_a_plan_of_its_addresses_alone(
     assert "imports.tf.json" not in left(resources)
 
 
-def test_a_group_that_aws_is_deleting_is_left_alone(
+def test_a_group_that_aws_is_deleting_is_not_imported(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     resources.clients = known = aws("web-staging-r000002")
@@ -367,7 +367,7 @@ def test_a_group_that_aws_is_deleting_is_left_alone(
     assert targets == ['-target=module.release.aws_launch_template.this["r000002"]']
 
 
-def test_an_adoption_that_would_do_more_is_refused(
+def test_an_import_with_other_changes_is_rejected(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     resources.clients = aws("web-staging-r000002")
@@ -385,7 +385,7 @@ def test_an_adoption_that_would_do_more_is_refused(
 
 
 @pytest.mark.parametrize("tags", [{"app": "shop"}, {"environment": "production"}, {"app": ""}])
-def test_what_has_our_name_and_is_anothers_is_refused(
+def test_a_resource_of_another_owner_is_rejected(
     resources: TerraformResources, scripted: ScriptedTerraform, tags: dict[str, str]
 ) -> None:
     resources.clients = aws("web-staging-r000002", **tags)
@@ -393,8 +393,8 @@ def test_what_has_our_name_and_is_anothers_is_refused(
         resources.adopt([release(2)])
     [(key, value)] = tags.items()
     assert str(told.value) == (
-        "adopting aws_launch_template web-staging-r000002:\n"
-        "  exists and is not in Terraform's state\n"
+        "importing aws_launch_template web-staging-r000002:\n"
+        "  exists but is not in Terraform's state\n"
         f"  tag ami-pipeline:{key} is {value or 'not set'}\n"
         "next: delete or rename it; if it is yours, tag it ami-pipeline:app=web, "
         "ami-pipeline:environment=staging, ami-pipeline:release=r000002"
@@ -406,7 +406,7 @@ def test_what_has_our_name_and_is_anothers_is_refused(
     ("made_by", "theirs", "refused"),
     [("one", "two", True), ("one", "one", False), ("one", "", False), ("", "two", False)],
 )
-def test_what_another_deployment_made_under_our_number_is_refused(
+def test_a_resource_of_another_deployment_is_rejected(
     resources: TerraformResources,
     scripted: ScriptedTerraform,
     made_by: str,
@@ -425,13 +425,13 @@ def test_what_another_deployment_made_under_our_number_is_refused(
     with pytest.raises(RefusedError) as told:
         resources.adopt([wanted])
     assert told.value.what == (
-        "exists and is not in Terraform's state\ntag ami-pipeline:deployment is two"
+        "exists but is not in Terraform's state\ntag ami-pipeline:deployment is two"
     )
     assert told.value.remedy.endswith("ami-pipeline:deployment=one")
     assert verbs(scripted) == ["init", "state"]
 
 
-def test_in_a_module_of_ones_own_another_release_tells_the_addresses(
+def test_in_a_users_module_another_release_shows_the_addresses(
     resources: TerraformResources, scripted: ScriptedTerraform, tmp_path: Path
 ) -> None:
     own = tmp_path / "own"
@@ -449,7 +449,7 @@ def test_in_a_module_of_ones_own_another_release_tells_the_addresses(
     ]
 
 
-def test_in_a_module_of_ones_own_an_unknown_address_is_told_and_nothing_is_done(
+def test_in_a_users_module_an_unknown_address_is_an_error(
     resources: TerraformResources, scripted: ScriptedTerraform, tmp_path: Path
 ) -> None:
     own = tmp_path / "own"
@@ -460,15 +460,15 @@ def test_in_a_module_of_ones_own_an_unknown_address_is_told_and_nothing_is_done(
     with pytest.raises(RefusedError) as told:
         resources.adopt([release(1)])
     assert str(told.value) == (
-        "adopting aws_launch_template web-staging-r000001:\n"
-        "  exists and is not in Terraform's state, and no other release in the state tells its "
-        f"address in {own}\n"
+        "importing aws_launch_template web-staging-r000001:\n"
+        "  exists but is not in Terraform's state, and the state has no other release that shows "
+        f"its address in {own}\n"
         f"next: cd {resources.root.folder} && terraform import 'ADDRESS[\"r000001\"]' lt-1"
     )
     assert verbs(scripted) == ["init", "state"]
 
 
-def test_what_a_killed_run_left_is_no_part_of_the_next_plan(
+def test_files_of_a_killed_run_do_not_affect_the_next_plan(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     for name in ("imports.tf.json", "planned-1.tfplan"):
@@ -483,7 +483,7 @@ def releases(resources: TerraformResources) -> list[str]:
     return sorted(json.loads(text)["releases"])
 
 
-def test_after_a_refused_plan_the_folder_says_what_stands(
+def test_after_a_rejected_plan_the_folder_has_the_existing_releases(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     """Who applies the rest by hand, as the refusal says, must not launch the release too."""
@@ -493,7 +493,7 @@ def test_after_a_refused_plan_the_folder_says_what_stands(
     assert releases(resources) == ["r000001"]
 
 
-def test_after_a_plan_that_was_only_shown_the_folder_says_what_stands(
+def test_after_a_plan_that_was_only_shown_the_folder_has_the_existing_releases(
     resources: TerraformResources,
 ) -> None:
     plan = launch(resources)
@@ -503,7 +503,7 @@ def test_after_a_plan_that_was_only_shown_the_folder_says_what_stands(
     assert releases(resources) == ["r000001"]
 
 
-def test_after_a_retirement_that_was_refused_the_folder_says_what_stood(
+def test_after_a_rejected_retirement_the_folder_has_the_earlier_releases(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     launch(resources)
@@ -513,17 +513,17 @@ def test_after_a_retirement_that_was_refused_the_folder_says_what_stood(
     assert releases(resources) == ["r000001", "r000002"]
 
 
-def test_before_a_first_release_nothing_is_left_of_a_plan_that_was_only_shown(
+def test_before_a_first_release_a_plan_that_was_only_shown_leaves_no_file(
     resources: TerraformResources,
 ) -> None:
-    """Not even a map of nothing: somebody else may have released, where the state is in S3."""
+    """Not even an empty map: another machine may have released, because the state is in S3."""
     bucket = Bucket(name="states", key="web/staging.tfstate", region="us-east-1")
     resources.root = replace(resources.root, bucket=bucket)
     resources.discard(resources.plan([release(2)], creates=NEW, deletes=NONE))
     assert "releases.auto.tfvars.json" not in left(resources)
 
 
-def test_on_a_full_disk_what_stands_is_not_put_back_and_that_is_said(
+def test_on_a_full_disk_the_failed_restore_of_the_releases_is_reported(
     resources: TerraformResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[object] = []
@@ -541,7 +541,7 @@ def test_on_a_full_disk_what_stands_is_not_put_back_and_that_is_said(
     assert "releases.auto.tfvars.json: No space left on device" in str(said[-1])
 
 
-def test_a_plan_made_ahead_is_the_one_that_is_applied(
+def test_a_background_plan_is_the_one_that_is_applied(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     resources.prepare([release(1), release(2)], creates=NEW, deletes=NONE)
@@ -549,7 +549,7 @@ def test_a_plan_made_ahead_is_the_one_that_is_applied(
     assert verbs(scripted) == ["init", "plan", "apply"]
 
 
-def test_a_plan_made_ahead_for_nothing_leaves_nothing(
+def test_an_unused_background_plan_leaves_nothing(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
     resources.apply(launch(resources))

@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from pipeline.adapters.terraform.state_lock import LOOKS, StateLock, Whose
+from pipeline.adapters.terraform.state_lock import DYING, LockOwner, StateLock
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Event, Message
 from pipeline.core.terraform.root_module import Bucket
 
 BUCKET = Bucket(name="states", key="web/staging.tfstate", region="us-east-1")
 AT = {"Bucket": "states", "Key": "web/staging.tfstate.tflock"}
-OURS = Whose(environment="web/staging", deployment="20261121T120000Z-4f2a", epoch=4, who="ann@ci-7")
+OURS = LockOwner(
+    environment="web/staging", deployment="20261121T120000Z-4f2a", epoch=4, who="ann@ci-7"
+)
 DEAD = "ami-pipeline web/staging deployment 20261121T110000Z-0001 epoch 3"
 THEIRS = {
     "ID": "3f5e0000-0000-0000-0000-000000000000",
@@ -77,12 +79,12 @@ class Bench:
     said: list[str] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
 
-    def lock(self, whose: Whose = OURS, *, over: bool = False) -> StateLock:
+    def lock(self, whose: LockOwner = OURS, *, over: bool = False) -> StateLock:
         return StateLock(
             s3=self.s3,
             bucket=BUCKET,
             account="123456789012",
-            whose=whose,
+            owner=whose,
             folder=Path("/root module"),
             now=lambda: datetime(2026, 11, 21, 12, 0, 5, 250000, tzinfo=UTC),
             wait=self.wait,
@@ -113,13 +115,13 @@ class Bench:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Who waits a minute for others looks three times here."""
+    """A wait of a minute makes three checks here."""
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
     monkeypatch.setattr("pipeline.adapters.terraform.state_lock.PATIENCE", 3)
     return Bench()
 
 
-def test_the_lock_names_the_deployment_and_is_gone_at_the_end(bench: Bench) -> None:
+def test_the_lock_names_the_deployment_and_is_deleted_at_the_end(bench: Bench) -> None:
     with bench.lock().held("OperationTypePlan"):
         standing = bench.standing
     assert len(standing.pop("ID")) == 36
@@ -135,14 +137,14 @@ def test_the_lock_names_the_deployment_and_is_gone_at_the_end(bench: Bench) -> N
     assert (bench.waits, bench.said) == ([], [])
 
 
-def test_the_lock_is_let_go_where_the_block_fails(bench: Bench) -> None:
+def test_a_failed_block_releases_the_lock(bench: Bench) -> None:
     with pytest.raises(ZeroDivisionError), bench.lock().held("OperationTypeApply"):
         _ = 1 // 0
     assert bench.standing is None
 
 
-@pytest.mark.parametrize(("over", "waits"), [(False, [1.0] * LOOKS), (True, [])])
-def test_the_lock_of_our_own_dead_run_is_taken_away_once_its_terraform_had_time_to_end(
+@pytest.mark.parametrize(("over", "waits"), [(False, [1.0] * DYING), (True, [])])
+def test_the_lock_of_a_dead_run_is_deleted_after_its_terraform_had_time_to_end(
     bench: Bench, over: bool, waits: list[float]
 ) -> None:
     bench.leave(Info=DEAD)
@@ -151,11 +153,11 @@ def test_the_lock_of_our_own_dead_run_is_taken_away_once_its_terraform_had_time_
     assert bench.waits == waits
     assert bench.said == [
         "terraform: the state is locked by deployment 20261121T110000Z-0001, whose run has died",
-        f"terraform: took away its lock {THEIRS['ID']}",
+        f"terraform: deleted its lock {THEIRS['ID']}",
     ]
 
 
-def test_the_lock_of_a_run_that_died_before_the_one_that_died_is_taken_away_too(
+def test_the_lock_of_an_earlier_dead_run_is_deleted_too(
     bench: Bench,
 ) -> None:
     bench.leave(Info=DEAD.replace("epoch 3", "epoch 1"))
@@ -163,7 +165,7 @@ def test_the_lock_of_a_run_that_died_before_the_one_that_died_is_taken_away_too(
         assert bench.standing["Info"] == OURS.info
 
 
-def test_what_this_very_run_left_is_no_obstacle_to_it(bench: Bench) -> None:
+def test_a_lock_of_this_run_itself_is_deleted(bench: Bench) -> None:
     bench.leave(Info=OURS.info)
     with bench.lock().held("OperationTypeApply"):
         assert bench.standing["Operation"] == "OperationTypeApply"
@@ -183,7 +185,7 @@ def test_what_this_very_run_left_is_no_obstacle_to_it(bench: Bench) -> None:
     ids=["a person's", "another environment's", "another app's", "later", "broken", "alike"],
 )
 @pytest.mark.parametrize("raising", [RefusedError, FailedError])
-def test_the_lock_of_anybody_else_is_named_and_never_taken_away(
+def test_another_owners_lock_is_named_and_never_deleted(
     bench: Bench, other: dict[str, str], raising: type[PipelineError]
 ) -> None:
     """Who locked it, when, for what: on our machine, by our user, at a time when our run lived."""
@@ -193,7 +195,7 @@ def test_the_lock_of_anybody_else_is_named_and_never_taken_away(
         pass
     assert bench.standing == left
     assert bench.waits == [1.0] * 3
-    assert bench.said == ["terraform: the state is locked by ann@ci-7: waiting for 3s"]
+    assert bench.said == ["terraform: the state is locked by ann@ci-7; waiting for 3s"]
     assert told.value.where == "terraform's state s3://states/web/staging.tfstate"
     words = (
         "locked by ann@ci-7 since 2026-11-21T18:14:58.404114008Z: OperationTypeApply "
@@ -201,23 +203,23 @@ def test_the_lock_of_anybody_else_is_named_and_never_taken_away(
     )
     assert told.value.what.splitlines() == [words, *([left["Info"]] if left["Info"] else [])]
     assert told.value.remedy == (
-        "wait for whoever holds it; if that run is dead: cd '/root module' && "
+        "wait for the holder of the lock; if that run has died: cd '/root module' && "
         "terraform force-unlock -force 3f5e0000-0000-0000-0000-000000000000"
     )
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b"null"])
-def test_a_lock_that_says_nothing_is_somebody_elses(bench: Bench, body: bytes) -> None:
+def test_a_lock_without_text_has_an_unknown_owner(bench: Bench, body: bytes) -> None:
     bench.s3.put_object(**AT, Body=body)
     with pytest.raises(RefusedError) as told, bench.lock().held("OperationTypePlan"):
         pass
     assert told.value.what == (
-        "locked by somebody since an unknown time: an unknown operation (lock unknown)"
+        "locked by an unknown user since an unknown time: an unknown operation (lock unknown)"
     )
     assert bench.s3.get_object(**AT)["Body"].read() == body
 
 
-def test_a_lock_that_is_let_go_in_time_is_taken(bench: Bench) -> None:
+def test_a_lock_that_is_released_in_time_is_taken(bench: Bench) -> None:
     bench.leave()
 
     def meanwhile() -> None:
@@ -230,12 +232,12 @@ def test_a_lock_that_is_let_go_in_time_is_taken(bench: Bench) -> None:
     assert bench.waits == [1.0] * 2
 
 
-def test_only_the_lock_that_was_read_is_taken_away(bench: Bench) -> None:
+def test_only_the_lock_that_was_read_is_deleted(bench: Bench) -> None:
     """While the dead run's Terraform was given time to end, a person unlocked and locked."""
     bench.leave(Info=DEAD)
 
     def meanwhile() -> None:
-        if len(bench.waits) == LOOKS:
+        if len(bench.waits) == DYING:
             bench.leave(ID="another")
 
     bench.meanwhile = meanwhile
@@ -244,13 +246,13 @@ def test_only_the_lock_that_was_read_is_taken_away(bench: Bench) -> None:
     assert bench.standing["ID"] == "another"
 
 
-def test_a_lock_that_was_forced_open_under_us_is_told_and_the_new_ones_left_alone(
+def test_a_lock_that_another_program_deleted_is_reported_and_a_new_one_stays(
     bench: Bench,
 ) -> None:
     with bench.lock().held("OperationTypeApply"):
         left = bench.leave()
     assert bench.standing == left
-    assert bench.said == ["terraform: the lock on the state was taken away from this run meanwhile"]
+    assert bench.said == ["terraform: another program deleted this run's lock on the state"]
 
 
 class Once:
@@ -271,7 +273,7 @@ class Once:
 
 @pytest.mark.parametrize("said", ["lost", "SlowDown", "ConditionalRequestConflict"])
 @pytest.mark.parametrize("name", ["put_object", "get_object", "delete_object"])
-def test_what_may_pass_is_tried_again(
+def test_transient_errors_of_s3_are_retried(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, said: str
 ) -> None:
     if name == "get_object":
@@ -284,7 +286,7 @@ def test_what_may_pass_is_tried_again(
 
 
 @pytest.mark.parametrize("raising", [RefusedError, FailedError])
-def test_what_s3_refuses_is_an_error_before_terraform_runs(
+def test_an_error_of_s3_is_raised_before_terraform_runs(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, raising: type[PipelineError]
 ) -> None:
     monkeypatch.setattr(bench.s3, "put_object", Once(bench.s3.put_object, "AccessDenied"))
@@ -294,7 +296,7 @@ def test_what_s3_refuses_is_an_error_before_terraform_runs(
     assert "AccessDenied" in told.value.what
 
 
-def test_a_lock_that_cannot_be_let_go_is_told_and_known_to_the_next_run(
+def test_a_lock_that_cannot_be_released_is_reported_and_recognized_by_the_next_run(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = bench.s3.delete_object

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.terraform.stream import Said, StreamReader, last_lines
+from pipeline.adapters.terraform.stream import RunOutput, StreamReader, last_lines
 from pipeline.core.terraform.plan_guard import Change
 from pipeline.core.terraform.root_module import Diagnostic
 
@@ -14,7 +14,7 @@ CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
 GROUP = 'module.release.aws_autoscaling_group.this["r000002"]'
 
 
-def read(data: bytes, size: int = 1 << 16) -> tuple[Said, list[str]]:
+def read(data: bytes, size: int = 1 << 16) -> tuple[RunOutput, list[str]]:
     told: list[str] = []
     reader = StreamReader(told.append)
     for start in range(0, len(data), size):
@@ -41,7 +41,7 @@ def summed(**counts: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 16])
-def test_a_plan_is_read_whole_however_it_comes(size: int) -> None:
+def test_a_plan_is_parsed_from_any_chunks(size: int) -> None:
     said, told = read(capture("launch"), size)
     assert [(each.kind, each.action) for each in said.planned] == [
         ("aws_launch_template", "create"),
@@ -59,13 +59,13 @@ def test_a_plan_is_read_whole_however_it_comes(size: int) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CAPTURES.glob("*.log")))
-def test_of_each_capture_the_sums_are_those_that_were_read(name: str) -> None:
+def test_the_totals_of_each_capture_match_its_changes(name: str) -> None:
     said, _ = read(capture(name))
     assert said.complete == (name != "apply-launch")
     assert not said.plain
 
 
-def test_an_apply_tells_of_each_resource() -> None:
+def test_an_apply_reports_each_resource() -> None:
     _, told = read(capture("apply-launch"))
     assert told == [
         "terraform: creating aws_launch_template r000002",
@@ -77,7 +77,7 @@ def test_an_apply_tells_of_each_resource() -> None:
     ]
 
 
-def test_a_long_deletion_and_a_failure_are_told_and_reading_data_is_not() -> None:
+def test_a_long_deletion_and_a_failure_are_reported_and_data_sources_are_not() -> None:
     resource = {"addr": "aws_lb.a", "resource_type": "aws_lb", "resource_key": None}
     hook = {"resource": resource, "action": "delete", "elapsed_seconds": 20}
     data = {"resource": resource, "action": "read"}
@@ -105,16 +105,16 @@ def test_errors_are_kept_and_warnings_are_not() -> None:
     assert read(capture("adopt"))[0].errors == []
 
 
-def test_of_many_errors_the_last_ten_lines_are_told() -> None:
+def test_many_errors_are_cut_to_the_last_ten_lines() -> None:
     errors = [Diagnostic(summary=f"s{n}", detail=f"d{n}\n\n") for n in range(8)]
     assert last_lines(errors) == "\n".join(f"{k}{n}" for n in range(3, 8) for k in "sd")
 
 
-def test_what_is_unknown_is_passed_over() -> None:
+def test_unknown_events_are_ignored() -> None:
     said, told = read(
         lines(
             {"type": "planned_action_invocation", "action": {"addr": "action.x.y"}},
-            {**planned("create", colour="blue"), "new": [1]},
+            {**planned("create", color="blue"), "new": [1]},
             {"no": "type"},
             summed(add=1, defer=0),
         )
@@ -139,7 +139,7 @@ def test_what_is_unknown_is_passed_over() -> None:
         b"\xff\xfe",
     ],
 )
-def test_a_line_that_cannot_be_read_is_kept_and_ends_nothing(line: bytes) -> None:
+def test_an_unreadable_line_is_kept_and_stops_nothing(line: bytes) -> None:
     said, _ = read(lines(planned("create")) + line + b"\n" + lines(summed(add=1)))
     assert list(said.plain) == [line.decode("utf-8", "replace")]
     assert len(said.changes) == 1
@@ -159,10 +159,10 @@ def test_a_line_that_cannot_be_read_is_kept_and_ends_nothing(line: bytes) -> Non
         [{**summed(), "changes": {**summed()["changes"], "operation": "apply"}}],
     ],
 )
-def test_a_plan_whose_sums_are_others_is_not_complete(events: list[dict[str, Any]]) -> None:
+def test_a_plan_with_other_totals_is_not_complete(events: list[dict[str, Any]]) -> None:
     assert not read(lines(*events))[0].complete
 
 
-def test_a_deposed_object_is_told_from_its_successor() -> None:
+def test_a_deposed_object_is_distinguished_from_its_successor() -> None:
     said, _ = read(lines(planned("delete", deposed="00000001")))
     assert said.planned[0].action == "delete of a deposed object"

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.terraform import terraform as module
-from pipeline.adapters.terraform.stream import Said
+from pipeline.adapters.terraform.stream import RunOutput
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Event, Message
@@ -85,7 +85,7 @@ def terraform(scripted: ScriptedTerraform, tmp_path: Path, events: list[Event]) 
     )
 
 
-def test_each_verb_has_just_these_arguments_and_runs_in_the_folder(
+def test_each_command_has_these_arguments_and_runs_in_the_folder(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path, events: list[Event]
 ) -> None:
     folder = tmp_path / "root"
@@ -105,7 +105,7 @@ def test_each_verb_has_just_these_arguments_and_runs_in_the_folder(
     ]
 
 
-def test_terraform_sees_an_environment_of_our_making(
+def test_terraform_gets_a_filtered_environment(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     terraform.validate(tmp_path)
@@ -124,7 +124,7 @@ def test_terraform_sees_an_environment_of_our_making(
     }
 
 
-def test_what_is_wrong_is_returned_without_warnings(
+def test_errors_are_returned_without_warnings(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     scripted.on("validate", INVALID, code=1)
@@ -133,7 +133,7 @@ def test_what_is_wrong_is_returned_without_warnings(
     assert terraform.validate(tmp_path) == (UNDECLARED,)
 
 
-def test_init_tells_what_is_wrong_line_by_line(
+def test_errors_of_init_are_parsed_line_by_line(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     severe = {
@@ -153,7 +153,7 @@ def test_init_tells_what_is_wrong_line_by_line(
     )
 
 
-def test_a_failure_without_a_diagnostic_is_refused_with_the_last_ten_lines(
+def test_a_failure_without_a_diagnostic_has_the_last_ten_lines(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     scripted.on("init", b"".join(b"line %d\n" % number for number in range(12)), code=2)
@@ -164,7 +164,7 @@ def test_a_failure_without_a_diagnostic_is_refused_with_the_last_ten_lines(
     assert told.value.remedy == f"read {terraform.log}"
 
 
-def test_the_log_holds_the_command_and_all_it_printed_and_grows(
+def test_the_log_has_each_command_and_its_output(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     scripted.on("validate", INVALID, code=1)
@@ -176,7 +176,7 @@ def test_the_log_holds_the_command_and_all_it_printed_and_grows(
     assert stat.S_IMODE(terraform.log.stat().st_mode) == 0o600
 
 
-def test_a_signal_ends_terraform_before_it_ends_us(
+def test_a_signal_ends_terraform_before_it_is_raised(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     scripted.on("init", b"downloading\n*stopped\n", interrupted_before=b"*")
@@ -185,7 +185,7 @@ def test_a_signal_ends_terraform_before_it_ends_us(
     assert terraform.log.read_bytes().endswith(b"downloading\n*stopped\n")
 
 
-def test_a_verb_that_does_not_end_is_refused(
+def test_a_command_that_does_not_end_is_an_error(
     scripted: ScriptedTerraform,
     terraform: Terraform,
     tmp_path: Path,
@@ -207,7 +207,7 @@ def test_a_verb_that_does_not_end_is_refused(
         (b"", 3, "exit code 3, no output"),
     ],
 )
-def test_another_program_or_an_old_one_is_refused(
+def test_another_program_or_an_old_version_is_rejected(
     scripted: ScriptedTerraform, terraform: Terraform, output: bytes, code: int, what: str
 ) -> None:
     scripted.on("version", output, code=code)
@@ -218,20 +218,20 @@ def test_another_program_or_an_old_one_is_refused(
 
 
 @pytest.mark.parametrize("version", ["1.10.0", "1.14.0-beta2", "2.0.1"])
-def test_1_10_and_all_after_it_will_do(
+def test_version_1_10_and_later_are_accepted(
     scripted: ScriptedTerraform, terraform: Terraform, version: str
 ) -> None:
     scripted.on("version", json.dumps({"terraform_version": version}).encode())
     assert terraform.version() == version
 
 
-def test_no_terraform_on_path_is_refused(terraform: Terraform, tmp_path: Path) -> None:
+def test_a_missing_terraform_is_an_error(terraform: Terraform, tmp_path: Path) -> None:
     terraform.environ = {"PATH": str(tmp_path)}
     with pytest.raises(RefusedError, match="no terraform on PATH"):
         terraform.version()
 
 
-def test_a_state_file_where_we_stand_is_not_read(
+def test_a_state_file_in_the_current_folder_is_not_read(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     """python-terraform's constructor would, and fail on this one."""
@@ -248,7 +248,7 @@ APPLIED = (CAPTURES / "apply-launch.log").read_bytes()
 ERRORED = (CAPTURES / "errored.log").read_bytes()
 
 
-def test_a_plan_is_saved_where_only_we_can_read_it(
+def test_a_plan_is_saved_in_a_private_file(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     scripted.on("plan", PLANNED)
@@ -273,7 +273,7 @@ def test_a_plan_may_be_of_a_few_addresses(
     assert scripted.call("plan")["argv"][5:] == ['-target=x.y["r000001"]', "-target=z"]
 
 
-def test_an_apply_is_of_the_saved_plan_and_tells_what_it_does(
+def test_an_apply_uses_the_saved_plan_and_reports_its_steps(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path, events: list[Event]
 ) -> None:
     scripted.on("apply", APPLIED)
@@ -293,14 +293,14 @@ def test_an_apply_is_of_the_saved_plan_and_tells_what_it_does(
     ]
 
 
-def test_a_backend_is_initialised_where_it_is_used(
+def test_the_backend_is_initialized_if_requested(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     assert terraform.init(tmp_path, backend=True) == ()
     assert scripted.call("init")["argv"] == ["init", "-input=false", "-json"]
 
 
-def test_the_state_is_listed_and_may_not_be_there_yet(
+def test_the_state_is_listed_and_may_be_missing(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     scripted.on("state", b'module.release.aws_x.this["r000001"]\nmodule.release.aws_y.z\n')
@@ -317,7 +317,7 @@ def test_the_state_is_listed_and_may_not_be_there_yet(
 
 
 @pytest.mark.parametrize(("verb", "kind"), [("plan", RefusedError), ("apply", FailedError)])
-def test_what_fails_without_a_diagnostic_tells_its_last_lines(
+def test_a_failed_command_without_a_diagnostic_has_its_last_lines(
     scripted: ScriptedTerraform,
     terraform: Terraform,
     tmp_path: Path,
@@ -332,7 +332,7 @@ def test_what_fails_without_a_diagnostic_tells_its_last_lines(
     assert len(run_verb(terraform, tmp_path, verb).errors) == 3
 
 
-def run_verb(terraform: Terraform, folder: Path, verb: str) -> Said:
+def run_verb(terraform: Terraform, folder: Path, verb: str) -> RunOutput:
     if verb == "plan":
         return terraform.plan(folder, folder / "a.tfplan")
     return terraform.apply(folder, folder / "a.tfplan", timeout=30)
@@ -348,7 +348,7 @@ def test_an_apply_gets_one_sigint_and_the_time_to_save_its_state(
     assert terraform.log.read_bytes().endswith(b"creating\n*stopping\n")
 
 
-def test_inside_a_shield_an_apply_that_was_cut_short_is_no_success(
+def test_inside_a_deferring_block_an_interrupted_apply_is_not_a_success(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     """Even with exit code 0 what came after it must know of the signal."""
@@ -357,7 +357,7 @@ def test_inside_a_shield_an_apply_that_was_cut_short_is_no_success(
     with terraform.interrupts.held():
         with pytest.raises(KeyboardInterrupt):
             terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=30)
-        with pytest.raises(KeyboardInterrupt):  # not even begun, until somebody answers
+        with pytest.raises(KeyboardInterrupt):  # not started while a signal is unanswered
             terraform.plan(tmp_path, tmp_path / "a.tfplan")
         terraform.interrupts.answer()
         scripted.on("plan", PLANNED)
@@ -386,7 +386,7 @@ def test_an_apply_that_takes_too_long_is_a_failure(
     assert scripted.signals == ["SIGINT"]
 
 
-def test_a_plan_may_be_made_in_a_thread_and_hears_of_our_signal(
+def test_a_plan_in_a_thread_gets_the_signal(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     scripted.on("plan", b"planning\n*", interrupted_before=b"*")

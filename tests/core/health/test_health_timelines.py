@@ -65,8 +65,8 @@ FAILING = (
 
 @cache
 def a_member(number: int, lifecycle: str, version: str) -> Member:
-    own = {"health": "Healthy", "template": "lt-2", "version": version}
-    return Member(id=f"i-{number:x}", lifecycle=lifecycle, **own)
+    name = f"i-{number:x}"
+    return Member(id=name, lifecycle=lifecycle, health="Healthy", template="lt-2", version=version)
 
 
 @cache

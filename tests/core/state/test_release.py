@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.state.release import Release, Size
+from pipeline.core.state.release import Release, Size, group_name, release_of
 from pipeline.core.terraform.module_contract import RELEASE
 
 SIZE = Size(instance_type="t3.micro", minimum=1, maximum=3, desired=2)
@@ -26,3 +26,18 @@ def test_the_module_input_has_the_attributes_of_the_contract() -> None:
 
 def test_the_longest_names_fit_the_limits_of_aws() -> None:
     assert len(a_release(999_999).group("a" * 32, "b" * 32)) <= 128
+
+
+@pytest.mark.parametrize(
+    ("group", "release"),
+    [
+        (group_name("web", "production", "r000124"), "r000124"),
+        (group_name("web", "production", "r1000000"), "r1000000"),
+        (group_name("web", "staging", "r000124"), ""),
+        (group_name("web", "production", "r124"), ""),
+        (group_name("web", "production", "r000124-copy"), ""),
+        ("r000124", ""),
+    ],
+)
+def test_a_release_is_read_from_the_name_of_its_group(group: str, release: str) -> None:
+    assert release_of(group, "web", "production") == release

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.terraform.stream import Said, StreamReader
+from pipeline.adapters.terraform.stream import RunOutput, StreamReader
 from pipeline.core.terraform.plan_guard import (
     GROUP,
     TEMPLATE,
@@ -27,7 +27,7 @@ OLD, NEW = frozenset({"r000001"}), frozenset({"r000002"})
 MODULE = "module.release"
 
 
-def read_capture(capture: str) -> Said:
+def read_capture(capture: str) -> RunOutput:
     reader = StreamReader()
     reader.feed((CAPTURES / f"{capture}.log").read_bytes())
     return reader.close()

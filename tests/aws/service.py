@@ -1,10 +1,15 @@
-"""Groups behind load balancers on a local cloud, made through boto3, for tests of the adapters."""
+"""Fake load balancers and groups on a local cloud: the fixture `service`.
+
+The local cloud answers like AWS: health checks run, targets become healthy, responses can be stale
+or throttled. A test that needs only the shapes of responses uses the fixture `aws`
+(`moto_account.py`); a test of the core uses `tests/core/deploy/fakes.py`, without AWS calls.
+"""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,9 +29,9 @@ SPEED = 200
 QUICK = {"Interval": 10, "Timeout": 5, "HealthyThreshold": 2, "UnhealthyThreshold": 2}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
-    """A cloud with a classic load balancer and a target group, and our clients of it."""
+    """A local cloud with a classic load balancer and a target group, and clients of it."""
 
     cloud: Cloud
     clients: Clients
@@ -42,10 +47,10 @@ class Service:
         return self.cloud.aws("autoscaling")
 
     def group(self, name: str, desired: int = 0, *, script: str = "", **more: Any) -> str:
-        """Make a group whose members serve, or run this script instead; return its template."""
-        told = base64.b64encode((script or running_cloud.serving()).encode()).decode()
+        """Create a group whose members serve, or run a script; return its template's id."""
+        user_data = base64.b64encode((script or running_cloud.serving()).encode()).decode()
         image = self.cloud.base_image()
-        data = {"ImageId": image, "InstanceType": "t3.micro", "UserData": told}
+        data = {"ImageId": image, "InstanceType": "t3.micro", "UserData": user_data}
         made = self.cloud.aws("ec2").create_launch_template(
             LaunchTemplateName=name, LaunchTemplateData=data
         )["LaunchTemplate"]
@@ -64,38 +69,53 @@ class Service:
         return str(made["LaunchTemplateId"])
 
     def calls(self) -> dict[str, int]:
-        """Return how often each action was called since `forget_calls`."""
+        """Return the number of calls of each action since `forget_calls`."""
         return {call["action"]: call["calls"] for call in self.cloud.client.calls()}
 
 
 def subnets(cloud: Cloud) -> list[str]:
+    """Return the ids of the default subnets in `ZONES`."""
     described = cloud.aws("ec2").describe_subnets()["Subnets"]
     return [each["SubnetId"] for each in described if each["AvailabilityZone"] in ZONES]
 
 
 @contextlib.contextmanager
-def a_service(folder: Path) -> Iterator[Service]:
-    """Run a cloud with a classic load balancer `web` and a target group `web-tg` behind an ALB."""
-    with running_cloud.a_cloud(folder, speed=SPEED) as cloud, pytest.MonkeyPatch.context() as patch:
+def connected_cloud(folder: Path, speed: float = 1) -> Iterator[tuple[Cloud, Clients]]:
+    """Run a local cloud inside the block; yield it and clients of it."""
+    with running_cloud.a_cloud(folder, speed=speed) as cloud, pytest.MonkeyPatch.context() as patch:
         for name, value in cloud.env.items():
             if name.startswith("AWS_"):
                 patch.setenv(name, value)
+        yield cloud, connect()
+
+
+@contextlib.contextmanager
+def a_service(folder: Path) -> Iterator[Service]:
+    """Run a cloud with a classic load balancer `web` and a target group `web-tg` behind an ALB."""
+    with connected_cloud(folder, SPEED) as (cloud, clients):
         targets = target_group(cloud, "web-tg")
-        application(cloud, "web-alb", to(targets))
-        yield Service(
-            cloud=cloud, clients=made_now(), classic=classic(cloud, "web"), targets=targets
-        )
+        application(cloud, "web-alb", forward_to(targets))
+        yield Service(cloud=cloud, clients=clients, classic=classic(cloud, "web"), targets=targets)
 
 
-def made_now() -> Clients:
-    """Return clients that keep to this cloud whatever the environment becomes."""
+def connect() -> Clients:
+    """Return clients of the current environment variables, whatever these become later."""
     clients = Clients()
-    for make in (clients.autoscaling, clients.elb, clients.elbv2, clients.ec2, clients.cloudwatch):
+    for make in (
+        clients.autoscaling,
+        clients.cloudwatch,
+        clients.ec2,
+        clients.elb,
+        clients.elbv2,
+        clients.service_quotas,
+        clients.sts,
+    ):
         make(REGION)
     return clients
 
 
 def classic(cloud: Cloud, name: str) -> Balancer:
+    """Create a classic load balancer with quick health checks."""
     listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
     elb = cloud.aws("elb")
     elb.create_load_balancer(LoadBalancerName=name, Listeners=[listener], Subnets=subnets(cloud))
@@ -105,6 +125,7 @@ def classic(cloud: Cloud, name: str) -> Balancer:
 
 
 def target_group(cloud: Cloud, name: str) -> Balancer:
+    """Create a target group; it receives traffic once `application` forwards to it."""
     elbv2 = cloud.aws("elbv2")
     vpc = cloud.aws("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
     arn = elbv2.create_target_group(
@@ -119,11 +140,11 @@ def target_group(cloud: Cloud, name: str) -> Balancer:
 
 
 def application(cloud: Cloud, name: str, *actions: dict[str, Any]) -> str:
-    """Make an application load balancer with a listener that does this; return the listener."""
+    """Create an application load balancer with these default actions; return its listener."""
     elbv2 = cloud.aws("elbv2")
-    front = elbv2.create_load_balancer(Name=name, Subnets=subnets(cloud))["LoadBalancers"][0]
+    balancer = elbv2.create_load_balancer(Name=name, Subnets=subnets(cloud))["LoadBalancers"][0]
     made = elbv2.create_listener(
-        LoadBalancerArn=front["LoadBalancerArn"],
+        LoadBalancerArn=balancer["LoadBalancerArn"],
         Protocol="HTTP",
         Port=80,
         DefaultActions=list(actions),
@@ -131,5 +152,6 @@ def application(cloud: Cloud, name: str, *actions: dict[str, Any]) -> str:
     return str(made["Listeners"][0]["ListenerArn"])
 
 
-def to(target: Balancer) -> dict[str, Any]:
+def forward_to(target: Balancer) -> dict[str, Any]:
+    """Return the action of a listener that forwards to a target group."""
     return {"Type": "forward", "TargetGroupArn": target.identifier}

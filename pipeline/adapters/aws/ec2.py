@@ -1,0 +1,79 @@
+"""Read instances, launch templates and tags from EC2; each call and its parser is here only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.adapters.aws.retry import call, items
+
+INSTANCES = 1000
+"""Instances in a page, the most DescribeInstances returns."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaunchTemplate:
+    """A launch template; `default` and `latest` are version numbers as text."""
+
+    id: str
+    name: str
+    default: str
+    latest: str
+    tags: Mapping[str, str]
+
+
+def read_instances(ec2: Any, filters: Mapping[str, Sequence[str]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the instances that match all filters, as DescribeInstances describes them."""
+    named = as_filters(filters)
+    found = items(ec2.describe_instances, "Reservations", Filters=named, MaxResults=INSTANCES)
+    return (instance for reservation in found for instance in reservation["Instances"])
+
+
+def read_states(ec2: Any, instances: Sequence[str]) -> frozenset[str]:
+    """Return the states of these instances; raises ClientError for an unknown id."""
+    found = call(ec2.describe_instances, InstanceIds=list(instances))["Reservations"]
+    return frozenset(
+        instance["State"]["Name"] for reservation in found for instance in reservation["Instances"]
+    )
+
+
+def read_templates(ec2: Any, names: Sequence[str] | None = None) -> tuple[LaunchTemplate, ...]:
+    """Return the launch templates with these names, or all of the region.
+
+    The names are a filter: an unknown name in `LaunchTemplateNames` is an error (EC2 API
+    Reference, DescribeLaunchTemplates).
+    """
+    given = {} if names is None else {"Filters": as_filters({"launch-template-name": names})}
+    found = items(ec2.describe_launch_templates, "LaunchTemplates", **given)
+    return tuple(map(_template, found))
+
+
+def read_template_images(ec2: Any, name: str) -> dict[str, str]:
+    """Return the AMI of each version of a launch template; the keys are version numbers as text."""
+    found = items(
+        ec2.describe_launch_template_versions, "LaunchTemplateVersions", LaunchTemplateName=name
+    )
+    return {
+        str(each["VersionNumber"]): each["LaunchTemplateData"].get("ImageId", "") for each in found
+    }
+
+
+def as_filters(filters: Mapping[str, Sequence[str]]) -> list[Any]:
+    """Return filters in the shape that EC2's calls take."""
+    return [{"Name": name, "Values": list(values)} for name, values in filters.items()]
+
+
+def read_tags(described: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a resource as EC2 and Auto Scaling describe it; a value may be missing."""
+    return {tag["Key"]: tag.get("Value", "") for tag in described.get("Tags", [])}
+
+
+def _template(described: Mapping[str, Any]) -> LaunchTemplate:
+    return LaunchTemplate(
+        id=described["LaunchTemplateId"],
+        name=described["LaunchTemplateName"],
+        default=str(described.get("DefaultVersionNumber", "")),
+        latest=str(described.get("LatestVersionNumber", "")),
+        tags=read_tags(described),
+    )
