@@ -381,10 +381,10 @@ from pipeline.adapters.process.process import (
     capture,
     stream,
 )
-from pipeline.adapters.process.survivors import held
+from pipeline.adapters.process.survivors import shared_lock
 argv, how, grace = sys.argv[1:4], sys.argv[4], float(sys.argv[5])
 Path("log").touch()
-lock = held(Path("log"))
+lock = shared_lock(Path("log"))
 command = Command(argv=argv, cwd=Path.cwd(), env={}, kept=(lock.__enter__(),))
 interrupts = Interrupts()
 interrupts.install()
@@ -425,6 +425,7 @@ def ours(code: str, how: str, grace: float = 30.0) -> tuple[subprocess.Popen[byt
     argv = [sys.executable, "-Sc", code]
     us = subprocess.Popen([sys.executable, "-c", US, *argv, how, str(grace)])
     while not Path("ready").exists() or not (text := Path("ready").read_text()):
+        assert us.poll() is None, "the starter failed"
         time.sleep(0.01)
     return us, group_of(int(text))
 
