@@ -20,7 +20,7 @@ from tests import running_cloud
 from tests.running_cloud import Cloud
 
 if TYPE_CHECKING:
-    from tests.e2e.deploying import Ground
+    from tests.e2e.deploying import Testbed
     from tests.e2e.matrix import Case, Sites
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ CANARY = "canary/s3cret+value=="
 
 
 @dataclass(kw_only=True)
-class Ran:
+class CommandResult:
     """One run of the command line."""
 
     code: int
@@ -66,10 +66,10 @@ class Project:
             text=True,
         )
 
-    def run(self, *arguments: str, wrap: tuple[str, ...] = ()) -> Ran:
+    def run(self, *arguments: str, wrap: tuple[str, ...] = ()) -> CommandResult:
         return finish(self.start(*arguments, wrap=wrap))
 
-    def bake(self, version: str = "1.0.0", *more: str) -> Ran:
+    def bake(self, version: str = "1.0.0", *more: str) -> CommandResult:
         return self.run("--output", "json", "bake", "--version", version, *more)
 
     def write(self, text: str) -> None:
@@ -104,9 +104,9 @@ class Project:
 NOTHING: dict[str, list[str]] = {"instances": [], "keys": [], "groups": [], "images": []}
 
 
-def finish(process: subprocess.Popen[str]) -> Ran:
+def finish(process: subprocess.Popen[str]) -> CommandResult:
     out, err = process.communicate(timeout=100)
-    return Ran(code=process.returncode, out=out, err=err)
+    return CommandResult(code=process.returncode, out=out, err=err)
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> str:
@@ -120,17 +120,17 @@ def wait_for(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"{text!r} was never said; what was:\n{read}")
 
 
-def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> Ran:
+def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> CommandResult:
     process.send_signal(number)
     return finish(process)
 
 
 @pytest.fixture(scope="session")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """What all stories of deployments stand on; one worker tells them all."""
-    from tests.e2e.deploying import a_ground  # noqa: PLC0415  it stands on this file
+    from tests.e2e.deploying import build_testbed  # noqa: PLC0415  it stands on this file
 
-    with a_ground(tmp_path_factory.mktemp("deployments")) as built:
+    with build_testbed(tmp_path_factory.mktemp("deployments")) as built:
         yield built
 
 
@@ -156,31 +156,31 @@ def sites(
     request: pytest.FixtureRequest, kinds: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sites]:
     """Environments for the matrix; on the real Terraform those behind both kinds, if asked."""
-    from tests.e2e.deploying import a_quick_ground  # noqa: PLC0415  it stands on this file
+    from tests.e2e.deploying import build_fast_testbed  # noqa: PLC0415  it stands on this file
     from tests.e2e.matrix import Sites  # noqa: PLC0415  the same
 
     if kinds == BOTH and request.config.getoption("--terraform") == "real":
-        yield Sites(ground=request.getfixturevalue("ground"))
+        yield Sites(testbed=request.getfixturevalue("ground"))
         return
-    with a_quick_ground(tmp_path_factory.mktemp("matrix")) as built:
-        yield Sites(ground=built)
+    with build_fast_testbed(tmp_path_factory.mktemp("matrix")) as built:
+        yield Sites(testbed=built)
 
 
 @pytest.fixture
 def case(sites: Sites, kinds: tuple[str, ...]) -> Iterator[Case]:
     """A scenario in an environment that serves."""
-    from tests.e2e.matrix import Case, calmed  # noqa: PLC0415  it stands on this file
+    from tests.e2e.matrix import Case, reset_after  # noqa: PLC0415  it stands on this file
 
-    with calmed(sites.ground):
+    with reset_after(sites.testbed):
         yield Case(site=sites.serving(kinds))
 
 
 @pytest.fixture
 def first(sites: Sites, kinds: tuple[str, ...]) -> Iterator[Case]:
     """A scenario in an environment in which nothing serves yet."""
-    from tests.e2e.matrix import Case, calmed  # noqa: PLC0415  it stands on this file
+    from tests.e2e.matrix import Case, reset_after  # noqa: PLC0415  it stands on this file
 
-    with calmed(sites.ground):
+    with reset_after(sites.testbed):
         yield Case(site=sites.empty(kinds))
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests import provider, running_cloud
-from tests.e2e.conftest import REPOSITORY, Project, Ran, new_project, wait_for
+from tests.e2e.conftest import REPOSITORY, Project, CommandResult, new_project, wait_for
 from tests.load import Load, load
 from tests.running_cloud import eventually
 from tests.standin.install import installed
@@ -41,7 +41,7 @@ CHECK = {"HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10}
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class EnvironmentState:
     """What an environment has, by release, as each of those who should know it tells."""
 
     groups: frozenset[str]
@@ -54,7 +54,7 @@ class World:
 
 
 @dataclass(kw_only=True)
-class Ground:
+class Testbed:
     """One cloud for all stories; `old` and `new` are the images of two versions."""
 
     cloud: Cloud
@@ -73,7 +73,7 @@ class Ground:
         project = new_project(self.folder / environment, self.cloud)
         project.extra["PATH"] = self.path
         balancers = [Balancer.make(self, environment, kind) for kind in kinds]
-        site = Site(ground=self, environment=environment, project=project, balancers=balancers)
+        site = Site(testbed=self, environment=environment, project=project, balancers=balancers)
         site.configure(**promote)
         self.restore_images()
         return site
@@ -105,23 +105,23 @@ class Balancer:
         return {each["Target"]["Id"] for each in answer["TargetHealthDescriptions"]}
 
     @staticmethod
-    def make(ground: Ground, environment: str, kind: str) -> Balancer:
+    def make(testbed: Testbed, environment: str, kind: str) -> Balancer:
         """Make one by API, or take the stack's; the provider needs a minute for an ALB."""
         name = f"web-{environment}"
         if kind == "stack":
             return Balancer(
                 kind="classic",
-                name=ground.made["load_balancer_name"],
-                url=ground.made["url"],
+                name=testbed.made["load_balancer_name"],
+                url=testbed.made["url"],
             )
-        return {"classic": _classic, "application": _application}[kind](ground, name)
+        return {"classic": _classic, "application": _application}[kind](testbed, name)
 
 
-def _classic(ground: Ground, name: str) -> Balancer:
-    elb = ground.cloud.aws("elb")
+def _classic(testbed: Testbed, name: str) -> Balancer:
+    elb = testbed.cloud.aws("elb")
     listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
     made = elb.create_load_balancer(
-        LoadBalancerName=name, Listeners=[listener], Subnets=ground.made["public_subnet_ids"]
+        LoadBalancerName=name, Listeners=[listener], Subnets=testbed.made["public_subnet_ids"]
     )
     check = {"Target": "HTTP:8080/health", "Interval": 10, "Timeout": 5}
     elb.configure_health_check(
@@ -133,12 +133,12 @@ def _classic(ground: Ground, name: str) -> Balancer:
     return Balancer(kind="classic", name=name, url=f"http://{made['DNSName']}")
 
 
-def _application(ground: Ground, name: str) -> Balancer:
-    elbv2 = ground.cloud.aws("elbv2")
-    subnets = ground.made["public_subnet_ids"]
+def _application(testbed: Testbed, name: str) -> Balancer:
+    elbv2 = testbed.cloud.aws("elbv2")
+    subnets = testbed.made["public_subnet_ids"]
     made = elbv2.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
     arn = made["LoadBalancerArn"]
-    vpc = ground.made["vpc_id"]
+    vpc = testbed.made["vpc_id"]
     target_group = elbv2.create_target_group(
         Name=name, Protocol="HTTP", Port=8080, VpcId=vpc, UnhealthyThresholdCount=2, **CHECK
     )["TargetGroups"][0]["TargetGroupArn"]
@@ -160,7 +160,7 @@ def _application(ground: Ground, name: str) -> Balancer:
 class Site:
     """One environment: its project, its load balancers, and how to ask about it."""
 
-    ground: Ground
+    testbed: Testbed
     environment: str
     project: Project
     balancers: list[Balancer]
@@ -171,7 +171,7 @@ class Site:
         classic = [each.name for each in self.balancers if each.kind == "classic"]
         modern = [each.name for each in self.balancers if each.kind == "application"]
         inputs = ("subnet_ids", "security_group_ids", "instance_profile")
-        passed = {name: self.ground.made[name] for name in inputs}
+        passed = {name: self.testbed.made[name] for name in inputs}
         text = (REPOSITORY / "pipeline.toml").read_text().split("[environments.staging]")[0]
         tables = {
             "": {
@@ -191,14 +191,14 @@ class Site:
 
     # --- running the tool -----------------------------------------------------------------------
 
-    def run(self, verb: str, *arguments: str) -> Ran:
-        return ended(self.start(verb, *arguments))
+    def run(self, verb: str, *arguments: str) -> CommandResult:
+        return wait_for_exit(self.start(verb, *arguments))
 
     def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
         words = (verb, "-e", self.environment, *arguments)
         return self.project.start("--output", "json", *words)
 
-    def promote(self, *arguments: str) -> Ran:
+    def promote(self, *arguments: str) -> CommandResult:
         return self.run("promote", "--yes", *arguments)
 
     def begin(self, verb: str, until: str, *arguments: str) -> subprocess.Popen[str]:
@@ -208,9 +208,9 @@ class Site:
         return process
 
     def status(self) -> dict[str, Any]:
-        ran = self.run("status")
-        assert ran.code == 0, ran.err
-        return ran.document
+        result = self.run("status")
+        assert result.code == 0, result.err
+        return result.document
 
     # --- asking the world -----------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Site:
         found = self._groups()[release]["Instances"]
         return [each["InstanceId"] for each in found if each["LifecycleState"] == "InService"]
 
-    def world(self) -> World:
+    def state(self) -> EnvironmentState:
         """Lay AWS, Terraform's state, the document and `status` beside each other."""
         groups, shown = self._groups(), self.status()
         document = self.document()["content"]
@@ -250,7 +250,7 @@ class Site:
         attached = {name for name in groups if self._attached(name)}
         eventually(lambda: not any(self.left(groups, attached).values()), within=10)
         assert self._made_true() == frozenset(document["releases"])
-        return World(
+        return EnvironmentState(
             groups=frozenset(groups),
             templates=self._templates(),
             state=self._state(),
@@ -262,7 +262,7 @@ class Site:
 
     def left(self, groups: dict[str, dict[str, Any]], attached: set[str]) -> dict[str, list[str]]:
         """Return what is there beside these groups: of machines, of targets, of files."""
-        cloud, folder = self.ground.cloud, self._terraform
+        cloud, folder = self.testbed.cloud, self._terraform
         members = {
             name: {each["InstanceId"] for each in group["Instances"]}
             for name, group in groups.items()
@@ -299,12 +299,12 @@ class Site:
         return found
 
     def _groups(self) -> dict[str, dict[str, Any]]:
-        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        answer = self.testbed.cloud.aws("autoscaling").describe_auto_scaling_groups()
         found = {each["AutoScalingGroupName"]: each for each in answer["AutoScalingGroups"]}
         return {name[len(self.group("")) :]: found[name] for name in self._ours(found)}
 
     def _templates(self) -> frozenset[str]:
-        answer = self.ground.cloud.aws("ec2").describe_launch_templates()["LaunchTemplates"]
+        answer = self.testbed.cloud.aws("ec2").describe_launch_templates()["LaunchTemplates"]
         found = self._ours([each["LaunchTemplateName"] for each in answer])
         return frozenset(name[len(self.group("")) :] for name in found)
 
@@ -312,7 +312,7 @@ class Site:
         return [name for name in names if name.startswith(self.group(""))]
 
     def _attached(self, release: str) -> list[str]:
-        answer = self.ground.cloud.aws("autoscaling").describe_traffic_sources(
+        answer = self.testbed.cloud.aws("autoscaling").describe_traffic_sources(
             AutoScalingGroupName=self.group(release)
         )
         return [each["Identifier"] for each in answer["TrafficSources"]]
@@ -333,10 +333,10 @@ class Site:
         return frozenset(known[0])
 
 
-def alone(*releases: str, serving: str) -> World:
+def state_with(*releases: str, serving: str) -> EnvironmentState:
     """Return the world in which these releases exist and one of them serves."""
     names = frozenset(releases)
-    return World(
+    return EnvironmentState(
         groups=names,
         templates=names,
         state=names,
@@ -347,10 +347,10 @@ def alone(*releases: str, serving: str) -> World:
     )
 
 
-def ended(process: subprocess.Popen[str]) -> Ran:
+def wait_for_exit(process: subprocess.Popen[str]) -> CommandResult:
     """Wait for the tool: Terraform thinks for long where it has not a machine to itself."""
     out, err = process.communicate(timeout=LONGEST)
-    return Ran(code=process.returncode, out=out, err=err)
+    return CommandResult(code=process.returncode, out=out, err=err)
 
 
 def _toml(value: object) -> str:
@@ -367,7 +367,7 @@ def _toml(value: object) -> str:
 
 
 @contextlib.contextmanager
-def a_ground(folder: Path) -> Iterator[Ground]:
+def build_testbed(folder: Path) -> Iterator[Testbed]:
     """Build it: the images are baked while Terraform makes the network."""
     with running_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
         project = new_project(folder / "bakery", cloud)
@@ -380,13 +380,13 @@ def a_ground(folder: Path) -> Iterator[Ground]:
                 path = _on_path(folder / "bin", attached)
                 made = _stack(stack, attached)
                 old, new = images.result()
-                yield Ground(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new)
+                yield Testbed(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new)
 
 
 @contextlib.contextmanager
-def a_quick_ground(
+def build_fast_testbed(
     folder: Path, speed: float = SPEED, isolation: str = "auto", images: int = 2
-) -> Iterator[Ground]:
+) -> Iterator[Testbed]:
     """Build it without Terraform: its stand-in makes the groups, and the network is by API."""
     with running_cloud.a_cloud(folder / "cloud", speed=speed, isolation=isolation) as cloud:
         path = installed(folder / "bin", cloud.env["PATH"])
@@ -401,7 +401,9 @@ def a_quick_ground(
             made = _network(cloud)
             old, new, *more = (each.result() for each in baking)
         spare = tuple(more)
-        yield Ground(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new, more=spare)
+        yield Testbed(
+            cloud=cloud, folder=folder, path=path, made=made, old=old, new=new, more=spare
+        )
 
 
 def _network(cloud: Cloud) -> dict[str, Any]:
@@ -461,6 +463,6 @@ def _baked(project: Project) -> tuple[str, ...]:
 
 
 def baked(project: Project, version: str) -> str:
-    ran = ended(project.start("--output", "json", "bake", "--version", version))
-    assert ran.code == 0, ran.err
-    return str(ran.document["ami_id"])
+    result = wait_for_exit(project.start("--output", "json", "bake", "--version", version))
+    assert result.code == 0, result.err
+    return str(result.document["ami_id"])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.conftest import wait_for
-from tests.e2e.deploying import Ground, Site, alone, ended
+from tests.e2e.deploying import Testbed, Site, state_with, wait_for_exit
 from tests.load import Load, Result
 from tests.running_cloud import eventually
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from _pytest.mark.structures import ParameterSet
 
-    from tests.e2e.conftest import Ran
+    from tests.e2e.conftest import CommandResult
 
 RATE = 100.0
 """Requests a second to an environment, shared by its load balancers."""
@@ -42,7 +42,7 @@ DENIED = {"status": 403, "code": "AccessDenied", "message": "nobody may do that 
 class Sites:
     """The environments of a ground, one for each set of load balancers and who serves there."""
 
-    ground: Ground
+    testbed: Testbed
     _made: dict[tuple[str, ...], Site] = field(default_factory=dict)
     _count: int = 0
 
@@ -51,8 +51,8 @@ class Sites:
         site = self._made.get(kinds)
         if site is None or not is_calm(site):
             site = self._made[kinds] = self._new(kinds)
-            ran = site.promote("--image", self.ground.old)
-            assert ran.code == DONE, ran.err
+            result = site.promote("--image", self.testbed.old)
+            assert result.code == DONE, result.err
         return site
 
     def empty(self, kinds: tuple[str, ...]) -> Site:
@@ -64,7 +64,7 @@ class Sites:
 
     def _new(self, kinds: tuple[str, ...]) -> Site:
         self._count += 1
-        return self.ground.site(f"env{self._count}", *kinds, keep_previous="none")
+        return self.testbed.site(f"env{self._count}", *kinds, keep_previous="none")
 
 
 def is_calm(site: Site) -> bool:
@@ -75,15 +75,15 @@ def is_calm(site: Site) -> bool:
 
 
 @contextmanager
-def calmed(ground: Ground) -> Iterator[None]:
+def reset_after(testbed: Testbed) -> Iterator[None]:
     """Take back whatever a scenario ordered, and what it said of images."""
-    client = ground.cloud.client
+    client = testbed.cloud.client
     try:
         yield
     finally:
         client.clear_faults()
         client.clear_orders()
-        ground.restore_images()
+        testbed.restore_images()
 
 
 @dataclass(kw_only=True)
@@ -115,11 +115,11 @@ class Case:
     @property
     def image(self) -> str:
         """The image that does not serve."""
-        ground = self.site.ground
+        testbed = self.site.testbed
         if not self.blue:
-            return ground.new
+            return testbed.new
         serving = self._content["releases"][self.blue]["release"]["ami_id"]
-        return {ground.old: ground.new, ground.new: ground.old}[serving]
+        return {testbed.old: testbed.new, testbed.new: testbed.old}[serving]
 
     def configure(self, **promote: object) -> None:
         """Say how it is deployed; what is not said is quick, and nothing is kept."""
@@ -135,7 +135,7 @@ class Case:
 
     @property
     def cloud(self) -> Any:
-        return self.site.ground.cloud.client
+        return self.site.testbed.cloud.client
 
     @property
     def _share(self) -> float:
@@ -143,7 +143,9 @@ class Case:
 
     # --- doing ------------------------------------------------------------------------------------
 
-    def promote(self, at: str = "", act: Callable[[Running], object] | None = None) -> Ran:
+    def promote(
+        self, at: str = "", act: Callable[[RunningDeployment], object] | None = None
+    ) -> CommandResult:
         """Promote under load; once it says `at`, do something. No request may fail."""
         with self.under_load():
             return self.promote_unloaded(at, act)
@@ -152,14 +154,16 @@ class Case:
         """Keep the environment under load for a block; no request may fail."""
         return self.site.under_load(self._share)
 
-    def promote_unloaded(self, at: str = "", act: Callable[[Running], object] | None = None) -> Ran:
+    def promote_unloaded(
+        self, at: str = "", act: Callable[[RunningDeployment], object] | None = None
+    ) -> CommandResult:
         process = self.start()
         try:
             if at:
                 wait_for(process, at)
             if act:
-                act(Running(process=process))
-            return ended(process)
+                act(RunningDeployment(process=process))
+            return wait_for_exit(process)
         except BaseException:
             process.kill()
             process.communicate()
@@ -181,45 +185,47 @@ class Case:
 
     # --- how it ended -----------------------------------------------------------------------------
 
-    def is_in_service(self, ran: Ran, **more: object) -> None:
+    def assert_promoted(self, result: CommandResult, **more: object) -> None:
         """Green serves alone, and nothing of blue is left."""
         green = self._content["serving"]
         assert green != self.blue
-        self.told(ran, DONE, outcome="promoted", release=green, **more)
-        assert self.site.world() == alone(green, serving=green)
+        self.assert_result(result, DONE, outcome="promoted", release=green, **more)
+        assert self.site.state() == state_with(green, serving=green)
 
-    def is_put_back(self, ran: Ran, phase: str, reason: str, code: int = PUT_BACK) -> None:
+    def assert_rolled_back(
+        self, result: CommandResult, phase: str, reason: str, code: int = PUT_BACK
+    ) -> None:
         """Blue serves as before, nothing of green is left, and it is said why."""
-        self.told(ran, code, outcome="rolled back", phase=phase)
-        assert reason in ran.document["reason"]
-        self.stands()
+        self.assert_result(result, code, outcome="rolled back", phase=phase)
+        assert reason in result.document["reason"]
+        self.assert_unchanged()
 
-    def is_stranded(self, ran: Ran, phase: str) -> None:
+    def assert_needs_attention(self, result: CommandResult, phase: str) -> None:
         """It stopped half-way and says what finishes it."""
-        self.told(ran, NEEDS_ATTENTION, outcome="stranded", phase=phase)
-        assert ran.document["next"] == f"ami-pipeline recover -e {self.site.environment}"
-        assert self.site.status()["in_flight"]["id"] == ran.document["id"]
+        self.assert_result(result, NEEDS_ATTENTION, outcome="stranded", phase=phase)
+        assert result.document["next"] == f"ami-pipeline recover -e {self.site.environment}"
+        assert self.site.status()["in_flight"]["id"] == result.document["id"]
 
-    def is_finished(self, ran: Ran) -> None:
+    def assert_finished(self, result: CommandResult) -> None:
         """`recover` brought green's retirement of blue to its end."""
-        self.told(ran, DONE, outcome="promoted")
+        self.assert_result(result, DONE, outcome="promoted")
         green = self._content["serving"]
         assert green != self.blue
-        assert self.site.world() == alone(green, serving=green)
+        assert self.site.state() == state_with(green, serving=green)
 
-    def stands(self) -> None:
+    def assert_unchanged(self) -> None:
         """Blue alone serves, and there is nothing else anywhere."""
         names = [self.blue] if self.blue else []
-        assert self.site.world() == alone(*names, serving=self.blue)
+        assert self.site.state() == state_with(*names, serving=self.blue)
 
     @staticmethod
-    def told(ran: Ran, code: int, **words: object) -> None:
-        assert ran.code == code, ran.err
-        assert {name: ran.document[name] for name in words} == words, ran.err
+    def assert_result(result: CommandResult, code: int, **words: object) -> None:
+        assert result.code == code, result.err
+        assert {name: result.document[name] for name in words} == words, result.err
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
+class RunningDeployment:
     """A deployment that runs, to do something to."""
 
     process: subprocess.Popen[str]
@@ -256,7 +262,7 @@ def child_of(parent: int, word: bytes) -> int:
     return 0
 
 
-def late(*values: object) -> ParameterSet:
+def rare(*values: object) -> ParameterSet:
     """Return parameters of a scenario that differs little from its neighbours: for `make e2e`."""
     return pytest.param(*values, marks=pytest.mark.rare)
 

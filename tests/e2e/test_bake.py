@@ -52,9 +52,9 @@ def test_two_bakes_differ_by_the_file_that_changed_and_the_second_one_serves(
 def test_a_bake_leaves_the_image_its_tags_its_record_and_tfvars_and_nothing_else(
     project: Project, cloud: Cloud
 ) -> None:
-    ran = project.bake("1.4.2")
-    assert ran.code == 0, ran.err
-    baked = ran.document
+    result = project.bake("1.4.2")
+    assert result.code == 0, result.err
+    baked = result.document
     image = cloud.aws("ec2").describe_images(ImageIds=[baked["ami_id"]])["Images"][0]
     tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
     assert image["Name"] == baked["name"]
@@ -105,12 +105,12 @@ def test_a_secret_reaches_the_bake_and_nothing_that_is_printed_or_written(
         'echo "$TOKEN"; printf %s "$TOKEN" | base64; printf "%s\\n" "x $TOKEN y" | base64; '
         'echo "$TOKEN" | od -An -tx1 | tr -d " \\n"; echo; echo "a token came',
     )
-    ran = project.bake()
-    assert ran.code == 0, ran.err
-    log = Path(ran.document["log"]).read_text()
+    result = project.bake()
+    assert result.code == 0, result.err
+    log = Path(result.document["log"]).read_text()
     assert "a token came with this bake" in log
     assert "***" in log
-    everything = (ran.out + ran.err).encode() + project.every_byte()
+    everything = (result.out + result.err).encode() + project.every_byte()
     for form in (CANARY, base64.b64encode(CANARY.encode()).decode(), CANARY.encode().hex()):
         assert form.encode() not in everything
 
@@ -118,13 +118,13 @@ def test_a_secret_reaches_the_bake_and_nothing_that_is_printed_or_written(
 @pytest.mark.long
 def test_copies_are_made_and_verified_in_every_region(project: Project, cloud: Cloud) -> None:
     project.edit("pipeline.toml", "[bake]\n", '[bake]\nregions = ["eu-west-1", "us-west-2"]\n')
-    ran = project.bake()
-    assert ran.code == 0, ran.err
-    ids = ran.document["ami_ids"]
+    result = project.bake()
+    assert result.code == 0, result.err
+    ids = result.document["ami_ids"]
     assert sorted(ids) == ["eu-west-1", "us-east-1", "us-west-2"]
     for region, ami in ids.items():
         images = cloud.aws("ec2", region).describe_images(ImageIds=[ami])["Images"]
-        assert images[0]["Name"] == ran.document["name"]
+        assert images[0]["Name"] == result.document["name"]
         assert {"Key": "ami-pipeline:verdict", "Value": "good"} in images[0]["Tags"]
 
 
@@ -172,31 +172,31 @@ def test_an_old_json_template_that_names_its_own_image_works_as_it_stands(
 ) -> None:
     (project.folder / "old.json").write_text(json.dumps(JSON_TEMPLATE))
     project.write('app = "old"\nregion = "us-east-1"\n[bake]\ntemplate = "old.json"\n')
-    ran = project.bake("2.0.0")
-    assert ran.code == 0, ran.err
-    assert ran.document["name"].startswith("old-style-")
-    image = cloud.aws("ec2").describe_images(ImageIds=[ran.document["ami_id"]])["Images"][0]
+    result = project.bake("2.0.0")
+    assert result.code == 0, result.err
+    assert result.document["name"].startswith("old-style-")
+    image = cloud.aws("ec2").describe_images(ImageIds=[result.document["ami_id"]])["Images"][0]
     tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
     assert tags["Mine"] == "kept"
     assert tags["ami-pipeline:version"] == "2.0.0"
-    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+    assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
 
 
 @pytest.mark.long
 def test_six_bakes_at_once_all_succeed_under_distinct_names(tmp_path: Path, cloud: Cloud) -> None:
     projects = [new_project(tmp_path / f"project{number}", cloud) for number in range(6)]
     with ThreadPoolExecutor(6) as pool:
-        ran = list(pool.map(lambda one: one[1].bake(f"1.0.{one[0]}"), enumerate(projects)))
-    assert [one.code for one in ran] == [0] * 6, [one.err for one in ran]
-    assert len({one.document["name"] for one in ran}) == 6
-    assert len({one.document["ami_id"] for one in ran}) == 6
+        result = list(pool.map(lambda one: one[1].bake(f"1.0.{one[0]}"), enumerate(projects)))
+    assert [one.code for one in result] == [0] * 6, [one.err for one in result]
+    assert len({one.document["name"] for one in result}) == 6
+    assert len({one.document["ami_id"] for one in result}) == 6
 
 
 @pytest.mark.long
 def test_two_bakes_of_one_project_at_once_leave_each_other_alone(project: Project) -> None:
     with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(lambda number: project.bake(f"1.0.{number}"), range(2)))
-    assert [one.code for one in ran] == [0, 0], [one.err for one in ran]
+        result = list(pool.map(lambda number: project.bake(f"1.0.{number}"), range(2)))
+    assert [one.code for one in result] == [0, 0], [one.err for one in result]
 
 
 @pytest.mark.long
@@ -218,10 +218,10 @@ def test_images_lists_what_was_baked_and_where_it_is_used(project: Project, clou
 def test_the_store_may_be_a_prefix_of_a_bucket(project: Project, cloud: Cloud) -> None:
     cloud.aws("s3").create_bucket(Bucket="state-of-web")
     project.edit("pipeline.toml", "[bake]\n", '[state]\nurl = "s3://state-of-web/web"\n[bake]\n')
-    ran = project.bake()
-    assert ran.code == 0, ran.err
+    result = project.bake()
+    assert result.code == 0, result.err
     listed = cloud.aws("s3").list_objects_v2(Bucket="state-of-web")["Contents"]
-    assert [item["Key"] for item in listed] == [f"web/images/{ran.document['name']}.json"]
+    assert [item["Key"] for item in listed] == [f"web/images/{result.document['name']}.json"]
 
 
 @pytest.mark.long
@@ -244,9 +244,9 @@ def test_the_sample_template_bakes_and_serves_where_isolation_is_weaker(
     tmp_path: Path, isolation: str
 ) -> None:
     with running_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as cloud:
-        ran = new_project(tmp_path / "project", cloud).bake("1.0.0")
-        assert ran.code == 0, ran.err
-        address = cloud.launch(ImageId=ran.document["ami_id"])["PrivateIpAddress"]
+        result = new_project(tmp_path / "project", cloud).bake("1.0.0")
+        assert result.code == 0, result.err
+        address = cloud.launch(ImageId=result.document["ami_id"])["PrivateIpAddress"]
         assert until(lambda: answer(f"http://{address}:8080/"))["version"] == "1.0.0"
 
 
@@ -288,8 +288,8 @@ def test_the_configuration_in_the_readme_bakes_the_sample_application(
     project.write(example[1])
     (bucket,) = re.findall(r'"s3://([\w-]+)/', example[1])
     cloud.aws("s3").create_bucket(Bucket=bucket)
-    ran = project.bake("1.4.2")
-    assert ran.code == 0, ran.err
-    region = ran.document["region"]
+    result = project.bake("1.4.2")
+    assert result.code == 0, result.err
+    region = result.document["region"]
     assert region in example[1]
-    assert cloud.aws("ec2", region).describe_images(ImageIds=[ran.document["ami_id"]])["Images"]
+    assert cloud.aws("ec2", region).describe_images(ImageIds=[result.document["ami_id"]])["Images"]

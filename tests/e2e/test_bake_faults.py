@@ -18,7 +18,7 @@ from tests import running_cloud
 from tests.e2e.conftest import (
     NOTHING,
     Project,
-    Ran,
+    CommandResult,
     alive,
     finish,
     interrupt,
@@ -33,25 +33,25 @@ INSTALL = "packer/provision/install.sh"
 PROVISIONING = "Provisioning with shell script"
 
 
-def check(ran: Ran, code: int, *words: str) -> None:
+def check(result: CommandResult, code: int, *words: str) -> None:
     """The exit code, one error of three parts, and what it must say."""
-    assert ran.code == code, ran.err
-    error = ran.document["error"]
+    assert result.code == code, result.err
+    error = result.document["error"]
     assert error["exit_code"] == code
     assert error["where"]
     assert error["what"]
     assert error["next"]
-    assert "Traceback" not in ran.err
-    told = json.dumps(error)
+    assert "Traceback" not in result.err
+    text = json.dumps(error)
     for word in words:
-        assert word in told, told
+        assert word in text, text
 
 
 @pytest.mark.long
 def test_a_provisioner_that_fails_is_shown_by_its_last_lines(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\necho the disk is on fire >&2\nexit 7")
-    ran = project.bake()
-    check(ran, 4, "amazon-ebs.app", "the disk is on fire", "exit status: 7", "full log: ")
+    result = project.bake()
+    check(result, 4, "amazon-ebs.app", "the disk is on fire", "exit status: 7", "full log: ")
     assert project.left_in_cloud() == NOTHING
     assert not (project.folder / "ami.auto.tfvars.json").exists()
 
@@ -182,8 +182,8 @@ def test_a_signal_to_the_tool_alone_ends_everything(
     process = project.start("--output", "json", "bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
     began = time.monotonic()
-    ran = interrupt(process, number)
-    check(ran, 130, "interrupted")
+    result = interrupt(process, number)
+    check(result, 130, "interrupted")
     assert time.monotonic() - began < 7.5  # then GitHub sends SIGTERM
     assert alive(str(project.folder)) == []
     assert project.left_in_cloud() == NOTHING
@@ -262,10 +262,10 @@ def test_a_tool_that_is_killed_with_its_packer_is_cleaned_up_after_by_the_next_b
     finish(process)
     assert project.left_in_cloud()["instances"]
     project.edit(INSTALL, "set -eu\nsleep 60", "set -eu")
-    ran = project.bake()
-    assert ran.code == 0, ran.err
-    assert "cleaned up after the bake" in ran.err
-    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+    result = project.bake()
+    assert result.code == 0, result.err
+    assert "cleaned up after the bake" in result.err
+    assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
 
 
 @pytest.mark.long
@@ -291,9 +291,9 @@ def test_a_bake_whose_machine_dies_is_cleaned_up_after_by_the_next_bake(
     assert len(left["images"]) == (1 if moment is PROVISIONING else 2)
     # Nothing changed since the good image was baked: what was left goes all the same.
     (project.folder / INSTALL).write_text(install)
-    ran = project.bake("0.9.0")
-    assert ran.code == 0, ran.err
-    assert (ran.document["how"], ran.document["ami_id"]) == ("unchanged", earlier)
+    result = project.bake("0.9.0")
+    assert result.code == 0, result.err
+    assert (result.document["how"], result.document["ami_id"]) == ("unchanged", earlier)
     kept = project.left_in_cloud()
     assert earlier in kept["images"]
     assert kept == {**NOTHING, "images": kept["images"]}
@@ -321,8 +321,8 @@ def test_an_image_that_a_cancelled_bake_left_complete_is_named_then_adopted(
     # The next one asks whether the AMI is available: Packer is ended while it waits for it.
     cloud.fault(service="ec2", action="DescribeImages", kind="delay", seconds=3, times=1)
     wait_for(process, "Waiting for AMI")
-    ran = interrupt(process, signal.SIGTERM)
-    check(ran, 130, "was finished and is kept")
+    result = interrupt(process, signal.SIGTERM)
+    check(result, 130, "was finished and is kept")
     kept = project.left_in_cloud()
     assert len(kept["images"]) == 1
     assert kept == {**NOTHING, "images": kept["images"]}
@@ -340,8 +340,8 @@ def test_a_full_disk_under_the_log_ends_the_bake_and_leaves_nothing(project: Pro
     logs.mkdir(parents=True)
     mount = f'mount -t tmpfs -o size=64k none {logs} && exec "$@"'
     wrap = ("unshare", "--mount", "--map-root-user", "sh", "-c", mount, "sh")
-    ran = project.run("--output", "json", "bake", "--version", "1.0.0", wrap=wrap)
-    check(ran, 4, "No space left on device", "free space")
+    result = project.run("--output", "json", "bake", "--version", "1.0.0", wrap=wrap)
+    check(result, 4, "No space left on device", "free space")
     assert project.left_in_cloud() == NOTHING
 
 
@@ -354,20 +354,20 @@ def test_what_cannot_be_removed_is_told_and_removed_by_the_next_bake(
     process = project.start("--output", "json", "bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
     cloud.fault(service="ec2", action="TerminateInstances", kind="error-before", times=20)
-    ran = interrupt(process, signal.SIGTERM)
-    check(ran, 5, "ami-pipeline bake again")
+    result = interrupt(process, signal.SIGTERM)
+    check(result, 5, "ami-pipeline bake again")
     cloud.client.clear_faults()
     project.edit(INSTALL, "set -eu\nsleep 60", "set -eu")
-    ran = project.bake()
-    assert ran.code == 0, ran.err
-    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+    result = project.bake()
+    assert result.code == 0, result.err
+    assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
 
 
 @pytest.mark.long
 def test_throttling_is_waited_out(project: Project, cloud: Cloud) -> None:
     cloud.fault(service="ec2", action="DescribeImages", kind="throttle", times=2)
-    ran = project.bake()
-    assert ran.code == 0, ran.err
+    result = project.bake()
+    assert result.code == 0, result.err
 
 
 @pytest.mark.long
@@ -378,8 +378,8 @@ def test_a_tag_call_that_fails_after_its_effect_is_repeated(project: Project, cl
     process = project.start("--output", "json", "bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
     cloud.fault(service="ec2", action="CreateTags", kind="error-after", times=1)
-    ran = finish(process)
-    assert ran.code == 0, ran.err
+    result = finish(process)
+    assert result.code == 0, result.err
     assert cloud.client.faults() == []
-    image = cloud.aws("ec2").describe_images(ImageIds=[ran.document["ami_id"]])["Images"][0]
+    image = cloud.aws("ec2").describe_images(ImageIds=[result.document["ami_id"]])["Images"][0]
     assert {"Key": "ami-pipeline:verdict", "Value": "good"} in image["Tags"]

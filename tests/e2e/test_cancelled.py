@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 
 from tests import running_cloud
-from tests.e2e.deploying import LONGEST, SPEED, Ground, Site, alone
+from tests.e2e.deploying import LONGEST, SPEED, Testbed, Site, state_with
 from tests.running_cloud import eventually
 from tests.standin.install import installed
 
@@ -54,8 +54,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         cloud.aws("iam").create_instance_profile(InstanceProfileName="web")
         made: dict[str, Any] = {"subnet_ids": [subnet], "public_subnet_ids": [subnet]}
         made |= {"security_group_ids": [guard], "instance_profile": "web"}
-        ground = Ground(cloud=cloud, folder=folder, path=path, made=made, old=image, new=image)
-        yield ground.site("cancelled", "classic")
+        testbed = Testbed(cloud=cloud, folder=folder, path=path, made=made, old=image, new=image)
+        yield testbed.site("cancelled", "classic")
 
 
 def _image(cloud: running_cloud.Cloud) -> str:
@@ -80,7 +80,7 @@ class Step:
         script = site.project.folder / "step.sh"
         self.said = site.project.folder / "said"
         words = [sys.executable, "-m", "pipeline", "promote", "-e", site.environment, "--yes"]
-        line = " ".join([*words, "--image", site.ground.new])
+        line = " ".join([*words, "--image", site.testbed.new])
         script.write_text(f"set -u\n{'exec ' if exec_ else ''}{line}\n")
         with self.said.open("wb") as said:
             self.entry = subprocess.Popen(
@@ -182,7 +182,7 @@ def on_gitlab(step: Step, first: Callable[[], None]) -> None:
     step.entry.wait()
 
 
-def late(*values: object) -> Any:
+def rare(*values: object) -> Any:
     return pytest.param(*values, marks=pytest.mark.long)
 
 
@@ -190,13 +190,13 @@ def late(*values: object) -> Any:
     ("cancel", "exec_", "moment"),
     [
         (on_github, True, APPLYING),
-        late(on_github, True, VERIFYING),
-        late(on_github, False, APPLYING),
-        late(on_github, False, VERIFYING),
-        late(on_gitlab, True, APPLYING),
-        late(on_gitlab, True, VERIFYING),
-        late(on_gitlab, False, APPLYING),
-        late(on_gitlab, False, VERIFYING),
+        rare(on_github, True, VERIFYING),
+        rare(on_github, False, APPLYING),
+        rare(on_github, False, VERIFYING),
+        rare(on_gitlab, True, APPLYING),
+        rare(on_gitlab, True, VERIFYING),
+        rare(on_gitlab, False, APPLYING),
+        rare(on_gitlab, False, VERIFYING),
     ],
 )
 def test_a_cancelled_promotion_leaves_nothing_running_and_the_next_command_ends_it(
@@ -205,7 +205,7 @@ def test_a_cancelled_promotion_leaves_nothing_running_and_the_next_command_ends_
     site.configure(verify=[HOOK])
     # Terraform, as it is, does not answer a signal before AWS has answered it.
     slow = {"service": "autoscaling", "action": "CreateAutoScalingGroup", "kind": "delay"}
-    site.ground.cloud.fault(**slow, seconds=2, times=1)
+    site.testbed.cloud.fault(**slow, seconds=2, times=1)
     step = Step(site, exec_=exec_)
     step.until(moment)
 
@@ -216,12 +216,12 @@ def test_a_cancelled_promotion_leaves_nothing_running_and_the_next_command_ends_
     cancel(step, is_durable)
     assert step.entry.returncode != 0, step.said.read_text()
     eventually(lambda: not step.left(), within=3.0)
-    site.ground.cloud.client.clear_faults()
+    site.testbed.cloud.client.clear_faults()
     if site.document()["content"]["deployment"]:
         assert site.status()["next"] == f"ami-pipeline recover -e {site.environment}"
-        ran = site.run("recover")
-        assert (ran.code, ran.document["outcome"]) == (0, "rolled back"), ran.err
-    assert site.world() == alone(serving="")
+        result = site.run("recover")
+        assert (result.code, result.document["outcome"]) == (0, "rolled back"), result.err
+    assert site.state() == state_with(serving="")
 
 
 def written(site: Site) -> bool:
@@ -240,14 +240,14 @@ def test_a_run_that_is_killed_may_be_ended_while_its_terraform_still_ends(
 ) -> None:
     service = "autoscaling" if action == "CreateAutoScalingGroup" else "ec2"
     site.configure()
-    site.ground.cloud.fault(service=service, action=action, kind="delay", seconds=3, times=1)
+    site.testbed.cloud.fault(service=service, action=action, kind="delay", seconds=3, times=1)
     step = Step(site, exec_=True)
     step.until("terraform: creating aws_" + ("auto" if service == "autoscaling" else "launch"))
     step.tell(signal.SIGKILL)
     step.entry.wait()
     assert step.left()
-    ran = site.run("recover")
-    site.ground.cloud.client.clear_faults()
-    assert (ran.code, ran.document["outcome"]) == (0, "rolled back"), ran.err
+    result = site.run("recover")
+    site.testbed.cloud.client.clear_faults()
+    assert (result.code, result.document["outcome"]) == (0, "rolled back"), result.err
     assert not step.left()
-    assert site.world() == alone(serving="")
+    assert site.state() == state_with(serving="")

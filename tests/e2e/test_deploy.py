@@ -16,13 +16,13 @@ import pytest
 
 from pipeline.adapters.store.envelope import seal, unseal
 from pipeline.core.state.environment import Environment
-from tests.e2e.deploying import LONGEST, Ground, Site, alone, ended
-from tests.e2e.matrix import Running
+from tests.e2e.deploying import LONGEST, Testbed, Site, state_with, wait_for_exit
+from tests.e2e.matrix import RunningDeployment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.conftest import Ran
+    from tests.e2e.conftest import CommandResult
 
 pytestmark = pytest.mark.timeout(LONGEST + 20)
 HOOK = """\
@@ -44,17 +44,17 @@ MAKING = "terraform: creating aws_autoscaling_group"
 
 
 @pytest.fixture(scope="module")
-def site(ground: Ground) -> Site:
-    made = ground.site("staging", "stack", verify=[SMOKE])
+def site(testbed: Testbed) -> Site:
+    made = testbed.site("staging", "stack", verify=[SMOKE])
     (made.project.folder / "smoke.py").write_text(HOOK)
     return made
 
 
 def test_a_first_release_serves_where_nothing_did(site: Site) -> None:
-    ran = site.promote("--image", site.ground.old)
-    assert ran.code == 0, ran.err
-    assert ran.document["outcome"] == "promoted"
-    assert site.world() == alone("r000001", serving="r000001")
+    result = site.promote("--image", site.testbed.old)
+    assert result.code == 0, result.err
+    assert result.document["outcome"] == "promoted"
+    assert site.state() == state_with("r000001", serving="r000001")
 
 
 def test_a_promotion_moves_the_traffic_and_of_two_at_once_one_waits_for_nothing(
@@ -62,10 +62,10 @@ def test_a_promotion_moves_the_traffic_and_of_two_at_once_one_waits_for_nothing(
 ) -> None:
     with site.under_load():
         running = site.begin("promote", "launch: at most", "--yes")
-        others = [measured(lambda: site.promote("--image", site.ground.old)) for _ in range(2)]
-        ran = ended(running)
-    assert ran.code == 0, ran.err
-    assert site.world() == alone("r000001", "r000002", serving="r000002")
+        others = [measured(lambda: site.promote("--image", site.testbed.old)) for _ in range(2)]
+        result = wait_for_exit(running)
+    assert result.code == 0, result.err
+    assert site.state() == state_with("r000001", "r000002", serving="r000002")
     for other, _ in others:
         assert other.code == HELD, other.err
         assert f"(pid {running.pid})" in other.document["error"]["what"]
@@ -73,68 +73,68 @@ def test_a_promotion_moves_the_traffic_and_of_two_at_once_one_waits_for_nothing(
     assert min(seconds for _, seconds in others) <= 2.0
 
 
-def measured(action: Callable[[], Ran]) -> tuple[Ran, float]:
+def measured(action: Callable[[], CommandResult]) -> tuple[CommandResult, float]:
     """Return what an action took of the processor: a busy machine makes everything else longer."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ran = action()
+    result = action()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return ran, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return result, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def test_a_group_that_never_gets_healthy_is_taken_back(site: Site) -> None:
-    site.ground.cloud.client.order("never-healthy", group=site.group("r000003"))
+    site.testbed.cloud.client.order("never-healthy", group=site.group("r000003"))
     site.configure(verify=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
     with site.under_load():
-        ran = site.promote("--image", site.ground.old)
+        result = site.promote("--image", site.testbed.old)
     site.configure(verify=[SMOKE])
-    assert ran.code == 4, ran.err
-    told = ran.document
-    assert (told["outcome"], told["phase"]) == ("rolled back", "attach")
-    assert "gave up after 180 s" in told["reason"]
-    assert site.world() == alone("r000001", "r000002", serving="r000002")
-    evidence = (site.project.folder / ".ami-pipeline" / told["evidence"]).read_text()
+    assert result.code == 4, result.err
+    document = result.document
+    assert (document["outcome"], document["phase"]) == ("rolled back", "attach")
+    assert "gave up after 180 s" in document["reason"]
+    assert site.state() == state_with("r000001", "r000002", serving="r000002")
+    evidence = (site.project.folder / ".ami-pipeline" / document["evidence"]).read_text()
     assert site.group("r000003") in evidence
 
 
 @pytest.mark.long
 def test_an_interrupt_while_terraform_makes_the_group_puts_everything_back(site: Site) -> None:
     with site.under_load():
-        running = site.begin("promote", MAKING, "--yes", "--image", site.ground.old)
+        running = site.begin("promote", MAKING, "--yes", "--image", site.testbed.old)
         running.send_signal(signal.SIGINT)
-        ran = ended(running)
-    assert ran.code == 130, ran.err
-    assert (ran.document["outcome"], ran.document["phase"]) == ("rolled back", "launch")
-    assert site.world() == alone("r000001", "r000002", serving="r000002")
+        result = wait_for_exit(running)
+    assert result.code == 130, result.err
+    assert (result.document["outcome"], result.document["phase"]) == ("rolled back", "launch")
+    assert site.state() == state_with("r000001", "r000002", serving="r000002")
 
 
 def test_a_terraform_that_is_killed_while_it_makes_the_group_is_put_back(site: Site) -> None:
     with site.under_load():
-        running = site.begin("promote", MAKING, "--yes", "--image", site.ground.old)
-        Running(process=running).kill_terraform()
-        ran = ended(running)
-    assert ran.code == 4, ran.err
-    assert (ran.document["outcome"], ran.document["phase"]) == ("rolled back", "launch")
-    assert site.world() == alone("r000001", "r000002", serving="r000002")
+        running = site.begin("promote", MAKING, "--yes", "--image", site.testbed.old)
+        RunningDeployment(process=running).kill_terraform()
+        result = wait_for_exit(running)
+    assert result.code == 4, result.err
+    assert (result.document["outcome"], result.document["phase"]) == ("rolled back", "launch")
+    assert site.state() == state_with("r000001", "r000002", serving="r000002")
 
 
 def test_a_rollback_to_the_warm_group_takes_seconds_and_marks_the_image(site: Site) -> None:
     with site.under_load():
-        ran = site.run("rollback", "--yes")
-    assert ran.code == 0, ran.err
-    assert [each["name"] for each in ran.document["phases"]] == ["reattach", "detach", "delete"]
-    assert site.world() == alone("r000001", serving="r000001")
+        result = site.run("rollback", "--yes")
+    assert result.code == 0, result.err
+    assert [each["name"] for each in result.document["phases"]] == ["reattach", "detach", "delete"]
+    assert site.state() == state_with("r000001", serving="r000001")
     images = site.project.run("--output", "json", "images").document["images"]
     assert {each["ami_id"]: each["verdict"] for each in images} == {
-        site.ground.new: "quarantined",
-        site.ground.old: "good",
+        site.testbed.new: "quarantined",
+        site.testbed.old: "good",
     }
 
 
 def test_what_serves_already_is_left_alone(site: Site) -> None:
     before = site.path.read_bytes()
-    ran = site.promote()
-    assert ran.code == 0, ran.err
-    assert ran.document["outcome"] == "unchanged"
+    result = site.promote()
+    assert result.code == 0, result.err
+    assert result.document["outcome"] == "unchanged"
     assert site.path.read_bytes() == before
 
 
@@ -173,10 +173,10 @@ def test_a_document_that_cannot_be_relied_on_is_refused_and_kept(
     site.path.write_bytes(damaged)
     try:
         for verb, *words in (["promote", "--yes"], other):
-            ran = site.run(verb, *words)
-            assert ran.code == REFUSED, ran.err
-            assert what in ran.document["error"]["what"]
-            assert remedy in ran.document["error"]["next"]
+            result = site.run(verb, *words)
+            assert result.code == REFUSED, result.err
+            assert what in result.document["error"]["what"]
+            assert remedy in result.document["error"]["next"]
             assert site.path.read_bytes() == damaged
     finally:
         site.path.write_bytes(whole)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.conftest import REPOSITORY
-from tests.e2e.deploying import IGNORED, Balancer, Ground, terraform
+from tests.e2e.deploying import IGNORED, Balancer, Testbed, terraform
 from tests.load import Load, load
 from tests.running_cloud import eventually
 
@@ -124,21 +124,21 @@ def group(release: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def service(ground: Ground) -> Service:
-    folder = ground.folder / "by-hand"
+def service(testbed: Testbed) -> Service:
+    folder = testbed.folder / "by-hand"
     shutil.copytree(REPOSITORY / "terraform/release", folder, ignore=IGNORED)
     classic, modern = (
-        Balancer.make(ground, "by-hand", kind) for kind in ("classic", "application")
+        Balancer.make(testbed, "by-hand", kind) for kind in ("classic", "application")
     )
     made = Service(
         folder=folder,
-        cloud=ground.cloud,
-        images={FIRST: ground.old, SECOND: ground.new},
-        made=ground.made,
+        cloud=testbed.cloud,
+        images={FIRST: testbed.old, SECOND: testbed.new},
+        made=testbed.made,
         classic=classic.name,
         target_group=modern.arn,
         urls={"classic": classic.url, "application": modern.url},
-        env={**ground.cloud.env, "PATH": ground.path},
+        env={**testbed.cloud.env, "PATH": testbed.path},
     )
     made.terraform("init", "-input=false")
     made.release(FIRST)
@@ -154,11 +154,11 @@ def versions(under: Load, since: float) -> collections.Counter[str]:
 def answered_by(under: Load, since: float, *expected: str) -> Callable[[], bool]:
     """Return what tells whether the last of many requests went to these and no others."""
 
-    def told() -> bool:
+    def is_answered() -> bool:
         counted = versions(under, since)
         return counted.total() > 20 and set(counted) == set(expected)
 
-    return told
+    return is_answered
 
 
 def test_a_release_by_terraform_serves_the_baked_application_once_attached(
@@ -236,10 +236,10 @@ def test_a_release_that_answers_500_is_found_unhealthy_terminated_and_replaced(
     eventually(lambda: len(service.healthy(SECOND)) == 2, LONGER)
     activities = service.activities(SECOND)
     for id_ in doomed:
-        ended = next(
+        wait_for_exit = next(
             a for a in activities if a["Description"].endswith(f"Terminating EC2 instance: {id_}")
         )
-        assert "in response to an ELB system health check failure." in ended["Cause"]
+        assert "in response to an ELB system health check failure." in wait_for_exit["Cause"]
         eventually(functools.partial(has_ended, service, id_), LONGER)
     launched = [
         a for a in activities if a["Description"].startswith("Launching a new EC2 instance")
@@ -249,8 +249,8 @@ def test_a_release_that_answers_500_is_found_unhealthy_terminated_and_replaced(
 
 def has_ended(service: Service, instance: str) -> bool:
     """Tell whether the activity that ended an instance was successful."""
-    ended = f"Terminating EC2 instance: {instance}"
-    found = [a for a in service.activities(SECOND) if a["Description"] == ended]
+    wait_for_exit = f"Terminating EC2 instance: {instance}"
+    found = [a for a in service.activities(SECOND) if a["Description"] == wait_for_exit]
     return bool(found) and found[0]["StatusCode"] == "Successful"
 
 

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, alone
+from tests.e2e.deploying import LONGEST, state_with
 from tests.e2e.matrix import DONE, PUT_BACK, Case
 from tests.e2e.test_recovery_cases import LONG, green_of, kill
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Ran
+    from tests.e2e.conftest import CommandResult
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
 
 def delete(case: Case, *releases: str, wait: bool = True) -> None:
-    scaling = case.site.ground.cloud.aws("autoscaling")
+    scaling = case.site.testbed.cloud.aws("autoscaling")
     names = [case.site.group(each) for each in releases]
     for name in names:
         scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
@@ -37,7 +37,7 @@ def delete(case: Case, *releases: str, wait: bool = True) -> None:
         eventually(gone, within=60)
 
 
-def typed(case: Case, *expected: str) -> Ran:
+def typed(case: Case, *expected: str) -> CommandResult:
     """Type what `status` says, word by word."""
     case.configure()
     now = case.site.status()["next"]
@@ -59,15 +59,15 @@ def test_where_the_group_that_serves_was_deleted_its_image_serves_again(
 ) -> None:
     image = image_of(case, case.blue)
     delete(case, case.blue, wait=wait)
-    ran = typed(case, "promote", "--image", image)
-    case.told(ran, DONE, outcome="promoted", ami_id=image)
+    result = typed(case, "promote", "--image", image)
+    case.assert_result(result, DONE, outcome="promoted", ami_id=image)
     assert case.site.document()["content"]["serving"] == green_of(case)
     green = green_of(case)
-    assert "no deployment did that" in ran.err
-    assert case.site.world() == alone(green, serving=green)
+    assert "no deployment did that" in result.err
+    assert case.site.state() == state_with(green, serving=green)
     assert case.site.document()["content"]["past"][0]["release"] == case.blue
     again = case.site.run("promote", "--yes", "--image", image)
-    case.told(again, DONE, outcome="unchanged", release=green)
+    case.assert_result(again, DONE, outcome="unchanged", release=green)
 
 
 def test_where_both_groups_were_deleted_in_the_middle_one_command_leads_out(case: Case) -> None:
@@ -75,11 +75,11 @@ def test_where_both_groups_were_deleted_in_the_middle_one_command_leads_out(case
     case.promote_unloaded("soak: at most", kill)
     image, dead = image_of(case, case.blue), green_of(case)
     delete(case, case.blue, dead)
-    ran = typed(case, "promote", "--image", image)
-    case.told(ran, DONE, outcome="promoted", ami_id=image)
+    result = typed(case, "promote", "--image", image)
+    case.assert_result(result, DONE, outcome="promoted", ami_id=image)
     green = green_of(case)
     assert green not in {case.blue, dead}
-    assert case.site.world() == alone(green, serving=green)
+    assert case.site.state() == state_with(green, serving=green)
 
 
 def test_recover_says_that_nothing_serves_and_what_to_type(case: Case) -> None:
@@ -88,12 +88,12 @@ def test_recover_says_that_nothing_serves_and_what_to_type(case: Case) -> None:
     image = image_of(case, case.blue)
     delete(case, case.blue, green_of(case))
     case.configure()
-    ran = case.site.run("recover")
-    case.told(ran, PUT_BACK, outcome="rolled back")
-    assert ran.document["undone"] == f"the group of {case.blue} is gone, and nothing serves"
-    assert case.site.world() == alone(serving="")
-    ran = typed(case, "promote", "--image", image)
-    case.told(ran, DONE, outcome="promoted", ami_id=image)
+    result = case.site.run("recover")
+    case.assert_result(result, PUT_BACK, outcome="rolled back")
+    assert result.document["undone"] == f"the group of {case.blue} is gone, and nothing serves"
+    assert case.site.state() == state_with(serving="")
+    result = typed(case, "promote", "--image", image)
+    case.assert_result(result, DONE, outcome="promoted", ami_id=image)
     assert case.site.document()["content"]["serving"] == green_of(case)
 
 
@@ -101,21 +101,21 @@ def test_a_group_that_is_still_warm_serves_within_seconds_and_no_image_is_blamed
     case: Case,
 ) -> None:
     case.site.configure(keep_previous="next", soak="1s", observe="1s")
-    ran = case.promote_unloaded()
-    case.told(ran, DONE, outcome="promoted")
+    result = case.promote_unloaded()
+    case.assert_result(result, DONE, outcome="promoted")
     delete(case, green_of(case))
-    ran = typed(case, "rollback")
-    case.told(ran, DONE, outcome="promoted", release=case.blue)
-    assert [each["name"] for each in ran.document["phases"]] == ["reattach", "delete"]
-    assert case.site.world() == alone(case.blue, serving=case.blue)
+    result = typed(case, "rollback")
+    case.assert_result(result, DONE, outcome="promoted", release=case.blue)
+    assert [each["name"] for each in result.document["phases"]] == ["reattach", "delete"]
+    assert case.site.state() == state_with(case.blue, serving=case.blue)
     past = case.site.document()["content"]["past"]
     assert [each["quarantined"] for each in past] == [False] * len(past)
 
 
 def test_a_warm_group_that_was_deleted_hinders_no_promotion(case: Case) -> None:
     case.site.configure(keep_previous="next", soak="1s", observe="1s")
-    case.told(case.promote_unloaded(), DONE, outcome="promoted")
+    case.assert_result(case.promote_unloaded(), DONE, outcome="promoted")
     delete(case, case.blue)
     case = Case(site=case.site)
-    ran = case.promote()
-    case.is_in_service(ran)
+    result = case.promote()
+    case.assert_promoted(result)

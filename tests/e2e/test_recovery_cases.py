@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, alone
-from tests.e2e.matrix import DONE, REFUSED, Case, Running
+from tests.e2e.deploying import LONGEST, state_with
+from tests.e2e.matrix import DONE, REFUSED, Case, RunningDeployment
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Ran
+    from tests.e2e.conftest import CommandResult
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
@@ -26,7 +26,7 @@ LONG = {"soak": "10m", "observe": "10m"}  # ten seconds here
 TAG = "ami-pipeline:deployment"
 
 
-def kill(running: Running) -> None:
+def kill(running: RunningDeployment) -> None:
     running.signal(signal.SIGKILL)
 
 
@@ -40,7 +40,7 @@ def killed(case: Case) -> Case:
 
 @pytest.fixture
 def scaling(case: Case) -> Any:
-    return case.site.ground.cloud.aws("autoscaling")
+    return case.site.testbed.cloud.aws("autoscaling")
 
 
 def sources(case: Case) -> list[dict[str, str]]:
@@ -74,21 +74,21 @@ def changes(case: Case) -> dict[str, int]:
     return {name: counted[name] for name in counted if not name.startswith(reads)}
 
 
-def recover(case: Case) -> Ran:
+def recover(case: Case) -> CommandResult:
     case.configure(soak="1s", observe="1s")
     return case.site.run("recover")
 
 
-def is_put_back(case: Case, ran: Ran) -> None:
-    case.told(ran, DONE, outcome="rolled back")
-    case.stands()
+def assert_rolled_back(case: Case, result: CommandResult) -> None:
+    case.assert_result(result, DONE, outcome="rolled back")
+    case.assert_unchanged()
 
 
 def test_where_nobody_serves_blue_is_attached_first(killed: Case, scaling: Any) -> None:
     for release in (killed.blue, green_of(killed)):
         detach(killed, scaling, release, sources(killed))
     before = journal(killed)
-    is_put_back(killed, recover(killed))
+    assert_rolled_back(killed, recover(killed))
     first = journal(killed)[len(before)]
     assert (first["kind"], first["step"]) == ("intent", "attach")
     assert first["facts"] == {"group": killed.site.group(killed.blue)}
@@ -101,8 +101,8 @@ def test_blue_that_a_schedule_shrank_is_raised_before_green_leaves(
     scaling.update_auto_scaling_group(AutoScalingGroupName=blue, MinSize=1, DesiredCapacity=1)
     eventually(lambda: len(killed.site.members(killed.blue)) == 1)
     with killed.under_load():
-        ran = recover(killed)
-    is_put_back(killed, ran)
+        result = recover(killed)
+    assert_rolled_back(killed, result)
     assert len(killed.site.members(killed.blue)) == 2
     scaling.update_auto_scaling_group(AutoScalingGroupName=blue, MinSize=2)
 
@@ -113,7 +113,7 @@ def test_a_group_that_is_attached_to_one_of_two_load_balancers_is_put_right(
 ) -> None:
     release = {"blue": killed.blue, "green": green_of(killed)}[whose]
     detach(killed, scaling, release, sources(killed)[:1])
-    is_put_back(killed, recover(killed))
+    assert_rolled_back(killed, recover(killed))
     attached = scaling.describe_traffic_sources(AutoScalingGroupName=killed.site.group(killed.blue))
     assert len(attached["TrafficSources"]) == len(killed.site.balancers)
 
@@ -128,12 +128,12 @@ def test_a_group_that_somebody_deletes_is_waited_for_and_left_alone(
     scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
     described = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
     assert described["AutoScalingGroups"][0]["Status"] == "Delete in progress"
-    ran = recover(killed)
+    result = recover(killed)
     if whose == "green":
-        is_put_back(killed, ran)
+        assert_rolled_back(killed, result)
     else:
-        killed.told(ran, DONE, outcome="promoted", release=green)
-        assert killed.site.world() == alone(green, serving=green)
+        killed.assert_result(result, DONE, outcome="promoted", release=green)
+        assert killed.site.state() == state_with(green, serving=green)
 
 
 def test_what_died_after_the_drain_is_gone_on_with(case: Case) -> None:
@@ -141,17 +141,17 @@ def test_what_died_after_the_drain_is_gone_on_with(case: Case) -> None:
     with case.under_load():
         case.promote_unloaded("observe: at most", kill)
         green = green_of(case)
-        ran = recover(case)
-    case.told(ran, DONE, outcome="promoted", release=green)
-    assert case.site.world() == alone(green, serving=green)
+        result = recover(case)
+    case.assert_result(result, DONE, outcome="promoted", release=green)
+    assert case.site.state() == state_with(green, serving=green)
 
 
 def test_what_died_after_the_drain_is_put_back_by_abort(case: Case) -> None:
     case.configure(soak="1s", observe="10m")
     with case.under_load():
         case.promote_unloaded("observe: at most", kill)
-        ran = case.site.run("abort")
-    is_put_back(case, ran)
+        result = case.site.run("abort")
+    assert_rolled_back(case, result)
 
 
 def test_a_group_of_another_deployment_is_refused_and_left_as_it_is(
@@ -165,15 +165,15 @@ def test_a_group_of_another_deployment_is_refused_and_left_as_it_is(
     scaling.create_or_update_tags(Tags=[theirs])
     before_all = changes(killed)
     for verb in ("recover", "abort", "promote"):
-        ran = killed.site.run(verb, *(["--yes"] if verb == "promote" else []))
-        assert ran.code == REFUSED, ran.err
-        told = ran.document["error"]
-        assert told["where"] == f"server group {name}"
-        assert "20260101T000000Z-beef" in told["what"]
-        assert told["next"].endswith(f"ami-pipeline status -e {killed.site.environment}")
+        result = killed.site.run(verb, *(["--yes"] if verb == "promote" else []))
+        assert result.code == REFUSED, result.err
+        error = result.document["error"]
+        assert error["where"] == f"server group {name}"
+        assert "20260101T000000Z-beef" in error["what"]
+        assert error["next"].endswith(f"ami-pipeline status -e {killed.site.environment}")
     assert changes(killed) == before_all
     scaling.create_or_update_tags(Tags=[{**theirs, "Value": before}])
-    is_put_back(killed, recover(killed))
+    assert_rolled_back(killed, recover(killed))
 
 
 @pytest.mark.parametrize("what", ["tainted group", "no group", "tainted template alone"])
@@ -203,11 +203,11 @@ def test_what_terraform_left_half_made_is_removed_and_never_taken_for_good(
         there = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[green])
         if there["AutoScalingGroups"] and what == "tainted template alone":
             scaling.delete_auto_scaling_group(AutoScalingGroupName=green, ForceDelete=True)
-    is_put_back(case, recover(case))
+    assert_rolled_back(case, recover(case))
 
 
 def test_nothing_in_flight_is_refused_by_both(case: Case) -> None:
     for verb in ("recover", "abort"):
-        ran = case.site.run(verb)
-        assert ran.code == REFUSED, ran.err
-        assert "nothing is in flight" in ran.document["error"]["what"]
+        result = case.site.run(verb)
+        assert result.code == REFUSED, result.err
+        assert "nothing is in flight" in result.document["error"]["what"]

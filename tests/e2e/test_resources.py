@@ -54,7 +54,7 @@ class Attached(Terraform):
 
 
 @dataclass(kw_only=True)
-class Ground:
+class Testbed:
     """What all the tests stand on."""
 
     cloud: Cloud
@@ -105,13 +105,13 @@ def in_order(value: Any) -> Any:
 class Fleet:
     """One environment, and what was reported of it."""
 
-    ground: Ground
+    testbed: Testbed
     resources: TerraformResources
     interrupts: Interrupts
     events: list[Event] = field(default_factory=list)
 
     def release(self, number: int) -> Release:
-        return self.ground.release(number)
+        return self.testbed.release(number)
 
     def launch(self, number: int, *others: int) -> None:
         wanted = [self.release(each) for each in (*others, number)]
@@ -120,12 +120,12 @@ class Fleet:
 
     def groups(self) -> set[str]:
         """The groups of this environment that exist."""
-        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        answer = self.testbed.cloud.aws("autoscaling").describe_auto_scaling_groups()
         names = {each["AutoScalingGroupName"] for each in answer["AutoScalingGroups"]}
         return self.ours(names)
 
     def templates(self) -> set[str]:
-        answer = self.ground.cloud.aws("ec2").describe_launch_templates()
+        answer = self.testbed.cloud.aws("ec2").describe_launch_templates()
         return self.ours({each["LaunchTemplateName"] for each in answer["LaunchTemplates"]})
 
     @property
@@ -134,7 +134,7 @@ class Fleet:
 
     def made(self, release: str) -> dict[str, Any]:
         """What AWS says of a release, without what is of this cloud or this moment."""
-        aws, name = self.ground.cloud.aws, f"web-{self.environment}-{release}"
+        aws, name = self.testbed.cloud.aws, f"web-{self.environment}-{release}"
         ec2, scaling = aws("ec2"), aws("autoscaling")
         [template] = ec2.describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"]
         versions = ec2.describe_launch_template_versions(LaunchTemplateName=name)
@@ -156,9 +156,9 @@ class Fleet:
 
     def anonymous(self, text: str) -> str:
         ids = {
-            self.ground.subnet: "SUBNET",
-            self.ground.security_group: "SECURITY_GROUP",
-            self.ground.cloud.base_image(): "IMAGE",
+            self.testbed.subnet: "SUBNET",
+            self.testbed.security_group: "SECURITY_GROUP",
+            self.testbed.cloud.base_image(): "IMAGE",
             self.environment: "ENVIRONMENT",
         }
         for id_, word in ids.items():
@@ -183,28 +183,28 @@ class Fleet:
 
     def delete_in_aws(self, release: str) -> None:
         """Delete a release's group and launch template without Terraform's knowledge."""
-        name, scaling = f"web-{self.environment}-{release}", self.ground.cloud.aws("autoscaling")
+        name, scaling = f"web-{self.environment}-{release}", self.testbed.cloud.aws("autoscaling")
         scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
         eventually(lambda: release not in self.groups())
-        self.ground.cloud.aws("ec2").delete_launch_template(LaunchTemplateName=name)
+        self.testbed.cloud.aws("ec2").delete_launch_template(LaunchTemplateName=name)
 
     @property
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         texts = [event.text for event in self.events if isinstance(event, Message)]
         return [text for text in texts if text.startswith("terraform: ")]
 
 
 @pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.long)])
-def ground(
+def testbed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ground]:
+) -> Iterator[Testbed]:
     folder = tmp_path_factory.mktemp("resources")
     with running_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
         ec2 = cloud.aws("ec2")
         vpc = ec2.create_vpc(CidrBlock="127.10.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="127.10.1.0/24")["Subnet"]["SubnetId"]
         made = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)
-        found = Ground(
+        found = Testbed(
             cloud=cloud,
             folder=folder,
             subnet=subnet,
@@ -216,46 +216,48 @@ def ground(
 
 
 @contextlib.contextmanager
-def stood_in(ground: Ground) -> Iterator[None]:
-    ground.env["PATH"] = installed(ground.folder / "bin", ground.env["PATH"])
+def stood_in(testbed: Testbed) -> Iterator[None]:
+    testbed.env["PATH"] = installed(testbed.folder / "bin", testbed.env["PATH"])
     yield
 
 
 @contextlib.contextmanager
-def attached(ground: Ground) -> Iterator[None]:
-    first = ground.root("first")
+def attached(testbed: Testbed) -> Iterator[None]:
+    first = testbed.root("first")
     write_root(first)
     subprocess.run(
         ["terraform", "init", "-backend=false", "-input=false"],  # noqa: S607  as a user's shell finds it
         cwd=first.folder,
-        env=ground.env,
+        env=testbed.env,
         check=True,
         capture_output=True,
     )
-    with provider.started(first.folder, ground.env) as env:
-        ground.provider = env[provider.ATTACHED]
+    with provider.started(first.folder, testbed.env) as env:
+        testbed.provider = env[provider.ATTACHED]
         yield
 
 
 @pytest.fixture
-def fleet(ground: Ground, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    for name, value in ground.env.items():
+def fleet(
+    testbed: Testbed, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Fleet:
+    for name, value in testbed.env.items():
         monkeypatch.setenv(name, value)
     environment = f"env{request.session.items.index(request.node)}"
     interrupts = Interrupts()
     interrupts.install()
     events: list[Event] = []
     terraform = Attached(
-        environ=ground.env,
-        log=ground.folder / f"{environment}.log",
+        environ=testbed.env,
+        log=testbed.folder / f"{environment}.log",
         report=events.append,
         interrupts=interrupts,
     )
-    terraform.provider = ground.provider
+    terraform.provider = testbed.provider
     resources = TerraformResources(
-        terraform=terraform, root=ground.root(environment), clients=Clients()
+        terraform=terraform, root=testbed.root(environment), clients=Clients()
     )
-    return Fleet(ground=ground, resources=resources, interrupts=interrupts, events=events)
+    return Fleet(testbed=testbed, resources=resources, interrupts=interrupts, events=events)
 
 
 def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
@@ -270,7 +272,7 @@ def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
     assert fleet.groups() == set()
     fleet.resources.apply(launch)
     assert fleet.groups() == fleet.templates() == {"r000001"}
-    assert fleet.told == [
+    assert fleet.messages == [
         "terraform: creating aws_launch_template r000001",
         "terraform: created aws_launch_template r000001",
         "terraform: creating aws_autoscaling_group r000001",
@@ -332,23 +334,23 @@ def test_a_plan_that_would_do_more_than_the_phase_asks_is_refused_whole(fleet: F
     policies = {"cpu": {"metric": "cpu", "target": 50}}
     fleet.resources.root = replace(root, inputs={**root.inputs, "scaling_policies": policies})
     both = [fleet.release(1), fleet.release(2)]
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(RefusedError) as raised:
         fleet.resources.plan(both, creates=SECOND, deletes=NONE)
-    assert told.value.where == f"terraform plan of web/{root.environment}"
+    assert raised.value.where == f"terraform plan of web/{root.environment}"
     policy = 'module.release.aws_autoscaling_policy.this["r000001/cpu"]'
-    assert told.value.what == f"{policy}: create"
-    assert told.value.remedy == f"cd {root.folder} && terraform plan"
+    assert raised.value.what == f"{policy}: create"
+    assert raised.value.remedy == f"cd {root.folder} && terraform plan"
     assert not list(root.folder.glob("*.tfplan"))
 
     # Its group deleted by hand, the release that serves would be made anew, empty.
     fleet.resources.root = root
     gone = {"AutoScalingGroupName": f"web-{root.environment}-r000001", "ForceDelete": True}
-    fleet.ground.cloud.aws("autoscaling").delete_auto_scaling_group(**gone)
+    fleet.testbed.cloud.aws("autoscaling").delete_auto_scaling_group(**gone)
     running_cloud.eventually(lambda: fleet.groups() == set())
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(RefusedError) as raised:
         fleet.resources.plan(both, creates=SECOND, deletes=NONE)
     missing = "create, missing in AWS, still in the state"
-    assert told.value.what == f"{GROUP.format('r000001')}: {missing}"
+    assert raised.value.what == f"{GROUP.format('r000001')}: {missing}"
     assert fleet.templates() == {"r000001"}
 
     # Nor can what is no longer there stand in the way of its removal.
@@ -364,7 +366,7 @@ def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fle
     fleet.resources.adopt([fleet.release(1), fleet.release(2)])
     assert fleet.known() == before
     group = f"web-{fleet.resources.root.environment}-r000002"
-    assert f"terraform: adopting aws_autoscaling_group {group}" in fleet.told
+    assert f"terraform: adopting aws_autoscaling_group {group}" in fleet.messages
     assert not (fleet.resources.root.folder / "imports.tf.json").exists()
     both = [fleet.release(1), fleet.release(2)]
     assert fleet.resources.plan(both, creates=SECOND, deletes=NONE).changes == ()
@@ -376,15 +378,15 @@ def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fle
 def test_a_group_of_our_name_that_is_not_ours_is_refused(fleet: Fleet) -> None:
     fleet.launch(1)
     fleet.forget("r000001")
-    scaling = fleet.ground.cloud.aws("autoscaling")
+    scaling = fleet.testbed.cloud.aws("autoscaling")
     group = f"web-{fleet.resources.root.environment}-r000001"
     tag = {"ResourceId": group, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": False}
     key = "ami-pipeline:app"
     scaling.create_or_update_tags(Tags=[{**tag, "Key": key, "Value": "shop"}])
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(RefusedError) as raised:
         fleet.resources.adopt([fleet.release(1)])
-    assert told.value.where == f"adopting aws_autoscaling_group {group}"
-    assert told.value.what == (
+    assert raised.value.where == f"adopting aws_autoscaling_group {group}"
+    assert raised.value.what == (
         "exists and is not in Terraform's state\ntag ami-pipeline:app is shop"
     )
     assert fleet.known() == set()

@@ -110,8 +110,8 @@ def test_a_module_that_breaks_the_contract_is_refused_with_what_to_paste(
     module = folder / "modules/release/main.tf"
     module.write_text(MODULE.replace('output "releases"', 'output "made"'))
     assert run(["config", "terraform", "-e", "production", "--check"]) == 2
-    told, _, paste = capsys.readouterr().err.partition("error: ")[2].partition("\n\n")
-    assert told == (
+    message, _, paste = capsys.readouterr().err.partition("error: ")[2].partition("\n\n")
+    assert message == (
         f"[terraform] module {module.parent}:\n"
         "  output releases: the module does not have it\n"
         "  | Unsupported attribute\n"
@@ -148,9 +148,9 @@ def test_the_module_that_ships_keeps_the_contract(
     shipped = (own + rest).replace(inputs, f'{inputs}security_group_ids = ["sg-1"]\n')
     (folder / "pipeline.toml").write_text(shipped)
     assert run(["config", "terraform", "-e", "production", "--check"]) == 0
-    told = capsys.readouterr().out
-    assert f"module     {REPOSITORY}/terraform/release\n" in told
-    assert "accepts it\n" in told
+    out = capsys.readouterr().out
+    assert f"module     {REPOSITORY}/terraform/release\n" in out
+    assert "accepts it\n" in out
 
 
 def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Project) -> None:
@@ -194,9 +194,9 @@ def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Pr
         forced = by_hand(folder, project, "force-unlock", "-force", found[1])
     assert refused.returncode == 1
     assert "Error acquiring the state lock" in refused.stderr
-    told = dict(re.findall(r"(\w+): +(\S.*)", refused.stderr.partition("Lock Info:")[2]))
-    assert (told["Operation"], told["Who"]) == ("OperationTypeApply", "ann@ci-7")
-    assert told["Info"] == "ami-pipeline web/production deployment 20261121T120000Z-4f2a epoch 4"
+    lock = dict(re.findall(r"(\w+): +(\S.*)", refused.stderr.partition("Lock Info:")[2]))
+    assert (lock["Operation"], lock["Who"]) == ("OperationTypeApply", "ann@ci-7")
+    assert lock["Info"] == "ami-pipeline web/production deployment 20261121T120000Z-4f2a epoch 4"
     assert (list(said.errors), list(done.errors)) == ([], [])
     assert forced.returncode == 0, forced.stderr
     assert [each["Key"] for each in s3.list_objects_v2(Bucket="states")["Contents"]] == [

@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.deploying import Ground
+    from tests.e2e.deploying import Testbed
 
 
 @pytest.fixture(scope="session")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    from tests.e2e.deploying import a_ground  # noqa: PLC0415  it imports the cloud
+def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    from tests.e2e.deploying import build_testbed  # noqa: PLC0415  it imports the cloud
 
-    with a_ground(tmp_path_factory.mktemp("pains")) as built:
+    with build_testbed(tmp_path_factory.mktemp("pains")) as built:
         yield built
 
 
 @pytest.fixture(autouse=True)
-def _no_orders(ground: Ground) -> Iterator[None]:
+def _no_orders(testbed: Testbed) -> Iterator[None]:
     """What was ordered of a group for one pain is not there for the next."""
     yield
-    ground.cloud.client.clear_orders()
+    testbed.cloud.client.clear_orders()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _empty(ground: Ground) -> Iterator[None]:
+def _empty(testbed: Testbed) -> Iterator[None]:
     """No instance runs on for the next file's tests: they all share two cores."""
     yield
-    scaling = ground.cloud.aws("autoscaling")
+    scaling = testbed.cloud.aws("autoscaling")
     for group in scaling.describe_auto_scaling_groups()["AutoScalingGroups"]:
         scaling.delete_auto_scaling_group(
             AutoScalingGroupName=group["AutoScalingGroupName"], ForceDelete=True

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import REPOSITORY, Ran
-from tests.e2e.deploying import LONGEST, Balancer, Ground, Site, terraform
+from tests.e2e.conftest import REPOSITORY, CommandResult
+from tests.e2e.deploying import LONGEST, Balancer, Testbed, Site, terraform
 from tests.load import Load, load
 from tests.running_cloud import eventually
 
@@ -35,7 +35,7 @@ RATE = 50.0
 class Recipe:
     """A service that the recipe deploys: its folder, its load balancer, what it has in AWS."""
 
-    ground: Ground
+    testbed: Testbed
     name: str
     folder: Path
     balancer: Balancer
@@ -43,20 +43,20 @@ class Recipe:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
-    def of(ground: Ground, name: str, kind: str, root: Path = USUAL, **extra: Any) -> Recipe:
+    def of(testbed: Testbed, name: str, kind: str, root: Path = USUAL, **extra: Any) -> Recipe:
         """Write the root, its variables and an empty state; initialise it."""
-        folder = ground.folder / f"recipe-{name}"
+        folder = testbed.folder / f"recipe-{name}"
         folder.mkdir()
         shutil.copy(root, folder / "main.tf")
-        balancer = Balancer.make(ground, name, kind)
-        made = Recipe(ground=ground, name=name, folder=folder, balancer=balancer, extra=extra)
+        balancer = Balancer.make(testbed, name, kind)
+        made = Recipe(testbed=testbed, name=name, folder=folder, balancer=balancer, extra=extra)
         made.write()
         terraform(folder, made.env, "init", "-input=false")
         return made
 
     @property
     def env(self) -> dict[str, str]:
-        return {**self.ground.cloud.env, "PATH": self.ground.path}
+        return {**self.testbed.cloud.env, "PATH": self.testbed.path}
 
     def write(self, **more: Any) -> None:
         """Write the variables that stay; the image is in a file of its own, as `deploy.sh` has it.
@@ -76,7 +76,7 @@ class Recipe:
             "grace": 600,
             "wait_for_capacity_timeout": "60s",
             **through,
-            **{key: self.ground.made[key] for key in inputs},
+            **{key: self.testbed.made[key] for key in inputs},
             **self.extra,
             **more,
         }
@@ -86,7 +86,7 @@ class Recipe:
         """Do what `packer | grep | cut > ami.auto.tfvars` does."""
         (self.folder / "ami.auto.tfvars").write_text(f'ami_id = "{image}"\n')
 
-    def deploy(self, image: str, *arguments: str) -> Ran:
+    def deploy(self, image: str, *arguments: str) -> CommandResult:
         """Apply an image; return what came of it."""
         self.image(image)
         return self.apply(*arguments)
@@ -96,13 +96,13 @@ class Recipe:
         self.image(image)
         return self.start("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
 
-    def apply(self, *arguments: str) -> Ran:
+    def apply(self, *arguments: str) -> CommandResult:
         return self.run("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
 
-    def run(self, *arguments: str) -> Ran:
+    def run(self, *arguments: str) -> CommandResult:
         done = self.start(*arguments)
         out, err = done.communicate(timeout=LONGEST)
-        return Ran(code=done.returncode, out=out, err=err)
+        return CommandResult(code=done.returncode, out=out, err=err)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -123,7 +123,7 @@ class Recipe:
 
     def groups(self) -> dict[str, dict[str, Any]]:
         """Return the groups of this service there are, by name."""
-        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        answer = self.testbed.cloud.aws("autoscaling").describe_auto_scaling_groups()
         found = {each["AutoScalingGroupName"]: each for each in answer["AutoScalingGroups"]}
         return {name: found[name] for name in found if name.startswith(self.group(""))}
 
@@ -137,12 +137,12 @@ class Recipe:
         members = set(self.standing(image))
         return sum(
             id_ in members and state == "healthy"
-            for id_, _, state in targets(self.ground, self.balancer.arn)
+            for id_, _, state in targets(self.testbed, self.balancer.arn)
         )
 
     def attached(self, image: str) -> list[str]:
         """Return the load balancers that an image's group is attached to."""
-        answer = self.ground.cloud.aws("autoscaling").describe_traffic_sources(
+        answer = self.testbed.cloud.aws("autoscaling").describe_traffic_sources(
             AutoScalingGroupName=self.group(image)
         )
         return [each["Identifier"] for each in answer["TrafficSources"]]
@@ -150,7 +150,7 @@ class Recipe:
     def remove(self, image: str) -> None:
         """Delete an image's group as a person does in the console; return once it is gone."""
         name = self.group(image)
-        self.ground.cloud.aws("autoscaling").delete_auto_scaling_group(
+        self.testbed.cloud.aws("autoscaling").delete_auto_scaling_group(
             AutoScalingGroupName=name, ForceDelete=True
         )
         eventually(lambda: name not in self.groups())
@@ -186,9 +186,9 @@ def counted(running: Load, note: Noting) -> int:
     return len(running.failures)
 
 
-def targets(ground: Ground, arn: str) -> list[tuple[str, int, str]]:
+def targets(testbed: Testbed, arn: str) -> list[tuple[str, int, str]]:
     """Return instance, port and state of each target of a target group."""
-    answer = ground.cloud.aws("elbv2").describe_target_health(TargetGroupArn=arn)
+    answer = testbed.cloud.aws("elbv2").describe_target_health(TargetGroupArn=arn)
     return [
         (each["Target"]["Id"], each["Target"]["Port"], each["TargetHealth"]["State"])
         for each in answer["TargetHealthDescriptions"]

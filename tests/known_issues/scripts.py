@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.deploying import Balancer, Ground
+from tests.e2e.deploying import Balancer, Testbed
 from tests.running_cloud import eventually
 
 PATIENCE = 4.0
@@ -23,31 +23,31 @@ PATIENCE = 4.0
 class Service:
     """Groups made by hand behind one load balancer."""
 
-    ground: Ground
+    testbed: Testbed
     name: str
     balancer: Balancer
     size: int = 2
 
     @staticmethod
-    def of(ground: Ground, name: str, size: int = 2) -> Service:
+    def of(testbed: Testbed, name: str, size: int = 2) -> Service:
         """Make one whose first group, `old`, is in service."""
-        balancer = Balancer.make(ground, name, "classic")
-        made = Service(ground=ground, name=name, balancer=balancer, size=size)
-        made.launch("old", ground.old)
+        balancer = Balancer.make(testbed, name, "classic")
+        made = Service(testbed=testbed, name=name, balancer=balancer, size=size)
+        made.launch("old", testbed.old)
         eventually(lambda: made.healthy("old"))
         return made
 
     @property
     def scaling(self) -> Any:
-        return self.ground.cloud.aws("autoscaling")
+        return self.testbed.cloud.aws("autoscaling")
 
     def group(self, which: str) -> str:
         return f"web-{self.name}-{which}"
 
     def launch(self, which: str, image: str, *, detached: bool = False) -> None:
         """Make a launch template and a group of it, in the load balancer unless it is dark."""
-        made = self.ground.made
-        template = self.ground.cloud.aws("ec2").create_launch_template(
+        made = self.testbed.made
+        template = self.testbed.cloud.aws("ec2").create_launch_template(
             LaunchTemplateName=self.group(which),
             LaunchTemplateData={
                 "ImageId": image,
@@ -77,7 +77,7 @@ class Service:
         """Tell whether all desired members are in service in the load balancer."""
         group = self.described(which)
         members = {each["InstanceId"] for each in group["Instances"]}
-        answer = self.ground.cloud.aws("elb").describe_instance_health(
+        answer = self.testbed.cloud.aws("elb").describe_instance_health(
             LoadBalancerName=self.balancer.name
         )
         good = {s["InstanceId"] for s in answer["InstanceStates"] if s["State"] == "InService"}

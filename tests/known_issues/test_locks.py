@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Ground, ended
+from tests.e2e.deploying import LONGEST, Testbed, wait_for_exit
 from tests.known_issues.recipe import USUAL, Recipe, unharmed
 from tests.running_cloud import eventually
 
@@ -40,13 +40,13 @@ url = "s3://{BUCKET}/ours"
 
 
 @pytest.fixture(scope="module")
-def bucket(ground: Ground) -> str:
-    ground.cloud.aws("s3").create_bucket(Bucket=BUCKET)
+def bucket(testbed: Testbed) -> str:
+    testbed.cloud.aws("s3").create_bucket(Bucket=BUCKET)
     return BUCKET
 
 
-def kept(ground: Ground) -> list[str]:
-    listed = ground.cloud.aws("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
+def kept(testbed: Testbed) -> list[str]:
+    listed = testbed.cloud.aws("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
     return [each["Key"] for each in listed]
 
 
@@ -56,55 +56,55 @@ def end_the_job(process: subprocess.Popen[str]) -> None:
     for pid in (str(process.pid), *children):
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-    ended(process)
+    wait_for_exit(process)
 
 
 @pytest.mark.usefixtures("bucket")
 def test_the_recipe_is_locked_by_a_job_that_was_killed_and_no_command_lists_the_lock(
-    ground: Ground, tmp_path: Path
+    testbed: Testbed, tmp_path: Path
 ) -> None:
     """hashicorp/terraform#28710, microsoft/azure-pipelines-terraform#312."""
     root = tmp_path / "main.tf"
     root.write_text(USUAL.read_text() + BACKEND)
-    recipe = Recipe.of(ground, "locked", "classic", root)
-    assert recipe.deploy(ground.old).code == 0
-    running = recipe.begin(ground.new)
-    eventually(lambda: "recipe.tfstate.tflock" in kept(ground))
+    recipe = Recipe.of(testbed, "locked", "classic", root)
+    assert recipe.deploy(testbed.old).code == 0
+    running = recipe.begin(testbed.new)
+    eventually(lambda: "recipe.tfstate.tflock" in kept(testbed))
     end_the_job(running)
 
-    ran = recipe.apply()
-    assert ran.code == 1
-    assert "Error acquiring the state lock" in ran.err
+    result = recipe.apply()
+    assert result.code == 1
+    assert "Error acquiring the state lock" in result.err
     listed = recipe.run("state", "list")
     assert "lock" not in (listed.out + listed.err).lower()
-    assert "recipe.tfstate.tflock" in kept(ground)
+    assert "recipe.tfstate.tflock" in kept(testbed)
 
 
 @pytest.mark.usefixtures("bucket")
 def test_we_show_who_held_the_lease_and_take_away_the_lock_of_a_job_that_was_killed(
-    ground: Ground, record_property: Noting
+    testbed: Testbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform#28710, microsoft/azure-pipelines-terraform#312."""
-    site = ground.site("locked-too", "classic", keep_previous="none")
+    site = testbed.site("locked-too", "classic", keep_previous="none")
     text = (site.project.folder / "pipeline.toml").read_text()
     head, mark, tail = text.partition("[environments.locked-too]")
     site.project.write(head + OURS + mark + tail)
-    ran = site.promote("--image", ground.old)
-    assert ran.code == 0, ran.err
+    result = site.promote("--image", testbed.old)
+    assert result.code == 0, result.err
     with unharmed(site, record_property):
         said = "terraform: creating aws_autoscaling_group"
-        running = site.begin("promote", said, "--yes", "--image", ground.new)
+        running = site.begin("promote", said, "--yes", "--image", testbed.new)
         end_the_job(running)
-        assert "web/locked-too.tfstate.tflock" in kept(ground)
+        assert "web/locked-too.tfstate.tflock" in kept(testbed)
         shown = site.status()
         assert shown["lease"]["pid"] == running.pid
         assert shown["next"] == "ami-pipeline recover -e locked-too"
-        ran = site.run("recover")
-    assert ran.code == 0, ran.err
-    assert ran.document["outcome"] == "rolled back"
-    assert "terraform: took away its lock" in ran.err
-    assert "web/locked-too.tfstate.tflock" not in kept(ground)
+        result = site.run("recover")
+    assert result.code == 0, result.err
+    assert result.document["outcome"] == "rolled back"
+    assert "terraform: took away its lock" in result.err
+    assert "web/locked-too.tfstate.tflock" not in kept(testbed)
     shown = site.status()
     assert (shown["serving"], shown["lease"], shown["in_flight"]) == ("r000001", None, None)
     assert [each["release"] for each in shown["releases"]] == ["r000001"]
-    record_property("seconds", ran.document["phases"][-1]["seconds"])
+    record_property("seconds", result.document["phases"][-1]["seconds"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Ground, Site, alone
+from tests.e2e.deploying import LONGEST, Testbed, Site, state_with
 from tests.known_issues.recipe import HASTY, USUAL, Recipe, unharmed
 from tests.running_cloud import eventually
 
@@ -103,15 +103,15 @@ def with_user_data(text: str, folder: Path) -> Path:
 
 
 def test_the_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
-    ground: Ground, queue: Queue, tmp_path: Path, record_property: Noting
+    testbed: Testbed, queue: Queue, tmp_path: Path, record_property: Noting
 ) -> None:
     """compiler-explorer/infra#1783: workers of both colours took jobs from one queue."""
     root = with_user_data(queue.worker(), tmp_path)
-    recipe = Recipe.of(ground, "queued", "classic", root)
-    assert recipe.deploy(ground.old).code == 0
-    ground.cloud.client.order("never-healthy", group=recipe.group(ground.new))
-    assert recipe.deploy(ground.new, HASTY).code == 1
-    taken = queue.taken_by(recipe.standing(ground.new))
+    recipe = Recipe.of(testbed, "queued", "classic", root)
+    assert recipe.deploy(testbed.old).code == 0
+    testbed.cloud.client.order("never-healthy", group=recipe.group(testbed.new))
+    assert recipe.deploy(testbed.new, HASTY).code == 1
+    taken = queue.taken_by(recipe.standing(testbed.new))
     record_property("taken", taken)
     assert taken > 0
 
@@ -120,9 +120,9 @@ def refused_in_the_dark(site: Site, image: str, worker: str) -> None:
     """Promote an image with a worker; a hook refuses it before it is attached to anything."""
     site.configure(deadlines={"attach": "3m"}, verify=[{"command": ["false"]}])
     with_worker(site, worker)
-    ran = site.promote("--image", image)
-    assert ran.code == PUT_BACK, ran.err
-    assert ran.document["phase"] == "verify"
+    result = site.promote("--image", image)
+    assert result.code == PUT_BACK, result.err
+    assert result.document["phase"] == "verify"
 
 
 def with_worker(site: Site, worker: str) -> None:
@@ -131,32 +131,32 @@ def with_worker(site: Site, worker: str) -> None:
 
 
 def test_workers_that_ask_nobody_take_jobs_in_the_dark_with_us_too(
-    ground: Ground, queue: Queue, record_property: Noting
+    testbed: Testbed, queue: Queue, record_property: Noting
 ) -> None:
     """compiler-explorer/infra#1783. Instances of a dark group run: why workers have to ask."""
-    site = ground.site("queued-too", "classic", deadlines={"attach": "3m"})
-    assert site.promote("--image", ground.old).code == 0
+    site = testbed.site("queued-too", "classic", deadlines={"attach": "3m"})
+    assert site.promote("--image", testbed.old).code == 0
     queue.taken.clear()
-    refused_in_the_dark(site, ground.new, queue.worker())
+    refused_in_the_dark(site, testbed.new, queue.worker())
     record_property("taken", queue.taken.total())
     assert queue.taken.total() > 0
 
 
 def test_our_workers_take_jobs_once_a_load_balancer_counts_on_them_and_not_in_the_dark(
-    ground: Ground, queue: Queue, record_property: Noting
+    testbed: Testbed, queue: Queue, record_property: Noting
 ) -> None:
     """compiler-explorer/infra#1783: what nobody asks for its health is dark, and knows it."""
-    site = ground.site("queued-dark", "classic", deadlines={"attach": "3m"})
-    assert site.promote("--image", ground.old).code == 0
+    site = testbed.site("queued-dark", "classic", deadlines={"attach": "3m"})
+    assert site.promote("--image", testbed.old).code == 0
     queue.taken.clear()
-    refused_in_the_dark(site, ground.new, queue.worker(asks=True))
+    refused_in_the_dark(site, testbed.new, queue.worker(asks=True))
     assert queue.taken.total() == 0
     site.configure(deadlines={"attach": "3m"})
     with_worker(site, queue.worker(asks=True))
     with unharmed(site, record_property):
-        ran = site.promote("--image", ground.new, "--allow-quarantined")
-        assert ran.code == 0, ran.err
-    members = site.members(ran.document["release"])
+        result = site.promote("--image", testbed.new, "--allow-quarantined")
+        assert result.code == 0, result.err
+    members = site.members(result.document["release"])
     record_property("taken", eventually(lambda: queue.taken_by(members)))
     assert set(queue.taken) <= set(members)
 
@@ -183,37 +183,37 @@ def refreshed(folder: Path) -> Path:
 
 
 def test_the_recipe_with_a_refresh_has_the_new_template_on_the_group_before_it_begins(
-    ground: Ground, tmp_path: Path
+    testbed: Testbed, tmp_path: Path
 ) -> None:
     """hashicorp/terraform-provider-aws#34189: what a refresh would roll back to is the new version.
 
     Refreshes themselves the local cloud leaves out, so #42355 (apply does not wait for one) is not
     to be seen here.
     """
-    recipe = Recipe.of(ground, "refreshed", "classic", refreshed(tmp_path))
-    assert recipe.deploy(ground.old).code == 0
+    recipe = Recipe.of(testbed, "refreshed", "classic", refreshed(tmp_path))
+    assert recipe.deploy(testbed.old).code == 0
     before = recipe.groups()[recipe.group("one")]["LaunchTemplate"]["Version"]
-    ran = recipe.deploy(ground.new)
-    assert ran.code == 1
-    assert "StartInstanceRefresh" in ran.err
+    result = recipe.deploy(testbed.new)
+    assert result.code == 1
+    assert "StartInstanceRefresh" in result.err
     after = recipe.groups()[recipe.group("one")]["LaunchTemplate"]["Version"]
     assert (before, after) == ("1", "2")
 
 
 def test_we_return_when_the_new_version_alone_answers_and_go_back_to_the_one_before(
-    ground: Ground, record_property: Noting
+    testbed: Testbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform-provider-aws#42355, #34189."""
-    site = ground.site("refreshed-too", "classic")
-    assert site.promote("--image", ground.old).code == 0
+    site = testbed.site("refreshed-too", "classic")
+    assert site.promote("--image", testbed.old).code == 0
     with unharmed(site, record_property):
-        ran = site.promote("--image", ground.new)
-        assert ran.code == 0, ran.err
+        result = site.promote("--image", testbed.new)
+        assert result.code == 0, result.err
         assert versions(site.balancers[0].url) == {"2.0.0"}
-        ran = site.run("rollback", "--yes")
-        assert ran.code == 0, ran.err
+        result = site.run("rollback", "--yes")
+        assert result.code == 0, result.err
         assert versions(site.balancers[0].url) == {"1.0.0"}
-    assert site.world() == alone("r000001", serving="r000001")
+    assert site.state() == state_with("r000001", serving="r000001")
 
 
 def versions(url: str) -> set[str]:
