@@ -12,7 +12,9 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # Their assertions say what they saw, too; here, before the stories or the pains import them.
-pytest.register_assert_rewrite("tests.e2e.deploying", "tests.e2e.matrix")
+pytest.register_assert_rewrite(
+    "tests.e2e.project", "tests.e2e.site", "tests.e2e.testbed", "tests.e2e.matrix"
+)
 
 _SETTINGS = ("AWS_", "PACKER_", "PKR_VAR_", "TF_", "GITHUB_", "CI_", "GIT_")
 _KEPT = ("TF_CLI_CONFIG_FILE",)

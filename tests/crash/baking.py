@@ -19,8 +19,8 @@ from tests.crash.boundaries import EFFECT, READS, Injection, kill_tool, reached
 from tests.crash.case import KILLED, Case, CaseResult
 from tests.crash.command_runner import CommandRunner, CompletedCommand, RunningCommand
 from tests.crash.stores import BUCKET
-from tests.e2e.conftest import CANARY, Project, new_project
-from tests.e2e.deploying import Testbed
+from tests.e2e.project import CANARY, Project, new_project
+from tests.e2e.testbed import CloudTestbed
 from tests.running_cloud import eventually
 
 PACKER = "packer "
@@ -44,7 +44,7 @@ class Bakery:
     _count: int = 0
 
     @classmethod
-    def built(cls, testbed: Testbed, runner: CommandRunner, store: str) -> Bakery:
+    def built(cls, testbed: CloudTestbed, runner: CommandRunner, store: str) -> Bakery:
         folder = testbed.folder / f"bakery-{store}-crash"
         project = new_project(folder / "project", testbed.cloud)
         if store == "s3":

@@ -28,8 +28,9 @@ from tests.crash import contender_report, leftovers
 from tests.crash.boundaries import READS, kill_tool
 from tests.crash.contender_report import ContenderResult, KilledDeploy
 from tests.crash.leftovers import Thing
-from tests.e2e.conftest import REPOSITORY
-from tests.e2e.deploying import LONGEST, Testbed, build_testbed, terraform
+from tests.e2e.project import REPOSITORY
+from tests.e2e.site import LONGEST
+from tests.e2e.testbed import CloudTestbed, build_testbed, terraform
 from tests.known_issues.recipe import USUAL, Recipe
 from tests.load import Load
 from tests.running_cloud import eventually
@@ -65,7 +66,7 @@ class Contender:
     words: tuple[str, ...]
 
     @property
-    def testbed(self) -> Testbed:
+    def testbed(self) -> CloudTestbed:
         return self.recipe.testbed
 
     @property
@@ -278,7 +279,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, output
 
 
-def create(testbed: Testbed, tool: str, kind: str, state: str) -> Contender:
+def create(testbed: CloudTestbed, tool: str, kind: str, state: str) -> Contender:
     """Create a contender with a first release that serves."""
     name = f"{tool[:5]}-{kind[:3]}-{state}"
     root = testbed.folder / f"{name}.tf"

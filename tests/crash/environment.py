@@ -22,9 +22,9 @@ from tests.crash.boundaries import STORM, Injection, below, reached
 from tests.crash.command_runner import CommandRunner, CompletedCommand, RunningCommand
 from tests.crash.snapshot import Snapshot, healthy_targets
 from tests.crash.stores import BucketReader, DirectoryReader, StoreReader
-from tests.e2e import deploying
-from tests.e2e.conftest import CANARY
-from tests.e2e.deploying import Site, Testbed
+from tests.e2e.project import CANARY
+from tests.e2e.site import Balancer, Site
+from tests.e2e.testbed import CloudTestbed, build_fast_testbed
 from tests.load import Load, load
 
 TAG = "ami-pipeline:verdict"
@@ -62,7 +62,7 @@ class CrashEnvironment:
 
     @classmethod
     def built(
-        cls, testbed: Testbed, runner: CommandRunner, name: str, *, kind: str, store: str
+        cls, testbed: CloudTestbed, runner: CommandRunner, name: str, *, kind: str, store: str
     ) -> CrashEnvironment:
         """Create an environment with a Terraform stand-in of its own."""
         folder = testbed.folder / f"{name}-crash"
@@ -279,7 +279,7 @@ def store_reader(site: Site, store: str) -> StoreReader:
     return DirectoryReader(folder=folder, environment=site.environment)
 
 
-def slow_health_checks(balancer: deploying.Balancer, cloud: Any) -> None:
+def slow_health_checks(balancer: Balancer, cloud: Any) -> None:
     """Make health checks rare: at this speed they would be most of the work."""
     if balancer.kind == "classic":
         check = {"Target": "HTTP:8080/health", "Interval": CHECKED, "Timeout": 5}
@@ -291,10 +291,10 @@ def slow_health_checks(balancer: deploying.Balancer, cloud: Any) -> None:
 
 
 @contextlib.contextmanager
-def build_testbed(folder: Path) -> Iterator[Testbed]:
+def build_testbed(folder: Path) -> Iterator[CloudTestbed]:
     """Build a test bed with a network, three images and a bucket."""
     how: dict[str, Any] = {"speed": SPEED, "isolation": "plain", "images": 3}
-    with deploying.build_fast_testbed(folder, **how) as testbed:
+    with build_fast_testbed(folder, **how) as testbed:
         stores.create_bucket(testbed.cloud)
         yield testbed
 

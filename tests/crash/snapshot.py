@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.e2e.deploying import Balancer
+    from tests.e2e.site import Balancer
     from tests.running_cloud import Cloud
 
 

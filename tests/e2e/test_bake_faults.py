@@ -1,4 +1,4 @@
-"""Each way a bake can end badly: its exit code, three parts, and nothing left in the cloud."""
+"""Each way a bake can fail: its exit code, its three-part error, and no leftovers in the cloud."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from pathlib import Path
 import pytest
 
 from tests import running_cloud
-from tests.e2e.conftest import (
+from tests.e2e.matrix import child_of
+from tests.e2e.project import (
     NOTHING,
-    Project,
     CommandResult,
+    Project,
     alive,
     finish,
     interrupt,
     new_project,
-    until,
     wait_for,
 )
-from tests.e2e.matrix import child_of
-from tests.running_cloud import Cloud
+from tests.running_cloud import Cloud, eventually
 
 INSTALL = "packer/provision/install.sh"
 PROVISIONING = "Provisioning with shell script"
 
 
 def check(result: CommandResult, code: int, *words: str) -> None:
-    """The exit code, one error of three parts, and what it must say."""
+    """Check the exit code, and that there is one error of three parts that contains these words."""
     assert result.code == code, result.err
     error = result.document["error"]
     assert error["exit_code"] == code
@@ -48,7 +47,7 @@ def check(result: CommandResult, code: int, *words: str) -> None:
 
 
 @pytest.mark.long
-def test_a_provisioner_that_fails_is_shown_by_its_last_lines(project: Project) -> None:
+def test_the_error_of_a_failed_provisioner_shows_its_last_lines(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\necho the disk is on fire >&2\nexit 7")
     result = project.bake()
     check(result, 4, "amazon-ebs.app", "the disk is on fire", "exit status: 7", "full log: ")
@@ -57,7 +56,7 @@ def test_a_provisioner_that_fails_is_shown_by_its_last_lines(project: Project) -
 
 
 @pytest.mark.long
-def test_ssh_that_never_answers_ends_with_its_remedy(project: Project) -> None:
+def test_ssh_that_never_responds_ends_with_a_remedy(project: Project) -> None:
     project.edit("packer/app.pkr.hcl", 'ssh_timeout  = "5m"', 'ssh_timeout  = "3s"')
     project.extra = {"PKR_VAR_ssh_port": "1"}
     check(project.bake(), 4, "Timeout waiting for SSH", "ssh_username")
@@ -65,7 +64,7 @@ def test_ssh_that_never_answers_ends_with_its_remedy(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_a_bake_longer_than_its_timeout_is_ended_and_cleaned_up(project: Project) -> None:
+def test_a_bake_that_exceeds_its_timeout_is_ended_and_cleaned_up(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     project.edit("pipeline.toml", "[bake]\n", '[bake]\ntimeout = "4s"\ncancel_grace = "20s"\n')
     check(project.bake(), 4, "had not ended after 4 s", "raise [bake] timeout")
@@ -74,10 +73,10 @@ def test_a_bake_longer_than_its_timeout_is_ended_and_cleaned_up(project: Project
 
 
 @pytest.mark.long
-def test_an_image_name_that_is_taken_says_so(project: Project) -> None:
+def test_a_used_image_name_is_reported(project: Project) -> None:
     project.edit("packer/app.pkr.hcl", "ami_name        = var.ami_name", 'ami_name = "taken"')
     first = project.bake("1.0.0")
-    assert first.code == 4, first.err  # the template's own name is not the one we gave
+    assert first.code == 4, first.err  # the template's own name is not the given one
     project.edit(
         "packer/app.pkr.hcl",
         'variable "ami_name" {\n  type        = string',
@@ -95,7 +94,7 @@ def test_an_image_name_that_is_taken_says_so(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_no_such_source_image_is_refused(project: Project) -> None:
+def test_a_missing_source_image_is_refused(project: Project) -> None:
     project.edit("pipeline.toml", "al2023-ami-2023.*-kernel-6.1-x86_64", "no-such-*")
     check(project.bake(), 3, "137112412989 has no such image", "aws ec2 describe-images")
     assert project.left_in_cloud() == NOTHING
@@ -108,18 +107,18 @@ def test_an_ambiguous_source_image_is_refused(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_an_endpoint_that_is_down_is_refused(project: Project) -> None:
+def test_an_unreachable_endpoint_is_refused(project: Project) -> None:
     project.extra = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     check(project.bake(), 3, "Could not connect", "AWS_ENDPOINT_URL")
 
 
 @pytest.mark.long
-def test_no_credentials_are_refused(project: Project) -> None:
+def test_missing_credentials_are_refused(project: Project) -> None:
     project.extra = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     check(project.bake(), 3, "credentials", "aws sts get-caller-identity")
 
 
-def test_no_packer_is_refused(project: Project, tmp_path: Path) -> None:
+def test_a_missing_packer_is_refused(project: Project, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     project.extra = {"PATH": str(tmp_path / "bin")}
     check(project.bake(), 3, "no packer on PATH", "install it")
@@ -148,7 +147,7 @@ def test_a_template_that_does_not_parse_is_a_usage_error(project: Project) -> No
 
 
 @pytest.mark.long
-def test_a_variable_the_template_does_not_declare_is_a_usage_error(project: Project) -> None:
+def test_a_variable_that_the_template_does_not_declare_is_a_usage_error(project: Project) -> None:
     project.edit("pipeline.toml", "port = 8080", "prot = 8080")
     check(project.bake(), 2, "prot", "did you mean port")
 
@@ -160,7 +159,7 @@ def test_a_missing_template_is_a_usage_error(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_an_ami_that_does_not_become_available_is_removed(tmp_path: Path) -> None:
+def test_an_ami_that_does_not_become_available_is_deleted(tmp_path: Path) -> None:
     with running_cloud.a_cloud(tmp_path / "cloud", speed=4) as slow:
         project = new_project(tmp_path / "project", slow)
         project.extra = {"AWS_POLL_DELAY_SECONDS": "1", "AWS_MAX_ATTEMPTS": "4"}
@@ -230,13 +229,13 @@ def _read_until(terminal: int, text: str) -> str:
         if select.select([terminal], [], [], 1)[0]:
             try:
                 screen += os.read(terminal, 65536).decode("utf-8", "replace")
-            except OSError:  # how Linux says that the other side has closed a terminal
+            except OSError:  # how Linux reports a closed terminal
                 assert text in screen, screen
     return screen
 
 
 @pytest.mark.long
-def test_packer_cleans_up_by_itself_once_the_tool_is_killed(project: Project) -> None:
+def test_packer_cleans_up_by_itself_after_the_tool_is_killed(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     process = project.start("bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
@@ -244,19 +243,19 @@ def test_packer_cleans_up_by_itself_once_the_tool_is_killed(project: Project) ->
     began = time.monotonic()
     process.kill()
     finish(process)
-    until(lambda: project.left_in_cloud() == NOTHING)
-    until(lambda: alive(str(project.folder)) == [])
+    eventually(lambda: project.left_in_cloud() == NOTHING)
+    eventually(lambda: alive(str(project.folder)) == [])
     assert time.monotonic() - began < 10.0
 
 
 @pytest.mark.long
-def test_a_tool_that_is_killed_with_its_packer_is_cleaned_up_after_by_the_next_bake(
+def test_the_next_bake_cleans_up_after_a_tool_that_was_killed_with_its_packer(
     project: Project,
 ) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     process = project.start("bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
-    # As when the machine goes; its group has the guardian, too.
+    # As when the machine stops: the process group contains the supervisor, too.
     os.killpg(child_of(process.pid, b"packer"), signal.SIGKILL)
     process.kill()
     finish(process)
@@ -270,10 +269,10 @@ def test_a_tool_that_is_killed_with_its_packer_is_cleaned_up_after_by_the_next_b
 
 @pytest.mark.long
 @pytest.mark.parametrize("moment", [PROVISIONING, "Waiting for AMI"])
-def test_a_bake_whose_machine_dies_is_cleaned_up_after_by_the_next_bake(
+def test_the_next_bake_cleans_up_after_a_bake_whose_machine_died(
     project: Project, cloud: Cloud, moment: str
 ) -> None:
-    """Packer dies with it: nobody is left that would clean up."""
+    """Packer dies as well, so no process cleans up."""
     earlier = project.bake("0.9.0").document["ami_id"]
     install = (project.folder / INSTALL).read_text()
     pause = "sleep 60" if moment is PROVISIONING else "sleep 1"
@@ -289,7 +288,7 @@ def test_a_bake_whose_machine_dies_is_cleaned_up_after_by_the_next_bake(
     left = project.left_in_cloud()
     assert all(left[kind] for kind in ("instances", "keys", "groups"))
     assert len(left["images"]) == (1 if moment is PROVISIONING else 2)
-    # Nothing changed since the good image was baked: what was left goes all the same.
+    # No input changed since the good image was baked, but the leftovers are deleted all the same.
     (project.folder / INSTALL).write_text(install)
     result = project.bake("0.9.0")
     assert result.code == 0, result.err
@@ -300,7 +299,7 @@ def test_a_bake_whose_machine_dies_is_cleaned_up_after_by_the_next_bake(
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process and all that it started, none of which may react to another's end."""
+    """Kill a process and its descendants before any of them can react."""
     tree = [pid]
     for parent in tree:
         children = Path(f"/proc/{parent}/task").glob("*/children")
@@ -312,13 +311,13 @@ def kill_tree(pid: int) -> None:
 
 
 @pytest.mark.long
-def test_an_image_that_a_cancelled_bake_left_complete_is_named_then_adopted(
+def test_a_complete_image_of_a_cancelled_bake_is_named_and_then_adopted(
     project: Project, cloud: Cloud
 ) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 1")
     process = project.start("--output", "json", "bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
-    # The next one asks whether the AMI is available: Packer is ended while it waits for it.
+    # The next bake checks whether the AMI is available; Packer is ended while it waits for that.
     cloud.fault(service="ec2", action="DescribeImages", kind="delay", seconds=3, times=1)
     wait_for(process, "Waiting for AMI")
     result = interrupt(process, signal.SIGTERM)
@@ -346,7 +345,7 @@ def test_a_full_disk_under_the_log_ends_the_bake_and_leaves_nothing(project: Pro
 
 
 @pytest.mark.long
-def test_what_cannot_be_removed_is_told_and_removed_by_the_next_bake(
+def test_leftovers_that_cannot_be_deleted_are_reported_and_deleted_by_the_next_bake(
     project: Project, cloud: Cloud
 ) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
@@ -364,7 +363,7 @@ def test_what_cannot_be_removed_is_told_and_removed_by_the_next_bake(
 
 
 @pytest.mark.long
-def test_throttling_is_waited_out(project: Project, cloud: Cloud) -> None:
+def test_throttling_is_retried_until_it_ends(project: Project, cloud: Cloud) -> None:
     cloud.fault(service="ec2", action="DescribeImages", kind="throttle", times=2)
     result = project.bake()
     assert result.code == 0, result.err

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.deploying import Testbed
+    from tests.e2e.testbed import CloudTestbed
 
 
 @pytest.fixture(scope="session")
-def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
-    from tests.e2e.deploying import build_testbed  # noqa: PLC0415  it imports the cloud
+def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudTestbed]:
+    from tests.e2e.testbed import build_testbed  # noqa: PLC0415  it imports the cloud
 
     with build_testbed(tmp_path_factory.mktemp("pains")) as built:
         yield built
 
 
 @pytest.fixture(autouse=True)
-def _no_orders(testbed: Testbed) -> Iterator[None]:
+def _no_orders(testbed: CloudTestbed) -> Iterator[None]:
     """What was ordered of a group for one pain is not there for the next."""
     yield
     testbed.cloud.client.clear_orders()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _empty(testbed: Testbed) -> Iterator[None]:
+def _empty(testbed: CloudTestbed) -> Iterator[None]:
     """No instance runs on for the next file's tests: they all share two cores."""
     yield
     scaling = testbed.cloud.aws("autoscaling")

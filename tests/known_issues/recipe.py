@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import REPOSITORY, CommandResult
-from tests.e2e.deploying import LONGEST, Balancer, Testbed, Site, terraform
+from tests.e2e.project import REPOSITORY, CommandResult
+from tests.e2e.site import LONGEST, Balancer, Site
+from tests.e2e.testbed import CloudTestbed, terraform
 from tests.load import Load, load
 from tests.running_cloud import eventually
 
@@ -35,7 +36,7 @@ RATE = 50.0
 class Recipe:
     """A service that the recipe deploys: its folder, its load balancer, what it has in AWS."""
 
-    testbed: Testbed
+    testbed: CloudTestbed
     name: str
     folder: Path
     balancer: Balancer
@@ -43,7 +44,7 @@ class Recipe:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
-    def of(testbed: Testbed, name: str, kind: str, root: Path = USUAL, **extra: Any) -> Recipe:
+    def of(testbed: CloudTestbed, name: str, kind: str, root: Path = USUAL, **extra: Any) -> Recipe:
         """Write the root, its variables and an empty state; initialise it."""
         folder = testbed.folder / f"recipe-{name}"
         folder.mkdir()
@@ -186,7 +187,7 @@ def counted(running: Load, note: Noting) -> int:
     return len(running.failures)
 
 
-def targets(testbed: Testbed, arn: str) -> list[tuple[str, int, str]]:
+def targets(testbed: CloudTestbed, arn: str) -> list[tuple[str, int, str]]:
     """Return instance, port and state of each target of a target group."""
     answer = testbed.cloud.aws("elbv2").describe_target_health(TargetGroupArn=arn)
     return [

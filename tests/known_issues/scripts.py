@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.deploying import Balancer, Testbed
+from tests.e2e.site import Balancer
+from tests.e2e.testbed import CloudTestbed
 from tests.running_cloud import eventually
 
 PATIENCE = 4.0
@@ -23,13 +24,13 @@ PATIENCE = 4.0
 class Service:
     """Groups made by hand behind one load balancer."""
 
-    testbed: Testbed
+    testbed: CloudTestbed
     name: str
     balancer: Balancer
     size: int = 2
 
     @staticmethod
-    def of(testbed: Testbed, name: str, size: int = 2) -> Service:
+    def of(testbed: CloudTestbed, name: str, size: int = 2) -> Service:
         """Make one whose first group, `old`, is in service."""
         balancer = Balancer.make(testbed, name, "classic")
         made = Service(testbed=testbed, name=name, balancer=balancer, size=size)

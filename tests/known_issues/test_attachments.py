@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Testbed, state_with
+from tests.e2e.site import LONGEST, state_with
+from tests.e2e.testbed import CloudTestbed
 from tests.known_issues.recipe import USUAL, Recipe, counted, targets, unharmed
 from tests.running_cloud import eventually
 
@@ -48,7 +49,7 @@ def with_separate(attachment: str, folder: Path) -> Path:
     ("name", "attachment"), [("apart", SEPARATE), ("apart-first", CREATED_FIRST)]
 )
 def test_the_recipe_with_a_separate_attachment_loses_requests(
-    name: str, attachment: str, testbed: Testbed, tmp_path: Path, record_property: Noting
+    name: str, attachment: str, testbed: CloudTestbed, tmp_path: Path, record_property: Noting
 ) -> None:
     """terraform-aws-modules/terraform-aws-autoscaling#262, #281 (detached, then created, then
     attached), hashicorp/terraform#18812 (with `create_before_destroy`: no draining).
@@ -66,7 +67,7 @@ def test_the_recipe_with_a_separate_attachment_loses_requests(
 
 
 def test_we_attach_apart_from_the_group_and_lose_nothing(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform#18812. Ours are attached by API: in and healthy, then out and drained."""
     site = testbed.site("apart-too", "application", keep_previous="none")
@@ -83,7 +84,7 @@ SHUT = 9
 """A port that nobody listens on."""
 
 
-def register_again(testbed: Testbed, target_group: str, members: list[str]) -> None:
+def register_again(testbed: CloudTestbed, target_group: str, members: list[str]) -> None:
     """Register instances with another port too, as ECS does, or a registrar on the instance."""
     testbed.cloud.aws("elbv2").register_targets(
         TargetGroupArn=target_group, Targets=[{"Id": each, "Port": SHUT} for each in members]
@@ -91,7 +92,7 @@ def register_again(testbed: Testbed, target_group: str, members: list[str]) -> N
 
 
 def test_the_recipe_fails_a_release_that_serves_where_its_members_are_registered_twice(
-    testbed: Testbed, tmp_path: Path, record_property: Noting
+    testbed: CloudTestbed, tmp_path: Path, record_property: Noting
 ) -> None:
     """hashicorp/terraform-provider-aws#17405: of an instance's targets the one listed last counts,
     so by chance it may as well pass a release of which the other one is unhealthy.
@@ -115,7 +116,7 @@ def test_the_recipe_fails_a_release_that_serves_where_its_members_are_registered
 
 
 def test_we_refuse_to_deploy_where_members_are_registered_twice_and_say_so(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform-provider-aws#17405. The worse of an instance's targets counts, always: a
     bad release never passes, but a good one is not deployed either until the second target is gone.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import running_cloud
-from tests.e2e.conftest import REPOSITORY
+from tests.e2e.project import REPOSITORY
 from tests.running_cloud import Cloud, eventually
 
 pytestmark = pytest.mark.long

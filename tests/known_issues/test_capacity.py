@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Testbed
+from tests.e2e.site import LONGEST
+from tests.e2e.testbed import CloudTestbed
 from tests.known_issues.recipe import Recipe, counted, unharmed
 from tests.running_cloud import eventually
 
@@ -19,7 +20,7 @@ GROWN = 4
 
 
 def test_the_recipe_falls_back_to_the_minimum_under_the_load_it_had_grown_for(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform-provider-aws#20110, cloudcaptainsh/cloudcaptain#230 (five old instances,
     two new ones), ansible/ansible#30400 (of ten instances three were left).
@@ -38,7 +39,7 @@ def test_the_recipe_falls_back_to_the_minimum_under_the_load_it_had_grown_for(
 
 
 def test_we_give_the_new_group_the_size_that_the_old_one_has(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform-provider-aws#20110. The configured minimum is back at the end."""
     site = testbed.site("grown-too", "classic", keep_previous="none")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Testbed, Site, state_with
+from tests.e2e.site import LONGEST, Site, state_with
+from tests.e2e.testbed import CloudTestbed
 from tests.known_issues.recipe import HASTY, Recipe, counted, unharmed
 from tests.running_cloud import eventually
 
@@ -24,7 +25,7 @@ PUT_BACK = 4
 
 
 @pytest.fixture(scope="module")
-def recipe(testbed: Testbed) -> Recipe:
+def recipe(testbed: CloudTestbed) -> Recipe:
     made = Recipe.of(testbed, "left", "classic")
     result = made.deploy(testbed.old)
     assert result.code == 0, result.err
@@ -43,7 +44,7 @@ def third(recipe: Recipe) -> str:
 
 
 @pytest.fixture(scope="module")
-def site(testbed: Testbed) -> Site:
+def site(testbed: CloudTestbed) -> Site:
     made = testbed.site("cleared", "classic", keep_previous="none", deadlines=SICK)
     result = made.promote("--image", testbed.old)
     assert result.code == 0, result.err
@@ -51,7 +52,7 @@ def site(testbed: Testbed) -> Site:
 
 
 def test_the_recipe_leaves_a_failed_group_and_its_instances_behind(
-    recipe: Recipe, testbed: Testbed, record_property: Noting
+    recipe: Recipe, testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """terraform-aws-modules/terraform-aws-autoscaling#234."""
     testbed.cloud.client.order("never-healthy", group=recipe.group(testbed.new))
@@ -66,7 +67,7 @@ def test_the_recipe_leaves_a_failed_group_and_its_instances_behind(
 
 
 def test_the_recipe_piles_failed_groups_up_and_will_not_go_back(
-    recipe: Recipe, testbed: Testbed, third: str, record_property: Noting
+    recipe: Recipe, testbed: CloudTestbed, third: str, record_property: Noting
 ) -> None:
     """hashicorp/terraform#2381, #2083. The healthy group is not lost from the state any more, as a
     maintainer said there; but it is "deposed": Terraform will destroy it at its next success.
@@ -89,7 +90,7 @@ def test_the_recipe_piles_failed_groups_up_and_will_not_go_back(
 
 
 def test_the_recipe_has_no_group_left_after_a_cleaning_up_and_reports_success(
-    recipe: Recipe, testbed: Testbed, third: str, record_property: Noting
+    recipe: Recipe, testbed: CloudTestbed, third: str, record_property: Noting
 ) -> None:
     """hashicorp/terraform#17762, traveloka/terraform-aws-autoscaling#17. The plan is made before
     the failed group is cleaned up and applied after it, as where somebody approves a plan.
@@ -109,7 +110,7 @@ def test_the_recipe_has_no_group_left_after_a_cleaning_up_and_reports_success(
 
 
 def test_we_leave_nothing_behind_of_a_group_that_failed(
-    site: Site, testbed: Testbed, record_property: Noting
+    site: Site, testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """terraform-aws-modules/terraform-aws-autoscaling#234 asks for just this."""
     testbed.cloud.client.order("never-healthy", group=site.group("r000002"))
@@ -121,7 +122,7 @@ def test_we_leave_nothing_behind_of_a_group_that_failed(
 
 
 def test_we_fail_twice_in_a_row_and_the_healthy_group_stays_the_only_one(
-    site: Site, testbed: Testbed, record_property: Noting
+    site: Site, testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform#2381, #2083."""
     testbed.cloud.client.order("never-healthy", group=site.group("r000003"))
@@ -132,7 +133,7 @@ def test_we_fail_twice_in_a_row_and_the_healthy_group_stays_the_only_one(
 
 
 def test_we_serve_all_along_where_a_failed_group_is_cleaned_up_by_hand_and_then_deploy(
-    site: Site, testbed: Testbed, record_property: Noting
+    site: Site, testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform#17762. A failed group that was kept for a look, and deleted by hand: the
     launch of the next one forgets it.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Testbed, wait_for_exit
+from tests.e2e.site import LONGEST, wait_for_exit
+from tests.e2e.testbed import CloudTestbed
 from tests.known_issues.recipe import USUAL, Recipe, unharmed
 from tests.running_cloud import eventually
 
@@ -40,12 +41,12 @@ url = "s3://{BUCKET}/ours"
 
 
 @pytest.fixture(scope="module")
-def bucket(testbed: Testbed) -> str:
+def bucket(testbed: CloudTestbed) -> str:
     testbed.cloud.aws("s3").create_bucket(Bucket=BUCKET)
     return BUCKET
 
 
-def kept(testbed: Testbed) -> list[str]:
+def kept(testbed: CloudTestbed) -> list[str]:
     listed = testbed.cloud.aws("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
     return [each["Key"] for each in listed]
 
@@ -61,7 +62,7 @@ def end_the_job(process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_the_recipe_is_locked_by_a_job_that_was_killed_and_no_command_lists_the_lock(
-    testbed: Testbed, tmp_path: Path
+    testbed: CloudTestbed, tmp_path: Path
 ) -> None:
     """hashicorp/terraform#28710, microsoft/azure-pipelines-terraform#312."""
     root = tmp_path / "main.tf"
@@ -82,7 +83,7 @@ def test_the_recipe_is_locked_by_a_job_that_was_killed_and_no_command_lists_the_
 
 @pytest.mark.usefixtures("bucket")
 def test_we_show_who_held_the_lease_and_take_away_the_lock_of_a_job_that_was_killed(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform#28710, microsoft/azure-pipelines-terraform#312."""
     site = testbed.site("locked-too", "classic", keep_previous="none")

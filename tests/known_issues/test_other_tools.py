@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.deploying import LONGEST, Testbed, Site, state_with, wait_for_exit
+from tests.e2e.site import LONGEST, Site, state_with, wait_for_exit
+from tests.e2e.testbed import CloudTestbed
 from tests.known_issues import scripts
 from tests.known_issues.recipe import RATE, counted, unharmed
 from tests.known_issues.scripts import Service
@@ -28,7 +29,7 @@ PUT_BACK, NEEDS_ATTENTION = 4, 5
 
 
 @pytest.fixture(scope="module")
-def first(testbed: Testbed) -> Site:
+def first(testbed: CloudTestbed) -> Site:
     made = testbed.site("ours", "classic", keep_previous="none", deadlines=SICK)
     result = made.promote("--image", testbed.old)
     assert result.code == 0, result.err
@@ -69,7 +70,7 @@ def size(site: Site, desired: int) -> None:
 
 
 def test_a_tool_that_only_logs_a_timeout_deletes_the_group_that_served(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """DevopsArtFactory/goployer#170: the service answered 503."""
     service = Service.of(testbed, "logged")
@@ -98,7 +99,7 @@ def test_we_delete_the_new_group_after_a_timeout_and_not_the_one_that_serves(
 
 
 def test_a_tool_that_suspends_the_alarms_leaves_a_group_that_cannot_scale(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """guardian/riff-raff#1342: suspended for three minutes at best, for hours where it failed."""
     service = Service.of(testbed, "suspended")
@@ -130,7 +131,7 @@ def test_we_let_the_serving_group_scale_during_a_deployment_and_after_one_that_f
 # --- 5: the size of the serving group is pinned, and stays so -------------------------------------
 
 
-def test_a_tool_that_pins_the_serving_group_leaves_it_pinned(testbed: Testbed) -> None:
+def test_a_tool_that_pins_the_serving_group_leaves_it_pinned(testbed: CloudTestbed) -> None:
     """spinnaker/spinnaker#4812; spinnaker/orca#2756 and #3181 took the pinning out again."""
     service = Service.of(testbed, "pinned")
     service.scaling.set_desired_capacity(
@@ -170,7 +171,7 @@ def test_we_pin_nothing_even_where_we_are_killed(site: Site, record_property: No
 
 
 def test_a_tool_that_goes_through_all_versions_stops_at_one_that_is_broken(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """zalando-stups/senza#560 (0 % for every stack) and #453. Theirs were weights in DNS and a
     stack that had failed or was being deleted; here it is a group that was deleted meanwhile.
@@ -187,7 +188,7 @@ def test_a_tool_that_goes_through_all_versions_stops_at_one_that_is_broken(
 
 
 def test_we_go_back_beside_a_group_that_somebody_deleted_and_forget_it(
-    site: Site, testbed: Testbed, record_property: Noting
+    site: Site, testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """zalando-stups/senza#453: an older version that was being deleted barred the way back."""
     site.configure(keep_previous="next", deadlines=SICK)

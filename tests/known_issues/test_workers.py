@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Testbed, Site, state_with
+from tests.e2e.site import LONGEST, Site, state_with
+from tests.e2e.testbed import CloudTestbed
 from tests.known_issues.recipe import HASTY, USUAL, Recipe, unharmed
 from tests.running_cloud import eventually
 
@@ -103,7 +104,7 @@ def with_user_data(text: str, folder: Path) -> Path:
 
 
 def test_the_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
-    testbed: Testbed, queue: Queue, tmp_path: Path, record_property: Noting
+    testbed: CloudTestbed, queue: Queue, tmp_path: Path, record_property: Noting
 ) -> None:
     """compiler-explorer/infra#1783: workers of both colours took jobs from one queue."""
     root = with_user_data(queue.worker(), tmp_path)
@@ -131,7 +132,7 @@ def with_worker(site: Site, worker: str) -> None:
 
 
 def test_workers_that_ask_nobody_take_jobs_in_the_dark_with_us_too(
-    testbed: Testbed, queue: Queue, record_property: Noting
+    testbed: CloudTestbed, queue: Queue, record_property: Noting
 ) -> None:
     """compiler-explorer/infra#1783. Instances of a dark group run: why workers have to ask."""
     site = testbed.site("queued-too", "classic", deadlines={"attach": "3m"})
@@ -143,7 +144,7 @@ def test_workers_that_ask_nobody_take_jobs_in_the_dark_with_us_too(
 
 
 def test_our_workers_take_jobs_once_a_load_balancer_counts_on_them_and_not_in_the_dark(
-    testbed: Testbed, queue: Queue, record_property: Noting
+    testbed: CloudTestbed, queue: Queue, record_property: Noting
 ) -> None:
     """compiler-explorer/infra#1783: what nobody asks for its health is dark, and knows it."""
     site = testbed.site("queued-dark", "classic", deadlines={"attach": "3m"})
@@ -183,7 +184,7 @@ def refreshed(folder: Path) -> Path:
 
 
 def test_the_recipe_with_a_refresh_has_the_new_template_on_the_group_before_it_begins(
-    testbed: Testbed, tmp_path: Path
+    testbed: CloudTestbed, tmp_path: Path
 ) -> None:
     """hashicorp/terraform-provider-aws#34189: what a refresh would roll back to is the new version.
 
@@ -201,7 +202,7 @@ def test_the_recipe_with_a_refresh_has_the_new_template_on_the_group_before_it_b
 
 
 def test_we_return_when_the_new_version_alone_answers_and_go_back_to_the_one_before(
-    testbed: Testbed, record_property: Noting
+    testbed: CloudTestbed, record_property: Noting
 ) -> None:
     """hashicorp/terraform-provider-aws#42355, #34189."""
     site = testbed.site("refreshed-too", "classic")

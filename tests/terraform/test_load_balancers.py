@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.terraform.conftest import Terraform
+    from tests.terraform.modules import Terraform
 
 BALANCERS = """
 terraform {

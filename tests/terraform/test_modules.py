@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.config import load
 from tests.running_cloud import eventually
-from tests.terraform.conftest import REPOSITORY, Terraform
+from tests.terraform.modules import REPOSITORY, Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
