@@ -284,7 +284,7 @@ def reached(log: Path) -> list[str]:
 
 
 def ordered(order: Path) -> Boundaries | None:
-    """Read an order file (JSON with log, injection and, from a child, tool); return its boundaries."""
+    """Read an order file (JSON: log, injection and, for a child, tool); return its boundaries."""
     if not order.exists():
         return None
     given = json.loads(order.read_bytes())

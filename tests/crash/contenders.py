@@ -31,7 +31,7 @@ from tests.crash.leftovers import Thing
 from tests.e2e.project import REPOSITORY
 from tests.e2e.site import LONGEST
 from tests.e2e.testbed import CloudTestbed, build_testbed, terraform
-from tests.known_issues.recipe import USUAL, Recipe
+from tests.known_issues.recipe import RECIPE, Recipe
 from tests.load import Load
 from tests.running_cloud import eventually
 
@@ -81,7 +81,7 @@ class Contender:
     @property
     def serving(self) -> str:
         """Return the only group that exists between two runs."""
-        (name,) = leftovers.standing_groups(self.recipe)
+        (name,) = leftovers.live_groups(self.recipe)
         return name
 
     def prepare(self) -> None:
@@ -130,7 +130,7 @@ class Contender:
         other.
         """
         recipe, cloud = self.recipe, self.testbed.cloud
-        for name in leftovers.standing_groups(recipe):
+        for name in leftovers.live_groups(recipe):
             scaling = cloud.aws("autoscaling")
             scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
         eventually(lambda: not recipe.groups())
@@ -228,7 +228,7 @@ class Trial:
         Images that ever had a group do not count: earlier images stay.
         """
         recipe = self.contender.recipe
-        names = leftovers.standing_groups(recipe)
+        names = leftovers.live_groups(recipe)
         self.used |= leftovers.served(recipe)
         kept = leftovers.used(recipe, serving if serving in names else next(iter(names), ""))
         return leftovers.orphans(self.before, kept | self.used, leftovers.things(recipe))
@@ -244,7 +244,7 @@ class Trial:
     def matches_request(self) -> bool:
         """Return True if the requested group alone serves with all its members."""
         recipe, image = self.contender.recipe, self.contender.requested_image
-        members = set(recipe.standing(image))
+        members = set(recipe.in_service(image))
         alone = set(recipe.groups()) == {recipe.group(image)}
         return alone and len(members) >= recipe.members and self.registered() == members
 
@@ -284,7 +284,7 @@ def create(testbed: CloudTestbed, tool: str, kind: str, state: str) -> Contender
     name = f"{tool[:5]}-{kind[:3]}-{state}"
     root = testbed.folder / f"{name}.tf"
     backend = BACKEND.format(bucket=BUCKET, name=name) if state == "s3" else ""
-    root.write_text(USUAL.read_text() + backend)
+    root.write_text(RECIPE.read_text() + backend)
     recipe = Recipe.of(testbed, name, kind, root)
     terraform(recipe.folder, testbed.cloud.env, "init", "-input=false")
     words = {"terraform": apply, "shell": deploy}[tool](recipe)

@@ -25,7 +25,7 @@ def things(recipe: Recipe) -> frozenset[Thing]:
 
 
 def _scaling(recipe: Recipe) -> Iterator[Thing]:
-    yield from (("group", name) for name in standing_groups(recipe))
+    yield from (("group", name) for name in live_groups(recipe))
     described = recipe.testbed.cloud.aws("ec2").describe_launch_templates()["LaunchTemplates"]
     for each in described:
         if each["LaunchTemplateName"].startswith(recipe.group("")):
@@ -45,14 +45,14 @@ def _temporary(recipe: Recipe) -> Iterator[Thing]:
         yield "image", each["ImageId"]
 
 
-def standing_groups(recipe: Recipe) -> dict[str, dict[str, Any]]:
+def live_groups(recipe: Recipe) -> dict[str, dict[str, Any]]:
     """Return the groups of a service that AWS is not deleting, by name."""
     return {name: each for name, each in recipe.groups().items() if not each.get("Status")}
 
 
 def used(recipe: Recipe, name: str) -> frozenset[Thing]:
     """Return the resources of a group, itself included; an empty set if it does not exist."""
-    group = standing_groups(recipe).get(name)
+    group = live_groups(recipe).get(name)
     if group is None:
         return frozenset()
     template = group["LaunchTemplate"]["LaunchTemplateId"]
@@ -62,7 +62,7 @@ def used(recipe: Recipe, name: str) -> frozenset[Thing]:
 
 def served(recipe: Recipe) -> frozenset[Thing]:
     """Return the images that have a group."""
-    names = standing_groups(recipe)
+    names = live_groups(recipe)
     return frozenset(("image", name.removeprefix(recipe.group(""))) for name in names)
 
 
