@@ -22,7 +22,7 @@ from benchmarks.contenders import WAYS, Ours, Ran, Recipe, Waiter, Way
 from benchmarks.local_cloud import REPOSITORY, Bench, bench
 from benchmarks.observed import Window
 from benchmarks.service import NONE, PATIENCE, REAL, Network, Profile, Service
-from tests.load import load
+from tools.load import load
 
 SERIES = REPOSITORY / "benchmarks/series"
 RATE = 20.0

@@ -35,7 +35,7 @@ OUT = ("shutting-down", "terminated")
 
 
 class Request(Protocol):
-    """A request of `tests.load`."""
+    """A request of `tools.load`."""
 
     @property
     def at(self) -> float:

@@ -23,7 +23,7 @@ import boto3
 
 from benchmarks.figures import Figure, at_least, at_most, shown
 from benchmarks.local_cloud import REPOSITORY, bench
-from tests.load import load
+from tools.load import load
 
 if TYPE_CHECKING:
     from benchmarks.local_cloud import Bench

@@ -32,8 +32,8 @@ from tests.e2e.project import REPOSITORY
 from tests.e2e.site import LONGEST
 from tests.e2e.testbed import CloudTestbed, build_testbed, terraform
 from tests.known_issues.recipe import RECIPE, Recipe
-from tests.load import Load
 from tests.running_cloud import eventually
+from tools.load import Load
 
 TOOLS, KINDS, STATES = ("terraform", "shell"), ("classic", "application"), ("local", "s3")
 OWN_CALLS = "Boto3"

@@ -25,7 +25,7 @@ from tests.crash.stores import BucketReader, DirectoryReader, StoreReader
 from tests.e2e.project import CANARY
 from tests.e2e.site import Balancer, Site
 from tests.e2e.testbed import CloudTestbed, build_fast_testbed
-from tests.load import Load, load
+from tools.load import Load, load
 
 TAG = "ami-pipeline:verdict"
 SPEED = 240.0

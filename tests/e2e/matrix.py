@@ -20,8 +20,8 @@ import pytest
 from tests.e2e.project import wait_for
 from tests.e2e.site import Site, state_with, wait_for_exit
 from tests.e2e.testbed import CloudTestbed
-from tests.load import Load, Result
 from tests.running_cloud import eventually
+from tools.load import Load, Result
 
 if TYPE_CHECKING:
     import subprocess

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.project import REPOSITORY, CommandResult, Project, wait_for
-from tests.load import Load, load
 from tests.running_cloud import eventually
+from tools.load import Load, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

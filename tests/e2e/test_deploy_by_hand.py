@@ -19,8 +19,8 @@ import pytest
 from tests.e2e.project import REPOSITORY
 from tests.e2e.site import Balancer
 from tests.e2e.testbed import IGNORED, CloudTestbed, terraform
-from tests.load import Load, load
 from tests.running_cloud import eventually
+from tools.load import Load, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

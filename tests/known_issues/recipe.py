@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.project import REPOSITORY, CommandResult
 from tests.e2e.site import LONGEST, Balancer, Site
 from tests.e2e.testbed import CloudTestbed, terraform
-from tests.load import Load, load
 from tests.running_cloud import eventually
+from tools.load import Load, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.e2e.project import CommandResult
     from tests.e2e.testbed import CloudTestbed
     from tests.known_issues.recipe import Recorder
-    from tests.load import Load
+    from tools.load import Load
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
 

@@ -16,8 +16,8 @@ from tests.e2e.testbed import CloudTestbed
 from tests.known_issues import scripts
 from tests.known_issues.recipe import RATE, assert_no_failures, count_failures
 from tests.known_issues.scripts import Service
-from tests.load import load
 from tests.running_cloud import eventually
+from tools.load import load
 
 if TYPE_CHECKING:
     from tests.known_issues.recipe import Recorder
