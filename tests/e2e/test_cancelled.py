@@ -100,9 +100,9 @@ class Step:
     def until(self, text: str) -> None:
         """Wait until the output contains a text."""
         deadline = time.monotonic() + running_cloud.WITHIN
-        while text not in (text := self.output.read_text()):
-            assert time.monotonic() < deadline, text
-            assert self.entry.poll() is None, text
+        while text not in (output := self.output.read_text()):
+            assert time.monotonic() < deadline, output
+            assert self.entry.poll() is None, output
             time.sleep(0.02)
         self.tracked()
 

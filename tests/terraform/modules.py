@@ -20,7 +20,7 @@ class Terraform:
     env: dict[str, str] = field(repr=False)
 
     def run(self, where: str, *words: str, code: int = 0) -> str:
-        """Run a command that is to end with `code`; return what it printed."""
+        """Run a command that must exit with `code`; return its output."""
         said = subprocess.run(
             ["terraform", f"-chdir={where}", *words],  # noqa: S607  as a user's shell finds it
             cwd=self.folder,
@@ -33,7 +33,7 @@ class Terraform:
         return said.stdout
 
     def plan(self, where: str, *words: str) -> dict[str, str]:
-        """Plan with the variables of some words; return what would be done, by address."""
+        """Plan with these options; return the planned actions by address."""
         said = self.run(where, "plan", "-json", "-input=false", "-out=planned.tfplan", *words)
         lines = [json.loads(line) for line in said.splitlines()]
         changes = [line["change"] for line in lines if line["type"] == "planned_change"]
