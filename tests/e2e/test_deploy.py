@@ -105,10 +105,14 @@ def warm(site: Site, second: Concurrent) -> Site:
     """The site with a release in service and the one before it kept warm."""
     assert second.result.code == 0, second.result.err
     if len(site.content["releases"]) < 2:
-        site.testbed.restore_images()
-        result = site.promote("--image", site.other_image)
+        result = site.promote(*other(site))
         assert result.code == 0, result.err
     return site
+
+
+def other(site: Site) -> tuple[str, ...]:
+    """Return the options that promote an image which does not serve, even after a rollback."""
+    return ("--image", site.other_image, "--allow-quarantined")
 
 
 @pytest.fixture
@@ -144,7 +148,7 @@ def test_a_group_that_never_becomes_healthy_is_rolled_back(serving: Site) -> Non
     serving.testbed.cloud.client.order("never-healthy", group=group)
     serving.configure(verify=[SMOKE], deadlines={"attach": "3m"})  # three seconds here
     with serving.under_load():
-        result = serving.promote("--image", serving.other_image)
+        result = serving.promote(*other(serving))
     serving.configure(verify=[SMOKE])
     assert result.code == 4, result.err
     document = result.document
@@ -161,7 +165,7 @@ def test_an_interrupt_while_terraform_creates_the_group_rolls_everything_back(
 ) -> None:
     before = serving.declared_state()
     with serving.under_load():
-        running = serving.begin("promote", CREATING_GROUP, "--yes", "--image", serving.other_image)
+        running = serving.begin("promote", CREATING_GROUP, "--yes", *other(serving))
         running.send_signal(signal.SIGINT)
         result = wait_for_exit(running)
     assert result.code == 130, result.err
@@ -172,7 +176,7 @@ def test_an_interrupt_while_terraform_creates_the_group_rolls_everything_back(
 def test_a_killed_terraform_that_was_creating_the_group_is_rolled_back(serving: Site) -> None:
     before = serving.declared_state()
     with serving.under_load():
-        running = serving.begin("promote", CREATING_GROUP, "--yes", "--image", serving.other_image)
+        running = serving.begin("promote", CREATING_GROUP, "--yes", *other(serving))
         RunningDeployment(process=running).kill_terraform()
         result = wait_for_exit(running)
     assert result.code == 4, result.err

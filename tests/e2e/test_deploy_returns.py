@@ -103,7 +103,7 @@ def test_a_plan_shows_phases_and_resources_and_creates_nothing(empty: Site) -> N
 def test_nothing_stays_of_the_previous_release_if_nothing_is_kept(old: Site) -> None:
     green = old.next_release
     with old.under_load():
-        result = old.promote("--image", old.testbed.new)
+        result = old.promote("--image", old.testbed.new, "--allow-quarantined")
     assert result.code == 0, result.err
     assert old.state() == state_with(green, serving=green)
 
@@ -169,7 +169,8 @@ def test_a_failed_group_is_kept_for_debugging_until_it_is_aborted(serving: Site)
     mark_good(serving)
     serving.testbed.cloud.client.order("never-healthy", group=serving.group(green))
     with serving.under_load():
-        result = serving.promote("--image", serving.other_image, "--keep-failed")
+        words = ("--image", serving.other_image, "--keep-failed", "--allow-quarantined")
+        result = serving.promote(*words)
         assert result.code == 4, result.err
         assert serving.state() == state_with(blue, green, serving=blue)
         shown = {each["release"]: each["failed"] for each in serving.status()["releases"]}

@@ -36,7 +36,7 @@ RATE = 50.0
 
 @dataclass(kw_only=True)
 class Recipe:
-    """A service that the recipe deploys: its folder, its load balancer, and its resources in AWS."""
+    """A service that the recipe deploys: its folder, its load balancer, its resources in AWS."""
 
     testbed: CloudTestbed
     name: str
