@@ -93,6 +93,7 @@ def second_failure(
     result = recipe.deploy(third, SHORT_WAIT)
     groups, state = frozenset(recipe.groups()), sorted(recipe.state())
     back = recipe.deploy(testbed.old)
+    testbed.cloud.client.clear_orders()
     count = len(recipe.groups())
     return SecondFailure(result=result, groups=groups, state=state, back=back, groups_at_end=count)
 
