@@ -88,7 +88,7 @@ def test_recover_reports_that_nothing_serves_and_shows_a_command(case: Case) -> 
     case.configure()
     result = case.site.run("recover")
     case.assert_result(result, ROLLED_BACK, outcome="rolled back")
-    assert result.document["undone"] == f"the group of {case.blue} is gone, and nothing serves"
+    assert result.document["rollback_error"] == f"the group of {case.blue} is gone, and nothing serves"
     assert case.site.state() == state_with(serving="")
     result = typed(case, "promote", "--image", image)
     case.assert_result(result, DONE, outcome="promoted", ami_id=image)
