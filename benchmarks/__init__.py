@@ -1,1 +1,1 @@
-"""`make bench`."""
+"""The benchmarks: `make bench`."""

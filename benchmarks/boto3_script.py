@@ -1,12 +1,12 @@
-"""The script that many write instead: boto3, its own waiters, their own delays.
+"""A typical hand-written deployment script: boto3, its waiters, and fixed delays.
 
-A re-creation of what scripts for blue/green on Auto Scaling do, step by step: a template and a
-group, wait until its instances run, attach it, wait until the load balancer finds them in service,
-detach the old group, sleep as long as connections may drain, delete the old group. The waiters
-are boto3's, with their default of 15 s between two looks; only how often they look is limited, so
-that a release that never gets healthy is given up as soon as by the others.
+It re-creates what scripts for blue/green on Auto Scaling do: create a template and a group, wait
+until its instances run, attach it, wait until the load balancer reports them in service, detach the
+old group, sleep for the connection draining, delete the old group. The waiters have boto3's default
+of 15 s between two calls. Only the number of attempts is limited, so that every contender gives up
+a bad release equally soon.
 
-    python waiter.py '{"name": ..., "image": ..., "members": ..., ...}'
+    python boto3_script.py '{"name": ..., "image": ..., "members": ..., ...}'
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import WaiterError
 
-LOOK = 5
-"""Seconds between two looks of the script's own loop, until the group has its instances."""
+POLL_SECONDS = 5
+"""Seconds between two calls of the script's own loop, until the group has its instances."""
 
 
 def main(given: dict[str, Any]) -> int:
-    """Put an image into service in the place of a group; return the exit code."""
+    """Put an image into service in place of a group; return the exit code."""
     make: Any = boto3.client  # its stubs know services by literal name only
     agent = Config(user_agent_extra="waiter-script")
     asg, ec2, elbv2 = (make(name, config=agent) for name in ("autoscaling", "ec2", "elbv2"))
@@ -57,7 +57,7 @@ def main(given: dict[str, Any]) -> int:
 
 
 def create(ec2: Any, asg: Any, given: dict[str, Any]) -> None:
-    """Make a launch template and a group of it."""
+    """Create a launch template and a group."""
     ec2.create_launch_template(
         LaunchTemplateName=given["name"],
         LaunchTemplateData={
@@ -78,14 +78,14 @@ def create(ec2: Any, asg: Any, given: dict[str, Any]) -> None:
 
 
 def members(asg: Any, name: str, count: int) -> list[str]:
-    """Wait until a group has its instances; return their ids."""
+    """Wait until a group has its instances; return their IDs."""
     while True:
         (group,) = asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
             "AutoScalingGroups"
         ]
         if len(group["Instances"]) >= count:
             return [each["InstanceId"] for each in group["Instances"]]
-        time.sleep(LOOK)
+        time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

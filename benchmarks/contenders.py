@@ -1,4 +1,4 @@
-"""The three ways to deploy that are laid side by side, each with its tools as people use them."""
+"""The three deployment tools that the benchmarks compare, each used as people use it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from benchmarks.service import Service
 
 LONGEST = 900
 GRACE = 300
-"""Seconds of AWS's in which nobody replaces a member that is not healthy."""
-WAITER_LOOKS = 15
-"""Seconds between two looks of boto3's waiters."""
-SAMPLED = 0.1
-"""Seconds between two looks at the peak of a process's memory, which only grows."""
+"""Seconds of AWS's time in which unhealthy members are not replaced."""
+WAITER_DELAY = 15
+"""Seconds between two calls of boto3's waiters."""
+SAMPLE_INTERVAL = 0.1
+"""Seconds between two reads of a process's peak memory, which only grows."""
 
 TIMED_TERRAFORM = """#!/bin/sh
 began=$(date +%s.%N)
@@ -38,32 +38,32 @@ exit $code
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ran:
-    """One command: when (monotonic), how it ended, what it needed."""
+class CommandResult:
+    """One command: when it ran (monotonic), its result, and its resources."""
 
     began: float
     ended: float
     code: int
-    said: str
-    memory: float  # MiB, of the process itself at its peak, not of what it started
-    terraform: tuple[tuple[str, float], ...] = ()  # each run's verb and seconds
+    output: str
+    memory: float  # MiB, the peak of the process itself, without its children
+    terraform: tuple[tuple[str, float], ...] = ()  # the verb and seconds of each run
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Return the duration."""
         return self.ended - self.began
 
     @property
     def document(self) -> dict[str, Any]:
-        """The JSON it printed, nothing if it printed none."""
+        """Return the JSON that the command printed, or an empty document."""
         with contextlib.suppress(ValueError):
-            document: dict[str, Any] = json.loads(self.said)
+            document: dict[str, Any] = json.loads(self.output)
             return document
         return {}
 
 
-def run(argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> Ran:
-    """Run a command to its end, whatever that is; measure it."""
+def run(argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> CommandResult:
+    """Run a command to its end and measure it."""
     log = folder / "terraform-runs.log"
     log.write_text("")
     place = timed_terraform(folder, log, env["PATH"])
@@ -83,21 +83,21 @@ def run(argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> Ran:
     ):
         peak = Peak(process.pid)
         peak.start()
-        said, _ = process.communicate(timeout=LONGEST)
+        output, _ = process.communicate(timeout=LONGEST)
     ended = time.monotonic()
     peak.join()
-    return Ran(
+    return CommandResult(
         began=began,
         ended=ended,
         code=process.returncode,
-        said=said,
+        output=output,
         memory=peak.mebibytes,
         terraform=terraform_runs(log.read_text()),
     )
 
 
 def timed_terraform(folder: Path, log: Path, path: str) -> Path:
-    """Put a `terraform` into a folder that notes when it ran, and return that folder."""
+    """Write a `terraform` into a folder that logs when it runs; return that folder."""
     place = folder / "path"
     program = place / "terraform"
     if not program.exists():
@@ -109,13 +109,13 @@ def timed_terraform(folder: Path, log: Path, path: str) -> Path:
 
 
 def terraform_runs(log: str) -> tuple[tuple[str, float], ...]:
-    """Return each run's verb and seconds."""
+    """Return the verb and seconds of each run."""
     rows = [line.split() for line in log.splitlines()]
     return tuple((verb, float(ended) - float(began)) for began, ended, verb in rows)
 
 
 class Peak(threading.Thread):
-    """Follows the peak of a process's memory until it is gone; the kernel's own, VmHWM."""
+    """Reads the peak memory of a process (VmHWM) until it exits."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -123,54 +123,54 @@ class Peak(threading.Thread):
         self._status = Path(f"/proc/{pid}/status")
 
     def run(self) -> None:
-        """Look until there is nothing more to see."""
-        while found := self._look():
+        """Read until the process has exited."""
+        while found := self._read():
             self.mebibytes = found
-            time.sleep(SAMPLED)
+            time.sleep(SAMPLE_INTERVAL)
 
-    def _look(self) -> float:
+    def _read(self) -> float:
         try:
-            told = re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text())
+            found = re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text())
         except OSError:
             return 0.0
-        return int(told[1]) / 1024 if told else 0.0
+        return int(found[1]) / 1024 if found else 0.0
 
 
 @dataclass(kw_only=True)
-class Way(ABC):
-    """One way to put an image into service; `key` is what tables call it."""
+class Contender(ABC):
+    """A tool that puts images into service; `key` is its name in tables."""
 
     key = ""
     service: Service
     began: int = 0
-    image: str = ""  # what serves
+    image: str = ""  # the serving image
 
-    def release(self, image: str) -> Ran:
-        """Put an image into service, and remember it if it is."""
-        ran = self.deploy(image)
-        self.image = self.image if ran.code else image
-        return ran
+    def release(self, image: str) -> CommandResult:
+        """Put an image into service, and remember it if that succeeds."""
+        result = self.deploy(image)
+        self.image = self.image if result.code else image
+        return result
 
     @abstractmethod
-    def deploy(self, image: str) -> Ran:
+    def deploy(self, image: str) -> CommandResult:
         """Put an image into service."""
 
     @abstractmethod
     def next_group(self, image: str) -> str:
-        """Return what the group will be called that the next deployment of an image makes."""
+        """Return the name of the group that the next deployment of an image creates."""
 
 
 @dataclass(kw_only=True)
-class Recipe(Way):
+class Recipe(Contender):
     """Terraform alone: `benchmarks/recipe`, without its bake."""
 
     key = "recipe"
 
     def __post_init__(self) -> None:
-        """Write what the recipe is told, beside it."""
+        """Write the recipe and its variables."""
         service, folder = self.service, self.service.folder
         shutil.copy(REPOSITORY / "benchmarks/recipe/main.tf", folder)
-        told = {
+        variables = {
             "name": service.name,
             "members": service.members,
             "max_size": service.members,
@@ -181,10 +181,10 @@ class Recipe(Way):
             "grace": round(GRACE * service.profile.speed),
             "wait_for_capacity_timeout": f"{service.patience}s",
         }
-        (folder / "terraform.tfvars.json").write_text(json.dumps(told))
+        (folder / "terraform.tfvars.json").write_text(json.dumps(variables))
 
-    def deploy(self, image: str) -> Ran:
-        """Do what `deploy.sh` does once the AMI is cut out of Packer's output."""
+    def deploy(self, image: str) -> CommandResult:
+        """Run what `deploy.sh` runs after it has extracted the AMI from Packer's output."""
         folder = self.service.folder
         (folder / "ami.auto.tfvars").write_text(f'ami_id = "{image}"\n')
         lines = (REPOSITORY / "benchmarks/recipe/deploy.sh").read_text().splitlines()
@@ -197,10 +197,10 @@ class Recipe(Way):
 
 
 @dataclass(kw_only=True)
-class Ours(Way):
-    """`ami-pipeline promote`, without pauses unless told otherwise."""
+class AmiPipeline(Contender):
+    """`ami-pipeline promote`, without pauses by default."""
 
-    key = "ours"
+    key = "ami-pipeline"
 
     def __post_init__(self) -> None:
         """Write a configuration with one environment."""
@@ -208,11 +208,11 @@ class Ours(Way):
         self.configure()
 
     def configure(self, **promote: object) -> None:
-        """Say how to promote; what is not said waits for nothing."""
+        """Write the configuration; the defaults wait for nothing."""
         service = self.service
         text = (REPOSITORY / "pipeline.toml").read_text().split("[environments.staging]")[0]
         keys = {"healthy_checks": 1, "soak": "0s", "observe": "0s", "keep_previous": "none"}
-        # The boot is a part of what the others wait for, and a phase of its own here.
+        # For the others the boot is part of one wait; here it is a phase of its own.
         patience = service.patience * service.profile.speed
         attach = patience - service.profile.boot
         keys |= {"deadlines": {"launch": f"{patience:.0f}s", "attach": f"{attach:.0f}s"}}
@@ -234,31 +234,31 @@ class Ours(Way):
             text += "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
         (service.folder / "pipeline.toml").write_text(text)
 
-    def deploy(self, image: str) -> Ran:
+    def deploy(self, image: str) -> CommandResult:
         """Promote."""
         self.began += 1
         return self.command("promote", "--image", image, "--allow-quarantined")
 
-    def command(self, verb: str, *words: str) -> Ran:
-        """Run a command of ours."""
+    def command(self, verb: str, *words: str) -> CommandResult:
+        """Run an ami-pipeline command."""
         argv = [PROGRAM, "--output", "json", verb, "-e", self.service.name, "--yes", *words]
         return run(argv, self.service.folder, self.service.env)
 
     def next_group(self, image: str) -> str:
-        """Return the name of the next release's group; each promotion uses up a number."""
+        """Return the name of the next release's group; each promotion uses a number."""
         del image
         return f"web-{self.service.name}-r{self.began + 1:06}"
 
 
 @dataclass(kw_only=True)
-class Waiter(Way):
+class Boto3Script(Contender):
     """`benchmarks/boto3_script.py`: boto3 and its waiters."""
 
-    key = "waiter"
+    key = "boto3-script"
     _serving: str = ""
 
-    def deploy(self, image: str) -> Ran:
-        """Run the script; it is told which group is the old one, as such scripts are."""
+    def deploy(self, image: str) -> CommandResult:
+        """Run the script with the name of the old group, as such scripts need it."""
         service = self.service
         name = self.next_group(image)
         self.began += 1
@@ -271,21 +271,21 @@ class Waiter(Way):
             "security_group_ids": [service.network.security_group],
             "target_group": service.target_group,
             "drain": service.profile.draining,
-            "attempts": max(1, service.patience // WAITER_LOOKS),
+            "attempts": max(1, service.patience // WAITER_DELAY),
         }
         argv = [sys.executable, str(REPOSITORY / "benchmarks/boto3_script.py"), json.dumps(given)]
-        ran = run(argv, service.folder, service.env)
-        if ran.code == 0:
+        result = run(argv, service.folder, service.env)
+        if result.code == 0:
             self._serving = name
-        return ran
+        return result
 
     def next_group(self, image: str) -> str:
-        """Return the name that the script is given for its next group."""
+        """Return the name of the script's next group."""
         del image
         return f"{self.service.name}-{self.began + 1:03}"
 
 
-WAYS: tuple[type[Way], ...] = (Recipe, Ours, Waiter)
+CONTENDERS: tuple[type[Contender], ...] = (Recipe, AmiPipeline, Boto3Script)
 
 
 def toml(value: object) -> str:

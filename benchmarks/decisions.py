@@ -1,9 +1,9 @@
-"""How long after the last member is healthy a promotion decides, often enough to tell the tail.
+"""Measure the time from the last healthy member to the decision of a promotion, including its tail.
 
-Several environments promote at once, each a small group that boots in a second, in real time
-(speed 1, 80 ms a call). Its members are registered at a random moment after the attachment, so
-that the moment they are healthy has nothing to do with when we look. The command line is the
-product's; for Terraform, which has no part in the decision, stands the tests' stand-in.
+Several environments promote at once, each with a small group that boots in a second, in real time
+(speed 1, 80 ms per call). Members are registered at a random moment after the attachment, so that
+the moment they become healthy is independent of the polling. The command line is the product's.
+Terraform has no part in the decision, so the tests' stand-in takes its place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks import observed
-from benchmarks.contenders import Ours
+from benchmarks.contenders import AmiPipeline
 from benchmarks.deployments import VERSIONS, baked, progress
 from benchmarks.figures import Figure, at_least, at_most, shown
 from benchmarks.local_cloud import bench
@@ -36,25 +36,25 @@ SEED = 20
 
 
 def decision_figures(at_once: int = AT_ONCE, each: int = EACH) -> list[Figure]:
-    """Promote again and again in several environments."""
-    with bench(QUICK.speed, QUICK.delay) as here:
+    """Promote repeatedly in several environments."""
+    with bench(QUICK.speed, QUICK.delay) as cloud:
         progress("decisions: baking two images")
         with ThreadPoolExecutor(2) as pool:
-            images = list(pool.map(lambda version: baked(here, version), VERSIONS))
-        network = Network.of(here, QUICK, (images[0], images[1]))
-        path = installed(here.folder / "stand-in", os.environ["PATH"])
+            images = list(pool.map(lambda version: baked(cloud, version), VERSIONS))
+        network = Network.of(cloud, QUICK, (images[0], images[1]))
+        path = installed(cloud.folder / "stand-in", os.environ["PATH"])
         services = [
             Service.make(network, f"decides-{number}", MEMBERS, path=path)
             for number in range(at_once)
         ]
         with ThreadPoolExecutor(at_once) as pool:
-            told = list(pool.map(lambda service: decisions(service, each), services))
-    seconds = [one for some in told for one in some]
+            samples = list(pool.map(lambda service: decisions(service, each), services))
+    seconds = [one for some in samples for one in some]
     return figures(seconds)
 
 
 def figures(seconds: list[float]) -> list[Figure]:
-    """Return what the samples come to."""
+    """Return the figures of the samples."""
     name = "last member healthy to decision"
     return [
         at_least(f"{name}: samples", len(seconds), "", 40),
@@ -65,37 +65,37 @@ def figures(seconds: list[float]) -> list[Figure]:
 
 
 def decisions(service: Service, each: int) -> list[float]:
-    """Promote to one service again and again; return the seconds of each decision."""
-    way, chance = Ours(service=service), random.Random(f"{SEED} {service.name}")  # noqa: S311  no secret
+    """Promote repeatedly to one service; return the seconds of each decision."""
+    contender, chance = AmiPipeline(service=service), random.Random(f"{SEED} {service.name}")  # noqa: S311  no secret
     images, found = service.network.images, []
-    if way.release(images[0]).code:
-        raise RuntimeError(said(service))
+    if contender.release(images[0]).code:
+        raise RuntimeError(output(service))
     for number in range(each):
-        image, client = images[(number + 1) % 2], service.network.here.client
+        image, client = images[(number + 1) % 2], service.network.cloud.client
         late = chance.uniform(0, QUICK.late)
-        client.set_behavior("registers-late", group=way.next_group(image), seconds=late)
-        ran = way.release(image)
-        if ran.code:
-            raise RuntimeError(said(service))
+        client.set_behavior("registers-late", group=contender.next_group(image), seconds=late)
+        result = contender.release(image)
+        if result.code:
+            raise RuntimeError(output(service))
         window = Window(
             key=service.name,
             pool=service.target_group,
             image=image,
             members=service.members,
-            began=ran.began,
-            ended=ran.ended,
-            until=ran.ended,
+            began=result.began,
+            ended=result.ended,
+            until=result.ended,
         )
         seconds = observed.decision(client.timeline()["events"], window)
         if seconds is not None:
             found.append(seconds)
-            progress(f"{service.name}: decided after {seconds:.2f} s of {ran.seconds:.0f} s")
+            progress(f"{service.name}: decided after {seconds:.2f} s of {result.seconds:.0f} s")
         time.sleep(chance.random())
     return found
 
 
-def said(service: Service) -> str:
-    """Return the end of what the last command said."""
+def output(service: Service) -> str:
+    """Return the end of the last command's output."""
     return (service.folder / "last.log").read_text()[-2000:]
 
 

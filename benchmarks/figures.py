@@ -1,4 +1,4 @@
-"""What was measured, and what it should be."""
+"""Measured values and their goals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One measured value and what it should be; `goal` reads as `at most`, or `at least`."""
+    """One measured value and its goal (`at most` or `at least`)."""
 
     name: str
     value: float
@@ -34,12 +34,12 @@ def at_least(name: str, value: float, unit: str, goal: float) -> Figure:
 
 
 def shown(name: str, value: float, unit: str) -> Figure:
-    """Return a figure that explains another."""
+    """Return a figure without a goal, for explanation."""
     return Figure(name=name, value=round(value, 3), unit=unit, goal="", met=True)
 
 
 def timed(action: Callable[[], Any]) -> float:
-    """Return how many seconds an action took."""
+    """Return the seconds that an action takes."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began

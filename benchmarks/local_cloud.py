@@ -1,4 +1,4 @@
-"""What the benchmarks stand on: a local cloud of their own and the sample application."""
+"""A local cloud of the benchmarks' own, with the sample application."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROGRAM = str(Path(sys.executable).with_name("ami-pipeline"))
 
 
 def command(argv: Sequence[str], **how: Any) -> Callable[[], None]:
-    """Return an action that runs a command and fails with it."""
+    """Return an action that runs a command and raises if it fails."""
 
     def run() -> None:
         subprocess.run(argv, check=True, capture_output=True, **how)
@@ -37,14 +37,14 @@ def command(argv: Sequence[str], **how: Any) -> Callable[[], None]:
 
 @functools.cache
 def client(endpoint: str, service: str) -> Any:
-    """Return a client of a service of a local cloud; its calls are the harness's own."""
+    """Return a client of the harness for a service of a local cloud."""
     make: Any = boto3.client  # its stubs know services by literal name only
     return make(
         service,
         region_name="us-east-1",
         endpoint_url=endpoint,
         aws_access_key_id="harness",
-        aws_secret_access_key="harness",  # noqa: S106  any will do
+        aws_secret_access_key="harness",  # noqa: S106  any value works
     )
 
 
@@ -59,7 +59,7 @@ class Bench:
     speed: float = 1.0
 
     def bake(self, version: str, *more: str) -> dict[str, Any]:
-        """Run our bake; return its document."""
+        """Run `ami-pipeline bake`; return its document."""
         done = subprocess.run(
             [PROGRAM, "--output", "json", "bake", "--version", version, *more],
             cwd=self.folder,
@@ -72,11 +72,11 @@ class Bench:
         return document
 
     def aws(self, service: str) -> Any:
-        """Return a client of a service of the cloud; its calls are the harness's own."""
+        """Return a client of the harness for a service of the cloud."""
         return client(self.client.endpoint, service)
 
     def packer(self, source: str) -> None:
-        """Run the same `packer build` by hand, with what `local-cloud env` exports."""
+        """Run the same `packer build` by hand, with the variables of `local-cloud env`."""
         given = {
             "app": "web",
             "version": "1.0.0",
@@ -95,7 +95,7 @@ class Bench:
 
 @contextmanager
 def bench(speed: float, delay: Sequence[str] = ()) -> Iterator[Bench]:
-    """Run a local cloud of this benchmark's own; `delay` as for `local-cloud up --delay`."""
+    """Run a local cloud for a block; `delay` is that of `local-cloud up --delay`."""
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-bench-") as name:
         home = StateDir(path=Path(name).resolve() / "cloud")
         folder = Path(name) / "project"

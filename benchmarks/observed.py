@@ -1,7 +1,6 @@
-"""What was seen of one deployment, from the moments of the local cloud and the requests meanwhile.
+"""Compute the figures of one deployment from the local cloud's timeline and the requests.
 
-Pure: values in, values out, so that what a figure means can be tested without a deployment. All
-times are the machine's monotonic clock's.
+All functions are pure, so that tests need no deployment. All times are monotonic.
 """
 
 from __future__ import annotations
@@ -25,40 +24,40 @@ DECIDING = frozenset(
         "TerminateInstances",
     }
 )
-"""Calls that take traffic from somebody or destroy something."""
+"""Calls that detach or delete something."""
 SHRINKING = "UpdateAutoScalingGroup"
-"""With it Terraform begins to destroy a group: it sets its size to 0."""
+"""The call with which Terraform begins to delete a group: it sets its size to 0."""
 TERRAFORM = "Terraform"
 STATES = ("waiting", "healthy", "unhealthy", "draining")
-"""Of a member: not (yet) asked to answer, or asked and so on, in the words of target groups."""
+"""The states of a member: waiting for traffic, or those of a target group."""
 OUT = ("shutting-down", "terminated")
 
 
 class Request(Protocol):
-    """A request of `tests.load`."""
+    """A request of `tools.load`."""
 
     @property
     def at(self) -> float:
-        """When it was due."""
+        """Return when the request was due."""
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Return its duration."""
 
     @property
     def status(self) -> int:
-        """What it was answered; 0: nothing."""
+        """Return the status of the response, or 0 without one."""
 
     @property
     def body(self) -> bytes:
-        """What it was answered with."""
+        """Return the body of the response."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """One command: whose calls and targets are meant, what is put into service, from when to when.
+    """One command: its access key, target group and image, and the period that is observed.
 
-    `until` is the end of what is looked at; the command itself may have ended before.
+    `until` is the end of the observation; the command itself may have ended earlier.
     """
 
     key: str
@@ -71,7 +70,7 @@ class Window:
 
 
 def last_healthy(moments: Sequence[Moment], window: Window) -> float | None:
-    """Return when the last of the new members was found healthy; None if not all of them were."""
+    """Return when the last new member became healthy, or None if not all of them did."""
     new = members(moments, window).get("new", set())
     first: dict[str, float] = {}
     for each in targets(moments, window):
@@ -81,20 +80,20 @@ def last_healthy(moments: Sequence[Moment], window: Window) -> float | None:
 
 
 def decided(moments: Sequence[Moment], window: Window) -> float:
-    """Return when the command first took traffic from somebody or destroyed something, or ended."""
+    """Return when the command first detached or deleted something, or when it ended."""
     return min(
         (each["at"] for each in calls(moments, window) if decides(each)), default=window.ended
     )
 
 
 def decides(call: Moment) -> bool:
-    """Tell whether a call takes traffic from somebody or destroys something."""
+    """Return True if a call detaches or deletes something."""
     shrinks = call["action"] == SHRINKING and TERRAFORM in call["agent"]
     return shrinks or call["action"] in DECIDING
 
 
 def decision(moments: Sequence[Moment], window: Window) -> float | None:
-    """Return seconds from the last member healthy to the decision; below 0 it came before."""
+    """Return the seconds from the last healthy member to the decision; negative if earlier."""
     healthy = last_healthy(moments, window)
     return None if healthy is None else decided(moments, window) - healthy
 
@@ -111,7 +110,7 @@ def calls(moments: Iterable[Moment], window: Window) -> list[Moment]:
 
 
 def counted(moments: Iterable[Moment], window: Window) -> tuple[Counter[str], Counter[str]]:
-    """Return the command's own calls and those of the Terraform it ran, by action."""
+    """Return the command's own calls and those of its Terraform, by action."""
     own, terraform = Counter[str](), Counter[str]()
     for each in calls(moments, window):
         of = terraform if TERRAFORM in each["agent"] else own
@@ -120,7 +119,7 @@ def counted(moments: Iterable[Moment], window: Window) -> tuple[Counter[str], Co
 
 
 def members(moments: Iterable[Moment], window: Window) -> dict[str, set[str]]:
-    """Return the instances that were in the pool while it was looked at, new ones and old."""
+    """Return the old and new instances that were in the target group during the observation."""
     moments = list(moments)
     images = {each["id"]: each["image"] for each in moments if each["kind"] == "instance"}
     born = {
@@ -137,7 +136,7 @@ def members(moments: Iterable[Moment], window: Window) -> dict[str, set[str]]:
 
 
 def targets(moments: Iterable[Moment], window: Window) -> list[Moment]:
-    """Return what became of the pool's targets."""
+    """Return the state changes of the target group's targets."""
     return [
         each
         for each in moments
@@ -146,9 +145,10 @@ def targets(moments: Iterable[Moment], window: Window) -> list[Moment]:
 
 
 def left(moments: Sequence[Moment], window: Window) -> int:
-    """Return how many of its new instances the command left running, serving or not.
+    """Return how many of its new instances the command left running.
 
-    Of those that were in its pool: other services may get the same image at the same time.
+    Only instances of its target group count: other services may get the same image at the same
+    time.
     """
     state = {
         each["id"]: each["state"]
@@ -159,30 +159,30 @@ def left(moments: Sequence[Moment], window: Window) -> int:
 
 
 def failed(requests: Iterable[Request], window: Window) -> int:
-    """Return how many requests were not answered 200."""
-    return sum(each.status != 200 for each in within(requests, window))  # noqa: PLR2004  HTTP's word
+    """Return how many requests did not get status 200."""
+    return sum(each.status != 200 for each in within(requests, window))  # noqa: PLR2004  the HTTP status
 
 
 def within(requests: Iterable[Request], window: Window) -> list[Request]:
-    """Return the requests that were due while it was looked at."""
+    """Return the requests that were due during the observation."""
     return [each for each in requests if window.began <= each.at <= window.until]
 
 
 def series(
     moments: Sequence[Moment], requests: Iterable[Request], window: Window, *, step: float = 1.0
 ) -> dict[str, Any]:
-    """Return members by state and requests a second, for a picture.
+    """Return members by state and requests per second, for a picture.
 
-    Members are as they were at the end of each step, requests those due in it, a second.
+    Members are counted at the end of each step. Requests are those due in the step, per second.
     """
     edges = steps(window, step)
     of = members(moments, window)
-    lives = {id_: life(moments, window, id_) for id_ in of["old"] | of["new"]}
+    lives = {id_: history(moments, window, id_) for id_ in of["old"] | of["new"]}
     seen = {
-        f"{whose} {state}": [
-            sum(at(lives[id_], edge) == state for id_ in of[whose]) for edge in edges[1:]
+        f"{generation} {state}": [
+            sum(at(lives[id_], edge) == state for id_ in of[generation]) for edge in edges[1:]
         ]
-        for whose in ("old", "new")
+        for generation in ("old", "new")
         for state in STATES
     }
     good, bad = Counter[int](), Counter[int]()
@@ -199,13 +199,13 @@ def series(
 
 
 def steps(window: Window, step: float) -> list[float]:
-    """Return the moments at which steps begin, and the end of the last."""
+    """Return the start of each step, and the end of the last one."""
     count = int((window.until - window.began) / step)
     return [window.began + index * step for index in range(count + 1)]
 
 
-def life(moments: Iterable[Moment], window: Window, id_: str) -> list[tuple[float, str]]:
-    """Return since when an instance was in which state; "" while it is not there."""
+def history(moments: Iterable[Moment], window: Window, id_: str) -> list[tuple[float, str]]:
+    """Return the states of an instance with their start times; "" means that it does not exist."""
     found = []
     for each in moments:
         if each.get("id") != id_:
@@ -217,29 +217,29 @@ def life(moments: Iterable[Moment], window: Window, id_: str) -> list[tuple[floa
     return found
 
 
-def state_of(told: str, before: Sequence[tuple[float, str]]) -> str:
-    """Return the state of a member from what is told of a target."""
-    if told in STATES:
-        return told
+def state_of(target: str, before: Sequence[tuple[float, str]]) -> str:
+    """Return the state of a member for the state of its target."""
+    if target in STATES:
+        return target
     is_out = bool(before) and before[-1][1] == ""
     return "" if is_out else "waiting"
 
 
-def at(life_: Sequence[tuple[float, str]], moment: float) -> str:
+def at(history: Sequence[tuple[float, str]], moment: float) -> str:
     """Return the state at a moment."""
-    index = bisect_right([since for since, _ in life_], moment)
-    return life_[index - 1][1] if index else ""
+    index = bisect_right([since for since, _ in history], moment)
+    return history[index - 1][1] if index else ""
 
 
-def back_again(requests: Iterable[Request], window: Window, version: bytes) -> float | None:
-    """Return seconds from the beginning until a version answered for the last time."""
+def rolled_back_after(requests: Iterable[Request], window: Window, version: bytes) -> float | None:
+    """Return the seconds until a version answered for the last time."""
     mark = b'"version": "' + version + b'"'
     ends = [each.at + each.seconds for each in within(requests, window) if mark in each.body]
     return max(ends) - window.began if ends else None
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which a share of the values lies, interpolated between neighbours."""
+    """Return the value below which a share of the values lies, interpolated between neighbors."""
     ordered = sorted(values)
     place = share * (len(ordered) - 1)
     low = int(place)

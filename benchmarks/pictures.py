@@ -1,7 +1,7 @@
-"""Draws what happened in a deployment: members by state and requests, the recipe beside us.
+"""Draw deployments as SVG: members by state, and requests, the recipe beside ami-pipeline.
 
-From the series that a campaign kept, into `docs/pictures/`. jinja2 and a template of SVG suffice
-for steps and bars, and what they draw can be compared as text.
+It reads the series that a campaign kept and writes `docs/pictures/`. jinja2 and an SVG template
+suffice for steps and bars, and a test can compare them as text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.local_cloud import REPOSITORY
 
 PICTURES = REPOSITORY / "docs/pictures"
 SERIES = REPOSITORY / "benchmarks/series"
-DRAWN = {
+PICTURES_OF = {
     "real-3-good": (
         "good.svg",
         "A good release",
@@ -27,7 +27,7 @@ DRAWN = {
     ),
     "real-3-never-healthy": (
         "never-healthy.svg",
-        "A release that never gets healthy",
+        "A release that never becomes healthy",
         "A release whose members never pass a health check: who gives it up, and what is left.",
     ),
     "real-3-not-yet-listed": (
@@ -41,11 +41,11 @@ DRAWN = {
         ),
     ),
 }
-"""Series; name of the picture, its title, what to say of it."""
-SHOWN = {"recipe": "the usual recipe", "ours": "ami-pipeline promote"}
+"""For each series: the picture's file, its title, and its description."""
+SHOWN = {"recipe": "the usual recipe", "ami-pipeline": "ami-pipeline promote"}
 
-# Okabe and Ito's colours, which people tell apart whatever colours they see.
-COLOURS = {
+# Okabe and Ito's colors, which people with any color vision can distinguish.
+COLORS = {
     "old healthy": "#0072B2",
     "old unhealthy": "#CC79A7",
     "old draining": "#56B4E9",
@@ -59,11 +59,11 @@ WORDS = {
     "old healthy": "old, healthy",
     "old unhealthy": "unhealthy",
     "old draining": "old, draining",
-    "old waiting": "old, dark",
+    "old waiting": "old, detached",
     "new healthy": "new, healthy",
     "new unhealthy": "new, unhealthy",
     "new draining": "new, draining",
-    "new waiting": "new, starting or dark",
+    "new waiting": "new, starting or detached",
 }
 OK, FAILED = "#009E73", "#D55E00"
 PLOT_WIDTH, MEMBERS_HEIGHT, REQUESTS_HEIGHT = 400, 150, 90
@@ -73,15 +73,15 @@ NICE = (1, 2, 5, 10, 20, 30, 60, 120, 300)
 
 @dataclass(frozen=True, kw_only=True)
 class Area:
-    """A filled shape and what it means."""
+    """A filled shape in a color."""
 
-    colour: str
+    color: str
     path: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One way: its two plots."""
+    """The two plots of one contender."""
 
     title: str
     left: int
@@ -92,24 +92,24 @@ class Column:
 
 
 def draw(series: Path, folder: Path = PICTURES) -> list[tuple[str, str, str]]:
-    """Draw every picture whose series there is; return what was drawn, as `DRAWN` has it."""
+    """Draw every picture that has a series; return the entries of `PICTURES_OF` that were drawn."""
     folder.mkdir(exist_ok=True)
-    there = {name: each for name, each in DRAWN.items() if (series / f"{name}.json").exists()}
+    there = {name: each for name, each in PICTURES_OF.items() if (series / f"{name}.json").exists()}
     for name, (file, title, _) in there.items():
-        ways = json.loads((series / f"{name}.json").read_text())
-        (folder / file).write_text(svg(title, ways))
+        contenders = json.loads((series / f"{name}.json").read_text())
+        (folder / file).write_text(svg(title, contenders))
     return list(there.values())
 
 
-def svg(title: str, ways: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a picture of the ways that are shown, on one scale."""
-    shown = {key: ways[key] for key in SHOWN if key in ways}
+def svg(title: str, contenders: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a picture of the contenders, on one scale."""
+    shown = {key: contenders[key] for key in SHOWN if key in contenders}
     seconds = max(len(each["ok"]) * each["step"] for each in shown.values())
     most = max(total(each["members"]) for each in shown.values())
     rate = max(
         max(map(sum, zip(each["ok"], each["failed"], strict=True))) for each in shown.values()
     )
-    states = [name for name in COLOURS if any(name in each["members"] for each in shown.values())]
+    states = [name for name in COLORS if any(name in each["members"] for each in shown.values())]
     columns = [
         column(SHOWN[key], LEFT + COLUMN * index, each, (seconds, most, rate))
         for index, (key, each) in enumerate(shown.items())
@@ -125,42 +125,42 @@ def svg(title: str, ways: Mapping[str, Mapping[str, Any]]) -> str:
         times=ticks(seconds, PLOT_WIDTH),
         counts=ticks(most, MEMBERS_HEIGHT, 4),
         rates=ticks(rate, REQUESTS_HEIGHT, 3),
-        legend=placed([(WORDS[name], COLOURS[name]) for name in states]),
-        requests_legend=placed([("answered 200", OK), ("failed", FAILED)]),
+        legend=place_legend([(WORDS[name], COLORS[name]) for name in states]),
+        requests_legend=place_legend([("answered 200", OK), ("failed", FAILED)]),
     )
 
 
 def total(members: Mapping[str, Sequence[int]]) -> int:
-    """Return how many members there were at most."""
+    """Return the largest number of members."""
     return max(map(sum, zip(*members.values(), strict=True)), default=1)
 
 
 def requests(series: Mapping[str, Any]) -> float:
-    """Return how many requests a second there were at most."""
+    """Return the largest number of requests per second."""
     return max(map(sum, zip(series["ok"], series["failed"], strict=True)), default=1)
 
 
 def column(
     title: str, left: int, series: Mapping[str, Any], scale: tuple[float, float, float]
 ) -> Column:
-    """Return the plots of one way."""
+    """Return the plots of one contender."""
     seconds, most, rate = scale
     step = series["step"] * PLOT_WIDTH / seconds
-    names = [name for name in COLOURS if name in series["members"]]
+    names = [name for name in COLORS if name in series["members"]]
     counts = [series["members"][name] for name in names]
     ended = series["ended"] * PLOT_WIDTH / seconds
     return Column(
         title=title,
         left=left,
         members=[
-            Area(colour=COLOURS[name], path=path)
+            Area(color=COLORS[name], path=path)
             for name, path in zip(
                 names, stacked(counts, step, MEMBERS_HEIGHT / most, MEMBERS_HEIGHT), strict=True
             )
         ],
         requests=[
-            Area(colour=colour, path=path)
-            for colour, path in zip(
+            Area(color=color, path=path)
+            for color, path in zip(
                 (FAILED, OK),
                 stacked(
                     [series["failed"], series["ok"]], step, REQUESTS_HEIGHT / rate, REQUESTS_HEIGHT
@@ -195,10 +195,10 @@ def outline(tops: Sequence[float], bottoms: Sequence[float], step: float) -> str
 
 
 def corners(values: Sequence[float], step: float) -> list[tuple[float, float]]:
-    """Return the corners of a line in steps; the end of one is the beginning of the next."""
+    """Return the corners of a line in steps."""
     found: list[tuple[float, float]] = []
     for index, value in enumerate(values):
-        if len(found) >= 2 and found[-1][1] == value:  # noqa: PLR2004  one goes on
+        if len(found) >= 2 and found[-1][1] == value:  # noqa: PLR2004  the line continues
             found[-1] = ((index + 1) * step, value)
         else:
             found += [(index * step, value), ((index + 1) * step, value)]
@@ -206,7 +206,7 @@ def corners(values: Sequence[float], step: float) -> list[tuple[float, float]]:
 
 
 def ticks(most: float, length: int, wanted: int = 6) -> list[tuple[float, str]]:
-    """Return where an axis is marked, in pixels, and with what."""
+    """Return the marks of an axis: their pixels and labels."""
     every = next((each for each in NICE if most / each <= wanted), NICE[-1])
     count = int(most / every)
     return [
@@ -214,11 +214,11 @@ def ticks(most: float, length: int, wanted: int = 6) -> list[tuple[float, str]]:
     ]
 
 
-def placed(entries: Sequence[tuple[str, str]]) -> list[tuple[int, str, str]]:
-    """Return each entry of a legend with how far to the right it is."""
+def place_legend(entries: Sequence[tuple[str, str]]) -> list[tuple[int, str, str]]:
+    """Return the entries of a legend with their horizontal positions."""
     found, place = [], 0
-    for word, colour in entries:
-        found.append((place, word, colour))
+    for word, color in entries:
+        found.append((place, word, color))
         place += 32 + 7 * len(word)
     return found
 

@@ -1,11 +1,10 @@
-"""`make bench`: the figures the product promises, measured side by side in one run.
+"""`make bench`: measure the figures that the product promises, side by side in one run.
 
-Ratios come from pairs run in turn (A B A B ...), so that a machine whose speed
-drifts does not decide them; medians are quoted. Writes `benchmarks/latest.json`, part by part,
-and the tables and pictures of the documents, and prints the same as a table. Nothing here is a
-test: a goal that is missed is shown as missed.
+Ratios come from pairs that take turns (A B A B ...), so that changes of the machine's speed do not
+decide them. Values are medians. The command writes `benchmarks/latest.json`, part by part, and the
+tables and pictures of the documents. This is not a test: a missed goal is shown as missed.
 
-    python -m benchmarks.run [--smoke] [PART ...]      the parts of PARTS; all if none is named
+    python -m benchmarks.run [--smoke] [PART ...]      the parts of PARTS; default: all
 """
 
 from __future__ import annotations
@@ -56,14 +55,14 @@ def in_turn(
 
 
 def help_figures() -> Iterator[Figure]:
-    """Compare `--help` with what click alone needs."""
+    """Compare `--help` with an import of click alone."""
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    ours, click = in_turn(
+    own, click = in_turn(
         21,
         command([PROGRAM, "--help"], env=env),
         command([sys.executable, "-c", "import click"], env=env),
     )
-    yield at_most("--help over import click", ours / click, "x", 1.5)
+    yield at_most("--help over import click", own / click, "x", 1.5)
     probe = (
         "import sys; from pipeline.cli.main import run; run(['--help']); "
         f"print(sum(m in sys.modules for m in {HEAVY!r}), file=sys.stderr)"
@@ -74,38 +73,38 @@ def help_figures() -> Iterator[Figure]:
 
 def compared(speed: float, pairs: int, goal: float | None) -> Iterator[Figure]:
     """Compare `bake` with the same `packer build` by hand at one speed of the local cloud."""
-    with bench(speed) as here:
-        source = str(here.bake("0.0.1")["source_ami"])
-        ours, packer = in_turn(
+    with bench(speed) as cloud:
+        source = str(cloud.bake("0.0.1")["source_ami"])
+        own, packer = in_turn(
             pairs,
-            lambda: here.bake("1.0.0", "--force"),
-            lambda: here.packer(source),
+            lambda: cloud.bake("1.0.0", "--force"),
+            lambda: cloud.packer(source),
             warm=speed > 1,
         )
     name = f"bake over packer build, delays 1/{speed:g} of AWS's"
     yield shown(f"{name}: by hand", packer, "s")
-    yield at_most(name, ours / packer, "x", goal) if goal else shown(name, ours / packer, "x")
-    yield shown(f"{name}: ours more", ours - packer, "s")
+    yield at_most(name, own / packer, "x", goal) if goal else shown(name, own / packer, "x")
+    yield shown(f"{name}: overhead", own - packer, "s")
 
 
 def unchanged_figures() -> Iterator[Figure]:
-    """Time a bake that has nothing to do, and count its calls."""
-    with bench(1000) as here:
-        here.bake("1.0.0")
-        here.bake("1.0.0")
-        here.client.forget_calls()
-        times = [timed(lambda: here.bake("1.0.0")) for _ in range(9)]
-        calls = sum(call["calls"] for call in here.client.calls()) / len(times)
+    """Time an unchanged bake, and count its calls."""
+    with bench(1000) as cloud:
+        cloud.bake("1.0.0")
+        cloud.bake("1.0.0")
+        cloud.client.forget_calls()
+        times = [timed(lambda: cloud.bake("1.0.0")) for _ in range(9)]
+        calls = sum(call["calls"] for call in cloud.client.calls()) / len(times)
     yield at_most("unchanged bake", median(times), "s", 1.0)
     yield at_most("unchanged bake: AWS calls", calls, "calls", 5)
 
 
 def six_at_once() -> Iterator[Figure]:
     """Bake six versions at the same time."""
-    with bench(1000) as here:
+    with bench(1000) as cloud:
         began = time.perf_counter()
         with ThreadPoolExecutor(6) as pool:
-            baked = list(pool.map(lambda number: here.bake(f"1.0.{number}"), range(6)))
+            baked = list(pool.map(lambda number: cloud.bake(f"1.0.{number}"), range(6)))
         seconds = time.perf_counter() - began
     yield at_least("six bakes at once: distinct names", len({b["name"] for b in baked}), "names", 6)
     yield at_least("six bakes at once: images", len({b["ami_id"] for b in baked}), "images", 6)
@@ -113,7 +112,7 @@ def six_at_once() -> Iterator[Figure]:
 
 
 def provisioner_output() -> bytes:
-    """Return a chunk of what apt-get prints through Packer, a secret now and then."""
+    """Return a chunk of apt-get's output through Packer, with some secrets."""
     line = (
         b"1795219610,,ui,message,    amazon-ebs.app: Get:1 http://mirror.example/debian "
         b"bookworm/main amd64 libfoo amd64 1.2.3-4 [1%!(PACKER_COMMA)234 kB]\n"
@@ -123,14 +122,14 @@ def provisioner_output() -> bytes:
 
 
 def stream_figures() -> Iterator[Figure]:
-    """Read a gigabyte of provisioner output with three secrets to mask, writing the log."""
+    """Read a gigabyte of provisioner output, mask three secrets, and write the log."""
     masker = Masker(["bench-secret-value-1", "another/secret+value==", "9f86d081884c7d659a2f"])
     output = provisioner_output()
     with tempfile.TemporaryFile("wb", buffering=0) as log:
 
         def write(data: bytes) -> None:
             log.write(data)
-            if log.tell() > 64 * MEBIBYTE:  # the figure is the reader's, not the disk's size
+            if log.tell() > 64 * MEBIBYTE:  # the figure must not depend on the disk's size
                 log.seek(0)
 
         reader = StreamReader(masker=masker, log=write, step=lambda _build, _text: None)
@@ -148,9 +147,9 @@ def stream_figures() -> Iterator[Figure]:
 
 
 def deployment_part() -> dict[str, Any]:
-    """Deploy side by side."""
-    runs, troubles = deployments(CAMPAIGN)
-    return {"figures": summary.figures(runs), "runs": runs, "troubles": troubles}
+    """Compare deployments."""
+    runs, errors = deployments(CAMPAIGN)
+    return {"figures": summary.figures(runs), "runs": runs, "errors": errors}
 
 
 PARTS: dict[str, Callable[[], Iterable[Figure] | dict[str, Any]]] = {
@@ -169,49 +168,58 @@ PAGE = REPOSITORY / "docs/benchmarks.md"
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure what was asked for, write the files, print the table."""
+    """Measure the requested parts, write the files, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(map(repr, PARTS)))
-    parser.add_argument("--smoke", action="store_true", help="try the harness; writes nothing")
+    parser.add_argument("--smoke", action="store_true", help="try the harness and write nothing")
+    parser.add_argument("--render", action="store_true", help="only render the page again")
     given = parser.parse_args(words)
+    if given.render:
+        render(json.loads(LATEST.read_text()))
+        return 0
     if unknown := [part for part in given.parts if part not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}; parts: {', '.join(PARTS)}")
     if given.smoke:
         return smoke()
-    troubles: list[str] = []
+    errors: list[str] = []
     for name in given.parts or PARTS:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
         measured = PARTS[name]()
         found: dict[str, Any] = (
             measured if isinstance(measured, dict) else {"figures": list(measured)}
         )
-        troubles += found.pop("troubles", [])
+        errors += found.pop("errors", [])
         keep(name, found)
         show(found["figures"])
-    print("\n".join(troubles), file=sys.stderr)
-    return 1 if troubles else 0
+    print("\n".join(errors), file=sys.stderr)
+    return 1 if errors else 0
 
 
 def smoke() -> int:
-    """Deploy three members once each way without latencies, and decide a few times."""
-    runs, troubles = deployments(SMOKE, keep_series=False)
+    """Deploy three members once with each contender without latencies, and decide a few times."""
+    runs, errors = deployments(SMOKE, keep_series=False)
     show([*summary.figures(runs), *decision_figures(at_once=2, each=2)])
     print(table(runs))
-    return 1 if troubles else 0
+    return 1 if errors else 0
 
 
 def keep(name: str, found: dict[str, Any]) -> None:
-    """Put a part into the file in the place of what was measured of it before."""
+    """Replace a part's earlier measurement in the file."""
     latest: dict[str, Any] = json.loads(LATEST.read_text())
     part = {"measured": time.strftime("%Y-%m-%d"), "machine": machine()}
     latest[name] = {**part, **found, "figures": [asdict(figure) for figure in found["figures"]]}
     ordered = {each: latest[each] for each in PARTS if each in latest}
     LATEST.write_text(written(ordered))
-    PAGE.write_text(updated(PAGE.read_text(), ordered, draw(SERIES)))
+    render(ordered)
+
+
+def render(latest: dict[str, Any]) -> None:
+    """Write the measured values and the pictures into the page."""
+    PAGE.write_text(updated(PAGE.read_text(), latest, draw(SERIES)))
 
 
 def written(latest: dict[str, Any]) -> str:
-    """Return the file's text: a line for each figure and run."""
+    """Return the text of the file, with a line for each figure and run."""
     parts = []
     for name, part in latest.items():
         lines = []
@@ -225,15 +233,15 @@ def written(latest: dict[str, Any]) -> str:
 
 
 def machine() -> str:
-    """Return what this was measured on, in a line."""
+    """Return a description of this machine in one line."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    said = subprocess.run(["terraform", "version"], capture_output=True, text=True, check=True)
+    output = subprocess.run(["terraform", "version"], capture_output=True, text=True, check=True)
     packer = subprocess.run(["packer", "version"], capture_output=True, text=True, check=True)
     return (
         f"{os.cpu_count()} cores ({cpu[1].strip() if cpu else platform.machine()}), "
         f"{memory:.0f} GiB, Linux {platform.release().split('-')[0]}, "
-        f"Python {platform.python_version()}, {said.stdout.splitlines()[0]}, "
+        f"Python {platform.python_version()}, {output.stdout.splitlines()[0]}, "
         f"{packer.stdout.splitlines()[0]}"
     )
 

@@ -1,7 +1,7 @@
-"""Services to deploy to: each an application load balancer of its own, and a folder to work in.
+"""Services to deploy to: each has an application load balancer and a working folder of its own.
 
-Every way of deploying gets one, so that none stands in another's way, and signs its calls with an
-access key of its own, by which the local cloud's moments tell whose a call was.
+Each contender gets its own service, so that none disturbs another. It signs its calls with an
+access key of its own, which identifies them in the local cloud's timeline.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from benchmarks.local_cloud import Bench
 
 PORT = 8080
 CHECK_EVERY, CHECKS = 5, 2
-"""Seconds of AWS's from one health check to the next, and how many passed ones decide."""
+"""Seconds of AWS's time between health checks, and the number of passed checks to become healthy.
+"""
 FAILURES, PATIENT = 4, 4
-"""How many failed checks decide, and the seconds of each: a busy machine is no sick member."""
+"""The number of failed checks to become unhealthy, and the timeout of each: a busy machine is slow.
+"""
 ROLE = "bench"
 PATIENCE = 600
-"""Seconds that everybody waits for a release, unless that it never gets healthy is the matter."""
+"""Seconds that every contender waits for a release, except one that never becomes healthy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """How long things take: those of the cloud in AWS's seconds, `patience` and `late` in ours.
+    """Durations: those of the cloud in AWS's seconds, `patience` and `late` in real seconds.
 
-    `patience` is how long everybody waits for a release that never gets healthy, `late` how long
-    the members that are not yet listed stay so.
+    `patience` is how long every contender waits for a release that never becomes healthy. `late` is
+    how long the members that are not yet listed stay so.
     """
 
     name: str
@@ -44,7 +46,7 @@ class Profile:
 REAL = Profile(
     name="real",
     speed=1,
-    # No image is made while anything is measured.
+    # Images are created before the measurements.
     delay=("pending=5", "boot=25", "call=0.08", "balancer=0", "image=1"),
     boot=30,
     draining=10,
@@ -65,9 +67,9 @@ NONE = Profile(
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """What every service of a cloud shares: its default network, a role, two images."""
+    """What all services of a cloud share: its default network, a role, two images."""
 
-    here: Bench
+    cloud: Bench
     profile: Profile
     subnets: tuple[str, ...]
     vpc: str
@@ -75,9 +77,9 @@ class Network:
     images: tuple[str, str]
 
     @staticmethod
-    def of(here: Bench, profile: Profile, images: tuple[str, str]) -> Network:
-        """Read the default network and make a role."""
-        ec2, iam = here.aws("ec2"), here.aws("iam")
+    def of(cloud: Bench, profile: Profile, images: tuple[str, str]) -> Network:
+        """Read the default network and create a role."""
+        ec2, iam = cloud.aws("ec2"), cloud.aws("iam")
         found = ec2.describe_subnets()["Subnets"][:2]
         vpc = found[0]["VpcId"]
         default = [
@@ -90,7 +92,7 @@ class Network:
         iam.create_instance_profile(InstanceProfileName=ROLE)
         iam.add_role_to_instance_profile(InstanceProfileName=ROLE, RoleName=ROLE)
         return Network(
-            here=here,
+            cloud=cloud,
             profile=profile,
             subnets=tuple(each["SubnetId"] for each in found),
             vpc=vpc,
@@ -101,7 +103,7 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One load balancer with its target group, and where its deployer works."""
+    """One load balancer with its target group, and the folder of its contender."""
 
     name: str
     network: Network
@@ -114,9 +116,9 @@ class Service:
 
     @staticmethod
     def make(network: Network, name: str, members: int, **more: Any) -> Service:
-        """Make a load balancer without anything behind it; `more` is a path or a patience."""
-        here = network.here
-        elbv2 = here.aws("elbv2")
+        """Create a load balancer without targets; `more` is a path or a patience."""
+        cloud = network.cloud
+        elbv2 = cloud.aws("elbv2")
         made = elbv2.create_load_balancer(Name=name, Subnets=list(network.subnets))
         balancer = made["LoadBalancers"][0]
         target_group = elbv2.create_target_group(
@@ -142,7 +144,7 @@ class Service:
             Port=80,
             DefaultActions=[forward],
         )
-        folder = here.folder / name
+        folder = cloud.folder / name
         folder.mkdir()
         return Service(
             name=name,
@@ -156,26 +158,26 @@ class Service:
 
     @property
     def profile(self) -> Profile:
-        """How long things take."""
+        """Return the durations."""
         return self.network.profile
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment of whoever deploys to it; its access key is its name."""
-        env = self.network.here.env
+        """Return the environment of the contender; the access key is the service's name."""
+        env = self.network.cloud.env
         return {**env, "AWS_ACCESS_KEY_ID": self.name, "PATH": self.path or env["PATH"]}
 
-    def is_served(self) -> bool:
-        """Tell whether all its members, and no others, are healthy."""
-        elbv2 = self.network.here.aws("elbv2")
-        told = elbv2.describe_target_health(TargetGroupArn=self.target_group)
-        states = [each["TargetHealth"]["State"] for each in told["TargetHealthDescriptions"]]
+    def is_serving(self) -> bool:
+        """Return True if exactly the expected number of targets exist and all are healthy."""
+        elbv2 = self.network.cloud.aws("elbv2")
+        health = elbv2.describe_target_health(TargetGroupArn=self.target_group)
+        states = [each["TargetHealth"]["State"] for each in health["TargetHealthDescriptions"]]
         return states == ["healthy"] * self.members
 
     def wait(self, seconds: float = 300) -> None:
-        """Wait until it is served; raises TimeoutError."""
+        """Wait until the service is healthy; raise TimeoutError otherwise."""
         deadline = time.monotonic() + seconds
-        while not self.is_served():
+        while not self.is_serving():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name} is not served by its {self.members} members")
             time.sleep(0.5)

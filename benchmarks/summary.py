@@ -1,6 +1,6 @@
-"""What the runs of a campaign come to: the figures with their goals.
+"""Compute the figures and their goals from the records of a campaign.
 
-Pure: records in, figures out. Apart from `deployments`, which makes the records.
+All functions are pure. `deployments` creates the records.
 """
 
 from __future__ import annotations
@@ -19,53 +19,55 @@ LATENCIES = {"real": "real latencies", "none": "no latencies"}
 
 def figures(records: Sequence[Record]) -> list[Figure]:
     """Return every figure that these records allow."""
-    ours = [each for each in records if each["way"] == "ours"]
+    own = [each for each in records if each["contender"] == "ami-pipeline"]
     return [
-        *walls(records),
-        *own_calls(ours),
-        *rollbacks(ours),
-        *spent(ours),
-        at_most("promote: failed requests, all runs", sum(r["failed"] for r in ours), "", 0),
-        at_most("promote: peak memory of our process", max(r["memory"] for r in ours), "MiB", 90),
+        *wall_times(records),
+        *own_calls(own),
+        *rollbacks(own),
+        *phase_seconds(own),
+        at_most("promote: failed requests, all runs", sum(r["failed"] for r in own), "", 0),
+        at_most("promote: peak memory of our process", max(r["memory"] for r in own), "MiB", 90),
     ]
 
 
-def chosen(records: Sequence[Record], **how: object) -> list[Record]:
-    """Return the records of these values, without another number of looks unless it is named."""
-    wanted = {"looks": 1, **how}
+def select(records: Sequence[Record], **how: object) -> list[Record]:
+    """Return the records with these values, and with one healthy check unless specified."""
+    wanted = {"healthy_checks": 1, **how}
     return [r for r in records if all(r[name] == value for name, value in wanted.items())]
 
 
-def middle(records: Sequence[Record], name: str) -> float | None:
-    """Return the median of what some runs needed; None if there were none."""
+def median_of(records: Sequence[Record], name: str) -> float | None:
+    """Return the median of a value over some runs, or None if there are none."""
     values = [each[name] for each in records if each[name] is not None]
     return median(values) if values else None
 
 
-def walls(records: Sequence[Record]) -> Iterator[Figure]:
+def wall_times(records: Sequence[Record]) -> Iterator[Figure]:
     """Compare the wall time of good releases with the recipe's."""
     for profile in ("real", "none"):
         for size in SIZES:
             of = {"profile": profile, "scenario": GOOD, "members": size}
-            ours = middle(chosen(records, way="ours", **of), "seconds")
-            recipe = middle(chosen(records, way="recipe", **of), "seconds")
-            if ours and recipe:
+            own = median_of(select(records, contender="ami-pipeline", **of), "seconds")
+            recipe = median_of(select(records, contender="recipe", **of), "seconds")
+            if own and recipe:
                 name = f"promote over the recipe, {size} members, {LATENCIES[profile]}"
-                ratio = ours / recipe
+                ratio = own / recipe
                 yield (
                     at_most(name, ratio, "x", 1.10)
                     if profile == "real"
                     else shown(name, ratio, "x")
                 )
-    usual = middle(chosen(records, way="ours", profile="real", looks=3), "decision")
+    usual = median_of(
+        select(records, contender="ami-pipeline", profile="real", healthy_checks=3), "decision"
+    )
     if usual is not None:
-        yield shown("last member healthy to decision with the default 3 looks", usual, "s")
+        yield shown("last member healthy to decision with the default 3 healthy checks", usual, "s")
 
 
-def own_calls(ours: Sequence[Record]) -> Iterator[Figure]:
-    """Count our own calls at real latencies, and how they grow with the group."""
+def own_calls(own: Sequence[Record]) -> Iterator[Figure]:
+    """Count the calls of ami-pipeline at real latencies, and their growth with the group."""
     found = {
-        size: middle(chosen(ours, profile="real", scenario=GOOD, members=size), "own_calls")
+        size: median_of(select(own, profile="real", scenario=GOOD, members=size), "own_calls")
         for size in SIZES
     }
     few, many = found[10], found[100]
@@ -75,11 +77,11 @@ def own_calls(ours: Sequence[Record]) -> Iterator[Figure]:
         yield at_most("promote: own calls more, 10 to 100 members", many - few, "calls", 5)
 
 
-def rollbacks(ours: Sequence[Record]) -> Iterator[Figure]:
-    """Compare the way back to a warm group with the way there."""
-    for record in chosen(ours, scenario=ROLLBACK):
+def rollbacks(own: Sequence[Record]) -> Iterator[Figure]:
+    """Compare a rollback to a warm group with a promotion."""
+    for record in select(own, scenario=ROLLBACK):
         of = {"profile": record["profile"], "scenario": GOOD, "members": record["members"]}
-        promoted = middle(chosen(ours, **of), "seconds")
+        promoted = median_of(select(own, **of), "seconds")
         name = f"warm rollback, {LATENCIES[record['profile']]}"
         if record["back"] is not None and promoted:
             ratio = record["back"] / promoted
@@ -90,10 +92,10 @@ def rollbacks(ours: Sequence[Record]) -> Iterator[Figure]:
         yield shown(f"{name}: the whole command", record["seconds"], "s")
 
 
-def spent(ours: Sequence[Record]) -> Iterator[Figure]:
-    """Tell where the seconds of a good release of three go."""
+def phase_seconds(own: Sequence[Record]) -> Iterator[Figure]:
+    """Return the seconds of each phase and Terraform command of a good release of three members."""
     for profile in ("real", "none"):
-        runs = chosen(ours, profile=profile, scenario=GOOD, members=3)
+        runs = select(own, profile=profile, scenario=GOOD, members=3)
         name = f"promote, 3 members, {LATENCIES[profile]}"
         for phase in dict.fromkeys(phase for run in runs for phase in run["phases"]):
             seconds = median(run["phases"].get(phase, 0.0) for run in runs)
@@ -106,5 +108,5 @@ def spent(ours: Sequence[Record]) -> Iterator[Figure]:
 
 
 def terraform(record: Record, verb: str) -> float:
-    """Return the seconds a run spent in a verb of Terraform."""
-    return float(sum(seconds for ran, seconds in record["terraform"] if ran == verb))
+    """Return the seconds that a run spent in a Terraform command."""
+    return float(sum(seconds for result, seconds in record["terraform"] if result == verb))

@@ -1,9 +1,9 @@
-"""What a load balancer of the local cloud carries while real Terraform applies.
+"""Measure what a load balancer of the local cloud carries while real Terraform applies.
 
-Open loop: a request is sent when it is due, whatever became of those before, so a load
-balancer that stands still for a second is not spared that second's requests. The cloud's
-process, which is API and load balancer in one, is held to one core; Terraform, the
-instances and the load are on the others.
+The load is open-loop: a request is sent when it is due, whatever the responses. A load balancer
+that stops for a second gets that second's requests all the same. The cloud's process contains both
+API and load balancer and is limited to one core. Terraform, the instances and the load use the
+others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import boto3
 
 from benchmarks.figures import Figure, at_least, at_most, shown
 from benchmarks.local_cloud import REPOSITORY, bench
-from tests.load import load
+from tools.load import load
 
 if TYPE_CHECKING:
     from benchmarks.local_cloud import Bench
@@ -33,7 +33,7 @@ SECONDS = 40
 SPEED = 60
 NAME = "load balancer while Terraform applies"
 
-APPLIED = """
+CONFIGURATION = """
 terraform {
   required_providers {
     aws = { source = "hashicorp/aws" }
@@ -60,7 +60,7 @@ resource "aws_autoscaling_group" "applied" {
 """
 
 # The sample application as a service, in less than the 16 KB of user data.
-SERVING = """#!/bin/sh
+USER_DATA = """#!/bin/sh
 set -eu
 mkdir -p "${{ROOT:-}}/srv/web" "${{ROOT:-}}/etc/systemd/system"
 echo {program} | base64 -d | gunzip > "${{ROOT:-}}/srv/web/server.py"
@@ -76,11 +76,11 @@ systemctl enable --now web.service
 
 
 def traffic_figures() -> Iterator[Figure]:
-    """Send requests at a steady rate while Terraform applies and destroys, again and again."""
-    with bench(SPEED) as here:
-        os.sched_setaffinity(here.pid, {0})
-        url, image = service(here)
-        applies = Applies(here, image)
+    """Send requests at a steady rate while Terraform applies and destroys repeatedly."""
+    with bench(SPEED) as cloud:
+        os.sched_setaffinity(cloud.pid, {0})
+        url, image = service(cloud)
+        applies = TerraformLoop(cloud, image)
         applies.start()
         with load(url, RATE) as under:
             time.sleep(SECONDS)
@@ -96,16 +96,16 @@ def traffic_figures() -> Iterator[Figure]:
     yield shown(f"{NAME}: applies and destroys meanwhile", applies.done, "")
 
 
-def service(here: Bench) -> tuple[str, str]:
+def service(cloud: Bench) -> tuple[str, str]:
     """Put two instances behind a classic load balancer; return its URL and their image."""
-    ec2, elb = aws(here, "ec2"), aws(here, "elb")
+    ec2, elb = aws(cloud, "ec2"), aws(cloud, "elb")
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     source = (REPOSITORY / "packer/provision/app/server.py").read_bytes()
     program = base64.b64encode(gzip.compress(source)).decode()
     ids = [
         instance["InstanceId"]
         for instance in ec2.run_instances(
-            ImageId=image, MinCount=2, MaxCount=2, UserData=SERVING.format(program=program)
+            ImageId=image, MinCount=2, MaxCount=2, UserData=USER_DATA.format(program=program)
         )["Instances"]
     ]
     listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
@@ -121,21 +121,21 @@ def service(here: Bench) -> tuple[str, str]:
         LoadBalancerName="web", Instances=[{"InstanceId": id_} for id_ in ids]
     )
     elb.get_waiter("instance_in_service").wait(LoadBalancerName="web", WaiterConfig={"Delay": 1})
-    time.sleep(1)  # every node of the load balancer knows by then
+    time.sleep(1)  # by then every node of the load balancer is updated
     return f"http://{made['DNSName']}/", str(image)
 
 
-class Applies(threading.Thread):
-    """Real Terraform, applying and destroying in turn until it is told to end."""
+class TerraformLoop(threading.Thread):
+    """Runs real Terraform, apply and destroy in turn, until `end`."""
 
-    def __init__(self, here: Bench, image: str) -> None:
+    def __init__(self, cloud: Bench, image: str) -> None:
         super().__init__()
         self.done = 0
         self._told = threading.Event()
-        self._folder = here.folder / "applied"
+        self._folder = cloud.folder / "applied"
         self._folder.mkdir()
-        (self._folder / "main.tf").write_text(APPLIED)
-        self._env = {**here.env, "TF_VAR_image": image}
+        (self._folder / "main.tf").write_text(CONFIGURATION)
+        self._env = {**cloud.env, "TF_VAR_image": image}
         self._terraform("init")
 
     def run(self) -> None:
@@ -148,7 +148,7 @@ class Applies(threading.Thread):
                 self.done += 1
 
     def end(self) -> None:
-        """Wait for the last one."""
+        """Wait for the last command."""
         self._told.set()
         self.join()
 
@@ -162,15 +162,15 @@ class Applies(threading.Thread):
         )
 
 
-def aws(here: Bench, service: str) -> Any:
+def aws(cloud: Bench, service: str) -> Any:
     """Return a client of a service of the local cloud."""
     make: Any = boto3.client  # its stubs know services by literal name only
     return make(
         service,
-        region_name=here.env["AWS_REGION"],
-        endpoint_url=here.env["AWS_ENDPOINT_URL"],
-        aws_access_key_id=here.env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=here.env["AWS_SECRET_ACCESS_KEY"],
+        region_name=cloud.env["AWS_REGION"],
+        endpoint_url=cloud.env["AWS_ENDPOINT_URL"],
+        aws_access_key_id=cloud.env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=cloud.env["AWS_SECRET_ACCESS_KEY"],
     )
 
 

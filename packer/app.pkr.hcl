@@ -1,4 +1,4 @@
-# Bakes the application into an image. Runs on Packer 1.6.6 and everything since.
+# Bakes the application into an image, on Packer 1.6.6 or later.
 #
 # Copy it and change the provisioners. docs/templates.md says which variables the pipeline sets;
 # all of them are optional.
@@ -41,8 +41,8 @@ variable "ami_regions" {
   description = "Where it is copied to."
 }
 
-# One id, looked up by the pipeline from an owner and a name, so that the image says what it was
-# made from and the same bake can be repeated.
+# One ID, which the pipeline finds by owner and name, so that the image records its source and the
+# same bake can be repeated.
 variable "source_ami" {
   type        = string
   description = "The image to begin from."
@@ -66,7 +66,7 @@ variable "manifest" {
   description = "Where Packer writes what it made."
 }
 
-# These three are empty on AWS and lead to the local cloud.
+# These three are empty on AWS; they point to the local cloud.
 variable "ec2_endpoint" {
   type    = string
   default = ""
@@ -100,7 +100,7 @@ variable "root_device" {
   default = "/dev/xvda"
 }
 
-# In GiB; at least what the source image has.
+# In GiB; at least the size of the source image.
 variable "volume_size" {
   type    = number
   default = 8
@@ -119,7 +119,7 @@ variable "port" {
   description = "Where the application listens."
 }
 
-# A secret: it comes by [bake] vars_from_env, reaches the provisioner and stays out of the image.
+# A secret: [bake] vars_from_env passes it to the provisioner, and it stays out of the image.
 variable "token" {
   type      = string
   default   = ""
@@ -141,7 +141,7 @@ source "amazon-ebs" "app" {
   run_tags        = var.run_tags
   run_volume_tags = var.run_tags
 
-  # The image inherits the encryption of this volume. encrypt_boot would come to the same by
+  # The image inherits the encryption of this volume. encrypt_boot would do the same by
   # copying the finished image, which takes minutes.
   launch_block_device_mappings {
     device_name           = var.root_device
@@ -191,7 +191,7 @@ build {
       "PORT=${var.port}",
       "TOKEN=${var.token}",
     ]
-    # By a file: variables in the command itself could be read in the instance's process list.
+    # In a file: variables in the command would be visible in the instance's process list.
     use_env_var_file = true
     execute_command  = ". {{ .EnvVarFile }} && sudo -E sh {{ .Path }}"
     script           = "${path.root}/provision/install.sh"

@@ -1,4 +1,4 @@
-"""No test sees the home, the folder or the settings of whoever runs it."""
+"""Isolate every test from the user's home, folder and settings, and schedule tests for xdist."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Their assertions say what they saw, too; here, before the stories or the pains import them.
-pytest.register_assert_rewrite("tests.e2e.deploying", "tests.e2e.matrix")
+# Rewrite the assertions of these helpers, too; this must precede their import.
+pytest.register_assert_rewrite(
+    "tests.e2e.project", "tests.e2e.site", "tests.e2e.testbed", "tests.e2e.matrix"
+)
 
 pytest_plugins = ("tests.aws.fixtures",)
 
 _SETTINGS = ("AWS_", "PACKER_", "PKR_VAR_", "TF_", "GITHUB_", "CI_", "GIT_")
 _KEPT = ("TF_CLI_CONFIG_FILE",)
-"""Where Terraform finds the AWS provider on this machine."""
+"""Points Terraform to the AWS provider on this machine."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what a test says is the last line of its suite (tests/crash/report.py)."""
+    """Show the summary line of the crash suite (tests/crash/report.py)."""
     for report in terminalreporter.stats.get("passed", []):
         for name, text in getattr(report, "user_properties", ()):
             if name == "last line":
@@ -54,7 +56,7 @@ def _own_surroundings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(autouse=True)
 def _own_signals() -> Iterator[None]:
-    """The program takes signals over; the next test must not inherit that."""
+    """Restore signal handlers: the program replaces them."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     yield
@@ -62,7 +64,7 @@ def _own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-STORIES = (
+SHARED = (
     "tests/adapters/aws/test_groups.py",
     "tests/adapters/aws/test_preflight.py",
     "tests/e2e/test_deploy",
@@ -76,18 +78,18 @@ STORIES = (
     "tests/known_issues/",
     "tests/terraform/",
 )
-"""Files and folders whose tests stand on what took a while to build: one worker each."""
+"""Files and folders whose tests share expensive fixtures: one worker runs each of them."""
 
 
-class Together(LoadScopeScheduling):
-    """One test at a time to whoever is free, but a story to one worker as a whole.
+class SharedScheduling(LoadScopeScheduling):
+    """Schedules single tests on any free worker, but each of `SHARED` on one worker as a whole.
 
-    The mark `xdist_group` would say the same; pytest-xdist 3.8 does not see it with pytest 9.2.
+    The mark `xdist_group` would do this, but pytest-xdist 3.8 does not see it with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((story for story in STORIES if nodeid.startswith(story)), nodeid)
+        return next((each for each in SHARED if nodeid.startswith(each)), nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
-    return Together(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedScheduling:
+    return SharedScheduling(config, log)

@@ -1,7 +1,8 @@
-"""One AWS provider for many commands of Terraform.
+"""One AWS provider for many Terraform commands.
 
-A command spends most of its time starting the provider. The provider's own way for
-developers (`-debug`, `TF_REATTACH_PROVIDERS`) lets many commands use one process.
+A Terraform command spends most of its time starting the provider. The provider's developer mode
+(`-debug`, `TF_REATTACH_PROVIDERS`) lets many commands use one process. Use it for tests that run
+real Terraform often.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ ATTACHED = "TF_REATTACH_PROVIDERS"
 
 @contextlib.contextmanager
 def started(folder: Path, env: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Run the provider that `terraform init` put into a folder; yield the environment to use it.
+    """Run the provider that `terraform init` installed in a folder; yield the environment to use
+    it.
 
-    The provider obeys the AWS variables of its own environment, not those of the command.
+    The provider reads the AWS variables of its own environment, not those of the command.
     """
     providers = folder / ".terraform/providers"
     program = next(providers.glob("*/*/*/*/*/terraform-provider-aws*"))

@@ -1,7 +1,7 @@
 # The plugins, for `packer init packer/init` on Packer 1.7 and later.
 #
-# It stands in a folder of its own because Packer 1.6 knows no required_plugins and refuses a
-# template that has one; a build reads the template alone, never this folder.
+# It is in a folder of its own because Packer 1.6 does not know required_plugins and refuses a
+# template with them. A build only reads the template, never this folder.
 packer {
   required_plugins {
     amazon = {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Removes what must not be the same on every instance of the image, or must not be in it at all.
-# The last provisioner: what runs later would leave its traces.
+# Deletes files that must differ between instances, or must not be in the image.
+# It is the last provisioner: a later one would leave its own files.
 set -eu
 : "${PACKER_BUILD_NAME:?is not set: this script empties the machine it runs on, so only Packer runs it}"
 ROOT="${ROOT:-}"

@@ -6,19 +6,19 @@
 set -eu
 ROOT="${ROOT:-}"
 
-# The names become paths and lines of files: be sure of them even if Packer is run by hand.
+# The names become paths and lines of files: check them, in case Packer is run by hand.
 case "$APP" in '' | *[!a-z0-9-]*) echo "APP must be of a-z 0-9 -" >&2; exit 1 ;; esac
 case "$PORT" in '' | *[!0-9]*) echo "PORT must be a number" >&2; exit 1 ;; esac
-# An application named ssh must not take the place of the system's own. /etc/$APP/env is ours: it
-# is there if the source image was itself baked by this script.
+# An application named ssh must not replace the system's own. If /etc/$APP/env exists, this script
+# baked the source image.
 if [ -e "$ROOT/usr/lib/systemd/system/$APP.service" ] ||
     { [ -e "$ROOT/etc/$APP" ] && [ ! -e "$ROOT/etc/$APP/env" ]; }; then
     echo "the source image has a service or a folder $APP of its own: choose another name" >&2
     exit 1
 fi
 
-# What needs the secret happens here: fetch a package, read a licence. It is in this script's
-# environment and nowhere else: never write it into the image.
+# Use the secret here, for example to fetch a package. It is only in this script's environment:
+# never write it into the image.
 if [ -n "${TOKEN:-}" ]; then
     echo "a token came with this bake and stays out of the image"
 fi
@@ -30,8 +30,7 @@ printf 'APP=%s\nVERSION=%s\nENVIRONMENT=%s\nPORT=%s\n' \
     "$APP" "$VERSION" "${ENVIRONMENT:-}" "$PORT" >"$ROOT/etc/$APP/env"
 sed "s/@APP@/$APP/g" "$ROOT/tmp/app/app.service" >"$ROOT/etc/systemd/system/$APP.service"
 
-# This link is all that `systemctl enable` makes; a file system that is not booted has no
-# systemd to ask.
+# `systemctl enable` only creates this link; a file system that is not booted has no systemd.
 ln -sf "/etc/systemd/system/$APP.service" \
     "$ROOT/etc/systemd/system/multi-user.target.wants/$APP.service"
 echo "installed $APP $VERSION"

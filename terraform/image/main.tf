@@ -1,7 +1,6 @@
-# The image that `ami-pipeline bake` hands over, looked at once more where it is
-# used: `ami.auto.tfvars.json` in this folder (or beside the root module that
-# calls this one) fills the variables, and a plan fails if the image is gone,
-# not yet available, or not this account's.
+# Checks the image of `ami-pipeline bake` where it is used. `ami.auto.tfvars.json` in
+# this folder (or beside the root module that calls this one) sets the variables. A
+# plan fails if the image is deleted, not yet available, or another account's.
 
 terraform {
   required_version = ">= 1.5"

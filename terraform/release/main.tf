@@ -1,11 +1,11 @@
 # One launch template and one Auto Scaling group per release, and nothing that several releases
-# share. A release is as it was made: what changes in the inputs counts for the next one, so a
-# plan for a new release never holds a change of the one that serves.
+# share. Existing releases never change: changed inputs apply to the next one, so a plan for a new
+# release never contains a change of the serving one.
 
 locals {
   name = { for release in keys(var.releases) : release => "${var.app}-${var.environment}-${release}" }
 
-  # Readable from outside: by `status`, in the bill, and by whoever finds an orphan.
+  # For `status`, the bill, and the owner of an orphan.
   tags = {
     for release, given in var.releases : release => merge(
       var.tags,
@@ -105,10 +105,10 @@ resource "aws_launch_template" "this" {
   }
 
   lifecycle {
-    # A second version would be another release under the same name.
+    # A second version would be a different release with the same name.
     ignore_changes = all
 
-    # EC2 refuses every launch otherwise, which shows only in the group's activities.
+    # Otherwise EC2 refuses every launch, which only the group's activities show.
     precondition {
       condition     = length(base64encode(local.user_data[each.key])) <= 21848 # 16384 bytes
       error_message = "The user data of ${each.key} is longer than 16 KB, which is all EC2 takes."
@@ -139,10 +139,10 @@ resource "aws_autoscaling_group" "this" {
   enabled_metrics           = var.enabled_metrics
   protect_from_scale_in     = false
 
-  # The pipeline waits and can say why it waits. Terraform takes an instance that the load
-  # balancer does not list for a healthy one.
+  # The pipeline waits and shows the reason. Terraform counts an instance that the load balancer
+  # does not list as healthy.
   wait_for_capacity_timeout = "0"
-  # A deletion by force drops what is being answered.
+  # A forced deletion drops the requests in flight.
   force_delete = false
 
   launch_template {
@@ -183,16 +183,16 @@ resource "aws_autoscaling_group" "this" {
     # Not `all`: what is left out here is what an adopted group is given (`import` reads neither
     # timeouts nor force_delete, and only an update writes them to the state).
     ignore_changes = [
-      # Auto Scaling's, and the pipeline's.
+      # Owned by Auto Scaling and the pipeline.
       min_size,
       max_size,
       desired_capacity,
       suspended_processes,
-      # The pipeline's: which group serves.
+      # Owned by the pipeline: which group serves.
       load_balancers,
       target_group_arns,
       traffic_source,
-      # The next release's.
+      # Apply to the next release.
       vpc_zone_identifier,
       health_check_type,
       health_check_grace_period,

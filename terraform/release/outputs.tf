@@ -6,7 +6,7 @@ output "releases" {
       group_arn               = group.arn
       launch_template_id      = group.launch_template[0].id
       launch_template_version = group.launch_template[0].version
-      # Not the launch template's, which would be that of a version made by hand since.
+      # Not the launch template's latest version, which may have been created by hand since.
       ami_id = var.releases[release].ami_id
     }
   }

@@ -1,5 +1,5 @@
 # Policies and schedules belong to a group in AWS, so each group has its own: while two releases
-# run, each scales by what it sees itself.
+# run, each scales by its own metrics.
 
 locals {
   policies = {
@@ -38,7 +38,7 @@ resource "aws_autoscaling_policy" "this" {
       }
     }
 
-    # Not ALBRequestCountPerTarget: AWS takes it only for a group that is attached to the target
+    # Not ALBRequestCountPerTarget: AWS accepts it only for a group that is attached to the target
     # group, and a new release is attached last.
     dynamic "customized_metric_specification" {
       for_each = each.value.metric == "requests" ? [each.value.target_group_arn] : []

@@ -1,5 +1,5 @@
 terraform {
-  # 1.5 for `import` blocks, by which the pipeline adopts a group that a killed run left behind.
+  # 1.5 for `import` blocks, with which the pipeline adopts a group of a killed run.
   required_version = ">= 1.5"
 
   required_providers {

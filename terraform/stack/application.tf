@@ -1,5 +1,5 @@
-# The application load balancer, its one target group and its listeners. Which group of
-# instances is behind it is the pipeline's to say, so nothing is registered here.
+# The application load balancer, its target group and its listeners. The pipeline decides which
+# group of instances is behind it, so nothing is registered here.
 
 locals {
   application = var.load_balancer == "application"
@@ -25,7 +25,7 @@ resource "aws_lb" "this" {
     }
   }
 
-  # Its address is reachable only with a way out of the VPC.
+  # Its address needs a route out of the VPC.
   depends_on = [aws_internet_gateway.this]
 }
 

@@ -1,4 +1,4 @@
-# The classic load balancer. `instances` is left out: the pipeline says which group serves.
+# The classic load balancer. It has no `instances`: the pipeline decides which group serves.
 
 resource "aws_elb" "this" {
   count = var.load_balancer == "classic" ? 1 : 0

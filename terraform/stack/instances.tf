@@ -1,4 +1,4 @@
-# What the instances may do in the account: nothing, until policies are given.
+# The instances' permissions in the account: none, unless policies are given.
 
 data "aws_partition" "current" {}
 

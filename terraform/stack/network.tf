@@ -13,7 +13,7 @@ data "aws_availability_zones" "available" {
 
 locals {
   zones = slice(data.aws_availability_zones.available.names, 0, var.zones)
-  # Which zone's NAT gateway each zone goes through.
+  # The zone whose NAT gateway each zone uses.
   nat_zones = { none = [], one = slice(local.zones, 0, 1), zone = local.zones }[var.nat]
   nat_of    = { for index, zone in local.zones : zone => local.nat_zones[min(index, length(local.nat_zones) - 1)] if var.nat != "none" }
 }
@@ -23,7 +23,7 @@ resource "aws_vpc" "this" {
   tags       = merge(var.tags, { Name = var.name })
 }
 
-# The default group lets its members speak to each other; nothing here uses it, so nobody may.
+# The default group admits its members to each other. Nothing uses it, so it is emptied.
 resource "aws_default_security_group" "this" {
   vpc_id = aws_vpc.this.id
   tags   = merge(var.tags, { Name = "${var.name}-unused" })

@@ -1,6 +1,7 @@
-"""`make crash`: every boundary of every scenario, killed; and what came of it, as a table.
+"""Kill commands at every boundary of every scenario and print the results as a table (`make
+crash`).
 
-`--replay NAME` plays one run again, `--sample N` a seeded part of them.
+`--replay NAME` repeats one run. `--sample N` runs a seeded sample.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.crash import environment, report
-from tests.crash.case import Case, Played
-from tests.crash.planning import BAKE, planned
-from tests.crash.worker import act, record, theatre
+from tests.crash import report
+from tests.crash.case import Case, CaseResult
+from tests.crash.environment import REPOSITORY
+from tests.crash.planning import BAKE, plan
+from tests.crash.worker import record, run_batch, this_worker
 
 SCENARIOS = ("promote", "rollback-cold", "rollback-warm", "recover", BAKE)
 KINDS, STORES = ("classic", "application"), ("directory", "s3")
-ACT = 10
-"""Runs that follow each other on one stage."""
+BATCH = 10
+"""Runs that follow each other in one environment."""
 
 
 def main() -> int:
-    """Play; return 1 where anything was violated."""
+    """Run all cases; return 1 if an invariant was violated."""
     given = arguments()
     if given.replay:
         return replay(given.replay)
@@ -43,31 +45,37 @@ def main() -> int:
         if BAKE in given.scenario:
             wanted += [(BAKE, "none", store) for store in given.store]
         recorded = list(workers.map(record, sorted(wanted)))
-        plays = planned(recorded, chance, double=given.double)
-        plays = [each for each in plays if given.only in each.name]
-        chance.shuffle(plays)
-        plays = plays[: given.sample or None]
+        cases = plan(recorded, chance, double=given.double)
+        cases = [each for each in cases if given.only in each.name]
+        chance.shuffle(cases)
+        cases = cases[: given.sample or None]
         until = time.time() + 60 * given.minutes
-        acting = [workers.submit(act, names, until) for names in acts(plays, chance)]
-        played = list(told(concurrent.futures.as_completed(acting), len(plays)))
+        running = [workers.submit(run_batch, names, until) for names in batches(cases, chance)]
+        results = list(show_progress(concurrent.futures.as_completed(running), len(cases)))
     seconds = time.monotonic() - began
-    summary = report.summary(recorded, plays, played, seconds)
+    summary = report.summary(recorded, cases, results, seconds)
     if given.write:
         Path(given.write).write_text(json.dumps(summary, indent=1) + "\n")
     sys.stdout.write(report.text(summary))
-    return int(any(each.violations for each in played))
+    return int(any(each.violations for each in results))
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
-    parser.add_argument("--sample", type=int, default=0, help="so many runs of all, drawn by seed")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="no longer than this")
+    parser.add_argument("--sample", type=int, default=0, help="run this many, drawn by seed")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop starting runs after this many minutes"
+    )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--double", type=int, default=60, help="runs whose mending dies, too")
-    parser.add_argument("--only", metavar="TEXT", default="", help="runs whose names hold this")
+    parser.add_argument(
+        "--double", type=int, default=60, help="runs in which the fixing command is killed, too"
+    )
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="run only those whose names contain this"
+    )
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--replay", metavar="NAME", help="one run, by the name it was told by")
-    parser.add_argument("--write", metavar="FILE", help="the figures as JSON")
+    parser.add_argument("--replay", metavar="NAME", help="repeat one run, by its printed name")
+    parser.add_argument("--write", metavar="FILE", help="write the figures as JSON")
     for name, values in (("scenario", SCENARIOS), ("kind", KINDS), ("store", STORES)):
         parser.add_argument(f"--{name}", action="append", choices=values)
     given = parser.parse_args()
@@ -76,48 +84,52 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def acts(plays: Sequence[Case], chance: random.Random) -> list[list[str]]:
-    """Return the names of runs, some on one stage together: only one is under load at a time.
+def batches(cases: Sequence[Case], chance: random.Random) -> list[list[str]]:
+    """Return batches of run names; the runs of a batch share one environment, one after another.
 
-    In any order, so that what a limit of time leaves out is a sample, too.
+    The order is random, so that a time limit leaves a sample.
     """
     places: dict[tuple[str, str], list[str]] = {}
-    for each in plays:
+    for each in cases:
         places.setdefault((each.kind, each.store), []).append(each.name)
-    found = [names[at : at + ACT] for names in places.values() for at in range(0, len(names), ACT)]
+    found = [
+        names[at : at + BATCH] for names in places.values() for at in range(0, len(names), BATCH)
+    ]
     chance.shuffle(found)
     return found
 
 
-def told(ended: Iterable[concurrent.futures.Future[list[Played]]], count: int) -> Iterator[Played]:
-    """Say what is violated at once, and how far it is."""
+def show_progress(
+    ended: Iterable[concurrent.futures.Future[list[CaseResult]]], count: int
+) -> Iterator[CaseResult]:
+    """Print each violation at once, and the progress."""
     number = 0
     for each in ended:
-        for played in each.result():
+        for result in each.result():
             number += 1
-            if played.violations:
-                sys.stdout.write(report.violation(played))
-            yield played
+            if result.violations:
+                sys.stdout.write(report.violation(result))
+            yield result
         sys.stderr.write(f"{number} of {count} runs\n")
         sys.stdout.flush()
 
 
 @contextlib.contextmanager
 def pool(workers: int) -> Iterator[concurrent.futures.Executor]:
-    """Run processes, each with a cloud of its own."""
+    """Start worker processes, each with a local cloud of its own."""
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, spawn) as running:
         yield running
 
 
 def replay(name: str) -> int:
-    """Play one run here, and tell all of it."""
-    played = theatre().play(Case.named(name))
-    sys.stdout.write(report.violation(played) if played.violations else f"{name}: well\n")
-    theatre().close()
-    return int(bool(played.violations))
+    """Repeat one run in this process and print its violations."""
+    result = this_worker().run(Case.named(name))
+    sys.stdout.write(report.violation(result) if result.violations else f"{name}: no violation\n")
+    this_worker().close()
+    return int(bool(result.violations))
 
 
 if __name__ == "__main__":
-    os.chdir(environment.REPOSITORY)
+    os.chdir(REPOSITORY)
     sys.exit(main())

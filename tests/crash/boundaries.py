@@ -1,10 +1,10 @@
-"""What a run may die at, found as it runs: mutating calls, writes, renames, children.
+"""Intercept the boundaries of a run: mutating AWS calls, file writes, renames and child processes.
 
-Installed in the process of the tool before its first line runs. Each boundary has a name that
-is the same from run to run, `autoscaling.AttachTrafficSources#1`, and two or three moments:
-before it; after its effect, before the answer came; after the answer, before anything was made
-of it. Told a name and a moment, the process dies there, with all its children or alone. Or what
-it does there goes wrong, once or from then on: the disk is full, the connection is cut.
+`install` runs in the process of the tool before its first line. Each boundary has a name that is
+the same in every run, such as `autoscaling.AttachTrafficSources#1`, and two or three moments:
+before the action, after its effect but before the response, and after the response. At an ordered
+moment the process is killed, alone or with its children, or a fault is injected: a full disk, a
+lost response.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ _VARIES = re.compile(
 
 
 FAULTS = {"full": errno.ENOSPC, "io": errno.EIO}
-"""What files may suffer."""
+"""The faults of file operations."""
 CUT = "cut"
-"""What a call may: its effect came about, the answer never arrived."""
+"""The fault of one call: it takes effect, but its response is lost."""
 STORM = "storm"
-"""What all calls may: three in ten fail, some of them after their effect."""
+"""The fault of all calls: three in ten fail, some of them after their effect."""
 STOP = "stop"
-"""What a process may: it stands still, as on a laptop that sleeps, and goes on much later."""
+"""The fault of a process: it is suspended, like a laptop that sleeps, and continues much later."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Death:
-    """Where a run dies, `alone` or with its children; or what goes wrong there, once or `lasting`.
+class Injection:
+    """What is injected at a boundary: a kill (`alone` or with children), or a fault (once or
+    `lasting`).
 
-    `moment` is one of BEFORE, EFFECT, ANSWER for a death, or of FAULTS, CUT, STORM and STOP.
+    `moment` is BEFORE, EFFECT or ANSWER for a kill, or one of FAULTS, CUT, STORM and STOP.
     """
 
     boundary: str
@@ -64,8 +65,8 @@ class Death:
         return self.moment in {BEFORE, EFFECT, ANSWER}
 
     @classmethod
-    def named(cls, name: str) -> Death:
-        """Return the death of a name that was printed."""
+    def named(cls, name: str) -> Injection:
+        """Return the injection that has this printed name."""
         boundary, moment, *words = name.split(":")
         return cls(
             boundary=boundary, moment=moment, alone="alone" in words, lasting="lasting" in words
@@ -74,13 +75,14 @@ class Death:
 
 @dataclass(kw_only=True)
 class Boundaries:
-    """The boundaries of one process; each moment is a line of `log`, its last one if it dies.
+    """The boundaries of one process; `log` gets a line for each moment, a killed process's last one
+    too.
 
-    `tool` is the process that dies: this one, or the one that started it.
+    `tool` is the process to kill: this one, or its parent.
     """
 
     log: Path
-    death: Death | None = None
+    injection: Injection | None = None
     tool: int = field(default_factory=os.getpid)
     prefix: str = ""
     _count: collections.Counter[str] = field(default_factory=collections.Counter)
@@ -89,7 +91,9 @@ class Boundaries:
 
     @contextlib.contextmanager
     def at(self, what: str) -> Iterator[Passing]:
-        """Pass a boundary: `before` now, what the block says meanwhile, `answer` at its end."""
+        """Pass a boundary: report `before` now, the caller's moments in between, and `answer` at
+        the end.
+        """
         with self._lock:
             self._count[what] += 1
             name = f"{self.prefix}{what}#{self._count[what]}"
@@ -100,26 +104,26 @@ class Boundaries:
         reached(ANSWER)
 
     def once(self, what: str) -> None:
-        """Pass a boundary that is one moment."""
+        """Pass a boundary that has a single moment."""
         with self._lock:
             self._count[what] += 1
             name = f"{self.prefix}{what}#{self._count[what]}"
         self._reached(name, ANSWER)
 
-    def strikes(self, name: str, moments: Iterable[str]) -> str:
-        """Return which of these faults strikes at a boundary now, if one does."""
-        death = self.death
-        if death is None or death.moment not in moments:
+    def fault_here(self, name: str, moments: Iterable[str]) -> str:
+        """Return the fault to inject at this boundary, or an empty string."""
+        injection = self.injection
+        if injection is None or injection.moment not in moments:
             return ""
-        here = death.boundary == name
-        self._broken = self._broken or (here and death.lasting)
-        return death.moment if here or self._broken else ""
+        here = injection.boundary == name
+        self._broken = self._broken or (here and injection.lasting)
+        return injection.moment if here or self._broken else ""
 
     def _reached(self, name: str, moment: str) -> None:
         with self.log.open("a") as log:
             log.write(f"{name}:{moment}\n")
-        if self.death and (self.death.boundary, self.death.moment) == (name, moment):
-            die(self.tool, alone=self.death.alone)
+        if self.injection and (self.injection.boundary, self.injection.moment) == (name, moment):
+            kill_tool(self.tool, alone=self.injection.alone)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,28 +136,31 @@ class Passing:
     def __call__(self, moment: str) -> None:
         self.boundaries._reached(self.name, moment)
 
-    def strikes(self, moments: Iterable[str]) -> str:
-        """Return which of these faults strikes here."""
-        return self.boundaries.strikes(self.name, moments)
+    def fault_here(self, moments: Iterable[str]) -> str:
+        """Return the fault to inject here, or an empty string."""
+        return self.boundaries.fault_here(self.name, moments)
 
 
-def die(tool: int, *, alone: bool) -> None:
-    """End a tool by -9, with all that it started unless `alone`; returns only in its child."""
+def kill_tool(tool: int, *, alone: bool) -> None:
+    """Kill a process with SIGKILL, and its descendants unless `alone`.
+
+    Returns only if the caller is a descendant that survives.
+    """
     me = os.getpid()
     if tool != me:
-        os.kill(tool, signal.SIGSTOP)  # it starts nothing more
-    doomed = [] if alone else below(tool)
-    for each in doomed:
+        os.kill(tool, signal.SIGSTOP)  # it starts no more children
+    victims = [] if alone else below(tool)
+    for each in victims:
         if each != me:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
     os.kill(tool, signal.SIGKILL)
-    if me in doomed:
+    if me in victims:
         os.kill(me, signal.SIGKILL)
 
 
 def below(ancestor: int) -> list[int]:
-    """Return the processes that descend from one."""
+    """Return the descendants of a process."""
     parents: dict[int, list[int]] = collections.defaultdict(list)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -170,7 +177,7 @@ def below(ancestor: int) -> list[int]:
 
 
 def plain(path: object) -> str:
-    """Return a path below the project without what differs from run to run."""
+    """Return a path relative to the project, without the parts that differ from run to run."""
     text = str(path)
     with contextlib.suppress(ValueError):
         text = str(Path(text).resolve().relative_to(Path.cwd()))
@@ -178,14 +185,14 @@ def plain(path: object) -> str:
 
 
 def install(boundaries: Boundaries) -> None:
-    """Have every boundary of this process told."""
+    """Intercept every boundary of this process."""
     _calls(boundaries)
     _files(boundaries)
     _children(boundaries)
 
 
 def _calls(boundaries: Boundaries) -> None:
-    from botocore.client import BaseClient  # noqa: PLC0415  slow, and not in every process
+    from botocore.client import BaseClient  # noqa: PLC0415  slow, and not needed in every process
     from botocore.exceptions import ConnectionClosedError  # noqa: PLC0415  the same
     from botocore.httpsession import URLLib3Session  # noqa: PLC0415  the same
 
@@ -211,7 +218,7 @@ def _calls(boundaries: Boundaries) -> None:
         answer = send(self, request)
         if reached := getattr(at_work, "reached", None):
             reached(EFFECT)
-            if reached.strikes([CUT]):
+            if reached.fault_here([CUT]):
                 raise ConnectionClosedError(endpoint_url=request.url)
         return answer
 
@@ -245,13 +252,13 @@ def _one_path(boundaries: Boundaries, real: Callable[..., Any], name: str) -> Ca
 
 
 def require_sound(reached: Passing, path: object) -> None:
-    """Raise OSError where the disk is to have a fault."""
-    if fault := reached.strikes(FAULTS):
+    """Raise OSError if a disk fault is to be injected here."""
+    if fault := reached.fault_here(FAULTS):
         raise OSError(FAULTS[fault], os.strerror(FAULTS[fault]), str(path))
 
 
 def _children(boundaries: Boundaries) -> None:
-    from pipeline.adapters.process import process  # noqa: PLC0415  the stand-in for Terraform starts none
+    from pipeline.adapters.process import process  # noqa: PLC0415  the Terraform stand-in starts no children
 
     module: Any = process
     real = module._started
@@ -270,23 +277,25 @@ def _children(boundaries: Boundaries) -> None:
 
 
 def reached(log: Path) -> list[str]:
-    """Return the moments of a run that were logged, in their order, each once."""
+    """Return the logged moments of a run in order, each once."""
     if not log.exists():
         return []
     return list(dict.fromkeys(log.read_text().splitlines()))
 
 
 def ordered(order: Path) -> Boundaries | None:
-    """Return what an order asks for, a file of JSON with log, death and, from a child, the tool."""
+    """Read an order file (JSON: log, injection and, for a child, tool); return its boundaries."""
     if not order.exists():
         return None
     given = json.loads(order.read_bytes())
-    death = Death.named(given["death"]) if given["death"] else None
-    return Boundaries(log=Path(given["log"]), death=death, tool=given.get("tool", os.getpid()))
+    injection = Injection.named(given["injection"]) if given["injection"] else None
+    return Boundaries(
+        log=Path(given["log"]), injection=injection, tool=given.get("tool", os.getpid())
+    )
 
 
 def watch_tool(order: Path) -> None:
-    """Have the boundaries of this process told, and those of the children it will start."""
+    """Intercept the boundaries of this process, and let its children intercept theirs."""
     if watched := ordered(order):
         install(watched)
         given = json.loads(order.read_bytes())

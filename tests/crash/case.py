@@ -1,68 +1,70 @@
-"""Crash runs by name, and how each ended; what happens in one is laid down in `acting`.
+"""Crash runs by name, and the result of each; `run` executes them.
 
-A run is named by what it does, and its name is all that is needed to play it again.
+The name of a run is all that is needed to repeat it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.crash.boundaries import Death
+from tests.crash.boundaries import Injection
 
-MENDS = ("recover", "again", "rollback", "other", "rebuild")
-"""The commands of which one follows: what was typed again, or another image's promotion."""
-DIED = -9
+FIXES = ("recover", "again", "rollback", "other", "rebuild")
+"""The commands that may follow a kill; "again" repeats the command, "other" promotes another image.
+"""
+KILLED = -9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One crash run to be played; `second` is where the command that mends dies itself.
+    """One crash run; `second` is an injection into the command that fixes the first one.
 
-    With `fresh` what mends is typed on a machine that has nothing but the project.
+    If `fresh`, the fixing command runs on a machine that has nothing but the project.
     """
 
     scenario: str
     kind: str
     store: str
-    death: Death
-    mend: str
-    second: Death | None = None
+    injection: Injection
+    fix: str
+    second: Injection | None = None
     fresh: bool = False
 
     @property
     def name(self) -> str:
-        parts = [self.scenario, self.kind, self.store, self.death.name, self.mend]
+        parts = [self.scenario, self.kind, self.store, self.injection.name, self.fix]
         more = [self.second.name] if self.second else []
         return "|".join([*parts, *more, *(["fresh"] if self.fresh else [])])
 
     @classmethod
     def named(cls, name: str) -> Case:
-        scenario, kind, store, death, mend, *more = name.split("|")
+        scenario, kind, store, injection, fix, *more = name.split("|")
         second = [each for each in more if each != "fresh"]
         return cls(
             scenario=scenario,
             kind=kind,
             store=store,
-            death=Death.named(death),
-            mend=mend,
-            second=Death.named(second[0]) if second else None,
+            injection=Injection.named(injection),
+            fix=fix,
+            second=Injection.named(second[0]) if second else None,
             fresh="fresh" in more,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Played:
-    """How a crash run ended: `violations` are sentences, `seconds` what the mending took.
+class CaseResult:
+    """The result of a crash run: `violations` are sentences, `seconds` is the time of the fixing
+    command.
 
-    `died` is how often a command was killed, `struck` whether it had a fault to live with.
+    `killed` counts killed commands, `faulted` is 1 if a fault was injected.
     """
 
     name: str
-    died: int
-    struck: int
+    killed: int
+    faulted: int
     violations: tuple[str, ...]
     requests: int
     failed: int
     orphans: int
     seconds: float
-    said: str = ""
+    output: str = ""

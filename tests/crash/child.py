@@ -1,7 +1,7 @@
-"""The boundaries of a Terraform's stand-in: its calls of AWS and the writes of its state.
+"""Intercept the boundaries of Terraform's stand-in: its AWS calls and the writes of its state.
 
-Installed by the program that tests/crash puts on the PATH, before the stand-in runs. It may end
-the tool that started it, and itself with it.
+The program that tests/crash puts on the PATH installs this before the stand-in runs. It may kill
+the tool that started it, and itself.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tests.standin import aws, state
 
 
 def install(order: Path) -> None:
-    """Have the boundaries of this run told, if anybody asks."""
+    """Intercept the boundaries of this process if there is an order file."""
     if "apply" not in sys.argv:
         return
     watched = ordered(order)
     if watched is None:
         return
-    said = watched.log.read_text() if watched.log.exists() else ""
-    watched.prefix = f"apply {said.count('start terraform apply') // 2}/"
+    output = watched.log.read_text() if watched.log.exists() else ""
+    watched.prefix = f"apply {output.count('start terraform apply') // 2}/"
     call, save = aws.Aws._once, state.State.save
 
     def calling(self: Any, service: str, action: str, body: str) -> Any:

@@ -1,7 +1,8 @@
-"""Types commands for the crash suite: each in a process forked from one that has imported all.
+"""Run commands for the crash suite in processes forked from one that has imported everything.
 
-The tool starts in half a second, most of it imports; a crash suite has thousands of starts. A
-command runs in a session of its own, and what it said and how it ended is left in files.
+The tool needs half a second to start, most of it for imports, and the crash suite starts it
+thousands of times. Each command runs in a session of its own and writes its output and exit code to
+files.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LONGEST = 240.0
-"""Seconds: a Terraform whose tool stands still is waited for, for two minutes and a bit."""
+"""Seconds to wait for a command. Terraform waits two minutes for a suspended parent."""
 SERVICES = ("autoscaling", "cloudwatch", "ec2", "elb", "elbv2", "service-quotas", "sts")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Typed:
-    """A command as it ended: `code` is negative for a signal."""
+class CompletedCommand:
+    """A command that has ended: `code` is negative for a signal."""
 
     words: tuple[str, ...]
     code: int
@@ -44,47 +45,47 @@ class Typed:
 
 
 @dataclass(kw_only=True)
-class Hands:
-    """One mother process, and the folder in which commands leave what they say."""
+class CommandRunner:
+    """One parent process, and the folder for the output of commands."""
 
     folder: Path
-    mother: subprocess.Popen[str]
+    parent: subprocess.Popen[str]
     _count: int = 0
 
     @classmethod
-    def ready(cls, folder: Path) -> Hands:
-        """Start the mother; she needs a second, once."""
+    def ready(cls, folder: Path) -> CommandRunner:
+        """Start the parent process; its imports take a second."""
         folder.mkdir(parents=True, exist_ok=True)
-        mother = subprocess.Popen(
+        parent = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.command_runner"],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             text=True,
         )
-        return cls(folder=folder, mother=mother)
+        return cls(folder=folder, parent=parent)
 
     def close(self) -> None:
-        """End the mother."""
-        if self.mother.stdin:
-            self.mother.stdin.close()
-        self.mother.wait()
+        """End the parent process."""
+        if self.parent.stdin:
+            self.parent.stdin.close()
+        self.parent.wait()
 
     def begin(
         self, *words: str, cwd: Path, env: Mapping[str, str], crash: Path | None = None
-    ) -> Running:
-        """Start a command; `crash` is the order of where it is to die."""
+    ) -> RunningCommand:
+        """Start a command; `crash` is its order file for a kill or fault."""
         self._count += 1
         name = self.folder / f"{self._count:06}"
         order = {"words": words, "cwd": str(cwd), "env": dict(env), "name": str(name)}
         order["crash"] = str(crash or "")
-        assert self.mother.stdin
-        self.mother.stdin.write(json.dumps(order) + "\n")
-        self.mother.stdin.flush()
-        return Running(words=words, name=name, began=time.monotonic())
+        assert self.parent.stdin
+        self.parent.stdin.write(json.dumps(order) + "\n")
+        self.parent.stdin.flush()
+        return RunningCommand(words=words, name=name, began=time.monotonic())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
+class RunningCommand:
     """A command that was started."""
 
     words: tuple[str, ...]
@@ -93,14 +94,14 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """Return the process of the tool."""
+        """Return the process ID of the tool."""
         return int(self._read("pid", wait=True))
 
-    def ended(self) -> Typed:
-        """Wait for its end."""
+    def finish(self) -> CompletedCommand:
+        """Wait for the command to end."""
         code = int(self._read("code", wait=True))
         seconds = time.monotonic() - self.began
-        typed = Typed(
+        result = CompletedCommand(
             words=self.words,
             code=code,
             out=self._read("out"),
@@ -109,23 +110,23 @@ class Running:
         )
         for each in ("pid", "code", "out", "err"):
             self.name.with_suffix(f".{each}").unlink(missing_ok=True)
-        return typed
+        return result
 
     def _read(self, what: str, *, wait: bool = False) -> str:
         path = self.name.with_suffix(f".{what}")
         deadline = self.began + LONGEST
         while wait and not path.exists():
             if time.monotonic() > deadline:
-                said = self._read("err")[-2000:]
-                raise AssertionError(f"{' '.join(self.words)}: no end in {LONGEST:g} s:\n{said}")
+                output = self._read("err")[-2000:]
+                raise AssertionError(f"{' '.join(self.words)}: no end in {LONGEST:g} s:\n{output}")
             time.sleep(0.005)
         return path.read_text(errors="replace")
 
 
-# --- in the mother ----------------------------------------------------------------------------
+# --- in the parent process ------------------------------------------------------------------------
 
 
-def bear() -> None:
+def serve() -> None:
     """Import what the tool needs, then fork a process for each line of standard input."""
     import_all()
     clients: dict[tuple[str, str], Any] = {}
@@ -133,18 +134,18 @@ def bear() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         if not clients:
-            clients = made(order["env"])
-            gc.freeze()  # what children only read is not copied for them
+            clients = create_clients(order["env"])
+            gc.freeze()  # keeps read-only memory shared with the children
         if os.fork() == 0:
-            hand_out(clients)
+            share_clients(clients)
             try:
-                watch_over(order)
+                supervise(order)
             finally:
                 os._exit(1)
 
 
 def import_all() -> None:
-    """Import the tool and boto3, and keep the descriptions of AWS's services once read."""
+    """Import the tool and boto3; cache botocore's service descriptions."""
     import botocore.loaders  # noqa: PLC0415  the same
     import botocore.session  # noqa: PLC0415  the same
 
@@ -159,9 +160,9 @@ def import_all() -> None:
     botocore.loaders.create_loader = shared
 
 
-def made(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
-    """Make the clients that the tool would make; no connection is open yet."""
-    from pipeline.adapters.aws import client  # noqa: PLC0415  imported long ago
+def create_clients(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
+    """Create the clients that the tool needs; no connection is open yet."""
+    from pipeline.adapters.aws import client  # noqa: PLC0415  already imported
 
     before = dict(os.environ)
     os.environ.update(environ)
@@ -172,17 +173,17 @@ def made(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     return found
 
 
-def hand_out(clients: Mapping[tuple[str, str], Any]) -> None:
-    """Have the tool take its clients from these; making them is a third of its work."""
-    from pipeline.adapters.aws import client  # noqa: PLC0415  imported long ago
+def share_clients(clients: Mapping[tuple[str, str], Any]) -> None:
+    """Make the tool use these clients: creating them is a third of its work."""
+    from pipeline.adapters.aws import client  # noqa: PLC0415  already imported
 
     make = client._make
     module: Any = client
     module._make = lambda service, region: clients.get((service, region)) or make(service, region)
 
 
-def watch_over(order: dict[str, Any]) -> None:
-    """Run the command in a child; write down its pid and its end."""
+def supervise(order: dict[str, Any]) -> None:
+    """Run the command in a child; write its process ID and exit code to files."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     name = Path(order["name"])
     child = os.fork()
@@ -192,22 +193,22 @@ def watch_over(order: dict[str, Any]) -> None:
         finally:
             os._exit(70)
         os._exit(code)
-    written(name.with_suffix(".pid"), child)
+    write_atomically(name.with_suffix(".pid"), child)
     _, status = os.waitpid(child, 0)
-    written(name.with_suffix(".code"), os.waitstatus_to_exitcode(status))
+    write_atomically(name.with_suffix(".code"), os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
-def written(path: Path, number: int) -> None:
-    """Write a number at once: whoever waits for the file finds it whole."""
+def write_atomically(path: Path, number: int) -> None:
+    """Write a number in one step, so that a reader finds the file complete."""
     new = path.with_suffix(f"{path.suffix}.new")
     new.write_text(str(number))
     new.replace(path)
 
 
 def run(order: dict[str, Any]) -> int:
-    """Be the tool; return its exit code."""
-    from pipeline.cli.main import main  # noqa: PLC0415  imported long ago
+    """Run the tool in this process; return its exit code."""
+    from pipeline.cli.main import main  # noqa: PLC0415  already imported
     from tests.crash import boundaries  # noqa: PLC0415  the same
 
     os.setsid()
@@ -220,8 +221,8 @@ def run(order: dict[str, Any]) -> int:
         boundaries.watch_tool(Path(order["crash"]))
     try:
         main()
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except SystemExit as finish:
+        code = finish.code if isinstance(finish.code, int) else int(finish.code is not None)
     else:
         code = 0
     sys.stdout.flush()
@@ -230,7 +231,7 @@ def run(order: dict[str, Any]) -> int:
 
 
 def redirect(name: Path) -> None:
-    """Print to files, read nothing, with streams of the process's own."""
+    """Redirect the standard streams to files and /dev/null."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     for number, suffix in ((1, ".out"), (2, ".err")):
@@ -238,10 +239,10 @@ def redirect(name: Path) -> None:
         os.dup2(handle, number)
         os.close(handle)
     os.close(nothing)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115  it lives as long as the process
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  open as long as the process lives
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  the same
     sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115  the same
 
 
 if __name__ == "__main__":
-    bear()
+    serve()

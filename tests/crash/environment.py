@@ -1,7 +1,8 @@
-"""Where the crash suite plays: environments on a sped-up local cloud, under load all the time.
+"""Environments of the crash suite: on a sped-up local cloud, under load all the time.
 
-One cloud for each worker, and an environment for each kind of load balancer and of store. A
-command is typed by `hands`; what it left is read here from AWS, the document and `status`.
+Each worker has one cloud, and an environment for each kind of load balancer and of store.
+`command_runner` runs the commands; this module reads the results from AWS, the document and
+`status`.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash import stores
-from tests.crash.boundaries import STORM, Death, below, reached
-from tests.crash.command_runner import Hands, Running, Typed
-from tests.crash.seen import Seen, healthy_targets
-from tests.crash.stores import Kept, KeptInBucket, KeptInDirectory
-from tests.e2e import deploying
-from tests.e2e.conftest import CANARY
-from tests.e2e.deploying import Ground, Site
-from tests.load import Load, load
+from tests.crash.boundaries import STORM, Injection, below, reached
+from tests.crash.command_runner import CommandRunner, CompletedCommand, RunningCommand
+from tests.crash.snapshot import Snapshot, healthy_targets
+from tests.crash.stores import BucketReader, DirectoryReader, StoreReader
+from tests.e2e.project import CANARY
+from tests.e2e.site import Balancer, Site
+from tests.e2e.testbed import CloudTestbed, build_fast_testbed
+from tools.load import Load, load
 
 TAG = "ami-pipeline:status"
 SPEED = 240.0
 CHECKED = 60
-"""Seconds of the cloud between two health checks."""
+"""Seconds of the cloud's time between two health checks."""
 PAUSE = 0.2
-"""Seconds between two looks at what is to end by itself: each costs a dozen calls."""
+"""Seconds between two observations while something ends: each costs a dozen calls."""
 RATE = 10.0
-"""Requests a second to each environment."""
+"""Requests per second to each environment."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 _PROGRAM = """\
 #!{python} -IS
@@ -48,21 +49,23 @@ sys.exit(main())
 
 
 @dataclass(kw_only=True)
-class Scene:
-    """One environment: its site, and the order by which its commands may die."""
+class CrashEnvironment:
+    """One environment: its site, and the order file that kills its commands."""
 
     site: Site
-    hands: Hands
+    runner: CommandRunner
     order: Path
     log: Path
-    kept: Kept
+    kept: StoreReader
     running: list[Load] = field(default_factory=list)
     _configured: dict[str, object] = field(default_factory=dict)
 
     @classmethod
-    def built(cls, ground: Ground, hands: Hands, name: str, *, kind: str, store: str) -> Scene:
-        """Make an environment of its own, with a Terraform of its own."""
-        folder = ground.folder / f"{name}-crash"
+    def built(
+        cls, testbed: CloudTestbed, runner: CommandRunner, name: str, *, kind: str, store: str
+    ) -> CrashEnvironment:
+        """Create an environment with a Terraform stand-in of its own."""
+        folder = testbed.folder / f"{name}-crash"
         folder.mkdir()
         order = folder / "order.json"
         program = _PROGRAM.format(
@@ -71,25 +74,25 @@ class Scene:
         (folder / "bin").mkdir()
         (folder / "bin/terraform").write_text(program)
         (folder / "bin/terraform").chmod(0o755)
-        site = ground.site(name, kind)
-        site.project.extra["PATH"] = f"{folder / 'bin'}:{ground.path}"
-        check_seldom(site.balancers[0], ground.cloud)
+        site = testbed.site(name, kind)
+        site.project.extra["PATH"] = f"{folder / 'bin'}:{testbed.path}"
+        slow_health_checks(site.balancers[0], testbed.cloud)
         log = folder / "boundaries.log"
-        kept = kept_in(site, store)
-        return cls(site=site, hands=hands, order=order, log=log, kept=kept)
+        kept = store_reader(site, store)
+        return cls(site=site, runner=runner, order=order, log=log, kept=kept)
 
     @property
     def images(self) -> tuple[str, ...]:
-        """The images there are to promote."""
-        return self.site.ground.old, self.site.ground.new, *self.site.ground.more
+        """Return the images that can be promoted."""
+        return self.site.testbed.old, self.site.testbed.new, *self.site.testbed.more
 
-    def bless_images(self) -> None:
-        """Have every image good again: a rollback says otherwise of the one it leaves."""
+    def mark_images_good(self) -> None:
+        """Mark every image as good again: a rollback quarantines the image it leaves."""
         good = [{"Key": TAG, "Value": "good"}]
-        self.site.ground.cloud.aws("ec2").create_tags(Resources=list(self.images), Tags=good)
+        self.site.testbed.cloud.aws("ec2").create_tags(Resources=list(self.images), Tags=good)
 
     def configure(self, **promote: object) -> None:
-        """Say how it is deployed to."""
+        """Write the environment's configuration."""
         if promote != self._configured:
             self.site.configure(deadline="4h", **promote)
             self._be_patient()
@@ -98,42 +101,46 @@ class Scene:
             self._configured = promote
 
     def _be_patient(self) -> None:
-        """Give programs the time they need: they are not sped up with the cloud."""
+        """Lengthen the grace period: programs are not sped up with the cloud."""
         path = self.site.project.folder / "pipeline.toml"
         grace = "health_check_grace_period = "
         path.write_text(path.read_text().replace(f"{grace}600", f"{grace}7200"))
 
-    def type(self, *words: str, death: Death | None = None, record: bool = False) -> Typed:
-        """Type a command; have it die somewhere, or the boundaries recorded that it passes."""
+    def run(
+        self, *words: str, injection: Injection | None = None, record: bool = False
+    ) -> CompletedCommand:
+        """Run a command; optionally inject a kill or fault, or record its boundaries."""
         self.log.unlink(missing_ok=True)
-        typed = self.begin(*words, death=death, record=record).ended()
+        result = self.begin(*words, injection=injection, record=record).finish()
         self.order.unlink(missing_ok=True)
-        return typed
+        return result
 
-    def hand(self, *words: str) -> Typed:
-        """Type a command while another one stands still."""
-        return self._start(words, None).ended()
+    def run_beside(self, *words: str) -> CompletedCommand:
+        """Run a command while another one is suspended."""
+        return self._start(words, None).finish()
 
-    def begin(self, *words: str, death: Death | None = None, record: bool = False) -> Running:
+    def begin(
+        self, *words: str, injection: Injection | None = None, record: bool = False
+    ) -> RunningCommand:
         """Start a command."""
         self.order.unlink(missing_ok=True)
-        if death or record:
-            text = {"log": str(self.log), "death": death.name if death else ""}
+        if injection or record:
+            text = {"log": str(self.log), "injection": injection.name if injection else ""}
             self.order.write_text(json.dumps(text))
-        return self._start(words, self.order if death or record else None)
+        return self._start(words, self.order if injection or record else None)
 
-    def _start(self, words: tuple[str, ...], crash: Path | None) -> Running:
+    def _start(self, words: tuple[str, ...], crash: Path | None) -> RunningCommand:
         verb, *more = words
-        typed = ("--output", "json", verb, "-e", self.site.environment, *more)
+        result = ("--output", "json", verb, "-e", self.site.environment, *more)
         where: dict[str, Any] = {"cwd": self.site.project.folder, "env": self.site.project.env}
-        return self.hands.begin(*typed, **where, crash=crash)
+        return self.runner.begin(*result, **where, crash=crash)
 
     @contextlib.contextmanager
-    def storm(self, death: Death) -> Iterator[None]:
-        """Have three in ten calls fail for a block, where that is what is to be survived."""
-        client = self.site.ground.cloud.client
-        if death.moment == STORM:
-            seed = int(death.boundary.partition("#")[2])
+    def storm(self, injection: Injection) -> Iterator[None]:
+        """Make three in ten calls fail for a block if the injection is a storm."""
+        client = self.site.testbed.cloud.client
+        if injection.moment == STORM:
+            seed = int(injection.boundary.partition("#")[2])
             for kind in ("throttle", "error-before", "error-after"):
                 client.fault(kind=kind, share=0.1, times=0, seed=seed)
                 seed += 1000
@@ -142,8 +149,8 @@ class Scene:
         finally:
             client.clear_faults()
 
-    def comes_to(self, phase: str, within: float = 60.0) -> bool:
-        """Wait until a deployment is in a phase; tell whether it came to that."""
+    def reaches(self, phase: str, within: float = 60.0) -> bool:
+        """Wait until a deployment is in a phase; return whether it got there."""
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             if (self.content()["deployment"] or {}).get("phase") == phase:
@@ -155,47 +162,47 @@ class Scene:
         """Return the moments that the last recorded command passed."""
         return reached(self.log)
 
-    def forget_moments(self) -> None:
-        """Begin to remember from nothing what happens in the cloud."""
-        self.site.ground.cloud.client.clear_timeline()
+    def clear_timeline(self) -> None:
+        """Clear the cloud's event record."""
+        self.site.testbed.cloud.client.clear_timeline()
 
-    def health_told(self) -> list[tuple[str, str, str]]:
-        """Return how the health of members changed: load balancer, member, state."""
+    def health_changes(self) -> list[tuple[str, str, str]]:
+        """Return the changes of the members' health: load balancer, member, state."""
         names = {each.arn or each.name: each.name for each in self.site.balancers}
         found = []
-        for each in self.site.ground.cloud.client.timeline()["events"]:
+        for each in self.site.testbed.cloud.client.timeline()["moments"]:
             if each["kind"] == "target":
                 pool = each["pool"]  # a target group's ARN, or `elb:ACCOUNT:REGION:NAME`
                 name = names.get(pool) or names.get(pool.rpartition(":")[2])
                 found += [(name, each["id"], each["state"])] if name else []
         return found
 
-    # --- looking ------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     def content(self) -> dict[str, Any]:
-        """Return what the document says; nothing before there is one."""
+        """Return the content of the document, or an empty one if there is no document."""
         data = self.kept.document()
         found: dict[str, Any] = json.loads(data)["content"] if data else {}
         return found
 
     def leases(self) -> list[dict[str, Any]]:
-        """Return the leases in the versions of the document that are kept."""
+        """Return the leases in the kept versions of the document."""
         contents = [json.loads(data)["content"] for data in self.kept.versions()]
         return [each["lease"] for each in contents if each["lease"]]
 
     def forget_machine(self) -> None:
-        """Begin on a machine that has nothing but the project, as a CI job does."""
+        """Delete local files, as on a new machine that has nothing but the project (a CI job)."""
         shutil.rmtree(self.site.project.folder / ".ami-pipeline", ignore_errors=True)
 
-    def observe(self) -> Seen:
-        """Read everything."""
-        site, cloud = self.site, self.site.ground.cloud
+    def observe(self) -> Snapshot:
+        """Read the whole state of the environment."""
+        site, cloud = self.site, self.site.testbed.cloud
         groups = site._groups()
         healthy = {}
         for each in site.balancers:
             healthy[each.name] = frozenset(healthy_targets(cloud, each))
         images = cloud.aws("ec2").describe_images(Owners=["self"])["Images"]
-        return Seen(
+        return Snapshot(
             groups=groups,
             templates=site._templates(),
             images=frozenset(each["ImageId"] for each in images),
@@ -204,43 +211,49 @@ class Scene:
             document=self.content(),
         )
 
-    def settled(self, within: float = 10.0) -> Seen:
-        """Look once what ends by itself has ended: members that leave, targets that drain."""
+    def settled(self, within: float = 10.0) -> Snapshot:
+        """Read the state once leaving members and draining targets are gone."""
         deadline = time.monotonic() + within
         while True:
-            seen = self.observe()
-            if time.monotonic() > deadline or not self._unsettled(seen):
-                return seen
+            snapshot = self.observe()
+            if time.monotonic() > deadline or not self._unsettled(snapshot):
+                return snapshot
             time.sleep(PAUSE)
 
-    def _unsettled(self, seen: Seen) -> bool:
-        left = self.site.left(seen.groups, {name for name in seen.attached if seen.attached[name]})
+    def _unsettled(self, snapshot: Snapshot) -> bool:
+        left = self.site.left(
+            snapshot.groups, {name for name in snapshot.attached if snapshot.attached[name]}
+        )
         return any(left.values())
 
-    def strays(self, seen: Seen, *, idle: bool) -> list[str]:
-        """Return what is left that nobody knows: machines, targets, files, Terraform's state.
+    def leftovers(self, snapshot: Snapshot, *, idle: bool) -> list[str]:
+        """Return leftovers as sentences: machines, targets, files, processes, Terraform's state.
 
-        A command that was `idle` made no plan, and so took no older one away.
+        An `idle` command made no plan, so an older plan file may remain.
         """
-        left = self.site.left(seen.groups, {name for name in seen.attached if seen.attached[name]})
+        left = self.site.left(
+            snapshot.groups, {name for name in snapshot.attached if snapshot.attached[name]}
+        )
         if idle:
             del left["files"]
-        found = [f"{name} were left: {each}" for name, each in left.items() if each]
+        found = [f"{name} remain: {each}" for name, each in left.items() if each]
         state = self.state()
-        if state != set(seen.releases):
-            found.append(f"Terraform's state has {sorted(state)}, releases {sorted(seen.releases)}")
-        if below(self.hands.mother.pid):
-            found.append("processes were left")
+        if state != set(snapshot.releases):
+            found.append(
+                f"Terraform's state has {sorted(state)}, releases {sorted(snapshot.releases)}"
+            )
+        if below(self.runner.parent.pid):
+            found.append("processes remain")
         return found
 
     def secrets(self, since: float) -> list[str]:
-        """Return the files written since a time (UNIX) that hold the secret of the environment."""
+        """Return the files written since a time (UNIX) that contain the environment's secret."""
         files = (each for each in self.site.project.folder.rglob("*") if each.is_file())
         newer = (each for each in files if each.stat().st_mtime >= since)
         return [each.name for each in newer if CANARY.encode() in each.read_bytes()]
 
     def state(self) -> set[str]:
-        """Return the releases that Terraform's state knows."""
+        """Return the releases in Terraform's state."""
         data = self.kept.state()
         resources = json.loads(data)["resources"] if data else []
         return {each["index_key"] for one in resources for each in one["instances"]}
@@ -253,21 +266,21 @@ class Scene:
         )
 
     def failures(self, newest: int) -> list[str]:
-        """Return what the newest failures were."""
+        """Describe the newest failures."""
         found = [one for each in self.running for one in each.failures][-newest:]
         return [f"{one.status} {one.error} {one.body[:80]!r}" for one in found[:3]]
 
 
-def kept_in(site: Site, store: str) -> Kept:
-    """Return the store of a site, to be read past the tool."""
+def store_reader(site: Site, store: str) -> StoreReader:
+    """Return a reader for the store of a site that does not use the tool's code."""
     if store == "s3":
-        return KeptInBucket(cloud=site.ground.cloud, environment=site.environment)
+        return BucketReader(cloud=site.testbed.cloud, environment=site.environment)
     folder = site.project.folder / ".ami-pipeline"
-    return KeptInDirectory(folder=folder, environment=site.environment)
+    return DirectoryReader(folder=folder, environment=site.environment)
 
 
-def check_seldom(balancer: deploying.Balancer, cloud: Any) -> None:
-    """Have health checks take their time: at this speed they would be most of the work."""
+def slow_health_checks(balancer: Balancer, cloud: Any) -> None:
+    """Make health checks rare: at this speed they would be most of the work."""
     if balancer.kind == "classic":
         check = {"Target": "HTTP:8080/health", "Interval": CHECKED, "Timeout": 5}
         check |= {"HealthyThreshold": 2, "UnhealthyThreshold": 2}
@@ -278,18 +291,18 @@ def check_seldom(balancer: deploying.Balancer, cloud: Any) -> None:
 
 
 @contextlib.contextmanager
-def a_ground(folder: Path) -> Iterator[Ground]:
-    """Build a cloud with a network, three images and a bucket."""
+def build_testbed(folder: Path) -> Iterator[CloudTestbed]:
+    """Build a test bed with a network, three images and a bucket."""
     how: dict[str, Any] = {"speed": SPEED, "isolation": "plain", "images": 3}
-    with deploying.a_quick_ground(folder, **how) as ground:
-        stores.made(ground.cloud)
-        yield ground
+    with build_fast_testbed(folder, **how) as testbed:
+        stores.create_bucket(testbed.cloud)
+        yield testbed
 
 
 @contextlib.contextmanager
-def under_load(scene: Scene) -> Iterator[None]:
+def under_load(environment: CrashEnvironment) -> Iterator[None]:
     """Keep an environment under load for a block."""
     with contextlib.ExitStack() as stack:
-        urls = [f"{each.url}/" for each in scene.site.balancers]
-        scene.running = [stack.enter_context(load(url, RATE / len(urls))) for url in urls]
+        urls = [f"{each.url}/" for each in environment.site.balancers]
+        environment.running = [stack.enter_context(load(url, RATE / len(urls))) for url in urls]
         yield

@@ -1,6 +1,6 @@
-"""What a deploy by other means leaves in the account: found by asking AWS, judged as sets.
+"""Find what a deploy by other tools leaves in the account, by AWS calls and set operations.
 
-Nobody keeps a document of it there, so what is left is told from what there was before, less
+No document lists these resources, so leftovers are what exists now, without what existed before and
 what serves.
 """
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from tests.known_issues.recipe import Recipe
 
 Thing = tuple[str, str]
-"""What it is, and its id or name."""
+"""A kind of resource, and its ID or name."""
 LIVE = {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
 OF_A_GROUP = "aws:autoscaling:groupName"
 
 
 def things(recipe: Recipe) -> frozenset[Thing]:
-    """Return all that a deploy may make: of its service, and what Packer makes of its own."""
+    """Return all resources that a deploy may create: those of its service, and Packer's."""
     return frozenset([*_scaling(recipe), *_temporary(recipe)])
 
 
 def _scaling(recipe: Recipe) -> Iterator[Thing]:
-    yield from (("group", name) for name in standing_groups(recipe))
-    described = recipe.ground.cloud.aws("ec2").describe_launch_templates()["LaunchTemplates"]
+    yield from (("group", name) for name in live_groups(recipe))
+    described = recipe.testbed.cloud.aws("ec2").describe_launch_templates()["LaunchTemplates"]
     for each in described:
         if each["LaunchTemplateName"].startswith(recipe.group("")):
             yield "launch template", each["LaunchTemplateId"]
 
 
 def _temporary(recipe: Recipe) -> Iterator[Thing]:
-    ec2 = recipe.ground.cloud.aws("ec2")
+    ec2 = recipe.testbed.cloud.aws("ec2")
     yield from (("key pair", each["KeyName"]) for each in ec2.describe_key_pairs()["KeyPairs"])
     for each in ec2.describe_security_groups()["SecurityGroups"]:
         yield "security group", each["GroupId"]
@@ -45,14 +45,14 @@ def _temporary(recipe: Recipe) -> Iterator[Thing]:
         yield "image", each["ImageId"]
 
 
-def standing_groups(recipe: Recipe) -> dict[str, dict[str, Any]]:
+def live_groups(recipe: Recipe) -> dict[str, dict[str, Any]]:
     """Return the groups of a service that AWS is not deleting, by name."""
     return {name: each for name, each in recipe.groups().items() if not each.get("Status")}
 
 
 def used(recipe: Recipe, name: str) -> frozenset[Thing]:
-    """Return what a group stands on, itself included; nothing where it is gone."""
-    group = standing_groups(recipe).get(name)
+    """Return the resources of a group, itself included; an empty set if it does not exist."""
+    group = live_groups(recipe).get(name)
     if group is None:
         return frozenset()
     template = group["LaunchTemplate"]["LaunchTemplateId"]
@@ -61,23 +61,23 @@ def used(recipe: Recipe, name: str) -> frozenset[Thing]:
 
 
 def served(recipe: Recipe) -> frozenset[Thing]:
-    """Return the images that some group has: they had their use, whatever becomes of it."""
-    names = standing_groups(recipe)
+    """Return the images that have a group."""
+    names = live_groups(recipe)
     return frozenset(("image", name.removeprefix(recipe.group(""))) for name in names)
 
 
 def orphans(
-    before: Collection[Thing], serving: Collection[Thing], now: Collection[Thing]
+    before: Collection[Thing], serving: Collection[Thing], after: Collection[Thing]
 ) -> list[Thing]:
-    """Return what is there beside what serves, and was not there already before the deploy.
+    """Return what exists now, without what existed before the deploy and what serves.
 
-    `before` is without what served then: once another group serves, that is left over, too.
+    `before` excludes what served then: once another group serves, that is a leftover, too.
     """
-    return sorted(set(now) - set(before) - set(serving))
+    return sorted(set(after) - set(before) - set(serving))
 
 
-def swept(recipe: Recipe, left: Collection[Thing]) -> None:
-    """Take away what only costs this machine memory: machines that build nothing any more."""
+def terminate_instances(recipe: Recipe, left: Collection[Thing]) -> None:
+    """Terminate leftover builder instances: they cost this machine memory."""
     machines = [name for what, name in left if what == "instance"]
     if machines:
-        recipe.ground.cloud.aws("ec2").terminate_instances(InstanceIds=machines)
+        recipe.testbed.cloud.aws("ec2").terminate_instances(InstanceIds=machines)

@@ -1,4 +1,4 @@
-"""Which crash runs there are: each moment of each recorded boundary, and a seeded second death."""
+"""Plan the crash runs: each moment of each recorded boundary, and a seeded second kill."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.crash.boundaries import CUT, EFFECT, STOP, STORM, Death
-from tests.crash.case import MENDS, Case
+from tests.crash.boundaries import CUT, EFFECT, STOP, STORM, Injection
+from tests.crash.case import FIXES, Case
 
 BAKE = "bake"
 STORMS = range(1, 5)
 SURVIVED = ("start ", "exit ", "apply ", "packer ")
-"""Boundaries at which a child runs: the tool dies once with it, once without it."""
+"""Boundaries at which a child process runs: the tool is killed once with it and once without it."""
 WEIGHTS = {"recover": 6, "again": 3, "rollback": 4, "other": 3, "rebuild": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded:
-    """The moments that a clean run of a scenario passed, in their order."""
+class RecordedScenario:
+    """The moments that a clean run of a scenario passed, in order."""
 
     scenario: str
     kind: str
@@ -30,21 +30,27 @@ class Recorded:
         return frozenset(each.rpartition(":")[0] for each in self.moments)
 
 
-def planned(recorded: Sequence[Recorded], chance: random.Random, double: int) -> list[Case]:
-    """Return every run, and so many whose mending dies itself."""
-    found = [play for each in recorded for play in single(each, chance)]
+def plan(recorded: Sequence[RecordedScenario], chance: random.Random, double: int) -> list[Case]:
+    """Return every run, and `double` runs in which the fixing command is killed, too."""
+    found = [case for each in recorded for case in single(each, chance)]
     faults = [
-        play for each in recorded for play in (*faulted(each, chance), *other_faults(each, chance))
+        case
+        for each in recorded
+        for case in (*faulted(each, chance), *environment_faults(each, chance))
     ]
-    mending = [each for each in recorded if each.scenario == "recover"]
-    known = {(each.kind, each.store) for each in mending}
+    recoveries = [each for each in recorded if each.scenario == "recover"]
+    known = {(each.kind, each.store) for each in recoveries}
     again = [each for each in found if (each.kind, each.store) in known and each.scenario != BAKE]
     times = range(double if again else 0)
-    return [*found, *faults, *(twice(chance.choice(again), mending, chance) for _ in times)]
+    return [
+        *found,
+        *faults,
+        *(with_second_kill(chance.choice(again), recoveries, chance) for _ in times),
+    ]
 
 
-def single(recorded: Recorded, chance: random.Random) -> Iterator[Case]:
-    """Give a run for each moment, with the tool's children and, where one runs, without."""
+def single(recorded: RecordedScenario, chance: random.Random) -> Iterator[Case]:
+    """Yield a run for each moment; where a child runs, one with it and one without it."""
     for moment in recorded.moments:
         alone = [False, True] if moment.startswith(SURVIVED) else [False]
         for each in alone:
@@ -52,52 +58,52 @@ def single(recorded: Recorded, chance: random.Random) -> Iterator[Case]:
                 scenario=recorded.scenario,
                 kind=recorded.kind,
                 store=recorded.store,
-                death=Death.named(moment + (":alone" if each else "")),
-                mend=mend_of(recorded, chance),
-                fresh=may_be_fresh(recorded) and not each and chance.random() < 0.5,
+                injection=Injection.named(moment + (":alone" if each else "")),
+                fix=fix_of(recorded, chance),
+                fresh=may_use_another_machine(recorded) and not each and chance.random() < 0.5,
             )
 
 
-def may_be_fresh(recorded: Recorded) -> bool:
-    """Tell whether another machine may mend: a bake's log is on the one it ran on.
+def may_use_another_machine(recorded: RecordedScenario) -> bool:
+    """Return True if another machine may run the fix; the log of a bake is local to its machine.
 
-    Another one takes a bake for dead only once its time is over (`bake.timeout`).
+    Another machine treats a bake as dead only after its timeout (`bake.timeout`).
     """
     return recorded.store == "s3" and recorded.scenario != BAKE
 
 
-def faulted(recorded: Recorded, chance: random.Random) -> Iterator[Case]:
-    """Give a run for each fault of each boundary: a disk that stays full, one error, a cut."""
+def faulted(recorded: RecordedScenario, chance: random.Random) -> Iterator[Case]:
+    """Yield a run for each fault of each boundary: a full disk, one I/O error, a lost response."""
     for name in sorted(recorded.boundaries):
         for fault, lasting in faults_of(name, recorded.moments):
             yield Case(
                 scenario=recorded.scenario,
                 kind=recorded.kind,
                 store=recorded.store,
-                death=Death(boundary=name, moment=fault, lasting=lasting),
-                mend=mend_of(recorded, chance),
+                injection=Injection(boundary=name, moment=fault, lasting=lasting),
+                fix=fix_of(recorded, chance),
             )
 
 
-def other_faults(recorded: Recorded, chance: random.Random) -> Iterator[Case]:
-    """Give the runs whose fault is of no boundary: calls that fail all along, a sleep."""
+def environment_faults(recorded: RecordedScenario, chance: random.Random) -> Iterator[Case]:
+    """Yield the runs whose fault has no boundary: failing calls, a suspended process."""
     if recorded.scenario == BAKE:
         return
-    deaths = [Death(boundary=f"calls#{seed}", moment=STORM) for seed in STORMS]
+    kills = [Injection(boundary=f"calls#{seed}", moment=STORM) for seed in STORMS]
     if recorded.scenario == "promote":
-        deaths += [Death(boundary=phase, moment=STOP) for phase in ("attach", "soak", "observe")]
-    for death in deaths:
+        kills += [Injection(boundary=phase, moment=STOP) for phase in ("attach", "soak", "observe")]
+    for injection in kills:
         yield Case(
             scenario=recorded.scenario,
             kind=recorded.kind,
             store=recorded.store,
-            death=death,
-            mend=mend_of(recorded, chance),
+            injection=injection,
+            fix=fix_of(recorded, chance),
         )
 
 
 def faults_of(name: str, moments: Sequence[str]) -> Iterable[tuple[str, bool]]:
-    """Return what may go wrong at a boundary of ours: files and calls."""
+    """Return the faults that can be injected at a boundary: of files and of calls."""
     if name.startswith("replace "):
         return [("full", True), ("io", False)]
     if f"{name}:{EFFECT}" in moments and not name.startswith(SURVIVED):
@@ -105,24 +111,26 @@ def faults_of(name: str, moments: Sequence[str]) -> Iterable[tuple[str, bool]]:
     return []
 
 
-def twice(play: Case, mending: Sequence[Recorded], chance: random.Random) -> Case:
-    """Have the command that mends die as well, where `recover` could."""
-    like = next(each for each in mending if (each.kind, each.store) == (play.kind, play.store))
+def with_second_kill(
+    case: Case, recoveries: Sequence[RecordedScenario], chance: random.Random
+) -> Case:
+    """Return a run whose fixing command is killed as well, at a moment of `recover`."""
+    like = next(each for each in recoveries if (each.kind, each.store) == (case.kind, case.store))
     return Case(
-        scenario=play.scenario,
-        kind=play.kind,
-        store=play.store,
-        death=play.death,
-        mend=drawn(chance),
-        second=Death.named(chance.choice(like.moments)),
+        scenario=case.scenario,
+        kind=case.kind,
+        store=case.store,
+        injection=case.injection,
+        fix=draw_fix(chance),
+        second=Injection.named(chance.choice(like.moments)),
     )
 
 
-def mend_of(recorded: Recorded, chance: random.Random) -> str:
-    """Draw the command that follows; after a bake it is the same one."""
-    return "again" if recorded.scenario == BAKE else drawn(chance)
+def fix_of(recorded: RecordedScenario, chance: random.Random) -> str:
+    """Draw the fixing command; after a bake it is the same bake."""
+    return "again" if recorded.scenario == BAKE else draw_fix(chance)
 
 
-def drawn(chance: random.Random) -> str:
-    names = list(MENDS)
+def draw_fix(chance: random.Random) -> str:
+    names = list(FIXES)
     return chance.choices(names, [WEIGHTS[name] for name in names])[0]

@@ -1,6 +1,6 @@
-"""What comes of a crash run while it is played: the violations found, the requests lost.
+"""Collect the observations of a crash run while it runs: violations and lost requests.
 
-Apart from `acting`, which has the run happen: here is only what is counted meanwhile.
+This is separate from `run`, which executes the steps of a case.
 """
 
 from __future__ import annotations
@@ -10,70 +10,74 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.crash import invariants
-from tests.crash.case import DIED, Played
+from tests.crash.case import KILLED, CaseResult
 
 if TYPE_CHECKING:
-    from tests.crash.command_runner import Typed
-    from tests.crash.environment import Scene
-    from tests.crash.seen import Seen
+    from tests.crash.command_runner import CompletedCommand
+    from tests.crash.environment import CrashEnvironment
+    from tests.crash.snapshot import Snapshot
 
 
 @dataclass(kw_only=True)
-class Course:
-    """One run under way; `before` is the world it began in."""
+class RunRecord:
+    """One run in progress; `before` is the snapshot at its start."""
 
-    scene: Scene
-    before: Seen
+    environment: CrashEnvironment
+    before: Snapshot
     lost: tuple[int, int]
     found: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    died: int = 0
-    struck: int = 0
+    output: list[str] = field(default_factory=list)
+    killed: int = 0
+    faulted: int = 0
     orphans: int = 0
     seconds: float = 0.0
     began: float = field(default_factory=time.time)
 
     @classmethod
-    def begun(cls, scene: Scene) -> Course:
-        scene.forget_moments()
-        return cls(scene=scene, before=scene.observe(), lost=scene.count())
+    def start(cls, environment: CrashEnvironment) -> RunRecord:
+        environment.clear_timeline()
+        return cls(environment=environment, before=environment.observe(), lost=environment.count())
 
     def judge(self, when: str, violations: list[str]) -> None:
-        """Note what was violated."""
+        """Add violations."""
         self.found += [f"{when}: {each}" for each in violations]
 
-    def count(self, typed: Typed) -> bool:
-        """Count a command that was to die; tell whether it did."""
-        self.said.append(typed.err[-3000:])
-        self.died += typed.code == DIED
-        return typed.code == DIED
+    def count(self, result: CompletedCommand) -> bool:
+        """Count a command that was to be killed; return whether it was."""
+        self.output.append(result.err[-3000:])
+        self.killed += result.code == KILLED
+        return result.code == KILLED
 
-    def mended(self, *words: str, beside: bool = False) -> Typed:
-        """Type the command that mends, `beside` one that stands still, and take the time."""
+    def run_fix(self, *words: str, beside: bool = False) -> CompletedCommand:
+        """Run the fixing command and time it, `beside` a suspended one if asked for."""
         began = time.monotonic()
-        typed = self.scene.hand(*words) if beside else self.scene.type(*words)
+        result = self.environment.run_beside(*words) if beside else self.environment.run(*words)
         self.seconds = time.monotonic() - began
-        self.said.append(typed.err[-3000:])
-        return typed
+        self.output.append(result.err[-3000:])
+        return result
 
-    def ended(self, name: str) -> Played:
-        """Judge what was recorded all along, and return how it ended."""
-        scene = self.scene
-        self.judge("meanwhile", invariants.never_less(self.before.healthy, scene.health_told()))
-        self.judge("meanwhile", invariants.one_writer_each(scene.leases()))
-        if secrets := scene.secrets(self.began):
-            self.found.append(f"a secret was left in {secrets}")
-        sent, failed = (now - then for now, then in zip(scene.count(), self.lost, strict=True))
+    def finish(self, name: str) -> CaseResult:
+        """Check what was recorded during the run, and return the result."""
+        environment = self.environment
+        self.judge(
+            "meanwhile", invariants.never_less(self.before.healthy, environment.health_changes())
+        )
+        self.judge("meanwhile", invariants.one_writer_each(environment.leases()))
+        if secrets := environment.secrets(self.began):
+            self.found.append(f"the secret is in {secrets}")
+        sent, failed = (
+            after - then for after, then in zip(environment.count(), self.lost, strict=True)
+        )
         if failed:
-            self.found.append(f"{failed} requests failed: {scene.failures(failed)}")
-        return Played(
+            self.found.append(f"{failed} requests failed: {environment.failures(failed)}")
+        return CaseResult(
             name=name,
-            died=self.died,
-            struck=self.struck,
+            killed=self.killed,
+            faulted=self.faulted,
             violations=tuple(self.found),
             requests=sent,
             failed=failed,
             orphans=self.orphans,
             seconds=self.seconds,
-            said="\n---\n".join(self.said) if self.found else "",
+            output="\n---\n".join(self.output) if self.found else "",
         )

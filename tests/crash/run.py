@@ -1,6 +1,6 @@
-"""One crash run: a command dies somewhere, the world is judged, one command mends it.
+"""Execute one crash run: kill a command, check the invariants, and fix everything with one command.
 
-What is to be so at the end is laid down in `invariants`.
+The invariants are in `invariants`.
 """
 
 from __future__ import annotations
@@ -12,58 +12,60 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.crash import invariants
-from tests.crash.boundaries import STOP, STORM, Death
-from tests.crash.case import DIED, Case, Played
-from tests.crash.record import Course
+from tests.crash.boundaries import STOP, STORM, Injection
+from tests.crash.case import KILLED, Case, CaseResult
+from tests.crash.record import RunRecord
 
 if TYPE_CHECKING:
-    from tests.crash.command_runner import Typed
-    from tests.crash.environment import Scene
+    from tests.crash.command_runner import CompletedCommand
+    from tests.crash.environment import CrashEnvironment
 
 LEASE = 61.0
-"""Real seconds after which a lease that nobody renews is over (`Leases.life`)."""
-HALF_WAY = Death(boundary="autoscaling.AttachTrafficSources#1", moment="answer")
-"""Where a promotion dies for which `recover` is to be tried."""
+"""Real seconds after which a lease expires that is not renewed."""
+HALF_WAY = Injection(boundary="autoscaling.AttachTrafficSources#1", moment="answer")
+"""Where a promotion is killed before the scenario `recover`."""
 
 
 @dataclass(kw_only=True)
-class Stage:
-    """A scene with a release in service, and the plays on it."""
+class CaseRunner:
+    """Runs cases in one environment that has a release in service."""
 
-    scene: Scene
+    environment: CrashEnvironment
 
-    # --- before -------------------------------------------------------------------------------
+    # --- preparation ------------------------------------------------------------------------------
 
-    def calm(self) -> None:
-        """Have one release in service and nothing on the way, by whatever is needed."""
-        scene = self.scene
-        scene.bless_images()
-        if not scene.content():
-            scene.configure(keep_previous="none")
-        content = scene.content()
+    def settle(self) -> None:
+        """Bring the environment to one release in service and no deployment in flight."""
+        environment = self.environment
+        environment.mark_images_good()
+        if not environment.content():
+            environment.configure(keep_previous="none")
+        content = environment.content()
         if not content or not content["serving"]:
-            self._type_well("promote", "--yes", "--allow-quarantined", "--image", scene.images[0])
+            self._run_successfully(
+                "promote", "--yes", "--allow-quarantined", "--image", environment.images[0]
+            )
         elif content["deployment"]:
-            self._type_well("recover")
+            self._run_successfully("recover")
 
-    def prepared(self, scenario: str) -> tuple[str, ...]:
-        """Bring about what a scenario begins with; return its command."""
-        self.calm()
-        scene = self.scene
-        content = scene.content()
+    def prepare(self, scenario: str) -> tuple[str, ...]:
+        """Prepare the start of a scenario; return its command."""
+        self.settle()
+        environment = self.environment
+        content = environment.content()
         warm = [name for name in content["releases"] if name != content["serving"]]
         if scenario == "rollback-warm":
-            scene.configure(keep_previous="next")
+            environment.configure(keep_previous="next")
             if not warm:
-                self._type_well(*self.promotion())
-            scene.bless_images()
+                self._run_successfully(*self.promotion())
+            environment.mark_images_good()
             return ("rollback", "--yes")
-        scene.configure(keep_previous="none")
+        environment.configure(keep_previous="none")
         if scenario == "rollback-cold":
             return ("rollback", "--yes", "--to", self.image())
         if scenario == "recover":
-            died = scene.type(*self.promotion(), death=HALF_WAY)
-            assert died.code == DIED, died.err
+            killed = environment.run(*self.promotion(), injection=HALF_WAY)
+            assert killed.code == KILLED, killed.err
             return ("recover",)
         return self.promotion()
 
@@ -72,83 +74,92 @@ class Stage:
         return ("promote", "--yes", "--allow-quarantined", "--image", self.image(than))
 
     def image(self, than: str = "") -> str:
-        """Return an image that does not serve, another `than` this one."""
-        content = self.scene.content()
+        """Return an image that does not serve and is not `than`."""
+        content = self.environment.content()
         serving = content["releases"][content["serving"]]["release"]["ami_id"]
-        return next(each for each in self.scene.images if each not in {serving, than})
+        return next(each for each in self.environment.images if each not in {serving, than})
 
-    def _type_well(self, *words: str) -> None:
-        typed = self.scene.type(*words)
-        if typed.code != 0:
-            raise AssertionError(f"{' '.join(words)} ended with {typed.code}:\n{typed.err[-3000:]}")
+    def _run_successfully(self, *words: str) -> None:
+        result = self.environment.run(*words)
+        if result.code != 0:
+            raise AssertionError(
+                f"{' '.join(words)} ended with {result.code}:\n{result.err[-3000:]}"
+            )
 
-    def recorded(self, scenario: str) -> list[str]:
-        """Return every moment that a clean run of a scenario passes."""
-        words = self.prepared(scenario)
-        typed = self.scene.type(*words, record=True)
-        assert typed.code == 0, typed.err
-        return self.scene.passed()
+    def record_scenario(self, scenario: str) -> list[str]:
+        """Run a scenario cleanly; return every moment it passes."""
+        words = self.prepare(scenario)
+        result = self.environment.run(*words, record=True)
+        assert result.code == 0, result.err
+        return self.environment.passed()
 
-    # --- the play -----------------------------------------------------------------------------
+    # --- the run ----------------------------------------------------------------------------------
 
-    def play(self, play: Case) -> Played:
-        """Play one crash run."""
-        words = self.prepared(play.scenario)
-        course = Course.begun(self.scene)
-        if play.death.moment == STOP:
-            self._stand_still(course, play.death, words)
+    def run(self, case: Case) -> CaseResult:
+        """Run one case."""
+        words = self.prepare(case.scenario)
+        record = RunRecord.start(self.environment)
+        if case.injection.moment == STOP:
+            self._suspend(record, case.injection, words)
         else:
-            self._die(course, play.death, words)
-            mend = self._mend(play.mend, words)
-            if play.second:
-                self._die_again(course, play.second, mend)
-            if play.fresh:
-                self.scene.forget_machine()
-            self._mend_by(course, mend)
-            self._once_more(course)
-        return course.ended(play.name)
+            self._inject(record, case.injection, words)
+            fix = self._fix_command(case.fix, words)
+            if case.second:
+                self._inject_again(record, case.second, fix)
+            if case.fresh:
+                self.environment.forget_machine()
+            self._fix_with(record, fix)
+            self._recover_again(record)
+        return record.finish(case.name)
 
-    def _die(self, course: Course, death: Death, words: tuple[str, ...]) -> None:
-        """Have a command die, or have something go wrong for it; judge what it left."""
-        scene = self.scene
-        with scene.storm(death):
-            died = scene.type(*words, death=death)
-        frozen = scene.observe()
-        course.judge("when it died", invariants.frozen(course.before, frozen))
-        if not course.count(died):
-            course.judge("when it ended", invariants.survived(words, died, course.before, frozen))
-        course.struck = int(self._struck(death))
-        course.orphans = len(invariants.orphans(frozen))
+    def _inject(self, record: RunRecord, injection: Injection, words: tuple[str, ...]) -> None:
+        """Run a command with an injected kill or fault; check the state that it leaves."""
+        environment = self.environment
+        with environment.storm(injection):
+            killed = environment.run(*words, injection=injection)
+        when_killed = environment.observe()
+        record.judge("when it was killed", invariants.when_killed(record.before, when_killed))
+        if not record.count(killed):
+            record.judge(
+                "when it ended", invariants.survived(words, killed, record.before, when_killed)
+            )
+        record.faulted = int(self._is_faulted(injection))
+        record.orphans = len(invariants.orphans(when_killed))
 
-    def _struck(self, death: Death) -> bool:
-        """Tell whether a fault came to the boundary that it was for."""
-        if death.kills:
+    def _is_faulted(self, injection: Injection) -> bool:
+        """Return True if the fault reached its boundary."""
+        if injection.kills:
             return False
-        return death.moment == STORM or f"{death.boundary}:before" in self.scene.passed()
-
-    def _die_again(self, course: Course, death: Death, mend: tuple[str, ...]) -> None:
-        course.count(self.scene.type(*mend, death=death))
-        course.judge("when it died again", invariants.frozen(course.before, self.scene.observe()))
-
-    def _mend_by(self, course: Course, mend: tuple[str, ...]) -> None:
-        """Type the one command, and judge the world that it leaves."""
-        in_flight = self.scene.content()["deployment"] is not None
-        mended = course.mended(*mend)
-        after = self.scene.settled()
-        course.judge(
-            f"mended by {mend[0]}",
-            invariants.ended(mend, mended, course.before, after, in_flight=in_flight),
+        return (
+            injection.moment == STORM or f"{injection.boundary}:before" in self.environment.passed()
         )
-        course.judge("mended", self.scene.strays(after, idle=invariants.is_idle(mended)))
 
-    def _once_more(self, course: Course) -> None:
-        """`recover` finds nothing to do, and does nothing."""
-        again = self.scene.type("recover", record=True)
-        changed = [each for each in self.scene.passed() if "start" not in each]
+    def _inject_again(self, record: RunRecord, injection: Injection, fix: tuple[str, ...]) -> None:
+        record.count(self.environment.run(*fix, injection=injection))
+        record.judge(
+            "when it was killed again",
+            invariants.when_killed(record.before, self.environment.observe()),
+        )
+
+    def _fix_with(self, record: RunRecord, fix: tuple[str, ...]) -> None:
+        """Run the fixing command, and check the state that it leaves."""
+        in_flight = self.environment.content()["deployment"] is not None
+        fixed = record.run_fix(*fix)
+        after = self.environment.settled()
+        record.judge(
+            f"fixed by {fix[0]}",
+            invariants.finish(fix, fixed, record.before, after, in_flight=in_flight),
+        )
+        record.judge("fixed", self.environment.leftovers(after, idle=invariants.is_idle(fixed)))
+
+    def _recover_again(self, record: RunRecord) -> None:
+        """Check that `recover` finds nothing to do and changes nothing."""
+        again = self.environment.run("recover", record=True)
+        changed = [each for each in self.environment.passed() if "start" not in each]
         if again.code != invariants.REFUSED or changed:
-            course.found.append(f"recover once more ended with {again.code}, changed {changed}")
+            record.found.append(f"a second recover ended with {again.code}, changed {changed}")
 
-    def _mend(self, mend: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    def _fix_command(self, fix: str, words: tuple[str, ...]) -> tuple[str, ...]:
         target = words[-1] if words[0] == "promote" else ""
         return {
             "recover": ("recover",),
@@ -156,35 +167,35 @@ class Stage:
             "rollback": ("rollback", "--yes"),
             "other": self.promotion(than=target),
             "rebuild": ("rebuild", "--version", "3.0.0"),
-        }[mend]
+        }[fix]
 
-    # --- a laptop that sleeps -----------------------------------------------------------------
+    # --- a suspended process ----------------------------------------------------------------------
 
-    def _stand_still(self, course: Course, death: Death, words: tuple[str, ...]) -> None:
-        """Have a command stand still until its lease is over, another mend it, then go on."""
-        scene, told = self.scene, " ".join(words)
-        running = scene.begin(*words)
-        if not scene.comes_to(death.boundary):
-            course.found.append(f"{told} never came to {death.boundary}")
+    def _suspend(self, record: RunRecord, injection: Injection, words: tuple[str, ...]) -> None:
+        """Suspend a command until its lease expires, run another, then continue the first."""
+        environment, summary = self.environment, " ".join(words)
+        running = environment.begin(*words)
+        if not environment.reaches(injection.boundary):
+            record.found.append(f"{summary} never reached {injection.boundary}")
         os.kill(running.pid, signal.SIGSTOP)
         try:
             time.sleep(LEASE)
-            mended = course.mended("recover", beside=True)
-            after = scene.settled()
+            fixed = record.run_fix("recover", beside=True)
+            after = environment.settled()
         finally:
             os.kill(running.pid, signal.SIGCONT)
-        course.struck = 1
-        course.judge(
-            "mended",
-            invariants.ended(("recover",), mended, course.before, after, in_flight=True),
+        record.faulted = 1
+        record.judge(
+            "fixed",
+            invariants.finish(("recover",), fixed, record.before, after, in_flight=True),
         )
-        self._go_on(course, told, running.ended())
+        self._judge_continued(record, summary, running.finish())
 
-    def _go_on(self, course: Course, told: str, late: Typed) -> None:
-        """Judge a command that went on after another one had mended what it left."""
-        course.said.append(late.err[-3000:])
+    def _judge_continued(self, record: RunRecord, summary: str, late: CompletedCommand) -> None:
+        """Check a command that continued after another one had fixed its deployment."""
+        record.output.append(late.err[-3000:])
         if late.code not in {invariants.LOST, invariants.NEEDS_ATTENTION}:
-            course.found.append(f"{told} went on and ended with {late.code}")
-        seen = self.scene.settled()
-        course.judge("gone on", invariants.declared(seen, idle=False))
-        course.judge("gone on", self.scene.strays(seen, idle=True))
+            record.found.append(f"{summary} continued and ended with {late.code}")
+        snapshot = self.environment.settled()
+        record.judge("continued", invariants.declared(snapshot, idle=False))
+        record.judge("continued", self.environment.leftovers(snapshot, idle=True))

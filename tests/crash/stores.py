@@ -1,6 +1,6 @@
-"""What is kept of an environment, read past the tool: a directory, and a bucket of S3.
+"""Read the store of an environment without the tool's code: a directory, or an S3 bucket.
 
-Apart from the scene, which asks AWS; the same questions to both kinds of store.
+Both kinds have the same interface, `StoreReader`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BUCKET = "crashes"
 VERSIONS = 10
-"""Of a document, that are looked at for who wrote them: as many as a directory keeps."""
+"""How many document versions to read for their writers: as many as a directory keeps."""
 _IN_S3 = """
 [state]
 url = "s3://{bucket}/{prefix}"
@@ -26,16 +26,16 @@ key_prefix = "states"
 """
 
 
-class Kept(Protocol):
-    """The store of an environment."""
+class StoreReader(Protocol):
+    """Reads the store of an environment."""
 
     @property
     def configured(self) -> str:
-        """Return what `pipeline.toml` says of it."""
+        """Return the lines of `pipeline.toml` that configure the store."""
         ...
 
     def document(self) -> bytes:
-        """Return the document; nothing before there is one."""
+        """Return the document, or nothing if there is none."""
         ...
 
     def versions(self) -> list[bytes]:
@@ -43,13 +43,13 @@ class Kept(Protocol):
         ...
 
     def state(self) -> bytes:
-        """Return Terraform's state; nothing before there is one."""
+        """Return Terraform's state, or nothing if there is none."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptInDirectory:
-    """A directory, the project's own."""
+class DirectoryReader:
+    """Reads a store in the project's own directory."""
 
     folder: Path
     environment: str
@@ -74,8 +74,8 @@ class KeptInDirectory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptInBucket:
-    """A bucket with versioning, and Terraform's state in it."""
+class BucketReader:
+    """Reads a store in a bucket with versioning, which also has Terraform's state."""
 
     cloud: Cloud
     environment: str
@@ -107,8 +107,8 @@ class KeptInBucket:
             return b""
 
 
-def made(cloud: Cloud) -> None:
-    """Make the bucket."""
+def create_bucket(cloud: Cloud) -> None:
+    """Create the bucket."""
     s3 = cloud.aws("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})

@@ -1,4 +1,4 @@
-"""Boundaries are found, named alike from run to run, and died at where that is ordered."""
+"""Boundaries have the same names in every run, and an ordered kill happens at its boundary."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.crash.boundaries import Boundaries, Death, plain, reached
+from tests.crash.boundaries import Boundaries, Injection, plain, reached
 from tests.crash.case import Case
 from tests.crash.command_runner import REPOSITORY
-from tests.crash.planning import Recorded, planned
+from tests.crash.planning import RecordedScenario, plan
 
 if TYPE_CHECKING:
     import random
@@ -23,7 +23,7 @@ _WRITING = """
 import os, sys
 from pathlib import Path
 from tests.crash import boundaries
-found = boundaries.Boundaries(log=Path("log"), death=boundaries.Death.named(sys.argv[1]))
+found = boundaries.Boundaries(log=Path("log"), injection=boundaries.Injection.named(sys.argv[1]))
 boundaries._files(found)
 for name in ("one", "two"):
     Path("new").write_text(name)
@@ -31,8 +31,8 @@ for name in ("one", "two"):
 """
 
 
-class Least:
-    """A chance that always takes the first."""
+class FirstChoice:
+    """A random generator that always takes the first value."""
 
     def random(self) -> float:
         return 1.0
@@ -65,17 +65,17 @@ def test_a_boundary_that_is_passed_twice_has_two_names(tmp_path: Path) -> None:
         ("environments/staging.json", "environments/staging.json"),
     ],
 )
-def test_what_differs_from_run_to_run_is_no_part_of_a_name(path: str, name: str) -> None:
+def test_parts_that_differ_from_run_to_run_are_not_in_a_boundary_name(path: str, name: str) -> None:
     assert plain(Path.cwd() / ".ami-pipeline" / path) == name
 
 
 @pytest.mark.parametrize("name", ["zhcrn4x_", "4_zhcrnx", "abcdefgh"])
-def test_a_file_that_tempfile_named_is_the_same_boundary_in_every_run(name: str) -> None:
+def test_a_temporary_file_is_the_same_boundary_in_every_run(name: str) -> None:
     assert plain(f"/tmp/{name}") == "/tmp/N"
 
 
 @pytest.mark.parametrize(
-    ("death", "code", "there"),
+    ("injection", "code", "there"),
     [
         ("replace two#1:before", -9, ["one"]),
         ("replace two#1:answer", -9, ["one", "two"]),
@@ -83,11 +83,11 @@ def test_a_file_that_tempfile_named_is_the_same_boundary_in_every_run(name: str)
         ("replace one#1:full:lasting", 1, []),
     ],
 )
-def test_a_run_dies_where_it_was_ordered_to(
-    tmp_path: Path, death: str, code: int, there: list[str]
+def test_a_run_is_killed_where_it_was_ordered(
+    tmp_path: Path, injection: str, code: int, there: list[str]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _WRITING, death],
+        [sys.executable, "-c", _WRITING, injection],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
@@ -98,24 +98,31 @@ def test_a_run_dies_where_it_was_ordered_to(
 
 
 @pytest.mark.parametrize("name", DEATHS)
-def test_a_death_and_a_run_are_known_by_the_names_that_are_printed(name: str) -> None:
-    death = Death.named(name)
-    assert death.name == name
-    play = Case(
-        scenario="promote", kind="classic", store="s3", death=death, mend="again", fresh=True
+def test_an_injection_and_a_run_can_be_read_back_from_their_printed_names(name: str) -> None:
+    injection = Injection.named(name)
+    assert injection.name == name
+    case = Case(
+        scenario="promote",
+        kind="classic",
+        store="s3",
+        injection=injection,
+        fix="again",
+        fresh=True,
     )
-    assert Case.named(play.name) == play
+    assert Case.named(case.name) == case
 
 
-def test_every_moment_is_killed_and_where_a_child_runs_with_it_and_without() -> None:
-    recorded = Recorded(
+def test_every_moment_has_a_kill_and_child_boundaries_have_one_with_and_one_without_the_child() -> (
+    None
+):
+    recorded = RecordedScenario(
         scenario="recover",
         kind="classic",
         store="directory",
         moments=("ec2.X#1:before", "ec2.X#1:effect", "exit terraform plan#1:answer"),
     )
-    chance: random.Random = Least()  # type: ignore[assignment]
-    names = [each.death.name for each in planned([recorded], chance, double=0)]
+    chance: random.Random = FirstChoice()  # type: ignore[assignment]
+    names = [each.injection.name for each in plan([recorded], chance, double=0)]
     assert names == [
         "ec2.X#1:before",
         "ec2.X#1:effect",
@@ -126,13 +133,13 @@ def test_every_moment_is_killed_and_where_a_child_runs_with_it_and_without() -> 
     ]
 
 
-def test_only_where_recover_was_recorded_does_the_mending_die_too() -> None:
+def test_a_second_kill_is_planned_only_where_recover_was_recorded() -> None:
     moments = ("ec2.X#1:before",)
     recorded = [
-        Recorded(scenario=scenario, kind="classic", store=store, moments=moments)
+        RecordedScenario(scenario=scenario, kind="classic", store=store, moments=moments)
         for scenario, store in (("promote", "directory"), ("promote", "s3"), ("recover", "s3"))
     ]
-    chance: random.Random = Least()  # type: ignore[assignment]
-    doubled = [each for each in planned(recorded, chance, double=3) if each.second]
+    chance: random.Random = FirstChoice()  # type: ignore[assignment]
+    doubled = [each for each in plan(recorded, chance, double=3) if each.second]
     assert [each.store for each in doubled] == ["s3"] * 3
-    assert planned(recorded[:2], chance, double=3)
+    assert plan(recorded[:2], chance, double=3)

@@ -1,136 +1,29 @@
-"""Real Packer and the real command line on a local cloud; each test has a project of its own."""
+"""Fixtures of the end-to-end tests: clouds, projects, test beds and environments."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import running_cloud
-from tests.running_cloud import Cloud
+from tests.e2e.matrix import Case, Sites, reset_after
+from tests.e2e.project import new_project
+from tests.e2e.testbed import build_fast_testbed, build_testbed
 
 if TYPE_CHECKING:
-    from tests.e2e.deploying import Ground
-    from tests.e2e.matrix import Case, Sites
+    from collections.abc import Iterator
+    from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SOURCE = "al2023-ami-2023.*-kernel-6.1-x86_64"
-CANARY = "canary/s3cret+value=="
-
-
-@dataclass(kw_only=True)
-class Ran:
-    """One run of the command line."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.out)
-        return document
-
-
-@dataclass(kw_only=True)
-class Project:
-    """A folder with a pipeline.toml, and how to run the tool in it."""
-
-    folder: Path
-    cloud: Cloud
-    extra: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def env(self) -> dict[str, str]:
-        kept = {**self.cloud.env, "PYTHONPATH": str(REPOSITORY), "WEB_TOKEN": CANARY}
-        return {**kept, "HOME": str(self.folder.parent), **self.extra}
-
-    def start(self, *arguments: str, wrap: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*wrap, sys.executable, "-m", "pipeline", *arguments],
-            cwd=self.folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str, wrap: tuple[str, ...] = ()) -> Ran:
-        return finish(self.start(*arguments, wrap=wrap))
-
-    def bake(self, version: str = "1.0.0", *more: str) -> Ran:
-        return self.run("--output", "json", "bake", "--version", version, *more)
-
-    def write(self, text: str) -> None:
-        (self.folder / "pipeline.toml").write_text(text)
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        path = self.folder / name
-        text = path.read_text()
-        assert old in text, f"{old!r} is not in {name}"
-        path.write_text(text.replace(old, new))
-
-    def every_byte(self) -> bytes:
-        """All that a run left in the project, names included."""
-        files = (path for path in self.folder.rglob("*") if path.is_file())
-        return b"\0".join(str(path).encode() + path.read_bytes() for path in sorted(files))
-
-    def left_in_cloud(self) -> dict[str, list[str]]:
-        """What only a bake makes and no bake may leave."""
-        ec2 = self.cloud.aws("ec2")
-        live = {"Name": "instance-state-name", "Values": ["pending", "running", "stopped"]}
-        reservations = ec2.describe_instances(Filters=[live])["Reservations"]
-        groups = ec2.describe_security_groups()["SecurityGroups"]
-        images = ec2.describe_images(Owners=["self"])["Images"]
-        return {
-            "instances": [i["InstanceId"] for r in reservations for i in r["Instances"]],
-            "keys": [key["KeyName"] for key in ec2.describe_key_pairs()["KeyPairs"]],
-            "groups": [g["GroupName"] for g in groups if g["GroupName"] != "default"],
-            "images": [image["ImageId"] for image in images],
-        }
-
-
-NOTHING: dict[str, list[str]] = {"instances": [], "keys": [], "groups": [], "images": []}
-
-
-def finish(process: subprocess.Popen[str]) -> Ran:
-    out, err = process.communicate(timeout=100)
-    return Ran(code=process.returncode, out=out, err=err)
-
-
-def wait_for(process: subprocess.Popen[str], text: str) -> str:
-    """Read the progress up to a line that holds `text`."""
-    assert process.stderr is not None
-    read = ""
-    for line in process.stderr:
-        read += line
-        if text in line:
-            return read
-    raise AssertionError(f"{text!r} was never said; what was:\n{read}")
-
-
-def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> Ran:
-    process.send_signal(number)
-    return finish(process)
+    from tests.e2e.project import Project
+    from tests.e2e.testbed import CloudTestbed
+    from tests.running_cloud import Cloud
 
 
 @pytest.fixture(scope="session")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """What all stories of deployments stand on; one worker tells them all."""
-    from tests.e2e.deploying import a_ground  # noqa: PLC0415  it stands on this file
-
-    with a_ground(tmp_path_factory.mktemp("deployments")) as built:
+def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudTestbed]:
+    """The test bed with real Terraform; pytest-xdist gives all its tests to one worker."""
+    with build_testbed(tmp_path_factory.mktemp("deployments")) as built:
         yield built
 
 
@@ -146,7 +39,7 @@ BOTH = ("classic", "application")
     ],
 )
 def kinds(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """The load balancers of a scenario of the matrix."""
+    """The kinds of load balancers of a matrix scenario."""
     of: tuple[str, ...] = request.param
     return of
 
@@ -155,38 +48,31 @@ def kinds(request: pytest.FixtureRequest) -> tuple[str, ...]:
 def sites(
     request: pytest.FixtureRequest, kinds: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sites]:
-    """Environments for the matrix; on the real Terraform those behind both kinds, if asked."""
-    from tests.e2e.deploying import a_quick_ground  # noqa: PLC0415  it stands on this file
-    from tests.e2e.matrix import Sites  # noqa: PLC0415  the same
-
+    """Environments for the matrix, on the Terraform stand-in unless `--terraform=real` is given."""
     if kinds == BOTH and request.config.getoption("--terraform") == "real":
-        yield Sites(ground=request.getfixturevalue("ground"))
+        yield Sites(testbed=request.getfixturevalue("testbed"))
         return
-    with a_quick_ground(tmp_path_factory.mktemp("matrix")) as built:
-        yield Sites(ground=built)
+    with build_fast_testbed(tmp_path_factory.mktemp("matrix")) as built:
+        yield Sites(testbed=built)
 
 
 @pytest.fixture
 def case(sites: Sites, kinds: tuple[str, ...]) -> Iterator[Case]:
-    """A scenario in an environment that serves."""
-    from tests.e2e.matrix import Case, calmed  # noqa: PLC0415  it stands on this file
-
-    with calmed(sites.ground):
+    """A scenario in an environment that has a release in service."""
+    with reset_after(sites.testbed):
         yield Case(site=sites.serving(kinds))
 
 
 @pytest.fixture
 def first(sites: Sites, kinds: tuple[str, ...]) -> Iterator[Case]:
-    """A scenario in an environment in which nothing serves yet."""
-    from tests.e2e.matrix import Case, calmed  # noqa: PLC0415  it stands on this file
-
-    with calmed(sites.ground):
+    """A scenario in an environment without a release."""
+    with reset_after(sites.testbed):
         yield Case(site=sites.empty(kinds))
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """A cloud of the test's own, so that what is left in it is the test's."""
+    """A local cloud of this test's own, so that all leftovers in it are this test's."""
     with running_cloud.a_cloud(tmp_path / "cloud") as running:
         yield running
 
@@ -194,34 +80,3 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 @pytest.fixture
 def project(tmp_path: Path, cloud: Cloud) -> Project:
     return new_project(tmp_path / "project", cloud)
-
-
-def new_project(folder: Path, cloud: Cloud) -> Project:
-    """The sample application, with a secret."""
-    shutil.copytree(REPOSITORY / "packer", folder / "packer")
-    shutil.copy(REPOSITORY / "pipeline.toml", folder)
-    project = Project(folder=folder, cloud=cloud)
-    project.edit("pipeline.toml", "# vars_from_env", "vars_from_env")
-    return project
-
-
-def until(what: Callable[[], Any], within: float = 30.0) -> Any:
-    deadline = time.monotonic() + within
-    while not (answer := what()):
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
-    return answer
-
-
-def alive(marker: str) -> list[int]:
-    """Processes whose command line holds a text."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                line = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if marker.encode() in line:
-                found.append(int(entry.name))
-    return found

@@ -1,8 +1,8 @@
-"""What the scenarios of the matrix share: an environment that serves, and how a deployment ends.
+"""Run a scenario of the matrix: a deployment with faults, and checks of how it ended.
 
-Each scenario finds one release in service and leaves one in service, under load, and lays AWS,
-Terraform's state, the document and `status` beside each other at its end. So a whole column of
-them stands on one environment.
+Each scenario finds one release in service and leaves one in service, under load. At its end it
+compares AWS, Terraform's state, the document and `status`. So many scenarios can share one
+environment.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import wait_for
-from tests.e2e.deploying import Ground, Site, alone, ended
-from tests.load import Load, Result
+from tests.e2e.project import wait_for
+from tests.e2e.site import Site, state_with, wait_for_exit
+from tests.e2e.testbed import CloudTestbed
 from tests.running_cloud import eventually
+from tools.load import Load, Result
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,34 +30,37 @@ if TYPE_CHECKING:
 
     from _pytest.mark.structures import ParameterSet
 
-    from tests.e2e.conftest import Ran
+    from tests.e2e.project import CommandResult
 
 RATE = 100.0
-"""Requests a second to an environment, shared by its load balancers."""
-DONE, REFUSED, PUT_BACK, NEEDS_ATTENTION, INTERRUPTED = 0, 3, 4, 5, 130
+"""Requests per second to an environment, shared by its load balancers."""
+DONE, REFUSED, ROLLED_BACK, NEEDS_ATTENTION, INTERRUPTED = 0, 3, 4, 5, 130
 ALARM = "errors"
-DENIED = {"status": 403, "code": "AccessDenied", "message": "nobody may do that today"}
+QUICK = {"soak": "1s", "observe": "1s"}
+LONG = {"soak": "10m", "observe": "10m"}
+"""Ten minutes of the cloud's time are ten seconds here."""
+DENIED = {"status": 403, "code": "AccessDenied", "message": "denied by this test"}
 
 
 @dataclass(kw_only=True)
 class Sites:
-    """The environments of a ground, one for each set of load balancers and who serves there."""
+    """The environments of a test bed, by load balancers and by whether a release serves."""
 
-    ground: Ground
+    testbed: CloudTestbed
     _made: dict[tuple[str, ...], Site] = field(default_factory=dict)
     _count: int = 0
 
     def serving(self, kinds: tuple[str, ...]) -> Site:
-        """Return one in which one release serves and nothing is on the way."""
+        """Return an environment with one release in service and no deployment in flight."""
         site = self._made.get(kinds)
         if site is None or not is_calm(site):
             site = self._made[kinds] = self._new(kinds)
-            ran = site.promote("--image", self.ground.old)
-            assert ran.code == DONE, ran.err
+            result = site.promote("--image", self.testbed.old)
+            assert result.code == DONE, result.err
         return site
 
     def empty(self, kinds: tuple[str, ...]) -> Site:
-        """Return one in which nothing serves; a first release that is taken back leaves it so."""
+        """Return an environment without a release."""
         site = self._made.get(("empty", *kinds))
         if site is None or (site.path.exists() and site.document()["content"]["releases"]):
             site = self._made["empty", *kinds] = self._new(kinds)
@@ -64,31 +68,31 @@ class Sites:
 
     def _new(self, kinds: tuple[str, ...]) -> Site:
         self._count += 1
-        return self.ground.site(f"env{self._count}", *kinds, keep_previous="none")
+        return self.testbed.site(f"env{self._count}", *kinds, keep_previous="none")
 
 
 def is_calm(site: Site) -> bool:
-    """Tell whether a scenario left an environment as the next one needs it."""
+    """Return True if the environment has one release in service and no deployment in flight."""
     content = site.document()["content"]
     there = content["releases"].keys() == {content["serving"]}
     return there and (content["deployment"], content["lease"]) == (None, None)
 
 
 @contextmanager
-def calmed(ground: Ground) -> Iterator[None]:
-    """Take back whatever a scenario ordered, and what it said of images."""
-    client = ground.cloud.client
+def reset_after(testbed: CloudTestbed) -> Iterator[None]:
+    """Remove the orders and faults of a scenario after the block, and its marks on images."""
+    client = testbed.cloud.client
     try:
         yield
     finally:
         client.clear_faults()
         client.clear_behaviors()
-        ground.restore_images()
+        testbed.restore_images()
 
 
 @dataclass(kw_only=True)
 class Case:
-    """One scenario: an environment, who serves in it, and the image that is to come."""
+    """One scenario: an environment, the serving release, and the image to promote."""
 
     site: Site
     blue: str = field(init=False)
@@ -98,7 +102,7 @@ class Case:
         self.configure()
 
     def start(self) -> subprocess.Popen[str]:
-        """Start to promote green; another scenario may have rolled back from its image."""
+        """Start to promote green, even if another scenario quarantined its image."""
         words = ("--yes", "--allow-quarantined", "--image", self.image)
         return self.site.start("promote", *words)
 
@@ -109,42 +113,44 @@ class Case:
 
     @property
     def green(self) -> str:
-        """The name that the next release gets."""
+        """Return the name that the next release gets."""
         return f"r{self._content['next'] if self.site.path.exists() else 1:06}"
 
     @property
     def image(self) -> str:
-        """The image that does not serve."""
-        ground = self.site.ground
+        """Return the image that does not serve."""
+        testbed = self.site.testbed
         if not self.blue:
-            return ground.new
+            return testbed.new
         serving = self._content["releases"][self.blue]["release"]["ami_id"]
-        return {ground.old: ground.new, ground.new: ground.old}[serving]
+        return {testbed.old: testbed.new, testbed.new: testbed.old}[serving]
 
     def configure(self, **promote: object) -> None:
-        """Say how it is deployed; what is not said is quick, and nothing is kept."""
+        """Configure the promotion; defaults are short, and no release is kept."""
         self.site.configure(keep_previous="none", **promote)
 
-    def order(self, behaviour: str, **more: Any) -> None:
-        """Have green go wrong in a way."""
-        self.cloud.set_behavior(behaviour, group=self.site.group(self.green), **more)
+    def order(self, behavior: str, **more: Any) -> None:
+        """Make green misbehave."""
+        self.cloud.set_behavior(behavior, group=self.site.group(self.green), **more)
 
     def fault(self, **order: Any) -> None:
-        """Have calls to AWS go wrong."""
+        """Make AWS calls fail."""
         self.cloud.fault(**order)
 
     @property
     def cloud(self) -> Any:
-        return self.site.ground.cloud.client
+        return self.site.testbed.cloud.client
 
     @property
     def _share(self) -> float:
         return RATE / len(self.site.balancers)
 
-    # --- doing ------------------------------------------------------------------------------------
+    # --- running ----------------------------------------------------------------------------------
 
-    def promote(self, at: str = "", act: Callable[[Running], object] | None = None) -> Ran:
-        """Promote under load; once it says `at`, do something. No request may fail."""
+    def promote(
+        self, at: str = "", act: Callable[[RunningDeployment], object] | None = None
+    ) -> CommandResult:
+        """Promote under load and run `act` once the output contains `at`. No request may fail."""
         with self.under_load():
             return self.promote_unloaded(at, act)
 
@@ -152,14 +158,16 @@ class Case:
         """Keep the environment under load for a block; no request may fail."""
         return self.site.under_load(self._share)
 
-    def promote_unloaded(self, at: str = "", act: Callable[[Running], object] | None = None) -> Ran:
+    def promote_unloaded(
+        self, at: str = "", act: Callable[[RunningDeployment], object] | None = None
+    ) -> CommandResult:
         process = self.start()
         try:
             if at:
                 wait_for(process, at)
             if act:
-                act(Running(process=process))
-            return ended(process)
+                act(RunningDeployment(process=process))
+            return wait_for_exit(process)
         except BaseException:
             process.kill()
             process.communicate()
@@ -167,10 +175,10 @@ class Case:
 
     @contextmanager
     def losing(self, longest: float) -> Iterator[list[Load]]:
-        """Load that may be lost to members of green that went wrong, for so many seconds in all.
+        """Keep the environment under load; failures caused by green may last `longest` seconds.
 
-        A load balancer sends to a member that died until a check has failed; no deployment can
-        prevent that. All else must be answered.
+        A load balancer sends requests to a dead member until a health check fails, which no
+        deployment can prevent. All other requests must succeed.
         """
         with self.site.loaded(self._share) as running:
             yield running
@@ -179,48 +187,50 @@ class Case:
             assert {result.status for result in lost} <= {500, 502, 503, 504}, lost[:3]
             assert not lost or lost[-1].at - lost[0].at <= longest, (lost[0], lost[-1])
 
-    # --- how it ended -----------------------------------------------------------------------------
+    # --- checking ---------------------------------------------------------------------------------
 
-    def is_in_service(self, ran: Ran, **more: object) -> None:
-        """Green serves alone, and nothing of blue is left."""
+    def assert_promoted(self, result: CommandResult, **more: object) -> None:
+        """Check that green serves alone and nothing of blue is left."""
         green = self._content["serving"]
         assert green != self.blue
-        self.told(ran, DONE, outcome="promoted", release=green, **more)
-        assert self.site.world() == alone(green, serving=green)
+        self.assert_result(result, DONE, outcome="promoted", release=green, **more)
+        assert self.site.state() == state_with(green, serving=green)
 
-    def is_put_back(self, ran: Ran, phase: str, reason: str, code: int = PUT_BACK) -> None:
-        """Blue serves as before, nothing of green is left, and it is said why."""
-        self.told(ran, code, outcome="rolled back", phase=phase)
-        assert reason in ran.document["reason"]
-        self.stands()
+    def assert_rolled_back(
+        self, result: CommandResult, phase: str, reason: str, code: int = ROLLED_BACK
+    ) -> None:
+        """Check that blue serves as before, nothing of green is left, and the reason is shown."""
+        self.assert_result(result, code, outcome="rolled back", phase=phase)
+        assert reason in result.document["reason"]
+        self.assert_unchanged()
 
-    def is_stranded(self, ran: Ran, phase: str) -> None:
-        """It stopped half-way and says what finishes it."""
-        self.told(ran, NEEDS_ATTENTION, outcome="needs attention", phase=phase)
-        assert ran.document["next"] == f"ami-pipeline recover -e {self.site.environment}"
-        assert self.site.status()["in_flight"]["id"] == ran.document["id"]
+    def assert_needs_attention(self, result: CommandResult, phase: str) -> None:
+        """Check that the deployment stopped and names the command that finishes it."""
+        self.assert_result(result, NEEDS_ATTENTION, outcome="needs attention", phase=phase)
+        assert result.document["next"] == f"ami-pipeline recover -e {self.site.environment}"
+        assert self.site.status()["in_flight"]["id"] == result.document["id"]
 
-    def is_finished(self, ran: Ran) -> None:
-        """`recover` brought green's retirement of blue to its end."""
-        self.told(ran, DONE, outcome="promoted")
+    def assert_finished(self, result: CommandResult) -> None:
+        """Check that `recover` finished the retirement of blue."""
+        self.assert_result(result, DONE, outcome="promoted")
         green = self._content["serving"]
         assert green != self.blue
-        assert self.site.world() == alone(green, serving=green)
+        assert self.site.state() == state_with(green, serving=green)
 
-    def stands(self) -> None:
-        """Blue alone serves, and there is nothing else anywhere."""
+    def assert_unchanged(self) -> None:
+        """Check that blue alone serves and nothing else exists."""
         names = [self.blue] if self.blue else []
-        assert self.site.world() == alone(*names, serving=self.blue)
+        assert self.site.state() == state_with(*names, serving=self.blue)
 
     @staticmethod
-    def told(ran: Ran, code: int, **words: object) -> None:
-        assert ran.code == code, ran.err
-        assert {name: ran.document[name] for name in words} == words, ran.err
+    def assert_result(result: CommandResult, code: int, **words: object) -> None:
+        assert result.code == code, result.err
+        assert {name: result.document[name] for name in words} == words, result.err
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
-    """A deployment that runs, to do something to."""
+class RunningDeployment:
+    """A running deployment."""
 
     process: subprocess.Popen[str]
 
@@ -228,11 +238,11 @@ class Running:
         self.process.send_signal(number)
 
     def kill_terraform(self) -> None:
-        """End the Terraform that it runs now, as the kernel does that has no memory left."""
+        """Kill the Terraform that runs now, as the kernel does when memory is exhausted."""
         os.kill(self._terraform, signal.SIGKILL)
 
     def kill_provider(self) -> None:
-        """The same for the provider that Terraform started; the one that answers is its last."""
+        """Kill the provider that Terraform started; the last one started is the one in use."""
         parent = self._terraform
         os.kill(eventually(lambda: child_of(parent, b"terraform-provider")), signal.SIGKILL)
 
@@ -241,8 +251,19 @@ class Running:
         return eventually(lambda: child_of(self.process.pid, b"terraform"))
 
 
+def kill(running: RunningDeployment) -> None:
+    """Kill the tool itself."""
+    running.signal(signal.SIGKILL)
+
+
+def newest_release(case: Case) -> str:
+    """Return the newest release in the document."""
+    releases = case.site.document()["content"]["releases"]
+    return str(max(releases))
+
+
 def child_of(parent: int, word: bytes) -> int:
-    """Return the child of a process that has this word in its command line; 0 for none."""
+    """Return the child of a process that has this word in its command line, or 0."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -256,17 +277,17 @@ def child_of(parent: int, word: bytes) -> int:
     return 0
 
 
-def late(*values: object) -> ParameterSet:
-    """Return parameters of a scenario that differs little from its neighbours: for `make e2e`."""
+def rare(*values: object) -> ParameterSet:
+    """Return the parameters of a scenario that only `make e2e` runs."""
     return pytest.param(*values, marks=pytest.mark.rare)
 
 
 def soon(action: Callable[[], object], seconds: float) -> None:
-    """Do something a little later, while the test waits."""
+    """Run an action after some seconds, in a thread."""
     threading.Timer(seconds, action).start()
 
 
 def first_failure(running: list[Load]) -> Result:
-    """Return a request that failed; wait for one."""
+    """Wait for a failed request and return it."""
     failures = eventually(lambda: [one for each in running for one in each.failures])
     return failures[0]

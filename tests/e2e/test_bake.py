@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tests import running_cloud
-from tests.e2e.conftest import CANARY, NOTHING, REPOSITORY, Project, new_project, until
-from tests.running_cloud import Cloud
+from tests.e2e.project import CANARY, NOTHING, REPOSITORY, Project, new_project
+from tests.running_cloud import Cloud, eventually
 
 
 def answer(url: str) -> Any:
@@ -28,7 +28,7 @@ def answer(url: str) -> Any:
 
 
 @pytest.mark.long
-def test_two_bakes_differ_by_the_file_that_changed_and_the_second_one_serves(
+def test_two_bakes_differ_by_the_changed_file_and_the_second_image_serves(
     project: Project, cloud: Cloud
 ) -> None:
     first = project.bake("1.0.0")
@@ -43,7 +43,7 @@ def test_two_bakes_differ_by_the_file_that_changed_and_the_second_one_serves(
     assert first.document["ami_id"] != second.document["ami_id"]
 
     instance = cloud.launch(ImageId=second.document["ami_id"])
-    served = until(lambda: answer(f"http://{instance['PrivateIpAddress']}:8080/"))
+    served = eventually(lambda: answer(f"http://{instance['PrivateIpAddress']}:8080/"))
     assert served["version"] == "1.1.0"
     assert served["instance_id"] == instance["InstanceId"]
     assert "changed" in json.dumps(served)
@@ -52,9 +52,9 @@ def test_two_bakes_differ_by_the_file_that_changed_and_the_second_one_serves(
 def test_a_bake_leaves_the_image_its_tags_its_record_and_tfvars_and_nothing_else(
     project: Project, cloud: Cloud
 ) -> None:
-    ran = project.bake("1.4.2")
-    assert ran.code == 0, ran.err
-    baked = ran.document
+    result = project.bake("1.4.2")
+    assert result.code == 0, result.err
+    baked = result.document
     image = cloud.aws("ec2").describe_images(ImageIds=[baked["ami_id"]])["Images"][0]
     tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
     assert image["Name"] == baked["name"]
@@ -79,7 +79,7 @@ def test_a_bake_leaves_the_image_its_tags_its_record_and_tfvars_and_nothing_else
     assert [path.stem for path in records] == [baked["name"]]
 
 
-def test_an_unchanged_bake_is_answered_without_a_build_in_five_calls(
+def test_an_unchanged_bake_finds_the_image_with_five_calls_and_no_build(
     project: Project, cloud: Cloud
 ) -> None:
     first = project.bake()
@@ -96,7 +96,7 @@ def test_force_bakes_although_nothing_changed(project: Project) -> None:
     assert project.bake("1.0.0", "--force").document["ami_id"] != first.document["ami_id"]
 
 
-def test_a_secret_reaches_the_bake_and_nothing_that_is_printed_or_written(
+def test_a_secret_reaches_the_bake_and_is_in_no_output_and_no_file(
     project: Project,
 ) -> None:
     project.edit(
@@ -105,31 +105,31 @@ def test_a_secret_reaches_the_bake_and_nothing_that_is_printed_or_written(
         'echo "$TOKEN"; printf %s "$TOKEN" | base64; printf "%s\\n" "x $TOKEN y" | base64; '
         'echo "$TOKEN" | od -An -tx1 | tr -d " \\n"; echo; echo "a token came',
     )
-    ran = project.bake()
-    assert ran.code == 0, ran.err
-    log = Path(ran.document["log"]).read_text()
+    result = project.bake()
+    assert result.code == 0, result.err
+    log = Path(result.document["log"]).read_text()
     assert "a token came with this bake" in log
     assert "***" in log
-    everything = (ran.out + ran.err).encode() + project.every_byte()
+    everything = (result.out + result.err).encode() + project.every_byte()
     for form in (CANARY, base64.b64encode(CANARY.encode()).decode(), CANARY.encode().hex()):
         assert form.encode() not in everything
 
 
 @pytest.mark.long
-def test_copies_are_made_and_verified_in_every_region(project: Project, cloud: Cloud) -> None:
+def test_copies_are_created_and_verified_in_every_region(project: Project, cloud: Cloud) -> None:
     project.edit("pipeline.toml", "[bake]\n", '[bake]\nregions = ["eu-west-1", "us-west-2"]\n')
-    ran = project.bake()
-    assert ran.code == 0, ran.err
-    ids = ran.document["ami_ids"]
+    result = project.bake()
+    assert result.code == 0, result.err
+    ids = result.document["ami_ids"]
     assert sorted(ids) == ["eu-west-1", "us-east-1", "us-west-2"]
     for region, ami in ids.items():
         images = cloud.aws("ec2", region).describe_images(ImageIds=[ami])["Images"]
-        assert images[0]["Name"] == ran.document["name"]
+        assert images[0]["Name"] == result.document["name"]
         assert {"Key": "ami-pipeline:status", "Value": "good"} in images[0]["Tags"]
 
 
 @pytest.mark.long
-def test_one_image_for_each_environment_with_its_variables_baked_in(project: Project) -> None:
+def test_each_environment_gets_an_image_with_its_own_variables(project: Project) -> None:
     project.edit(
         "pipeline.toml",
         "[environments.staging]",
@@ -167,40 +167,40 @@ JSON_TEMPLATE = {
 
 
 @pytest.mark.long
-def test_an_old_json_template_that_names_its_own_image_works_as_it_stands(
+def test_an_old_json_template_that_names_its_own_image_works_unchanged(
     project: Project, cloud: Cloud
 ) -> None:
     (project.folder / "old.json").write_text(json.dumps(JSON_TEMPLATE))
     project.write('app = "old"\nregion = "us-east-1"\n[bake]\ntemplate = "old.json"\n')
-    ran = project.bake("2.0.0")
-    assert ran.code == 0, ran.err
-    assert ran.document["name"].startswith("old-style-")
-    image = cloud.aws("ec2").describe_images(ImageIds=[ran.document["ami_id"]])["Images"][0]
+    result = project.bake("2.0.0")
+    assert result.code == 0, result.err
+    assert result.document["name"].startswith("old-style-")
+    image = cloud.aws("ec2").describe_images(ImageIds=[result.document["ami_id"]])["Images"][0]
     tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
     assert tags["Mine"] == "kept"
     assert tags["ami-pipeline:version"] == "2.0.0"
-    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+    assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
 
 
 @pytest.mark.long
-def test_six_bakes_at_once_all_succeed_under_distinct_names(tmp_path: Path, cloud: Cloud) -> None:
+def test_six_simultaneous_bakes_succeed_under_distinct_names(tmp_path: Path, cloud: Cloud) -> None:
     projects = [new_project(tmp_path / f"project{number}", cloud) for number in range(6)]
     with ThreadPoolExecutor(6) as pool:
-        ran = list(pool.map(lambda one: one[1].bake(f"1.0.{one[0]}"), enumerate(projects)))
-    assert [one.code for one in ran] == [0] * 6, [one.err for one in ran]
-    assert len({one.document["name"] for one in ran}) == 6
-    assert len({one.document["ami_id"] for one in ran}) == 6
+        result = list(pool.map(lambda one: one[1].bake(f"1.0.{one[0]}"), enumerate(projects)))
+    assert [one.code for one in result] == [0] * 6, [one.err for one in result]
+    assert len({one.document["name"] for one in result}) == 6
+    assert len({one.document["ami_id"] for one in result}) == 6
 
 
 @pytest.mark.long
-def test_two_bakes_of_one_project_at_once_leave_each_other_alone(project: Project) -> None:
+def test_two_simultaneous_bakes_of_one_project_do_not_disturb_each_other(project: Project) -> None:
     with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(lambda number: project.bake(f"1.0.{number}"), range(2)))
-    assert [one.code for one in ran] == [0, 0], [one.err for one in ran]
+        result = list(pool.map(lambda number: project.bake(f"1.0.{number}"), range(2)))
+    assert [one.code for one in result] == [0, 0], [one.err for one in result]
 
 
 @pytest.mark.long
-def test_images_lists_what_was_baked_and_where_it_is_used(project: Project, cloud: Cloud) -> None:
+def test_images_lists_the_baked_images_and_their_use(project: Project, cloud: Cloud) -> None:
     older = project.bake("1.0.0").document
     newer = project.bake("1.1.0").document
     instance = cloud.launch(ImageId=older["ami_id"])
@@ -215,18 +215,18 @@ def test_images_lists_what_was_baked_and_where_it_is_used(project: Project, clou
 
 
 @pytest.mark.long
-def test_the_store_may_be_a_prefix_of_a_bucket(project: Project, cloud: Cloud) -> None:
+def test_the_store_can_be_a_prefix_of_a_bucket(project: Project, cloud: Cloud) -> None:
     cloud.aws("s3").create_bucket(Bucket="state-of-web")
     project.edit("pipeline.toml", "[bake]\n", '[state]\nurl = "s3://state-of-web/web"\n[bake]\n')
-    ran = project.bake()
-    assert ran.code == 0, ran.err
+    result = project.bake()
+    assert result.code == 0, result.err
     listed = cloud.aws("s3").list_objects_v2(Bucket="state-of-web")["Contents"]
-    assert [item["Key"] for item in listed] == [f"web/images/{ran.document['name']}.json"]
+    assert [item["Key"] for item in listed] == [f"web/images/{result.document['name']}.json"]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("how", ["github", "gitlab"])
-def test_ci_gets_the_image_in_its_own_way(project: Project, tmp_path: Path, how: str) -> None:
+def test_ci_gets_the_image_in_its_own_format(project: Project, tmp_path: Path, how: str) -> None:
     output, summary, dotenv = (tmp_path / name for name in ("output", "summary", "bake.env"))
     if how == "github":
         project.extra = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
@@ -240,18 +240,18 @@ def test_ci_gets_the_image_in_its_own_way(project: Project, tmp_path: Path, how:
 
 @pytest.mark.long
 @pytest.mark.parametrize("isolation", ["user-namespaces", "plain"])
-def test_the_sample_template_bakes_and_serves_where_isolation_is_weaker(
+def test_the_sample_template_bakes_and_serves_with_weaker_isolation(
     tmp_path: Path, isolation: str
 ) -> None:
     with running_cloud.a_cloud(tmp_path / "cloud", isolation=isolation) as cloud:
-        ran = new_project(tmp_path / "project", cloud).bake("1.0.0")
-        assert ran.code == 0, ran.err
-        address = cloud.launch(ImageId=ran.document["ami_id"])["PrivateIpAddress"]
-        assert until(lambda: answer(f"http://{address}:8080/"))["version"] == "1.0.0"
+        result = new_project(tmp_path / "project", cloud).bake("1.0.0")
+        assert result.code == 0, result.err
+        address = cloud.launch(ImageId=result.document["ami_id"])["PrivateIpAddress"]
+        assert eventually(lambda: answer(f"http://{address}:8080/"))["version"] == "1.0.0"
 
 
 @pytest.mark.long
-def test_terraform_finds_the_image_by_the_tfvars_and_refuses_one_that_is_gone(
+def test_terraform_finds_the_image_by_the_tfvars_and_refuses_a_deleted_one(
     project: Project, cloud: Cloud
 ) -> None:
     module = project.folder / "terraform"
@@ -269,11 +269,11 @@ def test_terraform_finds_the_image_by_the_tfvars_and_refuses_one_that_is_gone(
             check=False,
         )
 
-    assert (said := terraform("init")).returncode == 0, said.stderr
-    assert (said := terraform("apply", "-auto-approve")).returncode == 0, said.stderr
-    assert f'id = "{baked["ami_id"]}"' in said.stdout
-    assert 'app_version = "1.0.0"' in said.stdout
-    assert "root_encrypted = true" in said.stdout
+    assert (done := terraform("init")).returncode == 0, done.stderr
+    assert (done := terraform("apply", "-auto-approve")).returncode == 0, done.stderr
+    assert f'id = "{baked["ami_id"]}"' in done.stdout
+    assert 'app_version = "1.0.0"' in done.stdout
+    assert "root_encrypted = true" in done.stdout
     cloud.aws("ec2").deregister_image(ImageId=baked["ami_id"])
     assert terraform("plan").returncode == 1
 
@@ -288,8 +288,8 @@ def test_the_configuration_in_the_readme_bakes_the_sample_application(
     project.write(example[1])
     (bucket,) = re.findall(r'"s3://([\w-]+)/', example[1])
     cloud.aws("s3").create_bucket(Bucket=bucket)
-    ran = project.bake("1.4.2")
-    assert ran.code == 0, ran.err
-    region = ran.document["region"]
+    result = project.bake("1.4.2")
+    assert result.code == 0, result.err
+    region = result.document["region"]
     assert region in example[1]
-    assert cloud.aws("ec2", region).describe_images(ImageIds=[ran.document["ami_id"]])["Images"]
+    assert cloud.aws("ec2", region).describe_images(ImageIds=[result.document["ami_id"]])["Images"]

@@ -1,4 +1,4 @@
-"""Each way a bake can end badly: its exit code, three parts, and nothing left in the cloud."""
+"""Each way a bake can fail: its exit code, its three-part error, and no leftovers in the cloud."""
 
 from __future__ import annotations
 
@@ -15,49 +15,48 @@ from pathlib import Path
 import pytest
 
 from tests import running_cloud
-from tests.e2e.conftest import (
+from tests.e2e.matrix import child_of
+from tests.e2e.project import (
     NOTHING,
+    CommandResult,
     Project,
-    Ran,
     alive,
     finish,
     interrupt,
     new_project,
-    until,
     wait_for,
 )
-from tests.e2e.matrix import child_of
-from tests.running_cloud import Cloud
+from tests.running_cloud import Cloud, eventually
 
 INSTALL = "packer/provision/install.sh"
 PROVISIONING = "Provisioning with shell script"
 
 
-def check(ran: Ran, code: int, *words: str) -> None:
-    """The exit code, one error of three parts, and what it must say."""
-    assert ran.code == code, ran.err
-    error = ran.document["error"]
+def check(result: CommandResult, code: int, *words: str) -> None:
+    """Check the exit code, and that there is one error of three parts that contains these words."""
+    assert result.code == code, result.err
+    error = result.document["error"]
     assert error["exit_code"] == code
     assert error["where"]
     assert error["what"]
     assert error["next"]
-    assert "Traceback" not in ran.err
-    told = json.dumps(error)
+    assert "Traceback" not in result.err
+    text = json.dumps(error)
     for word in words:
-        assert word in told, told
+        assert word in text, text
 
 
 @pytest.mark.long
-def test_a_provisioner_that_fails_is_shown_by_its_last_lines(project: Project) -> None:
+def test_the_error_of_a_failed_provisioner_shows_its_last_lines(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\necho the disk is on fire >&2\nexit 7")
-    ran = project.bake()
-    check(ran, 4, "amazon-ebs.app", "the disk is on fire", "exit status: 7", "full log: ")
+    result = project.bake()
+    check(result, 4, "amazon-ebs.app", "the disk is on fire", "exit status: 7", "full log: ")
     assert project.left_in_cloud() == NOTHING
     assert not (project.folder / "ami.auto.tfvars.json").exists()
 
 
 @pytest.mark.long
-def test_ssh_that_never_answers_ends_with_its_remedy(project: Project) -> None:
+def test_ssh_that_never_responds_ends_with_a_remedy(project: Project) -> None:
     project.edit("packer/app.pkr.hcl", 'ssh_timeout  = "5m"', 'ssh_timeout  = "3s"')
     project.extra = {"PKR_VAR_ssh_port": "1"}
     check(project.bake(), 4, "Timeout waiting for SSH", "ssh_username")
@@ -65,7 +64,7 @@ def test_ssh_that_never_answers_ends_with_its_remedy(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_a_bake_longer_than_its_timeout_is_ended_and_cleaned_up(project: Project) -> None:
+def test_a_bake_that_exceeds_its_timeout_is_ended_and_cleaned_up(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     project.edit("pipeline.toml", "[bake]\n", '[bake]\ntimeout = "4s"\ncancel_grace = "20s"\n')
     check(project.bake(), 4, "had not ended after 4 s", "raise [bake] timeout")
@@ -74,10 +73,10 @@ def test_a_bake_longer_than_its_timeout_is_ended_and_cleaned_up(project: Project
 
 
 @pytest.mark.long
-def test_an_image_name_that_is_taken_says_so(project: Project) -> None:
+def test_a_used_image_name_is_reported(project: Project) -> None:
     project.edit("packer/app.pkr.hcl", "ami_name        = var.ami_name", 'ami_name = "taken"')
     first = project.bake("1.0.0")
-    assert first.code == 4, first.err  # the template's own name is not the one we gave
+    assert first.code == 4, first.err  # the template's own name is not the given one
     project.edit(
         "packer/app.pkr.hcl",
         'variable "ami_name" {\n  type        = string',
@@ -95,7 +94,7 @@ def test_an_image_name_that_is_taken_says_so(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_no_such_source_image_is_refused(project: Project) -> None:
+def test_a_missing_source_image_is_refused(project: Project) -> None:
     project.edit("pipeline.toml", "al2023-ami-2023.*-kernel-6.1-x86_64", "no-such-*")
     check(project.bake(), 3, "137112412989 has no such image", "aws ec2 describe-images")
     assert project.left_in_cloud() == NOTHING
@@ -108,18 +107,18 @@ def test_an_ambiguous_source_image_is_refused(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_an_endpoint_that_is_down_is_refused(project: Project) -> None:
+def test_an_unreachable_endpoint_is_refused(project: Project) -> None:
     project.extra = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     check(project.bake(), 3, "Could not connect", "AWS_ENDPOINT_URL")
 
 
 @pytest.mark.long
-def test_no_credentials_are_refused(project: Project) -> None:
+def test_missing_credentials_are_refused(project: Project) -> None:
     project.extra = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     check(project.bake(), 3, "credentials", "aws sts get-caller-identity")
 
 
-def test_no_packer_is_refused(project: Project, tmp_path: Path) -> None:
+def test_a_missing_packer_is_refused(project: Project, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     project.extra = {"PATH": str(tmp_path / "bin")}
     check(project.bake(), 3, "no packer on PATH", "install it")
@@ -148,7 +147,7 @@ def test_a_template_that_does_not_parse_is_a_usage_error(project: Project) -> No
 
 
 @pytest.mark.long
-def test_a_variable_the_template_does_not_declare_is_a_usage_error(project: Project) -> None:
+def test_a_variable_that_the_template_does_not_declare_is_a_usage_error(project: Project) -> None:
     project.edit("pipeline.toml", "port = 8080", "prot = 8080")
     check(project.bake(), 2, "prot", "did you mean port")
 
@@ -160,7 +159,7 @@ def test_a_missing_template_is_a_usage_error(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_an_ami_that_does_not_become_available_is_removed(tmp_path: Path) -> None:
+def test_an_ami_that_does_not_become_available_is_deleted(tmp_path: Path) -> None:
     with running_cloud.a_cloud(tmp_path / "cloud", speed=4) as slow:
         project = new_project(tmp_path / "project", slow)
         project.extra = {"AWS_POLL_DELAY_SECONDS": "1", "AWS_MAX_ATTEMPTS": "4"}
@@ -182,8 +181,8 @@ def test_a_signal_to_the_tool_alone_ends_everything(
     process = project.start("--output", "json", "bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
     began = time.monotonic()
-    ran = interrupt(process, number)
-    check(ran, 130, "interrupted")
+    result = interrupt(process, number)
+    check(result, 130, "interrupted")
     assert time.monotonic() - began < 7.5  # then GitHub sends SIGTERM
     assert alive(str(project.folder)) == []
     assert project.left_in_cloud() == NOTHING
@@ -230,13 +229,13 @@ def _read_until(terminal: int, text: str) -> str:
         if select.select([terminal], [], [], 1)[0]:
             try:
                 screen += os.read(terminal, 65536).decode("utf-8", "replace")
-            except OSError:  # how Linux says that the other side has closed a terminal
+            except OSError:  # how Linux reports a closed terminal
                 assert text in screen, screen
     return screen
 
 
 @pytest.mark.long
-def test_packer_cleans_up_by_itself_once_the_tool_is_killed(project: Project) -> None:
+def test_packer_cleans_up_by_itself_after_the_tool_is_killed(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     process = project.start("bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
@@ -244,36 +243,36 @@ def test_packer_cleans_up_by_itself_once_the_tool_is_killed(project: Project) ->
     began = time.monotonic()
     process.kill()
     finish(process)
-    until(lambda: project.left_in_cloud() == NOTHING)
-    until(lambda: alive(str(project.folder)) == [])
+    eventually(lambda: project.left_in_cloud() == NOTHING)
+    eventually(lambda: alive(str(project.folder)) == [])
     assert time.monotonic() - began < 10.0
 
 
 @pytest.mark.long
-def test_a_tool_that_is_killed_with_its_packer_is_cleaned_up_after_by_the_next_bake(
+def test_the_next_bake_cleans_up_after_a_tool_that_was_killed_with_its_packer(
     project: Project,
 ) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     process = project.start("bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
-    # As when the machine goes; its group has the guardian, too.
+    # As when the machine stops: the process group contains the supervisor, too.
     os.killpg(child_of(process.pid, b"packer"), signal.SIGKILL)
     process.kill()
     finish(process)
     assert project.left_in_cloud()["instances"]
     project.edit(INSTALL, "set -eu\nsleep 60", "set -eu")
-    ran = project.bake()
-    assert ran.code == 0, ran.err
-    assert "cleaned up after the bake" in ran.err
-    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+    result = project.bake()
+    assert result.code == 0, result.err
+    assert "cleaned up after the bake" in result.err
+    assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("moment", [PROVISIONING, "Waiting for AMI"])
-def test_a_bake_whose_machine_dies_is_cleaned_up_after_by_the_next_bake(
+def test_the_next_bake_cleans_up_after_a_bake_whose_machine_died(
     project: Project, cloud: Cloud, moment: str
 ) -> None:
-    """Packer dies with it: nobody is left that would clean up."""
+    """Packer dies as well, so no process cleans up."""
     earlier = project.bake("0.9.0").document["ami_id"]
     install = (project.folder / INSTALL).read_text()
     pause = "sleep 60" if moment is PROVISIONING else "sleep 1"
@@ -289,18 +288,18 @@ def test_a_bake_whose_machine_dies_is_cleaned_up_after_by_the_next_bake(
     left = project.left_in_cloud()
     assert all(left[kind] for kind in ("instances", "keys", "groups"))
     assert len(left["images"]) == (1 if moment is PROVISIONING else 2)
-    # Nothing changed since the good image was baked: what was left goes all the same.
+    # No input changed since the good image was baked, but the leftovers are deleted all the same.
     (project.folder / INSTALL).write_text(install)
-    ran = project.bake("0.9.0")
-    assert ran.code == 0, ran.err
-    assert (ran.document["origin"], ran.document["ami_id"]) == ("unchanged", earlier)
+    result = project.bake("0.9.0")
+    assert result.code == 0, result.err
+    assert (result.document["origin"], result.document["ami_id"]) == ("unchanged", earlier)
     kept = project.left_in_cloud()
     assert earlier in kept["images"]
     assert kept == {**NOTHING, "images": kept["images"]}
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process and all that it started, none of which may react to another's end."""
+    """Kill a process and its descendants before any of them can react."""
     tree = [pid]
     for parent in tree:
         children = Path(f"/proc/{parent}/task").glob("*/children")
@@ -312,17 +311,17 @@ def kill_tree(pid: int) -> None:
 
 
 @pytest.mark.long
-def test_an_image_that_a_cancelled_bake_left_complete_is_named_then_adopted(
+def test_a_complete_image_of_a_cancelled_bake_is_named_and_then_adopted(
     project: Project, cloud: Cloud
 ) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 1")
     process = project.start("--output", "json", "bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
-    # The next one asks whether the AMI is available: Packer is ended while it waits for it.
+    # The next bake checks whether the AMI is available; Packer is ended while it waits for that.
     cloud.fault(service="ec2", action="DescribeImages", kind="delay", seconds=3, times=1)
     wait_for(process, "Waiting for AMI")
-    ran = interrupt(process, signal.SIGTERM)
-    check(ran, 130, "which is complete; the next bake adopts it")
+    result = interrupt(process, signal.SIGTERM)
+    check(result, 130, "which is complete; the next bake adopts it")
     kept = project.left_in_cloud()
     assert len(kept["images"]) == 1
     assert kept == {**NOTHING, "images": kept["images"]}
@@ -340,13 +339,13 @@ def test_a_full_disk_under_the_log_ends_the_bake_and_leaves_nothing(project: Pro
     logs.mkdir(parents=True)
     mount = f'mount -t tmpfs -o size=64k none {logs} && exec "$@"'
     wrap = ("unshare", "--mount", "--map-root-user", "sh", "-c", mount, "sh")
-    ran = project.run("--output", "json", "bake", "--version", "1.0.0", wrap=wrap)
-    check(ran, 4, "No space left on device", "free space")
+    result = project.run("--output", "json", "bake", "--version", "1.0.0", wrap=wrap)
+    check(result, 4, "No space left on device", "free space")
     assert project.left_in_cloud() == NOTHING
 
 
 @pytest.mark.long
-def test_what_cannot_be_removed_is_told_and_removed_by_the_next_bake(
+def test_leftovers_that_cannot_be_deleted_are_reported_and_deleted_by_the_next_bake(
     project: Project, cloud: Cloud
 ) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
@@ -354,20 +353,20 @@ def test_what_cannot_be_removed_is_told_and_removed_by_the_next_bake(
     process = project.start("--output", "json", "bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
     cloud.fault(service="ec2", action="TerminateInstances", kind="error-before", times=20)
-    ran = interrupt(process, signal.SIGTERM)
-    check(ran, 5, "ami-pipeline bake again")
+    result = interrupt(process, signal.SIGTERM)
+    check(result, 5, "ami-pipeline bake again")
     cloud.client.clear_faults()
     project.edit(INSTALL, "set -eu\nsleep 60", "set -eu")
-    ran = project.bake()
-    assert ran.code == 0, ran.err
-    assert project.left_in_cloud() == {**NOTHING, "images": [ran.document["ami_id"]]}
+    result = project.bake()
+    assert result.code == 0, result.err
+    assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
 
 
 @pytest.mark.long
-def test_throttling_is_waited_out(project: Project, cloud: Cloud) -> None:
+def test_throttling_is_retried_until_it_ends(project: Project, cloud: Cloud) -> None:
     cloud.fault(service="ec2", action="DescribeImages", kind="throttle", times=2)
-    ran = project.bake()
-    assert ran.code == 0, ran.err
+    result = project.bake()
+    assert result.code == 0, result.err
 
 
 @pytest.mark.long
@@ -378,8 +377,8 @@ def test_a_tag_call_that_fails_after_its_effect_is_repeated(project: Project, cl
     process = project.start("--output", "json", "bake", "--version", "1.0.0")
     wait_for(process, PROVISIONING)
     cloud.fault(service="ec2", action="CreateTags", kind="error-after", times=1)
-    ran = finish(process)
-    assert ran.code == 0, ran.err
+    result = finish(process)
+    assert result.code == 0, result.err
     assert cloud.client.faults() == []
-    image = cloud.aws("ec2").describe_images(ImageIds=[ran.document["ami_id"]])["Images"][0]
+    image = cloud.aws("ec2").describe_images(ImageIds=[result.document["ami_id"]])["Images"][0]
     assert {"Key": "ami-pipeline:status", "Value": "good"} in image["Tags"]

@@ -1,16 +1,16 @@
-"""A promotion that a CI's runner cancels, by the runner's own schedule of signals.
+"""Promotions that a CI runner cancels, with the runner's own sequence of signals.
 
-GitHub: SIGINT to the process that runs the step, and to no other; SIGTERM 7.5 s later, SIGKILL
-after 2.5 s more (docs.github.com, "Workflow cancellation reference"; actions/runner,
-ProcessInvoker.cs). At the end of the job SIGKILL to all that has its RUNNER_TRACKING_ID in its
-environment (actions/runner#4601). That process is bash, which passes no signal on, unless the
-script says `exec`.
+GitHub sends SIGINT to the process of the step only, SIGTERM 7.5 s later, and SIGKILL after 2.5 s
+more (docs.github.com, "Workflow cancellation reference"; actions/runner, ProcessInvoker.cs). At the
+end of the job it sends SIGKILL to all processes with its RUNNER_TRACKING_ID in their environment
+(actions/runner#4601). The process of the step is bash, which forwards no signals unless the script
+says `exec`.
 
-GitLab, shell executor: SIGTERM to the process group, SIGKILL to it ten seconds later
+GitLab's shell executor sends SIGTERM to the process group and SIGKILL ten seconds later
 (gitlab-runner!1770, !3906).
 
-The image was not baked and serves nothing, and Terraform is its stand-in: what counts here are
-processes, and the state they leave.
+The image is not baked and serves nothing, and Terraform is the stand-in: the tests check processes
+and the state they leave.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from typing import Any
 import pytest
 
 from tests import running_cloud
-from tests.e2e.deploying import LONGEST, SPEED, Ground, Site, alone
+from tests.e2e.site import LONGEST, Site, state_with
+from tests.e2e.testbed import SPEED, CloudTestbed
 from tests.running_cloud import eventually
 from tests.standin.install import installed
 
 TRACKING = "RUNNER_TRACKING_ID"
 DURABLE = 0.5
-"""Seconds after the first signal that reaches us until its state may be read."""
+"""Seconds after the first signal that reaches the tool until its state may be read."""
 HOOK = {"command": ["sleep", "300"], "timeout": "10h"}
 APPLYING, VERIFYING = "terraform: creating aws_autoscaling_group", "verify hook: sleep"
 pytestmark = pytest.mark.timeout(LONGEST)
@@ -54,12 +55,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         cloud.aws("iam").create_instance_profile(InstanceProfileName="web")
         made: dict[str, Any] = {"subnet_ids": [subnet], "public_subnet_ids": [subnet]}
         made |= {"security_group_ids": [guard], "instance_profile": "web"}
-        ground = Ground(cloud=cloud, folder=folder, path=path, made=made, old=image, new=image)
-        yield ground.site("cancelled", "classic")
+        testbed = CloudTestbed(
+            cloud=cloud, folder=folder, path=path, made=made, old=image, new=image
+        )
+        yield testbed.site("cancelled", "classic")
 
 
 def _image(cloud: running_cloud.Cloud) -> str:
-    """Make one of an instance that only boots; as good as a baked one to whoever is told its id."""
+    """Create an image from an instance that only boots; its tags make it acceptable."""
     ec2, instance = cloud.aws("ec2"), cloud.launch()["InstanceId"]
     tags = [{"Key": "ami-pipeline:app", "Value": "web"}]
     specification = [{"ResourceType": "image", "Tags": tags}]
@@ -73,38 +76,38 @@ def _image(cloud: running_cloud.Cloud) -> str:
 
 
 class Step:
-    """A step of a job that runs: `bash -e` and a script, which promotes."""
+    """A running step of a job: `bash -e` with a script that promotes."""
 
     def __init__(self, site: Site, *, exec_: bool) -> None:
         self.id = f"github_{uuid.uuid4()}"
         script = site.project.folder / "step.sh"
-        self.said = site.project.folder / "said"
+        self.output = site.project.folder / "output.txt"
         words = [sys.executable, "-m", "pipeline", "promote", "-e", site.environment, "--yes"]
-        line = " ".join([*words, "--image", site.ground.new])
+        line = " ".join([*words, "--image", site.testbed.new])
         script.write_text(f"set -u\n{'exec ' if exec_ else ''}{line}\n")
-        with self.said.open("wb") as said:
+        with self.output.open("wb") as file:
             self.entry = subprocess.Popen(
                 ["/bin/bash", "-e", str(script)],
                 cwd=site.project.folder,
                 env={**site.project.env, TRACKING: self.id},
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=file,
+                stderr=file,
                 start_new_session=True,
             )
         self._groups: set[int] = set()
 
     def until(self, text: str) -> None:
-        """Wait until it has said something."""
+        """Wait until the output contains a text."""
         deadline = time.monotonic() + running_cloud.WITHIN
-        while text not in (said := self.said.read_text()):
-            assert time.monotonic() < deadline, said
-            assert self.entry.poll() is None, said
+        while text not in (output := self.output.read_text()):
+            assert time.monotonic() < deadline, output
+            assert self.entry.poll() is None, output
             time.sleep(0.02)
         self.tracked()
 
     def tell(self, number: signal.Signals) -> None:
-        """Signal the entry process alone."""
+        """Send a signal to the entry process alone."""
         self.entry.send_signal(number)
 
     def tell_group(self, number: signal.Signals) -> None:
@@ -112,7 +115,7 @@ class Step:
             os.killpg(self.entry.pid, number)
 
     def is_over(self, within: float) -> bool:
-        """Wait for the entry process, and see who runs meanwhile."""
+        """Wait for the entry process to exit, and note the processes that run meanwhile."""
         until = time.monotonic() + within
         while time.monotonic() < until and self.entry.poll() is None:
             self.tracked()
@@ -126,7 +129,7 @@ class Step:
                 os.kill(process, signal.SIGKILL)
 
     def tracked(self) -> list[int]:
-        """Return who has the job's id in its environment, and remember their groups."""
+        """Return the processes with the job's ID in their environment; note their groups."""
         found = [each for each in _processes() if self.id in _environment(each)]
         for each in found:
             with suppress(ProcessLookupError):
@@ -134,7 +137,7 @@ class Step:
         return found
 
     def left(self) -> list[int]:
-        """Return who is left of the job, guardians and what lost its environment as well."""
+        """Return all remaining processes of the job, including those without its environment."""
         with_id = self.tracked()
         return [each for each in _processes() if each in with_id or _group(each) in self._groups]
 
@@ -151,7 +154,7 @@ def _environment(process: int) -> str:
 
 
 def _group(process: int) -> int:
-    """Return a process's group; 0 for one that is gone, or only waits to be collected."""
+    """Return a process's group, or 0 for one that has exited."""
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2]
     except OSError:
@@ -159,7 +162,7 @@ def _group(process: int) -> int:
     return 0 if state[0] == "Z" else int(state.split()[2])
 
 
-# --- the schedules --------------------------------------------------------------------------------
+# --- the sequences of signals ---------------------------------------------------------------------
 
 
 def on_github(step: Step, first: Callable[[], None]) -> None:
@@ -176,13 +179,13 @@ def on_github(step: Step, first: Callable[[], None]) -> None:
 def on_gitlab(step: Step, first: Callable[[], None]) -> None:
     step.tell_group(signal.SIGTERM)
     first()
-    with suppress(AssertionError):  # bash may be gone, but its output is still held open
+    with suppress(AssertionError):  # bash may have exited while its output is still open
         eventually(lambda: not step.left(), within=10.0 - DURABLE)
     step.tell_group(signal.SIGKILL)
     step.entry.wait()
 
 
-def late(*values: object) -> Any:
+def rare(*values: object) -> Any:
     return pytest.param(*values, marks=pytest.mark.long)
 
 
@@ -190,22 +193,22 @@ def late(*values: object) -> Any:
     ("cancel", "exec_", "moment"),
     [
         (on_github, True, APPLYING),
-        late(on_github, True, VERIFYING),
-        late(on_github, False, APPLYING),
-        late(on_github, False, VERIFYING),
-        late(on_gitlab, True, APPLYING),
-        late(on_gitlab, True, VERIFYING),
-        late(on_gitlab, False, APPLYING),
-        late(on_gitlab, False, VERIFYING),
+        rare(on_github, True, VERIFYING),
+        rare(on_github, False, APPLYING),
+        rare(on_github, False, VERIFYING),
+        rare(on_gitlab, True, APPLYING),
+        rare(on_gitlab, True, VERIFYING),
+        rare(on_gitlab, False, APPLYING),
+        rare(on_gitlab, False, VERIFYING),
     ],
 )
-def test_a_cancelled_promotion_leaves_nothing_running_and_the_next_command_ends_it(
+def test_a_cancelled_promotion_leaves_no_process_and_the_next_command_finishes_it(
     site: Site, cancel: Callable[[Step, Callable[[], None]], None], exec_: bool, moment: str
 ) -> None:
     site.configure(verify=[HOOK])
-    # Terraform, as it is, does not answer a signal before AWS has answered it.
+    # Terraform does not react to a signal before AWS has responded.
     slow = {"service": "autoscaling", "action": "CreateAutoScalingGroup", "kind": "delay"}
-    site.ground.cloud.fault(**slow, seconds=2, times=1)
+    site.testbed.cloud.fault(**slow, seconds=2, times=1)
     step = Step(site, exec_=exec_)
     step.until(moment)
 
@@ -214,18 +217,18 @@ def test_a_cancelled_promotion_leaves_nothing_running_and_the_next_command_ends_
         assert written(site)
 
     cancel(step, is_durable)
-    assert step.entry.returncode != 0, step.said.read_text()
+    assert step.entry.returncode != 0, step.output.read_text()
     eventually(lambda: not step.left(), within=3.0)
-    site.ground.cloud.client.clear_faults()
+    site.testbed.cloud.client.clear_faults()
     if site.document()["content"]["deployment"]:
         assert site.status()["next"] == f"ami-pipeline recover -e {site.environment}"
-        ran = site.run("recover")
-        assert (ran.code, ran.document["outcome"]) == (0, "rolled back"), ran.err
-    assert site.world() == alone(serving="")
+        result = site.run("recover")
+        assert (result.code, result.document["outcome"]) == (0, "rolled back"), result.err
+    assert site.state() == state_with(serving="")
 
 
 def written(site: Site) -> bool:
-    """Tell whether the store knows what is in flight, and what was to be done, or how it ended."""
+    """Return True if the store has the deployment in flight and its next step, or its outcome."""
     deployment = site.document()["content"]["deployment"]
     if deployment is None:
         return True
@@ -235,19 +238,19 @@ def written(site: Site) -> bool:
 
 @pytest.mark.long
 @pytest.mark.parametrize("action", ["CreateAutoScalingGroup", "CreateLaunchTemplate"])
-def test_a_run_that_is_killed_may_be_ended_while_its_terraform_still_ends(
+def test_a_killed_run_can_be_recovered_while_its_terraform_is_still_ending(
     site: Site, action: str
 ) -> None:
     service = "autoscaling" if action == "CreateAutoScalingGroup" else "ec2"
     site.configure()
-    site.ground.cloud.fault(service=service, action=action, kind="delay", seconds=3, times=1)
+    site.testbed.cloud.fault(service=service, action=action, kind="delay", seconds=3, times=1)
     step = Step(site, exec_=True)
     step.until("terraform: creating aws_" + ("auto" if service == "autoscaling" else "launch"))
     step.tell(signal.SIGKILL)
     step.entry.wait()
     assert step.left()
-    ran = site.run("recover")
-    site.ground.cloud.client.clear_faults()
-    assert (ran.code, ran.document["outcome"]) == (0, "rolled back"), ran.err
+    result = site.run("recover")
+    site.testbed.cloud.client.clear_faults()
+    assert (result.code, result.document["outcome"]) == (0, "rolled back"), result.err
     assert not step.left()
-    assert site.world() == alone(serving="")
+    assert site.state() == state_with(serving="")

@@ -1,7 +1,7 @@
-"""A baked application behind load balancers by the shipped Terraform, under traffic all the while.
+"""Deployments by hand with the shipped Terraform module, under traffic.
 
-One story in parts, on the ground of the deployments' stories: the groups are attached to a
-classic load balancer and to an application load balancer beside it.
+The groups are attached to a classic load balancer and to an application load balancer. All tests
+share one service, and each brings the releases that it needs.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import REPOSITORY
-from tests.e2e.deploying import IGNORED, Balancer, Ground, terraform
-from tests.load import Load, load
+from tests.e2e.project import REPOSITORY
+from tests.e2e.site import Balancer
+from tests.e2e.testbed import IGNORED, CloudTestbed, terraform
 from tests.running_cloud import eventually
+from tools.load import Load, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ LONGER = 60.0  # seconds: a loaded machine boots Python slowly
 
 @dataclass(kw_only=True)
 class Service:
-    """What was built, and how to ask about it."""
+    """A service deployed by hand: its folder, its load balancers and its releases."""
 
     folder: Path
     cloud: Cloud
@@ -54,12 +55,12 @@ class Service:
         return terraform(self.folder, self.env, *arguments)
 
     def release(self, *releases: str) -> str:
-        """Make these releases exist and no others, as a person would by hand."""
+        """Apply exactly these releases, as a person would by hand."""
         sizes = {"min_size": 1, "max_size": 4, "desired_capacity": 2}
         document = {
             "app": "web",
             "environment": "by-hand",
-            "health_check_grace_period": 600,  # ten seconds here, for programs are not sped up
+            "health_check_grace_period": 600,  # ten seconds: programs are not sped up
             **{k: self.made[k] for k in ("subnet_ids", "security_group_ids", "instance_profile")},
             "releases": {
                 name: {"ami_id": self.images[name], "instance_type": "t3.micro", **sizes}
@@ -73,6 +74,31 @@ class Service:
     def sources(self) -> list[dict[str, str]]:
         classic = {"Identifier": self.classic, "Type": "elb"}
         return [classic, {"Identifier": self.target_group, "Type": "elbv2"}]
+
+    def existing(self) -> set[str]:
+        """Return the releases that have a group."""
+        answer = self.groups.describe_auto_scaling_groups()["AutoScalingGroups"]
+        names = {each["AutoScalingGroupName"] for each in answer if not each.get("Status")}
+        return {name.removeprefix(group("")) for name in names if name.startswith(group(""))}
+
+    def ensure(self, *releases: str, serving: str) -> None:
+        """Bring the service to exactly these releases, of which one serves (or none)."""
+        for each in self.existing():
+            if each != serving and self.states(each):
+                self.detach(each)
+                eventually(functools.partial(self.is_detached, each), LONGER)
+        if self.existing() != set(releases):
+            self.release(*releases)
+        for each in releases:
+            eventually(functools.partial(self.has_members, each), LONGER)
+        if serving and not self.states(serving):
+            self.attach(serving)
+
+    def has_members(self, release: str) -> bool:
+        return len(self.members(release)) == 2
+
+    def is_detached(self, release: str) -> bool:
+        return self.states(release) == []
 
     def attach(self, release: str) -> None:
         self.groups.attach_traffic_sources(
@@ -105,7 +131,7 @@ class Service:
         return {each["Target"]["Id"]: each["TargetHealth"] for each in found}
 
     def healthy(self, release: str) -> set[str]:
-        """The members that both load balancers find healthy."""
+        """Return the members that both load balancers report as healthy."""
         answer = self.cloud.aws("elb").describe_instance_health(LoadBalancerName=self.classic)
         classic = {s["InstanceId"] for s in answer["InstanceStates"] if s["Description"] == "N/A"}
         application = {
@@ -124,21 +150,21 @@ def group(release: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def service(ground: Ground) -> Service:
-    folder = ground.folder / "by-hand"
+def service(testbed: CloudTestbed) -> Service:
+    folder = testbed.folder / "by-hand"
     shutil.copytree(REPOSITORY / "terraform/release", folder, ignore=IGNORED)
     classic, modern = (
-        Balancer.make(ground, "by-hand", kind) for kind in ("classic", "application")
+        Balancer.make(testbed, "by-hand", kind) for kind in ("classic", "application")
     )
     made = Service(
         folder=folder,
-        cloud=ground.cloud,
-        images={FIRST: ground.old, SECOND: ground.new},
-        made=ground.made,
+        cloud=testbed.cloud,
+        images={FIRST: testbed.old, SECOND: testbed.new},
+        made=testbed.made,
         classic=classic.name,
         target_group=modern.arn,
         urls={"classic": classic.url, "application": modern.url},
-        env={**ground.cloud.env, "PATH": ground.path},
+        env={**testbed.cloud.env, "PATH": testbed.path},
     )
     made.terraform("init", "-input=false")
     made.release(FIRST)
@@ -146,26 +172,38 @@ def service(ground: Ground) -> Service:
 
 
 def versions(under: Load, since: float) -> collections.Counter[str]:
-    """Count who answered since a moment."""
+    """Count the responses since a moment by version."""
     answered = [result for result in under.since(since) if result.status]
     return collections.Counter(str(result.document.get("version")) for result in answered)
 
 
 def answered_by(under: Load, since: float, *expected: str) -> Callable[[], bool]:
-    """Return what tells whether the last of many requests went to these and no others."""
+    """Return a predicate: the latest requests were answered by these versions only."""
 
-    def told() -> bool:
+    def is_answered() -> bool:
         counted = versions(under, since)
         return counted.total() > 20 and set(counted) == set(expected)
 
-    return told
+    return is_answered
 
 
-def test_a_release_by_terraform_serves_the_baked_application_once_attached(
-    service: Service,
-) -> None:
-    eventually(lambda: len(service.members(FIRST)) == 2, LONGER)
-    assert service.targets() == {}  # dark: Terraform attaches nothing
+@pytest.fixture
+def first(service: Service) -> Service:
+    """The service with the first release alone, in service."""
+    service.ensure(FIRST, serving=FIRST)
+    return service
+
+
+@pytest.fixture
+def second(service: Service) -> Service:
+    """The service with the second release in service and the first one detached."""
+    service.ensure(FIRST, SECOND, serving=SECOND)
+    return service
+
+
+def test_a_release_by_terraform_serves_only_once_it_is_attached(service: Service) -> None:
+    service.ensure(FIRST, serving="")
+    eventually(lambda: service.targets() == {}, LONGER)  # Terraform attaches nothing
     service.attach(FIRST)
     for url in service.urls.values():
         with load(url, 20) as under:
@@ -175,71 +213,72 @@ def test_a_release_by_terraform_serves_the_baked_application_once_attached(
 
 
 def test_a_second_release_shares_the_traffic_and_the_first_drains_without_a_lost_request(
-    service: Service,
+    first: Service,
 ) -> None:
+    service = first
     classic, application = service.urls.values()
     with load(f"{classic}/", 50) as one, load(f"{application}/", 50) as other:
-        said = service.release(FIRST, SECOND)
-        assert "Plan: 2 to add, 0 to change, 0 to destroy." in said
+        output = service.release(FIRST, SECOND)
+        assert "Plan: 2 to add, 0 to change, 0 to destroy." in output
         eventually(lambda: len(service.members(SECOND)) == 2, LONGER)
         began = time.monotonic()
         service.attach(SECOND)
         for under in (one, other):
             eventually(answered_by(under, began, "1.0.0", "2.0.0"), LONGER)
 
-        leaving = set(service.members(FIRST))
+        members = set(service.members(FIRST))
         service.detach(FIRST)
         draining = {i for i, health in service.targets().items() if health["State"] == "draining"}
-        assert draining == leaving
+        assert draining == members
         eventually(lambda: service.states(FIRST) == [], LONGER)
-        gone = time.monotonic()
+        detached = time.monotonic()
         for under in (one, other):
-            eventually(answered_by(under, gone, "2.0.0"), LONGER)
+            eventually(answered_by(under, detached, "2.0.0"), LONGER)
         assert set(service.targets()) == set(service.members(SECOND))
     assert one.failures == other.failures == []
-    assert len(service.members(FIRST)) == 2  # dark and warm
+    assert len(service.members(FIRST)) == 2  # detached and warm
     plan = service.terraform("plan", "-no-color", "-input=false")
     assert "No changes." in plan
 
 
-def test_an_instance_killed_by_hand_is_replaced(service: Service) -> None:
+def test_a_terminated_instance_is_replaced(second: Service) -> None:
+    service = second
     victim = service.members(SECOND)[0]
     service.cloud.aws("ec2").terminate_instances(InstanceIds=[victim])
 
-    def whole() -> bool:
+    def is_complete() -> bool:
         members = service.members(SECOND)
         return victim not in members and len(members) == 2
 
-    eventually(whole, LONGER)
+    eventually(is_complete, LONGER)
     eventually(lambda: victim not in service.targets(), LONGER)
     causes = [activity["Cause"] for activity in service.activities(SECOND)]
-    said = "in response to an EC2 health check indicating it has been terminated or stopped."
-    assert any(cause.endswith(said) for cause in causes)
+    text = "in response to an EC2 health check indicating it has been terminated or stopped."
+    assert any(cause.endswith(text) for cause in causes)
 
 
-def test_a_release_that_answers_500_is_found_unhealthy_terminated_and_replaced(
-    service: Service,
-) -> None:
-    doomed = set(service.members(SECOND))
+def test_members_that_answer_500_become_unhealthy_and_are_replaced(second: Service) -> None:
+    service = second
+    failing = set(service.members(SECOND))
     seen: set[tuple[str, str]] = set()
 
-    def watched() -> bool:
+    def are_gone() -> bool:
         for id_, health in service.targets().items():
-            if id_ in doomed:
+            if id_ in failing:
                 seen.add((health["State"], health.get("Description", "")))
-        return not doomed & set(service.members(SECOND))
+        return not failing & set(service.members(SECOND))
 
     service.cloud.client.set_behavior("never-healthy", group=group(SECOND))
-    eventually(watched, LONGER)
+    eventually(are_gone, LONGER)
     service.cloud.client.clear_behaviors()
     assert ("unhealthy", "Health checks failed with these codes: [500]") in seen
     eventually(lambda: len(service.healthy(SECOND)) == 2, LONGER)
     activities = service.activities(SECOND)
-    for id_ in doomed:
-        ended = next(
+    for id_ in failing:
+        terminated = next(
             a for a in activities if a["Description"].endswith(f"Terminating EC2 instance: {id_}")
         )
-        assert "in response to an ELB system health check failure." in ended["Cause"]
+        assert "in response to an ELB system health check failure." in terminated["Cause"]
         eventually(functools.partial(has_ended, service, id_), LONGER)
     launched = [
         a for a in activities if a["Description"].startswith("Launching a new EC2 instance")
@@ -248,16 +287,14 @@ def test_a_release_that_answers_500_is_found_unhealthy_terminated_and_replaced(
 
 
 def has_ended(service: Service, instance: str) -> bool:
-    """Tell whether the activity that ended an instance was successful."""
-    ended = f"Terminating EC2 instance: {instance}"
-    found = [a for a in service.activities(SECOND) if a["Description"] == ended]
+    """Return True if the activity that terminated an instance was successful."""
+    description = f"Terminating EC2 instance: {instance}"
+    found = [a for a in service.activities(SECOND) if a["Description"] == description]
     return bool(found) and found[0]["StatusCode"] == "Successful"
 
 
-def test_what_terraform_made_it_can_take_away(service: Service) -> None:
-    service.detach(SECOND)
-    said = service.release(FIRST)
-    assert "Plan: 0 to add, 0 to change, 2 to destroy." in said
-    answer = service.groups.describe_auto_scaling_groups()["AutoScalingGroups"]
-    names = [each["AutoScalingGroupName"] for each in answer]
-    assert [name for name in names if name.startswith(group(""))] == [group(FIRST)]
+def test_terraform_deletes_what_it_created(second: Service) -> None:
+    second.detach(SECOND)
+    output = second.release(FIRST)
+    assert "Plan: 0 to add, 0 to change, 2 to destroy." in output
+    assert second.existing() == {FIRST}

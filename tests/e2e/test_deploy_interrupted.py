@@ -1,7 +1,6 @@
 """Deployments whose process is killed, behind both kinds of load balancer, under traffic.
 
-Interrupts are scenarios of the matrix. Each part here leaves the first release alone in service, or
-the next one, and nothing else anywhere.
+Interrupts are scenarios of the matrix. Each test leaves one release in service and nothing else.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.deploying import LONGEST, Ground, Site, alone, ended
-from tests.e2e.matrix import Running, child_of
+from tests.e2e.matrix import RunningDeployment, child_of
+from tests.e2e.site import LONGEST, Site, state_with, wait_for_exit
+from tests.e2e.testbed import CloudTestbed
 from tests.running_cloud import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
@@ -24,10 +24,10 @@ LONG = {"soak": "10m", "observe": "10m"}  # ten seconds here
 
 
 @pytest.fixture(scope="module")
-def first(ground: Ground) -> Site:
-    made = ground.site("risky", "classic", "application", keep_previous="none")
-    ran = made.promote("--image", ground.old)
-    assert ran.code == 0, ran.err
+def first(testbed: CloudTestbed) -> Site:
+    made = testbed.site("risky", "classic", "application", keep_previous="none")
+    result = made.promote("--image", testbed.old)
+    assert result.code == 0, result.err
     return made
 
 
@@ -43,58 +43,58 @@ def serving(site: Site) -> str:
 
 
 def other(site: Site) -> str:
-    """The image that does not serve."""
+    """Return the image that does not serve."""
     kept = site.document()["content"]["releases"][serving(site)]
-    return {site.ground.old: site.ground.new, site.ground.new: site.ground.old}[
+    return {site.testbed.old: site.testbed.new, site.testbed.new: site.testbed.old}[
         kept["release"]["ami_id"]
     ]
 
 
-@pytest.mark.parametrize("said", ["terraform: creating aws_autoscaling_group", "soak: at most"])
-def test_what_was_killed_before_the_drain_is_put_back(site: Site, said: str) -> None:
+@pytest.mark.parametrize("text", ["terraform: creating aws_autoscaling_group", "soak: at most"])
+def test_a_promotion_killed_before_the_drain_is_rolled_back(site: Site, text: str) -> None:
     blue = serving(site)
     with site.under_load():
-        running = site.begin("promote", said, "--yes", "--image", other(site))
+        running = site.begin("promote", text, "--yes", "--image", other(site))
         running.kill()
-        ended(running)
-        ran = site.run("recover")
-    assert ran.code == 0, ran.err
-    assert ran.document["outcome"] == "rolled back"
-    assert site.world() == alone(blue, serving=blue)
+        wait_for_exit(running)
+        result = site.run("recover")
+    assert result.code == 0, result.err
+    assert result.document["outcome"] == "rolled back"
+    assert site.state() == state_with(blue, serving=blue)
 
 
-def test_a_provider_that_is_killed_while_it_makes_a_launch_template_is_put_back(
+def test_a_provider_killed_while_it_creates_a_launch_template_is_rolled_back(
     site: Site,
 ) -> None:
-    """Terraform starts it here; elsewhere one runs for all."""
+    """Terraform starts a provider of its own here; other tests share one."""
     blue = serving(site)
     shared = site.project.extra.pop("PATH")
     try:
         with site.under_load():
-            said = "terraform: creating aws_launch_template"
-            running = site.begin("promote", said, "--yes", "--image", other(site))
-            Running(process=running).kill_provider()
-            ran = ended(running)
+            text = "terraform: creating aws_launch_template"
+            running = site.begin("promote", text, "--yes", "--image", other(site))
+            RunningDeployment(process=running).kill_provider()
+            result = wait_for_exit(running)
     finally:
         site.project.extra["PATH"] = shared
-    assert ran.code == 4, ran.err
-    assert (ran.document["outcome"], ran.document["phase"]) == ("rolled back", "launch")
-    # Terraform says the one or the other, as it was asking the provider at that instant or not.
-    assert re.search("Plugin did not respond|Request cancelled", ran.document["reason"])
-    assert site.world() == alone(blue, serving=blue)
+    assert result.code == 4, result.err
+    assert (result.document["outcome"], result.document["phase"]) == ("rolled back", "launch")
+    # Terraform reports one or the other, depending on whether it was calling the provider.
+    assert re.search("Plugin did not respond|Request cancelled", result.document["reason"])
+    assert site.state() == state_with(blue, serving=blue)
 
 
-def test_terraform_saves_its_state_once_the_tool_is_killed_in_the_middle_of_an_apply(
+def test_terraform_saves_its_state_after_the_tool_is_killed_in_the_middle_of_an_apply(
     site: Site,
 ) -> None:
-    """Its own provider, for Terraform ends that too; held by AWS, which answers slowly."""
-    blue, cloud = serving(site), site.ground.cloud
+    """Uses a provider of its own, because Terraform ends it, too; slow AWS calls keep it busy."""
+    blue, cloud = serving(site), site.testbed.cloud
     group = site.group(f"r{site.document()['content']['next']:06}")
     shared = site.project.extra.pop("PATH")
     try:
-        said = "terraform: creating aws_autoscaling_group"
+        text = "terraform: creating aws_autoscaling_group"
         slow = {"service": "autoscaling", "action": "DescribeAutoScalingGroups", "kind": "delay"}
-        running = site.begin("promote", said, "--yes", "--image", other(site))
+        running = site.begin("promote", text, "--yes", "--image", other(site))
         terraform = child_of(running.pid, b"terraform")
         cloud.fault(**slow, seconds=1, times=10)
         eventually(lambda: sources(site, group) is not None)
@@ -105,7 +105,7 @@ def test_terraform_saves_its_state_once_the_tool_is_killed_in_the_middle_of_an_a
     finally:
         site.project.extra["PATH"] = shared
         cloud.client.clear_faults()
-    ended(running)
+    wait_for_exit(running)
     folder = site.project.folder / f".ami-pipeline/terraform/web/{site.environment}"
     state = json.loads((folder / "terraform.tfstate").read_bytes())
     known = {
@@ -117,67 +117,67 @@ def test_terraform_saves_its_state_once_the_tool_is_killed_in_the_middle_of_an_a
     assert known == {site.group(blue), group}
     assert not (folder / ".terraform.tfstate.lock.info").exists()
     assert seconds < 5.0
-    ran = site.run("recover")
-    assert ran.code == 0, ran.err
-    assert ran.document["outcome"] == "rolled back"
-    assert site.world() == alone(blue, serving=blue)
+    result = site.run("recover")
+    assert result.code == 0, result.err
+    assert result.document["outcome"] == "rolled back"
+    assert site.state() == state_with(blue, serving=blue)
 
 
 def sources(site: Site, group: str) -> object:
-    """Return what a group is attached to; None while there is no such group."""
+    """Return the traffic sources of a group, or None while it does not exist."""
     try:
-        client = site.ground.cloud.aws("autoscaling")
+        client = site.testbed.cloud.aws("autoscaling")
         return client.describe_traffic_sources(AutoScalingGroupName=group)["TrafficSources"]
     except ClientError:
         return None
 
 
-def test_the_next_promotion_puts_back_what_was_killed_and_then_succeeds(site: Site) -> None:
+def test_the_next_promotion_rolls_back_a_killed_one_and_then_succeeds(site: Site) -> None:
     image = other(site)
     with site.under_load():
         running = site.begin("promote", "soak: at most", "--yes", "--image", image)
         running.kill()
-        ended(running)
+        wait_for_exit(running)
         left = site.path.read_bytes()
         for verb in ("promote", "rollback", "rebuild"):
             yes = () if verb == "rebuild" else ("--yes",)
-            ran = site.run(verb, "--no-recover", *yes)
-            assert ran.code == 3, ran.err
+            result = site.run(verb, "--no-recover", *yes)
+            assert result.code == 3, result.err
             remedy = f"ami-pipeline recover -e {site.environment}"
-            assert ran.document["error"]["next"] == remedy, ran.err
+            assert result.document["error"]["next"] == remedy, result.err
         assert site.path.read_bytes() == left
         site.configure(keep_previous="none")
-        ran = site.promote("--image", image)
-    assert ran.code == 0, ran.err
+        result = site.promote("--image", image)
+    assert result.code == 0, result.err
     green = serving(site)
-    assert ran.document["release"] == green
-    assert site.world() == alone(green, serving=green)
+    assert result.document["release"] == green
+    assert site.state() == state_with(green, serving=green)
 
 
-def test_what_was_killed_in_its_retirement_is_finished(site: Site) -> None:
+def test_a_promotion_killed_while_retiring_is_finished(site: Site) -> None:
     site.configure(keep_previous="none")
-    said = "terraform: deleting aws_autoscaling_group"
+    text = "terraform: deleting aws_autoscaling_group"
     with site.under_load():
-        running = site.begin("promote", said, "--yes", "--image", other(site))
+        running = site.begin("promote", text, "--yes", "--image", other(site))
         running.kill()
-        ended(running)
+        wait_for_exit(running)
         green = serving(site)
-        ran = site.run("recover")
-    assert ran.code == 0, ran.err
-    assert ran.document["outcome"] == "promoted"
-    assert site.world() == alone(green, serving=green)
+        result = site.run("recover")
+    assert result.code == 0, result.err
+    assert result.document["outcome"] == "promoted"
+    assert site.state() == state_with(green, serving=green)
 
 
-def test_a_second_run_of_a_promotion_that_was_killed_in_its_retirement_ends_it(site: Site) -> None:
+def test_repeating_a_promotion_that_was_killed_while_retiring_finishes_it(site: Site) -> None:
     image = other(site)
     site.configure(keep_previous="none")
     with site.under_load():
-        said = "terraform: deleting aws_autoscaling_group"
-        running = site.begin("promote", said, "--yes", "--image", image)
+        text = "terraform: deleting aws_autoscaling_group"
+        running = site.begin("promote", text, "--yes", "--image", image)
         running.kill()
-        ended(running)
+        wait_for_exit(running)
         green = serving(site)
-        ran = site.promote("--image", image)
-    assert ran.code == 0, ran.err
-    assert (ran.document["outcome"], ran.document["release"]) == ("unchanged", green)
-    assert site.world() == alone(green, serving=green)
+        result = site.promote("--image", image)
+    assert result.code == 0, result.err
+    assert (result.document["outcome"], result.document["release"]) == ("unchanged", green)
+    assert site.state() == state_with(green, serving=green)

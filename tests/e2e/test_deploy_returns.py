@@ -1,111 +1,188 @@
-"""What a person and a nightly job do to an environment that serves, behind an ALB, under traffic.
+"""Plans, rollbacks, rebuilds and aborts in a serving environment, behind an ALB, under traffic.
 
-One story: its parts follow each other.
+All tests share one environment, and each brings the release that it needs.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.e2e.deploying import LONGEST, Ground, Site, alone
+from tests.e2e.site import LONGEST, Site, state_with
+
+if TYPE_CHECKING:
+    from tests.e2e.testbed import CloudTestbed
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
 
 
 @pytest.fixture(scope="module")
-def site(ground: Ground) -> Site:
-    return ground.site("nightly", "application", keep_previous="none")
+def sites(testbed: CloudTestbed) -> tuple[Site, Site]:
+    """Two environments, created before any test: creating one deletes other tests' images."""
+    how = {"keep_previous": "none"}
+    return testbed.site("planned", "application", **how), testbed.site(
+        "nightly", "application", **how
+    )
 
 
-def test_a_plan_shows_phases_and_resources_and_makes_nothing(site: Site) -> None:
-    ran = site.run("promote", "--plan", "--image", site.ground.old)
-    assert ran.code == 0, ran.err
-    assert [each["name"] for each in ran.document["phases"]] == [
+@pytest.fixture(scope="module")
+def empty(sites: tuple[Site, Site]) -> Site:
+    return sites[0]
+
+
+@pytest.fixture(scope="module")
+def site(sites: tuple[Site, Site]) -> Site:
+    return sites[1]
+
+
+@pytest.fixture
+def serving(site: Site) -> Site:
+    """The site with some release in service."""
+    if not site.serving:
+        site.ensure_serving(site.testbed.old)
+    return site
+
+
+@pytest.fixture
+def old(site: Site) -> Site:
+    """The site with the old image in service, and both images good."""
+    site.ensure_serving(site.testbed.old)
+    mark_good(site)
+    return site
+
+
+@pytest.fixture
+def new(site: Site) -> Site:
+    """The site with the new image in service after the old one, and both images good."""
+    if not site.serving or site.image_of(site.serving) != site.testbed.new:
+        site.ensure_serving(site.testbed.old)
+        site.ensure_serving(site.testbed.new)
+    mark_good(site)
+    return site
+
+
+@pytest.fixture
+def rolled_back(site: Site, request: pytest.FixtureRequest) -> Site:
+    """The site after a rollback from the new image to the old one."""
+    past = site.content.get("past", [])
+    serves_old = bool(site.serving) and site.image_of(site.serving) == site.testbed.old
+    if not (serves_old and past and past[0]["quarantined"]):
+        result = request.getfixturevalue("new").run("rollback", "--yes")
+        assert result.code == 0, result.err
+    return site
+
+
+@pytest.fixture
+def rebuildable(site: Site) -> Site:
+    """The site with a release in service that a rebuild of version 2.0.0 may replace."""
+    if not site.serving or site.image_of(site.serving) == site.testbed.old:
+        site.ensure_serving(site.testbed.new)
+    return site
+
+
+def mark_good(site: Site) -> None:
+    for image in (site.testbed.old, site.testbed.new):
+        site.testbed.mark_image(image, "good")
+
+
+def test_a_plan_shows_phases_and_resources_and_creates_nothing(empty: Site) -> None:
+    result = empty.run("promote", "--plan", "--image", empty.testbed.old)
+    assert result.code == 0, result.err
+    assert [each["name"] for each in result.document["phases"]] == [
         "launch",
         "verify",
         "attach",
         "soak",
         "retire",
     ]
-    assert ran.document["terraform"]["summary"] == "Plan: 2 to add, 0 to change, 0 to destroy."
-    assert site.world() == alone(serving="")
+    assert result.document["terraform"]["summary"] == "Plan: 2 to add, 0 to change, 0 to destroy."
+    assert empty.state() == state_with(serving="")
 
 
-def test_nothing_stays_of_what_served_where_nothing_is_to_be_kept(site: Site) -> None:
-    first = site.promote("--image", site.ground.old)
-    assert first.code == 0, first.err
+def test_nothing_stays_of_the_previous_release_if_nothing_is_kept(old: Site) -> None:
+    green = old.next_release
+    with old.under_load():
+        result = old.promote("--image", old.testbed.new, "--allow-quarantined")
+    assert result.code == 0, result.err
+    assert old.state() == state_with(green, serving=green)
+
+
+def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_previous_image(new: Site) -> None:
+    green = new.next_release
+    with new.under_load():
+        result = new.run("rollback", "--yes")
+    assert result.code == 0, result.err
+    document = result.document
+    assert (document["kind"], document["outcome"]) == ("rollback", "promoted")
+    assert (document["release"], document["ami_id"]) == (green, new.testbed.old)
+    assert "launch" in [each["name"] for each in document["phases"]]
+    assert new.state() == state_with(green, serving=green)
+
+
+def test_a_nightly_rebuild_does_not_undo_a_rollback(rolled_back: Site) -> None:
+    before = rolled_back.path.read_bytes()
+    result = rolled_back.run("rebuild", "--version", "2.0.0")
+    assert result.code == 3, result.err
+    assert f"{rolled_back.serving} was rolled back to by" in result.document["error"]["what"]
+    assert rolled_back.path.read_bytes() == before
+
+
+def test_a_quarantined_image_is_refused_without_the_option(rolled_back: Site) -> None:
+    site, green = rolled_back, rolled_back.next_release
+    result = site.promote("--image", site.testbed.new)
+    assert result.code == 3, result.err
+    assert "--allow-quarantined" in result.document["error"]["next"]
     with site.under_load():
-        ran = site.promote("--image", site.ground.new)
-    assert ran.code == 0, ran.err
-    assert site.world() == alone("r000002", serving="r000002")
+        result = site.promote("--image", site.testbed.new, "--allow-quarantined")
+    assert result.code == 0, result.err
+    assert site.state() == state_with(green, serving=green)
 
 
-def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_image_before(site: Site) -> None:
-    with site.under_load():
-        ran = site.run("rollback", "--yes")
-    assert ran.code == 0, ran.err
-    told = ran.document
-    assert (told["kind"], told["outcome"]) == ("rollback", "promoted")
-    assert (told["release"], told["ami_id"]) == ("r000003", site.ground.old)
-    assert "launch" in [each["name"] for each in told["phases"]]
-    assert site.world() == alone("r000003", serving="r000003")
-
-
-def test_a_nightly_rebuild_does_not_undo_a_rollback(site: Site) -> None:
-    before = site.path.read_bytes()
-    ran = site.run("rebuild", "--version", "2.0.0")
-    assert ran.code == 3, ran.err
-    assert "rolled back to r000003 on" in ran.document["error"]["what"]
-    assert site.path.read_bytes() == before
-
-
-def test_a_quarantined_image_is_refused_unless_one_insists(site: Site) -> None:
-    ran = site.promote("--image", site.ground.new)
-    assert ran.code == 3, ran.err
-    assert "--allow-quarantined" in ran.document["error"]["next"]
-    with site.under_load():
-        ran = site.promote("--image", site.ground.new, "--allow-quarantined")
-    assert ran.code == 0, ran.err
-    assert site.world() == alone("r000004", serving="r000004")
-
-
-def test_a_rebuild_bakes_and_promotes_where_an_input_changed(site: Site) -> None:
+def test_a_rebuild_bakes_and_promotes_after_an_input_changed(rebuildable: Site) -> None:
+    site, green = rebuildable, rebuildable.next_release
     site.project.edit("packer/provision/clean.sh", "#!/bin/sh", "#!/bin/sh\n# one more line")
     with site.under_load():
-        ran = site.run("rebuild", "--version", "2.0.0")
-    assert ran.code == 0, ran.err
-    assert (ran.document["kind"], ran.document["outcome"]) == ("rebuild", "promoted")
-    assert ran.document["ami_id"] not in {site.ground.old, site.ground.new}
-    assert site.world() == alone("r000005", serving="r000005")
+        result = site.run("rebuild", "--version", "2.0.0")
+    assert result.code == 0, result.err
+    assert (result.document["kind"], result.document["outcome"]) == ("rebuild", "promoted")
+    assert result.document["ami_id"] not in {site.testbed.old, site.testbed.new}
+    assert site.state() == state_with(green, serving=green)
 
 
-def test_a_rebuild_of_nothing_new_costs_a_handful_of_calls(site: Site) -> None:
+def test_a_rebuild_without_changes_costs_a_handful_of_calls(rebuildable: Site) -> None:
+    site = rebuildable
+    first = site.run("rebuild", "--version", "2.0.0")
+    assert first.code == 0, first.err
     before = site.path.read_bytes()
-    site.ground.cloud.client.forget_calls()
-    ran = site.run("rebuild", "--version", "2.0.0")
-    calls = [each for each in site.ground.cloud.client.calls() if not each.get("instance")]
-    assert ran.code == 0, ran.err
-    assert ran.document["outcome"] == "unchanged"
+    site.testbed.cloud.client.forget_calls()
+    result = site.run("rebuild", "--version", "2.0.0")
+    calls = [each for each in site.testbed.cloud.client.calls() if not each.get("instance")]
+    assert result.code == 0, result.err
+    assert result.document["outcome"] == "unchanged"
     assert sum(each["calls"] for each in calls) <= 5, calls
     assert site.path.read_bytes() == before
 
 
-def test_a_failed_group_is_kept_for_a_look_until_it_is_aborted(site: Site) -> None:
-    site.ground.cloud.client.set_behavior("never-healthy", group=site.group("r000006"))
-    with site.under_load():
-        ran = site.promote("--image", site.ground.old, "--keep-failed")
-        assert ran.code == 4, ran.err
-        assert site.world() == alone("r000005", "r000006", serving="r000005")
-        shown = {each["release"]: each["failed"] for each in site.status()["releases"]}
-        assert shown == {"r000005": False, "r000006": True}
+def test_a_failed_group_is_kept_for_debugging_until_it_is_aborted(serving: Site) -> None:
+    blue, green, before = serving.serving, serving.next_release, serving.declared_state()
+    mark_good(serving)
+    serving.testbed.cloud.client.set_behavior("never-healthy", group=serving.group(green))
+    with serving.under_load():
+        words = ("--image", serving.other_image, "--keep-failed", "--allow-quarantined")
+        result = serving.promote(*words)
+        assert result.code == 4, result.err
+        assert serving.state() == state_with(blue, green, serving=blue)
+        shown = {each["release"]: each["failed"] for each in serving.status()["releases"]}
+        assert shown == {blue: False, green: True}
 
-        ran = site.run("abort")
-    assert ran.code == 0, ran.err
-    assert site.world() == alone("r000005", serving="r000005")
+        result = serving.run("abort")
+    assert result.code == 0, result.err
+    assert serving.state() == before
 
 
-def test_an_abort_of_nothing_is_refused(site: Site) -> None:
+def test_an_abort_of_nothing_is_refused(serving: Site) -> None:
     for verb in ("abort", "recover"):
-        ran = site.run(verb)
-        assert ran.code == 3, ran.err
-        assert "nothing is in flight" in ran.document["error"]["what"]
+        result = serving.run(verb)
+        assert result.code == 3, result.err
+        assert "nothing is in flight" in result.document["error"]["what"]

@@ -1,8 +1,7 @@
-"""What a person types who finds at night that somebody deleted the group that served.
+"""The serving group was deleted outside the tool; the command that `status` shows restores service.
 
-`status` says one command, and that command ends with a group in service. What each of these means
-is decided and swept in tests/core/deploy/test_lost_groups.py.
-Here AWS answers, and Terraform forgets.
+tests/core/deploy/test_lost_groups.py decides and sweeps these cases. Here AWS and Terraform are
+real programs.
 """
 
 from __future__ import annotations
@@ -12,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, alone
-from tests.e2e.matrix import DONE, PUT_BACK, Case
-from tests.e2e.test_recovery_cases import LONG, green_of, kill
+from tests.e2e.matrix import DONE, LONG, ROLLED_BACK, Case, kill, newest_release
+from tests.e2e.site import LONGEST, state_with
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Ran
+    from tests.e2e.project import CommandResult
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
 
 def delete(case: Case, *releases: str, wait: bool = True) -> None:
-    scaling = case.site.ground.cloud.aws("autoscaling")
+    scaling = case.site.testbed.cloud.aws("autoscaling")
     names = [case.site.group(each) for each in releases]
     for name in names:
         scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
@@ -37,8 +35,8 @@ def delete(case: Case, *releases: str, wait: bool = True) -> None:
         eventually(gone, within=60)
 
 
-def typed(case: Case, *expected: str) -> Ran:
-    """Type what `status` says, word by word."""
+def typed(case: Case, *expected: str) -> CommandResult:
+    """Run the command that `status` shows."""
     case.configure()
     now = case.site.status()["next"]
     program, verb, option, environment, *rest = shlex.split(now)
@@ -54,69 +52,71 @@ def image_of(case: Case, release: str) -> str:
 
 
 @pytest.mark.parametrize("wait", [True, False], ids=["gone", "being deleted"])
-def test_where_the_group_that_serves_was_deleted_its_image_serves_again(
-    case: Case, wait: bool
-) -> None:
+def test_the_image_of_a_deleted_serving_group_serves_again(case: Case, wait: bool) -> None:
     image = image_of(case, case.blue)
     delete(case, case.blue, wait=wait)
-    ran = typed(case, "promote", "--image", image)
-    case.told(ran, DONE, outcome="promoted", ami_id=image)
-    assert case.site.document()["content"]["serving"] == green_of(case)
-    green = green_of(case)
-    assert "deleted outside ami-pipeline" in ran.err
-    assert case.site.world() == alone(green, serving=green)
+    result = typed(case, "promote", "--image", image)
+    case.assert_result(result, DONE, outcome="promoted", ami_id=image)
+    assert case.site.document()["content"]["serving"] == newest_release(case)
+    green = newest_release(case)
+    assert "deleted outside ami-pipeline" in result.err
+    assert case.site.state() == state_with(green, serving=green)
     assert case.site.document()["content"]["retired"][0]["release"] == case.blue
     again = case.site.run("promote", "--yes", "--image", image)
-    case.told(again, DONE, outcome="unchanged", release=green)
+    case.assert_result(again, DONE, outcome="unchanged", release=green)
 
 
-def test_where_both_groups_were_deleted_in_the_middle_one_command_leads_out(case: Case) -> None:
+def test_one_command_restores_service_after_both_groups_were_deleted_in_mid_deployment(
+    case: Case,
+) -> None:
     case.configure(**LONG)
     case.promote_unloaded("soak: at most", kill)
-    image, dead = image_of(case, case.blue), green_of(case)
+    image, dead = image_of(case, case.blue), newest_release(case)
     delete(case, case.blue, dead)
-    ran = typed(case, "promote", "--image", image)
-    case.told(ran, DONE, outcome="promoted", ami_id=image)
-    green = green_of(case)
+    result = typed(case, "promote", "--image", image)
+    case.assert_result(result, DONE, outcome="promoted", ami_id=image)
+    green = newest_release(case)
     assert green not in {case.blue, dead}
-    assert case.site.world() == alone(green, serving=green)
+    assert case.site.state() == state_with(green, serving=green)
 
 
-def test_recover_says_that_nothing_serves_and_what_to_type(case: Case) -> None:
+def test_recover_reports_that_nothing_serves_and_shows_a_command(case: Case) -> None:
     case.configure(**LONG)
     case.promote_unloaded("soak: at most", kill)
     image = image_of(case, case.blue)
-    delete(case, case.blue, green_of(case))
+    delete(case, case.blue, newest_release(case))
     case.configure()
-    ran = case.site.run("recover")
-    case.told(ran, PUT_BACK, outcome="rolled back")
-    said = f"the group of {case.blue} does not exist, and nothing serves"
-    assert ran.document["rollback_error"] == said
-    assert case.site.world() == alone(serving="")
-    ran = typed(case, "promote", "--image", image)
-    case.told(ran, DONE, outcome="promoted", ami_id=image)
-    assert case.site.document()["content"]["serving"] == green_of(case)
+    result = case.site.run("recover")
+    case.assert_result(result, ROLLED_BACK, outcome="rolled back")
+    assert (
+        result.document["rollback_error"]
+        == f"the group of {case.blue} does not exist, and nothing serves"
+    )
+    assert case.site.state() == state_with(serving="")
+    result = typed(case, "promote", "--image", image)
+    case.assert_result(result, DONE, outcome="promoted", ami_id=image)
+    assert case.site.document()["content"]["serving"] == newest_release(case)
 
 
-def test_a_group_that_is_still_warm_serves_within_seconds_and_no_image_is_blamed(
+def test_a_warm_group_serves_within_seconds_and_no_image_is_quarantined(
     case: Case,
 ) -> None:
     case.site.configure(keep_previous="next", soak="1s", observe="1s")
-    ran = case.promote_unloaded()
-    case.told(ran, DONE, outcome="promoted")
-    delete(case, green_of(case))
-    ran = typed(case, "rollback")
-    case.told(ran, DONE, outcome="promoted", release=case.blue)
-    assert [each["name"] for each in ran.document["phases"]] == ["reattach", "delete"]
-    assert case.site.world() == alone(case.blue, serving=case.blue)
+    result = case.promote_unloaded()
+    case.assert_result(result, DONE, outcome="promoted")
+    delete(case, newest_release(case))
+    result = typed(case, "rollback")
+    case.assert_result(result, DONE, outcome="promoted", release=case.blue)
+    assert [each["name"] for each in result.document["phases"]] == ["reattach", "delete"]
+    assert case.site.state() == state_with(case.blue, serving=case.blue)
     past = case.site.document()["content"]["retired"]
     assert [each["quarantined"] for each in past] == [False] * len(past)
 
 
-def test_a_warm_group_that_was_deleted_hinders_no_promotion(case: Case) -> None:
+def test_a_deleted_warm_group_does_not_prevent_a_promotion(case: Case) -> None:
     case.site.configure(keep_previous="next", soak="1s", observe="1s")
-    case.told(case.promote_unloaded(), DONE, outcome="promoted")
+    case.assert_result(case.promote_unloaded(), DONE, outcome="promoted")
     delete(case, case.blue)
     case = Case(site=case.site)
-    ran = case.promote()
-    case.is_in_service(ran)
+    result = case.promote()
+    case.assert_promoted(result)

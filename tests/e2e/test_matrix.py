@@ -1,9 +1,9 @@
-"""The matrix, first half: what green, its image, hooks, alarms and signals do to a deployment.
+"""The matrix, first half: faults of green, its image, hooks, alarms and signals in a deployment.
 
-Each scenario runs under 100 requests a second, none of which may fail, and ends as declared, with
-nothing left that `status` does not show. It takes ten seconds of a processor, too long for every
-commit: `make matrix` runs those that differ most on the stand-in for Terraform, `make e2e` all on
-the real one, and on the stand-in behind each kind of load balancer alone.
+Each scenario runs under 100 requests per second, none of which may fail, and ends as declared.
+Nothing is left that `status` does not show. A scenario takes ten processor seconds, too long for
+every commit. `make matrix` runs the most different ones on the Terraform stand-in. `make e2e` runs
+all on real Terraform, and on the stand-in behind each kind of load balancer alone.
 """
 
 from __future__ import annotations
@@ -12,203 +12,211 @@ import signal
 
 import pytest
 
-from tests.e2e.conftest import wait_for
-from tests.e2e.deploying import LONGEST
-from tests.e2e.matrix import ALARM, DONE, INTERRUPTED, Case, Running, first_failure, late
+from tests.e2e.matrix import (
+    ALARM,
+    DONE,
+    INTERRUPTED,
+    LONG,
+    QUICK,
+    Case,
+    RunningDeployment,
+    first_failure,
+    rare,
+)
+from tests.e2e.project import wait_for
+from tests.e2e.site import LONGEST
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
-LONG = {"soak": "10m", "observe": "10m"}  # ten seconds here
-QUICK = {"soak": "1s", "observe": "1s"}
 HOOK = {"command": ["sleep", "5"], "timeout": "1m"}
 
-# --- what goes well -------------------------------------------------------------------------------
+# --- success --------------------------------------------------------------------------------------
 
 
 def test_a_promotion_moves_the_traffic_and_leaves_nothing_of_blue(case: Case) -> None:
-    case.is_in_service(case.promote())
+    case.assert_promoted(case.promote())
 
 
 @pytest.mark.rare
-def test_what_blue_grows_to_meanwhile_green_has_before_it_serves_alone(case: Case) -> None:
-    scaling, blue = case.site.ground.cloud.aws("autoscaling"), case.site.group(case.blue)
+def test_green_has_the_size_to_which_blue_grew_before_it_serves_alone(case: Case) -> None:
+    scaling, blue = case.site.testbed.cloud.aws("autoscaling"), case.site.group(case.blue)
 
-    def grow(_: Running) -> None:
+    def grow(_: RunningDeployment) -> None:
         scaling.set_desired_capacity(AutoScalingGroupName=blue, DesiredCapacity=3)
 
     case.configure(soak="1m", observe="1s")
-    ran = case.promote("soak: at most", grow)
-    case.is_in_service(ran)
-    green = ran.document["release"]
+    result = case.promote("soak: at most", grow)
+    case.assert_promoted(result)
+    green = result.document["release"]
     assert len(case.site.members(green)) == 3
     scaling.set_desired_capacity(AutoScalingGroupName=case.site.group(green), DesiredCapacity=2)
 
 
 @pytest.mark.rare
-def test_a_rollback_to_the_warm_group_brings_back_blue_alone(case: Case) -> None:
+def test_a_rollback_to_the_warm_group_leaves_blue_alone(case: Case) -> None:
     case.site.configure(keep_previous="next", **QUICK)
-    ran = case.promote()
-    case.told(ran, DONE, outcome="promoted")
+    result = case.promote()
+    case.assert_result(result, DONE, outcome="promoted")
     with case.under_load():
-        ran = case.site.run("rollback", "--yes")
-    case.told(ran, DONE, kind="rollback", outcome="promoted", release=case.blue)
-    case.stands()
+        result = case.site.run("rollback", "--yes")
+    case.assert_result(result, DONE, kind="rollback", outcome="promoted", release=case.blue)
+    case.assert_unchanged()
 
 
 @pytest.mark.rare
-def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_image_before(case: Case) -> None:
+def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_previous_image(case: Case) -> None:
     before = case.image
     with case.under_load():
-        ran = case.promote_unloaded()
-        case.told(ran, DONE, outcome="promoted")
-        ran = case.site.run("rollback", "--yes")
-    assert ran.document["ami_id"] != before
-    case.is_in_service(ran, kind="rollback")
+        result = case.promote_unloaded()
+        case.assert_result(result, DONE, outcome="promoted")
+        result = case.site.run("rollback", "--yes")
+    assert result.document["ami_id"] != before
+    case.assert_promoted(result, kind="rollback")
 
 
-# --- green is doomed ------------------------------------------------------------------------------
+# --- failing green --------------------------------------------------------------------------------
 
 
 @pytest.mark.rare
-def test_green_that_never_gets_healthy_is_taken_back(case: Case) -> None:
+def test_green_that_never_becomes_healthy_is_rolled_back(case: Case) -> None:
     case.order("never-healthy")
     case.configure(deadlines={"attach": "1m"})
-    case.is_put_back(case.promote(), "attach", "gave up after 60 s")
+    case.assert_rolled_back(case.promote(), "attach", "gave up after 60 s")
 
 
 @pytest.mark.rare
-def test_green_that_boots_past_the_deadline_is_taken_back(case: Case) -> None:
+def test_green_that_boots_past_the_deadline_is_rolled_back(case: Case) -> None:
     case.order("boots-slowly", seconds=3000)
     case.configure(deadlines={"attach": "1m"})
-    case.is_put_back(case.promote(), "attach", "gave up after 60 s")
+    case.assert_rolled_back(case.promote(), "attach", "gave up after 60 s")
 
 
 @pytest.mark.rare
-def test_green_for_which_there_is_no_capacity_is_taken_back(case: Case) -> None:
+def test_green_without_capacity_is_rolled_back(case: Case) -> None:
     case.order("no-capacity")
     case.configure(deadlines={"launch": "2m"})
-    case.is_put_back(case.promote(), "launch", "a launch failed: ")
+    case.assert_rolled_back(case.promote(), "launch", "a launch failed: ")
 
 
 @pytest.mark.rare
-def test_green_whose_instances_shut_themselves_down_is_taken_back_at_once(case: Case) -> None:
+def test_green_whose_instances_shut_themselves_down_is_rolled_back_at_once(case: Case) -> None:
     case.order("exits")
-    ran = case.promote()
-    assert ran.document["phase"] in {"launch", "attach"}  # it may be in service for a moment
-    case.is_put_back(ran, ran.document["phase"], "launches and terminates in a loop")
+    result = case.promote()
+    assert result.document["phase"] in {"launch", "attach"}  # it may be in service for a moment
+    case.assert_rolled_back(result, result.document["phase"], "launches and terminates in a loop")
 
 
 @pytest.mark.rare
-def test_green_whose_service_comes_and_goes_is_taken_back(case: Case) -> None:
+def test_green_with_a_flapping_service_is_rolled_back(case: Case) -> None:
     case.order("flaps", seconds=60)
     case.configure(soak="5m", deadlines={"attach": "5m"})
     with case.losing(20):
-        ran = case.promote_unloaded()
-    assert ran.document["phase"] in {"attach", "soak"}
-    case.is_put_back(ran, ran.document["phase"], "")
+        result = case.promote_unloaded()
+    assert result.document["phase"] in {"attach", "soak"}
+    case.assert_rolled_back(result, result.document["phase"], "")
 
 
 @pytest.mark.parametrize("phase", ["soak", pytest.param("observe", marks=pytest.mark.rare)])
-def test_a_member_of_green_that_dies_while_it_serves_takes_green_back(
+def test_a_member_of_green_that_dies_while_it_serves_causes_a_rollback(
     case: Case, phase: str
 ) -> None:
     case.configure(**{**QUICK, phase.replace("-", "_"): "10m"})
     green = case.green
 
-    def kill(_: Running) -> None:
+    def kill(_: RunningDeployment) -> None:
         one = case.site.members(green)[0]
         case.cloud.set_behavior("dies", instance=one, seconds=0)
 
     with case.losing(2):
-        ran = case.promote_unloaded(f"{phase}: at most", kill)
-    case.is_put_back(ran, phase, "became unhealthy while it served")
+        result = case.promote_unloaded(f"{phase}: at most", kill)
+    case.assert_rolled_back(result, phase, "became unhealthy while it served")
 
 
 @pytest.mark.rare
-def test_green_that_dies_as_a_whole_after_the_drain_gives_way_to_blue(case: Case) -> None:
+def test_green_that_dies_as_a_whole_after_the_drain_is_replaced_by_blue(case: Case) -> None:
     case.configure(soak="1s", observe="10m")
     green = case.green
 
-    def kill_all(_: Running) -> None:
+    def kill_all(_: RunningDeployment) -> None:
         for one in case.site.members(green):
             case.cloud.set_behavior("dies", instance=one, seconds=0)
 
     with case.losing(6):
-        ran = case.promote_unloaded("observe: at most", kill_all)
-    # Auto Scaling terminates them for it at the same time; whichever is seen first is the reason.
-    case.is_put_back(ran, "observe", "")
-    said = ("became unhealthy while it served", "launches and terminates in a loop")
-    assert any(reason in ran.document["reason"] for reason in said)
+        result = case.promote_unloaded("observe: at most", kill_all)
+    # Auto Scaling terminates them at the same time; the reason is whichever is observed first.
+    case.assert_rolled_back(result, "observe", "")
+    reasons = ("became unhealthy while it served", "launches and terminates in a loop")
+    assert any(reason in result.document["reason"] for reason in reasons)
 
 
 @pytest.mark.rare
 @pytest.mark.usefixtures("alarm")
-def test_green_that_answers_500_while_its_check_passes_is_taken_back_by_an_alarm(
+def test_green_that_answers_500_despite_passing_checks_is_rolled_back_by_an_alarm(
     case: Case,
 ) -> None:
     case.order("broken")
     case.configure(soak="10m", alarms=[ALARM])
     with case.losing(5) as running:
 
-        def ring(_: Running) -> None:
+        def ring(_: RunningDeployment) -> None:
             first_failure(running)
             set_alarm(case, "ALARM")
 
-        ran = case.promote_unloaded("attach: at most", ring)
-    case.is_put_back(ran, "soak", f"{ALARM}: too many")
+        result = case.promote_unloaded("attach: at most", ring)
+    case.assert_rolled_back(result, "soak", f"{ALARM}: too many")
 
 
 @pytest.mark.rare
-def test_green_that_answers_500_while_its_check_passes_is_promoted_where_nobody_asks_more(
+def test_green_that_answers_500_despite_passing_checks_is_promoted_without_an_alarm(
     case: Case,
 ) -> None:
-    """What neither a health check nor a hook nor an alarm finds, a deployment cannot know."""
+    """A deployment cannot detect what no health check, hook or alarm detects."""
     case.site.configure(keep_previous="next", **QUICK)
     case.order("broken")
     with case.losing(60):
-        ran = case.promote_unloaded()
-        case.told(ran, DONE, outcome="promoted")
-        ran = case.site.run("rollback", "--yes")
-    case.told(ran, DONE, kind="rollback", outcome="promoted", release=case.blue)
-    case.stands()
+        result = case.promote_unloaded()
+        case.assert_result(result, DONE, outcome="promoted")
+        result = case.site.run("rollback", "--yes")
+    case.assert_result(result, DONE, kind="rollback", outcome="promoted", release=case.blue)
+    case.assert_unchanged()
 
 
 # --- hooks and alarms -----------------------------------------------------------------------------
 
 
-def test_a_hook_that_fails_keeps_green_in_the_dark(case: Case) -> None:
+def test_a_hook_that_fails_keeps_green_detached(case: Case) -> None:
     attached = case.cloud.count("autoscaling", "AttachTrafficSources")
     case.configure(verify=[{"command": ["sh", "-c", "echo no good; exit 7"], "timeout": "1m"}])
-    case.is_put_back(case.promote(), "verify", "exit code 7\n| no good")
+    case.assert_rolled_back(case.promote(), "verify", "exit code 7\n| no good")
     assert case.cloud.count("autoscaling", "AttachTrafficSources") == attached
 
 
 @pytest.mark.rare
-def test_a_hook_that_never_ends_keeps_green_in_the_dark(case: Case) -> None:
+def test_a_hook_that_never_ends_keeps_green_detached(case: Case) -> None:
     case.configure(verify=[{"command": ["sleep", "600"], "timeout": "1s"}])
-    case.is_put_back(case.promote(), "verify", "did not end within 1 s")
+    case.assert_rolled_back(case.promote(), "verify", "did not end within 1 s")
 
 
 @pytest.mark.usefixtures("alarm")
 @pytest.mark.parametrize("phase", [pytest.param("soak", marks=pytest.mark.rare), "observe"])
-def test_an_alarm_that_rings_takes_green_back(case: Case, phase: str) -> None:
+def test_a_firing_alarm_causes_a_rollback(case: Case, phase: str) -> None:
     case.configure(**{**QUICK, phase.replace("-", "_"): "10m"}, alarms=[ALARM])
-    ran = case.promote(f"{phase}: at most", lambda _: set_alarm(case, "ALARM"))
-    case.is_put_back(ran, phase, f"{ALARM}: too many")
+    result = case.promote(f"{phase}: at most", lambda _: set_alarm(case, "ALARM"))
+    case.assert_rolled_back(result, phase, f"{ALARM}: too many")
 
 
 @pytest.fixture
 def alarm(case: Case) -> None:
     metric = {"Namespace": "web", "MetricName": "5xx", "Statistic": "Sum", "Period": 60}
     limit = {"EvaluationPeriods": 1, "Threshold": 1.0}
-    case.site.ground.cloud.aws("cloudwatch").put_metric_alarm(
+    case.site.testbed.cloud.aws("cloudwatch").put_metric_alarm(
         AlarmName=ALARM, ComparisonOperator="GreaterThanThreshold", **metric, **limit
     )
     set_alarm(case, "OK")
 
 
 def set_alarm(case: Case, state: str) -> None:
-    client = case.site.ground.cloud.aws("cloudwatch")
+    client = case.site.testbed.cloud.aws("cloudwatch")
     client.set_alarm_state(AlarmName=ALARM, StateValue=state, StateReason="too many")
 
 
@@ -216,94 +224,98 @@ def set_alarm(case: Case, state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "phases"),
+    ("text", "phases"),
     [
-        late("terraform: creating aws_launch_template", {"launch"}),
+        rare("terraform: creating aws_launch_template", {"launch"}),
         ("terraform: creating aws_autoscaling_group", {"launch"}),
-        late("verify hook: sleep", {"verify"}),
+        rare("verify hook: sleep", {"verify"}),
         ("attach: at most", {"attach"}),
-        late("soak: at most", {"soak"}),
-        late("drain: at most", {"drain", "observe"}),
+        rare("soak: at most", {"soak"}),
+        rare("drain: at most", {"drain", "observe"}),
         ("observe: at most", {"observe"}),
     ],
 )
-def test_an_interrupt_puts_everything_back(case: Case, said: str, phases: set[str]) -> None:
-    past = said.startswith(("drain", "bake"))
-    hooks = {"verify": [HOOK]} if said.startswith("verify") else {}
+def test_an_interrupt_rolls_everything_back(case: Case, text: str, phases: set[str]) -> None:
+    past = text.startswith(("drain", "observe"))
+    hooks = {"verify": [HOOK]} if text.startswith("verify") else {}
     case.configure(**{**LONG, **({"soak": "1s"} if past else {})}, **hooks)
-    ran = case.promote(said, lambda running: running.signal(signal.SIGINT))
-    assert ran.document["phase"] in phases
-    case.told(ran, INTERRUPTED, interrupted=True)
-    case.is_put_back(ran, ran.document["phase"], "interrupted by a signal", INTERRUPTED)
+    result = case.promote(text, lambda running: running.signal(signal.SIGINT))
+    assert result.document["phase"] in phases
+    case.assert_result(result, INTERRUPTED, interrupted=True)
+    case.assert_rolled_back(
+        result, result.document["phase"], "interrupted by a signal", INTERRUPTED
+    )
 
 
 @pytest.mark.rare
-def test_a_sigterm_is_no_other_than_an_interrupt(case: Case) -> None:
+def test_a_sigterm_acts_like_an_interrupt(case: Case) -> None:
     case.configure(**LONG)
-    ran = case.promote("soak: at most", lambda running: running.signal(signal.SIGTERM))
-    case.is_put_back(ran, "soak", "interrupted by a signal", INTERRUPTED)
+    result = case.promote("soak: at most", lambda running: running.signal(signal.SIGTERM))
+    case.assert_rolled_back(result, "soak", "interrupted by a signal", INTERRUPTED)
 
 
 @pytest.mark.rare
-def test_an_interrupt_before_anything_was_made_changes_nothing(case: Case) -> None:
+def test_an_interrupt_before_anything_was_created_changes_nothing(case: Case) -> None:
     green, history = case.green, case.site.run("history").out
-    ran = case.promote("terraform plan", lambda running: running.signal(signal.SIGINT))
-    assert ran.code == INTERRUPTED, ran.err
-    case.stands()
+    result = case.promote("terraform plan", lambda running: running.signal(signal.SIGINT))
+    assert result.code == INTERRUPTED, result.err
+    case.assert_unchanged()
     assert (case.green, case.site.run("history").out) == (green, history)
 
 
-def test_a_second_interrupt_leaves_what_recover_finishes(case: Case) -> None:
+def test_recover_finishes_after_a_second_interrupt(case: Case) -> None:
     case.configure(**LONG)
 
-    def interrupt_twice(running: Running) -> None:
+    def interrupt_twice(running: RunningDeployment) -> None:
         running.signal(signal.SIGINT)
-        wait_for(running.process, "remove: at most")
+        wait_for(running.process, "delete: at most")
         running.signal(signal.SIGINT)
 
     with case.under_load():
-        ran = case.promote_unloaded("soak: at most", interrupt_twice)
-        case.is_stranded(ran, "soak")
-        ran = case.site.run("recover")
-    case.told(ran, DONE, outcome="rolled back")
-    case.stands()
+        result = case.promote_unloaded("soak: at most", interrupt_twice)
+        case.assert_needs_attention(result, "soak")
+        result = case.site.run("recover")
+    case.assert_result(result, DONE, outcome="rolled back")
+    case.assert_unchanged()
 
 
 @pytest.mark.rare
-def test_an_interrupt_of_the_retirement_leaves_green_in_service_and_recover_finishes(
+def test_an_interrupted_retirement_leaves_green_in_service_and_recover_finishes_it(
     case: Case,
 ) -> None:
     case.configure(**QUICK)
-    said = "terraform: deleting aws_autoscaling_group"
+    text = "terraform: deleting aws_autoscaling_group"
     with case.under_load():
-        ran = case.promote_unloaded(said, lambda running: running.signal(signal.SIGINT))
-        case.is_stranded(ran, "retire")
-        ran = case.site.run("recover")
-    case.is_finished(ran)
+        result = case.promote_unloaded(text, lambda running: running.signal(signal.SIGINT))
+        case.assert_needs_attention(result, "retire")
+        result = case.site.run("recover")
+    case.assert_finished(result)
 
 
-# --- where nothing serves yet ---------------------------------------------------------------------
+# --- without a release in service -----------------------------------------------------------------
 
 
 @pytest.mark.rare
-def test_a_first_green_that_never_gets_healthy_leaves_nothing(first: Case) -> None:
+def test_a_first_green_that_never_becomes_healthy_leaves_nothing(first: Case) -> None:
     first.order("never-healthy")
     first.configure(deadlines={"attach": "1m"})
-    first.is_put_back(first.promote_unloaded(), "attach", "gave up after 60 s")
+    first.assert_rolled_back(first.promote_unloaded(), "attach", "gave up after 60 s")
 
 
 @pytest.mark.rare
 def test_a_first_green_whose_hook_fails_leaves_nothing(first: Case) -> None:
     first.configure(verify=[{"command": ["false"], "timeout": "1m"}])
-    first.is_put_back(first.promote_unloaded(), "verify", "exit code 1")
+    first.assert_rolled_back(first.promote_unloaded(), "verify", "exit code 1")
 
 
 @pytest.mark.rare
 @pytest.mark.parametrize(
-    "said",
-    [late("terraform: creating aws_launch_template"), late("attach: at most"), "soak: at most"],
+    "text",
+    [rare("terraform: creating aws_launch_template"), rare("attach: at most"), "soak: at most"],
 )
-def test_an_interrupt_of_a_first_promotion_leaves_nothing(first: Case, said: str) -> None:
+def test_an_interrupt_of_a_first_promotion_leaves_nothing(first: Case, text: str) -> None:
     first.configure(**LONG)
-    ran = first.promote_unloaded(said, lambda running: running.signal(signal.SIGINT))
-    first.is_put_back(ran, ran.document["phase"], "interrupted by a signal", INTERRUPTED)
+    result = first.promote_unloaded(text, lambda running: running.signal(signal.SIGINT))
+    first.assert_rolled_back(
+        result, result.document["phase"], "interrupted by a signal", INTERRUPTED
+    )

@@ -1,18 +1,27 @@
 """The matrix, second half: AWS and Terraform fail, throttle or die in the middle of a deployment.
 
-As tests/e2e/test_matrix.py, and apart from it so that two workers share them.
+Like tests/e2e/test_matrix.py; a separate file, so that two workers share the scenarios.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.e2e.deploying import LONGEST
-from tests.e2e.matrix import DENIED, DONE, PUT_BACK, REFUSED, Case, Running, late, soon
+from tests.e2e.matrix import (
+    DENIED,
+    DONE,
+    QUICK,
+    REFUSED,
+    ROLLED_BACK,
+    Case,
+    RunningDeployment,
+    rare,
+    soon,
+)
+from tests.e2e.site import LONGEST
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(LONGEST)]
 
-QUICK = {"soak": "1s", "observe": "1s"}
 MANY = {"times": 0, "share": 0.3}
 
 # --- Terraform fails ------------------------------------------------------------------------------
@@ -21,140 +30,142 @@ MANY = {"times": 0, "share": 0.3}
 def test_a_launch_that_cannot_be_planned_is_refused_and_changes_nothing(case: Case) -> None:
     green = case.green
     case.fault(service="ec2", action="DescribeLaunchTemplates", kind="error-before", **DENIED)
-    ran = case.promote()
-    assert ran.code == REFUSED, ran.err
-    assert "nobody may do that today" in ran.document["error"]["what"]
-    case.stands()
+    result = case.promote()
+    assert result.code == REFUSED, result.err
+    assert "denied by this test" in result.document["error"]["what"]
+    case.assert_unchanged()
     assert case.green == green
 
 
 @pytest.mark.parametrize(
     ("action", "kind"),
     [
-        late("CreateLaunchTemplate", "error-before"),
+        rare("CreateLaunchTemplate", "error-before"),
         ("CreateLaunchTemplate", "error-after"),
-        late("CreateAutoScalingGroup", "error-before"),
-        late("CreateAutoScalingGroup", "error-after"),
-        late("EnableMetricsCollection", "error-before"),
+        rare("CreateAutoScalingGroup", "error-before"),
+        rare("CreateAutoScalingGroup", "error-after"),
+        rare("EnableMetricsCollection", "error-before"),
     ],
 )
-def test_a_launch_that_aws_refuses_is_put_back_whatever_was_made(
+def test_a_launch_that_aws_refuses_is_rolled_back_whatever_was_created(
     case: Case, action: str, kind: str
 ) -> None:
     service = "ec2" if action.endswith("Template") else "autoscaling"
     case.fault(service=service, action=action, kind=kind, **DENIED)
-    case.is_put_back(case.promote(), "launch", "nobody may do that today")
+    case.assert_rolled_back(case.promote(), "launch", "denied by this test")
 
 
 @pytest.mark.rare
-def test_a_first_launch_that_aws_refuses_after_it_made_the_group_leaves_nothing(
+def test_a_first_launch_that_aws_refuses_after_creating_the_group_leaves_nothing(
     first: Case,
 ) -> None:
     action = "CreateAutoScalingGroup"
     first.fault(service="autoscaling", action=action, kind="error-after", **DENIED)
-    first.is_put_back(first.promote_unloaded(), "launch", "nobody may do that today")
+    first.assert_rolled_back(first.promote_unloaded(), "launch", "denied by this test")
 
 
 @pytest.mark.rare
-@pytest.mark.parametrize("kind", ["aws_launch_template", late("aws_autoscaling_group")])
-def test_a_launch_whose_terraform_is_killed_is_put_back(case: Case, kind: str) -> None:
-    ran = case.promote(f"terraform: creating {kind}", Running.kill_terraform)
-    case.is_put_back(ran, "launch", "terraform apply")
+@pytest.mark.parametrize("kind", ["aws_launch_template", rare("aws_autoscaling_group")])
+def test_a_launch_whose_terraform_is_killed_is_rolled_back(case: Case, kind: str) -> None:
+    result = case.promote(f"terraform: creating {kind}", RunningDeployment.kill_terraform)
+    case.assert_rolled_back(result, "launch", "terraform apply")
 
 
-@pytest.mark.parametrize("action", ["DeleteAutoScalingGroup", late("DeleteLaunchTemplate")])
-def test_a_retirement_that_aws_refuses_leaves_green_in_service_and_recover_finishes(
+@pytest.mark.parametrize("action", ["DeleteAutoScalingGroup", rare("DeleteLaunchTemplate")])
+def test_a_retirement_that_aws_refuses_leaves_green_in_service_and_recover_finishes_it(
     case: Case, action: str
 ) -> None:
     service = "ec2" if action.endswith("Template") else "autoscaling"
     case.configure(**QUICK)
     case.fault(service=service, action=action, kind="error-before", **DENIED)
     with case.under_load():
-        ran = case.promote_unloaded()
-        case.is_stranded(ran, "retire")
-        assert "nobody may do that today" in ran.document["reason"]
-        ran = case.site.run("recover")
-    case.is_finished(ran)
+        result = case.promote_unloaded()
+        case.assert_needs_attention(result, "retire")
+        assert "denied by this test" in result.document["reason"]
+        result = case.site.run("recover")
+    case.assert_finished(result)
 
 
 @pytest.mark.rare
-def test_a_retirement_that_cannot_be_planned_is_finished_by_recover(case: Case) -> None:
+def test_recover_finishes_a_retirement_that_cannot_be_planned(case: Case) -> None:
     case.configure(**QUICK)
 
-    def deny(_: Running) -> None:
-        # Once for the plan that is made while the targets drain, once for the one that is needed.
+    def deny(_: RunningDeployment) -> None:
+        # Once for the plan in the background while the targets drain, once for the needed plan.
         many = {"times": 0, **DENIED}
         case.fault(service="ec2", action="DescribeLaunchTemplates", kind="error-before", **many)
 
     with case.under_load():
-        ran = case.promote_unloaded("drain: at most", deny)
+        result = case.promote_unloaded("drain: at most", deny)
         case.cloud.clear_faults()
-        case.is_stranded(ran, "retire")
-        ran = case.site.run("recover")
-    case.is_finished(ran)
+        case.assert_needs_attention(result, "retire")
+        result = case.site.run("recover")
+    case.assert_finished(result)
 
 
 @pytest.mark.rare
-def test_a_retirement_whose_terraform_is_killed_is_finished_by_recover(case: Case) -> None:
+def test_recover_finishes_a_retirement_whose_terraform_is_killed(case: Case) -> None:
     case.configure(**QUICK)
-    said = "terraform: deleting aws_autoscaling_group"
+    text = "terraform: deleting aws_autoscaling_group"
     with case.under_load():
-        ran = case.promote_unloaded(said, Running.kill_terraform)
-        case.is_stranded(ran, "retire")
-        ran = case.site.run("recover")
-    case.is_finished(ran)
+        result = case.promote_unloaded(text, RunningDeployment.kill_terraform)
+        case.assert_needs_attention(result, "retire")
+        result = case.site.run("recover")
+    case.assert_finished(result)
 
 
 # --- AWS throttles and fails ----------------------------------------------------------------------
 
 
 @pytest.mark.rare
-def test_a_promotion_succeeds_though_three_calls_in_ten_are_throttled(case: Case) -> None:
+def test_a_promotion_succeeds_with_three_calls_in_ten_throttled(case: Case) -> None:
     case.fault(kind="throttle", seed=5, **MANY)
-    ran = case.promote()
+    result = case.promote()
     case.cloud.clear_faults()
-    case.is_in_service(ran)
+    case.assert_promoted(result)
 
 
 @pytest.mark.rare
-def test_a_promotion_ends_well_though_three_answers_in_ten_are_lost(case: Case) -> None:
-    """Where Terraform's creation of a group was one of them, it may be put back; never half."""
+def test_a_promotion_ends_cleanly_with_three_responses_in_ten_lost(case: Case) -> None:
+    """If the response to a group's creation is lost, a rollback is correct; a half-way state never
+    is.
+    """
     case.fault(kind="error-after", seed=5, **MANY)
-    ran = case.promote()
+    result = case.promote()
     case.cloud.clear_faults()
-    if ran.code == DONE:
-        case.is_in_service(ran)
+    if result.code == DONE:
+        case.assert_promoted(result)
     else:
-        case.is_put_back(ran, "launch", "AlreadyExists")
+        case.assert_rolled_back(result, "launch", "AlreadyExists")
 
 
 @pytest.mark.rare
-def test_a_load_balancer_that_does_not_answer_for_a_while_is_waited_for(case: Case) -> None:
-    def throttle(_: Running) -> None:
+def test_a_load_balancer_that_does_not_respond_for_a_while_is_waited_for(case: Case) -> None:
+    def throttle(_: RunningDeployment) -> None:
         for service in ("elb", "elbv2"):
             case.fault(service=service, kind="throttle", times=0)
-        soon(case.cloud.clear_faults, 1.0)  # a minute of the cloud's
+        soon(case.cloud.clear_faults, 1.0)  # a minute of the cloud's time
 
     case.configure(soak="30s", observe="1s")
-    case.is_in_service(case.promote("soak: at most", throttle))
+    case.assert_promoted(case.promote("soak: at most", throttle))
 
 
-def test_a_deployment_is_put_back_though_three_calls_in_ten_are_throttled(case: Case) -> None:
+def test_a_rollback_of_a_promotion_succeeds_with_three_calls_in_ten_throttled(case: Case) -> None:
     case.configure(verify=[{"command": ["false"], "timeout": "1m"}])
     case.fault(kind="throttle", seed=6, **MANY)
-    ran = case.promote()
+    result = case.promote()
     case.cloud.clear_faults()
-    case.is_put_back(ran, "verify", "exit code 1", PUT_BACK)
+    case.assert_rolled_back(result, "verify", "exit code 1", ROLLED_BACK)
 
 
 @pytest.mark.rare
-def test_a_rollback_succeeds_though_three_calls_in_ten_are_throttled(case: Case) -> None:
+def test_a_rollback_succeeds_with_three_calls_in_ten_throttled(case: Case) -> None:
     case.site.configure(keep_previous="next", **QUICK)
-    ran = case.promote()
-    case.told(ran, DONE, outcome="promoted")
+    result = case.promote()
+    case.assert_result(result, DONE, outcome="promoted")
     case.fault(kind="throttle", seed=7, **MANY)
     with case.under_load():
-        ran = case.site.run("rollback", "--yes")
+        result = case.site.run("rollback", "--yes")
     case.cloud.clear_faults()
-    case.told(ran, DONE, kind="rollback", outcome="promoted", release=case.blue)
-    case.stands()
+    case.assert_result(result, DONE, kind="rollback", outcome="promoted", release=case.blue)
+    case.assert_unchanged()

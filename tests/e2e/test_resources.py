@@ -1,7 +1,7 @@
-"""Terraform makes fleets true on a local cloud: the real one with its provider, and the stand-in.
+"""Terraform plans and applies fleets on a local cloud: real Terraform, and the stand-in.
 
-The contract of both: where the matrix stands on the stand-in, it stands on this. Each test has an
-environment of its own; those of one Terraform have one cloud, one network and one provider.
+This is the contract that lets the matrix run on the stand-in. Each test has an environment of its
+own. The tests of one Terraform share one cloud, one network and one provider.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.standin.install import installed
 pytestmark = pytest.mark.timeout(300)  # seconds: a loaded machine starts Terraform slowly
 
 MADE = Path(__file__).parents[1] / "captures/terraform-1.11.4/made.json"
-"""A launch template and a group of the real ones, as AWS describes them."""
+"""A launch template and a group of real Terraform, as AWS describes them."""
 SPEED = 1000
 NONE: frozenset[str] = frozenset()
 FIRST, SECOND = frozenset({"r000001"}), frozenset({"r000002"})
@@ -45,7 +45,7 @@ GROUP = 'module.release.aws_autoscaling_group.this["{}"]'
 
 
 class Attached(Terraform):
-    """Terraform with a provider that runs already: each start takes seconds."""
+    """Terraform with a provider that already runs: each start takes seconds."""
 
     provider: str = ""
 
@@ -54,8 +54,8 @@ class Attached(Terraform):
 
 
 @dataclass(kw_only=True)
-class Ground:
-    """What all the tests stand on."""
+class TerraformTestbed:
+    """A cloud with a network, for all tests of one Terraform."""
 
     cloud: Cloud
     folder: Path
@@ -76,7 +76,7 @@ class Ground:
             inputs={
                 "subnet_ids": [self.subnet],
                 "security_group_ids": [self.security_group],
-                # Nothing listens on a bare image.
+                # No service listens on a bare image.
                 "health_check_type": "EC2",
                 **inputs,
             },
@@ -92,7 +92,7 @@ PASSING = {"Instances", "AutoScalingGroupARN", "CreatedTime", "AvailabilityZones
 
 
 def in_order(value: Any) -> Any:
-    """Return a document with its lists in an order that does not depend on who made them."""
+    """Return a document with its lists sorted."""
     match value:
         case dict():
             return {key: in_order(inner) for key, inner in value.items()}
@@ -103,15 +103,15 @@ def in_order(value: Any) -> Any:
 
 @dataclass(kw_only=True)
 class Fleet:
-    """One environment, and what was reported of it."""
+    """One environment, and the events reported for it."""
 
-    ground: Ground
+    testbed: TerraformTestbed
     resources: TerraformResources
     interrupts: Interrupts
     events: list[Event] = field(default_factory=list)
 
     def release(self, number: int) -> Release:
-        return self.ground.release(number)
+        return self.testbed.release(number)
 
     def launch(self, number: int, *others: int) -> None:
         wanted = [self.release(each) for each in (*others, number)]
@@ -119,13 +119,13 @@ class Fleet:
         self.resources.apply(self.resources.plan(wanted, creates=name, deletes=NONE))
 
     def groups(self) -> set[str]:
-        """The groups of this environment that exist."""
-        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        """Return the groups of this environment that exist."""
+        answer = self.testbed.cloud.aws("autoscaling").describe_auto_scaling_groups()
         names = {each["AutoScalingGroupName"] for each in answer["AutoScalingGroups"]}
         return self.ours(names)
 
     def templates(self) -> set[str]:
-        answer = self.ground.cloud.aws("ec2").describe_launch_templates()
+        answer = self.testbed.cloud.aws("ec2").describe_launch_templates()
         return self.ours({each["LaunchTemplateName"] for each in answer["LaunchTemplates"]})
 
     @property
@@ -133,8 +133,8 @@ class Fleet:
         return self.resources.root.environment
 
     def made(self, release: str) -> dict[str, Any]:
-        """What AWS says of a release, without what is of this cloud or this moment."""
-        aws, name = self.ground.cloud.aws, f"web-{self.environment}-{release}"
+        """Return AWS's description of a release, without values of this cloud or moment."""
+        aws, name = self.testbed.cloud.aws, f"web-{self.environment}-{release}"
         ec2, scaling = aws("ec2"), aws("autoscaling")
         [template] = ec2.describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"]
         versions = ec2.describe_launch_template_versions(LaunchTemplateName=name)
@@ -156,9 +156,9 @@ class Fleet:
 
     def anonymous(self, text: str) -> str:
         ids = {
-            self.ground.subnet: "SUBNET",
-            self.ground.security_group: "SECURITY_GROUP",
-            self.ground.cloud.base_image(): "IMAGE",
+            self.testbed.subnet: "SUBNET",
+            self.testbed.security_group: "SECURITY_GROUP",
+            self.testbed.cloud.base_image(): "IMAGE",
             self.environment: "ENVIRONMENT",
         }
         for id_, word in ids.items():
@@ -173,7 +173,7 @@ class Fleet:
         return set(self.resources.terraform.state(self.resources.root.folder))
 
     def forget(self, release: str) -> None:
-        """Lose a release from the state, as a killed run does."""
+        """Remove a release from the state, as if Terraform had been killed."""
         path = self.resources.root.folder / "terraform.tfstate"
         state = json.loads(path.read_text())
         for resource in state["resources"]:
@@ -183,28 +183,28 @@ class Fleet:
 
     def delete_in_aws(self, release: str) -> None:
         """Delete a release's group and launch template without Terraform's knowledge."""
-        name, scaling = f"web-{self.environment}-{release}", self.ground.cloud.aws("autoscaling")
+        name, scaling = f"web-{self.environment}-{release}", self.testbed.cloud.aws("autoscaling")
         scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
         eventually(lambda: release not in self.groups())
-        self.ground.cloud.aws("ec2").delete_launch_template(LaunchTemplateName=name)
+        self.testbed.cloud.aws("ec2").delete_launch_template(LaunchTemplateName=name)
 
     @property
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         texts = [event.text for event in self.events if isinstance(event, Message)]
         return [text for text in texts if text.startswith("terraform: ")]
 
 
 @pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.long)])
-def ground(
+def testbed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ground]:
+) -> Iterator[TerraformTestbed]:
     folder = tmp_path_factory.mktemp("resources")
     with running_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
         ec2 = cloud.aws("ec2")
         vpc = ec2.create_vpc(CidrBlock="127.10.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="127.10.1.0/24")["Subnet"]["SubnetId"]
         made = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)
-        found = Ground(
+        found = TerraformTestbed(
             cloud=cloud,
             folder=folder,
             subnet=subnet,
@@ -216,49 +216,51 @@ def ground(
 
 
 @contextlib.contextmanager
-def stood_in(ground: Ground) -> Iterator[None]:
-    ground.env["PATH"] = installed(ground.folder / "bin", ground.env["PATH"])
+def stood_in(testbed: TerraformTestbed) -> Iterator[None]:
+    testbed.env["PATH"] = installed(testbed.folder / "bin", testbed.env["PATH"])
     yield
 
 
 @contextlib.contextmanager
-def attached(ground: Ground) -> Iterator[None]:
-    first = ground.root("first")
+def attached(testbed: TerraformTestbed) -> Iterator[None]:
+    first = testbed.root("first")
     write_root(first)
     subprocess.run(
         ["terraform", "init", "-backend=false", "-input=false"],  # noqa: S607  as a user's shell finds it
         cwd=first.folder,
-        env=ground.env,
+        env=testbed.env,
         check=True,
         capture_output=True,
     )
-    with provider.started(first.folder, ground.env) as env:
-        ground.provider = env[provider.ATTACHED]
+    with provider.started(first.folder, testbed.env) as env:
+        testbed.provider = env[provider.ATTACHED]
         yield
 
 
 @pytest.fixture
-def fleet(ground: Ground, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    for name, value in ground.env.items():
+def fleet(
+    testbed: TerraformTestbed, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Fleet:
+    for name, value in testbed.env.items():
         monkeypatch.setenv(name, value)
     environment = f"env{request.session.items.index(request.node)}"
     interrupts = Interrupts()
     interrupts.install()
     events: list[Event] = []
     terraform = Attached(
-        environ=ground.env,
-        log=ground.folder / f"{environment}.log",
+        environ=testbed.env,
+        log=testbed.folder / f"{environment}.log",
         report=events.append,
         interrupts=interrupts,
     )
-    terraform.provider = ground.provider
+    terraform.provider = testbed.provider
     resources = TerraformResources(
-        terraform=terraform, root=ground.root(environment), clients=Clients()
+        terraform=terraform, root=testbed.root(environment), clients=Clients()
     )
-    return Fleet(ground=ground, resources=resources, interrupts=interrupts, events=events)
+    return Fleet(testbed=testbed, resources=resources, interrupts=interrupts, events=events)
 
 
-def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
+def test_a_release_is_launched_and_retired_by_plans_with_nothing_else(
     fleet: Fleet,
 ) -> None:
     launch = fleet.resources.plan([fleet.release(1)], creates=FIRST, deletes=NONE)
@@ -270,7 +272,7 @@ def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
     assert fleet.groups() == set()
     fleet.resources.apply(launch)
     assert fleet.groups() == fleet.templates() == {"r000001"}
-    assert fleet.told == [
+    assert fleet.messages == [
         "terraform: creating aws_launch_template r000001",
         "terraform: created aws_launch_template r000001",
         "terraform: creating aws_autoscaling_group r000001",
@@ -285,8 +287,8 @@ def test_a_release_is_launched_and_retired_by_plans_that_hold_nothing_else(
     assert not list(fleet.resources.root.folder.glob("*.tfplan"))
 
 
-def test_what_is_made_of_a_release_is_what_was_captured(fleet: Fleet) -> None:
-    """So the stand-in's launch template and group are those of the module that ships."""
+def test_the_created_resources_are_the_captured_ones(fleet: Fleet) -> None:
+    """So the stand-in's launch template and group equal those of the shipped module."""
     fleet.launch(1)
     made = fleet.made("r000001")
     user_data = base64.b64decode(made["template"].pop("UserData")).decode()
@@ -296,7 +298,7 @@ def test_what_is_made_of_a_release_is_what_was_captured(fleet: Fleet) -> None:
     fleet.resources.apply(fleet.resources.plan([], creates=NONE, deletes=FIRST))
 
 
-def test_a_second_release_leaves_the_first_alone_and_steps_may_be_repeated(fleet: Fleet) -> None:
+def test_a_second_release_does_not_change_the_first_and_steps_can_be_repeated(fleet: Fleet) -> None:
     fleet.launch(1)
     both = [fleet.release(1), fleet.release(2)]
     fleet.resources.apply(fleet.resources.plan(both, creates=SECOND, deletes=NONE))
@@ -312,10 +314,10 @@ def test_a_second_release_leaves_the_first_alone_and_steps_may_be_repeated(fleet
     assert fleet.groups() == fleet.templates() == {"r000002"}
 
 
-def test_what_was_deleted_before_the_state_was_saved_is_forgotten_by_the_state(
+def test_resources_deleted_before_the_state_was_saved_are_removed_from_the_state(
     fleet: Fleet,
 ) -> None:
-    """As a Terraform leaves it that is killed between the deletion and its note of it."""
+    """As if Terraform had been killed between the deletion and saving its state."""
     fleet.launch(1)
     fleet.launch(2, 1)
     fleet.delete_in_aws("r000001")
@@ -326,37 +328,37 @@ def test_what_was_deleted_before_the_state_was_saved_is_forgotten_by_the_state(
     assert fleet.known() == {TEMPLATE.format("r000002"), GROUP.format("r000002")}
 
 
-def test_a_plan_that_would_do_more_than_the_phase_asks_is_refused_whole(fleet: Fleet) -> None:
+def test_a_plan_that_exceeds_the_phase_is_refused_as_a_whole(fleet: Fleet) -> None:
     fleet.launch(1)
     root = fleet.resources.root
     policies = {"cpu": {"metric": "cpu", "target": 50}}
     fleet.resources.root = replace(root, inputs={**root.inputs, "scaling_policies": policies})
     both = [fleet.release(1), fleet.release(2)]
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(RefusedError) as raised:
         fleet.resources.plan(both, creates=SECOND, deletes=NONE)
-    assert told.value.where == f"terraform plan of web/{root.environment}"
+    assert raised.value.where == f"terraform plan of web/{root.environment}"
     policy = 'module.release.aws_autoscaling_policy.this["r000001/cpu"]'
-    assert told.value.what == f"{policy}: create"
-    assert told.value.remedy == f"cd {root.folder} && terraform plan"
+    assert raised.value.what == f"{policy}: create"
+    assert raised.value.remedy == f"cd {root.folder} && terraform plan"
     assert not list(root.folder.glob("*.tfplan"))
 
-    # Its group deleted by hand, the release that serves would be made anew, empty.
+    # If its group was deleted by hand, Terraform would create the serving release anew, and empty.
     fleet.resources.root = root
     gone = {"AutoScalingGroupName": f"web-{root.environment}-r000001", "ForceDelete": True}
-    fleet.ground.cloud.aws("autoscaling").delete_auto_scaling_group(**gone)
+    fleet.testbed.cloud.aws("autoscaling").delete_auto_scaling_group(**gone)
     running_cloud.eventually(lambda: fleet.groups() == set())
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(RefusedError) as raised:
         fleet.resources.plan(both, creates=SECOND, deletes=NONE)
     missing = "create, missing in AWS, still in the state"
-    assert told.value.what == f"{GROUP.format('r000001')}: {missing}"
+    assert raised.value.what == f"{GROUP.format('r000001')}: {missing}"
     assert fleet.templates() == {"r000001"}
 
-    # Nor can what is no longer there stand in the way of its removal.
+    # A missing resource must not block its own removal.
     fleet.resources.apply(fleet.resources.plan([], creates=NONE, deletes=FIRST))
     assert fleet.templates() == set()
 
 
-def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fleet) -> None:
+def test_an_orphan_is_adopted_without_a_change_and_then_retired(fleet: Fleet) -> None:
     fleet.launch(1)
     fleet.launch(2, 1)
     before = fleet.known()
@@ -364,7 +366,7 @@ def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fle
     fleet.resources.adopt([fleet.release(1), fleet.release(2)])
     assert fleet.known() == before
     group = f"web-{fleet.resources.root.environment}-r000002"
-    assert f"terraform: importing aws_autoscaling_group {group}" in fleet.told
+    assert f"terraform: importing aws_autoscaling_group {group}" in fleet.messages
     assert not (fleet.resources.root.folder / "imports.tf.json").exists()
     both = [fleet.release(1), fleet.release(2)]
     assert fleet.resources.plan(both, creates=SECOND, deletes=NONE).changes == ()
@@ -373,29 +375,29 @@ def test_an_orphan_is_adopted_without_a_change_to_it_and_then_retired(fleet: Fle
     assert fleet.groups() == fleet.templates() == {"r000001"}
 
 
-def test_a_group_of_our_name_that_is_not_ours_is_refused(fleet: Fleet) -> None:
+def test_an_unmanaged_group_with_a_managed_name_is_refused(fleet: Fleet) -> None:
     fleet.launch(1)
     fleet.forget("r000001")
-    scaling = fleet.ground.cloud.aws("autoscaling")
+    scaling = fleet.testbed.cloud.aws("autoscaling")
     group = f"web-{fleet.resources.root.environment}-r000001"
     tag = {"ResourceId": group, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": False}
     key = "ami-pipeline:app"
     scaling.create_or_update_tags(Tags=[{**tag, "Key": key, "Value": "shop"}])
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(RefusedError) as raised:
         fleet.resources.adopt([fleet.release(1)])
-    assert told.value.where == f"importing aws_autoscaling_group {group}"
-    assert told.value.what == (
+    assert raised.value.where == f"importing aws_autoscaling_group {group}"
+    assert raised.value.what == (
         "exists but is not in Terraform's state\ntag ami-pipeline:app is shop"
     )
     assert fleet.known() == set()
 
 
-def test_a_signal_while_a_launch_template_is_made_leaves_nothing_that_adoption_does_not_mend(
+def test_a_signal_while_a_launch_template_is_created_leaves_only_what_adoption_fixes(
     fleet: Fleet,
 ) -> None:
-    """Terraform writes its id to the state only after a wait of five seconds."""
+    """Terraform writes its ID to the state only after a wait of five seconds."""
     terraform = fleet.resources.terraform
-    # The stand-in waits as long by the cloud's clock, which runs too fast for a signal here.
+    # The stand-in waits as long by the cloud's clock, which is too fast for a signal here.
     terraform.environ = {**terraform.environ, "AMI_PIPELINE_SPEED": "5"}
     plan = fleet.resources.plan([fleet.release(1)], creates=FIRST, deletes=NONE)
 
@@ -415,7 +417,7 @@ def test_a_signal_while_a_launch_template_is_made_leaves_nothing_that_adoption_d
     wanted = [fleet.release(1)]
     fleet.resources.adopt(wanted)
     assert fleet.known() == {TEMPLATE.format("r000001")}
-    assert fleet.groups() == set()  # what was not made is not made by adopting
+    assert fleet.groups() == set()  # adopting creates nothing
     rest = fleet.resources.plan(wanted, creates=FIRST, deletes=NONE)
     assert [(each.address, each.action) for each in rest.changes] == [
         (GROUP.format("r000001"), "create")

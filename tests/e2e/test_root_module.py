@@ -1,4 +1,4 @@
-"""Real Terraform and the real AWS provider judge root modules, and keep a state in S3."""
+"""Real Terraform and the real AWS provider check root modules, and keep a state in S3."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.cli.main import run
 from pipeline.core.terraform.module_contract import INPUTS
 from pipeline.core.terraform.root_module import Bucket
-from tests.e2e.conftest import REPOSITORY, Project
+from tests.e2e.project import REPOSITORY, Project
 from tests.running_cloud import Cloud
 
 CONFIGURATION = """\
@@ -76,7 +76,7 @@ def project(folder: Path, cloud: Cloud) -> Project:
 
 
 def by_hand(folder: Path, project: Project, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run Terraform by hand in a folder, as docs/terraform.md says."""
+    """Run Terraform by hand in a folder, as the documentation describes."""
     program = shutil.which("terraform")
     assert program
     quiet = [] if "force-unlock" in words else ["-no-color", "-input=false"]
@@ -92,7 +92,7 @@ def by_hand(folder: Path, project: Project, *words: str) -> subprocess.Completed
 
 
 def leave_out_the_provider(folder: Path) -> None:
-    """Nothing in the module needs it, and each start of it takes seconds."""
+    """Skip the provider: the module does not need it, and each start takes seconds."""
     path = folder / "main.tf.json"
     document = json.loads(path.read_text())
     del document["provider"], document["terraform"]["required_providers"]
@@ -100,18 +100,18 @@ def leave_out_the_provider(folder: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_module_that_breaks_the_contract_is_refused_with_what_to_paste(
+def test_a_module_that_breaks_the_contract_is_refused_with_a_block_to_paste(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In this process, without a cloud: nothing is asked of AWS."""
+    """Run in this process, without a cloud: no call to AWS is needed."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("TF_CLI_ARGS", "-bogus")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     module = folder / "modules/release/main.tf"
     module.write_text(MODULE.replace('output "releases"', 'output "made"'))
     assert run(["config", "terraform", "-e", "production", "--check"]) == 2
-    told, _, paste = capsys.readouterr().err.partition("error: ")[2].partition("\n\n")
-    assert told == (
+    message, _, paste = capsys.readouterr().err.partition("error: ")[2].partition("\n\n")
+    assert message == (
         f"[terraform] module {module.parent}:\n"
         "  output releases: the module does not have it\n"
         "  | Unsupported attribute\n"
@@ -139,7 +139,7 @@ def test_a_module_that_breaks_the_contract_is_refused_with_what_to_paste(
 
 
 @pytest.mark.long
-def test_the_module_that_ships_keeps_the_contract(
+def test_the_shipped_module_fulfills_the_contract(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
@@ -148,12 +148,12 @@ def test_the_module_that_ships_keeps_the_contract(
     shipped = (own + rest).replace(inputs, f'{inputs}security_group_ids = ["sg-1"]\n')
     (folder / "pipeline.toml").write_text(shipped)
     assert run(["config", "terraform", "-e", "production", "--check"]) == 0
-    told = capsys.readouterr().out
-    assert f"module     {REPOSITORY}/terraform/release\n" in told
-    assert "accepts it\n" in told
+    out = capsys.readouterr().out
+    assert f"module     {REPOSITORY}/terraform/release\n" in out
+    assert "accepts it\n" in out
 
 
-def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Project) -> None:
+def test_the_state_of_a_custom_module_is_in_s3_and_locked_there(project: Project) -> None:
     s3 = project.cloud.aws("s3")
     s3.create_bucket(Bucket="states")
     written = project.run("--output", "json", "config", "terraform", "-e", "production")
@@ -163,7 +163,7 @@ def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Pr
     leave_out_the_provider(folder)
     assert by_hand(folder, project, "init").returncode == 0
 
-    # Nobody said what is to exist: a plan by hand stops, and does not plan to delete it.
+    # No releases are declared: a plan by hand stops and does not plan to delete them.
     planned = by_hand(folder, project, "plan")
     assert planned.returncode == 1
     assert 'The root module input variable "releases" is not set' in planned.stderr
@@ -179,7 +179,7 @@ def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Pr
     assert [each["Key"] for each in listed] == ["web/production.tfstate"]
     assert not (folder / "terraform.tfstate").exists()
 
-    # Held by us, it is a lock to Terraform as its own, and ours runs meanwhile.
+    # The tool's lock is Terraform's own lock; the tool's Terraform runs despite it.
     lock = our_lock(s3, folder)
     terraform = Terraform(
         environ=project.env, log=folder / "log", report=lambda _: None, interrupts=Interrupts()
@@ -187,17 +187,18 @@ def test_the_state_of_a_module_of_ones_own_is_in_s3_and_locked_there(project: Pr
     releases.write_text(json.dumps({"releases": {"r000001": release, "r000002": release}}))
     with lock.held("OperationTypeApply"):
         refused = by_hand(folder, project, "plan")
-        said = terraform.plan(folder, folder / "a.tfplan", locks=False)
+        plan = terraform.plan(folder, folder / "a.tfplan", locks=False)
         done = terraform.apply(folder, folder / "a.tfplan", timeout=100, locks=False)
         found = re.search(r"ID: +(\S+)\n", refused.stderr)
         assert found
         forced = by_hand(folder, project, "force-unlock", "-force", found[1])
     assert refused.returncode == 1
     assert "Error acquiring the state lock" in refused.stderr
-    told = dict(re.findall(r"(\w+): +(\S.*)", refused.stderr.partition("Lock Info:")[2]))
-    assert (told["Operation"], told["Who"]) == ("OperationTypeApply", "ann@ci-7")
-    assert told["Info"] == "ami-pipeline web/production deployment 20261121T120000Z-4f2a epoch 4"
-    assert (list(said.errors), list(done.errors)) == ([], [])
+    lock_info = dict(re.findall(r"(\w+): +(\S.*)", refused.stderr.partition("Lock Info:")[2]))
+    assert (lock_info["Operation"], lock_info["Who"]) == ("OperationTypeApply", "ann@ci-7")
+    expected = "ami-pipeline web/production deployment 20261121T120000Z-4f2a epoch 4"
+    assert lock_info["Info"] == expected
+    assert (list(plan.errors), list(done.errors)) == ([], [])
     assert forced.returncode == 0, forced.stderr
     assert [each["Key"] for each in s3.list_objects_v2(Bucket="states")["Contents"]] == [
         "web/production.tfstate"

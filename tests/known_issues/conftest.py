@@ -1,36 +1,38 @@
-"""One cloud, one provider and two baked images for all pains; the stories' ground is another's."""
+"""Fixtures of the known issues: one cloud, one AWS provider and two baked images for all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.testbed import build_testbed
+
 if TYPE_CHECKING:
-    from tests.e2e.deploying import Ground
+    from collections.abc import Iterator
+
+    from tests.e2e.testbed import CloudTestbed
 
 
 @pytest.fixture(scope="session")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    from tests.e2e.deploying import a_ground  # noqa: PLC0415  it imports the cloud
-
-    with a_ground(tmp_path_factory.mktemp("pains")) as built:
+def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudTestbed]:
+    """A test bed of their own: that of tests/e2e belongs to another worker."""
+    with build_testbed(tmp_path_factory.mktemp("known-issues")) as built:
         yield built
 
 
 @pytest.fixture(autouse=True)
-def _no_orders(ground: Ground) -> Iterator[None]:
-    """What was ordered of a group for one pain is not there for the next."""
+def _no_orders(testbed: CloudTestbed) -> Iterator[None]:
+    """Clear the orders of a test before the next one."""
     yield
-    ground.cloud.client.clear_behaviors()
+    testbed.cloud.client.clear_behaviors()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _empty(ground: Ground) -> Iterator[None]:
-    """No instance runs on for the next file's tests: they all share two cores."""
+def _empty(testbed: CloudTestbed) -> Iterator[None]:
+    """Delete all groups after each file: the tests of the next one share two cores."""
     yield
-    scaling = ground.cloud.aws("autoscaling")
+    scaling = testbed.cloud.aws("autoscaling")
     for group in scaling.describe_auto_scaling_groups()["AutoScalingGroups"]:
         scaling.delete_auto_scaling_group(
             AutoScalingGroupName=group["AutoScalingGroupName"], ForceDelete=True

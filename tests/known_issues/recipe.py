@@ -1,7 +1,7 @@
-"""The usual recipe, run as its users run it, on the ground of the stories of deployments.
+"""The usual Terraform recipe, run as its users run it, on a test bed.
 
-`benchmarks/recipe/main.tf` with real Terraform and AWS provider, one root and one local state for
-each recipe. Where a pain needs another root (a separate attachment), its file stands beside this.
+Uses `benchmarks/recipe/main.tf` with real Terraform and AWS provider, with one root and one local
+state for each recipe. A test that needs another root (a separate attachment) writes its own file.
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.conftest import REPOSITORY, Ran
-from tests.e2e.deploying import LONGEST, Balancer, Ground, Site, terraform
-from tests.load import Load, load
+from tests.e2e.project import REPOSITORY, CommandResult
+from tests.e2e.site import LONGEST, Balancer, Site
+from tests.e2e.testbed import CloudTestbed, terraform
 from tests.running_cloud import eventually
+from tools.load import Load, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Noting = Callable[[str, object], None]
+    Recorder = Callable[[str, object], None]
 
-USUAL = REPOSITORY / "benchmarks/recipe/main.tf"
-HASTY = "-var=wait_for_capacity_timeout=8s"
-"""For what will never be healthy: the provider's seconds are not sped up, and a boot takes one."""
+RECIPE = REPOSITORY / "benchmarks/recipe/main.tf"
+SHORT_WAIT = "-var=wait_for_capacity_timeout=8s"
+"""For groups that never become healthy: the provider's seconds are not sped up, and a boot takes
+one.
+"""
 RATE = 50.0
-"""Requests a second."""
+"""Requests per second."""
 
 
 @dataclass(kw_only=True)
 class Recipe:
-    """A service that the recipe deploys: its folder, its load balancer, what it has in AWS."""
+    """A service that the recipe deploys: its folder, its load balancer, its resources in AWS."""
 
-    ground: Ground
+    testbed: CloudTestbed
     name: str
     folder: Path
     balancer: Balancer
@@ -43,25 +46,27 @@ class Recipe:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
-    def of(ground: Ground, name: str, kind: str, root: Path = USUAL, **extra: Any) -> Recipe:
-        """Write the root, its variables and an empty state; initialise it."""
-        folder = ground.folder / f"recipe-{name}"
+    def of(
+        testbed: CloudTestbed, name: str, kind: str, root: Path = RECIPE, **extra: Any
+    ) -> Recipe:
+        """Write the root, its variables and an empty state; initialize it."""
+        folder = testbed.folder / f"recipe-{name}"
         folder.mkdir()
         shutil.copy(root, folder / "main.tf")
-        balancer = Balancer.make(ground, name, kind)
-        made = Recipe(ground=ground, name=name, folder=folder, balancer=balancer, extra=extra)
+        balancer = Balancer.make(testbed, name, kind)
+        made = Recipe(testbed=testbed, name=name, folder=folder, balancer=balancer, extra=extra)
         made.write()
         terraform(folder, made.env, "init", "-input=false")
         return made
 
     @property
     def env(self) -> dict[str, str]:
-        return {**self.ground.cloud.env, "PATH": self.ground.path}
+        return {**self.testbed.cloud.env, "PATH": self.testbed.path}
 
     def write(self, **more: Any) -> None:
-        """Write the variables that stay; the image is in a file of its own, as `deploy.sh` has it.
+        """Write the fixed variables; the image is in a file of its own, as in `deploy.sh`.
 
-        The grace period is the 600 of our own sites: ten seconds here.
+        The grace period is 600 s, as for this project's own sites: ten seconds here.
         """
         classic = self.balancer.kind == "classic"
         through = {
@@ -76,18 +81,18 @@ class Recipe:
             "grace": 600,
             "wait_for_capacity_timeout": "60s",
             **through,
-            **{key: self.ground.made[key] for key in inputs},
+            **{key: self.testbed.made[key] for key in inputs},
             **self.extra,
             **more,
         }
         (self.folder / "service.auto.tfvars.json").write_text(json.dumps(variables))
 
     def image(self, image: str) -> None:
-        """Do what `packer | grep | cut > ami.auto.tfvars` does."""
+        """Write what `packer | grep | cut > ami.auto.tfvars` writes."""
         (self.folder / "ami.auto.tfvars").write_text(f'ami_id = "{image}"\n')
 
-    def deploy(self, image: str, *arguments: str) -> Ran:
-        """Apply an image; return what came of it."""
+    def deploy(self, image: str, *arguments: str) -> CommandResult:
+        """Apply an image; return the result."""
         self.image(image)
         return self.apply(*arguments)
 
@@ -96,13 +101,13 @@ class Recipe:
         self.image(image)
         return self.start("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
 
-    def apply(self, *arguments: str) -> Ran:
+    def apply(self, *arguments: str) -> CommandResult:
         return self.run("apply", "-auto-approve", "-input=false", "-no-color", *arguments)
 
-    def run(self, *arguments: str) -> Ran:
+    def run(self, *arguments: str) -> CommandResult:
         done = self.start(*arguments)
         out, err = done.communicate(timeout=LONGEST)
-        return Ran(code=done.returncode, out=out, err=err)
+        return CommandResult(code=done.returncode, out=out, err=err)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -116,51 +121,51 @@ class Recipe:
             start_new_session=True,
         )
 
-    # --- asking the world -----------------------------------------------------------------------
+    # --- reading the state ------------------------------------------------------------------------
 
     def group(self, image: str) -> str:
         return f"web-{self.name}-{image}"
 
     def groups(self) -> dict[str, dict[str, Any]]:
-        """Return the groups of this service there are, by name."""
-        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        """Return the existing groups of this service, by name."""
+        answer = self.testbed.cloud.aws("autoscaling").describe_auto_scaling_groups()
         found = {each["AutoScalingGroupName"]: each for each in answer["AutoScalingGroups"]}
         return {name: found[name] for name in found if name.startswith(self.group(""))}
 
-    def standing(self, image: str) -> list[str]:
-        """Return the members of an image's group that are in service for Auto Scaling."""
+    def in_service(self, image: str) -> list[str]:
+        """Return the members of an image's group that Auto Scaling reports in service."""
         found = self.groups().get(self.group(image), {"Instances": []})["Instances"]
         return [each["InstanceId"] for each in found if each["LifecycleState"] == "InService"]
 
     def healthy(self, image: str) -> int:
-        """Return how many targets of an image's group its target group finds healthy."""
-        members = set(self.standing(image))
+        """Return how many targets of an image's group are healthy in the target group."""
+        members = set(self.in_service(image))
         return sum(
             id_ in members and state == "healthy"
-            for id_, _, state in targets(self.ground, self.balancer.arn)
+            for id_, _, state in targets(self.testbed, self.balancer.arn)
         )
 
     def attached(self, image: str) -> list[str]:
-        """Return the load balancers that an image's group is attached to."""
-        answer = self.ground.cloud.aws("autoscaling").describe_traffic_sources(
+        """Return the load balancers to which an image's group is attached."""
+        answer = self.testbed.cloud.aws("autoscaling").describe_traffic_sources(
             AutoScalingGroupName=self.group(image)
         )
         return [each["Identifier"] for each in answer["TrafficSources"]]
 
     def remove(self, image: str) -> None:
-        """Delete an image's group as a person does in the console; return once it is gone."""
+        """Delete an image's group, as a person does in the console; return once it is gone."""
         name = self.group(image)
-        self.ground.cloud.aws("autoscaling").delete_auto_scaling_group(
+        self.testbed.cloud.aws("autoscaling").delete_auto_scaling_group(
             AutoScalingGroupName=name, ForceDelete=True
         )
         eventually(lambda: name not in self.groups())
 
     def under_load(self) -> contextlib.AbstractContextManager[Load]:
-        """Send requests to the load balancer meanwhile."""
+        """Send requests to the load balancer for a block."""
         return load(f"{self.balancer.url}/", RATE)
 
     def state(self) -> Iterator[tuple[str, str]]:
-        """Yield what the state says each group is (current, tainted, deposed), and its name."""
+        """Yield each group in the state as its status (current, tainted, deposed) and name."""
         document = json.loads((self.folder / "terraform.tfstate").read_text())
         for resource in document["resources"]:
             if resource["type"] == "aws_autoscaling_group":
@@ -170,8 +175,8 @@ class Recipe:
 
 
 @contextlib.contextmanager
-def unharmed(site: Site, note: Noting) -> Iterator[None]:
-    """Send requests to a site of ours meanwhile, none of which may fail."""
+def assert_no_failures(site: Site, note: Recorder) -> Iterator[None]:
+    """Send requests to a site for a block; no request may fail."""
     with load(f"{site.balancers[0].url}/", RATE) as running:
         yield
     note("requests", len(running.results))
@@ -179,16 +184,16 @@ def unharmed(site: Site, note: Noting) -> Iterator[None]:
     assert running.failures == []
 
 
-def counted(running: Load, note: Noting) -> int:
-    """Note and return how many requests failed."""
+def count_failures(running: Load, note: Recorder) -> int:
+    """Record and return the number of failed requests."""
     note("requests", len(running.results))
     note("failed", len(running.failures))
     return len(running.failures)
 
 
-def targets(ground: Ground, arn: str) -> list[tuple[str, int, str]]:
+def targets(testbed: CloudTestbed, arn: str) -> list[tuple[str, int, str]]:
     """Return instance, port and state of each target of a target group."""
-    answer = ground.cloud.aws("elbv2").describe_target_health(TargetGroupArn=arn)
+    answer = testbed.cloud.aws("elbv2").describe_target_health(TargetGroupArn=arn)
     return [
         (each["Target"]["Id"], each["Target"]["Port"], each["TargetHealth"]["State"])
         for each in answer["TargetHealthDescriptions"]

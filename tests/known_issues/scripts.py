@@ -1,8 +1,7 @@
-"""What other tools do in a deployment, each re-created in a few calls of boto3.
+"""The deployments of other tools, each re-created in a few calls of boto3.
 
-Only the order of the calls is theirs, as their own code or their users' reports have it; a pain
-that comes from that order happens to whoever follows it. They deploy into groups like those of
-the usual recipe and know nothing of each other.
+Only the order of the calls is theirs, as in their code or their users' reports. An issue that comes
+from that order affects every tool that follows it. The groups are like those of the usual recipe.
 """
 
 from __future__ import annotations
@@ -12,42 +11,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.deploying import Balancer, Ground
+from tests.e2e.site import Balancer
+from tests.e2e.testbed import CloudTestbed
 from tests.running_cloud import eventually
 
 PATIENCE = 4.0
-"""Seconds they wait for health: minutes of AWS's."""
+"""Seconds to wait for health: minutes of AWS's time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Groups made by hand behind one load balancer."""
+    """Groups created by hand behind one load balancer."""
 
-    ground: Ground
+    testbed: CloudTestbed
     name: str
     balancer: Balancer
     size: int = 2
 
     @staticmethod
-    def of(ground: Ground, name: str, size: int = 2) -> Service:
-        """Make one whose first group, `old`, is in service."""
-        balancer = Balancer.make(ground, name, "classic")
-        made = Service(ground=ground, name=name, balancer=balancer, size=size)
-        made.launch("old", ground.old)
+    def of(testbed: CloudTestbed, name: str, size: int = 2) -> Service:
+        """Create a service whose first group, `old`, is in service."""
+        balancer = Balancer.make(testbed, name, "classic")
+        made = Service(testbed=testbed, name=name, balancer=balancer, size=size)
+        made.launch("old", testbed.old)
         eventually(lambda: made.healthy("old"))
         return made
 
     @property
     def scaling(self) -> Any:
-        return self.ground.cloud.aws("autoscaling")
+        return self.testbed.cloud.aws("autoscaling")
 
     def group(self, which: str) -> str:
         return f"web-{self.name}-{which}"
 
     def launch(self, which: str, image: str, *, detached: bool = False) -> None:
-        """Make a launch template and a group of it, in the load balancer unless it is dark."""
-        made = self.ground.made
-        template = self.ground.cloud.aws("ec2").create_launch_template(
+        """Create a launch template and a group, attached to the load balancer unless `detached`."""
+        made = self.testbed.made
+        template = self.testbed.cloud.aws("ec2").create_launch_template(
             LaunchTemplateName=self.group(which),
             LaunchTemplateData={
                 "ImageId": image,
@@ -67,24 +67,24 @@ class Service:
         )
 
     def described(self, which: str) -> dict[str, Any]:
-        """Return the group as AWS describes it, nothing where there is none."""
+        """Return AWS's description of a group, or an empty one if it does not exist."""
         named = [self.group(which)]
         answer = self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=named)
         found: dict[str, Any] = (answer["AutoScalingGroups"] or [{}])[0]
         return found
 
     def healthy(self, which: str) -> bool:
-        """Tell whether all desired members are in service in the load balancer."""
+        """Return True if all desired members are in service in the load balancer."""
         group = self.described(which)
         members = {each["InstanceId"] for each in group["Instances"]}
-        answer = self.ground.cloud.aws("elb").describe_instance_health(
+        answer = self.testbed.cloud.aws("elb").describe_instance_health(
             LoadBalancerName=self.balancer.name
         )
         good = {s["InstanceId"] for s in answer["InstanceStates"] if s["State"] == "InService"}
         return len(members & good) >= int(group["DesiredCapacity"])
 
     def wait(self, which: str) -> bool:
-        """Wait for health as long as patience lasts; return whether it came."""
+        """Wait a limited time for health; return whether the group became healthy."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if self.healthy(which):
@@ -99,20 +99,21 @@ class Service:
 
 
 def as_goployer_did(service: Service, image: str) -> bool:
-    """Deploy as goployer did before its pull request 170: a timeout is only written into the log.
+    """Deploy like goployer before its pull request 170: a timeout is only logged.
 
-    Returns whether the new group got healthy, which its caller did not ask.
+    Returns whether the new group became healthy; goployer's caller did not check.
     """
     service.launch("new", image)
-    came = service.wait("new")
+    is_healthy = service.wait("new")
     service.delete("old")
-    return came
+    return is_healthy
 
 
 def as_riff_raff_does(service: Service) -> None:
-    """Deploy by riff-raff's `autoscaling` type: no alarms, twice the size, then all as before.
+    """Deploy like riff-raff's `autoscaling` type: suspend alarms, double the size, then restore
+    both.
 
-    Raises TimeoutError where the new members do not get healthy, as it stops there.
+    Raises TimeoutError if the new members do not become healthy; riff-raff stops there.
     """
     group = service.group("old")
     service.scaling.suspend_processes(
@@ -130,9 +131,9 @@ def as_riff_raff_does(service: Service) -> None:
 
 
 def as_spinnaker_did(service: Service, image: str) -> None:
-    """Deploy red/black with `pinMinimumCapacity`: what serves may not shrink until the end.
+    """Deploy red/black with `pinMinimumCapacity`: the serving group cannot shrink until the end.
 
-    Raises TimeoutError where the new group does not get healthy, as the pipeline ends there.
+    Raises TimeoutError if the new group does not become healthy; the pipeline ends there.
     """
     before = service.described("old")
     service.scaling.update_auto_scaling_group(
@@ -147,10 +148,10 @@ def as_spinnaker_did(service: Service, image: str) -> None:
 
 
 def as_senza_does(service: Service, *, to: str, versions: Sequence[str]) -> None:
-    """Switch the traffic by going through all versions there are, one after another.
+    """Switch the traffic by going through all versions, one after another.
 
-    As with weights, those before the one that is to serve are put to nothing first. Raises
-    whatever one of them answers; those that come after it are not reached.
+    As with weights, the versions before the new one are switched off first. Raises the error of any
+    version; those after it are not reached.
     """
     source = {"Identifier": service.balancer.name, "Type": "elb"}
     for which in versions:

@@ -1,4 +1,4 @@
-"""A bake that Packer gives up while AWS goes on: pain 11 of docs/known-issues.md."""
+"""A bake that Packer gives up while AWS continues: issue 11 of docs/known-issues.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import running_cloud
-from tests.e2e.conftest import REPOSITORY
+from tests.e2e.project import REPOSITORY
 from tests.running_cloud import Cloud, eventually
 
 pytestmark = pytest.mark.long
@@ -19,12 +19,12 @@ SPEED = 4
 NAME = "web-1.0.0-by-hand"
 
 
-def test_the_recipe_times_out_on_an_image_that_exists_and_fails_on_its_name_for_ever_after(
+def test_the_recipe_times_out_on_an_image_that_exists_and_then_always_fails_on_its_name(
     tmp_path: Path,
 ) -> None:
     """spinnaker/spinnaker#4498 (the retry fails on the name), scylladb/scylla-machine-image#352.
 
-    What we do is told by tests/e2e/test_bake_faults.py.
+    tests/e2e/test_bake_faults.py has the counterpart of ami-pipeline.
     """
     with running_cloud.a_cloud(tmp_path / "cloud", speed=SPEED) as cloud:
         bake_twice(cloud, tmp_path)

@@ -1,4 +1,4 @@
-"""A release that works before it serves, or is not all there when it should: pains 14 and 10."""
+"""Releases that work before they serve, or are incomplete when they serve: issues 14, 10."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.deploying import LONGEST, Ground, Site, alone
-from tests.known_issues.recipe import HASTY, USUAL, Recipe, unharmed
+from tests.e2e.site import LONGEST, Site, state_with
+from tests.e2e.testbed import CloudTestbed
+from tests.known_issues.recipe import RECIPE, SHORT_WAIT, Recipe, assert_no_failures
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.known_issues.recipe import Noting
+    from tests.known_issues.recipe import Recorder
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(2 * LONGEST)]
 
-PUT_BACK = 4
+ROLLED_BACK = 4
 
 # --- 14: workers of a queue -----------------------------------------------------------------------
 
 
 class Queue(ThreadingHTTPServer):
-    """A queue with a job for everyone who asks; it knows who took how many."""
+    """A queue with a job for every request; it counts the jobs of each instance."""
 
     def __init__(self) -> None:
         self.taken: collections.Counter[str] = collections.Counter()
-        super().__init__(("127.0.0.1", 0), Asked)
+        super().__init__(("127.0.0.1", 0), JobHandler)
 
-    def worker(self, *, asks: bool = False) -> str:
-        """Return user data: a worker that takes jobs, as a service of its own, as soon as it boots.
+    def worker(self, *, asks_first: bool = False) -> str:
+        """Return user data: a service that takes jobs as soon as the instance boots.
 
-        Or one that `asks` the application first whether a load balancer counts on the instance.
+        If `asks_first`, it first asks the application whether a load balancer counts on the
+        instance.
         """
-        first = "urllib.request.urlopen(here)" if asks else "pass"
+        first = "urllib.request.urlopen(here)" if asks_first else "pass"
         return f"""\
 mkdir -p "${{ROOT:-}}/etc/systemd/system" "${{ROOT:-}}/opt/worker"
 cat > "${{ROOT:-}}/opt/worker/worker.py" <<'END'
@@ -69,7 +71,7 @@ systemctl enable --now worker.service
         return sum(self.taken[each] for each in members)
 
 
-class Asked(BaseHTTPRequestHandler):
+class JobHandler(BaseHTTPRequestHandler):
     server: Queue
 
     def do_GET(self) -> None:
@@ -95,34 +97,34 @@ def with_user_data(text: str, folder: Path) -> Path:
     """Write the recipe with user data in its launch template."""
     encoded = base64.b64encode(f"#!/bin/sh\n{text}".encode()).decode()
     line = "  image_id               = var.ami_id\n"
-    written = USUAL.read_text().replace(line, f'{line}  user_data              = "{encoded}"\n')
+    written = RECIPE.read_text().replace(line, f'{line}  user_data              = "{encoded}"\n')
     assert encoded in written
     root = folder / "main.tf"
     root.write_text(written)
     return root
 
 
-def test_the_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
-    ground: Ground, queue: Queue, tmp_path: Path, record_property: Noting
+def test_workers_of_a_release_that_never_serves_take_jobs_with_the_recipe(
+    testbed: CloudTestbed, queue: Queue, tmp_path: Path, record_property: Recorder
 ) -> None:
-    """compiler-explorer/infra#1783: workers of both colours took jobs from one queue."""
+    """compiler-explorer/infra#1783: workers of both colors took jobs from one queue."""
     root = with_user_data(queue.worker(), tmp_path)
-    recipe = Recipe.of(ground, "queued", "classic", root)
-    assert recipe.deploy(ground.old).code == 0
-    ground.cloud.client.set_behavior("never-healthy", group=recipe.group(ground.new))
-    assert recipe.deploy(ground.new, HASTY).code == 1
-    taken = queue.taken_by(recipe.standing(ground.new))
+    recipe = Recipe.of(testbed, "queued", "classic", root)
+    assert recipe.deploy(testbed.old).code == 0
+    testbed.cloud.client.set_behavior("never-healthy", group=recipe.group(testbed.new))
+    assert recipe.deploy(testbed.new, SHORT_WAIT).code == 1
+    taken = queue.taken_by(recipe.in_service(testbed.new))
     record_property("taken", taken)
     assert taken > 0
 
 
-def refused_in_the_dark(site: Site, image: str, worker: str) -> None:
-    """Promote an image with a worker; a hook refuses it before it is attached to anything."""
+def refuse_before_attaching(site: Site, image: str, worker: str) -> None:
+    """Promote an image with a worker; a hook refuses it before it is attached."""
     site.configure(deadlines={"attach": "3m"}, verify=[{"command": ["false"]}])
     with_worker(site, worker)
-    ran = site.promote("--image", image)
-    assert ran.code == PUT_BACK, ran.err
-    assert ran.document["phase"] == "verify"
+    result = site.promote("--image", image)
+    assert result.code == ROLLED_BACK, result.err
+    assert result.document["phase"] == "verify"
 
 
 def with_worker(site: Site, worker: str) -> None:
@@ -130,38 +132,40 @@ def with_worker(site: Site, worker: str) -> None:
     site.project.write(f"{text}user_data = '''{worker}'''\n")
 
 
-def test_workers_that_ask_nobody_take_jobs_in_the_dark_with_us_too(
-    ground: Ground, queue: Queue, record_property: Noting
+def test_workers_that_do_not_ask_take_jobs_while_detached_with_ami_pipeline_too(
+    testbed: CloudTestbed, queue: Queue, record_property: Recorder
 ) -> None:
-    """compiler-explorer/infra#1783. Instances of a dark group run: why workers have to ask."""
-    site = ground.site("queued-too", "classic", deadlines={"attach": "3m"})
-    assert site.promote("--image", ground.old).code == 0
+    """compiler-explorer/infra#1783. Instances of a detached group run, so workers have to ask."""
+    site = testbed.site("queued-too", "classic", deadlines={"attach": "3m"})
+    assert site.promote("--image", testbed.old).code == 0
     queue.taken.clear()
-    refused_in_the_dark(site, ground.new, queue.worker())
+    refuse_before_attaching(site, testbed.new, queue.worker())
     record_property("taken", queue.taken.total())
     assert queue.taken.total() > 0
 
 
-def test_our_workers_take_jobs_once_a_load_balancer_counts_on_them_and_not_in_the_dark(
-    ground: Ground, queue: Queue, record_property: Noting
+def test_workers_that_ask_take_jobs_only_once_a_load_balancer_counts_on_them(
+    testbed: CloudTestbed, queue: Queue, record_property: Recorder
 ) -> None:
-    """compiler-explorer/infra#1783: what nobody asks for its health is dark, and knows it."""
-    site = ground.site("queued-dark", "classic", deadlines={"attach": "3m"})
-    assert site.promote("--image", ground.old).code == 0
+    """compiler-explorer/infra#1783: an instance whose health is not checked is detached, and knows
+    it.
+    """
+    site = testbed.site("queued-ask", "classic", deadlines={"attach": "3m"})
+    assert site.promote("--image", testbed.old).code == 0
     queue.taken.clear()
-    refused_in_the_dark(site, ground.new, queue.worker(asks=True))
+    refuse_before_attaching(site, testbed.new, queue.worker(asks_first=True))
     assert queue.taken.total() == 0
     site.configure(deadlines={"attach": "3m"})
-    with_worker(site, queue.worker(asks=True))
-    with unharmed(site, record_property):
-        ran = site.promote("--image", ground.new, "--allow-quarantined")
-        assert ran.code == 0, ran.err
-    members = site.members(ran.document["release"])
+    with_worker(site, queue.worker(asks_first=True))
+    with assert_no_failures(site, record_property):
+        result = site.promote("--image", testbed.new, "--allow-quarantined")
+        assert result.code == 0, result.err
+    members = site.members(result.document["release"])
     record_property("taken", eventually(lambda: queue.taken_by(members)))
     assert set(queue.taken) <= set(members)
 
 
-# --- 10: what an instance refresh leaves open -----------------------------------------------------
+# --- 10: the limits of an instance refresh --------------------------------------------------------
 
 REFRESH = """
   instance_refresh {
@@ -172,9 +176,9 @@ REFRESH = """
 """
 
 
-def refreshed(folder: Path) -> Path:
-    """Write the other usual recipe: one group for ever, whose members a refresh replaces."""
-    text = USUAL.read_text().replace('"${var.name}-${var.ami_id}"', '"${var.name}-one"')
+def with_refresh(folder: Path) -> Path:
+    """Write the other usual recipe: a single group whose members a refresh replaces."""
+    text = RECIPE.read_text().replace('"${var.name}-${var.ami_id}"', '"${var.name}-one"')
     text = text.replace("\n  launch_template {\n", REFRESH)
     assert "instance_refresh" in text
     root = folder / "main.tf"
@@ -182,42 +186,42 @@ def refreshed(folder: Path) -> Path:
     return root
 
 
-def test_the_recipe_with_a_refresh_has_the_new_template_on_the_group_before_it_begins(
-    ground: Ground, tmp_path: Path
+def test_the_recipe_with_a_refresh_changes_the_group_to_the_new_template_before_the_refresh_starts(
+    testbed: CloudTestbed, tmp_path: Path
 ) -> None:
-    """hashicorp/terraform-provider-aws#34189: what a refresh would roll back to is the new version.
+    """hashicorp/terraform-provider-aws#34189: a refresh would roll back to the new version.
 
-    Refreshes themselves the local cloud leaves out, so #42355 (apply does not wait for one) is not
-    to be seen here.
+    The local cloud does not implement refreshes, so #42355 (apply does not wait for one) is not
+    tested.
     """
-    recipe = Recipe.of(ground, "refreshed", "classic", refreshed(tmp_path))
-    assert recipe.deploy(ground.old).code == 0
+    recipe = Recipe.of(testbed, "refreshed", "classic", with_refresh(tmp_path))
+    assert recipe.deploy(testbed.old).code == 0
     before = recipe.groups()[recipe.group("one")]["LaunchTemplate"]["Version"]
-    ran = recipe.deploy(ground.new)
-    assert ran.code == 1
-    assert "StartInstanceRefresh" in ran.err
+    result = recipe.deploy(testbed.new)
+    assert result.code == 1
+    assert "StartInstanceRefresh" in result.err
     after = recipe.groups()[recipe.group("one")]["LaunchTemplate"]["Version"]
     assert (before, after) == ("1", "2")
 
 
-def test_we_return_when_the_new_version_alone_answers_and_go_back_to_the_one_before(
-    ground: Ground, record_property: Noting
+def test_a_promotion_returns_once_only_the_new_version_responds_and_rolls_back_to_the_previous_one(
+    testbed: CloudTestbed, record_property: Recorder
 ) -> None:
     """hashicorp/terraform-provider-aws#42355, #34189."""
-    site = ground.site("refreshed-too", "classic")
-    assert site.promote("--image", ground.old).code == 0
-    with unharmed(site, record_property):
-        ran = site.promote("--image", ground.new)
-        assert ran.code == 0, ran.err
+    site = testbed.site("refreshed-too", "classic")
+    assert site.promote("--image", testbed.old).code == 0
+    with assert_no_failures(site, record_property):
+        result = site.promote("--image", testbed.new)
+        assert result.code == 0, result.err
         assert versions(site.balancers[0].url) == {"2.0.0"}
-        ran = site.run("rollback", "--yes")
-        assert ran.code == 0, ran.err
+        result = site.run("rollback", "--yes")
+        assert result.code == 0, result.err
         assert versions(site.balancers[0].url) == {"1.0.0"}
-    assert site.world() == alone("r000001", serving="r000001")
+    assert site.state() == state_with("r000001", serving="r000001")
 
 
 def versions(url: str) -> set[str]:
-    """Ask twenty times, one after the other, which version answers."""
+    """Request the version twenty times, one after another; return all versions."""
     found = set()
     for _ in range(20):
         with urllib.request.urlopen(f"{url}/") as answer:  # noqa: S310  an http URL of loopback

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SERVER = Path(__file__).parents[2] / "packer" / "provision" / "app" / "server.py"
-NOBODY = "http://127.0.0.1:9"
+CLOSED_PORT = "http://127.0.0.1:9"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Running:
-    """A started service and how to reach it."""
+    """A started service and its address."""
 
     process: subprocess.Popen[str]
     port: int
@@ -48,14 +48,14 @@ class Running:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Running]]:
-    """Start the service as its unit does: a process with settings in its environment."""
+    """Start the service like its unit does: a process with settings in its environment."""
     processes: list[subprocess.Popen[str]] = []
 
     def begin(**settings: str) -> Running:
         environment = {
             "PATH": os.environ["PATH"],
             "INSTANCE_ADDRESS": "127.0.0.1",
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": NOBODY,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": CLOSED_PORT,
             "PORT": "0",
             "APP": "web",
             "VERSION": "1.4.2",
@@ -79,7 +79,7 @@ def start() -> Iterator[Callable[..., Running]]:
 
 
 class Metadata(BaseHTTPRequestHandler):
-    """The instance metadata service, version 2: no token, no answer."""
+    """The instance metadata service, version 2: without a token there is no response."""
 
     asked: list[str]
 
@@ -113,7 +113,7 @@ def metadata() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-def test_it_says_who_answers(start: Callable[..., Running]) -> None:
+def test_the_response_identifies_the_instance(start: Callable[..., Running]) -> None:
     status, document = start(ENVIRONMENT="staging", GREETING="good day").get("/")
     assert status == 200
     assert document == {
@@ -125,18 +125,18 @@ def test_it_says_who_answers(start: Callable[..., Running]) -> None:
     }
 
 
-def test_it_asks_for_its_instance_id_by_token_and_once(
+def test_the_instance_id_is_requested_with_a_token_and_only_once(
     start: Callable[..., Running], metadata: ThreadingHTTPServer
 ) -> None:
     endpoint = f"http://127.0.0.1:{metadata.server_port}/"
-    running = start(AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint, http_proxy=NOBODY)
+    running = start(AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint, http_proxy=CLOSED_PORT)
     assert Metadata.asked == [], "nothing was asked before the first request"
     for _ in range(3):
         assert running.get("/")[1]["instance_id"] == "i-0123456789abcdef0"
     assert Metadata.asked == ["PUT /latest/api/token", "GET /latest/meta-data/instance-id"]
 
 
-def test_a_metadata_service_that_never_answers_delays_one_request_only(
+def test_a_metadata_service_that_never_responds_delays_only_one_request(
     start: Callable[..., Running],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -159,7 +159,7 @@ def test_each_path_has_its_status(start: Callable[..., Running], path: str, stat
 
 
 @pytest.mark.parametrize("agent", ["ELB-HealthChecker/2.0", "ELB-HealthChecker/1.0"])
-def test_it_serves_while_a_load_balancer_asks_for_its_health(
+def test_requests_are_served_during_a_health_check(
     start: Callable[..., Running], agent: str
 ) -> None:
     running = start(CHECKED_SECONDS="0.5")
@@ -173,7 +173,7 @@ def test_it_serves_while_a_load_balancer_asks_for_its_health(
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "nan", "inf", "x", ""])
-def test_slow_is_bounded_whatever_is_asked(start: Callable[..., Running], asked: str) -> None:
+def test_slow_is_bounded_whatever_is_requested(start: Callable[..., Running], asked: str) -> None:
     begin = time.monotonic()
     assert start().get(f"/slow?seconds={asked}")[0] == 200
     assert time.monotonic() - begin < 5
@@ -201,14 +201,14 @@ def test_pipelined_requests_are_all_answered(start: Callable[..., Running]) -> N
             received += raw.recv(65536)
 
 
-def test_it_stops_at_once_with_nothing_to_finish(start: Callable[..., Running]) -> None:
+def test_it_stops_at_once_without_requests_in_flight(start: Callable[..., Running]) -> None:
     running = start()
     begin = time.monotonic()
     assert running.stop() == 0
     assert time.monotonic() - begin < 3
 
 
-def test_it_answers_what_it_has_begun_before_it_stops(start: Callable[..., Running]) -> None:
+def test_requests_in_flight_are_answered_before_it_stops(start: Callable[..., Running]) -> None:
     running = start()
     connection = running.connect()
     connection.request("GET", "/slow?seconds=1.5")
@@ -221,7 +221,7 @@ def test_it_answers_what_it_has_begun_before_it_stops(start: Callable[..., Runni
     assert running.process.wait(timeout=10) == 0
 
 
-def test_no_new_connection_is_taken_while_it_stops(start: Callable[..., Running]) -> None:
+def test_no_new_connection_is_accepted_while_it_stops(start: Callable[..., Running]) -> None:
     running = start()
     slow = running.connect()
     slow.request("GET", "/slow?seconds=2")
@@ -251,7 +251,7 @@ def test_a_request_on_a_kept_connection_is_answered_while_it_stops(
     assert running.process.wait(timeout=10) == 0
 
 
-def test_a_connection_still_in_the_listeners_queue_is_answered(
+def test_a_connection_in_the_listeners_queue_is_still_answered(
     start: Callable[..., Running],
 ) -> None:
     running = start()
@@ -283,7 +283,7 @@ def test_no_request_is_lost_when_it_stops_under_load(start: Callable[..., Runnin
 
 
 def _load(running: Running, answered: list[int], lost: list[str]) -> None:
-    """Ask on one connection until the service says that it is about to close it."""
+    """Send requests on one connection until the service announces that it will close it."""
     connection = running.connect()
     try:
         while True:
@@ -308,5 +308,5 @@ def _connects(running: Running) -> bool:
 
 
 def _wait_until_taken(running: Running) -> None:
-    """A second request on a connection of its own is answered after the first was accepted."""
+    """Send a second request on its own connection after the first was accepted."""
     assert running.get("/health")[0] == 200

@@ -39,7 +39,7 @@ def packer(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProc
 
 
 def validate(template: Path, values: dict[str, object], folder: Path) -> tuple[int, str]:
-    """Run from a copy of nothing: HOME and the plugin cache are the test's own folder."""
+    """Validate with HOME and the plugin cache in the test's own folder; return code and output."""
     file = folder / "values.json"
     file.write_text(json.dumps(values))
     done = packer("validate", f"-var-file={file}", template, cwd=folder)
@@ -56,7 +56,7 @@ def test_the_sample_template_is_valid(sources: Path) -> None:
     assert validate(sources / "packer" / "app.pkr.hcl", dict(VALUES), sources)[0] == 0
 
 
-def test_the_sample_template_takes_everything_the_pipeline_sets(sources: Path) -> None:
+def test_the_sample_template_accepts_every_variable_of_the_pipeline(sources: Path) -> None:
     values: dict[str, object] = {
         **VALUES,
         "environment": "staging",
@@ -89,7 +89,7 @@ def test_the_sample_template_has_the_secure_defaults() -> None:
     assert re.search(r'variable "token" \{[^}]*sensitive = true', text)
 
 
-def test_required_plugins_stand_where_a_build_does_not_read_them() -> None:
+def test_required_plugins_are_in_a_file_that_a_build_does_not_read() -> None:
     assert "required_plugins" not in re.sub(r"#[^\n]*", "", (PACKER / "app.pkr.hcl").read_text())
     assert "required_plugins {" in (PACKER / "init" / "plugins.pkr.hcl").read_text()
 
@@ -105,7 +105,7 @@ def test_the_documentations_snippets_are_valid(tmp_path: Path, language: str) ->
     assert code == 0, output
 
 
-def test_every_variable_the_pipeline_sets_is_documented() -> None:
+def test_every_variable_of_the_pipeline_is_documented() -> None:
     assert [name for name in sorted(TOOL_VARIABLES) if f"`{name}`" not in DOCUMENT] == []
 
 
@@ -117,7 +117,7 @@ def test_the_samples_configuration_is_valid() -> None:
         assert (ROOT / path).exists()
 
 
-# --- the scripts, on a directory that stands for an instance ------------------------------------
+# --- the scripts, in a directory that represents an instance --------------------------------------
 
 
 def run(script: str, root: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -168,20 +168,20 @@ def test_the_application_can_be_installed_over_an_older_one(instance: Path) -> N
 @pytest.mark.parametrize(
     "settings", [{"APP": "../x"}, {"APP": ""}, {"APP": "a b"}, {"PORT": "80;id"}, {"PORT": ""}]
 )
-def test_names_that_are_none_are_refused(instance: Path, settings: dict[str, str]) -> None:
+def test_invalid_names_are_refused(instance: Path, settings: dict[str, str]) -> None:
     done = run("install.sh", instance, **{**INSTALL, **settings})
     assert done.returncode == 1
     assert "must be" in done.stderr
 
 
-def test_a_name_of_the_systems_own_is_refused(instance: Path) -> None:
+def test_a_name_of_a_system_unit_is_refused(instance: Path) -> None:
     (instance / "etc" / "ssh").mkdir(parents=True)
     done = run("install.sh", instance, **{**INSTALL, "APP": "ssh"})
     assert done.returncode == 1
     assert "choose another name" in done.stderr
 
 
-def test_keys_and_the_machines_identity_are_removed(instance: Path) -> None:
+def test_keys_and_the_machines_identity_are_deleted(instance: Path) -> None:
     keys = [
         instance / "home" / "ec2-user" / ".ssh" / "authorized_keys",
         instance / "root" / ".ssh" / "authorized_keys",

@@ -1,6 +1,6 @@
-"""Calls of AWS's query protocol, as the AWS provider makes them: repeated, and cut off by a signal.
+"""AWS calls of the stand-in: the query protocol, with the AWS provider's retries and cancellation.
 
-The standard library alone, imported late: most verbs of Terraform need no AWS.
+It only uses the standard library, with late imports, because most Terraform commands need no AWS.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ ATTEMPTS = 25  # the provider's default, `max_retries`
 _TWICE = """
 Two interrupts received. Exiting immediately. Note that data loss may have occurred.
 """
-LONGEST = 20.0  # seconds between two of them (aws-sdk-go-v2, `MaxBackoff`)
+LONGEST = 20.0  # seconds between two attempts (aws-sdk-go-v2, `MaxBackoff`)
 PASSING = ("Throttling", "RequestLimitExceeded", "ScalingActivityInProgress", "ResourceContention")
 VERSIONS = {"ec2": "2016-11-15", "autoscaling": "2011-01-01", "sts": "2011-06-15"}
 NAMES = {"ec2": "EC2", "autoscaling": "Auto Scaling", "sts": "STS"}
 
 
 class CanceledError(Exception):
-    """A signal came: the provider's context is over, and with it what it waits for."""
+    """A signal arrived: the provider's context is canceled."""
 
     def __str__(self) -> str:
         return "context canceled"
 
 
 class AwsError(Exception):
-    """What AWS answered, in the words of its Go client; `code` is AWS's own."""
+    """An error response of AWS, in the words of its Go client; `code` is AWS's own."""
 
     def __init__(self, service: str, action: str, status: int, code: str, message: str) -> None:
         super().__init__(
@@ -49,34 +49,34 @@ class AwsError(Exception):
 
 @dataclass
 class Interrupts:
-    """The signals so far: the first cancels what is waited for, the second ends all at once."""
+    """The signals so far: the first cancels waiting, the second exits at once."""
 
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     count: int = 0
 
     def install(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._arrived)
-        # As a Go program: who prints to nobody ends.
+        # Like a Go program: exit if standard output is closed.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
     def _arrived(self, _number: int, _frame: object) -> None:
         self.count += 1
         if self.count == 1:
-            self.tell(
+            self.report(
                 "\nInterrupt received.\nPlease wait for Terraform to exit or data loss may occur."
             )
             return
-        self.tell(_TWICE)
+        self.report(_TWICE)
         os._exit(1)
 
     def require_none(self) -> None:
-        """Raise CanceledError where a signal came."""
+        """Raise CanceledError if a signal has arrived."""
         if self.count:
             raise CanceledError
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raise CanceledError where a signal comes meanwhile."""
+        """Wait; raise CanceledError if a signal arrives meanwhile."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.require_none()
@@ -86,7 +86,7 @@ class Interrupts:
 
 @dataclass
 class Aws:
-    """One region of AWS; `speed` divides all waiting, as it does the local cloud's."""
+    """One region of AWS; `speed` divides all waiting, as in the local cloud."""
 
     endpoint: str
     region: str
@@ -94,22 +94,22 @@ class Aws:
     speed: float = 1.0
 
     def call(self, service: str, action: str, **parameters: Any) -> Element:
-        """Return AWS's answer; raise AwsError once repeating it is no use any more."""
+        """Return AWS's response; raise AwsError once retries are exhausted."""
         form = {"Action": action, "Version": VERSIONS[service]}
-        form.update(flattened(parameters, members=service == "autoscaling"))
+        form.update(flatten(parameters, members=service == "autoscaling"))
         body = urlencode(form)
         for attempt in itertools.count(1):
             self.interrupts.require_none()
             try:
                 return self._once(service, action, body)
             except AwsError as error:
-                if attempt == ATTEMPTS or not passes(error):
+                if attempt == ATTEMPTS or not is_retryable(error):
                     raise
-            self.sleep(chance() * min(2.0**attempt, LONGEST))
+            self.sleep(random_share() * min(2.0**attempt, LONGEST))
         raise AssertionError
 
     def sleep(self, seconds: float) -> None:
-        """Wait so many of the cloud's seconds."""
+        """Wait for seconds of the cloud's time."""
         self.interrupts.sleep(seconds / self.speed)
 
     def _once(self, service: str, action: str, body: str) -> Element:
@@ -119,7 +119,7 @@ class Aws:
         scope = f"local-cloud/20260101/{self.region}/{service}/aws4_request"
         headers = {
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-            # The local cloud reads the service of it and checks no signature.
+            # The local cloud reads the service from it and checks no signature.
             "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=, Signature=0",
         }
         connection = HTTPConnection(self.endpoint.removeprefix("http://"), timeout=60)
@@ -132,10 +132,10 @@ class Aws:
         finally:
             connection.close()
         try:
-            document = without_namespaces(ET.fromstring(text))  # noqa: S314  the local cloud's
+            document = without_namespaces(ET.fromstring(text))  # noqa: S314  the local cloud's own XML
         except ET.ParseError as error:
-            said = text[:200].decode("utf-8", "replace")
-            raise AwsError(service, action, answer.status, "Unknown", said) from error
+            detail = text[:200].decode("utf-8", "replace")
+            raise AwsError(service, action, answer.status, "Unknown", detail) from error
         if answer.status < 300:
             return document
         code = document.findtext(".//Code") or "Unknown"
@@ -143,18 +143,18 @@ class Aws:
         raise AwsError(service, action, answer.status, code, message)
 
 
-def chance() -> float:
-    """Return a number from 0 to 1; `random` would take a twentieth of the start to import."""
+def random_share() -> float:
+    """Return a random number from 0 to 1; an import of `random` would be slow."""
     return int.from_bytes(os.urandom(4)) / 2**32
 
 
-def passes(error: AwsError) -> bool:
-    """Tell whether the SDK would repeat the call."""
+def is_retryable(error: AwsError) -> bool:
+    """Return True if the SDK would retry the call."""
     return error.status in {0, 500, 502, 503, 504} or error.code.startswith(PASSING)
 
 
-def flattened(value: Any, prefix: str = "", *, members: bool) -> dict[str, str]:
-    """Return parameters as the query protocol writes them: `A.member.1.B`, in EC2 `A.1.B`."""
+def flatten(value: Any, prefix: str = "", *, members: bool) -> dict[str, str]:
+    """Return parameters in the query protocol's form: `A.member.1.B`, or `A.1.B` for EC2."""
     return dict(_pairs(value, prefix, members=members))
 
 
@@ -176,7 +176,7 @@ def _pairs(value: Any, prefix: str, *, members: bool) -> Iterator[tuple[str, str
 
 
 def without_namespaces(document: Element) -> Element:
-    """Return an answer with plain names of its elements."""
+    """Return a response with plain element names."""
     for element in document.iter():
         element.tag = element.tag.rpartition("}")[2]
     return document

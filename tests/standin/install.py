@@ -1,4 +1,4 @@
-"""Puts the stand-in for Terraform on a PATH. Not a part of it: this is for who uses it."""
+"""Install the Terraform stand-in on a PATH; tests import this, the stand-in itself does not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# Without `site`: it starts in a tenth of the time.
+# Without `site` it starts in a tenth of the time.
 _PROGRAM = """\
 #!{python} -IS
 import sys

@@ -1,8 +1,9 @@
-"""`terraform`, as much of it as this tool uses: plans in no time, and dies as the real one does.
+"""The Terraform stand-in: the commands that ami-pipeline uses, without Terraform's start-up time.
 
-It makes the launch templates and groups of releases by AWS's API and keeps a state in
-Terraform's format. It passes the contract test of the real one (tests/e2e/test_resources.py),
-so the matrix may stand on it where ten seconds for each run of the real one are too many.
+Use it for tests of many deployments, where real Terraform takes ten seconds per run. It creates the
+launch templates and groups of releases through AWS's API and keeps a state in Terraform's format.
+It can be killed at any moment, like Terraform. tests/e2e/test_resources.py is the contract test of
+both.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.standin.aws import Aws, AwsError, CanceledError, Interrupts
-from tests.standin.keep import kept
+from tests.standin.backend import open_backend
 from tests.standin.resources import ProviderError, create, delete, read
 from tests.standin.root import GROUP, KINDS, Root, RootError
-from tests.standin.state import Instance, LockedError, State, locked
-from tests.standin.stream import VERSION, Address, Stream, written
+from tests.standin.state import Instance, LockedError, State, hold_lock
+from tests.standin.stream import VERSION, Address, Stream, format_address
 
 _NO_STATE = "No state file was found!\n\nState management commands require a state file.\n"
 _STALE = (
@@ -31,19 +32,19 @@ _STALE = (
 
 
 def main() -> int:
-    """Run a verb; return its exit code."""
-    words, options, targets = parsed(sys.argv[1:])
+    """Run a command; return its exit code."""
+    words, options, targets = parse(sys.argv[1:])
     folder = Path(options.get("chdir", ".")).resolve()
     code = 1
     match words:
         case ["version", *_]:
-            code = say({"terraform_version": VERSION, "platform": "linux_amd64"})
+            code = print_json({"terraform_version": VERSION, "platform": "linux_amd64"})
         case ["init"]:
-            code = initialise(folder)
+            code = initialize(folder)
         case ["validate"]:
-            code = say({"format_version": "1.0", "valid": True, "diagnostics": []})
+            code = print_json({"format_version": "1.0", "valid": True, "diagnostics": []})
         case ["state", "list"]:
-            code = listed(folder)
+            code = list_state(folder)
         case ["plan"]:
             code = Run(folder, options).plan(folder / options["out"], targets)
         case ["apply", plan]:
@@ -53,21 +54,21 @@ def main() -> int:
     return code
 
 
-def parsed(arguments: list[str]) -> tuple[list[str], dict[str, str], list[str]]:
-    """Return words, options, and the targets."""
+def parse(arguments: list[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """Return the words, the options, and the targets."""
     words = [each for each in arguments if not each.startswith("-")]
     given = [each.lstrip("-").partition("=") for each in arguments if each.startswith("-")]
     options = {name: value for name, _, value in given}
     return words, options, [value for name, _, value in given if name == "target"]
 
 
-def say(document: dict[str, Any]) -> int:
+def print_json(document: dict[str, Any]) -> int:
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
     return 0
 
 
-def initialise(folder: Path) -> int:
-    """Leave what `init` leaves, so that it is known to have run."""
+def initialize(folder: Path) -> int:
+    """Write what `init` writes, so that it is known to have run."""
     stream = Stream()
     stream.version()
     main_file = json.loads((folder / "main.tf.json").read_bytes())
@@ -87,13 +88,13 @@ def initialise(folder: Path) -> int:
     return 0
 
 
-def listed(folder: Path) -> int:
+def list_state(folder: Path) -> int:
     main_file = json.loads((folder / "main.tf.json").read_bytes())
-    state = State.load(kept(folder, main_file["terraform"]["backend"]))
+    state = State.load(open_backend(folder, main_file["terraform"]["backend"]))
     if state is None:
         sys.stdout.write(_NO_STATE)
         return 1
-    sys.stdout.writelines(f"{written(each)}\n" for each in sorted(state.resources))
+    sys.stdout.writelines(f"{format_address(each)}\n" for each in sorted(state.resources))
     return 0
 
 
@@ -109,11 +110,11 @@ class Run:
         self.locks = options.get("lock", "true") != "false"
 
     def plan(self, file: Path, targets: list[str]) -> int:
-        """Say what would be done to make the root module true; save it."""
+        """Plan the changes to the root module's resources, and save the plan."""
         return self._guarded("Plan", lambda: self._plan(file, targets))
 
     def apply(self, file: Path) -> int:
-        """Do what a saved plan says, once."""
+        """Apply a saved plan once."""
         return self._guarded("Apply", lambda: self._apply(json.loads(file.read_bytes())))
 
     def _guarded(self, operation: str, action: Callable[[], None]) -> int:
@@ -126,10 +127,10 @@ class Run:
                 interrupts=self.interrupts,
                 speed=float(os.environ.get("AMI_PIPELINE_SPEED", "1")),
             )
-            keep = kept(self.folder, self.root.backend)
-            lock = locked(keep, operation, self.within, self.interrupts.sleep)
-            with lock if self.locks else nullcontext():  # -lock=false: its caller holds it
-                self.state = State.load(keep) or State(keep)
+            backend = open_backend(self.folder, self.root.backend)
+            lock = hold_lock(backend, operation, self.within, self.interrupts.sleep)
+            with lock if self.locks else nullcontext():  # -lock=false: the caller holds the lock
+                self.state = State.load(backend) or State(backend)
                 self._configure()
                 action()
         except LockedError as error:
@@ -141,7 +142,7 @@ class Run:
         return self.stream.close()
 
     def _configure(self) -> None:
-        """Ask who we are, as the provider does where only some accounts may be touched."""
+        """Check the account, as the provider does with `allowed_account_ids`."""
         if not self.root.accounts:
             return
         found = self.aws.call("sts", "GetCallerIdentity").findtext(".//Account")
@@ -151,28 +152,30 @@ class Run:
     # --- planning ---------------------------------------------------------------------------------
 
     def _plan(self, file: Path, targets: list[str]) -> None:
-        meant = {
-            each for each in (*self.root.wanted(), *self.state.resources) if aimed(each, targets)
+        targeted = {
+            each
+            for each in (*self.root.wanted(), *self.state.resources)
+            if is_targeted(each, targets)
         }
-        missing = self._refresh(meant)
-        wanted = [each for each in self.root.wanted() if each in meant]
-        changes = [*self._imports(wanted), *self._changes(wanted, meant, missing)]
+        missing = self._refresh(targeted)
+        wanted = [each for each in self.root.wanted() if each in targeted]
+        changes = [*self._imports(wanted), *self._changes(wanted, targeted, missing)]
         for address in missing:
             self.stream.drifted(address, "delete")
         for change in changes:
-            self.stream.planned(tuple(change["address"]), **change["said"])
-        self.stream.summed("plan", counted(changes))
+            self.stream.planned(tuple(change["address"]), **change["planned"])
+        self.stream.summed("plan", count_changes(changes))
         left = [each for each in self.state.resources if each not in missing]
         plan = {"lineage": self.state.lineage, "serial": self.state.serial, "changes": changes}
         plan["missing"] = [each for each in self.state.resources if each not in left]
-        with file.open("w") as written_to:  # keeps the mode of a file that is there
-            json.dump(plan, written_to)
+        with file.open("w") as output:  # keeps the mode of an existing file
+            json.dump(plan, output)
 
-    def _refresh(self, meant: set[Address]) -> list[Address]:
-        """Return what the state knows and AWS has no more."""
+    def _refresh(self, targeted: set[Address]) -> list[Address]:
+        """Return the resources of the state that AWS no longer has."""
         missing = []
         for address in by_kind(self.state.resources):
-            if address in meant:
+            if address in targeted:
                 id_ = self.state.resources[address].id
                 self.stream.refreshing(address, id_)
                 if read(self.aws, address[0], id_) is None:
@@ -180,33 +183,37 @@ class Run:
         return missing
 
     def _imports(self, wanted: list[Address]) -> list[dict[str, Any]]:
-        """An imported group is updated too: `timeouts` are written to the state by nothing else."""
+        """Plan imports; an imported group is updated too, because only that writes `timeouts` to
+        the state.
+        """
         changes = []
         for address in wanted:
-            id_ = self.root.imports.get(written(address), "")
+            id_ = self.root.imports.get(format_address(address), "")
             if not id_ or address in self.state.resources:
                 continue
             self.stream.refreshing(address, id_)
             if read(self.aws, address[0], id_) is None:
-                raise RootError("Cannot import non-existent remote object", written(address))
+                raise RootError("Cannot import non-existent remote object", format_address(address))
             action = "update" if address[0] == GROUP else "import"
             changes.append(change_of(address, action, importing=id_))
         return changes
 
     def _changes(
-        self, wanted: list[Address], meant: set[Address], missing: list[Address]
+        self, wanted: list[Address], targeted: set[Address], missing: list[Address]
     ) -> list[dict[str, Any]]:
-        known = {each: self.state.resources[each] for each in self.state.resources if each in meant}
+        known = {
+            each: self.state.resources[each] for each in self.state.resources if each in targeted
+        }
         changes = []
         for address in wanted:
-            if written(address) in self.root.imports and address not in known:
+            if format_address(address) in self.root.imports and address not in known:
                 continue
             if address not in known or address in missing:
                 changes.append(change_of(address, "create"))
             elif known[address].tainted:
                 changes.append(change_of(address, "replace", reason="tainted"))
-        gone = {*wanted, *missing}
-        deleted = [each for each in by_kind(known) if each not in gone]
+        kept = {*wanted, *missing}
+        deleted = [each for each in by_kind(known) if each not in kept]
         changes += [change_of(each, "delete", reason="delete_because_each_key") for each in deleted]
         return changes
 
@@ -216,7 +223,7 @@ class Run:
         if (plan["lineage"], plan["serial"]) != (self.state.lineage, self.state.serial):
             raise RootError("Saved plan is stale", _STALE)
         for change in plan["changes"]:
-            self.stream.planned(tuple(change["address"]), **change["said"])
+            self.stream.planned(tuple(change["address"]), **change["planned"])
         for address in plan["missing"]:
             del self.state.resources[tuple(address)]
         failed: set[str] = set()
@@ -226,13 +233,13 @@ class Run:
                 self.stream.fail("execution halted")
                 break
             if release not in failed and not self._step(address, action, importing):
-                failed.add(release)  # what depends on it is left as it is
+                failed.add(release)  # its dependents stay unchanged
         self.state.save()
         if not self.stream.errors:
-            self.stream.summed("apply", counted(plan["changes"]))
+            self.stream.summed("apply", count_changes(plan["changes"]))
 
     def _step(self, address: Address, action: str, importing: str) -> bool:
-        """Do one thing to a resource, and write down what came of it."""
+        """Apply one change to a resource and save the result in the state."""
         began = time.monotonic()
         if action == "import":
             self.state.resources[address] = Instance(importing)
@@ -258,10 +265,10 @@ class Run:
             template = self.state.resources[KINDS[0], address[1]]
             wanted["LaunchTemplate"] = {"LaunchTemplateId": template.id, "Version": "1"}
 
-        def begun(id_: str) -> None:
+        def on_created(id_: str) -> None:
             self.state.resources[address] = Instance(id_, tainted=True)
 
-        create(self.aws, self.root, address, wanted, begun)
+        create(self.aws, self.root, address, wanted, on_created)
         self.state.resources[address].tainted = False
 
     def _delete(self, address: Address) -> None:
@@ -269,22 +276,24 @@ class Run:
         del self.state.resources[address]
 
     def _update(self, address: Address) -> None:
-        how = {"NewInstancesProtectedFromScaleIn": False}
+        parameters = {"NewInstancesProtectedFromScaleIn": False}
         name = self.state.resources[address].id
-        self.aws.call("autoscaling", "UpdateAutoScalingGroup", AutoScalingGroupName=name, **how)
+        self.aws.call(
+            "autoscaling", "UpdateAutoScalingGroup", AutoScalingGroupName=name, **parameters
+        )
 
 
 def change_of(address: Address, action: str, **more: str) -> dict[str, Any]:
-    return {"address": address, "said": {"action": action, **more}}
+    return {"address": address, "planned": {"action": action, **more}}
 
 
 def steps(changes: list[dict[str, Any]]) -> list[tuple[Address, str, str]]:
-    """Return what is to be done, in order: groups are deleted before their templates."""
+    """Return the steps in order: groups are deleted before their templates."""
     made: list[tuple[Address, str, str]] = []
     deleted: list[tuple[Address, str, str]] = []
     for change in changes:
-        address, said = tuple(change["address"]), change["said"]
-        action, importing = said["action"], said.get("importing", "")
+        address, planned = tuple(change["address"]), change["planned"]
+        action, importing = planned["action"], planned.get("importing", "")
         if importing:
             made.append((address, "import", importing))
         if action in {"delete", "replace"}:
@@ -295,12 +304,12 @@ def steps(changes: list[dict[str, Any]]) -> list[tuple[Address, str, str]]:
     return [*last_first, *made]
 
 
-def counted(changes: list[dict[str, Any]]) -> dict[str, int]:
-    actions = [change["said"]["action"] for change in changes]
+def count_changes(changes: list[dict[str, Any]]) -> dict[str, int]:
+    actions = [change["planned"]["action"] for change in changes]
     return {
         "add": actions.count("create") + actions.count("replace"),
         "change": actions.count("update"),
-        "import": sum("importing" in change["said"] for change in changes),
+        "import": sum("importing" in change["planned"] for change in changes),
         "remove": actions.count("delete") + actions.count("replace"),
     }
 
@@ -309,10 +318,10 @@ def by_kind(addresses: Any) -> list[Address]:
     return sorted(addresses, key=lambda each: (KINDS.index(each[0]), each[1]))
 
 
-def aimed(address: Address, targets: list[str]) -> bool:
-    return not targets or written(address) in targets
+def is_targeted(address: Address, targets: list[str]) -> bool:
+    return not targets or format_address(address) in targets
 
 
 def seconds(duration: str) -> float:
-    """Read a duration of Go's, such as `60s`."""
+    """Return the seconds of a Go duration such as `60s`."""
     return float(duration.removesuffix("s"))

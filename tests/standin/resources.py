@@ -1,8 +1,9 @@
-"""Launch templates, groups and policies, made, read, deleted in the AWS provider's order of calls.
+"""Create, read and delete launch templates, groups and policies in the AWS provider's order of
+calls.
 
-Each creation says `begun` at the moment from which Terraform's state would know it, tainted if
-what follows fails: of a template that is after the provider's wait of five seconds, of a group
-before it asks for metrics.
+Each creation calls `on_created` when Terraform's state would know the resource, tainted if a later
+step fails. For a template that is after the provider's wait of five seconds; for a group it is
+before the metrics are enabled.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from tests.standin.root import GROUP, POLICY, TEMPLATE, Root
 from tests.standin.state import Instance, new_id
 
 TEMPLATE_SECONDS = 5.0
-"""What the provider waits after it made a launch template, in the cloud's seconds."""
+"""The provider's wait after it created a launch template, in the cloud's seconds."""
 _NO_TEMPLATE = "InvalidLaunchTemplateId.NotFound"
 _GROUP_BUSY = ("ResourceInUse", "ScalingActivityInProgress")
-Begun = Callable[[str], None]
+OnCreated = Callable[[str], None]
 
 
 class ProviderError(Exception):
-    """What the provider says of a failure: what it did, then AWS's words."""
+    """An error of the provider: its action, then AWS's words."""
 
 
 def read(aws: Aws, kind: str, id_: str) -> dict[str, Any] | None:
-    """Return what AWS has, None where it has nothing."""
+    """Return AWS's description of a resource, or None if it does not exist."""
     try:
         return {TEMPLATE: _read_template, GROUP: _read_group, POLICY: _read_policy}[kind](aws, id_)
     except AwsError as error:
@@ -35,20 +36,20 @@ def read(aws: Aws, kind: str, id_: str) -> dict[str, Any] | None:
 
 
 def create(
-    aws: Aws, root: Root, address: tuple[str, str], wanted: dict[str, Any], begun: Begun
+    aws: Aws, root: Root, address: tuple[str, str], wanted: dict[str, Any], on_created: OnCreated
 ) -> None:
-    """Make a resource; `begun` with its id once the state would know it."""
+    """Create a resource; call `on_created` with its ID once the state would know it."""
     kind, _ = address
     make = {TEMPLATE: _create_template, GROUP: _create_group, POLICY: _create_policy}[kind]
     try:
-        make(aws, root, wanted, begun)
+        make(aws, root, wanted, on_created)
     except AwsError as error:
         name = wanted.get("LaunchTemplateName") or wanted.get("AutoScalingGroupName") or address[1]
         raise ProviderError(f"creating {WORDS[kind]} ({name}): {error}") from error
 
 
 def delete(aws: Aws, root: Root, kind: str, instance: Instance) -> None:
-    """Delete a resource and wait until it is gone; one that is no more is deleted."""
+    """Delete a resource and wait until it is gone; a missing one counts as deleted."""
     drop = {TEMPLATE: _delete_template, GROUP: _delete_group, POLICY: _delete_policy}[kind]
     try:
         drop(aws, root, instance)
@@ -81,10 +82,10 @@ def _read_template(aws: Aws, id_: str) -> dict[str, Any] | None:
     }
 
 
-def _create_template(aws: Aws, _root: Root, wanted: dict[str, Any], begun: Begun) -> None:
+def _create_template(aws: Aws, _root: Root, wanted: dict[str, Any], on_created: OnCreated) -> None:
     answer = aws.call("ec2", "CreateLaunchTemplate", ClientToken=new_id(), **wanted)
     aws.sleep(TEMPLATE_SECONDS)
-    begun(answer.findtext(".//launchTemplateId") or "")
+    on_created(answer.findtext(".//launchTemplateId") or "")
 
 
 def _delete_template(aws: Aws, _root: Root, instance: Instance) -> None:
@@ -108,16 +109,16 @@ def _read_group(aws: Aws, id_: str) -> dict[str, Any] | None:
     return None if found is None else {"name": id_, "arn": found.findtext("AutoScalingGroupARN")}
 
 
-def _create_group(aws: Aws, root: Root, wanted: dict[str, Any], begun: Begun) -> None:
+def _create_group(aws: Aws, root: Root, wanted: dict[str, Any], on_created: OnCreated) -> None:
     name = wanted["AutoScalingGroupName"]
     aws.call("autoscaling", "CreateAutoScalingGroup", **wanted)
-    begun(name)
+    on_created(name)
     metrics = {"Granularity": "1Minute", "Metrics": root.inputs["enabled_metrics"]}
     aws.call("autoscaling", "EnableMetricsCollection", AutoScalingGroupName=name, **metrics)
 
 
 def _delete_group(aws: Aws, root: Root, instance: Instance) -> None:
-    """Drain it, delete it without force, wait until it is not described any more."""
+    """Scale the group to zero, delete it without force, and wait until it is gone."""
     name = instance.id
     if _described(aws, name) is None:
         return
@@ -146,7 +147,7 @@ def _deleted(aws: Aws, name: str) -> bool:
 
 
 def _until(aws: Aws, deadline: float, so: Callable[[], bool], lacking: str) -> None:
-    """Ask until it is so, at first often (plugin SDK, `StateChangeConf`)."""
+    """Poll until a condition is true, at first often (plugin SDK, `StateChangeConf`)."""
     pause = 0.1
     while not so():
         if time.monotonic() > deadline:
@@ -165,7 +166,7 @@ def _read_policy(aws: Aws, id_: str) -> dict[str, Any] | None:
     return {"name": name} if name in names else None
 
 
-def _create_policy(aws: Aws, root: Root, wanted: dict[str, Any], begun: Begun) -> None:
+def _create_policy(aws: Aws, root: Root, wanted: dict[str, Any], on_created: OnCreated) -> None:
     group, name = root.name(wanted["release"]), wanted["name"]
     metric = {"PredefinedMetricType": "ASGAverageCPUUtilization"}
     target = {"TargetValue": wanted["target"], "PredefinedMetricSpecification": metric}
@@ -177,7 +178,7 @@ def _create_policy(aws: Aws, root: Root, wanted: dict[str, Any], begun: Begun) -
         PolicyType="TargetTrackingScaling",
         TargetTrackingConfiguration=target,
     )
-    begun(f"{group}/{name}")
+    on_created(f"{group}/{name}")
 
 
 def _delete_policy(aws: Aws, _root: Root, instance: Instance) -> None:

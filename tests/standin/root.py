@@ -1,7 +1,7 @@
-"""What a root module of ours asks for: the resources of its releases, as `terraform/release` says.
+"""The resources that a root module declares, as `terraform/release` defines them.
 
-The module's HCL is not read. Its defaults stand here, and the contract test lays what both make
-beside each other (tests/e2e/test_resources.py).
+The stand-in does not read the module's HCL: its defaults are repeated here. The contract test
+compares the created resources with real Terraform's (tests/e2e/test_resources.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.standin.stream import Address
 
 TEMPLATE, GROUP, POLICY = "aws_launch_template", "aws_autoscaling_group", "aws_autoscaling_policy"
 KINDS = (TEMPLATE, GROUP, POLICY)
-"""In the order in which they are made."""
+"""In the order of creation."""
 INPUTS: dict[str, Any] = {
     "subnet_ids": [],
     "security_group_ids": [],
@@ -45,7 +45,7 @@ INPUTS: dict[str, Any] = {
 
 
 class RootError(Exception):
-    """The root module is not what can be planned here; summary and detail."""
+    """The root module cannot be planned; has a summary and a detail."""
 
     def __init__(self, summary: str, detail: str) -> None:
         super().__init__(summary, detail)
@@ -69,7 +69,7 @@ class Root:
 
     @classmethod
     def load(cls, folder: Path) -> Root:
-        """Read it; raises RootError where it holds what the stand-in does not know."""
+        """Read a root module; raise RootError if it contains what the stand-in does not support."""
         if not (folder / ".terraform/modules/modules.json").exists():
             raise RootError("Module not installed", 'Run "terraform init".')
         main = _document(folder / "main.tf.json")
@@ -94,7 +94,7 @@ class Root:
         )
 
     def wanted(self) -> dict[Address, dict[str, Any]]:
-        """Return what each resource is made of, in the order in which they are made."""
+        """Return the arguments of each resource, in the order of creation."""
         policies = {
             (POLICY, f"{release}/{name}"): {"release": release, "name": name, **policy}
             for release in self.releases
@@ -122,7 +122,7 @@ class Root:
     def _template(self, release: str) -> dict[str, Any]:
         given, inputs = self.releases[release], self.inputs
         profile = inputs["instance_profile"]
-        how = "Arn" if str(profile).startswith("arn:") else "Name"
+        field = "Arn" if str(profile).startswith("arn:") else "Name"
         tags = _tagged(self.tags(release))
         kinds = ("instance", "volume", "network-interface")
         device = given["facts"].get("root_device") or "/dev/xvda"
@@ -137,7 +137,7 @@ class Root:
                 "KeyName": inputs["key_name"],
                 "UserData": base64.b64encode(self._user_data(release).encode()).decode(),
                 "SecurityGroupId": inputs["security_group_ids"],
-                "IamInstanceProfile": {how: profile} if profile else None,
+                "IamInstanceProfile": {field: profile} if profile else None,
                 "BlockDeviceMapping": [{"DeviceName": device, "Ebs": volume}],
                 "MetadataOptions": {
                     "HttpEndpoint": "enabled",
@@ -193,7 +193,7 @@ class Root:
 
 
 def _encoded(value: dict[str, str]) -> str:
-    """As Terraform's jsonencode: keys in order, and three characters escaped."""
+    """Encode like Terraform's jsonencode: sorted keys and three escaped characters."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -1,4 +1,4 @@
-"""Terraform's state and its lock: whole at any moment, whoever is killed."""
+"""Terraform's state and its lock, complete at any moment even if a process is killed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.standin.keep import Keep, note_of
+from tests.standin.backend import Backend, parse_lock_info
 from tests.standin.stream import VERSION, Address
 
 _HELD = """\
@@ -32,12 +32,12 @@ flag, but this is not recommended."""
 
 
 class LockedError(Exception):
-    """Somebody else holds the state; in Terraform's words."""
+    """Another process holds the state; the message is Terraform's."""
 
 
 @dataclass
 class Instance:
-    """What the state knows of one resource."""
+    """A resource in the state."""
 
     id: str
     tainted: bool = False
@@ -46,21 +46,21 @@ class Instance:
 
 @dataclass
 class State:
-    """All that the state of a folder knows; `save` after each change."""
+    """The state of a folder; call `save` after each change."""
 
-    keep: Keep
+    backend: Backend
     serial: int = 0
     lineage: str = ""
     resources: dict[Address, Instance] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, keep: Keep) -> State | None:
-        """Return what is kept; None where there is none yet, or an empty one."""
-        text = keep.read()
+    def load(cls, backend: Backend) -> State | None:
+        """Return the state, or None if there is none or it is empty."""
+        text = backend.read()
         if not text:
             return None
         document = json.loads(text)
-        state = cls(keep, document["serial"], document["lineage"])
+        state = cls(backend, document["serial"], document["lineage"])
         for resource in document["resources"]:
             for each in resource["instances"]:
                 state.resources[resource["type"], each["index_key"]] = Instance(
@@ -71,7 +71,7 @@ class State:
         return state
 
     def save(self) -> None:
-        """Write it in one step."""
+        """Write the state in one step."""
         self.lineage = self.lineage or new_id()
         self.serial += 1
         document = {
@@ -83,7 +83,7 @@ class State:
             "resources": [self._resource(kind) for kind in sorted({k for k, _ in self.resources})],
             "check_results": None,
         }
-        self.keep.write(json.dumps(document, indent=2).encode() + b"\n")
+        self.backend.write(json.dumps(document, indent=2).encode() + b"\n")
 
     def _resource(self, kind: str) -> dict[str, Any]:
         return {
@@ -106,30 +106,30 @@ class State:
 
 
 def new_id() -> str:
-    """Return an id as Terraform writes them, without what `uuid` takes to import."""
+    """Return an ID in Terraform's format; an import of `uuid` would be slow."""
     digits = os.urandom(16).hex()
     places = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
     return "-".join(digits[first:last] for first, last in places)
 
 
 @contextmanager
-def locked(
-    keep: Keep, operation: str, within: float, sleep: Callable[[float], None]
+def hold_lock(
+    backend: Backend, operation: str, within: float, sleep: Callable[[float], None]
 ) -> Iterator[None]:
-    """Hold the state; raise LockedError where somebody else does for longer than `within` s."""
-    note = _note(operation, keep.path)
+    """Hold the state's lock; raise LockedError if it stays locked beyond `within` seconds."""
+    info = _lock_info(operation, backend.path)
     deadline = time.monotonic() + within
-    while not keep.take(json.dumps(note).encode()):
+    while not backend.lock(json.dumps(info).encode()):
         if time.monotonic() >= deadline:
-            raise LockedError(_HELD.format_map(note | note_of(keep.holder())))
+            raise LockedError(_HELD.format_map(info | parse_lock_info(backend.lock_info())))
         sleep(0.05)
     try:
         yield
     finally:
-        keep.give_back()
+        backend.unlock()
 
 
-def _note(operation: str, path: str) -> dict[str, str]:
+def _lock_info(operation: str, path: str) -> dict[str, str]:
     return {
         "ID": new_id(),
         "Operation": f"OperationType{operation}",

@@ -1,4 +1,4 @@
-"""What Terraform prints with `-json`: one line for each thing that happened (UI 1.2)."""
+"""Terraform's output with `-json`: one line for each event (UI version 1.2)."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _STARTED = {"create": "Creating", "delete": "Destroying", "update": "Modifying"}
 _ENDED = {"create": "Creation", "delete": "Destruction", "update": "Modifications"}
 
 
-def written(address: Address) -> str:
-    """Return an address as Terraform writes it."""
+def format_address(address: Address) -> str:
+    """Return an address in Terraform's notation."""
     kind, key = address
     return f'{_MODULE}.{kind}.this["{key}"]'
 
 
 class Stream:
-    """Prints events; `errors` are told at the end of a run, as Terraform does."""
+    """Prints events; `errors` are printed at the end of a run, as Terraform does."""
 
     def __init__(self) -> None:
         self.errors: list[dict[str, Any]] = []
 
     def event(self, kind: str, message: str, *, level: str = "info", **more: Any) -> None:
-        """Print one line; at once and whole, also from within a signal's handler."""
+        """Print one line at once and complete, also in a signal handler."""
         head = {"@level": level, "@message": message, "@module": "terraform.ui"}
         stamp = (
             time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
@@ -55,15 +55,15 @@ class Stream:
     def refreshing(self, address: Address, id_: str) -> None:
         hook = {"resource": _resource(address), "id_key": "id", "id_value": id_}
         self.event(
-            "refresh_start", f"{written(address)}: Refreshing state... [id={id_}]", hook=hook
+            "refresh_start", f"{format_address(address)}: Refreshing state... [id={id_}]", hook=hook
         )
         self.event(
-            "refresh_complete", f"{written(address)}: Refresh complete [id={id_}]", hook=hook
+            "refresh_complete", f"{format_address(address)}: Refresh complete [id={id_}]", hook=hook
         )
 
     def drifted(self, address: Address, action: str) -> None:
         change = {"resource": _resource(address), "action": action}
-        message = f"{written(address)}: Drift detected ({action})"
+        message = f"{format_address(address)}: Drift detected ({action})"
         self.event("resource_drift", message, change=change)
 
     def planned(self, address: Address, action: str, reason: str = "", importing: str = "") -> None:
@@ -72,7 +72,7 @@ class Stream:
             change["reason"] = reason
         if importing:
             change["importing"] = {"id": importing}
-        message = f"{written(address)}: Plan to {_PLANNED[action]}"
+        message = f"{format_address(address)}: Plan to {_PLANNED[action]}"
         self.event("planned_change", message, change=change)
 
     def summed(self, operation: str, counts: dict[str, int]) -> None:
@@ -87,38 +87,43 @@ class Stream:
         self.event("change_summary", message, changes={**counts, "operation": operation})
 
     def started(self, address: Address, action: str) -> None:
-        message = f"{written(address)}: {_STARTED[action]}..."
+        message = f"{format_address(address)}: {_STARTED[action]}..."
         hook = {"resource": _resource(address), "action": action}
         self.event("apply_start", message, hook=hook)
 
     def ended(self, address: Address, action: str, seconds: float) -> None:
-        message = f"{written(address)}: {_ENDED[action]} complete after {seconds:.0f}s"
+        message = f"{format_address(address)}: {_ENDED[action]} complete after {seconds:.0f}s"
         hook = {"resource": _resource(address), "action": action, "elapsed_seconds": round(seconds)}
         self.event("apply_complete", message, hook=hook)
 
     def errored(self, address: Address, action: str, seconds: float) -> None:
-        message = f"{written(address)}: {_ENDED[action]} errored after {seconds:.0f}s"
+        message = f"{format_address(address)}: {_ENDED[action]} errored after {seconds:.0f}s"
         hook = {"resource": _resource(address), "action": action, "elapsed_seconds": round(seconds)}
         self.event("apply_errored", message, hook=hook)
 
     def fail(self, summary: str, detail: str = "", address: Address | None = None) -> None:
-        """Remember an error for the end."""
-        said: dict[str, Any] = {"severity": "error", "summary": summary, "detail": detail}
+        """Store an error for the end."""
+        diagnostic: dict[str, Any] = {"severity": "error", "summary": summary, "detail": detail}
         if address:
-            said["address"] = written(address)
-        self.errors.append(said)
+            diagnostic["address"] = format_address(address)
+        self.errors.append(diagnostic)
 
     def close(self) -> int:
-        """Tell the errors; return the exit code."""
-        for said in self.errors:
-            self.event("diagnostic", f"Error: {said['summary']}", level="error", diagnostic=said)
+        """Print the errors; return the exit code."""
+        for diagnostic in self.errors:
+            self.event(
+                "diagnostic",
+                f"Error: {diagnostic['summary']}",
+                level="error",
+                diagnostic=diagnostic,
+            )
         return 1 if self.errors else 0
 
 
 def _resource(address: Address) -> dict[str, str]:
     kind, key = address
     return {
-        "addr": written(address),
+        "addr": format_address(address),
         "module": _MODULE,
         "resource": f'{kind}.this["{key}"]',
         "implied_provider": "aws",

@@ -1,53 +1,19 @@
-"""Real Terraform on copies of the modules, with one AWS provider for all commands."""
+"""Fixtures for tests of the Terraform modules: one cloud, and one AWS provider for all commands."""
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import provider, running_cloud
+from tests.terraform.modules import LEFT_OUT, REPOSITORY, Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.running_cloud import Cloud
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-LEFT_OUT = shutil.ignore_patterns(".terraform*", "*.tfstate*")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Terraform:
-    """The modules in a folder of their own, and how to run Terraform there."""
-
-    folder: Path
-    env: dict[str, str] = field(repr=False)
-
-    def run(self, where: str, *words: str, code: int = 0) -> str:
-        """Run a command that is to end with `code`; return what it printed."""
-        said = subprocess.run(
-            ["terraform", f"-chdir={where}", *words],  # noqa: S607  as a user's shell finds it
-            cwd=self.folder,
-            env={**self.env, "TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert said.returncode == code, said.stdout + said.stderr
-        return said.stdout
-
-    def plan(self, where: str, *words: str) -> dict[str, str]:
-        """Plan with the variables of some words; return what would be done, by address."""
-        said = self.run(where, "plan", "-json", "-input=false", "-out=planned.tfplan", *words)
-        lines = [json.loads(line) for line in said.splitlines()]
-        changes = [line["change"] for line in lines if line["type"] == "planned_change"]
-        return {each["resource"]["addr"]: each["action"] for each in changes}
 
 
 @pytest.fixture(scope="session")

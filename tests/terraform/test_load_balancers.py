@@ -1,4 +1,4 @@
-"""Load balancers as Terraform writes them: what was applied is what a plan finds."""
+"""Load balancers created by Terraform: a plan after an apply is empty."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.terraform.conftest import Terraform
+    from tests.terraform.modules import Terraform
 
 BALANCERS = """
 terraform {

@@ -1,7 +1,7 @@
-"""The modules in terraform/: formatted, valid, tested by themselves, and applied for real.
+"""The modules in terraform/: formatted, valid, tested by their own tests, and really applied.
 
-What is applied is the stack with a classic load balancer and one release in it. The
-application load balancer is planned only: the provider waits a minute for each.
+The applied configuration is the stack with a classic load balancer and one release. The application
+load balancer is only planned: the provider waits a minute for each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.config import load
 from tests.running_cloud import eventually
-from tests.terraform.conftest import REPOSITORY, Terraform
+from tests.terraform.modules import REPOSITORY, Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ class Applied:
     outputs: dict[str, Any]
 
     def plan(self, *words: str, **variables: Any) -> dict[str, str]:
-        """Plan with other variables; return what would be done, by address."""
+        """Plan with other variables; return the planned actions by address."""
         given = self.terraform.folder / "root/given.tfvars.json"
         given.write_text(json.dumps(variables))
         return self.terraform.plan("root", f"-var-file={given.name}", *words)
@@ -112,14 +112,14 @@ def applied(cloud: Cloud, terraform: Terraform) -> Iterator[Applied]:
     outputs = {name: output["value"] for name, output in said.items()}
     with used_by_api(cloud, outputs["stack"]):
         yield Applied(terraform=terraform, cloud=cloud, outputs=outputs)
-    # Whoever tries the stack gets rid of it again.
+    # Destroy the stack, as its users do after a trial.
     terraform.run("root", "destroy", "-input=false", "-auto-approve")
     assert terraform.run("root", "state", "list") == ""
 
 
 @contextlib.contextmanager
 def used_by_api(cloud: Cloud, stack: dict[str, Any]) -> Iterator[None]:
-    """Do what the pipeline and Auto Scaling do to a group that Terraform made."""
+    """Change a group as the pipeline and Auto Scaling do."""
     balancing, group = cloud.aws("elbv2"), {"AutoScalingGroupName": GROUP}
     made = balancing.create_target_group(
         Name="by-api", Protocol="HTTP", Port=8080, VpcId=stack["vpc_id"]
@@ -151,14 +151,14 @@ def test_the_modules_are_formatted(terraform: Terraform) -> None:
 )
 def test_a_module_is_valid_and_its_own_tests_pass(terraform: Terraform, module: str) -> None:
     terraform.run(module, "init", "-backend=false", "-input=false")
-    said = terraform.run(module, "test")  # which validates first
+    said = terraform.run(module, "test")  # validates first
     assert "Warning" not in said
     assert "0 failed" in said
     assert "0 passed" not in said
 
 
 @pytest.mark.long
-def test_an_instance_is_what_its_launch_template_says(applied: Applied) -> None:
+def test_an_instance_has_the_settings_of_its_launch_template(applied: Applied) -> None:
     cloud = applied.cloud
     groups = cloud.aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[GROUP])
     member = groups["AutoScalingGroups"][0]["Instances"][0]["InstanceId"]
@@ -175,7 +175,7 @@ def test_an_instance_is_what_its_launch_template_says(applied: Applied) -> None:
 
 
 @pytest.mark.long
-def test_the_outputs_are_the_contract_and_what_pipeline_toml_needs(applied: Applied) -> None:
+def test_the_outputs_fulfill_the_contract_and_the_needs_of_pipeline_toml(applied: Applied) -> None:
     made = applied.outputs["releases"][OLD]
     assert made["group_name"] == GROUP
     assert made["launch_template_version"] == "1"
@@ -185,7 +185,7 @@ def test_the_outputs_are_the_contract_and_what_pipeline_toml_needs(applied: Appl
 
 
 @pytest.mark.long
-def test_what_the_stack_says_of_itself_can_be_pasted_into_pipeline_toml(
+def test_the_stacks_output_can_be_pasted_into_pipeline_toml(
     applied: Applied, tmp_path: Path
 ) -> None:
     piece = applied.outputs["stack"]["pipeline_toml"].replace("NAME", "staging")
@@ -198,11 +198,11 @@ def test_what_the_stack_says_of_itself_can_be_pasted_into_pipeline_toml(
     assert inputs["subnet_ids"] == applied.outputs["stack"]["subnet_ids"]
 
 
-# Sizes and attachments were changed by API before, and are no part of any of these plans.
+# Sizes and attachments were changed through the API before, and are in none of these plans.
 @pytest.mark.long
 def test_a_second_release_is_created_and_nothing_else_happens(applied: Applied) -> None:
     releases = {OLD: release(applied.cloud), NEW: release(applied.cloud)}
-    # Inputs that changed since count for the new one alone.
+    # Changed inputs only apply to the new release.
     subnets = applied.outputs["stack"]["subnet_ids"][:1]
     assert applied.plan(releases=releases, team="other", subnet_ids=subnets) == {
         f'module.release.aws_launch_template.this["{NEW}"]': "create",
@@ -212,7 +212,7 @@ def test_a_second_release_is_created_and_nothing_else_happens(applied: Applied) 
 
 
 @pytest.mark.long
-def test_a_release_that_goes_is_deleted_and_nothing_else_happens(applied: Applied) -> None:
+def test_a_removed_release_is_deleted_and_nothing_else_happens(applied: Applied) -> None:
     assert applied.plan(releases={}) == {
         f'module.release.aws_launch_template.this["{OLD}"]': "delete",
         f'module.release.aws_autoscaling_group.this["{OLD}"]': "delete",
@@ -221,14 +221,14 @@ def test_a_release_that_goes_is_deleted_and_nothing_else_happens(applied: Applie
 
 
 @pytest.mark.long
-def test_an_orphan_is_adopted_and_gets_the_time_its_deletion_takes(applied: Applied) -> None:
+def test_an_orphan_is_adopted_with_the_timeout_of_its_deletion(applied: Applied) -> None:
     state = json.loads((applied.terraform.folder / "root/terraform.tfstate").read_text())
     lost = {"aws_launch_template", "aws_autoscaling_group"}
     state["resources"] = [each for each in state["resources"] if each["type"] not in lost]
     without = applied.terraform.folder / "root/without.tfstate"
     without.write_text(json.dumps(state))
     orphans = {OLD: applied.outputs["releases"][OLD]["launch_template_id"]}
-    # Only an update writes the timeout to the state: AWS knows none that could be imported.
+    # Only an update writes the timeout to the state: AWS has no such value to import.
     assert applied.plan(f"-state={without.name}", orphans=orphans) == {
         f'module.release.aws_launch_template.this["{OLD}"]': "import",
         f'module.release.aws_autoscaling_group.this["{OLD}"]': "update",
@@ -236,7 +236,7 @@ def test_an_orphan_is_adopted_and_gets_the_time_its_deletion_takes(applied: Appl
 
 
 @pytest.mark.long
-def test_an_application_load_balancer_takes_the_place_of_the_classic_one(
+def test_an_application_load_balancer_replaces_the_classic_one(
     applied: Applied,
 ) -> None:
     assert applied.plan(load_balancer="application") == {

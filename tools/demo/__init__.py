@@ -1,1 +1,1 @@
-"""`make demo`."""
+"""The demo: `make demo`."""

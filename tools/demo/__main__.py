@@ -1,8 +1,7 @@
-"""`make demo`: from a template to a service that is released, broken and put back under traffic.
+"""`make demo`: a service is released, fails and is rolled back, under traffic, on a local cloud.
 
-Works on a copy of the sample application in a temporary folder and a local cloud
-of its own, so that it neither needs nor touches an AWS account, this checkout or
-a local cloud that runs already.
+Works on a copy of the sample application in a temporary folder. It neither needs nor touches an AWS
+account, this checkout or another local cloud.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from types import FrameType
 
 from tools.demo import killed, project, story
 from tools.demo.shell import Shell
-from tools.demo.steps import OtherwiseError, Record
-from tools.demo.story import Stage
+from tools.demo.steps import DemoError, Record
+from tools.demo.story import Demo
 from tools.demo.timeline import last_line, timeline
 
 INTERRUPTED = 130
 
 
 def main() -> int:
-    """Tell the story; return 0 only if it went as told and no request was lost."""
+    """Run the demo; return 0 only if every step ended as expected and no request failed."""
     parser = argparse.ArgumentParser(prog="make demo")
     parser.add_argument("balancer", choices=["classic", "alb"], nargs="?", default="classic")
     phases = [*killed.PHASES, killed.EVERY]
@@ -37,12 +36,12 @@ def main() -> int:
     record = Record(began=time.monotonic())
     code = 0
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-demo-") as name, ExitStack() as ended:
-        shell = Shell(folder=project.copied(Path(name) / "web"), env=dict(os.environ))
+        shell = Shell(folder=project.copy_project(Path(name) / "web"), env=dict(os.environ))
         try:
-            stage = Stage(shell=shell, record=record, balancer=given.balancer, ended=ended)
-            killed.tell(stage, given.kill) if given.kill else story.tell(stage)
-        except OtherwiseError as otherwise:
-            print(f"\nerror: {otherwise}", flush=True)
+            demo = Demo(shell=shell, record=record, balancer=given.balancer, ended=ended)
+            killed.run(demo, given.kill) if given.kill else story.run(demo)
+        except DemoError as error:
+            print(f"\nerror: {error}", flush=True)
             code = 1
         except KeyboardInterrupt:
             print("\ninterrupted", flush=True)

@@ -1,4 +1,4 @@
-"""What the demo shows: a line of explanation, a command as typed, what it answered."""
+"""Show and run commands: an explanation, the command as typed, and its output."""
 
 from __future__ import annotations
 
@@ -14,63 +14,63 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.demo.steps import OtherwiseError
+from tools.demo.steps import DemoError
 
 BIN = Path(sys.executable).parent
 WIDTH = 100
 PATIENCE = 120.0
-"""Seconds a command that was interrupted has to put back what it began."""
+"""Seconds that an interrupted command has for its rollback."""
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def say(text: str) -> None:
-    """Print what explains what comes next."""
+    """Print an explanation of the next command."""
     lines = textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
     print("", *lines, sep="\n", flush=True)
 
 
 @dataclass(kw_only=True)
 class Shell:
-    """A folder and an environment to run commands in, as a person's shell is.
+    """A folder and an environment to run commands in, like a person's shell.
 
-    The terminal, where there is one, is the command's own, so that what is seen is what it does.
+    Commands write to the terminal directly, if there is one, so that live displays work.
     """
 
     folder: Path
     env: dict[str, str]
 
     def __post_init__(self) -> None:
-        """Find `ami-pipeline` where this Python is, before any other."""
+        """Put the folder of this Python first on the PATH, for `ami-pipeline`."""
         self.env["PATH"] = f"{BIN}{os.pathsep}{self.env.get('PATH', os.defpath)}"
 
     def run(self, command: str, *, only: tuple[str, ...] = ()) -> int:
         """Show a command and run it; return its exit code.
 
-        With `only`, no more of its output is shown than the lines that begin so, unless it fails.
+        With `only`, show just the output lines with these prefixes, or all if the command fails.
         """
         print(f"$ {command}", flush=True)
         if not only:
             return self._perform(command)
-        said: list[str] = []
+        output: list[str] = []
 
-        def see(line: str) -> None:
-            said.append(COLOR.sub("", line))
-            if said[-1].startswith(only):
-                print(said[-1], end="", flush=True)
+        def show(line: str) -> None:
+            output.append(COLOR.sub("", line))
+            if output[-1].startswith(only):
+                print(output[-1], end="", flush=True)
 
-        if code := self._perform(command, see, stderr=subprocess.STDOUT):
-            print("".join(said), flush=True)
+        if code := self._perform(command, show, stderr=subprocess.STDOUT):
+            print("".join(output), flush=True)
         return code
 
     def read(self, command: str) -> str:
-        """Run a command without showing it; return its output. Raises OtherwiseError."""
-        said: list[str] = []
-        if code := self._perform(command, said.append):
-            raise OtherwiseError(f"{command}: exit code {code}")
-        return "".join(said)
+        """Run a command without showing it; return its output. Raise DemoError if it fails."""
+        output: list[str] = []
+        if code := self._perform(command, output.append):
+            raise DemoError(f"{command}: exit code {code}")
+        return "".join(output)
 
     def kill(self, command: str, when: Callable[[], bool]) -> int:
-        """Show a command and run it until it is to be killed; return how it ended, -9 for that."""
+        """Show and run a command, and kill it once `when` is true; return its exit code."""
         print(f"$ {command}", flush=True)
         with self._started(command) as running:
             while running.poll() is None:
@@ -82,29 +82,29 @@ class Shell:
         print("killed" if code == -signal.SIGKILL else "", flush=True)
         return code
 
-    def point_at(self, exports: str) -> None:
-        """Take in the environment that a command prints as JSON, as `eval "$(...)"` does."""
+    def load_environment(self, exports: str) -> None:
+        """Load the environment that a command prints as JSON, like `eval "$(...)"`."""
         self.env |= json.loads(self.read(exports))
 
     def _perform(
-        self, command: str, see: Callable[[str], None] | None = None, stderr: int | None = None
+        self, command: str, show: Callable[[str], None] | None = None, stderr: int | None = None
     ) -> int:
-        """Run a command to its end; `see` is given each line that would else be shown."""
-        with self._started(command, subprocess.PIPE if see else None, stderr) as running:
+        """Run a command to its end; `show` gets each line of its standard output."""
+        with self._started(command, subprocess.PIPE if show else None, stderr) as running:
             try:
                 for line in running.stdout or ():
-                    if see:
-                        see(line)
+                    if show:
+                        show(line)
                 return running.wait()
             except KeyboardInterrupt:
-                _put_back(running)
+                _wait_for_rollback(running)
                 raise
 
     def _started(
         self, command: str, stdout: int | None = None, stderr: int | None = None
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["sh", "-c", f"exec {command}"],  # so that what is waited for is the command itself
+            ["sh", "-c", f"exec {command}"],  # so that the process is the command itself
             cwd=self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,
@@ -114,8 +114,8 @@ class Shell:
         )
 
 
-def _put_back(running: subprocess.Popen[str]) -> None:
-    """Wait for a command that Ctrl-C interrupted as it did us: it shares our terminal."""
+def _wait_for_rollback(running: subprocess.Popen[str]) -> None:
+    """Wait for a command that Ctrl-C interrupted: it shares this process's terminal."""
     try:
         running.communicate(timeout=PATIENCE)
     except (KeyboardInterrupt, subprocess.TimeoutExpired):

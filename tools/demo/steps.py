@@ -1,6 +1,6 @@
-"""What a step of the demo is, and whether it ended as it was told to.
+"""The steps of the demo and their outcomes.
 
-Nothing here prints or runs: the timeline is drawn from it, and the exit code follows from it.
+This module neither prints nor runs anything; the timeline and the exit code are computed from it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tools.demo.load import Answer, Load
+from tools.load import Load, Result
 
 
-class OtherwiseError(Exception):
-    """A step ended otherwise than told."""
+class DemoError(Exception):
+    """A step did not end as expected."""
 
 
 @dataclass(kw_only=True)
 class Step:
-    """A step: times are monotonic seconds; `outcome` is empty until it ended as told."""
+    """A step: times are monotonic seconds; `outcome` is empty until it ended as expected."""
 
     name: str
     began: float
@@ -29,31 +29,31 @@ class Step:
 
 @dataclass(kw_only=True)
 class Record:
-    """The steps so far and the load they were taken under, once there is any."""
+    """The steps so far, and the load under which they ran."""
 
     began: float
     steps: list[Step] = field(default_factory=list)
     load: Load | None = None
 
     @property
-    def answers(self) -> list[Answer]:
-        """Every request so far and what came of it."""
-        return self.load.answers if self.load else []
+    def answers(self) -> list[Result]:
+        """Return the results of all requests so far."""
+        return self.load.results if self.load else []
 
     @property
-    def failures(self) -> list[Answer]:
-        """The requests that no version answered."""
+    def failures(self) -> list[Result]:
+        """Return the requests that failed."""
         return [answer for answer in self.answers if answer.error]
 
-    def during(self, step: Step) -> list[Answer]:
-        """Return the requests sent from a step's beginning to the beginning of the next."""
+    def during(self, step: Step) -> list[Result]:
+        """Return the requests between the start of a step and the start of the next one."""
         later = [other.began for other in self.steps if other.began > step.began]
         until = min(later, default=float("inf"))
         return [answer for answer in self.answers if step.began <= answer.at < until]
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
-        """Time a step; whoever performs it says its outcome, else it did not end as told."""
+        """Time a step; the block sets its outcome, unless the step did not end as expected."""
         step = Step(name=name, began=time.monotonic())
         self.steps.append(step)
         try:

@@ -1,1 +1,1 @@
-"""`make strangers`."""
+"""Third-party Terraform configurations on the local cloud: `make third-party-modules`."""

@@ -1,8 +1,8 @@
-"""Configurations of somebody who never heard of this cloud: applied, planned again, destroyed.
+"""Apply, plan and destroy Terraform configurations that are not written for this local cloud.
 
-`make strangers` runs both on local clouds of their own and fails if a plan without a
-change is not empty. Not part of `make test`: the provider alone waits a minute for an
-application load balancer and five seconds for each launch template.
+`make third-party-modules` runs each on a local cloud of its own. It fails if a plan without a
+change is not empty. `make test` leaves it out: the provider waits a minute for an application load
+balancer and five seconds for each launch template.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ UPDATES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stranger:
+class Configuration:
     """One configuration in a folder of its own."""
 
     folder: Path
     env: dict[str, str]
 
     def run(self, *words: str) -> int:
-        """Run Terraform and say what it took; show what it said if it failed."""
+        """Run Terraform and print its duration; print its output if it failed."""
         began = time.monotonic()
         done = subprocess.run(
             ["terraform", *words, "-input=false", "-no-color"],
@@ -63,8 +63,8 @@ class Stranger:
             print(done.stdout, flush=True)
         return done.returncode
 
-    def story(self) -> bool:
-        """Apply, plan, change one thing after the other, plan, destroy; True if all is clean."""
+    def check(self) -> bool:
+        """Apply, plan, change each variable, plan, and destroy; return True if all succeeded."""
         good = [self.run("init") == 0, self.run("apply", "-auto-approve") == 0, self.is_clean()]
         changes: list[str] = []
         for name, value in UPDATES[self.folder.name].items():
@@ -74,32 +74,33 @@ class Stranger:
         return all(good)
 
     def is_clean(self, *changes: str) -> bool:
-        """Tell whether a plan finds nothing to do."""
+        """Return True if a plan finds no changes."""
         return self.run("plan", "-detailed-exitcode", *changes) == 0
 
 
 @contextmanager
 def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
-    """Run a local cloud for a block; yield the environment that leads to it."""
+    """Run a local cloud for a block; yield the environment variables that point to it."""
     env = {**os.environ, "AMI_PIPELINE_LOCAL_CLOUD_HOME": str(folder)}
     tool = [sys.executable, "-m", "pipeline"]
     up = ["local-cloud", "up", "--port", "0", "--speed", SPEED]
     subprocess.run([*tool, *up], env=env, check=True, stdout=subprocess.DEVNULL)
     try:
-        said = subprocess.run(
+        exports = subprocess.run(
             [*tool, "--output", "json", "local-cloud", "env"],
             env=env,
             check=True,
             stdout=subprocess.PIPE,
         )
-        yield {**env, **json.loads(said.stdout)}
+        yield {**env, **json.loads(exports.stdout)}
     finally:
-        down = [*tool, "local-cloud", "down"]
-        subprocess.run(down, env=env, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*tool, "local-cloud", "down"], env=env, check=True, stdout=subprocess.DEVNULL
+        )
 
 
 def an_image(env: dict[str, str]) -> str:
-    """Return one of Amazon's images."""
+    """Return the ID of an Amazon image."""
     make: Any = boto3.client  # its stubs know services by literal name only
     ec2 = make(
         "ec2",
@@ -112,15 +113,15 @@ def an_image(env: dict[str, str]) -> str:
 
 
 def main() -> int:
-    """Run every configuration; return 1 if one is not what it says."""
+    """Run every configuration; return 1 if one of them fails."""
     good = []
     for name in sys.argv[1:] or UPDATES:
-        with tempfile.TemporaryDirectory(prefix="strangers-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="third-party-") as scratch:
             folder = Path(scratch) / name
             shutil.copytree(HERE / name, folder)
             with local_cloud(Path(scratch) / "cloud") as env:
                 environment = {**env, "TF_VAR_image_id": an_image(env)}
-                good.append(Stranger(folder=folder, env=environment).story())
+                good.append(Configuration(folder=folder, env=environment).check())
     return int(not all(good))
 
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The sample application: a small HTTP service, in the standard library alone.
+"""The sample application: a small HTTP service that uses the standard library alone.
 
-It shows what a deployment without a lost request asks of a service:
+It shows what a service needs for deployments without a failed request:
 
 - it is ready as soon as it listens: nothing slow happens before;
 - on SIGTERM it stops accepting, answers what has reached it, and exits 0;
-- what takes work by itself can ask it at /serving whether a load balancer counts on this
-  instance: one of a dark group runs and does not serve;
-- it keeps connections alive, and says `Connection: close` once it is stopping, so that a
-  load balancer sends no further request on a connection that is about to go.
+- processes that work by themselves can ask it at /serving whether a load balancer counts on this
+  instance: an instance of a detached group runs and does not serve;
+- it keeps connections alive, and sends `Connection: close` once it is stopping, so that a
+  load balancer sends no further request on a connection that is about to close.
 
 APP, VERSION, ENVIRONMENT, PORT, GREETING and CHECKED_SECONDS come from its environment (the unit's
 EnvironmentFile). Amazon Linux 2023 has Python 3.9, so this file must run there.
@@ -28,16 +28,16 @@ import urllib.parse
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# A load balancer gives up an idle connection after 60 s. The service must be the one that
-# waits longer, or a request arrives on a connection it has just closed.
+# A load balancer closes an idle connection after 60 s. The service must wait longer, or a request
+# arrives on a connection that it has just closed.
 KEEP_ALIVE_SECONDS = 75
 # How long a connection may still bring a request that was on its way when the stop began.
 LINGER_SECONDS = 1.0
 LONGEST_SLOW_SECONDS = 30.0
 # Longer than the longest request, shorter than the unit's TimeoutStopSec.
 STOP_SECONDS = 35.0
-# How long a health check counts: twice the 30 s that AWS's load balancers leave between two. Set
-# it where yours leave more.
+# How long a health check counts: twice the 30 s between two checks of AWS's load balancers. Set it
+# if yours check less often.
 CHECKED_SECONDS = float(os.environ.get("CHECKED_SECONDS") or "60")
 METADATA_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -60,7 +60,7 @@ class Service(ThreadingHTTPServer):
         super().__init__(address, Handler)
 
     def server_bind(self) -> None:
-        """Bind, without http.server's look-up of the host name: it can take seconds."""
+        """Bind, without http.server's lookup of the host name: it can take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 
@@ -80,18 +80,18 @@ class Service(ThreadingHTTPServer):
                 self.changed.notify_all()
 
     def handle_error(self, request, client_address) -> None:  # noqa: ANN001  the same
-        """Say nothing: a client that went away is no error of ours."""
+        """Ignore errors of a connection: a client that went away is not an error of the service."""
 
     def is_serving(self) -> bool:
-        """Whether a load balancer counts on this instance: it asks for its health.
+        """Return True if a load balancer counts on this instance: it requests its health.
 
-        One of a dark group is asked by nobody. Whatever takes work by itself, a worker of a
-        queue or a timer, has to ask here first.
+        The health of an instance in a detached group is not checked. Whatever takes work by itself,
+        such as a worker of a queue or a timer, has to ask here first.
         """
         return time.monotonic() - self.checked < CHECKED_SECONDS and not self.stopping.is_set()
 
     def stop(self) -> bool:
-        """Stop accepting and finish every connection; False if the time was up before."""
+        """Stop accepting and finish every connection; return False if the time was up before."""
         self.stopping.set()
         os.close(self._wake)
         self.shutdown()
@@ -101,9 +101,9 @@ class Service(ThreadingHTTPServer):
             return self.changed.wait_for(lambda: not self.open, STOP_SECONDS)
 
     def _accept_the_rest(self) -> None:
-        """Take the connections the kernel made for us: closing the listener would reset them."""
+        """Accept the connections in the listener's queue: closing the listener would reset them."""
         self.socket.settimeout(0)
-        # Bounded: clients who connect again and again must not keep the listener open.
+        # Bounded: clients that reconnect again and again must not keep the listener open.
         for _ in range(self.request_queue_size):
             try:
                 request, client = self.socket.accept()
@@ -119,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Service
     protocol_version = "HTTP/1.1"
     timeout = KEEP_ALIVE_SECONDS
-    # Headers and body leave in one piece.
+    # Headers and body are sent in one piece.
     wbufsize = -1
     disable_nagle_algorithm = True
 
@@ -148,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         return bool(ready)
 
     def do_GET(self) -> None:
-        """Answer; http.server finds the methods by these names."""
+        """Respond; http.server finds the methods by these names."""
         parts = urllib.parse.urlsplit(self.path)
         if parts.path == "/":
             self._answer(200, describe())
@@ -178,11 +178,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the load balancer logs requests, and knows more about them."""
+        """Log nothing: the load balancer logs requests, with more details."""
 
 
 class InstanceId:
-    """The id of this instance, asked for at the first request and kept."""
+    """The ID of this instance, requested once and kept."""
 
     def __init__(self) -> None:
         self._known = ""
@@ -190,7 +190,7 @@ class InstanceId:
         self._asking = threading.Lock()
 
     def get(self) -> str:
-        """Give the id, or "unknown": a request never waits behind another's question."""
+        """Return the ID, or "unknown": a request never waits for another one's lookup."""
         if self._known or time.monotonic() < self._not_before:
             return self._known or "unknown"
         if not self._asking.acquire(blocking=False):
@@ -208,7 +208,7 @@ INSTANCE_ID = InstanceId()
 
 
 def ask_instance_id() -> str:
-    """Ask the instance metadata service, version 2: first for a token, then for the id."""
+    """Read the ID from the instance metadata service, version 2: first a token, then the ID."""
     base = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254"
     base = base.rstrip("/")
     # A proxy named in the environment must not see the token.
@@ -223,7 +223,7 @@ def ask_instance_id() -> str:
 
 
 def describe() -> dict[str, str]:
-    """Say who answers: which build, in which environment, on which instance."""
+    """Return which build answers, in which environment, on which instance."""
     return {
         "app": os.environ.get("APP", "app"),
         "version": os.environ.get("VERSION", "unknown"),
@@ -234,7 +234,7 @@ def describe() -> dict[str, str]:
 
 
 def slow_seconds(query: str) -> float:
-    """Read how long /slow may take, within bounds: it is open to everybody."""
+    """Return the seconds of /slow, within bounds: every client may request it."""
     try:
         asked = float(urllib.parse.parse_qs(query).get("seconds", ["1"])[0])
     except ValueError:
@@ -243,11 +243,11 @@ def slow_seconds(query: str) -> float:
 
 
 def main() -> int:
-    """Serve until a signal says stop."""
-    # Every interface, because the load balancer comes from outside; the security group decides who.
-    host = os.environ.get("INSTANCE_ADDRESS") or "0.0.0.0"  # noqa: S104  the security group says who comes
-    # Blocked in every thread and waited for in this one. A Python handler would run only when the
-    # main thread wakes, and the kernel may hand the signal to another thread.
+    """Serve until a signal stops the service."""
+    # Every interface: the load balancer comes from outside, and the security group limits access.
+    host = os.environ.get("INSTANCE_ADDRESS") or "0.0.0.0"  # noqa: S104  the security group limits access
+    # Blocked in every thread and waited for in this one. A Python handler would only run when the
+    # main thread wakes, and the kernel may deliver the signal to another thread.
     stops = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     service = Service((host, int(os.environ.get("PORT") or "8080")))

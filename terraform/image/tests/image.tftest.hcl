@@ -1,4 +1,4 @@
-# What a plan refuses of the image that was handed over, without AWS: the provider is mocked.
+# The images that a plan refuses, without AWS: the provider is mocked.
 
 mock_provider "aws" {
   mock_data "aws_region" {

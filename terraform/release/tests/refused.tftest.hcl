@@ -1,4 +1,4 @@
-# What the module refuses before anything is made.
+# The inputs that the module refuses before it creates anything.
 
 mock_provider "aws" {}
 

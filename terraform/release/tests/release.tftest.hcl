@@ -1,4 +1,4 @@
-# What the module makes of its inputs, without AWS: the provider is mocked.
+# The resources of a release, without AWS: the provider is mocked.
 
 mock_provider "aws" {
   mock_resource "aws_launch_template" {

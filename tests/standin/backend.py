@@ -1,6 +1,6 @@
-"""Where a state is kept and locked: a file, or S3 as Terraform's backend does with `use_lockfile`.
+"""The backends of the stand-in: a file, or S3 like Terraform's backend with `use_lockfile`.
 
-A killed process leaves its lock in S3 for ever; in a file it leaves the note of who held it.
+A killed process leaves its lock in S3 forever; in a file it only leaves the lock info.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 STATE = "terraform.tfstate"
 _LOCK = ".terraform.tfstate.lock.info"
-_TAKEN = 412
+PRECONDITION_FAILED = 412
 
 
-class Keep(Protocol):
-    """A state's place."""
+class Backend(Protocol):
+    """The place of a state."""
 
     path: str
 
@@ -29,18 +29,18 @@ class Keep(Protocol):
     def write(self, data: bytes) -> None:
         """Replace the state in one step."""
 
-    def take(self, note: bytes) -> bool:
-        """Lock it, with a note of who does; False where it is locked."""
+    def lock(self, info: bytes) -> bool:
+        """Lock the state with a lock info; return False if it is locked."""
 
-    def holder(self) -> bytes:
-        """Return the note of who locked it, or nothing."""
+    def lock_info(self) -> bytes:
+        """Return the info of the current lock, or nothing."""
 
-    def give_back(self) -> None:
-        """Unlock it."""
+    def unlock(self) -> None:
+        """Unlock the state."""
 
 
-def kept(folder: Path, backend: dict[str, Any]) -> Keep:
-    """Return the place that a backend names."""
+def open_backend(folder: Path, backend: dict[str, Any]) -> Backend:
+    """Return the backend of a root module."""
     if "s3" in backend:
         named = backend["s3"]
         endpoint = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
@@ -66,7 +66,7 @@ class File:
         new.write_bytes(data)
         new.replace(self.folder / STATE)
 
-    def take(self, note: bytes) -> bool:
+    def lock(self, info: bytes) -> bool:
         handle = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,52 +74,52 @@ class File:
             os.close(handle)
             return False
         self._handle = handle
-        (self.folder / _LOCK).write_bytes(note)
+        (self.folder / _LOCK).write_bytes(info)
         return True
 
-    def holder(self) -> bytes:
+    def lock_info(self) -> bytes:
         with suppress(OSError):
             return (self.folder / _LOCK).read_bytes()
         return b""
 
-    def give_back(self) -> None:
+    def unlock(self) -> None:
         (self.folder / _LOCK).unlink(missing_ok=True)
         os.close(self._handle)
 
 
 @dataclass
 class S3:
-    """An object, locked by another one beside it."""
+    """An object, locked by another object beside it."""
 
     endpoint: str
     path: str
 
     def read(self) -> bytes:
-        status, data = self._ask("GET", self.path)
+        status, data = self._request("GET", self.path)
         return data if status == 200 else b""
 
     def write(self, data: bytes) -> None:
-        status, said = self._ask("PUT", self.path, data)
+        status, response = self._request("PUT", self.path, data)
         if status != 200:
-            raise OSError(said.decode("utf-8", "replace"))
+            raise OSError(response.decode("utf-8", "replace"))
 
-    def take(self, note: bytes) -> bool:
-        status, said = self._ask("PUT", f"{self.path}.tflock", note, {"If-None-Match": "*"})
-        if status not in {200, 409, _TAKEN}:
-            raise OSError(said.decode("utf-8", "replace"))
+    def lock(self, info: bytes) -> bool:
+        status, response = self._request("PUT", f"{self.path}.tflock", info, {"If-None-Match": "*"})
+        if status not in {200, 409, PRECONDITION_FAILED}:
+            raise OSError(response.decode("utf-8", "replace"))
         return status == 200
 
-    def holder(self) -> bytes:
-        status, data = self._ask("GET", f"{self.path}.tflock")
+    def lock_info(self) -> bytes:
+        status, data = self._request("GET", f"{self.path}.tflock")
         return data if status == 200 else b""
 
-    def give_back(self) -> None:
-        self._ask("DELETE", f"{self.path}.tflock")
+    def unlock(self) -> None:
+        self._request("DELETE", f"{self.path}.tflock")
 
-    def _ask(
+    def _request(
         self, method: str, path: str, data: bytes = b"", more: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        from http.client import HTTPConnection  # noqa: PLC0415  most verbs need no AWS
+        from http.client import HTTPConnection  # noqa: PLC0415  most commands need no AWS
 
         scope = "local-cloud/20260101/us-east-1/s3/aws4_request"
         signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=, Signature=0"
@@ -132,10 +132,10 @@ class S3:
             connection.close()
 
 
-def note_of(data: bytes) -> dict[str, str]:
-    """Return what a note says; nothing where it is none."""
+def parse_lock_info(data: bytes) -> dict[str, str]:
+    """Return the fields of a lock info, or an empty document if it is invalid."""
     try:
-        note: dict[str, str] = json.loads(data)
+        info: dict[str, str] = json.loads(data)
     except ValueError:
         return {}
-    return note
+    return info

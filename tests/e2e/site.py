@@ -1,48 +1,40 @@
-"""What the stories of deployments stand on: a cloud, a network, two baked images, a Terraform.
+"""An environment of the end-to-end tests, its load balancers, and what can be read of it.
 
-With the real Terraform it takes half a minute to build; with its stand-in the network is made by
-API, which is quick. Either is built once for a worker. Each story has a site of its own
-on it: a project with one environment, behind a classic load balancer, an application load
-balancer, or both. What a site has in AWS, in Terraform's state and in its document can be laid
-beside what `status` tells.
+`Site` runs the real tool on a test bed (`tests.e2e.testbed`). Use it for tests of whole
+deployments.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import json
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests import provider, running_cloud
-from tests.e2e.conftest import REPOSITORY, Project, Ran, new_project, wait_for
-from tests.load import Load, load
+from tests.e2e.project import REPOSITORY, CommandResult, Project, wait_for
 from tests.running_cloud import eventually
-from tests.standin.install import installed
+from tools.load import Load, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.e2e.testbed import CloudTestbed
     from tests.running_cloud import Cloud
 
-SPEED = 60
 LONGEST = 280.0
-"""Seconds for one command, and less than the tests have."""
+"""Seconds for one command; a test has more."""
 RATE = 20.0
-"""Requests a second to each load balancer of a site."""
-TAG = "ami-pipeline:status"
-IGNORED = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.auto.tfvars.json")
+"""Requests per second to each load balancer of a site."""
 CHECK = {"HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10}
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
-    """What an environment has, by release, as each of those who should know it tells."""
+class EnvironmentState:
+    """What exists of an environment, by release: in AWS, in Terraform's state, in the document, in
+    `status`.
+    """
 
     groups: frozenset[str]
     templates: frozenset[str]
@@ -53,43 +45,9 @@ class World:
     attached: frozenset[str]
 
 
-@dataclass(kw_only=True)
-class Ground:
-    """One cloud for all stories; `old` and `new` are the images of two versions."""
-
-    cloud: Cloud
-    folder: Path
-    path: str
-    made: dict[str, Any]
-    old: str
-    new: str
-    more: tuple[str, ...] = ()
-
-    def site(self, environment: str, *kinds: str, **promote: object) -> Site:
-        """Return an environment of its own behind these kinds of load balancer.
-
-        `promote` are keys of its `[environments.NAME.promote]`.
-        """
-        project = new_project(self.folder / environment, self.cloud)
-        project.extra["PATH"] = self.path
-        balancers = [Balancer.make(self, environment, kind) for kind in kinds]
-        site = Site(ground=self, environment=environment, project=project, balancers=balancers)
-        site.configure(**promote)
-        self.restore_images()
-        return site
-
-    def restore_images(self) -> None:
-        """Have the two images again and both good: another story may have baked, or gone back."""
-        ec2, ours = self.cloud.aws("ec2"), [self.old, self.new]
-        for image in ec2.describe_images(Owners=["self"])["Images"]:
-            if image["ImageId"] not in [*ours, *self.more]:
-                ec2.deregister_image(ImageId=image["ImageId"])
-        ec2.create_tags(Resources=ours, Tags=[{"Key": TAG, "Value": "good"}])
-
-
 @dataclass(frozen=True, kw_only=True)
 class Balancer:
-    """A load balancer: what the configuration calls it, and where it takes requests."""
+    """A load balancer: its name in the configuration, and its URL."""
 
     kind: str
     name: str
@@ -97,7 +55,7 @@ class Balancer:
     arn: str = ""
 
     def registered(self, cloud: Cloud) -> set[str]:
-        """Return the instances that it sends requests to, or drains."""
+        """Return the instances that are registered, including those that drain."""
         if self.kind == "classic":
             answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=self.name)
             return {each["InstanceId"] for each in answer["InstanceStates"]}
@@ -105,23 +63,25 @@ class Balancer:
         return {each["Target"]["Id"] for each in answer["TargetHealthDescriptions"]}
 
     @staticmethod
-    def make(ground: Ground, environment: str, kind: str) -> Balancer:
-        """Make one by API, or take the stack's; the provider needs a minute for an ALB."""
+    def make(testbed: CloudTestbed, environment: str, kind: str) -> Balancer:
+        """Create a load balancer through the API, or return the stack's: the provider needs a
+        minute for an ALB.
+        """
         name = f"web-{environment}"
         if kind == "stack":
             return Balancer(
                 kind="classic",
-                name=ground.made["load_balancer_name"],
-                url=ground.made["url"],
+                name=testbed.made["load_balancer_name"],
+                url=testbed.made["url"],
             )
-        return {"classic": _classic, "application": _application}[kind](ground, name)
+        return {"classic": _classic, "application": _application}[kind](testbed, name)
 
 
-def _classic(ground: Ground, name: str) -> Balancer:
-    elb = ground.cloud.aws("elb")
+def _classic(testbed: CloudTestbed, name: str) -> Balancer:
+    elb = testbed.cloud.aws("elb")
     listener = {"Protocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080}
     made = elb.create_load_balancer(
-        LoadBalancerName=name, Listeners=[listener], Subnets=ground.made["public_subnet_ids"]
+        LoadBalancerName=name, Listeners=[listener], Subnets=testbed.made["public_subnet_ids"]
     )
     check = {"Target": "HTTP:8080/health", "Interval": 10, "Timeout": 5}
     elb.configure_health_check(
@@ -133,12 +93,12 @@ def _classic(ground: Ground, name: str) -> Balancer:
     return Balancer(kind="classic", name=name, url=f"http://{made['DNSName']}")
 
 
-def _application(ground: Ground, name: str) -> Balancer:
-    elbv2 = ground.cloud.aws("elbv2")
-    subnets = ground.made["public_subnet_ids"]
+def _application(testbed: CloudTestbed, name: str) -> Balancer:
+    elbv2 = testbed.cloud.aws("elbv2")
+    subnets = testbed.made["public_subnet_ids"]
     made = elbv2.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
     arn = made["LoadBalancerArn"]
-    vpc = ground.made["vpc_id"]
+    vpc = testbed.made["vpc_id"]
     target_group = elbv2.create_target_group(
         Name=name, Protocol="HTTP", Port=8080, VpcId=vpc, UnhealthyThresholdCount=2, **CHECK
     )["TargetGroups"][0]["TargetGroupArn"]
@@ -158,20 +118,20 @@ def _application(ground: Ground, name: str) -> Balancer:
 
 @dataclass(kw_only=True)
 class Site:
-    """One environment: its project, its load balancers, and how to ask about it."""
+    """One environment: its project, its load balancers, and how to read its state."""
 
-    ground: Ground
+    testbed: CloudTestbed
     environment: str
     project: Project
     balancers: list[Balancer]
 
     def configure(self, **promote: object) -> None:
-        """Write the environment's tables; what is not said of `promote` is quick."""
+        """Write the environment's tables; defaults of `promote` are short."""
         keys = {"soak": "10s", "observe": "10s", "keep_previous": "next", **promote}
         classic = [each.name for each in self.balancers if each.kind == "classic"]
         modern = [each.name for each in self.balancers if each.kind == "application"]
         inputs = ("subnet_ids", "security_group_ids", "instance_profile")
-        passed = {name: self.ground.made[name] for name in inputs}
+        passed = {name: self.testbed.made[name] for name in inputs}
         text = (REPOSITORY / "pipeline.toml").read_text().split("[environments.staging]")[0]
         tables = {
             "": {
@@ -181,7 +141,7 @@ class Site:
                 **({"target_groups": modern} if modern else {}),
             },
             ".promote": keys,
-            # Ten seconds here: programs are not sped up with the cloud.
+            # Ten seconds of real time: programs are not sped up with the cloud.
             ".terraform.inputs": {**passed, "health_check_grace_period": 600},
         }
         for name, table in tables.items():
@@ -189,34 +149,34 @@ class Site:
             text += "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
         self.project.write(text)
 
-    # --- running the tool -----------------------------------------------------------------------
+    # --- running the tool -------------------------------------------------------------------------
 
-    def run(self, verb: str, *arguments: str) -> Ran:
-        return ended(self.start(verb, *arguments))
+    def run(self, verb: str, *arguments: str) -> CommandResult:
+        return wait_for_exit(self.start(verb, *arguments))
 
     def start(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
         words = (verb, "-e", self.environment, *arguments)
         return self.project.start("--output", "json", *words)
 
-    def promote(self, *arguments: str) -> Ran:
+    def promote(self, *arguments: str) -> CommandResult:
         return self.run("promote", "--yes", *arguments)
 
     def begin(self, verb: str, until: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start the tool; return once it said something."""
+        """Start the tool; return once its progress contains `until`."""
         process = self.start(verb, *arguments)
         wait_for(process, until)
         return process
 
     def status(self) -> dict[str, Any]:
-        ran = self.run("status")
-        assert ran.code == 0, ran.err
-        return ran.document
+        result = self.run("status")
+        assert result.code == 0, result.err
+        return result.document
 
-    # --- asking the world -----------------------------------------------------------------------
+    # --- reading the state ------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def under_load(self, rate: float = RATE) -> Iterator[Site]:
-        """Send requests to every load balancer meanwhile, none of which may fail."""
+        """Send requests to every load balancer for a block; no request may fail."""
         with self.loaded(rate) as running:
             yield self
         for each in running:
@@ -224,7 +184,7 @@ class Site:
 
     @contextlib.contextmanager
     def loaded(self, rate: float = RATE) -> Iterator[list[Load]]:
-        """Send requests to every load balancer meanwhile, and keep what came of each."""
+        """Send requests to every load balancer for a block; yield the results."""
         with contextlib.ExitStack() as stack:
             urls = [f"{each.url}/" for each in self.balancers]
             running = [stack.enter_context(load(url, rate)) for url in urls]
@@ -239,8 +199,8 @@ class Site:
         found = self._groups()[release]["Instances"]
         return [each["InstanceId"] for each in found if each["LifecycleState"] == "InService"]
 
-    def world(self) -> World:
-        """Lay AWS, Terraform's state, the document and `status` beside each other."""
+    def state(self) -> EnvironmentState:
+        """Return the state as AWS, Terraform's state, the document and `status` report it."""
         groups, shown = self._groups(), self.status()
         document = self.document()["content"]
         assert document["deployment"] is None, document["deployment"]
@@ -250,7 +210,7 @@ class Site:
         attached = {name for name in groups if self._attached(name)}
         eventually(lambda: not any(self.left(groups, attached).values()), within=10)
         assert self._made_true() == frozenset(document["releases"])
-        return World(
+        return EnvironmentState(
             groups=frozenset(groups),
             templates=self._templates(),
             state=self._state(),
@@ -261,8 +221,8 @@ class Site:
         )
 
     def left(self, groups: dict[str, dict[str, Any]], attached: set[str]) -> dict[str, list[str]]:
-        """Return what is there beside these groups: of machines, of targets, of files."""
-        cloud, folder = self.ground.cloud, self._terraform
+        """Return leftovers beside these groups: machines, targets and files."""
+        cloud, folder = self.testbed.cloud, self._terraform
         members = {
             name: {each["InstanceId"] for each in group["Instances"]}
             for name, group in groups.items()
@@ -281,7 +241,7 @@ class Site:
         }
 
     def _made_true(self) -> frozenset[str]:
-        """Return the releases that `terraform plan` by hand would be asked for; none before any."""
+        """Return the releases in the variables file of a `terraform plan` by hand."""
         path = self._terraform / "releases.auto.tfvars.json"
         return frozenset(json.loads(path.read_text())["releases"] if path.exists() else ())
 
@@ -291,20 +251,57 @@ class Site:
 
     @property
     def path(self) -> Path:
-        """The environment's document in the store."""
+        """Return the path of the environment's document in the store."""
         return self.project.folder / f".ami-pipeline/environments/{self.environment}.json"
 
     def document(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.path.read_bytes())
         return found
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """Return the content of the document, or an empty one before the first deployment."""
+        if not self.path.exists():
+            return {"serving": "", "releases": {}, "next": 1}
+        found: dict[str, Any] = self.document()["content"]
+        return found
+
+    @property
+    def serving(self) -> str:
+        return str(self.content["serving"])
+
+    @property
+    def next_release(self) -> str:
+        """Return the name that the next release gets."""
+        return f"r{self.content['next']:06}"
+
+    def image_of(self, release: str) -> str:
+        return str(self.content["releases"][release]["release"]["ami_id"])
+
+    @property
+    def other_image(self) -> str:
+        """Return an image of the test bed that does not serve."""
+        old, new = self.testbed.old, self.testbed.new
+        return new if not self.serving or self.image_of(self.serving) == old else old
+
+    def declared_state(self) -> EnvironmentState:
+        """Return the state that the document declares."""
+        content = self.content
+        return state_with(*content["releases"], serving=content["serving"])
+
+    def ensure_serving(self, image: str) -> None:
+        """Promote an image unless it serves already."""
+        if not self.serving or self.image_of(self.serving) != image:
+            result = self.promote("--image", image, "--allow-quarantined")
+            assert result.code == 0, result.err
+
     def _groups(self) -> dict[str, dict[str, Any]]:
-        answer = self.ground.cloud.aws("autoscaling").describe_auto_scaling_groups()
+        answer = self.testbed.cloud.aws("autoscaling").describe_auto_scaling_groups()
         found = {each["AutoScalingGroupName"]: each for each in answer["AutoScalingGroups"]}
         return {name[len(self.group("")) :]: found[name] for name in self._ours(found)}
 
     def _templates(self) -> frozenset[str]:
-        answer = self.ground.cloud.aws("ec2").describe_launch_templates()["LaunchTemplates"]
+        answer = self.testbed.cloud.aws("ec2").describe_launch_templates()["LaunchTemplates"]
         found = self._ours([each["LaunchTemplateName"] for each in answer])
         return frozenset(name[len(self.group("")) :] for name in found)
 
@@ -312,13 +309,13 @@ class Site:
         return [name for name in names if name.startswith(self.group(""))]
 
     def _attached(self, release: str) -> list[str]:
-        answer = self.ground.cloud.aws("autoscaling").describe_traffic_sources(
+        answer = self.testbed.cloud.aws("autoscaling").describe_traffic_sources(
             AutoScalingGroupName=self.group(release)
         )
         return [each["Identifier"] for each in answer["TrafficSources"]]
 
     def _state(self) -> frozenset[str]:
-        """The releases of which Terraform's state knows both the template and the group."""
+        """Return the releases whose template and group are both in Terraform's state."""
         done = subprocess.run(
             ["terraform", f"-chdir={self._terraform}", "state", "list"],  # noqa: S607  as a user's shell finds it
             env=self.project.env,
@@ -333,10 +330,10 @@ class Site:
         return frozenset(known[0])
 
 
-def alone(*releases: str, serving: str) -> World:
-    """Return the world in which these releases exist and one of them serves."""
+def state_with(*releases: str, serving: str) -> EnvironmentState:
+    """Return the state in which these releases exist and one of them serves."""
     names = frozenset(releases)
-    return World(
+    return EnvironmentState(
         groups=names,
         templates=names,
         state=names,
@@ -347,10 +344,10 @@ def alone(*releases: str, serving: str) -> World:
     )
 
 
-def ended(process: subprocess.Popen[str]) -> Ran:
-    """Wait for the tool: Terraform thinks for long where it has not a machine to itself."""
+def wait_for_exit(process: subprocess.Popen[str]) -> CommandResult:
+    """Wait for the tool to exit; Terraform is slow on a loaded machine."""
     out, err = process.communicate(timeout=LONGEST)
-    return Ran(code=process.returncode, out=out, err=err)
+    return CommandResult(code=process.returncode, out=out, err=err)
 
 
 def _toml(value: object) -> str:
@@ -361,106 +358,3 @@ def _toml(value: object) -> str:
             return f"[{', '.join(_toml(each) for each in value)}]"
         case _:
             return json.dumps(value)
-
-
-# --- building it --------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def a_ground(folder: Path) -> Iterator[Ground]:
-    """Build it: the images are baked while Terraform makes the network."""
-    with running_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
-        project = new_project(folder / "bakery", cloud)
-        shutil.copytree(REPOSITORY / "terraform", project.folder / "terraform", ignore=IGNORED)
-        with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            images = beside.submit(_baked, project)
-            stack = project.folder / "terraform/stack"
-            terraform(stack, project.env, "init", "-input=false")
-            with provider.started(stack, project.env) as attached:
-                path = _on_path(folder / "bin", attached)
-                made = _stack(stack, attached)
-                old, new = images.result()
-                yield Ground(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new)
-
-
-@contextlib.contextmanager
-def a_quick_ground(
-    folder: Path, speed: float = SPEED, isolation: str = "auto", images: int = 2
-) -> Iterator[Ground]:
-    """Build it without Terraform: its stand-in makes the groups, and the network is by API."""
-    with running_cloud.a_cloud(folder / "cloud", speed=speed, isolation=isolation) as cloud:
-        path = installed(folder / "bin", cloud.env["PATH"])
-        numbers = range(1, images + 1)
-        bakeries = [new_project(folder / f"bakery{number}", cloud) for number in numbers]
-        with concurrent.futures.ThreadPoolExecutor(images) as beside:
-            # Which one is the newer matters to nobody here.
-            baking = [
-                beside.submit(baked, bakery, f"{number}.0.0")
-                for number, bakery in enumerate(bakeries, 1)
-            ]
-            made = _network(cloud)
-            old, new, *more = (each.result() for each in baking)
-        spare = tuple(more)
-        yield Ground(cloud=cloud, folder=folder, path=path, made=made, old=old, new=new, more=spare)
-
-
-def _network(cloud: Cloud) -> dict[str, Any]:
-    ec2, iam = cloud.aws("ec2"), cloud.aws("iam")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = []
-    for number, zone in enumerate("ab"):
-        where = {"CidrBlock": f"10.0.{number}.0/24", "AvailabilityZone": f"us-east-1{zone}"}
-        subnets.append(ec2.create_subnet(VpcId=vpc, **where)["Subnet"]["SubnetId"])
-    guard = ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)
-    iam.create_instance_profile(InstanceProfileName="web")
-    return {
-        "vpc_id": vpc,
-        "subnet_ids": subnets,
-        "public_subnet_ids": subnets,
-        "security_group_ids": [guard["GroupId"]],
-        "instance_profile": "web",
-    }
-
-
-def _stack(folder: Path, env: dict[str, str]) -> dict[str, Any]:
-    how = ["-var=name=web-stack", "-var=load_balancer=classic", "-var=nat=none"]
-    terraform(folder, env, "apply", "-auto-approve", "-input=false", *how)
-    output = json.loads(terraform(folder, env, "output", "-json"))
-    return {name: each["value"] for name, each in output.items()}
-
-
-def terraform(folder: Path, env: dict[str, str], *arguments: str) -> str:
-    """Run Terraform in a folder; return what it said."""
-    done = subprocess.run(
-        ["terraform", *arguments],  # noqa: S607  as a user's shell finds it
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def _on_path(folder: Path, env: dict[str, str]) -> str:
-    """Return a PATH whose Terraform uses the provider that runs: the tool passes no `TF_` on."""
-    real = shutil.which("terraform")
-    program = folder / "terraform"
-    folder.mkdir()
-    value = env[provider.ATTACHED]
-    program.write_text(f"#!/bin/sh\nexport {provider.ATTACHED}='{value}'\nexec {real} \"$@\"\n")
-    program.chmod(0o755)
-    return f"{folder}{os.pathsep}{env['PATH']}"
-
-
-def _baked(project: Project) -> tuple[str, ...]:
-    """Bake two images, one after the other, so that one is the newer; return their ids."""
-    return tuple(baked(project, version) for version in ("1.0.0", "2.0.0"))
-
-
-def baked(project: Project, version: str) -> str:
-    ran = ended(project.start("--output", "json", "bake", "--version", version))
-    assert ran.code == 0, ran.err
-    return str(ran.document["ami_id"])

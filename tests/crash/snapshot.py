@@ -1,4 +1,4 @@
-"""What is there of an environment at an instant, as AWS and the document tell it."""
+"""A snapshot of an environment, read from AWS and from the document."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.e2e.deploying import Balancer
+    from tests.e2e.site import Balancer
     from tests.running_cloud import Cloud
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What is there of an environment, as AWS and the document tell it, by release."""
+class Snapshot:
+    """The groups, templates, images, attachments and health of an environment at one instant, by
+    release.
+    """
 
     groups: dict[str, dict[str, Any]]
     templates: frozenset[str]
@@ -37,12 +39,12 @@ class Seen:
         return frozenset(i["InstanceId"] for i in found if i["LifecycleState"] == "InService")
 
     def capacity(self) -> int:
-        """Return how many healthy members the load balancer has that has fewest."""
+        """Return the healthy members of the load balancer that has the fewest."""
         return min(len(each) for each in self.healthy.values())
 
 
 def healthy_targets(cloud: Cloud, balancer: Balancer) -> Iterator[str]:
-    """Give the instances that a load balancer holds healthy."""
+    """Yield the instances that a load balancer reports as healthy."""
     if balancer.kind == "classic":
         answer = cloud.aws("elb").describe_instance_health(LoadBalancerName=balancer.name)
         yield from (i["InstanceId"] for i in answer["InstanceStates"] if i["State"] == "InService")
