@@ -42,6 +42,7 @@ _COMMANDS = {
         "config",
         "Check the configuration, write Terraform's root module.",
     ),
+    "docs": ("pipeline.cli.docs", "docs", "Show the documentation."),
     "local-cloud": (
         "pipeline.cli.local_cloud",
         "local_cloud",

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from tools.demo import killed, project, story
+from tools.demo.recording import recorded_phases, recording, written
 from tools.demo.shell import Shell
 from tools.demo.steps import OtherwiseError, Record
 from tools.demo.story import Stage
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("balancer", choices=["classic", "alb"], nargs="?", default="classic")
     phases = [*killed.PHASES, killed.EVERY]
     parser.add_argument("--kill", choices=phases, help="kill a promotion in this phase instead")
+    parser.add_argument("--record", type=Path, help="write what the picture is drawn from")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupted)
     record = Record(began=time.monotonic())
@@ -40,6 +42,7 @@ def main() -> int:
         shell = Shell(folder=project.copied(Path(name) / "web"), env=dict(os.environ))
         try:
             stage = Stage(shell=shell, record=record, balancer=given.balancer, ended=ended)
+            changes = ended.enter_context(recorded_phases(shell.folder))
             killed.tell(stage, given.kill) if given.kill else story.tell(stage)
         except OtherwiseError as otherwise:
             print(f"\nerror: {otherwise}", flush=True)
@@ -47,6 +50,8 @@ def main() -> int:
         except KeyboardInterrupt:
             print("\ninterrupted", flush=True)
             code = INTERRUPTED
+    if given.record and not code:
+        given.record.write_text(written(recording(record, changes)))
     print(f"\n{timeline(record)}\n\n{last_line(record)}", flush=True)
     return code or (1 if record.failures else 0)
 
