@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 LB ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix crash rivals e2e unit check format lock bench moto-suites strangers clean
+.PHONY: help demo test matrix crash rivals e2e unit check format docs lock bench moto-suites strangers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -42,17 +42,23 @@ e2e: $(STAMP) ## The long tests too: every test there is
 unit: $(STAMP) ## The tests that need neither Packer nor Terraform
 	$(BIN)/python -m pytest -n 2 tests/core tests/adapters tests/ui tests/cli tests/config tests/docs
 
-check: $(STAMP) ## Format, lint, types, layers
+check: $(STAMP) ## Format, lint, types, layers, words
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tools.check_words
 
 format: $(STAMP) ## Format the code and mend what ruff can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) ## Measure; writes benchmarks/latest.json and docs/benchmarks.md (PARTS="decisions deployments")
+docs: $(STAMP) ## Write the generated pages and pictures of the documentation
+	$(BIN)/python -m tools.command_reference
+	$(BIN)/python -m tools.diagrams
+	$(BIN)/python -m tools.demo.picture
+
+bench: $(STAMP) ## Measure; writes benchmarks/latest.json and docs/development/benchmarks.md (PARTS="decisions deployments")
 	@tools/need packer ssh terraform
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m benchmarks.run $(PARTS)
 
