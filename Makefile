@@ -55,6 +55,7 @@ format: $(STAMP) ## Format the code and mend what ruff can
 
 docs: $(STAMP) ## Write the generated pages and pictures of the documentation
 	$(BIN)/python -m tools.command_reference
+	$(BIN)/ami-pipeline config schema > docs/reference/pipeline.schema.json
 	$(BIN)/python -m tools.diagrams
 	$(BIN)/python -m tools.demo.picture
 
