@@ -89,9 +89,8 @@ def table(runs: Sequence[Record]) -> str:
 def row(alike: Sequence[Record]) -> list[str]:
     """Return the row of some runs of one kind."""
     first = alike[0]
-    way = WAYS[first["way"]] + (
-        f", {first['healthy_checks']} looks" if first["healthy_checks"] != 1 else ""
-    )
+    checks = first["healthy_checks"]
+    way = WAYS[first["way"]] + (f", {checks} healthy checks" if checks != 1 else "")
     of_python = first["way"] != "recipe"
     failed, requests = (sum(run[name] for run in alike) for name in ("failed", "requests"))
     return [
