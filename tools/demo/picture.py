@@ -63,21 +63,24 @@ def svg(recorded: Mapping[str, Any]) -> str:
     rate = max(max(map(sum, zip(*each["answers"].values(), strict=True))) for each in shown)
     began = shown[0]["began"]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(TEMPLATE.read_text()).render(
-        width=WIDTH,
-        height=TOP + ROW * len(shown) + 24,
-        left=LEFT,
-        plot=PLOT,
-        plot_height=HEIGHT,
-        rows=[_row(each, TOP + ROW * index, unit, rate) for index, each in enumerate(shown)],
-        rates=ticks(rate, HEIGHT, 3),
-        times=[
-            (round(place + began * unit, 1), label)
-            for place, label in ticks(seconds - began, round(PLOT - began * unit))
-        ],
-        began=round(began * unit, 1),
-        legend=_legend(shown),
-    ) + "\n"
+    return (
+        environment.from_string(TEMPLATE.read_text()).render(
+            width=WIDTH,
+            height=TOP + ROW * len(shown) + 24,
+            left=LEFT,
+            plot=PLOT,
+            plot_height=HEIGHT,
+            rows=[_row(each, TOP + ROW * index, unit, rate) for index, each in enumerate(shown)],
+            rates=ticks(rate, HEIGHT, 3),
+            times=[
+                (round(place + began * unit, 1), label)
+                for place, label in ticks(seconds - began, round(PLOT - began * unit))
+            ],
+            began=round(began * unit, 1),
+            legend=_legend(shown),
+        )
+        + "\n"
+    )
 
 
 def _seconds(deployment: Mapping[str, Any]) -> int:
