@@ -45,7 +45,8 @@ VERSIONS = ("1.0.0", "2.0.0")
 class Step:
     """Some runs: what is released where, by which ways, how often in turn or all at once.
 
-    `rollback` goes back to a warm group at the end, after a promotion with the default healthy checks.
+    `rollback` goes back to a warm group at the end, after a promotion with the
+    default healthy checks.
     """
 
     scenario: str

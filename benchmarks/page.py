@@ -1,4 +1,4 @@
-"""The tables of `docs/development/benchmarks.md`, rendered from `benchmarks/latest.json` between markers.
+"""Render the tables of `docs/development/benchmarks.md` from `benchmarks/latest.json`.
 
 Pure: a document in, Markdown out. A test renders them again, so that the page never says what was
 not measured.

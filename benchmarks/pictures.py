@@ -1,7 +1,7 @@
 """Draws what happened in a deployment: members by state and requests, the recipe beside us.
 
-From the series that a campaign kept, into `docs/development/pictures/`. jinja2 and a template of SVG suffice
-for steps and bars, and what they draw can be compared as text.
+It reads the series that a campaign kept and writes `docs/development/pictures/`. jinja2 and a
+template of SVG suffice for steps and bars, and a test can compare them as text.
 """
 
 from __future__ import annotations

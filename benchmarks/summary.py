@@ -31,7 +31,7 @@ def figures(records: Sequence[Record]) -> list[Figure]:
 
 
 def chosen(records: Sequence[Record], **how: object) -> list[Record]:
-    """Return the records of these values, without another number of healthy checks unless it is named."""
+    """Return the records of these values; those with one healthy check unless another is named."""
     wanted = {"healthy_checks": 1, **how}
     return [r for r in records if all(r[name] == value for name, value in wanted.items())]
 

@@ -717,8 +717,8 @@ def test_a_file_above_us_that_anyone_may_have_put_there_is_refused(tmp_path: Pat
 
 
 def test_the_checked_in_schema_is_the_models() -> None:
-    checked_in = json.loads((ROOT / "docs" / "pipeline.schema.json").read_text())
-    assert checked_in == schema(), "run: ami-pipeline config schema > docs/pipeline.schema.json"
+    checked_in = json.loads((ROOT / "docs/reference/pipeline.schema.json").read_text())
+    assert checked_in == schema(), "run: make docs"
 
 
 def test_the_schema_takes_what_load_takes_and_refuses_unknown_keys() -> None:
@@ -774,11 +774,11 @@ def test_the_check_command_leaves_errors_to_the_one_who_catches(file: Path) -> N
 
 
 def test_every_key_is_documented() -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text()
+    text = (ROOT / "docs/reference/configuration.md").read_text()
     assert [key for key in keys() if f"`{key}`" not in text] == []
 
 
 def test_the_documentations_example_is_valid(file: Path) -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text()
+    text = (ROOT / "docs/reference/configuration.md").read_text()
     file.write_text(text.partition("```toml\n")[2].partition("```")[0])
     assert load(file).bake_for("staging").vars["port"] == 8081

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from tools.demo.load import Answer
 from tools.demo.steps import Record, Step
 
 DOCUMENT = ".ami-pipeline/environments/staging.json"
@@ -24,6 +24,18 @@ INTERVAL = 0.1
 BEFORE, AFTER = 3, 5
 """Seconds of load that are kept around a command."""
 FAILED = "failed"
+
+
+class Answer(Protocol):
+    """A request: when it was due (monotonic), and the version that answered it, if any."""
+
+    @property
+    def at(self) -> float:
+        """When the request was due."""
+
+    @property
+    def version(self) -> str:
+        """The version that answered; empty if the request failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,10 +106,9 @@ def _deployment(record: Record, step: Step, changes: Sequence[Change]) -> dict[s
 def _phases(step: Step, changes: Sequence[Change]) -> Iterator[tuple[str, float, float]]:
     """Yield each phase of a step with its two moments."""
     during = [change for change in changes if step.began <= change.at <= step.ended]
-    ends = [*(change.at for change in during[1:]), step.ended]
-    for change, until in zip(during, ends, strict=True):
+    for change, later in pairwise([*during, Change(at=step.ended, phase="")]):
         if change.phase:
-            yield change.phase, change.at, until
+            yield change.phase, change.at, later.at
 
 
 def _per_second(answers: Sequence[Answer], began: float, seconds: int) -> dict[str, list[int]]:
