@@ -44,6 +44,11 @@ def test_the_id_of_a_test_is_no_prose() -> None:
     assert found("held by `a/test_x.py::test_they_mend_it`, to mend") != []
 
 
+def test_an_address_is_no_prose() -> None:
+    assert found("[an issue](https://example.org/mend/it)") == []
+    assert found("[they mend](https://example.org/it)") != []
+
+
 def test_the_file_of_words_is_valid_and_every_rule_has_a_replacement() -> None:
     known = rules(WORDS.read_text())
     assert len(known) > 30
