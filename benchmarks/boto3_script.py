@@ -3,7 +3,7 @@
 A re-creation of what scripts for blue/green on Auto Scaling do, step by step: a template and a
 group, wait until its instances run, attach it, wait until the load balancer finds them in service,
 detach the old group, sleep as long as connections may drain, delete the old group. The waiters
-are boto3's, with their default of 15 s between two reads; only how often they read is limited, so
+are boto3's, with their default of 15 s between two looks; only how often they look is limited, so
 that a release that never gets healthy is given up as soon as by the others.
 
     python waiter.py '{"name": ..., "image": ..., "members": ..., ...}'
@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import WaiterError
 
 LOOK = 5
-"""Seconds between two reads of the script's own loop, until the group has its instances."""
+"""Seconds between two looks of the script's own loop, until the group has its instances."""
 
 
 def main(given: dict[str, Any]) -> int:

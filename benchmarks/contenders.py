@@ -23,10 +23,10 @@ from benchmarks.service import Service
 LONGEST = 900
 GRACE = 300
 """Seconds of AWS's in which nobody replaces a member that is not healthy."""
-WAITER_INTERVAL = 15
-"""Seconds between two reads of boto3's waiters."""
+WAITER_LOOKS = 15
+"""Seconds between two looks of boto3's waiters."""
 SAMPLED = 0.1
-"""Seconds between two reads at the peak of a process's memory, which only grows."""
+"""Seconds between two looks at the peak of a process's memory, which only grows."""
 
 TIMED_TERRAFORM = """#!/bin/sh
 began=$(date +%s.%N)
@@ -271,7 +271,7 @@ class Waiter(Way):
             "security_group_ids": [service.network.security_group],
             "target_group": service.target_group,
             "drain": service.profile.draining,
-            "attempts": max(1, service.patience // WAITER_INTERVAL),
+            "attempts": max(1, service.patience // WAITER_LOOKS),
         }
         argv = [sys.executable, str(REPOSITORY / "benchmarks/boto3_script.py"), json.dumps(given)]
         ran = run(argv, service.folder, service.env)

@@ -34,8 +34,8 @@ HOLLOW_FROM = 50
 GOOD, NEVER, UNLISTED = "good", "never healthy", "not yet listed"
 KEPT, ROLLBACK = "good, old group kept", "rollback"
 BEHAVIOUR = {NEVER: "never-healthy", UNLISTED: "registers-late"}
-HEALTHY_CHECKS = 3
-"""The default of `promote.healthy_checks`."""
+LOOKS = 3
+"""The default of `promote.looks`."""
 READIED = 6
 """First releases at the same time: each is a Terraform that wants a core."""
 VERSIONS = ("1.0.0", "2.0.0")
@@ -45,8 +45,7 @@ VERSIONS = ("1.0.0", "2.0.0")
 class Step:
     """Some runs: what is released where, by which ways, how often in turn or all at once.
 
-    `rollback` goes back to a warm group at the end, after a promotion with the
-    default healthy checks.
+    `rollback` goes back to a warm group at the end, after a promotion with the default looks.
     """
 
     scenario: str
@@ -197,7 +196,7 @@ class Campaign:
         one, other = self.network.images
         return other if way.image == one else one
 
-    def _deploy(self, way: Way, step: Step, healthy_checks: int = 1) -> None:
+    def _deploy(self, way: Way, step: Step, looks: int = 1) -> None:
         image = self._other(way)
         if behaviour := BEHAVIOUR.get(step.scenario):
             seconds = self._profile.late * self._profile.speed
@@ -209,9 +208,7 @@ class Campaign:
             time.sleep(AFTER + rest)
         window = self._window(way, image, ran, rest)
         moments = self.network.here.client.moments()
-        record = self._record(way, step, ran, window, moments, requests) | {
-            "healthy_checks": healthy_checks
-        }
+        record = self._record(way, step, ran, window, moments, requests) | {"looks": looks}
         self._keep(record, observed.series(moments["moments"], requests, window))
         progress(told(record))
 
@@ -245,7 +242,7 @@ class Campaign:
             "scenario": step.scenario,
             "members": step.members,
             "way": way.key,
-            "healthy_checks": 1,
+            "looks": 1,
             "seconds": round(ran.seconds, 2),
             "code": ran.code,
             "requests": len(observed.within(requests, window)),
@@ -270,8 +267,8 @@ class Campaign:
     def _roll_back(self, way: Ours, step: Step) -> None:
         """Promote once more, keep the old group warm, and go back to it."""
         old = way.image
-        way.configure(keep_previous="next", healthy_checks=HEALTHY_CHECKS)
-        self._deploy(way, replace(step, scenario=KEPT), healthy_checks=HEALTHY_CHECKS)
+        way.configure(keep_previous="next", looks=LOOKS)
+        self._deploy(way, replace(step, scenario=KEPT), looks=LOOKS)
         version = VERSIONS[self.network.images.index(way.image)].encode()
         with watched(way.service) as requests:
             ran = way.command("rollback")

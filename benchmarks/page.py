@@ -1,4 +1,4 @@
-"""Render the tables of `docs/development/benchmarks.md` from `benchmarks/latest.json`.
+"""The tables of `docs/benchmarks.md`, rendered from `benchmarks/latest.json` between markers.
 
 Pure: a document in, Markdown out. A test renders them again, so that the page never says what was
 not measured.
@@ -80,17 +80,16 @@ def table(runs: Sequence[Record]) -> str:
     """Return the runs side by side, those of one kind as one row of medians."""
     kinds: dict[tuple[Any, ...], list[Record]] = {}
     for run in runs:
-        kinds.setdefault(
-            (run["scenario"], run["members"], run["way"], run["healthy_checks"]), []
-        ).append(run)
+        kinds.setdefault((run["scenario"], run["members"], run["way"], run["looks"]), []).append(
+            run
+        )
     return markdown(COLUMNS, [row(alike) for alike in kinds.values()])
 
 
 def row(alike: Sequence[Record]) -> list[str]:
     """Return the row of some runs of one kind."""
     first = alike[0]
-    checks = first["healthy_checks"]
-    way = WAYS[first["way"]] + (f", {checks} healthy checks" if checks != 1 else "")
+    way = WAYS[first["way"]] + (f", {first['looks']} looks" if first["looks"] != 1 else "")
     of_python = first["way"] != "recipe"
     failed, requests = (sum(run[name] for run in alike) for name in ("failed", "requests"))
     return [

@@ -1,7 +1,7 @@
 """Draws what happened in a deployment: members by state and requests, the recipe beside us.
 
-It reads the series that a campaign kept and writes `docs/development/pictures/`. jinja2 and a
-template of SVG suffice for steps and bars, and a test can compare them as text.
+From the series that a campaign kept, into `docs/pictures/`. jinja2 and a template of SVG suffice
+for steps and bars, and what they draw can be compared as text.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ DRAWN = {
 """Series; name of the picture, its title, what to say of it."""
 SHOWN = {"recipe": "the usual recipe", "ours": "ami-pipeline promote"}
 
-# Okabe and Ito's colors, which people tell apart whatever colors they see.
-COLORS = {
+# Okabe and Ito's colours, which people tell apart whatever colours they see.
+COLOURS = {
     "old healthy": "#0072B2",
     "old unhealthy": "#CC79A7",
     "old draining": "#56B4E9",
@@ -59,11 +59,11 @@ WORDS = {
     "old healthy": "old, healthy",
     "old unhealthy": "unhealthy",
     "old draining": "old, draining",
-    "old waiting": "old, detached",
+    "old waiting": "old, dark",
     "new healthy": "new, healthy",
     "new unhealthy": "new, unhealthy",
     "new draining": "new, draining",
-    "new waiting": "new, starting or detached",
+    "new waiting": "new, starting or dark",
 }
 OK, FAILED = "#009E73", "#D55E00"
 PLOT_WIDTH, MEMBERS_HEIGHT, REQUESTS_HEIGHT = 400, 150, 90
@@ -75,7 +75,7 @@ NICE = (1, 2, 5, 10, 20, 30, 60, 120, 300)
 class Area:
     """A filled shape and what it means."""
 
-    color: str
+    colour: str
     path: str
 
 
@@ -109,7 +109,7 @@ def svg(title: str, ways: Mapping[str, Mapping[str, Any]]) -> str:
     rate = max(
         max(map(sum, zip(each["ok"], each["failed"], strict=True))) for each in shown.values()
     )
-    states = [name for name in COLORS if any(name in each["members"] for each in shown.values())]
+    states = [name for name in COLOURS if any(name in each["members"] for each in shown.values())]
     columns = [
         column(SHOWN[key], LEFT + COLUMN * index, each, (seconds, most, rate))
         for index, (key, each) in enumerate(shown.items())
@@ -125,7 +125,7 @@ def svg(title: str, ways: Mapping[str, Mapping[str, Any]]) -> str:
         times=ticks(seconds, PLOT_WIDTH),
         counts=ticks(most, MEMBERS_HEIGHT, 4),
         rates=ticks(rate, REQUESTS_HEIGHT, 3),
-        legend=placed([(WORDS[name], COLORS[name]) for name in states]),
+        legend=placed([(WORDS[name], COLOURS[name]) for name in states]),
         requests_legend=placed([("answered 200", OK), ("failed", FAILED)]),
     )
 
@@ -146,21 +146,21 @@ def column(
     """Return the plots of one way."""
     seconds, most, rate = scale
     step = series["step"] * PLOT_WIDTH / seconds
-    names = [name for name in COLORS if name in series["members"]]
+    names = [name for name in COLOURS if name in series["members"]]
     counts = [series["members"][name] for name in names]
     ended = series["ended"] * PLOT_WIDTH / seconds
     return Column(
         title=title,
         left=left,
         members=[
-            Area(color=COLORS[name], path=path)
+            Area(colour=COLOURS[name], path=path)
             for name, path in zip(
                 names, stacked(counts, step, MEMBERS_HEIGHT / most, MEMBERS_HEIGHT), strict=True
             )
         ],
         requests=[
-            Area(color=color, path=path)
-            for color, path in zip(
+            Area(colour=colour, path=path)
+            for colour, path in zip(
                 (FAILED, OK),
                 stacked(
                     [series["failed"], series["ok"]], step, REQUESTS_HEIGHT / rate, REQUESTS_HEIGHT
@@ -217,8 +217,8 @@ def ticks(most: float, length: int, wanted: int = 6) -> list[tuple[float, str]]:
 def placed(entries: Sequence[tuple[str, str]]) -> list[tuple[int, str, str]]:
     """Return each entry of a legend with how far to the right it is."""
     found, place = [], 0
-    for word, color in entries:
-        found.append((place, word, color))
+    for word, colour in entries:
+        found.append((place, word, colour))
         place += 32 + 7 * len(word)
     return found
 

@@ -31,8 +31,8 @@ def figures(records: Sequence[Record]) -> list[Figure]:
 
 
 def chosen(records: Sequence[Record], **how: object) -> list[Record]:
-    """Return the records of these values; those with one healthy check unless another is named."""
-    wanted = {"healthy_checks": 1, **how}
+    """Return the records of these values, without another number of looks unless it is named."""
+    wanted = {"looks": 1, **how}
     return [r for r in records if all(r[name] == value for name, value in wanted.items())]
 
 
@@ -57,9 +57,9 @@ def walls(records: Sequence[Record]) -> Iterator[Figure]:
                     if profile == "real"
                     else shown(name, ratio, "x")
                 )
-    usual = middle(chosen(records, way="ours", profile="real", healthy_checks=3), "decision")
+    usual = middle(chosen(records, way="ours", profile="real", looks=3), "decision")
     if usual is not None:
-        yield shown("last member healthy to decision with the default 3 healthy checks", usual, "s")
+        yield shown("last member healthy to decision with the default 3 looks", usual, "s")
 
 
 def own_calls(ours: Sequence[Record]) -> Iterator[Figure]:

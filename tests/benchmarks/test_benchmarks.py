@@ -161,7 +161,7 @@ def test_a_percentile_of_one_value_is_that_value() -> None:
 
 
 def record(**how: Any) -> dict[str, Any]:
-    usual = {"profile": "real", "scenario": "good", "members": 3, "way": "ours", "healthy_checks": 1}
+    usual = {"profile": "real", "scenario": "good", "members": 3, "way": "ours", "looks": 1}
     spent = {"seconds": 60.0, "failed": 0, "memory": 80.0, "own_calls": 40, "decision": 0.5}
     return {**usual, **spent, "terraform": [["plan", 3.0]], "phases": {"launch": 9.0}, **how}
 
@@ -185,10 +185,10 @@ class TestTheSummary:
         found = figures(record(**none, seconds=30.0), record(**none, way="recipe", seconds=20.0))
         assert found["promote over the recipe, 3 members, no latencies"] == (1.5, "", True)
 
-    def test_keeps_a_promotion_with_more_healthy_checks_apart(self) -> None:
-        found = figures(record(), record(way="recipe"), record(healthy_checks=3, seconds=90.0, decision=2.5))
+    def test_keeps_a_promotion_with_more_looks_apart(self) -> None:
+        found = figures(record(), record(way="recipe"), record(looks=3, seconds=90.0, decision=2.5))
         assert found["promote over the recipe, 3 members, real latencies"] == (1.0, "<= 1.1", True)
-        name = "last member healthy to decision with the default 3 healthy checks"
+        name = "last member healthy to decision with the default 3 looks"
         assert found[name] == (2.5, "", True)
 
     def test_counts_own_calls_and_how_they_grow(self) -> None:

@@ -21,7 +21,7 @@ RUN = {
     "scenario": "good",
     "members": 3,
     "way": "ours",
-    "healthy_checks": 1,
+    "looks": 1,
     "seconds": 61.24,
     "code": 0,
     "requests": 3000,
@@ -36,9 +36,7 @@ RUN = {
 
 def test_the_page_and_its_pictures_are_those_of_the_last_run(tmp_path: Path) -> None:
     drawn = draw(ROOT / "benchmarks/series", tmp_path)
-    kept = {
-        path.name: path.read_text() for path in (ROOT / "docs/development/pictures").glob("*.svg")
-    }
+    kept = {path.name: path.read_text() for path in (ROOT / "docs/development/pictures").glob("*.svg")}
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == kept
     assert updated(PAGE, LATEST, drawn) == PAGE
 
