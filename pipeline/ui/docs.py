@@ -14,9 +14,10 @@ WIDTH = 100
 
 
 def topics_text(pages: Sequence[Page]) -> str:
-    """Return a line for each topic, and how to read one."""
+    """Return a line for each topic, how to read one, and the folder of the files to copy."""
     lines = table([(page.topic, page.title) for page in pages])
-    return "\n".join([*lines, "", f"read one: {commands.docs('TOPIC')}"])
+    folder = pages[0].file.parents[1] / "ci"
+    return "\n".join([*lines, "", f"read one: {commands.docs('TOPIC')}", f"CI files: {folder}"])
 
 
 def topics_document(pages: Sequence[Page]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def test_without_a_topic_each_page_is_a_line(capsys: Captured) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "bake             Bake an image"
     assert "configuration    Every key of pipeline.toml" in lines
-    assert lines[-1] == "read one: ami-pipeline docs TOPIC"
-    assert len(lines) - 2 == len(shipped_pages(documentation_folder()))
+    assert lines[-2:] == ["read one: ami-pipeline docs TOPIC", f"CI files: {ROOT}/docs/ci"]
+    assert len(lines) - 3 == len(shipped_pages(documentation_folder()))
 
 
 def test_every_topic_is_named_once() -> None:
