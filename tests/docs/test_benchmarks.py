@@ -36,7 +36,9 @@ RUN = {
 
 def test_the_page_and_its_pictures_are_those_of_the_last_run(tmp_path: Path) -> None:
     drawn = draw(ROOT / "benchmarks/series", tmp_path)
-    kept = {path.name: path.read_text() for path in (ROOT / "docs/development/pictures").glob("*.svg")}
+    kept = {
+        path.name: path.read_text() for path in (ROOT / "docs/development/pictures").glob("*.svg")
+    }
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == kept
     assert updated(PAGE, LATEST, drawn) == PAGE
 
