@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 LB ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix crash crash-contenders e2e unit check format lock bench moto-suites third-party-modules clean
+.PHONY: help demo test matrix crash crash-contenders e2e unit check format lock bench docs moto-suites third-party-modules clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
@@ -56,6 +56,12 @@ format: $(STAMP) ## Format the code and apply ruff's fixes
 bench: $(STAMP) ## Run the benchmarks (PARTS="decisions deployments")
 	@tools/need packer ssh terraform
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m benchmarks.run $(PARTS)
+
+docs: $(STAMP) ## Write the generated pages and pictures
+	$(BIN)/python -m tools.command_reference
+	$(BIN)/ami-pipeline config schema > docs/reference/pipeline.schema.json
+	$(BIN)/python -m tools.diagrams
+	$(BIN)/python -m tools.demo.picture
 
 moto-suites: $(STAMP) ## Compare moto's own tests with and without patches
 	$(BIN)/python tools/moto_suites.py

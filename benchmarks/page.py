@@ -1,4 +1,6 @@
-"""Render the tables of `docs/benchmarks.md` from `benchmarks/latest.json`, between markers.
+"""Render the tables of `docs/development/benchmarks.md`, between markers.
+
+The figures are those of `benchmarks/latest.json`.
 
 All functions are pure. A test renders the page again, so that it only contains measured values.
 """

@@ -1,7 +1,7 @@
 """Draw deployments as SVG: members by state, and requests, the recipe beside ami-pipeline.
 
-It reads the series that a campaign kept and writes `docs/pictures/`. jinja2 and an SVG template
-suffice for steps and bars, and a test can compare them as text.
+It reads the series that a campaign kept and writes `docs/development/pictures/`. jinja2
+and an SVG template suffice for steps and bars, and a test can compare them as text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import jinja2
 
 from benchmarks.local_cloud import REPOSITORY
 
-PICTURES = REPOSITORY / "docs/pictures"
+PICTURES = REPOSITORY / "docs/development/pictures"
 SERIES = REPOSITORY / "benchmarks/series"
 PICTURES_OF = {
     "real-3-good": (

@@ -164,7 +164,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure] | dict[str, Any]]] = {
     "deployments": deployment_part,
 }
 LATEST = REPOSITORY / "benchmarks/latest.json"
-PAGE = REPOSITORY / "docs/benchmarks.md"
+PAGE = REPOSITORY / "docs/development/benchmarks.md"
 
 
 def main(words: Sequence[str]) -> int:

@@ -1,6 +1,6 @@
 # Bakes the application into an image, on Packer 1.6.6 or later.
 #
-# Copy it and change the provisioners. docs/templates.md says which variables the pipeline sets;
+# Copy it and change the provisioners. docs/reference/templates.md says which variables the pipeline sets;
 # all of them are optional.
 
 packer {

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 WORDS = ROOT / "tools" / "words.txt"
 WHERE = ("pipeline", "local_cloud", "docs", "README.md", "CONTRIBUTING.md")
 KINDS = frozenset({".py", ".md", ".toml", ".yml", ".yaml", ".json"})
+_QUOTED = re.compile(r"`[\w/]+\.py::test_\w+`|https?://[^\s)]+")
+"""The id of a test and an address: their words are not words of the page."""
 _NAME_PART = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -30,7 +32,7 @@ def rules(text: str) -> list[tuple[re.Pattern[str], str]]:
 def offences(text: str, known: Sequence[tuple[re.Pattern[str], str]]) -> Iterator[tuple[int, str]]:
     """Yield the line and the advice for each word of a text that is in the list."""
     for number, line in enumerate(text.splitlines(), 1):
-        spaced = _NAME_PART.sub(" ", line)
+        spaced = _NAME_PART.sub(" ", _QUOTED.sub("", line))
         for pattern, instead in known:
             if found := pattern.search(spaced):
                 yield number, f"{found[0]!r}: write {instead}"

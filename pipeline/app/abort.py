@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipeline.app.application import Application
 from pipeline.app.environment import EnvironmentReader
 from pipeline.app.interrupted import Interrupted, finish
+from pipeline.app.leased import delete_groups
 from pipeline.app.recover import nothing_in_flight
-from pipeline.app.removal import delete_groups
 from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
 from pipeline.core.deploy.recovery import failed_releases

@@ -59,14 +59,14 @@ def bake(app: Application, options: Options) -> BakeResult:
 def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
     """Return the images of the app, newest first, each with its usages."""
     clients = Clients()
-    catalogue = ImageCatalog(clients, records(app, clients, timedelta()))
-    return catalogue.images(app.settings.app, app.settings.region)
+    catalog = ImageCatalog(clients, records(app, clients, timedelta()))
+    return catalog.images(app.settings.app, app.settings.region)
 
 
 def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
     """Return the images of the app, newest first."""
-    catalogue = ImageCatalog(clients, records(app, clients, timedelta()))
-    return catalogue.known(app.settings.app, app.settings.region)
+    catalog = ImageCatalog(clients, records(app, clients, timedelta()))
+    return catalog.known(app.settings.app, app.settings.region)
 
 
 def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> None:

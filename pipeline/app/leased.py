@@ -1,8 +1,11 @@
-"""An environment under the lease of this run: begin deployments there, and run them."""
+"""An environment under the lease of this run: begin deployments there, run them, close them.
+
+A removal of groups is a deployment of its own. After a rollback, the replaced image is quarantined.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.adapters.identity import runner
@@ -10,12 +13,15 @@ from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.deployments import new_deployment_id
 from pipeline.app.environment import EnvironmentReader
-from pipeline.app.quarantine import quarantine_replaced
 from pipeline.app.reconciler import build_reconciler
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import Phase
+from pipeline.core.deploy.ports import Ledger
 from pipeline.core.deploy.reconciler import Reconciler
-from pipeline.core.state.deployment import Deployment, Kind, Policy, Result
+from pipeline.core.deploy.recovery import removal_of, removal_result
+from pipeline.core.errors import PipelineError
+from pipeline.core.events import Message
+from pipeline.core.state.deployment import Deployment, Kind, Outcome, Policy, Result
 from pipeline.core.state.environment import Environment, ReleaseRecord
 
 
@@ -85,3 +91,65 @@ class LeasedEnvironment:
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
         return deployer.run(phases, success, undone=undone)
+
+
+def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:
+    """Delete the groups that were kept warm for longer than configured; None without any."""
+    document = leased.document()
+    overdue = document.overdue(leased.reader.pace.today())
+    if not overdue:
+        return None
+    return delete_groups(leased, Kind.RETIRE, green=document.serving, gone=overdue)
+
+
+def delete_groups(
+    leased: LeasedEnvironment, kind: Kind, *, green: str, gone: Sequence[str]
+) -> Deployment:
+    """Delete the groups of the releases `gone`; return the deployment as it ended."""
+    document = leased.document()
+    deployment = leased.new_deployment(kind, green=green, blue=document.serving)
+    reconciler = leased.reconciler(deployment)
+    leased.begin(reconciler, deployment)
+    return leased.run(reconciler, deployment, removal_of(document, gone), removal_result(kind))
+
+
+def quarantine_replaced(
+    reader: EnvironmentReader, ledger: Ledger, deployment: Deployment
+) -> Callable[[Outcome], None]:
+    """Return what a deployer calls at the end: a rollback that succeeded quarantines blue's image.
+
+    A rollback without blue quarantines nothing: its group was deleted outside ami-pipeline, which
+    proves nothing about its image.
+    """
+    # Read now: after the deployment, the document may not know the replaced release any more.
+    before = ledger.read()
+
+    def close(outcome: Outcome) -> None:
+        succeeded = deployment.kind is Kind.ROLLBACK and outcome.result is Result.PROMOTED
+        ami_id = _image_of(before, deployment.blue) if deployment.blue else ""
+        if succeeded and ami_id:
+            _quarantine(reader, ledger, ami_id, deployment.blue)
+
+    return close
+
+
+def _image_of(document: Environment, release: str) -> str:
+    kept = document.releases.get(release)
+    past = (each.ami_id for each in document.retired if each.release == release)
+    return kept.release.ami_id if kept else next(past, "")
+
+
+def _quarantine(reader: EnvironmentReader, ledger: Ledger, ami_id: str, release: str) -> None:
+    """Mark an image in the document, the records and AWS; only report an error of the last two.
+
+    The service is restored by now, so such an error must not fail the rollback.
+    """
+    from pipeline.app.bake import quarantine
+
+    ledger.update(lambda document: document.with_quarantined(ami_id))
+    reason = f"{release} was rolled back from in {reader.environment}"
+    try:
+        quarantine(reader.app, reader.clients, ami_id, reason)
+    except PipelineError as error:
+        text = f"could not quarantine {ami_id}: {error.where}: {error.what}"
+        reader.app.report(Message(text=text))

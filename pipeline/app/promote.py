@@ -9,8 +9,7 @@ from pipeline.app.application import Application
 from pipeline.app.bake import known_images
 from pipeline.app.environment import EnvironmentReader
 from pipeline.app.interrupted import handling
-from pipeline.app.leased import LeasedEnvironment
-from pipeline.app.removal import retire_overdue
+from pipeline.app.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands

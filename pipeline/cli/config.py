@@ -62,7 +62,8 @@ def terraform(context: Context, environment: str, with_check: bool) -> None:
     """Write an environment's Terraform root module, print its path.
 
     It calls the shipped module, or the one that [terraform] module names. With --check, Terraform
-    verifies that this module has the inputs and outputs of the contract (docs/terraform.md).
+    verifies that this module has the inputs and outputs of the contract
+    (ami-pipeline docs terraform).
     """
     from pipeline.app.terraform_root import root_module
     from pipeline.ui.results import as_json, root_document, root_text

@@ -39,6 +39,7 @@ _COMMANDS = {
     "doctor": "Check the store and the tools.",
     "images": "List the baked images, newest first.",
     "config": "Check pipeline.toml, write Terraform's root module.",
+    "docs": "Show the documentation.",
     "local-cloud": "Run the local cloud: AWS on this machine.",
 }
 """Each command with its summary; it is defined in the module of its name."""

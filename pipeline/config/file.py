@@ -19,6 +19,7 @@ from pipeline.config.lines import depth
 from pipeline.config.model import Settings
 from pipeline.config.problems import CHECK, combine, explain, show_file
 from pipeline.config.relations import Problem, check_relations
+from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def find(start: Path) -> Path:
     raise ConfigurationError(
         where=show_file(start),
         what=f"no {NAME} in this folder or above it, up to the top of the repository",
-        remedy="write one (docs/configuration.md), or add the option --config FILE",
+        remedy=f"write one ({commands.docs('configuration')}), or add the option --config FILE",
     )
 
 

@@ -105,6 +105,11 @@ def config_terraform_check(environment: str) -> str:
     return of_environment("config terraform", environment, "--check")
 
 
+def docs(*topic: str) -> str:
+    """Return the command that shows the documentation, or its page of a topic."""
+    return ami_pipeline("docs", *topic)
+
+
 def local_cloud_up() -> str:
     """Return the command that starts the local cloud."""
     return ami_pipeline("local-cloud", "up")

@@ -261,8 +261,10 @@ def test_the_owner_and_the_settings_of_a_bucket_are_checked(
         (
             "state",
             THEIRS,
-            f"access to state is denied: account {THEIRS} does not own it, "
-            f"or these {LACK} the permission",
+            (
+                f"access to state is denied: account {THEIRS} does not own it, "
+                f"or these {LACK} the permission"
+            ),
         ),
     ],
 )

@@ -13,15 +13,15 @@ from benchmarks.pictures import draw
 from benchmarks.run import PARTS, written
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs/benchmarks.md").read_text()
+PAGE = (ROOT / "docs/development/benchmarks.md").read_text()
 TEXT = (ROOT / "benchmarks/latest.json").read_text()
 LATEST = json.loads(TEXT)
 RUN = {
     "profile": "real",
     "scenario": "good",
     "members": 3,
-    "way": "ours",
-    "looks": 1,
+    "contender": "ami-pipeline",
+    "healthy_checks": 1,
     "seconds": 61.24,
     "code": 0,
     "requests": 3000,
@@ -36,7 +36,9 @@ RUN = {
 
 def test_the_page_and_its_pictures_are_those_of_the_last_run(tmp_path: Path) -> None:
     drawn = draw(ROOT / "benchmarks/series", tmp_path)
-    kept = {path.name: path.read_text() for path in (ROOT / "docs/pictures").glob("*.svg")}
+    kept = {
+        path.name: path.read_text() for path in (ROOT / "docs/development/pictures").glob("*.svg")
+    }
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == kept
     assert updated(PAGE, LATEST, drawn) == PAGE
 
@@ -59,7 +61,7 @@ def of(**how: Any) -> dict[str, Any]:
 
 
 def test_runs_of_one_kind_are_one_row_of_medians() -> None:
-    runs = [of(), of(seconds=63.26, failed=1), of(way="recipe", memory=2.0, own_calls=0)]
+    runs = [of(), of(seconds=63.26, failed=1), of(contender="recipe", memory=2.0, own_calls=0)]
     assert table(runs).splitlines()[2:] == [
         "| good | 3 | ami-pipeline | 62.2 s | 1 of 6000 | 0.5 s | 40 | 20 | 81 MiB | 0 | 0 |",
         "| good | 3 | recipe | 61.2 s | 0 of 3000 | 0.5 s |  | 20 |  | 0 | 0 |",
@@ -67,8 +69,8 @@ def test_runs_of_one_kind_are_one_row_of_medians() -> None:
 
 
 def test_a_release_that_was_given_up_says_so() -> None:
-    (row,) = table([of(way="waiter", code=1, left=3, decision=None)]).splitlines()[2:]
-    assert row == "| good | 3 | boto3 waiters | 61.2 s | 0 of 3000 |  | 40 |  | 81 MiB | 1 | 3 |"
+    (row,) = table([of(contender="boto3-script", code=1, left=3, decision=None)]).splitlines()[2:]
+    assert row == "| good | 3 | boto3 script | 61.2 s | 0 of 3000 |  | 40 |  | 81 MiB | 1 | 3 |"
 
 
 def test_a_goal_that_was_missed_stands_out() -> None:

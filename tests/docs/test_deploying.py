@@ -1,4 +1,4 @@
-"""What the pages on deployments say is what the code has: phases, variables, codes, outputs."""
+"""Hold the pages on deployments to the code: phases, variables, exit codes, outputs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from pipeline.core.validation.phases import PHASES
 from tests.core.deploy.fakes import PLACE
 
 ROOT = Path(__file__).resolve().parents[2]
-DEPLOY = (ROOT / "docs/deploy.md").read_text()
-EXIT_CODES = (ROOT / "docs/exit-codes.md").read_text()
+PROMOTE = (ROOT / "docs/guide/promote.md").read_text()
+CI = (ROOT / "docs/guide/ci.md").read_text()
+EXIT_CODES = (ROOT / "docs/reference/exit-codes.md").read_text()
+GLOSSARY = (ROOT / "docs/reference/glossary.md").read_text()
 SOME = Deployment(
     id="d",
     kind=Kind.PROMOTE,
@@ -28,7 +30,7 @@ SOME = Deployment(
 )
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/deploy.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/guide/promote.md"])
 def test_the_table_of_phases_is_the_one_that_is_performed(page: str) -> None:
     text = (ROOT / page).read_text()
     table = text.partition("| phase | ")[2].partition("\n\n")[0].splitlines()[2:]
@@ -39,17 +41,22 @@ def test_the_table_of_phases_is_the_one_that_is_performed(page: str) -> None:
     assert rolled_back == [phase.on_failure == "roll back" for phase in phases]
 
 
-def test_every_phase_of_going_back_is_explained() -> None:
-    assert [name for name in PHASES if not re.search(rf"\*?\*?{name}\b", DEPLOY)] == []
+def test_every_phase_is_explained() -> None:
+    assert [name for name in PHASES if not re.search(rf"\*?\*?{name}\b", PROMOTE)] == []
+
+
+def test_every_phase_may_have_a_deadline_and_the_reference_names_it() -> None:
+    page = (ROOT / "docs/reference/configuration.md").read_text()
+    assert [name for name in PHASES if f"`{name}`" not in page] == []
 
 
 def test_every_variable_of_a_hook_is_documented_and_no_other() -> None:
-    told = set(re.findall(r"^\| `(AMI_PIPELINE_\w+)` ", DEPLOY, re.MULTILINE))
-    assert told == hook_facts(SOME, PLACE, "web-staging-r000002", ()).keys()
+    documented = set(re.findall(r"^\| `(AMI_PIPELINE_\w+)` ", PROMOTE, re.MULTILINE))
+    assert documented == hook_facts(SOME, PLACE, "web-staging-r000002", ()).keys()
 
 
 def test_every_output_for_a_ci_system_is_documented() -> None:
-    chapter = DEPLOY.partition("## In CI")[2]
+    chapter = CI.partition("## Outputs of a step")[2]
     assert [name for name in outputs(SOME) if f"`{name}`" not in chapter] == []
 
 
@@ -59,6 +66,6 @@ def test_the_exit_codes_of_every_deploying_command_are_documented(command: str) 
 
 
 @pytest.mark.parametrize("result", Result)
-def test_every_outcome_is_documented(result: Result) -> None:
-    decided = (ROOT / "docs/adr/0017-an-outcome-is-the-state-of-the-world.md").read_text()
-    assert f"`{result}`" in decided
+def test_every_outcome_is_defined(result: Result) -> None:
+    row = next(line for line in GLOSSARY.splitlines() if line.startswith("| outcome |"))
+    assert f"`{result}`" in row

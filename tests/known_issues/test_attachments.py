@@ -1,4 +1,4 @@
-"""How a group is attached to its load balancer: issues 7 and 8 of docs/known-issues.md."""
+"""How a group is attached to its load balancer: known issues 7 and 8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bake that Packer gives up while AWS continues: issue 11 of docs/known-issues.md."""
+"""A bake that Packer gives up while AWS continues: issue 11 of docs/development/known-issues.md."""
 
 from __future__ import annotations
 

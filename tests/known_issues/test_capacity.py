@@ -1,4 +1,4 @@
-"""The size of the new group if the old one had grown: issue 9 of docs/known-issues.md."""
+"""The size of the new group if the old one had grown: known issue 9."""
 
 from __future__ import annotations
 

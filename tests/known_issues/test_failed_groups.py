@@ -1,6 +1,6 @@
 """A new group that never becomes healthy: its leftovers, and their effect on the next deployment.
 
-Issues 6, 1 and 2 of docs/known-issues.md. The recipe fails twice and is then cleaned up by hand.
+Known issues 6, 1 and 2. The recipe fails twice and is then cleaned up by hand.
 Its deployments are fixtures, so that each test can run alone.
 """
 

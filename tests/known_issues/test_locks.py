@@ -1,4 +1,4 @@
-"""A killed CI job: what stays locked, and what shows it (issue 13 of docs/known-issues.md)."""
+"""A killed CI job: what stays locked, and what shows it (known issue 13)."""
 
 from __future__ import annotations
 

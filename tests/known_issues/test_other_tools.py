@@ -1,6 +1,6 @@
 """The effect of other tools' order of calls on a service, and ami-pipeline in the same situation.
 
-Issues 3, 4, 5 and 15 of docs/known-issues.md.
+Issues 3, 4, 5 and 15 of docs/development/known-issues.md.
 """
 
 from __future__ import annotations

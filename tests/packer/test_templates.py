@@ -14,7 +14,7 @@ from pipeline.core.validation.values import TOOL_VARIABLES
 
 ROOT = Path(__file__).parents[2]
 PACKER = ROOT / "packer"
-DOCUMENT = (ROOT / "docs" / "templates.md").read_text()
+DOCUMENT = (ROOT / "docs/reference/templates.md").read_text()
 VALUES = {
     "app": "web",
     "version": "1.4.2",

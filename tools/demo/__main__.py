@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from tools.demo import killed, project, story
+from tools.demo.recording import recorded_phases, recording, written
 from tools.demo.shell import Shell
 from tools.demo.steps import DemoError, Record
 from tools.demo.story import Demo
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("balancer", choices=["classic", "alb"], nargs="?", default="classic")
     phases = [*killed.PHASES, killed.EVERY]
     parser.add_argument("--kill", choices=phases, help="kill a promotion in this phase instead")
+    parser.add_argument("--record", type=Path, help="write the data of the README picture")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupted)
     record = Record(began=time.monotonic())
@@ -39,6 +41,7 @@ def main() -> int:
         shell = Shell(folder=project.copy_project(Path(name) / "web"), env=dict(os.environ))
         try:
             demo = Demo(shell=shell, record=record, balancer=given.balancer, ended=ended)
+            changes = ended.enter_context(recorded_phases(shell.folder))
             killed.run(demo, given.kill) if given.kill else story.run(demo)
         except DemoError as error:
             print(f"\nerror: {error}", flush=True)
@@ -46,6 +49,8 @@ def main() -> int:
         except KeyboardInterrupt:
             print("\ninterrupted", flush=True)
             code = INTERRUPTED
+    if given.record and not code:
+        given.record.write_text(written(recording(record, changes)))
     print(f"\n{timeline(record)}\n\n{last_line(record)}", flush=True)
     return code or (1 if record.failures else 0)
 

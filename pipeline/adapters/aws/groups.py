@@ -1,7 +1,7 @@
 """Auto Scaling groups: observe them, attach, detach and resize them.
 
-This module creates and deletes no group: Terraform does (docs/terraform.md). `group_parsing` reads
-AWS's responses, `balancers` reads the targets.
+This module creates and deletes no group: Terraform does (docs/reference/terraform.md).
+`group_parsing` reads AWS's responses, `balancers` reads the targets.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def write_tfvars(path: Path, result: BakeResult) -> None:
     """Write `ami_id`, `ami_ids`, `app` and `version` as a tfvars file, atomically, mode 0644.
 
     `app_version` repeats the version: a module cannot declare `version`, which Terraform reserves
-    (docs/surprises.md). Raises NeedsAttentionError, or RefusedError if this run baked no image.
+    (docs/development/surprises.md). Raises NeedsAttentionError, or RefusedError if this run baked
+    no image.
     """
     image = result.image
     values = {

@@ -1,7 +1,7 @@
 """Lock files in a directory, test whether a file is locked, and report a failed lock.
 
 The store is separate: this module is about file systems. Shared ones lock among machines well,
-badly or not at all (docs/deploy.md, "The store").
+badly or not at all (docs/reference/store.md).
 """
 
 from __future__ import annotations

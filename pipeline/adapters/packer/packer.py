@@ -1,7 +1,7 @@
 """Run Packer; the only module that knows its command line.
 
 Variables are passed in a JSON file with mode 0600 that is deleted afterwards, never on the command
-line, where `ps` would show them. docs/surprises.md records Packer's behavior.
+line, where `ps` would show them. docs/development/surprises.md records Packer's behavior.
 """
 
 from __future__ import annotations

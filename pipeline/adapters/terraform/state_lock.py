@@ -40,7 +40,7 @@ DYING = 15
 
 On this machine it has ended before (`survivors`). On another machine its supervisor may be dead,
 too. Then Terraform dies at its next output, after 10 s at most (tested with 1.11.4,
-docs/surprises.md).
+docs/development/surprises.md).
 """
 PATIENCE = 60
 """Seconds, one check each, to wait for another lock, for example of a person's plan."""

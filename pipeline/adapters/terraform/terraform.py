@@ -56,7 +56,7 @@ class Terraform:
 
     One SIGINT to its own process stops it: it cancels its operations and saves the state, for which
     it has `grace` seconds. A signal to its group would end the provider during a creation, and a
-    second SIGINT makes it give up (both tested with 1.11.4, docs/surprises.md).
+    second SIGINT makes it give up (both tested with 1.11.4, docs/development/surprises.md).
     """
 
     environ: Mapping[str, str]

@@ -2,7 +2,7 @@
 
 Terraform checks the contract: the root module passes every input and reads every
 output, so a module without one of them does not validate. The error contains the
-missing HCL to paste. docs/terraform.md explains the contract.
+missing HCL to paste. docs/reference/terraform.md explains the contract.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def adoption_breaches(changes: Iterable[Change], addresses: frozenset[str]) -> t
     """Return a line for each change of a plan other than the import of these addresses.
 
     An import may include an update in place, because only an update writes `timeouts` and
-    `force_delete` to the state (docs/adr/0011).
+    `force_delete` to the state (docs/development/adr/0011-a-release-never-changes.md).
     """
     everything = tuple(changes)
     imported = {
