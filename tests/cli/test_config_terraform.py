@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.cli.main import run
 from tests.adapters.scripted import ScriptedTerraform
-from tests.config.test_config import MINIMAL
+from tests.config.examples import MINIMAL
 
 Captured = pytest.CaptureFixture[str]
 OWN = """\

@@ -58,7 +58,7 @@ def test_each_check_that_passes_is_a_line(tmp_path: Path, capsys: Captured) -> N
 ok  directory    {tmp_path}/.ami-pipeline can be created, writable
 ok  locks        a locked file is locked for others
 ok  writes       by rename, synced to the disk
-ok  file system  ext4, of this machine
+ok  file system  ext4, local
 ok  git          the directory is not in a repository
 ok  packer       1.6.6
 ok  terraform    1.11.4
@@ -148,7 +148,7 @@ def test_a_state_directory_that_git_would_commit_gets_an_advice(tmp_path: Path) 
     found = {check.name: check for check in directory_checks(folder)}["git"]
     assert found.grade is Grade.ADVICE
     assert found.remedy == (
-        f"echo '*' > {folder}/.gitignore; what is in git already: git rm -r --cached state"
+        f"echo '*' > {folder}/.gitignore; if git already tracks it: git rm -r --cached state"
     )
     DirectoryStore(folder).write("a", b"", expected=None)
     assert grades(directory_checks(folder))["git"] is Grade.OK

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 from pipeline.cli.main import run
-from tests.config.test_config import IN_A_FILE, MINIMAL, PLACES, quoted
+from tests.config.examples import IN_A_FILE, MINIMAL, PLACES, quoted
 from tests.core.hostile import HOSTILE, Hostile
 
 ON_THE_COMMAND_LINE = tuple(

@@ -36,9 +36,17 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.config_check: [commands.config_check()],
     commands.config_terraform_check: [commands.config_terraform_check("staging")],
     commands.local_cloud_up: [commands.local_cloud_up()],
+    commands.docs: [commands.docs(), commands.docs("configuration")],
     commands.local_cloud_env: [commands.local_cloud_env()],
 }
-BUILDERS = {commands.ami_pipeline, commands.of_environment, commands.aws, commands.in_folder}
+BUILDERS = {
+    commands.ami_pipeline,
+    commands.of_environment,
+    commands.aws,
+    commands.in_folder,
+    commands.shell,
+    commands.ignore_in_git,
+}
 """The functions that others build their commands with; their callers name the command."""
 
 

@@ -170,7 +170,7 @@ class CrashEnvironment:
         """Return the changes of the members' health: load balancer, member, state."""
         names = {each.arn or each.name: each.name for each in self.site.balancers}
         found = []
-        for each in self.site.testbed.cloud.client.timeline()["moments"]:
+        for each in self.site.testbed.cloud.client.timeline()["events"]:
             if each["kind"] == "target":
                 pool = each["pool"]  # a target group's ARN, or `elb:ACCOUNT:REGION:NAME`
                 name = names.get(pool) or names.get(pool.rpartition(":")[2])

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from pipeline.cli.main import cli, run
-from tests.docs.test_docs import commands
+from tests.docs.command_tree import commands
 
 yaml: Any = importlib.import_module("yaml")  # it comes with moto; there are no stubs
 

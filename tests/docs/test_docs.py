@@ -16,6 +16,7 @@ import pytest
 from pipeline.cli.main import cli, run
 from pipeline.config import load
 from pipeline.core.errors import PipelineError
+from tests.docs.command_tree import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -29,20 +30,6 @@ FENCED = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
-
-
-def commands(
-    group: click.Group, context: click.Context, path: tuple[str, ...] = ()
-) -> list[tuple[tuple[str, ...], click.Command]]:
-    found: list[tuple[tuple[str, ...], click.Command]] = []
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            found += commands(command, context, (*path, name))
-        else:
-            found.append(((*path, name), command))
-    return found
 
 
 COMMANDS = commands(cli, click.Context(cli))

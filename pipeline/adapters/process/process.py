@@ -4,8 +4,8 @@ Each child has its own session, so a terminal's Ctrl-C reaches only this process
 child's signal (`StopSignal`). Packer ignores SIGINT to its process and leaves children behind after
 SIGTERM to its process, but ends properly if its whole group gets SIGTERM (tested with 1.6.6,
 docs/development/surprises.md). Terraform's providers are in its group, and a signal to them
-loses the resources that they create, so only Terraform itself gets a signal. Each child has a supervisor, which stops
-it if this process is killed (ADR 0019).
+loses the resources that they create, so only Terraform itself gets a signal. Each child has
+a supervisor, which stops it if this process is killed (ADR 0019).
 """
 
 from __future__ import annotations

@@ -264,7 +264,7 @@ def test_an_unhealthy_fleet_is_found_in_one_observation(
     assert facts.targets is None, "moto tells other quotas than AWS"
     found = {each.where: each for each in findings(facts, proposal)}
     unhealthy = found[f"server group {BLUE}"]
-    assert unhealthy.what.startswith("was unhealthy before this deployment began\n")
+    assert unhealthy.what.startswith("was unhealthy before this deployment\n")
     assert unhealthy.blocking
     assert found["target group idle"].what.startswith("no listener sends requests to it")
     assert sum(world.calls().values()) <= 20

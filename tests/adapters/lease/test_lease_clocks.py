@@ -87,7 +87,7 @@ def test_a_lease_lasts_a_minute_by_s3s_clock_for_every_machine(run: Run, clock: 
     clock.tick(50)
     first.fence()
     assert is_alive(watching)
-    with pytest.raises(LeaseHeldError, match="expires in 10 s unless renewed"):
+    with pytest.raises(LeaseHeldError, match="expires in 10s unless renewed"):
         run("two").take("promote")
     clock.tick(11)
     assert not is_alive(watching)

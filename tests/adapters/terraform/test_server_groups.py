@@ -62,7 +62,7 @@ class Aws:
         ]
         return {"LaunchTemplates": described}
 
-    def groups(self, AutoScalingGroupNames: list[str]) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def groups(self, *, AutoScalingGroupNames: list[str], **_: int) -> dict[str, Any]:  # noqa: N803 - boto3's
         found = [name for name in self.names if name in AutoScalingGroupNames]
         described = [{"AutoScalingGroupName": each, "Tags": self.tags(each)} for each in found]
         if self.deleting:
@@ -264,7 +264,7 @@ def test_a_plan_reports_a_module_that_breaks_the_contract(
 ) -> None:
     detail = 'This object does not have an attribute named "ami_id".'
     scripted.on("plan", errors("Unsupported attribute", detail, "main.tf.json"), code=1)
-    with pytest.raises(ConfigurationError, match="output ami_id: the module does not have it"):
+    with pytest.raises(ConfigurationError, match="output ami_id: the module does not declare it"):
         launch(resources)
     # The provider stands in the same file, and is no part of the contract.
     scripted.on("plan", errors("No valid credential sources found", "", "main.tf.json"), code=1)
