@@ -1,4 +1,4 @@
-"""Configuration files that tests read: a minimal one, a full one, and hostile values in each place."""
+"""Configuration files for tests: a minimal one, a full one, and hostile values in each place."""
 
 from __future__ import annotations
 
