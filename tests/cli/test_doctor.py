@@ -148,7 +148,7 @@ def test_git_is_to_leave_the_state_alone(tmp_path: Path) -> None:
     found = {check.name: check for check in directory_checks(folder)}["git"]
     assert found.grade is Grade.ADVICE
     assert found.remedy == (
-        f"echo '*' > {folder}/.gitignore; what is in git already: git rm -r --cached state"
+        f"echo '*' > {folder}/.gitignore; if git already tracks it: git rm -r --cached state"
     )
     DirectoryStore(folder).write("a", b"", expected=None)
     assert grades(directory_checks(folder))["git"] is Grade.OK
@@ -256,8 +256,10 @@ def test_a_bucket_is_asked_whose_it_is_and_how_it_keeps_things(
         (
             "state",
             THEIRS,
-            f"access to state is denied: account {THEIRS} does not own it, "
-            f"or these {LACK} the permission",
+            (
+                f"access to state is denied: account {THEIRS} does not own it, "
+                f"or these {LACK} the permission"
+            ),
         ),
     ],
 )
