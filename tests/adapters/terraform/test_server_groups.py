@@ -404,8 +404,8 @@ def test_a_resource_of_another_owner_is_rejected(
         "importing aws_launch_template web-staging-r000002:\n"
         "  exists but is not in Terraform's state\n"
         f"  tag ami-pipeline:{key} is {value or 'not set'}\n"
-        "next: delete or rename it; if this environment owns it, set its tags to ami-pipeline:app=web, "
-        "ami-pipeline:environment=staging, ami-pipeline:release=r000002"
+        "next: delete or rename it; if this environment owns it, set its tags to "
+        "ami-pipeline:app=web, ami-pipeline:environment=staging, ami-pipeline:release=r000002"
     )
     assert verbs(scripted) == ["init", "state"]
 
