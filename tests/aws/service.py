@@ -80,7 +80,7 @@ def subnets(cloud: Cloud) -> list[str]:
 
 
 @contextlib.contextmanager
-def connected_cloud(folder: Path, speed: float = 1) -> Iterator[tuple[Cloud, Clients]]:
+def connected_cloud(folder: Path, speed: float = 1000) -> Iterator[tuple[Cloud, Clients]]:
     """Run a local cloud inside the block; yield it and clients of it."""
     with running_cloud.a_cloud(folder, speed=speed) as cloud, pytest.MonkeyPatch.context() as patch:
         for name, value in cloud.env.items():

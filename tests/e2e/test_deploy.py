@@ -79,7 +79,7 @@ def second(site: Site, first: Deployed) -> Concurrent:
     """A promotion of the new image under load, and two more that find its lease."""
     assert first.result.code == 0, first.result.err
     with site.under_load():
-        running = site.begin("promote", "launch: at most", "--yes")
+        running = site.begin("promote", "launch: started", "--yes")
         others = [measure(lambda: site.promote("--image", site.testbed.old)) for _ in range(2)]
         result = wait_for_exit(running)
     return Concurrent(result=result, state=site.state(), pid=running.pid, others=tuple(others))

@@ -50,7 +50,7 @@ def other(site: Site) -> str:
     ]
 
 
-@pytest.mark.parametrize("text", ["terraform: creating aws_autoscaling_group", "soak: at most"])
+@pytest.mark.parametrize("text", ["terraform: creating aws_autoscaling_group", "soak: started"])
 def test_a_promotion_killed_before_the_drain_is_rolled_back(site: Site, text: str) -> None:
     blue = serving(site)
     with site.under_load():
@@ -135,7 +135,7 @@ def sources(site: Site, group: str) -> object:
 def test_the_next_promotion_rolls_back_a_killed_one_and_then_succeeds(site: Site) -> None:
     image = other(site)
     with site.under_load():
-        running = site.begin("promote", "soak: at most", "--yes", "--image", image)
+        running = site.begin("promote", "soak: started", "--yes", "--image", image)
         running.kill()
         wait_for_exit(running)
         left = site.path.read_bytes()

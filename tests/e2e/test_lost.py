@@ -70,7 +70,7 @@ def test_one_command_restores_service_after_both_groups_were_deleted_in_mid_depl
     case: Case,
 ) -> None:
     case.configure(**LONG)
-    case.promote_unloaded("soak: at most", kill)
+    case.promote_unloaded("soak: started", kill)
     image, dead = image_of(case, case.blue), newest_release(case)
     delete(case, case.blue, dead)
     result = typed(case, "promote", "--image", image)
@@ -82,7 +82,7 @@ def test_one_command_restores_service_after_both_groups_were_deleted_in_mid_depl
 
 def test_recover_reports_that_nothing_serves_and_shows_a_command(case: Case) -> None:
     case.configure(**LONG)
-    case.promote_unloaded("soak: at most", kill)
+    case.promote_unloaded("soak: started", kill)
     image = image_of(case, case.blue)
     delete(case, case.blue, newest_release(case))
     case.configure()

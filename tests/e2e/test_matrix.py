@@ -45,7 +45,7 @@ def test_green_has_the_size_to_which_blue_grew_before_it_serves_alone(case: Case
         scaling.set_desired_capacity(AutoScalingGroupName=blue, DesiredCapacity=3)
 
     case.configure(soak="1m", observe="1s")
-    result = case.promote("soak: at most", grow)
+    result = case.promote("soak: started", grow)
     case.assert_promoted(result)
     green = result.document["release"]
     assert len(case.site.members(green)) == 3
@@ -128,7 +128,7 @@ def test_a_member_of_green_that_dies_while_it_serves_causes_a_rollback(
         case.cloud.set_behavior("dies", instance=one, seconds=0)
 
     with case.losing(2):
-        result = case.promote_unloaded(f"{phase}: at most", kill)
+        result = case.promote_unloaded(f"{phase}: started", kill)
     case.assert_rolled_back(result, phase, "became unhealthy while it served")
 
 
@@ -142,7 +142,7 @@ def test_green_that_dies_as_a_whole_after_the_drain_is_replaced_by_blue(case: Ca
             case.cloud.set_behavior("dies", instance=one, seconds=0)
 
     with case.losing(6):
-        result = case.promote_unloaded("observe: at most", kill_all)
+        result = case.promote_unloaded("observe: started", kill_all)
     # Auto Scaling terminates them at the same time; the reason is whichever is observed first.
     case.assert_rolled_back(result, "observe", "")
     reasons = ("became unhealthy while it served", "launches and terminates in a loop")
@@ -162,7 +162,7 @@ def test_green_that_answers_500_despite_passing_checks_is_rolled_back_by_an_alar
             first_failure(running)
             set_alarm(case, "ALARM")
 
-        result = case.promote_unloaded("attach: at most", ring)
+        result = case.promote_unloaded("attach: started", ring)
     case.assert_rolled_back(result, "soak", f"{ALARM}: too many")
 
 
@@ -201,7 +201,7 @@ def test_a_hook_that_never_ends_keeps_green_detached(case: Case) -> None:
 @pytest.mark.parametrize("phase", [pytest.param("soak", marks=pytest.mark.rare), "observe"])
 def test_a_firing_alarm_causes_a_rollback(case: Case, phase: str) -> None:
     case.configure(**{**QUICK, phase.replace("-", "_"): "10m"}, alarms=[ALARM])
-    result = case.promote(f"{phase}: at most", lambda _: set_alarm(case, "ALARM"))
+    result = case.promote(f"{phase}: started", lambda _: set_alarm(case, "ALARM"))
     case.assert_rolled_back(result, phase, f"{ALARM}: too many")
 
 
@@ -229,10 +229,10 @@ def set_alarm(case: Case, state: str) -> None:
         rare("terraform: creating aws_launch_template", {"launch"}),
         ("terraform: creating aws_autoscaling_group", {"launch"}),
         rare("verify hook: sleep", {"verify"}),
-        ("attach: at most", {"attach"}),
-        rare("soak: at most", {"soak"}),
-        rare("drain: at most", {"drain", "observe"}),
-        ("observe: at most", {"observe"}),
+        ("attach: started", {"attach"}),
+        rare("soak: started", {"soak"}),
+        rare("drain: started", {"drain", "observe"}),
+        ("observe: started", {"observe"}),
     ],
 )
 def test_an_interrupt_rolls_everything_back(case: Case, text: str, phases: set[str]) -> None:
@@ -250,7 +250,7 @@ def test_an_interrupt_rolls_everything_back(case: Case, text: str, phases: set[s
 @pytest.mark.rare
 def test_a_sigterm_acts_like_an_interrupt(case: Case) -> None:
     case.configure(**LONG)
-    result = case.promote("soak: at most", lambda running: running.signal(signal.SIGTERM))
+    result = case.promote("soak: started", lambda running: running.signal(signal.SIGTERM))
     case.assert_rolled_back(result, "soak", "interrupted by a signal", INTERRUPTED)
 
 
@@ -268,11 +268,11 @@ def test_recover_finishes_after_a_second_interrupt(case: Case) -> None:
 
     def interrupt_twice(running: RunningDeployment) -> None:
         running.signal(signal.SIGINT)
-        wait_for(running.process, "delete: at most")
+        wait_for(running.process, "delete: started")
         running.signal(signal.SIGINT)
 
     with case.under_load():
-        result = case.promote_unloaded("soak: at most", interrupt_twice)
+        result = case.promote_unloaded("soak: started", interrupt_twice)
         case.assert_needs_attention(result, "soak")
         result = case.site.run("recover")
     case.assert_result(result, DONE, outcome="rolled back")
@@ -311,7 +311,7 @@ def test_a_first_green_whose_hook_fails_leaves_nothing(first: Case) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize(
     "text",
-    [rare("terraform: creating aws_launch_template"), rare("attach: at most"), "soak: at most"],
+    [rare("terraform: creating aws_launch_template"), rare("attach: started"), "soak: at most"],
 )
 def test_an_interrupt_of_a_first_promotion_leaves_nothing(first: Case, text: str) -> None:
     first.configure(**LONG)

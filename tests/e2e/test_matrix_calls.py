@@ -96,7 +96,7 @@ def test_recover_finishes_a_retirement_that_cannot_be_planned(case: Case) -> Non
         case.fault(service="ec2", action="DescribeLaunchTemplates", kind="error-before", **many)
 
     with case.under_load():
-        result = case.promote_unloaded("drain: at most", deny)
+        result = case.promote_unloaded("drain: started", deny)
         case.cloud.clear_faults()
         case.assert_needs_attention(result, "retire")
         result = case.site.run("recover")
@@ -147,7 +147,7 @@ def test_a_load_balancer_that_does_not_respond_for_a_while_is_waited_for(case: C
         soon(case.cloud.clear_faults, 1.0)  # a minute of the cloud's time
 
     case.configure(soak="30s", observe="1s")
-    case.assert_promoted(case.promote("soak: at most", throttle))
+    case.assert_promoted(case.promote("soak: started", throttle))
 
 
 def test_a_rollback_of_a_promotion_succeeds_with_three_calls_in_ten_throttled(case: Case) -> None:

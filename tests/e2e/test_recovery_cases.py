@@ -27,7 +27,7 @@ TAG = "ami-pipeline:deployment"
 def killed(case: Case) -> Case:
     """Both groups serve, in the soak, and the process is dead."""
     case.configure(**LONG)
-    case.promote_unloaded("soak: at most", kill)
+    case.promote_unloaded("soak: started", kill)
     return case
 
 
@@ -127,7 +127,7 @@ def test_a_group_deleted_by_hand_is_waited_for_and_left_alone(
 def test_a_promotion_that_died_after_the_drain_is_continued(case: Case) -> None:
     case.configure(soak="1s", observe="10m")
     with case.under_load():
-        case.promote_unloaded("observe: at most", kill)
+        case.promote_unloaded("observe: started", kill)
         green = newest_release(case)
         result = recover(case)
     case.assert_result(result, DONE, outcome="promoted", release=green)
@@ -137,7 +137,7 @@ def test_a_promotion_that_died_after_the_drain_is_continued(case: Case) -> None:
 def test_a_promotion_that_died_after_the_drain_is_rolled_back_by_abort(case: Case) -> None:
     case.configure(soak="1s", observe="10m")
     with case.under_load():
-        case.promote_unloaded("observe: at most", kill)
+        case.promote_unloaded("observe: started", kill)
         result = case.site.run("abort")
     assert_rolled_back(case, result)
 

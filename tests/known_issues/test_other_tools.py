@@ -120,7 +120,7 @@ def test_the_serving_group_scales_during_a_deployment_and_after_a_failed_one(
     """
     make_next_unhealthy(site)
     with assert_no_failures(site, record_property):
-        running = site.begin("promote", "attach: at most", "--yes", "--image", site.testbed.new)
+        running = site.begin("promote", "attach: started", "--yes", "--image", site.testbed.new)
         assert blue(site)["SuspendedProcesses"] == []
         size(site, 3)
         result = wait_for_exit(running)
@@ -157,7 +157,7 @@ def test_a_killed_promotion_pins_nothing(site: Site, record_property: Recorder) 
     size(site, 4)
     site.configure(keep_previous="none", soak="10m")  # ten seconds here
     with assert_no_failures(site, record_property):
-        running = site.begin("promote", "soak: at most", "--yes", "--image", site.testbed.new)
+        running = site.begin("promote", "soak: started", "--yes", "--image", site.testbed.new)
         running.kill()
         wait_for_exit(running)
         assert (blue(site)["MinSize"], blue(site)["DesiredCapacity"]) == (2, 4)

@@ -93,9 +93,7 @@ def parse_group(described: Described) -> ObservedGroup:
         members=tuple(map(_member, described.get("Instances", []))),
         attached=_attached(described),
         status=described.get("Status") or "",
-        suspended=frozenset(
-            each["ProcessName"] for each in described.get("SuspendedProcesses", [])
-        ),
+        suspended=_suspended(described),
         health_check=described.get("HealthCheckType", "EC2"),
         created=_time(described.get("CreatedTime")),
         zones=frozenset(described.get("AvailabilityZones", [])),

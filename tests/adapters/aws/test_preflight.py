@@ -266,7 +266,7 @@ def test_an_unhealthy_fleet_is_found_in_one_observation(
     unhealthy = found[f"server group {BLUE}"]
     assert unhealthy.what.startswith("was unhealthy before this deployment\n")
     assert unhealthy.blocking
-    assert found["target group idle"].what.startswith("no listener sends requests to it")
+    assert found["target group idle"].what.startswith("no listener forwards to it")
     assert sum(world.calls().values()) <= 20
     rollback = {
         each.where: each for each in findings(facts, replace(proposal, allow_unhealthy=True))

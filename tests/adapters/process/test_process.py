@@ -391,10 +391,10 @@ interrupts.install()
 if how == "capture":
     capture(command, timeout=60)
 else:
-    ask = INTERRUPT_ALONE if how == "alone" else TERMINATE_ALL
-    stream(command, lambda _: None, interrupts=interrupts, timeout=60, grace=grace, stop=ask)
+    stop = INTERRUPT_ALONE if how == "alone" else TERMINATE_ALL
+    stream(command, lambda _: None, interrupts=interrupts, timeout=60, grace=grace, stop=stop)
 """
-# It counts what it is told, prints more than a pipe holds, and is then a while about its state.
+# It records its signals, prints more than a pipe holds, and then takes time to save its state.
 CHILD = f"""
 import os, pathlib, signal, subprocess, sys, time
 told = []
@@ -421,17 +421,17 @@ while True: signal.pause()
 
 
 def ours(code: str, how: str, grace: float = 30.0) -> tuple[subprocess.Popen[bytes], list[int]]:
-    """Start one of us that runs a child; return it, and the child and all beside it."""
+    """Start a process that runs a child; return it, and the child's whole group."""
     argv = [sys.executable, "-Sc", code]
     us = subprocess.Popen([sys.executable, "-c", US, *argv, how, str(grace)])
     while not Path("ready").exists() or not (text := Path("ready").read_text()):
-        assert us.poll() is None, "the starter failed"
+        assert us.poll() is None, "the starter has exited"
         time.sleep(0.01)
     return us, group_of(int(text))
 
 
 def group_of(leader: int) -> list[int]:
-    """Return who is in a process's group, itself included."""
+    """Return the processes of a process group."""
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):

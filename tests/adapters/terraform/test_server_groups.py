@@ -35,12 +35,12 @@ module.release.aws_launch_template.this["r000001"]
 
 
 class Aws:
-    """AWS, which knows these groups and launch templates by name, tagged as given."""
+    """Fake clients of AWS with these groups and launch templates, tagged as given."""
 
     def __init__(self, *names: str, **tags: str) -> None:
         self.names = names
         self.deleting = False
-        self.asked: list[list[str]] = []
+        self.requested: list[list[str]] = []
         given = {"app": "web", "environment": "staging", **tags}
         self.given = [{"Key": f"ami-pipeline:{key}", "Value": given[key]} for key in given]
 
@@ -54,7 +54,7 @@ class Aws:
         return SimpleNamespace(describe_auto_scaling_groups=self.groups)
 
     def templates(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's
-        self.asked.append(Filters[0]["Values"])
+        self.requested.append(Filters[0]["Values"])
         found = [name for name in self.names if name in Filters[0]["Values"]]
         described = [
             {"LaunchTemplateName": each, "LaunchTemplateId": "lt-1", "Tags": self.tags(each)}
@@ -62,9 +62,17 @@ class Aws:
         ]
         return {"LaunchTemplates": described}
 
-    def groups(self, *, AutoScalingGroupNames: list[str], **_: int) -> dict[str, Any]:  # noqa: N803 - boto3's
+    def groups(
+        self,
+        AutoScalingGroupNames: list[str],  # noqa: N803 - boto3's
+        MaxRecords: int,  # noqa: N803 - the same
+    ) -> dict[str, Any]:
+        assert len(AutoScalingGroupNames) <= MaxRecords
         found = [name for name in self.names if name in AutoScalingGroupNames]
-        described = [{"AutoScalingGroupName": each, "Tags": self.tags(each)} for each in found]
+        sizes = {"MinSize": 0, "MaxSize": 1, "DesiredCapacity": 1}
+        described = [
+            {"AutoScalingGroupName": each, "Tags": self.tags(each), **sizes} for each in found
+        ]
         if self.deleting:
             described = [{**each, "Status": "Delete in progress"} for each in described]
         return {"AutoScalingGroups": described}
@@ -322,7 +330,7 @@ def test_with_a_complete_state_aws_is_not_called(
     resources.clients = known = aws("web-staging-r000001")
     resources.adopt([release(1)])
     assert verbs(scripted) == ["init", "state"]
-    assert known.asked == []
+    assert known.requested == []
 
 
 def test_a_missing_group_is_not_imported(
@@ -331,7 +339,7 @@ def test_a_missing_group_is_not_imported(
     resources.clients = known = aws("web-staging-r000001")
     resources.adopt([release(1), release(2)])
     assert verbs(scripted) == ["init", "state"]
-    assert known.asked == [["web-staging-r000002"]]
+    assert known.requested == [["web-staging-r000002"]]
 
 
 def test_an_orphan_is_imported_by_a_plan_of_its_addresses_alone(
@@ -396,8 +404,8 @@ def test_a_resource_of_another_owner_is_rejected(
         "importing aws_launch_template web-staging-r000002:\n"
         "  exists but is not in Terraform's state\n"
         f"  tag ami-pipeline:{key} is {value or 'not set'}\n"
-        "next: delete or rename it; if it is yours, tag it ami-pipeline:app=web, "
-        "ami-pipeline:environment=staging, ami-pipeline:release=r000002"
+        "next: delete or rename it; if this environment owns it, set its tags to "
+        "ami-pipeline:app=web, ami-pipeline:environment=staging, ami-pipeline:release=r000002"
     )
     assert verbs(scripted) == ["init", "state"]
 
