@@ -311,7 +311,7 @@ def test_a_first_green_whose_hook_fails_leaves_nothing(first: Case) -> None:
 @pytest.mark.rare
 @pytest.mark.parametrize(
     "text",
-    [rare("terraform: creating aws_launch_template"), rare("attach: started"), "soak: at most"],
+    [rare("terraform: creating aws_launch_template"), rare("attach: started"), "soak: started"],
 )
 def test_an_interrupt_of_a_first_promotion_leaves_nothing(first: Case, text: str) -> None:
     first.configure(**LONG)

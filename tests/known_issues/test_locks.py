@@ -103,7 +103,7 @@ def test_ami_pipeline_shows_who_held_the_lease_and_removes_the_lock_of_a_killed_
         result = site.run("recover")
     assert result.code == 0, result.err
     assert result.document["outcome"] == "rolled back"
-    assert "terraform: took away its lock" in result.err
+    assert "terraform: deleted its lock" in result.err
     assert "web/locked-too.tfstate.tflock" not in stored_keys(testbed)
     shown = site.status()
     assert (shown["serving"], shown["lease"], shown["in_flight"]) == ("r000001", None, None)
