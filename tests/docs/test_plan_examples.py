@@ -1,0 +1,33 @@
+"""The plans that the guide shows are those that the program prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.core.deploy.fleet import Fleet
+from pipeline.core.deploy.phases import Phase, promotion, rollback
+from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.state.deployment import Policy
+from pipeline.ui.plan import plan_text
+from tests.ui.status_examples import a_deployment
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
+BLUE, GREEN = "r000001", "r000002"
+POLICY = Policy(soak=30, observe=600, deadlines={"soak": 930, "observe": 1500})
+
+
+def table(phases: Sequence[Phase]) -> str:
+    deployment = a_deployment(outcome=None, ended="")
+    text = plan_text(PlanPreview(deployment=deployment, phases=tuple(phases), policy=POLICY))
+    lines = text.splitlines()
+    return "\n".join(lines[2 : 3 + len(phases)])
+
+
+def test_the_guide_shows_the_plan_of_a_promotion() -> None:
+    assert table(promotion(BLUE, GREEN, keep=True)) in (GUIDE / "promote.md").read_text()
+
+
+def test_the_guide_shows_the_plan_of_a_rollback_to_a_warm_group() -> None:
+    fleet = Fleet(serving=frozenset({GREEN}), detached=frozenset({BLUE}))
+    assert table(rollback(BLUE, GREEN, fleet)) in (GUIDE / "rollback.md").read_text()
