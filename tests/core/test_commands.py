@@ -122,8 +122,6 @@ def test_a_constant_command_is_plain_words(command: str) -> None:
 NAMES = "|".join(cli.list_commands(click.Context(cli)))
 PREFIX = r'f?"(?:[^"\n]*(?:: |; |and |or ))?'
 LITERAL = re.compile(rf"{PREFIX}(?:ami-pipeline (?:{NAMES})\b|aws [a-z0-9]+ )")
-    rf'f?"(?:[^"\n]*(?:: |; |and |or ))?(?:ami-pipeline (?:{NAMES})\b|aws [a-z0-9]+ )'
-)
 SOURCES = sorted(path for path in ROOT.rglob("*.py") if path.name != "commands.py")
 """`cli/local_cloud.py` only passes the texts of the local cloud, which knows its own commands."""
 
