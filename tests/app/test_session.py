@@ -17,6 +17,7 @@ from pipeline.app.rollback import roll_back
 from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.core.deploy.plan import PromoteRequest
 from pipeline.core.errors import ConfigurationError, LeaseHeldError, RefusedError
+from pipeline.core.state.environment import Environment
 from tests.app.session_fakes import FakeEnvironment
 
 COMMANDS: dict[str, Callable[[Any], object]] = {
@@ -106,6 +107,31 @@ def test_the_requirement_of_a_command_is_checked_again_after_finishing_first(
     )
     assert checked == [True]
     assert environment.fake.document.deployment is None
+
+
+def test_a_requirement_sees_the_document_that_another_run_writes_during_the_preamble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment = FakeEnvironment(monkeypatch)
+    interrupted = environment.fake.document
+    finished = replace(interrupted, deployment=None, serving="r000002")
+    later = replace(finished, serving="r000001")
+    for before, after in ((interrupted, finished), (finished, later)):
+        environment.fake.document = before
+        checked: list[str] = []
+
+        def identify(document: Environment = after) -> None:
+            environment.fake.document = document
+
+        monkeypatch.setattr(environment, "identify", identify)
+        session = EnvironmentSession.begin(
+            environment.app,
+            "staging",
+            SessionOptions(command="rebuild", finish_first=True),
+            lambda _, document, checked=checked: checked.append(document.serving),
+        )
+        assert checked[-1] == after.serving
+        assert session.document == after
 
 
 def test_the_requirement_of_a_command_is_checked_before_the_account(
