@@ -109,29 +109,24 @@ def test_the_requirement_of_a_command_is_checked_again_after_finishing_first(
     assert environment.fake.document.deployment is None
 
 
+@pytest.mark.parametrize("interrupted", [True, False])
 def test_a_requirement_sees_the_document_that_another_run_writes_during_the_preamble(
-    monkeypatch: pytest.MonkeyPatch,
+    interrupted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = FakeEnvironment(monkeypatch)
-    interrupted = environment.fake.document
-    finished = replace(interrupted, deployment=None, serving="r000002")
-    later = replace(finished, serving="r000001")
-    for before, after in ((interrupted, finished), (finished, later)):
-        environment.fake.document = before
-        checked: list[str] = []
-
-        def identify(document: Environment = after) -> None:
-            environment.fake.document = document
-
-        monkeypatch.setattr(environment, "identify", identify)
-        session = EnvironmentSession.begin(
-            environment.app,
-            "staging",
-            SessionOptions(command="rebuild", finish_first=True),
-            lambda _, document, checked=checked: checked.append(document.serving),
-        )
-        assert checked[-1] == after.serving
-        assert session.document == after
+    document = environment.fake.document
+    after = replace(document, deployment=None, serving="r000002")
+    environment.fake.document = document if interrupted else replace(document, deployment=None)
+    checked: list[Environment] = []
+    monkeypatch.setattr(environment, "identify", lambda: environment.fake.update(lambda _: after))
+    session = EnvironmentSession.begin(
+        environment.app,
+        "staging",
+        SessionOptions(command="rebuild", finish_first=True),
+        lambda _, document: checked.append(document),
+    )
+    assert checked[-1] == after
+    assert session.document == after
 
 
 def test_the_requirement_of_a_command_is_checked_before_the_account(
