@@ -52,9 +52,8 @@ def promote(
     options = SessionOptions(command="promote", interrupted=interrupted, finish_first=True)
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
-        document = session.reader.document()
         image = choose(session.reader, request)
-    if unchanged := serves_already(session.reader, document, image):
+    if unchanged := serves_already(session.reader, session.document, image):
         return (None if request.plan_only else retire_failed(session)) or unchanged
     require_promotable(
         image, allow_quarantined=request.allow_quarantined, environment=request.environment

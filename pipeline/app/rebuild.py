@@ -31,7 +31,7 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
     interrupted = handling(plan_only=False, recovers=recovers)
     begin = SessionOptions(command="rebuild", interrupted=interrupted, finish_first=True)
     session = EnvironmentSession.begin(app, options.environment, begin, require_not_rolled_back)
-    before = session.reader.document()
+    before = session.document
     with app.interrupts.heard():
         environment = environment_to_bake_for(session.reader, before)
         image = bake(app, replace(options, environment=environment)).image

@@ -40,10 +40,14 @@ class SessionOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentSession:
-    """One command's work on one environment, past the preamble."""
+    """One command's work on one environment, past the preamble.
+
+    `document` is the environment's document that allowed the command.
+    """
 
     reader: EnvironmentReader
     options: SessionOptions
+    document: Environment
 
     @classmethod
     def begin(
@@ -59,34 +63,26 @@ class EnvironmentSession:
         signal; nothing is changed then.
         """
         reader = EnvironmentReader(app=app, environment=environment)
-        session = cls(reader=reader, options=options)
         reader.require_balancers()
         with app.interrupts.heard():
-            session.check(require)
+            document = _check(reader, options, require)
             reader.identify()
-        if options.finish_first:
-            session.finish_first(require)
-        return session
+        session = cls(reader=reader, options=options, document=document)
+        return session.finish_first(require) if options.finish_first else session
 
-    def check(self, require: Requirement) -> None:
-        """Raise LeaseHeldError or RefusedError if the command may not begin; reads the store."""
-        EnvironmentLease(reader=self.reader).require_free()
+    def finish_first(self, require: Requirement) -> EnvironmentSession:
+        """Finish an interrupted deployment under a lease of its own; return the next session.
+
+        Another run may change the document before or after that, so `require` sees each new one.
+        """
         document = self.reader.document()
-        require_allowed(document, self.options.interrupted)
-        if self._begins_with(document):
+        if document.deployment is not None:
+            with self.lease():
+                pass
+            document = self.reader.document()
+        if document != self.document:
             require(self.reader, document)
-
-    def _begins_with(self, document: Environment) -> bool:
-        """Return True if this document is the one that the command itself begins with."""
-        return document.deployment is None or self.options.interrupted is Interrupted.LEAVE
-
-    def finish_first(self, require: Requirement) -> None:
-        """Finish an interrupted deployment under a lease of its own."""
-        if self.reader.document().deployment is None:
-            return
-        with self.lease():
-            pass
-        require(self.reader, self.reader.document())
+        return replace(self, document=document)
 
     @contextmanager
     def lease(self) -> Iterator[LeasedEnvironment]:
@@ -95,3 +91,16 @@ class EnvironmentSession:
             leased = LeasedEnvironment(reader=self.reader, held=held)
             finished = finish_interrupted(leased, self.options.interrupted)
             yield replace(leased, finished=finished)
+
+
+def _check(reader: EnvironmentReader, options: SessionOptions, require: Requirement) -> Environment:
+    """Return the document; raises LeaseHeldError or RefusedError if the command may not begin.
+
+    An interrupted deployment that is finished first changes the document, so `require` waits.
+    """
+    EnvironmentLease(reader=reader).require_free()
+    document = reader.document()
+    require_allowed(document, options.interrupted)
+    if document.deployment is None or options.interrupted is Interrupted.LEAVE:
+        require(reader, document)
+    return document

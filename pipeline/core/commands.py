@@ -115,11 +115,6 @@ def local_cloud_up() -> str:
     return ami_pipeline("local-cloud", "up")
 
 
-def local_cloud_env() -> str:
-    """Return the command that prints the local cloud's environment variables."""
-    return ami_pipeline("local-cloud", "env")
-
-
 def aws(
     service: str, operation: str, options: Mapping[str, str | Sequence[str]] | None = None
 ) -> str:

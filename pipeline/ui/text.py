@@ -15,7 +15,7 @@ from datetime import datetime
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 _COMMANDS = re.compile(r"##(?=\[|vso\[)")
-_DURATION = re.compile(r"(?<=\d[hm]) (?=\d+[ms]\b)")
+_DURATION = re.compile(r"(?<=\d[hm]) (?=\d+[ms]\b)|(?<=\d) (?=(?:s|min|h|d)\b)")
 _COMMAND = re.compile(r"ami-pipeline [a-z -]*-e [\w-]+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
@@ -50,7 +50,8 @@ def age(created: str, now: datetime) -> str:
 def wrapped(text: str, width: int, indent: int) -> str:
     """Return the text wrapped at spaces to fit a column that starts at `indent`.
 
-    A long word, such as a path, is not broken, nor is a command, so that it can be pasted.
+    A long word, such as a path, is not broken, nor is a command, so that it can be pasted. A
+    number stays with its unit.
     """
     text = _DURATION.sub("\N{NO-BREAK SPACE}", text)
     text = _COMMAND.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)

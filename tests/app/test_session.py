@@ -17,6 +17,7 @@ from pipeline.app.rollback import roll_back
 from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.core.deploy.plan import PromoteRequest
 from pipeline.core.errors import ConfigurationError, LeaseHeldError, RefusedError
+from pipeline.core.state.environment import Environment
 from tests.app.session_fakes import FakeEnvironment
 
 COMMANDS: dict[str, Callable[[Any], object]] = {
@@ -106,6 +107,26 @@ def test_the_requirement_of_a_command_is_checked_again_after_finishing_first(
     )
     assert checked == [True]
     assert environment.fake.document.deployment is None
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_requirement_sees_the_document_that_another_run_writes_during_the_preamble(
+    interrupted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = FakeEnvironment(monkeypatch)
+    document = environment.fake.document
+    after = replace(document, deployment=None, serving="r000002")
+    environment.fake.document = document if interrupted else replace(document, deployment=None)
+    checked: list[Environment] = []
+    monkeypatch.setattr(environment, "identify", lambda: environment.fake.update(lambda _: after))
+    session = EnvironmentSession.begin(
+        environment.app,
+        "staging",
+        SessionOptions(command="rebuild", finish_first=True),
+        lambda _, document: checked.append(document),
+    )
+    assert checked[-1] == after
+    assert session.document == after
 
 
 def test_the_requirement_of_a_command_is_checked_before_the_account(

@@ -37,7 +37,6 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.config_terraform_check: [commands.config_terraform_check("staging")],
     commands.local_cloud_up: [commands.local_cloud_up()],
     commands.docs: [commands.docs(), commands.docs("configuration")],
-    commands.local_cloud_env: [commands.local_cloud_env()],
 }
 BUILDERS = {
     commands.ami_pipeline,

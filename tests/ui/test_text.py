@@ -75,5 +75,6 @@ def test_a_command_is_not_broken() -> None:
     assert wrapped(f"then: {command}: x", 40, 0) == f"then:\n{command}: x"
 
 
-def test_a_duration_is_not_broken() -> None:
-    assert wrapped("word " * 4 + "in 1m 30s", 28, 0) == "word word word word in\n1m 30s"
+@pytest.mark.parametrize("duration", ["1m 30s", "900 s"])
+def test_a_duration_is_not_broken(duration: str) -> None:
+    assert wrapped("word " * 4 + f"in {duration}", 27, 0) == f"word word word word in\n{duration}"

@@ -17,7 +17,6 @@ from pipeline.core.health import target_health
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup
 from pipeline.core.health.unrecoverable import (
     current,
-    is_leaving,
     last_launch_failure,
     why_unrecoverable,
 )
@@ -41,17 +40,6 @@ class Expected:
     group: str
     balancers: tuple[Balancer, ...] = ()
     least: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
-    """A group in figures; `healthy` counts the members that are healthy in every balancer."""
-
-    desired: int
-    in_service: int
-    healthy: int
-    pending: int
-    leaving: int
 
 
 def all_in_service(expected: Expected, observations: Sequence[Observation]) -> Verdict:
@@ -112,19 +100,6 @@ def deleted(groups: Iterable[str], observations: Sequence[Observation]) -> Verdi
         verb = "is" if len(names) == 1 else "are"
         return Progressing(reason=f"{_list(names)} {verb} gone (confirming once more)")
     return Healthy()
-
-
-def counts(group: ObservedGroup, observation: Observation, balancers: Iterable[Balancer]) -> Counts:
-    """Count a group's members for a display; a member that is not listed is not healthy."""
-    good = [member for member in current(group) if _is_good(group, member)]
-    through = tuple(balancers)
-    return Counts(
-        desired=group.desired,
-        in_service=len(good),
-        healthy=sum(all(_is_healthy(m, b, observation) for b in through) for m in good),
-        pending=sum(member.lifecycle.startswith("Pending") for member in group.members),
-        leaving=sum(is_leaving(member) for member in group.members),
-    )
 
 
 def _unread(observations: Sequence[Observation]) -> str:

@@ -5,14 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.health.assessment import (
-    Counts,
-    all_healthy,
-    all_in_service,
-    counts,
-    deleted,
-    drained,
-)
+from pipeline.core.health.assessment import all_healthy, all_in_service, deleted, drained
 from pipeline.core.health.observation import Balancer, Member, Observation, Target
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from tests.core.health.observations import (
@@ -392,25 +385,3 @@ def test_a_group_that_is_being_deleted_is_waited_for() -> None:
 def test_without_groups_one_observation_is_enough() -> None:
     assert deleted([], [GOOD]) == Healthy()
     assert deleted([], []) == Progressing(reason="no observation yet")
-
-
-# counts
-
-
-def test_a_group_in_figures() -> None:
-    group = a_group(
-        *ALL,
-        *pending("i-d"),
-        a_member("i-e", lifecycle="Pending:Wait"),
-        a_member("i-f", lifecycle="Terminating"),
-        a_member("i-g", version="7"),
-        desired=5,
-    )
-    observation = an_observation(
-        group, web=healthy("i-a", "i-b", "i-g"), old=in_service("i-a", "i-c", "i-f")
-    )
-    assert counts(group, observation, [WEB, OLD]) == Counts(
-        desired=5, in_service=3, healthy=1, pending=2, leaving=1
-    )
-    assert counts(group, observation, [WEB]).healthy == 2
-    assert counts(group, observation, []).healthy == 3
