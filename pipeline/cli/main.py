@@ -150,7 +150,7 @@ def _wants_json(arguments: list[str]) -> bool:
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "ami-pipeline"
-    usage = ConfigurationError(path, _hinted(error), f"see: {path} --help")
+    usage = ConfigurationError(path, _hinted(error), f"{path} --help")
     return _expected(usage, as_json=as_json)
 
 

@@ -30,6 +30,7 @@ from pipeline.core.events import (
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Policy, Result
 from pipeline.core.state.environment import Environment
+from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD
 
 
@@ -215,7 +216,7 @@ class Deployer:
                 case Failed():
                     raise _GateError(reason)
                 case Progressing() if self._pace.now() >= deadline:
-                    raise _GateError(f"gave up after {limit:.0f} s: {reason}")
+                    raise _GateError(f"gave up after {format_duration(limit)}: {reason}")
             if target := watcher.size_target:
                 self.reconciler.resize(target.release, target.least, watcher.latest)
             self._observer.wait_for_next(watcher, deadline)

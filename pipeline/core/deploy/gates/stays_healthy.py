@@ -53,7 +53,8 @@ class StaysHealthy(Gate):
         length = wait.policy.pause(self.pause)
         if healthy_for >= length:
             return verdict
-        return Progressing(reason=f"healthy for {healthy_for:.0f} of {length:.0f} s")
+        so_far = format_duration(round(healthy_for))
+        return Progressing(reason=f"healthy for {so_far} of {format_duration(length)}")
 
     def describe(self, policy: Policy) -> str:
         """Name the length of the time."""
