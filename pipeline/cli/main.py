@@ -95,7 +95,7 @@ class _LazyGroup(click.Group):
     show_default=True,
     help="Choose the format of stdout; progress goes to stderr.",
 )
-@click.option("--verbose", is_flag=True, help="Print every step as a line, on a terminal, too.")
+@click.option("--verbose", is_flag=True, help="Print each step as a line, even on a terminal.")
 @click.option("--no-color", is_flag=True, help="Print without colors and without a live display.")
 @click.version_option(__version__, prog_name="ami-pipeline")
 @click.pass_context

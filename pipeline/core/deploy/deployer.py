@@ -68,7 +68,7 @@ class Deployer:
     def run(
         self, phases: Sequence[Phase], success: Result = Result.PROMOTED, *, undone: str = ""
     ) -> Deployment:
-        """Perform the phases, and the way back if one fails; return the deployment as it ended.
+        """Perform the phases, roll back if one fails, and return the deployment as it ended.
 
         `success` is the result if every phase is performed; `undone` says what is wrong even then.
         Raises only what the ledger raises: the lease is lost, or the store does not answer.
@@ -228,7 +228,7 @@ class Deployer:
         return Timings(drain=self.drain, ready=ready, since_launch=since)
 
     def _evidence(self) -> str:
-        """Keep what AWS tells about green; return where it is, or why there is none."""
+        """Store the evidence about green; return its location, or why there is none."""
         kept: list[str] = []
 
         def keep() -> None:

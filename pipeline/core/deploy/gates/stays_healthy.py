@@ -69,7 +69,7 @@ class StaysHealthy(Gate):
         return wait.activities_of(self.release)
 
     def accepts_earlier(self, policy: Policy) -> bool:
-        """Return True without a time to wait: the observation that ended the wait before counts."""
+        """Return True if the time is zero: the last observation of the previous wait is enough."""
         return not policy.pause(self.pause)
 
     def interval(self, wait: Wait) -> float:
