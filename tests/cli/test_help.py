@@ -93,7 +93,7 @@ Usage: ami-pipeline status [OPTIONS]
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --watch                 Refresh every few seconds.
+  --watch                 Refresh every 2 seconds.
   -h, --help              Show this message and exit.
 """,
     "history": """\
