@@ -95,12 +95,12 @@ def describe_direction(rest: RecoveryPlan, dead: Deployment) -> str:
     if rest.lost:
         return f"{rest.undone}: deleting the remaining groups"
     if rest.undecided:
-        return f"{dead.green} is unhealthy: back to {dead.blue}"
+        return f"{dead.green} is unhealthy: rolling back to {dead.blue}"
     if dead.kind in {Kind.ABORT, Kind.RETIRE}:
         return "continuing to delete groups"
     if rest.success is Result.PROMOTED:
         return f"continuing with {dead.green}"
-    return f"back to {dead.blue}" if dead.blue else f"deleting {dead.green}"
+    return f"rolling back to {dead.blue}" if dead.blue else f"deleting {dead.green}"
 
 
 def _name(dead: Deployment) -> str:

@@ -29,5 +29,5 @@ def require_in_flight(reader: EnvironmentReader, document: Environment) -> None:
 
 def nothing_in_flight(command: str, environment: str) -> RefusedError:
     """Return the refusal of a command that needs an interrupted deployment."""
-    what = "no deployment is in flight: there is nothing to finish or to undo"
+    what = "no deployment is in flight: there is nothing to finish or undo"
     return RefusedError(f"{command} {environment}", what, commands.status(environment))

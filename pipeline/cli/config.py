@@ -59,7 +59,7 @@ def check(options: object) -> None:
 )
 @pass_context
 def terraform(context: Context, environment: str, with_check: bool) -> None:
-    """Write an environment's Terraform root module, print its path.
+    """Write a Terraform root module and print its path.
 
     It calls the shipped module, or the one that [terraform] module names. With --check, Terraform
     verifies that this module has the inputs and outputs of the contract

@@ -17,7 +17,7 @@ PROBLEM = 3
     "--environment",
     type=Checked("environment", "check_environment"),
     metavar="NAME",
-    help="Expect the bucket in this environment's account.",
+    help="Check the bucket's owner for this environment.",
 )
 @pass_context
 def doctor(context: Context, environment: str | None) -> int:

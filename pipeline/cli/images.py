@@ -13,8 +13,8 @@ from pipeline.cli.session import reading_application
 def images(context: Context) -> None:
     """List the baked images, newest first, and their uses.
 
-    An image is used by the default and latest version of a launch template, by a group and its
-    members, and by an instance that is not terminated, in the configured region.
+    A launch template uses the images of its default and latest version. Groups, their members, and
+    instances that are not terminated use theirs. Only the configured region is searched.
     """
     from datetime import UTC, datetime
 

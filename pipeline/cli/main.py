@@ -95,7 +95,7 @@ class _LazyGroup(click.Group):
     show_default=True,
     help="Choose the format of stdout; progress goes to stderr.",
 )
-@click.option("--verbose", is_flag=True, help="Print every step as a line, on a terminal, too.")
+@click.option("--verbose", is_flag=True, help="Print each step as a line, even on a terminal.")
 @click.option("--no-color", is_flag=True, help="Print without colors and without a live display.")
 @click.version_option(__version__, prog_name="ami-pipeline")
 @click.pass_context
@@ -150,7 +150,7 @@ def _wants_json(arguments: list[str]) -> bool:
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "ami-pipeline"
-    usage = ConfigurationError(path, _hinted(error), f"see: {path} --help")
+    usage = ConfigurationError(path, _hinted(error), f"{path} --help")
     return _expected(usage, as_json=as_json)
 
 

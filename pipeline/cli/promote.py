@@ -38,7 +38,9 @@ from pipeline.cli.session import application
 @plan_option
 @yes_option
 @click.option("--keep-failed", is_flag=True, help="Keep a failed group, detached, for debugging.")
-@click.option("--allow-quarantined", is_flag=True, help="Allow an image that was rolled back from.")
+@click.option(
+    "--allow-quarantined", is_flag=True, help="Allow an image that a rollback quarantined."
+)
 @click.option(
     "--allow-unhealthy",
     is_flag=True,

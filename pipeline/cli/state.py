@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def state() -> None:
     """Show or restore versions of an environment's document.
 
-    Use it for a damaged document: every other command rejects one and leaves it unchanged.
+    Every other command rejects a damaged document and leaves it unchanged.
     """
 
 

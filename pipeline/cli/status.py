@@ -13,10 +13,10 @@ from pipeline.cli.session import reading_application
 
 @click.command()
 @environment_option
-@click.option("--watch", "watched", is_flag=True, help="Refresh every few seconds.")
+@click.option("--watch", "watched", is_flag=True, help="Refresh every 2 seconds.")
 @pass_context
 def status(context: Context, environment: str, watched: bool) -> None:
-    """Show the serving release, the deployment in flight, and the rollback."""
+    """Show the serving release, the deployment in flight, and how to roll back."""
     from pipeline.app.status import StatusReader
     from pipeline.ui.results import as_json
     from pipeline.ui.status import status_text

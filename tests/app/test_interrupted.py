@@ -122,8 +122,8 @@ def test_a_rollback_that_was_undone_quarantines_nothing(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("phase", "decided", "direction"),
     [
-        ("", False, "stopped before its first phase: back to r000001"),
-        ("soak", False, "stopped in phase soak: back to r000001"),
+        ("", False, "stopped before its first phase: rolling back to r000001"),
+        ("soak", False, "stopped in phase soak: rolling back to r000001"),
         ("retire", True, "stopped in phase retire: continuing with r000002"),
     ],
 )

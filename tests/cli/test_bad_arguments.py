@@ -106,7 +106,7 @@ def test_a_bad_value_is_exit_2_names_the_option_and_touches_nothing(
     printed = capsys.readouterr()
     error = json.loads(printed.out)["error"]
     assert option in error["what"]
-    assert error["next"] == f"see: ami-pipeline {command} --help"
+    assert error["next"] == f"ami-pipeline {command} --help"
     assert printed.err.replace("\n", "").isprintable()
     assert everything(tmp_path) == before
 
@@ -157,8 +157,8 @@ def test_a_misuse_is_exit_2_and_touches_nothing(
 
 
 NOTHING_TO_UNDO = [
-    (["rollback", "-e", "staging", "--yes"], "no release to roll back to: nothing serves yet"),
-    (["rollback", "-e", "staging", "--to", "r000001", "--yes"], "nothing serves yet"),
+    (["rollback", "-e", "staging", "--yes"], "no release to roll back to: no release serves yet"),
+    (["rollback", "-e", "staging", "--to", "r000001", "--yes"], "no release serves yet"),
     (["recover", "-e", "staging"], "no deployment is in flight"),
     (["abort", "-e", "staging"], "no deployment is in flight"),
 ]

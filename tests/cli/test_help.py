@@ -27,7 +27,7 @@ Options:
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
   --keep-failed           Keep a failed group, detached, for debugging.
-  --allow-quarantined     Allow an image that was rolled back from.
+  --allow-quarantined     Allow an image that a rollback quarantined.
   --allow-unhealthy       Continue even if the serving release is unhealthy or
                           an alarm is firing.
   --no-recover            Fail instead of resuming an interrupted deployment.
@@ -89,11 +89,11 @@ Options:
     "status": """\
 Usage: ami-pipeline status [OPTIONS]
 
-  Show the serving release, the deployment in flight, and the rollback.
+  Show the serving release, the deployment in flight, and how to roll back.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --watch                 Refresh every few seconds.
+  --watch                 Refresh every 2 seconds.
   -h, --help              Show this message and exit.
 """,
     "history": """\
@@ -150,7 +150,7 @@ Usage: ami-pipeline doctor [OPTIONS]
   Check the store and the tools, and print a fix for each problem.
 
 Options:
-  -e, --environment NAME  Expect the bucket in this environment's account.
+  -e, --environment NAME  Check the bucket's owner for this environment.
   -h, --help              Show this message and exit.
 """,
 }

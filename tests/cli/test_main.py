@@ -70,7 +70,7 @@ def test_the_version_is_printed(capsys: Captured) -> None:
         (["bake", "--forse"], "No such option"),
         (["--output", "xml", "bake"], "'xml' is not one of"),
         (["bake", "--version", "latest"], "'latest' is not a version"),
-        (["bake", "-e", "UPPER"], "an environment is named by"),
+        (["bake", "-e", "UPPER"], "the name of an environment has"),
     ],
 )
 def test_a_wrong_argument_is_exit_2_and_named(

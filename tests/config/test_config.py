@@ -296,8 +296,8 @@ ulr = "x"
     )
     assert str(error) == (
         "pipeline.toml:\n"
-        "  line 1, app: 'Web' is not allowed: an application is named by 1 to 32 of a-z 0-9 -, "
-        "beginning with a letter, without -- or a - at the end\n"
+        "  line 1, app: 'Web' is not allowed: the name of an application has 1 to 32 "
+        "characters from a-z 0-9 -, begins with a letter, and has no -- and no - at the end\n"
         "  line 2, region: 'eu-central-1a' is an Availability Zone: write its region, "
         "eu-central-1\n"
         "  line 3, templte: unknown key; remove it; the keys of this table are app, "

@@ -153,7 +153,7 @@ def test_a_group_that_never_becomes_healthy_is_rolled_back(serving: Site) -> Non
     assert result.code == 4, result.err
     document = result.document
     assert (document["outcome"], document["phase"]) == ("rolled back", "attach")
-    assert "gave up after 180 s" in document["reason"]
+    assert "gave up after 3m" in document["reason"]
     assert serving.state() == before
     evidence = (serving.project.folder / ".ami-pipeline" / document["evidence"]).read_text()
     assert group in evidence

@@ -81,14 +81,14 @@ def test_a_rollback_without_a_warm_group_is_a_new_release_of_the_previous_image(
 def test_green_that_never_becomes_healthy_is_rolled_back(case: Case) -> None:
     case.order("never-healthy")
     case.configure(deadlines={"attach": "1m"})
-    case.assert_rolled_back(case.promote(), "attach", "gave up after 60 s")
+    case.assert_rolled_back(case.promote(), "attach", "gave up after 1m")
 
 
 @pytest.mark.rare
 def test_green_that_boots_past_the_deadline_is_rolled_back(case: Case) -> None:
     case.order("boots-slowly", seconds=3000)
     case.configure(deadlines={"attach": "1m"})
-    case.assert_rolled_back(case.promote(), "attach", "gave up after 60 s")
+    case.assert_rolled_back(case.promote(), "attach", "gave up after 1m")
 
 
 @pytest.mark.rare
@@ -194,7 +194,7 @@ def test_a_hook_that_fails_keeps_green_detached(case: Case) -> None:
 @pytest.mark.rare
 def test_a_hook_that_never_ends_keeps_green_detached(case: Case) -> None:
     case.configure(verify=[{"command": ["sleep", "600"], "timeout": "1s"}])
-    case.assert_rolled_back(case.promote(), "verify", "did not end within 1 s")
+    case.assert_rolled_back(case.promote(), "verify", "did not end within 1s")
 
 
 @pytest.mark.usefixtures("alarm")
@@ -299,7 +299,7 @@ def test_an_interrupted_retirement_leaves_green_in_service_and_recover_finishes_
 def test_a_first_green_that_never_becomes_healthy_leaves_nothing(first: Case) -> None:
     first.order("never-healthy")
     first.configure(deadlines={"attach": "1m"})
-    first.assert_rolled_back(first.promote_unloaded(), "attach", "gave up after 60 s")
+    first.assert_rolled_back(first.promote_unloaded(), "attach", "gave up after 1m")
 
 
 @pytest.mark.rare

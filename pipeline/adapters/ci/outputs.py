@@ -16,6 +16,7 @@ from pathlib import Path
 from pipeline.adapters.files.atomic import write_atomically
 from pipeline.core.bake.model import BakeOrigin, BakeResult
 from pipeline.core.errors import NeedsAttentionError, RefusedError
+from pipeline.core.times import format_duration
 
 _SAFE = re.compile(r"[A-Za-z0-9 ()\[\]'._+:/@-]*")
 
@@ -149,7 +150,7 @@ def _summary(result: BakeResult) -> str:
         ("name", image.name),
         *((region, ami) for region, ami in image.ids.items()),
         ("source", image.source_ami),
-        ("how", f"{result.origin} in {result.seconds:.0f} s"),
+        ("how", f"{result.origin} in {format_duration(result.seconds)}"),
     ]
     table = "".join(f"| {name} | `{value}` |\n" for name, value in rows if value)
     return f"### Image {image.id}\n\n| | |\n|---|---|\n{table}\n"

@@ -19,6 +19,7 @@ from pipeline.core.errors import FailedError
 from pipeline.core.events import Message, Report
 from pipeline.core.masking import Masker
 from pipeline.core.state.deployment import Hook
+from pipeline.core.times import format_duration
 
 GRACE = 10.0
 """Seconds a hook has to end after it was asked to."""
@@ -66,7 +67,7 @@ class CommandHooks:
         if finished.ending is Ending.INTERRUPTED:
             raise KeyboardInterrupt  # the exit code comes from this process's signal
         if finished.ending is Ending.TIMEOUT:
-            raise self._failed(shown, f"did not end within {hook.timeout:g} s", output)
+            raise self._failed(shown, f"did not end within {format_duration(hook.timeout)}", output)
         if finished.code:
             raise self._failed(shown, f"exit code {finished.code}", output)
 

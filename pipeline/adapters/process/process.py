@@ -25,6 +25,7 @@ from pathlib import Path
 from pipeline.adapters.process import supervisor
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import Ending
+from pipeline.core.times import format_duration
 
 CHUNK = 1 << 16
 TICK = 0.1
@@ -81,7 +82,8 @@ def capture(command: Command, *, timeout: float, errors: bool = True) -> tuple[i
         try:
             output, _ = child.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as late:
-            raise TimeoutError(f"{command.argv[0]} did not end within {timeout:g} s") from late
+            what = f"{command.argv[0]} did not end within {format_duration(timeout)}"
+            raise TimeoutError(what) from late
         return child.process.returncode, output
 
 

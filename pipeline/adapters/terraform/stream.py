@@ -161,7 +161,7 @@ def _progress(kind: str, hook: Mapping[str, Any]) -> str:
         case "apply_start":
             return f"terraform: {_ACTIVE[action]} {name}"
         case "apply_progress":
-            return f"terraform: still {_ACTIVE[action]} {name}, {hook.get('elapsed_seconds', 0)} s"
+            return f"terraform: still {_ACTIVE[action]} {name}, {hook.get('elapsed_seconds', 0)}s"
         case "apply_complete":
             return f"terraform: {_FINISHED[action]} {name}"
     return f"terraform: {_ACTIVE[action]} {name} failed"

@@ -27,6 +27,7 @@ from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.terraform.root_module import Diagnostic
+from pipeline.core.times import format_duration
 
 OLDEST = (1, 10)
 GRACE = 120.0
@@ -230,7 +231,7 @@ class Terraform:
                 # Also in a block that defers signals: the command was not executed to its end.
                 raise KeyboardInterrupt
             case Ending.TIMEOUT:
-                what = f"did not end within {timeout:g} s"
+                what = f"did not end within {format_duration(timeout)}"
                 raise late(where, what, f"read {self.log}")
             case Ending.EXITED:
                 return finished.code

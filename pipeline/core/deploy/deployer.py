@@ -30,6 +30,7 @@ from pipeline.core.events import (
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Policy, Result
 from pipeline.core.state.environment import Environment
+from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD
 
 
@@ -67,7 +68,7 @@ class Deployer:
     def run(
         self, phases: Sequence[Phase], success: Result = Result.PROMOTED, *, undone: str = ""
     ) -> Deployment:
-        """Perform the phases, and the way back if one fails; return the deployment as it ended.
+        """Perform the phases, roll back if one fails, and return the deployment as it ended.
 
         `success` is the result if every phase is performed; `undone` says what is wrong even then.
         Raises only what the ledger raises: the lease is lost, or the store does not answer.
@@ -215,7 +216,7 @@ class Deployer:
                 case Failed():
                     raise _GateError(reason)
                 case Progressing() if self._pace.now() >= deadline:
-                    raise _GateError(f"gave up after {limit:.0f} s: {reason}")
+                    raise _GateError(f"gave up after {format_duration(limit)}: {reason}")
             if target := watcher.size_target:
                 self.reconciler.resize(target.release, target.least, watcher.latest)
             self._observer.wait_for_next(watcher, deadline)
@@ -227,7 +228,7 @@ class Deployer:
         return Timings(drain=self.drain, ready=ready, since_launch=since)
 
     def _evidence(self) -> str:
-        """Keep what AWS tells about green; return where it is, or why there is none."""
+        """Store the evidence about green; return its location, or why there is none."""
         kept: list[str] = []
 
         def keep() -> None:

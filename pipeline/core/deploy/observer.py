@@ -26,7 +26,7 @@ COMPLETE_TRIES = 30
 
 @dataclass(kw_only=True)
 class Observer:
-    """Reads one environment; remembers the latest observation and when each API was called.
+    """A reader of one environment: the latest observation, and when each API was called.
 
     `checks` is how many observations `survey` makes at most before it returns what it has.
     """

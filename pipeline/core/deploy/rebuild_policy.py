@@ -34,8 +34,8 @@ def require_unchanged(
     first.
     """
     if after.serving != before.serving:
-        then = before.serving or "nothing"
-        what = f"{then} served when the rebuild began, and now {after.serving or 'nothing'} does"
+        then, now = before.serving or "no release", after.serving or "no release"
+        what = f"{then} served when the rebuild began, but {now} serves now"
         raise _refused(after, what, image)
     last = _promotion_of(after.serving, history)
     if last and last.kind is not Kind.REBUILD and last.version != image.version:
@@ -56,5 +56,5 @@ def _ended(deployment: Deployment) -> str:
 
 def _refused(document: Environment, what: str, image: Image) -> RefusedError:
     name = document.environment
-    remedy = f"to promote the image all the same: {commands.promote(name, image.id)}"
+    remedy = f"to promote the image anyway: {commands.promote(name, image.id)}"
     return RefusedError(f"rebuild of {name}", what, remedy)

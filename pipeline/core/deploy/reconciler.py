@@ -27,6 +27,7 @@ from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
+from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import CREATES, DETACHED, HOLD
 
 
@@ -227,7 +228,7 @@ class Reconciler:
         deadline = self.pace.now() + limit
         while pending := self._pending_deletions(releases, observation):
             if self.pace.now() >= deadline:
-                what = f"after {limit:.0f} s: {pending}"
+                what = f"gave up after {format_duration(limit)}: {pending}"
                 remedy = commands.recover(self.place.environment)
                 raise FailedError("deleting the groups", what, remedy)
             self.observer.invalidate()

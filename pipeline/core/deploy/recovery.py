@@ -188,7 +188,7 @@ class InterruptedDeployment:
             phases=rollback(dead.blue, dead.green, fleet),
             success=Result.ROLLED_BACK,
             undecided=self._decided,
-            undone="" if dead.blue or not self.document.retired else "nothing serves any more",
+            undone="" if dead.blue or not self.document.retired else "no release serves any more",
         )
 
     def _continuation(self, observation: Observation, *, back: bool) -> list[Phase]:
@@ -216,7 +216,7 @@ class InterruptedDeployment:
             phases=clearance(attached, others, missing),
             success=Result.ROLLED_BACK,
             lost=True,
-            undone=f"the group of {document.serving} does not exist, and nothing serves",
+            undone=f"the group of {document.serving} does not exist, and no release serves",
         )
 
     def fleet(self, observation: Observation) -> Fleet:

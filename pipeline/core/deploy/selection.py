@@ -125,7 +125,7 @@ def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
     `to` is a release, an AMI id, or empty for the rollback that `status` shows.
     """
     if not document.serving and not document.retired:
-        raise _no_target(document, "nothing serves yet")
+        raise _no_target(document, "no release serves yet")
     if not to:
         way = rollback_option(document, (), now)
         if way.mode is RollbackMode.NONE:
@@ -139,7 +139,7 @@ def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
         return RollbackTarget(release=to, ami_id=document.releases[to].release.ami_id, warm=True)
     found = next((past for past in document.retired if past.release == to), None)
     if found is None:
-        raise _no_target(document, f"{to} never served here, or too long ago")
+        raise _no_target(document, f"{to} is not among the releases that served recently")
     serving = document.releases.get(document.serving)
     if serving and found.ami_id == serving.release.ami_id:
         # A new release of the serving image would quarantine that image.

@@ -38,7 +38,7 @@ def is_useless(balancer: Balancer, target: Target) -> bool:
 
 
 def is_registered(balancer: Balancer, target: Target) -> bool:
-    """Return True if a listed target is registered or drains; AWS also lists what was asked for."""
+    """Return True if a listed target is registered or drains; AWS also lists unregistered ones."""
     if balancer.kind == "elb":
         return _OUTSIDE not in target.description
     return target.reason != "Target.NotRegistered"

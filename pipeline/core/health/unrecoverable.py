@@ -160,12 +160,12 @@ def _began(activity: Activity) -> str:
 
 
 def _launch_loop(group: ObservedGroup, history: _History) -> str:
-    """Return why the group launches and terminates without end, if it does.
+    """Return why the group launches and terminates in a loop, if it does.
 
-    It does once it lost as many members as it should have, but at least two: one broken instance
-    is no loop, nor is a zone that fails with half of the members. A large group would take long
-    to lose that many, so lost replacements prove the same. Without activities, which say why a
-    member left, it takes twice as many.
+    A group is in a loop once it lost at least two members and as many as its desired capacity.
+    Fewer losses prove nothing: one instance may be broken, or one zone may fail with half of the
+    members. A large group would take long to lose that many, so two lost replacements are enough,
+    too. Activities say why a member left; without them, twice as many losses are needed.
     """
     unwanted = _unwanted_departures(history)
     lost = len(unwanted) if history.has_activities else _unexplained(history)

@@ -69,7 +69,7 @@ def _deleted(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
     where = f"server group {proposal.lost}"
     listed = next((each for each in groups if each.name == proposal.lost), None)
     if listed and not listed.status:
-        what = "was missing at first, but exists now"
+        what = "did not exist when this command began, but exists now"
         remedy = f"run the command again; see: {commands.status(proposal.place.environment)}"
         yield Finding(where=where, what=what, remedy=remedy)
         return
@@ -96,13 +96,14 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
     if blue and blue not in listed:
         yield Finding(
             where=f"server group {blue}",
-            what="serves by the environment's document, but does not exist",
+            what="is the serving group in the environment's document, but does not exist",
             remedy=commands.status(proposal.place.environment),
         )
     elif blue and not listed[blue].attached:
         yield Finding(
             where=f"server group {blue}",
-            what="serves by the environment's document, but is attached to no load balancer",
+            what="is the serving group in the environment's document, "
+            "but is attached to no load balancer",
             remedy=_attach(blue, proposal),
         )
     for each in listed.values():
@@ -166,7 +167,7 @@ def _missing_warm(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[
         if name not in listed and name != proposal.lost:
             yield Finding(
                 where=f"server group {proposal.group(release)}",
-                what="is warm by the environment's document, but does not exist",
+                what="is warm in the environment's document, but does not exist",
                 remedy=commands.status(proposal.place.environment),
                 blocking=False,
             )

@@ -41,7 +41,7 @@ _TARGET_GROUP_ARN = re.compile(
 def check_load_balancer(value: str) -> str:
     """Check the name of a classic load balancer."""
     allowed = (
-        f"a classic load balancer is named by 1 to {LONGEST_NAME} of A-Z a-z 0-9 -, "
+        f"a classic load balancer has a name of 1 to {LONGEST_NAME} characters from A-Z a-z 0-9 -, "
         "not beginning or ending with -; for an ALB or NLB, name its target group in target_groups"
     )
     require_ascii(value, LONGEST_NAME, allowed)
@@ -51,8 +51,8 @@ def check_load_balancer(value: str) -> str:
 def check_target_group(value: str) -> str:
     """Check a target group's name or ARN."""
     allowed = (
-        f"a target group is named by 1 to {LONGEST_NAME} of A-Z a-z 0-9 -, "
-        "not beginning or ending with -, or by its ARN (arn:aws:elasticloadbalancing:...)"
+        f"write a target group's name, 1 to {LONGEST_NAME} characters from A-Z a-z 0-9 -, "
+        "not beginning or ending with -, or its ARN (arn:aws:elasticloadbalancing:...)"
     )
     if value.startswith("arn:"):
         require_ascii(value, 256, allowed)
@@ -91,7 +91,7 @@ def read_keep(value: str) -> float | None:
 
 def check_alarm(value: str) -> str:
     """Check the name of a CloudWatch alarm: 1 to 255 characters (PutMetricAlarm)."""
-    require_harmless(value, 255, "an alarm is named by 1 to 255 characters of one line")
+    require_harmless(value, 255, "the name of an alarm has 1 to 255 characters in one line")
     return value
 
 
@@ -132,7 +132,9 @@ def check_target(value: str) -> str:
     """Check the target of a rollback: a release such as r000123, or an AMI id."""
     if _RELEASE.fullmatch(value):
         return value
-    allowed = "a release is r and six digits, an image id is ami- and 8 or 17 of 0-9 a-f"
+    allowed = (
+        "a release is r and six digits, an image id is ami- and 8 or 17 characters from 0-9 a-f"
+    )
     return (
         check_image_id(value)
         if value.startswith("ami-")

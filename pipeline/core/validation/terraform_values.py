@@ -43,7 +43,9 @@ def check_instance_type(value: str) -> str:
 
 def check_input_name(value: str) -> str:
     """Check the name of a user's input of the Terraform module."""
-    allowed = "an input's name is 1 to 64 of A-Z a-z 0-9 _ -, beginning with a letter or _"
+    allowed = (
+        "an input's name has 1 to 64 characters from A-Z a-z 0-9 _ -, beginning with a letter or _"
+    )
     require_ascii(value, 64, allowed)
     if value in TOOL_INPUTS:
         raise ValueError(f"{shown(value)} is set by the pipeline: use another name")
@@ -77,6 +79,9 @@ def check_input_text(value: str) -> str:
 
 def check_bucket(value: str) -> str:
     """Check the name of an S3 bucket."""
-    allowed = "a bucket is named by 3 to 63 of a-z 0-9 . -, beginning and ending with a-z 0-9"
+    allowed = (
+        "the name of a bucket has 3 to 63 characters from a-z 0-9 . -, "
+        "and begins and ends with a letter or digit"
+    )
     require_ascii(value, 63, allowed)
     return require_match(BUCKET, value, allowed)

@@ -100,7 +100,7 @@ def check_environment(value: str) -> str:
 def check_version(value: str) -> str:
     """Check a version; it names images, so it must not change its meaning."""
     allowed = (
-        f"a version is 1 to {LONGEST_VERSION} of A-Z a-z 0-9 . _ + -, "
+        f"a version has 1 to {LONGEST_VERSION} characters from A-Z a-z 0-9 . _ + -, "
         "beginning with a letter or digit"
     )
     require_ascii(value, LONGEST_VERSION, allowed)
@@ -123,7 +123,7 @@ def check_region(value: str) -> str:
 def check_tag_key(value: str) -> str:
     """Check the key of an image tag."""
     allowed = (
-        "a tag key is 1 to 128 of A-Z a-z 0-9 space + - = . _ : / @, "
+        "a tag key has 1 to 128 characters from A-Z a-z 0-9 space + - = . _ : / @, "
         "beginning with a letter or digit"
     )
     require_ascii(value, 128, allowed)
@@ -196,7 +196,9 @@ def check_state_url(value: str) -> str:
 
 def check_variable_name(value: str) -> str:
     """Check the name of a Packer variable that the user sets."""
-    allowed = "a variable name is 1 to 64 of A-Z a-z 0-9 _ -, beginning with a letter or _"
+    allowed = (
+        "a variable name has 1 to 64 characters from A-Z a-z 0-9 _ -, beginning with a letter or _"
+    )
     require_ascii(value, 64, allowed)
     if value in TOOL_VARIABLES:
         raise ValueError(f"{shown(value)} is set by the pipeline: use another name in the template")
@@ -222,7 +224,10 @@ def check_variable(value: object) -> object:
 
 def check_env_variable(value: str) -> str:
     """Check the name of an environment variable by the rules of POSIX."""
-    allowed = "an environment variable is 1 to 128 of A-Z a-z 0-9 _, not beginning with a digit"
+    allowed = (
+        "an environment variable has 1 to 128 characters from A-Z a-z 0-9 _, "
+        "not beginning with a digit"
+    )
     require_ascii(value, 128, allowed)
     return require_match(_ENV_VARIABLE, value, allowed)
 
@@ -238,7 +243,7 @@ def check_account(value: str) -> str:
 
 def check_image_id(value: str) -> str:
     """Check the id of an AMI."""
-    allowed = "an image id is ami- and 8 or 17 of 0-9 a-f"
+    allowed = "an image id is ami- and 8 or 17 characters from 0-9 a-f"
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(_IMAGE_ID, value, allowed)
 
@@ -246,7 +251,7 @@ def check_image_id(value: str) -> str:
 def check_image_filter(value: str) -> str:
     """Check a filter on image names; it must not match every name."""
     allowed = (
-        "a name filter is 3 to 128 of A-Z a-z 0-9 space ( ) [ ] . / - ' @ _ "
+        "a name filter has 3 to 128 characters from A-Z a-z 0-9 space ( ) [ ] . / - ' @ _ "
         "with * and ?, and at least three letters or digits"
     )
     require_ascii(value, 128, allowed)
@@ -258,7 +263,10 @@ def check_image_filter(value: str) -> str:
 
 def check_build_name(value: str) -> str:
     """Check the name of a Packer build for the option -only."""
-    allowed = "a build name is 1 to 128 of A-Z a-z 0-9 space _ . : * ? -, such as amazon-ebs.app"
+    allowed = (
+        "a build name has 1 to 128 characters from A-Z a-z 0-9 space _ . : * ? -, "
+        "such as amazon-ebs.app"
+    )
     require_ascii(value, 128, allowed)
     _require_trimmed(value, allowed)
     # Packer 1.6.6 splits -only at commas and does not escape them in its stream.
@@ -323,8 +331,8 @@ def _check_number(value: object) -> None:
 
 def _check_name(value: str, what: str) -> str:
     allowed = (
-        f"{what} is named by 1 to {LONGEST_NAME} of a-z 0-9 -, beginning with a letter, "
-        "without -- or a - at the end"
+        f"the name of {what} has 1 to {LONGEST_NAME} characters from a-z 0-9 -, "
+        "begins with a letter, and has no -- and no - at the end"
     )
     require_ascii(value, LONGEST_NAME, allowed)
     if _RELEASE.search(value):

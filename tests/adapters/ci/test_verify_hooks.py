@@ -76,7 +76,7 @@ def test_a_signal_ends_a_hook_without_a_failure(hooks: CommandHooks) -> None:
 
 
 def test_a_hook_that_does_not_end_fails(hooks: CommandHooks) -> None:
-    with pytest.raises(FailedError, match=r"did not end within 0\.1 s"):
+    with pytest.raises(FailedError, match=r"did not end within 0\.1s"):
         hooks.run(python("import time; time.sleep(30)", timeout=0.1), {})
 
 

@@ -91,7 +91,7 @@ def test_a_child_has_a_session_of_its_own() -> None:
 
 def test_a_short_command_that_does_not_end_is_killed_with_its_children() -> None:
     code = GRANDCHILD + "open('pid', 'w').write(str(child.pid)); signal.pause()"
-    with pytest.raises(TimeoutError, match=r"did not end within 1\.5 s"):
+    with pytest.raises(TimeoutError, match=r"did not end within 1\.5s"):
         capture(python(code), timeout=1.5)
     assert is_gone(int(Path("pid").read_text()))
 

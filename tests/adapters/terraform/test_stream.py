@@ -91,7 +91,7 @@ def test_a_long_deletion_and_a_failure_are_reported_and_data_sources_are_not() -
         )
     )
     assert told == [
-        "terraform: still deleting aws_lb.a, 20 s",
+        "terraform: still deleting aws_lb.a, 20s",
         "terraform: deleting aws_lb.a failed",
         "terraform: changed aws_lb.a",
     ]

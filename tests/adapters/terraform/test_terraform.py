@@ -195,7 +195,7 @@ def test_a_command_that_does_not_end_is_an_error(
     scripted.on("validate", b"", hangs=True)
     with pytest.raises(RefusedError) as told:
         terraform.validate(tmp_path)
-    assert told.value.what == "did not end within 0.3 s"
+    assert told.value.what == "did not end within 0.3s"
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_an_apply_that_takes_too_long_is_a_failure(
     scripted.on("apply", b"", hangs=True)
     with pytest.raises(FailedError) as told:
         terraform.apply(tmp_path, tmp_path / "a.tfplan", timeout=0.5)
-    assert told.value.what == "did not end within 0.5 s"
+    assert told.value.what == "did not end within 0.5s"
     assert scripted.signals == ["SIGINT"]
 
 

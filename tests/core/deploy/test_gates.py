@@ -69,7 +69,7 @@ def observed(at: float = 0.0) -> Observation:
 def test_a_pause_passes_only_after_its_length() -> None:
     watcher = watching(StaysHealthy(BLUE, "soak"), Policy(soak=10))
     watcher.add(observed())
-    assert watcher.judge() == Progressing(reason="healthy for 0 of 10 s")
+    assert watcher.judge() == Progressing(reason="healthy for 0s of 10s")
     watcher.add(observed(10))
     assert watcher.judge() == Healthy()
     assert watcher.judge(("web-5xx: ALARM",)) == Failed(reason="web-5xx: ALARM")

@@ -77,7 +77,9 @@ def test_if_both_groups_were_deleted_the_remains_are_deleted(
     done = recover(fake)
     is_empty(fake, done)
     assert done.outcome
-    assert done.outcome.rollback_error == "the group of r000001 does not exist, and nothing serves"
+    assert (
+        done.outcome.rollback_error == "the group of r000001 does not exist, and no release serves"
+    )
     assert {verb for verb, _ in fake.changed} <= {"delete"}
 
 
@@ -89,7 +91,9 @@ def test_a_decided_green_that_was_deleted_is_not_reported_as_serving(back: bool)
     done = recover(fake, back=back)
     is_empty(fake, done)
     assert done.outcome
-    assert done.outcome.rollback_error == "the group of r000002 does not exist, and nothing serves"
+    assert (
+        done.outcome.rollback_error == "the group of r000002 does not exist, and no release serves"
+    )
 
 
 def test_if_a_decided_green_was_deleted_blue_serves_again() -> None:

@@ -57,13 +57,13 @@ def test_a_rebuild_never_replaces_another_version_that_a_person_promoted() -> No
         "ann promoted r000001 on 2026-01-01 at 00:05 UTC: version 1.1.0, but the rebuild has 1.0.0"
     )
     assert refused.value.remedy == (
-        "to promote the image all the same: ami-pipeline promote -e staging --image ami-00000009"
+        "to promote the image anyway: ami-pipeline promote -e staging --image ami-00000009"
     )
 
 
 def test_a_rebuild_never_replaces_what_was_deployed_during_its_bake() -> None:
     now = replace(document(), serving=GREEN)
     with pytest.raises(
-        RefusedError, match="r000001 served when the rebuild began, and now r000002 does"
+        RefusedError, match="r000001 served when the rebuild began, but r000002 serves now"
     ):
         require_unchanged(document(), now, IMAGE, [])

@@ -353,7 +353,7 @@ def test_a_deletion_that_takes_too_long_is_reported_and_finished_by_the_next_rec
     assert done.outcome
     assert (result_of(done), done.outcome.phase) == (Result.NEEDS_ATTENTION, "delete")
     assert done.outcome.reason == (
-        "deleting the groups: after 60 s: AWS says of web-staging-r000002: Delete in progress"
+        "deleting the groups: gave up after 1m: AWS says of web-staging-r000002: Delete in progress"
     )
     assert fake.serving == {BLUE}
     assert fake.changed == []

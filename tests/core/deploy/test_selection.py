@@ -32,5 +32,7 @@ def test_a_rollback_to_an_earlier_release_of_the_serving_image_is_the_serving_re
 
 
 def test_a_release_that_never_served_is_refused() -> None:
-    with pytest.raises(RefusedError, match="r000777 never served here"):
+    with pytest.raises(
+        RefusedError, match="r000777 is not among the releases that served recently"
+    ):
         target_of(document(), "r000777", NOW)

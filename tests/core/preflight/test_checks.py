@@ -237,13 +237,13 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "a missing serving group",
         {"groups": (), "observation": None},
         f"server group {BLUE}",
-        "serves by the environment's document, but does not exist",
+        "is the serving group in the environment's document, but does not exist",
     ),
     (
         "a detached serving group",
         {"groups": (replace(GROUP, attached=frozenset()),), "observation": None},
         f"server group {BLUE}",
-        "serves by the environment's document, but is attached to no load balancer",
+        "is the serving group in the environment's document, but is attached to no load balancer",
     ),
     (
         "two serving groups",
@@ -423,7 +423,7 @@ NOTICES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "a warm group that is gone",
         {},
         {"environment": DOCUMENT.with_release(record(2))},
-        "is warm by the environment's document, but does not exist",
+        "is warm in the environment's document, but does not exist",
     ),
     (
         "an instance that a person registered",
@@ -695,7 +695,10 @@ def test_a_lost_group_is_reported_and_does_not_block(groups: Any, word: str) -> 
 def test_a_group_that_exists_again_blocks() -> None:
     detached = replace(GROUP, attached=frozenset())
     [found] = findings(Facts(groups=(detached,), observation=EMPTY), LOST)
-    assert (found.what, found.blocking) == ("was missing at first, but exists now", True)
+    assert (found.what, found.blocking) == (
+        "did not exist when this command began, but exists now",
+        True,
+    )
 
 
 def test_a_group_attached_in_place_of_the_lost_one_blocks() -> None:

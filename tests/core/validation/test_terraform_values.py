@@ -61,7 +61,7 @@ def test_a_valid_bucket_name_is_accepted(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "ab", "a" * 64, "States", "a..b", "-ab", "ab-", "a/b"])
 def test_an_invalid_bucket_name_is_rejected(value: str) -> None:
-    with pytest.raises(ValueError, match="a bucket is named by"):
+    with pytest.raises(ValueError, match="the name of a bucket has"):
         rules.check_bucket(value)
 
 

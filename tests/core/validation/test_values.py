@@ -218,6 +218,6 @@ def test_the_messages_say_what_is_allowed() -> None:
     with pytest.raises(ValueError, match="contains the") as caught:
         values.check_app("we\u200bb")
     assert str(caught.value) == (
-        "'we\\u200bb' contains the invisible character U+200B: an application is named by 1 to 32 "
-        "of a-z 0-9 -, beginning with a letter, without -- or a - at the end"
+        "'we\\u200bb' contains the invisible character U+200B: the name of an application has "
+        "1 to 32 characters from a-z 0-9 -, begins with a letter, and has no -- and no - at the end"
     )

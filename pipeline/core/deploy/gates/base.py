@@ -20,7 +20,7 @@ from pipeline.core.state.deployment import Deployment, Policy
 
 
 class Actions(Protocol):
-    """What a gate may have done when its phase begins."""
+    """The actions that a gate may run when its phase begins."""
 
     def verify(self, deployment: Deployment) -> None:
         """Run the verify hooks; raises FailedError with the output of the first that fails."""

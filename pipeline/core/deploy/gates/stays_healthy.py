@@ -53,7 +53,8 @@ class StaysHealthy(Gate):
         length = wait.policy.pause(self.pause)
         if healthy_for >= length:
             return verdict
-        return Progressing(reason=f"healthy for {healthy_for:.0f} of {length:.0f} s")
+        so_far = format_duration(round(healthy_for))
+        return Progressing(reason=f"healthy for {so_far} of {format_duration(length)}")
 
     def describe(self, policy: Policy) -> str:
         """Name the length of the time."""
@@ -68,7 +69,7 @@ class StaysHealthy(Gate):
         return wait.activities_of(self.release)
 
     def accepts_earlier(self, policy: Policy) -> bool:
-        """Return True without a time to wait: the observation that ended the wait before counts."""
+        """Return True if the time is zero: the last observation of the previous wait is enough."""
         return not policy.pause(self.pause)
 
     def interval(self, wait: Wait) -> float:
