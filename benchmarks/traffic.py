@@ -131,7 +131,7 @@ class TerraformLoop(threading.Thread):
     def __init__(self, cloud: Bench, image: str) -> None:
         super().__init__()
         self.done = 0
-        self._told = threading.Event()
+        self._stopped = threading.Event()
         self._folder = cloud.folder / "applied"
         self._folder.mkdir()
         (self._folder / "main.tf").write_text(CONFIGURATION)
@@ -141,7 +141,7 @@ class TerraformLoop(threading.Thread):
     def run(self) -> None:
         """Apply and destroy."""
         number = 0
-        while not self._told.is_set():
+        while not self._stopped.is_set():
             number += 1
             for verb in ("apply", "destroy"):
                 self._terraform(verb, "-auto-approve", f"-var=number={number}")
@@ -149,7 +149,7 @@ class TerraformLoop(threading.Thread):
 
     def end(self) -> None:
         """Wait for the last command."""
-        self._told.set()
+        self._stopped.set()
         self.join()
 
     def _terraform(self, *words: str) -> None:

@@ -67,8 +67,13 @@ def settings_of_a_cloud(port: int) -> argparse.ArgumentParser:
     shared.add_argument("--port", type=int, default=port, help=HELP["port"])
     shared.add_argument("--ssh-port", type=int, default=0, help=HELP["ssh-port"])
     shared.add_argument("--speed", type=positive, default=1.0, help=HELP["speed"])
-    isolation = os.environ.get(ISOLATION, "auto")
-    shared.add_argument("--isolation", choices=KINDS, default=isolation, help=HELP["isolation"])
+    shared.add_argument(
+        "--isolation",
+        choices=KINDS,
+        type=isolation,
+        default=os.environ.get(ISOLATION) or "auto",
+        help=HELP["isolation"],
+    )
     shared.add_argument(
         "--delay",
         action="append",
@@ -86,6 +91,13 @@ def positive(text: str) -> float:
     if number <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return number
+
+
+def isolation(text: str) -> str:
+    """Return a kind of isolation; argparse checks the choices of a default by its type only."""
+    if text not in KINDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(KINDS)}")
+    return text
 
 
 def delay(text: str) -> str:

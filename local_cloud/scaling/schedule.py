@@ -18,7 +18,6 @@ DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FIELDS = 5
 SUNDAY = 7  # crontab(5): 0 or 7
 HORIZON = 366 * 8 + 2  # days: the next February 29 may be eight years away
-MINUTE = dt.timedelta(minutes=1)
 
 
 class InvalidRecurrenceError(ValueError):

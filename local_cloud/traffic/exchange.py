@@ -1,7 +1,7 @@
 """Pass one request to one member and stream the response back.
 
-Application Load Balancers, "Troubleshoot": 502 if the member refuses, closes or does not response
-HTTP, and if the deregistration delay ends before the response; 504 if it does not response within
+Application Load Balancers, "Troubleshoot": 502 if the member refuses, closes or does not answer in
+HTTP, and if the deregistration delay ends before the response; 504 if it does not answer within
 the idle timeout; 408 if the client does not send the announced body. If the response has already
 started, the client's connection is aborted instead.
 """

@@ -111,7 +111,7 @@ def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecord
         app.store(clients),
         runs=lambda image: is_running_here(app.logs, image.bake),
         lasts=lasts,
-        told=lambda image: parse_log(read_log(app.logs, image.bake)),
+        logged=lambda image: parse_log(read_log(app.logs, image.bake)),
     )
 
 

@@ -276,6 +276,18 @@ def test_the_package_alone_refuses_an_invalid_option(
     assert wrong.partition("=")[0] in capsys.readouterr().err
 
 
+def test_the_package_alone_reads_the_isolation_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AMI_PIPELINE_LOCAL_CLOUD_ISOLATION", "none")
+    with pytest.raises(SystemExit) as ended:
+        program.main(["up"])
+    assert ended.value.code == 2
+    assert "argument --isolation: 'none' is not one of auto, " in capsys.readouterr().err
+    monkeypatch.setenv("AMI_PIPELINE_LOCAL_CLOUD_ISOLATION", "")
+    assert program.parser().parse_args(["up"]).isolation == "auto"
+
+
 @pytest.mark.long
 def test_the_package_alone_starts_and_stops_a_cloud(tmp_path: Path) -> None:
     home = tmp_path / "cloud"

@@ -1,1 +1,1 @@
-"""Read and change AWS; the only home of boto3 beside the store."""
+"""Read and change AWS; the only home of boto3."""

@@ -67,11 +67,12 @@ class ImageCatalog:
             for each in templates:
                 for image_id in sorted(each.next_images()):
                     uses[image_id].append(Usage(kind="launch template", name=each.template.name))
-            # A group names its template by id; an old one may have the name alone.
-            known = {each.template.id: each for each in templates}
-            known |= {each.template.name: each for each in templates}
+            by_id = {each.template.id: each for each in templates}
+            by_name = {each.template.name: each for each in templates}
             for group, template, version in _launch_sources(read_all_groups(scaling)):
-                if template in known and (image_id := known[template].image(version)):
+                # A launch configuration has no version, and may have the name of a template.
+                found = by_id.get(template) or (by_name.get(template) if version else None)
+                if found and (image_id := found.image(version)):
                     uses[image_id].append(Usage(kind="group", name=group))
             for instance in read_instances(ec2, {"instance-state-name": _ALIVE}):
                 usage = Usage(kind="instance", name=instance["InstanceId"])

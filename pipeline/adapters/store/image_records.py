@@ -27,7 +27,7 @@ class ImageRecords:
 
     `runs` returns whether a bake still runs on this machine, None if it never did. A bake of
     another machine may run until the time in its record, by the store's clock. `lasts` is the
-    longest bake of this machine's configuration; another machine's may differ. `told` returns the
+    longest bake of this machine's configuration; another machine's may differ. `logged` returns the
     resources in a bake's log.
     """
 
@@ -37,12 +37,12 @@ class ImageRecords:
         *,
         runs: Callable[[Image], bool | None],
         lasts: timedelta = timedelta(),
-        told: Callable[[Image], BuildResources] = lambda _: BuildResources(),
+        logged: Callable[[Image], BuildResources] = lambda _: BuildResources(),
     ) -> None:
         self._store = store
         self._runs = runs
         self._lasts = lasts
-        self._told = told
+        self._logged = logged
 
     def write(self, image: Image, resources: BuildResources | None = None) -> None:
         """Write the record at the place of the image's status, and delete the other one.
@@ -69,7 +69,7 @@ class ImageRecords:
         found = [(*_parse(key, document), document) for key, document in read if document]
         own = (each for each in found if each[0].app == app)
         dead = ((image, recorded) for image, recorded, at in own if not self._may_run(image, at))
-        return tuple((image, recorded.with_more(self._told(image))) for image, recorded in dead)
+        return tuple((image, recorded.with_more(self._logged(image))) for image, recorded in dead)
 
     def _may_run(self, image: Image, document: Document) -> bool:
         """Return True if a bake may still run."""

@@ -128,6 +128,18 @@ def test_the_uses_of_an_image_are_listed(aws: Clients, records: ImageRecords) ->
     )
 
 
+def test_a_launch_configuration_is_not_the_template_of_its_name(
+    aws: Clients, records: ImageRecords
+) -> None:
+    image = tagged(aws, "ami-00000001")
+    template(aws, "web", image)
+    aws.autoscaling(REGION).create_launch_configuration(
+        LaunchConfigurationName="web", ImageId="ami-00000005", InstanceType="t3.micro"
+    )
+    group(aws, "configured", 0, LaunchConfigurationName="web")
+    assert listed(aws, records)[image][1] == (Usage(kind="launch template", name="web"),)
+
+
 def test_a_terminated_instance_is_not_a_use(aws: Clients, records: ImageRecords) -> None:
     image = tagged(aws, "ami-00000001")
     made = aws.ec2(REGION).run_instances(ImageId=image, MinCount=1, MaxCount=1)

@@ -36,7 +36,7 @@ def test_resources_in_the_log_of_a_dead_bake_are_known(
     store: DirectoryStore,
 ) -> None:
     told = BuildResources(key_pairs=("packer_1", "packer_2"))
-    records = ImageRecords(store, runs=lambda _: False, told=lambda _: told)
+    records = ImageRecords(store, runs=lambda _: False, logged=lambda _: told)
     records.write(an_image(), BuildResources(key_pairs=("packer_1",), instances=("i-1",)))
     [(_, resources)] = records.unfinished("web")
     assert resources == BuildResources(key_pairs=("packer_1", "packer_2"), instances=("i-1",))
