@@ -23,8 +23,7 @@ from pipeline.config.basis import LIST, Duration, Table
 from pipeline.config.promotion import EnvironmentPromoteSettings, PromoteSettings
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.state.release import Size
-from pipeline.core.validation import deployment_values, terraform_values
-from pipeline.core.validation import values as rules
+from pipeline.core.validation import deployment_values, terraform_values, values
 
 HIDDEN: Final = "<sensitive>"
 
@@ -32,37 +31,37 @@ HIDDEN: Final = "<sensitive>"
 def _check_tfvars(value: str) -> str:
     if not value.endswith(".tfvars.json"):
         # Encoded JSON keeps hostile text inside its strings; HCL text may not.
-        raise ValueError(f"{rules.shown(value)} must end in .tfvars.json, which Terraform reads")
-    return rules.check_path(value)
+        raise ValueError(f"{values.shown(value)} must end in .tfvars.json, which Terraform reads")
+    return values.check_path(value)
 
 
 def _check_dotenv(value: str) -> str:
     if not value.endswith(".env"):
         # A bake overwrites the file: the suffix protects other files from a mistyped path.
-        raise ValueError(f"{rules.shown(value)} must end in .env, such as bake.env")
-    return rules.check_path(value)
+        raise ValueError(f"{values.shown(value)} must end in .env, such as bake.env")
+    return values.check_path(value)
 
 
 def _absent_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-_App = Annotated[str, AfterValidator(rules.check_app)]
-_Environment = Annotated[str, AfterValidator(rules.check_environment)]
-_Region = Annotated[str, AfterValidator(rules.check_region)]
-_Path = Annotated[str, AfterValidator(rules.check_path)]
-_BuildName = Annotated[str, AfterValidator(rules.check_build_name)]
-_VariableName = Annotated[str, AfterValidator(rules.check_variable_name)]
+_App = Annotated[str, AfterValidator(values.check_app)]
+_Environment = Annotated[str, AfterValidator(values.check_environment)]
+_Region = Annotated[str, AfterValidator(values.check_region)]
+_Path = Annotated[str, AfterValidator(values.check_path)]
+_BuildName = Annotated[str, AfterValidator(values.check_build_name)]
+_VariableName = Annotated[str, AfterValidator(values.check_variable_name)]
 _InputName = Annotated[str, AfterValidator(terraform_values.check_input_name)]
-_EnvVariable = Annotated[str, AfterValidator(rules.check_env_variable)]
-_TagKey = Annotated[str, AfterValidator(rules.check_tag_key)]
-_TagValue = Annotated[str, AfterValidator(rules.check_tag_value)]
+_EnvVariable = Annotated[str, AfterValidator(values.check_env_variable)]
+_TagKey = Annotated[str, AfterValidator(values.check_tag_key)]
+_TagValue = Annotated[str, AfterValidator(values.check_tag_value)]
 _ANY_VALUE: Final = WithJsonSchema(
     {"type": ["string", "integer", "number", "boolean", "array", "object"]}
 )
 _Value = Annotated[
     object,
-    AfterValidator(rules.check_variable),
+    AfterValidator(values.check_variable),
     _ANY_VALUE,
 ]
 _Input = Annotated[object, AfterValidator(terraform_values.check_input), _ANY_VALUE]
@@ -77,14 +76,14 @@ _Tags = Mapping[_TagKey, _TagValue]
 class SourceSettings(Table):
     """The source image: one id, or an owner's newest image whose name matches."""
 
-    id: Annotated[str, AfterValidator(rules.check_image_id)] | None = Field(
+    id: Annotated[str, AfterValidator(values.check_image_id)] | None = Field(
         default=None, description="The id of the source image."
     )
-    owner: Annotated[str, AfterValidator(rules.check_account)] | None = Field(
+    owner: Annotated[str, AfterValidator(values.check_account)] | None = Field(
         default=None,
         description="The owner of the source image: a 12-digit account id or an alias.",
     )
-    name: Annotated[str, AfterValidator(rules.check_image_filter)] | None = Field(
+    name: Annotated[str, AfterValidator(values.check_image_filter)] | None = Field(
         default=None,
         description="A filter on image names, with * and ?; the newest match is the source.",
     )
@@ -107,7 +106,7 @@ class BackendSettings(Table):
         description="The S3 bucket of Terraform's state.", examples=["example-terraform-state"]
     )
     key_prefix: Annotated[
-        Annotated[str, AfterValidator(rules.check_path)] | None, BeforeValidator(_absent_if_empty)
+        Annotated[str, AfterValidator(values.check_path)] | None, BeforeValidator(_absent_if_empty)
     ] = Field(default=None, description="The prefix of the keys of the states.")
     region: _Region | None = Field(
         default=None, description="The region of the bucket; default: the region at the top."
@@ -245,7 +244,7 @@ class BakeSettings(Table):
 class StateSettings(Table):
     """The store of environment documents, image records and journals."""
 
-    url: Annotated[str, AfterValidator(rules.check_state_url)] = Field(
+    url: Annotated[str, AfterValidator(values.check_state_url)] = Field(
         default=".ami-pipeline", description="A directory or s3://bucket/prefix."
     )
     account: Annotated[str, AfterValidator(terraform_values.check_account_id)] | None = Field(
@@ -311,7 +310,7 @@ class Settings(Table):
         return self.environments[name]
 
     def _unknown(self, environment: str) -> ConfigurationError:
-        name = rules.shown(environment).strip("'\"")
+        name = values.shown(environment).strip("'\"")
         near = difflib.get_close_matches(environment[:64], list(self.environments), n=1)
         remedy = f"write {near[0]}" if near else f"add [environments.{name}] to {self._file}"
         return ConfigurationError(

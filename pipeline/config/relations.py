@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pipeline.core.validation import values as rules
+from pipeline.core.validation import values
 from pipeline.core.validation.deployment_values import DEFAULT_PAUSES, PAUSES
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _check_copies(document: _Table, bake: _Table) -> Iterator[Problem]:
         if region in seen:
             yield Problem(
                 key=("bake", "regions", place),
-                what=f"{rules.shown(region)} is a duplicate of region or of an earlier element",
+                what=f"{values.shown(region)} is a duplicate of region or of an earlier element",
                 remedy="remove it",
             )
         seen.add(region)
@@ -92,7 +92,7 @@ def _check_sensitive(document: _Table, bake: _Table) -> Iterator[Problem]:
         if name not in known:
             yield Problem(
                 key=("bake", "sensitive", place),
-                what=f"vars has no variable {rules.shown(name)}",
+                what=f"vars has no variable {values.shown(name)}",
                 remedy="fix the name, or remove it; vars_from_env is always masked",
             )
 
@@ -114,7 +114,7 @@ _REMOVE = "keep it in one of the two; a secret belongs in vars_from_env"
 
 def _check_tags(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
     try:
-        rules.check_tags({**_table(base, "tags"), **_table(table, "tags")})
+        values.check_tags({**_table(base, "tags"), **_table(table, "tags")})
     except ValueError as error:
         yield Problem(key=(*key, "tags"), what=str(error), remedy="remove tags")
 
@@ -164,14 +164,14 @@ def _check_pauses(key: Key, table: _Table, base: _Table) -> Iterator[Problem]:
 def _check_twice(key: Key, names: tuple[str, ...]) -> Iterator[Problem]:
     for place, name in enumerate(names):
         if name in names[:place]:
-            what = f"{rules.shown(name)} is a duplicate of an earlier element"
+            what = f"{values.shown(name)} is a duplicate of an earlier element"
             yield Problem(key=(*key, place), what=what, remedy="remove it")
 
 
 def _duration(value: object) -> float | None:
     """Return the seconds of a duration, or None for an invalid one, which the model reports."""
     try:
-        return rules.check_pause(value) if isinstance(value, str) else None
+        return values.check_pause(value) if isinstance(value, str) else None
     except ValueError:
         return None
 

@@ -67,7 +67,7 @@ def test_ssh_that_never_responds_ends_with_a_remedy(project: Project) -> None:
 def test_a_bake_that_exceeds_its_timeout_is_ended_and_cleaned_up(project: Project) -> None:
     project.edit(INSTALL, "set -eu", "set -eu\nsleep 60")
     project.edit("pipeline.toml", "[bake]\n", '[bake]\ntimeout = "4s"\ncancel_grace = "20s"\n')
-    check(project.bake(), 4, "had not ended after 4 s", "raise [bake] timeout")
+    check(project.bake(), 4, "stopped at its timeout of 4s", "raise [bake] timeout")
     assert alive(str(project.folder)) == []
     assert project.left_in_cloud() == NOTHING
 
@@ -103,7 +103,7 @@ def test_a_missing_source_image_is_refused(project: Project) -> None:
 @pytest.mark.long
 def test_an_ambiguous_source_image_is_refused(project: Project) -> None:
     project.edit("pipeline.toml", "al2023-ami-2023.*-kernel-6.1-x86_64", "al2023-ami-2023.*")
-    check(project.bake(), 3, "ambiguous", "narrow the name")
+    check(project.bake(), 3, "ambiguous", "make the name more specific")
 
 
 @pytest.mark.long
@@ -263,7 +263,7 @@ def test_the_next_bake_cleans_up_after_a_tool_that_was_killed_with_its_packer(
     project.edit(INSTALL, "set -eu\nsleep 60", "set -eu")
     result = project.bake()
     assert result.code == 0, result.err
-    assert "cleaned up after the bake" in result.err
+    assert "cleaned up after the interrupted bake" in result.err
     assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
 
 

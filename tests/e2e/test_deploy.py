@@ -229,7 +229,7 @@ def raise_schema_version(document: bytes) -> bytes:
             change_account,
             ["rollback", "--yes", "--to", "ami-0123456789abcdef0"],
             "account 210987654321",
-            "take the credentials of account",
+            "use credentials of account",
         ),
         (raise_schema_version, ["abort"], "its schema is version 2", "upgrade"),
     ],

@@ -124,7 +124,7 @@ def test_a_nightly_rebuild_does_not_undo_a_rollback(rolled_back: Site) -> None:
     before = rolled_back.path.read_bytes()
     result = rolled_back.run("rebuild", "--version", "2.0.0")
     assert result.code == 3, result.err
-    assert f"{rolled_back.serving} was rolled back to by" in result.document["error"]["what"]
+    assert f"rolled back to {rolled_back.serving} on" in result.document["error"]["what"]
     assert rolled_back.path.read_bytes() == before
 
 
@@ -185,4 +185,4 @@ def test_an_abort_of_nothing_is_refused(serving: Site) -> None:
     for verb in ("abort", "recover"):
         result = serving.run(verb)
         assert result.code == 3, result.err
-        assert "nothing is in flight" in result.document["error"]["what"]
+        assert "no deployment is in flight" in result.document["error"]["what"]

@@ -198,4 +198,4 @@ def test_recover_and_abort_without_a_deployment_in_flight_are_refused(case: Case
     for verb in ("recover", "abort"):
         result = case.site.run(verb)
         assert result.code == REFUSED, result.err
-        assert "nothing is in flight" in result.document["error"]["what"]
+        assert "no deployment is in flight" in result.document["error"]["what"]

@@ -150,7 +150,7 @@ def _summary(result: BakeResult) -> str:
         ("name", image.name),
         *((region, ami) for region, ami in image.ids.items()),
         ("source", image.source_ami),
-        ("how", f"{result.origin} in {format_duration(result.seconds)}"),
+        ("origin", f"{result.origin} in {format_duration(result.seconds)}"),
     ]
     table = "".join(f"| {name} | `{value}` |\n" for name, value in rows if value)
     return f"### Image {image.id}\n\n| | |\n|---|---|\n{table}\n"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError
+from pipeline.core.times import format_duration
 
 PATIENCE = 10.0
 """Seconds that a writer waits for another one."""
@@ -86,8 +87,8 @@ def is_held(path: Path) -> bool | None:
 def _lock_timeout(path: Path) -> RefusedError:
     return RefusedError(
         f"[state] {path}",
-        f"another program has locked this file for more than {PATIENCE:g} s; a write takes "
-        "milliseconds: the program is stopped, or its machine is gone",
+        f"another program has locked this file for more than {format_duration(PATIENCE)}; "
+        "a write takes milliseconds: the program is stopped, or its machine is gone",
         f"find the program: {commands.shell('fuser', '-v', str(path))}; "
         f"check the file system: {commands.doctor()}",
     )

@@ -59,7 +59,7 @@ def test_a_file_that_stays_locked_is_an_error_after_ten_seconds(
             with pytest.raises(RefusedError) as told:
                 action()
             assert told.value.where == f"[state] {path}"
-            assert "for more than 10 s" in told.value.what
+            assert "for more than 10s" in told.value.what
             assert told.value.remedy.startswith(f"find the program: fuser -v {path}; ")
         for other in ("environments/b.json", "deployments/a/000001.json", "images/a.json"):
             store.write(other, b"", expected=None)
