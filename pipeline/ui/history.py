@@ -44,10 +44,10 @@ def _newest(deployments: Iterable[Deployment]) -> list[Deployment]:
 def _row(deployment: Deployment, now: datetime) -> tuple[str, ...]:
     seconds = took(deployment)
     return (
-        str(deployment.outcome.result) if deployment.outcome else "running",
+        deployment_text.format_outcome(deployment),
         str(deployment.kind),
         f"{deployment.blue or '-'} -> {deployment.green or '-'}",
-        one_line(deployment.version, 20) or "-",
+        one_line(deployment.version, 15) or "-",
         f"{age(deployment.began, now)} ago",
         "-" if seconds is None else format_duration(seconds),
         deployment_text.format_runner(deployment.by),

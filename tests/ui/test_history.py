@@ -30,20 +30,20 @@ RUNNING = a_deployment(
 
 
 HISTORY = """\
-OUTCOME      KIND      RELEASES            VERSION               WHEN    DURATION  BY
-running      promote   r000123 -> r000126  -                     5m ago  -         ada on ci-7
+OUTCOME                 KIND      RELEASES            VERSION          WHEN    DURATION  BY
+running                 promote   r000123 -> r000126  -                5m ago  -         ada on ci-7
              ami-00000000000000124, https://github.example/web/runs/9
              launch 1m 12s
-promoted     rollback  r000124 -> r000123  1.3.0                 3h ago  21.4s     ada on ci-7
+rolled back to r000123  rollback  r000124 -> r000123  1.3.0            3h ago  21.4s     ada on ci-7
              ami-00000000000000123, https://github.example/web/runs/9
              reattach 11s, drain 10.4s
-rolled back  promote   r000124 -> r000125  1.5.0                 1d ago  3m 19s    ada on ci-7
+rolled back             promote   r000124 -> r000125  1.5.0            1d ago  3m 19s    ada on ci-7
              ami-00000000000000125, https://github.example/web/runs/9
              launch 1m 12s, verify 4.2s, attach 1m 31s (failed), reattach 1.1s, detach 20s, delete
              11s
              attach: i-00125000000000001: unhealthy in web-tg: Target.FailedHealthChecks
              evidence: .ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt
-promoted     promote   - -> r000123        1.3.0-12-gabcdef0...  3d ago  2m 04s    ada on ci-7
+promoted                promote   - -> r000123        1.3.0-12-gab...  3d ago  2m 04s    ada on ci-7
              ami-00000000000000123, https://github.example/web/runs/9
              launch 1m 12s, verify 4.2s, attach 48s, soak 30s"""
 

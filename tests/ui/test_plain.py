@@ -104,22 +104,22 @@ def test_success_is_a_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "result", "command"),
+    ("kind", "result", "command", "words"),
     [
-        (Kind.PROMOTE, Result.ROLLED_BACK, "::error"),
-        (Kind.ROLLBACK, Result.PROMOTED, "::notice"),
-        (Kind.RECOVER, Result.ROLLED_BACK, "::error"),
-        (Kind.ABORT, Result.ROLLED_BACK, "::notice"),
-        (Kind.ABORT, Result.NEEDS_ATTENTION, "::error"),
-        (Kind.PROMOTE, Result.REFUSED, "::error"),
+        (Kind.PROMOTE, Result.ROLLED_BACK, "::error", "rolled back"),
+        (Kind.ROLLBACK, Result.PROMOTED, "::notice", "rolled back to r000124"),
+        (Kind.RECOVER, Result.ROLLED_BACK, "::error", "rolled back"),
+        (Kind.ABORT, Result.ROLLED_BACK, "::notice", "rolled back"),
+        (Kind.ABORT, Result.NEEDS_ATTENTION, "::error", "needs attention"),
+        (Kind.PROMOTE, Result.REFUSED, "::error", "refused"),
     ],
 )
 def test_the_request_determines_whether_an_outcome_is_a_success(
-    kind: Kind, result: Result, command: str
+    kind: Kind, result: Result, command: str, words: str
 ) -> None:
     ended = a_deployment(kind=kind, outcome=Outcome(result=result))
     output = lines([began(), DeploymentEnded(deployment=ended)], on_github=True)
-    assert output[-1].startswith(f"{command} title={kind} production%3A {result}::")
+    assert output[-1].startswith(f"{command} title={kind} production%3A {words}::")
 
 
 def test_without_github_no_line_is_a_workflow_command() -> None:
