@@ -130,7 +130,8 @@ class PlainProgress:
         yield self._at(deployment_text.format_ending(deployment))
         if not self._on_github or deployment.outcome is None:
             return
-        title = f"{deployment.kind} {deployment.environment}: {deployment_text.format_outcome(deployment)}"
+        outcome = deployment_text.format_outcome(deployment)
+        title = f"{deployment.kind} {deployment.environment}: {outcome}"
         if deployment_text.succeeded(deployment):
             yield github.notice(title, deployment_text.format_serving(deployment))
         else:

@@ -3,6 +3,7 @@
 | fixture | what it is | for |
 |---|---|---|
 | `aws` | a moto account in this process (`moto_account.py`) | the shapes of responses |
+| `pauses` | the sleeps of this process, not slept | retries |
 | `service` | a local cloud with load balancers (`service.py`) | health, traffic, throttling |
 
 Both import moto or start a process only when a test uses them.
@@ -10,6 +11,7 @@ Both import moto or start a process only when a test uses them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -36,3 +38,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
     with a_service(tmp_path_factory.mktemp("service") / "cloud") as made:
         yield made
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the seconds of each sleep of this process; none of them is slept."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import (
-    ClientError,
     EndpointConnectionError,
     ProfileNotFound,
 )
@@ -17,18 +15,7 @@ from pipeline.adapters.aws.client import Clients, account_of, translate_errors
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.core.bake.model import Source
 from pipeline.core.errors import FailedError, RefusedError
-
-
-def client_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "said AWS"}}, "DescribeImages")
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    waited: list[float] = []
-    monkeypatch.setattr(time, "sleep", waited.append)
-    return waited
-
+from tests.aws.errors import client_error
 
 REMEDIES: list[Any] = [
     (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -35,13 +34,6 @@ def service(service: Service) -> Service:
 @pytest.fixture
 def groups(service: Service) -> Groups:
     return Groups(service.clients, REGION, clock=lambda: 42.0)
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    waited: list[float] = []
-    monkeypatch.setattr(time, "sleep", waited.append)
-    return waited
 
 
 def settled(groups: Groups, service: Service) -> Observation:

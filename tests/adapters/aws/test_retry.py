@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,17 +25,7 @@ from pipeline.adapters.aws.retry import (
     poll_until,
 )
 from pipeline.core.errors import RefusedError
-
-
-def client_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "said AWS"}}, "DescribeImages")
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    waited: list[float] = []
-    monkeypatch.setattr(time, "sleep", waited.append)
-    return waited
+from tests.aws.errors import client_error
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], str], list[Exception]]:
