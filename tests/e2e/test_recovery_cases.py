@@ -172,6 +172,8 @@ def test_a_group_that_terraform_left_half_created_is_deleted_and_never_used(
     case.configure(**LONG)
     case.promote_unloaded("terraform: created", kill)
     folder = case.site.project.folder / ".ami-pipeline/terraform/web" / case.site.environment
+    # The supervisor ends Terraform, which saves its state and then deletes its lock.
+    eventually(lambda: not list(folder.glob(".*.lock.info")))
     path = next(folder.glob("*.tfstate"))
     state = json.loads(path.read_text())
     green = case.site.group(newest_release(case))
