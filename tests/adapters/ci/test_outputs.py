@@ -89,7 +89,7 @@ def test_github_outputs_and_summary_are_appended(tmp_path: Path) -> None:
         "### Image ami-1\n\n| | |\n|---|---|\n"
         "| app | `web` |\n| version | `1.2.3` |\n| name | `web-1.2.3-x` |\n"
         "| eu-central-1 | `ami-1` |\n| us-east-1 | `ami-2` |\n"
-        "| source | `ami-50000000` |\n| how | `baked in 1m 01s` |\n\n"
+        "| source | `ami-50000000` |\n| origin | `baked in 1m 01s` |\n\n"
     )
 
 
