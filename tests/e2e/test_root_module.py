@@ -113,10 +113,10 @@ def test_a_module_that_breaks_the_contract_is_refused_with_a_block_to_paste(
     message, _, paste = capsys.readouterr().err.partition("error: ")[2].partition("\n\n")
     assert message == (
         f"[terraform] module {module.parent}:\n"
-        "  output releases: the module does not have it\n"
+        "  output releases: the module does not declare it\n"
         "  | Unsupported attribute\n"
         '  | This object does not have an attribute named "releases".\n'
-        "next: declare the output in the module, then: "
+        "next: add this output to the module, then: "
         "ami-pipeline config terraform -e production --check"
     )
     assert paste.startswith('output "releases" {\n  value = {\n')
