@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from local_cloud.api import connection
 from local_cloud.api.call import Call, Environ, buffered, identify, key_of
 from local_cloud.api.faults import ApiFault, Faults
 from local_cloud.timeline import Timeline
@@ -47,10 +48,12 @@ class Calls:
         *,
         timeline: Timeline | None = None,
         latency: float = 0.0,
+        outage: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._application = application
         self._timeline = timeline or Timeline()
         self._latency = latency  # real seconds, half before the call and half after it
+        self._outage = outage
         self._lock = lock
         self._count_lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
@@ -105,11 +108,19 @@ class Calls:
         fault = self.faults.next_for(call)
         if fault is None:
             return self._pass_on(call, environ, start_response)
-        if fault.kind == "delay":
-            time.sleep(fault.seconds)
-            return self._pass_on(call, environ, start_response)
-        if fault.kind == "error-after":
+        match fault.kind:
+            case "delay":
+                time.sleep(fault.seconds)
+                return self._pass_on(call, environ, start_response)
+            case "truncated":
+                return connection.truncated(self._pass_on(call, environ, start_response))
+            case "outage":
+                self._outage(fault.seconds)
+                connection.reset(environ)
+        if fault.takes_effect:
             self._pass_on(call, environ, lambda *_: None)
+        if fault.kind.startswith("reset-"):
+            connection.reset(environ)
         return reply(fault, call, start_response)
 
     def _pass_on(
@@ -170,6 +181,6 @@ class Calls:
 def reply(fault: ApiFault, call: Call, start_response: Callable[..., Any]) -> list[bytes]:
     """Answer a call with a fault, in the protocol of its service."""
     status, kind, body = fault.reply(call.protocol)
-    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    headers = [("Content-Type", kind)] * bool(kind) + [("Content-Length", str(len(body)))]
     start_response(f"{status} Fault", headers, sys.exc_info())
     return [body]
