@@ -174,9 +174,10 @@ def total_breaches(totals: Mapping[str, object], changes: Iterable[Change]) -> t
         "remove": planned["delete"] + planned["replace"],
         "import": sum(each.imports for each in everything),
     }
+    explained = {**read, **{name: 0 for name in totals if name not in {*read, "operation"}}}
     return tuple(
         f"Terraform's total {name} is {totals.get(name, 'missing')}, its changes give {count}"
-        for name, count in {**dict.fromkeys(totals.keys() - {"operation"}, 0), **read}.items()
+        for name, count in explained.items()
         if type(totals.get(name)) is not int or totals[name] != count
     )
 
