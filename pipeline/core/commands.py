@@ -80,6 +80,12 @@ def doctor() -> str:
     return ami_pipeline("doctor")
 
 
+def permissions(role: str = "", environment: str = "") -> str:
+    """Return the command that prints the policy of a role."""
+    words = [role] if role else []
+    return ami_pipeline("permissions", *words, *_option("-e", environment))
+
+
 def lock_show(environment: str) -> str:
     """Return the command that shows who holds an environment's lease."""
     return of_environment("lock show", environment)

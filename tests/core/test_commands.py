@@ -30,6 +30,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.bake: [commands.bake(), commands.bake("staging", version="1.0.0")],
     commands.images: [commands.images()],
     commands.doctor: [commands.doctor()],
+    commands.permissions: [commands.permissions(), commands.permissions("deploy", "staging")],
     commands.lock_show: [commands.lock_show("staging")],
     commands.state_show: [commands.state_show("staging")],
     commands.providers: [commands.providers("staging")],
