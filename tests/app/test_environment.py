@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws import balancer_settings
 from pipeline.app.environment import EnvironmentReader
@@ -13,6 +11,9 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer
 from pipeline.core.preflight.facts import BalancerFacts
 from pipeline.core.state.deployment import Delays
+
+if TYPE_CHECKING:
+    import pytest
 
 WEB = Balancer(kind="elbv2", identifier="arn:tg/web", name="web")
 
