@@ -6,6 +6,8 @@ Imports nothing, so that `ami-pipeline --help` stays fast.
 from __future__ import annotations
 
 PORT = 5700
+REGION = "us-east-1"
+"""The region of clients that name none."""
 KINDS = ("auto", "namespaces", "user-namespaces", "plain")
 CONSISTENCY = "strong"
 ISOLATION = "AMI_PIPELINE_LOCAL_CLOUD_ISOLATION"

@@ -111,8 +111,7 @@ class Calls:
         self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         if (fault := self.faults.next_for(call)) is None:
-            past = self._past
-            moment = past.moment_of(call, key_of(environ), body) if past else None
+            moment = self._moment_of(call, environ, body)
             return self._pass_on(call, environ, start_response, moment)
         match fault.kind:
             case "delay":
@@ -158,6 +157,11 @@ class Calls:
         except Exception:  # a defect of moto or of a patch: a 500 for the caller, a log for us
             log.exception("%s %s could not be answered", call.service, call.action)
             return reply(ApiFault(kind="error-before"), call, start_response)
+
+    def _moment_of(self, call: Call, environ: Environ, body: bytes) -> float | None:
+        if self._past is None:
+            return None
+        return self._past.moment_of(call.service, call.action, key_of(environ), body)
 
     def _as_of(self, moment: float | None) -> AbstractContextManager[None]:
         if moment is None or self._past is None:

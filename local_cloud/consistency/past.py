@@ -25,10 +25,9 @@ from local_cloud.behavior_targets import each
 from local_cloud.consistency.journal import Journal
 from local_cloud.consistency.setting import OBSERVER, Consistency, may_be_stale
 from local_cloud.consistency.traffic import PastTraffic
-from local_cloud.environment import REGION
+from local_cloud.options import REGION
 
 if TYPE_CHECKING:
-    from local_cloud.api.call import Call
     from local_cloud.cloud import Cloud
 
 NEXT_PAGE = (b"NextToken=", b"Marker=")
@@ -87,14 +86,14 @@ class Past:
             self.traffic.record(self.now(), keep + SLACK)
         return False
 
-    def moment_of(self, call: Call, caller: str, body: bytes) -> float | None:
-        """Return the moment whose state a call is answered with, or None for the present.
+    def moment_of(self, service: str, action: str, caller: str, body: bytes) -> float | None:
+        """Return the moment whose state a call shows, or None for the present.
 
         The pages of one answer are of one moment.
         """
-        if not self.oldest or caller == OBSERVER or not may_be_stale(call.service, call.action):
+        if not self.oldest or caller == OBSERVER or not may_be_stale(service, action):
             return None
-        key = (caller, call.service, call.action)
+        key = (caller, service, action)
         if key in self._pages and any(token in body for token in NEXT_PAGE):
             return self._pages[key]
         self._numbers[key] += 1

@@ -14,7 +14,6 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local_cloud.api.call import Call
 from local_cloud.consistency.past import Past
 from local_cloud.consistency.setting import OBSERVER, Consistency, may_be_stale
 from tests import running_cloud
@@ -213,7 +212,7 @@ class Replay:
         make: Any = boto3.client  # its stubs know services by literal name only
         keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
         ec2 = make("ec2", region_name="us-east-1", **keys)
-        call = Call(service="ec2", action="DescribeInternetGateways", protocol="ec2")
+        action = "DescribeInternetGateways"
         gateways(ec2)
         self.past.record()
         shown = []
@@ -221,7 +220,7 @@ class Replay:
             self.time += 1
             ec2.create_internet_gateway()
             self.past.record()
-            moment = self.past.moment_of(call, "caller", b"")
+            moment = self.past.moment_of("ec2", action, "caller", b"")
             with self.past.as_of(moment or self.time):
                 shown.append(gateways(ec2))
         return shown
@@ -248,17 +247,16 @@ def test_the_pages_of_an_answer_are_of_one_moment() -> None:
         traffic=cast("Any", FakeTraffic()),
         now=time.monotonic,
     )
-    call = Call(service="ec2", action="DescribeInstances", protocol="ec2")
-    first = past.moment_of(call, "caller", b"MaxResults=5")
-    assert past.moment_of(call, "caller", b"MaxResults=5&NextToken=x") == first
-    assert past.moment_of(call, "caller", b"MaxResults=5") != first
+    reader = ("ec2", "DescribeInstances", "caller")
+    first = past.moment_of(*reader, b"MaxResults=5")
+    assert past.moment_of(*reader, b"MaxResults=5&NextToken=x") == first
+    assert past.moment_of(*reader, b"MaxResults=5") != first
 
 
 def test_reads_of_other_services_and_writes_are_of_the_present() -> None:
     past = Past(consistency=Consistency(seconds=10), oldest=10, traffic=cast("Any", FakeTraffic()))
     for service, action in (("s3", "GetObject"), ("ec2", "CreateTags"), ("iam", "GetRole")):
-        call = Call(service=service, action=action, protocol="query")
-        assert past.moment_of(call, "caller", b"") is None
+        assert past.moment_of(service, action, "caller", b"") is None
     assert may_be_stale("elbv2", "DescribeTargetHealth")
 
 
