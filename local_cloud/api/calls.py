@@ -13,8 +13,17 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local_cloud.api.call import Call, Environ, buffered, identify, key_of
+from local_cloud.api.call import (
+    Call,
+    Environ,
+    buffered,
+    headers_of,
+    identify,
+    key_of,
+    region_of,
+)
 from local_cloud.api.faults import ApiFault, Faults
+from local_cloud.permissions.judge import Judge, Request
 from local_cloud.timeline import Timeline
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -47,11 +56,13 @@ class Calls:
         *,
         timeline: Timeline | None = None,
         latency: float = 0.0,
+        judge: Judge | None = None,
     ) -> None:
         self._application = application
         self._timeline = timeline or Timeline()
         self._latency = latency  # real seconds, half before the call and half after it
         self._lock = lock
+        self._judge = judge
         self._count_lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
         self.faults = Faults()
@@ -83,7 +94,8 @@ class Calls:
             return start_response(line, *rest)
 
         try:
-            return self._answer(call, environ, started)
+            refused = self._refused(call, environ, body, started)
+            return self._answer(call, environ, started) if refused is None else refused
         finally:
             seconds = time.monotonic() - began
             self._count(call, seconds, failed=status[0] in "45")
@@ -98,6 +110,25 @@ class Calls:
                 seconds=seconds,
             )
             time.sleep(self._latency / 2)
+
+    def _refused(
+        self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]
+    ) -> list[bytes] | None:
+        """Answer a call that may not be made; None if it may."""
+        if self._judge is None or not self._judge.knows(key_of(environ)):
+            return None
+        try:
+            refusal = self._judge.refusal(request_of(call, environ, body))
+        except Exception:  # a defect of the judge: the call is neither made nor denied
+            log.exception("%s %s could not be judged", call.service, call.action)
+            return reply(ApiFault(kind="error-before"), call, start_response)
+        if refusal is None:
+            return None
+        kind, text = refusal.body(call.protocol, call.service)
+        text = b"" if environ["REQUEST_METHOD"] == "HEAD" else text
+        headers = [("Content-Type", kind), ("Content-Length", str(len(text)))]
+        start_response(f"{refusal.status} Denied", headers)
+        return [text]
 
     def _answer(
         self, call: Call, environ: Environ, start_response: Callable[..., Any]
@@ -173,3 +204,20 @@ def reply(fault: ApiFault, call: Call, start_response: Callable[..., Any]) -> li
     headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
     start_response(f"{status} Fault", headers, sys.exc_info())
     return [body]
+
+
+def request_of(call: Call, environ: Environ, body: bytes) -> Request:
+    """Return a call as it is judged."""
+    return Request(
+        service=call.service,
+        action=call.action,
+        protocol=call.protocol,
+        access_key=key_of(environ),
+        token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""),
+        region=region_of(environ),
+        method=environ["REQUEST_METHOD"],
+        path=environ.get("PATH_INFO", ""),
+        query=environ.get("QUERY_STRING", ""),
+        headers=headers_of(environ),
+        body=body,
+    )

@@ -24,8 +24,10 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from local_cloud import behavior_targets
+from local_cloud.api import role_resources
 from local_cloud.api.calls import Calls, Resource
 from local_cloud.api.key_lookup import KeyLookup
+from local_cloud.api.models import MotoModels
 from local_cloud.balancers import sync
 from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
@@ -35,6 +37,7 @@ from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
 from local_cloud.patches.install import install
+from local_cloud.permissions.judge import Judge
 from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
 from local_cloud.timeline import Timeline
@@ -187,6 +190,7 @@ def api_server(
         resources(cloud, lock),
         timeline=cloud.timeline,
         latency=clock.scaled(clock.delays.call),
+        judge=Judge(roles=cloud.roles, models=MotoModels(), lock=lock),
     )
     host, port = api_socket.getsockname()
     server = make_server(
@@ -216,6 +220,7 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
             return sync.described(cloud)
 
     return {
+        **role_resources.resources(cloud.roles, lock),
         ("GET", "balancers"): balancers,
         ("GET", "behaviors"): lambda _: cloud.behaviors.listed(),
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),
