@@ -13,17 +13,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local_cloud.api.call import (
-    Call,
-    Environ,
-    buffered,
-    headers_of,
-    identify,
-    key_of,
-    region_of,
-)
+from local_cloud.api import connection, judging
+from local_cloud.api.call import Call, Environ, buffered, identify, key_of
 from local_cloud.api.faults import ApiFault, Faults
-from local_cloud.permissions.judge import Judge, Request
+from local_cloud.permissions.judge import Judge
 from local_cloud.timeline import Timeline
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -57,10 +50,12 @@ class Calls:
         timeline: Timeline | None = None,
         latency: float = 0.0,
         judge: Judge | None = None,
+        outage: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._application = application
         self._timeline = timeline or Timeline()
         self._latency = latency  # real seconds, half before the call and half after it
+        self._outage = outage
         self._lock = lock
         self._judge = judge
         self._count_lock = threading.Lock()
@@ -115,20 +110,11 @@ class Calls:
         self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]
     ) -> list[bytes] | None:
         """Answer a call that may not be made; None if it may."""
-        if self._judge is None or not self._judge.knows(key_of(environ)):
-            return None
         try:
-            refusal = self._judge.refusal(request_of(call, environ, body))
+            return judging.answer(self._judge, call, environ, body, start_response)
         except Exception:  # a defect of the judge: the call is neither made nor denied
             log.exception("%s %s could not be judged", call.service, call.action)
             return reply(ApiFault(kind="error-before"), call, start_response)
-        if refusal is None:
-            return None
-        kind, text = refusal.body(call.protocol, call.service)
-        text = b"" if environ["REQUEST_METHOD"] == "HEAD" else text
-        headers = [("Content-Type", kind), ("Content-Length", str(len(text)))]
-        start_response(f"{refusal.status} Denied", headers)
-        return [text]
 
     def _answer(
         self, call: Call, environ: Environ, start_response: Callable[..., Any]
@@ -136,11 +122,19 @@ class Calls:
         fault = self.faults.next_for(call)
         if fault is None:
             return self._pass_on(call, environ, start_response)
-        if fault.kind == "delay":
-            time.sleep(fault.seconds)
-            return self._pass_on(call, environ, start_response)
-        if fault.kind == "error-after":
+        match fault.kind:
+            case "delay":
+                time.sleep(fault.seconds)
+                return self._pass_on(call, environ, start_response)
+            case "truncated":
+                return connection.truncated(self._pass_on(call, environ, start_response))
+            case "outage":
+                self._outage(fault.seconds)
+                connection.reset(environ)
+        if fault.takes_effect:
             self._pass_on(call, environ, lambda *_: None)
+        if fault.kind.startswith("reset-"):
+            connection.reset(environ)
         return reply(fault, call, start_response)
 
     def _pass_on(
@@ -201,23 +195,6 @@ class Calls:
 def reply(fault: ApiFault, call: Call, start_response: Callable[..., Any]) -> list[bytes]:
     """Answer a call with a fault, in the protocol of its service."""
     status, kind, body = fault.reply(call.protocol)
-    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    headers = [("Content-Type", kind)] * bool(kind) + [("Content-Length", str(len(body)))]
     start_response(f"{status} Fault", headers, sys.exc_info())
     return [body]
-
-
-def request_of(call: Call, environ: Environ, body: bytes) -> Request:
-    """Return a call as it is judged."""
-    return Request(
-        service=call.service,
-        action=call.action,
-        protocol=call.protocol,
-        access_key=key_of(environ),
-        token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""),
-        region=region_of(environ),
-        method=environ["REQUEST_METHOD"],
-        path=environ.get("PATH_INFO", ""),
-        query=environ.get("QUERY_STRING", ""),
-        headers=headers_of(environ),
-        body=body,
-    )

@@ -1,4 +1,4 @@
-"""Inject faults into API calls: throttling, errors and delays.
+"""Inject faults into API calls: throttling, errors, delays, and failures of the way to the API.
 
 A fault names a service and an action. It strikes a number of calls and is then used up, or it
 strikes a share of all calls until it is cleared.
@@ -15,8 +15,24 @@ from typing import Any
 
 from local_cloud.api.call import Call
 
-KINDS = ("throttle", "error-before", "error-after", "delay")
 Reply = tuple[int, str, bytes]
+"""Status, content type (empty for none) and body."""
+
+KINDS = (
+    "throttle",
+    "error-before",
+    "error-after",
+    "empty-before",
+    "empty-after",
+    "html-before",
+    "html-after",
+    "reset-before",
+    "reset-after",
+    "truncated",
+    "outage",
+    "delay",
+)
+"""`-before`: the call is not executed; `-after`: it is, and its answer is lost."""
 
 # What each protocol answers when it throttles: EC2 API "Request throttling", the query
 # services' "Common errors", S3 "Error responses".
@@ -27,6 +43,13 @@ THROTTLED = {
     "rest-xml": (503, "SlowDown", "Please reduce your request rate."),
 }
 FAILED = (500, "InternalError", "An internal error has occurred")
+# What a gateway between client and service answers, with a page or without one: the status alone
+# says what happened (RFC 9110, 15.6.3-15.6.5; ALB User Guide, "Troubleshoot").
+GATEWAY = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
+PAGE = (
+    "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+    "<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+)
 BODIES = {
     "ec2": "<Response><Errors><Error><Code>{code}</Code><Message>{text}</Message></Error></Errors>"
     "<RequestID>local-cloud-fault</RequestID></Response>",
@@ -72,8 +95,19 @@ class ApiFault:
         chance = random.Random(f"{self.seed} {call.service} {call.action} {number}")  # noqa: S311
         return chance.random() < self.share
 
+    @property
+    def takes_effect(self) -> bool:
+        """True if the call is executed and its answer is lost."""
+        return self.kind.endswith("-after")
+
     def reply(self, protocol: str) -> Reply:
-        """Return the answer in the protocol of the service."""
+        """Return the answer in the protocol of the service, or of a gateway before it."""
+        if self.kind.startswith("empty-"):
+            return self.status or 503, "", b""
+        if self.kind.startswith("html-"):
+            status = self.status or 502
+            page = PAGE.format(title=f"{status} {GATEWAY.get(status, 'Error')}")
+            return status, "text/html", page.encode()
         status, code, text = THROTTLED[protocol] if self.kind == "throttle" else FAILED
         status, code, text = self.status or status, self.code or code, self.message or text
         if protocol == "json":

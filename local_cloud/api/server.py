@@ -16,16 +16,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import BaseWSGIServer, make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local_cloud import behavior_targets
 from local_cloud.api import role_resources
 from local_cloud.api.calls import Calls, Resource
+from local_cloud.api.endpoint import Endpoint
 from local_cloud.api.key_lookup import KeyLookup
 from local_cloud.api.models import MotoModels
 from local_cloud.balancers import sync
@@ -95,12 +91,13 @@ async def running(options: Options) -> AsyncIterator[State]:
             machines(options, net) as (cloud, lock),
             ssh_server(ssh_socket, cloud, lock),
         ):
-            server = api_server(api_socket, cloud, lock)
+            running_state = state(options, api_socket, ssh_socket, cloud)
+            endpoint = open_endpoint(api_socket, cloud, lock)
             try:
                 with ticking(cloud, lock):
-                    yield state(options, api_socket, ssh_socket, cloud)
+                    yield running_state
             finally:
-                await asyncio.to_thread(end_api, *server)
+                await asyncio.to_thread(endpoint.close)
 
 
 @contextlib.asynccontextmanager
@@ -178,32 +175,21 @@ class Dispatcher(DomainDispatcherApplication):
     )
 
 
-def api_server(
-    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock
-) -> tuple[BaseWSGIServer, threading.Thread]:
+def open_endpoint(api_socket: socket.socket, cloud: Cloud, lock: threading.RLock) -> Endpoint:
     """Serve the API in threads."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     clock = cloud.host.clock
-    application = Calls(
+    endpoint = Endpoint(api_socket)
+    calls = Calls(
         Dispatcher(create_backend_app),
         lock,
         resources(cloud, lock),
         timeline=cloud.timeline,
         latency=clock.scaled(clock.delays.call),
         judge=Judge(roles=cloud.roles, models=MotoModels(), lock=lock),
+        outage=endpoint.refuse,
     )
-    host, port = api_socket.getsockname()
-    server = make_server(
-        host,
-        port,
-        application,
-        threaded=True,
-        request_handler=MotoRequestHandler,
-        fd=api_socket.fileno(),
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="api", daemon=True)
-    thread.start()
-    return server, thread
+    endpoint.open(calls)
+    return endpoint
 
 
 def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Resource]:
@@ -226,13 +212,6 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),
         ("DELETE", "behaviors"): lambda _: apply(cloud.behaviors.clear),
     }
-
-
-def end_api(server: BaseWSGIServer, thread: threading.Thread) -> None:
-    """Stop serving the API."""
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def state(

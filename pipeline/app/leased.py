@@ -76,18 +76,14 @@ class LeasedEnvironment:
         success: Result = Result.PROMOTED,
         *,
         undone: str = "",
-        drain: float = 0.0,
     ) -> Deployment:
-        """Run the phases of a deployment; return it as it ended.
-
-        `drain` is the longest deregistration delay of the load balancers, 0 if unknown.
-        """
+        """Run the phases of a deployment; return it as it ended."""
         deployer = Deployer(
             reconciler=reconciler,
             alarms=self.reader.alarms,
             deployment=deployment,
             report=self.reader.app.report,
-            drain=drain,
+            read_delays=self.reader.read_delays,
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
         return deployer.run(phases, success, undone=undone)

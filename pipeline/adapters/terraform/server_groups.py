@@ -281,13 +281,10 @@ class TerraformResources:
         self.terraform.report(Message(text=text))
 
     def _require(self, found: Iterable[str], output: RunOutput) -> None:
-        """Raise the errors of a plan, its breaches, or the error of an incomplete output."""
+        """Raise the errors of a plan, or its breaches."""
         if output.errors:
             raise self._refused("plan", output.errors)
-        lines = list(found)
-        if not lines and not output.complete:
-            lines = [f"the plan's output is incomplete: {output.summary or 'it has no summary'}"]
-        if lines:
+        if lines := [*found, *output.breaches]:
             where = f"terraform plan of {self._name}"
             raise RefusedError(where, "\n".join(lines), self._by_hand("plan"))
 

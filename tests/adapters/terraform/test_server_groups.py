@@ -242,8 +242,18 @@ def test_an_older_plan_is_deleted_by_a_new_one(resources: TerraformResources) ->
 @pytest.mark.parametrize(
     ("output", "what"),
     [
-        (capture("launch").replace(b'"add":3', b'"add":4'), "Plan: 3 to add"),
-        (b"".join(capture("launch").splitlines(keepends=True)[:-2]), "it has no summary"),
+        (
+            capture("launch").replace(b'"add":3', b'"add":4'),
+            "Terraform's total add is 4, its changes give 3",
+        ),
+        (
+            b"".join(capture("launch").splitlines(keepends=True)[:-2]),
+            "the plan's output is incomplete: it has no summary",
+        ),
+        (
+            capture("launch") + b'{"type":"planned_action_invocation","invocation":{}}',
+            "planned_action_invocation: unknown to ami-pipeline",
+        ),
     ],
 )
 def test_an_incomplete_plan_is_rejected(
@@ -252,7 +262,8 @@ def test_an_incomplete_plan_is_rejected(
     scripted.on("plan", output)
     with pytest.raises(RefusedError) as told:
         launch(resources)
-    assert told.value.what.startswith(f"the plan's output is incomplete: {what}")
+    assert told.value.what == what
+    assert not list(resources.root.folder.glob("*.tfplan"))
 
 
 def test_a_failed_plan_has_terraforms_output(
@@ -369,7 +380,8 @@ def test_a_group_that_aws_is_deleting_is_not_imported(
     known.deleting = True
     planned = capture("adopt").splitlines(keepends=True)
     one = b"".join(line for line in planned if b"aws_autoscaling_group" not in line)
-    scripted.on("plan", one.replace(b'"change":1', b'"change":0'))
+    one = one.replace(b'"change":1,"import":2', b'"change":0,"import":1')
+    scripted.on("plan", one)
     resources.adopt([release(1), release(2)])
     targets = scripted.call("plan")["argv"][5:]
     assert targets == ['-target=module.release.aws_launch_template.this["r000002"]']

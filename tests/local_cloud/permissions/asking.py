@@ -13,7 +13,7 @@ import boto3
 import botocore.config
 
 from local_cloud.api.call import identify
-from local_cloud.api.calls import request_of
+from local_cloud.api.judging import request_of
 from local_cloud.permissions.judge import Judge, Request
 from local_cloud.permissions.policy import Question
 from local_cloud.permissions.ports import Template
