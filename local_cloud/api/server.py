@@ -28,6 +28,8 @@ from local_cloud.balancers import sync
 from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
 from local_cloud.cloud import Cloud
+from local_cloud.consistency.past import Past
+from local_cloud.consistency.setting import Consistency
 from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
@@ -59,6 +61,7 @@ class Options:
     speed: float = 1.0
     isolation: str = "auto"
     delays: Delays = field(default_factory=Delays)
+    consistency: Consistency = field(default_factory=Consistency)
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -92,7 +95,8 @@ async def running(options: Options) -> AsyncIterator[State]:
             ssh_server(ssh_socket, cloud, lock),
         ):
             running_state = state(options, api_socket, ssh_socket, cloud)
-            endpoint = open_endpoint(api_socket, cloud, lock)
+            past = Past.attached(cloud, options.consistency)
+            endpoint = open_endpoint(api_socket, cloud, lock, past)
             try:
                 with ticking(cloud, lock):
                     yield running_state
@@ -175,7 +179,9 @@ class Dispatcher(DomainDispatcherApplication):
     )
 
 
-def open_endpoint(api_socket: socket.socket, cloud: Cloud, lock: threading.RLock) -> Endpoint:
+def open_endpoint(
+    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock, past: Past
+) -> Endpoint:
     """Serve the API in threads."""
     clock = cloud.host.clock
     endpoint = Endpoint(api_socket)
@@ -187,6 +193,7 @@ def open_endpoint(api_socket: socket.socket, cloud: Cloud, lock: threading.RLock
         latency=clock.scaled(clock.delays.call),
         judge=Judge(roles=cloud.roles, models=MotoModels(), lock=lock),
         outage=endpoint.refuse,
+        past=past,
     )
     endpoint.open(calls)
     return endpoint
@@ -226,6 +233,7 @@ def state(
         network=cloud.network.cidr,
         speed=options.speed,
         isolation=cloud.host.isolation,
+        consistency=str(options.consistency),
         started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     )
 
