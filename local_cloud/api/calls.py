@@ -15,11 +15,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local_cloud.api import connection, judging, late
+from local_cloud.api import connection, late
 from local_cloud.api.call import Call, Environ, buffered, identify, key_of
 from local_cloud.api.faults import ApiFault, Faults
 from local_cloud.consistency.past import Past
-from local_cloud.permissions.judge import Judge
 from local_cloud.timeline import Timeline
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -52,7 +51,6 @@ class Calls:
         *,
         timeline: Timeline | None = None,
         latency: float = 0.0,
-        judge: Judge | None = None,
         outage: Callable[[float], None] = lambda _seconds: None,
         past: Past | None = None,
     ) -> None:
@@ -62,7 +60,6 @@ class Calls:
         self._outage = outage
         self._past = past
         self._lock = lock
-        self._judge = judge
         self._count_lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
         self.faults = Faults(remember=self._remember)
@@ -94,9 +91,6 @@ class Calls:
             return start_response(line, *rest)
 
         try:
-            refused = self._refused(call, environ, body, started)
-            if refused is not None:
-                return refused
             return self._answer(call, environ, body, started)
         finally:
             seconds = time.monotonic() - began
@@ -112,16 +106,6 @@ class Calls:
                 seconds=seconds,
             )
             time.sleep(self._latency / 2)
-
-    def _refused(
-        self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]
-    ) -> list[bytes] | None:
-        """Answer a call that may not be made; None if it may."""
-        try:
-            return judging.answer(self._judge, call, environ, body, start_response)
-        except Exception:  # a defect of the judge: the call is neither made nor denied
-            log.exception("%s %s could not be judged", call.service, call.action)
-            return reply(ApiFault(kind="error-before"), call, start_response)
 
     def _answer(
         self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]

@@ -22,6 +22,7 @@ from local_cloud import behavior_targets
 from local_cloud.api import role_resources
 from local_cloud.api.calls import Calls, Resource
 from local_cloud.api.endpoint import Endpoint
+from local_cloud.api.judging import Judged
 from local_cloud.api.key_lookup import KeyLookup
 from local_cloud.api.models import MotoModels
 from local_cloud.balancers import sync
@@ -186,12 +187,11 @@ def open_endpoint(
     clock = cloud.host.clock
     endpoint = Endpoint(api_socket)
     calls = Calls(
-        Dispatcher(create_backend_app),
+        Judged(Dispatcher(create_backend_app), Judge(roles=cloud.roles, models=MotoModels())),
         lock,
         resources(cloud, lock),
         timeline=cloud.timeline,
         latency=clock.scaled(clock.delays.call),
-        judge=Judge(roles=cloud.roles, models=MotoModels(), lock=lock),
         outage=endpoint.refuse,
         past=past,
     )
