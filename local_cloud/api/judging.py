@@ -20,7 +20,7 @@ from local_cloud.permissions.judge import Judge, Request
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
-@dataclass(frozen=True, kw_only=False, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
     """WSGI middleware that denies what the policy of a role does not allow.
 

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
 from local_cloud.patches.install import install
 from local_cloud.permissions.judge import Judge
+from local_cloud.permissions.roles import Role, Roles
 from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
 from local_cloud.timeline import Timeline
@@ -63,6 +64,7 @@ class Options:
     isolation: str = "auto"
     delays: Delays = field(default_factory=Delays)
     consistency: Consistency = field(default_factory=Consistency)
+    roles: Sequence[Role] = ()
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -136,6 +138,7 @@ async def machines(
         traffic=data_plane,
         behaviors=Behaviors(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
         timeline=timeline,
+        roles=Roles(options.roles),
     )
     uninstall = install(cloud, lock)
     try:
@@ -187,7 +190,10 @@ def open_endpoint(
     clock = cloud.host.clock
     endpoint = Endpoint(api_socket)
     calls = Calls(
-        Judged(Dispatcher(create_backend_app), Judge(roles=cloud.roles, models=MotoModels())),
+        Judged(
+            application=Dispatcher(create_backend_app),
+            judge=Judge(roles=cloud.roles, models=MotoModels()),
+        ),
         lock,
         resources(cloud, lock),
         timeline=cloud.timeline,
