@@ -9,7 +9,7 @@ from moto.cloudwatch.models import Alarm
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches.patching import patch
+from local_cloud.patches.patching import fact, patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,25 @@ def make_alarm(original: Callable[..., Any], alarm: Any, *arguments: Any, **name
     """Make an alarm without data."""
     original(alarm, *arguments, **named)
     alarm.state_value = "INSUFFICIENT_DATA"
+    alarm.state_transitioned_timestamp = alarm.state_updated_timestamp
+
+
+# A state that is set again is updated, but is no transition (API Reference, MetricAlarm).
+@patch(Alarm, "update_state")
+def update_state(
+    original: Callable[..., Any], alarm: Any, reason: str, reason_data: str, state_value: str
+) -> None:
+    """Set the state, and the time of the transition if it differs."""
+    before = alarm.state_value
+    original(alarm, reason, reason_data, state_value)
+    if state_value != before:
+        alarm.state_transitioned_timestamp = alarm.state_updated_timestamp
+
+
+@fact(Alarm, "MetricDataQueries")
+def queries(alarm: Any) -> Any:
+    """Return the metric queries; an alarm on one metric has no such key."""
+    return alarm.metric_data_queries or None
 
 
 # moto describes composite alarms but cannot make them. Their rule is stored, not evaluated.

@@ -21,6 +21,7 @@ from local_cloud.patches.autoscaling import (
     sources,
 )
 from local_cloud.patches.context import Context
+from local_cloud.patches.ec2 import described as ec2_described
 from local_cloud.patches.ec2 import (
     images,
     instances,
@@ -30,6 +31,7 @@ from local_cloud.patches.ec2 import (
     volumes,
 )
 from local_cloud.patches.elb import classic, classic_members, elbv2, elbv2_targets
+from local_cloud.patches.elb import described as elb_described
 from local_cloud.patches.patching import Patch, Undo, apply, cache_method_names, patches_of
 
 # Of two patches of one method the later wraps the earlier.
@@ -55,6 +57,8 @@ MODULES = (
     unanswered,
     security_groups,
     volumes,
+    ec2_described,
+    elb_described,
     s3,
     after,
 )
