@@ -32,6 +32,7 @@ from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
+from local_cloud.metrics.collector import Collector
 from local_cloud.patches.install import install
 from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
@@ -124,7 +125,11 @@ async def machines(
         attach=metadata.attach,
         detach=metadata.detach,
     )
-    data_plane = DataPlane(loop=asyncio.get_running_loop(), clock=clock, timeline=timeline)
+    metrics = Collector.at(options.speed)
+    data_plane = DataPlane(
+        loop=asyncio.get_running_loop(), clock=clock, timeline=timeline, meter=metrics.meter
+    )
+    metrics.samplers.append(data_plane.hosts)
     cloud = Cloud(
         host=host,
         network=net,
@@ -132,6 +137,7 @@ async def machines(
         traffic=data_plane,
         behaviors=Behaviors(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
         timeline=timeline,
+        metrics=metrics,
     )
     uninstall = install(cloud, lock)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, cloudwatch, s3, unanswered
+from local_cloud.patches import after, s3, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
@@ -20,6 +20,7 @@ from local_cloud.patches.autoscaling import (
     settings,
     sources,
 )
+from local_cloud.patches.cloudwatch import alarms, evaluation, statistics
 from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import described as ec2_described
 from local_cloud.patches.ec2 import (
@@ -49,7 +50,8 @@ MODULES = (
     hooks,
     policies,
     schedules,
-    cloudwatch,
+    alarms,
+    statistics,
     classic,
     classic_members,
     elbv2,
@@ -69,7 +71,7 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Undo:
     context = Context.of(cloud, lock)
     regions = context.regions
     cloud.on_change.append(regions.step_safely)
-    cloud.periodic += [regions.step, schedules.step]
+    cloud.periodic += [regions.step, schedules.step, functools.partial(evaluation.step, context)]
     sync = BalancerSync(cloud=cloud)  # after the groups: the balancers carry what they decided
     cloud.on_change += [sync, functools.partial(regions.settle, sync)]
     undo_patches, undo_cache = apply(every(), context), cache_method_names()
