@@ -22,6 +22,7 @@ from local_cloud.patches.autoscaling import (
 )
 from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import (
+    dry_run,
     images,
     instances,
     launch_templates,
@@ -57,6 +58,7 @@ MODULES = (
     volumes,
     s3,
     sts,
+    dry_run,
     after,
 )
 
