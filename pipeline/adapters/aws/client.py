@@ -71,6 +71,10 @@ class Clients:
         """Return the Service Quotas client of a region; its type stubs are not installed."""
         return self._client("service-quotas", region)
 
+    def iam(self, region: str) -> Any:
+        """Return the IAM client; the region chooses the partition. Its stubs are not installed."""
+        return self._client("iam", region)
+
     def sts(self, region: str) -> STSClient:
         """Return the STS client of a region."""
         client: STSClient = self._client("sts", region)
