@@ -29,7 +29,8 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
-from pipeline.core.preflight.checks import findings, least_lifetime, refusal
+from pipeline.core.preflight.checks import findings, refusal
+from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, missing

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.adapters.aws import preflight_queries as queries
 from pipeline.adapters.aws.client import IDENTITY, Clients, translate_errors
+from pipeline.adapters.aws.credentials import read_credentials
 from pipeline.adapters.aws.ec2 import read_templates
 from pipeline.adapters.aws.images import read_image_facts
 from pipeline.core.deploy.ports import GroupReader
@@ -86,7 +87,7 @@ class PreflightReader:
         return Facts(
             **results,
             missing=frozenset(run.missing(proposal, results)),
-            credentials=queries.read_credentials(),
+            credentials=read_credentials(),
             failures=tuple(sorted(failures, key=lambda each: (not each.needed, each.where))),
         )
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -25,7 +23,7 @@ from pipeline.adapters.aws.preflight import PreflightReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.preflight.checks import findings
-from pipeline.core.preflight.facts import BalancerFacts, CredentialFacts, Facts, Proposal, Quota
+from pipeline.core.preflight.facts import BalancerFacts, Facts, Proposal, Quota
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
 from tests.aws.service import connected_cloud
@@ -480,64 +478,3 @@ def test_an_image_is_deprecated_once_its_time_has_passed(
     assert found is not None
     assert found.deprecated is deprecated
     assert asked["IncludeDisabled"], "otherwise a disabled image would count as missing"
-
-
-# --- credentials -----------------------------------------------------------------------------
-
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
-TOKEN = {**KEYS, "AWS_SESSION_TOKEN": "token"}
-
-
-@pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], CredentialFacts | None]:
-    def read(environ: dict[str, str]) -> CredentialFacts | None:
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        for name, value in environ.items():
-            monkeypatch.setenv(name, value)
-        return reading.read_credentials(environ)
-
-    return read
-
-
-Session = Callable[[dict[str, str]], CredentialFacts | None]
-
-
-def test_access_keys_of_a_user_do_not_expire(session: Session) -> None:
-    assert session(KEYS) == CredentialFacts(temporary=False, renew=False)
-
-
-def test_a_session_in_the_environment_has_its_exported_expiry(session: Session) -> None:
-    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    for name in reading.EXPIRATIONS:
-        found = session({**TOKEN, name: ends})
-        assert found is not None
-        assert (found.temporary, found.renew) == (True, False)
-        assert found.seconds is not None
-        assert 3500 < found.seconds <= 3600
-
-
-def test_a_session_without_an_expiry_is_still_temporary(
-    session: Session,
-) -> None:
-    assert session(TOKEN) == CredentialFacts(temporary=True, renew=False)
-    assert session({**TOKEN, "AWS_SESSION_EXPIRATION": "soon"}) == CredentialFacts(
-        temporary=True, renew=False
-    )
-
-
-def test_credentials_of_a_program_are_renewed(session: Session, tmp_path: Path) -> None:
-    script = tmp_path / "give"
-    script.write_text(
-        "#!/bin/sh\n"
-        'echo \'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "B", '
-        '"SessionToken": "C", "Expiration": "2099-01-01T00:00:00Z"}\'\n'
-    )
-    script.chmod(0o755)
-    (tmp_path / "config").write_text(f"[default]\ncredential_process = {script}\n")
-    found = session({"AWS_CONFIG_FILE": str(tmp_path / "config")})
-    assert found == CredentialFacts(temporary=True, renew=True)
-
-
-def test_without_credentials_there_are_no_facts(session: Session) -> None:
-    assert session({}) is None
