@@ -15,6 +15,7 @@ from pipeline.core.health.observation import Balancer
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, Proposal, SubnetFacts
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import allow_unhealthy_hint, fleet_findings
+from pipeline.core.preflight.permission_checks import permission_findings
 from pipeline.core.state.deployment import Policy
 from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import PHASES
@@ -37,6 +38,7 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *_alarms(facts, proposal),
     ]
     if proposal.green:
+        found += permission_findings(facts, proposal)
         found += [*_image(facts, proposal), *_type(facts, proposal), *_capacity(facts, proposal)]
     return tuple(found)
 
