@@ -10,10 +10,13 @@ import json
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from local_cloud.api import late
 from local_cloud.api.call import Call
+from local_cloud.consistency.setting import may_be_stale
 
 Reply = tuple[int, str, bytes]
 """Status, content type (empty for none) and body."""
@@ -31,6 +34,8 @@ KINDS = (
     "truncated",
     "outage",
     "delay",
+    "stale",
+    "late",
 )
 """`-before`: the call is not executed; `-after`: it is, and its answer is lost."""
 
@@ -83,12 +88,18 @@ class ApiFault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
+        if self.kind == "late":
+            late.check(self.service, self.action)
+        if self.kind == "stale" and "*" not in {self.service, self.action}:
+            check_stale(self.service, self.action)
         if not 0 < self.share <= 1:
             raise ValueError(f"share is above 0 and at most 1, not {self.share}")
 
     def strikes(self, call: Call, number: int) -> bool:
         """Return True if the fault strikes this call, the Nth call of its action."""
         if self.service not in {"*", call.service} or self.action not in {"*", call.action}:
+            return False
+        if self.kind == "stale" and not may_be_stale(call.service, call.action):
             return False
         if self.share == 1:
             return True
@@ -117,10 +128,20 @@ class ApiFault:
         return status, "text/xml", f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode()
 
 
-class Faults:
-    """The faults that are still to strike, oldest first."""
+def check_stale(service: str, action: str) -> None:
+    """Raise ValueError if the reads of an action are always current."""
+    if not may_be_stale(service, action):
+        raise ValueError(f"{service} {action} is not a read that AWS answers from the past")
 
-    def __init__(self) -> None:
+
+class Faults:
+    """The faults that are still to strike, oldest first.
+
+    `remember` is told how many seconds of the past they need; 0 after a clear.
+    """
+
+    def __init__(self, remember: Callable[[float], None] = lambda _seconds: None) -> None:
+        self._remember = remember
         self._faults: list[ApiFault] = []
         self._counts: Counter[Call] = Counter()
         self._lock = threading.Lock()
@@ -128,6 +149,8 @@ class Faults:
     def add(self, faults: list[dict[str, Any]]) -> None:
         """Add faults; none if one of them is invalid."""
         added = [ApiFault(**fault) for fault in faults]
+        if past := max((fault.seconds for fault in added if fault.kind == "stale"), default=0.0):
+            self._remember(past)
         with self._lock:
             self._faults += added
 
@@ -136,6 +159,7 @@ class Faults:
         with self._lock:
             self._faults.clear()
             self._counts.clear()
+        self._remember(0)
 
     def listed(self) -> list[dict[str, Any]]:
         """Return the faults that are still to strike."""

@@ -19,18 +19,23 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local_cloud import behavior_targets
-from local_cloud.api.calls import Calls, Resource
+from local_cloud.api import role_resources
+from local_cloud.api.calls import Calls, Handling, Resource
 from local_cloud.api.endpoint import Endpoint
 from local_cloud.api.key_lookup import KeyLookup
+from local_cloud.api.models import MotoModels
 from local_cloud.balancers import sync
 from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
 from local_cloud.cloud import Cloud
+from local_cloud.consistency.past import Past
+from local_cloud.consistency.setting import Consistency
 from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
 from local_cloud.patches.install import install
+from local_cloud.permissions.judge import Judge
 from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
 from local_cloud.timeline import Timeline
@@ -56,6 +61,7 @@ class Options:
     speed: float = 1.0
     isolation: str = "auto"
     delays: Delays = field(default_factory=Delays)
+    consistency: Consistency = field(default_factory=Consistency)
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -89,7 +95,8 @@ async def running(options: Options) -> AsyncIterator[State]:
             ssh_server(ssh_socket, cloud, lock),
         ):
             running_state = state(options, api_socket, ssh_socket, cloud)
-            endpoint = open_endpoint(api_socket, cloud, lock)
+            past = Past.attached(cloud, options.consistency)
+            endpoint = open_endpoint(api_socket, cloud, lock, past)
             try:
                 with ticking(cloud, lock):
                     yield running_state
@@ -172,7 +179,9 @@ class Dispatcher(DomainDispatcherApplication):
     )
 
 
-def open_endpoint(api_socket: socket.socket, cloud: Cloud, lock: threading.RLock) -> Endpoint:
+def open_endpoint(
+    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock, past: Past
+) -> Endpoint:
     """Serve the API in threads."""
     clock = cloud.host.clock
     endpoint = Endpoint(api_socket)
@@ -180,9 +189,13 @@ def open_endpoint(api_socket: socket.socket, cloud: Cloud, lock: threading.RLock
         Dispatcher(create_backend_app),
         lock,
         resources(cloud, lock),
-        timeline=cloud.timeline,
-        latency=clock.scaled(clock.delays.call),
-        outage=endpoint.refuse,
+        Handling(
+            timeline=cloud.timeline,
+            latency=clock.scaled(clock.delays.call),
+            judge=Judge(roles=cloud.roles, models=MotoModels(), lock=lock),
+            outage=endpoint.refuse,
+            past=past,
+        ),
     )
     endpoint.open(calls)
     return endpoint
@@ -202,6 +215,7 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
             return sync.described(cloud)
 
     return {
+        **role_resources.resources(cloud.roles, lock),
         ("GET", "balancers"): balancers,
         ("GET", "behaviors"): lambda _: cloud.behaviors.listed(),
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),
@@ -221,6 +235,7 @@ def state(
         network=cloud.network.cidr,
         speed=options.speed,
         isolation=cloud.host.isolation,
+        consistency=str(options.consistency),
         started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     )
 

@@ -100,6 +100,7 @@ class Application:
             folder=self.state / "terraform" / self.settings.app / environment,
             bucket=self.state_bucket(wanted, environment),
             inputs=wanted.inputs,
+            provider=wanted.provider_version,
         )
 
     def _module(self, wanted: config.TerraformSettings) -> Path:

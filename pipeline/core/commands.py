@@ -101,6 +101,16 @@ def state_restore(environment: str) -> str:
     return of_environment("state restore", environment)
 
 
+def providers(environment: str) -> str:
+    """Return the command that shows the recorded provider versions of an environment."""
+    return of_environment("state providers", environment)
+
+
+def upgrade_providers(environment: str) -> str:
+    """Return the command that plans with newer providers and records them."""
+    return of_environment("state providers", environment, "--upgrade")
+
+
 def config_check() -> str:
     """Return the command that checks pipeline.toml."""
     return ami_pipeline("config", "check")

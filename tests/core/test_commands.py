@@ -33,6 +33,8 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.permissions: [commands.permissions(), commands.permissions("deploy", "staging")],
     commands.lock_show: [commands.lock_show("staging")],
     commands.state_show: [commands.state_show("staging")],
+    commands.providers: [commands.providers("staging")],
+    commands.upgrade_providers: [commands.upgrade_providers("staging")],
     commands.state_restore: [commands.state_restore("staging")],
     commands.config_check: [commands.config_check()],
     commands.config_terraform_check: [commands.config_terraform_check("staging")],
