@@ -59,6 +59,7 @@ bench: $(STAMP) ## Run the benchmarks (PARTS="decisions deployments")
 
 docs: $(STAMP) ## Write the generated pages and pictures
 	$(BIN)/python -m tools.command_reference
+	$(BIN)/python -m tools.permissions_reference
 	$(BIN)/ami-pipeline config schema > docs/reference/pipeline.schema.json
 	$(BIN)/python -m tools.diagrams
 	$(BIN)/python -m tools.demo.picture

@@ -12,7 +12,7 @@ from pathlib import Path
 from local_cloud import commands, serving
 from local_cloud.commands import Result
 from local_cloud.errors import PROGRAM, LocalCloudError
-from local_cloud.options import HELP, ISOLATION, KINDS, PORT
+from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +82,14 @@ def settings_of_a_cloud(port: int) -> argparse.ArgumentParser:
         metavar="NAME=SECONDS",
         help=HELP["delay"],
     )
+    shared.add_argument(
+        "--consistency",
+        type=consistency,
+        default=CONSISTENCY,
+        metavar="strong|eventual[:SECONDS]",
+        help=HELP["consistency"],
+    )
+    shared.add_argument("--seed", type=int, default=0, help=HELP["seed"])
     return shared
 
 
@@ -98,6 +106,14 @@ def isolation(text: str) -> str:
     if text not in KINDS:
         raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(KINDS)}")
     return text
+
+
+def consistency(text: str) -> str:
+    """Return a consistency if it is valid."""
+    try:
+        return commands.check_consistency(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def delay(text: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from local_cloud.launch_failures import DIED, REFUSED, Refusal, filled
+
 TAG = "local-cloud:behavior"
 
 # Every behavior, and its seconds (AWS's) if none are given.
@@ -24,7 +26,8 @@ SECONDS = {
     "registers-late": 60.0,  # its group registers it this long after it is in service
     "hollow": 0.0,  # it has no processes; once booted, load balancers answer 200 in its place
     "exits": 0.0,  # the instance shuts itself down, this long after the boot
-    "no-capacity": 0.0,  # EC2 has no instance for it
+    **dict.fromkeys(REFUSED, 0.0),  # EC2 refuses its launch
+    **dict.fromkeys(DIED, 0.0),  # EC2 makes it and ends it before it runs
 }
 Answers: TypeAlias = Literal["", "200", "500", "500-but-health"]
 ANSWERS: dict[str, Answers] = {"never-healthy": "500", "broken": "500-but-health", "hollow": "200"}
@@ -59,7 +62,7 @@ class Assignment:
     group: str = "*"
     instance: str = "*"
     zone: str = "*"
-    times: int = 0  # no-capacity: this many launches; 0 means all
+    times: int = 0  # a launch that is refused: this many launches; 0 means all
 
     def __post_init__(self) -> None:
         if self.behavior not in SECONDS:
@@ -129,31 +132,36 @@ class Behaviors:
         return behavior.seconds if behavior and late else 0.0
 
     def effective(self, target: BehaviorTarget) -> Behavior | None:
-        """Return the behavior of a target: assignments win over tags; no-capacity is separate."""
+        """Return the behavior of a target: assignments win over tags; a refused launch has none."""
         with self._lock:
             matching = [each for each in self._assignments if each.is_for(target)]
         assigned = [assignment.meaning for assignment in matching]
         tagged = [behavior for tag in target.tags if (behavior := parse(tag))]
-        of_instances = [b for b in (*assigned, *tagged) if b.kind != "no-capacity"]
+        of_instances = [b for b in (*assigned, *tagged) if b.kind not in REFUSED]
         return next(iter(of_instances), None)
-
-    def no_capacity(self, target: BehaviorTarget) -> bool:
-        """Return True if a launch finds no capacity, and count the launch."""
-        if any(b.kind == "no-capacity" for tag in target.tags if (b := parse(tag))):
-            return True
-        with self._lock:
-            for assignment in self._assignments:
-                if assignment.behavior == "no-capacity" and assignment.is_for(target):
-                    self._use_up(assignment)
-                    return True
-        return False
 
     def refused_launch(
         self, *, group: str, image: str, zone: str, instance_type: str
-    ) -> str | None:
-        """Return EC2's message if a group's launch must fail; call it under the API's lock."""
-        target = self._launch(group=group, image=image, zone=zone)
-        return shortage(instance_type, zone) if self.no_capacity(target) else None
+    ) -> Refusal | None:
+        """Return how EC2 refuses a launch, and count it; call it under the API's lock.
+
+        `group` is empty for a launch by RunInstances.
+        """
+        kind = self._refused_kind(self._launch(group=group, image=image, zone=zone))
+        if not kind:
+            return None
+        return filled(REFUSED[kind], image=image, zone=zone, instance_type=instance_type)
+
+    def _refused_kind(self, target: BehaviorTarget) -> str:
+        tagged = (b.kind for tag in target.tags if (b := parse(tag)) and b.kind in REFUSED)
+        if kind := next(tagged, ""):
+            return kind
+        with self._lock:
+            for assignment in self._assignments:
+                if assignment.behavior in REFUSED and assignment.is_for(target):
+                    self._use_up(assignment)
+                    return assignment.behavior
+        return ""
 
     def _use_up(self, assignment: Assignment) -> None:
         if assignment.times:
@@ -171,13 +179,3 @@ def parse(tag: str) -> Behavior | None:
         return Behavior(kind=kind, seconds=float(seconds) if seconds else SECONDS[kind])
     except ValueError:
         return None
-
-
-def shortage(instance_type: str, zone: str) -> str:
-    """Return EC2's message for InsufficientInstanceCapacity, as scaling activities show it."""
-    return (
-        f"We currently do not have sufficient {instance_type} capacity in the Availability Zone "
-        f"you requested ({zone}). Our system will be working on provisioning additional capacity. "
-        f"You can currently get {instance_type} capacity by not specifying an Availability Zone "
-        "in your request or choosing another one."
-    )

@@ -38,7 +38,7 @@ class Client:
         self._request("DELETE", "timeline")
 
     def fault(self, *, service: str = "*", action: str = "*", kind: str, **more: Any) -> None:
-        """Add a fault: throttle, error-before, error-after or delay (seconds)."""
+        """Add a fault (see `api.faults`), with its `times`, `seconds`, `status` and the like."""
         fault = {"service": service, "action": action, "kind": kind, **more}
         self._request("POST", "faults", [fault])
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from local_cloud import control, environment
 from local_cloud.client import Client
 from local_cloud.clock import Delays
+from local_cloud.consistency.setting import Consistency
 from local_cloud.errors import PROGRAM
 from local_cloud.state_dir import StateDir, default_home
 
@@ -31,7 +32,7 @@ def user_home() -> StateDir:
 
 
 def up(**settings: Any) -> Result:
-    """Start the cloud; the settings are those of `control.up`."""
+    """Start the cloud; the settings are those of `control.Settings`."""
     state = control.up(user_home(), **settings)
     text = (
         f"The local cloud answers at {state.endpoint}.\n"
@@ -63,9 +64,10 @@ def status() -> Result:
     client = Client(endpoint=state.endpoint)
     calls, balancers = client.calls(), client.balancers()
     where = f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}"
+    how = f"speed {state.speed:g}, isolation {state.isolation}, consistency {state.consistency}"
     lines = [
         f"The local cloud has been running since {state.started}: process {state.pid}.",
-        f"{where}, speed {state.speed:g}, isolation {state.isolation}.",
+        f"{where}, {how}.",
         *(f"{b['kind']:<14} {b['name']:<40} {b['url']}" for b in balancers),
         *(f"{c['service']:<14} {c['action']:<40} {describe_call(c)}" for c in calls),
     ]
@@ -87,6 +89,12 @@ def check_delays(delays: tuple[str, ...]) -> tuple[str, ...]:
     """Return the delays if all are valid, or raise ValueError with the reason."""
     Delays.named(delays)
     return delays
+
+
+def check_consistency(text: str) -> str:
+    """Return the consistency if it is valid, or raise ValueError with the reason."""
+    Consistency.named(text)
+    return text
 
 
 def describe_call(call: dict[str, Any]) -> str:

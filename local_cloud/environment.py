@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
+from local_cloud.options import REGION
 from local_cloud.state_dir import State
 
-REGION = "us-east-1"
 UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
 WAITER_SECONDS = 15  # the pause of the AWS SDK between two requests for the state of an AMI
 

@@ -6,7 +6,10 @@ Imports nothing, so that `ami-pipeline --help` stays fast.
 from __future__ import annotations
 
 PORT = 5700
+REGION = "us-east-1"
+"""The region of clients that name none."""
 KINDS = ("auto", "namespaces", "user-namespaces", "plain")
+CONSISTENCY = "strong"
 ISOLATION = "AMI_PIPELINE_LOCAL_CLOUD_ISOLATION"
 """The variable that sets the default of `--isolation`."""
 
@@ -20,6 +23,8 @@ HELP = {
     "ssh-port": "Port of SSH; 0 chooses a free one.",
     "speed": "Divide AWS's delays by this number.",
     "delay": "Override one delay, such as boot=30 or call=0.08; repeatable.",
+    "consistency": "Age of reads: strong, or eventual:SECONDS of AWS's time (10).",
+    "seed": "Seed of the age of each read; the same seed gives the same ages.",
     "isolation": "How to confine the processes of an instance.",
     "foreground": "Stay in the foreground and print the log; Ctrl-C stops it.",
 }

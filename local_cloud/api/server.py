@@ -16,20 +16,18 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import BaseWSGIServer, make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local_cloud import behavior_targets
 from local_cloud.api.calls import Calls, Resource
+from local_cloud.api.endpoint import Endpoint
 from local_cloud.api.key_lookup import KeyLookup
 from local_cloud.balancers import sync
 from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
 from local_cloud.cloud import Cloud
+from local_cloud.consistency.past import Past
+from local_cloud.consistency.setting import Consistency
 from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
@@ -60,6 +58,7 @@ class Options:
     speed: float = 1.0
     isolation: str = "auto"
     delays: Delays = field(default_factory=Delays)
+    consistency: Consistency = field(default_factory=Consistency)
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -92,12 +91,14 @@ async def running(options: Options) -> AsyncIterator[State]:
             machines(options, net) as (cloud, lock),
             ssh_server(ssh_socket, cloud, lock),
         ):
-            server = api_server(api_socket, cloud, lock)
+            running_state = state(options, api_socket, ssh_socket, cloud)
+            past = Past.attached(cloud, options.consistency)
+            endpoint = open_endpoint(api_socket, cloud, lock, past)
             try:
                 with ticking(cloud, lock):
-                    yield state(options, api_socket, ssh_socket, cloud)
+                    yield running_state
             finally:
-                await asyncio.to_thread(end_api, *server)
+                await asyncio.to_thread(endpoint.close)
 
 
 @contextlib.asynccontextmanager
@@ -175,31 +176,23 @@ class Dispatcher(DomainDispatcherApplication):
     )
 
 
-def api_server(
-    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock
-) -> tuple[BaseWSGIServer, threading.Thread]:
+def open_endpoint(
+    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock, past: Past
+) -> Endpoint:
     """Serve the API in threads."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     clock = cloud.host.clock
-    application = Calls(
+    endpoint = Endpoint(api_socket)
+    calls = Calls(
         Dispatcher(create_backend_app),
         lock,
         resources(cloud, lock),
         timeline=cloud.timeline,
         latency=clock.scaled(clock.delays.call),
+        outage=endpoint.refuse,
+        past=past,
     )
-    host, port = api_socket.getsockname()
-    server = make_server(
-        host,
-        port,
-        application,
-        threaded=True,
-        request_handler=MotoRequestHandler,
-        fd=api_socket.fileno(),
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="api", daemon=True)
-    thread.start()
-    return server, thread
+    endpoint.open(calls)
+    return endpoint
 
 
 def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Resource]:
@@ -223,13 +216,6 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
     }
 
 
-def end_api(server: BaseWSGIServer, thread: threading.Thread) -> None:
-    """Stop serving the API."""
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def state(
     options: Options, api_socket: socket.socket, ssh_socket: socket.socket, cloud: Cloud
 ) -> State:
@@ -242,6 +228,7 @@ def state(
         network=cloud.network.cidr,
         speed=options.speed,
         isolation=cloud.host.isolation,
+        consistency=str(options.consistency),
         started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     )
 

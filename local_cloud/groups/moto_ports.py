@@ -67,7 +67,7 @@ class MotoPorts:
             instance_type=recipe.instance_type,
         )
         if refused:
-            raise LaunchRefusedError(refused, elsewhere=True)
+            raise LaunchRefusedError(refused.message, elsewhere=refused.elsewhere)
         return group_launch.launch(self.backend, group.settings, recipe, place)
 
     def state(self, instance: str) -> str:

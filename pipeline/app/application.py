@@ -98,8 +98,9 @@ class Application:
             account=self.settings.environment(environment).account or "",
             module=self._module(wanted),
             folder=self.state / "terraform" / self.settings.app / environment,
-            bucket=self._bucket(wanted, environment),
+            bucket=self.state_bucket(wanted, environment),
             inputs=wanted.inputs,
+            provider=wanted.provider_version,
         )
 
     def _module(self, wanted: config.TerraformSettings) -> Path:
@@ -112,7 +113,11 @@ class Application:
             )
         return path
 
-    def _bucket(self, wanted: config.TerraformSettings, environment: str) -> Bucket | None:
+    def state_bucket(self, wanted: config.TerraformSettings, environment: str) -> Bucket | None:
+        """Return where Terraform's state is in S3, None if it is a file; raises ConfigurationError.
+
+        `wanted` are the Terraform settings of the environment.
+        """
         state, backend = self.settings.state.url, wanted.backend
         if backend is None:
             if state.startswith("s3://"):

@@ -18,10 +18,11 @@ from pipeline.adapters.store.deployments import Deployments
 from pipeline.adapters.store.environments import Environments
 from pipeline.app.application import Application
 from pipeline.core import commands
-from pipeline.core.errors import ConfigurationError, RefusedError
+from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
+from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer
-from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
 
@@ -132,6 +133,22 @@ class EnvironmentReader:
             account=self.account,
             balancers=balancers,
         )
+
+    def read_delays(self) -> Delays:
+        """Return the longest delays of the load balancers, none if they cannot be read.
+
+        Without them, a phase that drains has its configured limit.
+        """
+        from pipeline.adapters.aws.balancer_settings import describe
+        from pipeline.core.preflight.facts import longest_delays
+
+        existing, _ = self.found_balancers
+        try:
+            return longest_delays(describe(self.clients, self.app.settings.region, existing))
+        except PipelineError as error:
+            text = f"the deregistration delay is unknown: {error.where}: {error.what}"
+            self.app.report(Message(text=text))
+            return Delays()
 
     @cached_property
     def groups(self) -> Groups:

@@ -114,13 +114,12 @@ def serving_ami(reader: EnvironmentReader) -> str:
 class Prepared:
     """A promotion that is checked and planned, ready to begin.
 
-    `green` is the new release. `drain` is the longest deregistration delay of the load balancers.
+    `green` is the new release.
     """
 
     reconciler: Reconciler
     preview: PlanPreview
     green: ReleaseRecord
-    drain: float = 0.0
 
     def discard_plan(self) -> None:
         """Delete Terraform's saved plan, if there is one."""
@@ -149,9 +148,7 @@ class Promotion:
         except BaseException:
             prepared.discard_plan()
             raise
-        return self.leased.run(
-            prepared.reconciler, deployment, prepared.preview.phases, drain=prepared.drain
-        )
+        return self.leased.run(prepared.reconciler, deployment, prepared.preview.phases)
 
     def _prepare(self, document: Environment) -> Prepared:
         """Check and plan without changing anything."""
@@ -177,8 +174,7 @@ class Promotion:
             findings=found,
             plan=plan,
         )
-        drain = max((each.drain_seconds for each in facts.balancers or ()), default=0.0)
-        return Prepared(reconciler=reconciler, preview=preview, green=green, drain=drain)
+        return Prepared(reconciler=reconciler, preview=preview, green=green)
 
     def _deployment(self, document: Environment) -> Deployment:
         green = f"r{document.next:06}"
@@ -192,7 +188,7 @@ class Promotion:
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion
         # unless --allow-unhealthy was given.
-        policy = self._reader.policy.without_alarms(facts.alarms)
+        policy = replace(self._reader.policy, delays=facts.delays).without_alarms(facts.alarms)
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
@@ -233,7 +229,9 @@ class Promotion:
             checks=[reader.app.terraform(reader.environment).version],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
         )
-        return survey.facts(proposal), proposal
+        facts = survey.facts(proposal)
+        seconds = least_lifetime(replace(reader.policy, delays=facts.delays))
+        return facts, replace(proposal, seconds=seconds)
 
     def _proposal(
         self, document: Environment, deployment: Deployment, lost: ReleaseRecord | None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from local_cloud.options import HELP, ISOLATION, KINDS, PORT
+from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT
 from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def local_cloud() -> None:
     "--delay",
     multiple=True,
     metavar="NAME=SECONDS",
-    callback=lambda _context, _option, given: _checked(given),
+    callback=lambda _context, _option, given: _checked("check_delays", given),
     help=HELP["delay"],
 )
 @click.option(
@@ -61,6 +61,15 @@ def local_cloud() -> None:
     show_default=True,
     help=HELP["isolation"],
 )
+@click.option(
+    "--consistency",
+    default=CONSISTENCY,
+    show_default=True,
+    metavar="strong|eventual[:SECONDS]",
+    callback=lambda _context, _option, given: _checked("check_consistency", given),
+    help=HELP["consistency"],
+)
+@click.option("--seed", default=0, show_default=True, help=HELP["seed"])
 @click.option("--foreground", is_flag=True, help=HELP["foreground"])
 @click.pass_context
 def up(context: click.Context, /, *, foreground: bool, **settings: Any) -> None:
@@ -99,11 +108,12 @@ def env(context: click.Context, /) -> None:
     _print(context, commands.env())
 
 
-def _checked(delays: tuple[str, ...]) -> tuple[str, ...]:
+def _checked(check: str, given: Any) -> Any:
+    """Return an option's value if a function of `local_cloud.commands` takes it."""
     from local_cloud import commands
 
     try:
-        return commands.check_delays(delays)
+        return getattr(commands, check)(given)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 

@@ -127,6 +127,12 @@ class TerraformSettings(Table):
         description="The folder of your own module; default: the module of this program.",
     )
     inputs: _Inputs = Field(default={}, description="Inputs of the module.")
+    provider_version: Annotated[str, AfterValidator(terraform_values.check_version_constraint)] = (
+        Field(
+            default=">= 5.0, < 7.0",
+            description="The allowed versions of the AWS provider, as Terraform's constraint.",
+        )
+    )
     backend: BackendSettings | None = Field(
         default=None,
         description="Keep Terraform's state in S3; default: a file in the state directory.",

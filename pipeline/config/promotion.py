@@ -83,6 +83,12 @@ class EnvironmentPromoteSettings(Table):
     deadlines: _Deadlines = Field(
         default={}, description="Override promote.deadlines, phase by phase."
     )
+    capacity_timeout: Duration | None = Field(
+        default=None, description="Override promote.capacity_timeout."
+    )
+    wait_for_slow_start: bool | None = Field(
+        default=None, description="Override promote.wait_for_slow_start."
+    )
     alarms: _Alarms | None = Field(default=None, description="Replace promote.alarms.")
     verify: _Hooks | None = Field(default=None, description="Replace promote.verify.")
 
@@ -116,6 +122,15 @@ class PromoteSettings(Table):
         description="The time limit of each phase.",
     )
     deadlines: _Deadlines = Field(default={}, description="Time limits of single phases, by name.")
+    capacity_timeout: Duration = Field(
+        default=300.0,
+        json_schema_extra={"default": "5m"},
+        description="How long EC2 may have no capacity for the new release before it fails.",
+    )
+    wait_for_slow_start: bool = Field(
+        default=True,
+        description="Whether the soak lasts at least as long as the slow start of a target group.",
+    )
     alarms: _Alarms = Field(
         default=(), description="CloudWatch alarms that roll back the deployment, by name."
     )
@@ -150,4 +165,6 @@ class PromoteSettings(Table):
             deadlines={**paused, **self.deadlines},
             verify=tuple(Hook(command=each.command, timeout=each.timeout) for each in self.verify),
             alarms=self.alarms,
+            patience=self.capacity_timeout,
+            waits_for_slow_start=self.wait_for_slow_start,
         )

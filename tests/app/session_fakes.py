@@ -11,7 +11,7 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.app import bake, leased, session
 from pipeline.app.leased import LeasedEnvironment
 from pipeline.core.events import Message
-from pipeline.core.state.deployment import Kind
+from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 
@@ -61,6 +61,9 @@ class FakeEnvironment:
 
     def require_balancers(self) -> None:
         self.calls.append("configuration")
+
+    def read_delays(self) -> Delays:
+        return Delays()
 
     def require_free(self) -> None:
         self.calls.append("free lease")

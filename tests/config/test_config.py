@@ -129,6 +129,16 @@ def test_a_promotion_has_default_pauses_and_deadlines(file: Path) -> None:
     )
 
 
+def test_an_environment_overrides_the_waits_for_capacity_and_slow_start(file: Path) -> None:
+    file.write_text(
+        f'{MINIMAL}[promote]\ncapacity_timeout = "10m"\n[environments.x]\n[environments.y]\n'
+        '[environments.y.promote]\ncapacity_timeout = "1m"\nwait_for_slow_start = false\n'
+    )
+    policies = [load(file).promote_for(name).policy for name in "xy"]
+    waits = [(each.patience, each.waits_for_slow_start) for each in policies]
+    assert waits == [(600, True), (60, False)]
+
+
 def test_an_environment_overrides_the_promotion(file: Path) -> None:
     file.write_text(FULL)
     settings = load(file)
@@ -147,6 +157,7 @@ def test_an_environment_overrides_the_promotion(file: Path) -> None:
         alarms=("web-production-5xx",),
     )
     staging = settings.promote_for("staging").policy
+    assert (staging.patience, staging.waits_for_slow_start) == (300, True)
     assert (staging.soak, staging.keep, staging.verify) == (0, None, ())
     assert staging.alarms == ("web-5xx", "Späte Antworten")
     assert staging.limit("retire") == 2400

@@ -99,6 +99,40 @@ def test_green_without_capacity_is_rolled_back(case: Case) -> None:
 
 
 @pytest.mark.rare
+def test_green_that_lacks_capacity_for_too_long_is_rolled_back(case: Case) -> None:
+    case.order("no-capacity")
+    case.configure(capacity_timeout="1m")
+    case.assert_rolled_back(case.promote(), "launch", "AWS has had no capacity for 1m")
+
+
+@pytest.mark.parametrize(
+    ("behavior", "reason"),
+    [
+        ("kms-denied", "Client.InternalError: Client error on launch"),
+        pytest.param(
+            "unsupported-configuration",
+            "The requested configuration is currently not supported",
+            marks=pytest.mark.rare,
+        ),
+        pytest.param("not-free-tier", "not eligible for Free Tier", marks=pytest.mark.rare),
+        pytest.param("volume-too-small", "expect size >= 30GB", marks=pytest.mark.rare),
+        pytest.param("image-not-allowed", "does not exist", marks=pytest.mark.rare),
+        pytest.param(
+            "pending-verification",
+            "accessing resources in this region is being validated",
+            marks=pytest.mark.rare,
+        ),
+        pytest.param("volume-limit", "Client.VolumeLimitExceeded", marks=pytest.mark.rare),
+    ],
+)
+def test_green_that_ec2_cannot_launch_is_rolled_back_at_once(
+    case: Case, behavior: str, reason: str
+) -> None:
+    case.order(behavior)
+    case.assert_rolled_back(case.promote(), "launch", reason)
+
+
+@pytest.mark.rare
 def test_green_whose_instances_shut_themselves_down_is_rolled_back_at_once(case: Case) -> None:
     case.order("exits")
     result = case.promote()

@@ -6,9 +6,11 @@ import socket
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
+import botocore.exceptions
 import pytest
 
-from local_cloud.behaviors import Behavior, Behaviors, BehaviorTarget, parse, shortage
+from local_cloud.behaviors import Behavior, Behaviors, BehaviorTarget, parse
+from local_cloud.launch_failures import DIED, REFUSED, Refusal
 from tests.running_cloud import eventually, serving
 
 if TYPE_CHECKING:
@@ -108,21 +110,44 @@ def test_only_registers_late_delays_the_registration() -> None:
     assert behaviors.registration_delay("i-1") == 0
 
 
-class TestNoCapacity:
-    def test_refuses_the_given_number_of_launches(self) -> None:
+def refused(behaviors: Behaviors) -> Refusal | None:
+    launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
+    return behaviors.refused_launch(**launch, instance_type="t3.micro")
+
+
+class TestRefusedLaunch:
+    def test_is_refused_the_given_number_of_times_in_ec2s_words(self) -> None:
         behaviors = behaviors_of(GROUP)
         behaviors.assign([{"behavior": "no-capacity", "zone": "us-east-1a", "times": 2}])
-        launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
-        refusals = [behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3)]
-        assert refusals == [shortage("t3.micro", "us-east-1a")] * 2 + [None]
+        first, second, third = (refused(behaviors) for _ in range(3))
+        assert first
+        assert first.elsewhere
+        assert first.message.startswith(
+            "We currently do not have sufficient t3.micro capacity in the Availability Zone you "
+            "requested (us-east-1a)."
+        )
+        assert (first, third) == (second, None)
 
-    def test_refuses_every_launch_by_tag(self) -> None:
-        behaviors = behaviors_of(tagged("no-capacity"))
-        launch = {"group": "web", "image": "ami-1", "zone": "us-east-1a"}
-        assert all(behaviors.refused_launch(**launch, instance_type="t3.micro") for _ in range(3))
+    @pytest.mark.parametrize("kind", REFUSED)
+    def test_is_refused_every_time_by_tag(self, kind: str) -> None:
+        behaviors = behaviors_of(tagged(kind))
+        answers = [refused(behaviors) for _ in range(3)]
+        assert [answer and answer.code for answer in answers] == [REFUSED[kind].code] * 3
 
-    def test_is_no_behavior_of_a_running_instance(self) -> None:
-        assert behaviors_of(tagged("no-capacity")).of("i-1") is None
+    @pytest.mark.parametrize("kind", REFUSED)
+    def test_is_no_behavior_of_a_running_instance(self, kind: str) -> None:
+        assert behaviors_of(tagged(kind)).of("i-1") is None
+
+    @pytest.mark.parametrize("kind", DIED)
+    def test_is_accepted_if_the_instance_ends_later(self, kind: str) -> None:
+        behaviors = behaviors_of(tagged(kind))
+        assert refused(behaviors) is None
+        assert behaviors.of("i-1") == Behavior(kind=kind, seconds=0)
+
+    def test_names_the_image_that_the_allowed_amis_exclude(self) -> None:
+        answer = refused(behaviors_of(tagged("image-not-allowed")))
+        assert answer
+        assert answer.message == "The image id '[ami-1]' does not exist"
 
 
 @pytest.fixture(autouse=True)
@@ -234,3 +259,28 @@ def test_a_hollow_instance_is_healthy_after_its_boot(cloud: Cloud) -> None:
         assert eventually(lambda: cloud.instance(ids[0])["State"]["Name"] == "terminated")
     finally:
         elb.delete_load_balancer(LoadBalancerName="hollow")
+
+
+def test_run_instances_refuses_a_launch_by_the_behavior_of_its_image(cloud: Cloud) -> None:
+    image = cloud.base_image()
+    cloud.client.set_behavior("not-free-tier", image=image, times=1)
+    with pytest.raises(botocore.exceptions.ClientError) as error:
+        cloud.launch(ImageId=image, InstanceType="t3.nano")
+    assert error.value.response["Error"]["Code"] == "InvalidParameterCombination"
+    assert "is not eligible for Free Tier." in error.value.response["Error"]["Message"]
+    cloud.aws("ec2").terminate_instances(InstanceIds=[cloud.launch(ImageId=image)["InstanceId"]])
+
+
+def test_an_instance_whose_kms_key_is_denied_pends_and_is_terminated(cloud: Cloud) -> None:
+    instance = launched(cloud, "kms-denied")
+    assert instance["State"]["Name"] == "pending"
+    found = eventually(lambda: ended(cloud, instance["InstanceId"]))
+    assert found["StateReason"] == {
+        "Code": "Client.InternalError",
+        "Message": "Client.InternalError: Client error on launch",
+    }
+
+
+def ended(cloud: Cloud, instance: str) -> dict[str, Any]:
+    found = cloud.instance(instance)
+    return found if found["State"]["Name"] == "terminated" else {}

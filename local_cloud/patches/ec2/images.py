@@ -100,6 +100,7 @@ def show_result(context: Context, ami: Any, state: str) -> None:
     with context.lock:
         if ami.state == "pending" or state == "failed":
             ami.state = state
+            context.cloud.changed()
 
 
 # CopyImage with Encrypted makes an encrypted copy (EC2 API Reference); moto ignores it.

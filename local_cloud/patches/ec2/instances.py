@@ -6,6 +6,7 @@ import base64
 import functools
 from typing import TYPE_CHECKING, Any
 
+from moto.autoscaling.models import ASG_NAME_TAG
 from moto.core.responses import ActionResult
 from moto.core.types import Base64EncodedString
 from moto.core.utils import utcnow
@@ -17,6 +18,7 @@ from moto.ec2.responses.general import General
 from local_cloud.groups import launch
 from local_cloud.instances.machine import InstanceSpec
 from local_cloud.instances.user_data import decoded
+from local_cloud.launch_failures import DIED, Death
 from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import template_launches
 from local_cloud.patches.patching import patch
@@ -57,6 +59,7 @@ def run_instances(
     template = template_launches.template_of(backend, named)
     image = image_id or template.get("ImageId", "")
     launch.check_image(backend, image)
+    refuse_by_behavior(context, backend, image, named)
     groups, named = template_launches.complete(
         backend, template, image, security_group_names, named
     )
@@ -66,10 +69,27 @@ def run_instances(
     return made
 
 
+def refuse_by_behavior(context: Context, backend: Any, image: str, named: Any) -> None:
+    """Refuse a launch if a behavior says so; those of groups were refused before."""
+    if ASG_NAME_TAG in (named.get("tags") or {}).get("instance", {}):
+        return
+    subnet = named.get("subnet_id")
+    zone = backend.get_subnet(subnet).availability_zone if subnet else named.get("placement")
+    refusal = context.cloud.behaviors.refused_launch(
+        group="", image=image, zone=zone or "", instance_type=named.get("instance_type") or ""
+    )
+    if refusal:
+        raise EC2ClientError(refusal.code, refusal.message)
+
+
 def start_machine(context: Context, instance: Any) -> None:
-    """Give a new instance its address and its machine."""
+    """Give a new instance its address and its machine, unless it ends before it runs."""
     address = context.cloud.network.address()
     move(instance.nics[0], address)
+    behavior = context.cloud.behaviors.of(instance.id)
+    if behavior and behavior.kind in DIED:
+        die(context, instance, DIED[behavior.kind])
+        return
     show_transition(
         context, instance, "pending", "running", context.cloud.host.clock.delays.pending
     )
@@ -82,10 +102,30 @@ def start_machine(context: Context, instance: Any) -> None:
             user_data=decoded(instance.user_data),
             settle=functools.partial(show_final, context, instance),
             shut_down=functools.partial(shut_down, context, instance),
-            behavior=context.cloud.behaviors.of(instance.id),
+            behavior=behavior,
             booted=functools.partial(report_boot, context),
         )
     )
+
+
+# "Instance terminates immediately" (EC2 User Guide, "Troubleshoot instance launch issues"): the
+# instance goes from pending to terminated, and its StateReason says why.
+def die(context: Context, instance: Any, death: Death) -> None:
+    """Let an instance pend and end."""
+    set_state(instance, "pending")
+    context.cloud.timeline.record("instance", **facts(instance, "pending"))
+
+    def end() -> None:
+        with context.lock:
+            if instance.state == "pending":
+                instance.terminate()
+            set_state(instance, "terminated")
+            instance.state_reason = StateReason(death.message, death.code)
+            context.terminated.add(instance)
+            context.cloud.timeline.record("instance", **facts(instance, "terminated"))
+            context.cloud.changed()
+
+    context.cloud.later(context.cloud.host.clock.delays.pending, end)
 
 
 # EC2 User Guide, "Instance lifecycle": transitions take time, and a new request replaces the

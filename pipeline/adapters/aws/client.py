@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipeline.adapters.aws.retry import BAD_CREDENTIALS, BUSY, DENIED, THROTTLES, call, error_code
+from pipeline.adapters.aws.retry import (
+    BAD_CREDENTIALS,
+    BUSY,
+    DENIED,
+    call,
+    error_code,
+    is_throttled,
+    require_complete,
+)
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError, RefusedError
 
@@ -58,6 +66,10 @@ class Clients:
         """Return the Service Quotas client of a region; its type stubs are not installed."""
         return self._client("service-quotas", region)
 
+    def iam(self, region: str) -> Any:
+        """Return the IAM client; the region chooses the partition. Its stubs are not installed."""
+        return self._client("iam", region)
+
     def sts(self, region: str) -> STSClient:
         """Return the STS client of a region."""
         client: STSClient = self._client("sts", region)
@@ -100,7 +112,9 @@ def _make(service: str, region: str) -> Any:
         retries={"total_max_attempts": 1, "mode": "standard"},
         user_agent_extra="ami-pipeline",
     )
-    return make(service, region_name=region or None, config=config)
+    client = make(service, region_name=region or None, config=config)
+    client.meta.events.register("before-parse", require_complete)
+    return client
 
 
 @contextmanager
@@ -152,11 +166,12 @@ _REMEDIES = (
         {"InstanceRefreshInProgress"},
         "wait until the group's instance refresh has ended, then run the command again",
     ),
-    (THROTTLES, "AWS throttles this account: wait a minute, then run the command again"),
 )
 
 
 def _remedy(error: Exception) -> str:
+    if is_throttled(error):
+        return "AWS throttles this account: wait a minute, then run the command again"
     names = {type(error).__name__, error_code(error)}
     found = (remedy for codes, remedy in _REMEDIES if names & codes)
     return next(found, "run the command again; the message above is AWS's own")

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pipeline.adapters.aws.balancers import HEALTHY
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.group_parsing import activity_arguments, parse_activities
+from pipeline.adapters.aws.retry import call
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
 Answer = TypeVar("Answer")
@@ -101,7 +102,7 @@ def _read(failures: list[str], query: Callable[[], Answer]) -> Answer | None:
 
 def _activities(clients: Clients, region: str, group: str) -> tuple[Activity, ...]:
     describe: Any = clients.autoscaling(region).describe_scaling_activities
-    return parse_activities(describe(**activity_arguments(group)))
+    return parse_activities(call(describe, **activity_arguments(group)))
 
 
 def _console(clients: Clients, region: str, instance: str) -> str:
@@ -114,9 +115,9 @@ def _console(clients: Clients, region: str, instance: str) -> str:
 
     get_output = clients.ec2(region).get_console_output
     try:
-        return get_output(InstanceId=instance, Latest=True).get("Output", "")
+        return call(get_output, InstanceId=instance, Latest=True).get("Output", "")
     except ClientError:
-        return get_output(InstanceId=instance).get("Output", "")
+        return call(get_output, InstanceId=instance).get("Output", "")
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pipeline.adapters.aws.client import Clients, translate_errors
-from pipeline.adapters.aws.retry import DENIED, call, error_code, items, parsed, retrying
+from pipeline.adapters.aws.retry import DENIED, Retries, download, error_code, items
 from pipeline.adapters.clock import uptime
 from pipeline.adapters.store.base import Document, StaleError
 from pipeline.adapters.store.versions import Version, read_s3_versions
@@ -40,14 +40,14 @@ class S3Store:
 
         with self._translating(f"reading {self.where(key)}"):
             try:
-                response = call(self._clients.s3().get_object, **self._at(key))
+                response, data = download(self._clients.s3().get_object, **self._at(key))
             except ClientError as error:
                 if error_code(error) in {"NoSuchKey", "404"}:
                     self._read_date(error.response)
                     return None
                 raise
             self._read_date(response)
-            return Document(data=response["Body"].read(), version=response["ETag"])
+            return Document(data=data, version=response["ETag"])
 
     def write(self, key: str, data: bytes, *, expected: str | None) -> str:
         """Write if S3 finds the expected version.
@@ -61,17 +61,17 @@ class S3Store:
         condition: dict[str, Any] = (
             {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         )
-        retries = retrying(also=frozenset({CONFLICT}))
+        retries = Retries(also=frozenset({CONFLICT}))
         with self._translating(f"writing {self.where(key)}"):
             put = self._clients.s3().put_object
             try:
-                response = retries(parsed(put), **self._at(key), Body=data, **condition)
+                response = retries.call(put, **self._at(key), Body=data, **condition)
                 self._read_date(response)
                 return str(response["ETag"])
             except ClientError as error:
                 if error_code(error) not in {CHANGED, CONFLICT}:
                     raise
-                found = self.read(key) if retries.statistics["attempt_number"] > 1 else None
+                found = self.read(key) if retries.repeated else None
                 if found is None or found.data != data:
                     raise StaleError(key) from error
                 return found.version
@@ -84,10 +84,10 @@ class S3Store:
         from botocore.exceptions import ClientError
 
         condition = {"IfMatch": expected} if expected else {}
-        retries = retrying(also=frozenset({CONFLICT}))
+        retries = Retries(also=frozenset({CONFLICT}))
         with self._translating(f"deleting {self.where(key)}"):
             try:
-                retries(self._clients.s3().delete_object, **self._at(key), **condition)
+                retries.call(self._clients.s3().delete_object, **self._at(key), **condition)
             except ClientError as error:
                 if error_code(error) in {CHANGED, CONFLICT}:
                     raise StaleError(key) from error

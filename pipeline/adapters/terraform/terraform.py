@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,9 @@ LOCK = "60s"
 
 _NO_STATE = "No state file was found!"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.\d+")
+_IDENTITY = re.compile(
+    r"^(?P<name>Terraform|OpenTofu) v(?P<version>\S+)\s+on (?P<platform>\w+)$", re.MULTILINE
+)
 _STOPPING = "waiting for Terraform to finish; press Ctrl-C again to kill it"
 _INSTALL = "install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install"
 # The user may configure how Terraform finds and downloads things. Other TF_ variables change what
@@ -49,6 +52,15 @@ _PASSED_ON = re.compile(
     r"TF_(CLI_CONFIG_FILE|PLUGIN_CACHE_DIR|PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE|TOKEN_\w+"
     r"|REGISTRY_DISCOVERY_RETRY|REGISTRY_CLIENT_TIMEOUT|PROVIDER_DOWNLOAD_RETRY)"
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """A program: `terraform` or `tofu`, its version, and its platform such as `linux_amd64`."""
+
+    name: str
+    version: str
+    platform: str
 
 
 @dataclass(kw_only=True)
@@ -65,6 +77,7 @@ class Terraform:
     report: Report
     interrupts: Interrupts
     grace: float = GRACE
+    _identity: Identity | None = field(default=None, init=False)
 
     def program(self) -> str:
         """Return the path of Terraform; raises RefusedError if it is missing."""
@@ -94,16 +107,57 @@ class Terraform:
             raise RefusedError("terraform version", what, _INSTALL)
         return version
 
-    def init(self, folder: Path, *, backend: bool = False) -> tuple[Diagnostic, ...]:
+    def identity(self) -> Identity:
+        """Return the name, version and platform of Terraform or OpenTofu.
+
+        `version -json` has the same keys in both, so the text is read. Raises RefusedError if
+        neither says its name.
+        """
+        if self._identity is None:
+            code, output = capture(
+                self._command(_argv("version"), Path.cwd()), timeout=SHORT, errors=False
+            )
+            text = output.decode("utf-8", "replace")
+            found = _IDENTITY.search(text)
+            if code != 0 or found is None:
+                raise RefusedError(f"terraform version ({self.program()})", text.strip(), _INSTALL)
+            name = "tofu" if found["name"] == "OpenTofu" else "terraform"
+            self._identity = Identity(
+                name=name, version=found["version"], platform=found["platform"]
+            )
+        return self._identity
+
+    def init(
+        self,
+        folder: Path,
+        *,
+        backend: bool = False,
+        lockfile: str | None = None,
+        upgrade: bool = False,
+    ) -> tuple[Diagnostic, ...]:
         """Install the modules and providers of a root module, with or without its backend.
 
-        Returns the errors. Without the backend Terraform makes no call to AWS.
+        Returns the errors. Without the backend Terraform makes no call to AWS. `lockfile` may be
+        "readonly"; `upgrade` takes the newest versions instead of those in the lock file.
         """
-        argv = _argv("init", backend=None if backend else False, input=False, json=True)
+        options = {"lockfile": lockfile, "upgrade": upgrade or None}
+        argv = _argv("init", backend=None if backend else False, input=False, json=True, **options)
         code, output = self._run(argv, folder, timeout=5 * SHORT)
         lines = [_first_document(line) for line in output.splitlines()]
         found = [line["diagnostic"] for line in lines if isinstance(line.get("diagnostic"), dict)]
         return self._errors("init", folder, code, output, found)
+
+    def lock_providers(self, folder: Path, platforms: Sequence[str]) -> bool:
+        """Add the hashes of packages for these platforms to the lock file, from their registries.
+
+        Returns False if that fails; the file is unchanged then. Terraform downloads each package.
+        """
+        argv = _argv("providers lock", platform=list(platforms), no_color=True)
+        try:
+            code, _ = self._run(argv, folder, timeout=5 * SHORT)
+        except RefusedError:
+            return False
+        return code == 0
 
     def validate(self, folder: Path) -> tuple[Diagnostic, ...]:
         """Return the errors of an initialized root module and its modules."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates.watcher import GateWatcher
@@ -21,6 +22,7 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.events import (
     DeploymentBegan,
     DeploymentEnded,
+    Message,
     PhaseBegan,
     PhaseEnded,
     Report,
@@ -29,7 +31,14 @@ from pipeline.core.events import (
 )
 from pipeline.core.freshness import Write
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
-from pipeline.core.state.deployment import Deployment, Outcome, PhaseRun, Policy, Result
+from pipeline.core.state.deployment import (
+    Delays,
+    Deployment,
+    Outcome,
+    PhaseRun,
+    Policy,
+    Result,
+)
 from pipeline.core.state.environment import Environment
 from pipeline.core.times import format_duration
 from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD
@@ -51,17 +60,17 @@ class PhaseFailure:
 class Deployer:
     """One deployment of one environment.
 
-    `drain` is the longest deregistration delay of the load balancers in seconds, 0 if unknown.
-    `closing` is called at the end, while the deployment is still in flight: if this run dies in
-    it, `recover` calls it again. `known` are the instances that were healthy during the deployment,
-    with the time of the first observation that showed it.
+    `read_delays` reads the delays of the load balancers in a phase that drains, unless the policy
+    has them. `closing` is called at the end, while the deployment is still in flight: if this run
+    dies in it, `recover` calls it again. `known` are the instances that were healthy during the
+    deployment, with the time of the first observation that showed it.
     """
 
     reconciler: Reconciler
     alarms: Alarms
     deployment: Deployment
     report: Report
-    drain: float = 0.0
+    read_delays: Callable[[], Delays] = Delays
     closing: Callable[[Outcome], None] = lambda _: None
     known: dict[str, float] = field(default_factory=dict)
     _launched: float | None = field(default=None, init=False)
@@ -144,7 +153,7 @@ class Deployer:
         limit = self._policy.limit(phase.name)
         self.report(PhaseBegan(name=phase.name, limit=limit))
         began = self._pace.clock()
-        failure = self._attempt(lambda: self._run_phase(phase, phases, limit))
+        failure = self._attempt(lambda: self._run_phase(phase, phases))
         seconds = self._pace.clock() - began
         run = PhaseRun(name=phase.name, seconds=seconds, fault=failure.reason if failure else "")
         self.deployment = replace(self.deployment, phases=(*self.deployment.phases, run))
@@ -171,7 +180,7 @@ class Deployer:
             return replace(failure, interrupted=True, stopped=True)
         return failure
 
-    def _run_phase(self, phase: Phase, phases: Sequence[Phase], limit: float) -> None:
+    def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
         self._enter(phase)
         self.reconciler.apply(phase)
         if phase.has(DRAINS) and phases[-1].has(DELETES):
@@ -180,9 +189,21 @@ class Deployer:
             self._launched = self._pace.now()
         phase.gate.enter(self.reconciler, self.deployment)
         if phase.gate.observes:
-            self._await(phase, limit)
+            self._await(phase, self._limit(phase))
         if phase.gate.measures_ready and self._launched is not None:
             self._ready = self._pace.now() - self._launched
+
+    def _limit(self, phase: Phase) -> float:
+        """Return the limit of a phase that waits; one that drains needs the delays for it."""
+        configured = self._policy.limit(phase.name)
+        if not phase.has(DRAINS) or self._policy.delays.drain:
+            return configured
+        self.reconciler.policy = replace(self._policy, delays=self.read_delays())
+        limit, drain = self._policy.limit(phase.name), self._policy.delays.drain
+        if limit > configured:
+            text = f"draining takes {format_duration(drain)}: the limit of {phase.name} is "
+            self.report(Message(text=text + format_duration(limit)))
+        return limit
 
     def _enter(self, phase: Phase) -> None:
         """Record the beginning of a phase, and the decision for green if it makes one."""
@@ -207,7 +228,7 @@ class Deployer:
         watcher = GateWatcher.begin(
             phase.gate,
             place=self._observer.place,
-            policy=self._policy,
+            policy=self._patient_policy(phase),
             limit=limit,
             known=self.known,
             writes=self._observer.writes,
@@ -231,11 +252,15 @@ class Deployer:
                 self.reconciler.resize(target.release, target.least, watcher.latest)
             self._observer.wait_for_next(watcher, deadline)
 
+    def _patient_policy(self, phase: Phase) -> Policy:
+        """Return the policy of a wait: on the way back, a lack of capacity only ends with it."""
+        return replace(self._policy, patience=inf) if phase.has(HOLD) else self._policy
+
     def _timings(self) -> Timings:
         blue = self._ledger.read().releases.get(self.deployment.blue)
         since = None if self._launched is None else self._pace.now() - self._launched
         ready = blue.ready if blue else None
-        return Timings(drain=self.drain, ready=ready, since_launch=since)
+        return Timings(drain=self._policy.delays.drain, ready=ready, since_launch=since)
 
     def _evidence(self) -> str:
         """Store the evidence about green; return its location, or why there is none."""

@@ -34,12 +34,14 @@ class Expected:
     """What a group is judged against: its name, its load balancers and its least size.
 
     `least` is the size it must reach whatever its own desired capacity, 0 for none: the live
-    desired capacity of the group whose traffic it takes over.
+    desired capacity of the group whose traffic it takes over. `patience` is how many seconds EC2
+    may have no capacity for it.
     """
 
     group: str
     balancers: tuple[Balancer, ...] = ()
     least: int = 0
+    patience: float = 300.0
 
 
 def all_in_service(expected: Expected, observations: Sequence[Observation]) -> Verdict:
@@ -119,7 +121,8 @@ def _early_verdict(expected: Expected, observations: Sequence[Observation]) -> V
         return Progressing(
             reason=f"{expected.group} is not described {'any more' if seen else 'yet'}"
         )
-    reason = why_unrecoverable(expected.group, _complete(observations))
+    complete = _complete(observations)
+    reason = why_unrecoverable(expected.group, complete, patience=expected.patience)
     return Failed(reason=reason) if reason else None
 
 

@@ -31,14 +31,18 @@ _REPLACEMENT = re.compile(r"unhealthy instance needing to be replaced")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaunchError:
-    """A sentence of AWS that ends the wait once it was said `times` times."""
+    """A sentence of AWS that ends the wait once it was said `times` times.
+
+    A `shortage` may end by itself at any time: it ends the wait once it has lasted too long.
+    """
 
     words: re.Pattern[str]
     times: int = 1
+    shortage: bool = False
 
 
-def _error(words: str, times: int = 1) -> LaunchError:
-    return LaunchError(words=re.compile(words, re.IGNORECASE), times=times)
+def _error(words: str, times: int = 1, *, shortage: bool = False) -> LaunchError:
+    return LaunchError(words=re.compile(words, re.IGNORECASE), times=times, shortage=shortage)
 
 
 # An error that may recover by itself must occur three times. EC2 does not know a new instance
@@ -47,11 +51,19 @@ def _error(words: str, times: int = 1) -> LaunchError:
 # or a zone without the instance type, Auto Scaling tries the other zones.
 _AGAIN = 3
 
+# "Client.InternalError: Client error on launch" is how EC2 says that it may not use the KMS key of
+# a volume (kubernetes/kops#11545). One instance may have it by chance (gruntwork-io/terratest#693).
+_TWICE = 2
+
 # The sentences: EC2 Auto Scaling User Guide, "Troubleshoot: EC2 instance launch failures" and
 # "AMI issues"; the codes, which groups with several instance types say before them: EC2 API
-# Reference, "Error codes". Left out on purpose, because they may recover: "We currently do not have
-# sufficient ... capacity", "AMI ... is pending", "Client.InternalError: Client error on launch"
-# (gruntwork-io/terratest#693: gone the next time), Spot prices. The first match counts.
+# Reference, "Error codes". Further sentences and where they were seen: "configuration is currently
+# not supported" (gruntwork-io/intro-to-terraform#6), "not eligible for Free Tier"
+# (LinkedInLearning/learning-terraform-3087701#345), "smaller than snapshot"
+# (DNXLabs/terraform-aws-ecs#24), "inaccessible AWS KMS key" (aws/aws-cdk#34491), the two about
+# verification (openshift/installer#1709, galaxyproject/cloudlaunch#150). An AMI that the Allowed
+# AMIs settings exclude is not visible (EC2 User Guide, "Allowed AMIs"): it "does not exist".
+# Left out on purpose, because it recovers: "AMI ... is pending". The first match counts.
 _ERRORS = (
     _error(r"iamInstanceProfile|IAM Instance Profile", _AGAIN),
     _error(r"not authorized to (perform|use)|UnauthorizedOperation|AccessDenied", _AGAIN),
@@ -73,6 +85,16 @@ _ERRORS = (
     _error(r"Client\.InstanceInitiatedShutdown"),
     _error(r"Client\.InvalidKMSKey|KMSKeyNotAccessible|Client\.VolumeLimitExceeded"),
     _error(r"Client\.InvalidSnapshot\.NotFound"),
+    _error(r"inaccessible (AWS )?KMS key"),
+    _error(r"Client\.InternalError: Client error on launch", _TWICE),
+    _error(r"requested configuration is currently not supported"),
+    _error(r"not eligible for (the )?Free Tier"),
+    _error(r"is smaller than\s+snapshot"),
+    _error(r"Allowed (AMIs|Images)\b|\b(AMI|image) \S+ is not allowed"),
+    _error(r"PendingVerification|accessing resources in this region is being validated"),
+    _error(r"account is currently being verified"),
+    _error(r"not have (sufficient|enough) .*capacity|InsufficientInstanceCapacity", shortage=True),
+    _error(r"no Spot capacity|UnfulfillableCapacity|Spot request price", shortage=True),
 )
 
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pipeline.core.health import scaling_activities
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup
 from pipeline.core.health.scaling_activities import LaunchError
+from pipeline.core.times import format_duration
 
 RECENT = 3600.0
 """Seconds of observations that count.
@@ -51,16 +52,21 @@ def in_service(group: ObservedGroup) -> tuple[Member, ...]:
     return tuple(m for m in group.members if m.lifecycle == "InService")
 
 
-def why_unrecoverable(name: str, observations: Sequence[Observation]) -> str:
+def why_unrecoverable(name: str, observations: Sequence[Observation], *, patience: float) -> str:
     """Return why the group can never become healthy, in AWS's words; empty while it may.
 
     `observations` are the complete ones of this wait, newest last; the newest describes the group.
+    `patience` is how many seconds a lack of capacity may last.
     """
     group = observations[-1].groups[name]
     if group.status:
         return f"AWS says of {name}: {group.status}"
     history = _history(name, observations)
-    return _permanent_launch_error(group, history.news) or _launch_loop(group, history)
+    return (
+        _permanent_launch_error(group, history.news)
+        or _lasting_shortage(group, history.news, observations, patience)
+        or _launch_loop(group, history)
+    )
 
 
 def last_launch_failure(name: str, observations: Sequence[Observation]) -> str:
@@ -125,12 +131,43 @@ def _is_past(first: ObservedGroup, activity: Activity) -> bool:
 def _permanent_launch_error(group: ObservedGroup, news: Iterable[Activity]) -> str:
     occasions: dict[LaunchError, set[str]] = {}
     for activity in sorted(_failures(group, news), key=_began, reverse=True):
-        if error := scaling_activities.launch_error(activity):
-            times = occasions.setdefault(error, set())
-            times.add(activity.began[:19])  # launches of one attempt fail within a second
-            if len(times) >= error.times:
-                return scaling_activities.words(activity)
+        error = scaling_activities.launch_error(activity)
+        if error is None or error.shortage:
+            continue
+        times = occasions.setdefault(error, set())
+        # Launches of one attempt are refused within a second; an instance fails by itself.
+        times.add(scaling_activities.instance_of(activity) or activity.began[:19])
+        if len(times) >= error.times:
+            return scaling_activities.words(activity)
     return ""
+
+
+def _lasting_shortage(
+    group: ObservedGroup,
+    news: Iterable[Activity],
+    observations: Sequence[Observation],
+    patience: float,
+) -> str:
+    """Return how long AWS has had no capacity for the group, if it is longer than `patience`."""
+    lacking = sorted((a for a in _failures(group, news) if _is_shortage(a)), key=_began)
+    if not lacking:
+        return ""
+    ids = {activity.id for activity in lacking}
+    seen = (o.at for o in observations if any(a.id in ids for a in _activities(o, group)))
+    lasted = observations[-1].at - next(seen)
+    if lasted < patience:
+        return ""
+    words = scaling_activities.words(lacking[-1])
+    return f"AWS has had no capacity for {format_duration(round(lasted))}: {words}"
+
+
+def _is_shortage(activity: Activity) -> bool:
+    error = scaling_activities.launch_error(activity)
+    return error is not None and error.shortage
+
+
+def _activities(observation: Observation, group: ObservedGroup) -> Sequence[Activity]:
+    return observation.activities.get(group.name, ())
 
 
 def _failures(group: ObservedGroup, news: Iterable[Activity]) -> list[Activity]:

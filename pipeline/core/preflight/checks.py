@@ -17,6 +17,7 @@ from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import allow_unhealthy_hint, fleet_findings
 from pipeline.core.state.deployment import Policy
 from pipeline.core.times import format_duration
+from pipeline.core.validation.phases import PHASES
 
 VCPUS = "L-1216C47A"
 """The quota "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", in vCPUs."""
@@ -56,10 +57,11 @@ def refusal(found: Sequence[Finding]) -> RefusedError:
 def least_lifetime(policy: Policy) -> float:
     """Return for how many seconds the credentials must last.
 
-    That is the pauses, a phase that reaches its time limit, and as much for the rollback.
+    That is the pauses, a phase that reaches its time limit, and as much for the rollback. A long
+    deregistration delay raises the limit of the phases that drain.
     """
-    longest = max(policy.deadline, *policy.deadlines.values(), 0.0)
-    return policy.soak + policy.observe + 2 * longest
+    longest = max(policy.limit(phase) for phase in PHASES)
+    return policy.pause("soak") + policy.pause("observe") + 2 * longest
 
 
 def _indented(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.core.health.observation import Balancer, Observation
-from pipeline.core.state.deployment import Place
+from pipeline.core.state.deployment import Delays, Place
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
 
@@ -31,6 +32,15 @@ class BalancerFacts:
     check_seconds: float
     slow_start: float
     target_type: str
+
+
+def longest_delays(balancers: Iterable[BalancerFacts]) -> Delays:
+    """Return the longest delays of these load balancers, 0 without any."""
+    all_of_them = tuple(balancers)
+    return Delays(
+        drain=max((each.drain_seconds for each in all_of_them), default=0.0),
+        slow_start=max((each.slow_start for each in all_of_them), default=0.0),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,3 +205,8 @@ class Facts:
     targets: int | None = None
     alarms: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+
+    @property
+    def delays(self) -> Delays:
+        """The longest delays of the load balancers."""
+        return longest_delays(self.balancers or ())

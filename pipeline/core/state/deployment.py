@@ -8,6 +8,10 @@ from enum import StrEnum
 
 from pipeline.core.health.observation import Balancer
 from pipeline.core.image import NO_ITEMS
+from pipeline.core.validation.phases import DRAINS, traits_of
+
+DRAIN_MARGIN = 120.0
+"""Seconds for a drain beyond its delay: load balancers and observations notice its end late."""
 
 
 class Kind(StrEnum):
@@ -39,12 +43,26 @@ class Hook:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Delays:
+    """How long load balancers need by their own settings, the longest of all, in seconds.
+
+    `drain` is the deregistration delay or the connection draining timeout. `slow_start` is how long
+    a target group sends a new target less than its share.
+    """
+
+    drain: float = 0.0
+    slow_start: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
     """The settings of a deployment; all durations are seconds of the deployment's clock.
 
     `healthy_checks` is how many checks in a row must find every member healthy. `keep` is how
     long blue stays warm after a success: 0 not at all, None until the next promotion. `deadlines`
-    maps the name of a phase to its time limit; `deadline` is the limit of the others.
+    maps the name of a phase to its time limit; `deadline` is the limit of the others. `patience`
+    is how long EC2 may have no capacity before the group fails. `delays` are those of the load
+    balancers, once they are known; `waits_for_slow_start` says whether the soak includes it.
     """
 
     healthy_checks: int = 3
@@ -55,10 +73,22 @@ class Policy:
     deadlines: Mapping[str, float] = field(default_factory=lambda: NO_ITEMS)
     verify: tuple[Hook, ...] = ()
     alarms: tuple[str, ...] = ()
+    patience: float = 300.0
+    waits_for_slow_start: bool = True
+    delays: Delays = Delays()
 
     def limit(self, phase: str) -> float:
-        """Return the time limit of a phase."""
-        return self.deadlines.get(phase, self.deadline)
+        """Return the time limit of a phase.
+
+        A phase that drains has at least the delay of the load balancers plus a margin, whatever
+        its deadline is: AWS shows a target as draining for the whole delay.
+        """
+        given = self.deadlines.get(phase, self.deadline)
+        if DRAINS in traits_of(phase) and self.delays.drain:
+            return max(given, self.delays.drain + DRAIN_MARGIN)
+        if phase == "soak":
+            return given + self.pause("soak") - self.soak
+        return given
 
     def without_alarms(self, firing: Iterable[str]) -> Policy:
         """Return the policy without the alarms of these lines, each `NAME: REASON`."""
@@ -71,8 +101,9 @@ class Policy:
         return replace(self, alarms=tuple(quiet))
 
     def pause(self, name: str) -> float:
-        """Return the duration of `soak` or `observe`."""
-        return {"soak": self.soak, "observe": self.observe}[name]
+        """Return the duration of `soak` or `observe`; the soak lasts as long as a slow start."""
+        slow_start = self.delays.slow_start if self.waits_for_slow_start else 0.0
+        return {"soak": max(self.soak, slow_start), "observe": self.observe}[name]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,8 @@ class Root:
     """The content of a root module; without a `bucket` its state is a file in `folder`.
 
     `account` is the only account that Terraform may change, empty for any. `inputs` are the user's
-    own inputs of the module, in addition to those of the contract.
+    own inputs of the module, in addition to those of the contract. `provider` is the constraint
+    on the version of the AWS provider.
     """
 
     app: str
@@ -35,6 +36,7 @@ class Root:
     folder: Path
     bucket: Bucket | None
     inputs: Mapping[str, Any]
+    provider: str = ">= 5.0, < 7.0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,11 @@ META_ARGUMENTS: Final = frozenset(
 )
 TOOL_INPUTS: Final = frozenset({"app", "environment", "releases"})
 
+_CONDITION = r"(?:=|!=|>|>=|<|<=|~>)? ?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?"
+_CONSTRAINT = re.compile(rf"{_CONDITION}(?:, ?{_CONDITION})*")
+# Terraform's backend "s3" takes no alias (its validateKMSKey, tested with 1.11.4).
+_KMS_ID = r"(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+_KMS_KEY = re.compile(rf"(?:arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{{12}}:key/)?{_KMS_ID}")
 _INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
 
@@ -32,6 +37,20 @@ def check_account_id(value: str) -> str:
     allowed = "an account id is 12 digits in quotes"
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(ACCOUNT, value, allowed)
+
+
+def check_version_constraint(value: str) -> str:
+    """Check a version constraint of a provider; it is written into the root module."""
+    allowed = "a version constraint is, for example, 5.100.0, ~> 5.90, or >= 5.0, < 7.0"
+    require_ascii(value, LONGEST_NAME, allowed)
+    return require_match(_CONSTRAINT, value, allowed)
+
+
+def check_kms_key(value: str) -> str:
+    """Check the ARN or id of a KMS key."""
+    allowed = "a KMS key is the ARN or the id of a key, not an alias"
+    require_ascii(value, LONGEST_VALUE, allowed)
+    return require_match(_KMS_KEY, value, allowed)
 
 
 def check_instance_type(value: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
 
 from local_cloud.patches import s3
 from local_cloud.patches.patching import apply, patches_of
@@ -178,6 +178,45 @@ def test_a_write_after_another_runs_write_is_stale(
     found = bucket().read("a")
     assert found is not None
     assert found.data == b"theirs"
+
+
+@pytest.mark.parametrize("said", [("lost",), ("lost", "SlowDown"), (CONFLICT,)])
+def test_a_deletion_whose_response_was_lost_is_done(
+    aws: Clients, bucket: Callable[..., S3Store], monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    store = bucket()
+    version = store.write("a", b"one", expected=None)
+    monkeypatch.setattr(aws.s3(), "delete_object", Answers(aws.s3().delete_object, *said))
+    store.delete("a", expected=version)
+    assert store.read("a") is None
+
+
+class BreaksOff:
+    """A body that ends early the first time."""
+
+    def __init__(self, get: Callable[..., Any]) -> None:
+        self._get, self.times = get, 1
+
+    def __call__(self, **arguments: Any) -> Any:
+        answer = self._get(**arguments)
+        if self.times:
+            self.times -= 1
+            answer["Body"] = self
+        return answer
+
+    def read(self) -> bytes:
+        raise IncompleteReadError(actual_bytes=1, expected_bytes=3)
+
+
+def test_a_body_that_breaks_off_is_read_again(
+    aws: Clients, bucket: Callable[..., S3Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = bucket()
+    store.write("a", b"one", expected=None)
+    monkeypatch.setattr(aws.s3(), "get_object", BreaksOff(aws.s3().get_object))
+    found = store.read("a")
+    assert found is not None
+    assert found.data == b"one"
 
 
 DATE = "Sat, 21 Nov 2026 12:00:00 GMT"

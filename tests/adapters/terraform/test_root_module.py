@@ -83,6 +83,12 @@ def test_the_root_module_has_these_contents(root: Root) -> None:
     }
 
 
+def test_the_configuration_may_limit_the_versions_of_the_provider(root: Root) -> None:
+    document = main_document(replace(root, provider="5.100.0"))
+    aws = document["terraform"]["required_providers"]["aws"]
+    assert aws == {"source": "hashicorp/aws", "version": "5.100.0"}
+
+
 def test_a_bucket_is_a_backend_that_locks_and_encrypts(root: Root) -> None:
     document = main_document(replace(root, bucket=BUCKET, account=""))
     assert document["terraform"]["backend"] == {

@@ -283,6 +283,7 @@ def test_transient_errors_of_s3_are_retried(
     with bench.lock(over=True).held("OperationTypePlan"):
         assert bench.standing["Info"] == OURS.info
     assert bench.standing is None
+    assert not [line for line in bench.said if "another program" in line]
 
 
 @pytest.mark.parametrize("raising", [RefusedError, FailedError])

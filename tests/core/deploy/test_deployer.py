@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
 import pytest
 
@@ -14,9 +15,9 @@ from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.phases import Phase, promotion, removal, rollback
 from pipeline.core.deploy.polling import Forecast
 from pipeline.core.errors import FailedError
-from pipeline.core.events import Event, PhaseBegan
+from pipeline.core.events import Event, Message, PhaseBegan
 from pipeline.core.freshness import Writes
-from pipeline.core.state.deployment import Deployment, Hook, Kind, Policy, Result
+from pipeline.core.state.deployment import Delays, Deployment, Hook, Kind, Policy, Result
 from pipeline.core.validation.phases import HOLD
 from tests.core.deploy.fakes import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
 
@@ -462,6 +463,79 @@ def test_a_phase_ends_at_its_own_time_limit() -> None:
     assert done.outcome
     assert "gave up after 30s" in done.outcome.reason
     assert fake.time - began < 120
+
+
+LONG = 300.0
+"""Seconds of a deregistration delay that is longer than the limit of every phase."""
+
+
+@pytest.fixture
+def _long_draining(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.core.deploy.fakes.DRAIN", LONG)
+
+
+@pytest.mark.usefixtures("_long_draining")
+def test_a_drain_may_last_as_long_as_the_deregistration_delay_whatever_the_deadline_is() -> None:
+    fake = cloud()
+    policy = replace(POLICY, delays=Delays(drain=LONG), deadlines={"drain": 10.0})
+    assert outcome_of(promote(fake, policy=policy)) is Result.PROMOTED
+    assert fake.outages == []
+
+
+@pytest.mark.usefixtures("_long_draining")
+def test_the_way_back_waits_for_a_long_drain() -> None:
+    fake = cloud()
+    fake.firing = ("web-5xx: too many",)
+    policy = replace(POLICY, delays=Delays(drain=LONG), alarms=("web-5xx",))
+    assert outcome_of(promote(fake, policy=policy)) is Result.ROLLED_BACK
+    assert fake.serving == {BLUE}
+
+
+@pytest.mark.usefixtures("_long_draining")
+def test_unknown_delays_are_read_in_the_phase_that_drains() -> None:
+    fake = cloud()
+    events: list[Event] = []
+    deployer = begin(fake, report=events.append)
+    deployer.read_delays = lambda: Delays(drain=LONG)
+    assert outcome_of(deployer.run(promotion(BLUE, GREEN))) is Result.PROMOTED
+    texts = [each.text for each in events if isinstance(each, Message)]
+    assert texts == ["draining takes 5m: the limit of drain is 7m"]
+
+
+@pytest.mark.usefixtures("_long_draining")
+def test_a_drain_gives_up_at_its_deadline_if_the_delay_stays_unknown() -> None:
+    fake = cloud()
+    done = begin(fake).run(promotion(BLUE, GREEN))
+    assert done.outcome
+    assert (done.outcome.result, done.outcome.phase) == (Result.NEEDS_ATTENTION, "drain")
+    assert "gave up after 1m" in done.outcome.reason
+
+
+def test_blue_is_not_drained_before_the_slow_start_of_green_is_over() -> None:
+    began: dict[str, float] = {}
+
+    def duration(policy: Policy) -> float:
+        fake = cloud()
+        began.clear()
+
+        def note(_: int, name: str) -> None:
+            began.setdefault(name, fake.time)
+
+        fake.fail = note
+        assert outcome_of(promote(fake, policy=policy)) is Result.PROMOTED
+        return began["detach"] - began["attach"]
+
+    slow = replace(POLICY, delays=Delays(slow_start=120.0))
+    usual = duration(POLICY)
+    assert duration(slow) >= 120.0 > usual
+    assert duration(replace(slow, waits_for_slow_start=False)) == usual
+
+
+def test_a_lack_of_capacity_on_the_way_back_lasts_until_the_deadline() -> None:
+    deployer = begin(cloud())
+    forward, back = promotion(BLUE, GREEN)[2], rollback(BLUE, GREEN, Fleet())[0]
+    assert deployer._patient_policy(forward).patience == POLICY.patience
+    assert deployer._patient_policy(back).patience == inf
 
 
 def test_a_group_is_named_after_the_app_the_environment_and_the_release() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pipeline
 from pipeline.core.deploy import gates
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.gates.base import Gate
+from pipeline.core.deploy.gates.drained import Drained
 from pipeline.core.deploy.gates.half_healthy import HalfHealthy
 from pipeline.core.deploy.gates.stays_healthy import StaysHealthy
 from pipeline.core.deploy.gates.watcher import GateWatcher
@@ -19,7 +21,7 @@ from pipeline.core.deploy.phases import promotion, rollback
 from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
-from pipeline.core.state.deployment import Policy
+from pipeline.core.state.deployment import Delays, Policy
 from tests.core.deploy.fakes import BLUE, GREEN, PLACE, cloud
 
 PACKAGE = Path(pipeline.__file__).parent
@@ -74,6 +76,26 @@ def test_a_pause_passes_only_after_its_length() -> None:
     watcher.add(observed(10))
     assert watcher.judge() == Healthy()
     assert watcher.judge(("web-5xx: ALARM",)) == Failed(reason="web-5xx: ALARM")
+
+
+def test_a_soak_is_as_long_as_the_slow_start_and_says_so() -> None:
+    slow = Policy(soak=30, deadline=60, delays=Delays(slow_start=90))
+    soak = StaysHealthy(BLUE, "soak")
+    assert soak.describe(slow) == "r000001 healthy for 1m 30s (slow start)"
+    assert slow.limit("soak") == 120
+    unaware = replace(slow, waits_for_slow_start=False)
+    assert soak.describe(unaware) == "r000001 healthy for 30s"
+    assert soak.describe(replace(slow, soak=120)) == "r000001 healthy for 2m"
+    assert StaysHealthy(BLUE, "observe").describe(slow) == "r000001 healthy for 0s"
+
+
+def test_a_drain_says_how_long_it_takes_and_has_time_for_it() -> None:
+    known = Policy(deadlines={"drain": 60}, delays=Delays(drain=3600))
+    assert Drained(BLUE).describe(known) == "r000001 drained in 1h"
+    assert Drained(BLUE).describe(Policy()) == "r000001 drained"
+    assert {known.limit(phase) for phase in ("drain", "detach")} == {3720}
+    assert known.limit("attach") == 900
+    assert replace(known, delays=Delays(drain=5)).limit("detach") == 900
 
 
 @pytest.mark.parametrize(("soak", "accepts"), [(0.0, True), (1.0, False)])

@@ -36,8 +36,15 @@ def seen(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> list[Observ
     return in_turn(*(an_observation(group, activities=news) for group, news in observations))
 
 
+PATIENCE = 300.0
+
+
+def judged(observations: list[Observation]) -> str:
+    return why_unrecoverable(GREEN, observations, patience=PATIENCE)
+
+
 def reason(*observations: tuple[ObservedGroup, Iterable[Activity]]) -> str:
-    return why_unrecoverable(GREEN, seen(*observations))
+    return judged(seen(*observations))
 
 
 # Launches that cannot work, in AWS's words: from the user guide's pages on launch failures and from
@@ -105,6 +112,35 @@ AT_ONCE = [
         "This account is currently blocked and not recognized as a valid account. Launching EC2 "
         "instance failed."
     ),
+    (
+        "The requested configuration is currently not supported. Please check the documentation "
+        "for "
+        "supported configurations. Launching EC2 instance failed."
+    ),
+    (
+        "The specified instance type is not eligible for Free Tier. For a list of Free Tier "
+        "instance types, run 'describe-instance-types' with the filter 'free-tier-eligible=true'. "
+        "Launching EC2 instance failed."
+    ),
+    (
+        "Volume of size 22GB is smaller than  snapshot 'snap-0b5c5ea11d58e1fec', expect size >= "
+        "30GB. Launching EC2 instance failed."
+    ),
+    (
+        "You must use a valid fully-formed launch template. Volume of size 60GB is smaller than "
+        "snapshot 'snap-047606f0d8ce8069d', expect size>= 100GB"
+    ),
+    "The AMI ami-1 is not allowed by the Allowed AMIs settings. Launching EC2 instance failed.",
+    (
+        "Your request for accessing resources in this region is being validated, and you will not "
+        "be able to launch additional resources in this region until the validation is complete. "
+        "We will notify you by email once your request has been validated."
+    ),
+    (
+        "Your account is currently being verified. Verification normally takes less than 2 hours. "
+        "Until your account is verified, you may not be able to launch additional instances or "
+        "create additional volumes."
+    ),
 ]
 
 AGAIN = [
@@ -156,11 +192,6 @@ MAY_RECOVER = [
         "fulfillment "
         "price of 0.0031. Launching EC2 instance failed."
     ),
-    (
-        "The requested configuration is currently not supported. Please check the documentation "
-        "for "
-        "supported configurations. Launching EC2 instance failed."
-    ),
     "The requested Availability Zone is no longer supported. Please retry your request.",
     "Request limit exceeded. Launching EC2 instance failed.",
     "An internal error has occurred. Launching EC2 instance failed.",
@@ -176,9 +207,14 @@ DEAD_AT_ONCE = [
         "incorrect state"
     ),
     f"{DIED}Termination Reason: Client.VolumeLimitExceeded: Volume limit exceeded",
+    (
+        f"{DIED}Termination Reason: Client.InternalError: One or more of the attached Amazon EBS "
+        "volumes are encrypted with an inaccessible AWS KMS key."
+    ),
 ]
+KMS = f"{DIED}Termination Reason: Client.InternalError: Client error on launch"
 DEAD_MAYBE = [
-    f"{DIED}Termination Reason: Client.InternalError: Client error on launch",
+    KMS,
     f"{DIED}Termination Reason: Client.UserInitiatedShutdown: User initiated shutdown",
     f"{DIED}Termination Reason: Server.InternalError: Internal error on launch",
     (
@@ -213,7 +249,7 @@ def test_different_errors_are_not_added_up() -> None:
 @pytest.mark.parametrize("message", MAY_RECOVER)
 def test_an_error_that_may_recover_is_reported_and_waited_for(message: str) -> None:
     observations = seen((SHORT, [refused(moment, message) for moment in range(50, 0, -10)]))
-    assert not why_unrecoverable(GREEN, observations)
+    assert not judged(observations)
     assert last_launch_failure(GREEN, observations) == message
 
 
@@ -234,8 +270,54 @@ def test_instances_that_shut_themselves_down_end_the_wait(
 def test_one_instance_that_ended_for_another_reason_is_waited_for(message: str) -> None:
     again = a_group(a_member("i-b", lifecycle="Pending"), desired=1)
     observations = seen((again, [cancelled(1, "i-a", message)]))
-    assert not why_unrecoverable(GREEN, observations)
+    assert not judged(observations)
     assert last_launch_failure(GREEN, observations) == message
+
+
+def test_two_instances_that_ec2_could_not_launch_end_the_wait() -> None:
+    """EC2 says so of a KMS key that it may not use; one instance may have it by chance."""
+    pair = [cancelled(1, "i-a", KMS), replace(cancelled(1, "i-b", KMS), id="launch-1-b")]
+    assert reason((a_group(desired=2), pair)) == KMS
+    again = a_group(a_member("i-b", lifecycle="Terminating"), desired=1)
+    assert reason((again, [cancelled(9, "i-b", KMS), cancelled(1, "i-a", KMS)])) == KMS
+
+
+SHORTAGES = [
+    NO_CAPACITY,
+    (
+        "Could not launch On-Demand Instances. InsufficientInstanceCapacity - There is no "
+        "available capacity that matches your request. Launching EC2 instance failed."
+    ),
+    (
+        "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due "
+        "to your request configuration. Launching EC2 instance failed."
+    ),
+    "There is no Spot capacity available that matches your request. Launching EC2 instance failed.",
+]
+
+
+def lacking(message: str, seconds: float) -> list[Observation]:
+    """Return observations of a group that AWS has had no capacity for since the second one."""
+    failed = refused(0, message)
+    group = (SHORT, [failed])
+    return in_turn(
+        *seen((SHORT, []), group, (SHORT, [refused(60, message), failed])), every=seconds
+    )
+
+
+@pytest.mark.parametrize("message", SHORTAGES)
+def test_a_lack_of_capacity_ends_the_wait_once_it_has_lasted_too_long(message: str) -> None:
+    assert not judged(lacking(message, 299))
+    assert judged(lacking(message, 300)) == f"AWS has had no capacity for 5m: {message}"
+
+
+def test_a_lack_of_capacity_counts_anew_after_a_launch_that_worked() -> None:
+    moments = [
+        (SHORT, [refused(0, NO_CAPACITY)]),
+        (SHORT, [a_launch(20, "i-b"), refused(0, NO_CAPACITY)]),
+        (SHORT, [refused(40, NO_CAPACITY), a_launch(20, "i-b"), refused(0, NO_CAPACITY)]),
+    ]
+    assert not judged(in_turn(*seen(*moments), every=200))
 
 
 def test_the_reason_is_also_read_from_the_description() -> None:
@@ -261,7 +343,7 @@ def test_a_failed_launch_is_forgiven_when(
     why: str, group: ObservedGroup, activities: list[Activity]
 ) -> None:
     observations = seen((replace(group, desired=3), activities))
-    assert not why_unrecoverable(GREEN, observations), why
+    assert not judged(observations), why
     assert not last_launch_failure(GREEN, observations), why
 
 
@@ -454,5 +536,5 @@ def test_members_lost_long_ago_do_not_count() -> None:
         an_observation(FULL, activities=lost("i-a", "i-b", "i-c")),
         every=3590.0,
     )
-    assert not why_unrecoverable(GREEN, observations)
-    assert why_unrecoverable(GREEN, in_turn(*observations, every=1790.0))
+    assert not judged(observations)
+    assert judged(in_turn(*observations, every=1790.0))

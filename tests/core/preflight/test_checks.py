@@ -22,7 +22,7 @@ from pipeline.core.preflight.facts import (
 )
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, missing
-from pipeline.core.state.deployment import Place, Policy
+from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size
 
@@ -647,6 +647,18 @@ def test_credentials_must_outlast_the_pauses_and_a_late_failure() -> None:
     policy = Policy(soak=30, observe=60, deadline=900, deadlines={"launch": 1800, "soak": 930})
     assert least_lifetime(policy) == 30 + 60 + 2 * 1800
     assert least_lifetime(Policy()) == 1800
+
+
+def test_credentials_must_outlast_long_draining_and_slow_start() -> None:
+    policy = Policy(soak=30, observe=60, delays=Delays(drain=3600, slow_start=300))
+    assert least_lifetime(policy) == 300 + 60 + 2 * 3720
+
+
+def test_the_delays_are_the_longest_of_the_load_balancers() -> None:
+    assert Facts().delays == Delays()
+    slow = replace(BALANCER, drain_seconds=40.0, slow_start=90.0)
+    facts = Facts(balancers=(replace(BALANCER, drain_seconds=300.0), slow))
+    assert facts.delays == Delays(drain=300.0, slow_start=90.0)
 
 
 # --- the serving group was deleted outside ami-pipeline ---------------------------------------

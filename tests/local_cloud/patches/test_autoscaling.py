@@ -264,6 +264,20 @@ def test_a_launch_without_capacity_fails_and_recovers(fleet: Fleet) -> None:
     assert "We currently do not have sufficient t3.micro capacity" in failed[0]["StatusMessage"]
 
 
+def test_a_launch_whose_kms_key_is_denied_is_cancelled_with_the_state_reason(
+    fleet: Fleet,
+) -> None:
+    fleet.create()
+    fleet.cloud.client.set_behavior(behavior="kms-denied", group=fleet.name)
+    fleet.want(1)
+    launches = eventually(lambda: [a for a in fleet.activities() if a["StatusCode"] == "Cancelled"])
+    assert launches[0]["StatusMessage"] == (
+        "Instance became unhealthy while waiting for instance to be in InService state. "
+        "Termination Reason: Client.InternalError: Client error on launch"
+    )
+    fleet.cloud.client.clear_behaviors()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("desired", "message"),

@@ -13,6 +13,7 @@ from pipeline.core.freshness import ABSENT, Write
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Verdict
 from pipeline.core.state.deployment import Policy
+from pipeline.core.times import format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,9 @@ class Drained(Gate):
         return assessment.drained(wait.expected(self.release), wait.history)
 
     def describe(self, policy: Policy) -> str:
-        """Name the release."""
-        return f"{self.release} drained"
+        """Name the release, and how long the load balancers take."""
+        seconds = policy.delays.drain
+        return f"{self.release} drained" + (f" in {format_duration(seconds)}" if seconds else "")
 
     def forecast(self, timings: Timings) -> Forecast:
         """Expect the end after the longest deregistration delay."""

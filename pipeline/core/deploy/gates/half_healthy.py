@@ -34,7 +34,7 @@ class HalfHealthy(Gate):
 
     @property
     def contradicting(self) -> Mapping[str, tuple[Write, ...]]:
-        """A detached group may still be shown as healthy, and an attached `other` without traffic."""
+        """A detached group may still be shown as healthy, an attached `other` as detached."""
         return {self.release: PRESENT, self.other: (Write.ATTACH,)}
 
     def judge(self, wait: Wait) -> Verdict:

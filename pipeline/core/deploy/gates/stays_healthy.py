@@ -21,6 +21,8 @@ from pipeline.core.times import format_duration
 class StaysHealthy(Gate):
     """Every member stays healthy for `soak` or `observe` of the policy, and no alarm fires.
 
+    The soak lasts at least as long as the slow start of a target group: until then, the members
+    receive less than their share, and blue must not be drained.
     `least` names the release whose live size the group must have, too.
     """
 
@@ -65,7 +67,9 @@ class StaysHealthy(Gate):
 
     def describe(self, policy: Policy) -> str:
         """Name the length of the time."""
-        return f"{self.release} healthy for {format_duration(policy.pause(self.pause))}"
+        length = policy.pause(self.pause)
+        why = " (slow start)" if self.pause == "soak" and length > policy.soak else ""
+        return f"{self.release} healthy for {format_duration(length)}{why}"
 
     def readings(self, policy: Policy, alarms: Alarms) -> tuple[str, ...]:
         """Read the alarms."""

@@ -116,7 +116,12 @@ class Wait:
 
     def expected(self, release: str, *, least: int = 0) -> Expected:
         """Return what a release's group is judged against."""
-        return Expected(group=self.group(release), balancers=self.balancers, least=least)
+        return Expected(
+            group=self.group(release),
+            balancers=self.balancers,
+            least=least,
+            patience=self.policy.patience,
+        )
 
     def serves(self, release: str, observation: Observation | None = None) -> bool:
         """Return True if a member of a release is healthy in a load balancer."""

@@ -1,0 +1,61 @@
+"""What an environment's reader says about its load balancers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.adapters.aws import balancer_settings
+from pipeline.app.environment import EnvironmentReader
+from pipeline.core.errors import RefusedError
+from pipeline.core.health.observation import Balancer
+from pipeline.core.preflight.facts import BalancerFacts
+from pipeline.core.state.deployment import Delays
+
+if TYPE_CHECKING:
+    import pytest
+
+WEB = Balancer(kind="elbv2", identifier="arn:tg/web", name="web")
+
+
+def settings_of(balancer: Balancer, drain: float, slow_start: float) -> BalancerFacts:
+    return BalancerFacts(
+        balancer=balancer,
+        exists=True,
+        listeners=1,
+        zones=frozenset(),
+        vpc="",
+        drain_seconds=drain,
+        check_seconds=30,
+        slow_start=slow_start,
+        target_type="instance",
+    )
+
+
+def reader(said: list[str]) -> EnvironmentReader:
+    app: Any = SimpleNamespace(
+        settings=SimpleNamespace(region="us-east-1"),
+        report=lambda event: said.append(event.text),
+    )
+    made = EnvironmentReader(app=app, environment="staging")
+    made.__dict__["found_balancers"] = ((WEB,), ())
+    made.__dict__["clients"] = None
+    return made
+
+
+def test_the_delays_are_the_longest_of_all_load_balancers(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = (settings_of(WEB, 300, 0), settings_of(WEB, 30, 90))
+    monkeypatch.setattr(balancer_settings, "describe", lambda *_: facts)
+    assert reader([]).read_delays() == Delays(drain=300, slow_start=90)
+
+
+def test_delays_that_cannot_be_read_are_reported_and_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RefusedError("reading the load balancers", "AccessDenied", "ask for permission")
+
+    monkeypatch.setattr(balancer_settings, "describe", refuse)
+    said: list[str] = []
+    assert reader(said).read_delays() == Delays()
+    assert said == ["the deregistration delay is unknown: reading the load balancers: AccessDenied"]
