@@ -16,6 +16,7 @@ from typing import Any
 from local_cloud.behaviors import Answers, Behaviors, BehaviorTarget
 from local_cloud.instances.machine import InstanceHost, InstanceSpec, Machine
 from local_cloud.instances.network import Network
+from local_cloud.permissions.roles import Roles
 from local_cloud.timeline import Timeline
 from local_cloud.traffic.plan import Traffic
 
@@ -32,6 +33,7 @@ class Cloud:
     traffic: Traffic
     behaviors: Behaviors
     timeline: Timeline = field(default_factory=Timeline)
+    roles: Roles = field(default_factory=Roles)
     on_change: list[Callable[[], None]] = field(default_factory=list)
     periodic: list[Callable[[], bool]] = field(default_factory=list)  # see `ticker`
     machines: dict[str, Machine] = field(default_factory=dict)

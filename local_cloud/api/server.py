@@ -19,9 +19,11 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local_cloud import behavior_targets
-from local_cloud.api.calls import Calls, Resource
+from local_cloud.api import role_resources
+from local_cloud.api.calls import Calls, Handling, Resource
 from local_cloud.api.endpoint import Endpoint
 from local_cloud.api.key_lookup import KeyLookup
+from local_cloud.api.models import MotoModels
 from local_cloud.balancers import sync
 from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
@@ -33,6 +35,7 @@ from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
 from local_cloud.patches.install import install
+from local_cloud.permissions.judge import Judge
 from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
 from local_cloud.timeline import Timeline
@@ -186,10 +189,13 @@ def open_endpoint(
         Dispatcher(create_backend_app),
         lock,
         resources(cloud, lock),
-        timeline=cloud.timeline,
-        latency=clock.scaled(clock.delays.call),
-        outage=endpoint.refuse,
-        past=past,
+        Handling(
+            timeline=cloud.timeline,
+            latency=clock.scaled(clock.delays.call),
+            judge=Judge(roles=cloud.roles, models=MotoModels(), lock=lock),
+            outage=endpoint.refuse,
+            past=past,
+        ),
     )
     endpoint.open(calls)
     return endpoint
@@ -209,6 +215,7 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
             return sync.described(cloud)
 
     return {
+        **role_resources.resources(cloud.roles, lock),
         ("GET", "balancers"): balancers,
         ("GET", "behaviors"): lambda _: cloud.behaviors.listed(),
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, cloudwatch, s3, unanswered
+from local_cloud.patches import after, cloudwatch, s3, sts, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
@@ -56,6 +56,7 @@ MODULES = (
     security_groups,
     volumes,
     s3,
+    sts,
     after,
 )
 
