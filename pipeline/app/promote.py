@@ -155,7 +155,8 @@ class Promotion:
         """Check and plan without changing anything."""
         deployment = self._deployment(document)
         facts, proposal = self._facts(document, deployment)
-        lost = document.releases[document.serving] if is_lost(facts, proposal) else None
+        gone = is_lost(facts, proposal) and not self._reader.serving_group_exists(document)
+        lost = document.releases[document.serving] if gone else None
         if lost:
             document = document.without_serving(deployment.began)
             deployment = replace(deployment, blue="")
