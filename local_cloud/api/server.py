@@ -12,16 +12,19 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local_cloud import behavior_targets
+from local_cloud.api import role_resources
 from local_cloud.api.calls import Calls, Resource
 from local_cloud.api.endpoint import Endpoint
+from local_cloud.api.judging import Judged
 from local_cloud.api.key_lookup import KeyLookup
+from local_cloud.api.models import MotoModels
 from local_cloud.balancers import sync
 from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
@@ -34,6 +37,8 @@ from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
 from local_cloud.metrics.collector import Collector
 from local_cloud.patches.install import install
+from local_cloud.permissions.judge import Judge
+from local_cloud.permissions.roles import Role, Roles
 from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
 from local_cloud.timeline import Timeline
@@ -60,6 +65,7 @@ class Options:
     isolation: str = "auto"
     delays: Delays = field(default_factory=Delays)
     consistency: Consistency = field(default_factory=Consistency)
+    roles: Sequence[Role] = ()
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -138,6 +144,7 @@ async def machines(
         behaviors=Behaviors(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
         timeline=timeline,
         metrics=metrics,
+        roles=Roles(options.roles),
     )
     uninstall = install(cloud, lock)
     try:
@@ -189,7 +196,10 @@ def open_endpoint(
     clock = cloud.host.clock
     endpoint = Endpoint(api_socket)
     calls = Calls(
-        Dispatcher(create_backend_app),
+        Judged(
+            application=Dispatcher(create_backend_app),
+            judge=Judge(roles=cloud.roles, models=MotoModels()),
+        ),
         lock,
         resources(cloud, lock),
         timeline=cloud.timeline,
@@ -215,6 +225,7 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
             return sync.described(cloud)
 
     return {
+        **role_resources.resources(cloud.roles, lock),
         ("GET", "balancers"): balancers,
         ("GET", "behaviors"): lambda _: cloud.behaviors.listed(),
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, s3, unanswered
+from local_cloud.patches import after, s3, sts, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
@@ -25,6 +25,7 @@ from local_cloud.patches.cloudwatch import alarms, evaluation, statistics
 from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import described as ec2_described
 from local_cloud.patches.ec2 import (
+    dry_run,
     images,
     instances,
     launch_templates,
@@ -63,6 +64,8 @@ MODULES = (
     ec2_described,
     elb_described,
     s3,
+    sts,
+    dry_run,
     after,
 )
 

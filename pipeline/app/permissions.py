@@ -60,14 +60,20 @@ class ScopeReader:
         bakes = bool({Role.BAKE} & {*roles})
         template = self._template_features if bakes else frozenset()
         features = {*self._features(environments), *template}
+        store_key = self._settings.state.kms_key_id if bucket[0] else None
         return Scope(
             app=self._settings.app,
             region=self._settings.region,
             account=self._account_of_bake() if bakes else ANY,
-            features=frozenset(features | ({Feature.S3_STORE} if bucket[0] else set())),
+            features=frozenset(
+                features
+                | ({Feature.S3_STORE} if bucket[0] else set())
+                | ({Feature.STORE_KEY} if store_key else set())
+            ),
             environments=environments,
             regions=tuple(self._settings.bake.regions),
             store=bucket,
+            store_keys=(store_key,) if store_key else (),
             build_roles=tuple(self._build_roles()) if Feature.BUILD_PROFILE in features else (),
             build_keys=self._template_values("kms_key_id") or ("",),
         )
@@ -91,6 +97,7 @@ class ScopeReader:
             hook_roles=tuple(each["role_arn"] for each in hooks if each.get("role_arn")),
             state=(state.name, state.key) if state else ("", ""),
             state_region=state.region if state else "",
+            keys=(state.kms_key,) if state and state.kms_key else (),
         )
 
     def _features(self, environments: Sequence[EnvironmentScope]) -> Iterator[Feature]:
@@ -102,6 +109,7 @@ class ScopeReader:
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups,
                 Feature.S3_STATE: each.state[0],
+                Feature.STATE_KEY: each.keys,
                 Feature.PROFILE: each.roles,
                 Feature.HOOKS: inputs.get("lifecycle_hooks"),
                 Feature.HOOK_ROLES: each.hook_roles,

@@ -94,7 +94,7 @@ def test_named_delays_reach_the_cloud(tmp_path: Path) -> None:
     argv = control.command(
         StateDir(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
     )
-    assert argv[-1] == "--delay=boot=30"
+    assert "--delay=boot=30" in argv
 
 
 def test_a_second_up_is_refused_as_already_running(cloud: Cloud) -> None:
