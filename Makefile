@@ -23,7 +23,7 @@ test: $(STAMP) ## Run the checks and all tests but the long ones
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 3 -m "not long"; tests=$$?; \
 	wait $$check; checked=$$?; cat .build/check.log; exit $$((tests + checked))
 
-matrix: $(STAMP) ## Run a dozen fault scenarios under load
+matrix: $(STAMP) ## Run fault scenarios under load (CONSISTENCY=eventual:10)
 	@tools/need packer ssh terraform
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 -m "not rare" tests/e2e/test_matrix.py tests/e2e/test_matrix_calls.py
 

@@ -34,8 +34,8 @@ class Cloud:
     traffic: Traffic
     behaviors: Behaviors
     timeline: Timeline = field(default_factory=Timeline)
-    metrics: Collector = field(default_factory=lambda: Collector.at(1.0))
     roles: Roles = field(default_factory=Roles)
+    metrics: Collector = field(default_factory=lambda: Collector.at(1.0))
     on_change: list[Callable[[], None]] = field(default_factory=list)
     periodic: list[Callable[[], bool]] = field(default_factory=list)  # see `ticker`
     machines: dict[str, Machine] = field(default_factory=dict)

@@ -174,7 +174,7 @@ class Calls:
                 self._past.remember(seconds)
 
     def _take_effect(self, call: Call, environ: Environ) -> None:
-        """Execute a call that was acknowledged before; log a failure, which nobody else sees."""
+        """Execute a call that was acknowledged before; log a failure, which no caller sees."""
         status = "500"
 
         def started(line: str, *_: Any) -> None:

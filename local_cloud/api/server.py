@@ -143,8 +143,8 @@ async def machines(
         traffic=data_plane,
         behaviors=Behaviors(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
         timeline=timeline,
-        metrics=metrics,
         roles=Roles(options.roles),
+        metrics=metrics,
     )
     uninstall = install(cloud, lock)
     try:
