@@ -101,5 +101,6 @@ class Store:
         return [(number * seconds, merged(found[number])) for number in sorted(found)]
 
 
-EPSILON = 1e-6
-"""The begin of a minute, divided by a period, is a whole number but for rounding."""
+EPSILON = 1e-4
+"""The begin of a minute, divided by a period, is a whole number but for rounding; the numbers are
+large, and a float has 15 digits."""

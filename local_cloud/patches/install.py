@@ -15,6 +15,7 @@ from local_cloud.patches.autoscaling import (
     group_calls,
     hooks,
     members,
+    metrics,
     policies,
     refreshes,
     schedules,
@@ -77,6 +78,7 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Undo:
     regions = context.regions
     cloud.on_change.append(regions.step_safely)
     cloud.periodic += [regions.step, schedules.step, functools.partial(evaluation.step, context)]
+    cloud.metrics.samplers.append(functools.partial(metrics.sample, regions))
     sync = BalancerSync(cloud=cloud)  # after the groups: the balancers carry what they decided
     cloud.on_change += [sync, functools.partial(regions.settle, sync)]
     undo_patches, undo_cache = apply(every(), context), cache_method_names()
