@@ -35,6 +35,7 @@ from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
+from local_cloud.metrics.collector import Collector
 from local_cloud.patches.install import install
 from local_cloud.permissions.judge import Judge
 from local_cloud.permissions.roles import Role, Roles
@@ -130,7 +131,11 @@ async def machines(
         attach=metadata.attach,
         detach=metadata.detach,
     )
-    data_plane = DataPlane(loop=asyncio.get_running_loop(), clock=clock, timeline=timeline)
+    metrics = Collector.at(options.speed)
+    data_plane = DataPlane(
+        loop=asyncio.get_running_loop(), clock=clock, timeline=timeline, meter=metrics.meter
+    )
+    metrics.samplers.append(data_plane.hosts)
     cloud = Cloud(
         host=host,
         network=net,
@@ -139,6 +144,7 @@ async def machines(
         behaviors=Behaviors(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
         timeline=timeline,
         roles=Roles(options.roles),
+        metrics=metrics,
     )
     uninstall = install(cloud, lock)
     try:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pipeline import config
 from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.credentials import ToolEnvironment, tool_environment
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.factory import open_store
@@ -81,7 +83,13 @@ class Application:
             log=self.logs / f"terraform-{self.settings.app}-{environment}.log",
             report=self.report,
             interrupts=self.interrupts,
+            credentials=self.tool_credentials,
         )
+
+    @property
+    def tool_credentials(self) -> ToolEnvironment:
+        """What gives Packer and Terraform this process's credentials."""
+        return partial(tool_environment, region=self.settings.region)
 
     def masker(self, environment: str) -> Masker:
         """Return what masks those secrets of a bake that this run knows; a promotion needs none."""

@@ -32,7 +32,7 @@ def _store(app: Application, environment: str) -> Iterator[Check]:
 def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
     from pipeline.adapters.store.doctor_bucket import BucketCheckup
 
-    clients, region = Clients(), app.settings.region
+    clients, region = Clients(app.settings.region), app.settings.region
     try:
         caller = account_of(clients, region)
     except RefusedError as error:

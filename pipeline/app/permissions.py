@@ -17,6 +17,7 @@ from pipeline.app.application import Application
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message
+from pipeline.core.permissions.features import features_of_module, hook_roles
 from pipeline.core.permissions.scope import (
     ANY,
     EnvironmentScope,
@@ -83,7 +84,6 @@ class ScopeReader:
     def _environment(self, name: str, *, deploys: bool) -> EnvironmentScope:
         wanted = self._settings.terraform_for(name)
         inputs, account = wanted.inputs, self._account(name) if deploys else ANY
-        hooks = [each for each in _listed(inputs.get("lifecycle_hooks")) if isinstance(each, dict)]
         profile = inputs.get("instance_profile") if deploys else None
         state = self._app.state_bucket(wanted, name)
         return EnvironmentScope(
@@ -94,7 +94,7 @@ class ScopeReader:
             security_groups=_texts(inputs.get("security_group_ids"), "sg-"),
             key_pair=str(inputs.get("key_name") or ""),
             roles=tuple(self._roles(str(profile), account)) if profile else (),
-            hook_roles=tuple(each["role_arn"] for each in hooks if each.get("role_arn")),
+            hook_roles=hook_roles(inputs),
             state=(state.name, state.key) if state else ("", ""),
             state_region=state.region if state else "",
             keys=(state.kms_key,) if state and state.kms_key else (),
@@ -103,18 +103,13 @@ class ScopeReader:
     def _features(self, environments: Sequence[EnvironmentScope]) -> Iterator[Feature]:
         for each in environments:
             settings = self._settings.environment(each.name)
-            inputs = self._settings.terraform_for(each.name).inputs
+            yield from features_of_module(self._settings.terraform_for(each.name).inputs)
             found: Mapping[Feature, object] = {
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups,
                 Feature.S3_STATE: each.state[0],
                 Feature.STATE_KEY: each.keys,
-                Feature.PROFILE: each.roles,
-                Feature.HOOKS: inputs.get("lifecycle_hooks"),
-                Feature.HOOK_ROLES: each.hook_roles,
-                Feature.POLICIES: inputs.get("scaling_policies"),
-                Feature.SCHEDULES: inputs.get("schedules"),
             }
             yield from (feature for feature, value in found.items() if value)
 

@@ -89,7 +89,7 @@ def test_a_program_that_prints_credentials_renews_them(
     monkeypatch.setenv(HOME, str(judged.home.path))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     session = botocore.session.Session(profile="read")
-    client = session.create_client("ec2", endpoint_url=judged.endpoint)
+    client: Any = session.create_client("ec2", endpoint_url=judged.endpoint)
     assert client.describe_vpcs()["Vpcs"]
     assert judged.client.expire_sessions("read")
     assert client.describe_vpcs()["Vpcs"]
