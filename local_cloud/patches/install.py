@@ -8,7 +8,7 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, cloudwatch, s3, unanswered
+from local_cloud.patches import after, cloudwatch, log_alarms, quotas, s3, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
@@ -20,6 +20,7 @@ from local_cloud.patches.autoscaling import (
     schedules,
     settings,
     sources,
+    warm_pools,
 )
 from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import (
@@ -48,8 +49,10 @@ MODULES = (
     hooks,
     policies,
     refreshes,
+    warm_pools,
     schedules,
     cloudwatch,
+    log_alarms,
     classic,
     classic_members,
     elbv2,
@@ -58,6 +61,7 @@ MODULES = (
     security_groups,
     volumes,
     s3,
+    quotas,
     after,
 )
 
