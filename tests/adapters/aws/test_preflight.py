@@ -144,7 +144,8 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
     assert (facts.type.architectures, facts.type.vcpus) == (frozenset({"x86_64"}), 2)
     assert (facts.templates, facts.refreshes, facts.missing) == (frozenset({BLUE}), (), frozenset())
     assert facts.group_quota == Quota(limit=500, used=4)
-    assert facts.vcpus is None, "the local cloud has no quotas"
+    assert facts.vcpus is not None
+    assert facts.vcpus.limit == 1152
     assert groups.asked == [([BLUE], (CLASSIC,))]
     assert world.calls() == {
         "DescribeAccountLimits": 1,
@@ -152,6 +153,7 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
         "DescribeImages": 1,
         "DescribeInstanceRefreshes": 1,
         "DescribeInstanceTypes": 1,
+        "DescribeInstances": 1,
         "DescribeLaunchTemplates": 1,
         "DescribeSubnets": 1,
         "GetCallerIdentity": 1,
@@ -321,7 +323,7 @@ def test_an_unhealthy_fleet_is_found_in_one_observation(
     }
     facts = world.facts(proposal, **own)
     assert facts.failures == ()
-    assert facts.targets is None, "moto tells other quotas than AWS"
+    assert facts.targets == 1000
     found = {each.where: each for each in findings(facts, proposal)}
     unhealthy = found[f"server group {BLUE}"]
     assert unhealthy.what.startswith("was unhealthy before this deployment\n")

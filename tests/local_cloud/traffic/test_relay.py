@@ -31,9 +31,11 @@ async def echoing(stage: Stage, name: str) -> Member:
     return Member(id=f"i-{name}", port=port, address=host, zone="a")
 
 
-def a_tcp_pool(*members: Member, kind: Kind = "network", delay: float = 300) -> Pool:
+def a_tcp_pool(
+    *members: Member, kind: Kind = "network", delay: float = 300, cuts: bool = True
+) -> Pool:
     check = Check(protocol="TCP", port=0, interval=1, rise=2, fall=2)
-    return pool(*members, kind=kind, check=check, delay=delay)
+    return pool(*members, kind=kind, check=check, delay=delay, cuts=cuts)
 
 
 def where(url: str) -> tuple[str, int]:
@@ -108,6 +110,26 @@ def test_a_connection_goes_on_while_its_member_drains_and_is_cut_at_the_end() ->
         assert stage.states() == {"i-one": "draining"}
         await closed(reader, writer)
         assert not stage.states()
+
+    staged(test)
+
+
+def test_a_network_load_balancer_keeps_a_connection_to_a_drained_member_until_it_ends() -> None:
+    async def test(stage: Stage) -> None:
+        member = await echoing(stage, "one")
+        before, after = a_tcp_pool(member, delay=5, cuts=False), a_tcp_pool(delay=5, cuts=False)
+        url = await stage.carry(before, protocol="TCP", kind="network")
+        await stage.settled("one")
+        reader, writer = await asyncio.open_connection(*where(url))
+        await reader.readline()
+        stage.data_plane.apply(stage.plan(after, protocol="TCP", kind="network"))
+        await until(lambda: not stage.states())
+        await closed(*await asyncio.open_connection(*where(url)))
+        writer.write(b"still\n")
+        assert await reader.readline() == b"still\n"
+        writer.write_eof()
+        assert await reader.read() == b"bye\n"
+        writer.close()
 
     staged(test)
 
