@@ -7,40 +7,16 @@ import ssl
 
 import pytest
 
-from local_cloud.traffic.plan import Check, Kind, Member, Pool
-from tests.local_cloud.traffic.stage import SHORT, Stage, address, pool, staged, until
-
-
-async def echoing(stage: Stage, name: str) -> Member:
-    """Run a program that says its name, then repeats every line."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(name.encode() + b"\n")
-            while line := await reader.readline():
-                writer.write(line)
-            writer.write(b"bye\n")
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, address(), 0)
-    stage.leave.callback(server.close)
-    host, port = server.sockets[0].getsockname()
-    return Member(id=f"i-{name}", port=port, address=host, zone="a")
-
-
-def a_tcp_pool(
-    *members: Member, kind: Kind = "network", delay: float = 300, cuts: bool = True
-) -> Pool:
-    check = Check(protocol="TCP", port=0, interval=1, rise=2, fall=2)
-    return pool(*members, kind=kind, check=check, delay=delay, cuts=cuts)
-
-
-def where(url: str) -> tuple[str, int]:
-    host, port = url.split("//")[1].split(":")
-    return host, int(port)
+from local_cloud.traffic.plan import Kind
+from tests.local_cloud.traffic.stage import (
+    SHORT,
+    Stage,
+    a_tcp_pool,
+    echoing,
+    staged,
+    until,
+    where,
+)
 
 
 @pytest.mark.parametrize("kind", ["network", "classic"])
