@@ -23,7 +23,7 @@ from local_cloud.errors import FailedError, RefusedError
 from local_cloud.state_dir import State, StateDir
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-WITHIN = 60.0
+WITHIN = 180.0
 
 
 def up(home: StateDir, **settings: Any) -> State:

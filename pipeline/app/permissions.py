@@ -99,6 +99,7 @@ class ScopeReader:
             yield from features_of_module(self._settings.terraform_for(each.name).inputs)
             found: Mapping[Feature, object] = {
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
+                Feature.VERIFY: self._settings.promote_for(each.name).verify,
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups,
                 Feature.S3_STATE: each.state[0],

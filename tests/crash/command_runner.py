@@ -137,7 +137,7 @@ def serve() -> None:
             clients = create_clients(order["env"])
             gc.freeze()  # keeps read-only memory shared with the children
         if os.fork() == 0:
-            share_clients(clients)
+            share_clients(clients, order["env"])
             try:
                 supervise(order)
             finally:
@@ -173,10 +173,20 @@ def create_clients(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     return found
 
 
-def share_clients(clients: Mapping[tuple[str, str], Any]) -> None:
-    """Make the tool use these clients: creating them is a third of its work."""
-    from pipeline.adapters.aws import client  # noqa: PLC0415  already imported
+def share_clients(clients: Mapping[tuple[str, str], Any], environ: Mapping[str, str]) -> None:
+    """Make the tool use these clients: creating them is a third of its work.
 
+    They sign with the keys of the command's own environment.
+    """
+    from botocore.credentials import Credentials  # noqa: PLC0415  already imported
+
+    from pipeline.adapters.aws import client  # noqa: PLC0415  the same
+
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    key, secret, token = (environ.get(name, "") for name in names)
+    keys = Credentials(key, secret, token or None)
+    for each in clients.values():
+        each._request_signer._credentials = keys
     make = client._make
     module: Any = client
     module._make = lambda service, region: clients.get((service, region)) or make(service, region)

@@ -38,6 +38,7 @@ class Feature(StrEnum):
     """A part of a configuration that needs actions which others do not need."""
 
     ALARMS = "promote.alarms"
+    VERIFY = "promote.verify"
     CLASSIC = "load_balancers"
     TARGETS = "target_groups"
     S3_STORE = "a store in S3"
