@@ -84,7 +84,6 @@ class ScopeReader:
             name=name,
             account=account,
             tagged=wanted.module is None,
-            subnets=_texts(inputs.get("subnet_ids"), "subnet-"),
             security_groups=_texts(inputs.get("security_group_ids"), "sg-"),
             key_pair=str(inputs.get("key_name") or ""),
             roles=tuple(self._roles(str(profile), account)) if profile else (),

@@ -159,7 +159,13 @@ _REMEDIES = (
         {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"},
         f"check the network and AWS_ENDPOINT_URL; for the local cloud: {commands.local_cloud_up()}",
     ),
-    (DENIED, "allow the action named above in the IAM policy of this role"),
+    (
+        DENIED,
+        (
+            "allow the action named above in the IAM policy of this role; "
+            f"the policy that it needs: {commands.permissions()}"
+        ),
+    ),
     (BAD_CREDENTIALS, f"renew the credentials, then check: {commands.WHO_AM_I}"),
     (BUSY, "wait until the group's own scaling activity has ended, then run the command again"),
     (
