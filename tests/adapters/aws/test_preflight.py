@@ -375,7 +375,10 @@ def test_a_denied_read_is_a_failure_and_the_others_continue(world: World) -> Non
     image, room = facts.failures
     assert (image.where, image.needed) == ("reading the image in us-east-1", True)
     assert "is not authorized to perform: DescribeImages" in image.what
-    assert image.remedy == "allow the action named above in the IAM policy of this role"
+    assert image.remedy == (
+        "allow the action named above in the IAM policy of this role; "
+        "the policy that it needs: ami-pipeline permissions"
+    )
     assert (room.where, room.needed) == ("reading the quota of groups in us-east-1", False)
     assert (facts.image, facts.group_quota, facts.missing) == (None, None, frozenset())
     assert facts.groups is not None
