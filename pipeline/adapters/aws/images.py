@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import as_filters, read_tags, read_time
-from pipeline.adapters.aws.retry import call, error_code, items
+from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core import commands
 from pipeline.core.bake.model import ObservedImage, Source
 from pipeline.core.errors import RefusedError
@@ -26,6 +26,9 @@ NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
 NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
 IMAGES = 1000
 """Images in a page, the most EC2 takes (DescribeImages)."""
+
+FILTERED = 200
+"""Values of one filter, the most that EC2 takes."""
 
 Filters = Mapping[str, Sequence[str]]
 
@@ -62,6 +65,11 @@ class Ec2Images:
         """Return this account's images of exactly this name (there is one at most)."""
         found = self._owned(region, {"name": [name]})
         return tuple(image for image in found if image.name == name)
+
+    def by_id(self, region: str, ids: Sequence[str]) -> tuple[ObservedImage, ...]:
+        """Return those of these images that exist and belong to this account, newest first."""
+        found = (self._owned(region, {"image-id": each}) for each in batches(ids, FILTERED))
+        return tuple(image for images in found for image in images)
 
     def find(self, region: str, image_id: str) -> ObservedImage | None:
         """Return an image by id; None if it does not exist or another account owns it."""
