@@ -4,7 +4,8 @@ Source: Service Authorization Reference, "Actions, resources, and condition keys
 Auto Scaling": every Describe action is judged on `*`, the others on the ARN of their group. User
 Guide, "Launch template support": a caller that gives a template to a group needs ec2:RunInstances,
 ec2:CreateTags for tags in it and iam:PassRole for its instance profile; without one of them
-"You are not authorized to use launch template" ("Troubleshoot: launch templates").
+"You are not authorized to use launch template" ("Troubleshoot: launch templates"). Its example
+"Restrict access to Amazon EC2 resources" names the subnet of the group, so that is judged, too.
 """
 
 from __future__ import annotations
