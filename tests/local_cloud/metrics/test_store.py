@@ -76,8 +76,8 @@ def test_a_minute_can_be_read_a_minute_after_its_end() -> None:
 def test_minutes_are_joined_by_period_and_pass_with_the_speed_of_the_cloud() -> None:
     store = Store(speed=60.0, now=Clock(at=6010.0))
     points = [(6000.0 + n, Distribution.of({float(n): 1})) for n in range(7)]
-    joined = store.by_period(points, 6001.0, 6007.0, 180.0)
-    assert [(at, values.total) for at, values in joined] == [(6000, 3.0), (6003, 12.0), (6006, 6.0)]
+    joined = store.by_period(points, 6001.5, 6006.0, 180.0)
+    assert [(at, values.total) for at, values in joined] == [(6001, 6.0), (6004, 9.0)]
     assert store.minute(6001.0) - store.minute(6000.0) == 1
 
 
