@@ -38,7 +38,7 @@ class Client:
         self._request("DELETE", "timeline")
 
     def fault(self, *, service: str = "*", action: str = "*", kind: str, **more: Any) -> None:
-        """Add a fault: throttle, error-before, error-after or delay (seconds)."""
+        """Add a fault (see `api.faults`), with its `times`, `seconds`, `status` and the like."""
         fault = {"service": service, "action": action, "kind": kind, **more}
         self._request("POST", "faults", [fault])
 
@@ -82,6 +82,41 @@ class Client:
         """Return every listener of every load balancer that takes requests, with its URL."""
         balancers: list[dict[str, Any]] = self._request("GET", "balancers")
         return balancers
+
+    def set_role(self, name: str, policy: Any, *, seconds: int | None = None) -> None:
+        """Create a role with a policy document, or replace its policy; HTTPError 400 if invalid.
+
+        Its sessions last `seconds` of the wall clock, one hour by default.
+        """
+        self._request("POST", "roles", {"name": name, "policy": policy, "seconds": seconds})
+
+    def roles(self) -> list[dict[str, Any]]:
+        """Return the roles, with how long their sessions last and how many are valid."""
+        roles: list[dict[str, Any]] = self._request("GET", "roles")
+        return roles
+
+    def assume(self, role: str, *, session: str = "local-cloud") -> dict[str, str]:
+        """Return new credentials of a role, in the form of STS; calls with them are judged."""
+        made: dict[str, str] = self._request("POST", "sessions", {"role": role, "session": session})
+        return made
+
+    def expire_sessions(self, role: str) -> int:
+        """End every session of a role now, as if its time had passed; return how many."""
+        return int(self._request("DELETE", "sessions", {"role": role}))
+
+    def denials(self) -> list[dict[str, str]]:
+        """Return what was denied: role, call, action, resource, decision; oldest first."""
+        denials: list[dict[str, str]] = self._request("GET", "permissions")["denials"]
+        return denials
+
+    def asked_permissions(self) -> list[dict[str, Any]]:
+        """Return every action and resource that the calls of roles needed, and how often."""
+        asked: list[dict[str, Any]] = self._request("GET", "permissions")["asked"]
+        return asked
+
+    def forget_permissions(self) -> None:
+        """Forget denials and what was asked; roles and sessions stay."""
+        self._request("DELETE", "permissions")
 
     def _request(self, method: str, resource: str, body: Any = None) -> Any:
         request = urllib.request.Request(  # noqa: S310  the endpoint is the local cloud's

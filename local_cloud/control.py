@@ -12,33 +12,54 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from local_cloud.errors import PROGRAM, FailedError, RefusedError
 from local_cloud.instances import reaper
-from local_cloud.options import PORT
+from local_cloud.options import CONSISTENCY, PORT, SESSION_SECONDS
 from local_cloud.state_dir import HOME, State, StateDir
 
 NEEDED = ("moto", "flask", "asyncssh", "aiohttp")
 DOWN_WITHIN = 30.0
 
 
-def up(
-    home: StateDir,
-    *,
-    port: int = PORT,
-    ssh_port: int = 0,
-    speed: float = 1.0,
-    isolation: str = "auto",
-    delay: Sequence[str] = (),
-) -> State:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The options of a cloud.
+
+    `delay` are delays other than AWS's usual ones, each as `NAME=SECONDS`. `role` are roles whose
+    calls are judged, each as `NAME=FILE` of a policy. `consistency` is `strong` or
+    `eventual[:SECONDS]`.
+    """
+
+    port: int = PORT
+    ssh_port: int = 0
+    speed: float = 1.0
+    isolation: str = "auto"
+    delay: Sequence[str] = ()
+    role: Sequence[str] = ()
+    session_seconds: int = SESSION_SECONDS
+    consistency: str = CONSISTENCY
+    seed: int = 0
+
+    def arguments(self) -> list[str]:
+        """Return the options of `serve`."""
+        given = ((f.name.replace("_", "-"), getattr(self, f.name)) for f in fields(self))
+        return [
+            f"--{name}={each}"
+            for name, value in given
+            for each in (value if isinstance(value, list | tuple) else [value])
+        ]
+
+
+def up(home: StateDir, **settings: Any) -> State:
     """Start a cloud that outlives this process; return once it answers.
 
-    `delay` are delays other than AWS's usual ones, each as `NAME=SECONDS`.
+    `settings` are those of `Settings`.
     """
     check_prerequisites(home)
-    argv = command(
-        home, port=port, ssh_port=ssh_port, speed=speed, isolation=isolation, delay=delay
-    )
+    argv = command(home, **settings)
     with subprocess.Popen(
         [*argv, "--detach"],
         stdin=subprocess.DEVNULL,
@@ -58,20 +79,11 @@ def up(
     raise failure(home, output)
 
 
-def command(
-    home: StateDir,
-    *,
-    port: int,
-    ssh_port: int,
-    speed: float,
-    isolation: str,
-    delay: Sequence[str] = (),
-) -> list[str]:
+def command(home: StateDir, **settings: Any) -> list[str]:
     """Return the command that runs a cloud in the foreground."""
-    where = ["--home", str(home.path), "--port", str(port), "--ssh-port", str(ssh_port)]
-    settings = ["--speed", str(speed), "--isolation", isolation]
-    delays = [f"--delay={each}" for each in delay]
-    return [sys.executable, "-m", "local_cloud", "serve", *where, *settings, *delays]
+    where = ["--home", str(home.path)]
+    arguments = Settings(**settings).arguments()
+    return [sys.executable, "-m", "local_cloud", "serve", *where, *arguments]
 
 
 def check_prerequisites(home: StateDir, needed: Sequence[str] = NEEDED) -> None:

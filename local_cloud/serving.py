@@ -7,39 +7,36 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from local_cloud.clock import Delays
+from local_cloud.consistency.setting import Consistency
+from local_cloud.control import Settings
 from local_cloud.errors import LocalCloudError
+from local_cloud.permissions.roles import named_roles
 from local_cloud.state_dir import State, StateDir
 
 
-def serve(
-    path: Path,
-    *,
-    port: int,
-    ssh_port: int,
-    speed: float,
-    isolation: str,
-    delay: Sequence[str],
-    detach: bool,
-) -> int:
+def serve(path: Path, *, detach: bool, **settings: Any) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
-    One line of JSON on standard output says that the cloud answers, or why it does not.
+    One line of JSON on standard output says that the cloud answers, or why it does not. `settings`
+    are those of `control.Settings`.
     """
     from local_cloud.api import server  # noqa: PLC0415  moto is slow to import
 
-    home = StateDir(path=path.resolve())
+    home, given = StateDir(path=path.resolve()), Settings(**settings)
     options = server.Options(
         home=home,
-        port=port,
-        ssh_port=ssh_port,
-        speed=speed,
-        isolation=isolation,
-        delays=Delays.named(delay),
+        port=given.port,
+        ssh_port=given.ssh_port,
+        speed=given.speed,
+        isolation=given.isolation,
+        delays=Delays.named(given.delay),
+        consistency=Consistency.named(given.consistency, given.seed),
+        roles=named_roles(given.role, given.session_seconds),
     )
     log_to_stderr()
 

@@ -41,6 +41,7 @@ class State:
     speed: float
     isolation: str
     started: str
+    consistency: str = "strong"
 
     @property
     def endpoint(self) -> str:

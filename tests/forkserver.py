@@ -15,10 +15,10 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from local_cloud.control import Settings
 from local_cloud.errors import FailedError, RefusedError
 from local_cloud.state_dir import State, StateDir
 
@@ -26,17 +26,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 WITHIN = 60.0
 
 
-def up(home: StateDir, *, speed: float, isolation: str, delay: Sequence[str] = ()) -> State:
+def up(home: StateDir, **settings: Any) -> State:
     """Start a cloud on free ports, as `control.up` does; return once it answers."""
     log = log_of(home)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
-    where = ["--home", str(home.path), "--port", "0"]
-    settings = ["--speed", str(speed), "--isolation", isolation]
-    settings += [f"--delay={each}" for each in delay]
+    given = ["--home", str(home.path), *Settings(port=0, **settings).arguments()]
     process = parent()
     assert process.stdin
-    process.stdin.write(json.dumps([str(log), "serve", *where, *settings]) + "\n")
+    process.stdin.write(json.dumps([str(log), "serve", *given]) + "\n")
     process.stdin.flush()
     answer = first_answer(log)
     if "refused" in answer:

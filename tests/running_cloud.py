@@ -17,11 +17,12 @@ import botocore.config
 
 from local_cloud import control, environment
 from local_cloud.client import Client
+from local_cloud.consistency.setting import OBSERVER
 from local_cloud.state_dir import State, StateDir
 from tests import forkserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -58,9 +59,11 @@ class Cloud:
         """Add a fault: service, action, kind, times, seconds."""
         self.client.fault(**fault)
 
-    def aws(self, service: str, region: str = "us-east-1", retries: int = 0) -> Any:
-        """Return a boto3 client, without retries by default."""
-        return client(self.endpoint, service, region, retries)
+    def aws(
+        self, service: str, region: str = "us-east-1", retries: int = 0, key: str = OBSERVER
+    ) -> Any:
+        """Return a boto3 client, without retries by default; the observer's reads are current."""
+        return client(self.endpoint, service, region, retries, key)
 
     def base_image(self, region: str = "us-east-1") -> str:
         """Return an image of Amazon: empty, but bootable."""
@@ -96,14 +99,14 @@ class Cloud:
 
 
 @functools.lru_cache(64)
-def client(endpoint: str, service: str, region: str, retries: int) -> Any:
+def client(endpoint: str, service: str, region: str, retries: int, key: str = OBSERVER) -> Any:
     """Return a cached client: making one takes as long as ten calls."""
     make: Any = boto3.client  # its stubs know services by literal name only
     return make(
         service,
         region_name=region,
         endpoint_url=endpoint,
-        aws_access_key_id="local-cloud",
+        aws_access_key_id=key,
         aws_secret_access_key="local-cloud",
         config=botocore.config.Config(retries={"total_max_attempts": 1 + retries}),
     )
@@ -117,13 +120,10 @@ def base_image(cloud: Cloud, region: str) -> str:
     return str(found["Images"][0]["ImageId"])
 
 
-def start_cloud(
-    home: Path, *, speed: float = 1000, isolation: str = "auto", delay: Sequence[str] = ()
-) -> Cloud:
-    """Start a cloud in `home`, on free ports."""
+def start_cloud(home: Path, *, speed: float = 1000, **settings: Any) -> Cloud:
+    """Start a cloud in `home`, on free ports; the settings are those of `control.Settings`."""
     where = StateDir(path=home.resolve())
-    state = forkserver.up(where, speed=speed, isolation=isolation, delay=delay)
-    return Cloud(home=where, state=state)
+    return Cloud(home=where, state=forkserver.up(where, speed=speed, **settings))
 
 
 def stop_cloud(cloud: Cloud) -> None:
@@ -132,15 +132,19 @@ def stop_cloud(cloud: Cloud) -> None:
 
 
 @contextlib.contextmanager
-def a_cloud(
-    home: Path, *, speed: float = 1000, isolation: str = "auto", delay: Sequence[str] = ()
-) -> Iterator[Cloud]:
+def a_cloud(home: Path, *, speed: float = 1000, **settings: Any) -> Iterator[Cloud]:
     """Run a cloud for a block."""
-    cloud = start_cloud(home, speed=speed, isolation=isolation, delay=delay)
+    cloud = start_cloud(home, speed=speed, **settings)
     try:
         yield cloud
     finally:
         stop_cloud(cloud)
+
+
+def ordered_consistency() -> dict[str, Any]:
+    """Return the settings that `make matrix CONSISTENCY=eventual:10` and the like order."""
+    seed = int(os.environ.get("CONSISTENCY_SEED", "0"))
+    return {"consistency": os.environ.get("CONSISTENCY") or "strong", "seed": seed}
 
 
 def baked(run: subprocess.CompletedProcess[str]) -> str:

@@ -29,7 +29,7 @@ This page lists what each command takes. `ami-pipeline COMMAND --help` prints th
 
 def rendered() -> str:
     """Return the page."""
-    root = click.Context(cli, info_name=PROGRAM)
+    root = click.Context(cli, info_name=PROGRAM, **cli.context_settings)
     blocks = [HEAD, *_section(root, "## Before the command")]
     for context in _contexts(root):
         title = context.command_path.removeprefix(f"{PROGRAM} ")

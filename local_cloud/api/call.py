@@ -71,6 +71,23 @@ def key_of(environ: Environ) -> str:
     return scope.partition("/")[0]
 
 
+def region_of(environ: Environ) -> str:
+    """Return the region for which a request is signed; us-east-1 if it is not signed."""
+    scope: str = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
+    parts = scope.split("/", 3)
+    return parts[2] if len(parts) > 2 else "us-east-1"  # noqa: PLR2004  KEY/DATE/REGION/...
+
+
+def headers_of(environ: Environ) -> dict[str, str]:
+    """Return the headers of a request, in lower case."""
+    prefix = "HTTP_"
+    return {
+        name.removeprefix(prefix).replace("_", "-").lower(): str(value)
+        for name, value in environ.items()
+        if name.startswith(prefix)
+    }
+
+
 def s3_action(environ: Environ, query: str) -> str:
     """Return an S3 action by method and path, or by its subresource such as `versioning`."""
     _, _, key = environ.get("PATH_INFO", "").lstrip("/").partition("/")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import sys
@@ -13,8 +15,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from local_cloud.api import connection, late
 from local_cloud.api.call import Call, Environ, buffered, identify, key_of
 from local_cloud.api.faults import ApiFault, Faults
+from local_cloud.consistency.past import Past
 from local_cloud.timeline import Timeline
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -47,14 +51,18 @@ class Calls:
         *,
         timeline: Timeline | None = None,
         latency: float = 0.0,
+        outage: Callable[[float], None] = lambda _seconds: None,
+        past: Past | None = None,
     ) -> None:
         self._application = application
         self._timeline = timeline or Timeline()
         self._latency = latency  # real seconds, half before the call and half after it
+        self._outage = outage
+        self._past = past
         self._lock = lock
         self._count_lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
-        self.faults = Faults()
+        self.faults = Faults(remember=self._remember)
         self._resources: dict[tuple[str, str], Resource] = {
             ("GET", "calls"): lambda _: self.tallies(),
             ("DELETE", "calls"): lambda _: self._forget(),
@@ -83,7 +91,7 @@ class Calls:
             return start_response(line, *rest)
 
         try:
-            return self._answer(call, environ, started)
+            return self._answer(call, environ, body, started)
         finally:
             seconds = time.monotonic() - began
             self._count(call, seconds, failed=status[0] in "45")
@@ -100,23 +108,46 @@ class Calls:
             time.sleep(self._latency / 2)
 
     def _answer(
-        self, call: Call, environ: Environ, start_response: Callable[..., Any]
+        self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        fault = self.faults.next_for(call)
-        if fault is None:
-            return self._pass_on(call, environ, start_response)
-        if fault.kind == "delay":
-            time.sleep(fault.seconds)
-            return self._pass_on(call, environ, start_response)
-        if fault.kind == "error-after":
+        if (fault := self.faults.next_for(call)) is None:
+            moment = self._moment_of(call, environ, body)
+            return self._pass_on(call, environ, start_response, moment)
+        match fault.kind:
+            case "delay":
+                time.sleep(fault.seconds)
+                return self._pass_on(call, environ, start_response)
+            case "stale":
+                moment = time.monotonic() - fault.seconds
+                return self._pass_on(call, environ, start_response, moment)
+            case "late":
+                again = {**environ, "wsgi.input": io.BytesIO(body)}
+                late.after(fault.seconds, lambda: self._take_effect(call, again))
+                return late.acknowledge(call, body, start_response)
+        return self._fail(fault, call, environ, start_response)
+
+    def _fail(
+        self, fault: ApiFault, call: Call, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if fault.kind == "truncated":
+            return connection.truncated(self._pass_on(call, environ, start_response))
+        if fault.takes_effect:
             self._pass_on(call, environ, lambda *_: None)
+        if fault.kind == "outage":
+            self._outage(fault.seconds)
+        if fault.kind == "outage" or fault.kind.startswith("reset-"):
+            connection.reset(environ)
         return reply(fault, call, start_response)
 
     def _pass_on(
-        self, call: Call, environ: Environ, start_response: Callable[..., Any]
+        self,
+        call: Call,
+        environ: Environ,
+        start_response: Callable[..., Any],
+        moment: float | None = None,
     ) -> list[bytes]:
         try:
-            with self._lock:
+            with self._lock, self._as_of(moment):
                 response = self._application(environ, start_response)
                 try:
                     return list(response)
@@ -126,6 +157,33 @@ class Calls:
         except Exception:  # a defect of moto or of a patch: a 500 for the caller, a log for us
             log.exception("%s %s could not be answered", call.service, call.action)
             return reply(ApiFault(kind="error-before"), call, start_response)
+
+    def _moment_of(self, call: Call, environ: Environ, body: bytes) -> float | None:
+        if self._past is None:
+            return None
+        return self._past.moment_of(call.service, call.action, key_of(environ), body)
+
+    def _as_of(self, moment: float | None) -> AbstractContextManager[None]:
+        if moment is None or self._past is None:
+            return contextlib.nullcontext()
+        return self._past.as_of(moment)
+
+    def _remember(self, seconds: float) -> None:
+        if self._past:
+            with self._lock:
+                self._past.remember(seconds)
+
+    def _take_effect(self, call: Call, environ: Environ) -> None:
+        """Execute a call that was acknowledged before; log a failure, which no caller sees."""
+        status = "500"
+
+        def started(line: str, *_: Any) -> None:
+            nonlocal status
+            status = line
+
+        answer = self._pass_on(call, environ, started)
+        if status[0] in "45":
+            log.warning("%s failed late: %s %r", call.action, status, b"".join(answer)[:1000])
 
     def _count(self, call: Call, seconds: float, *, failed: bool) -> None:
         with self._count_lock:
@@ -170,6 +228,6 @@ class Calls:
 def reply(fault: ApiFault, call: Call, start_response: Callable[..., Any]) -> list[bytes]:
     """Answer a call with a fault, in the protocol of its service."""
     status, kind, body = fault.reply(call.protocol)
-    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    headers = [("Content-Type", kind)] * bool(kind) + [("Content-Length", str(len(body)))]
     start_response(f"{status} Fault", headers, sys.exc_info())
     return [body]

@@ -12,29 +12,33 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import BaseWSGIServer, make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from local_cloud import behavior_targets
+from local_cloud.api import role_resources
 from local_cloud.api.calls import Calls, Resource
+from local_cloud.api.endpoint import Endpoint
+from local_cloud.api.judging import Judged
 from local_cloud.api.key_lookup import KeyLookup
+from local_cloud.api.models import MotoModels
 from local_cloud.balancers import sync
 from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
 from local_cloud.cloud import Cloud
+from local_cloud.consistency.past import Past
+from local_cloud.consistency.setting import Consistency
 from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
+from local_cloud.metrics.collector import Collector
 from local_cloud.patches.install import install
+from local_cloud.permissions.judge import Judge
+from local_cloud.permissions.roles import Role, Roles
 from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
 from local_cloud.timeline import Timeline
@@ -60,6 +64,8 @@ class Options:
     speed: float = 1.0
     isolation: str = "auto"
     delays: Delays = field(default_factory=Delays)
+    consistency: Consistency = field(default_factory=Consistency)
+    roles: Sequence[Role] = ()
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -92,12 +98,14 @@ async def running(options: Options) -> AsyncIterator[State]:
             machines(options, net) as (cloud, lock),
             ssh_server(ssh_socket, cloud, lock),
         ):
-            server = api_server(api_socket, cloud, lock)
+            running_state = state(options, api_socket, ssh_socket, cloud)
+            past = Past.attached(cloud, options.consistency)
+            endpoint = open_endpoint(api_socket, cloud, lock, past)
             try:
                 with ticking(cloud, lock):
-                    yield state(options, api_socket, ssh_socket, cloud)
+                    yield running_state
             finally:
-                await asyncio.to_thread(end_api, *server)
+                await asyncio.to_thread(endpoint.close)
 
 
 @contextlib.asynccontextmanager
@@ -123,7 +131,11 @@ async def machines(
         attach=metadata.attach,
         detach=metadata.detach,
     )
-    data_plane = DataPlane(loop=asyncio.get_running_loop(), clock=clock, timeline=timeline)
+    metrics = Collector.at(options.speed)
+    data_plane = DataPlane(
+        loop=asyncio.get_running_loop(), clock=clock, timeline=timeline, meter=metrics.meter
+    )
+    metrics.samplers.append(data_plane.hosts)
     cloud = Cloud(
         host=host,
         network=net,
@@ -131,6 +143,8 @@ async def machines(
         traffic=data_plane,
         behaviors=Behaviors(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
         timeline=timeline,
+        roles=Roles(options.roles),
+        metrics=metrics,
     )
     uninstall = install(cloud, lock)
     try:
@@ -175,31 +189,26 @@ class Dispatcher(DomainDispatcherApplication):
     )
 
 
-def api_server(
-    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock
-) -> tuple[BaseWSGIServer, threading.Thread]:
+def open_endpoint(
+    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock, past: Past
+) -> Endpoint:
     """Serve the API in threads."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     clock = cloud.host.clock
-    application = Calls(
-        Dispatcher(create_backend_app),
+    endpoint = Endpoint(api_socket)
+    calls = Calls(
+        Judged(
+            application=Dispatcher(create_backend_app),
+            judge=Judge(roles=cloud.roles, models=MotoModels()),
+        ),
         lock,
         resources(cloud, lock),
         timeline=cloud.timeline,
         latency=clock.scaled(clock.delays.call),
+        outage=endpoint.refuse,
+        past=past,
     )
-    host, port = api_socket.getsockname()
-    server = make_server(
-        host,
-        port,
-        application,
-        threaded=True,
-        request_handler=MotoRequestHandler,
-        fd=api_socket.fileno(),
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="api", daemon=True)
-    thread.start()
-    return server, thread
+    endpoint.open(calls)
+    return endpoint
 
 
 def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Resource]:
@@ -220,6 +229,7 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
         return cloud.quotas.listed()
 
     return {
+        **role_resources.resources(cloud.roles, lock),
         ("GET", "quotas"): lambda _: cloud.quotas.listed(),
         ("POST", "quotas"): lambda body: change(cloud.quotas.set, body),
         ("DELETE", "quotas"): lambda _: change(cloud.quotas.reset),
@@ -228,13 +238,6 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),
         ("DELETE", "behaviors"): lambda _: apply(cloud.behaviors.clear),
     }
-
-
-def end_api(server: BaseWSGIServer, thread: threading.Thread) -> None:
-    """Stop serving the API."""
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def state(
@@ -249,6 +252,7 @@ def state(
         network=cloud.network.cidr,
         speed=options.speed,
         isolation=cloud.host.isolation,
+        consistency=str(options.consistency),
         started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     )
 

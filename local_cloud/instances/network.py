@@ -23,6 +23,7 @@ HOSTS = range(1, 255)
 INSTANCE_NETWORKS = range(1, 255)
 BALANCER_NETWORK = 255
 METADATA_PORT = 1338
+BACKLOG = 128
 
 
 @dataclass(kw_only=True)
@@ -63,14 +64,14 @@ class Network:
 def claim() -> Network:
     """Claim a network that no other cloud on this machine has."""
     for number in range(FIRST, LAST + 1):
-        bound = socket.socket()
+        held = socket.socket()
         try:
-            bound.bind((f"127.{number}.0.1", METADATA_PORT))
-            bound.listen()
+            held.bind((f"127.{number}.0.1", METADATA_PORT))
+            held.listen()
         except OSError:
-            bound.close()
+            held.close()
         else:
-            return Network(number=number, claim=bound)
+            return Network(number=number, claim=held)
     raise RefusedError(
         "local cloud",
         f"every loopback network 127.{FIRST}-{LAST}.0.0/16 is in use",
@@ -80,16 +81,25 @@ def claim() -> Network:
 
 def listen(port: int, purpose: str) -> socket.socket:
     """Return a socket that listens on 127.0.0.1, on a free port if `port` is 0."""
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind(("127.0.0.1", port))
-        bound.listen(128)
+        listening = bound(port)
+        listening.listen(BACKLOG)
     except OSError as error:
-        bound.close()
         raise RefusedError(
             f"local cloud, {purpose}",
             f"127.0.0.1:{port}: {error.strerror or error}",
             f"choose another port: {PROGRAM} up --port 0",
         ) from error
-    return bound
+    return listening
+
+
+def bound(port: int) -> socket.socket:
+    """Return a socket that has the port of 127.0.0.1 and refuses connections; raise OSError."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(("127.0.0.1", port))
+    except OSError:
+        made.close()
+        raise
+    return made

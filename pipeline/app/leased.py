@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.adapters.identity import runner
 from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.deployments import new_deployment_id
 from pipeline.app.environment import EnvironmentReader
-from pipeline.app.reconciler import build_reconciler
+from pipeline.app.reconciler import build_reconciler, build_resources
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import Phase
 from pipeline.core.deploy.ports import Ledger
@@ -23,6 +24,9 @@ from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Policy, Result
 from pipeline.core.state.environment import Environment, ReleaseRecord
+
+if TYPE_CHECKING:
+    from pipeline.adapters.terraform.server_groups import TerraformResources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,13 @@ class LeasedEnvironment:
     def reconciler(self, deployment: Deployment, policy: Policy | None = None) -> Reconciler:
         """Return what a deployment changes the environment with."""
         return build_reconciler(self.reader, self.ledger(deployment), self.held.succeeds, policy)
+
+    def resources(self) -> tuple[TerraformResources, Callable[[], None]]:
+        """Return Terraform for a change that is no deployment, and what confirms the lease."""
+        reader = self.reader
+        today = reader.pace.today
+        ledger = StoreLedger(reader.store, self.held, new_deployment_id(today()), today)
+        return build_resources(reader, ledger, self.held.succeeds), ledger.fence
 
     def begin(
         self, reconciler: Reconciler, deployment: Deployment, green: ReleaseRecord | None = None

@@ -19,6 +19,7 @@ from pipeline.core.state.environment import Lease
 
 if TYPE_CHECKING:
     from pipeline.adapters.ci.verify_hooks import CommandHooks
+    from pipeline.adapters.terraform.server_groups import TerraformResources
     from pipeline.adapters.terraform.state_lock import StateLock
 
 
@@ -33,21 +34,13 @@ def build_reconciler(
     `predecessor` is the lease that this run took over from one that stopped, None without one.
     """
     from pipeline.adapters.lease.fencing import FencedGroups, FencedHooks, FencedResources
-    from pipeline.adapters.terraform.server_groups import TerraformResources
 
-    resources = TerraformResources(
-        terraform=reader.app.terraform(reader.environment),
-        root=reader.app.root(reader.environment),
-        clients=reader.clients,
-        lock=state_lock(reader, ledger, predecessor),
-        settle=_await_terraform_of(reader, predecessor),
-    )
+    resources = build_resources(reader, ledger, predecessor)
     observer = Observer(
         place=reader.place(reader.balancers),
         groups=reader.groups,
         ledger=ledger,
         pace=reader.pace,
-        checks=reader.policy.healthy_checks,
     )
     return Reconciler(
         observer=observer,
@@ -57,6 +50,23 @@ def build_reconciler(
         hooks=FencedHooks(hooks=_hooks(reader), fence=ledger.fence),
         ledger=ledger,
         pace=reader.pace,
+    )
+
+
+def build_resources(
+    reader: EnvironmentReader, ledger: StoreLedger, predecessor: Lease | None
+) -> TerraformResources:
+    """Return Terraform for the environment, with its lock and its recorded providers."""
+    from pipeline.adapters.terraform.provider_locks import ProviderLocks
+    from pipeline.adapters.terraform.server_groups import TerraformResources
+
+    return TerraformResources(
+        terraform=reader.app.terraform(reader.environment),
+        root=reader.app.root(reader.environment),
+        clients=reader.clients,
+        lock=state_lock(reader, ledger, predecessor),
+        settle=_await_terraform_of(reader, predecessor),
+        providers=ProviderLocks(store=reader.store, environment=reader.environment),
     )
 
 
@@ -111,7 +121,7 @@ def state_lock(
         broken=ledger.read().broken,
     )
     return StateLock(
-        s3=reader.clients.s3(),
+        s3=reader.clients.s3(root.bucket.region),
         bucket=root.bucket,
         account=app.bucket_owner(root.bucket.name, reader.environment),
         owner=lock_owner,

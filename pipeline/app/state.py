@@ -1,4 +1,4 @@
-"""Show the versions of an environment's document, and restore one of them."""
+"""Show and restore versions of an environment's document; show and upgrade its providers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pipeline.adapters.store.document_versions import Archive
 from pipeline.app.application import Application
 from pipeline.app.environment import EnvironmentReader
+from pipeline.app.interrupted import Interrupted
 from pipeline.app.lease import EnvironmentLease
+from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.core.state.document_versions import DocumentVersions, Restoration
+from pipeline.core.terraform.provider_lock import ProviderLock, ProviderUpgrade
 
 
 def document_versions(app: Application, environment: str) -> DocumentVersions:
@@ -37,6 +40,46 @@ def restore(
             return None
     _archive(reader).restore(found)
     return found
+
+
+def providers(app: Application, environment: str) -> dict[str, ProviderLock]:
+    """Return the recorded lock of each program, `terraform` or `tofu`; reads only the store."""
+    from pipeline.adapters.terraform.provider_locks import ProviderLocks
+
+    app.settings.environment(environment)
+    reader = EnvironmentReader(app=app, environment=environment)
+    locks = ProviderLocks(store=reader.store, environment=environment)
+    found = {program: locks.read(program).lock for program in locks.programs()}
+    return {program: lock for program, lock in found.items() if lock}
+
+
+def upgrade_providers(
+    app: Application, environment: str, confirm: Callable[[ProviderUpgrade], bool]
+) -> ProviderUpgrade | None:
+    """Record newer providers after a plan with them and a confirmation; None if that is a no.
+
+    Raises RefusedError if the plan changes anything: a release never changes. It holds the lease,
+    so no deployment initializes Terraform meanwhile.
+    """
+    options = SessionOptions(
+        command="state providers --upgrade", interrupted=Interrupted.REFUSE_TO_PLAN
+    )
+    session = EnvironmentSession.begin(app, environment, options)
+    with session.lease() as leased:
+        resources, fence = leased.resources()
+        releases = leased.document().releases.values()
+        with app.interrupts.heard():
+            upgrade = resources.plan_upgrade([each.release for each in releases])
+            accepted = False
+            try:
+                accepted = bool(upgrade.changes) and confirm(upgrade)
+            finally:
+                if not accepted:
+                    resources.discard_upgrade()
+        if accepted:
+            fence()
+            resources.record_upgrade(upgrade)
+        return upgrade if accepted or not upgrade.changes else None
 
 
 def _require_no_holder(reader: EnvironmentReader, copies: DocumentVersions) -> None:

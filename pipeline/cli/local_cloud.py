@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from local_cloud.options import HELP, ISOLATION, KINDS, PORT
+from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS
 from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def local_cloud() -> None:
     "--delay",
     multiple=True,
     metavar="NAME=SECONDS",
-    callback=lambda _context, _option, given: _checked(given),
+    callback=lambda _context, _option, given: _checked("check_delays", given),
     help=HELP["delay"],
 )
 @click.option(
@@ -61,6 +61,30 @@ def local_cloud() -> None:
     show_default=True,
     help=HELP["isolation"],
 )
+@click.option(
+    "--consistency",
+    default=CONSISTENCY,
+    show_default=True,
+    metavar="strong|eventual[:SECONDS]",
+    callback=lambda _context, _option, given: _checked("check_consistency", given),
+    help=HELP["consistency"],
+)
+@click.option(
+    "--role",
+    multiple=True,
+    metavar="NAME=FILE",
+    callback=lambda _context, _option, given: _checked("check_roles", given),
+    help=HELP["role"],
+)
+@click.option(
+    "--session-seconds",
+    default=SESSION_SECONDS,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help=HELP["session-seconds"],
+)
+@click.option("--seed", default=0, show_default=True, help=HELP["seed"])
 @click.option("--foreground", is_flag=True, help=HELP["foreground"])
 @click.pass_context
 def up(context: click.Context, /, *, foreground: bool, **settings: Any) -> None:
@@ -91,19 +115,31 @@ def status(context: click.Context, /) -> None:
 
 
 @local_cloud.command(help=HELP["env"])
+@click.option("--role", metavar="NAME", help=HELP["as-role"])
 @click.pass_context
-def env(context: click.Context, /) -> None:
+def env(context: click.Context, /, *, role: str | None) -> None:
     """Print shell exports for AWS clients, Packer and Terraform."""
     from local_cloud import commands
 
-    _print(context, commands.env())
+    _print(context, commands.env(role=role))
 
 
-def _checked(delays: tuple[str, ...]) -> tuple[str, ...]:
+@local_cloud.command(help=HELP["credentials"])
+@click.argument("role")
+@click.pass_context
+def credentials(context: click.Context, /, *, role: str) -> None:
+    """Print new credentials of a role, for credential_process."""
+    from local_cloud import commands
+
+    _print(context, commands.credentials(role=role))
+
+
+def _checked(check: str, given: Any) -> Any:
+    """Return an option's value if a function of `local_cloud.commands` takes it."""
     from local_cloud import commands
 
     try:
-        return commands.check_delays(delays)
+        return getattr(commands, check)(given)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 

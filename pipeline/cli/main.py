@@ -37,6 +37,7 @@ _COMMANDS = {
     "lock": "Show or break the lease on an environment.",
     "state": "Show or restore versions of an environment's document.",
     "doctor": "Check the store and the tools.",
+    "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
     "config": "Check pipeline.toml, write Terraform's root module.",
     "docs": "Show the documentation.",

@@ -1,4 +1,4 @@
-"""`ami-pipeline state show` and `ami-pipeline state restore`."""
+"""`ami-pipeline state show`, `state restore` and `state providers`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pipeline.cli.session import application
 
 if TYPE_CHECKING:
     from pipeline.core.state.document_versions import Restoration
+    from pipeline.core.terraform.provider_lock import ProviderUpgrade
 
 
 @click.group()
 def state() -> None:
-    """Show or restore versions of an environment's document.
+    """Show or restore an environment's document; list its providers.
 
     Every other command rejects a damaged document and leaves it unchanged.
     """
@@ -64,6 +65,50 @@ def restore(context: Context, environment: str, number: int | None, *, yes: bool
         if done is None:
             raise not_confirmed(context)
         context.tell(as_json(restored_document(done)) if context.json else restored_text(done))
+
+
+@state.command()
+@environment_option
+@click.option("--upgrade", is_flag=True, help="Record the newest allowed versions instead.")
+@yes_option
+@pass_context
+def providers(context: Context, environment: str, *, upgrade: bool, yes: bool) -> None:
+    """List or upgrade the recorded Terraform providers.
+
+    The first deployment of an environment records them. With --upgrade, Terraform plans with the
+    newest versions that the configuration allows. A plan that changes a resource is refused.
+    """
+    from pipeline.app.state import providers as read
+    from pipeline.app.state import upgrade_providers
+    from pipeline.ui.results import as_json
+    from pipeline.ui.state import (
+        providers_document,
+        providers_text,
+        upgrade_document,
+        upgraded_text,
+    )
+
+    if not upgrade:
+        with application(context) as app:
+            found = read(app, environment)
+            document, text = providers_document(environment, found), providers_text(found)
+            context.tell(as_json(document) if context.json else text)
+        return
+    require_terminal(context, "state providers", yes=yes)
+    with application(context) as app:
+        done = upgrade_providers(app, environment, lambda plan: confirm_upgrade(plan, yes=yes))
+        if done is None:
+            raise not_confirmed(context)
+        document, text = upgrade_document(environment, done), upgraded_text(done)
+        context.tell(as_json(document) if context.json else text)
+
+
+def confirm_upgrade(upgrade: ProviderUpgrade, *, yes: bool) -> bool:
+    """Show the versions and the plan, and ask the person at the terminal unless `yes`."""
+    from pipeline.ui.state import upgrade_text
+
+    click.echo(upgrade_text(upgrade), err=True)
+    return yes or is_yes("record these versions now? [y/N]: ")
 
 
 def confirm_restore(found: Restoration, *, yes: bool) -> bool:

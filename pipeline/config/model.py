@@ -65,6 +65,7 @@ _Value = Annotated[
     _ANY_VALUE,
 ]
 _Input = Annotated[object, AfterValidator(terraform_values.check_input), _ANY_VALUE]
+_KmsKey = Annotated[str, AfterValidator(terraform_values.check_kms_key)]
 _LoadBalancer = Annotated[str, AfterValidator(deployment_values.check_load_balancer)]
 _TargetGroup = Annotated[str, AfterValidator(deployment_values.check_target_group)]
 _Inputs = Mapping[_InputName, _Input]
@@ -111,6 +112,10 @@ class BackendSettings(Table):
     region: _Region | None = Field(
         default=None, description="The region of the bucket; default: the region at the top."
     )
+    kms_key_id: _KmsKey | None = Field(
+        default=None,
+        description="The KMS key that encrypts the states; default: a key of S3 (AES256).",
+    )
 
 
 class EnvironmentTerraformSettings(Table):
@@ -127,6 +132,12 @@ class TerraformSettings(Table):
         description="The folder of your own module; default: the module of this program.",
     )
     inputs: _Inputs = Field(default={}, description="Inputs of the module.")
+    provider_version: Annotated[str, AfterValidator(terraform_values.check_version_constraint)] = (
+        Field(
+            default=">= 5.0, < 7.0",
+            description="The allowed versions of the AWS provider, as Terraform's constraint.",
+        )
+    )
     backend: BackendSettings | None = Field(
         default=None,
         description="Keep Terraform's state in S3; default: a file in the state directory.",
@@ -249,6 +260,10 @@ class StateSettings(Table):
     )
     account: Annotated[str, AfterValidator(terraform_values.check_account_id)] | None = Field(
         default=None, description="The owner of the bucket; default: the environment's account."
+    )
+    kms_key_id: _KmsKey | None = Field(
+        default=None,
+        description="The KMS key that encrypts the store in S3; default: as the bucket says.",
     )
 
 

@@ -14,6 +14,9 @@ UPGRADE = "pip install --upgrade ami-pipeline"
 WHO_AM_I = "aws sts get-caller-identity"
 CONFIGURE = "aws configure"
 SSO_LOGIN = "aws sso login"
+CONSOLE_LOGIN = "aws login"
+LIST_CONFIGURATION = "aws configure list"
+INSTALL_CRT = 'pip install "botocore[crt]"'
 LIST_PROFILES = "aws configure list-profiles"
 
 
@@ -80,6 +83,12 @@ def doctor() -> str:
     return ami_pipeline("doctor")
 
 
+def permissions(role: str = "", environment: str = "") -> str:
+    """Return the command that prints the policy of a role."""
+    words = [role] if role else []
+    return ami_pipeline("permissions", *words, *_option("-e", environment))
+
+
 def lock_show(environment: str) -> str:
     """Return the command that shows who holds an environment's lease."""
     return of_environment("lock show", environment)
@@ -93,6 +102,16 @@ def state_show(environment: str) -> str:
 def state_restore(environment: str) -> str:
     """Return the command that puts an earlier version of an environment's document back."""
     return of_environment("state restore", environment)
+
+
+def providers(environment: str) -> str:
+    """Return the command that shows the recorded provider versions of an environment."""
+    return of_environment("state providers", environment)
+
+
+def upgrade_providers(environment: str) -> str:
+    """Return the command that plans with newer providers and records them."""
+    return of_environment("state providers", environment, "--upgrade")
 
 
 def config_check() -> str:

@@ -1,14 +1,15 @@
-"""Render the versions of an environment's document, and the difference that a restore makes."""
+"""Render the versions of an environment's document and of its Terraform providers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from pipeline.core import commands
 from pipeline.core.state.document_versions import DocumentVersion, DocumentVersions, Restoration
 from pipeline.core.state.environment import Environment
+from pipeline.core.terraform.provider_lock import ProviderLock, ProviderUpgrade
 from pipeline.ui.text import one_line, table
 
 _HEADINGS = ("VERSION", "WRITTEN", "EPOCH", "SERVING", "IN FLIGHT", "STATE")
@@ -118,3 +119,64 @@ def next_command(document: Environment) -> str:
     """Return the command to run after a restore."""
     command = commands.recover if document.deployment else commands.status
     return command(document.environment)
+
+
+_PROVIDERS = ("PROGRAM", "PROVIDER", "VERSION", "PLATFORMS")
+
+
+def providers_text(locks: Mapping[str, ProviderLock]) -> str:
+    """Return a line for each recorded provider."""
+    rows = [
+        (program, name, version, ", ".join(lock.platforms))
+        for program, lock in sorted(locks.items())
+        for name, version in lock.versions.items()
+    ]
+    if not rows:
+        return "no provider is recorded; the next deployment records the versions that it uses"
+    return "\n".join(table([_PROVIDERS, *(tuple(map(one_line, row)) for row in rows)]))
+
+
+def providers_document(environment: str, locks: Mapping[str, ProviderLock]) -> dict[str, Any]:
+    """Return the same for a program, with the lock files."""
+    return {
+        "environment": environment,
+        "programs": {
+            program: {
+                "providers": dict(lock.versions),
+                "platforms": list(lock.platforms),
+                "lock_file": lock.text,
+            }
+            for program, lock in sorted(locks.items())
+        },
+    }
+
+
+def upgrade_text(upgrade: ProviderUpgrade) -> str:
+    """Return each provider that changes, and Terraform's summary of its plan with them."""
+    rows = [
+        (one_line(name), one_line(before) or "none", "->", one_line(after) or "none")
+        for name, before, after in upgrade.changes
+    ]
+    return "\n".join([*table(rows), one_line(upgrade.plan.summary)])
+
+
+def upgraded_text(upgrade: ProviderUpgrade) -> str:
+    """Return what was recorded."""
+    if not upgrade.changes:
+        return "the recorded providers are the newest that the configuration allows"
+    return "\n".join(
+        f"recorded {one_line(name)} {one_line(after)}" if after else f"removed {one_line(name)}"
+        for name, _, after in upgrade.changes
+    )
+
+
+def upgrade_document(environment: str, upgrade: ProviderUpgrade) -> dict[str, Any]:
+    """Return the same for a program."""
+    return {
+        "environment": environment,
+        "changes": [
+            {"provider": name, "before": before or None, "after": after or None}
+            for name, before, after in upgrade.changes
+        ],
+        "plan": upgrade.plan.summary,
+    }

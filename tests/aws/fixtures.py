@@ -6,7 +6,7 @@
 | `pauses` | the sleeps of this process, not slept | retries |
 | `service` | a local cloud with load balancers (`service.py`) | health, traffic, throttling |
 
-Both import moto or start a process only when a test uses them.
+The first and the last import moto or start a process only when a test uses them.
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
     with a_service(tmp_path_factory.mktemp("service") / "cloud") as made:
         yield made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _calls_of_aws() -> None:
+    """Fail every call of AWS that the program makes outside of `retry`."""
+    from tests.aws.guard import watch_calls  # noqa: PLC0415  only when a test runs
+
+    watch_calls()
 
 
 @pytest.fixture

@@ -144,6 +144,19 @@ Options:
                           terminal).
   -h, --help              Show this message and exit.
 """,
+    "permissions": """\
+Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read]
+
+  Print the least IAM policy with which a role's commands work.
+
+  The policy has the names, accounts, keys and buckets of pipeline.toml.
+  Without a role, it is for bake and deploy together, as rebuild needs. Paste
+  it into IAM.
+
+Options:
+  -e, --environment NAME  Limit the policy to this environment (default: all).
+  -h, --help              Show this message and exit.
+""",
     "doctor": """\
 Usage: ami-pipeline doctor [OPTIONS]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,11 @@ import pytest
 
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
+from pipeline.adapters.terraform.provider_locks import ProviderLocks
 from pipeline.cli.main import run
 from pipeline.core.state.environment import Environment, Lease
+from pipeline.core.terraform.plan_guard import Plan
+from pipeline.core.terraform.provider_lock import ProviderLock, ProviderUpgrade, new_lock
 from tests.cli.lease_examples import BEGUN, HELD, NOTHING
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -174,3 +178,97 @@ def test_a_damaged_document_cannot_control_the_terminal(
     assert not {"\x1b", "\x07"} & set(said)
     assert "\n-: :error::x\n-  y\n" in said
     assert re.search(r"\.\.\. and \d+ more lines\n", said)
+
+
+# --- providers ------------------------------------------------------------------------------------
+
+PROVIDERS = ["state", "providers", "-e", "staging"]
+AWS = "registry.terraform.io/hashicorp/aws"
+
+
+def lock_of(version: str) -> ProviderLock:
+    text = f'provider "{AWS}" {{\n  version = "{version}"\n}}\n'
+    return new_lock(text, "linux_amd64", "darwin_arm64")
+
+
+def upgrading(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, str], version: str = "5.100.0"
+) -> None:
+    """Have an upgrade find a version, and ask about it if it is another."""
+    plan = Plan(file=None, changes=(), summary="Plan: 0 to add, 0 to change, 0 to destroy.")
+    upgrade = ProviderUpgrade(before=before, lock=lock_of(version), plan=plan)
+
+    def upgrade_providers(
+        _app: object, _environment: str, confirm: Callable[[ProviderUpgrade], bool]
+    ) -> ProviderUpgrade | None:
+        return upgrade if not upgrade.changes or confirm(upgrade) else None
+
+    monkeypatch.setattr("pipeline.app.state.upgrade_providers", upgrade_providers)
+
+
+def test_the_recorded_providers_are_listed(
+    documents: Environments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(PROVIDERS) == 0
+    assert capsys.readouterr().out == (
+        "no provider is recorded; the next deployment records the versions that it uses\n"
+    )
+    locks = ProviderLocks(store=documents.store, environment="staging")
+    locks.write("terraform", lock_of("5.100.0"), None)
+    assert run(PROVIDERS) == 0
+    assert (
+        capsys.readouterr().out
+        == """\
+PROGRAM    PROVIDER                             VERSION  PLATFORMS
+terraform  registry.terraform.io/hashicorp/aws  5.100.0  darwin_arm64, linux_amd64
+"""
+    )
+    assert run(["--output", "json", *PROVIDERS]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["programs"]["terraform"]["providers"] == {AWS: "5.100.0"}
+
+
+def test_an_upgrade_shows_versions_and_plan_before_the_prompt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upgrading(monkeypatch, {AWS: "5.99.0"})
+    assert run([*PROVIDERS, "--upgrade", "--yes"]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"recorded {AWS} 5.100.0\n"
+    assert told.err == (f"{AWS}  5.99.0  ->  5.100.0\nPlan: 0 to add, 0 to change, 0 to destroy.\n")
+    assert run(["--output", "json", *PROVIDERS, "--upgrade", "--yes"]) == 0
+    assert json.loads(capsys.readouterr().out)["changes"] == [
+        {"provider": AWS, "before": "5.99.0", "after": "5.100.0"}
+    ]
+
+
+def test_an_upgrade_to_the_recorded_versions_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upgrading(monkeypatch, {AWS: "5.100.0"})
+    assert run([*PROVIDERS, "--upgrade", "--yes"]) == 0
+    assert capsys.readouterr().out == (
+        "the recorded providers are the newest that the configuration allows\n"
+    )
+
+
+def test_an_upgrade_that_is_not_confirmed_records_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upgrading(monkeypatch, {AWS: "5.99.0"})
+    terminal = io.StringIO("n\n")
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert run([*PROVIDERS, "--upgrade"]) == 130
+    told = capsys.readouterr().err
+    assert "record these versions now? [y/N]: " in told
+    assert "not confirmed: nothing was changed" in told
+
+
+def test_an_upgrade_without_a_terminal_needs_yes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert run([*PROVIDERS, "--upgrade"]) == 3
+    told = capsys.readouterr().err
+    assert "next: ami-pipeline state providers -e staging --upgrade --yes" in told

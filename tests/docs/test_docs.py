@@ -16,6 +16,7 @@ import pytest
 from pipeline.cli.main import cli, run
 from pipeline.config import load
 from pipeline.core.errors import PipelineError
+from pipeline.core.permissions.table import TABLE, Caller
 from tests.docs.command_tree import commands
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,7 +187,8 @@ def test_the_tfvars_of_the_documents_are_those_that_are_written() -> None:
 
 
 def test_every_call_of_the_adapters_is_among_the_documented_permissions() -> None:
-    source = "\n".join(path.read_text() for path in code("pipeline/adapters"))
+    files = (path for path in code("pipeline/adapters") if path.name != "permission_probes.py")
+    source = "\n".join(path.read_text() for path in files)
     verbs = r"(?:describe|create|delete|deregister|terminate|attach|detach|update)_\w+"
     got = r"get_(?:object|console_output|service_quota|caller_identity)"
     got += r"|get_bucket_versioning|get_bucket_encryption|get_public_access_block"
@@ -201,11 +203,15 @@ def test_every_call_of_the_adapters_is_among_the_documented_permissions() -> Non
     }
     actions = {iam.get(name, name.title().replace("_", "")) for name in made}
     actions |= {"GetObjectVersion"}  # GetObject with a VersionId
-    services = "ec2|s3|autoscaling|elasticloadbalancing|cloudwatch|servicequotas|sts"
-    page = (DOCS / "reference/permissions.md").read_text()
-    documented = set(re.findall(rf"`(?:{services}):(\w+)`", page))
+    actions -= {"GetCallerIdentity"}  # it needs no permission (AWS STS API Reference)
+    ours = {
+        each.partition(":")[2]
+        for row in TABLE
+        for each in row.actions
+        if row.by is Caller.TOOL and not each.startswith("kms:")
+    }
     assert len(actions) > 10
-    assert actions == documented
+    assert actions == ours
 
 
 def test_every_row_of_what_the_local_cloud_models_names_tests_that_exist() -> None:

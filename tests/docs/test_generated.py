@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tools import command_reference, diagrams
+from tools import command_reference, diagrams, permissions_reference
 from tools.demo import picture
 
 yaml: Any = importlib.import_module("yaml")  # it comes with moto; there are no stubs
@@ -20,6 +20,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_page_of_commands_is_current() -> None:
     assert command_reference.PAGE.read_text() == command_reference.rendered(), "run: make docs"
+
+
+def test_the_tables_of_permissions_are_current() -> None:
+    page = permissions_reference.PAGE.read_text()
+    assert page == permissions_reference.rendered(page), "run: make docs"
+    assert page.count("| when | by |") == 3
+
+
+def test_the_example_policies_are_current() -> None:
+    for path, text in permissions_reference.policies().items():
+        assert path.read_text() == text, "run: make docs"
 
 
 @pytest.mark.parametrize("name", ["packages.svg", "data-flow.svg"])

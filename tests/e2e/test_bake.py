@@ -279,11 +279,11 @@ def test_terraform_finds_the_image_by_the_tfvars_and_refuses_a_deleted_one(
 
 
 @pytest.mark.long
-def test_the_configuration_in_the_readme_bakes_the_sample_application(
+def test_the_configuration_in_the_guide_bakes_the_sample_application(
     project: Project, cloud: Cloud
 ) -> None:
-    readme = (REPOSITORY / "README.md").read_text()
-    example = re.search(r"```toml\n(.*?)```", readme, re.DOTALL)
+    guide = (REPOSITORY / "docs/guide/getting-started.md").read_text()
+    example = re.search(r"```toml\n(.*?)```", guide, re.DOTALL)
     assert example
     project.write(example[1])
     (bucket,) = re.findall(r'"s3://([\w-]+)/', example[1])

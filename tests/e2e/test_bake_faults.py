@@ -340,7 +340,7 @@ def test_a_full_disk_under_the_log_ends_the_bake_and_leaves_nothing(project: Pro
     mount = f'mount -t tmpfs -o size=64k none {logs} && exec "$@"'
     wrap = ("unshare", "--mount", "--map-root-user", "sh", "-c", mount, "sh")
     result = project.run("--output", "json", "bake", "--version", "1.0.0", wrap=wrap)
-    check(result, 4, "No space left on device", "free space")
+    check(result, 4, "No space left on device", "free disk space")
     assert project.left_in_cloud() == NOTHING
 
 
@@ -354,7 +354,7 @@ def test_leftovers_that_cannot_be_deleted_are_reported_and_deleted_by_the_next_b
     wait_for(process, PROVISIONING)
     cloud.fault(service="ec2", action="TerminateInstances", kind="error-before", times=20)
     result = interrupt(process, signal.SIGTERM)
-    check(result, 5, "ami-pipeline bake again")
+    check(result, 5, "retry, which cleans up first: ami-pipeline bake")
     cloud.client.clear_faults()
     project.edit(INSTALL, "set -eu\nsleep 60", "set -eu")
     result = project.bake()

@@ -76,9 +76,13 @@ class CloudTestbed:
 
 
 @contextlib.contextmanager
-def build_testbed(folder: Path) -> Iterator[CloudTestbed]:
-    """Build a test bed with real Terraform; the images are baked while it creates the network."""
-    with running_cloud.a_cloud(folder / "cloud", speed=SPEED) as cloud:
+def build_testbed(folder: Path, **settings: Any) -> Iterator[CloudTestbed]:
+    """Build a test bed with real Terraform; the images are baked while it creates the network.
+
+    `settings` are those of the cloud.
+    """
+    given = {"speed": SPEED, **running_cloud.ordered_consistency(), **settings}
+    with running_cloud.a_cloud(folder / "cloud", **given) as cloud:
         project = new_project(folder / "bakery", cloud)
         shutil.copytree(REPOSITORY / "terraform", project.folder / "terraform", ignore=IGNORED)
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
@@ -99,7 +103,8 @@ def build_fast_testbed(
     folder: Path, speed: float = SPEED, isolation: str = "auto", images: int = 2
 ) -> Iterator[CloudTestbed]:
     """Build a test bed with the Terraform stand-in; the network is created through the API."""
-    with running_cloud.a_cloud(folder / "cloud", speed=speed, isolation=isolation) as cloud:
+    settings = {"speed": speed, "isolation": isolation, **running_cloud.ordered_consistency()}
+    with running_cloud.a_cloud(folder / "cloud", **settings) as cloud:
         path = installed(folder / "bin", cloud.env["PATH"])
         numbers = range(1, images + 1)
         bakeries = [new_project(folder / f"bakery{number}", cloud) for number in numbers]

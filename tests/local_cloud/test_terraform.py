@@ -52,3 +52,22 @@ def test_terraform_works_with_the_environment_alone(cloud: Cloud, tmp_path: Path
     stored = cloud.aws("s3").get_object(Bucket="made-by-terraform", Key="key")
     with stored["Body"] as body:
         assert body.read() == b"content"
+
+
+@pytest.mark.long
+def test_terraform_retries_what_a_gateway_and_the_network_do(cloud: Cloud, tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(MAIN.replace("made-by-terraform", "made-in-spite"))
+    terraform(cloud, tmp_path, "init")
+    for action, kind in (
+        ("GetCallerIdentity", "html-before"),
+        ("CreateBucket", "empty-before"),
+        ("PutObject", "reset-after"),
+        ("GetObject", "reset-before"),
+        ("HeadObject", "truncated"),
+    ):
+        cloud.fault(action=action, kind=kind)
+    terraform(cloud, tmp_path, "apply", "-auto-approve")
+    kept = [each["action"] for each in cloud.client.faults()]
+    cloud.client.clear_faults()
+    assert set(kept) <= {"GetObject", "HeadObject"}  # which not every provider version calls
+    terraform(cloud, tmp_path, "plan", "-detailed-exitcode")

@@ -37,6 +37,9 @@ def main() -> int:
     folder = Path(options.get("chdir", ".")).resolve()
     code = 1
     match words:
+        case ["version"] if "json" not in options:
+            sys.stdout.write(f"Terraform v{VERSION}\non linux_amd64\n")
+            code = 0
         case ["version", *_]:
             code = print_json({"terraform_version": VERSION, "platform": "linux_amd64"})
         case ["init"]:

@@ -29,6 +29,7 @@ def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: A
     original(ami, *arguments, **named)
     if made_from := named.get("instance") or named.get("source_ami"):
         ami.root_device_name = made_from.root_device_name
+        ami.hypervisor = made_from.hypervisor
     if ami.root_device_type == "standard":
         ami.root_device_type = "ebs"
 
@@ -107,6 +108,7 @@ def show_result(context: Context, ami: Any, state: str) -> None:
     with context.lock:
         if ami.state == "pending" or state == "failed":
             ami.state = state
+            context.cloud.changed()
 
 
 # DescribeImages answers in pages if MaxResults is given, which ImageIds exclude (EC2 API

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pipeline.adapters.aws.balancers import HEALTHY
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.group_parsing import activity_arguments, parse_activities
+from pipeline.adapters.aws.retry import call
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup, Target
 
 Answer = TypeVar("Answer")
@@ -106,9 +107,9 @@ def _activities(clients: Clients, region: str, group: str) -> tuple[Activity, ..
     """Read the newest activities; a page may be short or empty and yet not the last."""
     describe: Any = clients.autoscaling(region).describe_scaling_activities
     arguments = activity_arguments(group)
-    pages = [describe(**arguments)]
+    pages = [call(describe, **arguments)]
     while (token := pages[-1].get("NextToken")) and len(pages) < PAGES:
-        pages.append(describe(**arguments, NextToken=token))
+        pages.append(call(describe, **arguments, NextToken=token))
     return parse_activities(pages)
 
 
@@ -122,9 +123,9 @@ def _console(clients: Clients, region: str, instance: str) -> str:
 
     get_output = clients.ec2(region).get_console_output
     try:
-        return get_output(InstanceId=instance, Latest=True).get("Output", "")
+        return call(get_output, InstanceId=instance, Latest=True).get("Output", "")
     except ClientError:
-        return get_output(InstanceId=instance).get("Output", "")
+        return call(get_output, InstanceId=instance).get("Output", "")
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

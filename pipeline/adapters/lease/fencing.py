@@ -1,7 +1,8 @@
 """Check the lease before each call that changes AWS, Terraform's state or a service.
 
 The adapters themselves know no lease. The journal checks it before an intent, but a run may be
-paused for longer than its lease between an intent and its action, or between two actions.
+paused for longer than its lease between an intent and its action, or between two actions. A call
+that fails is repeated for up to minutes, so each repetition is checked, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.adapters.aws.retry import checking
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Resources
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Hook
@@ -29,19 +31,22 @@ class FencedGroups(GroupWriter):
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Attach the group to load balancers."""
         self.fence()
-        self.groups.attach(group, balancers)
+        with checking(self.fence):
+            self.groups.attach(group, balancers)
 
     def detach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Detach the group from load balancers."""
         self.fence()
-        self.groups.detach(group, balancers)
+        with checking(self.fence):
+            self.groups.detach(group, balancers)
 
     def resize(
         self, group: str, *, minimum: int | None, maximum: int | None, desired: int | None
     ) -> None:
         """Set the sizes that are not None."""
         self.fence()
-        self.groups.resize(group, minimum=minimum, maximum=maximum, desired=desired)
+        with checking(self.fence):
+            self.groups.resize(group, minimum=minimum, maximum=maximum, desired=desired)
 
 
 @dataclass(frozen=True, kw_only=True)

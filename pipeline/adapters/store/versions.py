@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.adapters.aws.retry import call
+from pipeline.adapters.aws.retry import call, download
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -79,7 +79,7 @@ def read_s3_versions(s3: S3Client, at: Mapping[str, Any]) -> tuple[Version, ...]
     earlier = [each for each in versions if not each["IsLatest"]]
     found = []
     for each in earlier[:KEPT]:
-        response = call(s3.get_object, **at, VersionId=each["VersionId"])
+        _, data = download(s3.get_object, **at, VersionId=each["VersionId"])
         when = each["LastModified"].astimezone(UTC)
-        found.append(Version(when=when, data=response["Body"].read()))
+        found.append(Version(when=when, data=data))
     return tuple(found)

@@ -17,8 +17,9 @@ from pathlib import Path
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.files.atomic import write_atomically
 from pipeline.adapters.terraform.background_plan import BackgroundPlanner, PlanRequest
-from pipeline.adapters.terraform.init_cache import is_initialized, mark_initialized
+from pipeline.adapters.terraform.initialization import Initialization
 from pipeline.adapters.terraform.orphans import Orphan, find, require_ours
+from pipeline.adapters.terraform.provider_locks import ProviderLocks
 from pipeline.adapters.terraform.root_module import (
     RELEASES_FILE,
     releases_document,
@@ -41,11 +42,15 @@ from pipeline.core.terraform.plan_guard import (
     kind_of,
     releases_of,
 )
+from pipeline.core.terraform.provider_lock import ProviderUpgrade
 from pipeline.core.terraform.root_module import Diagnostic, Root
 
 IMPORTS_FILE = "imports.tf.json"
 _PLANS = "planned-*.tfplan"
 _LOCKED = "Error acquiring the state lock"
+_EXCLUDED = re.compile(
+    "does not match configured version constraint|is no longer available|newer provider version"
+)
 _LOCK_ID = re.compile(r"^\s*ID:\s+([0-9a-f-]{36})", re.MULTILINE)
 
 
@@ -56,6 +61,7 @@ class TerraformResources:
     Only one call runs at a time. A prepared plan runs in a thread: it changes only the root
     module's folder. `settle` is called before the state is read, and waits for a dead run's
     Terraform. `lock` replaces Terraform's own lock on the state; without it Terraform locks.
+    `providers` has the recorded provider versions.
     """
 
     terraform: Terraform
@@ -64,12 +70,17 @@ class TerraformResources:
     limit: float = 7200.0
     settle: Callable[[], None] = lambda: None
     lock: StateLock | None = None
+    providers: ProviderLocks | None = None
     _before: bytes | None = field(default=None, init=False)
     _planner: BackgroundPlanner = field(init=False)
+    _initialization: Initialization = field(init=False)
 
     def __post_init__(self) -> None:
-        """Create the background planner."""
+        """Create the background planner and the initialization."""
         self._planner = BackgroundPlanner(make=self._plan, discard=self.discard)
+        self._initialization = Initialization(
+            terraform=self.terraform, folder=self.root.folder, locks=self.providers
+        )
 
     def prepare(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
@@ -160,10 +171,58 @@ class TerraformResources:
             self._require(adoption_breaches(output.planned, frozenset(imports)), output)
             self.apply(Plan(file=file, changes=output.planned, summary=output.summary))
 
+    # --- providers ----------------------------------------------------------------------------
+
+    def plan_upgrade(self, wanted: Sequence[Release]) -> ProviderUpgrade:
+        """Install the newest allowed providers and plan these releases with them.
+
+        Raises RefusedError if the plan changes anything; the recorded versions are used then. If
+        those are the newest, nothing is planned.
+        """
+        self._write_files(wanted)
+        try:
+            recorded, lock, found = self._initialization.upgrade()
+            self._require_initialized("init -upgrade", found)
+            before = recorded.versions if recorded else {}
+            if lock == recorded:
+                return ProviderUpgrade(before=before, lock=lock, plan=Plan(file=None, changes=()))
+            with self._planned() as (file, output):
+                changes = (*output.planned, *output.standing)
+                lines = breaches(changes, creates=frozenset(), deletes=frozenset())
+                self._require(lines, output, self._keep_versions())
+                file.unlink()
+        except BaseException:
+            self._initialization.reject()
+            raise
+        plan = Plan(file=None, changes=output.planned, summary=output.summary)
+        return ProviderUpgrade(before=before, lock=lock, plan=plan)
+
+    def record_upgrade(self, upgrade: ProviderUpgrade) -> None:
+        """Record the providers of an upgrade: every later run uses them."""
+        self._initialization.accept(upgrade.lock)
+
+    def discard_upgrade(self) -> None:
+        """Go back to the recorded providers."""
+        self._initialization.reject()
+
+    def _keep_versions(self) -> str:
+        return (
+            "set provider_version below [terraform] to a version whose plan changes nothing; "
+            f"the whole plan is in {self.terraform.log}"
+        )
+
     # --- the folder ---------------------------------------------------------------------------
 
     def _prepare(self, wanted: Sequence[Release]) -> None:
         """Write the root module, and initialize it if a file of `init` has changed."""
+        self._write_files(wanted)
+        self._require_initialized("init", self._initialization.ensure())
+
+    def _require_initialized(self, verb: str, found: Sequence[Diagnostic]) -> None:
+        if found:
+            raise self._refused(verb, found)
+
+    def _write_files(self, wanted: Sequence[Release]) -> None:
         folder = self.root.folder
         self.settle()
         write_root(self.root)
@@ -171,12 +230,6 @@ class TerraformResources:
         # Left by a killed run; they must not become part of this plan.
         for left in (folder / IMPORTS_FILE, *folder.glob(_PLANS)):
             left.unlink(missing_ok=True)
-        program = self.terraform.program()
-        if is_initialized(folder, program):
-            return
-        if found := self.terraform.init(folder, backend=True):
-            raise self._refused("init", found)
-        mark_initialized(folder, program)
 
     def _releases(self) -> bytes | None:
         path = self.root.folder / RELEASES_FILE
@@ -280,16 +333,13 @@ class TerraformResources:
     def _report(self, text: str) -> None:
         self.terraform.report(Message(text=text))
 
-    def _require(self, found: Iterable[str], output: RunOutput) -> None:
-        """Raise the errors of a plan, its breaches, or the error of an incomplete output."""
+    def _require(self, found: Iterable[str], output: RunOutput, remedy: str = "") -> None:
+        """Raise the errors of a plan, or its breaches."""
         if output.errors:
             raise self._refused("plan", output.errors)
-        lines = list(found)
-        if not lines and not output.complete:
-            lines = [f"the plan's output is incomplete: {output.summary or 'it has no summary'}"]
-        if lines:
+        if lines := [*found, *output.breaches]:
             where = f"terraform plan of {self._name}"
-            raise RefusedError(where, "\n".join(lines), self._by_hand("plan"))
+            raise RefusedError(where, "\n".join(lines), remedy or self._by_hand("plan"))
 
     def _refused(self, verb: str, errors: Sequence[Diagnostic]) -> PipelineError:
         """Return the error of a root module that Terraform could not initialize or plan."""
@@ -298,8 +348,16 @@ class TerraformResources:
         return RefusedError(
             f"terraform {verb} of {self._name}",
             last_lines(errors),
-            self._unlock(errors) or self._by_hand(verb),
+            self._unlock(errors) or self._change_version(errors) or self._by_hand(*verb.split()),
         )
+
+    def _change_version(self, errors: Iterable[Diagnostic]) -> str:
+        """Return the remedy for provider versions that the state or the configuration excludes."""
+        texts = [f"{error.summary} {error.detail}" for error in errors]
+        if any(_EXCLUDED.search(" ".join(text.split())) for text in texts):
+            command = commands.upgrade_providers(self.root.environment)
+            return f"plan with the versions that the configuration allows: {command}"
+        return ""
 
     def _apply_error(self, output: RunOutput) -> FailedError:
         remedy = self._unlock(output.errors) or f"read {self.terraform.log}"

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import __version__
 from pipeline.adapters.aws.client import translate_errors
-from pipeline.adapters.aws.retry import call, error_code, retrying
+from pipeline.adapters.aws.retry import Retries, download, error_code
 from pipeline.adapters.identity import printable
-from pipeline.adapters.store.s3 import CHANGED, CONFLICT, owned_by
+from pipeline.adapters.store.s3 import CHANGED, CONFLICT, encrypted_with, owned_by
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message, Report
@@ -175,9 +175,10 @@ class StateLock:
             "Path": f"{self.bucket.name}/{self.bucket.key}",
         }
         body = json.dumps(document).encode()
-        put, unless = retrying(also=frozenset({CONFLICT})), {"IfNoneMatch": "*"}
+        retries = Retries(also=frozenset({CONFLICT}))
+        how = {"IfNoneMatch": "*", **encrypted_with(self.bucket.kms_key)}
         try:
-            return str(put(self.s3.put_object, **self._at, **unless, Body=body)["ETag"])
+            return str(retries.call(self.s3.put_object, **self._at, **how, Body=body)["ETag"])
         except ClientError as error:
             if error_code(error) not in {CHANGED, CONFLICT}:
                 raise
@@ -188,24 +189,26 @@ class StateLock:
         from botocore.exceptions import ClientError
 
         try:
-            response = call(self.s3.get_object, **self._at)
+            response, data = download(self.s3.get_object, **self._at)
         except ClientError as error:
             if error_code(error) in NO_KEY:
                 return None
             raise
-        return _parse(response["Body"].read(), response["ETag"])
+        return _parse(data, response["ETag"])
 
     def _delete(self, etag: str) -> bool:
-        """Delete the lock with this ETag; return True if it existed.
+        """Delete the lock with this ETag; return False if another program did before.
 
-        If S3's response was lost, the repeated request finds no lock and returns False.
+        If S3's response was lost, the repeated request finds no lock: this run deleted it.
         """
         from botocore.exceptions import ClientError
 
+        retries = Retries(also=frozenset({CONFLICT}))
         try:
-            delete = retrying(also=frozenset({CONFLICT}))
-            delete(self.s3.delete_object, **self._at, IfMatch=etag)
+            retries.call(self.s3.delete_object, **self._at, IfMatch=etag)
         except ClientError as error:
+            if error_code(error) in NO_KEY and retries.repeated:
+                return True
             if error_code(error) in {CHANGED, CONFLICT, *NO_KEY}:
                 return False
             raise

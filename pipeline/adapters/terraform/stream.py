@@ -1,22 +1,26 @@
 """Parse the output of `terraform plan -json` and `apply -json`, line by line.
 
-The format is in the Terraform docs, "Machine-Readable UI" (version 1.2 in Terraform 1.11). Unknown
-events are ignored, because newer versions print more. `terraform` has the command lines.
+The format is in the Terraform docs, "Machine-Readable UI" (version 1.2 in Terraform 1.11 to 1.15).
+Newer versions print more events; those that may change something are kept and refuse the plan
+(`core.terraform.plan_guard`). `terraform` has the command lines.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.core.terraform.plan_guard import UNCHANGED, Change
+from pipeline.core.terraform.plan_guard import UNCHANGED, Change, event_breach, total_breaches
 from pipeline.core.terraform.root_module import Diagnostic
 
 LAST_LINES = 10
 """Lines of a failure in an error."""
+
+_SHOWN = 200
+"""Characters of an event that could not be parsed, in an error."""
 
 _ACTIVE = {"create": "creating", "update": "changing", "delete": "deleting"}
 _FINISHED = {"create": "created", "update": "changed", "delete": "deleted"}
@@ -26,8 +30,9 @@ _FINISHED = {"create": "created", "update": "changed", "delete": "deleted"}
 class RunOutput:
     """The parsed output of a run.
 
-    `changes` are the planned changes, `standing` the unchanged resources, `counts` Terraform's own
-    totals of the changes, `plain` the last lines that are not JSON.
+    `changes` are the planned changes, `standing` the unchanged resources, `totals` each of
+    Terraform's own totals of the changes, `unknown` a line for each event that may change
+    something unknown, `plain` the last lines that could not be parsed.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -35,8 +40,9 @@ class RunOutput:
     missing: set[str] = field(default_factory=set)
     errors: list[Diagnostic] = field(default_factory=list)
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    unknown: list[str] = field(default_factory=list)
     summary: str = ""
-    counts: Mapping[str, Any] = field(default_factory=dict)
+    totals: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def planned(self) -> tuple[Change, ...]:
@@ -59,16 +65,13 @@ class RunOutput:
         return last_lines(self.errors)
 
     @property
-    def complete(self) -> bool:
-        """Return True if Terraform printed totals of its plan that match the parsed changes."""
-        planned = Counter(each.action for each in self.changes)
-        replaced = planned["replace"]
-        read = {
-            "add": planned["create"] + replaced,
-            "change": planned["update"],
-            "remove": planned["delete"] + replaced,
-        }
-        return self.counts.get("operation") == "plan" and read.items() <= self.counts.items()
+    def breaches(self) -> tuple[str, ...]:
+        """Return a line for each part of a plan that its changes do not explain."""
+        match self.totals:
+            case [totals] if totals.get("operation") == "plan":
+                return (*self.unknown, *total_breaches(totals, self.changes))
+        summary = self.summary or "it has no summary"
+        return (*self.unknown, f"the plan's output is incomplete: {summary}")
 
 
 class StreamReader:
@@ -95,11 +98,19 @@ class StreamReader:
         text = line.decode("utf-8", "replace").strip()
         if not text:
             return
+        # No output may stop an apply. A plan with an event that cannot be parsed is refused.
         try:
-            self._event(json.loads(text))
-        except (ValueError, TypeError, AttributeError, KeyError):
-            # No output may stop an apply. A plan with such a line is rejected by its totals.
+            event = json.loads(text)
+        except ValueError:
             self.output.plain.append(text)
+            return
+        try:
+            if breach := event_breach(event):
+                self.output.unknown.append(breach)
+            self._event(event)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            self.output.plain.append(text)
+            self.output.unknown.append(f"an event that could not be parsed: {text[:_SHOWN]}")
 
     def _event(self, event: dict[str, Any]) -> None:
         match event.get("type"):
@@ -114,7 +125,7 @@ class StreamReader:
                 self.output.errors.append(parse_diagnostic(event["diagnostic"]))
             case "change_summary":
                 self.output.summary = str(event.get("@message", ""))
-                self.output.counts = event.get("changes", {})
+                self.output.totals.append(dict(event["changes"]))
             case "apply_start" | "apply_progress" | "apply_complete" | "apply_errored" as kind:
                 if line := _progress(str(kind), event["hook"]):
                     self._report(line)
@@ -141,11 +152,15 @@ def _change(planned: Mapping[str, Any]) -> Change:
     resource = planned["resource"]
     # Terraform 1.11 prints no such field; a second change of one address is the only sign of it.
     deposed = " of a deposed object" if planned.get("deposed") or resource.get("deposed") else ""
+    action, reason = planned["action"], planned.get("reason", "")
+    if action == UNCHANGED and reason:
+        # OpenTofu 1.12, under `lifecycle { destroy = false }`.
+        action = "replace without a deletion"
     return Change(
         address=resource["addr"],
         kind=resource.get("resource_type", ""),
-        action=f"{planned['action']}{deposed}",
-        reason=planned.get("reason", ""),
+        action=f"{action}{deposed}",
+        reason=reason,
         imports=bool(planned.get("importing")),
     )
 

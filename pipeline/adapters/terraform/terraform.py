@@ -13,11 +13,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from pipeline.adapters.aws.credentials import ToolEnvironment, as_it_is, secrets_in
 from pipeline.adapters.files.logs import appending, unwritable
 from pipeline.adapters.process.process import INTERRUPT_ALONE, Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
@@ -26,6 +27,7 @@ from pipeline.adapters.terraform.stream import LAST_LINES, RunOutput, StreamRead
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
+from pipeline.core.masking import MaskedOutput, Masker
 from pipeline.core.terraform.root_module import Diagnostic
 from pipeline.core.times import format_duration
 
@@ -41,6 +43,9 @@ LOCK = "60s"
 
 _NO_STATE = "No state file was found!"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.\d+")
+_IDENTITY = re.compile(
+    r"^(?P<name>Terraform|OpenTofu) v(?P<version>\S+)\s+on (?P<platform>\w+)$", re.MULTILINE
+)
 _STOPPING = "waiting for Terraform to finish; press Ctrl-C again to kill it"
 _INSTALL = "install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install"
 # The user may configure how Terraform finds and downloads things. Other TF_ variables change what
@@ -49,6 +54,15 @@ _PASSED_ON = re.compile(
     r"TF_(CLI_CONFIG_FILE|PLUGIN_CACHE_DIR|PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE|TOKEN_\w+"
     r"|REGISTRY_DISCOVERY_RETRY|REGISTRY_CLIENT_TIMEOUT|PROVIDER_DOWNLOAD_RETRY)"
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """A program: `terraform` or `tofu`, its version, and its platform such as `linux_amd64`."""
+
+    name: str
+    version: str
+    platform: str
 
 
 @dataclass(kw_only=True)
@@ -65,6 +79,8 @@ class Terraform:
     report: Report
     interrupts: Interrupts
     grace: float = GRACE
+    credentials: ToolEnvironment = as_it_is
+    _identity: Identity | None = field(default=None, init=False)
 
     def program(self) -> str:
         """Return the path of Terraform; raises RefusedError if it is missing."""
@@ -94,16 +110,63 @@ class Terraform:
             raise RefusedError("terraform version", what, _INSTALL)
         return version
 
-    def init(self, folder: Path, *, backend: bool = False) -> tuple[Diagnostic, ...]:
+    def identity(self) -> Identity:
+        """Return the name, version and platform of Terraform or OpenTofu.
+
+        `version -json` has the same keys in both, so the text is read. Raises RefusedError if
+        neither says its name.
+        """
+        if self._identity is None:
+            code, output = capture(
+                self._command(_argv("version"), Path.cwd()), timeout=SHORT, errors=False
+            )
+            text = output.decode("utf-8", "replace")
+            found = _IDENTITY.search(text)
+            if code != 0 or found is None:
+                raise RefusedError(f"terraform version ({self.program()})", text.strip(), _INSTALL)
+            name = "tofu" if found["name"] == "OpenTofu" else "terraform"
+            self._identity = Identity(
+                name=name, version=found["version"], platform=found["platform"]
+            )
+        return self._identity
+
+    def init(
+        self,
+        folder: Path,
+        *,
+        backend: bool = False,
+        lockfile: str | None = None,
+        upgrade: bool = False,
+        reconfigure: bool = False,
+    ) -> tuple[Diagnostic, ...]:
         """Install the modules and providers of a root module, with or without its backend.
 
-        Returns the errors. Without the backend Terraform makes no call to AWS.
+        Returns the errors. Without the backend Terraform makes no call to AWS. `lockfile` may be
+        "readonly"; `upgrade` takes the newest versions instead of those in the lock file;
+        `reconfigure` accepts other options of the backend.
         """
-        argv = _argv("init", backend=None if backend else False, input=False, json=True)
+        options = {
+            "lockfile": lockfile,
+            "upgrade": upgrade or None,
+            "reconfigure": reconfigure or None,
+        }
+        argv = _argv("init", backend=None if backend else False, input=False, json=True, **options)
         code, output = self._run(argv, folder, timeout=5 * SHORT)
         lines = [_first_document(line) for line in output.splitlines()]
         found = [line["diagnostic"] for line in lines if isinstance(line.get("diagnostic"), dict)]
         return self._errors("init", folder, code, output, found)
+
+    def lock_providers(self, folder: Path, platforms: Sequence[str]) -> bool:
+        """Add the hashes of packages for these platforms to the lock file, from their registries.
+
+        Returns False if that fails; the file is unchanged then. Terraform downloads each package.
+        """
+        argv = _argv("providers lock", platform=list(platforms), no_color=True)
+        try:
+            code, _ = self._run(argv, folder, timeout=5 * SHORT)
+        except RefusedError:
+            return False
+        return code == 0
 
     def validate(self, folder: Path) -> tuple[Diagnostic, ...]:
         """Return the errors of an initialized root module and its modules."""
@@ -205,6 +268,10 @@ class Terraform:
             raise KeyboardInterrupt
         where = f"terraform {_verb(argv)} in {folder}"
         self.report(Message(text=where))
+        command = self._command(argv, folder)
+        if _calls_aws(argv):
+            command = replace(command, env=dict(self.credentials(command.env, timeout)))
+        masker = Masker(secrets_in(command.env))
         with appending(self.log) as write, shared_lock(self.log) as lock:
             try:
                 write(f"$ {' '.join(argv)}\n".encode())
@@ -217,15 +284,17 @@ class Terraform:
                     write(chunk)
                 on_output(chunk)
 
+            masked = MaskedOutput(masker, keep)
             finished = stream(
-                replace(self._command(argv, folder), kept=(lock,)),
-                keep,
+                replace(command, kept=(lock,)),
+                masked.feed,
                 interrupts=self.interrupts,
                 timeout=timeout,
                 grace=self.grace,
                 stop=INTERRUPT_ALONE,
                 on_interrupt=lambda: self.report(Message(text=_STOPPING)),
             )
+            masked.close()
         match finished.ending:
             case Ending.INTERRUPTED:
                 # Also in a block that defers signals: the command was not executed to its end.
@@ -262,6 +331,14 @@ def _argv(verb: str, *arguments: str, **options: object) -> list[str]:
     flags = {name: IsFlagged if value is True else value for name, value in options.items()}
     argv: list[str] = builder.generate_cmd_string(verb, *arguments, **flags)
     return argv
+
+
+def _calls_aws(argv: Sequence[str]) -> bool:
+    """Return True if a command needs AWS: `validate`, and `init` without its backend, do not."""
+    verb = _verb(argv)
+    return verb in {"plan", "apply", "state list"} or (
+        verb == "init" and "-backend=false" not in argv
+    )
 
 
 def _locking(locks: bool) -> dict[str, object]:

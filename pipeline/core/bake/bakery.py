@@ -13,7 +13,7 @@ account and correctly named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,7 +84,10 @@ class BakePlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bakery:
-    """Bakes images through the ports that it is given."""
+    """Bakes images through the ports that it is given.
+
+    `before_build` raises an error if a build must not begin, for example for want of credentials.
+    """
 
     baker: Baker
     images: Images
@@ -92,6 +95,7 @@ class Bakery:
     records: Records
     workplace: Workplace
     report: Report
+    before_build: Callable[[], None] = lambda: None
 
     def bake(self, request: BakeRequest) -> BakeResult:
         """Return an image for this request: an existing one if nothing changed.
@@ -193,6 +197,7 @@ class Bakery:
         return adopted, BakeOrigin.ADOPTED, None
 
     def _bake(self, plan: BakePlan) -> _Baked:
+        self.before_build()
         template = self.baker.inspect(plan.request)
         if plan.source_ami and "source_ami" not in template.variables:
             raise ConfigurationError(

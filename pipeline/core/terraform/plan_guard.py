@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +126,60 @@ def adoption_breaches(changes: Iterable[Change], addresses: frozenset[str]) -> t
 
 
 _NO_CHANGE = frozenset({UNCHANGED, "read"})
+
+
+def event_breach(event: Mapping[str, object]) -> str:
+    """Return a line for an event of `plan -json` that may change something unknown; else empty.
+
+    The known types are those of Terraform 1.15 and OpenTofu 1.12 (their
+    internal/command/views/json/message_types.go). An unknown event is harmless if it only reports
+    progress (`hook`) or has a text alone: each result of a plan has a member of its own.
+    """
+    name = str(event.get("type", ""))
+    members = {key for key in event if not key.startswith("@")} - {"type", "message_code"}
+    is_known = name in _KNOWN_EVENTS or name.startswith(_HARMLESS) or _is_read(event)
+    if is_known or (members <= {"hook"} and not _CHANGES.search(name)):
+        return ""
+    text = str(event.get("@message", "")).partition("\n")[0]
+    return f"{name or 'an event'}: unknown to ami-pipeline{f': {text}' if text else ''}"
+
+
+_KNOWN_EVENTS = frozenset(
+    {
+        *("version", "log", "diagnostic", "outputs"),
+        *("planned_change", "resource_drift", "change_summary"),
+    }
+)
+_HARMLESS = ("refresh_", "ephemeral_op_", "policy_", "provider_", "state_lock_")
+_CHANGES = re.compile("action|appl|change|defer|destroy|forget|invo|move|plan|provision|remove")
+
+
+def _is_read(event: Mapping[str, object]) -> bool:
+    """Return True for the progress of a data source, which a plan reads as an apply would."""
+    hook = event.get("hook")
+    return isinstance(hook, Mapping) and hook.get("action") == "read"
+
+
+def total_breaches(totals: Mapping[str, object], changes: Iterable[Change]) -> tuple[str, ...]:
+    """Return a line for each of Terraform's totals of a plan that these changes do not explain.
+
+    A total that this function does not know must be 0: Terraform 1.14 counts
+    `action_invocation`, OpenTofu `forget`.
+    """
+    everything = tuple(changes)
+    planned = Counter(each.action for each in everything)
+    read = {
+        "add": planned["create"] + planned["replace"],
+        "change": planned["update"],
+        "remove": planned["delete"] + planned["replace"],
+        "import": sum(each.imports for each in everything),
+    }
+    explained = {**read, **{name: 0 for name in totals if name not in {*read, "operation"}}}
+    return tuple(
+        f"Terraform's total {name} is {totals.get(name, 'missing')}, its changes give {count}"
+        for name, count in explained.items()
+        if type(totals.get(name)) is not int or totals[name] != count
+    )
 
 
 def _is_expected(change: Change, creates: frozenset[str], deletes: frozenset[str]) -> bool:

@@ -12,11 +12,15 @@ from pipeline.core.state.release import Size
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bucket:
-    """The location of Terraform's state in S3; the state is always locked and encrypted."""
+    """The location of Terraform's state in S3; the state is always locked and encrypted.
+
+    `kms_key` is the ARN, id or alias of a KMS key; without one, S3 encrypts with its own.
+    """
 
     name: str
     key: str
     region: str
+    kms_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +28,8 @@ class Root:
     """The content of a root module; without a `bucket` its state is a file in `folder`.
 
     `account` is the only account that Terraform may change, empty for any. `inputs` are the user's
-    own inputs of the module, in addition to those of the contract.
+    own inputs of the module, in addition to those of the contract. `provider` is the constraint
+    on the version of the AWS provider.
     """
 
     app: str
@@ -35,6 +40,7 @@ class Root:
     folder: Path
     bucket: Bucket | None
     inputs: Mapping[str, Any]
+    provider: str = ">= 5.0, < 7.0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

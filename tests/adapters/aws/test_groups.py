@@ -376,7 +376,9 @@ health checks consecutively.
 
 
 def test_evidence_lists_failed_reads_and_never_raises(groups: Groups, service: Service) -> None:
-    service.cloud.fault(action="DescribeScalingActivities", kind="throttle")
+    service.cloud.fault(
+        action="DescribeScalingActivities", kind="error-before", status=400, code="Unexpected"
+    )
     text = groups.evidence("gone", Observation(at=0.0, unreadable=("web Rate exceeded",)))
     assert (
         text
@@ -392,7 +394,7 @@ activities, newest first
 
 could not be read
   web Rate exceeded
-  An error occurred (Throttling) when calling the DescribeScalingActivities operation (reached \
-max retries: 0): Rate exceeded
+  An error occurred (Unexpected) when calling the DescribeScalingActivities operation (reached \
+max retries: 0): An internal error has occurred
 """
     )

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.exceptions import (
     ClientError,
+    ConnectTimeoutError,
     EndpointConnectionError,
+    FlexibleChecksumError,
+    IncompleteReadError,
     NoCredentialsError,
+    ProxyConnectionError,
     ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -18,6 +26,8 @@ from pipeline.adapters.aws.client import translate_errors
 from pipeline.adapters.aws.retry import (
     ATTEMPTS,
     call,
+    checking,
+    download,
     error_code,
     is_permanent,
     items,
@@ -26,6 +36,36 @@ from pipeline.adapters.aws.retry import (
 )
 from pipeline.core.errors import RefusedError
 from tests.aws.errors import client_error
+
+CODES = [
+    "BandwidthLimitExceeded",
+    "DependencyThrottle",
+    "EC2ThrottledException",
+    "HealthUnavailable",
+    "InternalError",
+    "PriorRequestNotComplete",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ResourceContention",
+    "ScalingActivityInProgress",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "Unavailable",
+]
+"""Codes that are repeated whatever the HTTP status."""
+REFUSED = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+UNTRUSTED = SSLError(endpoint_url="https://x", error=OSError("CERTIFICATE_VERIFY_FAILED"))
+UNCONNECTED = [
+    REFUSED,
+    ConnectTimeoutError(endpoint_url="https://ec2"),
+    ProxyConnectionError(proxy_url="http://proxy"),
+    SSLError(endpoint_url="https://ec2", error=OSError("UNEXPECTED_EOF_WHILE_READING")),
+]
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], str], list[Exception]]:
@@ -42,12 +82,13 @@ def failing(*errors: Exception) -> tuple[Callable[[], str], list[Exception]]:
 @pytest.mark.parametrize(
     "error",
     [
-        client_error("RequestLimitExceeded"),
-        client_error("Throttling"),
-        client_error("SlowDown"),
-        client_error("InternalError"),
-        client_error("Unavailable"),
+        *map(client_error, CODES),
+        *(client_error(str(status), status) for status in (429, 500, 502, 503, 504)),
+        client_error("SomethingNew", 503),
         ReadTimeoutError(endpoint_url="https://ec2"),
+        ResponseStreamingError(error="connection broken"),
+        IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        FlexibleChecksumError(error_msg="expected checksum"),
     ],
 )
 def test_a_transient_error_is_retried(error: Exception, pauses: list[float]) -> None:
@@ -55,14 +96,16 @@ def test_a_transient_error_is_retried(error: Exception, pauses: list[float]) -> 
     assert call(operation) == "answer"
     assert left == []
     assert len(pauses) == 2
-    assert all(0 <= pause <= 10 for pause in pauses)
+    assert not is_permanent(error)
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
-        client_error("UnauthorizedOperation"),
+        *UNCONNECTED,
+        UNTRUSTED,
+        client_error("UnauthorizedOperation", 403),
+        client_error("501", 501),
         client_error("InvalidAMIID.NotFound"),
         NoCredentialsError(),
     ],
@@ -90,6 +133,101 @@ def test_endless_throttling_ends_after_six_requests(pauses: list[float]) -> None
     assert len(pauses) == ATTEMPTS - 1
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_pauses_outlast_a_network_that_is_down_for_five_seconds(
+    pauses: list[float], monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: low + share * (high - low))
+    operation, _ = failing(*[client_error("503", 503)] * 10)
+    with pytest.raises(ClientError):
+        call(operation)
+    assert pauses == [each * (1 + share) for each in (0.25, 0.5, 1.0, 2.0, 4.0)]
+    assert 5 < sum(pauses) < 16
+
+
+class Endpoint:
+    """A client whose endpoint is down after each answer that it gives."""
+
+    def __init__(self, url: str, *answers: Exception | str) -> None:
+        self.meta = SimpleNamespace(endpoint_url=url)
+        self.left = list(answers)
+
+    def ask(self) -> str:
+        answer = self.left.pop(0)
+        if isinstance(answer, str):
+            return answer
+        raise answer
+
+
+@pytest.mark.parametrize("error", UNCONNECTED)
+def test_an_endpoint_that_this_run_has_reached_is_called_again(
+    pauses: list[float], error: Exception
+) -> None:
+    client = Endpoint(f"https://{uuid4()}", "one", error, error, "two")
+    assert (call(client.ask), call(client.ask)) == ("one", "two")
+    assert len(pauses) == 2
+    assert not is_permanent(error)
+
+
+def test_an_endpoint_that_refused_a_call_was_reached(pauses: list[float]) -> None:
+    client = Endpoint(f"https://{uuid4()}", client_error("AccessDenied"), REFUSED, "two")
+    with pytest.raises(ClientError):
+        call(client.ask)
+    assert call(client.ask) == "two"
+    assert len(pauses) == 1
+
+
+def test_an_endpoint_that_was_never_reached_ends_the_call_at_once(pauses: list[float]) -> None:
+    other = Endpoint(f"https://{uuid4()}", "one")
+    call(other.ask)
+    client = Endpoint(f"https://{uuid4()}", REFUSED, "one")
+    with pytest.raises(EndpointConnectionError):
+        call(client.ask)
+    assert pauses == []
+
+
+def test_a_certificate_that_is_not_accepted_ends_the_call_at_once(pauses: list[float]) -> None:
+    client = Endpoint(f"https://{uuid4()}", "one", UNTRUSTED, "two")
+    call(client.ask)
+    with pytest.raises(SSLError):
+        call(client.ask)
+    assert pauses == []
+    assert is_permanent(UNTRUSTED)
+
+
+def test_a_check_ends_a_call_before_it_is_repeated(pauses: list[float]) -> None:
+    """The lease was lost meanwhile, for example."""
+    asked: list[int] = []
+
+    def check() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise RefusedError("the lease", "is lost", "wait")
+
+    operation, left = failing(*[client_error("Throttling")] * 4)
+    with pytest.raises(RefusedError, match="is lost"), checking(check):
+        call(operation)
+    assert (len(left), len(pauses)) == (2, 2)
+    assert call(operation) == "answer"  # outside of the block nothing is asked
+    assert len(asked) == 2
+
+
+class Body:
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+
+    def read(self) -> bytes:
+        if self.errors:
+            raise self.errors.pop(0)
+        return b"content"
+
+
+def test_a_body_that_breaks_off_repeats_the_call(pauses: list[float]) -> None:
+    body = Body(IncompleteReadError(actual_bytes=1, expected_bytes=2))
+    response, data = download(lambda: {"Body": body, "ETag": "a"})
+    assert (response["ETag"], data, len(pauses)) == ("a", b"content", 1)
+
+
 def test_other_errors_have_an_empty_error_code() -> None:
     assert error_code(client_error("Throttling")) == "Throttling"
     assert error_code(ValueError()) == ""
@@ -104,6 +242,7 @@ LASTS: list[Any] = [
     (client_error("Throttling"), False),
     (client_error("HealthUnavailable"), False),
     (client_error("SomethingNew"), False),
+    (client_error("ValidationError", 503), False),
     (EndpointConnectionError(endpoint_url="http://x"), False),
     (ReadTimeoutError(endpoint_url="http://x"), False),
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
 
 from local_cloud.patches import s3
 from local_cloud.patches.patching import apply, patches_of
@@ -180,6 +180,45 @@ def test_a_write_after_another_runs_write_is_stale(
     assert found.data == b"theirs"
 
 
+@pytest.mark.parametrize("said", [("lost",), ("lost", "SlowDown"), (CONFLICT,)])
+def test_a_deletion_whose_response_was_lost_is_done(
+    aws: Clients, bucket: Callable[..., S3Store], monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    store = bucket()
+    version = store.write("a", b"one", expected=None)
+    monkeypatch.setattr(aws.s3(), "delete_object", Answers(aws.s3().delete_object, *said))
+    store.delete("a", expected=version)
+    assert store.read("a") is None
+
+
+class BreaksOff:
+    """A body that ends early the first time."""
+
+    def __init__(self, get: Callable[..., Any]) -> None:
+        self._get, self.times = get, 1
+
+    def __call__(self, **arguments: Any) -> Any:
+        answer = self._get(**arguments)
+        if self.times:
+            self.times -= 1
+            answer["Body"] = self
+        return answer
+
+    def read(self) -> bytes:
+        raise IncompleteReadError(actual_bytes=1, expected_bytes=3)
+
+
+def test_a_body_that_breaks_off_is_read_again(
+    aws: Clients, bucket: Callable[..., S3Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = bucket()
+    store.write("a", b"one", expected=None)
+    monkeypatch.setattr(aws.s3(), "get_object", BreaksOff(aws.s3().get_object))
+    found = store.read("a")
+    assert found is not None
+    assert found.data == b"one"
+
+
 DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
 
 
@@ -221,3 +260,35 @@ def test_a_denied_write_is_not_retried(bucket: Callable[..., S3Store]) -> None:
     with pytest.raises(RefusedError, match="AccessDenied"):
         bucket("AccessDenied").write("a", b"one", expected=None)
     assert bucket().read("a") is None
+
+
+# Which key encrypts
+
+
+def test_each_write_names_the_kms_key(aws: Clients) -> None:
+    aws.s3().create_bucket(Bucket="state")
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-a6ef-1234567890ab"
+    store = S3Store(aws, "state", "web", kms_key=key)
+    version = store.write("a", b"1", expected=None)
+    store.write("a", b"2", expected=version)
+    for each in aws.s3().list_object_versions(Bucket="state").get("Versions", []):
+        found = aws.s3().head_object(Bucket="state", Key=each["Key"])
+        assert found["ServerSideEncryption"] == "aws:kms"
+        assert found["SSEKMSKeyId"] == key
+        assert found["BucketKeyEnabled"]
+
+
+def test_without_a_kms_key_the_bucket_decides(
+    aws: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.s3().create_bucket(Bucket="state")
+    put = aws.s3().put_object
+    requested: list[set[str]] = []
+
+    def note(**given: Any) -> Any:
+        requested.append(set(given))
+        return put(**given)
+
+    monkeypatch.setattr(aws.s3(), "put_object", note)
+    S3Store(aws, "state", "").write("a", b"", expected=None)
+    assert requested == [{"Bucket", "Key", "Body", "IfNoneMatch"}]

@@ -14,13 +14,16 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.process.signals import Interrupts
+from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.terraform import server_groups as adapter
+from pipeline.adapters.terraform.provider_locks import ProviderLocks
 from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.server_groups import TerraformResources
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import ConfigurationError, FailedError, RefusedError
 from pipeline.core.state.release import Release, Size
 from pipeline.core.terraform.plan_guard import Plan
+from pipeline.core.terraform.provider_lock import new_lock
 from pipeline.core.terraform.root_module import Bucket, Root
 from tests.adapters.scripted import ScriptedTerraform
 
@@ -242,8 +245,18 @@ def test_an_older_plan_is_deleted_by_a_new_one(resources: TerraformResources) ->
 @pytest.mark.parametrize(
     ("output", "what"),
     [
-        (capture("launch").replace(b'"add":3', b'"add":4'), "Plan: 3 to add"),
-        (b"".join(capture("launch").splitlines(keepends=True)[:-2]), "it has no summary"),
+        (
+            capture("launch").replace(b'"add":3', b'"add":4'),
+            "Terraform's total add is 4, its changes give 3",
+        ),
+        (
+            b"".join(capture("launch").splitlines(keepends=True)[:-2]),
+            "the plan's output is incomplete: it has no summary",
+        ),
+        (
+            capture("launch") + b'{"type":"planned_action_invocation","invocation":{}}',
+            "planned_action_invocation: unknown to ami-pipeline",
+        ),
     ],
 )
 def test_an_incomplete_plan_is_rejected(
@@ -252,7 +265,8 @@ def test_an_incomplete_plan_is_rejected(
     scripted.on("plan", output)
     with pytest.raises(RefusedError) as told:
         launch(resources)
-    assert told.value.what.startswith(f"the plan's output is incomplete: {what}")
+    assert told.value.what == what
+    assert not list(resources.root.folder.glob("*.tfplan"))
 
 
 def test_a_failed_plan_has_terraforms_output(
@@ -369,7 +383,8 @@ def test_a_group_that_aws_is_deleting_is_not_imported(
     known.deleting = True
     planned = capture("adopt").splitlines(keepends=True)
     one = b"".join(line for line in planned if b"aws_autoscaling_group" not in line)
-    scripted.on("plan", one.replace(b'"change":1', b'"change":0'))
+    one = one.replace(b'"change":1,"import":2', b'"change":0,"import":1')
+    scripted.on("plan", one)
     resources.adopt([release(1), release(2)])
     targets = scripted.call("plan")["argv"][5:]
     assert targets == ['-target=module.release.aws_launch_template.this["r000002"]']
@@ -566,3 +581,115 @@ def test_an_unused_background_plan_leaves_nothing(
     resources.forget()
     assert (left(resources), releases(resources)) == stands
     assert verbs(scripted)[-1] == "plan"
+
+
+# --- providers ------------------------------------------------------------------------------------
+
+QUERY = "Failed to query available provider packages"
+UNAVAILABLE = (
+    "Could not retrieve the list of available versions for provider hashicorp/aws: the "
+    "previously-selected version 5.99.0 is no longer available"
+)
+EXCLUDED = (
+    "Could not retrieve the list of available versions for provider hashicorp/aws: locked provider "
+    "registry.terraform.io/hashicorp/aws 5.100.0 does not match configured version constraint "
+    ">= 6.0.0; must use terraform init -upgrade to allow selection of new versions"
+)
+NEWER = "Resource instance managed by newer provider version"
+UPGRADE = (
+    "plan with the versions that the configuration allows: "
+    "ami-pipeline state providers -e staging --upgrade"
+)
+LOCK = """\
+provider "registry.terraform.io/hashicorp/aws" {
+  version = "5.100.0"
+  hashes = [
+    "h1:package=",
+    "zh:package",
+  ]
+}
+"""
+
+
+@pytest.mark.parametrize("detail", [UNAVAILABLE, EXCLUDED])
+def test_a_recorded_version_that_cannot_be_used_names_the_upgrade(
+    resources: TerraformResources, scripted: ScriptedTerraform, detail: str
+) -> None:
+    scripted.on("init", errors(QUERY, detail), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.what == f"{QUERY}\n{detail}"
+    assert told.value.remedy == UPGRADE
+
+
+def test_a_state_of_a_newer_provider_names_the_upgrade(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    detail = "The current state of aws_launch_template.this was created by a newer provider version"
+    scripted.on("plan", errors(NEWER, detail), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.what == f"{NEWER}\n{detail}"
+    assert told.value.remedy == UPGRADE
+
+
+@pytest.fixture
+def recorded(resources: TerraformResources, scripted: ScriptedTerraform, tmp_path: Path) -> Any:
+    """Resources with a lock file that `init` has written, and a store for it."""
+    scripted.on("version", b"Terraform v1.11.4\non linux_amd64\n")
+    locks = ProviderLocks(store=DirectoryStore(tmp_path / "store"), environment="staging")
+    resources = replace(resources, providers=locks)
+    (resources.root.folder / ".terraform.lock.hcl").write_text(LOCK)
+    return resources
+
+
+def test_an_upgrade_is_planned_without_a_change_and_recorded(
+    recorded: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("empty"))
+    upgrade = recorded.plan_upgrade([release(1)])
+    assert upgrade.changes == (("registry.terraform.io/hashicorp/aws", "", "5.100.0"),)
+    assert upgrade.plan.summary == "Plan: 0 to add, 0 to change, 0 to destroy."
+    assert verbs(scripted) == ["version", "init", "plan"]
+    assert not list(recorded.root.folder.glob("*.tfplan"))
+    assert recorded.providers
+    assert recorded.providers.programs() == ()
+    recorded.record_upgrade(upgrade)
+    assert recorded.providers.programs() == ("terraform",)
+    assert recorded.plan([release(1)], creates=OLD, deletes=NONE).file is None
+    assert verbs(scripted) == ["version", "init", "plan", "plan"]
+
+
+def test_an_upgrade_to_the_recorded_versions_plans_nothing(
+    recorded: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    assert recorded.providers
+    recorded.providers.write("terraform", new_lock(LOCK, "linux_amd64"), None)
+    assert recorded.plan_upgrade([release(1)]).changes == ()
+    assert verbs(scripted) == ["version", "init"]
+
+
+def test_an_upgrade_that_would_change_the_serving_group_is_refused(
+    recorded: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("update"))
+    with pytest.raises(RefusedError) as told:
+        recorded.plan_upgrade([release(1), release(2)])
+    assert 'aws_autoscaling_group.this["r000001"]: update' in told.value.what
+    assert told.value.remedy == (
+        "set provider_version below [terraform] to a version whose plan changes nothing; "
+        f"the whole plan is in {recorded.terraform.log}"
+    )
+    assert recorded.providers
+    assert recorded.providers.programs() == ()
+    assert not (recorded.root.folder / ".terraform.lock.hcl").exists()
+
+
+def test_an_upgrade_that_cannot_be_installed_is_refused(
+    recorded: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("init", errors(QUERY, "could not connect to registry.terraform.io"), code=1)
+    with pytest.raises(RefusedError) as told:
+        recorded.plan_upgrade([release(1)])
+    assert told.value.where == "terraform init -upgrade of web/staging"
+    assert told.value.remedy.endswith("terraform init -upgrade")

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.terraform.stream import RunOutput, StreamReader, last_lines
-from pipeline.core.terraform.plan_guard import Change
 from pipeline.core.terraform.root_module import Diagnostic
 
 CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
@@ -54,14 +53,14 @@ def test_a_plan_is_parsed_from_any_chunks(size: int) -> None:
         'module.release.aws_autoscaling_policy.this["r000001/cpu"]',
     ]
     assert said.summary == "Plan: 3 to add, 0 to change, 0 to destroy."
-    assert said.complete
+    assert said.breaches == ()
     assert (said.errors, list(said.plain), told) == ([], [], [])
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CAPTURES.glob("*.log")))
 def test_the_totals_of_each_capture_match_its_changes(name: str) -> None:
     said, _ = read(capture(name))
-    assert said.complete == (name != "apply-launch")
+    assert (said.breaches == ()) == (name != "apply-launch")
     assert not said.plain
 
 
@@ -110,20 +109,21 @@ def test_many_errors_are_cut_to_the_last_ten_lines() -> None:
     assert last_lines(errors) == "\n".join(f"{k}{n}" for n in range(3, 8) for k in "sd")
 
 
-def test_unknown_events_are_ignored() -> None:
-    said, told = read(
-        lines(
-            {"type": "planned_action_invocation", "action": {"addr": "action.x.y"}},
-            {**planned("create", color="blue"), "new": [1]},
-            {"no": "type"},
-            summed(add=1, defer=0),
-        )
+@pytest.mark.parametrize("name", ["terraform-1.15.5", "opentofu-1.12.6"])
+def test_a_plan_of_a_newer_program_is_parsed(name: str) -> None:
+    said, _ = read((CAPTURES.parent / name / "update.log").read_bytes())
+    assert [each.action for each in said.planned] == ["update", "update"]
+    assert said.breaches == ()
+
+
+def test_a_replacement_without_a_deletion_is_no_unchanged_resource() -> None:
+    """OpenTofu streams it as `noop`; only its total says that an object is forgotten."""
+    said, _ = read((CAPTURES.parent / "opentofu-1.12.6/destroy-false.log").read_bytes())
+    assert [each.action for each in said.planned] == ["replace without a deletion", "update"]
+    assert said.breaches == (
+        "Terraform's total add is 1, its changes give 0",
+        "Terraform's total forget is 1, its changes give 0",
     )
-    change = Change(address=GROUP, kind="aws_autoscaling_group", action="create")
-    assert said.planned == (change,)
-    assert said.complete
-    assert not said.plain
-    assert told == []
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,8 @@ def test_unknown_events_are_ignored() -> None:
 )
 def test_an_unreadable_line_is_kept_and_stops_nothing(line: bytes) -> None:
     said, _ = read(lines(planned("create")) + line + b"\n" + lines(summed(add=1)))
+    is_event = line.startswith((b"{", b"[", b'"'))
+    assert bool(said.breaches) == is_event
     assert list(said.plain) == [line.decode("utf-8", "replace")]
     assert len(said.changes) == 1
 
@@ -153,6 +155,10 @@ def test_an_unreadable_line_is_kept_and_stops_nothing(line: bytes) -> None:
         [planned("create"), summed()],
         [planned("create"), summed(add=2)],
         [planned("create"), summed(add=1, remove=1)],
+        [planned("create"), summed(add=1, action_invocation=1)],
+        [planned("create"), summed(add=1, forget=1)],
+        [planned("create"), summed(add=1), summed(add=1)],
+        [planned("import", importing={"id": "a"}), summed()],
         [planned("replace"), summed(add=1)],
         [summed(change=1)],
         [{"type": "change_summary", "changes": {"operation": "plan"}}],
@@ -160,7 +166,7 @@ def test_an_unreadable_line_is_kept_and_stops_nothing(line: bytes) -> None:
     ],
 )
 def test_a_plan_with_other_totals_is_not_complete(events: list[dict[str, Any]]) -> None:
-    assert not read(lines(*events))[0].complete
+    assert read(lines(*events))[0].breaches
 
 
 def test_a_deposed_object_is_distinguished_from_its_successor() -> None:

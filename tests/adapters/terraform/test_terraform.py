@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.terraform import terraform as module
 from pipeline.adapters.terraform.stream import RunOutput
-from pipeline.adapters.terraform.terraform import Terraform
+from pipeline.adapters.terraform.terraform import PLANNING, SHORT, Identity, Terraform
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Event, Message
 from pipeline.core.terraform.root_module import Diagnostic
@@ -399,3 +400,97 @@ def test_a_plan_in_a_thread_gets_the_signal(
         ended.append(type(future.exception(30)))
     assert ended == [KeyboardInterrupt]
     assert scripted.signals == ["SIGINT"]
+
+
+SECRET_KEY = "s" * 40
+
+
+def test_terraform_gets_the_credentials_that_it_needs_for_each_command(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    asked: list[float] = []
+
+    def given(environ: Mapping[str, str], seconds: float) -> dict[str, str]:
+        asked.append(seconds)
+        others = {name: value for name, value in environ.items() if name != "AWS_PROFILE"}
+        return {**others, "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+
+    terraform.credentials = given
+    scripted.on("plan", b'{"@level":"info"}\nAWS_SECRET_ACCESS_KEY=' + SECRET_KEY.encode())
+    terraform.version()
+    terraform.init(tmp_path)
+    terraform.validate(tmp_path)
+    assert asked == []
+    terraform.init(tmp_path, backend=True)
+    terraform.plan(tmp_path, tmp_path / "x")
+    assert asked == [5 * SHORT, PLANNING]
+    seen = scripted.call("plan")["env"]
+    assert (seen["AWS_ACCESS_KEY_ID"], seen["AWS_SECRET_ACCESS_KEY"]) == ("A", SECRET_KEY)
+    assert "AWS_PROFILE" not in seen
+    assert scripted.call("validate")["env"]["AWS_PROFILE"] == "mine"
+    log = terraform.log.read_text()
+    assert "AWS_SECRET_ACCESS_KEY=***" in log
+    assert SECRET_KEY not in log
+
+
+@pytest.mark.parametrize(
+    ("output", "name", "version"),
+    [
+        (b"Terraform v1.11.4\non linux_amd64\n", "terraform", "1.11.4"),
+        (
+            b"Terraform v1.15.5\non linux_amd64\n+ provider a v1\n\nYour version is out of date!\n",
+            "terraform",
+            "1.15.5",
+        ),
+        (WARNING + b"OpenTofu v1.12.6\non linux_amd64\n", "tofu", "1.12.6"),
+    ],
+)
+def test_a_program_is_recognized_by_its_own_name(
+    scripted: ScriptedTerraform, terraform: Terraform, output: bytes, name: str, version: str
+) -> None:
+    scripted.on("version", output)
+    for _ in range(2):
+        assert terraform.identity() == Identity(name=name, version=version, platform="linux_amd64")
+    assert [call["argv"] for call in scripted.calls] == [["version"]]
+
+
+def test_a_program_that_does_not_say_its_name_is_refused(
+    scripted: ScriptedTerraform, terraform: Terraform
+) -> None:
+    scripted.on("version", b"Nomad v1.0\n")
+    with pytest.raises(RefusedError) as told:
+        terraform.identity()
+    assert told.value.what == "Nomad v1.0"
+
+
+def test_init_takes_a_lock_file_as_it_is_or_upgrades_it(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    terraform.init(tmp_path, backend=True, lockfile="readonly")
+    terraform.init(tmp_path, backend=True, upgrade=True)
+    assert [call["argv"] for call in scripted.calls] == [
+        ["init", "-input=false", "-json", "-lockfile=readonly"],
+        ["init", "-input=false", "-json", "-upgrade"],
+    ]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_hashes_of_other_platforms_may_be_unavailable(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path, code: int
+) -> None:
+    scripted.on("providers", b"Error: Could not retrieve providers for locking\n", code=code)
+    assert terraform.lock_providers(tmp_path, ("linux_arm64", "darwin_arm64")) == (code == 0)
+    assert scripted.call("providers")["argv"] == [
+        *("providers", "lock", "-platform=linux_arm64", "-platform=darwin_arm64", "-no-color")
+    ]
+
+
+def test_a_registry_that_does_not_answer_in_time_is_unavailable(
+    scripted: ScriptedTerraform,
+    terraform: Terraform,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "SHORT", 0.01)
+    scripted.on("providers", b"", hangs=True)
+    assert not terraform.lock_providers(tmp_path, ("linux_arm64",))

@@ -12,6 +12,7 @@ import botocore.exceptions
 import pytest
 
 from local_cloud.api.calls import Calls
+from local_cloud.consistency.setting import OBSERVER
 from local_cloud.timeline import Timeline
 from tests import forkserver
 from tests.running_cloud import eventually
@@ -160,7 +161,7 @@ def test_the_timeline_has_the_time_and_the_caller_of_every_call(cloud: Cloud) ->
     assert before < call["at"] < told["now"] < time.monotonic()
     assert (call["service"], call["action"], call["status"]) == ("ec2", "DescribeVpcs", 200)
     assert call["agent"].startswith("Boto3/")
-    assert call["key"] == "local-cloud"
+    assert call["key"] == OBSERVER
     assert told["forgotten"] == 0
 
 

@@ -1,0 +1,1 @@
+"""Answer reads from past states: AWS's reads are eventually consistent."""

@@ -1,0 +1,35 @@
+"""`ami-pipeline permissions`."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.context import Checked, Context, pass_context
+from pipeline.cli.session import reading_application
+
+ROLES = ("bake", "deploy", "read")
+
+
+@click.command()
+@click.argument("role", type=click.Choice(ROLES), required=False)
+@click.option(
+    "-e",
+    "--environment",
+    type=Checked("environment", "check_environment"),
+    metavar="NAME",
+    help="Limit the policy to this environment (default: all).",
+)
+@pass_context
+def permissions(context: Context, role: str | None, environment: str | None) -> None:
+    """Print the least IAM policy with which a role's commands work.
+
+    The policy has the names, accounts, keys and buckets of pipeline.toml. Without a role, it is
+    for bake and deploy together, as rebuild needs. Paste it into IAM.
+    """
+    from pipeline.app.permissions import permissions as policy_of
+    from pipeline.core.permissions.scope import Role
+    from pipeline.ui.results import as_json
+
+    app = reading_application(context)
+    roles = {Role(role)} if role else {Role.BAKE, Role.DEPLOY}
+    context.tell(as_json(policy_of(app, roles, environment or "")))

@@ -1,0 +1,195 @@
+"""Define the table of AWS actions: for each role, by step, with the program that calls them.
+
+It is the one source: the printed policies, docs/reference/permissions.md, docs/ci/iam and the
+probes of preflight come from it. `statements.py` says on which resources an action is allowed.
+
+Sources for the calls of others: Packer's Amazon plugin, "IAM Task or Instance Role"; the calls of
+Terraform's AWS provider for the shipped module were counted on the local cloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.core.permissions.scope import Feature, Role
+
+
+class Caller(StrEnum):
+    """The program that makes a call; a newer Packer calls more than Packer 1.6.6."""
+
+    TOOL = "ami-pipeline"
+    PACKER = "Packer"
+    NEWER_PACKER = "newer Packer"
+    TERRAFORM = "Terraform"
+
+
+class Proof(StrEnum):
+    """What shows that a permission is missing.
+
+    `USE`: the command reads or writes with it before its first change. `GROUP`: preflight makes a
+    call on a group that no release has. `DRY_RUN`: preflight uses EC2's DryRun. `BLUE`: the same,
+    on the serving release's resources. `CHANGE`: only the change itself. `OPTIONAL`: a message,
+    and the command continues.
+    """
+
+    USE = "its first use"
+    GROUP = "a call on r000000"
+    DRY_RUN = "DryRun"
+    BLUE = "DryRun, once a release serves"
+    CHANGE = "the change itself"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """Actions that one step of some roles' commands needs, in one statement of their policies.
+
+    `sid` names the statement. `feature` is the part of the configuration that needs them, None for
+    any configuration.
+    """
+
+    roles: frozenset[Role]
+    sid: str
+    when: str
+    actions: tuple[str, ...]
+    by: Caller
+    feature: Feature | None
+    proof: Proof
+
+
+def rows_of(roles: Collection[Role], features: Collection[Feature]) -> Iterator[Row]:
+    """Yield the rows of these roles that a configuration with these features needs."""
+    for row in TABLE:
+        if row.roles & {*roles} and (row.feature is None or row.feature in features):
+            yield row
+
+
+_SHARED = """
+bake deploy read | Read | `images` | TOOL | | USE | ec2:DescribeImages ec2:DescribeInstances
+bake deploy read | Read | `images` | TOOL | | USE | ec2:DescribeLaunchTemplates
+bake deploy read | Read | `images` | TOOL | | USE | ec2:DescribeLaunchTemplateVersions
+bake deploy read | Read | `images` | TOOL | | USE | autoscaling:DescribeAutoScalingGroups
+deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeLoadBalancers
+deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeInstanceHealth
+deploy read | Read | `status` | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetGroups
+deploy read | Read | `status` | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetHealth
+bake deploy read | StoreList | the store in S3 | TOOL | S3_STORE | USE | s3:ListBucket
+deploy read | StoreList | `state show` | TOOL | S3_STORE | USE | s3:ListBucketVersions
+bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetBucketVersioning
+bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetEncryptionConfiguration
+bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetBucketPublicAccessBlock
+deploy read | Store | the store in S3 | TOOL | S3_STORE | USE | s3:GetObject
+deploy read | Store | `state show` | TOOL | S3_STORE | USE | s3:GetObjectVersion
+bake deploy read | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:Decrypt
+"""
+_DEPLOY = """
+deploy | Read | each observation | TOOL | | USE | autoscaling:DescribeScalingActivities
+deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets
+deploy | Read | preflight | TOOL | | USE | autoscaling:DescribeInstanceRefreshes
+deploy | Read | checks | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeLoadBalancerAttributes
+deploy | Read | checks | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetGroupAttributes
+deploy | Read | preflight | TOOL | TARGETS | USE | elasticloadbalancing:DescribeLoadBalancers
+deploy | Read | preflight | TOOL | TARGETS | USE | elasticloadbalancing:DescribeListeners
+deploy | Read | preflight | TOOL | TARGETS | USE | elasticloadbalancing:DescribeRules
+deploy | Read | quotas | TOOL | | OPTIONAL | autoscaling:DescribeAccountLimits
+deploy | Read | quotas | TOOL | | OPTIONAL | servicequotas:GetServiceQuota
+deploy | Read | quotas | TOOL | TARGETS | OPTIONAL | elasticloadbalancing:DescribeAccountLimits
+deploy | Read | evidence of a failure | TOOL | | OPTIONAL | ec2:GetConsoleOutput
+deploy | Read | `alarms` | TOOL | ALARMS | USE | cloudwatch:DescribeAlarms
+deploy | Read | each plan | TERRAFORM | | USE | autoscaling:DescribeAutoScalingGroups
+deploy | Read | each plan | TERRAFORM | | USE | ec2:DescribeLaunchTemplates
+deploy | Read | each plan | TERRAFORM | | USE | ec2:DescribeLaunchTemplateVersions
+deploy | Read | each plan | TERRAFORM | POLICIES | USE | autoscaling:DescribePolicies
+deploy | Read | each plan | TERRAFORM | SCHEDULES | USE | autoscaling:DescribeScheduledActions
+deploy | Groups | attach | TOOL | | GROUP | autoscaling:AttachTrafficSources
+deploy | Groups | drain | TOOL | | GROUP | autoscaling:DetachTrafficSources
+deploy | Groups | sizes | TOOL | | GROUP | autoscaling:UpdateAutoScalingGroup
+deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateAutoScalingGroup
+deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateOrUpdateTags
+deploy | Groups | launch | TERRAFORM | METRICS | GROUP | autoscaling:EnableMetricsCollection
+deploy | Groups | launch | TERRAFORM | HOOKS | GROUP | autoscaling:PutLifecycleHook
+deploy | Groups | launch | TERRAFORM | POLICIES | GROUP | autoscaling:PutScalingPolicy
+deploy | Groups | launch | TERRAFORM | SCHEDULES | GROUP | autoscaling:PutScheduledUpdateGroupAction
+deploy | Groups | retire | TERRAFORM | | GROUP | autoscaling:UpdateAutoScalingGroup
+deploy | Groups | retire | TERRAFORM | | GROUP | autoscaling:DeleteAutoScalingGroup
+deploy | Groups | retire | TERRAFORM | POLICIES | GROUP | autoscaling:DeletePolicy
+deploy | Groups | retire | TERRAFORM | SCHEDULES | GROUP | autoscaling:DeleteScheduledAction
+deploy | Instances | launch | TERRAFORM | | DRY_RUN | ec2:RunInstances
+deploy | InstancesFrom | launch | TERRAFORM | | DRY_RUN | ec2:RunInstances
+deploy | LaunchTemplates | launch | TERRAFORM | | DRY_RUN | ec2:CreateLaunchTemplate
+deploy | TagsAtCreation | launch | TERRAFORM | | DRY_RUN | ec2:CreateTags
+deploy | OurLaunchTemplates | launch | TERRAFORM | | BLUE | ec2:RunInstances
+deploy | OurLaunchTemplates | retire | TERRAFORM | | BLUE | ec2:DeleteLaunchTemplate
+deploy | InstanceRole | launch | TERRAFORM | PROFILE | DRY_RUN | iam:PassRole
+deploy | HookRoles | launch | TERRAFORM | HOOK_ROLES | CHANGE | iam:PassRole
+deploy | Quarantine | quarantine | TOOL | | OPTIONAL | ec2:CreateTags
+deploy | Store | the store in S3 | TOOL | S3_STORE | USE | s3:PutObject s3:DeleteObject
+deploy | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:GenerateDataKey
+deploy | TerraformState | Terraform's state in S3 | TERRAFORM | S3_STATE | USE | s3:GetObject
+deploy | TerraformState | Terraform's state in S3 | TERRAFORM | S3_STATE | CHANGE | s3:PutObject
+deploy | TerraformLock | the lock of the state | TOOL | S3_STATE | USE | s3:GetObject s3:PutObject
+deploy | TerraformLock | the lock of the state | TOOL | S3_STATE | USE | s3:DeleteObject
+deploy | TerraformStateList | Terraform's state in S3 | TERRAFORM | S3_STATE | USE | s3:ListBucket
+deploy | TerraformStateKey | the state's KMS key | TERRAFORM | STATE_KEY | USE | kms:Decrypt
+deploy | TerraformStateKey | the state's KMS key | TERRAFORM | STATE_KEY | USE | kms:GenerateDataKey
+"""
+_BAKE = """
+bake | Read | cleanup | TOOL | | USE | ec2:DescribeInstances ec2:DescribeKeyPairs
+bake | Read | cleanup | TOOL | | USE | ec2:DescribeSecurityGroups
+bake | Read | build | PACKER | | USE | ec2:DescribeRegions ec2:DescribeImages
+bake | Read | build | PACKER | | USE | ec2:DescribeSecurityGroups ec2:DescribeInstances
+bake | Read | build | PACKER | | USE | ec2:DescribeVolumes
+bake | Read | build | NEWER_PACKER | | USE | ec2:DescribeImageAttribute ec2:DescribeInstanceStatus
+bake | Read | build | NEWER_PACKER | | USE | ec2:DescribeInstanceTypeOfferings ec2:DescribeSnapshots
+bake | Read | build | NEWER_PACKER | | USE | ec2:DescribeSubnets ec2:DescribeTags ec2:DescribeVpcs
+bake | Build | build | PACKER | | CHANGE | ec2:CreateKeyPair ec2:CreateSecurityGroup
+bake | Build | build | PACKER | | CHANGE | ec2:AuthorizeSecurityGroupIngress
+bake | BuildLaunch | build | PACKER | | CHANGE | ec2:RunInstances
+bake | Build | build | PACKER | | CHANGE | ec2:CreateImage ec2:ModifyImageAttribute
+bake | Build | end of a build | PACKER | | CHANGE | ec2:DeleteKeyPair ec2:DeleteSecurityGroup
+bake | BuildInstances | build | PACKER | | CHANGE | ec2:StopInstances ec2:CreateImage
+bake | BuildInstances | build | NEWER_PACKER | | CHANGE | ec2:ModifyInstanceAttribute
+bake | BuildInstances | end of a build | PACKER | | CHANGE | ec2:TerminateInstances
+bake | BuildTags | build | PACKER | | CHANGE | ec2:CreateTags
+bake | Build | cleanup | TOOL | | CHANGE | ec2:DeleteKeyPair ec2:DeleteSecurityGroup
+bake | BuildInstances | cleanup | TOOL | | CHANGE | ec2:TerminateInstances
+bake | Images | tags, status | TOOL | | CHANGE | ec2:CreateTags
+bake | Images | cleanup of images | TOOL | | CHANGE | ec2:DeregisterImage ec2:DeleteSnapshot
+bake | Build | copies | PACKER | COPIES | CHANGE | ec2:CopyImage
+bake | Build | sharing | PACKER | SHARED | CHANGE | ec2:ModifySnapshotAttribute
+bake | Build | deprecation | PACKER | DEPRECATE | CHANGE | ec2:EnableImageDeprecation
+bake | Build | spot | PACKER | SPOT | CHANGE | ec2:CreateFleet ec2:CreateLaunchTemplate
+bake | Build | spot | PACKER | SPOT | CHANGE | ec2:DeleteLaunchTemplate
+bake | Read | spot | PACKER | SPOT | USE | ec2:DescribeSpotPriceHistory
+bake | BuildInstances | Windows | PACKER | WINDOWS | CHANGE | ec2:GetPasswordData
+bake | BuildRole | instance profile | PACKER | BUILD_PROFILE | CHANGE | iam:PassRole
+bake | BuildProfile | instance profile | PACKER | BUILD_PROFILE | USE | iam:GetInstanceProfile
+bake | Session | Session Manager | PACKER | SESSION_MANAGER | CHANGE | ssm:StartSession
+bake | BuildKey | own KMS key | PACKER | BUILD_KEY | CHANGE | kms:Decrypt kms:DescribeKey
+bake | BuildKey | own KMS key | PACKER | BUILD_KEY | CHANGE | kms:GenerateDataKeyWithoutPlaintext
+bake | BuildKey | own KMS key | PACKER | BUILD_KEY | CHANGE | kms:ReEncryptFrom kms:ReEncryptTo
+bake | BuildKeyGrants | own KMS key | PACKER | BUILD_KEY | CHANGE | kms:CreateGrant
+bake | ImageRecords | the store in S3 | TOOL | S3_STORE | USE | s3:GetObject s3:PutObject
+bake | ImageRecords | the store in S3 | TOOL | S3_STORE | USE | s3:DeleteObject
+bake | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:GenerateDataKey
+"""
+
+
+def _parsed(text: str) -> Iterator[Row]:
+    for line in text.strip().splitlines():
+        roles, sid, when, by, feature, proof, actions = (each.strip() for each in line.split("|"))
+        yield Row(
+            roles=frozenset(Role(each) for each in roles.split()),
+            sid=sid,
+            when=when,
+            actions=tuple(actions.split()),
+            by=Caller[by],
+            feature=Feature[feature] if feature else None,
+            proof=Proof[proof],
+        )
+
+
+TABLE = tuple(_parsed(_SHARED + _DEPLOY.lstrip() + _BAKE.lstrip()))
+"""Every action of every role."""
