@@ -130,7 +130,7 @@ def test_alarms_that_cannot_be_read_are_an_error(
 class Pages:
     """CloudWatch that answers one alarm a page, seen by a botocore without types of alarms."""
 
-    meta = SimpleNamespace(service_model=SimpleNamespace(shape_names=()))
+    meta = SimpleNamespace(endpoint_url="", service_model=SimpleNamespace(shape_names=()))
 
     def describe_alarms(self, **asked: Any) -> dict[str, Any]:
         number = int(asked.get("NextToken", 0))
