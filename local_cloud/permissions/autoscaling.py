@@ -76,14 +76,22 @@ def templates(given: Any) -> Iterator[Parameters]:
             yield from templates(each)
 
 
+def subnets(facts: CallFacts) -> Iterator[str]:
+    """Yield the subnets that the group would have after the call."""
+    if given := named(facts.parameters, "VPCZoneIdentifier"):
+        yield from given[0].replace(" ", "").split(",")
+        return
+    for group in named(facts.parameters, "AutoScalingGroupName"):
+        yield from facts.models.subnets_of(facts.region, group)
+
+
 def launching(facts: CallFacts, wanted: Parameters) -> Iterator[Question]:
     """Yield the permissions to launch from a template; one that does not exist needs none."""
     template = facts.models.template(facts.region, wanted)
     if template is None:
         return
     why = f"You are not authorized to use launch template: {template.id}"
-    launch = dataclasses.replace(
-        facts, service="ec2", action="RunInstances", parameters={"LaunchTemplate": wanted}
-    )
+    parameters = {"LaunchTemplate": wanted, "SubnetId": list(subnets(facts))}
+    launch = dataclasses.replace(facts, service="ec2", action="RunInstances", parameters=parameters)
     for question in ec2.questions(launch):
         yield dataclasses.replace(question, because=why)

@@ -58,7 +58,10 @@ class Application:
     def store(self, clients: Clients, environment: str = "") -> Store:
         """Return the store; its bucket must belong to the configured account, if there is one."""
         account = self._account(environment)
-        return open_store(self.settings.state.url, self.settings.root, clients, account)
+        state = self.settings.state
+        return open_store(
+            state.url, self.settings.root, clients, account, kms_key=state.kms_key_id or ""
+        )
 
     def bucket_owner(self, bucket: str, environment: str) -> str:
         """Return the account that must own the bucket of Terraform's state; empty for any.
@@ -141,6 +144,7 @@ class Application:
             name=backend.bucket,
             key=f"{prefix}/{self.settings.app}/{environment}.tfstate".lstrip("/"),
             region=backend.region or self.settings.region,
+            kms_key=backend.kms_key_id or "",
         )
 
     def inside(self, path: str | Path) -> Path:

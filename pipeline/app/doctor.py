@@ -40,7 +40,13 @@ def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
         return
     yield Check(name="credentials", what=f"of account {caller}")
     account = app.bucket_owner(bucket, environment) or caller
-    bucket_checkup = BucketCheckup(s3=clients.s3(), bucket=bucket, account=account, region=region)
+    bucket_checkup = BucketCheckup(
+        s3=clients.s3(),
+        bucket=bucket,
+        account=account,
+        region=region,
+        kms_key=app.settings.state.kms_key_id or "",
+    )
     yield from bucket_checkup.checks()
 
 

@@ -17,10 +17,10 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.deployments import Deployments
 from pipeline.adapters.store.environments import Environments
 from pipeline.app.application import Application
-from pipeline.core.deploy.polling import QUICK
-from pipeline.core.errors import ConfigurationError, PipelineError
+from pipeline.core import commands
+from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message
-from pipeline.core.health.assessment import DELETED_OBSERVATIONS
+from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
@@ -168,12 +168,16 @@ class EnvironmentReader:
     def serving_group_exists(self, document: Environment) -> bool:
         """Return True if the group of the serving release exists and is not being deleted.
 
-        One read may be stale, so a missing group is read for again before it counts as deleted.
+        One read does not prove that a group is gone. Raises RefusedError if AWS does not answer.
         """
         name = group_name(document.app, document.environment, document.serving)
-        for _ in range(DELETED_OBSERVATIONS):
-            group = self.groups.observe([name], (), activities=()).groups.get(name)
-            if group:
-                return not group.status
-            self.pace.sleep(QUICK)
-        return False
+        observation = read_until(
+            lambda: self.groups.observe([name], (), activities=()),
+            lambda seen: name in seen.groups,
+            self.pace,
+        )
+        if observation.unreadable:
+            remedy = commands.status(document.environment)
+            raise RefusedError(f"reading {name}", "\n".join(observation.unreadable), remedy)
+        group = observation.groups.get(name)
+        return group is not None and not group.status

@@ -155,7 +155,8 @@ class Promotion:
         """Check and plan without changing anything."""
         deployment = self._deployment(document)
         facts, proposal = self._facts(document, deployment)
-        lost = document.releases[document.serving] if is_lost(facts, proposal) else None
+        gone = is_lost(facts, proposal) and not self._reader.serving_group_exists(document)
+        lost = document.releases[document.serving] if gone else None
         if lost:
             document = document.without_serving(deployment.began)
             deployment = replace(deployment, blue="")
@@ -217,6 +218,7 @@ class Promotion:
         """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
         from pipeline.adapters.aws.balancer_settings import describe
         from pipeline.adapters.aws.preflight import PreflightReader
+        from pipeline.app.permission_check import PermissionCheck
 
         reader = self._reader
         region = reader.app.settings.region
@@ -228,6 +230,7 @@ class Promotion:
             lambda balancers: describe(reader.clients, region, balancers),
             checks=[reader.app.terraform(reader.environment).version],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
+            permissions=PermissionCheck.of(reader),
         )
         facts = survey.facts(proposal)
         seconds = least_lifetime(replace(reader.policy, delays=facts.delays))
@@ -237,6 +240,8 @@ class Promotion:
         self, document: Environment, deployment: Deployment, lost: ReleaseRecord | None
     ) -> Proposal:
         reader, settings = self._reader, self._settings
+        from pipeline.app.permission_check import launch_of
+
         existing, absent = reader.found_balancers
         proposal = Proposal(
             place=reader.place(existing),
@@ -252,6 +257,7 @@ class Promotion:
             allow_unhealthy=self.kind is Kind.ROLLBACK or self.request.allow_unhealthy,
             retires=reader.policy.keep == 0,
             absent=absent,
+            launch=launch_of(reader, self.image.id, configured_subnets(reader)),
         )
         if lost is None:
             return proposal

@@ -41,7 +41,6 @@ def build_reconciler(
         groups=reader.groups,
         ledger=ledger,
         pace=reader.pace,
-        checks=reader.policy.healthy_checks,
     )
     return Reconciler(
         observer=observer,

@@ -164,7 +164,7 @@ def read_vcpus(quotas: Any, ec2: EC2Client, instance_type: str) -> Quota | None:
 
 def _vcpus(instance: Mapping[str, Any]) -> int:
     """Return the vCPUs of an instance that count; spot instances have a quota of their own."""
-    if instance.get("InstanceLifecycle") or not STANDARD.match(instance["InstanceType"]):
+    if instance.get("InstanceLifecycle") or not STANDARD.match(instance.get("InstanceType", "")):
         return 0
     options = instance.get("CpuOptions", {})
     return int(options.get("CoreCount", 0) * options.get("ThreadsPerCore", 0))

@@ -137,13 +137,19 @@ class Terraform:
         backend: bool = False,
         lockfile: str | None = None,
         upgrade: bool = False,
+        reconfigure: bool = False,
     ) -> tuple[Diagnostic, ...]:
         """Install the modules and providers of a root module, with or without its backend.
 
         Returns the errors. Without the backend Terraform makes no call to AWS. `lockfile` may be
-        "readonly"; `upgrade` takes the newest versions instead of those in the lock file.
+        "readonly"; `upgrade` takes the newest versions instead of those in the lock file;
+        `reconfigure` accepts other options of the backend.
         """
-        options = {"lockfile": lockfile, "upgrade": upgrade or None}
+        options = {
+            "lockfile": lockfile,
+            "upgrade": upgrade or None,
+            "reconfigure": reconfigure or None,
+        }
         argv = _argv("init", backend=None if backend else False, input=False, json=True, **options)
         code, output = self._run(argv, folder, timeout=5 * SHORT)
         lines = [_first_document(line) for line in output.splitlines()]

@@ -29,6 +29,7 @@ from pipeline.core.events import (
     RollbackBegan,
     Watched,
 )
+from pipeline.core.freshness import Write
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from pipeline.core.state.deployment import (
     Delays,
@@ -62,7 +63,7 @@ class Deployer:
     `read_delays` reads the delays of the load balancers in a phase that drains, unless the policy
     has them. `closing` is called at the end, while the deployment is still in flight: if this run
     dies in it, `recover` calls it again. `known` are the instances that were healthy during the
-    deployment.
+    deployment, with the time of the first observation that showed it.
     """
 
     reconciler: Reconciler
@@ -71,7 +72,7 @@ class Deployer:
     report: Report
     read_delays: Callable[[], Delays] = Delays
     closing: Callable[[Outcome], None] = lambda _: None
-    known: set[str] = field(default_factory=set)
+    known: dict[str, float] = field(default_factory=dict)
     _launched: float | None = field(default=None, init=False)
     _ready: float = field(default=0.0, init=False)
 
@@ -87,6 +88,8 @@ class Deployer:
         self.report(DeploymentBegan(deployment=self.deployment, phases=names))
         outcome = self._perform_all(phases, Outcome(result=success, rollback_error=undone))
         self.reconciler.resources.forget()
+        if outcome.result is not Result.NEEDS_ATTENTION:
+            self._attempt(self._settle)
         self.closing(outcome)
         today = self._pace.today()
         self.deployment = replace(self.deployment, outcome=outcome, ended=today)
@@ -94,6 +97,10 @@ class Deployer:
         self._ledger.update(lambda document: document.closed(self.deployment))
         self.report(DeploymentEnded(deployment=self.deployment))
         return self.deployment
+
+    def _settle(self) -> None:
+        """Wait until every observation shows the changes of traffic: the next run relies on it."""
+        self._observer.wait_until(self._observer.writes.all_settled(Write.ATTACH, Write.DETACH))
 
     @property
     def _observer(self) -> Observer:
@@ -224,11 +231,13 @@ class Deployer:
             policy=self._patient_policy(phase),
             limit=limit,
             known=self.known,
+            writes=self._observer.writes,
             forecast=phase.gate.forecast(self._timings()),
         )
-        deadline = self._pace.now() + limit
+        deadline = max(self._pace.now() + limit, watcher.settled)
         while True:
             watcher.add(self._observer.watch(watcher))
+            self.reconciler.attach_again(phase, watcher.latest)
             verdict = watcher.judge(phase.gate.readings(self._policy, self.alarms))
             reason = "" if isinstance(verdict, Healthy) else verdict.reason
             self.report(Watched(phase=phase.name, waiting=reason, observation=watcher.latest))

@@ -11,7 +11,7 @@ from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.polling import QUICK
 from pipeline.core.deploy.ports import EnvironmentReader, GroupReader, Pace
 from pipeline.core.errors import FailedError
-from pipeline.core.health.assessment import DELETED_OBSERVATIONS
+from pipeline.core.freshness import AGAIN, SETTLED, Write, Writes
 from pipeline.core.health.observation import Observation
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.release import group_name
@@ -28,14 +28,14 @@ COMPLETE_TRIES = 30
 class Observer:
     """A reader of one environment: the latest observation, and when each API was called.
 
-    `checks` is how many observations `survey` makes at most before it returns what it has.
+    `writes` are the writes that an observation may not show yet.
     """
 
     place: Place
     groups: GroupReader
     ledger: EnvironmentReader
     pace: Pace
-    checks: int
+    writes: Writes = field(default_factory=Writes)
     latest: Observation | None = field(default=None, init=False)
     _shown: frozenset[str] = field(default=frozenset(), init=False)
     _with_targets: bool = field(default=False, init=False)
@@ -68,14 +68,32 @@ class Observer:
         """Forget how fresh the latest observation is: something is about to change."""
         self._shown = frozenset()
 
-    def observe_complete(self, releases: Iterable[str], *, targets: bool = True) -> Observation:
+    def inherit(self) -> None:
+        """Doubt every observation of the next seconds: another run may just have written."""
+        self.invalidate()
+        self.writes.inherit(self.pace.now())
+
+    def settled(self, writes: Iterable[Write], releases: Iterable[str]) -> float:
+        """Return from when on every observation shows these writes to these releases' groups."""
+        return self.writes.settled(writes, map(self.group, releases))
+
+    def wait_until(self, moment: float) -> None:
+        """Wait for a moment; returns at once if it has passed."""
+        if (left := moment - self.pace.now()) > 0:
+            self.pace.sleep(left)
+
+    def observe_complete(
+        self, releases: Iterable[str], *, targets: bool = True, since: float = -inf
+    ) -> Observation:
         """Return an observation without unreadable parts: actions take missing for deleted.
 
-        Raises FailedError if AWS does not answer for too long.
+        It began at `since` or later; this waits for that time. Raises FailedError if AWS does not
+        answer for too long.
         """
         wanted = frozenset(releases)
-        if self.latest and self._is_fresh(self.latest, wanted, targets=targets):
+        if self.latest and self.latest.at >= since and self._is_fresh(wanted, targets=targets):
             return self.latest
+        self.wait_until(since)
         for _ in range(COMPLETE_TRIES):
             observation = self.observe(wanted, targets=targets)
             if not observation.unreadable:
@@ -83,41 +101,61 @@ class Observer:
         remedy = commands.status(self.place.environment)
         raise FailedError("reading the groups", "\n".join(observation.unreadable), remedy)
 
-    def survey(self, enough: Callable[[Observation], bool]) -> Observation:
-        """Return a complete observation of every release, as a base for a decision.
+    def observe_once(self, releases: Iterable[str], *, targets: bool = True) -> Observation:
+        """Return a fresh observation, though AWS may not have answered all of it."""
+        wanted = frozenset(releases)
+        if self.latest and self._is_fresh(wanted, targets=targets):
+            return self.latest
+        return self.observe(wanted, targets=targets)
 
-        An answer may be stale and one health check may fail, so an observation that is not
-        `enough` is repeated. Raises FailedError if AWS does not answer for too long.
+    def observe_until(
+        self,
+        releases: Iterable[str],
+        enough: Callable[[Observation], bool],
+        *,
+        targets: bool = True,
+        since: float = -inf,
+    ) -> Observation:
+        """Return a complete observation that is `enough`, or one that no earlier state explains.
+
+        One answer may be older than it should and one health check may fail, so an observation
+        that is not enough is repeated for `SETTLED` seconds. Raises FailedError if AWS does not
+        answer for too long.
         """
-        releases = frozenset(self.ledger.read().releases)
-        for _ in range(max(self.checks, DELETED_OBSERVATIONS)):
-            observation = self.observe_complete(releases)
-            if enough(observation):
-                break
-            self.invalidate()
-        return observation
+        wanted, first = frozenset(releases), inf
+        while True:
+            observation = self.observe_complete(wanted, targets=targets, since=since)
+            first = min(first, observation.at)
+            if enough(observation) or observation.at >= first + SETTLED:
+                return observation
+            since = min(observation.at + AGAIN, first + SETTLED)
+
+    def survey(self, enough: Callable[[Observation], bool]) -> Observation:
+        """Return a complete observation of every release, as a base for a decision."""
+        return self.observe_until(self.ledger.read().releases, enough)
 
     def find_deleted(self, releases: frozenset[str]) -> frozenset[str]:
         """Return the releases whose groups were deleted outside the pipeline.
 
-        Terraform would create such a group again. One answer may be stale, so a missing group is
-        read once more.
+        Terraform would create such a group again. No observation of several seconds shows it.
         """
         known = self.ledger.read().releases
-        missing = frozenset(name for name in releases if name in known and known[name].made)
-        for _ in range(DELETED_OBSERVATIONS):
-            if not missing:
-                break
-            groups = self.observe_complete(missing, targets=False).groups
-            missing = frozenset(name for name in missing if self.group(name) not in groups)
-            if missing:
-                self.invalidate()
-        return missing
+        made = frozenset(name for name in releases if name in known and known[name].made)
+        if not made:
+            return made
+        seen: set[str] = set()
+
+        def all_seen(observation: Observation) -> bool:
+            seen.update(observation.groups)
+            return seen >= {self.group(name) for name in made}
+
+        self.observe_until(made, all_seen, targets=False)
+        return frozenset(name for name in made if self.group(name) not in seen)
 
     def watch(self, watcher: GateWatcher) -> Observation:
         """Return the next observation of a wait: every release, and what the gate needs."""
         releases = watcher.gate.releases | set(self.ledger.read().releases)
-        if watcher.accepts_earlier and self.latest and self._is_fresh(self.latest, releases):
+        if watcher.accepts_earlier and self.latest and self._is_fresh(releases):
             return self.latest
         # Targets that were just heard count, unless another observation came between (a signal).
         heard = self._heard is not None and self._heard is self.latest
@@ -149,10 +187,10 @@ class Observer:
             self.pace.sleep(left)
         self._called |= dict.fromkeys(apis, self.pace.now())
 
-    def _is_fresh(
-        self, observation: Observation, releases: Iterable[str], *, targets: bool = True
-    ) -> bool:
+    def _is_fresh(self, releases: Iterable[str], *, targets: bool = True) -> bool:
         """Return True if a new observation would add nothing: it is recent, and nothing changed."""
+        latest = self.latest
+        if latest is None or latest.unreadable or self.pace.now() - latest.at >= QUICK:
+            return False
         shown = self._shown >= {self.group(release) for release in releases}
-        enough = shown and (self._with_targets or not targets)
-        return enough and not observation.unreadable and self.pace.now() - observation.at < QUICK
+        return shown and (self._with_targets or not targets)

@@ -114,7 +114,7 @@ def takeover(blue: str, green: str, *, warm: Sequence[str]) -> list[Phase]:
     """Return the phases that let `green` serve where `blue` was deleted: there is no way back."""
     want = Fleet(serving=frozenset({green}), detached=frozenset(warm) | {blue})
     return [
-        Phase("attach", want, AllHealthy(green), HOLD),
+        Phase("attach", want, AllHealthy(green), HOLD | RESTORES),
         *decision(promotion(blue, green, warm=warm)),
     ]
 

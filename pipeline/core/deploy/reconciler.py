@@ -7,8 +7,10 @@ intent before it and its result after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from pipeline.core import commands
@@ -19,16 +21,17 @@ from pipeline.core.deploy.phases import Phase
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection import hook_facts
 from pipeline.core.errors import FailedError, RefusedError
+from pipeline.core.freshness import ABSENT, PRESENT, Write
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.members import half_healthy
-from pipeline.core.health.observation import Observation, ObservedGroup
-from pipeline.core.health.verdict import Healthy
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
+from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
-from pipeline.core.validation.phases import CREATES, DETACHED, HOLD
+from pipeline.core.validation.phases import CREATES, DELETES, DETACHED, DRAINS, HOLD, RESTORES
 
 
 @dataclass(kw_only=True)
@@ -48,6 +51,8 @@ class Reconciler:
     pace: Pace
     prepared: Plan | None = None
     deleted: frozenset[str] = frozenset()
+    _sizes: dict[str, int] = field(default_factory=dict, init=False)
+    _attached: set[str] = field(default_factory=set, init=False)
 
     @property
     def place(self) -> Place:
@@ -64,10 +69,22 @@ class Reconciler:
         if phase.has(DETACHED):
             return
         releases = phase.want.all | frozenset(self.ledger.read().releases)
+        if phase.has(RESTORES):
+            # Traffic comes first: even if AWS answers no read, it may carry out the attachment.
+            observation = self.observer.observe_once(releases, targets=False)
+            self._attach(phase, observation)
         observation = self.observer.observe_complete(releases, targets=False)
-        self._attach(phase.want, observation)
+        if not phase.has(RESTORES):
+            self._attach(phase, observation)
         self._detach(phase, observation, releases)
         self._delete(phase, observation)
+
+    def attach_again(self, phase: Phase, observation: Observation) -> None:
+        """Repeat this run's attachments that an observation does not show, if no way leads back."""
+        if phase.has(HOLD):
+            for release in sorted(self._attached & phase.want.serving):
+                seen = self._seen(release, observation)
+                self._attach_to(release, self._missing(seen), observation)
 
     def resize(self, release: str, least: int, observation: Observation) -> None:
         """Raise a group's size to at least `least` members; a larger group stays as it is."""
@@ -81,23 +98,27 @@ class Reconciler:
             # A run died after it had emptied the group for its deletion: restore the size.
             least = max(least, record.release.size.desired)
             minimum = min(record.minimum, least) if record.minimum > group.minimum else None
+        # The observation may be older than this run's own resize.
+        least = max(least, self._sizes.get(release, 0))
         if group.desired >= least:
             return
         require_managed(document, release, group)
-        self._intend("resize", group=group.name, desired=least)
-        maximum = least if least > group.maximum else None
-        self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
-        self.ledger.done("resize", group=group.name, desired=least)
+        self._sizes[release] = least
+        with self._changing("resize", {}, group=group.name, desired=least):
+            maximum = least if least > group.maximum else None
+            self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
 
     def restore_minimum(self, release: str, minimum: int) -> None:
         """Lower a group's minimum, which was raised for its launch."""
         name = self.observer.group(release)
-        group = self.observer.observe_complete({release}).groups.get(name)
+        observation = self.observer.observe_until(
+            {release}, lambda it: name in it.groups, targets=False
+        )
+        group = observation.groups.get(name)
         if group is None or group.minimum <= minimum:
             return
-        self._intend("restore minimum", group=name, minimum=minimum)
-        self.groups.resize(name, minimum=minimum, maximum=None, desired=None)
-        self.ledger.done("restore minimum", group=name, minimum=minimum)
+        with self._changing("restore minimum", {}, group=name, minimum=minimum):
+            self.groups.resize(name, minimum=minimum, maximum=None, desired=None)
 
     def verify(self, deployment: Deployment) -> None:
         """Run the verify hooks in order; raises FailedError with the output of a failed one."""
@@ -123,10 +144,26 @@ class Reconciler:
             wanted = _releases(document, frozenset(known) - deletes)
             self.resources.prepare(wanted, creates=frozenset(), deletes=deletes)
 
-    def _intend(self, step: str, **facts: Any) -> None:
-        """Journal a change that is about to begin; earlier observations do not count any more."""
-        self.observer.invalidate()
+    @contextmanager
+    def _changing(
+        self, step: str, writes: Mapping[Write, Iterable[str]], **facts: Any
+    ) -> Iterator[None]:
+        """Journal a change that the block makes, and note which releases' groups it writes to.
+
+        The write is noted even if it fails: AWS may have carried it out.
+        """
+        self._note(writes)
         self.ledger.intend(step, **facts)
+        try:
+            yield
+        finally:
+            self._note(writes)
+        self.ledger.done(step, **facts)
+
+    def _note(self, writes: Mapping[Write, Iterable[str]]) -> None:
+        self.observer.invalidate()
+        for write, releases in writes.items():
+            self.observer.writes.note(write, map(self.observer.group, releases), self.pace.now())
 
     def _launch(self, want: Fleet) -> None:
         known = self.ledger.read().releases
@@ -136,62 +173,96 @@ class Reconciler:
         lost = self.deleted
         plan = self.prepared or self._plan(frozenset(known) - lost, creates=creates, deletes=lost)
         self.prepared = None
-        self._intend("launch", releases=sorted(creates))
-        self.resources.apply(plan)
-        self.ledger.update(lambda document: mark_made(document.without(*lost), creates))
-        self.ledger.done("launch", releases=sorted(creates))
+        with self._changing("launch", {Write.CREATE: creates}, releases=sorted(creates)):
+            self.resources.apply(plan)
+            self.ledger.update(lambda document: mark_made(document.without(*lost), creates))
 
-    def _attach(self, want: Fleet, observation: Observation) -> None:
-        for release in sorted(want.serving):
-            name, attached = self.observer.group(release), self._attached(release, observation)
-            missing = [each for each in self.place.balancers if each.identifier not in attached]
-            if missing and self._may_change(release, observation):
-                self._intend("attach", group=name)
-                self.groups.attach(name, missing)
-                self.ledger.done("attach", group=name)
+    def _attach(self, phase: Phase, observation: Observation) -> None:
+        """Attach what is to serve; a group that is to serve again whatever is observed.
+
+        The observation may be older than the detachment of that group.
+        """
+        restored = phase.want.serving & phase.gate.proven_to_serve
+        for release in sorted(restored if phase.has(RESTORES) else phase.want.serving):
+            missing = self._missing(self._seen(release, observation))
+            balancers = self.place.balancers if phase.has(RESTORES) else missing
+            self._attach_to(release, balancers, observation)
+
+    def _attach_to(
+        self, release: str, balancers: Sequence[Balancer], observation: Observation
+    ) -> None:
+        if balancers and self._may_change(release, observation):
+            name = self.observer.group(release)
+            self._attached.add(release)
+            with self._changing("attach", {Write.ATTACH: {release}}, group=name):
+                self.groups.attach(name, balancers)
+
+    def _missing(self, seen: ObservedGroup | None) -> list[Balancer]:
+        attached = seen.attached if seen else frozenset[str]()
+        return [each for each in self.place.balancers if each.identifier not in attached]
 
     def _detach(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
         """Detach the other groups if a complete observation shows one that serves."""
-        for release in sorted(frozenset(self.ledger.read().releases) - phase.want.serving):
-            name, identifiers = self.observer.group(release), self._attached(release, observation)
-            attached = [each for each in self.place.balancers if each.identifier in identifiers]
+        leaving = frozenset(self.ledger.read().releases) - phase.want.serving
+        # Only these phases rely on it that nothing else is attached.
+        relies = phase.has(DRAINS) or phase.has(DELETES)
+        since = self.observer.settled([Write.ATTACH], leaving) if relies else -inf
+        if observation.at < since:
+            observation = self.observer.observe_complete(releases, targets=False, since=since)
+        for release in sorted(leaving):
+            name, seen = self.observer.group(release), self._seen(release, observation)
+            missing = self._missing(seen)
+            attached = [each for each in self.place.balancers if each not in missing]
             if not attached or not self._may_change(release, observation):
                 continue
-            self._require_serving(phase, self.observer.observe_complete(releases), leaving=name)
-            self._intend("detach", group=name)
-            self.groups.detach(name, attached)
-            self.ledger.done("detach", group=name)
+            self._require_serving(phase, releases, leaving=release)
+            with self._changing("detach", {Write.DETACH: {release}}, group=name):
+                self.groups.detach(name, attached)
 
     def _may_change(self, release: str, observation: Observation) -> bool:
         """Return False while AWS deletes a group: its attachments end with it.
 
         Raises RefusedError if another deployment made the group.
         """
-        seen = observation.groups.get(self.observer.group(release))
+        seen = self._seen(release, observation)
         if seen is not None:
             require_managed(self.ledger.read(), release, seen)
         return seen is None or not seen.status
 
-    def _attached(self, release: str, observation: Observation) -> frozenset[str]:
-        seen = observation.groups.get(self.observer.group(release))
-        return seen.attached if seen else frozenset()
+    def _seen(self, release: str, observation: Observation) -> ObservedGroup | None:
+        return observation.groups.get(self.observer.group(release))
 
-    def _require_serving(self, phase: Phase, observation: Observation, leaving: str) -> None:
-        """Raise RefusedError unless the groups that stay can serve at this moment.
+    def _require_serving(self, phase: Phase, releases: frozenset[str], leaving: str) -> None:
+        """Raise RefusedError unless the groups that stay can serve, and no read is too old for it.
 
         Green must be completely healthy. On the way back half of blue is enough, or a leaving
         group without traffic.
         """
         if not phase.want.serving and self.ledger.read().serving:
             raise self._refused("no group would be left to serve")
-        for release in sorted(phase.want.serving):
-            expected = Expected(group=self.observer.group(release), balancers=self.place.balancers)
-            whole = all_healthy(expected, (observation,), in_a_row=1)
-            half = half_healthy(expected, observation, leaving)
-            verdict = half if phase.has(HOLD) else whole
-            if not isinstance(verdict, Healthy):
-                what = f"{expected.group} would serve alone and is not healthy: {verdict.reason}"
-                raise self._refused(what)
+        since = self.observer.settled(PRESENT, phase.want.serving)
+        if phase.has(HOLD):
+            since = max(since, self.observer.settled([Write.ATTACH], {leaving}))
+
+        def failures(observation: Observation) -> dict[str, str]:
+            judged = {
+                release: self._judge(phase, release, observation, leaving)
+                for release in sorted(phase.want.serving)
+            }
+            return {n: v.reason for n, v in judged.items() if not isinstance(v, Healthy)}
+
+        observation = self.observer.observe_until(
+            releases, lambda each: not failures(each), since=since
+        )
+        for release, reason in failures(observation).items():
+            name = self.observer.group(release)
+            raise self._refused(f"{name} would serve alone and is not healthy: {reason}")
+
+    def _judge(self, phase: Phase, release: str, observation: Observation, leaving: str) -> Verdict:
+        expected = Expected(group=self.observer.group(release), balancers=self.place.balancers)
+        if phase.has(HOLD):
+            return half_healthy(expected, observation, self.observer.group(leaving))
+        return all_healthy(expected, (observation,), in_a_row=1)
 
     def _refused(self, what: str) -> RefusedError:
         environment = self.place.environment
@@ -204,7 +275,9 @@ class Reconciler:
         deletes = (frozenset(known) - want.all) | self.observer.find_deleted(want.detached)
         self._await_deletions(deletes, observation, self.policy.limit(phase.name))
         if any(not known[name].made for name in deletes):
-            # The launch was interrupted: parts of the group may be missing in the state.
+            # The launch was interrupted: parts of the group may be missing in the state, and AWS
+            # may not show them yet.
+            self.observer.wait_until(self.observer.settled([Write.CREATE], deletes))
             self.resources.adopt(_releases(self.ledger.read(), known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
@@ -212,11 +285,10 @@ class Reconciler:
         except BaseException:
             self.resources.discard(plan)
             raise
-        self._intend("delete", releases=sorted(deletes))
-        self._empty(detached)
-        self.resources.apply(plan)
-        self.ledger.update(lambda document: document.without(*deletes))
-        self.ledger.done("delete", releases=sorted(deletes))
+        with self._changing("delete", {Write.DELETE: deletes}, releases=sorted(deletes)):
+            self._empty(detached)
+            self.resources.apply(plan)
+            self.ledger.update(lambda document: document.without(*deletes))
 
     def _await_deletions(
         self, releases: frozenset[str], observation: Observation, limit: float
@@ -246,15 +318,23 @@ class Reconciler:
 
     def _require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
         """Return the groups that exist; raises RefusedError if a load balancer has one of them."""
-        observation = self.observer.observe_complete(releases, targets=False)
         ours = {each.identifier for each in self.place.balancers}
-        names = [self.observer.group(release) for release in sorted(releases)]
-        found = [observation.groups[name] for name in names if name in observation.groups]
-        for seen in found:
+
+        def found(observation: Observation) -> list[ObservedGroup]:
+            names = [self.observer.group(release) for release in sorted(releases)]
+            return [observation.groups[name] for name in names if name in observation.groups]
+
+        observation = self.observer.observe_until(
+            releases,
+            lambda it: not any(seen.attached & ours for seen in found(it)),
+            targets=False,
+            since=self.observer.settled(ABSENT, releases),
+        )
+        for seen in found(observation):
             if seen.attached & ours:
                 attached = ", ".join(sorted(seen.attached & ours))
                 raise self._refused(f"{seen.name} is to be deleted, but is attached to {attached}")
-        return found
+        return found(observation)
 
     def _empty(self, groups: Iterable[ObservedGroup]) -> None:
         """Start terminating the members of groups while Terraform starts to delete them."""

@@ -86,6 +86,7 @@ def plan_recovery(
     Raises RefusedError if another deployment made the group of green's name, and
     NeedsAttentionError if AWS does not answer and blue may be needed.
     """
+    observer.inherit()
     document = observer.ledger.read()
     interrupted = InterruptedDeployment(
         dead=dead, document=document, place=observer.place, policy=policy

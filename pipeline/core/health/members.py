@@ -72,6 +72,8 @@ def newly_unhealthy(expected: Expected, observation: Observation, known: set[str
     `known` are the instances that were healthy before. Other members still boot: a group may grow
     during a wait.
     """
+    if not known:
+        return ""
     group = observation.groups.get(expected.group)
     if group is None:
         return f"{expected.group} is not described"

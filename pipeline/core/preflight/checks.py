@@ -16,6 +16,7 @@ from pipeline.core.preflight.credentials import credential_findings
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, Proposal, SubnetFacts
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import allow_unhealthy_hint, fleet_findings
+from pipeline.core.preflight.permission_checks import permission_findings
 
 VCPUS = "L-1216C47A"
 """The quota "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", in vCPUs."""
@@ -35,6 +36,7 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         *_alarms(facts, proposal),
     ]
     if proposal.green:
+        found += permission_findings(facts, proposal)
         found += [*_image(facts, proposal), *_type(facts, proposal), *_capacity(facts, proposal)]
     return tuple(found)
 

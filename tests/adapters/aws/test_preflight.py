@@ -22,6 +22,7 @@ from pipeline.adapters.aws.images import read_image_facts
 from pipeline.adapters.aws.preflight import PreflightReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.checks import findings
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Proposal, Quota
 from pipeline.core.state.deployment import Place
@@ -141,7 +142,7 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
     assert facts.image.root_device == "/dev/xvda"
     assert facts.type is not None
     assert (facts.type.architectures, facts.type.vcpus) == (frozenset({"x86_64"}), 2)
-    assert (facts.templates, facts.refreshes, facts.missing) == (frozenset(), (), frozenset())
+    assert (facts.templates, facts.refreshes, facts.missing) == (frozenset({BLUE}), (), frozenset())
     assert facts.group_quota == Quota(limit=500, used=4)
     assert facts.vcpus is None, "the local cloud has no quotas"
     assert groups.asked == [([BLUE], (CLASSIC,))]
@@ -218,7 +219,68 @@ def test_a_missing_image_type_or_subnet_is_not_a_failure(world: World) -> None:
 
 def test_existing_group_and_template_names_are_found(world: World) -> None:
     facts = world.facts(replace(world.proposal, green="r000002"))
-    assert facts.templates == frozenset({DETACHED})
+    assert facts.templates == frozenset({DETACHED, BLUE})
+
+
+def launch(world: World) -> Launch:
+    return Launch(
+        app="web",
+        environment="production",
+        region=REGION,
+        image_id=world.image,
+        instance_type="t3.micro",
+    )
+
+
+def test_permissions_are_proven_as_the_serving_release_launches(world: World) -> None:
+    proven: list[Launch] = []
+
+    def prove(given: Launch) -> PermissionFacts:
+        proven.append(given)
+        return PermissionFacts()
+
+    facts = world.facts(replace(world.proposal, launch=launch(world)), permissions=prove)
+    assert facts.permissions == PermissionFacts()
+    assert proven == [replace(launch(world), template=BLUE, subnets=world.subnets)]
+    assert world.facts(permissions=prove).permissions is None
+    assert len(proven) == 1, "a rollback to a warm group launches nothing"
+
+
+@pytest.mark.parametrize("kind", ["group", "launch template"])
+def test_no_permission_is_proven_if_something_has_the_name_of_no_release(
+    world: World, kind: str
+) -> None:
+    name, ec2 = launch(world).unused_name, world.cloud.aws("ec2")
+    if kind == "group":
+        make_group(world.cloud, name, world.subnets)
+    else:
+        data = {"ImageId": world.image, "InstanceType": "t3.micro"}
+        ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
+    try:
+        given: Any = {"permissions": lambda _: pytest.fail("a probe was made")}
+        facts = world.facts(replace(world.proposal, launch=launch(world)), **given)
+        assert facts.permissions is not None
+        assert f"{kind} {name}" in facts.permissions.existing
+        found = findings(facts, world.proposal)
+        assert (f"{kind} {name}", True) in {(each.where, each.blocking) for each in found}
+    finally:
+        if kind == "group":
+            world.cloud.aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=name)
+        ec2.delete_launch_template(LaunchTemplateName=name)
+
+
+def test_no_permission_is_proven_if_the_groups_could_not_be_read(world: World) -> None:
+    world.cloud.fault(
+        service="autoscaling",
+        action="DescribeAutoScalingGroups",
+        kind="error-before",
+        status=403,
+        code="AccessDenied",
+    )
+    given: Any = {"permissions": lambda _: pytest.fail("a probe was made")}
+    facts = world.facts(replace(world.proposal, launch=launch(world)), **given)
+    assert facts.permissions is None
+    assert [each.needed for each in facts.failures] == [True]
 
 
 def test_standby_members_and_suspended_processes_are_found(world: World) -> None:

@@ -6,7 +6,9 @@ arrive in it. After every effect the fake checks whether any group serves: `outa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -78,7 +80,11 @@ class Group:
 
 @dataclass(kw_only=True)
 class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace):
-    """All ports of a deployment; `fail` gets each call's number and name and may raise."""
+    """All ports of a deployment; `fail` gets each call's number and name and may raise.
+
+    `age` returns how many seconds old the next answer of an API is, and `past` has the groups after
+    each change. `violations` names groups that were emptied or deleted while they had traffic.
+    """
 
     document: Environment
     fail: Callable[[int, str], None] = lambda *_: None
@@ -104,6 +110,9 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     registering: float = REGISTER
     failing_reads: int = 0  # observations left that AWS does not answer
     made: int = 0
+    age: Callable[[], float] = lambda: 0.0
+    past: list[tuple[float, dict[str, Group]]] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
     # What happens without a call.
 
@@ -118,6 +127,31 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         if attached:
             self._attach(group)
             self.has_served = True
+        self.remember()
+
+    def remember(self) -> None:
+        """Keep the present groups as a state that a later answer may still show."""
+        if self.past and self.past[-1][0] == self.time:
+            del self.past[-1]
+        self.past.append((self.time if self.past else 0.0, deepcopy(self.groups)))
+
+    @contextmanager
+    def _earlier(self) -> Iterator[None]:
+        """Answer as an API did some time ago."""
+        now, groups = self.time, self.groups
+        at = now - self.age()
+        if at < now:
+            self.time = at
+            self.groups = next(state for since, state in reversed(self.past) if since <= at)
+        try:
+            yield
+        finally:
+            self.time, self.groups = now, groups
+
+    def _require_no_traffic(self, name: str, verb: str) -> None:
+        group = self.groups.get(name)
+        if group and (group.attached or any(each.attached for each in group.members)):
+            self.violations.append(f"{verb} {name}")
 
     def _make(self, given: Release) -> None:
         name = given.group("web", "staging")
@@ -136,6 +170,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     def _attach(self, group: Group) -> None:
         for balancer in PLACE.balancers:
+            if balancer.identifier in group.attached:
+                continue
             group.attached.add(balancer.identifier)
             for member in group.members:
                 member.leaving.pop(balancer.identifier, None)
@@ -149,6 +185,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         number = len(self.calls)
         self.fail(number, name)
         effect()
+        if name in {"attach", "detach", "resize", "apply"}:
+            self.remember()
         self._sample(name)
         self.fail(number, f"{name}!")
 
@@ -191,8 +229,13 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         over = [name for name, each in self.groups.items() if 0 < each.deleted_at <= self.time]
         for name in over:
             del self.groups[name]
-        groups = {name: self._seen(self.groups[name]) for name in names if name in self.groups}
-        targets = {each.identifier: self._targets(each) for each in balancers}
+        with self._earlier():
+            there = self.groups
+            groups = {name: self._seen(there[name]) for name in names if name in there}
+        targets = {}
+        for each in balancers:
+            with self._earlier():
+                targets[each.identifier] = self._targets(each)
         return Observation(at=self.time, groups=groups, targets=targets)
 
     def _seen(self, group: Group) -> ObservedGroup:
@@ -250,6 +293,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     ) -> None:
         def change() -> None:
             found = self._require_exists("resize", group)
+            if desired == 0:
+                self._require_no_traffic(group, "emptied")
             found.minimum = found.minimum if minimum is None else minimum
             found.maximum = found.maximum if maximum is None else maximum
             found.desired = found.desired if desired is None else desired
@@ -304,6 +349,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
                 there = self.groups.get(group_name("web", "staging", name))
                 if there and there.deleted_at:
                     raise FailedError("apply", f"{there.name} is pending delete", "wait")
+                self._require_no_traffic(group_name("web", "staging", name), "deleted")
                 self.groups.pop(group_name("web", "staging", name), None)
                 self.changed.append(("delete", name))
             self.state = names
@@ -450,9 +496,7 @@ def begin(
 
 def a_reconciler(fake: FakeCloud, policy: Policy = POLICY) -> Reconciler:
     """Return the reconciler of a run that begins."""
-    observer = Observer(
-        place=PLACE, groups=fake, ledger=fake, pace=fake, checks=policy.healthy_checks
-    )
+    observer = Observer(place=PLACE, groups=fake, ledger=fake, pace=fake)
     return Reconciler(
         observer=observer,
         policy=policy,

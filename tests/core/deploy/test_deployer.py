@@ -16,6 +16,7 @@ from pipeline.core.deploy.phases import Phase, promotion, removal, rollback
 from pipeline.core.deploy.polling import Forecast
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Event, Message, PhaseBegan
+from pipeline.core.freshness import Writes
 from pipeline.core.state.deployment import Delays, Deployment, Hook, Kind, Policy, Result
 from pipeline.core.validation.phases import HOLD
 from tests.core.deploy.fakes import BLUE, GREEN, PLACE, POLICY, FakeCloud, begin, cloud
@@ -190,7 +191,8 @@ def test_targets_that_were_heard_do_not_count_after_another_observation() -> Non
         place=PLACE,
         policy=POLICY,
         limit=60,
-        known=set(),
+        known={},
+        writes=Writes(),
         forecast=Forecast(due=100),
     )
     watcher.add(observer.watch(watcher))
@@ -364,7 +366,7 @@ def test_a_failed_hook_ends_the_promotion_before_green_has_traffic() -> None:
         "verify",
         "verify hook false: exit code 1",
     )
-    assert "attach" not in fake.calls
+    assert ("attach", GREEN) not in fake.changed
     assert fake.existing == {BLUE}
 
 

@@ -18,6 +18,7 @@ from pipeline.core.deploy.gates.half_healthy import HalfHealthy
 from pipeline.core.deploy.gates.stays_healthy import StaysHealthy
 from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.phases import promotion, rollback
+from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from pipeline.core.state.deployment import Delays, Policy
@@ -58,7 +59,7 @@ def test_a_gate_that_does_not_observe_needs_nothing_read() -> None:
 
 
 def watching(gate: Gate, policy: Policy) -> GateWatcher:
-    return GateWatcher.begin(gate, place=PLACE, policy=policy, limit=60, known=set())
+    return GateWatcher.begin(gate, place=PLACE, policy=policy, limit=60, known={}, writes=Writes())
 
 
 def observed(at: float = 0.0) -> Observation:

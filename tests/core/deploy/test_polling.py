@@ -15,6 +15,7 @@ from pipeline.core.deploy.gates.stays_healthy import StaysHealthy
 from pipeline.core.deploy.gates.verified import Verified
 from pipeline.core.deploy.gates.watcher import GateWatcher
 from pipeline.core.deploy.polling import Forecast, Timings, forecast_like, needs_activities
+from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Activity, Member, Observation, ObservedGroup
 from pipeline.core.state.deployment import Policy
 from tests.core.deploy.fakes import PLACE
@@ -47,7 +48,7 @@ def observation(at: float, seen: ObservedGroup | None = None, *, news: bool = Fa
 def watching(gate: Gate, forecast: Forecast, soak: float = 0.0) -> GateWatcher:
     policy = Policy(soak=soak)
     return GateWatcher.begin(
-        gate, place=PLACE, policy=policy, limit=900, known=set(), forecast=forecast
+        gate, place=PLACE, policy=policy, limit=900, known={}, writes=Writes(), forecast=forecast
     )
 
 

@@ -68,7 +68,7 @@ def test_if_no_group_serves_blue_is_attached_before_anything_else(phase: str, ex
 def test_a_run_that_died_before_the_drain_is_rolled_back(phase: str, green: bool) -> None:
     fake = interrupted_in(phase, green=green)
     is_put_back(fake, recover(fake))
-    assert ("attach", BLUE) not in fake.changed
+    assert fake.changed[0] == ("attach", BLUE)
     assert Counter(fake.changed)["detach", GREEN] == green
 
 
@@ -81,7 +81,7 @@ def test_a_group_that_is_attached_to_one_of_two_balancers_is_corrected(release: 
         member.attached.pop(CLASSIC.identifier, None)
     is_put_back(fake, recover(fake))
     assert fake.groups[ONE].attached == {"web", "arn:tg/web"}
-    assert (("attach", BLUE) in fake.changed) is (release == BLUE)
+    assert ("attach", GREEN) not in fake.changed
 
 
 @pytest.mark.parametrize("phase", ["drain", "observe"])
@@ -227,7 +227,7 @@ def test_an_undecided_deployment_stays_in_flight_while_aws_does_not_answer() -> 
     done = recover(fake)
     assert result_of(done) is Result.NEEDS_ATTENTION
     assert fake.document.deployment == done
-    assert fake.changed == []
+    assert fake.changed == [("attach", BLUE)]
     fake.failing_reads = 0
     is_put_back(fake, recover(fake))
 
@@ -250,7 +250,7 @@ def test_a_warm_rollback_is_finished_whichever_group_serves(attached: str) -> No
         warm=True,
     )
     is_done(fake, recover(fake))
-    assert (fake.changed[0] == ("attach", GREEN)) is (attached in {BLUE, "none"})
+    assert fake.changed[0] == ("attach", GREEN)
 
 
 @pytest.mark.parametrize("phase", ["launch", "attach", "soak"])
@@ -289,7 +289,7 @@ def test_a_blue_that_shrank_grows_before_green_is_detached() -> None:
     fake.fail = count
     is_put_back(fake, recover(fake))
     assert served == [4]
-    assert fake.changed[0] == ("resize", BLUE)
+    assert fake.changed[:2] == [("attach", BLUE), ("resize", BLUE)]
     assert (group.desired, group.minimum) == (4, 2)  # nothing restores a raised minimum
 
 
@@ -299,7 +299,7 @@ def test_an_empty_blue_grows_before_a_serving_green_is_detached() -> None:
     group.minimum = group.desired = 0
     group.members.clear()
     is_put_back(fake, recover(fake))
-    assert fake.changed[0] == ("resize", BLUE)
+    assert fake.changed[:2] == [("attach", BLUE), ("resize", BLUE)]
     assert len(group.members) == 2
 
 
@@ -330,8 +330,8 @@ def test_a_member_of_blue_that_was_unhealthy_before_is_not_waited_for() -> None:
     fake = interrupted_in("soak", green=True)
     fake.unhealthy_members.add(fake.groups[ONE].members[0].id)
     began = fake.time
-    is_put_back(fake, recover(fake))
-    assert fake.time - began < POLICY.limit("reattach") / 2
+    is_put_back(fake, recover(fake, policy=replace(POLICY, deadline=120)))
+    assert fake.time - began < 120 / 2
     assert ("resize", BLUE) not in fake.changed
 
 
@@ -356,7 +356,7 @@ def test_a_deletion_that_takes_too_long_is_reported_and_finished_by_the_next_rec
         "deleting the groups: gave up after 1m: AWS says of web-staging-r000002: Delete in progress"
     )
     assert fake.serving == {BLUE}
-    assert fake.changed == []
+    assert fake.changed == [("attach", BLUE)]
     fake.time += 200
     is_put_back(fake, recover(fake))
 
@@ -387,7 +387,7 @@ def test_green_stays_attached_beside_a_blue_that_aws_begins_to_delete() -> None:
     done = recover(fake)
     fake.fail = lambda *_: None
     assert result_of(done) is Result.NEEDS_ATTENTION
-    assert fake.changed == []
+    assert fake.changed == [("attach", BLUE)]
     dead = fake.document.deployment
     assert dead
     observation = a_reconciler(fake).observer.survey(lambda _: True)
@@ -469,7 +469,7 @@ def test_a_launch_never_changes_a_group_of_another_deployment() -> None:
     fake.fail = meet
     done = deployer.run(promotion(BLUE, GREEN))
     assert result_of(done) is Result.NEEDS_ATTENTION
-    assert fake.changed == []
+    assert fake.changed == [("attach", BLUE)]
     assert fake.serving == {BLUE, GREEN}
 
 
@@ -529,7 +529,10 @@ def interrupted_environments() -> list[FakeCloud]:
 
 @pytest.mark.parametrize("which", range(4))
 def test_a_killed_recover_is_recovered_and_changes_nothing_twice(which: int) -> None:
-    """An effect without a result in the journal is observed in AWS and never repeated."""
+    """An effect without a result in the journal is observed in AWS and not repeated.
+
+    Only blue is attached again, because an observation may be older than its detachment.
+    """
     whole = interrupted_environments()[which]
     recover(whole)
     count = 0
@@ -547,9 +550,11 @@ def test_a_killed_recover_is_recovered_and_changes_nothing_twice(which: int) -> 
                 continue
             recover(fake)
             is_consistent(fake, (number, when))
+            changed = [each for each in fake.changed if each != ("attach", BLUE)]
+            expected = [each for each in whole.changed if each != ("attach", BLUE)]
             if "resize" not in {verb for verb, _ in [*whole.changed, *before]}:
-                assert Counter(fake.changed) == Counter(whole.changed), (number, when)
-            assert max(Counter(fake.changed).values()) == 1, (number, when, fake.changed)
+                assert Counter(changed) == Counter(expected), (number, when)
+            assert max(Counter(changed).values(), default=1) == 1, (number, when, changed)
     assert count > 20
 
 

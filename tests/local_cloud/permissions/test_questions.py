@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.local_cloud.permissions.asking import FakeModels, needs, questions
+from tests.local_cloud.permissions.asking import FakeModels, needs, questions, short
 
 AMI = "ami-0123456789abcdef0"
 SUBNET = "subnet-0123456789abcdef0"
@@ -244,8 +244,31 @@ def test_a_group_with_a_template_needs_to_launch_from_it() -> None:
         "iam:PassRole",
     ]
     assert asked[0].because == ""
+    assert [short(each.resource) for each in asked if "subnet/" in each.resource] == [
+        f"ec2:subnet/{SUBNET}"
+    ]
     message = f"You are not authorized to use launch template: {TEMPLATE}"
     assert {each.because for each in asked[1:]} == {message}
+
+
+def test_a_group_with_a_new_template_needs_to_launch_in_the_subnets_that_it_has() -> None:
+    models = FakeModels(templates={TEMPLATE: {}}, subnets={"web": [SUBNET]})
+    asked = needs(
+        "autoscaling",
+        "update_auto_scaling_group",
+        models,
+        AutoScalingGroupName="web",
+        LaunchTemplate={"LaunchTemplateId": TEMPLATE},
+    )
+    assert ("ec2:RunInstances", f"ec2:subnet/{SUBNET}") in asked
+    resized = needs(
+        "autoscaling",
+        "update_auto_scaling_group",
+        models,
+        AutoScalingGroupName="web",
+        MinSize=1,
+    )
+    assert [action for action, _ in resized] == ["autoscaling:UpdateAutoScalingGroup"]
 
 
 def test_a_template_that_does_not_exist_needs_no_permission_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
+from pipeline.core.freshness import PRESENT, Write
 from pipeline.core.health import assessment
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Verdict
@@ -30,6 +32,15 @@ class AllHealthy(Gate):
     def releases(self) -> frozenset[str]:
         """The release, and the one that gives the size."""
         return frozenset({self.release, self.least} - {""})
+
+    @property
+    def contradicting(self) -> Mapping[str, tuple[Write, ...]]:
+        """A group that was just detached may still be shown as healthy."""
+        return {self.release: PRESENT}
+
+    def proofs(self, policy: Policy) -> int:
+        """Return the number of checks."""
+        return policy.healthy_checks
 
     @property
     def follows(self) -> str:

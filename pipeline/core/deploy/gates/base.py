@@ -7,6 +7,7 @@ are those of a gate that reads groups and load balancers every second and does n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -14,6 +15,7 @@ from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
 from pipeline.core.deploy.ports import Alarms
+from pipeline.core.freshness import Write
 from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Verdict
 from pipeline.core.state.deployment import Deployment, Policy
@@ -58,6 +60,21 @@ class Gate(ABC):
     @abstractmethod
     def describe(self, policy: Policy) -> str:
         """Return the condition for `--plan`, with the environment's numbers."""
+
+    @property
+    def contradicting(self) -> Mapping[str, tuple[Write, ...]]:
+        """The writes to releases' groups that an observation must show before it can be proof."""
+        return {}
+
+    @property
+    def proven_to_serve(self) -> frozenset[str]:
+        """The releases that serve if the gate passes: a detachment contradicts it."""
+        found = self.contradicting.items()
+        return frozenset(release for release, writes in found if Write.DETACH in writes)
+
+    def proofs(self, policy: Policy) -> int:
+        """Return how many observations in a row must show those writes."""
+        return 1
 
     @property
     def follows(self) -> str:

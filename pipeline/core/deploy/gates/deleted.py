@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.wait import Wait
+from pipeline.core.freshness import Write
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Verdict
 from pipeline.core.state.deployment import Policy
@@ -23,6 +25,15 @@ class Deleted(Gate):
     def releases(self) -> frozenset[str]:
         """The releases of the groups."""
         return self.unwanted
+
+    @property
+    def contradicting(self) -> Mapping[str, tuple[Write, ...]]:
+        """A group that was just created may not be described yet."""
+        return dict.fromkeys(self.unwanted, (Write.CREATE,))
+
+    def proofs(self, policy: Policy) -> int:
+        """Return how many observations without a group it takes."""
+        return assessment.DELETED_OBSERVATIONS
 
     def judge(self, wait: Wait) -> Verdict:
         """Judge whether every group is deleted."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.core.deploy import polling
 from pipeline.core.deploy.gates.base import Gate
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast, Timings
+from pipeline.core.freshness import ABSENT, Write
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Verdict
 from pipeline.core.state.deployment import Policy
@@ -24,6 +26,11 @@ class Drained(Gate):
     def releases(self) -> frozenset[str]:
         """The one release."""
         return frozenset({self.release})
+
+    @property
+    def contradicting(self) -> Mapping[str, tuple[Write, ...]]:
+        """A group that was just attached may still be shown as detached."""
+        return {self.release: ABSENT}
 
     def judge(self, wait: Wait) -> Verdict:
         """Judge whether every member has left every load balancer."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
+from pipeline.core.freshness import PRESENT, Write
 from pipeline.core.health import members
 from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Policy
@@ -29,6 +31,11 @@ class HalfHealthy(Gate):
     def releases(self) -> frozenset[str]:
         """The one release."""
         return frozenset({self.release})
+
+    @property
+    def contradicting(self) -> Mapping[str, tuple[Write, ...]]:
+        """A detached group may still be shown as healthy, an attached `other` as detached."""
+        return {self.release: PRESENT, self.other: (Write.ATTACH,)}
 
     def judge(self, wait: Wait) -> Verdict:
         """Judge by half of the members, and by the size of `other` while blue is smaller."""

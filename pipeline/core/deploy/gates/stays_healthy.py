@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.core.deploy import polling
@@ -9,6 +10,7 @@ from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.deploy.polling import Forecast
 from pipeline.core.deploy.ports import Alarms
+from pipeline.core.freshness import PRESENT, Write
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Failed, Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Policy
@@ -32,6 +34,11 @@ class StaysHealthy(Gate):
     def releases(self) -> frozenset[str]:
         """The one release."""
         return frozenset({self.release})
+
+    @property
+    def contradicting(self) -> Mapping[str, tuple[Write, ...]]:
+        """A group that was just detached may still be shown as healthy."""
+        return {self.release: PRESENT}
 
     @property
     def follows(self) -> str:

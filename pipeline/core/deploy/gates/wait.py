@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from pipeline.core.deploy.polling import Forecast, needs_activities
+from pipeline.core.freshness import SETTLED
 from pipeline.core.health.assessment import Expected
 from pipeline.core.health.members import has_healthy_target, healthy_instances, newly_unhealthy
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
@@ -20,23 +21,28 @@ KEPT_OBSERVATIONS = 3600
 class MemberHistory:
     """The health of one group's members during a wait.
 
-    `known` are the instances that were healthy in this deployment, also in earlier phases: only
-    such an instance can become unhealthy. `failures` has one entry for each of the latest
-    observations, empty where no known member was unhealthy. `healthy_since` is the time of the
-    latest failure, or of the beginning of the wait.
+    `known` are the instances that were healthy in this deployment, also in earlier phases, each
+    with the time of the first observation that showed it. Only such an instance can become
+    unhealthy, and only once no observation can be older than that. `failures` has one entry for
+    each of the latest observations, empty where no known member was unhealthy. `healthy_since` is
+    the time of the latest failure, or of the beginning of the wait.
     """
 
-    known: set[str]
+    known: dict[str, float]
     failures: deque[str]
     healthy_since: float = 0.0
 
     def add(self, expected: Expected, observation: Observation) -> None:
         """Take in one complete observation."""
-        failure = newly_unhealthy(expected, observation, self.known)
+        settled = {id_ for id_, at in self.known.items() if observation.at >= at + SETTLED}
+        failure = newly_unhealthy(expected, observation, settled)
         self.failures.append(failure)
         if failure:
             self.healthy_since = observation.at
-        self.known |= healthy_instances(expected.balancers, observation)
+        group = observation.groups.get(expected.group)
+        members = {member.id for member in group.members} if group else set[str]()
+        for id_ in healthy_instances(expected.balancers, observation) & members:
+            self.known.setdefault(id_, observation.at)
 
     @property
     def persistent_failure(self) -> str:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil, inf
 from typing import Self
 
 from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import MemberHistory, Wait
 from pipeline.core.deploy.polling import Forecast
+from pipeline.core.freshness import Writes
 from pipeline.core.health.observation import Observation
-from pipeline.core.health.verdict import Verdict
+from pipeline.core.health.verdict import Healthy, Progressing, Verdict
 from pipeline.core.state.deployment import Place, Policy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GateWatcher:
-    """A gate and the wait for it: first `add` an observation, then `judge`."""
+    """A gate and the wait for it: first `add` an observation, then `judge`.
+
+    `writes` are those of the deployment.
+    """
 
     gate: Gate
     wait: Wait
+    writes: Writes = field(default_factory=Writes)
 
     @classmethod
     def begin(
@@ -29,18 +35,20 @@ class GateWatcher:
         place: Place,
         policy: Policy,
         limit: float,
-        known: set[str],
+        known: dict[str, float],
+        writes: Writes,
         forecast: Forecast | None = None,
     ) -> Self:
         """Return the watcher of a wait that begins.
 
-        `known` are the instances that were healthy in this deployment; the wait adds to them.
+        `known` maps the instances that were healthy in this deployment to the time of the first
+        observation that showed it; the wait adds to them.
         """
         health = MemberHistory(known=known, failures=deque(maxlen=policy.healthy_checks))
         wait = Wait(
             place=place, policy=policy, limit=limit, health=health, forecast=forecast or Forecast()
         )
-        return cls(gate=gate, wait=wait)
+        return cls(gate=gate, wait=wait, writes=writes)
 
     def add(self, observation: Observation) -> None:
         """Take in an observation."""
@@ -49,9 +57,33 @@ class GateWatcher:
             self.wait.health.add(self.wait.expected(self.gate.follows), observation)
 
     def judge(self, readings: tuple[str, ...] = ()) -> Verdict:
-        """Return the gate's verdict, given what it read besides the groups."""
+        """Return the gate's verdict, given what it read besides the groups.
+
+        It is not Healthy while observations may be older than a write that contradicts it.
+        """
         self.wait.readings = readings
-        return self.gate.judge(self.wait)
+        verdict = self.gate.judge(self.wait)
+        if not isinstance(verdict, Healthy) or self._is_proof:
+            return verdict
+        left = max(1, ceil(self.settled - self.latest.at))
+        return Progressing(reason=f"AWS may still show the state before the last change ({left}s)")
+
+    @property
+    def settled(self) -> float:
+        """From when on every observation shows the writes that contradict the gate."""
+        return max(
+            (
+                self.writes.settled(writes, [self.wait.group(release)])
+                for release, writes in self.gate.contradicting.items()
+                if release
+            ),
+            default=-inf,
+        )
+
+    @property
+    def _is_proof(self) -> bool:
+        proofs = self.gate.proofs(self.wait.policy)
+        return all(each.at >= self.settled for each in self.wait.history[-proofs:])
 
     @property
     def latest(self) -> Observation:
