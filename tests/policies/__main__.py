@@ -21,7 +21,7 @@ from pipeline.core.permissions.scope import Role
 from tests.policies.cases import Case, cases_of
 from tests.policies.every_command import run_every_command
 from tests.policies.proof import CaseResult, run_case
-from tests.policies.world import Policy, World, build_world
+from tests.policies.world import ENVIRONMENT, Policy, World, build_world
 
 
 def main() -> int:
@@ -51,6 +51,9 @@ def _removals(world: World, options: argparse.Namespace) -> list[CaseResult]:
     if options.sample:
         chosen = random.Random(options.seed)  # noqa: S311  a sample, no secret
         picked = chosen.sample(picked, min(options.sample, len(picked)))
+    if not world.document().get("serving"):
+        done = world.run(("promote", "-e", ENVIRONMENT, "--yes", "--image", world.site.testbed.old))
+        assert done.code == 0, done.err
     results = []
     for case, policy in picked:
         began = time.monotonic()

@@ -17,7 +17,7 @@ PROMOTE = ("promote", "-e", ENVIRONMENT, "--yes", "--allow-quarantined")
 STATUS = ("status", "-e", ENVIRONMENT)
 SHOW = ("state", "show", "-e", ENVIRONMENT)
 IMAGES, DOCTOR = ("images",), ("doctor", "-e", ENVIRONMENT)
-BAKE = ("bake", "--force")
+BAKE = ("bake", "--version", "9.0.0", "--force")
 
 
 class Expected(Enum):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from local_cloud.permissions.parameters import read
 from tests.local_cloud.permissions.asking import FakeModels, needs, questions, short
 
 AMI = "ami-0123456789abcdef0"
@@ -423,3 +424,8 @@ def test_a_call_of_another_service_is_judged_on_what_it_names(
 ) -> None:
     models = FakeModels(keys={"alias/web": "arn:aws:kms:us-east-1:123456789012:key/k"})
     assert needs(service, operation, models, **parameters) == expected
+
+
+def test_the_version_of_the_api_is_no_parameter() -> None:
+    sent = b"Action=DeleteLaunchTemplate&Version=2016-11-15&LaunchTemplateName=web&Tag.1.Key=a"
+    assert read(sent, "", is_json=False) == {"LaunchTemplateName": "web", "Tag": [{"Key": "a"}]}
