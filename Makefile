@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 LB ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix crash crash-contenders e2e unit check format lock bench docs moto-suites third-party-modules clean
+.PHONY: help demo test matrix crash crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
@@ -23,7 +23,7 @@ test: $(STAMP) ## Run the checks and all tests but the long ones
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 3 -m "not long"; tests=$$?; \
 	wait $$check; checked=$$?; cat .build/check.log; exit $$((tests + checked))
 
-matrix: $(STAMP) ## Run a dozen fault scenarios under load
+matrix: $(STAMP) ## Run fault scenarios under load (CONSISTENCY=eventual:10)
 	@tools/need packer ssh terraform
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 -m "not rare" tests/e2e/test_matrix.py tests/e2e/test_matrix_calls.py
 
@@ -66,6 +66,9 @@ docs: $(STAMP) ## Write the generated pages and pictures
 
 moto-suites: $(STAMP) ## Compare moto's own tests with and without patches
 	$(BIN)/python tools/moto_suites.py
+
+recorded-shapes: $(STAMP) ## Compare answers with recorded ones of AWS (DIR=...)
+	$(BIN)/python -m tools.recorded_shapes $(DIR)
 
 third-party-modules: $(STAMP) ## Apply third-party Terraform on the local cloud
 	@tools/need terraform

@@ -12,7 +12,7 @@ from pathlib import Path
 from local_cloud import commands, serving
 from local_cloud.commands import Result
 from local_cloud.errors import PROGRAM, LocalCloudError
-from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT
+from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(name: str, settings: dict[str, object]) -> Result:
     """Run one of the commands that have a result."""
     if name != "up":
-        return commands.COMMANDS[name]()
+        return commands.COMMANDS[name](**settings)
     if settings.pop("foreground"):
         commands.up_in_foreground(**settings)
     return commands.up(**settings)
@@ -52,8 +52,9 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = verbs.add_parser("up", help=HELP["up"], parents=[settings_of_a_cloud(PORT)])
     up.add_argument("--foreground", action="store_true", help=HELP["foreground"])
-    for name in commands.COMMANDS:
-        verbs.add_parser(name, help=HELP[name])
+    verb = {name: verbs.add_parser(name, help=HELP[name]) for name in commands.COMMANDS}
+    verb["env"].add_argument("--role", metavar="NAME", help=HELP["as-role"])
+    verb["credentials"].add_argument("role", metavar="NAME", help=HELP["role-name"])
     # Without a help text: `up` starts it, users do not.
     serve = verbs.add_parser("serve", parents=[settings_of_a_cloud(0)])
     serve.add_argument("--home", type=Path, required=True)
@@ -89,6 +90,21 @@ def settings_of_a_cloud(port: int) -> argparse.ArgumentParser:
         metavar="strong|eventual[:SECONDS]",
         help=HELP["consistency"],
     )
+    shared.add_argument(
+        "--role",
+        action="append",
+        type=role,
+        default=[],
+        metavar="NAME=FILE",
+        help=HELP["role"],
+    )
+    shared.add_argument(
+        "--session-seconds",
+        type=int,
+        default=SESSION_SECONDS,
+        metavar="SECONDS",
+        help=HELP["session-seconds"],
+    )
     shared.add_argument("--seed", type=int, default=0, help=HELP["seed"])
     return shared
 
@@ -114,6 +130,14 @@ def consistency(text: str) -> str:
         return commands.check_consistency(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def role(text: str) -> str:
+    """Return a role with the whole path of its policy if it is valid."""
+    try:
+        return commands.check_roles((text,))[0]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def delay(text: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from local_cloud.behaviors import Answers, Behaviors, BehaviorTarget
 from local_cloud.instances.machine import InstanceHost, InstanceSpec, Machine
 from local_cloud.instances.network import Network
+from local_cloud.metrics.collector import Collector
 from local_cloud.permissions.roles import Roles
 from local_cloud.timeline import Timeline
 from local_cloud.traffic.plan import Traffic
@@ -34,6 +35,7 @@ class Cloud:
     behaviors: Behaviors
     timeline: Timeline = field(default_factory=Timeline)
     roles: Roles = field(default_factory=Roles)
+    metrics: Collector = field(default_factory=lambda: Collector.at(1.0))
     on_change: list[Callable[[], None]] = field(default_factory=list)
     periodic: list[Callable[[], bool]] = field(default_factory=list)  # see `ticker`
     machines: dict[str, Machine] = field(default_factory=dict)

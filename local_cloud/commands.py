@@ -5,17 +5,21 @@ Both front ends use them: `python -m local_cloud` and `ami-pipeline local-cloud`
 
 from __future__ import annotations
 
+import json
 import os
+import urllib.error
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from local_cloud import control, environment
 from local_cloud.client import Client
 from local_cloud.clock import Delays
 from local_cloud.consistency.setting import Consistency
-from local_cloud.errors import PROGRAM
-from local_cloud.state_dir import StateDir, default_home
+from local_cloud.errors import PROGRAM, RefusedError
+from local_cloud.permissions.roles import named_roles
+from local_cloud.state_dir import State, StateDir, default_home
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,14 +79,40 @@ def status() -> Result:
     return Result(document=document, text="\n".join(lines))
 
 
-def env() -> Result:
-    """Return the variables that point clients at the cloud."""
+def env(*, role: str | None = None) -> Result:
+    """Return the variables that point clients at the cloud, as a role if one is named."""
     state = control.running(user_home())
-    return Result(document=environment.variables(state), text=environment.shell(state))
+    found = environment.variables(state)
+    if role:
+        found |= environment.of_session(assumed(state, role))
+    return Result(document=found, text=environment.shell(found))
 
 
-COMMANDS: dict[str, Callable[[], Result]] = {"down": down, "status": status, "env": env}
-"""The commands without options."""
+def credentials(*, role: str) -> Result:
+    """Return new credentials of a role in the form of credential_process."""
+    made = {"Version": 1, **assumed(control.running(user_home()), role)}
+    return Result(document=made, text=json.dumps(made, indent=2))
+
+
+def assumed(state: State, role: str) -> dict[str, str]:
+    """Return new credentials of a role, or refuse."""
+    try:
+        return Client(endpoint=state.endpoint).assume(role)
+    except urllib.error.HTTPError as error:
+        raise RefusedError(
+            f"role {role}",
+            str(json.load(error)),
+            f"{PROGRAM} down; {PROGRAM} up --role {role}=policy.json",
+        ) from error
+
+
+COMMANDS: dict[str, Callable[..., Result]] = {
+    "down": down,
+    "status": status,
+    "env": env,
+    "credentials": credentials,
+}
+"""The commands that need a cloud that runs."""
 
 
 def check_delays(delays: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,6 +125,14 @@ def check_consistency(text: str) -> str:
     """Return the consistency if it is valid, or raise ValueError with the reason."""
     Consistency.named(text)
     return text
+
+
+def check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the roles with whole paths if all are valid, or raise ValueError with the reason."""
+    named_roles(roles)
+    return tuple(
+        f"{name}={Path(file).resolve()}" for name, file in (each.split("=", 1) for each in roles)
+    )
 
 
 def describe_call(call: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import itertools
 import json
 import os
 import platform
@@ -18,7 +17,7 @@ from typing import Any
 
 from local_cloud.errors import PROGRAM, FailedError, RefusedError
 from local_cloud.instances import reaper
-from local_cloud.options import CONSISTENCY, PORT
+from local_cloud.options import CONSISTENCY, PORT, SESSION_SECONDS
 from local_cloud.state_dir import HOME, State, StateDir
 
 NEEDED = ("moto", "flask", "asyncssh", "aiohttp")
@@ -29,8 +28,9 @@ DOWN_WITHIN = 30.0
 class Settings:
     """The options of a cloud.
 
-    `delay` are delays other than AWS's usual ones, each as `NAME=SECONDS`. `consistency` is
-    `strong` or `eventual[:SECONDS]`.
+    `delay` are delays other than AWS's usual ones, each as `NAME=SECONDS`. `role` are roles whose
+    calls are judged, each as `NAME=FILE` of a policy. `consistency` is `strong` or
+    `eventual[:SECONDS]`.
     """
 
     port: int = PORT
@@ -38,15 +38,19 @@ class Settings:
     speed: float = 1.0
     isolation: str = "auto"
     delay: Sequence[str] = ()
+    role: Sequence[str] = ()
+    session_seconds: int = SESSION_SECONDS
     consistency: str = CONSISTENCY
     seed: int = 0
 
     def arguments(self) -> list[str]:
         """Return the options of `serve`."""
-        options = [f"--{f.name.replace('_', '-')}" for f in fields(self) if f.name != "delay"]
-        values = [str(getattr(self, f.name)) for f in fields(self) if f.name != "delay"]
-        pairs = zip(options, values, strict=True)
-        return [*itertools.chain(*pairs), *(f"--delay={each}" for each in self.delay)]
+        given = ((f.name.replace("_", "-"), getattr(self, f.name)) for f in fields(self))
+        return [
+            f"--{name}={each}"
+            for name, value in given
+            for each in (value if isinstance(value, list | tuple) else [value])
+        ]
 
 
 def up(home: StateDir, **settings: Any) -> State:

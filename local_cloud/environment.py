@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from local_cloud.options import REGION
 from local_cloud.state_dir import State
 
-UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+UNSET = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+)
 WAITER_SECONDS = 15  # the pause of the AWS SDK between two requests for the state of an AMI
 
 
@@ -34,8 +40,18 @@ def variables(state: State) -> dict[str, str]:
     }
 
 
-def shell(state: State) -> str:
+def of_session(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for credentials in the form of STS."""
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+        "AWS_CREDENTIAL_EXPIRATION": credentials["Expiration"],
+    }
+
+
+def shell(given: Mapping[str, str]) -> str:
     """Return lines for a shell to evaluate."""
     lines = [f"unset {' '.join(UNSET)}"]
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables(state).items()]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in given.items()]
     return "\n".join(lines)

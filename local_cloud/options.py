@@ -10,6 +10,7 @@ REGION = "us-east-1"
 """The region of clients that name none."""
 KINDS = ("auto", "namespaces", "user-namespaces", "plain")
 CONSISTENCY = "strong"
+SESSION_SECONDS = 3600
 ISOLATION = "AMI_PIPELINE_LOCAL_CLOUD_ISOLATION"
 """The variable that sets the default of `--isolation`."""
 
@@ -19,12 +20,17 @@ HELP = {
     "down": "Stop the local cloud and remove everything it made.",
     "status": "Show the local cloud, its load balancers and its API calls.",
     "env": "Print shell exports for AWS clients, Packer and Terraform.",
+    "credentials": "Print new credentials of a role, for credential_process.",
     "port": "Port of the API; 0 chooses a free one.",
     "ssh-port": "Port of SSH; 0 chooses a free one.",
     "speed": "Divide AWS's delays by this number.",
     "delay": "Override one delay, such as boot=30 or call=0.08; repeatable.",
     "consistency": "Age of reads: strong, or eventual:SECONDS of AWS's time (10).",
     "seed": "Seed of the age of each read; the same seed gives the same ages.",
+    "role": "Judge the calls of a role by a policy: NAME=policy.json; repeatable.",
+    "session-seconds": "Seconds until a session of a role expires.",
+    "as-role": "Use new credentials of this role of `up --role`.",
+    "role-name": "The name of a role of `up --role`.",
     "isolation": "How to confine the processes of an instance.",
     "foreground": "Stay in the foreground and print the log; Ctrl-C stops it.",
 }

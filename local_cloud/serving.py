@@ -15,6 +15,7 @@ from local_cloud.clock import Delays
 from local_cloud.consistency.setting import Consistency
 from local_cloud.control import Settings
 from local_cloud.errors import LocalCloudError
+from local_cloud.permissions.roles import named_roles
 from local_cloud.state_dir import State, StateDir
 
 
@@ -35,6 +36,7 @@ def serve(path: Path, *, detach: bool, **settings: Any) -> int:
         isolation=given.isolation,
         delays=Delays.named(given.delay),
         consistency=Consistency.named(given.consistency, given.seed),
+        roles=named_roles(given.role, given.session_seconds),
     )
     log_to_stderr()
 

@@ -29,6 +29,7 @@ EXAMPLE = Scope(
             Feature.ALARMS,
             Feature.CLASSIC,
             Feature.HOOKS,
+            Feature.METRICS,
             Feature.POLICIES,
             Feature.PROFILE,
             Feature.S3_STATE,

@@ -12,14 +12,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from local_cloud.api import connection, judging, late
+from local_cloud.api import connection, late
 from local_cloud.api.call import Call, Environ, buffered, identify, key_of
 from local_cloud.api.faults import ApiFault, Faults
 from local_cloud.consistency.past import Past
-from local_cloud.permissions.judge import Judge
 from local_cloud.timeline import Timeline
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -41,20 +40,6 @@ class Tally:
     slowest: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Handling:
-    """What is done with every call besides its execution.
-
-    `latency` is in real seconds, half before the call and half after it.
-    """
-
-    timeline: Timeline = field(default_factory=Timeline)
-    latency: float = 0.0
-    judge: Judge | None = None
-    outage: Callable[[float], None] = lambda _seconds: None
-    past: Past | None = None
-
-
 class Calls:
     """WSGI middleware in front of moto, which is not thread-safe: one call at a time."""
 
@@ -63,12 +48,17 @@ class Calls:
         application: Application,
         lock: AbstractContextManager[Any],
         resources: Mapping[tuple[str, str], Resource] | None = None,
-        handling: Handling | None = None,
+        *,
+        timeline: Timeline | None = None,
+        latency: float = 0.0,
+        outage: Callable[[float], None] = lambda _seconds: None,
+        past: Past | None = None,
     ) -> None:
         self._application = application
-        self._handling = handling or Handling()
-        self._timeline = self._handling.timeline
-        self._past = self._handling.past
+        self._timeline = timeline or Timeline()
+        self._latency = latency  # real seconds, half before the call and half after it
+        self._outage = outage
+        self._past = past
         self._lock = lock
         self._count_lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
@@ -91,7 +81,7 @@ class Calls:
             return self._answer_own(environ, body, start_response)
         call = identify(environ, body)
         received = time.monotonic()
-        time.sleep(self._handling.latency / 2)
+        time.sleep(self._latency / 2)
         began = time.monotonic()
         status = "500"
 
@@ -101,8 +91,7 @@ class Calls:
             return start_response(line, *rest)
 
         try:
-            refused = self._refused(call, environ, body, started)
-            return self._answer(call, environ, body, started) if refused is None else refused
+            return self._answer(call, environ, body, started)
         finally:
             seconds = time.monotonic() - began
             self._count(call, seconds, failed=status[0] in "45")
@@ -116,17 +105,7 @@ class Calls:
                 status=int(status[:3]),
                 seconds=seconds,
             )
-            time.sleep(self._handling.latency / 2)
-
-    def _refused(
-        self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]
-    ) -> list[bytes] | None:
-        """Answer a call that may not be made; None if it may."""
-        try:
-            return judging.answer(self._handling.judge, call, environ, body, start_response)
-        except Exception:  # a defect of the judge: the call is neither made nor denied
-            log.exception("%s %s could not be judged", call.service, call.action)
-            return reply(ApiFault(kind="error-before"), call, start_response)
+            time.sleep(self._latency / 2)
 
     def _answer(
         self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]
@@ -155,7 +134,7 @@ class Calls:
         if fault.takes_effect:
             self._pass_on(call, environ, lambda *_: None)
         if fault.kind == "outage":
-            self._handling.outage(fault.seconds)
+            self._outage(fault.seconds)
         if fault.kind == "outage" or fault.kind.startswith("reset-"):
             connection.reset(environ)
         return reply(fault, call, start_response)
@@ -195,7 +174,7 @@ class Calls:
                 self._past.remember(seconds)
 
     def _take_effect(self, call: Call, environ: Environ) -> None:
-        """Execute a call that was acknowledged before; log a failure, which nobody else sees."""
+        """Execute a call that was acknowledged before; log a failure, which no caller sees."""
         status = "500"
 
         def started(line: str, *_: Any) -> None:

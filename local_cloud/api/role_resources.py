@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -52,9 +51,3 @@ def session(role: Role, name: str) -> dict[str, str]:
         "SessionToken": made.session_token,
         "Expiration": made.expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-
-
-def create_all(roles: Roles, given: Sequence[tuple[str, Any, int | None]]) -> None:
-    """Create the roles that the command line names."""
-    for name, document, seconds in given:
-        roles.set(name, document, seconds)

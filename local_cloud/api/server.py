@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from local_cloud import behavior_targets
 from local_cloud.api import role_resources
-from local_cloud.api.calls import Calls, Handling, Resource
+from local_cloud.api.calls import Calls, Resource
 from local_cloud.api.endpoint import Endpoint
+from local_cloud.api.judging import Judged
 from local_cloud.api.key_lookup import KeyLookup
 from local_cloud.api.models import MotoModels
 from local_cloud.balancers import sync
@@ -34,8 +35,10 @@ from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
 from local_cloud.instances.machine import InstanceHost, Machine
 from local_cloud.instances.metadata import Metadata
+from local_cloud.metrics.collector import Collector
 from local_cloud.patches.install import install
 from local_cloud.permissions.judge import Judge
+from local_cloud.permissions.roles import Role, Roles
 from local_cloud.state_dir import State, StateDir
 from local_cloud.ticker import ticking
 from local_cloud.timeline import Timeline
@@ -62,6 +65,7 @@ class Options:
     isolation: str = "auto"
     delays: Delays = field(default_factory=Delays)
     consistency: Consistency = field(default_factory=Consistency)
+    roles: Sequence[Role] = ()
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -127,7 +131,11 @@ async def machines(
         attach=metadata.attach,
         detach=metadata.detach,
     )
-    data_plane = DataPlane(loop=asyncio.get_running_loop(), clock=clock, timeline=timeline)
+    metrics = Collector.at(options.speed)
+    data_plane = DataPlane(
+        loop=asyncio.get_running_loop(), clock=clock, timeline=timeline, meter=metrics.meter
+    )
+    metrics.samplers.append(data_plane.hosts)
     cloud = Cloud(
         host=host,
         network=net,
@@ -135,6 +143,8 @@ async def machines(
         traffic=data_plane,
         behaviors=Behaviors(find=behavior_targets.of_instance, launch=behavior_targets.of_launch),
         timeline=timeline,
+        roles=Roles(options.roles),
+        metrics=metrics,
     )
     uninstall = install(cloud, lock)
     try:
@@ -186,16 +196,16 @@ def open_endpoint(
     clock = cloud.host.clock
     endpoint = Endpoint(api_socket)
     calls = Calls(
-        Dispatcher(create_backend_app),
+        Judged(
+            application=Dispatcher(create_backend_app),
+            judge=Judge(roles=cloud.roles, models=MotoModels()),
+        ),
         lock,
         resources(cloud, lock),
-        Handling(
-            timeline=cloud.timeline,
-            latency=clock.scaled(clock.delays.call),
-            judge=Judge(roles=cloud.roles, models=MotoModels(), lock=lock),
-            outage=endpoint.refuse,
-            past=past,
-        ),
+        timeline=cloud.timeline,
+        latency=clock.scaled(clock.delays.call),
+        outage=endpoint.refuse,
+        past=past,
     )
     endpoint.open(calls)
     return endpoint

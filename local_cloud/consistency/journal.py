@@ -87,29 +87,32 @@ class Journal:
         self._static = static
         self._kinds: dict[type, Kind | None] = {}
         self._known: dict[int, tuple[Any, Content]] = {}
+        self._left_out: dict[int, Any] = {}
         self._changes: deque[Change] = deque()
 
     def record(self, now: float, keep: float) -> None:
         """Note what has changed since the last walk; forget changes older than `keep` seconds."""
         known: dict[int, tuple[Any, Content]] = {}
         stack = [*self._roots()]
-        before, kinds = self._known, self._kinds
+        before, kinds, left_out = self._known, self._kinds, self._left_out
         while stack:
             holder = stack.pop()
             class_ = type(holder)
             if class_ not in kinds:
                 kinds[class_] = kind_of(class_, self._belongs)
             kind = kinds[class_]
-            if kind is None or (key := id(holder)) in known:
+            if kind is None or (key := id(holder)) in known or key in left_out:
+                continue
+            last = before.get(key)
+            if last is None and kind is OBJECT and self._static(holder):
+                left_out[key] = holder
                 continue
             content = kind.content(holder)
-            last = before.get(key)
             known[key] = (holder, content)
             if last is not None and last[1] != content:
                 change = Change(at=now, holder=holder, kind=kind, before=last[1])
                 self._changes.append(change)
-            if kind is not OBJECT or not self._static(holder):
-                stack.extend(kind.held(content))
+            stack.extend(kind.held(content))
         self._known = known
         while self._changes and self._changes[0].at < now - keep:
             self._changes.popleft()

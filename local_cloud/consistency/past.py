@@ -7,6 +7,7 @@ idempotency", "Eventual consistency"); Auto Scaling and Elastic Load Balancing a
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +36,9 @@ MODELS = ("moto.ec2.", "moto.autoscaling.", "moto.elb.", "moto.elbv2.", "local_c
 SLACK = 1.0
 """Real seconds for which changes are kept beyond the oldest age: a read may wait for the lock."""
 
+LONGEST = 0.5
+"""Real seconds without a walk, in case something changes the models without saying so."""
+
 
 @dataclass(kw_only=True)
 class Past:
@@ -48,7 +52,9 @@ class Past:
     traffic: PastTraffic
     now: Callable[[], float] = time.monotonic
     _ordered: float = 0.0
+    _recorded: float = 0.0
     _journal: Journal = field(init=False)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
     _numbers: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _pages: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
@@ -62,28 +68,37 @@ class Past:
         cloud.traffic = traffic
         oldest = consistency.seconds / cloud.host.clock.speed
         past = cls(consistency=consistency, oldest=oldest, traffic=traffic)
+        past.record()
         cloud.on_change.append(past.record)
-        cloud.periodic.append(past.record_traffic)
+        cloud.periodic.append(past.tick)
         return past
+
+    @property
+    def kept(self) -> float:
+        """How many real seconds of the past are wanted; 0 for none."""
+        return max(self.oldest, self._ordered)
 
     def remember(self, seconds: float) -> None:
         """Record from now on as far back as this, in real seconds; 0 as `--consistency` says."""
         self._ordered = max(self._ordered, seconds) if seconds else 0.0
         self.record()
-        if not max(self.oldest, self._ordered):
+        if not self.kept:
             self._journal.forget()
             self.traffic.forget()
 
     def record(self) -> None:
         """Note what has changed, if the past is wanted at all."""
-        if keep := max(self.oldest, self._ordered):
-            self._journal.record(self.now(), keep + SLACK)
-            self.traffic.record(self.now(), keep + SLACK)
+        if self.kept:
+            self._recorded = self.now()
+            self._journal.record(self._recorded, self.kept + SLACK)
+            self.traffic.record(self._recorded, self.kept + SLACK)
 
-    def record_traffic(self) -> bool:
-        """Note changes of health, which no call makes; return False, as nothing moved."""
-        if keep := max(self.oldest, self._ordered):
-            self.traffic.record(self.now(), keep + SLACK)
+    def tick(self) -> bool:
+        """Note changes that no call made; return False, as nothing moved."""
+        if self.kept:
+            self.traffic.record(self.now(), self.kept + SLACK)
+        if self.now() - self._recorded > LONGEST:
+            self.record()
         return False
 
     def moment_of(self, service: str, action: str, caller: str, body: bytes) -> float | None:
@@ -94,12 +109,13 @@ class Past:
         if not self.oldest or caller == OBSERVER or not may_be_stale(service, action):
             return None
         key = (caller, service, action)
-        if key in self._pages and any(token in body for token in NEXT_PAGE):
-            return self._pages[key]
-        self._numbers[key] += 1
-        age = self.oldest * self.consistency.share(*key, self._numbers[key])
-        self._pages[key] = moment = self.now() - age
-        return moment
+        with self._counting:
+            if key in self._pages and any(token in body for token in NEXT_PAGE):
+                return self._pages[key]
+            self._numbers[key] += 1
+            age = self.oldest * self.consistency.share(*key, self._numbers[key])
+            self._pages[key] = moment = self.now() - age
+            return moment
 
     @contextlib.contextmanager
     def as_of(self, moment: float) -> Iterator[None]:

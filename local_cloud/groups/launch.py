@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from moto.autoscaling.models import ASG_NAME_TAG
@@ -64,13 +65,20 @@ def of_configuration(settings: Any) -> Recipe:
         profile={key: profile} if profile else {},
         tags={"instance": own_tags(settings)},
         more={
-            "launch_config": config,
+            "launch_config": SimpleNamespace(block_device_mapping_dict=volumes(config)),
             "associate_public_ip": config.associate_public_ip_address,
             "metadata_options": config.metadata_options or {},
             "ebs_optimized": config.ebs_optimized,
         },
         launch_configuration=config.name,
     )
+
+
+# A mapping may also name an instance store volume (VirtualName) or suppress a device of the image
+# (NoDevice): neither is a volume (API Reference, Auto Scaling's BlockDeviceMapping).
+def volumes(config: Any) -> list[dict[str, Any]]:
+    """Return the mappings of a launch configuration that are EBS volumes, for moto."""
+    return [each for each in config.block_device_mapping_dict or [] if "Ebs" in each]
 
 
 def of_template(backend: Any, settings: Any) -> Recipe:

@@ -70,6 +70,13 @@ class MotoPorts:
             raise LaunchRefusedError(refused.message, elsewhere=refused.elsewhere)
         return group_launch.launch(self.backend, group.settings, recipe, place)
 
+    def template(self, group: Group) -> dict[str, str] | None:
+        """Return the launch template and version of the next launch, None without one."""
+        try:
+            return group_launch.recipe(self.backend, group.settings).launch_template
+        except LaunchRefusedError:
+            return None
+
     def state(self, instance: str) -> str:
         """Return EC2's word for the state of an instance."""
         found = self._instance(instance)

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, cloudwatch, s3, sts, unanswered
+from local_cloud.patches import after, s3, sts, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
@@ -16,12 +16,16 @@ from local_cloud.patches.autoscaling import (
     hooks,
     members,
     policies,
+    refreshes,
     schedules,
     settings,
     sources,
 )
+from local_cloud.patches.cloudwatch import alarms, evaluation, statistics
 from local_cloud.patches.context import Context
+from local_cloud.patches.ec2 import described as ec2_described
 from local_cloud.patches.ec2 import (
+    dry_run,
     images,
     instances,
     launch_templates,
@@ -30,6 +34,7 @@ from local_cloud.patches.ec2 import (
     volumes,
 )
 from local_cloud.patches.elb import classic, classic_members, elbv2, elbv2_targets
+from local_cloud.patches.elb import described as elb_described
 from local_cloud.patches.patching import Patch, Undo, apply, cache_method_names, patches_of
 
 # Of two patches of one method the later wraps the earlier.
@@ -46,8 +51,10 @@ MODULES = (
     settings,
     hooks,
     policies,
+    refreshes,
     schedules,
-    cloudwatch,
+    alarms,
+    statistics,
     classic,
     classic_members,
     elbv2,
@@ -55,8 +62,11 @@ MODULES = (
     unanswered,
     security_groups,
     volumes,
+    ec2_described,
+    elb_described,
     s3,
     sts,
+    dry_run,
     after,
 )
 
@@ -66,7 +76,7 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Undo:
     context = Context.of(cloud, lock)
     regions = context.regions
     cloud.on_change.append(regions.step_safely)
-    cloud.periodic += [regions.step, schedules.step]
+    cloud.periodic += [regions.step, schedules.step, functools.partial(evaluation.step, context)]
     sync = BalancerSync(cloud=cloud)  # after the groups: the balancers carry what they decided
     cloud.on_change += [sync, functools.partial(regions.settle, sync)]
     undo_patches, undo_cache = apply(every(), context), cache_method_names()

@@ -20,11 +20,15 @@ Undo = Callable[[], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patch:
-    """A method of a moto class, and the function that runs in its place."""
+    """A method of a moto class, and the function that runs in its place.
+
+    A `fact` is a property that the class lacks; its function takes the object alone.
+    """
 
     owner: type
     name: str
     function: Callable[..., Any]
+    is_fact: bool = False
 
     def replacement(self, context: object) -> Callable[..., Any]:
         """Return the function, with the context if its first parameter is named `context`."""
@@ -52,6 +56,21 @@ def patch(owner: type, *names: str) -> Callable[[Function], Function]:
     return register
 
 
+def fact(owner: type, key: str) -> Callable[[Function], Function]:
+    """Register a function that gives objects of a moto class a key of AWS's answer.
+
+    moto's serializer tries AWS's own name of a key before its own spelling of it.
+    """
+
+    def register(function: Function) -> Function:
+        _registered[function.__module__].append(
+            Patch(owner=owner, name=key, function=function, is_fact=True)
+        )
+        return function
+
+    return register
+
+
 def patches_of(*modules: ModuleType) -> list[Patch]:
     """Return the patches of modules, in the order of the modules."""
     return [found for module in modules for found in _registered[module.__name__]]
@@ -64,6 +83,9 @@ def apply(patches: Iterable[Patch], context: object = None) -> Undo:
         original = each.owner.__dict__.get(each.name)
         originals.append((each.owner, each.name, original))
         function = each.replacement(context)
+        if each.is_fact:
+            setattr(each.owner, each.name, property(function))
+            continue
         if isinstance(original, property):
             getter = functools.partial(function, original.fget)
             replaced: Any = property(getter, original.fset)

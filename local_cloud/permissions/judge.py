@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 from local_cloud.permissions import autoscaling, balancers, denials, ec2, others, s3
 from local_cloud.permissions.denials import Refusal
@@ -58,14 +56,13 @@ class Judge:
 
     roles: Roles
     models: Models
-    lock: AbstractContextManager[Any]
 
     def knows(self, access_key: str) -> bool:
         """Return True if the calls of an access key are judged."""
         return self.roles.session(access_key) is not None
 
     def refusal(self, request: Request) -> Refusal | None:
-        """Return the refusal of a call, or None if it may be made."""
+        """Return the refusal of a call, or None if it may be made; needs the API's lock."""
         session = self.roles.session(request.access_key)
         if session is None:
             return None
@@ -73,12 +70,10 @@ class Judge:
             return denials.invalid(request.codes)
         if session.expires <= self.roles.clock():
             return denials.expired(request.codes)
-        with self.lock:
-            needed = list(self.questions(request))
-        return self._first_refusal(request, session, needed)
+        return self._first_refusal(request, session)
 
     def questions(self, request: Request) -> Iterator[Question]:
-        """Yield every permission that a call needs; call it under the API's lock."""
+        """Yield every permission that a call needs."""
         facts = facts_of(request, self.models)
         if facts.service == "s3":
             parsed = s3.parse(
@@ -88,11 +83,9 @@ class Judge:
         elif facts.name not in FREE:
             yield from BY_PREFIX.get(facts.service, others.questions)(facts)
 
-    def _first_refusal(
-        self, request: Request, session: Session, needed: list[Question]
-    ) -> Refusal | None:
+    def _first_refusal(self, request: Request, session: Session) -> Refusal | None:
         policy = self.roles.policy(session)
-        for question in needed:
+        for question in self.questions(request):
             decision = policy.decide(question)
             denial = None
             if decision is not Decision.ALLOWED:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from local_cloud.permissions.policy import Policy, read_policy
+from local_cloud.permissions.conditions import PolicyError
+from local_cloud.permissions.policy import Policy, read_file, read_policy
 
 SECONDS = 3600
 """How long a session lasts by default (STS API Reference, AssumeRole)."""
 
 ACCOUNT = "123456789012"
 KEPT = 10_000
+NAME = re.compile(r"[\w+,.@-]{1,64}")  # IAM API Reference, CreateRole
 
 
 def now() -> dt.datetime:
@@ -35,6 +39,18 @@ class Role:
     def arn(self) -> str:
         """The ARN of the role."""
         return f"arn:aws:iam::{ACCOUNT}:role/{self.name}"
+
+
+def named_roles(given: Sequence[str], seconds: int = SECONDS) -> tuple[Role, ...]:
+    """Return roles that are each given as NAME=FILE; raise PolicyError if one is invalid."""
+    return tuple(_named_role(each, seconds) for each in given)
+
+
+def _named_role(given: str, seconds: int) -> Role:
+    name, _, file = given.partition("=")
+    if not NAME.fullmatch(name) or not file:
+        raise PolicyError(f"{given!r} is not NAME=FILE, such as deploy=policy.json")
+    return Role(name=name, policy=read_file(Path(file)), seconds=seconds)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,9 +78,11 @@ class Denial:
 class Roles:
     """The roles of one cloud."""
 
-    def __init__(self, clock: Callable[[], dt.datetime] = now) -> None:
+    def __init__(
+        self, roles: Sequence[Role] = (), *, clock: Callable[[], dt.datetime] = now
+    ) -> None:
         self.clock = clock
-        self._roles: dict[str, Role] = {}
+        self._roles = {role.name: role for role in roles}
         self._sessions: dict[str, Session] = {}
         self._denials: deque[Denial] = deque(maxlen=KEPT)
         self._asked: Counter[tuple[str, str, str]] = Counter()
@@ -73,6 +91,8 @@ class Roles:
     def set(self, name: str, document: Any, seconds: int | None = None) -> Role:
         """Create a role or replace its policy; raise PolicyError if that is invalid."""
         policy = read_policy(document)
+        if not NAME.fullmatch(name):
+            raise PolicyError(f"{name!r} is not the name of a role")
         with self._lock:
             known = self._roles.get(name)
             kept = known.seconds if known else SECONDS

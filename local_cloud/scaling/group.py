@@ -15,6 +15,7 @@ from local_cloud.scaling import (
     balance,
     launch_and_service,
     processes,
+    refresh,
     retries,
     termination,
 )
@@ -55,7 +56,7 @@ def one_pass(group: Group, ports: Ports, now: float) -> bool:
         if member.lifecycle_state in MOVES
     ]
     moved.append(attachments.advance(group, ports, now))
-    moved.append(adjust(group, ports, now))
+    moved += [adjust(group, ports, now), refresh.advance(group, ports, now)]
     return any(moved)
 
 

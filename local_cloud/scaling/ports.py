@@ -68,6 +68,9 @@ class Ports(Protocol):
     def launch(self, group: Group, place: Place) -> Launched:
         """Launch one instance, or raise LaunchRefusedError."""
 
+    def template(self, group: Group) -> dict[str, str] | None:
+        """Return the launch template and version of the next launch, None without one."""
+
     def state(self, instance: str) -> str:
         """Return EC2's word for the state of an instance; `terminated` if there is none."""
 

@@ -12,18 +12,24 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from local_cloud.metrics import balancers
+from local_cloud.metrics.meter import Meter
 from local_cloud.timeline import Timeline
 from local_cloud.traffic.checks import Checker
 from local_cloud.traffic.in_flight import InFlight
 from local_cloud.traffic.listeners import Listeners
 from local_cloud.traffic.nodes import Nodes
 from local_cloud.traffic.pace import Pace
-from local_cloud.traffic.plan import Plan
+from local_cloud.traffic.plan import Forward, Plan
 from local_cloud.traffic.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from local_cloud.clock import Clock
-    from local_cloud.traffic.plan import Health
+    from local_cloud.metrics.distribution import Distribution
+    from local_cloud.metrics.store import Metric
+    from local_cloud.traffic.plan import Balancer, Health
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +43,7 @@ class DataPlane:
     patience: float = 2.0
     """Minimum real seconds for a program to answer, at any speed of the clock."""
     timeline: Timeline = field(default_factory=Timeline)
+    meter: Meter = field(default_factory=lambda: Meter(minute=int))
     registry: Registry = field(init=False)
     nodes: Nodes = field(init=False)
     _plan: Plan = field(default_factory=Plan)
@@ -49,7 +56,7 @@ class DataPlane:
         on_change = functools.partial(self.timeline.record, "target")
         self.registry = Registry(scaled=pace.delay, routing=pace.routing, on_change=on_change)
         in_flight = InFlight(on_idle=self._on_idle)
-        self.nodes = Nodes(registry=self.registry, pace=pace, in_flight=in_flight)
+        self.nodes = Nodes(registry=self.registry, pace=pace, in_flight=in_flight, meter=self.meter)
         self._checker = Checker(registry=self.registry, pace=pace, cut=in_flight.cut)
         self._listeners = Listeners(nodes=self.nodes)
 
@@ -66,6 +73,14 @@ class DataPlane:
     def urls(self) -> dict[tuple[str, int], str]:
         """Return the URL for each balancer's key and port."""
         return self._listeners.urls()
+
+    def hosts(self) -> Iterator[tuple[Metric, Distribution]]:
+        """Yield the numbers of healthy and unhealthy members of each pool, as metrics."""
+        for balancer in self._plan.balancers:
+            for pool in pools(balancer):
+                states = [each.state for each in self.registry.health(pool)]
+                counts = states.count("healthy"), states.count("unhealthy")
+                yield from balancers.hosts(balancer.key, pool, *counts)
 
     async def close(self) -> None:
         """Stop carrying traffic."""
@@ -108,3 +123,12 @@ class DataPlane:
             self._timer = None
         if (at := self.registry.next_expiry()) is not None:
             self._timer = self.loop.call_at(at, self._expire)
+
+
+def pools(balancer: Balancer) -> list[str]:
+    """Return the pools that a load balancer's listeners and rules forward to, each once."""
+    listeners = balancer.listeners
+    actions = [each.default for each in listeners]
+    actions += [each.action for listener in listeners for each in listener.rules]
+    forwards = [each for each in actions if isinstance(each, Forward)]
+    return list(dict.fromkeys(pool for each in forwards for pool, _ in each.pools))

@@ -8,6 +8,7 @@ started, the client's connection is aborted instead.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
     from yarl import URL
 
+    from local_cloud.metrics.meter import Handled
     from local_cloud.traffic.in_flight import Transfer
     from local_cloud.traffic.nodes import Nodes
     from local_cloud.traffic.plan import Kind
@@ -35,6 +37,7 @@ class Exchange:
     nodes: Nodes
     kind: Kind
     request: web.BaseRequest
+    handled: Handled
     headers: CIMultiDict[str]
     to: Key
     url: URL
@@ -50,7 +53,8 @@ class Exchange:
                 return await self._exchange(self._transfer)
         except TimeoutError:
             return self._failed(self._timeout_status())
-        except (aiohttp.ClientError, OSError, ValueError):
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            self.handled.refused = isinstance(error, aiohttp.ClientConnectorError)
             return self._failed(502)
 
     def _timeout_status(self) -> int:
@@ -60,6 +64,7 @@ class Exchange:
 
     def _failed(self, status: int) -> web.StreamResponse:
         if self._response is None:
+            self.handled.by_member = False
             response = messages.page(self.kind, status)
             if not self.request.content.at_eof():
                 response.force_close()
@@ -72,6 +77,7 @@ class Exchange:
         request = self.request
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(messages.CONTINUE)
+        began = time.monotonic()
         async with self.nodes.session.request(
             request.method,
             self.url,
@@ -80,6 +86,8 @@ class Exchange:
             allow_redirects=False,
         ) as given:
             self._waits_for_client = False
+            self.handled.by_member = True
+            self.handled.seconds = time.monotonic() - began
             transfer.moved()
             headers = messages.passed_on(given.headers)
             for cookie in self.cookies:

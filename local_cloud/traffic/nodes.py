@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import collections
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiohttp
 
+from local_cloud.metrics.meter import Meter
 from local_cloud.traffic import routing
 from local_cloud.traffic.cookies import Cookies
 from local_cloud.traffic.in_flight import InFlight
@@ -32,10 +32,9 @@ class Nodes:
     pace: Pace
     in_flight: InFlight
     round_robin: RoundRobin = field(default_factory=RoundRobin)
+    meter: Meter = field(default_factory=lambda: Meter(minute=int))
     cookies: Cookies = field(default_factory=Cookies)
     chance: random.Random = field(default_factory=random.Random)
-    counts: collections.Counter[tuple[str, int]] = field(default_factory=collections.Counter)
-    """Responses of each load balancer by status code; 460: the client had disconnected."""
     _session: aiohttp.ClientSession | None = None
 
     def choose(self, choices: Choices) -> Candidate | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from yarl import URL
 
+from local_cloud.metrics.meter import Handled
 from local_cloud.traffic import accepting, cookies, messages, routing, rules
 from local_cloud.traffic.exchange import Exchange
 from local_cloud.traffic.plan import Answer, Forward, Redirect
@@ -43,6 +44,7 @@ class Proxy:
 
     def _connection(self) -> asyncio.Protocol:
         """Return the protocol of a new connection, with the present idle timeout."""
+        self.nodes.meter.connection(self.balancer.key)
         idle = self.nodes.pace.idle(self.balancer.idle)
         if idle not in self._servers:
             self._servers[idle] = web.Server(
@@ -62,24 +64,23 @@ class Proxy:
         await asyncio.gather(*(server.shutdown(IMMEDIATELY) for server in self._servers.values()))
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        handled = Handled()
         try:
-            response = await self._act(request)
+            response = await self._act(request, handled)
         except asyncio.CancelledError:
-            self._count(messages.CLIENT_LEFT)
+            handled.by_member = False
+            self.nodes.meter.request(self.balancer.key, messages.CLIENT_LEFT, handled)
             raise
-        self._count(response.status)
+        self.nodes.meter.request(self.balancer.key, response.status, handled)
         return response
 
-    def _count(self, status: int) -> None:
-        self.nodes.counts[self.balancer.key, status] += 1
-
-    async def _act(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _act(self, request: web.BaseRequest, handled: Handled) -> web.StreamResponse:
         if request.method == "TRACE" and self.balancer.kind == "application":
             return messages.page(self.balancer.kind, 405)
         action = self._action(request)
         match action:
             case Forward():
-                return await self._forward(request, action)
+                return await self._forward(request, action, handled)
             case Answer():
                 return web.Response(
                     status=action.status,
@@ -107,20 +108,26 @@ class Proxy:
             headers=tuple(request.headers.items()),
         )
 
-    async def _forward(self, request: web.BaseRequest, forward: Forward) -> web.StreamResponse:
+    async def _forward(
+        self, request: web.BaseRequest, forward: Forward, handled: Handled
+    ) -> web.StreamResponse:
         pool = self._pool(request, forward)
         choices = self.nodes.registry.choices(pool) if pool else None
         candidate = self._candidate(request, choices) if choices else None
         if pool is None or choices is None or candidate is None:
             return messages.page(self.balancer.kind, 503)
+        handled.pool = pool
+        handled.by_member = candidate.answers != ""
         if fails_by_behavior(candidate, choices, request):
             return messages.page(self.balancer.kind, 500, messages.BY_BEHAVIOR)
         if candidate.answers == "200":
             return web.Response(text="local cloud: in place of a hollow instance\n")
+        handled.by_member = False
         exchange = Exchange(
             nodes=self.nodes,
             kind=self.balancer.kind,
             request=request,
+            handled=handled,
             headers=messages.forwarded(
                 request, self.balancer.kind, self.listener.protocol.lower(), self.listener.port
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from local_cloud.traffic.plan import Forward
 if TYPE_CHECKING:
     import socket
     import ssl
+    from collections.abc import Callable
 
     from local_cloud.traffic.in_flight import Transfer
     from local_cloud.traffic.nodes import Nodes
@@ -57,6 +59,9 @@ class Relay:
             writer.transport.abort()
             return
         idle = self.nodes.pace.idle(self.balancer.idle)
+        part = self.balancer.key, candidate.key[0]
+        self.nodes.meter.connection(*part)
+        self.nodes.meter.active[part] += 1
         try:
             async with self.nodes.in_flight.to(candidate.key, idle) as transfer:
                 await self._connect(candidate, transfer, reader, writer)
@@ -64,6 +69,7 @@ class Relay:
         except* OSError:  # includes TimeoutError: idle, cut, or no connection in time
             writer.transport.abort()
         finally:
+            self.nodes.meter.active[part] -= 1
             if not writer.is_closing():
                 writer.transport.abort()
 
@@ -82,12 +88,20 @@ class Relay:
         writer: asyncio.StreamWriter,
     ) -> None:
         port = self.listener.member_port or candidate.port
-        async with asyncio.timeout(self.nodes.pace.idle(CONNECT)):
-            member_reader, member_writer = await asyncio.open_connection(candidate.address, port)
+        part = self.balancer.key, candidate.key[0]
+        carried = functools.partial(self.nodes.meter.carried, *part)
+        try:
+            async with asyncio.timeout(self.nodes.pace.idle(CONNECT)):
+                member_reader, member_writer = await asyncio.open_connection(
+                    candidate.address, port
+                )
+        except OSError:
+            self.nodes.meter.refused(*part)
+            raise
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(pump(reader, member_writer, transfer))
-                both.create_task(pump(member_reader, writer, transfer))
+                both.create_task(pump(reader, member_writer, transfer, carried))
+                both.create_task(pump(member_reader, writer, transfer, carried))
             member_writer.close()
         finally:
             if not member_writer.is_closing():
@@ -95,11 +109,15 @@ class Relay:
 
 
 async def pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, transfer: Transfer
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    transfer: Transfer,
+    carried: Callable[[int], None],
 ) -> None:
     """Copy a stream to its end, and close or half-close the other side."""
     while chunk := await reader.read(CHUNK):
         transfer.moved()
+        carried(len(chunk))
         writer.write(chunk)
         await writer.drain()
     with contextlib.suppress(OSError):

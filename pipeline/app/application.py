@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pipeline import config
 from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.credentials import ToolEnvironment, tool_environment
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.factory import open_store
@@ -56,7 +58,10 @@ class Application:
     def store(self, clients: Clients, environment: str = "") -> Store:
         """Return the store; its bucket must belong to the configured account, if there is one."""
         account = self._account(environment)
-        return open_store(self.settings.state.url, self.settings.root, clients, account)
+        state = self.settings.state
+        return open_store(
+            state.url, self.settings.root, clients, account, kms_key=state.kms_key_id or ""
+        )
 
     def bucket_owner(self, bucket: str, environment: str) -> str:
         """Return the account that must own the bucket of Terraform's state; empty for any.
@@ -78,7 +83,13 @@ class Application:
             log=self.logs / f"terraform-{self.settings.app}-{environment}.log",
             report=self.report,
             interrupts=self.interrupts,
+            credentials=self.tool_credentials,
         )
+
+    @property
+    def tool_credentials(self) -> ToolEnvironment:
+        """What gives Packer and Terraform this process's credentials."""
+        return partial(tool_environment, region=self.settings.region)
 
     def masker(self, environment: str) -> Masker:
         """Return what masks those secrets of a bake that this run knows; a promotion needs none."""
@@ -133,6 +144,7 @@ class Application:
             name=backend.bucket,
             key=f"{prefix}/{self.settings.app}/{environment}.tfstate".lstrip("/"),
             region=backend.region or self.settings.region,
+            kms_key=backend.kms_key_id or "",
         )
 
     def inside(self, path: str | Path) -> Path:

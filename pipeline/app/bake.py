@@ -11,6 +11,7 @@ from typing import Any
 from pipeline import config
 from pipeline.adapters.aws.bake_leftovers import Ec2Leftovers
 from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.credentials import lifetime
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.ci.git import read_commit
 from pipeline.adapters.ci.outputs import require_writable, write_ci, write_tfvars
@@ -27,10 +28,16 @@ from pipeline.core.bake.bakery import Bakery
 from pipeline.core.bake.model import BakeRequest, BakeResult, Source
 from pipeline.core.deploy.selection import image_of
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
 from pipeline.core.image import STATUS_TAG, Image, ImageStatus, Usage
 from pipeline.core.masking import SHORTEST, Masker, texts
+from pipeline.core.preflight.checks import refusal
+from pipeline.core.preflight.credentials import credential_findings
 
+AFTERWARDS = 600.0
+"""Seconds to verify, tag and record an image after its build."""
+BAKE_AND_DEPLOY = "a bake and the deployment after it"
 OVERRIDES = {
     "ec2_endpoint": ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL", "PKR_VAR_ec2_endpoint"),
     "ssh_host": ("PKR_VAR_ssh_host",),
@@ -42,8 +49,11 @@ OVERRIDES = {
 """
 
 
-def bake(app: Application, options: Options) -> BakeResult:
-    """Bake, or return the last good image if no input changed; write tfvars and CI outputs."""
+def bake(app: Application, options: Options, *, then: float = 0.0) -> BakeResult:
+    """Bake, or return the last good image if no input changed; write tfvars and CI outputs.
+
+    The credentials must last for the bake and `then` for so many seconds more.
+    """
     wanted = app.settings.bake_for(options.environment or None)
     secrets = secrets_of(app, wanted)
     request = request_of(app, options, wanted, secrets)
@@ -53,7 +63,7 @@ def bake(app: Application, options: Options) -> BakeResult:
     require_writable("[bake] tfvars", tfvars)
     if dotenv:
         require_writable("[bake] dotenv", dotenv.absolute())
-    result = _bakery(app, wanted, request, masker).bake(request)
+    result = _bakery(app, wanted, request, masker, then).bake(request)
     write_tfvars(tfvars, result)
     write_ci(result, app.environ, dotenv)
     return result
@@ -61,7 +71,7 @@ def bake(app: Application, options: Options) -> BakeResult:
 
 def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
     """Return the images of the app, newest first, each with its usages."""
-    return catalog(app, Clients()).images(app.settings.app, app.settings.region)
+    return catalog(app, Clients(app.settings.region)).images(app.settings.app, app.settings.region)
 
 
 def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
@@ -89,9 +99,13 @@ def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> 
 
 
 def _bakery(
-    app: Application, wanted: config.BakeSettings, request: BakeRequest, masker: Masker
+    app: Application,
+    wanted: config.BakeSettings,
+    request: BakeRequest,
+    masker: Masker,
+    then: float,
 ) -> Bakery:
-    clients = Clients()
+    clients = Clients(app.settings.region)
     packer = Packer(
         environ=app.environ,
         logs=app.logs,
@@ -100,8 +114,9 @@ def _bakery(
         interrupts=app.interrupts,
         masker=masker,
         hidden=frozenset(wanted.vars_from_env.values()),
+        credentials=app.tool_credentials,
     )
-    lasts = timedelta(seconds=request.timeout + request.cancel_grace + 600)
+    lasts = timedelta(seconds=request.timeout + request.cancel_grace + AFTERWARDS)
     return Bakery(
         baker=packer,
         images=Ec2Images(clients),
@@ -110,7 +125,21 @@ def _bakery(
         workplace=LocalWorkplace(app.interrupts, app.logs),
         clock=DeferringClock(speed_of(app.environ)),
         report=app.report,
+        before_build=partial(_require_credentials, app, lasts.total_seconds(), then),
     )
+
+
+def _require_credentials(app: Application, bake: float, then: float) -> None:
+    """Report or refuse credentials that end before the bake, or before what follows it."""
+    held = lifetime(bake, app.settings.region)
+    # Packer cannot renew what it gets; this program renews between the bake and the deployment.
+    renewed = held is not None and held.renew
+    seconds, what = (bake, "a bake") if renewed or not then else (bake + then, BAKE_AND_DEPLOY)
+    found = tuple(credential_findings(held, seconds, what))
+    if any(each.blocking for each in found):
+        raise refusal(found)
+    for each in found:
+        app.report(Message(text=f"{each.where}: {each.what}; {each.remedy}"))
 
 
 def records(app: Application, clients: Clients, lasts: timedelta) -> ImageRecords:

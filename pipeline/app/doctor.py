@@ -32,7 +32,7 @@ def _store(app: Application, environment: str) -> Iterator[Check]:
 def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
     from pipeline.adapters.store.doctor_bucket import BucketCheckup
 
-    clients, region = Clients(), app.settings.region
+    clients, region = Clients(app.settings.region), app.settings.region
     try:
         caller = account_of(clients, region)
     except RefusedError as error:
@@ -40,7 +40,13 @@ def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
         return
     yield Check(name="credentials", what=f"of account {caller}")
     account = app.bucket_owner(bucket, environment) or caller
-    bucket_checkup = BucketCheckup(s3=clients.s3(), bucket=bucket, account=account, region=region)
+    bucket_checkup = BucketCheckup(
+        s3=clients.s3(),
+        bucket=bucket,
+        account=account,
+        region=region,
+        kms_key=app.settings.state.kms_key_id or "",
+    )
     yield from bucket_checkup.checks()
 
 

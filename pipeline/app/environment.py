@@ -42,7 +42,7 @@ class EnvironmentReader:
     @cached_property
     def clients(self) -> Clients:
         """The AWS clients of this run."""
-        return Clients()
+        return Clients(self.app.settings.region)
 
     @cached_property
     def store(self) -> Store:

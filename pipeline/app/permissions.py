@@ -17,6 +17,7 @@ from pipeline.app.application import Application
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError
 from pipeline.core.events import Message
+from pipeline.core.permissions.features import features_of_module, hook_roles
 from pipeline.core.permissions.scope import (
     ANY,
     EnvironmentScope,
@@ -60,14 +61,20 @@ class ScopeReader:
         bakes = bool({Role.BAKE} & {*roles})
         template = self._template_features if bakes else frozenset()
         features = {*self._features(environments), *template}
+        store_key = self._settings.state.kms_key_id if bucket[0] else None
         return Scope(
             app=self._settings.app,
             region=self._settings.region,
             account=self._account_of_bake() if bakes else ANY,
-            features=frozenset(features | ({Feature.S3_STORE} if bucket[0] else set())),
+            features=frozenset(
+                features
+                | ({Feature.S3_STORE} if bucket[0] else set())
+                | ({Feature.STORE_KEY} if store_key else set())
+            ),
             environments=environments,
             regions=tuple(self._settings.bake.regions),
             store=bucket,
+            store_keys=(store_key,) if store_key else (),
             build_roles=tuple(self._build_roles()) if Feature.BUILD_PROFILE in features else (),
             build_keys=self._template_values("kms_key_id") or ("",),
         )
@@ -77,7 +84,6 @@ class ScopeReader:
     def _environment(self, name: str, *, deploys: bool) -> EnvironmentScope:
         wanted = self._settings.terraform_for(name)
         inputs, account = wanted.inputs, self._account(name) if deploys else ANY
-        hooks = [each for each in _listed(inputs.get("lifecycle_hooks")) if isinstance(each, dict)]
         profile = inputs.get("instance_profile") if deploys else None
         state = self._app.state_bucket(wanted, name)
         return EnvironmentScope(
@@ -88,25 +94,22 @@ class ScopeReader:
             security_groups=_texts(inputs.get("security_group_ids"), "sg-"),
             key_pair=str(inputs.get("key_name") or ""),
             roles=tuple(self._roles(str(profile), account)) if profile else (),
-            hook_roles=tuple(each["role_arn"] for each in hooks if each.get("role_arn")),
+            hook_roles=hook_roles(inputs),
             state=(state.name, state.key) if state else ("", ""),
             state_region=state.region if state else "",
+            keys=(state.kms_key,) if state and state.kms_key else (),
         )
 
     def _features(self, environments: Sequence[EnvironmentScope]) -> Iterator[Feature]:
         for each in environments:
             settings = self._settings.environment(each.name)
-            inputs = self._settings.terraform_for(each.name).inputs
+            yield from features_of_module(self._settings.terraform_for(each.name).inputs)
             found: Mapping[Feature, object] = {
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups,
                 Feature.S3_STATE: each.state[0],
-                Feature.PROFILE: each.roles,
-                Feature.HOOKS: inputs.get("lifecycle_hooks"),
-                Feature.HOOK_ROLES: each.hook_roles,
-                Feature.POLICIES: inputs.get("scaling_policies"),
-                Feature.SCHEDULES: inputs.get("schedules"),
+                Feature.STATE_KEY: each.keys,
             }
             yield from (feature for feature, value in found.items() if value)
 

@@ -30,7 +30,8 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
-from pipeline.core.preflight.checks import findings, least_lifetime, refusal
+from pipeline.core.preflight.checks import findings, refusal
+from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, missing
@@ -222,6 +223,7 @@ class Promotion:
         """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
         from pipeline.adapters.aws.balancer_settings import describe
         from pipeline.adapters.aws.preflight import PreflightReader
+        from pipeline.app.permission_check import PermissionCheck
 
         reader = self._reader
         region = reader.app.settings.region
@@ -233,6 +235,7 @@ class Promotion:
             lambda balancers: describe(reader.clients, region, balancers),
             checks=[reader.app.terraform(reader.environment).version],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
+            permissions=PermissionCheck.of(reader),
         )
         facts = survey.facts(proposal)
         seconds = least_lifetime(replace(reader.policy, delays=facts.delays))
@@ -242,6 +245,8 @@ class Promotion:
         self, document: Environment, deployment: Deployment, lost: ReleaseRecord | None
     ) -> Proposal:
         reader, settings = self._reader, self._settings
+        from pipeline.app.permission_check import launch_of
+
         existing, absent = reader.found_balancers
         proposal = Proposal(
             place=reader.place(existing),
@@ -257,6 +262,7 @@ class Promotion:
             allow_unhealthy=self.kind is Kind.ROLLBACK or self.request.allow_unhealthy,
             retires=reader.policy.keep == 0,
             absent=absent,
+            launch=launch_of(reader, self.image.id, configured_subnets(reader)),
         )
         if lost is None:
             return proposal

@@ -15,6 +15,7 @@ from pipeline.core.deploy.plan import PromoteRequest, Unchanged
 from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection import require_promotable
 from pipeline.core.image import Image
+from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.state.deployment import Deployment, Kind
 from pipeline.core.state.environment import Environment
 
@@ -34,7 +35,8 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
     before = session.document
     with app.interrupts.heard():
         environment = environment_to_bake_for(session.reader, before)
-        image = bake(app, replace(options, environment=environment)).image
+        then = least_lifetime(session.reader.policy)
+        image = bake(app, replace(options, environment=environment), then=then).image
     if unchanged := serves_already(session.reader, before, image):
         return retire_failed(session) or unchanged
     require_promotable(image, allow_quarantined=False, environment=options.environment)

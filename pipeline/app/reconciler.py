@@ -121,7 +121,7 @@ def state_lock(
         broken=ledger.read().broken,
     )
     return StateLock(
-        s3=reader.clients.s3(),
+        s3=reader.clients.s3(root.bucket.region),
         bucket=root.bucket,
         account=app.bucket_owner(root.bucket.name, reader.environment),
         owner=lock_owner,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT
+from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS
 from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
@@ -69,6 +69,21 @@ def local_cloud() -> None:
     callback=lambda _context, _option, given: _checked("check_consistency", given),
     help=HELP["consistency"],
 )
+@click.option(
+    "--role",
+    multiple=True,
+    metavar="NAME=FILE",
+    callback=lambda _context, _option, given: _checked("check_roles", given),
+    help=HELP["role"],
+)
+@click.option(
+    "--session-seconds",
+    default=SESSION_SECONDS,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help=HELP["session-seconds"],
+)
 @click.option("--seed", default=0, show_default=True, help=HELP["seed"])
 @click.option("--foreground", is_flag=True, help=HELP["foreground"])
 @click.pass_context
@@ -100,12 +115,23 @@ def status(context: click.Context, /) -> None:
 
 
 @local_cloud.command(help=HELP["env"])
+@click.option("--role", metavar="NAME", help=HELP["as-role"])
 @click.pass_context
-def env(context: click.Context, /) -> None:
+def env(context: click.Context, /, *, role: str | None) -> None:
     """Print shell exports for AWS clients, Packer and Terraform."""
     from local_cloud import commands
 
-    _print(context, commands.env())
+    _print(context, commands.env(role=role))
+
+
+@local_cloud.command(help=HELP["credentials"])
+@click.argument("role")
+@click.pass_context
+def credentials(context: click.Context, /, *, role: str) -> None:
+    """Print new credentials of a role, for credential_process."""
+    from local_cloud import commands
+
+    _print(context, commands.credentials(role=role))
 
 
 def _checked(check: str, given: Any) -> Any:

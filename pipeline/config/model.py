@@ -65,6 +65,7 @@ _Value = Annotated[
     _ANY_VALUE,
 ]
 _Input = Annotated[object, AfterValidator(terraform_values.check_input), _ANY_VALUE]
+_KmsKey = Annotated[str, AfterValidator(terraform_values.check_kms_key)]
 _LoadBalancer = Annotated[str, AfterValidator(deployment_values.check_load_balancer)]
 _TargetGroup = Annotated[str, AfterValidator(deployment_values.check_target_group)]
 _Inputs = Mapping[_InputName, _Input]
@@ -110,6 +111,10 @@ class BackendSettings(Table):
     ] = Field(default=None, description="The prefix of the keys of the states.")
     region: _Region | None = Field(
         default=None, description="The region of the bucket; default: the region at the top."
+    )
+    kms_key_id: _KmsKey | None = Field(
+        default=None,
+        description="The KMS key that encrypts the states; default: a key of S3 (AES256).",
     )
 
 
@@ -255,6 +260,10 @@ class StateSettings(Table):
     )
     account: Annotated[str, AfterValidator(terraform_values.check_account_id)] | None = Field(
         default=None, description="The owner of the bucket; default: the environment's account."
+    )
+    kms_key_id: _KmsKey | None = Field(
+        default=None,
+        description="The KMS key that encrypts the store in S3; default: as the bucket says.",
     )
 
 

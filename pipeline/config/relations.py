@@ -7,10 +7,12 @@ rule skips values that do not have the expected type.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pipeline.core.permissions.scope import partition_of
 from pipeline.core.validation import values
 from pipeline.core.validation.deployment_values import DEFAULT_PAUSES, PAUSES
 
@@ -49,6 +51,33 @@ def check_relations(document: _Table) -> Iterator[Problem]:
         yield from _check_tags(("environments", name, "bake"), over, bake)
         yield from _check_size(("environments", name), environment)
     yield from _check_promotions(document)
+    yield from _check_keys(document)
+
+
+def _check_keys(document: _Table) -> Iterator[Problem]:
+    """Find KMS keys that cannot encrypt: of another region than the bucket, or without one."""
+    backend = _table(document, "terraform", "backend")
+    key, region = backend.get("kms_key_id"), backend.get("region") or document.get("region")
+    found = _KMS_REGION.match(key) if isinstance(key, str) else None
+    if found and isinstance(region, str):
+        expected = f"arn:{partition_of(region)}:kms:{region}:"
+        if found[0] != expected:
+            yield Problem(
+                key=("terraform", "backend", "kms_key_id"),
+                what=f"is a key of {found[0]}, but the bucket is in {region}",
+                remedy=f"name a key of {expected}, or set terraform.backend.region",
+            )
+    state = _table(document, "state")
+    url = state.get("url", "")
+    if "kms_key_id" in state and not (isinstance(url, str) and url.startswith("s3://")):
+        yield Problem(
+            key=("state", "kms_key_id"),
+            what="has no effect: the store is a directory",
+            remedy="remove it, or set state.url to s3://bucket/prefix",
+        )
+
+
+_KMS_REGION = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:")
 
 
 def _check_source(bake: _Table) -> Iterator[Problem]:

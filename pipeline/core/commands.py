@@ -14,6 +14,9 @@ UPGRADE = "pip install --upgrade ami-pipeline"
 WHO_AM_I = "aws sts get-caller-identity"
 CONFIGURE = "aws configure"
 SSO_LOGIN = "aws sso login"
+CONSOLE_LOGIN = "aws login"
+LIST_CONFIGURATION = "aws configure list"
+INSTALL_CRT = 'pip install "botocore[crt]"'
 LIST_PROFILES = "aws configure list-profiles"
 
 

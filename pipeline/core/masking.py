@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
 MASK = b"***"
@@ -90,6 +90,13 @@ def texts(value: object) -> list[str]:
 class Masker:
     """Replaces the forms of the given secrets; returns at once if there are none."""
 
+    def adding(self, secrets: Iterable[str]) -> Masker:
+        """Return a masker of these secrets and those of this one."""
+        other = Masker(secrets)
+        other._forms = tuple(sorted({*self._forms, *other._forms}, key=len, reverse=True))
+        other.longest = max(self.longest, other.longest)
+        return other
+
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         found = {form for secret in secrets for form in forms(secret)}
         self._forms = tuple(sorted(found, key=len, reverse=True))
@@ -130,3 +137,26 @@ class Masker:
             for form in self._forms
         )
         return min((start for start in starts if start >= 0), default=end)
+
+
+class MaskedOutput:
+    """A stream of output whose secrets are masked, wherever a chunk ends."""
+
+    def __init__(self, masker: Masker, write: Callable[[bytes], object]) -> None:
+        self._masker = masker
+        self._write = write
+        self._pending = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Write what can be masked now."""
+        self._pending.extend(chunk)
+        self._pass_on(self._masker.settled(bytes(self._pending)))
+
+    def close(self) -> None:
+        """Write the rest."""
+        self._pass_on(len(self._pending))
+
+    def _pass_on(self, end: int) -> None:
+        if end:
+            self._write(self._masker.mask(bytes(self._pending[:end])))
+            del self._pending[:end]

@@ -166,3 +166,19 @@ def test_a_template_with_a_profile_passes_its_role(capsys: Captured, calls: list
 def test_an_unknown_environment_is_a_configuration_error(capsys: Captured) -> None:
     assert run(["permissions", "deploy", "-e", "qa"]) == 2
     assert "environment qa" in capsys.readouterr().err
+
+
+def test_the_kms_keys_of_store_and_state_are_in_the_policy(
+    capsys: Captured, tmp_path: Path
+) -> None:
+    key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-a6ef-1234567890ab"
+    text = CONFIGURATION.replace(
+        "[terraform.backend]", f'kms_key_id = "{key}"\n[terraform.backend]'
+    )
+    text = text.replace("[promote]", f'kms_key_id = "{key[:-3]}0ff"\n[promote]')
+    (tmp_path / "pipeline.toml").write_text(text)
+    assert run(["permissions", "deploy", "-e", "production"]) == 0
+    found = {each["Sid"]: each for each in json.loads(capsys.readouterr().out)["Statement"]}
+    for sid, resource in (("StoreKey", key), ("TerraformStateKey", f"{key[:-3]}0ff")):
+        assert found[sid]["Resource"] == resource
+        assert found[sid]["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]

@@ -210,8 +210,12 @@ LACK = "credentials lack"
 def bucket(aws: Clients) -> Iterator[Callable[..., dict[str, Check]]]:
     undo = apply(patches_of(s3))
 
-    def observation(name: str = "state", account: str = OURS, region: str = "us-east-1") -> Any:
-        found = BucketCheckup(s3=aws.s3(), bucket=name, account=account, region=region)
+    def observation(
+        name: str = "state", account: str = OURS, region: str = "us-east-1", kms_key: str = ""
+    ) -> Any:
+        found = BucketCheckup(
+            s3=aws.s3(), bucket=name, account=account, region=region, kms_key=kms_key
+        )
         return {check.name: check for check in found.checks()}
 
     aws.s3().create_bucket(Bucket="state")
@@ -252,6 +256,17 @@ def test_the_owner_and_the_settings_of_a_bucket_are_checked(
         "public access": "blocked",
     }
     assert len(names) == 4
+
+
+def test_the_kms_key_of_the_store_or_of_the_bucket_is_shown(
+    aws: Clients, bucket: Callable[..., dict[str, Check]]
+) -> None:
+    shown = bucket(kms_key="alias/state")["encryption"]
+    assert (shown.grade, shown.what) == (Grade.OK, "aws:kms with alias/state ([state] kms_key_id)")
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/bucket"}
+    rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+    aws.s3().put_bucket_encryption(Bucket="state", ServerSideEncryptionConfiguration=rules)
+    assert bucket()["encryption"].what == "aws:kms by default, with alias/bucket"
 
 
 @pytest.mark.parametrize(

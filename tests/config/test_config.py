@@ -18,6 +18,7 @@ from tests.config.examples import FULL, IN_A_FILE, MINIMAL, PLACES, quoted
 from tests.core.hostile import MEBIBYTE, Field, Hostile
 
 ROOT = Path(__file__).parents[2]
+KMS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-a6ef-1234567890ab"
 
 
 @pytest.fixture
@@ -389,6 +390,21 @@ def test_a_name_filter_without_an_owner_is_rejected(file: Path) -> None:
         ('[terraform.backend]\nbucket = "B"', "terraform.backend.bucket"),
         ('[terraform.backend]\nbucket = "bkt"\nkey_prefix = "/x"', "terraform.backend.key_prefix"),
         ('[terraform.backend]\nbucket = "bkt"\nlock = false', "terraform.backend.lock"),
+        (
+            '[terraform.backend]\nbucket = "bkt"\nkms_key_id = "my-key"',
+            "terraform.backend.kms_key_id",
+        ),
+        (
+            f'[terraform.backend]\nbucket = "bkt"\nkms_key_id = "{KMS_KEY}"\nregion = "eu-west-1"',
+            "terraform.backend.kms_key_id",
+        ),
+        (
+            f'[terraform.backend]\nbucket = "bkt"\nkms_key_id = "{KMS_KEY}"\nregion = "cn-north-1"',
+            "terraform.backend.kms_key_id",
+        ),
+        ('[state]\nkms_key_id = "alias/state"', "state.kms_key_id"),
+        ('[terraform]\nprovider_version = "newest"', "terraform.provider_version"),
+        ('[terraform]\nprovider_version = "${version}"', "terraform.provider_version"),
         ("[environments.x]\naccount = 123456789012", "environments.x.account"),
         ('[environments.x]\naccount = "self"', "environments.x.account"),
         ('[environments.x]\ninstance_type = "t3"', "environments.x.instance_type"),
@@ -668,3 +684,39 @@ def test_the_documentations_example_is_valid(file: Path) -> None:
     text = (ROOT / "docs/reference/configuration.md").read_text()
     file.write_text(text.partition("```toml\n")[2].partition("```")[0])
     assert load(file).bake_for("staging").vars["port"] == 8081
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KMS_KEY,
+        "alias/states",
+        "1234abcd-12ab-34cd-a6ef-1234567890ab",
+        "mrk-1234567890abcdef1234567890abcdef",
+        "arn:aws:kms:eu-central-1:123456789012:alias/team/states",
+    ],
+)
+def test_a_kms_key_is_an_arn_an_id_or_an_alias(file: Path, key: str) -> None:
+    backend = f'[terraform.backend]\nbucket = "bkt"\nkms_key_id = "{key}"\n'
+    state = f'[state]\nurl = "s3://bkt/web"\nkms_key_id = "{key}"\n'
+    file.write_text(MINIMAL + backend + state)
+    settings = load(file)
+    assert settings.terraform.backend
+    assert (settings.terraform.backend.kms_key_id, settings.state.kms_key_id) == (key, key)
+
+
+def test_a_kms_key_of_another_region_is_reported_with_the_bucket_s_region(file: Path) -> None:
+    backend = (
+        f'[terraform.backend]\nbucket = "bkt"\nregion = "cn-north-1"\nkms_key_id = "{KMS_KEY}"\n'
+    )
+    error = refusal(file, MINIMAL + backend)
+    assert "is a key of arn:aws:kms:eu-central-1:, but the bucket is in cn-north-1" in error.what
+    assert "name a key of arn:aws-cn:kms:cn-north-1:" in str(error)
+
+
+@pytest.mark.parametrize(
+    "version", ["5.100.0", "= 5.100.0", "~> 5.90", ">= 5.0, < 7.0", "!= 6.0.0", "6.0.0-beta1"]
+)
+def test_a_version_of_the_provider_is_terraforms_constraint(file: Path, version: str) -> None:
+    file.write_text(f'{MINIMAL}[terraform]\nprovider_version = "{version}"\n')
+    assert load(file).terraform.provider_version == version

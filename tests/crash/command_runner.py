@@ -167,7 +167,7 @@ def create_clients(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     before = dict(os.environ)
     os.environ.update(environ)
     regional = {(service, "us-east-1"): client._make(service, "us-east-1") for service in SERVICES}
-    found = {**regional, ("s3", ""): client._make("s3", "")}
+    found = {**regional, ("s3", "us-east-1"): client._make("s3", "us-east-1")}
     os.environ.clear()
     os.environ.update(before)
     return found

@@ -18,6 +18,7 @@ from tests.e2e.matrix import (
     INTERRUPTED,
     LONG,
     QUICK,
+    REFUSED,
     Case,
     RunningDeployment,
     first_failure,
@@ -353,3 +354,20 @@ def test_an_interrupt_of_a_first_promotion_leaves_nothing(first: Case, text: str
     first.assert_rolled_back(
         result, result.document["phase"], "interrupted by a signal", INTERRUPTED
     )
+
+
+def test_a_promotion_is_refused_while_the_serving_group_has_an_instance_refresh(
+    case: Case,
+) -> None:
+    asg = case.site.testbed.cloud.aws("autoscaling")
+    named = {"AutoScalingGroupName": case.site.group(case.blue)}
+    asg.suspend_processes(**named, ScalingProcesses=["InstanceRefresh"])
+    try:
+        asg.start_instance_refresh(**named)
+        result = case.promote()
+        assert "has an active instance refresh" in result.err
+        case.assert_result(result, REFUSED)
+        case.assert_unchanged()
+    finally:
+        asg.cancel_instance_refresh(**named)
+        asg.resume_processes(**named, ScalingProcesses=["InstanceRefresh"])

@@ -76,10 +76,13 @@ class CloudTestbed:
 
 
 @contextlib.contextmanager
-def build_testbed(folder: Path) -> Iterator[CloudTestbed]:
-    """Build a test bed with real Terraform; the images are baked while it creates the network."""
-    consistency = running_cloud.ordered_consistency()
-    with running_cloud.a_cloud(folder / "cloud", speed=SPEED, **consistency) as cloud:
+def build_testbed(folder: Path, **settings: Any) -> Iterator[CloudTestbed]:
+    """Build a test bed with real Terraform; the images are baked while it creates the network.
+
+    `settings` are those of the cloud.
+    """
+    given = {"speed": SPEED, **running_cloud.ordered_consistency(), **settings}
+    with running_cloud.a_cloud(folder / "cloud", **given) as cloud:
         project = new_project(folder / "bakery", cloud)
         shutil.copytree(REPOSITORY / "terraform", project.folder / "terraform", ignore=IGNORED)
         with concurrent.futures.ThreadPoolExecutor(1) as beside:

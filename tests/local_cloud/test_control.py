@@ -90,11 +90,25 @@ def test_an_invalid_delay_is_a_usage_error(given: str) -> None:
     assert f"'{given}'" in done.output
 
 
+def test_an_invalid_consistency_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    done = CliRunner().invoke(local_cloud, ["up", "--consistency", "eventual:soon"])
+    assert done.exit_code == 2
+    assert "'eventual:soon' is not strong, eventual or eventual:SECONDS" in done.output
+    with pytest.raises(SystemExit, match="2"):
+        program.main(["up", "--consistency", "weak"])
+    assert "'weak' is not strong, eventual or eventual:SECONDS" in capsys.readouterr().err
+
+
+def test_consistency_and_seed_reach_the_cloud(tmp_path: Path) -> None:
+    argv = control.command(StateDir(path=tmp_path), consistency="eventual:5", seed=7)
+    assert argv[-4:] == ["--consistency", "eventual:5", "--seed", "7"]
+
+
 def test_named_delays_reach_the_cloud(tmp_path: Path) -> None:
     argv = control.command(
         StateDir(path=tmp_path), port=0, ssh_port=0, speed=1, isolation="auto", delay=["boot=30"]
     )
-    assert argv[-1] == "--delay=boot=30"
+    assert "--delay=boot=30" in argv
 
 
 def test_a_second_up_is_refused_as_already_running(cloud: Cloud) -> None:

@@ -31,7 +31,11 @@ UPDATES = {
         "instance_type": "t3.small",
         "extra_tags": '{"Owner": "web"}',
     },
-    "application": {"sizes": '{"min": 1, "max": 4, "desired": 1}', "deregistration_delay": "60"},
+    "application": {
+        "sizes": '{"min": 1, "max": 4, "desired": 1}',
+        "deregistration_delay": "60",
+        "instance_type": "t3.small",  # starts an instance refresh
+    },
 }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from moto.autoscaling.models import FakeAutoScalingGroup, FakeLaunchConfiguration
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
 from local_cloud.patches.autoscaling.refusals import answers
+from local_cloud.patches.patching import fact
 from local_cloud.scaling.errors import RefusedRequestError, invalid
 
 if TYPE_CHECKING:
@@ -52,3 +54,34 @@ def place(token: str | None) -> tuple[float, str] | None:
         return float(created), name
     except ValueError as error:
         raise RefusedRequestError("InvalidNextToken", f"The token '{token}' is invalid.") from error
+
+
+# Keys that AWS answers for every group and launch configuration, with its defaults (API Reference).
+@fact(FakeAutoScalingGroup, "AvailabilityZoneDistribution")
+def zone_distribution(_group: Any) -> dict[str, str]:
+    """Return the default: launch in another zone if one has no capacity."""
+    return {"CapacityDistributionStrategy": "balanced-best-effort"}
+
+
+@fact(FakeAutoScalingGroup, "CapacityReservationSpecification")
+def capacity_reservation(_group: Any) -> dict[str, str]:
+    """Return the default: what the launch template says."""
+    return {"CapacityReservationPreference": "default"}
+
+
+@fact(FakeLaunchConfiguration, "KernelId")
+def kernel_id(configuration: Any) -> str:
+    """Return the kernel, or an empty text."""
+    return configuration.kernel_id or ""
+
+
+@fact(FakeLaunchConfiguration, "RamdiskId")
+def ramdisk_id(configuration: Any) -> str:
+    """Return the RAM disk, or an empty text."""
+    return configuration.ramdisk_id or ""
+
+
+@fact(FakeLaunchConfiguration, "ClassicLinkVPCSecurityGroups")
+def classic_link_groups(_configuration: Any) -> list[str]:
+    """Return none: EC2-Classic is retired."""
+    return []

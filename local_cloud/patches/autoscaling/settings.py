@@ -16,7 +16,6 @@ from moto.ec2.exceptions import EC2ClientError
 from local_cloud.groups import launch
 from local_cloud.patches.autoscaling.groups import group_named, page, requested_group
 from local_cloud.patches.patching import patch
-from local_cloud.patches.unanswered import refusal
 from local_cloud.scaling import settings
 
 if TYPE_CHECKING:
@@ -292,29 +291,3 @@ def check_template(ec2: Any, wanted: dict[str, Any]) -> None:
         raise ValidationError(
             f"You must use a valid fully-formed launch template. {missing.message}"
         ) from missing
-
-
-# An instance refresh replaces the members of a group in steps. The local cloud does not support it:
-# there are none to describe or cancel, and starting one is refused.
-@patch(AutoScalingResponse, "start_instance_refresh")
-def start_refresh(_original: None, response: Any) -> EmptyResult:
-    """Refuse: the local cloud has no instance refresh."""
-    requested_group(response)
-    raise refusal("autoscaling", "StartInstanceRefresh", "instance refresh is not modeled")
-
-
-@patch(AutoScalingResponse, "cancel_instance_refresh", "rollback_instance_refresh")
-def cancel_refresh(_original: None, response: Any) -> EmptyResult:
-    """Answer that no instance refresh is running."""
-    group = requested_group(response)
-    raise AutoscalingClientError(
-        "ActiveInstanceRefreshNotFound",
-        f"No in progress or pending Instance Refresh found for Auto Scaling group {group.name}",
-    )
-
-
-@patch(AutoScalingResponse, "describe_instance_refreshes")
-def describe_refreshes(_original: None, response: Any) -> ActionResult:
-    """Answer with an empty list of instance refreshes."""
-    requested_group(response)
-    return ActionResult({"InstanceRefreshes": []})

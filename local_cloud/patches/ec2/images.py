@@ -26,6 +26,7 @@ def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: A
     original(ami, *arguments, **named)
     if made_from := named.get("instance") or named.get("source_ami"):
         ami.root_device_name = made_from.root_device_name
+        ami.hypervisor = made_from.hypervisor
     if ami.root_device_type == "standard":
         ami.root_device_type = "ebs"
 

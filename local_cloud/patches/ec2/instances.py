@@ -14,6 +14,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses.general import General
+from moto.ec2.utils import generate_dns_from_ip
 
 from local_cloud.groups import launch
 from local_cloud.instances.machine import InstanceSpec
@@ -312,7 +313,9 @@ def move(interface: Any, address: str) -> None:
     """Give a network interface an address of this cloud."""
     old = interface.private_ip_address
     interface.private_ip_address = address
+    interface.private_dns_name = generate_dns_from_ip(address)
     for entry in interface.private_ip_addresses:
         if entry.get("PrivateIpAddress") == old:
             entry["PrivateIpAddress"] = address
+            entry["PrivateDnsName"] = interface.private_dns_name
     interface.check_auto_public_ip()

@@ -16,6 +16,8 @@ from pipeline.core.preflight.facts import BalancerFacts
 
 DELAY = "deregistration_delay.timeout_seconds"
 SLOW_START = "slow_start.duration_seconds"
+DEFAULTS = {DELAY: 300.0, SLOW_START: 0.0}
+"""Seconds that AWS sets on a new target group (API Reference, TargetGroupAttribute)."""
 
 Described = Mapping[str, Any]
 
@@ -57,7 +59,7 @@ def _absent(balancer: Balancer) -> BalancerFacts:
 
 def _classic_facts(elb: Any, balancer: Balancer, described: Described) -> BalancerFacts:
     attributes = call(elb.describe_load_balancer_attributes, LoadBalancerName=balancer.identifier)
-    draining = attributes["LoadBalancerAttributes"].get("ConnectionDraining", {})
+    draining = attributes.get("LoadBalancerAttributes", {}).get("ConnectionDraining", {})
     check = described.get("HealthCheck", {})
     return BalancerFacts(
         balancer=balancer,
@@ -89,11 +91,17 @@ def _group_facts(elbv2: Any, balancer: Balancer, described: Described) -> Balanc
             zone["ZoneName"] for each in balancers for zone in each.get("AvailabilityZones", [])
         ),
         vpc=described.get("VpcId", ""),
-        drain_seconds=float(attributes.get(DELAY) or 0),
+        drain_seconds=_seconds(attributes, DELAY),
         check_seconds=float((interval or 0) * (passes or 0)),
-        slow_start=float(attributes.get(SLOW_START) or 0),
+        slow_start=_seconds(attributes, SLOW_START),
         target_type=described.get("TargetType", ""),
     )
+
+
+def _seconds(attributes: Mapping[str, str], key: str) -> float:
+    """Return an attribute's seconds: 0 without it, AWS's default if its text is no number."""
+    text = attributes.get(key) or "0"
+    return float(text) if text.isdecimal() else DEFAULTS[key]
 
 
 def _balancers_of(elbv2: Any, arns: Sequence[str]) -> list[Described]:

@@ -6,7 +6,7 @@ needs them. Retries are in `retry.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,14 @@ IDENTITY = "AWS credentials"
 
 
 class Clients:
-    """The clients of one run: one for each service and region, shared by all adapters."""
+    """The clients of one run: one for each service and region, shared by all adapters.
 
-    def __init__(self) -> None:
+    `region` is that of S3, and where a role of the profile is assumed, unless the profile says
+    more.
+    """
+
+    def __init__(self, region: str = "") -> None:
+        self._region = region
         self._clients: dict[tuple[str, str], Any] = {}
         self._caller: GetCallerIdentityResponseTypeDef | None = None
 
@@ -89,9 +94,12 @@ class Clients:
         """The account of the credentials; empty until `caller` was called."""
         return self._caller["Account"] if self._caller else ""
 
-    def s3(self) -> S3Client:
-        """Return the S3 client, in the region of the environment variables."""
-        client: S3Client = self._client("s3", "")
+    def s3(self, region: str = "") -> S3Client:
+        """Return the S3 client; a bucket of another region of the partition is found by itself.
+
+        S3 answers with the region of the bucket, and botocore repeats the request there.
+        """
+        client: S3Client = self._client("s3", region or self._region)
         return client
 
     def _client(self, service: str, region: str) -> Any:
@@ -101,10 +109,8 @@ class Clients:
 
 
 def _make(service: str, region: str) -> Any:
-    import boto3
     from botocore.config import Config
 
-    make: Any = boto3.client
     # One attempt: `retry.call` repeats requests.
     config = Config(
         connect_timeout=5,
@@ -112,9 +118,24 @@ def _make(service: str, region: str) -> Any:
         retries={"total_max_attempts": 1, "mode": "standard"},
         user_agent_extra="ami-pipeline",
     )
-    client = make(service, region_name=region or None, config=config)
+    session = default_session(region)
+    client = session.client(service, region_name=region or None, config=config)
     client.meta.events.register("before-parse", require_complete)
     return client
+
+
+def default_session(region: str) -> Any:
+    """Return boto3's default session, which has the credentials of this run.
+
+    Its region is that of the profile or of the environment variables, otherwise `region`. Without
+    one, a role of the profile could not be assumed.
+    """
+    import boto3
+
+    if boto3.DEFAULT_SESSION is None:
+        own = boto3.Session().region_name
+        boto3.setup_default_session(region_name=own or region or None)
+    return boto3.DEFAULT_SESSION
 
 
 @contextmanager
@@ -146,32 +167,124 @@ def _describe(where: str, error: Exception) -> str:
     return f"no AWS credentials found{call_made}"
 
 
-_REMEDIES = (
-    (
-        {"NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError"},
-        (
-            f"set up credentials ({commands.CONFIGURE}, {commands.SSO_LOGIN}), "
-            f"then check: {commands.WHO_AM_I}"
-        ),
-    ),
-    ({"ProfileNotFound"}, f"fix AWS_PROFILE; list the profiles: {commands.LIST_PROFILES}"),
-    (
-        {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"},
-        f"check the network and AWS_ENDPOINT_URL; for the local cloud: {commands.local_cloud_up()}",
-    ),
-    (DENIED, "allow the action named above in the IAM policy of this role"),
-    (BAD_CREDENTIALS, f"renew the credentials, then check: {commands.WHO_AM_I}"),
-    (BUSY, "wait until the group's own scaling activity has ended, then run the command again"),
-    (
-        {"InstanceRefreshInProgress"},
-        "wait until the group's instance refresh has ended, then run the command again",
-    ),
+_CHECK_PROFILE = f"fix the profile in ~/.aws/config, then check: {commands.WHO_AM_I}"
+_FIX_REGION = "fix region in pipeline.toml; the names: aws account list-regions"
+_LOGIN = f"log in: {commands.CONSOLE_LOGIN}, then run the command again"
+_NETWORK = (
+    f"check the network and AWS_ENDPOINT_URL; for the local cloud: {commands.local_cloud_up()}"
 )
+_SSO = f"log in: {commands.SSO_LOGIN}, then run the command again"
+_REMEDIES: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("NoCredentialsError", "PartialCredentialsError"),
+        f"set up credentials ({commands.CONFIGURE}, {commands.SSO_LOGIN}), "
+        f"then check: {commands.WHO_AM_I}",
+    ),
+    **dict.fromkeys(
+        (
+            "NoAuthTokenError",
+            "SSOError",
+            "SSOTokenLoadError",
+            "TokenRetrievalError",
+            "UnauthorizedSSOTokenError",
+        ),
+        _SSO,
+    ),
+    **dict.fromkeys(
+        (
+            "LoginAuthorizationCodeError",
+            "LoginError",
+            "LoginRefreshRequired",
+            "LoginTokenLoadError",
+        ),
+        _LOGIN,
+    ),
+    "LoginInsufficientPermissions": (
+        "allow signin:AuthorizeOAuth2Access and signin:CreateOAuth2Token to this user "
+        f"(policy SignInLocalDevelopmentAccess), then: {commands.CONSOLE_LOGIN}"
+    ),
+    "MissingDependencyException": (
+        f"install it where ami-pipeline is installed: {commands.INSTALL_CRT}"
+    ),
+    "RefreshWithMFAUnsupportedError": (
+        "the session of a role with MFA has ended: run the command again and enter a new code; "
+        "for longer sessions set duration_seconds in ~/.aws/config"
+    ),
+    "CredentialRetrievalError": (
+        f"run the credential_process or renew the token that the message names, then check: "
+        f"{commands.WHO_AM_I}"
+    ),
+    "MetadataRetrievalError": (
+        f"check that this machine has an instance role or a task role: {commands.WHO_AM_I}"
+    ),
+    "ProfileNotFound": f"fix AWS_PROFILE; list the profiles: {commands.LIST_PROFILES}",
+    **dict.fromkeys(
+        (
+            "ConfigNotFound",
+            "ConfigParseError",
+            "InfiniteLoopConfigError",
+            "InvalidConfigError",
+            "InvalidDefaultsMode",
+            "InvalidIMDSEndpointError",
+            "InvalidIMDSEndpointModeError",
+            "InvalidMaxRetryAttemptsError",
+            "InvalidRetryConfigurationError",
+            "InvalidRetryModeError",
+            "InvalidS3UsEast1RegionalEndpointConfigError",
+            "InvalidSTSRegionalEndpointsConfigError",
+            "UnknownCredentialError",
+            "UnknownTokenProviderError",
+        ),
+        _CHECK_PROFILE,
+    ),
+    **dict.fromkeys(
+        (
+            "EndpointProviderError",
+            "EndpointResolutionError",
+            "EndpointVariantError",
+            "InvalidRegionError",
+            "NoRegionError",
+            "ServiceNotInRegionError",
+            "UnknownEndpointError",
+            "UnknownFIPSEndpointError",
+            "UnknownRegionError",
+        ),
+        _FIX_REGION,
+    ),
+    **dict.fromkeys(
+        (
+            "ConnectTimeoutError",
+            "ConnectionClosedError",
+            "ConnectionError",
+            "EndpointConnectionError",
+            "HTTPClientError",
+            "ReadTimeoutError",
+            "ResponseStreamingError",
+        ),
+        _NETWORK,
+    ),
+    "SSLError": (
+        "set AWS_CA_BUNDLE to the certificates of your proxy, or fix the clock of this machine; "
+        f"then check: {commands.WHO_AM_I}"
+    ),
+    **dict.fromkeys(
+        ("InvalidProxiesConfigError", "ProxyConnectionError"),
+        f"fix HTTPS_PROXY and NO_PROXY, then check: {commands.WHO_AM_I}",
+    ),
+    **dict.fromkeys(DENIED, "allow the action named above in the IAM policy of this role"),
+    **dict.fromkeys(BAD_CREDENTIALS, f"renew the credentials, then check: {commands.WHO_AM_I}"),
+    **dict.fromkeys(
+        BUSY, "wait until the group's own scaling activity has ended, then run the command again"
+    ),
+    "InstanceRefreshInProgress": (
+        "wait until the group's instance refresh has ended, then run the command again"
+    ),
+}
+"""What to do about an error, by botocore's class or by AWS's code."""
 
 
 def _remedy(error: Exception) -> str:
     if is_throttled(error):
         return "AWS throttles this account: wait a minute, then run the command again"
-    names = {type(error).__name__, error_code(error)}
-    found = (remedy for codes, remedy in _REMEDIES if names & codes)
-    return next(found, "run the command again; the message above is AWS's own")
+    found = _REMEDIES.get(type(error).__name__) or _REMEDIES.get(error_code(error))
+    return found or "run the command again; the message above is AWS's own"

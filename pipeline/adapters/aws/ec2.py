@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.adapters.aws.retry import call, items
@@ -46,9 +47,8 @@ def read_instances(ec2: Any, filters: Mapping[str, Sequence[str]]) -> Iterator[M
 def read_states(ec2: Any, instances: Sequence[str]) -> frozenset[str]:
     """Return the states of these instances; raises ClientError for an unknown id."""
     found = call(ec2.describe_instances, InstanceIds=list(instances))["Reservations"]
-    return frozenset(
-        instance["State"]["Name"] for reservation in found for instance in reservation["Instances"]
-    )
+    listed = (instance for reservation in found for instance in reservation["Instances"])
+    return frozenset(instance.get("State", {}).get("Name", "") for instance in listed)
 
 
 def read_templates(ec2: Any, names: Sequence[str] | None = None) -> tuple[LaunchTemplate, ...]:
@@ -84,6 +84,21 @@ def as_filters(filters: Mapping[str, Sequence[str]]) -> list[Any]:
 def read_tags(described: Mapping[str, Any]) -> dict[str, str]:
     """Return the tags of a resource as EC2 and Auto Scaling describe it; a value may be missing."""
     return {tag["Key"]: tag.get("Value", "") for tag in described.get("Tags", [])}
+
+
+def read_time(said: datetime | str | None) -> datetime | None:
+    """Return a time that AWS gives, in UTC; None without one, or for text that is no time.
+
+    botocore parses most times into the zone of this machine and leaves some as text (an image's
+    DeprecationTime). No time here is worth failing the call that carries it.
+    """
+    try:
+        moment = datetime.fromisoformat(said) if isinstance(said, str) else said
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _template(described: Mapping[str, Any]) -> LaunchTemplate:

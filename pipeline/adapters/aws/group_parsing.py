@@ -7,10 +7,10 @@ load balancers attached by three different calls. `groups.py` changes groups, th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from pipeline.adapters.aws.ec2 import read_tags
+from pipeline.adapters.aws.ec2 import read_tags, read_time
 from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core.health.observation import Activity, Member, ObservedGroup
 
@@ -154,6 +154,6 @@ def _activity(described: Described) -> Activity:
     )
 
 
-def _time(moment: datetime | None) -> str:
-    """Return a time in UTC; botocore gives it in the time zone of this machine."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""
+def _time(said: datetime | str | None) -> str:
+    moment = read_time(said)
+    return moment.isoformat(timespec="seconds") if moment else ""

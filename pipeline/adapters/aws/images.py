@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients, translate_errors
-from pipeline.adapters.aws.ec2 import as_filters, read_tags
+from pipeline.adapters.aws.ec2 import as_filters, read_tags, read_time
 from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core import commands
 from pipeline.core.bake.model import ObservedImage, Source
@@ -176,8 +176,9 @@ def _reason(image: ImageTypeDef) -> str:
     return image.get("StateReason", {}).get("Message", "")
 
 
-def _has_passed(moment: str) -> bool:
-    return bool(moment) and datetime.fromisoformat(moment) <= datetime.now(UTC)
+def _has_passed(said: str) -> bool:
+    moment = read_time(said)
+    return moment is not None and moment <= datetime.now(UTC)
 
 
 def _ignoring(codes: frozenset[str], operation: Callable[..., object], **arguments: str) -> None:

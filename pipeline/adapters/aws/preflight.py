@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from pipeline.adapters.aws import preflight_queries as queries
 from pipeline.adapters.aws.client import IDENTITY, Clients, translate_errors
+from pipeline.adapters.aws.credentials import read_credentials
 from pipeline.adapters.aws.ec2 import read_templates
 from pipeline.adapters.aws.images import read_image_facts
 from pipeline.core.deploy.ports import GroupReader
 from pipeline.core.errors import PipelineError
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, GroupFacts, Proposal
 
 Describe = Callable[[Sequence[Balancer]], tuple[BalancerFacts, ...]]
@@ -42,9 +44,10 @@ NAMES = {
     "vcpus": "reading the quota of vCPUs",
     "targets": "reading the quota of targets",
     "alarms": "reading the alarms",
+    "permissions": "checking permissions",
 }
 """What each query does, by the field of `Facts` that holds its result."""
-OPTIONAL = frozenset({"group_quota", "vcpus", "targets"})
+OPTIONAL = frozenset({"group_quota", "vcpus", "targets", "permissions"})
 """Queries whose failure does not stop a deployment."""
 
 
@@ -53,6 +56,7 @@ class PreflightReader:
 
     A check is Terraform's version, for example: its error becomes a failure, its result is not
     used here. `describe` reads the load balancers' settings, `alarms` returns the firing alarms.
+    `permissions` proves what a launch needs.
     """
 
     def __init__(
@@ -62,12 +66,14 @@ class PreflightReader:
         describe: Describe,
         checks: Sequence[Callable[[], object]] = (),
         alarms: Callable[[], tuple[str, ...]] | None = None,
+        permissions: Callable[[Launch], PermissionFacts] | None = None,
     ) -> None:
         self._clients = clients
         self._groups = groups
         self._describe = describe
         self._checks = checks
         self._alarms = alarms
+        self._permissions = permissions
 
     def facts(self, proposal: Proposal) -> Facts:
         """Read the facts about a proposal; a failed read is in `failures`."""
@@ -77,6 +83,9 @@ class PreflightReader:
             started = {name: pool.submit(run.query, name, first[name]) for name in first}
             subnets = self._subnet_query(proposal, started["groups"])
             started["subnets"] = pool.submit(run.query, "subnets", subnets)
+            if self._permissions and proposal.launch:
+                proof = partial(self._prove, proposal, proposal.launch, started)
+                started["permissions"] = pool.submit(run.query, "permissions", proof)
             checks = [pool.submit(run.query, "", check) for check in self._checks]
         for check in checks:
             check.result()
@@ -86,7 +95,7 @@ class PreflightReader:
         return Facts(
             **results,
             missing=frozenset(run.missing(proposal, results)),
-            credentials=queries.read_credentials(),
+            credentials=read_credentials(),
             failures=tuple(sorted(failures, key=lambda each: (not each.needed, each.where))),
         )
 
@@ -125,13 +134,32 @@ class PreflightReader:
         found: Queries = {
             "image": partial(read_image_facts, ec2, proposal.image_id),
             "type": partial(queries.read_type, ec2, instance_type),
-            "templates": partial(_template_names, ec2, proposal.group(proposal.green)),
+            "templates": partial(_template_names, ec2, proposal),
             "group_quota": partial(queries.read_group_quota, self._clients.autoscaling(region)),
             "vcpus": partial(queries.read_vcpus, quotas, ec2, instance_type),
         }
         if any(each.kind == "elbv2" for each in proposal.place.balancers):
             found["targets"] = partial(queries.read_target_quota, self._clients.elbv2(region))
         return found
+
+    def _prove(
+        self, proposal: Proposal, launch: Launch, started: Mapping[str, Future[Any]]
+    ) -> PermissionFacts | None:
+        """Prove the permissions of a launch, once the groups and the templates are known.
+
+        The probes of Auto Scaling name a group that must not exist.
+        """
+        groups, templates = started["groups"].result(), started["templates"].result()
+        if groups is None or templates is None or self._permissions is None:
+            return None
+        known = {f"group {each.name}" for each in groups}
+        known |= {f"launch template {each}" for each in templates}
+        unused = {f"group {launch.unused_name}", f"launch template {launch.unused_name}"}
+        if existing := sorted(unused & known):
+            return PermissionFacts(existing=tuple(existing))
+        template = proposal.blue if proposal.blue in templates else ""
+        subnets = launch.subnets or _blue_subnets(proposal, groups)
+        return self._permissions(replace(launch, template=template, subnets=subnets))
 
     def _subnet_query(self, proposal: Proposal, groups: Future[Any]) -> Query:
         """Return the query for the subnets of the new group.
@@ -148,9 +176,11 @@ class PreflightReader:
         return read
 
 
-def _template_names(ec2: Any, name: str) -> frozenset[str]:
-    """Return the name if a launch template has it, otherwise nothing."""
-    return frozenset(each.name for each in read_templates(ec2, [name]))
+def _template_names(ec2: Any, proposal: Proposal) -> frozenset[str]:
+    """Return which of the launch templates exist: of green, of blue, and of no release."""
+    unused = proposal.launch.unused_name if proposal.launch else ""
+    wanted = (proposal.group(proposal.green), proposal.blue, unused)
+    return frozenset(each.name for each in read_templates(ec2, [name for name in wanted if name]))
 
 
 def _blue_subnets(proposal: Proposal, groups: Sequence[GroupFacts] | None) -> tuple[str, ...]:

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients
@@ -19,7 +17,6 @@ from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import TAG_PREFIX
 from pipeline.core.preflight.checks import VCPUS
 from pipeline.core.preflight.facts import (
-    CredentialFacts,
     GroupFacts,
     IdentityFacts,
     Proposal,
@@ -39,46 +36,12 @@ ACTIVE_REFRESH = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInPr
 """The states of an instance refresh that has not ended (API Reference, InstanceRefresh)."""
 STANDARD = re.compile(r"(?:a|c|d|h|i|m|r|t|z)\d", re.IGNORECASE)
 """Instance families that count toward the standard vCPU quota (EC2 User Guide, "quotas")."""
-STATIC_PROVIDERS = frozenset({"env", "explicit", "shared-credentials-file", "config-file"})
-"""botocore's names of the credential providers that cannot renew credentials."""
-EXPIRATIONS = ("AWS_CREDENTIAL_EXPIRATION", "AWS_SESSION_EXPIRATION")
-"""The AWS CLI and aws-vault export the first, and botocore reads it; the second is older."""
 
 
 def read_identity(clients: Clients, region: str) -> IdentityFacts:
     """Return the account and ARN of the credentials."""
     caller = clients.caller(region)
     return IdentityFacts(account=caller["Account"], arn=caller["Arn"])
-
-
-def read_credentials(environ: Mapping[str, str] = os.environ) -> CredentialFacts | None:
-    """Return how long the credentials of boto3's default session last; None if it has none.
-
-    botocore renews credentials of a role, of SSO and of a program. Those of environment variables
-    and files are never renewed, and may or may not have an expiry time.
-    """
-    import boto3
-
-    session: Any = boto3.DEFAULT_SESSION or boto3.Session()
-    credentials = session.get_credentials()
-    if credentials is None:
-        return None
-    if credentials.method not in STATIC_PROVIDERS:
-        return CredentialFacts(temporary=True, renew=True)
-    expiry = getattr(credentials, "_expiry_time", None) or _exported_expiry(environ)
-    if expiry is None:
-        return CredentialFacts(temporary=bool(credentials.token), renew=False)
-    seconds = (expiry - datetime.now(UTC)).total_seconds()
-    return CredentialFacts(temporary=True, renew=False, seconds=seconds)
-
-
-def _exported_expiry(environ: Mapping[str, str]) -> datetime | None:
-    text = next((environ[name] for name in EXPIRATIONS if environ.get(name)), "")
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def read_type(ec2: EC2Client, name: str) -> TypeFacts | None:
@@ -201,7 +164,7 @@ def read_vcpus(quotas: Any, ec2: EC2Client, instance_type: str) -> Quota | None:
 
 def _vcpus(instance: Mapping[str, Any]) -> int:
     """Return the vCPUs of an instance that count; spot instances have a quota of their own."""
-    if instance.get("InstanceLifecycle") or not STANDARD.match(instance["InstanceType"]):
+    if instance.get("InstanceLifecycle") or not STANDARD.match(instance.get("InstanceType", "")):
         return 0
     options = instance.get("CpuOptions", {})
     return int(options.get("CoreCount", 0) * options.get("ThreadsPerCore", 0))

@@ -60,6 +60,17 @@ BAD_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+UNREADABLE_CREDENTIALS = frozenset({"CredentialRetrievalError", "MetadataRetrievalError"})
+"""botocore's errors of a credential program or a metadata service; it may answer a moment later."""
+LOGGED_OUT = frozenset(
+    {
+        "LoginRefreshRequired",
+        "LoginTokenLoadError",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+    }
+)
 NO_BALANCER = frozenset({"LoadBalancerNotFound", "TargetGroupNotFound"})
 PERMANENT = (
     DENIED
@@ -168,6 +179,8 @@ class Retries:
             raise
         except ResponseParserError as error:
             raise HTTPClientError(error=error) from error
+        except RuntimeError as error:
+            raise _expired(operation, error) from error
         _reached.add(_endpoint(operation))
         return response
 
@@ -261,6 +274,20 @@ def error_code(error: BaseException) -> str:
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
+def _expired(operation: Callable[..., Any], error: RuntimeError) -> Exception:
+    """Return AWS's error for expired credentials; any other RuntimeError is returned unchanged.
+
+    botocore raises a RuntimeError once credentials of the environment, whose expiry was exported,
+    have expired (`RefreshableCredentials`, tried with 1.44).
+    """
+    from botocore.exceptions import ClientError
+
+    if "still expired" not in str(error):
+        return error
+    answer: Any = {"Error": {"Code": "ExpiredToken", "Message": "the credentials have expired"}}
+    return ClientError(answer, getattr(operation, "__name__", ""))
+
+
 def is_throttled(error: BaseException) -> bool:
     """Return True if AWS refused a request because there were too many of them."""
     from botocore.retries.standard import ThrottledRetryableChecker
@@ -291,19 +318,23 @@ def is_transient(error: BaseException, *, reached: bool) -> bool:
         return transient or error_code(error) in TRANSIENT or is_throttled(error)
     if isinstance(error, Unconnected):
         return reached and not _is_untrusted(error)
+    if type(error).__name__ in UNREADABLE_CREDENTIALS:
+        return reached
     return isinstance(error, (HTTPClientError, *_broken_bodies()))
 
 
 def is_permanent(error: Exception) -> bool:
     """Return True if a repeated request would fail the same way: no permission, bad credentials.
 
-    An unknown code counts as temporary: a deployment waits for it until its deadline.
+    An unknown code counts as temporary: a deployment waits for it until its deadline. So does a
+    session that has ended: a person can log in meanwhile, and botocore then reads the new session.
     """
     from botocore.exceptions import ClientError
 
     if isinstance(error, ClientError):
         return error_code(error) in PERMANENT and not is_transient(error, reached=True)
-    return not is_transient(error, reached=True)
+    renewable = type(error).__name__ in LOGGED_OUT
+    return not renewable and not is_transient(error, reached=True)
 
 
 def _context(response: dict[str, Any]) -> Any:

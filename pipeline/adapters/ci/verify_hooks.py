@@ -17,7 +17,7 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError
 from pipeline.core.events import Message, Report
-from pipeline.core.masking import Masker
+from pipeline.core.masking import MaskedOutput, Masker
 from pipeline.core.state.deployment import Hook
 from pipeline.core.times import format_duration
 
@@ -45,16 +45,14 @@ class CommandHooks:
         """
         shown = join(hook.command)
         self.report(Message(text=f"verify hook: {shown}"))
-        output, pending = bytearray(), bytearray()
+        output = bytearray()
         with appending(self.log) as write:
             write(f"$ {shown}\n".encode())
+            masked = MaskedOutput(self.masker, write)
 
             def keep(chunk: bytes) -> None:
                 output.extend(chunk)
-                pending.extend(chunk)
-                end = self.masker.settled(bytes(pending))
-                write(self.masker.mask(bytes(pending[:end])))
-                del pending[:end]
+                masked.feed(chunk)
 
             command = Command(argv=hook.command, cwd=self.folder, env={**self.environ, **facts})
             try:
@@ -63,7 +61,7 @@ class CommandHooks:
                 )
             except OSError as error:
                 raise self._failed(shown, f"cannot be started: {error.strerror}", b"") from error
-            write(self.masker.mask(bytes(pending)))
+            masked.close()
         if finished.ending is Ending.INTERRUPTED:
             raise KeyboardInterrupt  # the exit code comes from this process's signal
         if finished.ending is Ending.TIMEOUT:

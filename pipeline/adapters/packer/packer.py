@@ -14,11 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.adapters.aws.credentials import ToolEnvironment, as_it_is, secrets_in
 from pipeline.adapters.files.logs import appending
 from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.stream import Stream, StreamReader
@@ -47,7 +48,7 @@ class Packer:
     """The `packer` on PATH, run with a filtered environment.
 
     `environ` has this process's environment variables. `hidden` names those that hold secrets and
-    reach Packer only in the variables file.
+    reach Packer only in the variables file. Only a build calls AWS and gets `credentials`.
     """
 
     environ: Mapping[str, str]
@@ -57,6 +58,7 @@ class Packer:
     interrupts: Interrupts
     masker: Masker = field(default_factory=Masker)
     hidden: frozenset[str] = frozenset()
+    credentials: ToolEnvironment = as_it_is
     _version: str = ""
 
     def version(self) -> str:
@@ -126,11 +128,14 @@ class Packer:
         log = log_of(self.logs, name)
         self.report(BuildStarted(name=name, log=log))
         began = time.monotonic()
+        lasts = request.timeout + request.cancel_grace
+        env = dict(self.credentials(self.environment(), lasts))
+        masker = self.masker.adding(secrets_in(env))
         with private_folder() as folder, appending(log) as write:
             manifest = folder / "manifest.json"
             if "manifest" in template.variables:
                 variables = {**variables, "manifest": str(manifest)}
-            reader = StreamReader(masker=self.masker, log=write, step=self._step)
+            reader = StreamReader(masker=masker, log=write, step=self._step)
             feed = _reporting(reader, on_resources)
             command = self._command(
                 [
@@ -143,6 +148,7 @@ class Packer:
                 ],
                 request.directory,
             )
+            command = replace(command, env=env)
             ending, code, failure = self._stream(command, feed, request)
             written = read_manifest(manifest)
             found = reader.stream if failure else reader.close()
@@ -157,8 +163,8 @@ class Packer:
             expected=_expected(request, template, found.builds()),
             images=found.images(),
             manifest=written,
-            failures={build: self.masker.text(text) for build, text in failures.items()},
-            last_lines=tuple(self.masker.text(line) for line in lines),
+            failures={build: masker.text(text) for build, text in failures.items()},
+            last_lines=tuple(masker.text(line) for line in lines),
             resources=found.resources,
             source_ami=found.source_ami,
             log=log,

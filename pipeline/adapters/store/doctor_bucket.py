@@ -23,12 +23,16 @@ _NOT_SET = frozenset(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BucketCheckup:
-    """The checks of a store's bucket; `account` must own it, `region` is where instances run."""
+    """The checks of a store's bucket; `account` must own it, `region` is where instances run.
+
+    `kms_key` is the KMS key that each write of the store names, if any.
+    """
 
     s3: S3Client
     bucket: str
     account: str
     region: str
+    kms_key: str = ""
 
     def checks(self) -> Iterator[Check]:
         """Yield each check; only the first one if the bucket cannot be read."""
@@ -95,11 +99,18 @@ class BucketCheckup:
         return Check(name="versioning", what=what, grade=Grade.ADVICE, remedy=remedy)
 
     def _encryption(self) -> Check:
+        if self.kms_key:
+            return Check(
+                name="encryption", what=f"aws:kms with {self.kms_key} ([state] kms_key_id)"
+            )
         found = self._or_none(self.s3.get_bucket_encryption)
         rules = found.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
         for rule in rules:
-            if kind := rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm"):
-                return Check(name="encryption", what=f"{kind} by default")
+            default = rule.get("ApplyServerSideEncryptionByDefault", {})
+            if kind := default.get("SSEAlgorithm"):
+                key = default.get("KMSMasterKeyID")
+                what = f"{kind} by default" + (f", with {key}" if key else "")
+                return Check(name="encryption", what=what)
         rule = '{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"}}]}'
         remedy = self._put("encryption", "server-side-encryption-configuration", rule)
         what = "no default encryption is set"

@@ -17,6 +17,8 @@ from pipeline.adapters.files.atomic import write_atomically
 from pipeline.core.terraform.module_contract import ROOT_FILE
 
 _STAMP = ".terraform/ami-pipeline"
+_BACKEND = ".terraform/terraform.tfstate"
+"""The backend's configuration, not the state."""
 
 
 def is_initialized(folder: Path, program: str) -> bool:
@@ -38,6 +40,22 @@ def mark_initialized(folder: Path, program: str) -> None:
         (folder / _STAMP).unlink(missing_ok=True)
 
 
+def has_other_backend_options(folder: Path) -> bool:
+    """Return True if only options of the backend have changed, such as its KMS key.
+
+    Terraform refuses to initialize after any change, because the state may be elsewhere ("Backend
+    configuration changed"). With the same bucket and key it is not, so `-reconfigure` is safe.
+    """
+    try:
+        saved = json.loads((folder / _BACKEND).read_bytes())["backend"]
+        wanted = json.loads((folder / ROOT_FILE).read_bytes())["terraform"]["backend"]["s3"]
+        config = {name: value for name, value in saved["config"].items() if value is not None}
+        is_same_state = all(config[name] == wanted[name] for name in ("bucket", "key"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return saved.get("type") == "s3" and is_same_state and config != wanted
+
+
 def _digest(folder: Path, program: str) -> str:
     """Return the digest; raises OSError if a file is missing."""
     digest = hashlib.sha256()
@@ -55,7 +73,7 @@ def _digest(folder: Path, program: str) -> str:
 def _read_by_init(folder: Path) -> Iterator[Path]:
     yield folder / ROOT_FILE
     yield folder / ".terraform.lock.hcl"
-    yield folder / ".terraform/terraform.tfstate"  # the backend's configuration, not the state
+    yield folder / _BACKEND
     manifest = folder / ".terraform/modules/modules.json"
     yield manifest
     for module in _modules(folder, manifest):

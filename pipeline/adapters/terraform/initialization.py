@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.adapters.files.atomic import write_atomically
-from pipeline.adapters.terraform.init_cache import is_initialized, mark_initialized
+from pipeline.adapters.terraform.init_cache import (
+    has_other_backend_options,
+    is_initialized,
+    mark_initialized,
+)
 from pipeline.adapters.terraform.provider_locks import ProviderLocks, RecordedLock
 from pipeline.adapters.terraform.terraform import Identity, Terraform
 from pipeline.core.errors import RefusedError
@@ -144,7 +148,13 @@ class Initialization:
         return new_lock(self._text(), platform)
 
     def _init(self, *, lockfile: str | None = None, upgrade: bool = False) -> Diagnostics:
-        return self.terraform.init(self.folder, backend=True, lockfile=lockfile, upgrade=upgrade)
+        return self.terraform.init(
+            self.folder,
+            backend=True,
+            lockfile=lockfile,
+            upgrade=upgrade,
+            reconfigure=has_other_backend_options(self.folder),
+        )
 
     def _finish(self, found: Diagnostics) -> Diagnostics:
         if not found:

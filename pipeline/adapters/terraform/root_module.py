@@ -25,6 +25,9 @@ INPUTS_FILE = "inputs.auto.tfvars.json"
 RELEASES_FILE = "releases.auto.tfvars.json"
 TERRAFORM = ">= 1.10"
 """1.10 is the first version with a lock file in S3, `use_lockfile` (its release notes)."""
+NEW_REGIONS = {"skip_region_validation": True}
+"""Terraform and the provider reject regions that are newer than they are (tested: 1.11.4 with
+ap-east-2 and eusc-de-east-1)."""
 
 
 def shipped_module() -> Path:
@@ -73,7 +76,7 @@ def main_document(root: Root) -> dict[str, Any]:
             "required_providers": {"aws": {"source": "hashicorp/aws", "version": root.provider}},
             "backend": _backend(root),
         },
-        "provider": {"aws": {"region": root.region, **accounts}},
+        "provider": {"aws": {"region": root.region, **accounts, **NEW_REGIONS}},
         "variable": {
             "inputs": {"type": "any", "description": "[terraform.inputs] of pipeline.toml."},
             "releases": {
@@ -96,13 +99,16 @@ def releases_document(releases: Iterable[Release]) -> dict[str, Any]:
 def _backend(root: Root) -> dict[str, Any]:
     if root.bucket is None:
         return {"local": {"path": "terraform.tfstate"}}
+    kms_key = {"kms_key_id": root.bucket.kms_key} if root.bucket.kms_key else {}
     return {
         "s3": {
             "bucket": root.bucket.name,
             "key": root.bucket.key,
             "region": root.bucket.region,
             "encrypt": True,
+            **kms_key,
             "use_lockfile": True,
+            **NEW_REGIONS,
         }
     }
 

@@ -23,7 +23,7 @@ from pipeline import __version__
 from pipeline.adapters.aws.client import translate_errors
 from pipeline.adapters.aws.retry import Retries, download, error_code
 from pipeline.adapters.identity import printable
-from pipeline.adapters.store.s3 import CHANGED, CONFLICT, owned_by
+from pipeline.adapters.store.s3 import CHANGED, CONFLICT, encrypted_with, owned_by
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message, Report
@@ -175,9 +175,10 @@ class StateLock:
             "Path": f"{self.bucket.name}/{self.bucket.key}",
         }
         body = json.dumps(document).encode()
-        retries, unless = Retries(also=frozenset({CONFLICT})), {"IfNoneMatch": "*"}
+        retries = Retries(also=frozenset({CONFLICT}))
+        how = {"IfNoneMatch": "*", **encrypted_with(self.bucket.kms_key)}
         try:
-            return str(retries.call(self.s3.put_object, **self._at, **unless, Body=body)["ETag"])
+            return str(retries.call(self.s3.put_object, **self._at, **how, Body=body)["ETag"])
         except ClientError as error:
             if error_code(error) not in {CHANGED, CONFLICT}:
                 raise

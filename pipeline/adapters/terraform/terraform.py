@@ -18,6 +18,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from pipeline.adapters.aws.credentials import ToolEnvironment, as_it_is, secrets_in
 from pipeline.adapters.files.logs import appending, unwritable
 from pipeline.adapters.process.process import INTERRUPT_ALONE, Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
@@ -26,6 +27,7 @@ from pipeline.adapters.terraform.stream import LAST_LINES, RunOutput, StreamRead
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
+from pipeline.core.masking import MaskedOutput, Masker
 from pipeline.core.terraform.root_module import Diagnostic
 from pipeline.core.times import format_duration
 
@@ -77,6 +79,7 @@ class Terraform:
     report: Report
     interrupts: Interrupts
     grace: float = GRACE
+    credentials: ToolEnvironment = as_it_is
     _identity: Identity | None = field(default=None, init=False)
 
     def program(self) -> str:
@@ -134,13 +137,19 @@ class Terraform:
         backend: bool = False,
         lockfile: str | None = None,
         upgrade: bool = False,
+        reconfigure: bool = False,
     ) -> tuple[Diagnostic, ...]:
         """Install the modules and providers of a root module, with or without its backend.
 
         Returns the errors. Without the backend Terraform makes no call to AWS. `lockfile` may be
-        "readonly"; `upgrade` takes the newest versions instead of those in the lock file.
+        "readonly"; `upgrade` takes the newest versions instead of those in the lock file;
+        `reconfigure` accepts other options of the backend.
         """
-        options = {"lockfile": lockfile, "upgrade": upgrade or None}
+        options = {
+            "lockfile": lockfile,
+            "upgrade": upgrade or None,
+            "reconfigure": reconfigure or None,
+        }
         argv = _argv("init", backend=None if backend else False, input=False, json=True, **options)
         code, output = self._run(argv, folder, timeout=5 * SHORT)
         lines = [_first_document(line) for line in output.splitlines()]
@@ -259,6 +268,10 @@ class Terraform:
             raise KeyboardInterrupt
         where = f"terraform {_verb(argv)} in {folder}"
         self.report(Message(text=where))
+        command = self._command(argv, folder)
+        if _calls_aws(argv):
+            command = replace(command, env=dict(self.credentials(command.env, timeout)))
+        masker = Masker(secrets_in(command.env))
         with appending(self.log) as write, shared_lock(self.log) as lock:
             try:
                 write(f"$ {' '.join(argv)}\n".encode())
@@ -271,15 +284,17 @@ class Terraform:
                     write(chunk)
                 on_output(chunk)
 
+            masked = MaskedOutput(masker, keep)
             finished = stream(
-                replace(self._command(argv, folder), kept=(lock,)),
-                keep,
+                replace(command, kept=(lock,)),
+                masked.feed,
                 interrupts=self.interrupts,
                 timeout=timeout,
                 grace=self.grace,
                 stop=INTERRUPT_ALONE,
                 on_interrupt=lambda: self.report(Message(text=_STOPPING)),
             )
+            masked.close()
         match finished.ending:
             case Ending.INTERRUPTED:
                 # Also in a block that defers signals: the command was not executed to its end.
@@ -316,6 +331,14 @@ def _argv(verb: str, *arguments: str, **options: object) -> list[str]:
     flags = {name: IsFlagged if value is True else value for name, value in options.items()}
     argv: list[str] = builder.generate_cmd_string(verb, *arguments, **flags)
     return argv
+
+
+def _calls_aws(argv: Sequence[str]) -> bool:
+    """Return True if a command needs AWS: `validate`, and `init` without its backend, do not."""
+    verb = _verb(argv)
+    return verb in {"plan", "apply", "state list"} or (
+        verb == "init" and "-backend=false" not in argv
+    )
 
 
 def _locking(locks: bool) -> dict[str, object]:

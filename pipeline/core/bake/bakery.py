@@ -13,7 +13,7 @@ account and correctly named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,6 +88,7 @@ class Bakery:
     """Bakes images through the ports that it is given.
 
     `clock` is the cloud's: a read of AWS may be some seconds old, also during a clean-up.
+    `before_build` raises an error if a build must not begin, for example for want of credentials.
     """
 
     baker: Baker
@@ -97,6 +98,7 @@ class Bakery:
     workplace: Workplace
     clock: Clock
     report: Report
+    before_build: Callable[[], None] = lambda: None
 
     def bake(self, request: BakeRequest) -> BakeResult:
         """Return an image for this request: an existing one if nothing changed.
@@ -216,6 +218,7 @@ class Bakery:
         return adopted, BakeOrigin.ADOPTED, None
 
     def _bake(self, plan: BakePlan) -> _Baked:
+        self.before_build()
         template = self.baker.inspect(plan.request)
         if plan.source_ami and "source_ami" not in template.variables:
             raise ConfigurationError(

@@ -44,6 +44,7 @@ class Feature(StrEnum):
     S3_STATE = "Terraform's state in S3"
     STORE_KEY = "a KMS key for the store"
     STATE_KEY = "a KMS key for Terraform's state"
+    METRICS = "enabled_metrics"
     PROFILE = "instance_profile"
     HOOKS = "lifecycle_hooks"
     HOOK_ROLES = "lifecycle_hooks with role_arn"

@@ -108,7 +108,7 @@ deploy | Groups | drain | TOOL | | GROUP | autoscaling:DetachTrafficSources
 deploy | Groups | sizes | TOOL | | GROUP | autoscaling:UpdateAutoScalingGroup
 deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateAutoScalingGroup
 deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:CreateOrUpdateTags
-deploy | Groups | launch | TERRAFORM | | GROUP | autoscaling:EnableMetricsCollection
+deploy | Groups | launch | TERRAFORM | METRICS | GROUP | autoscaling:EnableMetricsCollection
 deploy | Groups | launch | TERRAFORM | HOOKS | GROUP | autoscaling:PutLifecycleHook
 deploy | Groups | launch | TERRAFORM | POLICIES | GROUP | autoscaling:PutScalingPolicy
 deploy | Groups | launch | TERRAFORM | SCHEDULES | GROUP | autoscaling:PutScheduledUpdateGroupAction

@@ -1,6 +1,6 @@
 """Check whether a deployment may begin, and return all findings at once, with remedies.
 
-Pure: `adapters/aws/preflight.py` reads the facts. This module checks the credentials, the load
+Pure: `adapters/aws/preflight.py` reads the facts. This module checks the account, the load
 balancers and the new group; `fleet_checks` checks the existing groups. A finding blocks if it
 would harm the serving group or fail the deployment halfway.
 """
@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer
+from pipeline.core.preflight.credentials import credential_findings
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Failure, Proposal, SubnetFacts
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import allow_unhealthy_hint, fleet_findings
-from pipeline.core.state.deployment import Policy
-from pipeline.core.times import format_duration
-from pipeline.core.validation.phases import PHASES
+from pipeline.core.preflight.permission_checks import permission_findings
 
 VCPUS = "L-1216C47A"
 """The quota "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", in vCPUs."""
@@ -31,12 +30,13 @@ def findings(facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
     found = [
         *_unread(facts.failures),
         *_identity(facts, proposal),
-        *_credentials(facts, proposal),
+        *credential_findings(facts.credentials, proposal.seconds, "a deployment"),
         *_balancers(facts, proposal),
         *fleet_findings(facts, proposal),
         *_alarms(facts, proposal),
     ]
     if proposal.green:
+        found += permission_findings(facts, proposal)
         found += [*_image(facts, proposal), *_type(facts, proposal), *_capacity(facts, proposal)]
     return tuple(found)
 
@@ -52,16 +52,6 @@ def refusal(found: Sequence[Finding]) -> RefusedError:
         "\n".join(texts),
         f"fix these {len(blocking)} problems, then run the command again",
     )
-
-
-def least_lifetime(policy: Policy) -> float:
-    """Return for how many seconds the credentials must last.
-
-    That is the pauses, a phase that reaches its time limit, and as much for the rollback. A long
-    deregistration delay raises the limit of the phases that drain.
-    """
-    longest = max(policy.limit(phase) for phase in PHASES)
-    return policy.pause("soak") + policy.pause("observe") + 2 * longest
 
 
 def _indented(text: str) -> str:
@@ -110,30 +100,6 @@ def _identity(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
 
 def _use_credentials_of(account: str) -> str:
     return f"use credentials of account {account}, then check them: {commands.WHO_AM_I}"
-
-
-def _credentials(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
-    held = facts.credentials
-    if held is None or held.renew or not held.temporary:
-        return
-    renew = (
-        "renew them with a longer duration (role-duration-seconds of "
-        "aws-actions/configure-aws-credentials, aws sso login), then run the command again"
-    )
-    needed = f"a deployment may take {format_duration(proposal.seconds)}"
-    if held.seconds is None:
-        yield Finding(
-            where="credentials",
-            what=f"are temporary with an unknown expiry; {needed}",
-            remedy="export AWS_CREDENTIAL_EXPIRATION with them, or check that they last that long",
-            blocking=False,
-        )
-    elif held.seconds < proposal.seconds:
-        yield Finding(
-            where="credentials",
-            what=f"expire in {format_duration(round(held.seconds))}; {needed}",
-            remedy=renew,
-        )
 
 
 def _balancers(facts: Facts, proposal: Proposal) -> Iterator[Finding]:

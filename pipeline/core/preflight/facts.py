@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.state.deployment import Delays, Place
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
@@ -55,7 +56,7 @@ class Proposal:
     the serving fleet is unhealthy, as a rollback may. `retires` says that the serving group will be
     deleted. `absent` are configured load balancers that do not exist; those of `place` do. `lost`
     is the serving group that was deleted outside ami-pipeline; `environment` is the document
-    without it.
+    without it. `launch` is what the permissions are proven for, None for a warm group.
     """
 
     place: Place
@@ -72,6 +73,7 @@ class Proposal:
     retires: bool = True
     absent: tuple[Balancer, ...] = ()
     lost: str = ""
+    launch: Launch | None = None
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty without a release."""
@@ -186,7 +188,7 @@ class Facts:
     `image` and `type` are also None if they do not exist, and `missing` names them. `vcpus` is
     None if there is no such quota. `refreshes` are the active instance refreshes of the serving
     group, one line each; `alarms` are the configured alarms that are firing, as `NAME: REASON`.
-    `failures` also holds the refusals of further checks.
+    `permissions` is what the probes showed. `failures` also holds the refusals of further checks.
     """
 
     identity: IdentityFacts | None = None
@@ -204,6 +206,7 @@ class Facts:
     vcpus: Quota | None = None
     targets: int | None = None
     alarms: tuple[str, ...] = ()
+    permissions: PermissionFacts | None = None
     failures: tuple[Failure, ...] = ()
 
     @property

@@ -12,11 +12,15 @@ from pipeline.core.state.release import Size
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bucket:
-    """The location of Terraform's state in S3; the state is always locked and encrypted."""
+    """The location of Terraform's state in S3; the state is always locked and encrypted.
+
+    `kms_key` is the ARN, id or alias of a KMS key; without one, S3 encrypts with its own.
+    """
 
     name: str
     key: str
     region: str
+    kms_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

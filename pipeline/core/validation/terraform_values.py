@@ -26,9 +26,11 @@ TOOL_INPUTS: Final = frozenset({"app", "environment", "releases"})
 
 _CONDITION = r"(?:=|!=|>|>=|<|<=|~>)? ?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?"
 _CONSTRAINT = re.compile(rf"{_CONDITION}(?:, ?{_CONDITION})*")
-# Terraform's backend "s3" takes no alias (its validateKMSKey, tested with 1.11.4).
-_KMS_ID = r"(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
-_KMS_KEY = re.compile(rf"(?:arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{{12}}:key/)?{_KMS_ID}")
+# What S3 and Terraform's backend "s3" both take (PutObject, SSEKMSKeyId; tested with 1.11.4).
+_KMS_ID = r"mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_KMS_ALIAS = r"alias/[A-Za-z0-9/_-]+"
+_KMS_ARN = rf"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{{12}}:(?:key/(?:{_KMS_ID})|{_KMS_ALIAS})"
+_KMS_KEY = re.compile(rf"{_KMS_ARN}|{_KMS_ID}|{_KMS_ALIAS}")
 _INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9][a-z0-9-]*")
 
 
@@ -47,8 +49,10 @@ def check_version_constraint(value: str) -> str:
 
 
 def check_kms_key(value: str) -> str:
-    """Check the ARN or id of a KMS key."""
-    allowed = "a KMS key is the ARN or the id of a key, not an alias"
+    """Check the ARN, the id or the alias of a KMS key."""
+    allowed = (
+        "a KMS key is an ARN, an id such as 1234abcd-12ab-34cd-a6ef-1234567890ab, or alias/NAME"
+    )
     require_ascii(value, LONGEST_VALUE, allowed)
     return require_match(_KMS_KEY, value, allowed)
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import exceptions
 from botocore.exceptions import (
     EndpointConnectionError,
     ProfileNotFound,
 )
 
+from pipeline.adapters.aws import client
 from pipeline.adapters.aws.client import Clients, account_of, translate_errors
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.core.bake.model import Source
@@ -114,3 +116,90 @@ def test_missing_credentials_are_reported_with_the_commands_that_set_them_up(
     with pytest.raises(RefusedError) as raised:
         Ec2Images(Clients()).owned("us-east-1", {})
     assert raised.value.what == "no AWS credentials found"
+
+
+OF_THE_PROGRAM = frozenset(
+    {
+        "AliasConflictParameterError",
+        "ApiVersionNotFoundError",
+        "AwsChunkedWrapperError",
+        "BaseEndpointResolverError",
+        "BotoCoreError",
+        "CapacityNotAvailableError",
+        "ChecksumError",
+        "DataNotFoundError",
+        "FlexibleChecksumError",
+        "IncompleteReadError",
+        "InvalidChecksumConfigError",
+        "InvalidDNSNameError",
+        "InvalidEndpointConfigurationError",
+        "InvalidEndpointDiscoveryConfigurationError",
+        "InvalidExpressionError",
+        "InvalidHostLabelError",
+        "InvalidS3AddressingStyleError",
+        "MD5UnavailableError",
+        "MissingParametersError",
+        "OperationNotPageableError",
+        "PaginationError",
+        "ParamValidationError",
+        "RangeError",
+        "StubAssertionError",
+        "StubResponseError",
+        "UnStubbedResponseError",
+        "UnknownClientMethodError",
+        "UnknownEndpointResolutionBuiltInName",
+        "UnknownKeyError",
+        "UnknownParameterError",
+        "UnknownServiceError",
+        "UnknownServiceStyle",
+        "UnknownSignatureVersionError",
+        "UnseekableStreamError",
+        "UnsupportedOutpostResourceError",
+        "UnsupportedS3AccesspointConfigurationError",
+        "UnsupportedS3ArnError",
+        "UnsupportedS3ConfigurationError",
+        "UnsupportedS3ControlArnError",
+        "UnsupportedS3ControlConfigurationError",
+        "UnsupportedServiceProtocolsError",
+        "UnsupportedSignatureVersionError",
+        "ValidationError",
+        "WaiterConfigError",
+        "WaiterError",
+    }
+)
+"""Errors of botocore about how this program calls it, or that every repetition may fix."""
+
+
+def test_every_error_about_credentials_region_or_connection_has_a_remedy_of_its_own() -> None:
+    """A new class of botocore fails this: give it a remedy, or list it above."""
+    classes = {
+        name
+        for name, each in vars(exceptions).items()
+        if isinstance(each, type) and issubclass(each, exceptions.BotoCoreError)
+    }
+    assert classes - OF_THE_PROGRAM - client._REMEDIES.keys() == set()
+    assert not OF_THE_PROGRAM - classes
+    named = {name for name in client._REMEDIES if name.endswith(("Error", "NotFound", "Mode"))}
+    assert named - {"TargetGroupNotFound", "LoadBalancerNotFound"} <= classes
+
+
+SESSIONS: list[Any] = [
+    (exceptions.SSOTokenLoadError(error_msg="x"), "log in: aws sso login, then"),
+    (exceptions.UnauthorizedSSOTokenError(), "log in: aws sso login, then"),
+    (exceptions.LoginRefreshRequired(), "log in: aws login, then"),
+    (exceptions.MissingDependencyException(msg="crt"), "install it where ami-pipeline is"),
+    (exceptions.NoRegionError(), "fix region in pipeline.toml"),
+    (exceptions.SSLError(endpoint_url="x", error=OSError("x")), "set AWS_CA_BUNDLE to"),
+    (
+        exceptions.CredentialRetrievalError(provider="x", error_msg="y"),
+        "run the credential_process",
+    ),
+    (exceptions.RefreshWithMFAUnsupportedError(), "the session of a role with MFA has ended"),
+]
+
+
+@pytest.mark.parametrize(("error", "remedy"), SESSIONS)
+def test_an_error_of_credentials_has_a_remedy(error: Exception, remedy: str) -> None:
+    with pytest.raises(RefusedError) as told, translate_errors("reading", "eu-west-1"):
+        raise error
+    assert told.value.remedy.startswith(remedy)

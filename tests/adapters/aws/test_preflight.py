@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -24,8 +22,9 @@ from pipeline.adapters.aws.images import read_image_facts
 from pipeline.adapters.aws.preflight import PreflightReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.checks import findings
-from pipeline.core.preflight.facts import BalancerFacts, CredentialFacts, Facts, Proposal, Quota
+from pipeline.core.preflight.facts import BalancerFacts, Facts, Proposal, Quota
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
 from tests.aws.service import connected_cloud
@@ -143,7 +142,7 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
     assert facts.image.root_device == "/dev/xvda"
     assert facts.type is not None
     assert (facts.type.architectures, facts.type.vcpus) == (frozenset({"x86_64"}), 2)
-    assert (facts.templates, facts.refreshes, facts.missing) == (frozenset(), (), frozenset())
+    assert (facts.templates, facts.refreshes, facts.missing) == (frozenset({BLUE}), (), frozenset())
     assert facts.group_quota == Quota(limit=500, used=4)
     assert facts.vcpus is None, "the local cloud has no quotas"
     assert groups.asked == [([BLUE], (CLASSIC,))]
@@ -220,7 +219,68 @@ def test_a_missing_image_type_or_subnet_is_not_a_failure(world: World) -> None:
 
 def test_existing_group_and_template_names_are_found(world: World) -> None:
     facts = world.facts(replace(world.proposal, green="r000002"))
-    assert facts.templates == frozenset({DETACHED})
+    assert facts.templates == frozenset({DETACHED, BLUE})
+
+
+def launch(world: World) -> Launch:
+    return Launch(
+        app="web",
+        environment="production",
+        region=REGION,
+        image_id=world.image,
+        instance_type="t3.micro",
+    )
+
+
+def test_permissions_are_proven_as_the_serving_release_launches(world: World) -> None:
+    proven: list[Launch] = []
+
+    def prove(given: Launch) -> PermissionFacts:
+        proven.append(given)
+        return PermissionFacts()
+
+    facts = world.facts(replace(world.proposal, launch=launch(world)), permissions=prove)
+    assert facts.permissions == PermissionFacts()
+    assert proven == [replace(launch(world), template=BLUE, subnets=world.subnets)]
+    assert world.facts(permissions=prove).permissions is None
+    assert len(proven) == 1, "a rollback to a warm group launches nothing"
+
+
+@pytest.mark.parametrize("kind", ["group", "launch template"])
+def test_no_permission_is_proven_if_something_has_the_name_of_no_release(
+    world: World, kind: str
+) -> None:
+    name, ec2 = launch(world).unused_name, world.cloud.aws("ec2")
+    if kind == "group":
+        make_group(world.cloud, name, world.subnets)
+    else:
+        data = {"ImageId": world.image, "InstanceType": "t3.micro"}
+        ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
+    try:
+        given: Any = {"permissions": lambda _: pytest.fail("a probe was made")}
+        facts = world.facts(replace(world.proposal, launch=launch(world)), **given)
+        assert facts.permissions is not None
+        assert f"{kind} {name}" in facts.permissions.existing
+        found = findings(facts, world.proposal)
+        assert (f"{kind} {name}", True) in {(each.where, each.blocking) for each in found}
+    finally:
+        if kind == "group":
+            world.cloud.aws("autoscaling").delete_auto_scaling_group(AutoScalingGroupName=name)
+        ec2.delete_launch_template(LaunchTemplateName=name)
+
+
+def test_no_permission_is_proven_if_the_groups_could_not_be_read(world: World) -> None:
+    world.cloud.fault(
+        service="autoscaling",
+        action="DescribeAutoScalingGroups",
+        kind="error-before",
+        status=403,
+        code="AccessDenied",
+    )
+    given: Any = {"permissions": lambda _: pytest.fail("a probe was made")}
+    facts = world.facts(replace(world.proposal, launch=launch(world)), **given)
+    assert facts.permissions is None
+    assert [each.needed for each in facts.failures] == [True]
 
 
 def test_standby_members_and_suspended_processes_are_found(world: World) -> None:
@@ -480,64 +540,3 @@ def test_an_image_is_deprecated_once_its_time_has_passed(
     assert found is not None
     assert found.deprecated is deprecated
     assert asked["IncludeDisabled"], "otherwise a disabled image would count as missing"
-
-
-# --- credentials -----------------------------------------------------------------------------
-
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
-TOKEN = {**KEYS, "AWS_SESSION_TOKEN": "token"}
-
-
-@pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], CredentialFacts | None]:
-    def read(environ: dict[str, str]) -> CredentialFacts | None:
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        for name, value in environ.items():
-            monkeypatch.setenv(name, value)
-        return reading.read_credentials(environ)
-
-    return read
-
-
-Session = Callable[[dict[str, str]], CredentialFacts | None]
-
-
-def test_access_keys_of_a_user_do_not_expire(session: Session) -> None:
-    assert session(KEYS) == CredentialFacts(temporary=False, renew=False)
-
-
-def test_a_session_in_the_environment_has_its_exported_expiry(session: Session) -> None:
-    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    for name in reading.EXPIRATIONS:
-        found = session({**TOKEN, name: ends})
-        assert found is not None
-        assert (found.temporary, found.renew) == (True, False)
-        assert found.seconds is not None
-        assert 3500 < found.seconds <= 3600
-
-
-def test_a_session_without_an_expiry_is_still_temporary(
-    session: Session,
-) -> None:
-    assert session(TOKEN) == CredentialFacts(temporary=True, renew=False)
-    assert session({**TOKEN, "AWS_SESSION_EXPIRATION": "soon"}) == CredentialFacts(
-        temporary=True, renew=False
-    )
-
-
-def test_credentials_of_a_program_are_renewed(session: Session, tmp_path: Path) -> None:
-    script = tmp_path / "give"
-    script.write_text(
-        "#!/bin/sh\n"
-        'echo \'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "B", '
-        '"SessionToken": "C", "Expiration": "2099-01-01T00:00:00Z"}\'\n'
-    )
-    script.chmod(0o755)
-    (tmp_path / "config").write_text(f"[default]\ncredential_process = {script}\n")
-    found = session({"AWS_CONFIG_FILE": str(tmp_path / "config")})
-    assert found == CredentialFacts(temporary=True, renew=True)
-
-
-def test_without_credentials_there_are_no_facts(session: Session) -> None:
-    assert session({}) is None

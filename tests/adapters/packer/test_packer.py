@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -470,3 +471,24 @@ def test_the_scripted_packer_answers_inspect_as_the_real_one_does() -> None:
         b"1,,template-builder,app,amazon-ebs",
     ]
     assert os.access(sys.executable, os.X_OK)
+
+
+def test_a_build_gets_credentials_that_last_for_it_and_their_key_is_masked(
+    scripted: ScriptedPacker, packer: Packer, request_: BakeRequest
+) -> None:
+    key, asked = "k" * 40, []
+
+    def given(environ: Mapping[str, str], seconds: float) -> dict[str, str]:
+        asked.append(seconds)
+        return {**environ, "AWS_SECRET_ACCESS_KEY": key}
+
+    packer.credentials = given
+    scripted.on("build", f"1,,ui,say,AWS_SECRET_ACCESS_KEY={key}\n".encode(), code=1)
+    packer.inspect(request_)
+    packer.validate(request_, {})
+    report, _ = build(packer, request_)
+    assert asked == [request_.timeout + request_.cancel_grace]
+    assert scripted.call("build")["env"]["AWS_SECRET_ACCESS_KEY"] == key
+    assert "AWS_SECRET_ACCESS_KEY" not in scripted.call("inspect")["env"]
+    assert report.last_lines == ("AWS_SECRET_ACCESS_KEY=***",)
+    assert key not in report.log.read_text()

@@ -260,3 +260,35 @@ def test_a_denied_write_is_not_retried(bucket: Callable[..., S3Store]) -> None:
     with pytest.raises(RefusedError, match="AccessDenied"):
         bucket("AccessDenied").write("a", b"one", expected=None)
     assert bucket().read("a") is None
+
+
+# Which key encrypts
+
+
+def test_each_write_names_the_kms_key(aws: Clients) -> None:
+    aws.s3().create_bucket(Bucket="state")
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-a6ef-1234567890ab"
+    store = S3Store(aws, "state", "web", kms_key=key)
+    version = store.write("a", b"1", expected=None)
+    store.write("a", b"2", expected=version)
+    for each in aws.s3().list_object_versions(Bucket="state").get("Versions", []):
+        found = aws.s3().head_object(Bucket="state", Key=each["Key"])
+        assert found["ServerSideEncryption"] == "aws:kms"
+        assert found["SSEKMSKeyId"] == key
+        assert found["BucketKeyEnabled"]
+
+
+def test_without_a_kms_key_the_bucket_decides(
+    aws: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.s3().create_bucket(Bucket="state")
+    put = aws.s3().put_object
+    requested: list[set[str]] = []
+
+    def note(**given: Any) -> Any:
+        requested.append(set(given))
+        return put(**given)
+
+    monkeypatch.setattr(aws.s3(), "put_object", note)
+    S3Store(aws, "state", "").write("a", b"", expected=None)
+    assert requested == [{"Bucket", "Key", "Body", "IfNoneMatch"}]

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.terraform.init_cache import is_initialized, mark_initialized
+from pipeline.adapters.terraform.init_cache import (
+    has_other_backend_options,
+    is_initialized,
+    mark_initialized,
+)
 
 
 @pytest.fixture
@@ -94,3 +98,39 @@ def test_without_a_stamp_init_runs_each_time(folder: Path, program: str) -> None
     mark_initialized(folder, program)
     assert not is_initialized(folder, program)
     assert not (folder / ".terraform/ami-pipeline").exists()
+
+
+SAVED = {"bucket": "states", "key": "web/staging.tfstate", "region": "us-east-1", "encrypt": True}
+KEY = {"kms_key_id": "alias/states"}
+
+
+@pytest.mark.parametrize(
+    ("saved", "wanted", "expected"),
+    [
+        (SAVED, SAVED, False),
+        ({**SAVED, "kms_key_id": None, "profile": None}, SAVED, False),
+        (SAVED, {**SAVED, **KEY}, True),
+        ({**SAVED, **KEY}, SAVED, True),
+        (SAVED, {**SAVED, "skip_region_validation": True}, True),
+        # The state may be elsewhere: Terraform asks for a migration.
+        (SAVED, {**SAVED, **KEY, "key": "web/other.tfstate"}, False),
+        (SAVED, {**SAVED, **KEY, "bucket": "other"}, False),
+    ],
+)
+def test_only_other_options_of_the_same_backend_are_reconfigured(
+    tmp_path: Path, saved: dict[str, object], wanted: dict[str, object], expected: bool
+) -> None:
+    (tmp_path / ".terraform").mkdir()
+    document = {"version": 3, "backend": {"type": "s3", "config": saved, "hash": 1}}
+    (tmp_path / ".terraform/terraform.tfstate").write_text(json.dumps(document))
+    main = {"terraform": {"backend": {"s3": wanted}}}
+    (tmp_path / "main.tf.json").write_text(json.dumps(main))
+    assert has_other_backend_options(tmp_path) == expected
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"backend": null}', '{"backend": {"config": 1}}'])
+def test_an_unreadable_backend_is_not_reconfigured(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".terraform").mkdir()
+    (tmp_path / ".terraform/terraform.tfstate").write_text(text)
+    (tmp_path / "main.tf.json").write_text('{"terraform": {"backend": {"s3": {}}}}')
+    assert not has_other_backend_options(tmp_path)

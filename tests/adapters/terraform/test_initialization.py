@@ -58,9 +58,15 @@ class FakeTerraform:
         self.messages.append(event.text)
 
     def init(
-        self, folder: Path, *, backend: bool, lockfile: str | None, upgrade: bool
+        self,
+        folder: Path,
+        *,
+        backend: bool,
+        lockfile: str | None,
+        upgrade: bool,
+        reconfigure: bool,
     ) -> tuple[Diagnostic, ...]:
-        assert backend
+        assert (backend, reconfigure) == (True, False)
         self.calls.append(
             " ".join(["init", *[str(lockfile)] * bool(lockfile), *["upgrade"] * upgrade])
         )

@@ -51,7 +51,13 @@ def test_the_root_module_has_these_contents(root: Root) -> None:
             },
             "backend": {"local": {"path": "terraform.tfstate"}},
         },
-        "provider": {"aws": {"region": "eu-central-1", "allowed_account_ids": ["012345678901"]}},
+        "provider": {
+            "aws": {
+                "region": "eu-central-1",
+                "allowed_account_ids": ["012345678901"],
+                "skip_region_validation": True,
+            }
+        },
         "variable": {
             "inputs": {"type": "any", "description": "[terraform.inputs] of pipeline.toml."},
             "releases": {
@@ -98,9 +104,19 @@ def test_a_bucket_is_a_backend_that_locks_and_encrypts(root: Root) -> None:
             "region": "eu-west-1",
             "encrypt": True,
             "use_lockfile": True,
+            "skip_region_validation": True,
         }
     }
-    assert document["provider"] == {"aws": {"region": "eu-central-1"}}
+    assert document["provider"] == {
+        "aws": {"region": "eu-central-1", "skip_region_validation": True}
+    }
+
+
+def test_a_backend_may_have_a_kms_key(root: Root) -> None:
+    key = "arn:aws-cn:kms:cn-north-1:123456789012:key/1234abcd-12ab-34cd-a6ef-1234567890ab"
+    document = main_document(replace(root, bucket=replace(BUCKET, kms_key=key)))
+    backend = document["terraform"]["backend"]["s3"]
+    assert (backend["encrypt"], backend["kms_key_id"]) == (True, key)
 
 
 def test_user_text_is_only_in_tfvars_which_terraform_takes_literally(

@@ -41,8 +41,10 @@ class Bucketful:
     def __init__(self) -> None:
         self.objects: dict[str, tuple[str, bytes]] = {}
         self.writes = 0
+        self.puts: list[dict[str, Any]] = []
 
-    def put_object(self, *, Body: bytes, IfNoneMatch: str = "", **at: str) -> dict[str, str]:  # noqa: N803 - boto3's
+    def put_object(self, *, Body: bytes, IfNoneMatch: str = "", **at: Any) -> dict[str, str]:  # noqa: N803 - boto3's
+        self.puts.append(at)
         if IfNoneMatch and self._found(at):
             raise refusal("PreconditionFailed")
         self.writes += 1
@@ -307,3 +309,16 @@ def test_a_lock_that_cannot_be_released_is_reported_and_recognized_by_the_next_r
     assert said.startswith("terraform: the lock on the state stays until the next run: ")
     with bench.lock(replace(OURS, epoch=5), over=True).held("OperationTypePlan"):
         assert bench.standing["Info"].endswith(" epoch 5")
+
+
+def test_the_lock_is_encrypted_with_the_key_of_the_state(bench: Bench) -> None:
+    with replace(bench.lock(), bucket=replace(BUCKET, kms_key="alias/states")).held("plan"):
+        pass
+    with bench.lock().held("plan"):
+        pass
+    with_key, without = bench.s3.puts
+    assert (with_key["ServerSideEncryption"], with_key["SSEKMSKeyId"]) == (
+        "aws:kms",
+        "alias/states",
+    )
+    assert "ServerSideEncryption" not in without

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.terraform import terraform as module
 from pipeline.adapters.terraform.stream import RunOutput
-from pipeline.adapters.terraform.terraform import Identity, Terraform
+from pipeline.adapters.terraform.terraform import PLANNING, SHORT, Identity, Terraform
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Event, Message
 from pipeline.core.terraform.root_module import Diagnostic
@@ -399,6 +400,37 @@ def test_a_plan_in_a_thread_gets_the_signal(
         ended.append(type(future.exception(30)))
     assert ended == [KeyboardInterrupt]
     assert scripted.signals == ["SIGINT"]
+
+
+SECRET_KEY = "s" * 40
+
+
+def test_terraform_gets_the_credentials_that_it_needs_for_each_command(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    asked: list[float] = []
+
+    def given(environ: Mapping[str, str], seconds: float) -> dict[str, str]:
+        asked.append(seconds)
+        others = {name: value for name, value in environ.items() if name != "AWS_PROFILE"}
+        return {**others, "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+
+    terraform.credentials = given
+    scripted.on("plan", b'{"@level":"info"}\nAWS_SECRET_ACCESS_KEY=' + SECRET_KEY.encode())
+    terraform.version()
+    terraform.init(tmp_path)
+    terraform.validate(tmp_path)
+    assert asked == []
+    terraform.init(tmp_path, backend=True)
+    terraform.plan(tmp_path, tmp_path / "x")
+    assert asked == [5 * SHORT, PLANNING]
+    seen = scripted.call("plan")["env"]
+    assert (seen["AWS_ACCESS_KEY_ID"], seen["AWS_SECRET_ACCESS_KEY"]) == ("A", SECRET_KEY)
+    assert "AWS_PROFILE" not in seen
+    assert scripted.call("validate")["env"]["AWS_PROFILE"] == "mine"
+    log = terraform.log.read_text()
+    assert "AWS_SECRET_ACCESS_KEY=***" in log
+    assert SECRET_KEY not in log
 
 
 @pytest.mark.parametrize(

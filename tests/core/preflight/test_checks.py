@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
-from pipeline.core.preflight.checks import findings, least_lifetime, refusal, wanted_count
+from pipeline.core.preflight.checks import findings, refusal, wanted_count
 from pipeline.core.preflight.facts import (
     BalancerFacts,
     CredentialFacts,
@@ -641,17 +641,6 @@ def test_a_single_blocking_finding_is_the_whole_error() -> None:
         Finding(where="a notice", what="does not block", remedy="nothing", blocking=False),
     )
     assert str(refusal(found)) == "image ami-1:\n  is pending\nnext: wait"
-
-
-def test_credentials_must_outlast_the_pauses_and_a_late_failure() -> None:
-    policy = Policy(soak=30, observe=60, deadline=900, deadlines={"launch": 1800, "soak": 930})
-    assert least_lifetime(policy) == 30 + 60 + 2 * 1800
-    assert least_lifetime(Policy()) == 1800
-
-
-def test_credentials_must_outlast_long_draining_and_slow_start() -> None:
-    policy = Policy(soak=30, observe=60, delays=Delays(drain=3600, slow_start=300))
-    assert least_lifetime(policy) == 300 + 60 + 2 * 3720
 
 
 def test_the_delays_are_the_longest_of_the_load_balancers() -> None:

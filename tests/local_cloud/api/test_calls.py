@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.exceptions
 import pytest
 
-from local_cloud.api.calls import Calls, Handling
+from local_cloud.api.calls import Calls
 from local_cloud.consistency.setting import OBSERVER
 from local_cloud.timeline import Timeline
 from tests import forkserver
@@ -183,7 +183,7 @@ def test_latency_is_split_before_and_after_a_call() -> None:
         return [b"done"]
 
     timeline = Timeline()
-    calls = Calls(work, threading.Lock(), handling=Handling(timeline=timeline, latency=0.1))
+    calls = Calls(work, threading.Lock(), timeline=timeline, latency=0.1)
     began = time.monotonic()
     answer = calls({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)
     ended = time.monotonic()

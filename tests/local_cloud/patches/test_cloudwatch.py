@@ -33,11 +33,12 @@ def test_an_alarm_has_no_data_until_its_state_is_set(cloud: Cloud) -> None:
 
 def test_composite_alarms_are_described_on_request(cloud: Cloud) -> None:
     client = cloud.aws("cloudwatch")
-    client.put_composite_alarm(AlarmName="both", AlarmRule="ALARM(fresh)")
+    client.put_metric_alarm(AlarmName="part", **METRIC)
+    client.put_composite_alarm(AlarmName="both", AlarmRule="ALARM(part)")
     assert client.describe_alarms(AlarmNames=["both"])["CompositeAlarms"] == []
     asked = client.describe_alarms(AlarmNames=["both"], AlarmTypes=["CompositeAlarm"])
     [both] = asked["CompositeAlarms"]
-    assert (both["AlarmName"], both["StateValue"]) == ("both", "INSUFFICIENT_DATA")
+    assert (both["AlarmName"], both["AlarmRule"]) == ("both", "ALARM(part)")
 
 
 def test_more_alarm_names_than_the_limit_are_refused(cloud: Cloud) -> None:

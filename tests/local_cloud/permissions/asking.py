@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -117,7 +116,7 @@ def questions(
     service: str, operation: str, models: FakeModels | None = None, **parameters: Any
 ) -> list[Question]:
     """Return the permissions that a call needs."""
-    judge = Judge(roles=Roles(), models=models or FakeModels(), lock=contextlib.nullcontext())
+    judge = Judge(roles=Roles(), models=models or FakeModels())
     return list(judge.questions(request(service, operation, **parameters)))
 
 

@@ -75,6 +75,9 @@ class FakePorts:
             launch_template=template,
         )
 
+    def template(self, _group: Group) -> dict[str, str] | None:
+        return {"LaunchTemplateId": "lt-1", "Version": self.version}
+
     def state(self, instance: str) -> str:
         return self.states[instance]
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from local_cloud.metrics.meter import Tally
+
     T = TypeVar("T")
     Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -195,6 +197,10 @@ class Stage:
 
     def states(self, key: str = "pool") -> dict[str, str]:
         return {one.id: one.state for one in self.data_plane.health(key)}
+
+    def tally(self, key: str = "pool") -> Tally:
+        """Return what was carried to a pool; without a key, what got no member."""
+        return self.data_plane.meter.present()["lb", key]
 
     def health(self, key: str = "pool") -> Health:
         (one,) = self.data_plane.health(key)

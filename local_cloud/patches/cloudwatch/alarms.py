@@ -1,4 +1,4 @@
-"""Patch CloudWatch alarms. SetAlarmState sets their state; no metric does."""
+"""Patch CloudWatch alarms as they are made, described and set; `evaluation` evaluates them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from moto.cloudwatch.models import Alarm
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from local_cloud.patches.patching import patch
+from local_cloud.metrics import rule
+from local_cloud.patches.patching import fact, patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +26,34 @@ def make_alarm(original: Callable[..., Any], alarm: Any, *arguments: Any, **name
     """Make an alarm without data."""
     original(alarm, *arguments, **named)
     alarm.state_value = "INSUFFICIENT_DATA"
+    alarm.state_transitioned_timestamp = alarm.state_updated_timestamp
 
 
-# moto describes composite alarms but cannot make them. Their rule is stored, not evaluated.
+# A state that is set again is updated, but is no transition (API Reference, MetricAlarm).
+@patch(Alarm, "update_state")
+def update_state(
+    original: Callable[..., Any], alarm: Any, reason: str, reason_data: str, state_value: str
+) -> None:
+    """Set the state, and the time of the transition if it differs."""
+    before = alarm.state_value
+    original(alarm, reason, reason_data, state_value)
+    if state_value != before:
+        alarm.state_transitioned_timestamp = alarm.state_updated_timestamp
+
+
+@fact(Alarm, "MetricDataQueries")
+def queries(alarm: Any) -> Any:
+    """Return the metric queries; an alarm on one metric has no such key."""
+    return alarm.metric_data_queries or None
+
+
+# moto describes composite alarms but cannot make them. A rule that cannot be read, or that names an
+# alarm that does not exist, is refused (API Reference, PutCompositeAlarm).
 @patch(CloudWatchResponse, "put_composite_alarm")
 def put_composite(_original: Callable[..., Any] | None, response: Any) -> EmptyResult:
     """Make a composite alarm."""
     params = response.params
+    check_rule(response.cloudwatch_backend, params["AlarmRule"])
     response.cloudwatch_backend.put_metric_alarm(
         name=params["AlarmName"],
         rule=params["AlarmRule"],
@@ -55,6 +77,25 @@ def put_composite(_original: Callable[..., Any] | None, response: Any) -> EmptyR
         ),
     )
     return EmptyResult()
+
+
+def check_rule(backend: Any, text: str) -> None:
+    """Refuse a rule that cannot be evaluated."""
+    try:
+        rule.evaluate(text, lambda _: None)
+        missing = [name for name in rule.names(text) if alarm_named(backend, name) is None]
+    except ValueError as error:
+        raise ValidationError(f"AlarmRule is not valid: {error}.") from error
+    if missing:
+        raise ValidationError(
+            f"Could not save the composite alarm as alarms [{', '.join(missing)}] "
+            "in the alarm rule do not exist"
+        )
+
+
+def alarm_named(backend: Any, name: str) -> Any | None:
+    """Return an alarm by its name or ARN."""
+    return backend.alarms.get(name.rpartition(":alarm:")[2])
 
 
 # DescribeAlarms takes 100 names at most; without AlarmTypes it answers metric alarms only (API

@@ -1,0 +1,1 @@
+"""Patch CloudWatch: metrics from real traffic, and alarms that evaluate by themselves."""

@@ -1,0 +1,46 @@
+"""Patch what Elastic Load Balancing describes: keys that AWS answers, and keys that it does not.
+
+`make recorded-shapes` compares them with recorded answers of AWS.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.elb.models import LoadBalancer
+from moto.elbv2.models import AvailabilityZone, FakeListener, FakeTargetGroup
+
+from local_cloud.patches.patching import fact
+
+ENCRYPTED = {"HTTPS", "TLS"}
+
+
+@fact(LoadBalancer, "CanonicalHostedZoneNameID")
+def canonical_hosted_zone_name_id(_balancer: Any) -> str:
+    """Return the hosted zone of classic load balancers in us-east-1 (AWS General Reference)."""
+    return "Z35SXDOTRQ7X7K"
+
+
+@fact(AvailabilityZone, "LoadBalancerAddresses")
+def load_balancer_addresses(_zone: Any) -> list[Any]:
+    """Return none: static addresses are those of a network load balancer that asks for them."""
+    return []
+
+
+@fact(FakeListener, "SslPolicy")
+def ssl_policy(listener: Any) -> Any:
+    """Return the policy of an encrypted listener; another has none (API Reference, Listener)."""
+    return listener.ssl_policy if listener.protocol in ENCRYPTED else None
+
+
+@fact(FakeListener, "AlpnPolicy")
+def alpn_policy(listener: Any) -> Any:
+    """Return the policy of a TLS listener; another has none (API Reference, Listener)."""
+    return listener.alpn_policy if listener.protocol == "TLS" else None
+
+
+@fact(FakeTargetGroup, "Matcher")
+def matcher(group: Any) -> Any:
+    """Return the codes that pass a check by HTTP; one by TCP has none."""
+    by_http = (group.health_check_protocol or "").startswith("HTTP")
+    return getattr(group, "matcher", None) if by_http else None
