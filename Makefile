@@ -27,7 +27,7 @@ matrix: $(STAMP) ## Run fault scenarios under load (CONSISTENCY=eventual:10)
 	@tools/need packer ssh terraform
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 -m "not rare" tests/e2e/test_matrix.py tests/e2e/test_matrix_calls.py
 
-crash: $(STAMP) ## Kill runs at every boundary (ARGS="--sample 100")
+crash: $(STAMP) ## Kill runs at every boundary (ARGS="--sample 100" CONSISTENCY=eventual:10)
 	@tools/need packer ssh
 	$(BIN)/python -m tests.crash $(ARGS)
 
