@@ -31,7 +31,7 @@ sweep: $(STAMP) ## Fail every call of AWS once, in every way (ARGS="--sample 20"
 	@tools/need packer ssh terraform
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tests.sweep $(ARGS)
 
-crash: $(STAMP) ## Kill runs at every boundary (ARGS="--sample 100")
+crash: $(STAMP) ## Kill runs at every boundary (ARGS="--sample 100" CONSISTENCY=eventual:10)
 	@tools/need packer ssh
 	$(BIN)/python -m tests.crash $(ARGS)
 

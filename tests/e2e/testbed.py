@@ -100,10 +100,18 @@ def build_testbed(folder: Path, **settings: Any) -> Iterator[CloudTestbed]:
 
 @contextlib.contextmanager
 def build_fast_testbed(
-    folder: Path, speed: float = SPEED, isolation: str = "auto", images: int = 2
+    folder: Path,
+    speed: float = SPEED,
+    isolation: str = "auto",
+    images: int = 2,
+    **consistency: Any,
 ) -> Iterator[CloudTestbed]:
-    """Build a test bed with the Terraform stand-in; the network is created through the API."""
+    """Build a test bed with the Terraform stand-in; the network is created through the API.
+
+    `consistency` and `seed` are those of the local cloud; by default those that make was given.
+    """
     settings = {"speed": speed, "isolation": isolation, **running_cloud.ordered_consistency()}
+    settings |= consistency
     with running_cloud.a_cloud(folder / "cloud", **settings) as cloud:
         path = installed(folder / "bin", cloud.env["PATH"])
         numbers = range(1, images + 1)

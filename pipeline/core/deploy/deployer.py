@@ -100,7 +100,11 @@ class Deployer:
 
     def _settle(self) -> None:
         """Wait until every observation shows the changes of traffic: the next run relies on it."""
-        self._observer.wait_until(self._observer.writes.all_settled(Write.ATTACH, Write.DETACH))
+        settled = self._observer.writes.all_settled(Write.ATTACH, Write.DETACH)
+        if (left := settled - self._pace.now()) >= 1:
+            text = "waiting until every read of AWS shows the changes of traffic"
+            self.report(Message(text=f"{text}: {format_duration(round(left))}"))
+        self._observer.wait_until(settled)
 
     @property
     def _observer(self) -> Observer:

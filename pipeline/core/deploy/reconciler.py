@@ -140,7 +140,8 @@ class Reconciler:
         there = self.observer.latest.groups if self.observer.latest else {}
         seen = {name: there.get(self.observer.group(name)) for name in known}
         whole = all(known[name].made and (it := seen[name]) and not it.status for name in known)
-        if deletes and whole:
+        shown = self.pace.now() >= self.observer.settled([Write.CREATE], deletes)
+        if deletes and whole and shown:
             wanted = _releases(document, frozenset(known) - deletes)
             self.resources.prepare(wanted, creates=frozenset(), deletes=deletes)
 
@@ -274,10 +275,10 @@ class Reconciler:
             return
         deletes = (frozenset(known) - want.all) | self.observer.find_deleted(want.detached)
         self._await_deletions(deletes, observation, self.policy.limit(phase.name))
+        # Terraform does not plan to delete what AWS does not show it yet.
+        self.observer.wait_until(self.observer.settled([Write.CREATE], deletes))
         if any(not known[name].made for name in deletes):
-            # The launch was interrupted: parts of the group may be missing in the state, and AWS
-            # may not show them yet.
-            self.observer.wait_until(self.observer.settled([Write.CREATE], deletes))
+            # The launch was interrupted: parts of the group may be missing in the state.
             self.resources.adopt(_releases(self.ledger.read(), known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
