@@ -223,6 +223,9 @@ class FakeRecords:
         names = [name for name, image in self.written.items() if image.status is ImageStatus.BAKING]
         self.earlier = [(self.written[name], self.resources[name]) for name in names]
 
+    def all(self, app: str) -> Sequence[Image]:
+        return [image for image in self.written.values() if image.app == app]
+
     def unfinished(self, app: str) -> Sequence[tuple[Image, BuildResources]]:
         return [pair for pair in self.earlier if pair[0].app == app]
 
@@ -265,6 +268,19 @@ class FakeWorkplace:
 
 
 @dataclass
+class FakeSeconds:
+    """A clock that only moves in a sleep."""
+
+    time: float = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@dataclass
 class World:
     """A bakery over fakes, with everything it reported."""
 
@@ -273,6 +289,7 @@ class World:
     records: FakeRecords = field(default_factory=FakeRecords)
     workplace: FakeWorkplace = field(default_factory=FakeWorkplace)
     events: list[Event] = field(default_factory=list)
+    clock: FakeSeconds = field(default_factory=FakeSeconds)
     baker: FakeBaker = field(init=False)
 
     def __post_init__(self) -> None:
@@ -292,6 +309,7 @@ class World:
             leftovers=leftovers,
             records=records,
             workplace=workplace,
+            clock=self.clock,
             report=self.events.append,
         )
 

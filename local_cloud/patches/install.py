@@ -8,7 +8,7 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, s3, sts, unanswered
+from local_cloud.patches import after, quotas, s3, sts, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
@@ -21,8 +21,9 @@ from local_cloud.patches.autoscaling import (
     schedules,
     settings,
     sources,
+    warm_pools,
 )
-from local_cloud.patches.cloudwatch import alarms, evaluation, statistics
+from local_cloud.patches.cloudwatch import alarms, evaluation, log_alarms, statistics
 from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import described as ec2_described
 from local_cloud.patches.ec2 import (
@@ -53,9 +54,11 @@ MODULES = (
     hooks,
     policies,
     refreshes,
+    warm_pools,
     schedules,
     alarms,
     statistics,
+    log_alarms,
     classic,
     classic_members,
     elbv2,
@@ -68,6 +71,7 @@ MODULES = (
     s3,
     sts,
     dry_run,
+    quotas,
     after,
 )
 

@@ -48,6 +48,21 @@ class CloudPace:
         return self._interrupts.answer()
 
 
+class DeferringClock:
+    """Implements `core.freshness.Clock`; signals that are deferred do not end a sleep."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+
+    def now(self) -> float:
+        """Return monotonic seconds of the cloud."""
+        return time.monotonic() * self._speed
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(max(seconds / self._speed, SHORTEST))
+
+
 def speed_of(environ: Mapping[str, str]) -> float:
     """Return the speed of the cloud at AWS_ENDPOINT_URL; 1.0 for AWS.
 

@@ -15,6 +15,7 @@ from pipeline.adapters.aws.credentials import lifetime
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.adapters.ci.git import read_commit
 from pipeline.adapters.ci.outputs import require_writable, write_ci, write_tfvars
+from pipeline.adapters.clock import CloudPace, DeferringClock, speed_of
 from pipeline.adapters.packer.build_locks import is_running_here, read_log
 from pipeline.adapters.packer.image_catalog import ImageCatalog
 from pipeline.adapters.packer.packer import Packer
@@ -28,6 +29,7 @@ from pipeline.core.bake.model import BakeRequest, BakeResult, Source
 from pipeline.core.deploy.selection import image_of
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Message
+from pipeline.core.freshness import read_until
 from pipeline.core.image import STATUS_TAG, Image, ImageStatus, Usage
 from pipeline.core.masking import SHORTEST, Masker, texts
 from pipeline.core.preflight.checks import refusal
@@ -70,14 +72,18 @@ def bake(app: Application, options: Options, *, then: float = 0.0) -> BakeResult
 def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
     """Return the images of the app, newest first, each with its usages."""
     clients = Clients(app.settings.region)
-    catalog = ImageCatalog(clients, records(app, clients, timedelta()))
-    return catalog.images(app.settings.app, app.settings.region)
+    return catalog(app, clients).images(app.settings.app, app.settings.region)
 
 
 def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:
     """Return the images of the app, newest first."""
-    catalog = ImageCatalog(clients, records(app, clients, timedelta()))
-    return catalog.known(app.settings.app, app.settings.region)
+    return catalog(app, clients).known(app.settings.app, app.settings.region)
+
+
+def catalog(app: Application, clients: Clients) -> ImageCatalog:
+    """Return the catalog of the images in AWS and in the store."""
+    clock = CloudPace(app.interrupts, speed_of(app.environ))
+    return ImageCatalog(clients, records(app, clients, timedelta()), clock)
 
 
 def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> None:
@@ -86,9 +92,10 @@ def quarantine(app: Application, clients: Clients, ami_id: str, reason: str) -> 
     image = image_of(known, ami_id, app.settings.app, app.settings.region)
     if image.name:
         records(app, clients, timedelta()).quarantine(image, reason)
-    images = Ec2Images(clients)
+    images, clock = Ec2Images(clients), DeferringClock(speed_of(app.environ))
     for region, there in image.ids.items():
-        if seen := images.find(region, there):
+        seen = read_until(partial(images.find, region, there), lambda each: each is not None, clock)
+        if seen:
             images.tag(seen, {STATUS_TAG: ImageStatus.QUARANTINED})
 
 
@@ -117,6 +124,7 @@ def _bakery(
         leftovers=Ec2Leftovers(clients),
         records=records(app, clients, lasts),
         workplace=LocalWorkplace(app.interrupts, app.logs),
+        clock=DeferringClock(speed_of(app.environ)),
         report=app.report,
         before_build=partial(_require_credentials, app, lasts.total_seconds(), then),
     )

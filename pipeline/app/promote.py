@@ -24,6 +24,7 @@ from pipeline.core.deploy.selection import (
     require_promotable,
     size_beside,
     size_instead,
+    skipped,
 )
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
@@ -98,7 +99,11 @@ def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
         ami_id = serving_ami(origin)
     if ami_id:
         return image_of(images, ami_id, settings.app, settings.region)
-    return newest_good(images, request.environment)
+    chosen = newest_good(images, request.environment)
+    for each in skipped(images, chosen, request.environment):
+        text = f"{each.id} (version {each.version or 'unknown'}) is newer, but {each.status}"
+        reader.app.report(Message(text=f"{text}: choosing {chosen.id}"))
+    return chosen
 
 
 def serving_ami(reader: EnvironmentReader) -> str:

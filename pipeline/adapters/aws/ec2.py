@@ -11,6 +11,8 @@ from pipeline.adapters.aws.retry import call, items
 
 INSTANCES = 1000
 """Instances in a page, the most DescribeInstances returns."""
+VERSIONS = 200
+"""Versions of launch templates in a page, the most DescribeLaunchTemplateVersions returns."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +24,17 @@ class LaunchTemplate:
     default: str
     latest: str
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TemplateVersion:
+    """A version of a launch template; `image` is the id of its AMI, empty without one."""
+
+    template: str
+    name: str
+    number: int
+    default: bool
+    image: str
 
 
 def read_instances(ec2: Any, filters: Mapping[str, Sequence[str]]) -> Iterator[Mapping[str, Any]]:
@@ -49,14 +62,18 @@ def read_templates(ec2: Any, names: Sequence[str] | None = None) -> tuple[Launch
     return tuple(map(_template, found))
 
 
-def read_template_images(ec2: Any, name: str) -> dict[str, str]:
-    """Return the AMI of each version of a launch template; the keys are version numbers as text."""
-    found = items(
-        ec2.describe_launch_template_versions, "LaunchTemplateVersions", LaunchTemplateName=name
-    )
-    return {
-        str(each["VersionNumber"]): each["LaunchTemplateData"].get("ImageId", "") for each in found
-    }
+def read_template_versions(ec2: Any, name: str = "") -> Iterator[TemplateVersion]:
+    """Yield every version of a launch template; without a name `$Latest` and `$Default` of all.
+
+    AWS answers these two for all templates of a region at once, and lists one that is both once or
+    twice (EC2 API Reference, DescribeLaunchTemplateVersions).
+    """
+    which: dict[str, Any] = {"LaunchTemplateName": name}
+    if not name:
+        which = {"Versions": ["$Latest", "$Default"]}
+    describe = ec2.describe_launch_template_versions
+    found = items(describe, "LaunchTemplateVersions", **which, MaxResults=VERSIONS)
+    return map(_version, found)
 
 
 def as_filters(filters: Mapping[str, Sequence[str]]) -> list[Any]:
@@ -91,4 +108,14 @@ def _template(described: Mapping[str, Any]) -> LaunchTemplate:
         default=str(described.get("DefaultVersionNumber", "")),
         latest=str(described.get("LatestVersionNumber", "")),
         tags=read_tags(described),
+    )
+
+
+def _version(described: Mapping[str, Any]) -> TemplateVersion:
+    return TemplateVersion(
+        template=described["LaunchTemplateId"],
+        name=described["LaunchTemplateName"],
+        number=int(described["VersionNumber"]),
+        default=bool(described.get("DefaultVersion")),
+        image=described["LaunchTemplateData"].get("ImageId", ""),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import as_filters, read_tags, read_time
-from pipeline.adapters.aws.retry import call, error_code, items
+from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core import commands
 from pipeline.core.bake.model import ObservedImage, Source
 from pipeline.core.errors import RefusedError
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
 NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
+IMAGES = 1000
+"""Images in a page, the most EC2 takes (DescribeImages)."""
+
+FILTERED = 200
+"""Values of one filter, the most that EC2 takes."""
 
 Filters = Mapping[str, Sequence[str]]
 
@@ -60,6 +65,11 @@ class Ec2Images:
         """Return this account's images of exactly this name (there is one at most)."""
         found = self._owned(region, {"name": [name]})
         return tuple(image for image in found if image.name == name)
+
+    def by_id(self, region: str, ids: Sequence[str]) -> tuple[ObservedImage, ...]:
+        """Return those of these images that exist and belong to this account, newest first."""
+        found = (self._owned(region, {"image-id": each}) for each in batches(ids, FILTERED))
+        return tuple(image for images in found for image in images)
 
     def find(self, region: str, image_id: str) -> ObservedImage | None:
         """Return an image by id; None if it does not exist or another account owns it."""
@@ -144,7 +154,9 @@ def read_image_facts(ec2: Any, image_id: str) -> ImageFacts | None:
 
 
 def _describe(ec2: Any, filters: Filters, **options: Any) -> list[ImageTypeDef]:
-    return list(items(ec2.describe_images, "Images", Filters=as_filters(filters), **options))
+    """Return every image that matches; AWS advises to read them in pages (DescribeImages)."""
+    options = {**options, "Filters": as_filters(filters), "MaxResults": IMAGES}
+    return list(items(ec2.describe_images, "Images", **options))
 
 
 def _observed(image: ImageTypeDef, region: str) -> ObservedImage:

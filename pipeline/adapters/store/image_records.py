@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 
 from pipeline.adapters.store.base import Document, StaleError, Store
 from pipeline.core import commands
+from pipeline.core.bake.cleanup import SKEW
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.errors import RefusedError
+from pipeline.core.freshness import SETTLED
 from pipeline.core.image import Image, ImageStatus
 
 SCHEMA = 1
@@ -62,6 +64,11 @@ class ImageRecords:
         return tuple(
             image for image, _ in (*self._read(app, "images/"), *self._read(app, "bakes/"))
         )
+
+    @property
+    def recently(self) -> str:
+        """The time, UTC, ISO 8601, from which on an image counts as new, whatever the clocks."""
+        return (self._store.now() - SKEW - timedelta(seconds=SETTLED)).isoformat()
 
     def unfinished(self, app: str) -> tuple[tuple[Image, BuildResources], ...]:
         """Return the bakes of an app that were interrupted: not finished and not running."""

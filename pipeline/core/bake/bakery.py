@@ -13,7 +13,7 @@ account and correctly named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from pipeline.core.bake.verification import (
 )
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
+from pipeline.core.freshness import Clock, read_until
 from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, TAG_PREFIX, Image, ImageStatus
 
 _Baked = tuple[Image, BakeOrigin, Path | None]
@@ -87,6 +88,7 @@ class Bakery:
     """Bakes images through the ports that it is given.
 
     `before_build` raises an error if a build must not begin, for example for want of credentials.
+    `clock` is the cloud's: a read of AWS may be some seconds old, also during a clean-up.
     """
 
     baker: Baker
@@ -94,6 +96,7 @@ class Bakery:
     leftovers: Leftovers
     records: Records
     workplace: Workplace
+    clock: Clock
     report: Report
     before_build: Callable[[], None] = lambda: None
 
@@ -123,8 +126,7 @@ class Bakery:
             return None
         if request.force:
             return None
-        wanted = {FINGERPRINT_TAG: plan.fingerprint, STATUS_TAG: ImageStatus.GOOD}
-        for candidate in self.images.owned(request.region, wanted):
+        for candidate in self._candidates(plan):
             observed = self._in_all_regions(request, candidate)
             if is_finished(observed):
                 self._report_message(f"nothing changed since {candidate.id} was baked")
@@ -134,6 +136,25 @@ class Bakery:
                     None,
                 )
         return None
+
+    def _candidates(self, plan: BakePlan) -> Iterator[ObservedImage]:
+        """Yield the good images of this fingerprint, newest first, by their tags and records.
+
+        Neither decides alone: a tag may not be visible yet, and another store has no record.
+        """
+        region = plan.request.region
+        wanted = {FINGERPRINT_TAG: plan.fingerprint, STATUS_TAG: ImageStatus.GOOD}
+        recorded = {image.id: image for image in self.records.all(plan.request.app) if image.id}
+        same = {id_ for id_, image in recorded.items() if image.fingerprint == plan.fingerprint}
+        found = {image.id: image for image in self.images.owned(region, wanted)}
+        for id_ in same - set(found):
+            seen = self.images.find(region, id_)
+            if seen and recorded[id_].status is ImageStatus.GOOD and not is_rejected(seen):
+                found[id_] = seen
+        for image in sorted(found.values(), key=lambda image: image.created, reverse=True):
+            record = recorded.get(image.id)
+            if record is None or record.status is not ImageStatus.QUARANTINED:
+                yield image
 
     def _in_all_regions(
         self, request: BakeRequest, image: ObservedImage
@@ -161,7 +182,7 @@ class Bakery:
             with self.workplace.shield():
                 known = tuple((image.region, ami) for ami in resources.images)
                 cleanup = self._clean_up(
-                    plan, image, image.name, resources, known=known, keep_finished=True
+                    plan, image, image.name, resources, known=known, keep_finished=True, killed=True
                 )
                 if cleanup.trouble:
                     if not beside:
@@ -242,13 +263,24 @@ class Bakery:
         observed: dict[str, ObservedImage | None] = {}
         if not problems and built.ending is Ending.EXITED:
             ids = ids_by_region(built)
-            observed = {region: self.images.find(region, ami) for region, ami in ids.items()}
+            observed = {region: self._baked(region, ami) for region, ami in ids.items()}
             problems = image_problems(ids, observed, name)
         if problems or built.ending is not Ending.EXITED:
             raise self._failure(plan, intent, name, built, problems)
         there = {region: image for region, image in observed.items() if image is not None}
         self._tag_as_good(plan, there)
         return replace(self._as_image(plan, there), bake=intent.bake)
+
+    def _baked(self, region: str, image_id: str) -> ObservedImage | None:
+        """Return an image that Packer found available a moment ago.
+
+        AWS may not list it yet, or show an earlier state of it.
+        """
+        return read_until(
+            lambda: self.images.find(region, image_id),
+            lambda image: image is not None and image.state != "pending",
+            self.clock,
+        )
 
     def _tag_as_good(self, plan: BakePlan, observed: Mapping[str, ObservedImage]) -> None:
         """Add the tags that the template did not set, and the status `good`."""
@@ -273,7 +305,13 @@ class Bakery:
         cut_off = cancelled or built.code < 0
         if cut_off or built.resources != BuildResources() or known:
             cleanup = self._clean_up(
-                plan, intent, name, built.resources, known=tuple(known), keep_finished=cancelled
+                plan,
+                intent,
+                name,
+                built.resources,
+                known=tuple(known),
+                keep_finished=cancelled,
+                killed=built.code < 0,
             )
         left = ImageStatus.LEFT if cleanup.kept or cleanup.trouble else ImageStatus.GONE
         self.records.write(intent.with_status(left), built.resources)
@@ -290,14 +328,21 @@ class Bakery:
         *,
         known: tuple[tuple[str, str], ...],
         keep_finished: bool,
+        killed: bool,
     ) -> CleanupReport:
         """Clean up the region of that bake, which may be unconfigured since, and the plan's."""
         return clean_up(
             self.images,
             self.leftovers,
             CleanupScope(
-                bake=intent.bake, name=name, resources=resources, known=known, since=intent.created
+                bake=intent.bake,
+                name=name,
+                resources=resources,
+                known=known,
+                since=intent.created,
+                killed=killed,
             ),
+            self.clock,
             regions=tuple(dict.fromkeys([intent.region, *plan.request.all_regions])),
             keep_finished=keep_finished,
         )

@@ -17,6 +17,7 @@ from pipeline.core.bake.model import BuildResources, ObservedImage
 from pipeline.core.bake.ports import Images, Leftovers
 from pipeline.core.bake.verification import is_finished
 from pipeline.core.errors import RefusedError
+from pipeline.core.freshness import Clock, read_until
 from pipeline.core.image import STATUS_TAG, ImageStatus
 
 SKEW = timedelta(minutes=5)
@@ -30,7 +31,7 @@ class CleanupScope:
     Images are found by `name`, empty if the template names the image, and by `known`, pairs of
     region and id. A known image older than `since`, when the bake began, is not part of it: a
     provisioner may print the id of any image. Temporary resources are found by `resources`, and
-    by `bake`, which they are tagged with.
+    by `bake`, which they are tagged with. `killed` if Packer could not clean up itself.
     """
 
     bake: str
@@ -38,6 +39,7 @@ class CleanupScope:
     resources: BuildResources
     known: Sequence[tuple[str, str]]
     since: str
+    killed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,21 +55,23 @@ def clean_up(
     images: Images,
     leftovers: Leftovers,
     scope: CleanupScope,
+    clock: Clock,
     *,
     regions: Sequence[str],
     keep_finished: bool,
 ) -> CleanupReport:
     """Remove the resources of a bake from these regions, the build region first.
 
+    What AWS does not show yet is searched for again: Packer may have been killed a moment ago.
     With `keep_finished`, an image that is available in every region is kept. An image that was
     verified once is never removed.
     """
     report = CleanupReport()
     for region in regions:
-        _attempt(report, partial(_remove_temporary, report, leftovers, region, scope))
+        _attempt(report, partial(_remove_temporary, report, leftovers, region, scope, clock))
     found: dict[str, tuple[ObservedImage, ...]] = dict.fromkeys(regions, ())
     for region in regions:
-        _attempt(report, partial(_find, images, region, scope, found))
+        _attempt(report, partial(_find, images, region, scope, found, clock))
     if keep_finished and is_finished({region: _only(found[region]) for region in regions}):
         report.kept.update({region: found[region][0] for region in regions})
         return report
@@ -88,20 +92,46 @@ def is_rejected(image: ObservedImage) -> bool:
 
 
 def _remove_temporary(
-    report: CleanupReport, leftovers: Leftovers, region: str, scope: CleanupScope
+    report: CleanupReport, leftovers: Leftovers, region: str, scope: CleanupScope, clock: Clock
 ) -> None:
-    report.removed.extend(leftovers.remove(region, scope.resources, scope.bake))
+    named = len(scope.resources.key_pairs) + len(scope.resources.security_groups)
+    before = len(report.removed)
+
+    def remove() -> int:
+        report.removed.extend(leftovers.remove(region, scope.resources, scope.bake))
+        return len(report.removed) - before
+
+    if scope.killed:
+        read_until(remove, lambda removed: removed >= named, clock)
+    else:
+        remove()
 
 
 def _find(
-    images: Images, region: str, scope: CleanupScope, found: dict[str, tuple[ObservedImage, ...]]
+    images: Images,
+    region: str,
+    scope: CleanupScope,
+    found: dict[str, tuple[ObservedImage, ...]],
+    clock: Clock,
 ) -> None:
-    by_name = images.named(region, scope.name) if scope.name else ()
-    ids = (image_id for where, image_id in scope.known if where == region)
-    by_id = (images.find(region, image_id) for image_id in ids)
+    ids = {image_id for where, image_id in scope.known if where == region}
+
+    def read() -> tuple[ObservedImage, ...]:
+        by_name = images.named(region, scope.name) if scope.name else ()
+        by_id = (images.find(region, image_id) for image_id in sorted(ids))
+        return tuple({each.id: each for each in [*by_name, *by_id] if each}.values())
+
+    def enough(seen: tuple[ObservedImage, ...]) -> bool:
+        return {each.id for each in seen} >= ids and (bool(seen) or not scope.killed)
+
+    seen = read_until(read, enough, clock)
     oldest = datetime.fromisoformat(scope.since) - SKEW
-    mine = (each for each in by_id if each and datetime.fromisoformat(each.created) >= oldest)
-    found[region] = tuple({image.id: image for image in [*by_name, *mine]}.values())
+    found[region] = tuple(
+        each
+        for each in seen
+        if (scope.name and each.name == scope.name)
+        or datetime.fromisoformat(each.created) >= oldest
+    )
 
 
 def _only(listed: tuple[ObservedImage, ...]) -> ObservedImage | None:

@@ -76,6 +76,9 @@ class Records(Protocol):
     def write(self, image: Image, resources: BuildResources | None = None) -> None:
         """Record the image, replacing an earlier record of the same name."""
 
+    def all(self, app: str) -> Sequence[Image]:
+        """Return every recorded image of an app."""
+
     def unfinished(self, app: str) -> Sequence[tuple[Image, BuildResources]]:
         """Return the bakes of this app that did not end and are not running."""
 

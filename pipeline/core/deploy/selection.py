@@ -30,6 +30,18 @@ def newest_good(images: Iterable[Image], environment: str) -> Image:
     raise RefusedError("the newest good image", what, commands.bake())
 
 
+def skipped(images: Iterable[Image], chosen: Image, environment: str) -> tuple[Image, ...]:
+    """Return the images of this environment that are newer than the chosen one, newest first."""
+    newer = [
+        each
+        for each in images
+        if each.environment in {"", environment}
+        and each.id
+        and (each.created, each.name) > (chosen.created, chosen.name)
+    ]
+    return tuple(sorted(newer, key=lambda each: (each.created, each.name), reverse=True))
+
+
 def image_of(images: Sequence[Image], ami_id: str, app: str, region: str) -> Image:
     """Return the image of an AMI; an AMI that the pipeline did not bake has only its id."""
     found = (image for image in images if ami_id in image.ids.values())

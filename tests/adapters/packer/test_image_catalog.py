@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.packer.image_catalog import ImageCatalog
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.image_records import ImageRecords
+from pipeline.core.freshness import SETTLED
 from pipeline.core.image import ImageStatus, Usage
-from tests.aws.moto_account import register
-from tests.fakes import an_image
+from tests.aws.moto_account import amis, register
+from tests.fakes import FakeSeconds, an_image
 
 REGION = "us-east-1"
 
@@ -32,7 +35,7 @@ def tagged(aws: Clients, image_id: str, **facts: str) -> str:
 
 
 def listed(aws: Clients, records: ImageRecords) -> dict[str, tuple[str, tuple[Usage, ...]]]:
-    found = ImageCatalog(aws, records).images("web", REGION)
+    found = ImageCatalog(aws, records, FakeSeconds()).images("web", REGION)
     return {image.id or image.bake: (str(image.status), uses) for image, uses in found}
 
 
@@ -45,7 +48,7 @@ def test_an_image_of_another_machine_is_known_by_its_tags(
 ) -> None:
     tagged(aws, "ami-00000001", version="1.2.3", status="good", commit="abc", dirty="true")
     tagged(aws, "ami-00000002", app="other")
-    [(image, uses)] = ImageCatalog(aws, records).images("web", REGION)
+    [(image, uses)] = ImageCatalog(aws, records, FakeSeconds()).images("web", REGION)
     assert (image.id, image.version, image.status) == ("ami-00000001", "1.2.3", ImageStatus.GOOD)
     assert (image.commit, image.dirty, uses) == ("abc", True, ())
 
@@ -87,8 +90,47 @@ def test_an_image_is_quarantined_if_either_its_record_or_its_tag_says_so(
     tagged(aws, "ami-00000001", status=tagged_as)
     records.write(an_image(region=REGION, ids={REGION: "ami-00000001"}, status=recorded))
     assert listed(aws, records) == {"ami-00000001": (shown, ())}
-    [known] = ImageCatalog(aws, records).known("web", REGION)
+    [known] = ImageCatalog(aws, records, FakeSeconds()).known("web", REGION)
     assert known.status == shown
+
+
+@pytest.mark.parametrize("visible", [["app"], [], ["app", "status"]])
+def test_a_tag_that_is_not_visible_yet_does_not_overrule_the_record(
+    aws: Clients, records: ImageRecords, visible: list[str]
+) -> None:
+    tags = {key: {"app": "web", "status": "good"}[key] for key in visible}
+    register(aws, "ami-00000004", "web-4.0.0")
+    if tags:
+        named = [{"Key": f"ami-pipeline:{key}", "Value": value} for key, value in tags.items()]
+        aws.ec2(REGION).create_tags(Resources=["ami-00000004"], Tags=named)  # type: ignore[arg-type]
+    image = an_image(region=REGION, ids={REGION: "ami-00000004"}, version="4.0.0")
+    records.write(image.with_status(ImageStatus.GOOD))
+    [known] = ImageCatalog(aws, records, FakeSeconds()).known("web", REGION)
+    assert (known.id, known.version, known.status) == ("ami-00000004", "4.0.0", ImageStatus.GOOD)
+
+
+def test_only_an_image_that_was_baked_a_moment_ago_is_asked_for_again(
+    aws: Clients, records: ImageRecords
+) -> None:
+    old = an_image(region=REGION, ids={REGION: "ami-00000008"}, status=ImageStatus.GOOD)
+    records.write(old)
+    clock = FakeSeconds()
+    catalog = ImageCatalog(aws, records, clock)
+    assert [image.status for image in catalog.known("web", REGION)] == [ImageStatus.GONE]
+    assert clock.time == 0.0
+    now = datetime.now(UTC).isoformat()
+    records.write(replace(old, bake="new", created=now, ids={REGION: "ami-00000009"}))
+    sleep = clock.sleep
+
+    def appear(seconds: float) -> None:
+        sleep(seconds)
+        if clock.time >= 6 and "ami-00000009" not in amis(REGION):
+            register(aws, "ami-00000009", "web-new")
+
+    clock.sleep = appear  # type: ignore[method-assign]
+    statuses = {image.id: image.status for image in catalog.known("web", REGION)}
+    assert statuses == {"ami-00000008": ImageStatus.GONE, "ami-00000009": ImageStatus.GOOD}
+    assert 6 <= clock.time < SETTLED
 
 
 def template(aws: Clients, name: str, *images: str) -> None:
@@ -126,6 +168,28 @@ def test_the_uses_of_an_image_are_listed(aws: Clients, records: ImageRecords) ->
         Usage(kind="launch template", name="web"),
         Usage(kind="group", name="newest"),
     )
+
+
+def test_all_launch_templates_are_read_by_one_call_and_an_earlier_version_by_one_more(
+    aws: Clients, records: ImageRecords
+) -> None:
+    one, two, three = (tagged(aws, f"ami-0000000{number}") for number in (1, 2, 3))
+    for name in ("a-web", "b-web", "c-web"):
+        template(aws, name, one, two, three)
+    aws.ec2(REGION).modify_launch_template(LaunchTemplateName="c-web", DefaultVersion="2")
+    for name, version in (("x", "2"), ("y", "1"), ("z", "3")):
+        group(aws, name, 0, LaunchTemplate={"LaunchTemplateName": "b-web", "Version": version})
+    group(aws, "w", 0, LaunchTemplate={"LaunchTemplateName": "c-web", "Version": "$Default"})
+    calls: list[object] = []
+    event = "before-parameter-build.ec2.DescribeLaunchTemplateVersions"
+    aws.ec2(REGION).meta.events.register(event, lambda params, **_: calls.append(dict(params)))
+    uses = {image: used for image, (_, used) in listed(aws, records).items()}
+    groups = {image: {u.name for u in used if u.kind == "group"} for image, used in uses.items()}
+    assert groups == {one: {"y"}, two: {"w", "x"}, three: {"z"}}
+    assert calls == [
+        {"Versions": ["$Latest", "$Default"], "MaxResults": 200},
+        {"LaunchTemplateName": "b-web", "MaxResults": 200},
+    ]
 
 
 def test_a_launch_configuration_is_not_the_template_of_its_name(

@@ -7,7 +7,17 @@ import pytest
 from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, clean_up
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.image import STATUS_TAG
-from tests.fakes import AWAY, HOME, NAME, NOW, RESOURCES, FakeImages, FakeLeftovers, a_seen
+from tests.fakes import (
+    AWAY,
+    HOME,
+    NAME,
+    NOW,
+    RESOURCES,
+    FakeImages,
+    FakeLeftovers,
+    FakeSeconds,
+    a_seen,
+)
 
 
 def cleaned(
@@ -18,7 +28,7 @@ def cleaned(
     scope = CleanupScope(
         **{"bake": NAME, "name": NAME, "resources": RESOURCES, "known": (), "since": NOW, **changes}
     )
-    return clean_up(images, leftovers or FakeLeftovers(), scope, **options)
+    return clean_up(images, leftovers or FakeLeftovers(), scope, FakeSeconds(), **options)
 
 
 def holding(*observed: Any) -> FakeImages:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.core.deploy.selection import target_of
+from pipeline.core.deploy.selection import newest_good, skipped, target_of
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.environment import Environment, RetiredRelease
 from tests.core.deploy.fakes import cloud, kept
+from tests.fakes import HOME, an_image
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVING = kept(1).release
@@ -36,3 +38,17 @@ def test_a_release_that_never_served_is_refused() -> None:
         RefusedError, match="r000777 is not among the releases that served recently"
     ):
         target_of(document(), "r000777", NOW)
+
+
+def test_a_newer_image_that_is_not_chosen_is_named() -> None:
+    def image(number: int, status: ImageStatus, environment: str = "") -> Image:
+        created = f"2026-01-0{number}T00:00:00Z"
+        ids = {HOME: f"ami-{number}"}
+        return an_image(ids=ids, created=created, status=status, environment=environment)
+
+    good, bad = ImageStatus.GOOD, ImageStatus.QUARANTINED
+    images = [image(1, good), image(2, good), image(3, bad), image(4, ImageStatus.GONE)]
+    images += [image(5, bad, environment="production"), replace(image(6, bad), ids={})]
+    chosen = newest_good(images, "staging")
+    assert chosen.id == "ami-2"
+    assert [each.id for each in skipped(images, chosen, "staging")] == ["ami-4", "ami-3"]
