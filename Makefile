@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 LB ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix crash crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules clean
+.PHONY: help demo test matrix sweep crash policies crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
@@ -27,9 +27,17 @@ matrix: $(STAMP) ## Run fault scenarios under load (CONSISTENCY=eventual:10)
 	@tools/need packer ssh terraform
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 -m "not rare" tests/e2e/test_matrix.py tests/e2e/test_matrix_calls.py
 
+sweep: $(STAMP) ## Fail every call of AWS once, in every way (ARGS="--sample 20")
+	@tools/need packer ssh terraform
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tests.sweep $(ARGS)
+
 crash: $(STAMP) ## Kill runs at every boundary (ARGS="--sample 100" CONSISTENCY=eventual:10)
 	@tools/need packer ssh
 	$(BIN)/python -m tests.crash $(ARGS)
+
+policies: $(STAMP) ## Prove the printed policies (ARGS="--role deploy")
+	@tools/need packer ssh terraform
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tests.policies $(ARGS)
 
 crash-contenders: $(STAMP) ## Kill other deployment tools (ARGS="--tool shell")
 	@tools/need packer ssh terraform

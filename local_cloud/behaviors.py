@@ -8,7 +8,7 @@ for an image, a group, an instance or a zone: over the control API, or with the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -28,7 +28,9 @@ SECONDS = {
     "exits": 0.0,  # the instance shuts itself down, this long after the boot
     **dict.fromkeys(REFUSED, 0.0),  # EC2 refuses its launch
     **dict.fromkeys(DIED, 0.0),  # EC2 makes it and ends it before it runs
+    "pends": 3600.0,  # an image made of it, or copied from it, is pending for this much longer
 }
+NOT_RUNNING = frozenset({*REFUSED, "pends"})  # of launches and images, not of running instances
 Answers: TypeAlias = Literal["", "200", "500", "500-but-health"]
 ANSWERS: dict[str, Answers] = {"never-healthy": "500", "broken": "500-but-health", "hollow": "200"}
 
@@ -62,7 +64,7 @@ class Assignment:
     group: str = "*"
     instance: str = "*"
     zone: str = "*"
-    times: int = 0  # a launch that is refused: this many launches; 0 means all
+    times: int = 0  # a refused launch, a pending image: this many; 0 means all
 
     def __post_init__(self) -> None:
         if self.behavior not in SECONDS:
@@ -137,7 +139,7 @@ class Behaviors:
             matching = [each for each in self._assignments if each.is_for(target)]
         assigned = [assignment.meaning for assignment in matching]
         tagged = [behavior for tag in target.tags if (behavior := parse(tag))]
-        of_instances = [b for b in (*assigned, *tagged) if b.kind not in REFUSED]
+        of_instances = [b for b in (*assigned, *tagged) if b.kind not in NOT_RUNNING]
         return next(iter(of_instances), None)
 
     def refused_launch(
@@ -147,21 +149,28 @@ class Behaviors:
 
         `group` is empty for a launch by RunInstances.
         """
-        kind = self._refused_kind(self._launch(group=group, image=image, zone=zone))
-        if not kind:
+        behavior = self._take(self._launch(group=group, image=image, zone=zone), REFUSED)
+        if behavior is None:
             return None
-        return filled(REFUSED[kind], image=image, zone=zone, instance_type=instance_type)
+        refusal = REFUSED[behavior.kind]
+        return filled(refusal, image=image, zone=zone, instance_type=instance_type)
 
-    def _refused_kind(self, target: BehaviorTarget) -> str:
-        tagged = (b.kind for tag in target.tags if (b := parse(tag)) and b.kind in REFUSED)
-        if kind := next(tagged, ""):
-            return kind
+    def image_delay(self, target: BehaviorTarget) -> float:
+        """Return for how many of AWS's seconds longer a new image is pending, and count it."""
+        behavior = self._take(target, {"pends"})
+        return behavior.seconds if behavior else 0.0
+
+    def _take(self, target: BehaviorTarget, kinds: Container[str]) -> Behavior | None:
+        """Return the behavior of one of these kinds, and use up an assignment."""
+        tagged = (b for tag in target.tags if (b := parse(tag)) and b.kind in kinds)
+        if behavior := next(tagged, None):
+            return behavior
         with self._lock:
             for assignment in self._assignments:
-                if assignment.behavior in REFUSED and assignment.is_for(target):
+                if assignment.behavior in kinds and assignment.is_for(target):
                     self._use_up(assignment)
-                    return assignment.behavior
-        return ""
+                    return assignment.meaning
+        return None
 
     def _use_up(self, assignment: Assignment) -> None:
         if assignment.times:

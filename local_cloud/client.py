@@ -64,6 +64,20 @@ class Client:
         """Remove every behavior that was set; tags stay."""
         self._request("DELETE", "behaviors")
 
+    def set_quotas(self, **limits: int) -> None:
+        """Lower or raise quotas (see `quotas`), as in `set_quotas(vcpus=4)`; `-` becomes `_`."""
+        named = {name.replace("_", "-"): limit for name, limit in limits.items()}
+        self._request("POST", "quotas", named)
+
+    def quotas(self) -> dict[str, int]:
+        """Return every quota by name."""
+        quotas: dict[str, int] = self._request("GET", "quotas")
+        return quotas
+
+    def reset_quotas(self) -> None:
+        """Restore the quotas' defaults."""
+        self._request("DELETE", "quotas")
+
     def balancers(self) -> list[dict[str, Any]]:
         """Return every listener of every load balancer that takes requests, with its URL."""
         balancers: list[dict[str, Any]] = self._request("GET", "balancers")

@@ -20,6 +20,7 @@ class Delays:
     image: float = 25.0  # CreateImage: pending -> available
     copy: float = 30.0  # CopyImage: pending -> available
     balancer: float = 120.0  # elbv2 CreateLoadBalancer: provisioning -> active
+    console: float = 120.0  # printed -> GetConsoleOutput without Latest shows it
     user_data: float = 30.0  # start of user data -> services start at the latest
     stop_grace: float = 10.0  # SIGTERM -> SIGKILL
     routing: float = 2.0  # a change of a target -> every node of the load balancer has it

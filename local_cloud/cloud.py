@@ -18,6 +18,7 @@ from local_cloud.instances.machine import InstanceHost, InstanceSpec, Machine
 from local_cloud.instances.network import Network
 from local_cloud.metrics.collector import Collector
 from local_cloud.permissions.roles import Roles
+from local_cloud.quotas import Quotas
 from local_cloud.timeline import Timeline
 from local_cloud.traffic.plan import Traffic
 
@@ -36,6 +37,7 @@ class Cloud:
     timeline: Timeline = field(default_factory=Timeline)
     roles: Roles = field(default_factory=Roles)
     metrics: Collector = field(default_factory=lambda: Collector.at(1.0))
+    quotas: Quotas = field(default_factory=Quotas)
     on_change: list[Callable[[], None]] = field(default_factory=list)
     periodic: list[Callable[[], bool]] = field(default_factory=list)  # see `ticker`
     machines: dict[str, Machine] = field(default_factory=dict)
@@ -104,22 +106,31 @@ class Cloud:
 
         self.loop.call_soon_threadsafe(post)
 
-    def snapshot(self, image: str, instance: str, settle: Callable[[str], None]) -> None:
-        """Make an image of an instance's directory after the steps posted before."""
+    def snapshot(
+        self, image: str, instance: str, settle: Callable[[str], None], *, longer: float = 0.0
+    ) -> None:
+        """Make an image of an instance's directory after the steps posted before.
+
+        It takes `longer` of AWS's seconds more than usual.
+        """
+        takes = self.host.clock.delays.image + longer
 
         async def take(machine: Machine) -> None:
             done = await self.host.images.take(image, machine.root)
-            self._run(self._settle(image, self.host.clock.delays.image, settle, done=done))
+            self._run(self._settle(image, takes, settle, done=done))
 
         self.loop.call_soon_threadsafe(self.host.images.expect, image)
         self._post(instance, take)
 
-    def copy(self, image: str, source: str, settle: Callable[[str], None]) -> None:
-        """Make an image of another, perhaps in another region."""
+    def copy(
+        self, image: str, source: str, settle: Callable[[str], None], *, longer: float = 0.0
+    ) -> None:
+        """Make an image of another, perhaps in another region; `longer` as for `snapshot`."""
+        takes = self.host.clock.delays.copy + longer
 
         async def duplicate() -> None:
             done = await self.host.images.duplicate(image, source)
-            await self._settle(image, self.host.clock.delays.copy, settle, done=done)
+            await self._settle(image, takes, settle, done=done)
 
         self.loop.call_soon_threadsafe(self.host.images.expect, image)
         self.loop.call_soon_threadsafe(self._run, duplicate())
@@ -143,10 +154,10 @@ class Cloud:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    def console(self, instance: str) -> bytes:
-        """Return the console output of an instance."""
+    def console(self, instance: str, *, latest: bool) -> bytes:
+        """Return the console output of an instance; without `latest`, that of some minutes ago."""
         machine = self.machines.get(instance)
-        return machine.output() if machine else b""
+        return machine.output(latest=latest) if machine else b""
 
     def has_booted(self, instance: str) -> bool:
         """Return True if an instance has booted."""

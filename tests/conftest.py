@@ -65,6 +65,7 @@ def _own_signals() -> Iterator[None]:
 
 
 SHARED = (
+    "tests/crash/test_crash",
     "tests/adapters/aws/test_groups.py",
     "tests/adapters/aws/test_preflight.py",
     "tests/e2e/test_deploy",

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 WORDS = ROOT / "tools" / "words.txt"
 WHERE = ("pipeline", "local_cloud", "docs", "README.md", "CONTRIBUTING.md")
 KINDS = frozenset({".py", ".md", ".toml", ".yml", ".yaml", ".json"})
-_QUOTED = re.compile(r"`[\w/]+\.py::test_\w+`|https?://[^\s)]+")
-"""The id of a test and an address: their words are not words of the page."""
+_QUOTED = re.compile(r'`[\w/]+\.py::test_\w+`|https?://[^\s)]+|"[A-Z][A-Za-z]+": "')
+"""A test's id, an address and AWS's name of an action: their words are not words of the page."""
 _NAME_PART = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 

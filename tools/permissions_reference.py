@@ -36,6 +36,7 @@ EXAMPLE = Scope(
             Feature.S3_STORE,
             Feature.SCHEDULES,
             Feature.TARGETS,
+            Feature.VERIFY,
         }
     ),
     environments=(

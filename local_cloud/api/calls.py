@@ -110,7 +110,7 @@ class Calls:
     def _answer(
         self, call: Call, environ: Environ, body: bytes, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if (fault := self.faults.next_for(call)) is None:
+        if (fault := self.faults.next_for(call, environ.get("HTTP_USER_AGENT", ""))) is None:
             moment = self._moment_of(call, environ, body)
             return self._pass_on(call, environ, start_response, moment)
         match fault.kind:

@@ -71,7 +71,8 @@ class ApiFault:
 
     With a `share` below 1 it strikes that share of the calls, chosen at random. The choice is
     the same for the same `seed` and the same number of calls of the action since the last clear.
-    Calls of other actions do not change it.
+    Calls of other actions do not change it. With an `agent` it strikes only the calls of clients
+    whose User-Agent contains that text.
     """
 
     service: str = "*"
@@ -84,6 +85,7 @@ class ApiFault:
     status: int = 0
     share: float = 1.0
     seed: int = 0
+    agent: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -95,8 +97,13 @@ class ApiFault:
         if not 0 < self.share <= 1:
             raise ValueError(f"share is above 0 and at most 1, not {self.share}")
 
-    def strikes(self, call: Call, number: int) -> bool:
-        """Return True if the fault strikes this call, the Nth call of its action."""
+    def strikes(self, call: Call, number: int, agent: str = "") -> bool:
+        """Return True if the fault strikes this call, the Nth call of its action.
+
+        `agent` is what the client says about itself (the header User-Agent).
+        """
+        if self.agent not in agent:
+            return False
         if self.service not in {"*", call.service} or self.action not in {"*", call.action}:
             return False
         if self.kind == "stale" and not may_be_stale(call.service, call.action):
@@ -166,12 +173,12 @@ class Faults:
         with self._lock:
             return [asdict(fault) for fault in self._faults]
 
-    def next_for(self, call: Call) -> ApiFault | None:
-        """Return the fault that strikes this call, and count it."""
+    def next_for(self, call: Call, agent: str = "") -> ApiFault | None:
+        """Return the fault that strikes this call of a client, and count it."""
         with self._lock:
             self._counts[call] += 1
             for fault in self._faults:
-                if fault.strikes(call, self._counts[call]):
+                if fault.strikes(call, self._counts[call], agent):
                     self._strike(fault)
                     return fault
         return None

@@ -52,6 +52,11 @@ class MotoModels:
         group = autoscaling_backends[ACCOUNT][region].autoscaling_groups.get(name)
         return None if group is None else str(group.arn)
 
+    def subnets_of(self, region: str, group: str) -> Sequence[str]:
+        """Return the subnets of an Auto Scaling group; none if it does not exist."""
+        found = autoscaling_backends[ACCOUNT][region].autoscaling_groups.get(group)
+        return str(getattr(found, "vpc_zone_identifier", None) or "").split(",")
+
     def group_of(self, region: str, instance: str) -> str | None:
         """Return the name of the Auto Scaling group of an instance, if it has one."""
         tags = ec2_backends[ACCOUNT][region].tags.get(instance, {})

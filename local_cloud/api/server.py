@@ -224,8 +224,15 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
         with lock:
             return sync.described(cloud)
 
+    def change(act: Callable[..., None], *arguments: object) -> dict[str, int]:
+        act(*arguments)
+        return cloud.quotas.listed()
+
     return {
         **role_resources.resources(cloud.roles, lock),
+        ("GET", "quotas"): lambda _: cloud.quotas.listed(),
+        ("POST", "quotas"): lambda body: change(cloud.quotas.set, body),
+        ("DELETE", "quotas"): lambda _: change(cloud.quotas.reset),
         ("GET", "balancers"): balancers,
         ("GET", "behaviors"): lambda _: cloud.behaviors.listed(),
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),

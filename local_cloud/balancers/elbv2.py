@@ -24,6 +24,7 @@ PROTOCOLS: dict[str, Literal["HTTP", "HTTPS", "TCP", "TLS"]] = {
 }
 CHECKS: dict[str | None, Literal["HTTP", "HTTPS", "TCP"]] = {"HTTP": "HTTP", "HTTPS": "HTTPS"}
 BY_COOKIE = "lb_cookie"
+TERMINATION = "deregistration_delay.connection_termination.enabled"
 # ELBv2's defaults, which moto does not store (data types TargetGroupAttribute and
 # LoadBalancerAttribute; "TCP idle timeout" in the guide of Network Load Balancers).
 COOKIE_SECONDS = 86400
@@ -83,9 +84,11 @@ class Region:
         for group in self.backend.target_groups.values():
             users = using(carrying(self.backend), group.arn)
             present = tuple(self.members(group))
+            of_network = kind(group, users) == "network"
             yield Pool(
                 key=group.arn,
                 kind=kind(group, users),
+                cuts=not of_network or rules.truth(group.attributes.get(TERMINATION, "false")),
                 check=check(group),
                 members=present,
                 delay=float(group.attributes["deregistration_delay.timeout_seconds"]),

@@ -18,7 +18,7 @@ class PastTraffic:
     shown: Healths | None = None
     """The past that is shown; only the holder of the API's lock sets it and reads health."""
     _pools: tuple[str, ...] = ()
-    _present: Healths = field(default_factory=dict)
+    _present: Healths | None = None
     _past: deque[tuple[float, Healths]] = field(default_factory=deque)  # held until, what
 
     def apply(self, plan: Plan) -> None:
@@ -37,16 +37,16 @@ class PastTraffic:
     def record(self, now: float, keep: float) -> None:
         """Note the health if it has changed; forget what is older than `keep` seconds."""
         present = {pool: self.traffic.health(pool) for pool in self._pools}
-        if present != self._present:
+        if self._present is not None and present != self._present:
             self._past.append((now, self._present))
-            self._present = present
+        self._present = present
         while self._past and self._past[0][0] < now - keep:
             self._past.popleft()
 
     def forget(self) -> None:
         """Forget the past."""
         self._past.clear()
-        self._present = {}
+        self._present = None
 
     def as_of(self, moment: float) -> Healths | None:
         """Return the health at a moment, or None if it has not changed since."""

@@ -102,6 +102,16 @@ class MotoPorts:
         if found and found.state not in {"shutting-down", "terminated"}:
             found.terminate()
 
+    def stop(self, instance: str) -> None:
+        """Stop an instance."""
+        if found := self._instance(instance):
+            found.stop()
+
+    def start(self, instance: str) -> None:
+        """Start a stopped instance."""
+        if found := self._instance(instance):
+            found.start()
+
     def release(self, group: Group, instance: str) -> None:
         """Remove the group's tag from an instance."""
         self.backend.ec2_backend.delete_tags([instance], {ASG_NAME_TAG: group.name})
@@ -125,8 +135,12 @@ class MotoPorts:
         if source.type == "elb":
             if source.identifier in self.backend.elb_backend.load_balancers:
                 self.backend.elb_backend.register_instances(source.identifier, [instance], True)
-        elif group := self._target_group(source):
+        elif (group := self._target_group(source)) and self._has_room(group):
             group.register([{"Id": instance, "Port": group.port}])
+
+    def _has_room(self, group: Any) -> bool:
+        """Return True if the quota of a target group leaves room for one more."""
+        return len(group.targets) < self.cloud.quotas.limit("targets-per-target-group")
 
     def registration_delay(self, instance: str) -> float:
         """Return AWS's seconds until an instance is registered, by its behavior."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import time
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 KEPT = 64 * 1024
 CHUNK = 65536
+MARKS = 4096
 
 
 @dataclass(kw_only=True)
@@ -19,12 +22,16 @@ class Console:
 
     path: Path
     _size: int = 0
+    _written: int = 0
+    _marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=MARKS))
 
     def write(self, text: bytes) -> None:
         """Append bytes."""
         with self.path.open("ab") as file:
             file.write(text)
             self._size = file.tell()
+        self._written += len(text)
+        self._marks.append((time.monotonic(), self._written))
         if self._size > 2 * KEPT:
             kept = self.read()
             self.path.write_bytes(kept)
@@ -33,12 +40,18 @@ class Console:
         """Append a line of the machine itself."""
         self.write(f"{source}: {text}\n".encode())
 
-    def read(self) -> bytes:
-        """Return the last 64 KB."""
+    def read(self, lag: float = 0.0) -> bytes:
+        """Return the last 64 KB, without what was written in the last `lag` real seconds."""
         try:
-            return self.path.read_bytes()[-KEPT:]
+            text = self.path.read_bytes()
         except FileNotFoundError:
             return b""
+        late = self._written - self._size_before(time.monotonic() - lag) if lag else 0
+        return text[: max(len(text) - late, 0)][-KEPT:]
+
+    def _size_before(self, moment: float) -> int:
+        marks = [size for at, size in list(self._marks) if at <= moment]
+        return marks[-1] if marks else 0
 
     async def pump(self, source: str, stream: asyncio.StreamReader) -> None:
         """Append the output of a process, line by line, until it closes it."""

@@ -78,6 +78,7 @@ class Machine:
         self.root.mkdir(parents=True)
         self.booted = asyncio.Event()
         self.console = Console(path=self.folder / "console.log")
+        self.journal = Console(path=self.folder / "journal.log")
         self.enclosure = isolation.enclose(
             host.isolation, root=self.root, marker=host.marker, instance=spec.id
         )
@@ -189,6 +190,7 @@ class Machine:
             clock=self._clock,
             environment=self.environment,
             systemctl=systemctl.run,
+            journal=self.journal,
         )
         self.services.open(shims)
 
@@ -279,9 +281,15 @@ class Machine:
         await self._clock.sleep(self._clock.delays.shutting_down)
         await self._settle("terminated")
 
-    def output(self) -> bytes:
-        """Return the end of the console output, also after the termination."""
-        return self.final_output or self.console.read()
+    def output(self, *, latest: bool) -> bytes:
+        """Return the end of the console output, also after the termination.
+
+        Without `latest`, EC2 shows what was printed some minutes ago.
+        """
+        if self.final_output:
+            return self.final_output
+        lag = 0.0 if latest else self._clock.scaled(self._clock.delays.console)
+        return self.console.read(lag)
 
     async def close(self) -> None:
         """Halt with the cloud and drop the steps that are left."""

@@ -62,6 +62,7 @@ class Services:
     clock: Clock
     environment: Mapping[str, str]
     systemctl: Systemctl
+    journal: Console
     running: dict[str, Service] = field(default_factory=dict)
     _requests: int = -1
     _answers: set[asyncio.Task[None]] = field(default_factory=set)
@@ -232,7 +233,7 @@ class Services:
             self._set_state(service, "active", "started")
         stem = service.unit.name.removesuffix(".service")
         output = process.stdout or asyncio.StreamReader()
-        printing = asyncio.create_task(self.console.pump(stem, output))
+        printing = asyncio.create_task(self._sink(service.unit).pump(stem, output))
         try:
             code = await processes.exited(process)
             # systemd.kill(5): the rest of the main process's group ends with it.
@@ -241,6 +242,15 @@ class Services:
         finally:
             printing.cancel()
         return code
+
+    # Without a word about it, a service writes to the journal alone, which EC2 does not show.
+    def _sink(self, unit: units.Unit) -> Console:
+        """Return where the output of a service goes: to the console only if systemd is told so."""
+        journald = self.root / "etc/systemd"
+        parts = sorted((journald / "journald.conf.d").glob("*.conf"))
+        files = [each for each in (journald / "journald.conf", *parts) if each.is_file()]
+        forwards = units.forwards_to_console(*(f.read_text(errors="replace") for f in files))
+        return self.console if forwards or unit.prints_on_console else self.journal
 
     def _set_state(self, service: Service, state: str, why: str) -> None:
         service.state = state

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "": 1}
 PREFIXES = "-@:+!|"
+TRUE = frozenset({"yes", "true", "1", "on"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +53,12 @@ class Unit:
     restart_after: float = 0.1
     stays_active: bool = False
     wanted_by: tuple[str, ...] = ()
+    output: str = "journal"
+
+    @property
+    def prints_on_console(self) -> bool:
+        """True if its output is copied to the console (systemd.exec(5), StandardOutput=)."""
+        return self.output.endswith("+console") or self.output.startswith("tty")
 
 
 def braces(word: str, environment: Mapping[str, str]) -> str:
@@ -86,11 +93,26 @@ def parse(name: str, text: str) -> Unit:
         directory=last(service.get("WorkingDirectory"), "/").lstrip("-").replace("~", "/root"),
         restart=last(service.get("Restart"), "no"),
         restart_after=seconds(last(service.get("RestartSec"), "100ms")),
-        stays_active=last(service.get("RemainAfterExit"), "no") in {"yes", "true", "1", "on"},
+        stays_active=last(service.get("RemainAfterExit"), "no") in TRUE,
+        output=last(service.get("StandardOutput"), "journal"),
         wanted_by=tuple(
             word for line in values.get(("Install", "WantedBy"), ()) for word in line.split()
         ),
     )
+
+
+def forwards_to_console(*files: str) -> bool:
+    """Return True if the last of journald's configuration files forwards to the console.
+
+    journald.conf(5), ForwardToConsole=: a boolean, off by default.
+    """
+    given = [value for text in files for value in journal_setting(text, "ForwardToConsole")]
+    return last(given, "no").lower() in TRUE
+
+
+def journal_setting(text: str, name: str) -> list[str]:
+    """Return the values of a setting of journald."""
+    return assignments(text).get(("Journal", name), [])
 
 
 def assignments(text: str) -> dict[tuple[str, str], list[str]]:

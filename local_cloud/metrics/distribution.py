@@ -7,6 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
+NAMED = frozenset({"Sum", "Average", "Minimum", "Maximum", "SampleCount"})
+
+
+def is_statistic(name: str) -> bool:
+    """Return True if a distribution has a statistic of this name."""
+    return name in NAMED or PERCENTILE.fullmatch(name) is not None
 
 
 @dataclass(kw_only=True, slots=True)

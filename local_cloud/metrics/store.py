@@ -91,15 +91,22 @@ class Store:
     ) -> list[Point]:
         """Return the points from `begin` to before `end`, joined by period, oldest first.
 
-        A period is in seconds of the cloud and begins at a multiple of itself.
+        A period is in seconds of the cloud. The first one begins at the whole minute before `begin`
+        (API Reference, GetMetricStatistics: StartTime is rounded down).
         """
-        seconds = period / self.speed
+        seconds, first = period / self.speed, self.rounded(begin)
         found: dict[int, list[Distribution]] = {}
         for at, values in points:
-            if begin <= at < end:
-                found.setdefault(int(at / seconds + EPSILON), []).append(values)
-        return [(number * seconds, merged(found[number])) for number in sorted(found)]
+            if first - ROUNDING <= at < end:
+                found.setdefault(int((at - first) / seconds + EPSILON), []).append(values)
+        return [(first + number * seconds, merged(found[number])) for number in sorted(found)]
+
+    def rounded(self, at: float) -> float:
+        """Return the begin of the minute that a time is in."""
+        return self.begin(int(at * self.speed / MINUTE + EPSILON))
 
 
-EPSILON = 1e-6
-"""The begin of a minute, divided by a period, is a whole number but for rounding."""
+ROUNDING = 1e-6
+EPSILON = 1e-4
+"""The begin of a minute, divided by a period, is a whole number but for rounding; the numbers are
+large, and a float has 15 digits."""

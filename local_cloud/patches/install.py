@@ -8,20 +8,22 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, s3, sts, unanswered
+from local_cloud.patches import after, quotas, s3, sts, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
     group_calls,
     hooks,
     members,
+    metrics,
     policies,
     refreshes,
     schedules,
     settings,
     sources,
+    warm_pools,
 )
-from local_cloud.patches.cloudwatch import alarms, evaluation, statistics
+from local_cloud.patches.cloudwatch import alarms, evaluation, log_alarms, statistics
 from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import described as ec2_described
 from local_cloud.patches.ec2 import (
@@ -52,9 +54,11 @@ MODULES = (
     hooks,
     policies,
     refreshes,
+    warm_pools,
     schedules,
     alarms,
     statistics,
+    log_alarms,
     classic,
     classic_members,
     elbv2,
@@ -67,6 +71,7 @@ MODULES = (
     s3,
     sts,
     dry_run,
+    quotas,
     after,
 )
 
@@ -77,6 +82,7 @@ def install(cloud: Cloud, lock: AbstractContextManager[Any]) -> Undo:
     regions = context.regions
     cloud.on_change.append(regions.step_safely)
     cloud.periodic += [regions.step, schedules.step, functools.partial(evaluation.step, context)]
+    cloud.metrics.samplers.append(functools.partial(metrics.sample, regions))
     sync = BalancerSync(cloud=cloud)  # after the groups: the balancers carry what they decided
     cloud.on_change += [sync, functools.partial(regions.settle, sync)]
     undo_patches, undo_cache = apply(every(), context), cache_method_names()

@@ -4,7 +4,8 @@ Source: Service Authorization Reference, "Actions, resources, and condition keys
 Auto Scaling": every Describe action is judged on `*`, the others on the ARN of their group. User
 Guide, "Launch template support": a caller that gives a template to a group needs ec2:RunInstances,
 ec2:CreateTags for tags in it and iam:PassRole for its instance profile; without one of them
-"You are not authorized to use launch template" ("Troubleshoot: launch templates").
+"You are not authorized to use launch template" ("Troubleshoot: launch templates"). Its example
+"Restrict access to Amazon EC2 resources" names the subnet of the group, so that is judged, too.
 """
 
 from __future__ import annotations
@@ -76,14 +77,22 @@ def templates(given: Any) -> Iterator[Parameters]:
             yield from templates(each)
 
 
+def subnets(facts: CallFacts) -> Iterator[str]:
+    """Yield the subnets that the group would have after the call."""
+    if given := named(facts.parameters, "VPCZoneIdentifier"):
+        yield from given[0].replace(" ", "").split(",")
+        return
+    for group in named(facts.parameters, "AutoScalingGroupName"):
+        yield from facts.models.subnets_of(facts.region, group)
+
+
 def launching(facts: CallFacts, wanted: Parameters) -> Iterator[Question]:
     """Yield the permissions to launch from a template; one that does not exist needs none."""
     template = facts.models.template(facts.region, wanted)
     if template is None:
         return
     why = f"You are not authorized to use launch template: {template.id}"
-    launch = dataclasses.replace(
-        facts, service="ec2", action="RunInstances", parameters={"LaunchTemplate": wanted}
-    )
+    parameters = {"LaunchTemplate": wanted, "SubnetId": list(subnets(facts))}
+    launch = dataclasses.replace(facts, service="ec2", action="RunInstances", parameters=parameters)
     for question in ec2.questions(launch):
         yield dataclasses.replace(question, because=why)

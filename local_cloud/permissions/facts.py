@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -119,12 +119,3 @@ def of_request_tags(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Return the keys of the tags in a request."""
     keys = {f"aws:requesttag/{key.lower()}": (value,) for key, value in tags.items()}
     return {**keys, "aws:tagkeys": tuple(tags)} if tags else {}
-
-
-def on_each(
-    facts: CallFacts, resources_: Iterable[str], **more: Mapping[str, str]
-) -> list[Question]:
-    """Return a question for each resource, or one for `*` if there is none."""
-    return [facts.question(each, request_tags=more.get("request_tags")) for each in resources_] or [
-        facts.question(request_tags=more.get("request_tags"))
-    ]

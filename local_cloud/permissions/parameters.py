@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Parameters = Mapping[str, Any]
+OF_THE_PROTOCOL = {"Action", "Version"}
+"""Parameters of the query protocol: the version of the API is not that of a launch template."""
 
 
 def read(body: bytes, query: str, *, is_json: bool) -> Parameters:
@@ -19,7 +21,8 @@ def read(body: bytes, query: str, *, is_json: bool) -> Parameters:
             return {}
         return decoded if isinstance(decoded, dict) else {}
     text = body.decode(errors="replace") or query
-    return nested(urllib.parse.parse_qsl(text, keep_blank_values=True))
+    pairs = urllib.parse.parse_qsl(text, keep_blank_values=True)
+    return nested((name, value) for name, value in pairs if name not in OF_THE_PROTOCOL)
 
 
 def nested(pairs: Iterable[tuple[str, str]]) -> Parameters:

@@ -28,6 +28,9 @@ class Models(Protocol):
     def group_arn(self, region: str, name: str) -> str | None:
         """Return the ARN of an Auto Scaling group, if it exists."""
 
+    def subnets_of(self, region: str, group: str) -> Sequence[str]:
+        """Return the subnets of an Auto Scaling group; none if it does not exist."""
+
     def group_of(self, region: str, instance: str) -> str | None:
         """Return the name of the Auto Scaling group of an instance, if it has one."""
 

@@ -18,6 +18,7 @@ from local_cloud.scaling import (
     refresh,
     retries,
     termination,
+    warm_pool,
 )
 from local_cloud.scaling.model import Activity, Group, Member
 from local_cloud.scaling.ports import Launched, LaunchRefusedError, Place, Ports
@@ -56,7 +57,11 @@ def one_pass(group: Group, ports: Ports, now: float) -> bool:
         if member.lifecycle_state in MOVES
     ]
     moved.append(attachments.advance(group, ports, now))
-    moved += [adjust(group, ports, now), refresh.advance(group, ports, now)]
+    moved += [
+        adjust(group, ports, now),
+        refresh.advance(group, ports, now),
+        warm_pool.advance(group, ports, now),
+    ]
     return any(moved)
 
 
@@ -83,6 +88,8 @@ def launch(group: Group, ports: Ports, count: int, now: float) -> bool:
     while places and group.capacity < after:
         place = balance.next_place(places, group.members)
         cause = cause_of_launch(group, ports, before, after)
+        if warm_pool.take(group, ports, cause, now):
+            continue
         refusal = launch_one(group, ports, place, cause, now)
         if refusal:
             places = [p for p in places if refusal.elsewhere and p.zone != place.zone]
@@ -171,6 +178,8 @@ def delete(group: Group, ports: Ports, now: float, *, force: bool) -> None:
     group.deleting, group.forced = now, force
     group.settings.status = "Delete in progress"
     group.settings.desired_capacity = group.settings.min_size = 0
+    if group.warm_pool:
+        group.warm_pool.deleting = True
     cause = activities.at(ports.stamp()) + "a user request deleted the AutoScalingGroup."
     for member in group.members:
         if not termination.is_leaving(member):
@@ -179,6 +188,6 @@ def delete(group: Group, ports: Ports, now: float, *, force: bool) -> None:
 
 def is_gone(group: Group, ports: Ports, now: float) -> bool:
     """Return True if the deletion of a group is complete."""
-    if group.deleting is None or group.members:
+    if group.deleting is None or group.members or group.warm_pool:
         return False
     return now - group.deleting >= ports.scaled(DELETING)

@@ -68,7 +68,8 @@ def abandonment(wait: Wait) -> str:
 
 def active(group: Group, hook: str, *, token: str | None, instance: str | None) -> Wait | None:
     """Return the lifecycle action that a call names, by its token or its instance."""
-    for member in group.members:
+    pooled: list[Member] = group.warm_pool.members if group.warm_pool else []
+    for member in (*group.members, *pooled):
         for wait in member.waits:
             matches = wait.token == token if token else member.instance_id == instance
             if wait.hook == hook and matches and wait.result is None:

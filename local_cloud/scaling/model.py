@@ -139,6 +139,7 @@ class Group:
     retry: float | None = None  # when to launch again
     deleting: float | None = None  # when it was deleted
     forced: bool = False
+    warm_pool: Any = None  # a `warm_pool.WarmPool`, or None
     refreshes: list[Any] = field(default_factory=list)  # of `refresh.Refresh`, newest first
 
     @property

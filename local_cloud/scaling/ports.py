@@ -80,6 +80,12 @@ class Ports(Protocol):
     def terminate(self, instance: str) -> None:
         """Terminate an instance."""
 
+    def stop(self, instance: str) -> None:
+        """Stop an instance."""
+
+    def start(self, instance: str) -> None:
+        """Start a stopped instance."""
+
     def release(self, group: Group, instance: str) -> None:
         """Release an instance: remove the group's tag."""
 

@@ -12,14 +12,15 @@ from local_cloud.scaling.model import PENDING, TERMINATING, Group, Member
 from local_cloud.scaling.ports import Ports
 
 DETACHING = "Detaching EC2 instance"
+RETAINED = "Terminating:Retained"
 TO_STANDBY = "Moving EC2 instance to Standby"
 
 
 def terminate(group: Group, member: Member, ports: Ports, cause: str, now: float) -> None:
-    """Start terminating a member; no hook holds one that never was in service."""
-    never_served = member.lifecycle_state in PENDING
+    """Start terminating a member; no hook holds one that never was in service, or was retained."""
+    unheld = member.lifecycle_state in PENDING | {RETAINED}
     depart(group, member, ports, ("Terminating", activities.TERMINATING, cause), now)
-    member.held = never_served
+    member.held = unheld
 
 
 def detach(group: Group, member: Member, ports: Ports, cause: str, now: float) -> None:
@@ -65,12 +66,28 @@ def terminating(group: Group, member: Member, ports: Ports, now: float) -> bool:
     return end(group, member, ports)
 
 
-def held(group: Group, member: Member, _ports: Ports, now: float) -> bool:
-    """Wait for the hooks of a leaving member; it goes on after either result."""
-    if not group.forced and lifecycle.decided(member, now) is None:
+def held(group: Group, member: Member, ports: Ports, now: float) -> bool:
+    """Wait for the hooks of a leaving member; it goes on after either result.
+
+    With an instance lifecycle policy, an abandoned termination keeps the instance (API Reference,
+    RetentionTriggers): it is no capacity, and stays until a person terminates it.
+    """
+    wait = lifecycle.decided(member, now)
+    if not group.forced and wait is None:
         return False
+    if not group.forced and wait and wait.result == "ABANDON" and retains(group):
+        member.lifecycle_state, member.waits = RETAINED, []
+        activities.end(member.activity, ports, "Cancelled")
+        return True
     member.lifecycle_state, member.waits = "Terminating:Proceed", []
     return True
+
+
+def retains(group: Group) -> bool:
+    """Return True if the group keeps instances whose termination was abandoned."""
+    policy = getattr(group.settings, "instance_lifecycle_policy", None) or {}
+    triggers = policy.get("RetentionTriggers") or {}
+    return bool(triggers.get("TerminateHookAbandon") == "retain")
 
 
 def end(group: Group, member: Member, ports: Ports) -> bool:

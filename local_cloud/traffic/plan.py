@@ -54,6 +54,7 @@ class Pool:
     zones: frozenset[str]  # enabled in its load balancers; empty: no load balancer uses it
     cross_zone: bool = True
     sticky: float | None = None  # seconds of the load balancer's cookie
+    cuts: bool = True  # whether the end of the draining closes connections
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

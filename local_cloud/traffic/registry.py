@@ -154,7 +154,9 @@ class Registry:
         """Forget members that have left; return those whose connections must be cut now.
 
         A classic load balancer ends the draining as soon as nothing is in flight. A target group
-        shows it until the delay is over ("Deregistration delay").
+        shows it until the delay is over ("Deregistration delay"). One of a network load balancer
+        keeps established connections until they end or the target does, unless it is told to
+        terminate them (Network Load Balancers, "Deregistration delay").
         """
         with self._lock:
             now = self.now()
@@ -168,7 +170,7 @@ class Registry:
                 forgotten = target.forgotten(now, self.routing)
                 if forgotten or (target.drained(now) and not target.released):
                     target.released = True
-                    cut.append(key)
+                    cut += [key] if entry.pool.cuts else []
                 if forgotten:
                     del entry.targets[key[1:]]
             return cut

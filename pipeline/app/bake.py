@@ -71,7 +71,8 @@ def bake(app: Application, options: Options, *, then: float = 0.0) -> BakeResult
 
 def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:
     """Return the images of the app, newest first, each with its usages."""
-    return catalog(app, Clients(app.settings.region)).images(app.settings.app, app.settings.region)
+    clients = Clients(app.settings.region)
+    return catalog(app, clients).images(app.settings.app, app.settings.region)
 
 
 def known_images(app: Application, clients: Clients) -> tuple[Image, ...]:

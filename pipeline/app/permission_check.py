@@ -10,6 +10,7 @@ from pipeline.app.environment import EnvironmentReader
 from pipeline.config import EnvironmentSettings, TerraformSettings
 from pipeline.core.permissions.features import features_of_module
 from pipeline.core.permissions.probes import Launch, PermissionFacts, digest_of
+from pipeline.core.permissions.scope import Feature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ def launch_of(reader: EnvironmentReader, image_id: str, subnets: tuple[str, ...]
     environment: EnvironmentSettings = settings.environment(reader.environment)
     terraform: TerraformSettings = settings.terraform_for(reader.environment)
     inputs = terraform.inputs
+    hooks = frozenset({Feature.VERIFY} if reader.policy.verify else ())
     given = inputs.get("security_group_ids", ())
     groups = given if isinstance(given, (list, tuple)) else ()
     return Launch(
@@ -57,7 +59,7 @@ def launch_of(reader: EnvironmentReader, image_id: str, subnets: tuple[str, ...]
         region=settings.region,
         image_id=image_id,
         instance_type=environment.instance_type,
-        features=features_of_module(inputs),
+        features=features_of_module(inputs) | hooks,
         subnets=subnets,
         security_groups=tuple(str(each) for each in groups),
         profile=str(inputs.get("instance_profile") or ""),

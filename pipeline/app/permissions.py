@@ -90,7 +90,6 @@ class ScopeReader:
             name=name,
             account=account,
             tagged=wanted.module is None,
-            subnets=_texts(inputs.get("subnet_ids"), "subnet-"),
             security_groups=_texts(inputs.get("security_group_ids"), "sg-"),
             key_pair=str(inputs.get("key_name") or ""),
             roles=tuple(self._roles(str(profile), account)) if profile else (),
@@ -106,6 +105,7 @@ class ScopeReader:
             yield from features_of_module(self._settings.terraform_for(each.name).inputs)
             found: Mapping[Feature, object] = {
                 Feature.ALARMS: self._settings.promote_for(each.name).alarms,
+                Feature.VERIFY: self._settings.promote_for(each.name).verify,
                 Feature.CLASSIC: settings.load_balancers,
                 Feature.TARGETS: settings.target_groups,
                 Feature.S3_STATE: each.state[0],

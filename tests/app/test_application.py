@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app import Application, Options
+from pipeline.app import Application, Options, bake
 from pipeline.app.bake import request_of, secrets_of
 from pipeline.core.bake.model import BakeRequest, Source
-from pipeline.core.errors import ConfigurationError
+from pipeline.core.errors import ConfigurationError, RefusedError
+from pipeline.core.events import Event, Message
+from pipeline.core.preflight.facts import CredentialFacts
 
 CONFIGURATION = """
 app = "web"
@@ -107,3 +109,53 @@ def test_the_address_of_the_cloud_comes_from_the_environment(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert requested(Options(version="1.2.3")).overrides == overrides
+
+
+def held(monkeypatch: pytest.MonkeyPatch, facts: CredentialFacts | None) -> None:
+    monkeypatch.setattr(bake, "lifetime", lambda _seconds, _region: facts)
+
+
+BAKE, THEN = 3420.0, 5190.0
+EXPORTED = CredentialFacts(temporary=True, renew=False, seconds=3600)
+
+
+def require(then: float = 0.0) -> list[str]:
+    said: list[str] = []
+
+    def hear(event: Event) -> None:
+        assert isinstance(event, Message)
+        said.append(event.text)
+
+    bake._require_credentials(Application.start(Options(), hear), BAKE, then)
+    return said
+
+
+@pytest.mark.usefixtures("folder")
+def test_credentials_must_outlast_a_bake_and_what_follows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held(monkeypatch, EXPORTED)
+    assert require() == []
+    with pytest.raises(RefusedError) as told:
+        require(THEN)
+    assert (told.value.where, told.value.what) == (
+        "credentials",
+        "expire in 1h; a bake and the deployment after it may take 2h 23m",
+    )
+
+
+@pytest.mark.usefixtures("folder")
+def test_credentials_that_this_program_renews_must_outlast_the_bake_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held(monkeypatch, CredentialFacts(temporary=True, renew=True, seconds=3600))
+    assert require(THEN) == []
+    held(monkeypatch, CredentialFacts(temporary=True, renew=True, seconds=1800))
+    [said] = require(THEN)
+    assert said.startswith("credentials: expire in 30m; a bake may take 57m; renew them")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_machine_without_credentials_is_left_to_packer(monkeypatch: pytest.MonkeyPatch) -> None:
+    held(monkeypatch, None)
+    assert require(THEN) == []

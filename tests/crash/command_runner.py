@@ -25,6 +25,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 LONGEST = 240.0
 """Seconds to wait for a command. Terraform waits two minutes for a suspended parent."""
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE")
 SERVICES = ("autoscaling", "cloudwatch", "ec2", "elb", "elbv2", "service-quotas", "sts")
 
 
@@ -130,14 +131,16 @@ def serve() -> None:
     """Import what the tool needs, then fork a process for each line of standard input."""
     import_all()
     clients: dict[tuple[str, str], Any] = {}
+    first: dict[str, str] = {}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)
         if not clients:
-            clients = create_clients(order["env"])
+            first = order["env"]
+            clients = create_clients(first)
             gc.freeze()  # keeps read-only memory shared with the children
         if os.fork() == 0:
-            share_clients(clients)
+            share_clients(clients, first, order["env"])
             try:
                 supervise(order)
             finally:
@@ -173,10 +176,20 @@ def create_clients(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     return found
 
 
-def share_clients(clients: Mapping[tuple[str, str], Any]) -> None:
-    """Make the tool use these clients: creating them is a third of its work."""
+def share_clients(
+    clients: Mapping[tuple[str, str], Any], first: Mapping[str, str], environ: Mapping[str, str]
+) -> None:
+    """Make the tool use these clients: creating them is a third of its work.
+
+    They have the credentials of the `first` environment, so a tool with others creates its own.
+    """
+    import boto3  # noqa: PLC0415  the same
+
     from pipeline.adapters.aws import client  # noqa: PLC0415  already imported
 
+    if any(first.get(name) != environ.get(name) for name in CREDENTIALS):
+        boto3.DEFAULT_SESSION = None
+        return
     make = client._make
     module: Any = client
     module._make = lambda service, region: clients.get((service, region)) or make(service, region)

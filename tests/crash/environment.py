@@ -74,9 +74,10 @@ class CrashEnvironment:
         (folder / "bin").mkdir()
         (folder / "bin/terraform").write_text(program)
         (folder / "bin/terraform").chmod(0o755)
-        site = testbed.site(name, kind)
+        site = testbed.site(name, *kind.split("+"))
         site.project.extra["PATH"] = f"{folder / 'bin'}:{testbed.path}"
-        slow_health_checks(site.balancers[0], testbed.cloud)
+        for each in site.balancers:
+            slow_health_checks(each, testbed.cloud)
         log = folder / "boundaries.log"
         kept = store_reader(site, store)
         return cls(site=site, runner=runner, order=order, log=log, kept=kept)

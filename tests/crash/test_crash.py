@@ -10,21 +10,15 @@ import pytest
 
 from tests.crash import report
 from tests.crash.planning import plan
-from tests.crash.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from tests.crash.worker import Worker
 
 RUNS = 8
 SCENARIOS = (("promote", "application", "s3"), ("recover", "application", "s3"))
 """`make crash` runs every scenario behind both kinds of load balancer and on both stores."""
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    built = Worker()
-    yield built
-    built.close()
 
 
 @pytest.mark.timeout(240)

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +16,16 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.process.signals import Interrupts
+from pipeline.adapters.store.directory import DirectoryStore
+from pipeline.adapters.terraform.provider_locks import ProviderLocks
+from pipeline.adapters.terraform.server_groups import TerraformResources
 from pipeline.adapters.terraform.state_lock import LockOwner, StateLock
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.cli.main import run
+from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.module_contract import INPUTS
-from pipeline.core.terraform.root_module import Bucket
+from pipeline.core.terraform.provider_lock import LOCK_FILE, versions_in
+from pipeline.core.terraform.root_module import Bucket, Root
 from tests.e2e.project import REPOSITORY, Project
 from tests.running_cloud import Cloud
 
@@ -221,3 +227,103 @@ def our_lock(s3: Any, folder: Path) -> StateLock:
         wait=time.sleep,
         report=lambda _: None,
     )
+
+
+# --- provider versions ----------------------------------------------------------------------------
+
+AWS, NEWER = "registry.terraform.io/hashicorp/aws", "6.999.0"
+
+
+class Runners:
+    """CI runners with empty folders, a common store, and a mirror of two provider versions."""
+
+    def __init__(self, folder: Path, module: Path) -> None:
+        self.folder, self.module = folder, module
+        self.locks = ProviderLocks(store=DirectoryStore(folder / "store"), environment="production")
+        self.rc = folder / "terraform.rc"
+
+    def mirror(self, *versions: str) -> None:
+        """Have a mirror offer these versions: one package under several numbers."""
+        packages = installed_package()
+        mirror = self.folder / "-".join(versions)
+        for version in versions:
+            (mirror / AWS / version).mkdir(parents=True)
+            (mirror / AWS / version / packages.name).symlink_to(packages)
+        path = f'filesystem_mirror {{\n  path = "{mirror}"\n}}'
+        self.rc.write_text(f"provider_installation {{\n{path}\n}}\n")
+
+    def fresh(self, name: str, provider: str = ">= 5.0, < 7.0") -> TerraformResources:
+        root = Root(
+            app="web",
+            environment="production",
+            region="us-east-1",
+            account="",
+            module=self.module,
+            folder=self.folder / name,
+            bucket=None,
+            inputs={"subnet_ids": ["subnet-1"]},
+            provider=provider,
+        )
+        terraform = Terraform(
+            environ={**os.environ, "TF_CLI_CONFIG_FILE": str(self.rc)},
+            log=self.folder / "log",
+            report=lambda _: None,
+            interrupts=Interrupts(),
+        )
+        clients: Any = None
+        return TerraformResources(
+            terraform=terraform, root=root, clients=clients, providers=self.locks
+        )
+
+    @property
+    def recorded(self) -> str:
+        lock = self.locks.read("terraform").lock
+        assert lock
+        return lock.versions[AWS]
+
+
+def installed_package() -> Path:
+    """Return the package of the provider in the machine's mirror, or as `init` installs it."""
+    folder = Path(tempfile.mkdtemp())
+    requires = {"required_providers": {"aws": {"source": "hashicorp/aws"}}}
+    (folder / "main.tf.json").write_text(json.dumps({"terraform": requires}))
+    program = shutil.which("terraform")
+    assert program
+    subprocess.run([program, "init", "-input=false"], cwd=folder, check=True, timeout=300)
+    (package,) = (folder / ".terraform/providers" / AWS).glob("*/*")
+    return package.resolve()
+
+
+def plan(resources: TerraformResources) -> str:
+    """Plan no release; return the version of the provider that Terraform used."""
+    nothing = frozenset[str]()
+    assert resources.plan([], creates=nothing, deletes=nothing).file is None
+    return versions_in((resources.root.folder / LOCK_FILE).read_text())[AWS]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_fresh_runner_uses_the_recorded_provider_until_an_upgrade(
+    folder: Path, tmp_path: Path
+) -> None:
+    runners = Runners(tmp_path / "runners", folder / "modules/release")
+    runners.folder.mkdir()
+    runners.mirror("5.100.0")
+    assert plan(runners.fresh("first")) == "5.100.0"
+    runners.mirror("5.100.0", NEWER)
+    second = runners.fresh("second")
+    assert plan(second) == "5.100.0"
+    upgrade = second.plan_upgrade([])
+    assert upgrade.changes == ((AWS, "5.100.0", NEWER),)
+    second.discard_upgrade()
+    assert (plan(second), runners.recorded) == ("5.100.0", "5.100.0")
+    second.record_upgrade(second.plan_upgrade([]))
+    assert [plan(each) for each in (second, runners.fresh("third"))] == [NEWER, NEWER]
+    with pytest.raises(RefusedError) as told:
+        plan(runners.fresh("third", provider="5.100.0"))
+    assert "does not match configured version constraint" in " ".join(told.value.what.split())
+    assert "ami-pipeline state providers -e production --upgrade" in told.value.remedy
+    runners.mirror("5.100.0", "6.0.0")
+    with pytest.raises(RefusedError) as told:
+        plan(runners.fresh("fourth"))
+    assert "is no longer available" in " ".join(told.value.what.split())

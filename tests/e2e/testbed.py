@@ -122,7 +122,7 @@ def build_fast_testbed(
                 beside.submit(baked, bakery, f"{number}.0.0")
                 for number, bakery in enumerate(bakeries, 1)
             ]
-            made = _network(cloud)
+            made = build_network(cloud)
             old, new, *more = (each.result() for each in baking)
         spare = tuple(more)
         yield CloudTestbed(
@@ -130,7 +130,7 @@ def build_fast_testbed(
         )
 
 
-def _network(cloud: Cloud) -> dict[str, Any]:
+def build_network(cloud: Cloud) -> dict[str, Any]:
     ec2, iam = cloud.aws("ec2"), cloud.aws("iam")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = []

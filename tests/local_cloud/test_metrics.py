@@ -229,6 +229,16 @@ def test_metrics_that_are_put_are_read_and_move_alarms(site: Site) -> None:
     eventually(lambda: state(site, "own")["StateValue"] == "INSUFFICIENT_DATA")
 
 
+def test_an_alarm_may_name_its_metric_as_a_query(site: Site) -> None:
+    client = site.cloud.aws("cloudwatch")
+    metric = {**BUSY, "Dimensions": site.dimensions}
+    stat = {"Metric": metric, "Period": 300, "Stat": "Sum"}
+    limits = {key: ALARM[key] for key in ("EvaluationPeriods", "Threshold", "ComparisonOperator")}
+    queries = [{"Id": "busy", "MetricStat": stat, "ReturnData": True}]
+    client.put_metric_alarm(AlarmName="query", Metrics=queries, **limits)
+    eventually(lambda: site.ask(200) == 200 and state(site, "query")["StateValue"] == "ALARM")
+
+
 def test_a_statistic_or_a_rule_that_aws_does_not_know_is_refused(site: Site) -> None:
     client = site.cloud.aws("cloudwatch")
     site.total("RequestCount", site.dimensions)

@@ -27,6 +27,12 @@ VERSIONS = {"ec2": "2016-11-15", "autoscaling": "2011-01-01", "sts": "2011-06-15
 NAMES = {"ec2": "EC2", "autoscaling": "Auto Scaling", "sts": "STS"}
 
 
+def session_token() -> dict[str, str]:
+    """Return the header of temporary credentials, none for others."""
+    token = os.environ.get("AWS_SESSION_TOKEN", "")
+    return {"X-Amz-Security-Token": token} if token else {}
+
+
 class CanceledError(Exception):
     """A signal arrived: the provider's context is canceled."""
 
@@ -116,8 +122,10 @@ class Aws:
         from http.client import HTTPConnection, HTTPException  # noqa: PLC0415  see above
         from xml.etree import ElementTree as ET  # noqa: PLC0415  see above
 
-        scope = f"local-cloud/20260101/{self.region}/{service}/aws4_request"
+        key = os.environ.get("AWS_ACCESS_KEY_ID", "local-cloud")
+        scope = f"{key}/20260101/{self.region}/{service}/aws4_request"
         headers = {
+            **session_token(),
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
             # The local cloud reads the service from it and checks no signature.
             "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=, Signature=0",

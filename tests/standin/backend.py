@@ -121,11 +121,15 @@ class S3:
     ) -> tuple[int, bytes]:
         from http.client import HTTPConnection  # noqa: PLC0415  most commands need no AWS
 
-        scope = "local-cloud/20260101/us-east-1/s3/aws4_request"
+        key = os.environ.get("AWS_ACCESS_KEY_ID", "local-cloud")
+        scope = f"{key}/20260101/us-east-1/s3/aws4_request"
         signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=, Signature=0"
+        token = os.environ.get("AWS_SESSION_TOKEN", "")
+        headers = {"Authorization": signed, **(more or {})}
+        headers |= {"X-Amz-Security-Token": token} if token else {}
         connection = HTTPConnection(self.endpoint, timeout=60)
         try:
-            connection.request(method, f"/{path}", data, {"Authorization": signed, **(more or {})})
+            connection.request(method, f"/{path}", data, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

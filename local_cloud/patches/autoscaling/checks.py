@@ -51,7 +51,8 @@ def check_deletion(group: Group, *, force: bool) -> None:
         raise RefusedRequestError(
             "ResourceInUse", f"The AutoScalingGroup has deletion protection: {protection}."
         )
-    if group.members and not force:
+    pool = group.warm_pool
+    if (group.members or (pool and pool.members)) and not force:
         raise RefusedRequestError(
             "ResourceInUse",
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot "

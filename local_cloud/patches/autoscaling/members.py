@@ -10,6 +10,7 @@ from moto.core.responses import ActionResult, EmptyResult
 
 from local_cloud.patches.autoscaling.pages import page
 from local_cloud.patches.autoscaling.refusals import answers
+from local_cloud.patches.autoscaling.warm_pools import pool_members
 from local_cloud.patches.context import Context
 from local_cloud.patches.patching import patch
 from local_cloud.scaling import lifecycle, requests
@@ -32,7 +33,7 @@ def members_of(
     return [
         member
         for group in context.regions.of(backend).groups.values()
-        for member in group.members
+        for member in (*group.members, *pool_members(group))
         if not instance_ids or member.instance_id in instance_ids
     ]
 

@@ -15,6 +15,7 @@ from moto.ec2.exceptions import EC2ClientError
 
 from local_cloud.groups import launch
 from local_cloud.patches.autoscaling.groups import group_named, page, requested_group
+from local_cloud.patches.context import Context
 from local_cloud.patches.patching import patch
 from local_cloud.scaling import settings
 
@@ -51,7 +52,7 @@ NOTIFICATIONS = tuple(
         "TEST_NOTIFICATION",
     )
 )
-GROUPS_LIMIT, CONFIGURATIONS_LIMIT = 500, 200  # EC2 Auto Scaling User Guide, "Quotas"
+CONFIGURATIONS_LIMIT = 200  # EC2 Auto Scaling User Guide, "Quotas"
 
 
 # EnableMetricsCollection: a granularity is required and 1Minute is the only one; without
@@ -145,12 +146,12 @@ def describe_notification_types(_original: None, _response: Any) -> ActionResult
 
 
 @patch(AutoScalingResponse, "describe_account_limits")
-def describe_limits(_original: None, response: Any) -> ActionResult:
+def describe_limits(context: Context, _original: None, response: Any) -> ActionResult:
     """Return the quotas and numbers of groups and launch configurations."""
     backend = response.autoscaling_backend
     return ActionResult(
         {
-            "MaxNumberOfAutoScalingGroups": GROUPS_LIMIT,
+            "MaxNumberOfAutoScalingGroups": context.cloud.quotas.limit("groups"),
             "MaxNumberOfLaunchConfigurations": CONFIGURATIONS_LIMIT,
             "NumberOfAutoScalingGroups": len(backend.autoscaling_groups),
             "NumberOfLaunchConfigurations": len(backend.launch_configurations),

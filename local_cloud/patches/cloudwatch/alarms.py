@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from moto.cloudwatch.exceptions import ValidationError
-from moto.cloudwatch.models import Alarm
+from moto.cloudwatch.models import Alarm, CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST_PAGE = 100
+STATE = (
+    "history",
+    "state_reason",
+    "state_reason_data",
+    "state_value",
+    "state_updated_timestamp",
+    "state_transitioned_timestamp",
+)
 KINDS = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms"}
 
 
@@ -45,6 +53,18 @@ def update_state(
 def queries(alarm: Any) -> Any:
     """Return the metric queries; an alarm on one metric has no such key."""
     return alarm.metric_data_queries or None
+
+
+# "When you update an existing alarm, its state is left unchanged" (API Reference, PutMetricAlarm);
+# moto makes a new one.
+@patch(CloudWatchBackend, "put_metric_alarm")
+def put_alarm(original: Callable[..., Any], backend: Any, name: str, **named: Any) -> Any:
+    """Make an alarm, or change one without its state."""
+    before = backend.alarms.get(name)
+    made = original(backend, name, **named)
+    for each in STATE if before is not None else ():
+        setattr(made, each, getattr(before, each))
+    return made
 
 
 # moto describes composite alarms but cannot make them. A rule that cannot be read, or that names an

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
@@ -10,7 +11,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 from local_cloud.metrics import alarm as alarms
 from local_cloud.metrics import rule
 from local_cloud.metrics.alarm import MORE, Criteria, Slot
-from local_cloud.metrics.distribution import merged
+from local_cloud.metrics.distribution import is_statistic, merged
 from local_cloud.metrics.store import MINUTE, Metric, Point
 from local_cloud.patches.cloudwatch.alarms import alarm_named
 from local_cloud.patches.cloudwatch.statistics import dimensions, exists, points, statistic
@@ -31,18 +32,41 @@ def step(context: Context) -> bool:
     return False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watched:
+    """What an alarm watches: a statistic of a metric, by period in seconds of the cloud."""
+
+    metric: Metric
+    statistic: str
+    period: float
+
+    @classmethod
+    def of(cls, backend: Any, alarm: Any) -> Watched | None:
+        """Return what an alarm watches; None for metric math and unknown statistics."""
+        source, statistic, period = alarm, alarm.statistic or alarm.extended_statistic, alarm.period
+        if len(alarm.metric_data_queries) == 1 and (query := alarm.metric_data_queries[0]):
+            if query.metric_stat is None:
+                return None
+            source, statistic = query.metric_stat.metric, query.metric_stat.stat
+            period = query.metric_stat.period
+        if not source.metric_name or not is_statistic(statistic or ""):
+            return None
+        place = backend.account_id, backend.region_name
+        named = Metric(*place, source.namespace, source.metric_name, dimensions(source.dimensions))
+        return cls(metric=named, statistic=statistic, period=max(float(period), MINUTE))
+
+
 # An alarm on metric math or anomaly detection keeps its state. So does one on a metric that never
 # had a datapoint, unless it says how missing data counts: a test sets it.
 def evaluate(context: Context, backend: Any, alarm: Any) -> None:
     """Move an alarm on one metric to the state that its newest datapoints say."""
-    if not alarm.metric_name or alarm.comparison_operator not in alarms.OPERATORS:
+    watched = Watched.of(backend, alarm)
+    if watched is None or alarm.comparison_operator not in alarms.OPERATORS:
         return
-    place = backend.account_id, backend.region_name
-    named = Metric(*place, alarm.namespace, alarm.metric_name, dimensions(alarm.dimensions))
     limits = criteria(alarm)
-    if limits.missing in {"missing", "ignore"} and not exists(context, backend, named):
+    if limits.missing in {"missing", "ignore"} and not exists(context, backend, watched.metric):
         return
-    slots = list(newest(context, backend, alarm, named))
+    slots = list(newest(context, backend, watched, limits.periods + MORE))
     state = alarms.judged(limits, slots, alarm.state_value)
     if state != alarm.state_value:
         text = alarms.reason(limits, slots, alarm.state_value, state)
@@ -61,19 +85,18 @@ def criteria(alarm: Any) -> Criteria:
     )
 
 
-def newest(context: Context, backend: Any, alarm: Any, named: Metric) -> Iterator[Slot]:
+def newest(context: Context, backend: Any, watched: Watched, count: int) -> Iterator[Slot]:
     """Yield the newest datapoints, oldest first; each period ends with a minute.
 
     Every minute is the end of a period, so one of five minutes is evaluated each minute.
     """
     store = context.cloud.metrics.store
-    period = max(float(alarm.period), MINUTE) / store.speed
-    count = int(alarm.evaluation_periods) + MORE
+    period = watched.period / store.speed
     first = store.begin(store.newest + 1) - count * period - ROUNDING
-    found = points(context, backend, named, first)
-    stat = alarm.statistic or alarm.extended_statistic
+    found = points(context, backend, watched.metric, first)
     for begin in (first + number * period for number in range(count)):
-        yield slot(begin, stat, [each for each in found if begin <= each[0] < begin + period])
+        inside = [each for each in found if begin <= each[0] < begin + period]
+        yield slot(begin, watched.statistic, inside)
 
 
 ROUNDING = 1e-6

@@ -9,7 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from moto.cloudwatch.exceptions import InvalidParameterCombination, InvalidParameterValue
+from moto.cloudwatch.exceptions import (
+    InvalidParameterCombination,
+    InvalidParameterValue,
+    ValidationError,
+)
 from moto.cloudwatch.metric_data_expression_parser import parse_expression
 from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, MetricDatumBase
 from moto.cloudwatch.responses import CloudWatchResponse
@@ -107,7 +111,8 @@ def get_metric_statistics(
         )
     wanted = metric(response.cloudwatch_backend, params)
     found = read(context, response.cloudwatch_backend, wanted, begin, end, float(params["Period"]))
-    described = [datapoint(wanted.name, each, plain, extended) for each in found]
+    shown = unit(context, response.cloudwatch_backend, wanted)
+    described = [datapoint(shown, each, plain, extended) for each in found]
     return ActionResult({"Label": wanted.name, "Datapoints": described})
 
 
@@ -116,22 +121,41 @@ def read(
 ) -> list[Point]:
     """Return the points of a metric by period, oldest first."""
     store = context.cloud.metrics.store
-    return store.by_period(points(context, backend, wanted, begin), begin, end, period)
+    since = store.rounded(begin)
+    found = points(context, backend, wanted, since)
+    found += [point(datum) for datum in backend.aws_metric_data if is_of(datum, wanted)]
+    return store.by_period(found, begin, end, period)
+
+
+def unit(context: Context, backend: Any, wanted: Metric) -> str:
+    """Return the unit of a metric: that of its kind, or the one that was put."""
+    if context.cloud.metrics.store.has(wanted):
+        return UNITS.get(wanted.name, "Count")
+    put = (each.unit for each in backend.metric_data if is_of(each, wanted))
+    return next(put, None) or "None"
 
 
 def datapoint(
-    name: str, found: Point, plain: Sequence[str], extended: Sequence[str]
+    unit: str, found: Point, plain: Sequence[str], extended: Sequence[str]
 ) -> dict[str, Any]:
     """Return a datapoint as GetMetricStatistics describes it."""
     at, values = found
     described: dict[str, Any] = {
         "Timestamp": datetime.fromtimestamp(at, UTC),
-        "Unit": UNITS.get(name, "Count"),
+        "Unit": unit,
         **{each: statistic(each, values) for each in plain},
     }
     if extended:
         described["ExtendedStatistics"] = {each: statistic(each, values) for each in extended}
     return described
+
+
+def check_window(begin: float, end: float) -> None:
+    """Refuse an end that is not after the start."""
+    if begin > end:
+        raise ValidationError("The parameter EndTime must be greater than StartTime.")
+    if begin == end:
+        raise ValidationError("The parameter StartTime must not equal parameter EndTime.")
 
 
 @patch(CloudWatchBackend, "get_metric_data")
@@ -146,6 +170,7 @@ def get_metric_data(
 ) -> list[dict[str, Any]]:
     """Answer each query; an expression is moto's to compute from the results of the others."""
     begin, end = seconds(start_time), seconds(end_time)
+    check_window(begin, end)
     results = [
         result(context, backend, each, begin, end) for each in queries if "MetricStat" in each
     ]
@@ -170,7 +195,7 @@ def result(
     found = read(context, backend, named, begin, end, float(wanted["Period"]))
     pairs = [(at, value) for at, each in found if (value := statistic(stat, each)) is not None]
     times = [datetime.fromtimestamp(at, UTC) for at, _ in pairs]
-    return described(query, named.name, [value for _, value in pairs], times)
+    return described(query, f"{named.name} {stat}", [value for _, value in pairs], times)
 
 
 def described(

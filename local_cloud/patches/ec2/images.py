@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.responses.amis import AmisResponse
 
+from local_cloud import behavior_targets
 from local_cloud.patches.context import Context
 from local_cloud.patches.patching import patch
 
@@ -65,8 +68,10 @@ def create_image(
     for specification in of_snapshot:
         ami.ebs_snapshot.add_tags({t["Key"]: t["Value"] for t in specification["Tags"]})
     ami.ebs_snapshot.encrypted = root_is_encrypted(ami.instance)
-    show_pending(context, ami, context.cloud.host.clock.delays.image)
-    context.cloud.snapshot(ami.id, instance_id, lambda state: show_result(context, ami, state))
+    longer = context.cloud.behaviors.image_delay(behavior_targets.of_instance(instance_id))
+    show_pending(context, ami, context.cloud.host.clock.delays.image + longer)
+    settle = partial(show_result, context, ami)
+    context.cloud.snapshot(ami.id, instance_id, settle, longer=longer)
     return ami
 
 
@@ -86,8 +91,10 @@ def copy_image(
     ami = original(backend, source_image_id, source_region, name, description)
     source = ec2_backends[backend.account_id][source_region].amis[source_image_id]
     ami.ebs_snapshot.encrypted = bool(source.ebs_snapshot.encrypted)
-    show_pending(context, ami, context.cloud.host.clock.delays.copy)
-    context.cloud.copy(ami.id, source_image_id, lambda state: show_result(context, ami, state))
+    target = behavior_targets.of_launch(group="", image=source_image_id, zone="")
+    longer = context.cloud.behaviors.image_delay(target)
+    show_pending(context, ami, context.cloud.host.clock.delays.copy + longer)
+    context.cloud.copy(ami.id, source_image_id, partial(show_result, context, ami), longer=longer)
     return ami
 
 
@@ -102,6 +109,27 @@ def show_result(context: Context, ami: Any, state: str) -> None:
         if ami.state == "pending" or state == "failed":
             ami.state = state
             context.cloud.changed()
+
+
+# DescribeImages answers in pages if MaxResults is given, which ImageIds exclude (EC2 API
+# Reference); moto answers everything at once.
+@patch(AmisResponse, "describe_images")
+def describe_images_call(original: Callable[..., Any], response: Any) -> Any:
+    """Describe one page of images."""
+    result = original(response)
+    most = int(response._get_param("MaxResults") or 0)  # noqa: SLF001  moto's accessor
+    if not most:
+        return result
+    if response._get_param("ImageIds"):  # noqa: SLF001  the same
+        raise EC2ClientError(
+            "InvalidParameterCombination",
+            "The parameter imageIdsSet cannot be used with the parameter maxResults",
+        )
+    first = int(response._get_param("NextToken") or 0)  # noqa: SLF001  the same
+    images = list(result.result["Images"])
+    rest = first + most
+    token = str(rest) if rest < len(images) else None
+    return ActionResult({"Images": images[first:rest], "NextToken": token})
 
 
 # CopyImage with Encrypted makes an encrypted copy (EC2 API Reference); moto ignores it.

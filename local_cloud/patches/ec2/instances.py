@@ -12,6 +12,7 @@ from moto.core.types import Base64EncodedString
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses.general import General
 from moto.ec2.utils import generate_dns_from_ip
@@ -271,15 +272,23 @@ def show_public_address(original: Callable[..., Any], interface: Any) -> None:
         interface.public_ip = interface.private_ip_address
 
 
-# GetConsoleOutput returns the last 64 KB that the instance printed (EC2 User
-# Guide, "Instance console output"); moto returns a sample.
+# GetConsoleOutput returns the last 64 KB that the instance printed, some minutes late; Latest,
+# which only types on the Nitro system have, returns what is there now (EC2 User Guide, "Instance
+# console output"). moto returns a sample.
 @patch(General, "get_console_output")
 def get_console_output(
     context: Context, _original: Callable[..., Any], response: Any
 ) -> ActionResult:
     """Return the console of an instance."""
     instance = response.ec2_backend.get_instance(response._get_param("InstanceId"))  # noqa: SLF001  moto's accessor
-    output = base64.b64encode(context.cloud.console(instance.id)).decode()
+    latest = bool(response._get_bool_param("Latest"))  # noqa: SLF001  the same
+    if latest and not is_nitro(instance.instance_type):
+        raise EC2ClientError(
+            "UnsupportedOperation",
+            f"This instance type {instance.instance_type} does not support retrieving the latest "
+            "console logs. You can only retrieve the latest console logs for Nitro instances.",
+        )
+    output = base64.b64encode(context.cloud.console(instance.id, latest=latest)).decode()
     return ActionResult(
         {
             "InstanceId": instance.id,
@@ -287,6 +296,11 @@ def get_console_output(
             "Output": Base64EncodedString(output),
         }
     )
+
+
+def is_nitro(instance_type: str) -> bool:
+    """Return True if a type is on the Nitro system, as DescribeInstanceTypes tells it."""
+    return bool(INSTANCE_TYPES.get(instance_type, {}).get("Hypervisor") == "nitro")
 
 
 def set_state(instance: Any, state: str) -> None:

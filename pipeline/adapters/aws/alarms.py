@@ -14,7 +14,7 @@ NAMES_PER_CALL = 100
 """Names in a call and alarms in a page, the most CloudWatch takes (DescribeAlarms)."""
 
 KINDS = ("MetricAlarm", "CompositeAlarm")
-"""Without these CloudWatch returns metric alarms only (DescribeAlarms)."""
+"""Without types CloudWatch returns metric alarms only (DescribeAlarms). For an old botocore."""
 
 
 class CloudWatchAlarms:
@@ -45,12 +45,13 @@ class CloudWatchAlarms:
 
     def _read(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
-        describe = self._clients.cloudwatch(self._region).describe_alarms
+        client = self._clients.cloudwatch(self._region)
+        describe, kinds = client.describe_alarms, _kinds(client)
         for batch in batches(names, NAMES_PER_CALL):
             for page in pages(
                 describe,
                 AlarmNames=list(batch),
-                AlarmTypes=list(KINDS),
+                AlarmTypes=kinds,
                 MaxRecords=NAMES_PER_CALL,
             ):
                 found |= _by_name(page)
@@ -64,6 +65,14 @@ def _list_command(region: str) -> str:
     )
 
 
+def _kinds(client: Any) -> list[str]:
+    """Return every type of alarm that botocore knows: CloudWatch adds types (log alarms)."""
+    model = client.meta.service_model
+    known = model.shape_for("AlarmType").enum if "AlarmType" in model.shape_names else ()
+    return list(known) or list(KINDS)
+
+
 def _by_name(page: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    listed = [*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])]
+    """Return the alarms of every type: each type has a list of its own."""
+    listed = (each for key, found in page.items() if key.endswith("Alarms") for each in found)
     return {each["AlarmName"]: each for each in listed}

@@ -271,7 +271,11 @@ _REMEDIES: Mapping[str, str] = {
         ("InvalidProxiesConfigError", "ProxyConnectionError"),
         f"fix HTTPS_PROXY and NO_PROXY, then check: {commands.WHO_AM_I}",
     ),
-    **dict.fromkeys(DENIED, "allow the action named above in the IAM policy of this role"),
+    **dict.fromkeys(
+        DENIED,
+        "allow the action named above in the IAM policy of this role; "
+        f"the policy that it needs: {commands.permissions()}",
+    ),
     **dict.fromkeys(BAD_CREDENTIALS, f"renew the credentials, then check: {commands.WHO_AM_I}"),
     **dict.fromkeys(
         BUSY, "wait until the group's own scaling activity has ended, then run the command again"

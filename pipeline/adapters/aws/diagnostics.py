@@ -24,6 +24,9 @@ Answer = TypeVar("Answer")
 CONSOLES = 3
 """Instances whose console is read: the same failure repeats in the others."""
 
+PAGES = 3
+"""Pages of activities that are read; usually the first has all of them."""
+
 LINES = 100
 """The last lines of a console that are kept."""
 
@@ -101,8 +104,13 @@ def _read(failures: list[str], query: Callable[[], Answer]) -> Answer | None:
 
 
 def _activities(clients: Clients, region: str, group: str) -> tuple[Activity, ...]:
+    """Read the newest activities; a page may be short or empty and yet not the last."""
     describe: Any = clients.autoscaling(region).describe_scaling_activities
-    return parse_activities(call(describe, **activity_arguments(group)))
+    arguments = activity_arguments(group)
+    pages = [call(describe, **arguments)]
+    while (token := pages[-1].get("NextToken")) and len(pages) < PAGES:
+        pages.append(call(describe, **arguments, NextToken=token))
+    return parse_activities(pages)
 
 
 def _console(clients: Clients, region: str, instance: str) -> str:

@@ -6,12 +6,13 @@ load balancers attached by three different calls. `groups.py` changes groups, th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pipeline.adapters.aws.ec2 import read_tags, read_time
-from pipeline.adapters.aws.retry import batches, call, error_code, items
+from pipeline.adapters.aws.retry import batches, error_code, items
 from pipeline.core.health.observation import Activity, Member, ObservedGroup
 
 GROUPS = 100
@@ -50,20 +51,23 @@ def _describe(client: Any, **arguments: Any) -> Iterator[Described]:
 
 
 def read_activities(client: Any, group: str) -> tuple[Activity, ...]:
-    """Return the newest activities of a group, those in progress first; one page.
+    """Return the newest activities of a group, those in progress first: as many as a full page.
 
-    A group that does not exist has none: the local cloud returns an empty list, AWS a
-    ValidationError (terraform-provider-aws searches it for "not found").
+    A page may have fewer than AWS was asked for, or none, and yet not be the last. A group that
+    does not exist has none: the local cloud returns an empty list, AWS a ValidationError
+    (terraform-provider-aws searches it for "not found").
     """
     from botocore.exceptions import ClientError
 
     try:
-        described = call(client.describe_scaling_activities, **activity_arguments(group))
+        described = items(
+            client.describe_scaling_activities, "Activities", **activity_arguments(group)
+        )
+        return tuple(map(_activity, islice(described, ACTIVITIES)))
     except ClientError as error:
         if error_code(error) == "ValidationError" and "not found" in str(error):
             return ()
         raise
-    return parse_activities(described)
 
 
 def activity_arguments(group: str) -> dict[str, Any]:
@@ -71,9 +75,10 @@ def activity_arguments(group: str) -> dict[str, Any]:
     return {"AutoScalingGroupName": group, "MaxRecords": ACTIVITIES}
 
 
-def parse_activities(response: Described) -> tuple[Activity, ...]:
-    """Return the activities in a response of DescribeScalingActivities."""
-    return tuple(map(_activity, response["Activities"]))
+def parse_activities(responses: Iterable[Described]) -> tuple[Activity, ...]:
+    """Return the first activities in the pages of DescribeScalingActivities."""
+    described = (each for response in responses for each in response["Activities"])
+    return tuple(map(_activity, islice(described, ACTIVITIES)))
 
 
 def parse_group(described: Described) -> ObservedGroup:
@@ -98,8 +103,14 @@ def parse_group(described: Described) -> ObservedGroup:
         created=_time(described.get("CreatedTime")),
         zones=frozenset(described.get("AvailabilityZones", [])),
         tags=read_tags(described),
+        protection=_protection(described),
         subnets=tuple(filter(None, described.get("VPCZoneIdentifier", "").split(","))),
     )
+
+
+def _protection(described: Described) -> str:
+    found = described.get("DeletionProtection") or ""
+    return "" if found == "none" else str(found)
 
 
 def _suspended(described: Described) -> frozenset[str]:

@@ -18,6 +18,7 @@ from pipeline.adapters.aws.group_parsing import read_activities, read_groups
 from pipeline.adapters.aws.retry import batches, call, error_code, is_permanent
 from pipeline.core.errors import FailedError
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.health.unrecoverable import current
 from pipeline.core.masking import Masker
 
 if TYPE_CHECKING:
@@ -132,11 +133,20 @@ class Groups:
             call(update, AutoScalingGroupName=group, **sizes)
 
     def addresses(self, group: str) -> tuple[str, ...]:
-        """Return the private IPv4 addresses of the running members; raises RefusedError."""
+        """Return the private IPv4 addresses of the running members; raises RefusedError.
+
+        Instances of a warm pool have the group's tag, too, and are no members.
+        """
         filters = {"tag:aws:autoscaling:groupName": [group], "instance-state-name": ["running"]}
         with translate_errors(f"reading the addresses of {group}", self._region):
-            members = read_instances(self._clients.ec2(self._region), filters)
-            found = [each.get("PrivateIpAddress", "") for each in members]
+            observed = read_groups(self._clients.autoscaling(self._region), [group]).get(group)
+            members = {each.id for each in current(observed)} if observed else set()
+            running = read_instances(self._clients.ec2(self._region), filters)
+            found = [
+                each.get("PrivateIpAddress", "")
+                for each in running
+                if each["InstanceId"] in members
+            ]
         return tuple(sorted(each for each in found if each))
 
     def evidence(self, group: str, observation: Observation) -> str:

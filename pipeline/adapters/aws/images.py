@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
 NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
+IMAGES = 1000
+"""Images in a page, the most EC2 takes (DescribeImages)."""
 
 FILTERED = 200
 """Values of one filter, the most that EC2 takes."""
@@ -152,7 +154,9 @@ def read_image_facts(ec2: Any, image_id: str) -> ImageFacts | None:
 
 
 def _describe(ec2: Any, filters: Filters, **options: Any) -> list[ImageTypeDef]:
-    return list(items(ec2.describe_images, "Images", Filters=as_filters(filters), **options))
+    """Return every image that matches; AWS advises to read them in pages (DescribeImages)."""
+    options = {**options, "Filters": as_filters(filters), "MaxResults": IMAGES}
+    return list(items(ec2.describe_images, "Images", **options))
 
 
 def _observed(image: ImageTypeDef, region: str) -> ObservedImage:

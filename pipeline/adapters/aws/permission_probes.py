@@ -1,5 +1,7 @@
 """Prove permissions with calls that change nothing: preflight's probes.
 
+They also prove reads that a deployment needs only after its first change.
+
 EC2 judges a call with DryRun and answers DryRunOperation or UnauthorizedOperation (EC2 API
 Reference, "DryRun"). Auto Scaling has no DryRun. It checks the caller before the group, so a call
 on a group that does not exist is AccessDenied, or ValidationError if the caller may make it. Most
@@ -181,11 +183,23 @@ def _tag_group(launch: Launch) -> Request:
     return "create_or_update_tags", {"Tags": [{**group, **tag, "PropagateAtLaunch": False}]}
 
 
+def _dry(name: str, **arguments: Any) -> Callable[[Launch], Request]:
+    """Return a request to read, which EC2 only judges."""
+    return lambda _: (name, {**arguments, "DryRun": True})
+
+
 REQUESTS: dict[str, Callable[[Launch], Request]] = {
     "ec2:RunInstances": _run_instances,
     "ec2:CreateLaunchTemplate": _create_template,
     "ec2:DeleteLaunchTemplate": _delete_template,
     "ec2:CreateTags": _tag_image,
+    "ec2:DescribeInstances": _dry("describe_instances"),
+    "ec2:DescribeLaunchTemplateVersions": _dry(
+        "describe_launch_template_versions", Versions=["$Latest"]
+    ),
+    "autoscaling:DescribeScalingActivities": _on_group("describe_scaling_activities"),
+    "autoscaling:DescribePolicies": _on_group("describe_policies"),
+    "autoscaling:DescribeScheduledActions": _on_group("describe_scheduled_actions"),
     "autoscaling:AttachTrafficSources": _traffic_sources("attach_traffic_sources"),
     "autoscaling:DetachTrafficSources": _traffic_sources("detach_traffic_sources"),
     "autoscaling:CreateAutoScalingGroup": _on_group(

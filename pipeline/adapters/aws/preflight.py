@@ -32,6 +32,7 @@ THREADS = 16
 
 NAMES = {
     "identity": IDENTITY,
+    "credentials": IDENTITY,
     "image": "reading the image",
     "type": "reading the instance type",
     "groups": "reading the groups",
@@ -91,11 +92,11 @@ class PreflightReader:
             check.result()
         results = {name: started[name].result() for name in started}
         results["alarms"] = results.get("alarms") or ()
+        results["credentials"] = run.query("credentials", read_credentials)
         failures = [*run.failures, *_unreadable(results["observation"])]
         return Facts(
             **results,
             missing=frozenset(run.missing(proposal, results)),
-            credentials=read_credentials(),
             failures=tuple(sorted(failures, key=lambda each: (not each.needed, each.where))),
         )
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 STANDBY = frozenset({"EnteringStandby", "Standby"})
 """The lifecycle states of a member that a person took out of service."""
+RETAINED = "Terminating:Retained"
+"""The lifecycle state of a member that its group keeps after an abandoned termination hook."""
 ACTIVE_REFRESH = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
 """The states of an instance refresh that has not ended (API Reference, InstanceRefresh)."""
 STANDARD = re.compile(r"(?:a|c|d|h|i|m|r|t|z)\d", re.IGNORECASE)
@@ -87,6 +89,8 @@ def group_facts(group: ObservedGroup, proposal: Proposal) -> GroupFacts:
         subnets=group.subnets,
         standby=tuple(each.id for each in group.members if each.lifecycle in STANDBY),
         protected=tuple(each.id for each in group.members if each.protected),
+        retained=tuple(each.id for each in group.members if each.lifecycle == RETAINED),
+        protection=group.protection,
     )
 
 

@@ -87,8 +87,8 @@ class BakePlan:
 class Bakery:
     """Bakes images through the ports that it is given.
 
-    `clock` is the cloud's: a read of AWS may be some seconds old, also during a clean-up.
     `before_build` raises an error if a build must not begin, for example for want of credentials.
+    `clock` is the cloud's: a read of AWS may be some seconds old, also during a clean-up.
     """
 
     baker: Baker

@@ -60,6 +60,7 @@ class ObservedGroup:
     """A group as DescribeAutoScalingGroups shows it; `status` is set while AWS deletes it.
 
     `attached` holds the identifiers of the load balancers and target groups it is attached to.
+    `protection` is its DeletionProtection, empty for none.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ObservedGroup:
     zones: frozenset[str] = frozenset()
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     subnets: tuple[str, ...] = ()
+    protection: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

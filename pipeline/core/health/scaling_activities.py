@@ -16,6 +16,7 @@ LAUNCHING = "Launching a new EC2 instance"
 DEPARTING = ("Terminating EC2 instance", "Detaching EC2 instance")
 OVER = frozenset({"Successful", "Failed", "Cancelled"})
 
+_INTO_POOL, _FROM_POOL = "into warm pool", "from warm pool"
 _INSTANCE = re.compile(r"\bi-[0-9a-z]+")
 _REASON = ".  Status Reason: "
 
@@ -24,7 +25,7 @@ _REASON = ".  Status Reason: "
 # instance refresh, a rebalance of Spot instances (User Guide, "Verify a scaling activity").
 _REQUESTED = re.compile(
     r"shrinking the capacity|response to a user request|a user request deleted"
-    r"|instance refresh|rebalance"
+    r"|instance refresh|rebalance|warm pool"
 )
 _REPLACEMENT = re.compile(r"unhealthy instance needing to be replaced")
 
@@ -125,13 +126,15 @@ def instance_of(activity: Activity) -> str:
 
 
 def is_launch(activity: Activity) -> bool:
-    """Return True if the activity launches an instance."""
-    return activity.description.startswith(LAUNCHING)
+    """Return True if the activity launches a member; those of the warm pool are no members."""
+    text = activity.description
+    return text.startswith(LAUNCHING) and _INTO_POOL not in text
 
 
 def is_departure(activity: Activity) -> bool:
-    """Return True if a member leaves the group."""
-    return activity.description.startswith(DEPARTING) and bool(instance_of(activity))
+    """Return True if a member leaves the group; leaving its warm pool is something else."""
+    text = activity.description
+    return text.startswith(DEPARTING) and _FROM_POOL not in text and bool(instance_of(activity))
 
 
 def is_replacement(activity: Activity) -> bool:

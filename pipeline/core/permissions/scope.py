@@ -38,6 +38,7 @@ class Feature(StrEnum):
     """A part of a configuration that needs actions which others do not need."""
 
     ALARMS = "promote.alarms"
+    VERIFY = "promote.verify"
     CLASSIC = "load_balancers"
     TARGETS = "target_groups"
     S3_STORE = "a store in S3"
@@ -65,16 +66,14 @@ class EnvironmentScope:
     """What a deployment to one environment touches.
 
     `tagged` says that the module tags launch templates and instances with the app and the
-    environment, as the shipped module does. `subnets`, `security_groups` and `key_pair` are empty
-    if unknown. `roles` are ARNs of roles that instances get, `hook_roles` those of lifecycle hooks.
-    `state` is Terraform's bucket and key, empty for a local state. `keys` are KMS keys: ARNs, ids
-    or aliases.
+    environment, as the shipped module does. `security_groups` and `key_pair` are empty if unknown.
+    `roles` are ARNs of roles that instances get, `hook_roles` those of lifecycle hooks. `state` is
+    Terraform's bucket and key, empty for a local state. `keys` are KMS keys: ARNs, ids or aliases.
     """
 
     name: str
     account: str = ANY
     tagged: bool = True
-    subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     key_pair: str = ""
     roles: tuple[str, ...] = ()

@@ -97,8 +97,8 @@ def _launched(scope: Scope) -> Statement:
 
 
 def _launched_from(scope: Scope, environment: EnvironmentScope) -> Iterator[str]:
-    yield from _ec2(scope, environment.account, "image")
-    yield from _ec2(scope, environment.account, *_named("subnet", environment.subnets))
+    """Yield what a launch uses; the subnets are the group's, which its template does not name."""
+    yield from _ec2(scope, environment.account, "image", "subnet")
     groups = _named("security-group", environment.security_groups)
     yield from _ec2(scope, environment.account, *groups)
     if environment.key_pair or not environment.tagged:

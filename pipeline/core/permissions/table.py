@@ -85,7 +85,8 @@ deploy read | Store | `state show` | TOOL | S3_STORE | USE | s3:GetObjectVersion
 bake deploy read | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:Decrypt
 """
 _DEPLOY = """
-deploy | Read | each observation | TOOL | | USE | autoscaling:DescribeScalingActivities
+deploy | Read | each observation | TOOL | | GROUP | autoscaling:DescribeScalingActivities
+deploy | Read | verify hooks | TOOL | VERIFY | DRY_RUN | ec2:DescribeInstances
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets
 deploy | Read | preflight | TOOL | | USE | autoscaling:DescribeInstanceRefreshes
 deploy | Read | checks | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeLoadBalancerAttributes
@@ -100,9 +101,9 @@ deploy | Read | evidence of a failure | TOOL | | OPTIONAL | ec2:GetConsoleOutput
 deploy | Read | `alarms` | TOOL | ALARMS | USE | cloudwatch:DescribeAlarms
 deploy | Read | each plan | TERRAFORM | | USE | autoscaling:DescribeAutoScalingGroups
 deploy | Read | each plan | TERRAFORM | | USE | ec2:DescribeLaunchTemplates
-deploy | Read | each plan | TERRAFORM | | USE | ec2:DescribeLaunchTemplateVersions
-deploy | Read | each plan | TERRAFORM | POLICIES | USE | autoscaling:DescribePolicies
-deploy | Read | each plan | TERRAFORM | SCHEDULES | USE | autoscaling:DescribeScheduledActions
+deploy | Read | each plan | TERRAFORM | | DRY_RUN | ec2:DescribeLaunchTemplateVersions
+deploy | Read | each plan | TERRAFORM | POLICIES | GROUP | autoscaling:DescribePolicies
+deploy | Read | each plan | TERRAFORM | SCHEDULES | GROUP | autoscaling:DescribeScheduledActions
 deploy | Groups | attach | TOOL | | GROUP | autoscaling:AttachTrafficSources
 deploy | Groups | drain | TOOL | | GROUP | autoscaling:DetachTrafficSources
 deploy | Groups | sizes | TOOL | | GROUP | autoscaling:UpdateAutoScalingGroup

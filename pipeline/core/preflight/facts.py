@@ -133,7 +133,9 @@ class GroupFacts:
     """A group of this environment, or one that is attached to its load balancers.
 
     `release` is empty for an unmanaged group. `status` is not empty while the group is being
-    deleted. `standby` and `protected` are members in standby, or protected from scale-in.
+    deleted. `standby` and `protected` are members in standby, or protected from scale-in;
+    `retained` those kept after an abandoned termination hook. `protection` is the group's own
+    protection from deletion, empty for none.
     """
 
     name: str
@@ -146,6 +148,8 @@ class GroupFacts:
     subnets: tuple[str, ...] = ()
     standby: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
+    retained: tuple[str, ...] = ()
+    protection: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -250,6 +250,23 @@ def _unretirable(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[F
             remedy=f"{_call('set-instance-protection', blue.name, proposal)} "
             f"--no-protected-from-scale-in --instance-ids {' '.join(blue.protected)}",
         )
+    for instance in blue.retained:
+        options = {"region": proposal.place.region, "instance-id": instance}
+        verb = "terminate-instance-in-auto-scaling-group"
+        yield Finding(
+            where=where,
+            what=f"retains {instance} after an abandoned termination hook: it cannot be retired",
+            remedy=f"{commands.aws('autoscaling', verb, options)} "
+            "--no-should-decrement-desired-capacity",
+        )
+    # Terraform deletes the empty group without force, which the other protection permits.
+    if blue.protection == "prevent-all-deletion":
+        yield Finding(
+            where=where,
+            what=f"has deletion protection ({blue.protection}): it cannot be retired",
+            remedy=f"{_call('update-auto-scaling-group', blue.name, proposal)} "
+            "--deletion-protection none",
+        )
 
 
 def health_findings(observation: Observation, proposal: Proposal) -> Iterator[Finding]:

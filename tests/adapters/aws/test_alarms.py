@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,6 +57,37 @@ def test_only_alarms_in_state_alarm_fire_with_their_reason(
     assert service.calls() == {"DescribeAlarms": 1}
 
 
+def test_an_alarm_of_logs_fires_like_any_other(alarms: CloudWatchAlarms, service: Service) -> None:
+    name, client = f"alarm-{next(NUMBERS)}", service.cloud.aws("cloudwatch")
+    put_log_alarm(client, name)
+    assert alarms.ringing([name]) == ()
+    client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="9 lines")
+    assert alarms.ringing([name]) == (f"{name}: 9 lines",)
+    client.delete_alarms(AlarmNames=[name])
+    with pytest.raises(RefusedError, match="there is no alarm"):
+        alarms.ringing([name])
+
+
+def put_log_alarm(client: Any, name: str) -> None:
+    client.put_log_alarm(
+        AlarmName=name,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+        QueryResultsToEvaluate=1,
+        QueryResultsToAlarm=1,
+        ScheduledQueryConfiguration={
+            "QueryString": "fields @message",
+            "LogGroupIdentifiers": ["web"],
+            "ScheduleConfiguration": {
+                "ScheduleExpression": "rate(5 minutes)",
+                "StartTimeOffset": 300,
+            },
+            "ScheduledQueryRoleARN": "arn:aws:iam::123456789012:role/query",
+            "AggregationExpression": "count(*)",
+        },
+    )
+
+
 def test_without_alarms_there_is_no_call(alarms: CloudWatchAlarms, service: Service) -> None:
     service.cloud.client.forget_calls()
     assert alarms.ringing([]) == ()
@@ -96,7 +128,9 @@ def test_alarms_that_cannot_be_read_are_an_error(
 
 
 class Pages:
-    """CloudWatch that answers one alarm a page."""
+    """CloudWatch that answers one alarm a page, seen by a botocore without types of alarms."""
+
+    meta = SimpleNamespace(endpoint_url="", service_model=SimpleNamespace(shape_names=()))
 
     def describe_alarms(self, **asked: Any) -> dict[str, Any]:
         number = int(asked.get("NextToken", 0))

@@ -70,6 +70,15 @@ def test_control_characters_are_replaced() -> None:
     assert printable_lines("ein Satz \u00fcber \u202eevil") == "ein Satz \u00fcber \ufffdevil"
 
 
+def test_evidence_has_the_activities_of_short_pages() -> None:
+    pages = iter([{"Activities": [], "NextToken": "on"}, {"Activities": [{"ActivityId": "a"}]}])
+    scaling = SimpleNamespace(describe_scaling_activities=lambda **_: next(pages))
+    clients = cast("Clients", SimpleNamespace(autoscaling=lambda _: scaling))
+    text = gather(clients, "r", "g", Observation(at=0.0))
+    assert "activities, newest first\n  none" not in text
+    assert "could not be read" not in text
+
+
 class Consoles:
     """EC2 that gives the latest output of no instance, and of one the output of its boot."""
 

@@ -111,3 +111,50 @@ def test_a_missing_group_has_no_activities_with_either_response() -> None:
     assert read_activities(Pages("AutoScalingGroup name not found - null"), "g") == ()
     with pytest.raises(ClientError):
         read_activities(Pages("MaxRecords is out of range"), "g")
+
+
+class ShortPages:
+    """Auto Scaling that has three activities: an empty page, a page of one, and the rest."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def describe_scaling_activities(self, **asked: Any) -> dict[str, Any]:
+        self.asked.append(asked)
+        made = [{"ActivityId": each} for each in "abc"]
+        number = int(asked.get("NextToken", 0))
+        pages = [made[:0], made[:1], made[1:]]
+        more = {"NextToken": str(number + 1)} if number < 2 else {}
+        return {"Activities": pages[number], **more}
+
+
+def test_short_and_empty_pages_of_activities_are_followed() -> None:
+    client = ShortPages()
+    assert [each.id for each in read_activities(client, "web")] == ["a", "b", "c"]
+    assert [each.get("NextToken") for each in client.asked] == [None, "1", "2"]
+
+
+def test_no_more_activities_are_read_than_a_full_page_has() -> None:
+    class Endless(ShortPages):
+        def describe_scaling_activities(self, **asked: Any) -> dict[str, Any]:
+            self.asked.append(asked)
+            ids = range(len(self.asked) * 60, len(self.asked) * 60 + 60)
+            return {"Activities": [{"ActivityId": str(each)} for each in ids], "NextToken": "on"}
+
+    client = Endless()
+    assert len(read_activities(client, "web")) == 100
+    assert len(client.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "protection"),
+    [
+        ({}, ""),
+        ({"DeletionProtection": "none"}, ""),
+        ({"DeletionProtection": "prevent-all-deletion"}, "prevent-all-deletion"),
+    ],
+)
+def test_a_group_says_how_it_is_protected_from_deletion(
+    said: dict[str, str], protection: str
+) -> None:
+    assert parse_group({**BARE, **said}).protection == protection

@@ -144,7 +144,8 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
     assert (facts.type.architectures, facts.type.vcpus) == (frozenset({"x86_64"}), 2)
     assert (facts.templates, facts.refreshes, facts.missing) == (frozenset({BLUE}), (), frozenset())
     assert facts.group_quota == Quota(limit=500, used=4)
-    assert facts.vcpus is None, "the local cloud has no quotas"
+    assert facts.vcpus is not None
+    assert facts.vcpus.limit == 1152
     assert groups.asked == [([BLUE], (CLASSIC,))]
     assert world.calls() == {
         "DescribeAccountLimits": 1,
@@ -152,6 +153,7 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
         "DescribeImages": 1,
         "DescribeInstanceRefreshes": 1,
         "DescribeInstanceTypes": 1,
+        "DescribeInstances": 1,
         "DescribeLaunchTemplates": 1,
         "DescribeSubnets": 1,
         "GetCallerIdentity": 1,
@@ -321,7 +323,7 @@ def test_an_unhealthy_fleet_is_found_in_one_observation(
     }
     facts = world.facts(proposal, **own)
     assert facts.failures == ()
-    assert facts.targets is None, "moto tells other quotas than AWS"
+    assert facts.targets == 1000
     found = {each.where: each for each in findings(facts, proposal)}
     unhealthy = found[f"server group {BLUE}"]
     assert unhealthy.what.startswith("was unhealthy before this deployment\n")
@@ -373,7 +375,10 @@ def test_a_denied_read_is_a_failure_and_the_others_continue(world: World) -> Non
     image, room = facts.failures
     assert (image.where, image.needed) == ("reading the image in us-east-1", True)
     assert "is not authorized to perform: DescribeImages" in image.what
-    assert image.remedy == "allow the action named above in the IAM policy of this role"
+    assert image.remedy == (
+        "allow the action named above in the IAM policy of this role; "
+        "the policy that it needs: ami-pipeline permissions"
+    )
     assert (room.where, room.needed) == ("reading the quota of groups in us-east-1", False)
     assert (facts.image, facts.group_quota, facts.missing) == (None, None, frozenset())
     assert facts.groups is not None

@@ -102,7 +102,7 @@ PARSERS: dict[str, Callable[[Data], Any]] = {
     "DescribeAutoScalingGroups": lambda data: list(group_parsing.read_all_groups(Replay(data))),
     "DescribeImages": of_images,
     "DescribeInstances": of_instances,
-    "DescribeLaunchTemplateVersions": lambda data: ec2.read_template_images(Replay(data), "web"),
+    "DescribeLaunchTemplateVersions": lambda data: list(ec2.read_template_versions(Replay(data))),
     "DescribeLaunchTemplates": lambda data: ec2.read_templates(Replay(data)),
     "DescribeListeners": of_actions,
     "DescribeLoadBalancerAttributes": of_balancer_attributes,

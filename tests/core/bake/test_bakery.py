@@ -565,3 +565,24 @@ def test_a_record_holds_the_environment_the_tags_and_the_author(world: World) ->
     )
     assert world.images.there[HOME, "ami-1"].tags["Team"] == "shop"
     assert image.status is ImageStatus.GOOD
+
+
+def test_a_build_that_must_not_begin_leaves_nothing(world: World) -> None:
+    """The credentials would expire before its end, for example."""
+
+    def refuse() -> None:
+        raise RefusedError("credentials", "expire in 5m", "renew them")
+
+    with pytest.raises(RefusedError, match="expire in 5m"):
+        replace(world.bakery, before_build=refuse).bake(a_request())
+    assert world.untouched()
+
+
+def test_credentials_do_not_matter_if_nothing_changed(world: World) -> None:
+    world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", tags=GOOD)
+
+    def refuse() -> None:
+        raise RefusedError("credentials", "expire in 5m", "renew them")
+
+    result = replace(world.bakery, before_build=refuse).bake(a_request())
+    assert result.origin is BakeOrigin.UNCHANGED

@@ -446,6 +446,30 @@ def test_failed_members_are_lost_and_the_last_cause_is_reported(cause: str) -> N
     assert reason((FULL, []), (FULL, lost(*ABC, cause=cause))).endswith(f"were lost: {cause}")
 
 
+FROM_POOL = "At 2026-01-01T10:05:00Z an instance was taken out of the warm pool."
+
+
+def test_instances_that_leave_the_warm_pool_are_not_lost() -> None:
+    left = lost("i-x", "i-y", "i-z", "i-w", cause=FROM_POOL)
+    assert not reason((FULL, []), (FULL, left))
+    unknown = [
+        replace(each, cause="", description=f"Terminating EC2 instance from warm pool: i-{number}")
+        for number, each in enumerate(left)
+    ]
+    assert not reason((FULL, []), (FULL, unknown))
+
+
+def test_a_launch_into_the_warm_pool_is_no_launch_of_a_member() -> None:
+    pooled = replace(
+        a_launch(20, "i-p"), description="Launching a new EC2 instance into warm pool: i-p"
+    )
+    assert reason((SHORT, [pooled, refused(10, NO_AMI)])) == NO_AMI
+    taken = replace(
+        a_launch(20, "i-p"), description="Launching a new EC2 instance from warm pool: i-p"
+    )
+    assert not reason((SHORT, [taken, refused(10, NO_AMI)]))
+
+
 def test_detached_members_are_not_lost() -> None:
     away = [a_departure(number, id_, "x", "Detaching") for number, id_ in enumerate(ABC)]
     empty = a_group(desired=3)

@@ -17,7 +17,7 @@ from pipeline.core.permissions.probes import (
     unproven,
 )
 from pipeline.core.permissions.scope import Feature, Role
-from pipeline.core.permissions.table import TABLE, Proof, rows_of
+from pipeline.core.permissions.table import TABLE, Proof
 
 LAUNCH = Launch(
     app="web",
@@ -47,7 +47,7 @@ def test_every_probe_has_a_request_and_every_request_is_of_a_probe() -> None:
 
 def test_a_plain_configuration_needs_no_probe_of_hooks_policies_and_schedules() -> None:
     actions = [each.action for each in probes_of(LAUNCH)]
-    assert len(actions) == len({*actions}) == 10
+    assert len(actions) == len({*actions}) == 12
     assert "autoscaling:PutScalingPolicy" not in actions
     assert "ec2:DeleteLaunchTemplate" not in actions
 
@@ -133,6 +133,9 @@ def test_the_newest_proofs_are_kept() -> None:
     assert {*proofs.made} == {str(number) for number in range(5, MOST_PROOFS + 5)}
 
 
-def test_each_action_that_is_provable_has_one_statement_that_no_other_probe_hides() -> None:
-    sids = {row.sid for row in rows_of({Role.DEPLOY}, [*Feature]) if row.proof is Proof.GROUP}
-    assert sids == {"Groups"}
+def test_reads_that_are_needed_only_after_the_first_change_are_proven() -> None:
+    late = {"autoscaling:DescribeScalingActivities", "ec2:DescribeLaunchTemplateVersions"}
+    assert late <= {each.action for each in probes_of(LAUNCH)}
+    hooks = replace(LAUNCH, features=frozenset({Feature.VERIFY}))
+    assert "ec2:DescribeInstances" in {each.action for each in probes_of(hooks)}
+    assert "ec2:DescribeInstances" not in {each.action for each in probes_of(LAUNCH)}

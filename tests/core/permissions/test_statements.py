@@ -14,7 +14,6 @@ from pipeline.core.permissions.table import TABLE, rows_of
 PRODUCTION = EnvironmentScope(
     name="production",
     account="123456789012",
-    subnets=("subnet-1",),
     security_groups=("sg-1",),
     key_pair="admin",
     roles=("arn:aws:iam::123456789012:role/web",),
@@ -70,11 +69,9 @@ def test_a_policy_of_both_roles_has_each_statement_once() -> None:
 
 
 @pytest.mark.parametrize("feature", list(Feature))
-def test_a_feature_adds_actions_or_statements_of_its_own(feature: Feature) -> None:
+def test_a_feature_adds_rows_of_its_own(feature: Feature) -> None:
     roles = (Role.BAKE, Role.DEPLOY)
-    without = {(row.sid, each) for row in rows_of(roles, ()) for each in row.actions}
-    with_it = {(row.sid, each) for row in rows_of(roles, {feature}) for each in row.actions}
-    assert with_it > without
+    assert {*rows_of(roles, {feature})} > {*rows_of(roles, ())}
 
 
 def test_a_statement_about_everything_only_reads() -> None:
@@ -98,19 +95,20 @@ def test_groups_are_those_of_the_environment_whatever_their_release() -> None:
     )
 
 
-def test_a_launch_is_limited_to_the_subnets_and_security_groups_of_the_configuration() -> None:
+def test_a_launch_is_limited_to_the_security_groups_and_key_pair_of_the_configuration() -> None:
     assert statements(PLAIN, Role.DEPLOY)["InstancesFrom"]["Resource"] == [
         "arn:aws:ec2:eu-central-1::image/*",
-        "arn:aws:ec2:eu-central-1:123456789012:subnet/subnet-1",
+        "arn:aws:ec2:eu-central-1:123456789012:subnet/*",
         "arn:aws:ec2:eu-central-1:123456789012:security-group/sg-1",
         "arn:aws:ec2:eu-central-1:123456789012:key-pair/admin",
     ]
 
 
-def test_unknown_subnets_and_a_module_of_the_users_own_are_not_limited() -> None:
-    own = replace(PRODUCTION, tagged=False, subnets=(), security_groups=(), key_pair="")
+def test_unknown_groups_and_a_module_of_the_users_own_are_not_limited() -> None:
+    own = replace(PRODUCTION, tagged=False, security_groups=(), key_pair="")
     found = statements(replace(PLAIN, environments=(own,)), Role.DEPLOY)
-    assert "arn:aws:ec2:eu-central-1:123456789012:subnet/*" in found["InstancesFrom"]["Resource"]
+    groups = "arn:aws:ec2:eu-central-1:123456789012:security-group/*"
+    assert groups in found["InstancesFrom"]["Resource"]
     assert "arn:aws:ec2:eu-central-1:123456789012:key-pair/*" in found["InstancesFrom"]["Resource"]
     assert "Condition" not in found["Instances"]
     assert "Condition" not in found["OurLaunchTemplates"]

@@ -322,6 +322,18 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "protects i-1, i-2 from scale-in: it cannot be retired",
     ),
     (
+        "a retained member",
+        {"groups": (replace(GROUP, retained=("i-4",)),)},
+        f"server group {BLUE}",
+        "retains i-4 after an abandoned termination hook: it cannot be retired",
+    ),
+    (
+        "deletion protection",
+        {"groups": (replace(GROUP, protection="prevent-all-deletion"),)},
+        f"server group {BLUE}",
+        "has deletion protection (prevent-all-deletion): it cannot be retired",
+    ),
+    (
         "no addresses",
         {"subnets": (SubnetFacts(id="subnet-a", zone="eu-central-1a", vpc="vpc-1", free=1),)},
         "subnets subnet-a",
@@ -469,6 +481,8 @@ def test_harmless_problems_do_not_block(
         ({"observation": observation(api=target("i-9", "draining"))}, {}),
         ({"observation": observation(web=target("i-9", "InService", "", DRAINING))}, {}),
         ({"groups": (replace(GROUP, standby=("i-3",)),)}, {"retires": False}),
+        ({"groups": (replace(GROUP, retained=("i-4",)),)}, {"retires": False}),
+        ({"groups": (replace(GROUP, protection="prevent-force-deletion"),)}, {}),
         ({"vcpus": None, "group_quota": None, "targets": None, "subnets": None}, {}),
         (
             {
@@ -491,6 +505,8 @@ def test_harmless_problems_do_not_block(
         "draining",
         "draining from a classic load balancer",
         "not retired",
+        "retained but not retired",
+        "protected from a forced deletion",
         "unread",
         "nothing to launch",
         "a new load balancer",

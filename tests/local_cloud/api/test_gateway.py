@@ -94,6 +94,15 @@ def test_during_an_outage_connections_are_refused_and_the_port_stays(cloud: Clou
     assert cloud.client.faults() == []
 
 
+def test_a_fault_for_one_client_spares_the_others(cloud: Cloud) -> None:
+    cloud.fault(action="DescribeVpcs", kind="throttle", agent="Terraform")
+    assert cloud.aws("ec2").describe_vpcs()["Vpcs"]
+    assert len(cloud.client.faults()) == 1
+    cloud.client.clear_faults()
+    cloud.fault(action="DescribeVpcs", kind="throttle", agent="Boto3")
+    assert error_of(cloud.aws("ec2").describe_vpcs) is not None
+
+
 def refuses(call: Any) -> bool:
     try:
         call()

@@ -47,6 +47,27 @@ def test_an_image_is_pending_then_available_and_cannot_be_launched_before(
     assert describe(unhurried, image)["RootDeviceType"] == "ebs"
 
 
+def test_one_image_pends_for_long_by_order(cloud: Cloud) -> None:
+    instance = cloud.launch()["InstanceId"]
+    cloud.client.set_behavior("pends", instance=instance, times=1, seconds=10**9)
+    make = cloud.aws("ec2").create_image
+    slow, quick = (make(InstanceId=instance, Name=f"by-order-{n}")["ImageId"] for n in "ab")
+    eventually(lambda: describe(cloud, quick)["State"] == "available")
+    assert describe(cloud, slow)["State"] == "pending"
+
+
+def test_images_are_described_in_pages_on_request(cloud: Cloud) -> None:
+    describe_images = cloud.aws("ec2").describe_images
+    whole = [each["ImageId"] for each in describe_images(Owners=["amazon"])["Images"]]
+    first = describe_images(Owners=["amazon"], MaxResults=1000)
+    rest = describe_images(Owners=["amazon"], MaxResults=1000, NextToken=first["NextToken"])
+    assert len(first["Images"]) == 1000
+    assert [each["ImageId"] for each in [*first["Images"], *rest["Images"]]] == whole
+    assert refused(describe_images, ImageIds=whole[:1], MaxResults=5) == (
+        "InvalidParameterCombination"
+    )
+
+
 def test_an_image_holds_what_the_instance_wrote_and_a_launch_has_it(cloud: Cloud) -> None:
     image = image_of(cloud, "holds")
     root = cloud.home.images / image

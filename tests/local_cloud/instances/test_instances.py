@@ -70,6 +70,41 @@ def test_an_instance_passes_the_states_that_aws_documents(unhurried: Cloud) -> N
     assert not (unhurried.home.instances / instance).exists()
 
 
+SPEAKS = """#!/bin/sh
+cat >$ROOT/etc/systemd/system/{name}.service <<'UNIT'
+[Service]
+ExecStart=/bin/sh -c "echo {name} speaks; exec sleep 1000"
+{output}
+UNIT
+systemctl start {name}
+echo {name} has started
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "seen"),
+    [("quiet", "", False), ("loud", "StandardOutput=journal+console", True)],
+)
+def test_the_output_of_a_service_is_on_the_console_only_if_its_unit_says_so(
+    cloud: Cloud, name: str, output: str, seen: bool
+) -> None:
+    script = SPEAKS.format(name=name, output=output)
+    instance = cloud.launch(UserData=script)["InstanceId"]
+    eventually(lambda: f"{name} has started" in cloud.console(instance))
+    journal = cloud.home.instances / instance / "journal.log"
+    said = f"{name}: {name} speaks"
+    eventually(lambda: said in (cloud.console(instance) if seen else journal.read_text()))
+    assert (said in cloud.console(instance)) is seen
+
+
+def test_only_nitro_types_show_the_latest_console_output(cloud: Cloud) -> None:
+    ask = cloud.aws("ec2").get_console_output
+    old, new = (cloud.launch(InstanceType=name)["InstanceId"] for name in ("m1.small", "t3.micro"))
+    with pytest.raises(botocore.exceptions.ClientError, match="UnsupportedOperation"):
+        ask(InstanceId=old, Latest=True)
+    eventually(lambda: "booted" in ask(InstanceId=new, Latest=True)["Output"])
+
+
 def test_the_console_shows_what_the_instance_really_printed(cloud: Cloud) -> None:
     instance = run(cloud, UserData=PRINTS)
     eventually(lambda: "cloud-init: user data ran as 0" in cloud.console(instance))

@@ -145,6 +145,45 @@ def test_addresses_are_not_assigned_twice() -> None:
     other.close()
 
 
+@pytest.mark.parametrize(
+    ("output", "prints"),
+    [
+        ("", False),
+        ("StandardOutput=journal", False),
+        ("StandardOutput=null", False),
+        ("StandardOutput=journal+console", True),
+        ("StandardOutput=kmsg+console", True),
+        ("StandardOutput=tty", True),
+    ],
+)
+def test_a_service_prints_on_the_console_only_if_its_unit_says_so(
+    output: str, prints: bool
+) -> None:
+    assert units.parse("app", f"[Service]\n{output}\n").prints_on_console is prints
+
+
+def test_journald_forwards_to_the_console_only_if_its_last_word_says_so() -> None:
+    on, off = (f"[Journal]\nForwardToConsole={word}\n" for word in ("yes", "no"))
+    assert not units.forwards_to_console()
+    assert not units.forwards_to_console("[Journal]\n#ForwardToConsole=yes\n")
+    assert units.forwards_to_console(off, on)
+    assert not units.forwards_to_console(on, off)
+
+
+def test_the_console_shows_what_was_printed_before_a_lag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console, now = Console(path=tmp_path / "console.log"), [100.0]
+    monkeypatch.setattr("local_cloud.instances.console.time.monotonic", lambda: now[0])
+    console.say("boot", "first")
+    now[0] = 150.0
+    console.say("boot", "second")
+    assert console.read(200.0) == b""
+    assert console.read(20.0) == b"boot: first\n"
+    now[0] = 170.0
+    assert console.read(20.0) == console.read() == b"boot: first\nboot: second\n"
+
+
 def services(root: Path) -> Services:
     rootfs.build(root)
     (root / "etc/systemd/system/app.service").write_text(APP)
@@ -155,6 +194,7 @@ def services(root: Path) -> Services:
         clock=Clock(speed=1000),
         environment={},
         systemctl=systemctl.run,
+        journal=Console(path=root.parent / "journal.log"),
     )
 
 

@@ -76,9 +76,18 @@ def test_a_minute_can_be_read_a_minute_after_its_end() -> None:
 def test_minutes_are_joined_by_period_and_pass_with_the_speed_of_the_cloud() -> None:
     store = Store(speed=60.0, now=Clock(at=6010.0))
     points = [(6000.0 + n, Distribution.of({float(n): 1})) for n in range(7)]
-    joined = store.by_period(points, 6001.0, 6007.0, 180.0)
-    assert [(at, values.total) for at, values in joined] == [(6000, 3.0), (6003, 12.0), (6006, 6.0)]
+    joined = store.by_period(points, 6001.5, 6006.0, 180.0)
+    assert [(at, values.total) for at, values in joined] == [(6001, 6.0), (6004, 9.0)]
     assert store.minute(6001.0) - store.minute(6000.0) == 1
+
+
+@pytest.mark.parametrize("speed", [1.0, 20.0, 200.0, 1000.0])
+def test_every_minute_is_a_period_of_its_own_at_any_speed(speed: float) -> None:
+    store = Store(speed=speed, now=Clock(at=1_800_000_000.0))
+    first = store.minute()
+    points = [(store.begin(first + n), Distribution.of({1.0: 1})) for n in range(1000)]
+    found = store.by_period(points, 0.0, 2e9, 60.0)
+    assert [values.total for _, values in found] == [1.0] * 1000
 
 
 def test_requests_are_counted_for_the_load_balancer_and_for_its_target_group() -> None:

@@ -31,6 +31,16 @@ def test_an_alarm_has_no_data_until_its_state_is_set(cloud: Cloud) -> None:
     assert (fresh["StateValue"], fresh["StateReason"]) == ("ALARM", "2 errors")
 
 
+def test_a_changed_alarm_keeps_its_state(cloud: Cloud) -> None:
+    client = cloud.aws("cloudwatch")
+    client.put_metric_alarm(AlarmName="changed", **METRIC)
+    client.set_alarm_state(AlarmName="changed", StateValue="ALARM", StateReason="2 errors")
+    client.put_metric_alarm(AlarmName="changed", **{**METRIC, "Threshold": 5.0})
+    [changed] = client.describe_alarms(AlarmNames=["changed"])["MetricAlarms"]
+    found = (changed["Threshold"], changed["StateValue"], changed["StateReason"])
+    assert found == (5.0, "ALARM", "2 errors")
+
+
 def test_composite_alarms_are_described_on_request(cloud: Cloud) -> None:
     client = cloud.aws("cloudwatch")
     client.put_metric_alarm(AlarmName="part", **METRIC)

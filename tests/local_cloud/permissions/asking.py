@@ -26,6 +26,7 @@ class FakeModels:
     tags_of: dict[str, dict[str, str]] = field(default_factory=dict)
     templates: dict[str, dict[str, Any]] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    subnets: dict[str, list[str]] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
     profiles: dict[str, list[str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -44,6 +45,9 @@ class FakeModels:
 
     def group_arn(self, region: str, name: str) -> str | None:
         return self.groups.get(name) if region else None
+
+    def subnets_of(self, region: str, group: str) -> Sequence[str]:
+        return self.subnets.get(group, []) if region else []
 
     def group_of(self, region: str, instance: str) -> str | None:
         return self.members.get(instance) if region else None

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.local_cloud.permissions.asking import FakeModels, needs, questions
+from local_cloud.permissions.parameters import read
+from tests.local_cloud.permissions.asking import FakeModels, needs, questions, short
 
 AMI = "ami-0123456789abcdef0"
 SUBNET = "subnet-0123456789abcdef0"
@@ -244,8 +245,31 @@ def test_a_group_with_a_template_needs_to_launch_from_it() -> None:
         "iam:PassRole",
     ]
     assert asked[0].because == ""
+    assert [short(each.resource) for each in asked if "subnet/" in each.resource] == [
+        f"ec2:subnet/{SUBNET}"
+    ]
     message = f"You are not authorized to use launch template: {TEMPLATE}"
     assert {each.because for each in asked[1:]} == {message}
+
+
+def test_a_group_with_a_new_template_needs_to_launch_in_the_subnets_that_it_has() -> None:
+    models = FakeModels(templates={TEMPLATE: {}}, subnets={"web": [SUBNET]})
+    asked = needs(
+        "autoscaling",
+        "update_auto_scaling_group",
+        models,
+        AutoScalingGroupName="web",
+        LaunchTemplate={"LaunchTemplateId": TEMPLATE},
+    )
+    assert ("ec2:RunInstances", f"ec2:subnet/{SUBNET}") in asked
+    resized = needs(
+        "autoscaling",
+        "update_auto_scaling_group",
+        models,
+        AutoScalingGroupName="web",
+        MinSize=1,
+    )
+    assert [action for action, _ in resized] == ["autoscaling:UpdateAutoScalingGroup"]
 
 
 def test_a_template_that_does_not_exist_needs_no_permission_of_its_own() -> None:
@@ -400,3 +424,8 @@ def test_a_call_of_another_service_is_judged_on_what_it_names(
 ) -> None:
     models = FakeModels(keys={"alias/web": "arn:aws:kms:us-east-1:123456789012:key/k"})
     assert needs(service, operation, models, **parameters) == expected
+
+
+def test_the_version_of_the_api_is_no_parameter() -> None:
+    sent = b"Action=DeleteLaunchTemplate&Version=2016-11-15&LaunchTemplateName=web&Tag.1.Key=a"
+    assert read(sent, "", is_json=False) == {"LaunchTemplateName": "web", "Tag": [{"Key": "a"}]}

@@ -30,6 +30,7 @@ class Settings:
     termination_policies: list[str] = field(default_factory=lambda: ["Default"])
     new_instances_protected_from_scale_in: bool = False
     status: str | None = None
+    instance_lifecycle_policy: dict[str, Any] | None = None
 
 
 @dataclass(kw_only=True)
@@ -88,6 +89,12 @@ class FakePorts:
         if self.states[instance] != "terminated":
             self.states[instance] = "shutting-down"
 
+    def stop(self, instance: str) -> None:
+        self.states[instance] = "stopping"
+
+    def start(self, instance: str) -> None:
+        self.states[instance] = "pending"
+
     def release(self, _group: Group, instance: str) -> None:
         self.released.append(instance)
 
@@ -141,7 +148,7 @@ class Trial:
 
     def run(self) -> None:
         """Let EC2 finish its transitions, and step the group before and after."""
-        after = {"pending": "running", "shutting-down": "terminated"}
+        after = {"pending": "running", "shutting-down": "terminated", "stopping": "stopped"}
         self.step()
         for instance, state in self.ports.states.items():
             self.ports.states[instance] = after.get(state, state)

@@ -166,6 +166,25 @@ def test_a_hook_holds_a_member_on_its_way_out() -> None:
     assert (trial.states(), trial.ports.states["i-1"]) == (["Terminating:Proceed"], "shutting-down")
 
 
+def test_an_abandoned_termination_keeps_the_instance_if_the_group_retains_it() -> None:
+    trial = Trial()
+    trial.settings.instance_lifecycle_policy = {
+        "RetentionTriggers": {"TerminateHookAbandon": "retain"}
+    }
+    trial.ports.lifecycle_hooks = {TERMINATING: [hook("ABANDON", 30)]}
+    trial.with_members(1)
+    trial.want(0)
+    trial.step()
+    trial.step(31)
+    assert (trial.states(), trial.ports.states["i-1"]) == (["Terminating:Retained"], "running")
+    trial.run()
+    assert (trial.states(), trial.group.capacity) == (["Terminating:Retained"], 0)
+    now = trial.ports.now
+    requests.terminate(trial.group, trial.members[0], trial.ports, now, fewer=False)
+    trial.run()
+    assert trial.states() == []
+
+
 def test_a_forced_deletion_terminates_members_held_by_hooks() -> None:
     trial = Trial()
     trial.ports.lifecycle_hooks = {TERMINATING: [hook()]}

@@ -222,6 +222,38 @@ def pool(*members: Member, **how: Any) -> Pool:
     return Pool(members=members, **given)
 
 
+async def echoing(stage: Stage, name: str) -> Member:
+    """Run a program that says its name, then repeats every line."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(name.encode() + b"\n")
+            while line := await reader.readline():
+                writer.write(line)
+            writer.write(b"bye\n")
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, address(), 0)
+    stage.leave.callback(server.close)
+    host, port = server.sockets[0].getsockname()
+    return Member(id=f"i-{name}", port=port, address=host, zone="a")
+
+
+def a_tcp_pool(
+    *members: Member, kind: Kind = "network", delay: float = 300, cuts: bool = True
+) -> Pool:
+    check = Check(protocol="TCP", port=0, interval=1, rise=2, fall=2)
+    return pool(*members, kind=kind, check=check, delay=delay, cuts=cuts)
+
+
+def where(url: str) -> tuple[str, int]:
+    host, port = url.split("//")[1].split(":")
+    return host, int(port)
+
+
 @contextlib.asynccontextmanager
 async def a_stage(
     speed: float = 100, routing: float = 0.0, patience: float = 10.0

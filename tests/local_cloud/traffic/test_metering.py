@@ -8,8 +8,17 @@ import pytest
 from aiohttp import web
 
 from local_cloud.traffic.plan import Answer, Kind, Member
-from tests.local_cloud.traffic.stage import Stage, address, free, pool, staged, until
-from tests.local_cloud.traffic.test_relay import a_tcp_pool, echoing, where
+from tests.local_cloud.traffic.stage import (
+    Stage,
+    a_tcp_pool,
+    address,
+    echoing,
+    free,
+    pool,
+    staged,
+    until,
+    where,
+)
 
 
 async def by_path(request: web.BaseRequest) -> web.StreamResponse:

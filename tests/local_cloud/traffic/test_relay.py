@@ -7,38 +7,16 @@ import ssl
 
 import pytest
 
-from local_cloud.traffic.plan import Check, Kind, Member, Pool
-from tests.local_cloud.traffic.stage import SHORT, Stage, address, pool, staged, until
-
-
-async def echoing(stage: Stage, name: str) -> Member:
-    """Run a program that says its name, then repeats every line."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(name.encode() + b"\n")
-            while line := await reader.readline():
-                writer.write(line)
-            writer.write(b"bye\n")
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, address(), 0)
-    stage.leave.callback(server.close)
-    host, port = server.sockets[0].getsockname()
-    return Member(id=f"i-{name}", port=port, address=host, zone="a")
-
-
-def a_tcp_pool(*members: Member, kind: Kind = "network", delay: float = 300) -> Pool:
-    check = Check(protocol="TCP", port=0, interval=1, rise=2, fall=2)
-    return pool(*members, kind=kind, check=check, delay=delay)
-
-
-def where(url: str) -> tuple[str, int]:
-    host, port = url.split("//")[1].split(":")
-    return host, int(port)
+from local_cloud.traffic.plan import Kind
+from tests.local_cloud.traffic.stage import (
+    SHORT,
+    Stage,
+    a_tcp_pool,
+    echoing,
+    staged,
+    until,
+    where,
+)
 
 
 @pytest.mark.parametrize("kind", ["network", "classic"])
@@ -108,6 +86,26 @@ def test_a_connection_goes_on_while_its_member_drains_and_is_cut_at_the_end() ->
         assert stage.states() == {"i-one": "draining"}
         await closed(reader, writer)
         assert not stage.states()
+
+    staged(test)
+
+
+def test_a_network_load_balancer_keeps_a_connection_to_a_drained_member_until_it_ends() -> None:
+    async def test(stage: Stage) -> None:
+        member = await echoing(stage, "one")
+        before, after = a_tcp_pool(member, delay=5, cuts=False), a_tcp_pool(delay=5, cuts=False)
+        url = await stage.carry(before, protocol="TCP", kind="network")
+        await stage.settled("one")
+        reader, writer = await asyncio.open_connection(*where(url))
+        await reader.readline()
+        stage.data_plane.apply(stage.plan(after, protocol="TCP", kind="network"))
+        await until(lambda: not stage.states())
+        await closed(*await asyncio.open_connection(*where(url)))
+        writer.write(b"still\n")
+        assert await reader.readline() == b"still\n"
+        writer.write_eof()
+        assert await reader.read() == b"bye\n"
+        writer.close()
 
     staged(test)
 

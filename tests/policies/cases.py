@@ -1,0 +1,113 @@
+"""The cases of the proof: a policy without one action, and the commands that must name it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from pipeline.core.permissions.scope import Role
+from pipeline.core.permissions.table import TABLE, Caller, Proof
+from tests.policies.world import ENVIRONMENT, Policy
+
+PLAN = ("promote", "-e", ENVIRONMENT, "--plan")
+PROMOTE = ("promote", "-e", ENVIRONMENT, "--yes", "--allow-quarantined")
+STATUS = ("status", "-e", ENVIRONMENT)
+SHOW = ("state", "show", "-e", ENVIRONMENT)
+IMAGES, DOCTOR = ("images",), ("doctor", "-e", ENVIRONMENT)
+BAKE = ("bake", "--version", "9.0.0", "--force")
+
+
+class Expected(Enum):
+    """What a missing permission may do.
+
+    `REFUSED`: nothing changes and the exit code is not 0. `NOTICE`: the command continues and names
+    it. `LATE`: the change itself fails, and is undone or named.
+    """
+
+    REFUSED = auto()
+    NOTICE = auto()
+    LATE = auto()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """A policy of a role without one action of one statement."""
+
+    role: Role
+    sid: str
+    action: str
+    commands: tuple[tuple[str, ...], ...]
+    expected: Expected
+
+    @property
+    def name(self) -> str:
+        return f"{self.role} {self.sid} {self.action}"
+
+    def without(self, policy: Policy) -> Policy:
+        """Return the policy without the action; a statement without actions is left out."""
+        found = copy.deepcopy(policy)
+        for each in found["Statement"]:
+            if each["Sid"] == self.sid:
+                each["Action"] = [one for one in actions_of(each) if one != self.action]
+        found["Statement"] = [each for each in found["Statement"] if each["Action"]]
+        return found
+
+
+def actions_of(statement: dict[str, Any]) -> list[str]:
+    """Return the actions of a statement."""
+    given = statement["Action"]
+    return [given] if isinstance(given, str) else list(given)
+
+
+def cases_of(role: Role, policy: Policy) -> Iterator[Case]:
+    """Yield a case for each action of each statement of a role's policy."""
+    for statement in policy["Statement"]:
+        for action in actions_of(statement):
+            if not is_only_of_newer_packer(role, statement["Sid"], action):
+                yield case_of(role, statement["Sid"], action)
+
+
+def is_only_of_newer_packer(role: Role, sid: str, action: str) -> bool:
+    """Return True if the Packer of this machine does not make the call."""
+    callers = {
+        row.by for row in TABLE if role in row.roles and row.sid == sid and action in row.actions
+    }
+    return callers == {Caller.NEWER_PACKER}
+
+
+def case_of(role: Role, sid: str, action: str) -> Case:
+    """Return the case of one action, with the commands that the table leads to expect."""
+    rows = [row for row in TABLE if role in row.roles and row.sid == sid and action in row.actions]
+    proofs = {row.proof for row in rows}
+    commands, expected = _expected(role, proofs)
+    return Case(role=role, sid=sid, action=action, commands=commands, expected=expected)
+
+
+def _expected(role: Role, proofs: set[Proof]) -> tuple[tuple[tuple[str, ...], ...], Expected]:
+    reads = (IMAGES, STATUS, SHOW, DOCTOR)
+    match role:
+        case Role.READ:
+            notice = Expected.NOTICE if proofs == {Proof.OPTIONAL} else Expected.REFUSED
+            return reads, notice
+        case Role.BAKE:
+            late = Expected.LATE if Proof.CHANGE in proofs else Expected.REFUSED
+            optional = proofs == {Proof.OPTIONAL}
+            return (IMAGES, DOCTOR, BAKE), Expected.NOTICE if optional else late
+        case Role.DEPLOY:
+            return _expected_of_deploy(proofs, reads)
+    raise AssertionError(role)
+
+
+def _expected_of_deploy(
+    proofs: set[Proof], reads: tuple[tuple[str, ...], ...]
+) -> tuple[tuple[tuple[str, ...], ...], Expected]:
+    if proofs & {Proof.GROUP, Proof.DRY_RUN, Proof.BLUE}:
+        return (PROMOTE,), Expected.REFUSED
+    if proofs == {Proof.OPTIONAL}:
+        return (DOCTOR, PLAN), Expected.NOTICE
+    if Proof.CHANGE in proofs:
+        return (PROMOTE,), Expected.LATE
+    return (*reads, PROMOTE), Expected.REFUSED
