@@ -36,7 +36,7 @@ def run_case(world: World, case: Case, policy: Policy) -> CaseResult:
     left = world.left()
     problems: list[str] = []
     for words in case.commands:
-        done = world.run(words, keys)
+        done = world.run(world.with_image(words), keys)
         if names(done, case.action):
             problems += list(_problems(world, case, done, before, left))
             break

@@ -110,6 +110,15 @@ class World:
         """Write the configuration again, with other keys of [promote]."""
         configure(self.site, self.inputs, **promote)
 
+    def with_image(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a promotion of an image that does not serve; other commands as they are."""
+        if words[0] != "promote":
+            return words
+        serving = self.document().get("serving")
+        old, new = self.site.testbed.old, self.site.testbed.new
+        is_old = serving and self.image_of(serving) == old
+        return (*words, "--image", new if is_old else old)
+
     def image_of(self, release: str) -> str:
         """Return the image of a release."""
         return str(self.document()["releases"][release]["release"]["ami_id"])
