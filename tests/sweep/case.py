@@ -19,7 +19,9 @@ SCENARIOS = {
     TERRAFORM: "Terraform",
     PACKER: "Packer",
 }
-"""The scenarios, and whose calls of AWS fail in them, by their User-Agent."""
+"""The scenarios, and the program whose calls of AWS fail in them."""
+AGENTS = {**SCENARIOS, PACKER: "aws-sdk-go"}
+"""A part of that program's User-Agent. Packer 1.6.6 names only its SDK."""
 DONE, RESTORED = 0, 4
 EXPECTED = {
     PROMOTE: (DONE,),
@@ -56,7 +58,7 @@ class SweepCase:
             "service": self.service,
             "action": self.action,
             "kind": self.fault,
-            "agent": SCENARIOS[self.scenario],
+            "agent": AGENTS[self.scenario],
         }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.crash.record import RunRecord
 from tests.crash.run import CaseRunner
-from tests.sweep.case import EXPECTED, ROLLBACK, SCENARIOS, SweepCase, SweepResult
+from tests.sweep.case import AGENTS, EXPECTED, ROLLBACK, SweepCase, SweepResult
 
 if TYPE_CHECKING:
     from tests.crash.command_runner import CompletedCommand
@@ -55,7 +55,7 @@ class OwnCalls:
         self.environment.clear_timeline()
         done = self.environment.run(*words)
         assert done.code == 0, done.err
-        return called_by(self.environment.site.testbed.cloud, SCENARIOS[scenario])
+        return called_by(self.environment.site.testbed.cloud, AGENTS[scenario])
 
     def run(self, case: SweepCase) -> SweepResult:
         """Run one case."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.matrix import QUICK
 from tests.running_cloud import eventually
-from tests.sweep.case import EXPECTED, SCENARIOS, SweepCase, SweepResult
+from tests.sweep.case import AGENTS, EXPECTED, SweepCase, SweepResult
 from tests.sweep.own_calls import called_by
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class TerraformCalls:
         self.site.ensure_serving(self.site.other_image)
         cloud.client.clear_timeline()
         assert self._promote().code == 0
-        return called_by(cloud, SCENARIOS[scenario])
+        return called_by(cloud, AGENTS[scenario])
 
     def run(self, case: SweepCase) -> SweepResult:
         """Run one case."""
@@ -84,7 +84,7 @@ class PackerCalls:
         cloud.client.clear_timeline()
         done = self.bakery._start(self.bakery.words()).finish()
         assert done.code == 0, done.err
-        return called_by(cloud, SCENARIOS[scenario])
+        return called_by(cloud, AGENTS[scenario])
 
     def run(self, case: SweepCase) -> SweepResult:
         """Run one case."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from moto.autoscaling.models import AutoScalingBackend
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
@@ -89,9 +89,15 @@ def show_pools(
     for settings in found:
         group: Group | None = known.get(settings.name)
         pool: WarmPool | None = group.warm_pool if group else None
-        settings.warm_pool_configuration = configuration(pool)
         settings.warm_pool_size = len(pool.members) if pool else None
     return found
+
+
+@patch(FakeAutoScalingGroup, "warm_pool_configuration")
+def show_configuration(_original: Callable[..., Any], settings: Any) -> dict[str, Any] | None:
+    """Show the configuration of the warm pool that the state machine fills."""
+    group: Group | None = settings.__dict__.get("local_cloud_group")
+    return configuration(group.warm_pool) if group else None
 
 
 def pool_members(group: Group) -> list[Member]:
