@@ -103,7 +103,9 @@ class World:
             "policies": asg.describe_policies()["ScalingPolicies"],
             "templates": ec2.describe_launch_templates()["LaunchTemplates"],
             "tags": ec2.describe_tags()["Tags"],
-            "document": {key: document.get(key) for key in ("serving", "releases", "deployment")},
+            "document": {
+                key: document.get(key) or None for key in ("serving", "releases", "deployment")
+            },
         }
 
     def configure(self, **promote: object) -> None:
