@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -62,3 +63,15 @@ def test_an_import_of_a_test_module_is_found() -> None:
         "tests.conftest",
         "tests.test_layout",
     }
+
+
+def test_no_folder_holds_more_modules_than_a_reader_can_survey() -> None:
+    found: Counter[str] = Counter()
+    for package in ("pipeline", "local_cloud"):
+        for path in (ROOT / package).rglob("*.py"):
+            found[str(path.parent.relative_to(ROOT))] += path.name != "__init__.py"
+    limits = {
+        name: 14 if name.startswith(("pipeline/core", "pipeline/adapters")) else 21
+        for name in found
+    }
+    assert {name: count for name, count in found.items() if count > limits[name]} == {}

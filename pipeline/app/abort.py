@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pipeline.app.application import Application
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.interrupted import Interrupted, finish
-from pipeline.app.leased import delete_groups
+from pipeline.app.environment.interrupted import Interrupted, finish
+from pipeline.app.environment.leased import delete_groups
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.recover import nothing_in_flight
-from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
 from pipeline.core.deploy.recovery import failed_releases
 from pipeline.core.errors import RefusedError

@@ -24,13 +24,13 @@ def _store(app: Application, environment: str) -> Iterator[Check]:
     if url.startswith("s3://"):
         yield from _bucket(app, url.removeprefix("s3://").partition("/")[0], environment)
         return
-    from pipeline.adapters.store.doctor_directory import directory_checks
+    from pipeline.adapters.store.doctor.directory import directory_checks
 
     yield from directory_checks(app.settings.root / url)
 
 
 def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
-    from pipeline.adapters.store.doctor_bucket import BucketCheckup
+    from pipeline.adapters.store.doctor.bucket import BucketCheckup
 
     clients, region = Clients(app.settings.region), app.settings.region
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.app.application import Application
-from pipeline.app.environment import EnvironmentReader
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.state.deployment import Deployment
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.app.application import Application
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.lease import EnvironmentLease
+from pipeline.app.environment.lease import EnvironmentLease
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.environment import Environment

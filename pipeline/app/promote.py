@@ -7,10 +7,10 @@ from functools import partial
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.interrupted import handling
-from pipeline.app.leased import LeasedEnvironment, retire_overdue
-from pipeline.app.session import EnvironmentSession, SessionOptions
+from pipeline.app.environment.interrupted import handling
+from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
 from pipeline.core.deploy.phases import Phase, promotion
@@ -222,7 +222,7 @@ class Promotion:
     ) -> tuple[Facts, Proposal]:
         """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
         from pipeline.adapters.aws.balancer_settings import describe
-        from pipeline.adapters.aws.preflight import PreflightReader
+        from pipeline.adapters.aws.preflight.reader import PreflightReader
         from pipeline.app.permission_check import PermissionCheck
 
         reader = self._reader

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from pipeline.app.application import Application, Options
 from pipeline.app.bake import bake, records
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.interrupted import handling
+from pipeline.app.environment.interrupted import handling
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.promote import Promotion, retire_failed, serves_already
-from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.core.deploy.plan import PromoteRequest, Unchanged
 from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection import require_promotable

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline.app.application import Application
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.interrupted import Interrupted, finish
-from pipeline.app.session import EnvironmentSession, SessionOptions
+from pipeline.app.environment.interrupted import Interrupted, finish
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Deployment

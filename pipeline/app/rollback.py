@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.app.application import Application
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.interrupted import Interrupted, handling
-from pipeline.app.leased import LeasedEnvironment
-from pipeline.app.session import EnvironmentSession, SessionOptions
+from pipeline.app.environment.interrupted import Interrupted, handling
+from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core.deploy.phases import rollback
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from pipeline.adapters.store.document_versions import Archive
 from pipeline.app.application import Application
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.interrupted import Interrupted
-from pipeline.app.lease import EnvironmentLease
-from pipeline.app.session import EnvironmentSession, SessionOptions
+from pipeline.app.environment.interrupted import Interrupted
+from pipeline.app.environment.lease import EnvironmentLease
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core.state.document_versions import DocumentVersions, Restoration
 from pipeline.core.terraform.provider_lock import ProviderLock, ProviderUpgrade
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pipeline.adapters.aws.balancers import describe_absent
 from pipeline.adapters.identity import has_exited
 from pipeline.app.application import Application
-from pipeline.app.environment import EnvironmentReader
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
 from pipeline.core.state.status import Status, is_running, missing_releases, rollback_option

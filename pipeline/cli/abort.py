@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.context import Context, pass_context
+from pipeline.cli.context import Context, application, pass_context
 from pipeline.cli.options import environment_option
 from pipeline.cli.result import ResultOptions, print_result
-from pipeline.cli.session import application
 
 
 @click.command()

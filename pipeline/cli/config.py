@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Context, pass_context
+from pipeline.cli.context import Context, pass_context, reading_application
 from pipeline.cli.options import environment_option
-from pipeline.cli.session import reading_application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

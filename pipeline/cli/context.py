@@ -1,16 +1,22 @@
-"""The global options of the command line, and how to print a result."""
+"""What every command begins with: the global options, the application, and printing a result."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.core import commands
+
+if TYPE_CHECKING:
+    from pipeline.app import Application
 
 PAGE = 100
 """Characters in a line of a result that is not shown on a terminal."""
@@ -84,3 +90,36 @@ class Checked(click.ParamType[str]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return checked
+
+
+@contextmanager
+def application(context: Context, dotenv: Path | None = None) -> Iterator[Application]:
+    """Give the application to a command that may change an environment, and show its progress.
+
+    Signals are held until the block ends, because a deployment handles them itself. A signal that
+    is raised came before anything was changed; one that comes after the end changes nothing. A
+    dotenv file that cannot be written is an error before anything is done.
+    """
+    from pipeline.app import Application, Options
+    from pipeline.app.ci_outputs import require_dotenv
+    from pipeline.core.errors import InterruptedRunError
+    from pipeline.ui.progress import progress
+
+    require_dotenv(dotenv)
+    try:
+        with progress(sys.stderr, live=context.live, environ=os.environ) as report:
+            app = Application.start(Options(config=context.config), report)
+            with app.interrupts.held():
+                yield app
+                app.interrupts.answer()
+    except KeyboardInterrupt:
+        what = "interrupted by a signal; nothing was changed"
+        raise InterruptedRunError("ami-pipeline", what, context.again()) from None
+
+
+def reading_application(context: Context) -> Application:
+    """Return the application for a command that only reads; its progress is plain lines."""
+    from pipeline.app import Application, Options
+    from pipeline.ui.plain import PlainProgress
+
+    return Application.start(Options(config=context.config), PlainProgress(sys.stderr).report)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.context import Checked, Context, pass_context
-from pipeline.cli.session import application
+from pipeline.cli.context import Checked, Context, application, pass_context
 
 PROBLEM = 3
 """The exit code of RefusedError: a command that needs the checked thing would end with it."""

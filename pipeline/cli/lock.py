@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.confirm import ask, not_confirmed, require_terminal
-from pipeline.cli.context import Context, pass_context
+from pipeline.cli.context import Context, application, pass_context
 from pipeline.cli.options import environment_option, yes_option
-from pipeline.cli.session import application
 
 if TYPE_CHECKING:
     from pipeline.app.lock import LeaseStatus

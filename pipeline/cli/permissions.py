@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.context import Checked, Context, pass_context
-from pipeline.cli.session import reading_application
+from pipeline.cli.context import Checked, Context, pass_context, reading_application
 
 ROLES = ("bake", "deploy", "read")
 

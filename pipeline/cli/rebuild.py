@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.context import Context, pass_context
+from pipeline.cli.context import Context, application, pass_context
 from pipeline.cli.options import dotenv_option, environment_option, recover_option, version_option
 from pipeline.cli.result import ResultOptions, print_result
-from pipeline.cli.session import application
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.confirm import confirm_plan
-from pipeline.cli.context import Checked, Context, pass_context
+from pipeline.cli.context import Checked, Context, application, pass_context
 from pipeline.cli.options import (
     dotenv_option,
     environment_option,
@@ -17,7 +17,6 @@ from pipeline.cli.options import (
     yes_option,
 )
 from pipeline.cli.result import ResultOptions, print_result
-from pipeline.cli.session import application
 
 if TYPE_CHECKING:
     from pipeline.cli.result import Ended

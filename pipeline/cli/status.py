@@ -6,9 +6,8 @@ import sys
 
 import click
 
-from pipeline.cli.context import Context, pass_context
+from pipeline.cli.context import Context, pass_context, reading_application
 from pipeline.cli.options import environment_option
-from pipeline.cli.session import reading_application
 
 
 @click.command()

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.app import bake, leased, session
-from pipeline.app.leased import LeasedEnvironment
+from pipeline.app import bake
+from pipeline.app.environment import leased, session
+from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.core.events import Message
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment

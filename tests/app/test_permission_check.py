@@ -12,7 +12,7 @@ import pytest
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.permission_proofs import PermissionProofs
 from pipeline.app import Application, Options
-from pipeline.app.environment import EnvironmentReader
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.permission_check import PermissionCheck, launch_of
 from pipeline.core.permissions.probes import (
     LASTS,

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.app import rollback, session
+from pipeline.app import rollback
+from pipeline.app.environment import session
 from pipeline.cli.rollback import undid_another
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.errors import RefusedError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.app.leased import LeasedEnvironment
+from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.state import upgrade_providers
 from pipeline.core.errors import LeaseHeldError, RefusedError
 from pipeline.core.state.release import Release

@@ -15,10 +15,10 @@ import pytest
 from local_cloud.patches import s3
 from local_cloud.patches.patching import apply, patches_of
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.store import doctor_directory
 from pipeline.adapters.store.directory import DirectoryStore
-from pipeline.adapters.store.doctor_bucket import BucketCheckup
-from pipeline.adapters.store.doctor_directory import directory_checks, mounted
+from pipeline.adapters.store.doctor import directory as doctor_directory
+from pipeline.adapters.store.doctor.bucket import BucketCheckup
+from pipeline.adapters.store.doctor.directory import directory_checks, mounted
 from pipeline.cli.main import run
 from pipeline.core.doctor import Check, Grade, check_file_system
 from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform

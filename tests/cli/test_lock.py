@@ -14,10 +14,10 @@ import pytest
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.environments import Environments
 from pipeline.app import Application, Options
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.lease import EnvironmentLease
-from pipeline.app.leased import LeasedEnvironment
-from pipeline.app.reconciler import state_lock
+from pipeline.app.environment.lease import EnvironmentLease
+from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.reconciler import state_lock
 from pipeline.cli.main import run
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state.deployment import Hook

@@ -1,6 +1,6 @@
 """Check whether a deployment may begin, and return all findings at once, with remedies.
 
-Pure: `adapters/aws/preflight.py` reads the facts. This module checks the account, the load
+Pure: `adapters/aws/preflight` reads the facts. This module checks the account, the load
 balancers and the new group; `fleet_checks` checks the existing groups. A finding blocks if it
 would harm the serving group or fail the deployment halfway.
 """

@@ -10,16 +10,9 @@ from typing import Any, Literal, TypeAlias, cast
 
 import pytest
 
-from pipeline.adapters.aws import (
-    alarms,
-    balancer_settings,
-    balancers,
-    ec2,
-    group_parsing,
-    images,
-    preflight_queries,
-)
+from pipeline.adapters.aws import alarms, balancer_settings, balancers, ec2, group_parsing, images
 from pipeline.adapters.aws.client import Clients
+from pipeline.adapters.aws.preflight import queries
 from pipeline.core.health.observation import Balancer
 from tools.recorded_shapes import shapes
 
@@ -57,7 +50,7 @@ def of_images(data: Data) -> Any:
 
 def of_instances(data: Data) -> Any:
     found = ec2.read_instances(Replay(data), {})
-    return [preflight_queries._vcpus(each) for each in found], ec2.read_states(Replay(data), [])
+    return [queries._vcpus(each) for each in found], ec2.read_states(Replay(data), [])
 
 
 def of_target_health(data: Data) -> Any:
@@ -153,7 +146,7 @@ def test_a_recorded_image_whose_deprecation_time_is_no_time_counts_as_not_deprec
 def test_instances_without_a_type_or_a_state_count_no_vcpus_and_are_not_terminated() -> None:
     bare = {"Reservations": [{"Instances": [{"InstanceId": "i-1"}]}]}
     [instance] = ec2.read_instances(Replay(bare), {})
-    assert preflight_queries._vcpus(instance) == 0
+    assert queries._vcpus(instance) == 0
     assert not ec2.read_states(Replay(bare), ["i-1"]) <= {"terminated"}
 
 

@@ -18,8 +18,8 @@ from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.lease import lease as lease_module
 from pipeline.adapters.store import s3 as store_module
 from pipeline.adapters.store.s3 import S3Store
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.lease import EnvironmentLease
+from pipeline.app.environment.lease import EnvironmentLease
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.status import StatusReader
 from pipeline.core.errors import LeaseHeldError
 from pipeline.core.state.status import is_running

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.adapters.aws.permission_probes import REQUESTS
+from pipeline.adapters.aws.preflight.permission_probes import REQUESTS
 from pipeline.core.permissions.probes import (
     LASTS,
     MOST_PROOFS,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws import balancer_settings
-from pipeline.app.environment import EnvironmentReader
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer
 from pipeline.core.preflight.facts import BalancerFacts

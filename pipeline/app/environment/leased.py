@@ -13,8 +13,8 @@ from pipeline.adapters.identity import runner
 from pipeline.adapters.lease.lease import HeldLease
 from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.adapters.store.deployments import new_deployment_id
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.reconciler import build_reconciler, build_resources
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.reconciler import build_reconciler, build_resources
 from pipeline.core.deploy.deployer import Deployer
 from pipeline.core.deploy.phases import Phase
 from pipeline.core.deploy.ports import Ledger

@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import Enum
 
 from pipeline.adapters.identity import runner
-from pipeline.app.leased import LeasedEnvironment
+from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.core import commands
 from pipeline.core.deploy.recovery import RecoveryPlan, plan_recovery
 from pipeline.core.errors import NeedsAttentionError, RefusedError

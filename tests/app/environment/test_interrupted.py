@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.app.interrupted import (
+from pipeline.app.environment.interrupted import (
     Interrupted,
     finish,
     finish_interrupted,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.adapters.identity import has_exited_with_children, runner
 from pipeline.adapters.lease.ledger import StoreLedger
-from pipeline.app.environment import EnvironmentReader
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.state.deployment import Policy

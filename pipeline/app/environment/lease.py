@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.adapters.identity import runner
 from pipeline.adapters.lease.lease import Clock, HeldLease, LeaseManager
-from pipeline.app.environment import EnvironmentReader
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core import commands
 from pipeline.core.state.environment import Environment
 

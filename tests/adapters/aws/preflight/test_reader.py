@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.adapters.aws import preflight_queries as reading
 from pipeline.adapters.aws.balancer_settings import describe
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.groups import Groups
 from pipeline.adapters.aws.images import read_image_facts
-from pipeline.adapters.aws.preflight import PreflightReader
+from pipeline.adapters.aws.preflight import queries as reading
+from pipeline.adapters.aws.preflight.reader import PreflightReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.permissions.probes import Launch, PermissionFacts

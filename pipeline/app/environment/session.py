@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
-from pipeline.app.environment import EnvironmentReader
-from pipeline.app.interrupted import Interrupted, finish_interrupted, require_allowed
-from pipeline.app.lease import EnvironmentLease
-from pipeline.app.leased import LeasedEnvironment
+from pipeline.app.environment.interrupted import Interrupted, finish_interrupted, require_allowed
+from pipeline.app.environment.lease import EnvironmentLease
+from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.state.environment import Environment
 
 Requirement = Callable[[EnvironmentReader, Environment], None]

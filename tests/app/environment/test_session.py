@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.app import Options
 from pipeline.app.abort import abort
+from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.promote import promote
 from pipeline.app.rebuild import rebuild
 from pipeline.app.recover import recover
 from pipeline.app.rollback import roll_back
-from pipeline.app.session import EnvironmentSession, SessionOptions
 from pipeline.core.deploy.plan import PromoteRequest
 from pipeline.core.errors import ConfigurationError, LeaseHeldError, RefusedError
 from pipeline.core.state.environment import Environment

@@ -1,7 +1,7 @@
 """Read every fact that preflight checks, at the same time: about two round trips in all.
 
 A failed read is a fact, too: preflight reports all failures at once, so nothing here stops at the
-first one. This module only reads. `preflight_queries` has the calls.
+first one. This module only reads. `queries` has the calls.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pipeline.adapters.aws import preflight_queries as queries
 from pipeline.adapters.aws.client import IDENTITY, Clients, translate_errors
 from pipeline.adapters.aws.credentials import read_credentials
 from pipeline.adapters.aws.ec2 import read_templates
 from pipeline.adapters.aws.images import read_image_facts
+from pipeline.adapters.aws.preflight import queries
 from pipeline.core.deploy.ports import GroupReader
 from pipeline.core.errors import PipelineError
 from pipeline.core.health.observation import Balancer, Observation

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.aws.permission_probes import REQUESTS, PermissionProber, judge
+from pipeline.adapters.aws.preflight.permission_probes import REQUESTS, PermissionProber, judge
 from pipeline.core.permissions.probes import Answer, Launch, Probe, probes_of
 from pipeline.core.permissions.scope import Feature
 from tests.aws.service import REGION, Service, subnets

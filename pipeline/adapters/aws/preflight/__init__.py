@@ -1,0 +1,1 @@
+"""Read the facts that preflight checks, and probe the permissions."""

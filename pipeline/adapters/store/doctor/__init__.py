@@ -1,0 +1,1 @@
+"""What `doctor` reads of a store."""
