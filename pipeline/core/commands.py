@@ -18,6 +18,7 @@ CONSOLE_LOGIN = "aws login"
 LIST_CONFIGURATION = "aws configure list"
 INSTALL_CRT = 'pip install "botocore[crt]"'
 LIST_PROFILES = "aws configure list-profiles"
+LIST_REGIONS = "aws account list-regions"
 
 
 def ami_pipeline(*words: str) -> str:

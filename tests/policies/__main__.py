@@ -48,6 +48,8 @@ def _removals(world: World, options: argparse.Namespace) -> list[CaseResult]:
         picked += [(each, policy) for each in cases_of(Role(role), policy)]
     if options.only:
         picked = [each for each in picked if options.only in each[0].name]
+    if options.without:
+        picked = [each for each in picked if options.without not in each[0].name]
     if options.sample:
         chosen = random.Random(options.seed)  # noqa: S311  a sample, no secret
         picked = chosen.sample(picked, min(options.sample, len(picked)))
@@ -79,6 +81,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="try N actions")
     parser.add_argument("--seed", type=int, default=1, help="choose which")
     parser.add_argument("--only", default="", metavar="TEXT", help="try the cases with this text")
+    parser.add_argument("--without", default="", metavar="TEXT", help="leave out the cases with it")
     parser.add_argument("--skip-commands", action="store_true", help="only remove actions")
     parser.add_argument("--stand-in", action="store_true", help="use a quick Terraform")
     return parser.parse_args(arguments)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline.core.permissions.scope import Role
 from tests.crash.command_runner import CompletedCommand
 from tests.policies.cases import Case, Expected
-from tests.policies.world import Policy, World
+from tests.policies.world import ENVIRONMENT, Policy, World
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,7 @@ def run_case(world: World, case: Case, policy: Policy) -> CaseResult:
     left = world.left()
     problems: list[str] = []
     for words in case.commands:
-        done = world.run(words, keys)
+        done = world.run(world.with_image(words), keys)
         if names(done, case.action):
             problems += list(_problems(world, case, done, before, left))
             break
@@ -45,6 +45,8 @@ def run_case(world: World, case: Case, policy: Policy) -> CaseResult:
             break
     else:
         problems.append("no command names it")
+    if case.expected is Expected.LATE and case.role is Role.DEPLOY:
+        world.run(("recover", "-e", ENVIRONMENT))
     return CaseResult(
         case=case,
         command=" ".join(done.words),

@@ -103,12 +103,23 @@ class World:
             "policies": asg.describe_policies()["ScalingPolicies"],
             "templates": ec2.describe_launch_templates()["LaunchTemplates"],
             "tags": ec2.describe_tags()["Tags"],
-            "document": {key: document.get(key) for key in ("serving", "releases", "deployment")},
+            "document": {
+                key: document.get(key) or None for key in ("serving", "releases", "deployment")
+            },
         }
 
     def configure(self, **promote: object) -> None:
         """Write the configuration again, with other keys of [promote]."""
         configure(self.site, self.inputs, **promote)
+
+    def with_image(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a promotion of an image that does not serve; other commands as they are."""
+        if words[0] != "promote":
+            return words
+        serving = self.document().get("serving")
+        old, new = self.site.testbed.old, self.site.testbed.new
+        is_old = serving and self.image_of(serving) == old
+        return (*words, "--image", new if is_old else old)
 
     def image_of(self, release: str) -> str:
         """Return the image of a release."""

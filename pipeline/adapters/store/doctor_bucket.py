@@ -47,9 +47,9 @@ class BucketCheckup:
             return
         yield Check(name="bucket", what=f"{self.bucket} exists and belongs to {self.account}")
         yield self._check_region(str(found.get("BucketRegion") or ""))
-        yield self._optional("versioning", self._versioning)
-        yield self._optional("encryption", self._encryption)
-        yield self._optional("public access", self._public_access)
+        yield self._optional("versioning", "GetBucketVersioning", self._versioning)
+        yield self._optional("encryption", "GetEncryptionConfiguration", self._encryption)
+        yield self._optional("public access", "GetBucketPublicAccessBlock", self._public_access)
 
     def _head(self) -> dict[str, Any] | Check:
         from botocore.exceptions import ClientError
@@ -81,14 +81,18 @@ class BucketCheckup:
         remedy = f"keep it if several regions share it; otherwise use a bucket in {self.region}"
         return Check(name="region", what=what, grade=Grade.ADVICE, remedy=remedy)
 
-    def _optional(self, name: str, check: Callable[[], Check]) -> Check:
-        """Return a check's result; a setting that cannot be read is only advice."""
+    def _optional(self, name: str, action: str, check: Callable[[], Check]) -> Check:
+        """Return a check's result; a setting that cannot be read is only advice.
+
+        S3's own message does not always name the `action` that is missing.
+        """
         try:
             with translate_errors(name, self.region):
                 return check()
         except RefusedError as error:
             denied = DENIED & {error_code(error.__cause__ or error)}
-            what = "could not be read" + (": no permission" if denied else f": {error.what}")
+            why = f"no permission for s3:{action}" if denied else error.what
+            what = f"could not be read: {why}"
             return Check(name=name, what=what, grade=Grade.ADVICE, remedy=error.remedy)
 
     def _versioning(self) -> Check:

@@ -68,7 +68,6 @@ def rows_of(roles: Collection[Role], features: Collection[Feature]) -> Iterator[
 
 _SHARED = """
 bake deploy read | Read | `images` | TOOL | | USE | ec2:DescribeImages ec2:DescribeInstances
-bake deploy read | Read | `images` | TOOL | | USE | ec2:DescribeLaunchTemplates
 bake deploy read | Read | `images` | TOOL | | USE | ec2:DescribeLaunchTemplateVersions
 bake deploy read | Read | `images` | TOOL | | USE | autoscaling:DescribeAutoScalingGroups
 deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeLoadBalancers
@@ -88,6 +87,7 @@ _DEPLOY = """
 deploy | Read | each observation | TOOL | | GROUP | autoscaling:DescribeScalingActivities
 deploy | Read | verify hooks | TOOL | VERIFY | DRY_RUN | ec2:DescribeInstances
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets
+deploy | Read | preflight | TOOL | | USE | ec2:DescribeLaunchTemplates
 deploy | Read | preflight | TOOL | | USE | autoscaling:DescribeInstanceRefreshes
 deploy | Read | checks | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeLoadBalancerAttributes
 deploy | Read | checks | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetGroupAttributes
@@ -126,7 +126,7 @@ deploy | OurLaunchTemplates | retire | TERRAFORM | | BLUE | ec2:DeleteLaunchTemp
 deploy | InstanceRole | launch | TERRAFORM | PROFILE | DRY_RUN | iam:PassRole
 deploy | HookRoles | launch | TERRAFORM | HOOK_ROLES | CHANGE | iam:PassRole
 deploy | Quarantine | quarantine | TOOL | | OPTIONAL | ec2:CreateTags
-deploy | Store | the store in S3 | TOOL | S3_STORE | USE | s3:PutObject s3:DeleteObject
+deploy | Store | the store in S3 | TOOL | S3_STORE | USE | s3:PutObject
 deploy | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:GenerateDataKey
 deploy | TerraformState | Terraform's state in S3 | TERRAFORM | S3_STATE | USE | s3:GetObject
 deploy | TerraformState | Terraform's state in S3 | TERRAFORM | S3_STATE | CHANGE | s3:PutObject

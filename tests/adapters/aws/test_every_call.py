@@ -16,7 +16,7 @@ from pipeline.adapters.aws.client import Clients
 from tests.aws.guard import PIPELINE, RETRY, UnguardedCallError
 
 SERVICES = (
-    "autoscaling", "cloudwatch", "ec2", "elb", "elbv2", "s3", "service-quotas", "sts",
+    "autoscaling", "cloudwatch", "ec2", "elb", "elbv2", "iam", "s3", "service-quotas", "sts",
 )  # fmt: skip
 UNSAFE = {"get_paginator", "get_waiter", "_make_api_call", "upload_file", "download_file"}
 """Methods of a client that make calls of their own."""
