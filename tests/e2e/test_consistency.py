@@ -56,6 +56,7 @@ def test_an_interrupt_right_after_blue_was_detached_loses_no_request(stale: Case
     )
 
 
+@pytest.mark.long
 def test_a_promotion_and_the_rollback_right_after_it_lose_no_request(stale: Case) -> None:
     stale.site.configure(keep_previous="next", **QUICK)
     with stale.under_load():

@@ -8,6 +8,7 @@ all on real Terraform, and on the stand-in behind each kind of load balancer alo
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -220,10 +221,14 @@ def test_green_that_answers_500_despite_passing_checks_is_promoted_without_an_al
 
 
 def test_a_hook_that_fails_keeps_green_detached(case: Case) -> None:
-    attached = case.cloud.count("autoscaling", "AttachTrafficSources")
+    green = case.site.group(case.green)
     case.configure(verify=[{"command": ["sh", "-c", "echo no good; exit 7"], "timeout": "1m"}])
-    case.assert_rolled_back(case.promote(), "verify", "exit code 7\n| no good")
-    assert case.cloud.count("autoscaling", "AttachTrafficSources") == attached
+    result = case.promote()
+    case.assert_rolled_back(result, "verify", "exit code 7\n| no good")
+    kept = case.site.project.folder / ".ami-pipeline/deployments" / result.document["id"]
+    entries = [json.loads(path.read_text())["content"] for path in kept.glob("0*.json")]
+    attached = {each["facts"]["group"] for each in entries if each["step"] == "attach"}
+    assert attached == {case.site.group(case.blue)} != {green}
 
 
 @pytest.mark.rare

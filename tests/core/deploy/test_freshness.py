@@ -41,7 +41,7 @@ QUICK = replace(POLICY, soak=0, observe=0, deadline=120)
 OLDEST = SETTLED - 0.1
 AGES = [
     pytest.param("2", marks=pytest.mark.long),
-    "5",
+    pytest.param("5", marks=pytest.mark.long),
     pytest.param("10", marks=pytest.mark.long),
     "oldest",
     "any",
