@@ -173,6 +173,7 @@ def test_an_interrupt_while_terraform_creates_the_group_rolls_everything_back(
     assert serving.state() == before
 
 
+@pytest.mark.long
 def test_a_killed_terraform_that_was_creating_the_group_is_rolled_back(serving: Site) -> None:
     before = serving.declared_state()
     with serving.under_load():

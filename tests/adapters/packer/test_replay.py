@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.cli.main import run
+from pipeline.core import freshness
 from tests.adapters.packer.captures import FACTS, capture
 from tests.adapters.scripted import ScriptedPacker, inspected
 from tests.aws.moto_account import amis, register
@@ -157,6 +158,8 @@ def bake(
     (tmp_path / "app.json").write_text("{}")
     monkeypatch.setenv("PATH", scripted.path)
     monkeypatch.setenv("PASSWORD", "hunter2, really")
+    # This AWS shows every write at once; without that, a killed bake reads for half a minute.
+    monkeypatch.setattr(freshness, "SETTLED", 0.0)
     return aws
 
 

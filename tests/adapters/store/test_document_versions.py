@@ -100,7 +100,7 @@ class TestAnyStore:
         assert found.difference == (
             "--- current",
             "+++ version 1, restored",
-            " -5,5 +5,5 ",
+            "@@ -5,5 +5,5 @@",
             '   "deployment": null,',
             '   "environment": "production",',
             '-  "epoch": 0,',
