@@ -40,6 +40,7 @@ class Hanging(BaseHTTPRequestHandler):
         answer = WHO.encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/xml")
+        self.send_header("x-amzn-RequestId", "11111111-2222-3333-4444-555555555555")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
