@@ -73,6 +73,7 @@ def local_cloud() -> None:
     "--role",
     multiple=True,
     metavar="NAME=FILE",
+    callback=lambda _context, _option, given: _checked("check_roles", given),
     help=HELP["role"],
 )
 @click.option(
@@ -90,7 +91,6 @@ def up(context: click.Context, /, *, foreground: bool, **settings: Any) -> None:
     """Start the local cloud."""
     from local_cloud import commands
 
-    settings["role"] = _checked("check_roles", settings["role"])
     if foreground:
         commands.up_in_foreground(**settings)
     _print(context, commands.up(**settings))

@@ -115,7 +115,9 @@ def test_an_invalid_role_is_refused_before_a_cloud_starts(
     (tmp_path / "bad.json").write_text('{"Statement": {"Action": "*", "Resource": "*"}}')
     result = CliRunner().invoke(local_cloud, ["up", "--role", given])
     assert result.exit_code == 2
-    assert reason in " ".join(result.output.split())
+    shown = " ".join(result.output.split())
+    assert "'--role'" in shown
+    assert reason in shown
     with pytest.raises(SystemExit):
         program.main(["up", "--role", given])
     assert reason in capsys.readouterr().err
