@@ -140,7 +140,7 @@ class ScopeReader:
             else:
                 self._tell(
                     "the template's iam_instance_profile is not known from the configuration",
-                    "replace role/* in the statement BuildRole by its role",
+                    "replace role/* in the statement BuildRole with its role",
                 )
                 yield role_arn(self._settings.region, account, ANY)
 

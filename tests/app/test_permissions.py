@@ -160,7 +160,7 @@ def test_a_template_with_a_profile_passes_its_role(capsys: Captured, calls: list
     assert run(["permissions", "bake"]) == 0
     captured = capsys.readouterr()
     assert '"arn:aws:iam::123456789012:role/*"' in captured.out
-    assert "replace role/* in the statement BuildRole by its role" in captured.err
+    assert "replace role/* in the statement BuildRole with its role" in captured.err
 
 
 def test_an_unknown_environment_is_a_configuration_error(capsys: Captured) -> None:

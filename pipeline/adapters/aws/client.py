@@ -168,7 +168,7 @@ def _describe(where: str, error: Exception) -> str:
 
 
 _CHECK_PROFILE = f"fix the profile in ~/.aws/config, then check: {commands.WHO_AM_I}"
-_FIX_REGION = f"fix region in pipeline.toml; the names: {commands.LIST_REGIONS}"
+_FIX_REGION = f"fix region in pipeline.toml; list the regions: {commands.LIST_REGIONS}"
 _LOGIN = f"log in: {commands.CONSOLE_LOGIN}, then run the command again"
 _NETWORK = (
     f"check the network and AWS_ENDPOINT_URL; for the local cloud: {commands.local_cloud_up()}"
