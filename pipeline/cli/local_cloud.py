@@ -73,7 +73,6 @@ def local_cloud() -> None:
     "--role",
     multiple=True,
     metavar="NAME=FILE",
-    callback=lambda _context, _option, given: _checked("check_roles", given),
     help=HELP["role"],
 )
 @click.option(
@@ -91,6 +90,7 @@ def up(context: click.Context, /, *, foreground: bool, **settings: Any) -> None:
     """Start the local cloud."""
     from local_cloud import commands
 
+    settings["role"] = _checked("check_roles", settings["role"], option="--role")
     if foreground:
         commands.up_in_foreground(**settings)
     _print(context, commands.up(**settings))
@@ -134,14 +134,17 @@ def credentials(context: click.Context, /, *, role: str) -> None:
     _print(context, commands.credentials(role=role))
 
 
-def _checked(check: str, given: Any) -> Any:
-    """Return an option's value if a function of `local_cloud.commands` takes it."""
+def _checked(check: str, given: Any, *, option: str | None = None) -> Any:
+    """Return an option's value if a function of `local_cloud.commands` takes it.
+
+    `option` is its name, which click knows in a callback.
+    """
     from local_cloud import commands
 
     try:
         return getattr(commands, check)(given)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(str(error), param_hint=option) from None
 
 
 def _own_name(text: str) -> str:
