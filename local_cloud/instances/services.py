@@ -118,8 +118,13 @@ class Services:
                 self.console.say("systemd", f"{name}: no such unit file")
 
     async def start_all(self) -> None:
-        """Start the enabled services and those that ran before."""
+        """Start the enabled services and those that ran before.
+
+        A stop that was interrupted is finished first: its service counts as active until then.
+        """
         for name in dict.fromkeys([*self.enabled(), *self.running]):
+            if name in self.running and self.running[name].stopping:
+                await self.stop(name)
             if name.endswith(".service"):
                 await self.start(name)
 

@@ -232,3 +232,19 @@ def test_disable_undoes_enable(tmp_path: Path) -> None:
     assert here.enabled() == ["app.service"]
     asyncio.run(systemctl.run(here, ["disable", "app"]))
     assert here.enabled() == []
+
+
+def test_a_service_whose_stop_was_interrupted_is_started_again(tmp_path: Path) -> None:
+    async def interrupt_a_stop_and_start() -> bool:
+        here = services(tmp_path / "root")
+        unit = here.load("app")
+        assert unit
+        old = Service(unit=unit, state="active", stopping=True)
+        old.task = asyncio.create_task(asyncio.sleep(60))
+        here.running[unit.name] = old
+        await here.start_all()
+        started = here.running[unit.name] is not old
+        await here.close()
+        return started
+
+    assert asyncio.run(interrupt_a_stop_and_start())
