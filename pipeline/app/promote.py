@@ -34,7 +34,7 @@ from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.preflight.fleet_checks import is_lost, missing
+from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.terraform.plan_guard import Plan
@@ -167,6 +167,7 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = self._facts(document, deployment, lost)
         found = self._checked(facts, proposal)
+        deployment = replace(deployment, detach=leaving(facts, proposal))
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
         green = self._new_release(document, deployment, facts, blue, lost)
@@ -194,7 +195,10 @@ class Promotion:
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion
         # unless --allow-unhealthy was given.
-        policy = replace(self._reader.policy, delays=facts.delays).without_alarms(facts.alarms)
+        delays = facts.delays
+        if deployment.detach:
+            delays = self._reader.read_delays(deployment.detach)
+        policy = replace(self._reader.policy, delays=delays).without_alarms(facts.alarms)
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
@@ -263,6 +267,8 @@ class Promotion:
             retires=reader.policy.keep == 0,
             absent=absent,
             launch=launch_of(reader, self.image.id, configured_subnets(reader)),
+            kind=self.kind,
+            detach=self.request.detach,
         )
         if lost is None:
             return proposal

@@ -16,7 +16,6 @@ from typing import Any
 from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.ownership import require_managed
 from pipeline.core.deploy.phases import Phase
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection import hook_facts
@@ -29,6 +28,7 @@ from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
@@ -306,7 +306,7 @@ class Reconciler:
             self.resources.adopt(_releases(self.ledger.read(), known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
-            detached = self._require_detached(deletes)
+            detached = self.require_detached(deletes)
         except BaseException:
             self.resources.discard(plan)
             raise
@@ -341,7 +341,7 @@ class Reconciler:
         ]
         return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in pending)
 
-    def _require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
+    def require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
         """Return the groups that exist; raises RefusedError if one is attached to anything.
 
         Every traffic source counts, also those that the configuration does not name.

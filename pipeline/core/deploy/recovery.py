@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.ownership import require_managed
 from pipeline.core.deploy.phases import (
     Phase,
     after_drain,
@@ -32,6 +31,7 @@ from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Healthy
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import group_name
 from pipeline.core.validation.phases import ALONE, traits_of
 
