@@ -13,6 +13,7 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
+from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phases import Phase, promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler
@@ -171,7 +172,8 @@ class Promotion:
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
         green = self._new_release(document, deployment, facts, blue, lost)
-        deployment = replace(deployment, minimum=green.minimum)
+        before = limits_of(blue) if blue else None
+        deployment = replace(deployment, minimum=green.minimum, before=before)
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
         preview = PlanPreview(

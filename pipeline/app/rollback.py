@@ -15,6 +15,7 @@ from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
+from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phases import rollback
 from pipeline.core.deploy.plan import (
     Confirm,
@@ -159,6 +160,8 @@ class Rollback:
         *,
         blue_exists: bool,
     ) -> PlanPreview:
+        bad = observation.groups.get(reconciler.observer.group(deployment.blue))
+        deployment = replace(deployment, before=limits_of(bad) if bad else None)
         fleet = fleet_in(self.leased.document(), reconciler.observer.place, observation)
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})

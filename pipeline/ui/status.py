@@ -63,19 +63,27 @@ def health(status: Status, release: str = "") -> tuple[str, str]:
         unreadable = icons.UNKNOWN, "its group is unreadable"
         missing = icons.FAILED, "its group does not exist"
         return unreadable if status.observation.unreadable else missing
-    if owner := other_owner(status.environment, group.tags):
-        return icons.FAILED, f"a group of {one_line(owner)} has its name"
-    if group.status:
-        return icons.FAILED, f"its group is being deleted ({one_line(group.status)})"
+    if problem := _problem(status, group):
+        return icons.FAILED, problem
     count = _healthy(status, group)
     text = f"{count} of {group.desired} members healthy"
-    detached = [each.name for each in status.balancers if each.identifier not in group.attached]
-    if detached:
-        return icons.FAILED, f"not attached to {one_line(', '.join(detached))}, {text}"
+    if not group.desired and not group.members:
+        return icons.DETACHED, "scaled to zero"
     found = {each.icon for each in member_statuses(group, status.observation, status.balancers)}
     if icons.FAILED in found or not count:
         return icons.FAILED, text
     return (icons.DONE if count >= group.desired else icons.STARTING), text
+
+
+def _problem(status: Status, group: ObservedGroup) -> str:
+    """Return why a group cannot serve, whatever its members' health."""
+    if owner := other_owner(status.environment, group.tags):
+        return f"a group of {one_line(owner)} has its name"
+    if group.status:
+        return f"its group is being deleted ({one_line(group.status)})"
+    names = [each.name for each in status.balancers if each.identifier not in group.attached]
+    count = f"{_healthy(status, group)} of {group.desired} members healthy"
+    return f"not attached to {one_line(', '.join(names))}, {count}" if names else ""
 
 
 def _healthy(status: Status, group: ObservedGroup) -> int:

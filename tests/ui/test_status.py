@@ -658,3 +658,10 @@ def test_a_group_of_another_service_with_the_name_of_the_serving_one_does_not_se
     seen = observation(group(124, BOTH, tags=theirs))
     text = status_text(a_status(environment(record(124)), seen), NOW)
     assert "serving    ✖ r000124, a group of web-production/x has its name" in text
+
+
+def test_a_service_that_was_scaled_to_zero_is_not_unhealthy() -> None:
+    seen = observation(group(124, BOTH, minimum=0, desired=0, members=()), targets={})
+    status = a_status(environment(record(124)), seen)
+    assert "serving    ○ r000124, scaled to zero\n" in status_text(status, NOW)
+    assert next_step(status) == ""

@@ -9,7 +9,7 @@ there is; without both, the remains of both are deleted and nothing serves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
@@ -247,11 +247,14 @@ class InterruptedDeployment:
         if not alone or dead.outcome is not None or not dead.blue:
             return False
         blue = drained(self._expected(dead.blue), (observation,))
-        green = all_healthy(self._expected(dead.green), (observation,), in_a_row=1)
+        expected = replace(self._expected(dead.green), may_be_empty=True)
+        green = all_healthy(expected, (observation,), in_a_row=1)
         return isinstance(blue, Healthy) and isinstance(green, Healthy)
 
     def _half_healthy(self, observation: Observation) -> bool:
-        verdict = half_healthy(self._expected(self.dead.green), observation)
+        # A schedule or a person may have scaled green to zero; the pipeline does not.
+        expected = replace(self._expected(self.dead.green), may_be_empty=True)
+        verdict = half_healthy(expected, observation)
         return isinstance(verdict, Healthy)
 
     def _usable(self, release: str, observation: Observation) -> bool:

@@ -272,8 +272,8 @@ def health_findings(observation: Observation, proposal: Proposal) -> Iterator[Fi
     to this fleet would fail, unless the deployment may begin with an unhealthy fleet.
     """
     group = observation.groups.get(proposal.blue)
-    if group is None:
-        return
+    if group is None or not group.desired:
+        return  # A schedule or a person scaled it to zero.
     if problems := list(_unhealthy_members(group, observation, proposal)):
         rollback = commands.rollback(proposal.place.environment)
         yield Finding(

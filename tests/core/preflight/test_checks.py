@@ -612,6 +612,18 @@ def test_green_begins_with_the_size_of_blue_and_the_first_with_the_configured_si
     assert wanted_count(replace(FACTS, groups=()), FIRST) == 1
 
 
+def test_a_service_that_was_scaled_to_zero_is_not_unhealthy() -> None:
+    seen = observation()
+    empty = replace(seen.groups[BLUE], minimum=0, desired=0, members=())
+    facts = replace(
+        FACTS,
+        groups=(replace(GROUP, desired=0, members=frozenset()),),
+        observation=replace(seen, groups={BLUE: empty}, targets={}),
+    )
+    assert findings(facts, PROPOSAL) == ()
+    assert wanted_count(facts, PROPOSAL) == 1
+
+
 def test_failures_with_the_same_remedy_are_one_finding() -> None:
     def failure(where: str, what: str, *, needed: bool) -> Failure:
         return Failure(where=where, what=what, remedy="give credentials", needed=needed)
