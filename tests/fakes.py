@@ -118,8 +118,10 @@ class FakeBaker:
         assert request.template.name
         return self.template
 
-    def validate(self, request: BakeRequest, variables: Mapping[str, Any]) -> None:
-        assert request.app, variables
+    def validate(
+        self, request: BakeRequest, template: Template, variables: Mapping[str, Any]
+    ) -> None:
+        assert template == self.template, (request, variables)
         if self.refuses:
             raise self.refuses
 

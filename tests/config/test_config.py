@@ -363,7 +363,7 @@ def test_a_name_filter_without_an_owner_is_rejected(file: Path) -> None:
         ('tfvars = "ami.tfvars"', "bake.tfvars"),
         ('tfvars = "../ami.tfvars.json"', "bake.tfvars"),
         ('dotenv = "pipeline.toml"', "bake.dotenv"),
-        ('only = ["a,b"]', "bake.only[0]"),
+        ('only = ["-a"]', "bake.only[0]"),
         ('inputs = "app"', "bake.inputs"),
         ("tags = { Team = 1 }", "bake.tags.Team"),
         ('tags = "x"', "bake.tags"),

@@ -12,20 +12,21 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.adapters.aws.credentials import ToolEnvironment, as_it_is, secrets_in
 from pipeline.adapters.files.logs import appending
 from pipeline.adapters.packer.build_locks import log_of
+from pipeline.adapters.packer.build_names import BuildNames
 from pipeline.adapters.packer.stream import Stream, StreamReader
 from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core import commands
+from pipeline.core.bake.builds import expected_builds, selected
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
@@ -104,13 +105,19 @@ class Packer:
             return _json_template(found)
         return _hcl_template("\n".join(found.ui_text))
 
-    def validate(self, request: BakeRequest, variables: Mapping[str, Any]) -> None:
+    def validate(
+        self, request: BakeRequest, template: Template, variables: Mapping[str, Any]
+    ) -> None:
         """Validate the template; Packer makes no call to AWS for that.
 
         Raises ConfigurationError with Packer's output.
         """
         with private_folder() as folder:
-            argv = ["validate", *_inputs(request, folder, variables), str(request.template)]
+            argv = [
+                "validate",
+                *_inputs(request, template, folder, variables),
+                str(request.template),
+            ]
             code, output = self._run(argv, request.directory)
         if code != 0:
             raise self._bad_template("packer validate", request, _read(output))
@@ -135,7 +142,8 @@ class Packer:
             manifest = folder / "manifest.json"
             if "manifest" in template.variables:
                 variables = {**variables, "manifest": str(manifest)}
-            reader = StreamReader(masker=masker, log=write, step=self._step)
+            names = BuildNames(template.builds.items())
+            reader = StreamReader(masker=masker, log=write, step=self._step, names=names)
             feed = _reporting(reader, on_resources)
             command = self._command(
                 [
@@ -143,7 +151,7 @@ class Packer:
                     "-machine-readable",
                     "-color=false",
                     "-on-error=cleanup",
-                    *_inputs(request, folder, variables),
+                    *_inputs(request, template, folder, variables),
                     str(request.template),
                 ],
                 request.directory,
@@ -160,7 +168,7 @@ class Packer:
         return BuildReport(
             ending=ending,
             code=code,
-            expected=_expected(request, template, found.builds()),
+            expected=expected_builds(template, request.only, found.builds()),
             images=found.images(),
             manifest=written,
             failures={build: masker.text(text) for build, text in failures.items()},
@@ -285,12 +293,30 @@ def _reporting(
     return feed
 
 
-def _inputs(request: BakeRequest, folder: Path, variables: Mapping[str, Any]) -> list[str]:
+def _inputs(
+    request: BakeRequest, template: Template, folder: Path, variables: Mapping[str, Any]
+) -> list[str]:
     path = folder / "variables.json"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(variables, file)
-    only = [f"-only={','.join(request.only)}"] if request.only else []
-    return [f"-var-file={path}", *only]
+    return [f"-var-file={path}", *_selection(request, template)]
+
+
+def _selection(request: BakeRequest, template: Template) -> list[str]:
+    """Return the options that select builds; Packer splits their values at commas.
+
+    A pattern of HCL2 takes `?` for a comma. An old template has no patterns, so the other builds
+    are left out instead.
+    """
+    if not request.only:
+        return []
+    if not template.old_style:
+        return [f"-only={','.join(name.replace(',', '?') for name in request.only)}"]
+    if not any("," in name for name in request.only):
+        return [f"-only={','.join(request.only)}"]
+    running = selected(template, request.only)
+    others = ",".join(name for name in template.builds if name not in running)
+    return [f"-except={others}"] if others else []
 
 
 def _read(output: bytes) -> Stream:
@@ -340,26 +366,3 @@ def read_manifest(path: Path) -> dict[str, str] | None:
         return None
     pairs = (part.split(":", 1) for part in parts)
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1].startswith("ami-")}  # noqa: PLR2004 - region and id
-
-
-def _expected(request: BakeRequest, template: Template, printed: Iterable[str]) -> tuple[str, ...]:
-    """Return the builds that must each make an image; `printed` are those that printed something.
-
-    The stream names a build once it begins. A build that did not begin is known only from the
-    template, where its name may be a template call. So the template's names count only if fewer
-    builds printed something than the template has.
-    """
-    kinds = {
-        name: kind for name, kind in template.builds.items() if _is_selected(name, request.only)
-    }
-    makes_image = {name for name, kind in kinds.items() if _makes_image(kind)}
-    began = {name for name in printed if _makes_image(template.builds.get(name, "amazon"))}
-    return tuple(sorted(began if len(began) >= len(makes_image) else began | makes_image))
-
-
-def _is_selected(name: str, only: tuple[str, ...]) -> bool:
-    return not only or any(fnmatchcase(name, pattern) for pattern in only)
-
-
-def _makes_image(kind: str) -> bool:
-    return kind.startswith("amazon") and kind != "amazon-ebsvolume"

@@ -19,6 +19,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from pipeline.adapters.packer.build_names import BuildNames, escape
+from pipeline.adapters.packer.resource_traces import ResourceTraces, may_name_resources
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.masking import Masker
 
@@ -29,17 +31,15 @@ BURST = 50
 Then only the newest step of each build is displayed; the log has all of them."""
 
 _UI_FIELDS = 5
-_TARGET_TYPES = (b"artifact", b"artifact-count", b"error")
 _IMAGE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-\d+):(ami-[0-9a-f]{8,17})")
-_TRACES = {
-    "key_pairs": re.compile(rb"Creating temporary keypair: (packer_[0-9a-f-]+)"),
-    "security_groups": re.compile(rb"Creating temporary security group[^:]*: (packer_[0-9a-f-]+)"),
-    "instances": re.compile(rb"Instance ID: (i-[0-9a-f]+)"),
-    "images": re.compile(rb"AMI: (ami-[0-9a-f]+)"),
-    "sources": re.compile(rb"Found Image ID: (ami-[0-9a-f]+)"),
-}
-_MAKING = re.compile(rb"(?:Creating|Registering) (?:\w+ )*AMI\b")
-_TRACE_WORDS = (b": Creating ", b": Registering ", b": Instance ID: ", b": Found Image ID: ")
+_OF_BUILD = re.compile(
+    rb"\d+,(?P<build>.+),(?P<kind>artifact-count|artifact|error),(?P<arguments>"
+    rb"(?<=artifact-count,)\d+|(?<=artifact,)\d+,(?:end|(?:builder-id|id|string|files-count),[^,]*"
+    rb"|file,\d+,[^,]*)|(?<=error,)[^,]*)",
+    re.DOTALL,
+)
+"""A line of a build, matched from its end: Packer escapes a comma in an argument, not in a name."""
+_ENDED = re.compile(rb"(?:\S+Z: )?Build '(.+?)' (?:finished|errored)(?: after \d|\.)", re.DOTALL)
 
 
 def unescape(argument: bytes) -> str:
@@ -86,8 +86,10 @@ class Stream:
     records: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     ui_text: list[str] = field(default_factory=list)
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-    named: dict[str, dict[bytes, str]] = field(default_factory=dict)
+    traces: ResourceTraces = field(default_factory=ResourceTraces)
+    ended: dict[str, None] = field(default_factory=dict)
     last_lines: dict[bytes, deque[bytes]] = field(default_factory=dict)
+    others: set[bytes] = field(default_factory=set)
 
     def images(self) -> dict[str, dict[str, str]]:
         """Return the AMIs of each build with a complete artifact, repeated artifacts merged."""
@@ -98,31 +100,27 @@ class Stream:
         return found
 
     def builds(self) -> tuple[str, ...]:
-        """Return the names of the builds that printed something, in order.
+        """Return the names of the builds that ended or, before any has, that printed something.
 
         Lines of post-processors have the name `build (type)`; they are not builds.
         """
-        names = (name.decode("utf-8", "replace") for name in self.last_lines if name)
-        return tuple(name for name in names if not name.endswith(")"))
+        names = (unescape(name) for name in self.last_lines if name and name not in self.others)
+        return tuple(self.ended) or tuple(names)
 
     def last(self, build: str) -> tuple[str, ...]:
         """Return the last lines of one build, or the last ui lines if it printed nothing."""
-        lines = self.last_lines.get(build.encode()) or self.last_lines.get(b"") or ()
+        lines = self.last_lines.get(escape(build)) or self.last_lines.get(b"") or ()
         return tuple(unescape(line).strip("\n") for line in lines)
 
     @property
     def resources(self) -> BuildResources:
         """The resources named by each build: temporary ones before provisioners, and its AMI."""
-        return BuildResources(**{kind: self._named(kind) for kind in _TRACES if kind != "sources"})
+        return self.traces.resources
 
     @property
     def source_ami(self) -> str:
         """The source image; empty unless all builds use the same one."""
-        sources = set(self._named("sources"))
-        return sources.pop() if len(sources) == 1 else ""
-
-    def _named(self, kind: str) -> tuple[str, ...]:
-        return tuple(self.named.get(kind, {}).values())
+        return self.traces.source_ami
 
 
 class StreamReader:
@@ -130,6 +128,7 @@ class StreamReader:
 
     `log` gets masked bytes in readable form. `step` is called with the build and the masked text
     of each step. `keep_text` keeps all text, for the short output of `version` and `inspect`.
+    `names` knows the builds of the template.
     """
 
     def __init__(
@@ -139,8 +138,10 @@ class StreamReader:
         log: Callable[[bytes], object] | None = None,
         step: Callable[[str, str], None] | None = None,
         keep_text: bool = False,
+        names: BuildNames | None = None,
     ) -> None:
         self.stream = Stream()
+        self._names = names or BuildNames()
         self._masker = masker or Masker()
         self._log = log
         self._step = step
@@ -148,8 +149,6 @@ class StreamReader:
         self._rest = b""
         self._inside_line = False
         self._may_trace = False
-        self._launched: set[bytes] = set()
-        self._making: set[bytes] = set()
         self._steps: list[tuple[bytes, bytes]] = []
 
     def feed(self, chunk: bytes) -> None:
@@ -173,7 +172,7 @@ class StreamReader:
     def _take(self, data: bytes) -> None:
         if self._log is not None:
             self._log(readable(self._masker.mask(data)))
-        self._may_trace = any(word in data for word in _TRACE_WORDS)
+        self._may_trace = may_name_resources(data)
         lines = data.split(b"\n")
         start = 1 if self._inside_line else 0
         self._inside_line = bool(lines[-1])
@@ -192,49 +191,32 @@ class StreamReader:
             self.stream.plain.append(line.decode("utf-8", "replace"))
 
     def _ui(self, kind: bytes, text: bytes) -> None:
-        build, words = _split(text)
+        build, other, words = self._names.split(text)
         kept = self.stream.last_lines.get(build)
         if kept is None:
             kept = self.stream.last_lines[build] = deque(maxlen=LAST_LINES)
         kept.append(words[:LONGEST_LINE])
-        if (self._may_trace or self._making) and not build.endswith(b")"):
-            self._trace(kind, build, words)
+        if other:
+            self.stream.others.add(build)
+        elif self._may_trace or self.stream.traces.awaits_image:
+            self.stream.traces.read(kind, build, words)
         if kind == b"error":
             self.stream.problems.append(unescape(text).strip())
         elif build and kind == b"say" and text.startswith(b"==>"):
             self._steps.append((build, words))
-        elif not build and words.startswith(b"Cleanly cancelled builds"):
-            self.stream.cancelled = True
+        if not build:
+            self._packers_own(words)
         if self._keep_text:
             self.stream.ui_text.append(unescape(text))
 
-    def _trace(self, kind: bytes, build: bytes, words: bytes) -> None:
-        """Record the resources that Packer names; a provisioner can print the same text.
-
-        The temporary resources and the source are named before the instance's id, and so before
-        any provisioner. The AMI is named in the line after the one that announces its creation. Up
-        to 1.12 a provisioner cannot `say`; later the last such pair is Packer's, because the
-        provisioners have ended.
-        """
-        if build in self._making:
-            self._making.discard(build)
-            self._record_name("images", build, words)
-        elif kind == b"say" and _MAKING.match(words):
-            self._making.add(build)
-        elif build not in self._launched:
-            for what in ("key_pairs", "security_groups", "sources"):
-                self._record_name(what, build, words)
-            if self._record_name("instances", build, words):
-                self._launched.add(build)
-
-    def _record_name(self, what: str, build: bytes, words: bytes) -> bool:
-        found = _TRACES[what].match(words)
-        if found:
-            self.stream.named.setdefault(what, {})[build] = found[1].decode()
-        return found is not None
+    def _packers_own(self, words: bytes) -> None:
+        if words.startswith(b"Cleanly cancelled builds"):
+            self.stream.cancelled = True
+        elif ended := _ENDED.match(words):
+            self.stream.ended[unescape(ended[1])] = None
 
     def _record(self, line: bytes) -> None:
-        target, kind, arguments = _place(line.split(b","))
+        target, kind, arguments = _place(line)
         match kind, arguments:
             case "artifact-count", [count]:
                 self.stream.counts[target] = int(count) if count.isdigit() else 0
@@ -262,7 +244,7 @@ class StreamReader:
             steps = list(dict(steps).items())
         for build, words in steps:
             text = self._masker.text(unescape(words[:LONGEST_LINE]))
-            self._step(build.decode("utf-8", "replace"), text.strip())
+            self._step(unescape(build), text.strip())
 
 
 def parse_log(log: bytes) -> BuildResources:
@@ -279,29 +261,14 @@ def parse_log(log: bytes) -> BuildResources:
     return replace(reader.close().resources, images=())
 
 
-def _split(text: bytes) -> tuple[bytes, bytes]:
-    """Return build and text of `==> build: text`, or an empty build and the whole text.
-
-    Packer puts `==>`, `-->` or four spaces before a build's name (packer/ui.go, `TargetedUI`);
-    a text of several lines has the prefix on each line.
-    """
-    while text.startswith(b"\\n"):
-        text = text[2:]
-    if text[:4] in {b"==> ", b"    ", b"--> "}:
-        end = text.find(b": ", 4)
-        if end > 0:
-            return text[4:end], text[end + 2 :]
-    return b"", text
-
-
-def _place(fields: list[bytes]) -> tuple[str, str, tuple[str, ...]]:
+def _place(line: bytes) -> tuple[str, str, tuple[str, ...]]:
     """Return target, type and arguments; Packer does not escape a comma in a build's name."""
-    at = 2
-    if fields[1]:
-        at = next((i for i in range(2, len(fields)) if fields[i] in _TARGET_TYPES), 2)
-    target = b",".join(fields[1:at]).decode("utf-8", "replace")
+    if found := _OF_BUILD.fullmatch(line):
+        target, kind, arguments = found["build"], found["kind"], found["arguments"].split(b",")
+    else:
+        _, target, kind, *arguments = line.split(b",")
     return (
-        target,
-        fields[at].decode("utf-8", "replace"),
-        tuple(unescape(field) for field in fields[at + 1 :]),
+        target.decode("utf-8", "replace"),
+        kind.decode("utf-8", "replace"),
+        tuple(unescape(argument) for argument in arguments),
     )

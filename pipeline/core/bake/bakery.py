@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.core.bake.builds import check_builds
 from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, clean_up, is_rejected, was_good
 from pipeline.core.bake.failures import build_failure, cleanup_failure, unverified_image
 from pipeline.core.bake.model import (
@@ -220,6 +221,7 @@ class Bakery:
     def _bake(self, plan: BakePlan) -> _Baked:
         self.before_build()
         template = self.baker.inspect(plan.request)
+        check_builds(plan.request, template)
         if plan.source_ami and "source_ami" not in template.variables:
             raise ConfigurationError(
                 "[bake.source]",
@@ -230,7 +232,7 @@ class Bakery:
         name = self.workplace.name(plan.request)
         offers = offered(plan.request, name, plan.source_ami, plan.tags)
         variables = accepted(plan.request, template, offers)
-        self.baker.validate(plan.request, variables)
+        self.baker.validate(plan.request, template, variables)
         with self.workplace.shield(), self.workplace.claim(name):
             return self._build(plan, name, template, variables)
 

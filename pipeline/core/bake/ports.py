@@ -26,7 +26,9 @@ class Baker(Protocol):
     def inspect(self, request: BakeRequest) -> Template:
         """Return the declarations of the template."""
 
-    def validate(self, request: BakeRequest, variables: Mapping[str, Any]) -> None:
+    def validate(
+        self, request: BakeRequest, template: Template, variables: Mapping[str, Any]
+    ) -> None:
         """Raise ConfigurationError unless Packer accepts the template with these variables."""
 
     def build(

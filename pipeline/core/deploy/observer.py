@@ -57,7 +57,7 @@ class Observer:
         names = sorted(self.group(release) for release in releases)
         of = [self.group(release) for release in sorted(activities)]
         self._take_turn(GROUPS, *([TARGETS] if targets else []))
-        balancers = self.place.balancers if targets else ()
+        balancers = self.place.all_balancers if targets else ()
         observation = self.groups.observe(names, balancers, activities=of)
         if not targets and self.latest:
             observation = replace(observation, targets=self.latest.targets)
@@ -172,7 +172,7 @@ class Observer:
         due = min(watcher.due, deadline) if deadline > self.pace.now() else watcher.due
         while watcher.listens and due - self.pace.now() > QUICK:
             self._take_turn(TARGETS)
-            heard = self.groups.observe((), self.place.balancers, activities=())
+            heard = self.groups.observe((), self.place.all_balancers, activities=())
             heard = replace(heard, groups=watcher.latest.groups)
             if not heard.unreadable and watcher.is_news(heard):
                 self.latest, self._heard = heard, heard

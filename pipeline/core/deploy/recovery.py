@@ -258,7 +258,8 @@ class InterruptedDeployment:
         return bool(release) and is_usable(observation, self._group(release))
 
     def _expected(self, release: str) -> Expected:
-        return Expected(group=self._group(release), balancers=self.place.balancers)
+        balancers = self.place.balancers_of(release)
+        return Expected(group=self._group(release), balancers=balancers)
 
     def _group(self, release: str) -> str:
         return group_name(self.place.app, self.place.environment, release)

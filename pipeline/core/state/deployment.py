@@ -149,7 +149,8 @@ class Deployment:
     at the beginning, empty if none did. `began` and `ended` are UTC, ISO 8601; `ended` and
     `outcome` are empty while it runs. `minimum` is the minimum size that green's group gets at the
     end, None to leave it unchanged. `keep_failed` keeps a failed green, detached, for debugging.
-    `warm` marks a rollback to a group that still existed.
+    `warm` marks a rollback to a group that still existed. `detach` are the load balancers that
+    blue leaves for good, because the configuration does not name them any more.
     """
 
     id: str
@@ -165,6 +166,7 @@ class Deployment:
     phase: str = ""
     keep_failed: bool = False
     warm: bool = False
+    detach: tuple[Balancer, ...] = ()
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""
@@ -178,10 +180,28 @@ def result_of(deployment: Deployment) -> Result | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """The place of a deployment, resolved to the names that AWS knows."""
+    """The place of a deployment, resolved to the names that AWS knows.
+
+    `leaving` has the load balancers that a release leaves for good in the deployment: the
+    configuration does not name them any more.
+    """
 
     app: str
     environment: str
     region: str
     account: str
     balancers: tuple[Balancer, ...]
+    leaving: Mapping[str, tuple[Balancer, ...]] = field(default_factory=lambda: NO_ITEMS)
+
+    def balancers_of(self, release: str) -> tuple[Balancer, ...]:
+        """Return the load balancers that a release serves from while it serves."""
+        return (*self.balancers, *self.leaving.get(release, ()))
+
+    @property
+    def all_balancers(self) -> tuple[Balancer, ...]:
+        """Every load balancer that a release of the deployment serves from."""
+        return (*self.balancers, *(each for some in self.leaving.values() for each in some))
+
+    def beyond(self, release: str, attached: Iterable[str]) -> frozenset[str]:
+        """Return the traffic sources of a release's group that the deployment does not manage."""
+        return frozenset(attached) - {each.identifier for each in self.balancers_of(release)}

@@ -63,7 +63,6 @@ _PATH = re.compile(r"[A-Za-z0-9 ._/+=,@-]+")
 ACCOUNT = re.compile(r"[0-9]{12}")
 _IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _IMAGE_FILTER = re.compile(r"[A-Za-z0-9()\[\] ./'@_*?-]+")
-_BUILD_NAME = re.compile(r"[A-Za-z0-9_*?][A-Za-z0-9_ .:*?-]*")
 BUCKET = re.compile(r"(?=.{3,63}$)[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9]))*[a-z0-9]")
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
 
@@ -262,15 +261,13 @@ def check_image_filter(value: str) -> str:
 
 
 def check_build_name(value: str) -> str:
-    """Check the name of a Packer build for the option -only."""
-    allowed = (
-        "a build name has 1 to 128 characters from A-Z a-z 0-9 space _ . : * ? -, "
-        "such as amazon-ebs.app"
-    )
-    require_ascii(value, 128, allowed)
+    """Check the name of a Packer build for the option -only; Packer allows any characters."""
+    allowed = "a build name is one line of 1 to 128 characters, such as amazon-ebs.app"
+    _require_text(value, 128, allowed)
     _require_trimmed(value, allowed)
-    # Packer 1.6.6 splits -only at commas and does not escape them in its stream.
-    return require_match(_BUILD_NAME, value, allowed)
+    if value.startswith("-"):
+        raise ValueError(f"{shown(value)} reads as an option: {allowed}")
+    return value
 
 
 def check_duration(value: str) -> float:

@@ -127,7 +127,7 @@ FACTS = {
     "sigkill-group": Facts(builds=("amazon-ebs",)),
     "sigkill-proc": Facts(builds=("amazon-ebs",)),
     "sigterm-fast-slow": Facts(
-        cancelled=True, builds=("slow", "fast"), made=("ami-42c092443f37e2237",)
+        cancelled=True, builds=("fast", "slow"), made=("ami-42c092443f37e2237",)
     ),
     "sigterm-group-shell-local": Facts(cancelled=True, builds=("amazon-ebs",)),
     "sigterm-group": Facts(cancelled=True, builds=("amazon-ebs",)),
@@ -151,7 +151,7 @@ FACTS = {
             "second": {"us-east-1": "ami-71384799f1f45b439"},
             "amazon-ebs": {"us-east-1": "ami-e4e6787847b997900"},
         },
-        builds=("amazon-ebs", "second"),
+        builds=("second", "amazon-ebs"),
         made=("ami-e4e6787847b997900", "ami-71384799f1f45b439"),
     ),
     "timestamp-ui": Facts(

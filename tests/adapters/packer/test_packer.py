@@ -274,7 +274,7 @@ def test_a_missing_folder_is_not_reported_as_a_missing_packer(
 def test_validation_passes_the_variables_in_a_private_file(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
 ) -> None:
-    packer.validate(replace(request_, only=("a", "b.*")), {"token": SECRET, "size": 3})
+    packer.validate(replace(request_, only=("a", "b.*")), APP, {"token": SECRET, "size": 3})
     call = scripted.call("validate")
     assert call["argv"] == [
         "validate",
@@ -294,7 +294,7 @@ def test_errors_of_validate_are_masked_and_have_no_traceback(
 ) -> None:
     scripted.on("validate", capture(name) + f"1,,ui,error,{SECRET}\n".encode(), code=1)
     with pytest.raises(ConfigurationError) as told:
-        packer.validate(request_, {})
+        packer.validate(request_, APP, {})
     assert told.value.what.startswith("Error:")
     assert told.value.what.endswith("***")
 
@@ -304,7 +304,7 @@ def test_plain_output_of_validate_is_reported_too(
 ) -> None:
     scripted.on("validate", b'Error: Unset variable "app"\n\nA used variable must be set\n', code=1)
     with pytest.raises(ConfigurationError) as told:
-        packer.validate(request_, {})
+        packer.validate(request_, APP, {})
     assert told.value.what == 'Error: Unset variable "app"\nA used variable must be set'
 
 
@@ -437,32 +437,28 @@ def test_a_log_that_is_another_users_link_is_rejected(
     assert scripted.calls == []
 
 
-EXPECTED: list[Any] = [
-    ({"a": "amazon-ebs", "b": "amazon-ebs"}, (), "force", ("a", "app", "b")),
-    ({"app": "amazon-ebs"}, (), "force", ("app",)),
-    ({"app": "amazon-ebs", "x": "docker"}, (), "force", ("app",)),
-    ({"app": "amazon-ebs", "x": "amazon-ebsvolume"}, (), "force", ("app",)),
-    ({"app": "amazon-ebs", "x": "amazon-ebs"}, ("ap*",), "force", ("app",)),
-    ({"{{user `n`}}": "amazon-ebs"}, (), "force", ("app",)),
-    ({"app": "amazon-ebs"}, ("nope",), "double-dash", ()),
-    ({"app": "docker"}, (), "force", ()),
-    ({"app": "amazon-ebs"}, (), "pp-fail", ("app",)),
-]
-
-
-@pytest.mark.parametrize(("builds", "only", "name", "expected"), EXPECTED)
-def test_these_builds_must_each_make_an_image(
+@pytest.mark.parametrize(
+    ("old_style", "only", "option"),
+    [
+        (True, ("app", "web: prod"), ["-only=app,web: prod"]),
+        (True, ("a, b",), ["-except=app,web: prod"]),
+        (True, ("a, b", "app", "web: prod"), []),
+        (False, ("a, b", "x.*"), ["-only=a? b,x.*"]),
+        (True, (), []),
+    ],
+)
+def test_a_build_with_a_comma_in_its_name_is_selected_without_it(
     packer: Packer,
     scripted: ScriptedPacker,
     request_: BakeRequest,
-    builds: dict[str, str],
+    old_style: bool,
     only: tuple[str, ...],
-    name: str,
-    expected: tuple[str, ...],
+    option: list[str],
 ) -> None:
-    scripted.on("build", capture(name))
-    report, _ = build(packer, replace(request_, only=only), replace(APP, builds=builds))
-    assert report.expected == expected
+    builds = dict.fromkeys(("app", "a, b", "web: prod"), "amazon-ebs")
+    template = replace(APP, old_style=old_style, builds=builds)
+    packer.validate(replace(request_, only=only), template, {})
+    assert scripted.call("validate")["argv"][2:-1] == option
 
 
 def test_the_scripted_packer_answers_inspect_as_the_real_one_does() -> None:
@@ -485,7 +481,7 @@ def test_a_build_gets_credentials_that_last_for_it_and_their_key_is_masked(
     packer.credentials = given
     scripted.on("build", f"1,,ui,say,AWS_SECRET_ACCESS_KEY={key}\n".encode(), code=1)
     packer.inspect(request_)
-    packer.validate(request_, {})
+    packer.validate(request_, APP, {})
     report, _ = build(packer, request_)
     assert asked == [request_.timeout + request_.cancel_grace]
     assert scripted.call("build")["env"]["AWS_SECRET_ACCESS_KEY"] == key

@@ -116,6 +116,13 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     # What happens without a call.
 
+    def attach_by_hand(self, number: int, *balancers: Balancer) -> None:
+        """Attach a release's group to other load balancers, long ago."""
+        group = self.groups[release(number).group("web", "staging")]
+        self._attach(group, balancers)
+        self.past.clear()
+        self.remember()
+
     def add(self, number: int, *, attached: bool) -> None:
         """Add a release that exists since long ago."""
         given = release(number)
@@ -168,8 +175,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             group.members.append(member)
             member.attached = dict.fromkeys(group.attached, self.time)
 
-    def _attach(self, group: Group) -> None:
-        for balancer in PLACE.balancers:
+    def _attach(self, group: Group, balancers: Sequence[Balancer] = PLACE.balancers) -> None:
+        for balancer in balancers:
             if balancer.identifier in group.attached:
                 continue
             group.attached.add(balancer.identifier)
@@ -273,7 +280,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         def serve() -> None:
-            self._attach(self._require_exists("attach", group))
+            self._attach(self._require_exists("attach", group), balancers)
 
         self._call("attach", serve)
 
@@ -473,6 +480,7 @@ def begin(
     report: Callable[[Event], None] = lambda _: None,
     keep_failed: bool = False,
     minimum: int | None = 1,
+    detach: tuple[Balancer, ...] = (),
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -485,18 +493,22 @@ def begin(
         by=Runner(user="ann", host="here", pid=1),
         minimum=minimum,
         keep_failed=keep_failed,
+        detach=detach,
     )
     known = green in fake.document.releases
     fake.document = fake.document.started(
         deployment, None if known else kept(int(green[1:]), made=False)
     )
-    reconciler = a_reconciler(fake, policy)
+    reconciler = a_reconciler(fake, policy, deployment)
     return Deployer(reconciler=reconciler, alarms=fake, deployment=deployment, report=report)
 
 
-def a_reconciler(fake: FakeCloud, policy: Policy = POLICY) -> Reconciler:
+def a_reconciler(
+    fake: FakeCloud, policy: Policy = POLICY, deployment: Deployment | None = None
+) -> Reconciler:
     """Return the reconciler of a run that begins."""
-    observer = Observer(place=PLACE, groups=fake, ledger=fake, pace=fake)
+    leaving = {deployment.blue: deployment.detach} if deployment else {}
+    observer = Observer(place=replace(PLACE, leaving=leaving), groups=fake, ledger=fake, pace=fake)
     return Reconciler(
         observer=observer,
         policy=policy,
@@ -512,7 +524,7 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
     """Do what `recover` does, or `abort` with `back` (pipeline.app.recover.finish)."""
     dead = fake.document.deployment
     assert dead is not None
-    reconciler = a_reconciler(fake, policy)
+    reconciler = a_reconciler(fake, policy, dead)
     rest = plan_recovery(reconciler.observer, policy, dead, back=back)
     if rest.undecided:
         fake.update(lambda document: document.reverted(dead))

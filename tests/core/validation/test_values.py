@@ -118,8 +118,8 @@ def test_a_good_value_is_returned_unchanged(field: Field, value: str) -> None:
         ),
         (
             values.check_build_name,
-            ("amazon-ebs.app", "*.east", "web.amazon-ebs.*", "my build"),
-            ("", "a,b", "-only", "a\nb", " a", "a/b"),
+            ("amazon-ebs.app", "*.east", "a, b", "web: prod", "web (prod)", "a/b", "sch\u00f6n"),
+            ("", "-only", "a\nb", " a", "{{x}}", "a" * 129),
         ),
         (
             values.check_state_url,

@@ -46,7 +46,8 @@ class HalfHealthy(Gate):
         if not isinstance(verdict, Healthy) or not least or wait.latest.unreadable:
             return verdict
         group = wait.observed(self.release)
-        healthy = len(members.healthy_members(group, wait.balancers, wait.latest)) if group else 0
+        found = members.healthy_members(group, expected.balancers, wait.latest) if group else ()
+        healthy = len(found)
         late = wait.elapsed >= wait.limit / 2
         if late or healthy >= least - self._unhealthy_at_first(wait):
             return verdict
@@ -78,4 +79,5 @@ class HalfHealthy(Gate):
         if group is None:
             return 0
         in_service = sum(member.lifecycle == "InService" for member in group.members)
-        return in_service - len(members.healthy_members(group, wait.balancers, first))
+        balancers = wait.expected(self.release).balancers
+        return in_service - len(members.healthy_members(group, balancers, first))
