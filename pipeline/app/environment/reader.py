@@ -147,7 +147,7 @@ class EnvironmentReader:
             return longest_delays(describe(self.clients, self.app.settings.region, existing))
         except PipelineError as error:
             text = f"the deregistration delay is unknown: {error.where}: {error.what}"
-            self.app.report(Message(text=text))
+            self.app.report(Message(text=f"{text}; {error.remedy}"))
             return Delays()
 
     @cached_property
