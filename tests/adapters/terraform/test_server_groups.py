@@ -417,12 +417,19 @@ def test_a_resource_of_another_owner_is_rejected(
     with pytest.raises(RefusedError) as told:
         resources.adopt([release(2)])
     [(key, value)] = tags.items()
+    owner = {"shop": "shop/staging", "production": "web/production"}.get(value)
+    remedy = (
+        "give the app or the environment another name in pipeline.toml: resources of web/staging "
+        f"and of {owner} have the same names"
+        if owner
+        else "if this environment owns it, set its tags to ami-pipeline:app=web, "
+        "ami-pipeline:environment=staging, ami-pipeline:release=r000002"
+    )
     assert str(told.value) == (
         "importing aws_launch_template web-staging-r000002:\n"
         "  exists but is not in Terraform's state\n"
         f"  tag ami-pipeline:{key} is {value or 'not set'}\n"
-        "next: delete or rename it; if this environment owns it, set its tags to "
-        "ami-pipeline:app=web, ami-pipeline:environment=staging, ami-pipeline:release=r000002"
+        f"next: {remedy}"
     )
     assert verbs(scripted) == ["init", "state"]
 
