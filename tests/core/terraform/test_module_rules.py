@@ -223,6 +223,25 @@ def test_releases_that_exist_already_are_not_judged() -> None:
     assert violations(judged, LAUNCHING) == ()
 
 
+def test_the_lines_to_add_have_the_names_of_the_module() -> None:
+    text = json.dumps(plan("fulfills", 1)).replace(
+        "aws_launch_template.this", "aws_launch_template.web"
+    )
+    document: Document = json.loads(text)
+    template(change(document, GROUP)["after"], "$Latest")
+    [found] = violations(document, LAUNCHING)
+    assert "    id      = aws_launch_template.web[each.key].id\n" in found.lines
+
+    for each in document["resource_changes"]:
+        each["address"] = f'module.release.module.one["{each["index"]}"].{each["type"]}.web'
+    [found] = violations(document, LAUNCHING)
+    assert found.where == "module.one.aws_autoscaling_group.web"
+    assert "    id      = aws_launch_template.web.id\n" in found.lines
+    change(document, GROUP)["after"]["name"] = "x"
+    [found, _] = violations(document, LAUNCHING)
+    assert found.lines == '  name = "${var.app}-${var.environment}-${var.release}"'
+
+
 # --- the rehearsal --------------------------------------------------------------------------------
 
 
