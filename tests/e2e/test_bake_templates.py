@@ -10,7 +10,6 @@ import pytest
 from tests.e2e.project import NOTHING, Project, finish, kill_tree, wait_for
 from tests.running_cloud import Cloud, eventually
 
-
 ODD = "Amazon Linux, hardened (web: 2)"
 
 
