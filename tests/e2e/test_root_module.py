@@ -30,7 +30,8 @@ from pipeline.core.terraform.module_rules import violations
 from pipeline.core.terraform.provider_lock import LOCK_FILE, versions_in
 from pipeline.core.terraform.rehearsal import rehearsed_violations
 from pipeline.core.terraform.root_module import Bucket, Root
-from tests.core.terraform.test_module_rules import CAPTURES, wanted
+from tests.core.terraform.samples import plan as captured_plan
+from tests.core.terraform.samples import wanted
 from tests.e2e.project import REPOSITORY, Project
 from tests.running_cloud import Cloud
 
@@ -361,12 +362,9 @@ def test_the_contract_is_checked_on_plans_of_real_terraform_without_aws(
     shutil.copyfile(MODULES / "breaks/main.tf", module)
     assert run(check) == 2
     error = capsys.readouterr().err.partition("error: ")[2].replace("production", "staging")
-    captured = [
-        json.loads((CAPTURES / f"module-breaks-{number}.json").read_bytes()) for number in (1, 2)
-    ]
     expected = [
-        *violations(captured[0], wanted(2)),
-        *rehearsed_violations(captured[1], wanted(1), wanted(2)),
+        *violations(captured_plan("breaks", 1), wanted(2)),
+        *rehearsed_violations(captured_plan("breaks", 2), wanted(1), wanted(2)),
     ]
     assert [line for line in error.splitlines() if line.startswith("  aws_")] == [
         f"  {each.where}: {each.what}" for each in expected if each.where.startswith("aws_")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+from pipeline.core.terraform.module_rules import Wanted
 from pipeline.core.terraform.root_module import Root
 
 ROOT = Root(
@@ -17,3 +20,24 @@ ROOT = Root(
     inputs={"subnet_ids": []},
 )
 AGAIN = "ami-pipeline config terraform -e production --check"
+
+Document = dict[str, Any]
+CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
+
+
+def wanted(number: int) -> Wanted:
+    """Return a release of the captured plans."""
+    release = f"r{number:06}"
+    return Wanted(
+        release=release,
+        group=f"web-staging-{release}",
+        image="ami-0123456789abcdef0",
+        app="web",
+        environment="staging",
+    )
+
+
+def plan(module: str, number: int) -> Document:
+    """Return the first or second plan of a rehearsal of a module of `tests/terraform_modules`."""
+    document: Document = json.loads((CAPTURES / f"module-{module}-{number}.json").read_bytes())
+    return document

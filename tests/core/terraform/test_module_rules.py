@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from pipeline.core.terraform.module_rules import (
     ATTACHMENTS,
     IGNORE,
     Violation,
-    Wanted,
     contract_error,
     violations,
 )
@@ -25,31 +23,13 @@ from pipeline.core.terraform.rehearsal import (
     rehearsed_violations,
     template_id,
 )
-from tests.core.terraform.samples import AGAIN, ROOT
+from tests.core.terraform.samples import AGAIN, ROOT, Document, plan, wanted
 
-CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
-Document = dict[str, Any]
 THIS = "aws_autoscaling_group.this"
 TEMPLATE_THIS = "aws_launch_template.this"
 
 
-def wanted(number: int) -> Wanted:
-    release = f"r{number:06}"
-    return Wanted(
-        release=release,
-        group=f"web-staging-{release}",
-        image="ami-0123456789abcdef0",
-        app="web",
-        environment="staging",
-    )
-
-
 STANDING, LAUNCHING = wanted(1), wanted(2)
-
-
-def plan(module: str, number: int) -> Document:
-    document: Document = json.loads((CAPTURES / f"module-{module}-{number}.json").read_bytes())
-    return document
 
 
 def change(document: Document, kind: str, release: str = "r000002") -> Document:
