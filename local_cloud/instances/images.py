@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_cloud.instances import reaper, rootfs
+from local_cloud.instances import processes, reaper, rootfs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,8 @@ async def copy(source: Path, target: Path, how: str) -> bool:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    return await process.wait() == 0
+    async with processes.attended(process):
+        return await process.wait() == 0
 
 
 def share_links(source: Path, target: Path) -> None:

@@ -217,9 +217,11 @@ class Machine:
             path.write_bytes(script)
             path.chmod(0o700)
             process = await self.start(self.enclosure.argv([name], "/"))
-            if process.stdout:
-                await self.console.pump("cloud-init", process.stdout)
-            self.console.say("cloud-init", f"part-{number:03d} exited, {await process.wait()}")
+            async with processes.attended(process):
+                if process.stdout:
+                    await self.console.pump("cloud-init", process.stdout)
+                code = await process.wait()
+            self.console.say("cloud-init", f"part-{number:03d} exited, {code}")
 
     async def start(self, argv: list[str]) -> asyncio.subprocess.Process:
         """Start a process of the instance and return it with its output to read."""

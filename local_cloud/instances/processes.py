@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.05
 
@@ -109,6 +109,22 @@ async def exited(process: asyncio.subprocess.Process) -> int:
         await asyncio.sleep(pause)
         pause = min(1.5 * pause, LONGEST_PAUSE)
     return process.returncode
+
+
+@contextlib.asynccontextmanager
+async def attended(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
+    """Leave no child behind: kill it and wait for it if the block ends before it does.
+
+    Its process group is killed with it if it leads one. A child that nobody waits for keeps its
+    transport open beyond the event loop.
+    """
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            leads = group(process.pid) == process.pid
+            send([-process.pid if leads else process.pid], signal.SIGKILL)
+            await asyncio.shield(exited(process))
 
 
 async def ended(pid: int) -> None:

@@ -240,7 +240,8 @@ class Services:
         output = process.stdout or asyncio.StreamReader()
         printing = asyncio.create_task(self._sink(service.unit).pump(stem, output))
         try:
-            code = await processes.exited(process)
+            async with processes.attended(process):
+                code = await processes.exited(process)
             # systemd.kill(5): the rest of the main process's group ends with it.
             processes.send_to_group(service.pid, signal.SIGKILL)
             await asyncio.wait({printing}, timeout=FINAL_OUTPUT_WITHIN)

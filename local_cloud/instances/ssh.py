@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,13 +103,14 @@ async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
     feeding = asyncio.create_task(feed(process, started))
     work = asyncio.create_task(answer(process, started))
     disconnected = asyncio.create_task(process.channel.wait_closed())
-    await asyncio.wait({work, disconnected}, return_when=asyncio.FIRST_COMPLETED)
-    feeding.cancel()
-    disconnected.cancel()
+    try:
+        async with processes.attended(started):
+            await asyncio.wait({work, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        feeding.cancel()
+        disconnected.cancel()
     if not work.done() or work.exception():
         work.cancel()
-        kill_group(started)
-        await processes.exited(started)
         log.info("%s: the client disconnected: %.100s", machine.id, command)
         return
     code = work.result()
@@ -159,10 +158,3 @@ async def pump(source: Any, target: Any, transferred: Transferred) -> None:
         target.write(data)
         await target.drain()
         transferred.bytes += len(data)
-
-
-def kill_group(started: asyncio.subprocess.Process) -> None:
-    """Kill a command and the other processes of its session."""
-    if started.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(started.pid, signal.SIGKILL)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
@@ -13,6 +15,7 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
+from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phases import Phase, promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler
@@ -30,14 +33,15 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
+from pipeline.core.preflight.additions import Given, addition_findings
 from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.preflight.fleet_checks import is_lost, missing
+from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
-from pipeline.core.terraform.plan_guard import Plan
+from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
 
 
 def promote(
@@ -167,12 +171,15 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = self._facts(document, deployment, lost)
         found = self._checked(facts, proposal)
+        deployment = replace(deployment, detach=leaving(facts, proposal))
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
         green = self._new_release(document, deployment, facts, blue, lost)
-        deployment = replace(deployment, minimum=green.minimum)
+        before = limits_of(blue) if blue else None
+        deployment = replace(deployment, minimum=green.minimum, before=before)
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
+        found = (*found, *self._reported(self._additions(facts, proposal, plan)))
         preview = PlanPreview(
             deployment=deployment,
             phases=self._phases(document, deployment),
@@ -194,7 +201,10 @@ class Promotion:
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion
         # unless --allow-unhealthy was given.
-        policy = replace(self._reader.policy, delays=facts.delays).without_alarms(facts.alarms)
+        delays = facts.delays
+        if deployment.detach:
+            delays = self._reader.read_delays(deployment.detach)
+        policy = replace(self._reader.policy, delays=delays).without_alarms(facts.alarms)
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
@@ -263,6 +273,8 @@ class Promotion:
             retires=reader.policy.keep == 0,
             absent=absent,
             launch=launch_of(reader, self.image.id, configured_subnets(reader)),
+            kind=self.kind,
+            detach=self.request.detach,
         )
         if lost is None:
             return proposal
@@ -273,10 +285,24 @@ class Promotion:
         found = findings(facts, proposal)
         if any(each.blocking for each in found):
             raise refusal(found)
-        for each in found:
+        return self._reported(found)
+
+    def _reported(self, found: Iterable[Finding]) -> tuple[Finding, ...]:
+        """Report and return notices."""
+        notices = tuple(found)
+        for each in notices:
             text = f"{each.where}: {each.what}; {each.remedy}"
             self._reader.app.report(Message(text=text))
-        return found
+        return notices
+
+    def _additions(self, facts: Facts, proposal: Proposal, plan: Plan) -> Iterator[Finding]:
+        """Yield what the serving group has attached and the plan does not give the next release."""
+        blue = facts.observation.groups.get(proposal.blue) if facts.observation else None
+        if facts.attached is None or blue is None:
+            return
+        attached = replace(facts.attached, suspended=blue.suspended, tags=frozenset(blue.tags))
+        given = given_to(plan, proposal.green, self._reader.shipped_inputs())
+        yield from addition_findings(blue.name, attached, given)
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
         # A release that is rolled back from is bad, so it is not kept warm.
@@ -314,6 +340,22 @@ def confirmed(confirm: Confirm, prepared: Prepared) -> bool:
         if not answer:
             prepared.discard_plan()
     return answer
+
+
+def given_to(plan: Plan, release: str, inputs: Mapping[str, Any] | None) -> Given:
+    """Return what a plan creates for a release; `inputs` are the shipped module's, else None."""
+    planned: dict[str, set[str]] = {}
+    for each in plan.changes:
+        if each.action == "create" and release in releases_of(each.address):
+            planned.setdefault(each.kind, set()).add(key_of(each.address, release))
+    hooks, tags = None, None
+    if inputs is not None:
+        listed = inputs.get("lifecycle_hooks", ())
+        hooks = frozenset(str(each.get("name", "")) for each in listed if isinstance(each, Mapping))
+        tags = frozenset(inputs.get("tags", {}))
+    return Given(
+        planned={kind: frozenset(keys) for kind, keys in planned.items()}, hooks=hooks, tags=tags
+    )
 
 
 def serving_group(

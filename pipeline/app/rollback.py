@@ -5,6 +5,7 @@ Its imports are few, because a person waits for the first call to AWS.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,33 +14,38 @@ from pipeline.app.environment.interrupted import Interrupted, handling
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.core import commands
+from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phases import rollback
-from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
+from pipeline.core.deploy.plan import (
+    Confirm,
+    PlanPreview,
+    PromoteRequest,
+    RollbackRequest,
+    Unchanged,
+)
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import fleet_in, is_usable
 from pipeline.core.deploy.selection import RollbackTarget, image_of, target_of
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation
-from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
+from pipeline.core.preflight.attachment_checks import Attachments, require_confirmed
+from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
 from pipeline.core.state.environment import Environment
 
 
 def roll_back(
-    app: Application,
-    environment: str,
-    to: str,
-    confirm: Confirm,
-    *,
-    plan_only: bool = False,
-    recovers: bool = True,
+    app: Application, request: RollbackRequest, confirm: Confirm
 ) -> Deployment | PlanPreview | Unchanged:
     """Put an earlier release back into service; return how it ended.
 
-    `to` is a release, an AMI, or empty for the newest good release that served. If a promotion
-    was interrupted, undoing it is the rollback. Raises RefusedError if there is nothing to roll
-    back to, and KeyboardInterrupt for a signal that comes before it began.
+    If a promotion was interrupted, undoing it is the rollback. Raises RefusedError if there is
+    nothing to roll back to, and KeyboardInterrupt for a signal that comes before it began.
     """
-    interrupted = handling(plan_only=plan_only, recovers=recovers, otherwise=Interrupted.UNDO)
+    environment, to = request.environment, request.to
+    interrupted = handling(
+        plan_only=request.plan_only, recovers=request.recovers, otherwise=Interrupted.UNDO
+    )
     options = SessionOptions(command="rollback", interrupted=interrupted)
 
     def require_target(reader: EnvironmentReader, document: Environment) -> None:
@@ -56,7 +62,7 @@ def roll_back(
             if session.reader.serving_group_exists(document):
                 return unchanged(session.reader, target)
             target = replace(target, warm=False)
-        return Rollback(leased=leased, target=target).run(confirm)
+        return Rollback(leased=leased, target=target, request=request).run(confirm)
 
 
 def today(reader: EnvironmentReader) -> datetime:
@@ -83,6 +89,7 @@ class Rollback:
 
     leased: LeasedEnvironment
     target: RollbackTarget
+    request: RollbackRequest
 
     def run(self, confirm: Confirm) -> Deployment | PlanPreview:
         """Roll back, and quarantine the image that is replaced."""
@@ -103,9 +110,15 @@ class Rollback:
             text = f"the group of {deployment.green} was deleted: launching a new one"
             reader.app.report(Message(text=text))
             return self._to_new_group(confirm)
+        attachments = self._attachments(observer.place, blue, observation)
+        found = require_confirmed(attachments)
+        if attachments.leaving:
+            deployment = replace(deployment, detach=attachments.leaving)
+            reconciler = leased.reconciler(deployment)
         preview = self._preview(
             deployment, reconciler, observation, blue_exists=is_usable(observation, blue)
         )
+        preview = replace(preview, findings=found)
         with reader.app.interrupts.heard():
             if not confirm(preview):
                 return preview
@@ -125,6 +138,20 @@ class Rollback:
             warm=True,
         )
 
+    def _attachments(self, place: Place, blue: str, observation: Observation) -> Attachments:
+        group, target = observation.groups.get(blue), self.target
+
+        def again(names: Sequence[str]) -> str:
+            return commands.rollback(place.environment, to=target.release, detach=names)
+
+        return Attachments(
+            place=place,
+            group=blue,
+            attached=group.attached if group else frozenset(),
+            detach=self.request.detach,
+            again=again,
+        )
+
     def _preview(
         self,
         deployment: Deployment,
@@ -133,6 +160,8 @@ class Rollback:
         *,
         blue_exists: bool,
     ) -> PlanPreview:
+        bad = observation.groups.get(reconciler.observer.group(deployment.blue))
+        deployment = replace(deployment, before=limits_of(bad) if bad else None)
         fleet = fleet_in(self.leased.document(), reconciler.observer.place, observation)
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
@@ -150,6 +179,6 @@ class Rollback:
         with reader.app.interrupts.heard():
             images = known_images(reader.app, reader.clients)
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
-        request = PromoteRequest(environment=reader.environment)
+        request = PromoteRequest(environment=reader.environment, detach=self.request.detach)
         promotion = Promotion(leased=self.leased, request=request, image=image, kind=Kind.ROLLBACK)
         return promotion.run(confirm)

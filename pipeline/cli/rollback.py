@@ -10,6 +10,7 @@ import click
 from pipeline.cli.confirm import confirm_plan
 from pipeline.cli.context import Checked, Context, application, pass_context
 from pipeline.cli.options import (
+    detach_option,
     dotenv_option,
     environment_option,
     plan_option,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 )
 @plan_option
 @yes_option
+@detach_option
 @recover_option
 @dotenv_option
 @pass_context
@@ -43,6 +45,7 @@ def rollback(
     to: str | None,
     plan_only: bool,
     yes: bool,
+    detach: tuple[str, ...],
     recovers: bool,
     dotenv: Path | None,
 ) -> int:
@@ -52,12 +55,19 @@ def rollback(
     The replaced image is quarantined: promote rejects it without --allow-quarantined.
     """
     from pipeline.app.rollback import roll_back
+    from pipeline.core.deploy.plan import RollbackRequest
 
     with application(context, dotenv) as app:
         app.settings.environment(environment)
         confirm = confirm_plan(context, "rollback", yes=yes, plan_only=plan_only)
-        flags = {"plan_only": plan_only, "recovers": recovers}
-        done = roll_back(app, environment, to or "", confirm, **flags)
+        request = RollbackRequest(
+            environment=environment,
+            to=to or "",
+            detach=detach,
+            plan_only=plan_only,
+            recovers=recovers,
+        )
+        done = roll_back(app, request, confirm)
         options = ResultOptions(
             plan_only=plan_only, undo_requested=undid_another(done), dotenv=dotenv
         )

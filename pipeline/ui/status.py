@@ -6,11 +6,14 @@ The first lines tell the serving release, its health and the next command. The t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from pipeline.core import commands
 from pipeline.core.health.observation import ObservedGroup
+from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.state.deployment import Deployment, Result
+from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import (
     RollbackMode,
@@ -56,21 +59,31 @@ def health(status: Status, release: str = "") -> tuple[str, str]:
     """Return the icon and the health of a release's group, by default of the serving one."""
     name = group_name(status, release or status.environment.serving)
     group = status.observation.groups.get(name)
-    if group is None and status.observation.unreadable:
-        return icons.UNKNOWN, "its group is unreadable"
     if group is None:
-        return icons.FAILED, "its group does not exist"
-    if group.status:
-        return icons.FAILED, f"its group is being deleted ({one_line(group.status)})"
+        unreadable = icons.UNKNOWN, "its group is unreadable"
+        missing = icons.FAILED, "its group does not exist"
+        return unreadable if status.observation.unreadable else missing
+    if problem := _problem(status, group):
+        return icons.FAILED, problem
     count = _healthy(status, group)
     text = f"{count} of {group.desired} members healthy"
-    missing = [each.name for each in status.balancers if each.identifier not in group.attached]
-    if missing:
-        return icons.FAILED, f"not attached to {one_line(', '.join(missing))}, {text}"
+    if not group.desired and not group.members:
+        return icons.DETACHED, "scaled to zero"
     found = {each.icon for each in member_statuses(group, status.observation, status.balancers)}
     if icons.FAILED in found or not count:
         return icons.FAILED, text
     return (icons.DONE if count >= group.desired else icons.STARTING), text
+
+
+def _problem(status: Status, group: ObservedGroup) -> str:
+    """Return why a group cannot serve, whatever its members' health."""
+    if owner := other_owner(status.environment, group.tags):
+        return f"a group of {one_line(owner)} has its name"
+    if group.status:
+        return f"its group is being deleted ({one_line(group.status)})"
+    names = [each.name for each in status.balancers if each.identifier not in group.attached]
+    count = f"{_healthy(status, group)} of {group.desired} members healthy"
+    return f"not attached to {one_line(', '.join(names))}, {count}" if names else ""
 
 
 def _healthy(status: Status, group: ObservedGroup) -> int:
@@ -102,18 +115,31 @@ def _about(status: Status, now: datetime) -> str:
 
 
 def _warning(status: Status) -> str:
-    """Return the other groups that receive traffic while no deployment is in flight."""
+    """Return what receives traffic and should not, while no deployment is in flight."""
     environment = status.environment
     if environment.deployment is not None:
         return ""
-    names = {each.identifier: each.name for each in status.balancers}
+    serving = group_name(status, environment.serving)
+    groups = sorted(status.observation.groups.items())
     texts = [
-        f"{name} receives traffic from {', '.join(sorted(names[each] for each in attached))}"
-        for name, group in sorted(status.observation.groups.items())
-        if name != group_name(status, environment.serving)
-        and (attached := group.attached & names.keys())
+        text for name, each in groups for text in _traffic(status, each, serves=name == serving)
     ]
     return f"{icons.FAILED} {one_line('; '.join(texts))}" if texts else ""
+
+
+def _traffic(status: Status, group: ObservedGroup, *, serves: bool) -> Iterator[str]:
+    """Yield the traffic sources of a group that does not serve, and those not configured."""
+    names = {each.identifier: each.name for each in status.balancers}
+    here, beyond = group.attached & names.keys(), group.attached - names.keys()
+    if here and not serves:
+        attached = ", ".join(sorted(names[each] for each in here))
+        yield f"{group.name} receives traffic from {attached}"
+    if beyond:
+        table = f"[environments.{status.environment.environment}]"
+        yield (
+            f"{group.name} receives traffic from {describe_sources(beyond)}, "
+            f"which {table} does not name"
+        )
 
 
 def _in_flight(status: Status, now: datetime) -> str:
@@ -201,7 +227,9 @@ def next_step(status: Status) -> str:
         return command
     if deployment is not None:
         failed = deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION
-        return commands.recover(name) if failed or not status.running else ""
+        if failed:
+            return deployment_text.next_step(deployment)
+        return "" if status.running else commands.recover(name)
     if not status.environment.serving:
         return commands.promote(name)
     if _failing(status) and status.rollback.mode is not RollbackMode.NONE:

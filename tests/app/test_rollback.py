@@ -9,7 +9,7 @@ import pytest
 from pipeline.app import rollback
 from pipeline.app.environment import session
 from pipeline.cli.rollback import undid_another
-from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.deploy.plan import PlanPreview, RollbackRequest
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
 from tests.app.session_fakes import FakeEnvironment
@@ -34,7 +34,9 @@ def test_undoing_an_interrupted_promotion_is_the_whole_rollback(
 ) -> None:
     environment = FakeEnvironment(monkeypatch, kind)
     done = finished(monkeypatch, environment, Result.ROLLED_BACK)
-    assert rollback.roll_back(environment.app, "staging", "", never) is done
+    assert (
+        rollback.roll_back(environment.app, RollbackRequest(environment="staging"), never) is done
+    )
     assert undid_another(done)
 
 
@@ -47,4 +49,4 @@ def test_a_rollback_continues_after_anything_but_an_undone_promotion(
     environment = FakeEnvironment(monkeypatch, kind)
     finished(monkeypatch, environment, result)
     with pytest.raises(RefusedError, match="no release to roll back to"):
-        rollback.roll_back(environment.app, "staging", "", never)
+        rollback.roll_back(environment.app, RollbackRequest(environment="staging"), never)

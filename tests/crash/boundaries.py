@@ -103,6 +103,13 @@ class Boundaries:
         yield reached
         reached(ANSWER)
 
+    def take_back(self, what: str) -> None:
+        """Count a boundary as not passed: AWS refused the call, and its next attempt takes its
+        place.
+        """
+        with self._lock:
+            self._count[what] -= 1
+
     def once(self, what: str) -> None:
         """Pass a boundary that has a single moment."""
         with self._lock:
@@ -193,7 +200,10 @@ def install(boundaries: Boundaries) -> None:
 
 def _calls(boundaries: Boundaries) -> None:
     from botocore.client import BaseClient  # noqa: PLC0415  slow, and not needed in every process
-    from botocore.exceptions import ConnectionClosedError  # noqa: PLC0415  the same
+    from botocore.exceptions import (  # noqa: PLC0415  the same
+        ClientError,
+        ConnectionClosedError,
+    )
     from botocore.httpsession import URLLib3Session  # noqa: PLC0415  the same
 
     at_work = threading.local()
@@ -211,6 +221,9 @@ def _calls(boundaries: Boundaries) -> None:
             at_work.reached = reached
             try:
                 return call(self, operation, parameters)
+            except ClientError:
+                boundaries.take_back(name)
+                raise
             finally:
                 at_work.reached = None
 

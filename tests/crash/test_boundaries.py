@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -53,6 +54,19 @@ def test_a_boundary_that_is_passed_twice_has_two_names(tmp_path: Path) -> None:
         f"ec2.CreateTags#{number}:{moment}"
         for number in (1, 2)
         for moment in ("before", "effect", "answer")
+    ]
+
+
+def test_a_call_that_aws_refused_is_the_same_boundary_when_it_is_repeated(tmp_path: Path) -> None:
+    found = Boundaries(log=tmp_path / "log")
+    with contextlib.suppress(ValueError), found.at("ec2.CreateTags") as passing:
+        passing("effect")
+        found.take_back("ec2.CreateTags")
+        raise ValueError
+    with found.at("ec2.CreateTags"):
+        pass
+    assert reached(tmp_path / "log") == [
+        f"ec2.CreateTags#1:{moment}" for moment in ("before", "effect", "answer")
     ]
 
 

@@ -637,3 +637,31 @@ def test_a_group_that_was_never_created_does_not_count_as_deleted(
         each[: len(line)]
         for each, line in zip(status_text(seen, NOW).splitlines()[-2:], lines, strict=True)
     ] == lines
+
+
+SHOP = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop/0123456789abcdef"
+
+
+def test_traffic_that_the_configuration_does_not_name_is_reported_of_every_group() -> None:
+    document = environment(record(124), record(123, warm_until=NEXT), retired=(retired(123),))
+    seen = observation(group(124, (*BOTH, SHOP)), group(123, ("old-web",)))
+    text = " ".join(status_text(a_status(document, seen), NOW, 1000).split())
+    assert (
+        "warning ✖ web-production-r000123 receives traffic from load balancer old-web, which "
+        "[environments.production] does not name; web-production-r000124 receives traffic from "
+        "target group shop, which [environments.production] does not name"
+    ) in text
+
+
+def test_a_group_of_another_service_with_the_name_of_the_serving_one_does_not_serve() -> None:
+    theirs = {"ami-pipeline:app": "web-production", "ami-pipeline:environment": "x"}
+    seen = observation(group(124, BOTH, tags=theirs))
+    text = status_text(a_status(environment(record(124)), seen), NOW)
+    assert "serving    ✖ r000124, a group of web-production/x has its name" in text
+
+
+def test_a_service_that_was_scaled_to_zero_is_not_unhealthy() -> None:
+    seen = observation(group(124, BOTH, minimum=0, desired=0, members=()), targets={})
+    status = a_status(environment(record(124)), seen)
+    assert "serving    ○ r000124, scaled to zero\n" in status_text(status, NOW)
+    assert next_step(status) == ""

@@ -6,6 +6,7 @@ wait for a library that only a promotion needs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -134,20 +135,29 @@ class EnvironmentReader:
             balancers=balancers,
         )
 
-    def read_delays(self) -> Delays:
-        """Return the longest delays of the load balancers, none if they cannot be read.
+    def shipped_inputs(self) -> Mapping[str, object] | None:
+        """Return Terraform's inputs if the module is the shipped one, None for another module."""
+        from pipeline.adapters.terraform.root_module import shipped_module
 
-        Without them, a phase that drains has its configured limit.
+        if self.app.root(self.environment).module != shipped_module():
+            return None
+        return self.app.settings.terraform_for(self.environment).inputs
+
+    def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
+        """Return the longest delays of the load balancers and of `others`.
+
+        None if they cannot be read: a phase that drains then has its configured limit.
         """
         from pipeline.adapters.aws.balancer_settings import describe
         from pipeline.core.preflight.facts import longest_delays
 
         existing, _ = self.found_balancers
         try:
-            return longest_delays(describe(self.clients, self.app.settings.region, existing))
+            described = describe(self.clients, self.app.settings.region, (*existing, *others))
+            return longest_delays(described)
         except PipelineError as error:
             text = f"the deregistration delay is unknown: {error.where}: {error.what}"
-            self.app.report(Message(text=text))
+            self.app.report(Message(text=f"{text}; {error.remedy}"))
             return Delays()
 
     @cached_property

@@ -57,7 +57,7 @@ class Observer:
         names = sorted(self.group(release) for release in releases)
         of = [self.group(release) for release in sorted(activities)]
         self._take_turn(GROUPS, *([TARGETS] if targets else []))
-        balancers = self.place.balancers if targets else ()
+        balancers = self.place.all_balancers if targets else ()
         observation = self.groups.observe(names, balancers, activities=of)
         if not targets and self.latest:
             observation = replace(observation, targets=self.latest.targets)
@@ -83,19 +83,25 @@ class Observer:
             self.pace.sleep(left)
 
     def observe_complete(
-        self, releases: Iterable[str], *, targets: bool = True, since: float = -inf
+        self,
+        releases: Iterable[str],
+        *,
+        activities: Iterable[str] = (),
+        targets: bool = True,
+        since: float = -inf,
     ) -> Observation:
         """Return an observation without unreadable parts: actions take missing for deleted.
 
-        It began at `since` or later; this waits for that time. Raises FailedError if AWS does not
-        answer for too long.
+        It began at `since` or later; this waits for that time. With `activities` of some releases
+        it is always a new one. Raises FailedError if AWS does not answer for too long.
         """
-        wanted = frozenset(releases)
-        if self.latest and self.latest.at >= since and self._is_fresh(wanted, targets=targets):
+        wanted, of = frozenset(releases), frozenset(activities)
+        recent = self.latest and self.latest.at >= since
+        if self.latest and recent and not of and self._is_fresh(wanted, targets=targets):
             return self.latest
         self.wait_until(since)
         for _ in range(COMPLETE_TRIES):
-            observation = self.observe(wanted, targets=targets)
+            observation = self.observe(wanted, activities=of, targets=targets)
             if not observation.unreadable:
                 return observation
         remedy = commands.status(self.place.environment)
@@ -172,7 +178,7 @@ class Observer:
         due = min(watcher.due, deadline) if deadline > self.pace.now() else watcher.due
         while watcher.listens and due - self.pace.now() > QUICK:
             self._take_turn(TARGETS)
-            heard = self.groups.observe((), self.place.balancers, activities=())
+            heard = self.groups.observe((), self.place.all_balancers, activities=())
             heard = replace(heard, groups=watcher.latest.groups)
             if not heard.unreadable and watcher.is_news(heard):
                 self.latest, self._heard = heard, heard

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import inf
 from typing import Any
 
 from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
+from pipeline.core.deploy.group_sizes import GroupSizes
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.ownership import require_managed
 from pipeline.core.deploy.phases import Phase
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection import hook_facts
@@ -25,9 +26,11 @@ from pipeline.core.freshness import ABSENT, PRESENT, Write
 from pipeline.core.health.assessment import Expected, all_healthy
 from pipeline.core.health.members import half_healthy
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
+from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
@@ -51,7 +54,6 @@ class Reconciler:
     pace: Pace
     prepared: Plan | None = None
     deleted: frozenset[str] = frozenset()
-    _sizes: dict[str, int] = field(default_factory=dict, init=False)
     _attached: set[str] = field(default_factory=set, init=False)
 
     @property
@@ -84,41 +86,12 @@ class Reconciler:
         if phase.has(HOLD):
             for release in sorted(self._attached & phase.want.serving):
                 seen = self._seen(release, observation)
-                self._attach_to(release, self._missing(seen), observation)
+                self._attach_to(release, self._missing(release, seen), observation)
 
-    def resize(self, release: str, least: int, observation: Observation) -> None:
-        """Raise a group's size to at least `least` members; a larger group stays as it is."""
-        group = observation.groups.get(self.observer.group(release))
-        if group is None or group.status:
-            return
-        document = self.ledger.read()
-        record = document.releases.get(release)
-        minimum = None
-        if record and not group.desired:
-            # A run died after it had emptied the group for its deletion: restore the size.
-            least = max(least, record.release.size.desired)
-            minimum = min(record.minimum, least) if record.minimum > group.minimum else None
-        # The observation may be older than this run's own resize.
-        least = max(least, self._sizes.get(release, 0))
-        if group.desired >= least:
-            return
-        require_managed(document, release, group)
-        self._sizes[release] = least
-        with self._changing("resize", {}, group=group.name, desired=least):
-            maximum = least if least > group.maximum else None
-            self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
-
-    def restore_minimum(self, release: str, minimum: int) -> None:
-        """Lower a group's minimum, which was raised for its launch."""
-        name = self.observer.group(release)
-        observation = self.observer.observe_until(
-            {release}, lambda it: name in it.groups, targets=False
-        )
-        group = observation.groups.get(name)
-        if group is None or group.minimum <= minimum:
-            return
-        with self._changing("restore minimum", {}, group=name, minimum=minimum):
-            self.groups.resize(name, minimum=minimum, maximum=None, desired=None)
+    @cached_property
+    def sizes(self) -> GroupSizes:
+        """What changes the sizes of groups."""
+        return GroupSizes(observer=self.observer, groups=self.groups, changing=self._changing)
 
     def verify(self, deployment: Deployment) -> None:
         """Run the verify hooks in order; raises FailedError with the output of a failed one."""
@@ -185,9 +158,13 @@ class Reconciler:
         """
         restored = phase.want.serving & phase.gate.proven_to_serve
         for release in sorted(restored if phase.has(RESTORES) else phase.want.serving):
-            missing = self._missing(self._seen(release, observation))
-            balancers = self.place.balancers if phase.has(RESTORES) else missing
-            self._attach_to(release, balancers, observation)
+            missing = self._missing(release, self._seen(release, observation))
+            if not phase.has(RESTORES):
+                self._attach_to(release, missing, observation)
+                continue
+            # AWS refuses a call as a whole: one that a person may have deleted has its own.
+            for balancers in (self.place.balancers, self.place.leaving.get(release, ())):
+                self._attach_to(release, balancers, observation)
 
     def _attach_to(
         self, release: str, balancers: Sequence[Balancer], observation: Observation
@@ -198,22 +175,29 @@ class Reconciler:
             with self._changing("attach", {Write.ATTACH: {release}}, group=name):
                 self.groups.attach(name, balancers)
 
-    def _missing(self, seen: ObservedGroup | None) -> list[Balancer]:
+    def _missing(self, release: str, seen: ObservedGroup | None) -> list[Balancer]:
         attached = seen.attached if seen else frozenset[str]()
-        return [each for each in self.place.balancers if each.identifier not in attached]
+        balancers = self.place.balancers_of(release)
+        return [each for each in balancers if each.identifier not in attached]
 
     def _detach(self, phase: Phase, observation: Observation, releases: frozenset[str]) -> None:
-        """Detach the other groups if a complete observation shows one that serves."""
+        """Detach the other groups if a complete observation shows one that serves.
+
+        Raises RefusedError before anything is detached if a way leads back and one of them also
+        receives traffic from elsewhere: it could not be deleted later.
+        """
         leaving = frozenset(self.ledger.read().releases) - phase.want.serving
         # Only these phases rely on it that nothing else is attached.
         relies = phase.has(DRAINS) or phase.has(DELETES)
         since = self.observer.settled([Write.ATTACH], leaving) if relies else -inf
         if observation.at < since:
             observation = self.observer.observe_complete(releases, targets=False, since=since)
+        if phase.has(DRAINS) and not phase.has(HOLD):
+            self._require_nothing_beyond(leaving, observation)
         for release in sorted(leaving):
             name, seen = self.observer.group(release), self._seen(release, observation)
-            missing = self._missing(seen)
-            attached = [each for each in self.place.balancers if each not in missing]
+            missing = self._missing(release, seen)
+            attached = [each for each in self.place.balancers_of(release) if each not in missing]
             if not attached or not self._may_change(release, observation):
                 continue
             self._require_serving(phase, releases, leaving=release)
@@ -260,7 +244,15 @@ class Reconciler:
             raise self._refused(f"{name} would serve alone and is not healthy: {reason}")
 
     def _judge(self, phase: Phase, release: str, observation: Observation, leaving: str) -> Verdict:
-        expected = Expected(group=self.observer.group(release), balancers=self.place.balancers)
+        balancers = self.place.balancers_of(release)
+        deployment = self.ledger.read().deployment
+        # A schedule or a person may have scaled it to zero: green once it was proven, blue before.
+        empty = {deployment.green, *deployment.empty_before} if deployment else set[str]()
+        expected = Expected(
+            group=self.observer.group(release),
+            balancers=balancers,
+            may_be_empty=release in empty,
+        )
         if phase.has(HOLD):
             return half_healthy(expected, observation, self.observer.group(leaving))
         return all_healthy(expected, (observation,), in_a_row=1)
@@ -268,6 +260,17 @@ class Reconciler:
     def _refused(self, what: str) -> RefusedError:
         environment = self.place.environment
         return RefusedError(f"detaching in {environment}", what, commands.status(environment))
+
+    def _require_nothing_beyond(self, releases: frozenset[str], observation: Observation) -> None:
+        """Raise RefusedError if one of the groups receives traffic that the place does not name."""
+        for release in sorted(releases):
+            seen = self._seen(release, observation)
+            beyond = self.place.beyond(release, seen.attached) if seen else frozenset[str]()
+            if seen and beyond and not seen.status:
+                raise self._refused(
+                    f"{seen.name} also receives traffic from {describe_sources(beyond)}, "
+                    f"which [environments.{self.place.environment}] does not name"
+                )
 
     def _delete(self, phase: Phase, observation: Observation) -> None:
         want, known = phase.want, self.ledger.read().releases
@@ -282,7 +285,7 @@ class Reconciler:
             self.resources.adopt(_releases(self.ledger.read(), known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
-            detached = self._require_detached(deletes)
+            detached = self.require_detached(deletes)
         except BaseException:
             self.resources.discard(plan)
             raise
@@ -317,9 +320,11 @@ class Reconciler:
         ]
         return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in pending)
 
-    def _require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
-        """Return the groups that exist; raises RefusedError if a load balancer has one of them."""
-        ours = {each.identifier for each in self.place.balancers}
+    def require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
+        """Return the groups that exist; raises RefusedError if one is attached to anything.
+
+        Every traffic source counts, also those that the configuration does not name.
+        """
 
         def found(observation: Observation) -> list[ObservedGroup]:
             names = [self.observer.group(release) for release in sorted(releases)]
@@ -327,13 +332,13 @@ class Reconciler:
 
         observation = self.observer.observe_until(
             releases,
-            lambda it: not any(seen.attached & ours for seen in found(it)),
+            lambda it: not any(seen.attached for seen in found(it)),
             targets=False,
             since=self.observer.settled(ABSENT, releases),
         )
         for seen in found(observation):
-            if seen.attached & ours:
-                attached = ", ".join(sorted(seen.attached & ours))
+            if seen.attached:
+                attached = describe_sources(seen.attached)
                 raise self._refused(f"{seen.name} is to be deleted, but is attached to {attached}")
         return found(observation)
 

@@ -130,7 +130,8 @@ class Outcome:
     """The outcome of a deployment: `phase` and `reason` name the failure, if there was one.
 
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
-    why the rollback failed, or why nothing serves after it because blue was gone.
+    why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
+    of the error that `reason` or, if there is one, `rollback_error` describes.
     """
 
     result: Result
@@ -139,6 +140,16 @@ class Outcome:
     interrupted: bool = False
     rollback_error: str = ""
     evidence: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """The size of a group: minimum, maximum and desired capacity, None to leave that one."""
+
+    minimum: int
+    maximum: int
+    desired: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +160,10 @@ class Deployment:
     at the beginning, empty if none did. `began` and `ended` are UTC, ISO 8601; `ended` and
     `outcome` are empty while it runs. `minimum` is the minimum size that green's group gets at the
     end, None to leave it unchanged. `keep_failed` keeps a failed green, detached, for debugging.
-    `warm` marks a rollback to a group that still existed.
+    `warm` marks a rollback to a group that still existed. `detach` are the load balancers that
+    blue leaves for good, because the configuration does not name them any more. `before` is the
+    size of blue's group at the beginning, `after` the size that green's group gets at the end, once
+    that is decided.
     """
 
     id: str
@@ -165,10 +179,19 @@ class Deployment:
     phase: str = ""
     keep_failed: bool = False
     warm: bool = False
+    detach: tuple[Balancer, ...] = ()
+    before: Limits | None = None
+    after: Limits | None = None
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""
     outcome: Outcome | None = None
+
+    @property
+    def empty_before(self) -> frozenset[str]:
+        """Blue, if a schedule or a person had scaled it to zero before the deployment."""
+        empty = self.before is not None and self.before.desired == 0
+        return frozenset({self.blue}) if empty else frozenset()
 
 
 def result_of(deployment: Deployment) -> Result | None:
@@ -178,10 +201,28 @@ def result_of(deployment: Deployment) -> Result | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """The place of a deployment, resolved to the names that AWS knows."""
+    """The place of a deployment, resolved to the names that AWS knows.
+
+    `leaving` has the load balancers that a release leaves for good in the deployment: the
+    configuration does not name them any more.
+    """
 
     app: str
     environment: str
     region: str
     account: str
     balancers: tuple[Balancer, ...]
+    leaving: Mapping[str, tuple[Balancer, ...]] = field(default_factory=lambda: NO_ITEMS)
+
+    def balancers_of(self, release: str) -> tuple[Balancer, ...]:
+        """Return the load balancers that a release serves from while it serves."""
+        return (*self.balancers, *self.leaving.get(release, ()))
+
+    @property
+    def all_balancers(self) -> tuple[Balancer, ...]:
+        """Every load balancer that a release of the deployment serves from."""
+        return (*self.balancers, *(each for some in self.leaving.values() for each in some))
+
+    def beyond(self, release: str, attached: Iterable[str]) -> frozenset[str]:
+        """Return the traffic sources of a release's group that the deployment does not manage."""
+        return frozenset(attached) - {each.identifier for each in self.balancers_of(release)}

@@ -28,8 +28,15 @@ from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import plan_recovery
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
-from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
-from pipeline.core.state.deployment import Deployment, Hook, Kind, Place, Policy, Runner
+from pipeline.core.health.observation import (
+    Activity,
+    Balancer,
+    Member,
+    Observation,
+    ObservedGroup,
+    Target,
+)
+from pipeline.core.state.deployment import Deployment, Hook, Kind, Limits, Place, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size, group_name
 from pipeline.core.terraform.plan_guard import Plan
@@ -113,8 +120,17 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     age: Callable[[], float] = lambda: 0.0
     past: list[tuple[float, dict[str, Group]]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    activities: dict[str, list[Activity]] = field(default_factory=dict)
+    zero_is_meant: bool = False  # a schedule or a person scaled the service to zero
 
     # What happens without a call.
+
+    def attach_by_hand(self, number: int, *balancers: Balancer) -> None:
+        """Attach a release's group to other load balancers, long ago."""
+        group = self.groups[release(number).group("web", "staging")]
+        self._attach(group, balancers)
+        self.past.clear()
+        self.remember()
 
     def add(self, number: int, *, attached: bool) -> None:
         """Add a release that exists since long ago."""
@@ -168,8 +184,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
             group.members.append(member)
             member.attached = dict.fromkeys(group.attached, self.time)
 
-    def _attach(self, group: Group) -> None:
-        for balancer in PLACE.balancers:
+    def _attach(self, group: Group, balancers: Sequence[Balancer] = PLACE.balancers) -> None:
+        for balancer in balancers:
             if balancer.identifier in group.attached:
                 continue
             group.attached.add(balancer.identifier)
@@ -236,7 +252,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         for each in balancers:
             with self._earlier():
                 targets[each.identifier] = self._targets(each)
-        return Observation(at=self.time, groups=groups, targets=targets)
+        newest = {name: tuple(self.activities.get(name, ())) for name in activities}
+        return Observation(at=self.time, groups=groups, targets=targets, activities=newest)
 
     def _seen(self, group: Group) -> ObservedGroup:
         members = tuple(
@@ -273,7 +290,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         def serve() -> None:
-            self._attach(self._require_exists("attach", group))
+            self._attach(self._require_exists("attach", group), balancers)
 
         self._call("attach", serve)
 
@@ -293,7 +310,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     ) -> None:
         def change() -> None:
             found = self._require_exists("resize", group)
-            if desired == 0:
+            if desired == 0 and not (self.zero_is_meant and group[-7:] == self.document.serving):
                 self._require_no_traffic(group, "emptied")
             found.minimum = found.minimum if minimum is None else minimum
             found.maximum = found.maximum if maximum is None else maximum
@@ -473,6 +490,8 @@ def begin(
     report: Callable[[Event], None] = lambda _: None,
     keep_failed: bool = False,
     minimum: int | None = 1,
+    detach: tuple[Balancer, ...] = (),
+    before: Limits | None = None,
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -485,18 +504,23 @@ def begin(
         by=Runner(user="ann", host="here", pid=1),
         minimum=minimum,
         keep_failed=keep_failed,
+        detach=detach,
+        before=before,
     )
     known = green in fake.document.releases
     fake.document = fake.document.started(
         deployment, None if known else kept(int(green[1:]), made=False)
     )
-    reconciler = a_reconciler(fake, policy)
+    reconciler = a_reconciler(fake, policy, deployment)
     return Deployer(reconciler=reconciler, alarms=fake, deployment=deployment, report=report)
 
 
-def a_reconciler(fake: FakeCloud, policy: Policy = POLICY) -> Reconciler:
+def a_reconciler(
+    fake: FakeCloud, policy: Policy = POLICY, deployment: Deployment | None = None
+) -> Reconciler:
     """Return the reconciler of a run that begins."""
-    observer = Observer(place=PLACE, groups=fake, ledger=fake, pace=fake)
+    leaving = {deployment.blue: deployment.detach} if deployment else {}
+    observer = Observer(place=replace(PLACE, leaving=leaving), groups=fake, ledger=fake, pace=fake)
     return Reconciler(
         observer=observer,
         policy=policy,
@@ -512,7 +536,7 @@ def recover(fake: FakeCloud, *, policy: Policy = POLICY, back: bool = False) -> 
     """Do what `recover` does, or `abort` with `back` (pipeline.app.recover.finish)."""
     dead = fake.document.deployment
     assert dead is not None
-    reconciler = a_reconciler(fake, policy)
+    reconciler = a_reconciler(fake, policy, dead)
     rest = plan_recovery(reconciler.observer, policy, dead, back=back)
     if rest.undecided:
         fake.update(lambda document: document.reverted(dead))

@@ -9,7 +9,7 @@ from pipeline.core.deploy.polling import Forecast, needs_activities
 from pipeline.core.freshness import SETTLED
 from pipeline.core.health.assessment import Expected
 from pipeline.core.health.members import has_healthy_target, healthy_instances, newly_unhealthy
-from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
+from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.state.deployment import Place, Policy
 from pipeline.core.state.release import group_name
 
@@ -56,7 +56,8 @@ class Wait:
     """A wait at a gate; `limit` is the longest it may last, in seconds.
 
     `readings` are what the gate read besides AWS's groups for the latest observation, such as the
-    alarms that are firing.
+    alarms that are firing. `empty_before` are the releases that were scaled to zero at the
+    beginning.
     """
 
     place: Place
@@ -65,6 +66,7 @@ class Wait:
     health: MemberHistory
     forecast: Forecast = field(default_factory=Forecast)
     readings: tuple[str, ...] = ()
+    empty_before: frozenset[str] = frozenset()
     observations: deque[Observation] = field(
         default_factory=lambda: deque(maxlen=KEPT_OBSERVATIONS)
     )
@@ -96,11 +98,6 @@ class Wait:
         """The seconds from the first observation to the newest."""
         return self.latest.at - self.began
 
-    @property
-    def balancers(self) -> tuple[Balancer, ...]:
-        """The load balancers of the environment."""
-        return self.place.balancers
-
     def group(self, release: str) -> str:
         """Return the name of a release's group."""
         return group_name(self.place.app, self.place.environment, release)
@@ -114,18 +111,20 @@ class Wait:
         group = self.observed(release)
         return group.desired if group else 0
 
-    def expected(self, release: str, *, least: int = 0) -> Expected:
+    def expected(self, release: str, *, least: int = 0, may_be_empty: bool = False) -> Expected:
         """Return what a release's group is judged against."""
         return Expected(
             group=self.group(release),
-            balancers=self.balancers,
+            balancers=self.place.balancers_of(release),
             least=least,
             patience=self.policy.patience,
+            may_be_empty=may_be_empty,
         )
 
     def serves(self, release: str, observation: Observation | None = None) -> bool:
         """Return True if a member of a release is healthy in a load balancer."""
-        return has_healthy_target(self.group(release), self.balancers, observation or self.latest)
+        balancers = self.place.balancers_of(release)
+        return has_healthy_target(self.group(release), balancers, observation or self.latest)
 
     def activities_of(self, release: str) -> frozenset[str]:
         """Return the release if the next observation must read its scaling activities."""
