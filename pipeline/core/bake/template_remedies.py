@@ -75,9 +75,7 @@ def _instead(name: str, template: Path) -> str:
     folder = (template if template.is_dir() else template.parent) / "init"
     match name:
         case "required_plugins":
-            return (
-                f"move the packer block to {folder / 'plugins.pkr.hcl'}, which Packer 1.6 ignores"
-            )
+            return f"move that block to {folder / 'plugins.pkr.hcl'}, which Packer 1.6 ignores"
         case "data":
             return "use source_ami_filter, or [bake.source] in pipeline.toml, in place of data"
         case "local":
