@@ -25,7 +25,7 @@ from pipeline.core.terraform.rehearsal import (
     rehearsed_violations,
     template_id,
 )
-from tests.core.terraform.test_module_contract import AGAIN, ROOT
+from tests.core.terraform.samples import AGAIN, ROOT
 
 CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
 Document = dict[str, Any]
