@@ -133,6 +133,23 @@ def test_a_shared_connection_ends_with_its_instance_and_spoils_no_other(
     eventually(lambda: not any(each.is_socket() for each in tmp_path.iterdir()))
 
 
+READ = """
+import os, sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1]).read().decode(), os.environ["AWS_CA_BUNDLE"])
+"""
+
+
+def test_a_program_of_an_instance_reaches_the_host_names_of_aws(
+    cloud: Cloud, instance: Instance
+) -> None:
+    s3 = cloud.aws("s3")
+    s3.create_bucket(Bucket="seen-inside")
+    s3.put_object(Bucket="seen-inside", Key="a", Body=b"content", ACL="public-read")
+    said = instance.ssh("python3 - https://seen-inside.s3.amazonaws.com/a", stdin=READ)
+    assert said.stdout == "content /run/local-cloud/authority.pem\n", said.stderr
+    assert (cloud.home.instances / instance.id / "root/run/local-cloud/authority.pem").is_file()
+
+
 @pytest.mark.long
 def test_large_output_arrives_whole(instance: Instance) -> None:
     assert len(instance.ssh("head -c 3000000 /dev/zero | tr '\\0' x").stdout) == 3_000_000
