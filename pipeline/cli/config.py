@@ -38,7 +38,7 @@ def check(options: object) -> None:
     from pipeline.config import find, load
 
     named = getattr(options, "config", None)
-    settings = load(Path(named) if named else find(Path.cwd()))
+    settings = load(Path(named) if named else find(Path.cwd()), with_files=True)
     document = settings.public()
     if getattr(options, "output", "text") == "json":
         click.echo(json.dumps({"file": str(settings.file), "settings": document}, indent=2))

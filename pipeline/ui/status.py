@@ -227,7 +227,9 @@ def next_step(status: Status) -> str:
         return command
     if deployment is not None:
         failed = deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION
-        return commands.recover(name) if failed or not status.running else ""
+        if failed:
+            return deployment_text.next_step(deployment)
+        return "" if status.running else commands.recover(name)
     if not status.environment.serving:
         return commands.promote(name)
     if _failing(status) and status.rollback.mode is not RollbackMode.NONE:

@@ -157,7 +157,7 @@ class EnvironmentReader:
             return longest_delays(described)
         except PipelineError as error:
             text = f"the deregistration delay is unknown: {error.where}: {error.what}"
-            self.app.report(Message(text=text))
+            self.app.report(Message(text=f"{text}; {error.remedy}"))
             return Delays()
 
     @cached_property
