@@ -32,6 +32,7 @@ from pipeline.core.health.observation import Observation
 from pipeline.core.preflight.attachment_checks import Attachments, require_confirmed
 from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 
 
 def roll_back(
@@ -106,6 +107,9 @@ class Rollback:
             return is_usable(observation, green) and is_usable(observation, blue)
 
         observation = observer.survey(both)
+        for release, name in ((deployment.green, green), (deployment.blue, blue)):
+            if seen := observation.groups.get(name):
+                require_managed(leased.document(), release, seen)
         if not is_usable(observation, green):
             text = f"the group of {deployment.green} was deleted: launching a new one"
             reader.app.report(Message(text=text))

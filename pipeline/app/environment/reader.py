@@ -25,6 +25,7 @@ from pipeline.core.freshness import read_until
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import group_name
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ class EnvironmentReader:
     def serving_group_exists(self, document: Environment) -> bool:
         """Return True if the group of the serving release exists and is not being deleted.
 
-        One read does not prove that a group is gone. Raises RefusedError if AWS does not answer.
+        One read does not prove that a group is gone. Raises RefusedError if AWS does not answer, or
+        if another service or store has a group of that name.
         """
         name = group_name(document.app, document.environment, document.serving)
         observation = read_until(
@@ -190,4 +192,6 @@ class EnvironmentReader:
             remedy = commands.status(document.environment)
             raise RefusedError(f"reading {name}", "\n".join(observation.unreadable), remedy)
         group = observation.groups.get(name)
+        if group:
+            require_managed(document, document.serving, group)
         return group is not None and not group.status
