@@ -43,9 +43,8 @@ def print_result(context: Context, done: Ended, options: ResultOptions) -> int:
         case PlanPreview():
             return print_plan(context, done, options)
         case Unchanged():
-            facts = (done.environment, done.release, done.image.id)
-            text, code = outcome.unchanged_text(options.nothing, *facts), 0
-            document, summary = outcome.unchanged_document(*facts), f"{text}\n\n"
+            text, code = outcome.unchanged_text(options.nothing, done), 0
+            document, summary = outcome.unchanged_document(done), f"{text}\n\n"
         case _:
             text = outcome.outcome_text(done, context.width)
             code = exit_code(done, undo_requested=options.undo_requested)

@@ -51,9 +51,10 @@ def abort(environment: str) -> str:
     return of_environment("abort", environment)
 
 
-def rollback(environment: str, *, to: str = "") -> str:
+def rollback(environment: str, *, to: str = "", allow_quarantined: bool = False) -> str:
     """Return the command that puts an earlier release back."""
-    return of_environment("rollback", environment, *_option("--to", to))
+    flag = ["--allow-quarantined"] if allow_quarantined else []
+    return of_environment("rollback", environment, *_option("--to", to), *flag)
 
 
 def promote(
@@ -79,9 +80,9 @@ def images() -> str:
     return ami_pipeline("images")
 
 
-def doctor() -> str:
-    """Return the command that checks the store and the tools."""
-    return ami_pipeline("doctor")
+def doctor(environment: str = "") -> str:
+    """Return the command that checks what every command needs, or a deployment."""
+    return ami_pipeline("doctor", *_option("-e", environment))
 
 
 def permissions(role: str = "", environment: str = "") -> str:

@@ -35,12 +35,31 @@ class PromoteRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RollbackRequest:
+    """What the command line requests of a rollback.
+
+    `to` is a release, an AMI, or empty for the newest good release that served. `plan_only` and
+    `recovers` are as in a promotion.
+    """
+
+    environment: str
+    to: str = ""
+    allow_quarantined: bool = False
+    plan_only: bool = False
+    recovers: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Unchanged:
-    """The result of a command that had nothing to do: the requested image serves already."""
+    """The result of a command that had nothing to do: the requested image serves already.
+
+    `note` says what AWS shows if not every member is healthy, or there is none.
+    """
 
     environment: str
     release: str
     image: Image
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
