@@ -15,13 +15,14 @@ from pipeline.core.bake.model import (
     BuildResources,
     Ending,
     ObservedImage,
+    Removal,
     Source,
     Template,
 )
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Event, Message
-from pipeline.core.image import Image, ImageStatus
+from pipeline.core.image import BAKE_TAG, Image, ImageStatus
 
 HOME = "eu-central-1"
 AWAY = "us-east-1"
@@ -145,12 +146,18 @@ class FakeBaker:
 
 @dataclass
 class FakeImages:
-    """AMIs by region and id; `resists` makes every call for that id or region fail."""
+    """AMIs by region and id; `resists` makes every call for that id or region fail.
+
+    `made_by` has the images of an instance, `copied` the copies of an image.
+    """
 
     there: dict[tuple[str, str], ObservedImage] = field(default_factory=dict)
     source: str = SOURCE
     resists: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
+    snapshots: tuple[str, ...] = ()
+    made_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    copied: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def resolve(self, source: Source, region: str) -> str:
         self._touch("resolve", region)
@@ -165,6 +172,22 @@ class FakeImages:
         self._touch(region)
         return tuple(image for image in self._in(region) if image.name == name)
 
+    def of_bake(
+        self, region: str, bake: str, instances: Sequence[str]
+    ) -> tuple[ObservedImage, ...]:
+        self._touch(region)
+        made = {image for instance in instances for image in self.made_by.get(instance, ())}
+        return tuple(
+            image
+            for image in self._in(region)
+            if image.name.find(bake) >= 0 or image.tags.get(BAKE_TAG) == bake or image.id in made
+        )
+
+    def copies(self, region: str, image_ids: Sequence[str]) -> tuple[ObservedImage, ...]:
+        self._touch(region)
+        copied = {copy for source in image_ids for copy in self.copied.get(source, ())}
+        return tuple(image for image in self._in(region) if image.id in copied)
+
     def find(self, region: str, image_id: str) -> ObservedImage | None:
         self._touch(region, "find")
         return self.there.get((region, image_id))
@@ -178,6 +201,10 @@ class FakeImages:
         self._touch(image.id)
         del self.there[image.region, image.id]
         self.removed.append(image.id)
+
+    def remove_snapshots(self, region: str, instances: Sequence[str]) -> tuple[str, ...]:
+        self._touch(region)
+        return self.snapshots if instances else ()
 
     def _in(self, region: str) -> list[ObservedImage]:
         return [image for (where, _), image in self.there.items() if where == region]
@@ -194,13 +221,15 @@ class FakeLeftovers:
 
     asked: list[tuple[str, BuildResources, str]] = field(default_factory=list)
     removes: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
     resists: bool = False
 
-    def remove(self, region: str, resources: BuildResources, name: str) -> tuple[str, ...]:
-        self.asked.append((region, resources, name))
+    def remove(self, region: str, resources: BuildResources, bake: str, since: str) -> Removal:
+        assert since, "the time of the bake"
+        self.asked.append((region, resources, bake))
         if self.resists:
             raise RefusedError("removing what the bake left", "DependencyViolation", "wait")
-        return self.removes
+        return Removal(gone=self.removes, left=self.leaves)
 
 
 @dataclass

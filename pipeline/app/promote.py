@@ -14,6 +14,7 @@ from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
+from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phases import Phase, promotion
 from pipeline.core.deploy.plan import Confirm, PlanPreview, PromoteRequest, Unchanged
 from pipeline.core.deploy.reconciler import Reconciler
@@ -35,7 +36,7 @@ from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
-from pipeline.core.preflight.fleet_checks import is_lost, missing
+from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.terraform.plan_guard import Plan
@@ -175,10 +176,12 @@ class Promotion:
             deployment = replace(deployment, blue="")
             facts, proposal = self._facts(document, deployment, lost)
         found = self._checked(facts, proposal)
+        deployment = replace(deployment, detach=leaving(facts, proposal))
         reconciler = self._reconciler(deployment, facts, proposal)
         blue = serving_group(reconciler, document, facts)
         green = self._new_release(document, deployment, facts, blue, lost)
-        deployment = replace(deployment, minimum=green.minimum)
+        before = limits_of(blue) if blue else None
+        deployment = replace(deployment, minimum=green.minimum, before=before)
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
         preview = PlanPreview(
@@ -202,7 +205,10 @@ class Promotion:
     def _reconciler(self, deployment: Deployment, facts: Facts, proposal: Proposal) -> Reconciler:
         # An alarm that is firing already says nothing about green. Preflight refused the promotion
         # unless --allow-unhealthy was given.
-        policy = replace(self._reader.policy, delays=facts.delays).without_alarms(facts.alarms)
+        delays = facts.delays
+        if deployment.detach:
+            delays = self._reader.read_delays(deployment.detach)
+        policy = replace(self._reader.policy, delays=delays).without_alarms(facts.alarms)
         reconciler = self.leased.reconciler(deployment, policy)
         reconciler.deleted = reconciler.observer.find_deleted(missing(facts, proposal))
         return reconciler
@@ -271,6 +277,8 @@ class Promotion:
             retires=reader.policy.keep == 0,
             absent=absent,
             launch=launch_of(reader, self.image.id, configured_subnets(reader)),
+            kind=self.kind,
+            detach=self.request.detach,
         )
         if lost is None:
             return proposal

@@ -5,6 +5,7 @@ Its imports are few, because a person waits for the first call to AWS.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
+from pipeline.core.deploy.limits import limits_of
 from pipeline.core.deploy.phases import rollback
 from pipeline.core.deploy.plan import (
     Confirm,
@@ -36,6 +38,7 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
 from pipeline.core.health.serving import Condition, attach
+from pipeline.core.preflight.attachment_checks import Attachments, require_confirmed
 from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates
@@ -145,9 +148,15 @@ class Rollback:
             return self._without(deployment.green).run(confirm)
         if is_usable(observation, blue) and not self.request.to:
             self._require_attached(observation.groups[blue], observer.place)
+        attachments = self._attachments(observer.place, blue, observation)
+        found = require_confirmed(attachments)
+        if attachments.leaving:
+            deployment = replace(deployment, detach=attachments.leaving)
+            reconciler = leased.reconciler(deployment)
         preview = self._preview(
             deployment, reconciler, observation, blue_exists=is_usable(observation, blue)
         )
+        preview = replace(preview, findings=found)
         with reader.app.interrupts.heard():
             if not confirm(preview):
                 return preview
@@ -185,6 +194,20 @@ class Rollback:
             warm=True,
         )
 
+    def _attachments(self, place: Place, blue: str, observation: Observation) -> Attachments:
+        group, target = observation.groups.get(blue), self.target
+
+        def again(names: Sequence[str]) -> str:
+            return commands.rollback(place.environment, to=target.release, detach=names)
+
+        return Attachments(
+            place=place,
+            group=blue,
+            attached=group.attached if group else frozenset(),
+            detach=self.request.detach,
+            again=again,
+        )
+
     def _preview(
         self,
         deployment: Deployment,
@@ -193,6 +216,8 @@ class Rollback:
         *,
         blue_exists: bool,
     ) -> PlanPreview:
+        bad = observation.groups.get(reconciler.observer.group(deployment.blue))
+        deployment = replace(deployment, before=limits_of(bad) if bad else None)
         fleet = fleet_in(self.leased.document(), reconciler.observer.place, observation)
         if not blue_exists:
             fleet = replace(fleet, detached=fleet.detached - {deployment.blue})
@@ -214,7 +239,7 @@ class Rollback:
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
         again = commands.rollback(reader.environment, to=request.to, allow_quarantined=True)
         require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
-        promote = PromoteRequest(environment=reader.environment)
+        promote = PromoteRequest(environment=reader.environment, detach=request.detach)
         promotion = Promotion(leased=self.leased, request=promote, image=image, kind=Kind.ROLLBACK)
         return promotion.run(confirm)
 

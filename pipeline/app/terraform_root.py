@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.adapters.terraform.contract_check import EXAMPLE, ContractCheck
 from pipeline.adapters.terraform.root_module import write_root
 from pipeline.app.application import Application
 from pipeline.core.terraform.module_contract import refusal
@@ -28,4 +29,6 @@ def _checked(app: Application, root: Root) -> str:
     for verb, run in (("init", terraform.init), ("validate", terraform.validate)):
         if found := run(root.folder):
             raise refusal(root, verb, found)
+    size = app.settings.environment(root.environment).size
+    ContractCheck(terraform=terraform, root=root).rehearse(replace(EXAMPLE, size=size), again=True)
     return version

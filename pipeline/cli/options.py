@@ -37,6 +37,13 @@ version_option = click.option(
     metavar="VERSION",
     help="Bake this version (default: git describe).",
 )
+detach_option = click.option(
+    "--detach",
+    multiple=True,
+    type=Checked("load balancer", "check_target_group"),
+    metavar="NAME",
+    help="Leave this load balancer for good (repeatable).",
+)
 dotenv_option = click.option(
     "--dotenv",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -10,6 +10,7 @@ import click
 from pipeline.cli.confirm import confirm_plan
 from pipeline.cli.context import Checked, Context, application, pass_context
 from pipeline.cli.options import (
+    detach_option,
     dotenv_option,
     environment_option,
     plan_option,
@@ -45,6 +46,7 @@ from pipeline.cli.result import ResultOptions, print_result
     is_flag=True,
     help="Continue even if the serving release is unhealthy or an alarm is firing.",
 )
+@detach_option
 @recover_option
 @dotenv_option
 @pass_context

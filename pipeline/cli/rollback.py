@@ -10,6 +10,7 @@ import click
 from pipeline.cli.confirm import confirm_plan
 from pipeline.cli.context import Checked, Context, application, pass_context
 from pipeline.cli.options import (
+    detach_option,
     dotenv_option,
     environment_option,
     plan_option,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 )
 @plan_option
 @yes_option
+@detach_option
 @recover_option
 @dotenv_option
 @pass_context

@@ -51,10 +51,16 @@ def abort(environment: str) -> str:
     return of_environment("abort", environment)
 
 
-def rollback(environment: str, *, to: str = "", allow_quarantined: bool = False) -> str:
-    """Return the command that puts an earlier release back."""
+def rollback(
+    environment: str,
+    *,
+    to: str = "",
+    detach: Sequence[str] = (),
+    allow_quarantined: bool = False,
+) -> str:
+    """Return the command that puts an earlier release back; `detach` as `promote` has it."""
     flag = ["--allow-quarantined"] if allow_quarantined else []
-    return of_environment("rollback", environment, *_option("--to", to), *flag)
+    return of_environment("rollback", environment, *_option("--to", to), *flag, *_detach(detach))
 
 
 def promote(
@@ -63,11 +69,16 @@ def promote(
     *,
     allow_quarantined: bool = False,
     allow_unhealthy: bool = False,
+    detach: Sequence[str] = (),
 ) -> str:
-    """Return the command that puts an image into service; without one, the newest good image."""
+    """Return the command that puts an image into service; without one, the newest good image.
+
+    `detach` are load balancers that the serving group is to leave for good.
+    """
     flags = {"--allow-quarantined": allow_quarantined, "--allow-unhealthy": allow_unhealthy}
     given = [name for name, is_set in flags.items() if is_set]
-    return of_environment("promote", environment, *_option("--image", image), *given)
+    words = [*_option("--image", image), *given, *_detach(detach)]
+    return of_environment("promote", environment, *words)
 
 
 def bake(environment: str = "", *, version: str = "") -> str:
@@ -160,6 +171,10 @@ def ignore_in_git(folder: Path) -> str:
 def in_folder(folder: Path, *words: str) -> str:
     """Return a command that runs in a folder."""
     return f"cd {shlex.quote(str(folder))} && {shlex.join(words)}"
+
+
+def _detach(names: Sequence[str]) -> list[str]:
+    return [word for name in names for word in _option("--detach", name)]
 
 
 def _option(name: str, value: str) -> list[str]:

@@ -13,6 +13,7 @@ NO_ITEMS: Mapping[str, Any] = MappingProxyType({})
 TAG_PREFIX = "ami-pipeline:"
 FINGERPRINT_TAG = TAG_PREFIX + "fingerprint"
 STATUS_TAG = TAG_PREFIX + "status"
+BAKE_TAG = TAG_PREFIX + "bake"
 
 
 class ImageStatus(StrEnum):

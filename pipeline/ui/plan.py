@@ -108,6 +108,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
             }
             for phase in preview.phases
         ],
+        "detach": [each.name for each in deployment.detach],
         "findings": [
             {"where": each.where, "what": each.what, "next": each.remedy}
             for each in preview.findings

@@ -6,11 +6,13 @@ details. The last line is the next command, if there is one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from pipeline.core import commands
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.health.serving import Trouble
+from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.next_step import next_step, restore_command
 from pipeline.core.state.report import seconds_between
@@ -96,24 +98,39 @@ def _about(status: Status, now: datetime) -> str:
 
 
 def _warning(status: Status) -> str:
-    """Return the other groups that receive traffic while no deployment is in flight."""
-    if status.environment.deployment is not None:
+    """Return what receives traffic and should not, while no deployment is in flight."""
+    environment = status.environment
+    if environment.deployment is not None:
         return ""
-    names = {each.identifier: each.name for each in status.balancers}
+    serving = group_name(status, environment.serving)
+    groups = sorted(status.observation.groups.items())
     texts = [
-        f"{each.name} receives traffic from "
-        f"{', '.join(sorted(names[place] for place in each.attached & names.keys()))}"
-        for each in _receiving(status)
+        text for name, each in groups for text in _traffic(status, each, serves=name == serving)
     ]
     return f"{icons.FAILED} {one_line('; '.join(texts))}" if texts else ""
 
 
-def _receiving(status: Status) -> list[ObservedGroup]:
-    """Return the groups beside the serving one that are attached to the load balancers."""
+def _receiving(status: Status) -> bool:
+    """Return True if a group beside the serving one is attached to the load balancers."""
     balancers = {each.identifier for each in status.balancers}
     serving = group_name(status, status.environment.serving)
-    groups = sorted(status.observation.groups.items())
-    return [each for name, each in groups if name != serving and each.attached & balancers]
+    groups = status.observation.groups.items()
+    return any(name != serving and each.attached & balancers for name, each in groups)
+
+
+def _traffic(status: Status, group: ObservedGroup, *, serves: bool) -> Iterator[str]:
+    """Yield the traffic sources of a group that does not serve, and those not configured."""
+    names = {each.identifier: each.name for each in status.balancers}
+    here, beyond = group.attached & names.keys(), group.attached - names.keys()
+    if here and not serves:
+        attached = ", ".join(sorted(names[each] for each in here))
+        yield f"{group.name} receives traffic from {attached}"
+    if beyond:
+        table = f"[environments.{status.environment.environment}]"
+        yield (
+            f"{group.name} receives traffic from {describe_sources(beyond)}, "
+            f"which {table} does not name"
+        )
 
 
 def _in_flight(status: Status, now: datetime) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.core.health.observation import Balancer, ObservedGroup
-from pipeline.core.image import TAG_PREFIX
 from pipeline.core.state.environment import NEXT, ReleaseRecord
+from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.release import group_name as release_group_name
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import Status, taking_over
@@ -147,16 +147,10 @@ def _unknown_role(status: Status, group: ObservedGroup, release: str) -> str:
 
 def _owner(status: Status, group: ObservedGroup) -> str:
     """Return to whom a group belongs that the document does not know, by its tags."""
-    app, name = (group.tags.get(f"{TAG_PREFIX}{key}", "") for key in ("app", "environment"))
-    environment = status.environment
     if not group.tags.get(RELEASE):
         return "not managed by ami-pipeline"
-    if (app or environment.app, name or environment.environment) == (
-        environment.app,
-        environment.environment,
-    ):
-        return "not in the document"
-    return one_line(f"of {app or environment.app} {name or environment.environment}")
+    owner = other_owner(status.environment, group.tags)
+    return one_line(f"of {owner}") if owner else "not in the document"
 
 
 def role(status: Status, record: ReleaseRecord, now: datetime) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+CAPTURES = Path(__file__).parents[1] / "captures/terraform-1.11.4"
 VERSION = b"1,,version,1.6.6\n1,,version-prelease,\n1,,version-commit,\n1,,ui,say,Packer v1.6.6\n"
 
 _PROGRAM = """#!{python} -SsE
@@ -32,6 +33,8 @@ with open(os.path.join(folder, "calls"), "a") as calls:
     calls.write(json.dumps(call) + "\\n")
 script = json.load(open(os.path.join(folder, verb + ".json")))
 output = open(os.path.join(folder, verb + ".out"), "rb").read()
+if os.path.exists(os.path.join(folder, verb + ".then")):
+    os.replace(os.path.join(folder, verb + ".then"), os.path.join(folder, verb + ".out"))
 if script["manifest"]:
     with open(call["variables"]["manifest"], "w") as file:
         file.write(script["manifest"])
@@ -98,12 +101,14 @@ class Scripted:
         manifest: str = "",
         leaves: str = "",
         deaf: bool = False,
+        then: bytes = b"",
     ) -> None:
         """Say what a verb prints and how it ends.
 
         `hangs` waits for SIGTERM or SIGINT after the output; `interrupted_before` sends SIGINT to
         its starter when it comes to these bytes, and waits for one; `deaf` goes on then
-        until it is killed. `leaves` names a file that it makes where it runs.
+        until it is killed. `leaves` names a file that it makes where it runs. `then` is what it
+        prints from the second call on, if that differs.
         """
         script: dict[str, Any] = {
             "code": code,
@@ -115,6 +120,8 @@ class Scripted:
         }
         (self.folder / f"{verb}.json").write_text(json.dumps(script))
         (self.folder / f"{verb}.out").write_bytes(output)
+        if then:
+            (self.folder / f"{verb}.then").write_bytes(then)
 
     @property
     def path(self) -> str:
@@ -163,6 +170,20 @@ class ScriptedTerraform(Scripted):
         terraform.on("init", b'{"@level":"info","type":"version","terraform":"1.11.4"}\n')
         terraform.on("validate", b'{\n  "valid": true,\n  "diagnostics": []\n}\n')
         return terraform
+
+    def rehearses(self, module: str, environment: str = "staging") -> None:
+        """Have the two plans of a module's rehearsal: `fulfills` or `breaks` the contract."""
+        first, second = (
+            captured(f"module-{module}-{number}.json").replace(b"staging", environment.encode())
+            for number in (1, 2)
+        )
+        self.on("plan", captured("launch.log"))
+        self.on("show", first, then=second)
+
+
+def captured(name: str) -> bytes:
+    """Return what real Terraform printed."""
+    return (CAPTURES / name).read_bytes()
 
 
 def inspected(variables: tuple[str, ...], builds: tuple[str, ...]) -> bytes:

@@ -12,6 +12,7 @@ from pipeline.app import bake
 from pipeline.app.environment import leased, session
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.core.events import Message
+from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.rollback import ImageStates
@@ -73,7 +74,8 @@ class FakeEnvironment:
     def require_balancers(self) -> None:
         self.calls.append("configuration")
 
-    def read_delays(self) -> Delays:
+    def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
+        assert others == ()
         return Delays()
 
     def require_free(self) -> None:

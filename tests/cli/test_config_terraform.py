@@ -31,7 +31,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a module of its own, and no program on PATH but a scripted Terraform."""
     (tmp_path / "modules/release").mkdir(parents=True)
     (tmp_path / "pipeline.toml").write_text(MINIMAL + OWN)
-    monkeypatch.setenv("PATH", ScriptedTerraform.make(tmp_path / "bin").path)
+    terraform = ScriptedTerraform.make(tmp_path / "bin")
+    terraform.rehearses("fulfills", "production")
+    monkeypatch.setenv("PATH", terraform.path)
     return tmp_path
 
 
@@ -77,9 +79,28 @@ def test_a_check_prints_the_version_of_terraform(project: Path, capsys: Captured
     assert run(["config", "terraform", "-e", "production", "--check"]) == 0
     shown = capsys.readouterr()
     assert shown.out.endswith("checked    Terraform 1.11.4 accepts it\n")
-    assert shown.err == f"terraform init in {folder}\nterraform validate in {folder}\n"
-    assert [call["argv"][0] for call in scripted(project).calls] == ["version", "init", "validate"]
+    rehearsal = f"in {folder}/rehearsal\n"
+    assert shown.err == (
+        f"terraform init in {folder}\n"
+        f"terraform validate in {folder}\n"
+        "terraform: checking the module's contract\n"
+        f"terraform init {rehearsal}"
+        f"terraform plan {rehearsal}terraform show {rehearsal}"
+        f"terraform plan {rehearsal}terraform show {rehearsal}"
+    )
     assert (project / ".ami-pipeline/logs/terraform-web-production.log").is_file()
+
+
+def test_a_check_shows_each_breach_of_the_contract_with_lines_to_add(
+    project: Path, capsys: Captured
+) -> None:
+    (project / "pipeline.toml").write_text(MINIMAL + OWN)
+    scripted(project).rehearses("breaks")
+    assert run(["config", "terraform", "-e", "staging", "--check"]) == 2
+    shown = capsys.readouterr().err.partition("error: ")[2]
+    assert "  aws_autoscaling_group.this: target_group_arns is set: the group would" in shown
+    assert "  # remove target_group_arns\n" in shown
+    assert "    ignore_changes = [min_size, max_size," in shown
 
 
 def test_json_output_is_one_document(project: Path, capsys: Captured) -> None:

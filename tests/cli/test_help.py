@@ -30,6 +30,7 @@ Options:
   --allow-quarantined     Allow an image that a rollback quarantined.
   --allow-unhealthy       Continue even if the serving release is unhealthy or
                           an alarm is firing.
+  --detach NAME           Leave this load balancer for good (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
   -h, --help              Show this message and exit.
@@ -50,6 +51,7 @@ Options:
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
+  --detach NAME           Leave this load balancer for good (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
   -h, --help              Show this message and exit.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.phases import promotion, rollback
 from pipeline.core.deploy.plan import PlanPreview
+from pipeline.core.health.observation import Balancer
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Hook, Policy
 from pipeline.core.terraform.plan_guard import Change, Plan
@@ -124,6 +125,10 @@ def test_the_document_of_a_plan() -> None:
     assert document["findings"][0]["where"] == "load balancer web-elb"
     assert document["terraform"]["changes"][0]["imports"] is True
     assert plan_document(replace(PREVIEW, plan=None))["terraform"] is None
+    assert document["detach"] == []
+    shop = Balancer(kind="elb", identifier="shop", name="shop")
+    leaving = replace(PREVIEW, deployment=replace(PREVIEW.deployment, detach=(shop,)))
+    assert plan_document(leaving)["detach"] == ["shop"]
     assert as_json(document)
 
 

@@ -681,7 +681,7 @@ def test_without_its_only_load_balancer_a_release_does_not_serve() -> None:
 def test_a_service_that_was_scaled_to_zero_is_not_unhealthy() -> None:
     empty = group(124, BOTH, desired=0, minimum=0, members=())
     status = a_status(environment(record(124)), observation(empty))
-    assert serving_row(status) == "○ r000124, 0 instances, because its desired capacity is 0"
+    assert serving_row(status) == "○ r000124, scaled to zero: 0 instances"
 
 
 def test_an_unmanaged_group_is_shown_if_it_receives_the_traffic() -> None:
@@ -715,3 +715,24 @@ def test_the_rollback_row_offers_only_what_is_possible(images: ImageStates, row:
     option = rollback_option(document, (), NOW, images=images)
     status = a_status(document, observation(group(124, BOTH)), rollback=option)
     assert rows_of(status)["rollback"] == row
+
+
+SHOP = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop/0123456789abcdef"
+
+
+def test_traffic_that_the_configuration_does_not_name_is_reported_of_every_group() -> None:
+    document = environment(record(124), record(123, warm_until=NEXT), retired=(retired(123),))
+    seen = observation(group(124, (*BOTH, SHOP)), group(123, ("old-web",)))
+    text = " ".join(status_text(a_status(document, seen), NOW, 1000).split())
+    assert (
+        "warning ✖ web-production-r000123 receives traffic from load balancer old-web, which "
+        "[environments.production] does not name; web-production-r000124 receives traffic from "
+        "target group shop, which [environments.production] does not name"
+    ) in text
+
+
+def test_a_group_of_another_service_with_the_name_of_the_serving_one_does_not_serve() -> None:
+    theirs = {"ami-pipeline:app": "web-production", "ami-pipeline:environment": "x"}
+    seen = observation(group(124, BOTH, tags=theirs))
+    text = status_text(a_status(environment(record(124)), seen), NOW)
+    assert "serving    ✖ r000124, a group of web-production/x has its name" in text

@@ -34,6 +34,20 @@ def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: A
         ami.root_device_type = "ebs"
 
 
+# DescribeImages finds images by the AMI that they were copied from (EC2 API Reference, filters
+# source-image-id and source-image-region); moto does not know these filters. EC2 also gives them to
+# an AMI of CreateImage, whose source is the AMI of the instance (User Guide, "AMI ancestry").
+@patch(Ami, "get_filter_value")
+def filter_value(
+    original: Callable[..., Any], ami: Any, name: str, method: str | None = None
+) -> Any:
+    """Return the value of an image for a filter."""
+    sources = {"source-image-id": "source_image_id", "source-image-region": "source_image_region"}
+    if attribute := sources.get(name):
+        return getattr(ami, attribute, None)
+    return original(ami, name, method)
+
+
 # DescribeImages shows whether the root volume's snapshot is encrypted (EC2 API Reference,
 # data type EbsBlockDevice); moto does not show Encrypted. Its 15 GiB for any size stay
 # unpatched.
@@ -68,6 +82,7 @@ def create_image(
     for specification in of_snapshot:
         ami.ebs_snapshot.add_tags({t["Key"]: t["Value"] for t in specification["Tags"]})
     ami.ebs_snapshot.encrypted = root_is_encrypted(ami.instance)
+    ami.source_image_id, ami.source_image_region = ami.instance.image_id, backend.region_name
     longer = context.cloud.behaviors.image_delay(behavior_targets.of_instance(instance_id))
     show_pending(context, ami, context.cloud.host.clock.delays.image + longer)
     settle = partial(show_result, context, ami)
@@ -91,6 +106,7 @@ def copy_image(
     ami = original(backend, source_image_id, source_region, name, description)
     source = ec2_backends[backend.account_id][source_region].amis[source_image_id]
     ami.ebs_snapshot.encrypted = bool(source.ebs_snapshot.encrypted)
+    ami.source_image_id, ami.source_image_region = source_image_id, source_region
     target = behavior_targets.of_launch(group="", image=source_image_id, zone="")
     longer = context.cloud.behaviors.image_delay(target)
     show_pending(context, ami, context.cloud.host.clock.delays.copy + longer)

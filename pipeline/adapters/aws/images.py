@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients, translate_errors
@@ -17,7 +18,7 @@ from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core import commands
 from pipeline.core.bake.model import ObservedImage, Source
 from pipeline.core.errors import RefusedError
-from pipeline.core.image import STATUS_TAG, ImageStatus
+from pipeline.core.image import BAKE_TAG, STATUS_TAG, ImageStatus
 from pipeline.core.preflight.facts import ImageFacts
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
 NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
+IN_USE = frozenset({"InvalidSnapshot.InUse"})
 IMAGES = 1000
 """Images in a page, the most EC2 takes (DescribeImages)."""
 
@@ -74,6 +76,29 @@ class Ec2Images:
         found = self._owned(region, {"name": [name]})
         return tuple(image for image in found if image.name == name)
 
+    def of_bake(
+        self, region: str, bake: str, instances: Sequence[str]
+    ) -> tuple[ObservedImage, ...]:
+        """Return this account's images of a bake.
+
+        A template may put the bake's unique name anywhere into the image's, the Amazon plugin
+        tags the image with the run's tags from 1.0.2 on, and EC2 knows the instance that an image
+        was created from (filter source-instance-id of DescribeImages).
+        """
+        searches: list[Filters] = [{"name": [f"*{bake}*"]}, {f"tag:{BAKE_TAG}": [bake]}]
+        if instances:
+            searches.append({"source-instance-id": instances})
+        found = (image for each in searches for image in self._owned(region, each))
+        return tuple({image.id: image for image in found}.values())
+
+    def copies(self, region: str, image_ids: Sequence[str]) -> tuple[ObservedImage, ...]:
+        """Return this account's copies of these images (filter source-image-id).
+
+        An image of CreateImage has the AMI of its instance as its source, and is no copy.
+        """
+        found = self._described(region, {"source-image-id": image_ids}) if image_ids else []
+        return tuple(_observed(each, region) for each in found if not each.get("SourceInstanceId"))
+
     def by_id(self, region: str, ids: Sequence[str]) -> tuple[ObservedImage, ...]:
         """Return those of these images that exist and belong to this account, newest first."""
         found = (self._owned(region, {"image-id": each}) for each in batches(ids, FILTERED))
@@ -108,12 +133,29 @@ class Ec2Images:
             )
 
     def remove(self, image: ObservedImage) -> None:
-        """Deregister the image and delete its snapshots; a missing one is no error."""
+        """Deregister the image and delete its snapshots; a missing one is no error.
+
+        An image that is not available does not list its snapshots yet; their descriptions name it.
+        """
         with translate_errors(f"deleting {image.id}", image.region):
             ec2 = self._clients.ec2(image.region)
             _ignoring(NO_IMAGE, ec2.deregister_image, ImageId=image.id)
-            for snapshot in image.snapshots:
+            made_for = (f"* for {image.id}*", f"*DestinationAmi {image.id}*")
+            others = () if image.state == "available" else _described_snapshots(ec2, made_for)
+            for snapshot in dict.fromkeys((*image.snapshots, *others)):
                 _ignoring(NO_SNAPSHOT, ec2.delete_snapshot, SnapshotId=snapshot)
+
+    def remove_snapshots(self, region: str, instances: Sequence[str]) -> tuple[str, ...]:
+        """Delete snapshots of images that were made from these instances and are deregistered.
+
+        EC2 describes them as "Created by CreateImage(i-...) for ami-...". Those in use stay.
+        """
+        with translate_errors("deleting snapshots", region):
+            ec2 = self._clients.ec2(region)
+            made_by = [f"Created by CreateImage({instance})*" for instance in instances]
+            found = _described_snapshots(ec2, made_by)
+            delete = partial(_ignoring, NO_SNAPSHOT | IN_USE, ec2.delete_snapshot)
+            return tuple(each for each in found if delete(SnapshotId=each))
 
     def _source_by_id(self, image_id: str, region: str, where: str) -> ImageTypeDef:
         with translate_errors("finding the source image", region):
@@ -155,10 +197,12 @@ class Ec2Images:
             )
         return found[0]
 
-    def _owned(self, region: str, filters: Filters) -> tuple[ObservedImage, ...]:
+    def _described(self, region: str, filters: Filters) -> list[ImageTypeDef]:
         with translate_errors("listing images", region):
-            found = _describe(self._clients.ec2(region), filters, Owners=["self"])
-        observed = (_observed(image, region) for image in found)
+            return _describe(self._clients.ec2(region), filters, Owners=["self"])
+
+    def _owned(self, region: str, filters: Filters) -> tuple[ObservedImage, ...]:
+        observed = (_observed(image, region) for image in self._described(region, filters))
         return tuple(sorted(observed, key=lambda image: image.created, reverse=True))
 
 
@@ -208,6 +252,12 @@ def _rejected(image: ImageTypeDef) -> str:
     return "" if status == ImageStatus.GOOD else status
 
 
+def _described_snapshots(ec2: Any, descriptions: Sequence[str]) -> tuple[str, ...]:
+    filters = as_filters({"description": descriptions})
+    found = items(ec2.describe_snapshots, "Snapshots", OwnerIds=["self"], Filters=filters)
+    return tuple(each["SnapshotId"] for each in found)
+
+
 def _reason(image: ImageTypeDef) -> str:
     """Return why the image is in its state, for example why its creation failed."""
     return image.get("StateReason", {}).get("Message", "")
@@ -218,7 +268,8 @@ def _has_passed(said: str) -> bool:
     return moment is not None and moment <= datetime.now(UTC)
 
 
-def _ignoring(codes: frozenset[str], operation: Callable[..., object], **arguments: str) -> None:
+def _ignoring(codes: frozenset[str], operation: Callable[..., object], **arguments: str) -> bool:
+    """Call the operation; return False if it fails with one of these codes."""
     from botocore.exceptions import ClientError
 
     try:
@@ -226,3 +277,5 @@ def _ignoring(codes: frozenset[str], operation: Callable[..., object], **argumen
     except ClientError as error:
         if error_code(error) not in codes:
             raise
+        return False
+    return True

@@ -14,15 +14,25 @@ from pipeline.core.bake.model import BuildResources
 _TRACES = {
     "key_pairs": re.compile(rb"Creating temporary keypair: (packer_[0-9a-f-]+)"),
     "security_groups": re.compile(rb"Creating temporary security group[^:]*: (packer_[0-9a-f-]+)"),
+    "profiles": re.compile(rb"Creating temporary instance profile[^:]*: (packer-[0-9a-f-]+)"),
+    "launch_templates": re.compile(rb"Created Spot Fleet launch template: (lt-[0-9a-f]+)"),
     "instances": re.compile(rb"Instance ID: (i-[0-9a-f]+)"),
     "images": re.compile(rb"AMI: (ami-[0-9a-f]+)"),
     "sources": re.compile(rb"Found Image ID: (ami-[0-9a-f]+)"),
 }
-_BEFORE_LAUNCH = ("key_pairs", "security_groups", "sources")
+_COPYING = re.compile(rb"Copying to: ([a-z]{2,4}(?:-[a-z]+)+-\d+)")
+_BEFORE_LAUNCH = ("key_pairs", "security_groups", "profiles", "launch_templates", "sources")
 _MAKING = re.compile(rb"(?:Creating|Registering) (?:\w+ )*AMI\b")
 _BETWEEN = b"Attaching run tags to AMI"
 """Plugin 1.8 prints this between "Creating AMI" and the AMI's id."""
-_TRACE_WORDS = (b": Creating ", b": Registering ", b": Instance ID: ", b": Found Image ID: ")
+_TRACE_WORDS = (
+    b": Creating ",
+    b": Created ",
+    b": Registering ",
+    b": Instance ID: ",
+    b": Found Image ID: ",
+    b": Copying to: ",
+)
 
 
 def may_name_resources(data: bytes) -> bool:
@@ -35,6 +45,7 @@ class ResourceTraces:
     """The resources that each build named so far; `read` takes the lines of builds in order."""
 
     named: dict[str, dict[bytes, str]] = field(default_factory=dict)
+    copied_to: dict[str, None] = field(default_factory=dict)
     _launched: set[bytes] = field(default_factory=set)
     _making: set[bytes] = field(default_factory=set)
 
@@ -46,7 +57,8 @@ class ResourceTraces:
     @property
     def resources(self) -> BuildResources:
         """The resources of all builds."""
-        return BuildResources(**{kind: self._all(kind) for kind in _TRACES if kind != "sources"})
+        named = {kind: self._all(kind) for kind in _TRACES if kind != "sources"}
+        return BuildResources(**named, regions=tuple(self.copied_to))
 
     @property
     def source_ami(self) -> str:
@@ -73,6 +85,8 @@ class ResourceTraces:
                 self._record(what, build, words)
             if self._record("instances", build, words):
                 self._launched.add(build)
+        elif copying := _COPYING.match(words):
+            self.copied_to[copying[1].decode()] = None
 
     def _record(self, what: str, build: bytes, words: bytes) -> bool:
         found = _TRACES[what].match(words)

@@ -24,7 +24,7 @@ _BACKEND = ".terraform/terraform.tfstate"
 def is_initialized(folder: Path, program: str) -> bool:
     """Return True if a root module is unchanged since `program` initialized it."""
     try:
-        return (folder / _STAMP).read_text() == _digest(folder, program)
+        return (folder / _STAMP).read_text() == digest(folder, program)
     except OSError:
         return False
 
@@ -35,7 +35,7 @@ def mark_initialized(folder: Path, program: str) -> None:
     `program` is the path of Terraform: another version may need another `.terraform`.
     """
     try:
-        write_atomically(folder / _STAMP, _digest(folder, program).encode())
+        write_atomically(folder / _STAMP, digest(folder, program).encode())
     except OSError:
         (folder / _STAMP).unlink(missing_ok=True)
 
@@ -56,7 +56,7 @@ def has_other_backend_options(folder: Path) -> bool:
     return saved.get("type") == "s3" and is_same_state and config != wanted
 
 
-def _digest(folder: Path, program: str) -> str:
+def digest(folder: Path, program: str) -> str:
     """Return the digest; raises OSError if a file is missing."""
     digest = hashlib.sha256()
     facts = Path(program).stat()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import read_templates
 from pipeline.adapters.aws.group_parsing import read_groups
-from pipeline.core.deploy.ownership import DEPLOYMENT
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import TAG_PREFIX
+from pipeline.core.state.ownership import DEPLOYMENT, another_name, owner_in
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import GROUP, TEMPLATE
 from pipeline.core.terraform.root_module import Root
@@ -57,10 +57,14 @@ def require_ours(root: Root, orphan: Orphan, release: Release) -> None:
     if wrong:
         lines = [f"tag {TAG_PREFIX}{key} is {_tag(orphan, key) or 'not set'}" for key in wrong]
         expected = ", ".join(f"{TAG_PREFIX}{key}={value}" for key, value in ours.items())
+        owner = owner_in(orphan.tags)
+        another = owner and owner != f"{root.app}/{root.environment}"
         raise RefusedError(
             f"importing {orphan.kind} {orphan.name}",
             "\n".join(["exists but is not in Terraform's state", *lines]),
-            f"delete or rename it; if this environment owns it, set its tags to {expected}",
+            another_name(root.app, root.environment, owner)
+            if another
+            else f"if this environment owns it, set its tags to {expected}",
         )
 
 

@@ -7,9 +7,8 @@ Each environment has one root module (`root_module`), in which only the map of r
 from __future__ import annotations
 
 import json
-import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,10 @@ from pathlib import Path
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.files.atomic import write_atomically
 from pipeline.adapters.terraform.background_plan import BackgroundPlanner, PlanRequest
+from pipeline.adapters.terraform.contract_check import ContractCheck
 from pipeline.adapters.terraform.initialization import Initialization
 from pipeline.adapters.terraform.orphans import Orphan, find, require_ours
+from pipeline.adapters.terraform.plan_errors import PlanErrors
 from pipeline.adapters.terraform.provider_locks import ProviderLocks
 from pipeline.adapters.terraform.root_module import (
     RELEASES_FILE,
@@ -27,13 +28,11 @@ from pipeline.adapters.terraform.root_module import (
     write_root,
 )
 from pipeline.adapters.terraform.state_lock import StateLock
-from pipeline.adapters.terraform.stream import RunOutput, last_lines
+from pipeline.adapters.terraform.stream import RunOutput
 from pipeline.adapters.terraform.terraform import Terraform
-from pipeline.core import commands
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.release import Release
-from pipeline.core.terraform.module_contract import breaks_contract, refusal
 from pipeline.core.terraform.plan_guard import (
     KINDS,
     Plan,
@@ -47,11 +46,6 @@ from pipeline.core.terraform.root_module import Diagnostic, Root
 
 IMPORTS_FILE = "imports.tf.json"
 _PLANS = "planned-*.tfplan"
-_LOCKED = "Error acquiring the state lock"
-_EXCLUDED = re.compile(
-    "does not match configured version constraint|is no longer available|newer provider version"
-)
-_LOCK_ID = re.compile(r"^\s*ID:\s+([0-9a-f-]{36})", re.MULTILINE)
 
 
 @dataclass(kw_only=True)
@@ -82,6 +76,14 @@ class TerraformResources:
             terraform=self.terraform, folder=self.root.folder, locks=self.providers
         )
 
+    @property
+    def _errors(self) -> PlanErrors:
+        return PlanErrors(terraform=self.terraform, root=self.root)
+
+    @property
+    def _contract(self) -> ContractCheck:
+        return ContractCheck(terraform=self.terraform, root=self.root)
+
     def prepare(
         self, wanted: Sequence[Release], *, creates: frozenset[str], deletes: frozenset[str]
     ) -> None:
@@ -109,10 +111,14 @@ class TerraformResources:
         self._before = _text(releases_document(standing)) if standing else self._releases()
         try:
             self._prepare(wanted)
+            made = [each for each in wanted if each.name in creates]
+            if made:
+                self._contract.rehearse(made[0])
             with self._planned() as (file, output):
                 changes = output.planned
                 found = breaches((*changes, *output.standing), creates=creates, deletes=deletes)
-                self._require(found, output)
+                self._errors.require(file, found, output)
+                self._contract.require(file, made)
         except BaseException:
             self._restore_releases()
             raise
@@ -140,8 +146,8 @@ class TerraformResources:
             return
         if not plan.file.exists():
             what = f"the plan {plan.file.name} no longer exists: it was applied or replaced"
-            where = f"terraform apply of {self._name}"
-            raise FailedError(where, what, self._by_hand("plan"))
+            where = f"terraform apply of {self._errors.name}"
+            raise FailedError(where, what, self._errors.by_hand("plan"))
         try:
             with self._locked("OperationTypeApply", FailedError) as locks:
                 output = self.terraform.apply(
@@ -150,7 +156,7 @@ class TerraformResources:
         finally:
             plan.file.unlink(missing_ok=True)
         if output.errors:
-            raise self._apply_error(output)
+            raise self._errors.of_apply(output)
 
     def adopt(self, wanted: Sequence[Release]) -> None:
         """Import resources that exist under these releases' names but are not in the state.
@@ -168,7 +174,9 @@ class TerraformResources:
         for each in orphans:
             self._report(f"terraform: importing {each.kind} {each.name}")
         with self._importing(imports), self._planned(tuple(imports)) as (file, output):
-            self._require(adoption_breaches(output.planned, frozenset(imports)), output)
+            self._errors.require(
+                file, adoption_breaches(output.planned, frozenset(imports)), output
+            )
             self.apply(Plan(file=file, changes=output.planned, summary=output.summary))
 
     # --- providers ----------------------------------------------------------------------------
@@ -189,7 +197,7 @@ class TerraformResources:
             with self._planned() as (file, output):
                 changes = (*output.planned, *output.standing)
                 lines = breaches(changes, creates=frozenset(), deletes=frozenset())
-                self._require(lines, output, self._keep_versions())
+                self._errors.require(file, lines, output, self._keep_versions())
                 file.unlink()
         except BaseException:
             self._initialization.reject()
@@ -220,7 +228,7 @@ class TerraformResources:
 
     def _require_initialized(self, verb: str, found: Sequence[Diagnostic]) -> None:
         if found:
-            raise self._refused(verb, found)
+            raise self._errors.refused(verb, found)
 
     def _write_files(self, wanted: Sequence[Release]) -> None:
         folder = self.root.folder
@@ -318,60 +326,11 @@ class TerraformResources:
             f"importing {orphan.kind} {orphan.name}",
             "exists but is not in Terraform's state, and the state has no other release that shows "
             f"its address in {self.root.module}",
-            self._by_hand("import", f'ADDRESS["{orphan.release}"]', orphan.id),
+            self._errors.by_hand("import", f'ADDRESS["{orphan.release}"]', orphan.id),
         )
-
-    # --- words --------------------------------------------------------------------------------
-
-    @property
-    def _name(self) -> str:
-        return f"{self.root.app}/{self.root.environment}"
-
-    def _by_hand(self, *words: str) -> str:
-        return commands.in_folder(self.root.folder, "terraform", *words)
 
     def _report(self, text: str) -> None:
         self.terraform.report(Message(text=text))
-
-    def _require(self, found: Iterable[str], output: RunOutput, remedy: str = "") -> None:
-        """Raise the errors of a plan, or its breaches."""
-        if output.errors:
-            raise self._refused("plan", output.errors)
-        if lines := [*found, *output.breaches]:
-            where = f"terraform plan of {self._name}"
-            raise RefusedError(where, "\n".join(lines), remedy or self._by_hand("plan"))
-
-    def _refused(self, verb: str, errors: Sequence[Diagnostic]) -> PipelineError:
-        """Return the error of a root module that Terraform could not initialize or plan."""
-        if any(map(breaks_contract, errors)):
-            return refusal(self.root, verb, errors)
-        return RefusedError(
-            f"terraform {verb} of {self._name}",
-            last_lines(errors),
-            self._unlock(errors) or self._change_version(errors) or self._by_hand(*verb.split()),
-        )
-
-    def _change_version(self, errors: Iterable[Diagnostic]) -> str:
-        """Return the remedy for provider versions that the state or the configuration excludes."""
-        texts = [f"{error.summary} {error.detail}" for error in errors]
-        if any(_EXCLUDED.search(" ".join(text.split())) for text in texts):
-            command = commands.upgrade_providers(self.root.environment)
-            return f"plan with the versions that the configuration allows: {command}"
-        return ""
-
-    def _apply_error(self, output: RunOutput) -> FailedError:
-        remedy = self._unlock(output.errors) or f"read {self.terraform.log}"
-        if (self.root.folder / "errored.tfstate").exists():
-            remedy = self._by_hand("state", "push", "errored.tfstate")
-        return FailedError(f"terraform apply of {self._name}", output.last_lines, remedy)
-
-    def _unlock(self, errors: Iterable[Diagnostic]) -> str:
-        """Return the remedy for a locked state; a killed run leaves its lock in S3 forever."""
-        for error in errors:
-            if error.summary == _LOCKED and (found := _LOCK_ID.search(error.detail)):
-                unlock = self._by_hand("force-unlock", "-force", found[1])
-                return f"wait for the holder of the lock; if that run has died: {unlock}"
-        return ""
 
 
 def _text(document: Mapping[str, object]) -> bytes:

@@ -138,17 +138,20 @@ class Terraform:
         lockfile: str | None = None,
         upgrade: bool = False,
         reconfigure: bool = False,
+        plugins: Path | None = None,
     ) -> tuple[Diagnostic, ...]:
         """Install the modules and providers of a root module, with or without its backend.
 
         Returns the errors. Without the backend Terraform makes no call to AWS. `lockfile` may be
         "readonly"; `upgrade` takes the newest versions instead of those in the lock file;
-        `reconfigure` accepts other options of the backend.
+        `reconfigure` accepts other options of the backend. `plugins` is the only folder of
+        providers then.
         """
         options = {
             "lockfile": lockfile,
             "upgrade": upgrade or None,
             "reconfigure": reconfigure or None,
+            "plugin_dir": plugins,
         }
         argv = _argv("init", backend=None if backend else False, input=False, json=True, **options)
         code, output = self._run(argv, folder, timeout=5 * SHORT)
@@ -175,21 +178,41 @@ class Terraform:
         return self._errors("validate", folder, code, output, found)
 
     def plan(
-        self, folder: Path, file: Path, targets: Sequence[str] = (), *, locks: bool = True
+        self,
+        folder: Path,
+        file: Path,
+        targets: Sequence[str] = (),
+        *,
+        locks: bool = True,
+        refresh: bool = True,
     ) -> RunOutput:
         """Plan into a file with mode 0600; `targets` limits the plan to these addresses.
 
-        Without `locks` the caller holds the lock on the state. The result's `errors` has the
-        errors. Raises RefusedError if Terraform fails without an error message, KeyboardInterrupt
-        if a signal ended it.
+        Without `locks` the caller holds the lock on the state; without `refresh` the state is
+        believed. The result's `errors` has the errors. Raises RefusedError if Terraform fails
+        without an error message, KeyboardInterrupt if a signal ended it.
         """
         # Terraform keeps the mode of an existing file; a plan contains every input.
         file.touch(mode=0o600)
         name = file.relative_to(folder)
         options = {"json": True, "out": name, "input": False, **_locking(locks)}
+        options |= {} if refresh else {"refresh": False}
         argv = _argv("plan", **options, target=list(targets))
         output, code = self._read(argv, folder, timeout=PLANNING)
         return self._require_reason("plan", folder, output, code)
+
+    def show(self, folder: Path, file: Path) -> dict[str, Any]:
+        """Return a saved plan with the attributes of its resources, sensitive ones too.
+
+        The log does not get them. Raises RefusedError if Terraform cannot read the plan.
+        """
+        argv = _argv("show", str(file.relative_to(folder)), json=True)
+        output = bytearray()
+        code = self._stream(argv, folder, output.extend, timeout=PLANNING, logged=False)
+        document = _first_document(bytes(output))
+        if code != 0 or not document:
+            raise self._failure("show", folder, code, [])
+        return document
 
     def apply(self, folder: Path, file: Path, *, timeout: float, locks: bool = True) -> RunOutput:
         """Apply a saved plan and report each resource; the result's `errors` has the errors.
@@ -262,6 +285,7 @@ class Terraform:
         *,
         timeout: float,
         late: type[PipelineError] = RefusedError,
+        logged: bool = True,
     ) -> int:
         """Run a command to its end and return its exit code; its output goes to the log."""
         if self.interrupts.pending:
@@ -281,7 +305,7 @@ class Terraform:
             def keep(chunk: bytes) -> None:
                 # A full disk must not interrupt an apply.
                 with suppress(OSError):
-                    write(chunk)
+                    write(chunk if logged else b"")
                 on_output(chunk)
 
             masked = MaskedOutput(masker, keep)

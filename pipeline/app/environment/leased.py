@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.adapters.identity import runner
@@ -63,7 +64,8 @@ class LeasedEnvironment:
 
     def reconciler(self, deployment: Deployment, policy: Policy | None = None) -> Reconciler:
         """Return what a deployment changes the environment with."""
-        return build_reconciler(self.reader, self.ledger(deployment), self.held.succeeds, policy)
+        ledger, leaving = self.ledger(deployment), {deployment.blue: deployment.detach}
+        return build_reconciler(self.reader, ledger, self.held.succeeds, policy, leaving)
 
     def resources(self) -> tuple[TerraformResources, Callable[[], None]]:
         """Return Terraform for a change that is no deployment, and what confirms the lease."""
@@ -94,7 +96,7 @@ class LeasedEnvironment:
             alarms=self.reader.alarms,
             deployment=deployment,
             report=self.reader.app.report,
-            read_delays=self.reader.read_delays,
+            read_delays=partial(self.reader.read_delays, deployment.detach),
             closing=quarantine_replaced(self.reader, reconciler.ledger, deployment),
         )
         return deployer.run(phases, success, undone=undone)
@@ -112,10 +114,15 @@ def retire_overdue(leased: LeasedEnvironment) -> Deployment | None:
 def delete_groups(
     leased: LeasedEnvironment, kind: Kind, *, green: str, gone: Sequence[str]
 ) -> Deployment:
-    """Delete the groups of the releases `gone`; return the deployment as it ended."""
+    """Delete the groups of the releases `gone`; return the deployment as it ended.
+
+    Raises RefusedError, before anything is changed, if one of them receives traffic.
+    """
     document = leased.document()
     deployment = leased.new_deployment(kind, green=green, blue=document.serving)
     reconciler = leased.reconciler(deployment)
+    with leased.reader.app.interrupts.heard():
+        reconciler.require_detached(frozenset(gone))
     leased.begin(reconciler, deployment)
     return leased.run(reconciler, deployment, removal_of(document, gone), removal_result(kind))
 

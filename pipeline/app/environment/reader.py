@@ -137,17 +137,18 @@ class EnvironmentReader:
             balancers=balancers,
         )
 
-    def read_delays(self) -> Delays:
-        """Return the longest delays of the load balancers, none if they cannot be read.
+    def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
+        """Return the longest delays of the load balancers and of `others`.
 
-        Without them, a phase that drains has its configured limit.
+        None if they cannot be read: a phase that drains then has its configured limit.
         """
         from pipeline.adapters.aws.balancer_settings import describe
         from pipeline.core.preflight.facts import longest_delays
 
         existing, _ = self.found_balancers
         try:
-            return longest_delays(describe(self.clients, self.app.settings.region, existing))
+            described = describe(self.clients, self.app.settings.region, (*existing, *others))
+            return longest_delays(described)
         except PipelineError as error:
             text = f"the deregistration delay is unknown: {error.where}: {error.what}"
             self.app.report(Message(text=text))

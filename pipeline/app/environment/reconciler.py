@@ -5,7 +5,8 @@ This is the one place of the application that knows what a deployer is made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from pipeline.adapters.lease.ledger import StoreLedger
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.reconciler import Reconciler
+from pipeline.core.health.observation import Balancer
+from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Policy
 from pipeline.core.state.environment import Lease
 
@@ -28,16 +31,18 @@ def build_reconciler(
     ledger: StoreLedger,
     predecessor: Lease | None,
     policy: Policy | None = None,
+    leaving: Mapping[str, tuple[Balancer, ...]] = NO_ITEMS,
 ) -> Reconciler:
     """Return the reconciler of the ledger's deployment; the default policy is the environment's.
 
     `predecessor` is the lease that this run took over from one that stopped, None without one.
+    `leaving` has the load balancers that a release leaves for good.
     """
     from pipeline.adapters.lease.fencing import FencedGroups, FencedHooks, FencedResources
 
     resources = build_resources(reader, ledger, predecessor)
     observer = Observer(
-        place=reader.place(reader.balancers),
+        place=replace(reader.place(reader.balancers), leaving=leaving),
         groups=reader.groups,
         ledger=ledger,
         pace=reader.pace,

@@ -7,8 +7,8 @@
 No step before "record the intent" creates anything, so an error there is a refusal.
 From then on signals are deferred: Packer ends cleanly, its leftovers are removed, then
 the run ends. An image is good only if Packer exited with 0, every build created one,
-the manifest agrees, and DescribeImages shows each AMI available, private, owned by this
-account and correctly named.
+the manifest agrees, and DescribeImages shows each AMI available, private and owned by this
+account.
 """
 
 from __future__ import annotations
@@ -41,7 +41,14 @@ from pipeline.core.bake.verification import (
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.freshness import Clock, read_until
-from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, TAG_PREFIX, Image, ImageStatus
+from pipeline.core.image import (
+    FINGERPRINT_TAG,
+    NO_ITEMS,
+    STATUS_TAG,
+    TAG_PREFIX,
+    Image,
+    ImageStatus,
+)
 
 _Baked = tuple[Image, BakeOrigin, Path | None]
 """An image, its origin, and the log of its build."""
@@ -183,7 +190,7 @@ class Bakery:
             with self.workplace.shield():
                 known = tuple((image.region, ami) for ami in resources.images)
                 cleanup = self._clean_up(
-                    plan, image, image.name, resources, known=known, keep_finished=True, killed=True
+                    plan, image, resources, known=known, ended=image.ids, killed=True
                 )
                 if cleanup.trouble:
                     if not beside:
@@ -193,13 +200,13 @@ class Bakery:
                         f"could not clean up after the bake {image.name}: {trouble}"
                     )
                 elif not cleanup.kept:
-                    self.records.write(image.with_status(ImageStatus.GONE))
-                    self._report_message(f"cleaned up after the interrupted bake {image.name}")
+                    self.records.write(replace(image, ids={}, status=ImageStatus.GONE))
+                    self._report_message(_cleaned_up(image, cleanup))
                 elif same and wanted is None and not beside and _adoptable(plan, cleanup.kept):
                     wanted = self._adopt(plan, image, cleanup.kept)
-                elif was_good(cleanup.kept[image.region]):
+                elif all(map(was_good, cleanup.kept.values())):
                     # It was killed between its last tag and its record: the tags are complete.
-                    self.records.write(image.with_status(ImageStatus.GONE))
+                    self.records.write(replace(image, ids={}, status=ImageStatus.GONE))
                 elif image.status is not ImageStatus.LEFT:
                     self.records.write(image.with_status(ImageStatus.LEFT))
         return wanted
@@ -250,25 +257,28 @@ class Bakery:
         )
         if not plan.source_ami:
             plan = replace(plan, source_ami=built.source_ami)
-        named = name if "ami_name" in template.variables else ""
+        if built.code == 0 and not build_problems(plan.request, built):
+            # From here on, a run that is killed leaves a finished image: the next one adopts it.
+            intent = replace(intent, ids=ids_by_region(built))
+            self.records.write(intent, built.resources)
         try:
-            image = self._verified(plan, intent, named, built)
+            image = self._verified(plan, intent, built)
             self.records.write(image)
         except RefusedError as error:
             # "Refused" would mean that nothing was changed, but Packer has created an image.
             raise unverified_image(name, built, error) from error
         return image, BakeOrigin.BAKED, built.log
 
-    def _verified(self, plan: BakePlan, intent: Image, name: str, built: BuildReport) -> Image:
+    def _verified(self, plan: BakePlan, intent: Image, built: BuildReport) -> Image:
         """Return the image that AWS confirms, or clean up and raise an error."""
         problems = build_problems(plan.request, built)
         observed: dict[str, ObservedImage | None] = {}
         if not problems and built.ending is Ending.EXITED:
             ids = ids_by_region(built)
             observed = {region: self._baked(region, ami) for region, ami in ids.items()}
-            problems = image_problems(ids, observed, name)
+            problems = image_problems(ids, observed)
         if problems or built.ending is not Ending.EXITED:
-            raise self._failure(plan, intent, name, built, problems)
+            raise self._failure(plan, intent, built, problems)
         there = {region: image for region, image in observed.items() if image is not None}
         self._tag_as_good(plan, there)
         return replace(self._as_image(plan, there), bake=intent.bake)
@@ -295,7 +305,6 @@ class Bakery:
         self,
         plan: BakePlan,
         intent: Image,
-        name: str,
         built: BuildReport,
         problems: tuple[str, ...],
     ) -> PipelineError:
@@ -309,14 +318,14 @@ class Bakery:
             cleanup = self._clean_up(
                 plan,
                 intent,
-                name,
                 built.resources,
                 known=tuple(known),
-                keep_finished=cancelled,
+                ended=intent.ids if cancelled else NO_ITEMS,
                 killed=built.code < 0,
             )
         left = ImageStatus.LEFT if cleanup.kept or cleanup.trouble else ImageStatus.GONE
-        self.records.write(intent.with_status(left), built.resources)
+        ids = intent.ids if cleanup.kept else NO_ITEMS
+        self.records.write(replace(intent, ids=ids, status=left), built.resources)
         if cleanup.trouble:
             return cleanup_failure(intent.name, cleanup)
         return build_failure(plan.request, built, problems, cleanup)
@@ -325,28 +334,30 @@ class Bakery:
         self,
         plan: BakePlan,
         intent: Image,
-        name: str,
         resources: BuildResources,
         *,
         known: tuple[tuple[str, str], ...],
-        keep_finished: bool,
+        ended: Mapping[str, str],
         killed: bool,
     ) -> CleanupReport:
-        """Clean up the region of that bake, which may be unconfigured since, and the plan's."""
+        """Clean up every region that the bake may have used, its own and the plan's.
+
+        The configuration may have changed since, and a template may copy to regions of its own.
+        """
+        used = (*resources.regions, *(region for region, _ in known))
         return clean_up(
             self.images,
             self.leftovers,
             CleanupScope(
                 bake=intent.bake,
-                name=name,
                 resources=resources,
                 known=known,
                 since=intent.created,
+                ended=ended,
                 killed=killed,
             ),
             self.clock,
-            regions=tuple(dict.fromkeys([intent.region, *plan.request.all_regions])),
-            keep_finished=keep_finished,
+            regions=tuple(dict.fromkeys([intent.region, *plan.request.all_regions, *used])),
         )
 
     def _report_message(self, text: str) -> None:
@@ -354,7 +365,15 @@ class Bakery:
 
 
 def _adoptable(plan: BakePlan, observed: Mapping[str, ObservedImage]) -> bool:
-    return plan.request.source is not None and not any(map(is_rejected, observed.values()))
+    fits = plan.request.source is not None and observed.keys() >= {*plan.request.all_regions}
+    return fits and not any(map(is_rejected, observed.values()))
+
+
+def _cleaned_up(image: Image, cleanup: CleanupReport) -> str:
+    if not cleanup.removed:
+        return f"the interrupted bake {image.name} left nothing"
+    removed = ", ".join(cleanup.removed)
+    return f"cleaned up after the interrupted bake {image.name}: removed {removed}"
 
 
 def _as_tagged(image: Image, observed: ObservedImage) -> Image:

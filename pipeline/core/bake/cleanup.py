@@ -1,14 +1,14 @@
 """Remove the resources of a bake that failed, was interrupted or was killed.
 
 Packer removes its temporary instance, key pair and security group itself, unless
-it was killed; it may leave images in any state. A finished image is kept if the
-caller asks for that (a cancelled bake). Everything else is removed, and each
-resource that could not be removed is reported.
+it was killed; it may leave images in any state. The images of a bake that is
+recorded as ended are kept. Everything else is removed, and each resource that
+could not be removed, or is still there afterwards, is reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from pipeline.core.bake.ports import Images, Leftovers
 from pipeline.core.bake.verification import is_finished
 from pipeline.core.errors import RefusedError
 from pipeline.core.freshness import Clock, read_until
-from pipeline.core.image import STATUS_TAG, ImageStatus
+from pipeline.core.image import NO_ITEMS, STATUS_TAG, ImageStatus
 
 SKEW = timedelta(minutes=5)
 """The largest clock difference: EC2 rejects requests whose signature is further off."""
@@ -28,17 +28,19 @@ SKEW = timedelta(minutes=5)
 class CleanupScope:
     """The resources of one bake that a clean-up may remove.
 
-    Images are found by `name`, empty if the template names the image, and by `known`, pairs of
-    region and id. A known image older than `since`, when the bake began, is not part of it: a
-    provisioner may print the id of any image. Temporary resources are found by `resources`, and
-    by `bake`, which they are tagged with. `killed` if Packer could not clean up itself.
+    Images are found by `bake`, the unique name in their name or tag, by the instance they were
+    created from, as copies of these, and by `known`, pairs of region and id. An image older than
+    `since`, when the bake began, is not part of it: a provisioner may print any id. Temporary
+    resources are found by `resources`, and by `bake`, which they are tagged with. `ended` maps each
+    region to the image that Packer reported when it ended well, after the post-processors; it is
+    empty for every other bake. `killed` if Packer could not clean up itself.
     """
 
     bake: str
-    name: str
     resources: BuildResources
     known: Sequence[tuple[str, str]]
     since: str
+    ended: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     killed: bool = False
 
 
@@ -58,13 +60,12 @@ def clean_up(
     clock: Clock,
     *,
     regions: Sequence[str],
-    keep_finished: bool,
 ) -> CleanupReport:
     """Remove the resources of a bake from these regions, the build region first.
 
     What AWS does not show yet is searched for again: Packer may have been killed a moment ago.
-    With `keep_finished`, an image that is available in every region is kept. An image that was
-    verified once is never removed.
+    The images of a bake that ended are kept if each is available. An image that was verified once
+    is never removed.
     """
     report = CleanupReport()
     for region in regions:
@@ -72,13 +73,33 @@ def clean_up(
     found: dict[str, tuple[ObservedImage, ...]] = dict.fromkeys(regions, ())
     for region in regions:
         _attempt(report, partial(_find, images, region, scope, found, clock))
-    if keep_finished and is_finished({region: _only(found[region]) for region in regions}):
-        report.kept.update({region: found[region][0] for region in regions})
-        return report
+    sources = sorted({each.id for listed in found.values() for each in listed})
+    for region in regions:
+        _attempt(report, partial(_find_copies, images, region, scope, sources, found))
+    report.kept.update(_finished(scope, found))
+    kept = {image.id for image in report.kept.values()}
     for image in (image for listed in found.values() for image in listed):
-        if not was_good(image):
-            _attempt(report, partial(_remove, images, image, report))
+        if image.id not in kept and not was_good(image):
+            _attempt(report, partial(_remove, images, image, report, clock))
+    if scope.resources.instances and not report.kept:
+        for region in regions:
+            _attempt(report, partial(_remove_snapshots, images, region, scope, report))
     return report
+
+
+def _finished(
+    scope: CleanupScope, found: Mapping[str, Sequence[ObservedImage]]
+) -> dict[str, ObservedImage]:
+    """Return the images of a bake that ended, by region; nothing unless each is available."""
+    there = {image.id: image for listed in found.values() for image in listed}
+    ended = {region: there.get(image_id) for region, image_id in scope.ended.items()}
+    finished = is_finished(ended)
+    return {region: image for region, image in ended.items() if image and finished}
+
+
+def oldest(since: str) -> str:
+    """Return the earliest time, by AWS's clock, of what a bake that began then has created."""
+    return (datetime.fromisoformat(since) - SKEW).isoformat()
 
 
 def was_good(image: ObservedImage) -> bool:
@@ -98,8 +119,10 @@ def _remove_temporary(
     before = len(report.removed)
 
     def remove() -> int:
-        report.removed.extend(leftovers.remove(region, scope.resources, scope.bake))
-        return len(report.removed) - before
+        removal = leftovers.remove(region, scope.resources, scope.bake, oldest(scope.since))
+        report.removed.extend(removal.gone)
+        report.trouble.extend(text for text in removal.left if text not in report.trouble)
+        return len(report.removed) - before + len(removal.left)
 
     if scope.killed:
         read_until(remove, lambda removed: removed >= named, clock)
@@ -114,33 +137,53 @@ def _find(
     found: dict[str, tuple[ObservedImage, ...]],
     clock: Clock,
 ) -> None:
-    ids = {image_id for where, image_id in scope.known if where == region}
+    pairs = (*scope.known, *scope.ended.items())
+    ids = {image_id for where, image_id in pairs if where == region}
 
     def read() -> tuple[ObservedImage, ...]:
-        by_name = images.named(region, scope.name) if scope.name else ()
+        of_bake = images.of_bake(region, scope.bake, scope.resources.instances)
         by_id = (images.find(region, image_id) for image_id in sorted(ids))
-        return tuple({each.id: each for each in [*by_name, *by_id] if each}.values())
+        return tuple({each.id: each for each in [*of_bake, *by_id] if each}.values())
 
-    def enough(seen: tuple[ObservedImage, ...]) -> bool:
+    def enough(seen: Sequence[ObservedImage]) -> bool:
         return {each.id for each in seen} >= ids and (bool(seen) or not scope.killed)
 
-    seen = read_until(read, enough, clock)
-    oldest = datetime.fromisoformat(scope.since) - SKEW
-    found[region] = tuple(
+    found[region] = _made_since(scope, read_until(read, enough, clock))
+
+
+def _find_copies(
+    images: Images,
+    region: str,
+    scope: CleanupScope,
+    sources: Sequence[str],
+    found: dict[str, tuple[ObservedImage, ...]],
+) -> None:
+    made = _made_since(scope, images.copies(region, sources))
+    found[region] = tuple({each.id: each for each in (*found[region], *made)}.values())
+
+
+def _made_since(scope: CleanupScope, seen: Sequence[ObservedImage]) -> tuple[ObservedImage, ...]:
+    earliest, name = datetime.fromisoformat(oldest(scope.since)), scope.bake
+    return tuple(
         each
         for each in seen
-        if (scope.name and each.name == scope.name)
-        or datetime.fromisoformat(each.created) >= oldest
+        if name in each.name or datetime.fromisoformat(each.created) >= earliest
     )
 
 
-def _only(listed: tuple[ObservedImage, ...]) -> ObservedImage | None:
-    return listed[0] if len(listed) == 1 else None
-
-
-def _remove(images: Images, image: ObservedImage, report: CleanupReport) -> None:
+def _remove(images: Images, image: ObservedImage, report: CleanupReport, clock: Clock) -> None:
     images.remove(image)
-    report.removed.append(image.id)
+    left = read_until(lambda: images.find(image.region, image.id), lambda seen: seen is None, clock)
+    if left is None:
+        report.removed.append(image.id)
+    else:
+        report.trouble.append(f"{image.id} in {image.region} is still {left.state}")
+
+
+def _remove_snapshots(
+    images: Images, region: str, scope: CleanupScope, report: CleanupReport
+) -> None:
+    report.removed.extend(images.remove_snapshots(region, scope.resources.instances))
 
 
 def _attempt(report: CleanupReport, action: Callable[[], None]) -> None:
@@ -148,4 +191,6 @@ def _attempt(report: CleanupReport, action: Callable[[], None]) -> None:
     try:
         action()
     except RefusedError as error:
-        report.trouble.append(f"{error.where}: {error.what}")
+        trouble = f"{error.where}: {error.what}"
+        if trouble not in report.trouble:
+            report.trouble.append(trouble)

@@ -97,17 +97,32 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildResources:
-    """The temporary resources that Packer created, by its own output; input of a clean-up."""
+    """The temporary resources that Packer created, by its own output; input of a clean-up.
+
+    `regions` are those that it copied the image to. Each of `profiles` is the name of an instance
+    profile and of its role. `launch_templates` are ids.
+    """
 
     key_pairs: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    launch_templates: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
 
     def with_more(self, other: BuildResources) -> BuildResources:
         """Return the resources of both, without duplicates."""
         pairs = {name: (*getattr(self, name), *getattr(other, name)) for name in self.__slots__}
         return BuildResources(**{name: tuple(dict.fromkeys(pairs[name])) for name in pairs})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removal:
+    """What a removal made go, as AWS shows, and what is left, each with the reason."""
+
+    gone: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ from pipeline.core.bake.model import (
     BuildReport,
     BuildResources,
     ObservedImage,
+    Removal,
     Source,
     Template,
 )
@@ -55,6 +56,14 @@ class Images(Protocol):
     def named(self, region: str, name: str) -> tuple[ObservedImage, ...]:
         """Return the account's images of exactly this name."""
 
+    def of_bake(
+        self, region: str, bake: str, instances: Sequence[str]
+    ) -> tuple[ObservedImage, ...]:
+        """Return the account's images of a bake: by its unique name, its tag, or its instances."""
+
+    def copies(self, region: str, image_ids: Sequence[str]) -> tuple[ObservedImage, ...]:
+        """Return the account's images in this region that were copied from these."""
+
     def find(self, region: str, image_id: str) -> ObservedImage | None:
         """Return one of the account's images by id, or None."""
 
@@ -64,12 +73,15 @@ class Images(Protocol):
     def remove(self, image: ObservedImage) -> None:
         """Deregister the image and delete its snapshots."""
 
+    def remove_snapshots(self, region: str, instances: Sequence[str]) -> tuple[str, ...]:
+        """Delete snapshots that no image uses, of images made from these instances."""
+
 
 class Leftovers(Protocol):
     """A port to the temporary resources that Packer did not remove."""
 
-    def remove(self, region: str, resources: BuildResources, bake: str) -> tuple[str, ...]:
-        """Remove the temporary instance, key pair and security group; return the removed ids."""
+    def remove(self, region: str, resources: BuildResources, bake: str, since: str) -> Removal:
+        """Remove the temporary resources that were created since then."""
 
 
 class Records(Protocol):

@@ -19,13 +19,17 @@ def build_problems(request: BakeRequest, built: BuildReport) -> tuple[str, ...]:
 
 
 def image_problems(
-    ids: Mapping[str, str], observed: Mapping[str, ObservedImage | None], name: str
+    ids: Mapping[str, str], observed: Mapping[str, ObservedImage | None]
 ) -> tuple[str, ...]:
-    """Return the problems of the images in AWS; `name` is empty if the template names the image."""
+    """Return the problems of the images in AWS.
+
+    An image may have any name, because a template may use `ami_name` as a part of it: the id in
+    Packer's artifact proves which image the build made.
+    """
     return tuple(
         problem
         for region, image_id in ids.items()
-        for problem in _image_problems(region, image_id, observed.get(region), name)
+        for problem in _image_problems(region, image_id, observed.get(region))
     )
 
 
@@ -75,9 +79,7 @@ def _conflicts(built: BuildReport, ids: Mapping[str, str]) -> Iterator[str]:
                 yield f"two builds created an image in {region}: {ami} ({build}) and {ids[region]}"
 
 
-def _image_problems(
-    region: str, image_id: str, image: ObservedImage | None, name: str
-) -> Iterator[str]:
+def _image_problems(region: str, image_id: str, image: ObservedImage | None) -> Iterator[str]:
     if image is None:
         yield f"AWS lists no image {image_id} of this account in {region}"
         return
@@ -86,5 +88,3 @@ def _image_problems(
         yield f"{image_id} in {region} is {image.state}{reason}"
     if image.public:
         yield f"{image_id} in {region} is public: any AWS account can launch it"
-    if name and image.name != name:
-        yield f"{image_id} in {region} is named {image.name}, not {name}"

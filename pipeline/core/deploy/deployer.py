@@ -213,6 +213,8 @@ class Deployer:
         """Record the beginning of a phase, and the decision for green if it makes one."""
         self.deployment = replace(self.deployment, phase=phase.name)
         decides = phase.decides(self.deployment.green)
+        if decides:
+            self._decide_limits()
         today, keep = self._pace.today(), self._policy.keep
 
         def entered(document: Environment) -> Environment:
@@ -223,9 +225,15 @@ class Deployer:
             return replace(document, deployment=self.deployment)
 
         self._ledger.update(entered)
-        minimum = self.deployment.minimum
-        if decides and minimum is not None:
-            self.reconciler.restore_minimum(self.deployment.green, minimum)
+        if decides and self.deployment.after:
+            self.reconciler.sizes.set_limits(self.deployment.green, self.deployment.after)
+
+    def _decide_limits(self) -> None:
+        """Note the size that green's group gets, once: blue is emptied afterwards."""
+        green, after = self.deployment.green, self.deployment.after
+        if not after and self._ledger.read().serving != green:
+            after = self.reconciler.sizes.limits_at_end(self.deployment)
+        self.deployment = replace(self.deployment, after=after)
 
     def _await(self, phase: Phase, limit: float) -> None:
         """Wait until the gate passes; raises _GateError if it cannot, or not in time."""
@@ -238,6 +246,7 @@ class Deployer:
             writes=self._observer.writes,
             forecast=phase.gate.forecast(self._timings()),
         )
+        watcher.wait.empty_before = self.deployment.empty_before
         deadline = max(self._pace.now() + limit, watcher.settled)
         while True:
             watcher.add(self._observer.watch(watcher))
@@ -253,7 +262,7 @@ class Deployer:
                 case Progressing() if self._pace.now() >= deadline:
                     raise _GateError(f"gave up after {format_duration(limit)}: {reason}")
             if target := watcher.size_target:
-                self.reconciler.resize(target.release, target.least, watcher.latest)
+                self.reconciler.sizes.grow(target.release, target.least, watcher.latest)
             self._observer.wait_for_next(watcher, deadline)
 
     def _patient_policy(self, phase: Phase) -> Policy:

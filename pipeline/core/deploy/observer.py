@@ -83,19 +83,25 @@ class Observer:
             self.pace.sleep(left)
 
     def observe_complete(
-        self, releases: Iterable[str], *, targets: bool = True, since: float = -inf
+        self,
+        releases: Iterable[str],
+        *,
+        activities: Iterable[str] = (),
+        targets: bool = True,
+        since: float = -inf,
     ) -> Observation:
         """Return an observation without unreadable parts: actions take missing for deleted.
 
-        It began at `since` or later; this waits for that time. Raises FailedError if AWS does not
-        answer for too long.
+        It began at `since` or later; this waits for that time. With `activities` of some releases
+        it is always a new one. Raises FailedError if AWS does not answer for too long.
         """
-        wanted = frozenset(releases)
-        if self.latest and self.latest.at >= since and self._is_fresh(wanted, targets=targets):
+        wanted, of = frozenset(releases), frozenset(activities)
+        recent = self.latest and self.latest.at >= since
+        if self.latest and recent and not of and self._is_fresh(wanted, targets=targets):
             return self.latest
         self.wait_until(since)
         for _ in range(COMPLETE_TRIES):
-            observation = self.observe(wanted, targets=targets)
+            observation = self.observe(wanted, activities=of, targets=targets)
             if not observation.unreadable:
                 return observation
         remedy = commands.status(self.place.environment)

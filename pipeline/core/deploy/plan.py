@@ -21,7 +21,8 @@ class PromoteRequest:
 
     `origin` is the environment whose serving image to take. With `plan_only`, the plan is shown
     and nothing is changed. With `recovers`, an interrupted deployment is finished first; without,
-    it makes the promotion fail.
+    it makes the promotion fail. `detach` are the names of load balancers that the serving group is
+    to leave for good.
     """
 
     environment: str
@@ -30,21 +31,22 @@ class PromoteRequest:
     allow_quarantined: bool = False
     allow_unhealthy: bool = False
     keep_failed: bool = False
+    detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RollbackRequest:
-    """What the command line requests of a rollback.
+    """What the command line requests of a rollback; the rest is as in PromoteRequest.
 
-    `to` is a release, an AMI, or empty for the newest good release that served. `plan_only` and
-    `recovers` are as in a promotion.
+    `to` is a release, an AMI, or empty for the newest good release that served.
     """
 
     environment: str
     to: str = ""
     allow_quarantined: bool = False
+    detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import inf
 from typing import Any
 
 from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
+from pipeline.core.deploy.group_sizes import GroupSizes
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.ownership import require_managed
 from pipeline.core.deploy.phases import Phase
 from pipeline.core.deploy.ports import GroupWriter, Hooks, Ledger, Pace, Resources
 from pipeline.core.deploy.selection import hook_facts
@@ -29,6 +30,7 @@ from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.health.verdict import Healthy, Verdict
 from pipeline.core.state.deployment import Deployment, Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
@@ -52,7 +54,6 @@ class Reconciler:
     pace: Pace
     prepared: Plan | None = None
     deleted: frozenset[str] = frozenset()
-    _sizes: dict[str, int] = field(default_factory=dict, init=False)
     _attached: set[str] = field(default_factory=set, init=False)
 
     @property
@@ -87,39 +88,10 @@ class Reconciler:
                 seen = self._seen(release, observation)
                 self._attach_to(release, self._missing(release, seen), observation)
 
-    def resize(self, release: str, least: int, observation: Observation) -> None:
-        """Raise a group's size to at least `least` members; a larger group stays as it is."""
-        group = observation.groups.get(self.observer.group(release))
-        if group is None or group.status:
-            return
-        document = self.ledger.read()
-        record = document.releases.get(release)
-        minimum = None
-        if record and not group.desired:
-            # A run died after it had emptied the group for its deletion: restore the size.
-            least = max(least, record.release.size.desired)
-            minimum = min(record.minimum, least) if record.minimum > group.minimum else None
-        # The observation may be older than this run's own resize.
-        least = max(least, self._sizes.get(release, 0))
-        if group.desired >= least:
-            return
-        require_managed(document, release, group)
-        self._sizes[release] = least
-        with self._changing("resize", {}, group=group.name, desired=least):
-            maximum = least if least > group.maximum else None
-            self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
-
-    def restore_minimum(self, release: str, minimum: int) -> None:
-        """Lower a group's minimum, which was raised for its launch."""
-        name = self.observer.group(release)
-        observation = self.observer.observe_until(
-            {release}, lambda it: name in it.groups, targets=False
-        )
-        group = observation.groups.get(name)
-        if group is None or group.minimum <= minimum:
-            return
-        with self._changing("restore minimum", {}, group=name, minimum=minimum):
-            self.groups.resize(name, minimum=minimum, maximum=None, desired=None)
+    @cached_property
+    def sizes(self) -> GroupSizes:
+        """What changes the sizes of groups."""
+        return GroupSizes(observer=self.observer, groups=self.groups, changing=self._changing)
 
     def verify(self, deployment: Deployment) -> None:
         """Run the verify hooks in order; raises FailedError with the output of a failed one."""
@@ -273,7 +245,14 @@ class Reconciler:
 
     def _judge(self, phase: Phase, release: str, observation: Observation, leaving: str) -> Verdict:
         balancers = self.place.balancers_of(release)
-        expected = Expected(group=self.observer.group(release), balancers=balancers)
+        deployment = self.ledger.read().deployment
+        # A schedule or a person may have scaled it to zero: green once it was proven, blue before.
+        empty = {deployment.green, *deployment.empty_before} if deployment else set[str]()
+        expected = Expected(
+            group=self.observer.group(release),
+            balancers=balancers,
+            may_be_empty=release in empty,
+        )
         if phase.has(HOLD):
             return half_healthy(expected, observation, self.observer.group(leaving))
         return all_healthy(expected, (observation,), in_a_row=1)
@@ -306,7 +285,7 @@ class Reconciler:
             self.resources.adopt(_releases(self.ledger.read(), known))
         plan = self._plan(frozenset(known) - deletes, deletes=deletes)
         try:
-            detached = self._require_detached(deletes)
+            detached = self.require_detached(deletes)
         except BaseException:
             self.resources.discard(plan)
             raise
@@ -341,7 +320,7 @@ class Reconciler:
         ]
         return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in pending)
 
-    def _require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
+    def require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
         """Return the groups that exist; raises RefusedError if one is attached to anything.
 
         Every traffic source counts, also those that the configuration does not name.

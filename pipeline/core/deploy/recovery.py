@@ -9,12 +9,11 @@ there is; without both, the remains of both are deleted and nothing serves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.core import commands
 from pipeline.core.deploy.fleet import Fleet
 from pipeline.core.deploy.observer import Observer
-from pipeline.core.deploy.ownership import require_managed
 from pipeline.core.deploy.phases import (
     Phase,
     after_drain,
@@ -32,6 +31,7 @@ from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Healthy
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import group_name
 from pipeline.core.validation.phases import ALONE, traits_of
 
@@ -247,11 +247,14 @@ class InterruptedDeployment:
         if not alone or dead.outcome is not None or not dead.blue:
             return False
         blue = drained(self._expected(dead.blue), (observation,))
-        green = all_healthy(self._expected(dead.green), (observation,), in_a_row=1)
+        expected = replace(self._expected(dead.green), may_be_empty=True)
+        green = all_healthy(expected, (observation,), in_a_row=1)
         return isinstance(blue, Healthy) and isinstance(green, Healthy)
 
     def _half_healthy(self, observation: Observation) -> bool:
-        verdict = half_healthy(self._expected(self.dead.green), observation)
+        # A schedule or a person may have scaled green to zero; the pipeline does not.
+        expected = replace(self._expected(self.dead.green), may_be_empty=True)
+        verdict = half_healthy(expected, observation)
         return isinstance(verdict, Healthy)
 
     def _usable(self, release: str, observation: Observation) -> bool:

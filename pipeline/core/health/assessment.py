@@ -35,13 +35,15 @@ class Expected:
 
     `least` is the size it must reach whatever its own desired capacity, 0 for none: the live
     desired capacity of the group whose traffic it takes over. `patience` is how many seconds EC2
-    may have no capacity for it.
+    may have no capacity for it. `may_be_empty` says that a desired capacity of 0 is no failure: a
+    schedule or a person set it, and the group was proven before.
     """
 
     group: str
     balancers: tuple[Balancer, ...] = ()
     least: int = 0
     patience: float = 300.0
+    may_be_empty: bool = False
 
 
 def all_in_service(expected: Expected, observations: Sequence[Observation]) -> Verdict:
@@ -161,9 +163,9 @@ def _row(expected: Expected, observations: Sequence[Observation]) -> int:
 def _shortfall(expected: Expected, observation: Observation) -> str:
     """Return how many members are missing and the others' states, nothing if all are InService."""
     group = observation.groups[expected.group]
-    if group.desired < 1:
-        return f"the desired capacity of {group.name} is 0"
     wanted = max(group.desired, expected.least)
+    if group.desired < 1 and (wanted or not expected.may_be_empty):
+        return f"the desired capacity of {group.name} is 0"
     members = current(group)
     good = sum(_is_good(group, member) for member in members)
     others = Counter(_member_state(group, m) for m in members if not _is_good(group, m))

@@ -45,7 +45,8 @@ def has_healthy_target(name: str, balancers: Sequence[Balancer], observation: Ob
 def half_healthy(expected: Expected, observation: Observation, other: str = "") -> Verdict:
     """Judge whether at least half of a group's members are healthy in every load balancer.
 
-    Also healthy if no member of the group `other` is healthy, in a complete observation.
+    A group that may be empty and has a desired capacity of 0 is. Also healthy if no member of the
+    group `other` is healthy, in a complete observation.
     """
     if (
         other
@@ -59,6 +60,8 @@ def half_healthy(expected: Expected, observation: Observation, other: str = "") 
     if group.status:
         return Progressing(reason=f"AWS says of {expected.group}: {group.status}")
     healthy = len(healthy_members(group, expected.balancers, observation))
+    if expected.may_be_empty and not group.desired:
+        return Healthy()
     if healthy and 2 * healthy >= group.desired:
         return Healthy()
     return Progressing(

@@ -21,6 +21,7 @@ class Trouble(StrEnum):
     UNREADABLE = "unreadable"
     NO_BALANCER = "no load balancer"
     MISSING = "missing"
+    OTHERS = "another service's"
     DELETED = "being deleted"
     DETACHED = "detached"
     EMPTY = "empty"
@@ -88,8 +89,7 @@ def _of_group(
             trouble=Trouble.DETACHED, what=f"not attached to {names}, {text}", detached=detached
         )
     if not desired:
-        what = "0 instances, because its desired capacity is 0"
-        return Condition(trouble=Trouble.EMPTY, what=what)
+        return Condition(trouble=Trouble.EMPTY, what="scaled to zero: 0 instances")
     if unread:
         return Condition(trouble=Trouble.UNREADABLE, what=text)
     trouble = None if healthy and 2 * healthy >= desired else Trouble.UNHEALTHY

@@ -52,6 +52,7 @@ class Feature(StrEnum):
     POLICIES = "scaling_policies"
     SCHEDULES = "schedules"
     COPIES = "bake.regions"
+    BUILD_ROLE = "temporary_iam_instance_profile_policy_document in the template"
     BUILD_PROFILE = "iam_instance_profile in the template"
     BUILD_KEY = "a KMS key in the template"
     SESSION_MANAGER = "session_manager in the template"

@@ -218,6 +218,18 @@ def _build_profiles(scope: Scope) -> Statement:
     return [f"arn:{partition}:iam::{scope.account}:instance-profile/*"], {}
 
 
+def _temporary_roles(scope: Scope) -> Statement:
+    """Return the role and instance profile that Packer makes for one build."""
+    iam = f"arn:{scope.partition}:iam::{scope.account}"
+    return [f"{iam}:role/packer-*", f"{iam}:instance-profile/packer-*"], {}
+
+
+def _build_volumes(scope: Scope) -> Statement:
+    """Return the volumes that belong to no release."""
+    no_release = {f"aws:ResourceTag/{TAG_PREFIX}release": "true"}
+    return [*_ec2(scope, scope.account, "volume")], {"Null": no_release}
+
+
 def _sessions(scope: Scope) -> Statement:
     document = arn("ssm", scope.region, "", "document/AWS-StartPortForwardingSession")
     return [*_ec2(scope, scope.account, "instance"), document], {}
@@ -309,6 +321,8 @@ _STATEMENTS: dict[str, Callable[[Scope], Statement]] = {
     "Build": _built,
     "BuildLaunch": _build_launch,
     "BuildInstances": _build_instances,
+    "BuildVolumes": _build_volumes,
+    "TemporaryRole": _temporary_roles,
     "BuildTags": _build_tags,
     "Images": _any_images,
     "BuildRole": _build_roles,

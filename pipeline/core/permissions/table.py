@@ -138,7 +138,8 @@ deploy | TerraformStateKey | the state's KMS key | TERRAFORM | STATE_KEY | USE |
 """
 _BAKE = """
 bake | Read | cleanup | TOOL | | USE | ec2:DescribeInstances ec2:DescribeKeyPairs
-bake | Read | cleanup | TOOL | | USE | ec2:DescribeSecurityGroups
+bake | Read | cleanup | TOOL | | USE | ec2:DescribeSecurityGroups ec2:DescribeVolumes
+bake | Read | cleanup | TOOL | | USE | ec2:DescribeSnapshots
 bake | Read | build | PACKER | | USE | ec2:DescribeRegions ec2:DescribeImages
 bake | Read | build | PACKER | | USE | ec2:DescribeSecurityGroups ec2:DescribeInstances
 bake | Read | build | PACKER | | USE | ec2:DescribeVolumes
@@ -156,6 +157,7 @@ bake | BuildInstances | end of a build | PACKER | | CHANGE | ec2:TerminateInstan
 bake | BuildTags | build | PACKER | | CHANGE | ec2:CreateTags
 bake | Build | cleanup | TOOL | | CHANGE | ec2:DeleteKeyPair ec2:DeleteSecurityGroup
 bake | BuildInstances | cleanup | TOOL | | CHANGE | ec2:TerminateInstances
+bake | BuildVolumes | cleanup | TOOL | | CHANGE | ec2:DeleteVolume
 bake | Images | tags, status | TOOL | | CHANGE | ec2:CreateTags
 bake | Images | cleanup of images | TOOL | | CHANGE | ec2:DeregisterImage ec2:DeleteSnapshot
 bake | Build | copies | PACKER | COPIES | CHANGE | ec2:CopyImage
@@ -164,6 +166,22 @@ bake | Build | deprecation | PACKER | DEPRECATE | CHANGE | ec2:EnableImageDeprec
 bake | Build | spot | PACKER | SPOT | CHANGE | ec2:CreateFleet ec2:CreateLaunchTemplate
 bake | Build | spot | PACKER | SPOT | CHANGE | ec2:DeleteLaunchTemplate
 bake | Read | spot | PACKER | SPOT | USE | ec2:DescribeSpotPriceHistory
+bake | Build | cleanup | TOOL | SPOT | CHANGE | ec2:DeleteLaunchTemplate
+bake | Read | cleanup | TOOL | SPOT | USE | ec2:DescribeLaunchTemplates
+bake | TemporaryRole | own role | PACKER | BUILD_ROLE | CHANGE | iam:CreateRole iam:GetRole
+bake | TemporaryRole | own role | PACKER | BUILD_ROLE | CHANGE | iam:PutRolePolicy
+bake | TemporaryRole | own role | PACKER | BUILD_ROLE | CHANGE | iam:CreateInstanceProfile
+bake | TemporaryRole | own role | PACKER | BUILD_ROLE | CHANGE | iam:GetInstanceProfile
+bake | TemporaryRole | own role | PACKER | BUILD_ROLE | CHANGE | iam:AddRoleToInstanceProfile
+bake | TemporaryRole | own role | PACKER | BUILD_ROLE | CHANGE | iam:PassRole
+bake | TemporaryRole | end | PACKER | BUILD_ROLE | CHANGE | iam:RemoveRoleFromInstanceProfile
+bake | TemporaryRole | end | PACKER | BUILD_ROLE | CHANGE | iam:DeleteRolePolicy
+bake | TemporaryRole | end | PACKER | BUILD_ROLE | CHANGE | iam:DeleteRole
+bake | TemporaryRole | end | PACKER | BUILD_ROLE | CHANGE | iam:DeleteInstanceProfile
+bake | TemporaryRole | cleanup | TOOL | BUILD_ROLE | CHANGE | iam:ListRolePolicies
+bake | TemporaryRole | cleanup | TOOL | BUILD_ROLE | CHANGE | iam:RemoveRoleFromInstanceProfile
+bake | TemporaryRole | cleanup | TOOL | BUILD_ROLE | CHANGE | iam:DeleteRolePolicy iam:DeleteRole
+bake | TemporaryRole | cleanup | TOOL | BUILD_ROLE | CHANGE | iam:DeleteInstanceProfile
 bake | BuildInstances | Windows | PACKER | WINDOWS | CHANGE | ec2:GetPasswordData
 bake | BuildRole | instance profile | PACKER | BUILD_PROFILE | CHANGE | iam:PassRole
 bake | BuildProfile | instance profile | PACKER | BUILD_PROFILE | USE | iam:GetInstanceProfile

@@ -13,6 +13,7 @@ from pipeline.core.permissions.scope import Feature
 
 _NAMED = {
     Feature.BUILD_PROFILE: r"iam_instance_profile",
+    Feature.BUILD_ROLE: r"temporary_iam_instance_profile_policy_document",
     Feature.BUILD_KEY: r"kms_key_id|region_kms_key_ids|encrypt_boot",
     Feature.SHARED: r"ami_users|ami_groups|ami_org_arns|ami_ou_arns|snapshot_users|snapshot_groups",
     Feature.SPOT: r"spot_price|spot_instance_types",
@@ -45,7 +46,7 @@ def values_of(text: str, name: str, variables: Mapping[str, object]) -> tuple[st
 
 
 def _argument(names: str) -> str:
-    return rf"\"?\b(?:{names})\b\"?\s*[=:]\s*"
+    return rf"\"?\b(?:{names})\b\"?\s*[=:{{]\s*"
 
 
 def _value(text: str, variables: Mapping[str, object]) -> str:

@@ -288,9 +288,12 @@ def _raise_vcpus(region: str, value: int) -> str:
 
 
 def wanted_count(facts: Facts, proposal: Proposal) -> int:
-    """Return the number of instances of the new group: as many as the serving group has."""
+    """Return the number of instances of the new group: as many as the serving group has.
+
+    One at least: it proves the release even if the serving group is scaled to zero.
+    """
     serving = [each for each in facts.groups or () if each.name == proposal.blue]
-    return serving[0].desired if serving and proposal.blue else proposal.count
+    return max(1, serving[0].desired) if serving and proposal.blue else proposal.count
 
 
 def _addresses(facts: Facts, proposal: Proposal, count: int) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.permissions.probes import Launch, PermissionFacts
-from pipeline.core.state.deployment import Delays, Place
+from pipeline.core.state.deployment import Delays, Kind, Place
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
 
@@ -56,7 +56,8 @@ class Proposal:
     the serving fleet is unhealthy, as a rollback may. `retires` says that the serving group will be
     deleted. `absent` are configured load balancers that do not exist; those of `place` do. `lost`
     is the serving group that was deleted outside ami-pipeline; `environment` is the document
-    without it. `launch` is what the permissions are proven for, None for a warm group.
+    without it. `launch` is what the permissions are proven for, None for a warm group. `kind` is
+    the command's, and `detach` the names of load balancers that the serving group is to leave.
     """
 
     place: Place
@@ -74,6 +75,12 @@ class Proposal:
     absent: tuple[Balancer, ...] = ()
     lost: str = ""
     launch: Launch | None = None
+    kind: Kind = Kind.PROMOTE
+    detach: tuple[str, ...] = ()
+
+    def configured(self, attached: frozenset[str]) -> frozenset[str]:
+        """Return those of a group's traffic sources that the configuration names."""
+        return attached & {each.identifier for each in self.place.balancers}
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty without a release."""
@@ -130,9 +137,11 @@ class TypeFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupFacts:
-    """A group of this environment, or one that is attached to its load balancers.
+    """A group of this environment, one on its load balancers, or one with a name that it needs.
 
-    `release` is empty for an unmanaged group. `status` is not empty while the group is being
+    `release` is empty unless the group belongs to this environment. `owner` is the other app and
+    environment that its tags name, empty otherwise; an unmanaged group has neither. `attached`
+    has every traffic source, configured or not. `status` is not empty while the group is being
     deleted. `standby` and `protected` are members in standby, or protected from scale-in;
     `retained` those kept after an abandoned termination hook. `protection` is the group's own
     protection from deletion, empty for none.
@@ -150,6 +159,16 @@ class GroupFacts:
     protected: tuple[str, ...] = ()
     retained: tuple[str, ...] = ()
     protection: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TemplateFacts:
+    """A launch template with a name that this environment needs; `release`, `owner` as a group."""
+
+    name: str
+    release: str
+    owner: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +220,7 @@ class Facts:
     type: TypeFacts | None = None
     missing: frozenset[str] = frozenset()
     groups: tuple[GroupFacts, ...] | None = None
-    templates: frozenset[str] | None = None
+    templates: tuple[TemplateFacts, ...] | None = None
     refreshes: tuple[str, ...] | None = None
     subnets: tuple[SubnetFacts, ...] | None = None
     balancers: tuple[BalancerFacts, ...] | None = None

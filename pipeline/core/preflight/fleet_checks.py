@@ -6,12 +6,16 @@ only tells whether the fleet was unhealthy before the deployment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.core import commands
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup, Target
+from pipeline.core.preflight.attachment_checks import Attachments, detached_findings
 from pipeline.core.preflight.facts import Facts, GroupFacts, Proposal
 from pipeline.core.preflight.finding import Finding
+from pipeline.core.preflight.ownership_checks import ownership_findings
+from pipeline.core.preflight.remedies import describe, scaling, traffic_sources
+from pipeline.core.state.deployment import Kind
 
 REQUIRED_PROCESSES = ("Launch", "Terminate", "AddToLoadBalancer")
 """Auto Scaling processes that a rollback or a retirement needs."""
@@ -23,14 +27,19 @@ _PASSING = frozenset({"initial", "draining", "unhealthy.draining"})
 
 
 def fleet_findings(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
-    """Yield the findings about the existing groups."""
+    """Yield the findings about the existing groups.
+
+    If the serving group's name belongs to another service, nothing else about it matters.
+    """
+    if any(each.name == proposal.blue and each.owner for each in facts.groups or ()):
+        yield from ownership_findings(facts, proposal)
+        return
     if facts.groups is not None:
         yield from _deleted(facts.groups, proposal)
         yield from _serving(facts.groups, proposal)
-        yield from _unmanaged(facts.groups, proposal)
-        yield from _unknown(facts.groups, proposal)
+        yield from _attachments(facts.groups, proposal)
         yield from _missing_warm(facts.groups, proposal)
-    yield from _names(facts, proposal)
+    yield from ownership_findings(facts, proposal)
     yield from _condition(facts, proposal)
     if facts.observation is not None:
         yield from health_findings(facts.observation, proposal)
@@ -99,65 +108,78 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             what="is the serving group in the environment's document, but does not exist",
             remedy=commands.status(proposal.place.environment),
         )
-    elif blue and not listed[blue].attached:
+    elif blue and not proposal.configured(listed[blue].attached):
         yield Finding(
             where=f"server group {blue}",
             what="is the serving group in the environment's document, "
             "but is attached to no load balancer",
-            remedy=_attach(blue, proposal),
+            remedy=traffic_sources(
+                "attach-traffic-sources", blue, proposal.place.balancers, proposal
+            ),
         )
     for each in listed.values():
-        if each.release and each.name not in {blue, proposal.lost} and each.attached:
+        serves = each.release and proposal.configured(each.attached)
+        if serves and each.name not in {blue, proposal.lost}:
             yield _second(each, proposal)
 
 
 def _second(group: GroupFacts, proposal: Proposal) -> Finding:
-    serving = proposal.environment.serving
-    detach = _detach(group, proposal)
+    serving, where = proposal.environment.serving, f"server group {group.name}"
+    see = describe(group.name, proposal)
+    elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
     if serving:
         what = f"is attached to the load balancers together with {serving}; only one may serve"
-        return Finding(where=f"server group {group.name}", what=what, remedy=detach)
+        return Finding(where=where, what=what, remedy=_detach(group, proposal) or elsewhere)
     if proposal.lost:
         what = f"receives traffic in place of {proposal.lost}, but no deployment attached it"
         rollback = commands.rollback(proposal.place.environment, to=group.release)
-        remedy = f"make it the serving release: {rollback}; or detach it: {detach}"
-        return Finding(where=f"server group {group.name}", what=what, remedy=remedy)
-    return Finding(
-        where=f"server group {group.name}",
-        what="receives traffic, but the environment's document has no serving release",
-        remedy="fix [state] url, if earlier runs kept their state elsewhere; "
-        f"else detach the group: {detach}",
-    )
+        return Finding(
+            where=where, what=what, remedy=f"make it the serving release: {rollback}; see: {see}"
+        )
+    what = "receives traffic, but the environment's document has no serving release"
+    return Finding(where=where, what=what, remedy=elsewhere)
 
 
-def _unmanaged(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
-    """Report unmanaged groups, which keep receiving traffic after a promotion.
+def _detach(group: GroupFacts, proposal: Proposal) -> str:
+    """Return the command that detaches a group of the document; empty for any other group.
 
-    Before the first release such a group serves, and must do so until the first release does.
+    Another store may have releases of the same app and environment: only this one's are proven.
     """
-    for each in groups:
-        if not each.release and each.attached:
-            first = not proposal.environment.serving
-            yield Finding(
-                where=f"group {each.name}",
-                what="is not managed by ami-pipeline and will keep receiving traffic",
-                remedy=f"{'when this release serves, ' if first else ''}detach it: "
-                f"{_detach(each, proposal)}",
-                blocking=not first,
-            )
+    if group.release not in proposal.environment.releases:
+        return ""
+    sources = [each for each in proposal.place.balancers if each.identifier in group.attached]
+    return traffic_sources("detach-traffic-sources", group.name, sources, proposal)
 
 
-def _unknown(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
+def _attachments(groups: Sequence[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
+    """Check that the groups of the document receive traffic only from the configuration's."""
     known = {proposal.group(name) for name in proposal.environment.releases}
-    known |= {proposal.blue, proposal.group(proposal.green)}
-    for each in groups:
-        if each.release and not each.attached and not each.status and each.name not in known:
-            yield Finding(
-                where=f"server group {each.name}",
-                what=f"belongs to {each.release}, which is not in the environment's document",
-                remedy=f"if it is not needed, delete it: {_force_delete(each.name, proposal)}",
-                blocking=False,
-            )
+    listed = {each.name: each for each in groups if each.release and each.name in known}
+    yield from _serving_attachments(groups, proposal).findings()
+    for name, each in listed.items():
+        if name not in {proposal.blue, proposal.lost} and not each.status:
+            yield from detached_findings(proposal.place, name, each.attached)
+
+
+def leaving(facts: Facts, proposal: Proposal) -> tuple[Balancer, ...]:
+    """Return the load balancers that the serving group is to leave for good."""
+    return _serving_attachments(facts.groups or (), proposal).leaving
+
+
+def _serving_attachments(groups: Iterable[GroupFacts], proposal: Proposal) -> Attachments:
+    """Return what the serving group is attached to, and what it is to leave."""
+    place, image = proposal.place, proposal.image_id
+    blue = (each.attached for each in groups if proposal.blue and each.name == proposal.blue)
+    attached = next(blue, frozenset[str]())
+
+    def again(names: Sequence[str]) -> str:
+        if proposal.kind is Kind.ROLLBACK:
+            return commands.rollback(place.environment, to=image, detach=names)
+        return commands.promote(place.environment, image, detach=names)
+
+    return Attachments(
+        place=place, group=proposal.blue, attached=attached, detach=proposal.detach, again=again
+    )
 
 
 def _missing_warm(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Finding]:
@@ -173,32 +195,6 @@ def _missing_warm(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[
             )
 
 
-def _names(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
-    """Check that green's name is free: AWS reserves it while a group is being deleted."""
-    name, region = proposal.group(proposal.green), proposal.place.region
-    if not name:
-        return
-    taken = next((each for each in facts.groups or () if each.name == name), None)
-    if taken and taken.status:
-        yield Finding(
-            where=f"server group {name}",
-            what=f"still exists: {taken.status}",
-            remedy=f"wait until it is deleted: {_describe(name, region)}",
-        )
-    elif taken:
-        yield Finding(
-            where=f"server group {name}",
-            what="already exists, but the number of a release is never reused",
-            remedy=commands.recover(proposal.place.environment),
-        )
-    elif name in (facts.templates or ()):
-        yield Finding(
-            where=f"launch template {name}",
-            what="already exists, but the number of a release is never reused",
-            remedy=commands.recover(proposal.place.environment),
-        )
-
-
 def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
     """Check that a deployment can keep, restore and retire the serving group."""
     blue = next((each for each in facts.groups or () if each.name == proposal.blue), None)
@@ -208,7 +204,7 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             where=where,
             what=f"has an active instance refresh: {line}",
             remedy="wait until it ends, or cancel it: "
-            + _call("cancel-instance-refresh", proposal.blue, proposal),
+            + scaling("cancel-instance-refresh", proposal.blue, proposal),
         )
     if blue is None:
         return
@@ -223,7 +219,7 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             where=where,
             what=f"has suspended processes ({', '.join(suspended)}): "
             "it cannot be restored or retired",
-            remedy=f"{_call('resume-processes', blue.name, proposal)} "
+            remedy=f"{scaling('resume-processes', blue.name, proposal)} "
             f"--scaling-processes {' '.join(suspended)}",
         )
     if proposal.retires:
@@ -240,14 +236,14 @@ def _unretirable(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[F
         yield Finding(
             where=where,
             what=f"has {', '.join(blue.standby)} in standby: it cannot be retired",
-            remedy=f"{_call('exit-standby', blue.name, proposal)} "
+            remedy=f"{scaling('exit-standby', blue.name, proposal)} "
             f"--instance-ids {' '.join(blue.standby)}",
         )
     if blue.protected:
         yield Finding(
             where=where,
             what=f"protects {', '.join(blue.protected)} from scale-in: it cannot be retired",
-            remedy=f"{_call('set-instance-protection', blue.name, proposal)} "
+            remedy=f"{scaling('set-instance-protection', blue.name, proposal)} "
             f"--no-protected-from-scale-in --instance-ids {' '.join(blue.protected)}",
         )
     for instance in blue.retained:
@@ -264,7 +260,7 @@ def _unretirable(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[F
         yield Finding(
             where=where,
             what=f"has deletion protection ({blue.protection}): it cannot be retired",
-            remedy=f"{_call('update-auto-scaling-group', blue.name, proposal)} "
+            remedy=f"{scaling('update-auto-scaling-group', blue.name, proposal)} "
             "--deletion-protection none",
         )
 
@@ -276,8 +272,8 @@ def health_findings(observation: Observation, proposal: Proposal) -> Iterator[Fi
     to this fleet would fail, unless the deployment may begin with an unhealthy fleet.
     """
     group = observation.groups.get(proposal.blue)
-    if group is None:
-        return
+    if group is None or not group.desired:
+        return  # A schedule or a person scaled it to zero.
     if problems := list(_unhealthy_members(group, observation, proposal)):
         rollback = commands.rollback(proposal.place.environment)
         yield Finding(
@@ -348,33 +344,3 @@ def _unmanaged_targets(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
                 remedy="deregister these targets if they are not needed",
                 blocking=False,
             )
-
-
-def _force_delete(group: str, proposal: Proposal) -> str:
-    return f"{_call('delete-auto-scaling-group', group, proposal)} --force-delete"
-
-
-def _describe(group: str, region: str) -> str:
-    options = {"region": region, "auto-scaling-group-names": group}
-    return commands.aws("autoscaling", "describe-auto-scaling-groups", options)
-
-
-def _attach(group: str, proposal: Proposal) -> str:
-    sources = _sources(proposal.place.balancers)
-    return f"{_call('attach-traffic-sources', group, proposal)} --traffic-sources {sources}"
-
-
-def _detach(group: GroupFacts, proposal: Proposal) -> str:
-    sources = _sources(
-        each for each in proposal.place.balancers if each.identifier in group.attached
-    )
-    return f"{_call('detach-traffic-sources', group.name, proposal)} --traffic-sources {sources}"
-
-
-def _sources(balancers: Iterable[Balancer]) -> str:
-    return " ".join(f"Identifier={each.identifier},Type={each.kind}" for each in balancers)
-
-
-def _call(verb: str, group: str, proposal: Proposal) -> str:
-    options = {"region": proposal.place.region, "auto-scaling-group-name": group}
-    return commands.aws("autoscaling", verb, options)

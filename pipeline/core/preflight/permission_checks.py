@@ -37,7 +37,7 @@ def _existing(name: str, proposal: Proposal) -> Finding:
     return Finding(
         where=name,
         what="exists, but no release has this number: permissions are proven with its name",
-        remedy=f"check it and delete it: {listing}",
+        remedy=f"find out whose it is, and ask for its deletion: {listing}",
     )
 
 

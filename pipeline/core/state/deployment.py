@@ -142,6 +142,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """The size of a group: minimum, maximum and desired capacity, None to leave that one."""
+
+    minimum: int
+    maximum: int
+    desired: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Deployment:
     """The record of one run of `promote`, `rollback`, `rebuild`, `recover` or `abort`.
 
@@ -150,7 +159,9 @@ class Deployment:
     `outcome` are empty while it runs. `minimum` is the minimum size that green's group gets at the
     end, None to leave it unchanged. `keep_failed` keeps a failed green, detached, for debugging.
     `warm` marks a rollback to a group that still existed. `detach` are the load balancers that
-    blue leaves for good, because the configuration does not name them any more.
+    blue leaves for good, because the configuration does not name them any more. `before` is the
+    size of blue's group at the beginning, `after` the size that green's group gets at the end, once
+    that is decided.
     """
 
     id: str
@@ -167,10 +178,18 @@ class Deployment:
     keep_failed: bool = False
     warm: bool = False
     detach: tuple[Balancer, ...] = ()
+    before: Limits | None = None
+    after: Limits | None = None
     reason: str = ""
     phases: tuple[PhaseRun, ...] = ()
     ended: str = ""
     outcome: Outcome | None = None
+
+    @property
+    def empty_before(self) -> frozenset[str]:
+        """Blue, if a schedule or a person had scaled it to zero before the deployment."""
+        empty = self.before is not None and self.before.desired == 0
+        return frozenset({self.blue}) if empty else frozenset()
 
 
 def result_of(deployment: Deployment) -> Result | None:

@@ -6,9 +6,9 @@ from typing import assert_never
 
 from pipeline.core import commands
 from pipeline.core.health.serving import Trouble, attach, list_balancers, scale
-from pipeline.core.image import TAG_PREFIX
 from pipeline.core.state.deployment import Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
+from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates, RollbackMode, RollbackOption
 from pipeline.core.state.status import Status, condition, missing_releases
@@ -39,7 +39,7 @@ def repair(status: Status) -> str:
     match found.trouble:
         case None:
             command = ""
-        case Trouble.UNREADABLE:
+        case Trouble.UNREADABLE | Trouble.OTHERS:
             command = commands.doctor(name)
         case Trouble.NO_BALANCER:
             command = list_balancers(region, status.absent)
@@ -115,11 +115,10 @@ def _first(status: Status) -> str:
     A group with our tags that receives traffic belongs to another or an earlier document.
     """
     environment = status.environment
-    tag = f"{TAG_PREFIX}environment"
     balancers = {each.identifier for each in status.balancers}
+    here = (each for each in status.observation.groups.values() if each.attached & balancers)
     ours = any(
-        each.tags.get(tag) == environment.environment and each.attached & balancers
-        for each in status.observation.groups.values()
+        owner_in(each.tags) == f"{environment.app}/{environment.environment}" for each in here
     )
     name = environment.environment
     return commands.state_show(name) if ours else commands.promote(name)

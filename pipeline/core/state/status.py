@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline.core.health.observation import Balancer, Observation
-from pipeline.core.health.serving import Condition, condition_of
+from pipeline.core.health.serving import Condition, Trouble, condition_of
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, RollbackOption, seconds_left
 
@@ -88,4 +89,7 @@ def condition(status: Status, release: str = "") -> Condition:
     environment = status.environment
     release = release or environment.serving
     name = group_name(environment.app, environment.environment, release)
+    group = status.observation.groups.get(name)
+    if group and (owner := other_owner(environment, group.tags)):
+        return Condition(trouble=Trouble.OTHERS, what=f"a group of {owner} has its name")
     return condition_of(name, status.observation, status.balancers, status.absent)

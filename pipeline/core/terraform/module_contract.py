@@ -34,7 +34,7 @@ INPUTS = {
 }
 """The inputs that the pipeline passes to the module, with their types."""
 
-_OUTPUT = """\
+OUTPUT = """\
 output "releases" {
   value = {
     for name, group in aws_autoscaling_group.this : name => {
@@ -131,7 +131,7 @@ def _breach(root: Root, found: Diagnostic) -> _Breach:
             return _Breach(
                 what=f"output {name}: the module does not declare it",
                 remedy=f"add this output to the module, then: {_check(root)}",
-                paste=_OUTPUT,
+                paste=OUTPUT,
             )
         case "Invalid value for input variable" if name in INPUTS:
             return _Breach(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -150,3 +151,49 @@ def test_a_missing_or_ambiguous_source_is_an_error(
     assert told.value.where.startswith("[bake.source] ")
     assert what in told.value.what
     assert remedy in told.value.remedy
+
+
+def test_the_images_of_a_bake_are_found_by_name_tag_and_instance(
+    images: Ec2Images, aws: Clients
+) -> None:
+    ec2 = aws.ec2(REGION)
+    launched = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
+    instance = launched["Instances"][0]["InstanceId"]
+    made = ec2.create_image(InstanceId=instance, Name="intermediate")["ImageId"]
+    named = register(aws, "ami-00000001", "golden-web-1-abc-2026")
+    tagged = register(aws, "ami-00000002", "any")
+    register(aws, "ami-00000003", "web-1-ab")
+    ec2.create_tags(Resources=[tagged], Tags=[{"Key": "ami-pipeline:bake", "Value": "web-1-abc"}])
+
+    found = images.of_bake(REGION, "web-1-abc", (instance,))
+
+    assert {image.id for image in found} == {named, tagged, made}
+    assert {image.id for image in images.of_bake(REGION, "web-1-abc", ())} == {named, tagged}
+
+
+def test_snapshots_of_a_deregistered_image_are_found_by_its_instance(
+    images: Ec2Images, aws: Clients
+) -> None:
+    ec2 = aws.ec2(REGION)
+    launched = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
+    instance = launched["Instances"][0]["InstanceId"]
+    made = ec2.create_image(InstanceId=instance, Name="intermediate")["ImageId"]
+    seen = images.find(REGION, made)
+    assert seen is not None
+    ec2.deregister_image(ImageId=made)
+    assert images.remove_snapshots(REGION, ("i-0000",)) == ()
+    assert images.remove_snapshots(REGION, (instance,)) == seen.snapshots
+
+
+def test_the_snapshots_of_an_image_that_is_pending_go_with_it(
+    images: Ec2Images, aws: Clients
+) -> None:
+    ec2 = aws.ec2(REGION)
+    launched = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
+    instance = launched["Instances"][0]["InstanceId"]
+    made = ec2.create_image(InstanceId=instance, Name="intermediate")["ImageId"]
+    seen = images.find(REGION, made)
+    assert seen is not None
+    images.remove(replace(seen, state="pending", snapshots=()))
+    kept = ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
+    assert not {each["SnapshotId"] for each in kept} & set(seen.snapshots)

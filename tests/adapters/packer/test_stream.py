@@ -193,6 +193,27 @@ def test_the_ami_is_named_in_the_line_after_it_is_made(making: str) -> None:
     assert stream.resources.images == ("ami-00000001",)
 
 
+def test_packer_1_16_names_the_ami_two_lines_after_it_is_made() -> None:
+    lines = ("Creating AMI web from instance i-1", "Attaching run tags to AMI...")
+    stream = read(ui(*lines, "AMI: ami-00000001", kind="say"))
+    assert stream.resources.images == ("ami-00000001",)
+
+
+def test_what_a_spot_build_with_a_temporary_role_makes_is_traced() -> None:
+    before = (
+        "Creating temporary instance profile for this instance: packer-6b0a-11",
+        "Creating temporary role for this instance: packer-6b0a-11",
+        "Created Spot Fleet launch template: lt-0123456789abcdef0",
+    )
+    after = ("Copying to: eu-west-1", "Copying to: us-gov-west-1")
+    launched = ui("Instance ID: i-01")
+    resources = read(ui(*before) + launched + ui(*after)).resources
+    assert resources.profiles == ("packer-6b0a-11",)
+    assert resources.launch_templates == ("lt-0123456789abcdef0",)
+    assert resources.regions == ("eu-west-1", "us-gov-west-1")
+    assert read(launched + ui(*before)).resources.profiles == ()
+
+
 def test_lines_of_another_build_come_between() -> None:
     lines = ui("Creating AMI a", kind="say") + ui("hello", build="other") + ui("AMI: ami-00000001")
     assert read(lines).resources.images == ("ami-00000001",)

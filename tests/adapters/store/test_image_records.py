@@ -51,7 +51,7 @@ def test_a_record_is_plain_json_with_a_schema_number(
     content = json.loads(document.data)
     assert content["schema"] == 1
     assert content["image"]["status"] == "baking"
-    assert set(content["resources"]) == {"key_pairs", "security_groups", "instances", "images"}
+    assert set(content["resources"]) == set(BuildResources.__slots__)
     assert document.data.endswith(b"}\n")
 
 

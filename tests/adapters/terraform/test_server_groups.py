@@ -16,16 +16,18 @@ import pytest
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.terraform import server_groups as adapter
+from pipeline.adapters.terraform.contract_check import ContractCheck
 from pipeline.adapters.terraform.provider_locks import ProviderLocks
 from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.server_groups import TerraformResources
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import ConfigurationError, FailedError, RefusedError
 from pipeline.core.state.release import Release, Size
+from pipeline.core.terraform.module_rules import IGNORE
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.terraform.provider_lock import new_lock
 from pipeline.core.terraform.root_module import Bucket, Root
-from tests.adapters.scripted import ScriptedTerraform
+from tests.adapters.scripted import ScriptedTerraform, captured
 
 CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
 NONE: frozenset[str] = frozenset()
@@ -415,12 +417,19 @@ def test_a_resource_of_another_owner_is_rejected(
     with pytest.raises(RefusedError) as told:
         resources.adopt([release(2)])
     [(key, value)] = tags.items()
+    owner = {"shop": "shop/staging", "production": "web/production"}.get(value)
+    remedy = (
+        "give the app or the environment another name in pipeline.toml: resources of web/staging "
+        f"and of {owner} have the same names"
+        if owner
+        else "if this environment owns it, set its tags to ami-pipeline:app=web, "
+        "ami-pipeline:environment=staging, ami-pipeline:release=r000002"
+    )
     assert str(told.value) == (
         "importing aws_launch_template web-staging-r000002:\n"
         "  exists but is not in Terraform's state\n"
         f"  tag ami-pipeline:{key} is {value or 'not set'}\n"
-        "next: delete or rename it; if this environment owns it, set its tags to "
-        "ami-pipeline:app=web, ami-pipeline:environment=staging, ami-pipeline:release=r000002"
+        f"next: {remedy}"
     )
     assert verbs(scripted) == ["init", "state"]
 
@@ -489,6 +498,87 @@ def test_in_a_users_module_an_unknown_address_is_an_error(
         f"next: cd {resources.root.folder} && terraform import 'ADDRESS[\"r000001\"]' lt-1"
     )
     assert verbs(scripted) == ["init", "state"]
+
+
+CHANGED = (
+    'module.release.aws_autoscaling_group.this["r000001"]: update\n'
+    "  availability_zones: null -> (known after apply)\n"
+    '  load_balancers: ["rehearsal"] -> ["classic"]\n'
+    "  max_size: 3 -> 2\n"
+    "  min_size: 2 -> 1\n"
+    "  mixed_instances_policy[0].launch_template[0].override[0].launch_template_specification[0]"
+    '.launch_template_id: null -> "lt-00000000000000001"\n'
+)
+
+
+def test_a_refused_plan_shows_each_attribute_before_and_after(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("update"))
+    scripted.on("show", captured("module-breaks-2.json"))
+    with pytest.raises(RefusedError) as told:
+        resources.plan([release(1), release(2)], creates=NONE, deletes=NONE)
+    assert f"{told.value.what}\n" == CHANGED
+    assert told.value.remedy == f"cd {shlex.quote(str(resources.root.folder))} && terraform plan"
+    assert "planned-" not in "".join(left(resources))
+
+
+def test_a_module_of_a_user_that_would_reset_the_sizes_is_told_the_lines_to_add(
+    resources: TerraformResources, scripted: ScriptedTerraform, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    resources.root = replace(resources.root, module=own)
+    scripted.on("plan", capture("update"))
+    scripted.on("show", captured("module-breaks-2.json"))
+    with pytest.raises(RefusedError) as told:
+        resources.plan([release(1), release(2)], creates=NONE, deletes=NONE)
+    assert f"{told.value.what}\n" == CHANGED
+    assert told.value.remedy == (
+        "add these lines to the module, then: ami-pipeline config terraform -e staging --check\n\n"
+        f"# aws_autoscaling_group.this\n{IGNORE}"
+    )
+
+
+def test_a_refused_plan_that_cannot_be_read_is_refused_with_its_own_reason(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("update"))
+    scripted.on("show", b"", code=1)
+    with pytest.raises(RefusedError) as told:
+        resources.plan([release(1), release(2)], creates=NONE, deletes=NONE)
+    assert told.value.what == 'module.release.aws_autoscaling_group.this["r000001"]: update'
+
+
+def test_a_launch_of_a_users_module_is_rehearsed_before_its_plan_is_made(
+    resources: TerraformResources, scripted: ScriptedTerraform, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    resources.root = replace(resources.root, module=own)
+    scripted.rehearses("breaks")
+    with pytest.raises(ConfigurationError, match="ignore_changes lacks"):
+        launch(resources)
+    assert verbs(scripted) == ["init", "init", "plan", "show", "plan", "show"]
+    kept = json.loads((resources.root.folder / "releases.auto.tfvars.json").read_text())
+    assert sorted(kept["releases"]) == ["r000001"]
+
+
+def test_the_plan_of_a_users_module_is_read_before_it_is_applied(
+    resources: TerraformResources,
+    scripted: ScriptedTerraform,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    resources.root = replace(resources.root, module=own)
+    monkeypatch.setattr(ContractCheck, "rehearse", lambda *_: None)
+    scripted.on("show", captured("module-breaks-1.json"))
+    with pytest.raises(ConfigurationError, match="target_group_arns is set"):
+        launch(resources)
+    assert verbs(scripted) == ["init", "plan", "show"]
+    assert not list(resources.root.folder.glob("*.tfplan"))
 
 
 def test_files_of_a_killed_run_do_not_affect_the_next_plan(

@@ -266,6 +266,18 @@ def test_a_plan_is_saved_in_a_private_file(
     assert stat.S_IMODE((tmp_path / "a.tfplan").stat().st_mode) == 0o600
 
 
+def test_a_saved_plan_is_shown_without_a_word_in_the_log(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    scripted.on("show", b'Warning: x\n{"resource_changes": ["canary-7c1"]}\n')
+    assert terraform.show(tmp_path, tmp_path / "a.tfplan") == {"resource_changes": ["canary-7c1"]}
+    assert scripted.call("show")["argv"] == ["show", "-json", "a.tfplan"]
+    assert "canary-7c1" not in terraform.log.read_text()
+    scripted.on("show", b"", code=1)
+    with pytest.raises(RefusedError, match="exit code 1"):
+        terraform.show(tmp_path, tmp_path / "a.tfplan")
+
+
 def test_a_plan_may_be_of_a_few_addresses(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:

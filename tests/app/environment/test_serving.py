@@ -68,7 +68,7 @@ def promoted_again(status: Status, *, may_be_empty: bool = False) -> Any:
             "is recorded as serving, but does not serve: not attached to web-tg",
             "aws autoscaling attach-traffic-sources --region eu-central-1",
         ),
-        (EMPTY, "does not serve: 0 instances, because its desired capacity is 0", SCALE),
+        (EMPTY, "does not serve: scaled to zero: 0 instances", SCALE),
         (failing(), "0 of 3 members healthy", "ami-pipeline rollback -e production"),
         (
             replace(serving(), balancers=BALANCERS[:1], absent=(TARGET_GROUP,)),
@@ -105,8 +105,7 @@ def test_what_is_not_healthy_is_said_even_if_nothing_is_to_be_done() -> None:
 def test_a_nightly_job_leaves_a_service_that_was_scaled_to_zero_and_says_so() -> None:
     found = promoted_again(EMPTY, may_be_empty=True)
     assert unchanged_text("nothing new", found) == (
-        f"nothing new: r000124 of production has {image(124)} already; "
-        "0 instances, because its desired capacity is 0"
+        f"nothing new: r000124 of production has {image(124)} already; scaled to zero: 0 instances"
     )
 
 

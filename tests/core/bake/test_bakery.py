@@ -32,6 +32,7 @@ from tests.fakes import (
 )
 
 GOOD = {FINGERPRINT_TAG: FINGERPRINT, STATUS_TAG: "good"}
+ENDED = {HOME: "ami-7"}
 FAILED = a_report(
     code=1,
     images={},
@@ -56,7 +57,7 @@ def test_a_bake_builds_verifies_tags_and_records(world: World) -> None:
     )
     assert result.log == a_report().log
     assert result.seconds == 1.0
-    assert world.records.statuses == {NAME: ["baking", "baking", "good"]}
+    assert world.records.statuses == {NAME: ["baking", "baking", "baking", "good"]}
     assert world.records.written[NAME] == result.image
     assert world.images.there[HOME, "ami-1"].tags == {
         "Name": NAME,
@@ -273,16 +274,30 @@ def test_an_image_that_only_the_manifest_lists_is_removed_too(world: World) -> N
 
 
 @pytest.mark.parametrize("ending", [Ending.INTERRUPTED, Ending.TIMEOUT])
-def test_an_image_finished_before_the_interruption_is_kept_and_named(
-    world: World, ending: Ending
+@pytest.mark.parametrize("code", [0, 1])
+def test_an_available_image_of_a_build_that_did_not_end_is_removed(
+    world: World, ending: Ending, code: int
 ) -> None:
-    world.baker.report = replace(FAILED, ending=ending, failures={})
+    # Its post-processors, copies or encryption may be missing, whatever AWS shows.
+    world.baker.report = replace(FAILED, ending=ending, failures={}, code=code)
     with pytest.raises(PipelineError) as raised:
+        world.bakery.bake(a_request())
+    assert "removed: ami-1" in raised.value.what
+    assert world.images.there == {}
+    assert world.records.statuses[NAME][-1] == "gone"
+
+
+def test_an_image_of_a_build_that_ended_before_the_interruption_is_kept_and_named(
+    world: World,
+) -> None:
+    world.baker.report = a_report(ending=Ending.INTERRUPTED)
+    with pytest.raises(InterruptedRunError) as raised:
         world.bakery.bake(a_request())
     kept = "kept: ami-1 in eu-central-1, which is complete; the next bake adopts it"
     assert kept in raised.value.what
     assert (HOME, "ami-1") in world.images.there
     assert world.records.statuses[NAME][-1] == "left"
+    assert world.records.written[NAME].ids == {HOME: "ami-1"}
 
 
 def test_a_finished_image_of_a_failed_build_is_not_kept(world: World) -> None:
@@ -351,13 +366,6 @@ REJECTED: list[Any] = [
         {},
         "ami-1 in eu-central-1 is public: any AWS account can launch it",
         id="a public image",
-    ),
-    pytest.param(
-        a_report(),
-        (a_seen(name="other"),),
-        {},
-        f"ami-1 in eu-central-1 is named other, not {NAME}",
-        id="another name",
     ),
     pytest.param(
         a_report(images={}, resources=RESOURCES),
@@ -444,9 +452,26 @@ def test_an_image_that_could_not_be_recorded_needs_attention(world: World) -> No
     assert "No space left on device" in raised.value.what
 
 
-def test_a_finished_image_of_an_interrupted_bake_is_adopted(world: World) -> None:
+def test_an_image_that_is_named_otherwise_is_the_one_that_packer_made(world: World) -> None:
+    world.baker.makes = (a_seen(name=f"golden-{NAME}-20260101"),)
+    result = world.bakery.bake(a_request())
+    assert (result.image.id, result.image.name) == ("ami-1", f"golden-{NAME}-20260101")
+    assert world.images.removed == []
+
+
+def test_an_image_in_another_region_than_the_configured_is_removed_there(world: World) -> None:
+    world.baker.report = a_report(images={"amazon-ebs.app": {AWAY: "ami-1"}})
+    world.baker.makes = (a_seen(region=AWAY, name="template-s own"),)
+    with pytest.raises(FailedError) as raised:
+        world.bakery.bake(a_request())
+    assert "no image was created in eu-central-1" in raised.value.what
+    assert "removed: ami-1" in raised.value.what
+    assert world.images.there == {}
+
+
+def test_the_image_of_a_bake_that_is_recorded_as_ended_is_adopted(world: World) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier")
-    world.records.earlier = [(an_image(), RESOURCES)]
+    world.records.earlier = [(an_image(ids=ENDED), RESOURCES)]
     result = world.bakery.bake(a_request())
     assert (result.origin, result.image.id, result.image.bake) == (
         BakeOrigin.ADOPTED,
@@ -473,6 +498,7 @@ def test_an_image_rejected_after_its_bake_was_killed_is_not_adopted(
     world: World, status: str, recorded: str
 ) -> None:
     world.records.earlier = [(an_image(), RESOURCES)]
+    world.records.earlier = [(an_image(ids=ENDED), RESOURCES)]
     rejected = a_seen("ami-7", name="web-earlier", tags={STATUS_TAG: status})
     world.images.there[HOME, "ami-7"] = rejected
     assert world.bakery.bake(a_request()).origin is BakeOrigin.BAKED
@@ -483,7 +509,8 @@ def test_an_image_rejected_after_its_bake_was_killed_is_not_adopted(
 def test_only_one_of_two_finished_leftovers_is_adopted(world: World) -> None:
     for name, image_id in (("one", "ami-7"), ("two", "ami-8")):
         world.images.there[HOME, image_id] = a_seen(image_id, name=name)
-        world.records.earlier.append((an_image(name=name, bake=name), RESOURCES))
+        ended = an_image(name=name, bake=name, ids={HOME: image_id})
+        world.records.earlier.append((ended, RESOURCES))
     assert world.bakery.bake(a_request()).image.id == "ami-7"
     assert world.records.statuses == {"one": ["good"], "two": ["left"]}
 
@@ -500,21 +527,61 @@ def test_a_finished_leftover_that_does_not_fit_the_request_is_left_alone(
     world: World, earlier: dict[str, Any], options: dict[str, Any]
 ) -> None:
     world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier")
-    world.records.earlier = [(an_image(**earlier), RESOURCES)]
+    world.records.earlier = [(an_image(ids=ENDED, **earlier), RESOURCES)]
     result = world.bakery.bake(a_request(**options))
     assert (result.origin, result.image.id) == (BakeOrigin.BAKED, "ami-1")
     assert world.records.statuses["web-earlier"] == ["left"]
     assert (HOME, "ami-7") in world.images.there
 
 
-def test_the_unfinished_image_of_a_killed_bake_is_removed_before_the_build(world: World) -> None:
-    world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", state="pending")
+def test_a_leftover_without_a_copy_in_a_region_is_left_alone(world: World) -> None:
+    world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier")
+    world.records.earlier = [(an_image(ids=ENDED), RESOURCES)]
+    world.baker.report = a_report(images={"amazon-ebs.app": {HOME: "ami-1", AWAY: "ami-2"}})
+    world.baker.makes = (a_seen("ami-1"), a_seen("ami-2", region=AWAY))
+    assert world.bakery.bake(a_request(regions=(AWAY,))).origin is BakeOrigin.BAKED
+    assert world.records.statuses["web-earlier"] == ["left"]
+
+
+@pytest.mark.parametrize("state", ["pending", "available"])
+def test_the_image_of_a_killed_bake_that_had_not_ended_is_removed_before_the_build(
+    world: World, state: str
+) -> None:
+    world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", state=state)
     world.records.earlier = [(an_image(), RESOURCES)]
     result = world.bakery.bake(a_request())
     assert result.origin is BakeOrigin.BAKED
     assert world.images.removed == ["ami-7"]
     assert world.records.statuses["web-earlier"] == ["gone"]
-    assert world.notes == ["cleaned up after the interrupted bake web-earlier"]
+    assert world.notes == ["cleaned up after the interrupted bake web-earlier: removed ami-7"]
+
+
+def test_a_killed_bake_that_left_nothing_is_not_called_cleaned_up(world: World) -> None:
+    world.records.earlier = [(an_image(), RESOURCES)]
+    world.bakery.bake(a_request())
+    assert world.notes == ["the interrupted bake web-earlier left nothing"]
+
+
+def test_an_unencrypted_intermediate_and_its_copies_are_removed(world: World) -> None:
+    """Packer names the intermediate image at random; its copies have the template's name."""
+    world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="aX3kqp9")
+    world.images.there[HOME, "ami-8"] = a_seen("ami-8", name="shop-1", state="pending")
+    world.images.there[AWAY, "ami-9"] = a_seen("ami-9", name="shop-1", region=AWAY)
+    world.images.made_by = {"i-1": ("ami-7",)}
+    world.images.copied = {"ami-7": ("ami-8", "ami-9")}
+    resources = replace(RESOURCES, regions=(AWAY,))
+    world.records.earlier = [(an_image(), resources)]
+    assert world.bakery.bake(a_request()).origin is BakeOrigin.BAKED
+    assert world.images.removed == ["ami-7", "ami-8", "ami-9"]
+
+
+def test_an_image_that_is_still_there_after_its_removal_needs_attention(world: World) -> None:
+    world.images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier", state="pending")
+    world.images.remove = lambda image: None  # type: ignore[method-assign]  # noqa: ARG005
+    world.records.earlier = [(an_image(), RESOURCES)]
+    with pytest.raises(NeedsAttentionError) as raised:
+        world.bakery.bake(a_request())
+    assert raised.value.what == "ami-7 in eu-central-1 is still pending"
 
 
 def test_leftovers_of_another_app_are_left_alone(world: World) -> None:

@@ -23,12 +23,11 @@ from tests.fakes import (
 def cleaned(
     images: FakeImages, leftovers: FakeLeftovers | None = None, **changes: Any
 ) -> CleanupReport:
-    options: dict[str, Any] = {"regions": (HOME,), "keep_finished": False}
-    options |= {key: changes.pop(key) for key in list(changes) if key in options}
+    regions = changes.pop("regions", (HOME,))
     scope = CleanupScope(
-        **{"bake": NAME, "name": NAME, "resources": RESOURCES, "known": (), "since": NOW, **changes}
+        **{"bake": NAME, "resources": RESOURCES, "known": (), "since": NOW, **changes}
     )
-    return clean_up(images, leftovers or FakeLeftovers(), scope, FakeSeconds(), **options)
+    return clean_up(images, leftovers or FakeLeftovers(), scope, FakeSeconds(), regions=regions)
 
 
 def holding(*observed: Any) -> FakeImages:
@@ -42,9 +41,11 @@ def test_an_image_found_by_name_and_by_id_is_removed_once() -> None:
 
 
 def test_without_a_name_only_the_known_ids_of_each_region_are_removed() -> None:
-    images = holding(a_seen("ami-1"), a_seen("ami-2"), a_seen("ami-3", region=AWAY))
+    images = holding(
+        a_seen("ami-1", name="a"), a_seen("ami-2", name="b"), a_seen("ami-3", name="a", region=AWAY)
+    )
     known = ((HOME, "ami-1"), (AWAY, "ami-3"), (AWAY, "ami-gone"))
-    assert cleaned(images, regions=(HOME, AWAY), name="", known=known).removed == ["ami-1", "ami-3"]
+    assert cleaned(images, regions=(HOME, AWAY), known=known).removed == ["ami-1", "ami-3"]
     assert list(images.there) == [(HOME, "ami-2")]
 
 
@@ -62,19 +63,28 @@ def test_a_known_image_older_than_the_bake_is_kept(created: str, removed: list[s
 
 
 @pytest.mark.parametrize("status", ["good", "quarantined"])
-@pytest.mark.parametrize("keep_finished", [True, False])
-def test_an_image_that_was_verified_once_is_never_removed(keep_finished: bool, status: str) -> None:
+@pytest.mark.parametrize("ended", [{HOME: "ami-1"}, {}])
+def test_an_image_that_was_verified_once_is_never_removed(
+    ended: dict[str, str], status: str
+) -> None:
     images = holding(a_seen(tags={STATUS_TAG: status}))
     regions = (HOME, AWAY)  # AWAY was configured later: it has no copy of the image
-    assert cleaned(images, regions=regions, keep_finished=keep_finished).removed == []
+    assert cleaned(images, regions=regions, ended=ended).removed == []
     assert len(images.there) == 1
 
 
-def test_a_finished_image_is_kept_on_request() -> None:
-    images = holding(a_seen())
-    result = cleaned(images, keep_finished=True)
-    assert (list(result.kept), result.removed) == ([HOME], [])
-    assert len(images.there) == 1
+def test_the_images_of_a_bake_that_ended_are_kept_and_all_others_removed() -> None:
+    images = holding(a_seen("ami-1", name="own"), a_seen("ami-2"), a_seen("ami-3", region=AWAY))
+    ended = {HOME: "ami-1", AWAY: "ami-3"}
+    result = cleaned(images, regions=(HOME, AWAY), ended=ended)
+    assert (list(result.kept), result.removed) == ([HOME, AWAY], ["ami-2"])
+
+
+def test_of_a_bake_that_ended_all_images_are_kept_or_none() -> None:
+    images = holding(a_seen("ami-1"))
+    ended = {HOME: "ami-1", AWAY: "ami-gone"}
+    result = cleaned(images, regions=(HOME, AWAY), ended=ended)
+    assert (result.kept, result.removed) == ({}, ["ami-1"])
 
 
 @pytest.mark.parametrize(
@@ -82,20 +92,19 @@ def test_a_finished_image_is_kept_on_request() -> None:
     [
         pytest.param((a_seen(state="pending"),), id="not available"),
         pytest.param((a_seen(public=True),), id="public"),
-        pytest.param((a_seen("ami-1"), a_seen("ami-2")), id="two of the name"),
     ],
 )
-def test_an_unfinished_or_ambiguous_image_is_removed_in_spite_of_the_request_to_keep_it(
+def test_an_unfinished_image_is_removed_although_the_bake_ended(
     there: Any,
 ) -> None:
     images = holding(*there)
-    assert not cleaned(images, keep_finished=True).kept
+    assert not cleaned(images, ended={HOME: "ami-1"}).kept
     assert images.there == {}
 
 
 def test_temporary_resources_are_removed_in_every_region() -> None:
     leftovers = FakeLeftovers(removes=("i-1",))
-    result = cleaned(FakeImages(), leftovers, regions=(HOME, AWAY), name="")
+    result = cleaned(FakeImages(), leftovers, regions=(HOME, AWAY))
     assert leftovers.asked == [(HOME, RESOURCES, NAME), (AWAY, RESOURCES, NAME)]
     assert result.removed == ["i-1", "i-1"]
 
@@ -108,7 +117,6 @@ def test_an_error_in_one_region_does_not_stop_the_cleanup_of_another() -> None:
     )
     assert result.removed == ["ami-2"]
     assert result.trouble == [
-        "removing what the bake left: DependencyViolation",
         "removing what the bake left: DependencyViolation",
         f"asking for {HOME}: UnauthorizedOperation",
     ]

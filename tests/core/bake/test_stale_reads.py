@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pipeline.core.bake.model import BakeOrigin, BuildResources, ObservedImage
+from pipeline.core.bake.model import BakeOrigin, BuildResources, ObservedImage, Removal
 from pipeline.core.errors import FailedError
 from pipeline.core.freshness import SETTLED
 from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, ImageStatus
@@ -51,9 +51,10 @@ class LateLeftovers(FakeLeftovers):
     clock: FakeSeconds = field(default_factory=FakeSeconds)
     listed: float = 0.0
 
-    def remove(self, region: str, resources: BuildResources, name: str) -> tuple[str, ...]:
-        super().remove(region, resources, name)
-        return ("i-1", "packer_key", "sg-1") if self.clock.time >= self.listed else ()
+    def remove(self, region: str, resources: BuildResources, bake: str, since: str) -> Removal:
+        super().remove(region, resources, bake, since)
+        visible = self.clock.time >= self.listed
+        return Removal(gone=("i-1", "packer_key", "sg-1") if visible else ())
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_an_image_that_is_still_shown_as_pending_is_good(world: World) -> None:
 def test_the_image_of_a_killed_bake_that_is_listed_late_is_adopted(world: World) -> None:
     images = late(world, listed=10.0)
     images.there[HOME, "ami-7"] = a_seen("ami-7", name="web-earlier")
-    world.records.earlier = [(an_image(), BuildResources())]
+    world.records.earlier = [(an_image(ids={HOME: "ami-7"}), BuildResources())]
     result = world.bakery.bake(a_request())
     assert (result.origin, result.image.id) == (BakeOrigin.ADOPTED, "ami-7")
 

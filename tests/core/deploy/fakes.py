@@ -28,8 +28,15 @@ from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import plan_recovery
 from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.events import Event
-from pipeline.core.health.observation import Balancer, Member, Observation, ObservedGroup, Target
-from pipeline.core.state.deployment import Deployment, Hook, Kind, Place, Policy, Runner
+from pipeline.core.health.observation import (
+    Activity,
+    Balancer,
+    Member,
+    Observation,
+    ObservedGroup,
+    Target,
+)
+from pipeline.core.state.deployment import Deployment, Hook, Kind, Limits, Place, Policy, Runner
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size, group_name
 from pipeline.core.terraform.plan_guard import Plan
@@ -113,6 +120,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     age: Callable[[], float] = lambda: 0.0
     past: list[tuple[float, dict[str, Group]]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    activities: dict[str, list[Activity]] = field(default_factory=dict)
+    zero_is_meant: bool = False  # a schedule or a person scaled the service to zero
 
     # What happens without a call.
 
@@ -243,7 +252,8 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
         for each in balancers:
             with self._earlier():
                 targets[each.identifier] = self._targets(each)
-        return Observation(at=self.time, groups=groups, targets=targets)
+        newest = {name: tuple(self.activities.get(name, ())) for name in activities}
+        return Observation(at=self.time, groups=groups, targets=targets, activities=newest)
 
     def _seen(self, group: Group) -> ObservedGroup:
         members = tuple(
@@ -300,7 +310,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     ) -> None:
         def change() -> None:
             found = self._require_exists("resize", group)
-            if desired == 0:
+            if desired == 0 and not (self.zero_is_meant and group[-7:] == self.document.serving):
                 self._require_no_traffic(group, "emptied")
             found.minimum = found.minimum if minimum is None else minimum
             found.maximum = found.maximum if maximum is None else maximum
@@ -481,6 +491,7 @@ def begin(
     keep_failed: bool = False,
     minimum: int | None = 1,
     detach: tuple[Balancer, ...] = (),
+    before: Limits | None = None,
 ) -> Deployer:
     """Record a deployment and return what runs it."""
     deployment = Deployment(
@@ -494,6 +505,7 @@ def begin(
         minimum=minimum,
         keep_failed=keep_failed,
         detach=detach,
+        before=before,
     )
     known = green in fake.document.releases
     fake.document = fake.document.started(

@@ -168,11 +168,11 @@ def test_the_way_back_attaches_blue_to_what_it_left() -> None:
     fake.attach_by_hand(1, SHOP)
     deployer = begin(fake, detach=(SHOP,))
 
-    def sick(_: int, name: str) -> None:
+    def break_green(_: int, name: str) -> None:
         if name == "detach!":
             fake.unhealthy_groups.add(TWO)
 
-    fake.fail = sick
+    fake.fail = break_green
     done = deployer.run(promotion(BLUE, GREEN))
     assert done.outcome is not None
     assert done.outcome.result is Result.ROLLED_BACK
@@ -210,15 +210,15 @@ def test_a_load_balancer_that_was_deleted_meanwhile_does_not_keep_blue_from_the_
 
     def refuse_shop(group: str, balancers: tuple[Balancer, ...]) -> None:
         if SHOP in balancers:
-            raise FailedError("attaching", "TargetGroupNotFound", "look")
+            raise FailedError("attaching", "TargetGroupNotFound", "status")
         attach(group, balancers)
 
-    def sick(_: int, name: str) -> None:
+    def break_green(_: int, name: str) -> None:
         if name == "detach!":
             fake.unhealthy_groups.add(TWO)
             fake.attach = refuse_shop  # type: ignore[method-assign, assignment]
 
-    fake.fail = sick
+    fake.fail = break_green
     done = deployer.run(promotion(BLUE, GREEN))
     assert done.outcome is not None
     assert done.outcome.result is Result.NEEDS_ATTENTION

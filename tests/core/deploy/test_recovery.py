@@ -185,14 +185,27 @@ def test_an_unhealthy_decided_green_does_not_delete_blue(emptied: bool) -> None:
     assert fake.document.releases[BLUE].warm_until == ""
 
 
-def test_an_empty_blue_gets_its_size_back_even_if_green_is_empty() -> None:
+def test_an_empty_blue_gets_its_size_back_if_green_is_unhealthy() -> None:
     fake = interrupted_in("retire", blue=False, green=True, decided=True)
-    for group in fake.groups.values():
-        group.minimum = group.desired = 0
-        group.members.clear()
+    _scale_to_zero(fake, ONE)
+    _unhealthy(fake)
     fake.has_served = False
     is_put_back(fake, recover(fake))
     assert len(fake.groups[ONE].members) == 2
+
+
+def test_a_decided_green_that_was_scaled_to_zero_stays() -> None:
+    fake = interrupted_in("retire", blue=False, green=True, decided=True)
+    _scale_to_zero(fake, ONE)
+    _scale_to_zero(fake, TWO)
+    fake.has_served = False
+    is_done(fake, recover(fake))
+    assert fake.groups[TWO].desired == 0
+
+
+def _scale_to_zero(fake: FakeCloud, name: str) -> None:
+    fake.groups[name].minimum = fake.groups[name].desired = 0
+    fake.groups[name].members.clear()
 
 
 def test_one_unhealthy_observation_of_a_decided_green_is_no_reason_to_go_back() -> None:
@@ -401,11 +414,11 @@ def test_an_unmanaged_or_disappearing_group_is_not_resized() -> None:
     ours(fake)
     reconciler = a_reconciler(fake)
     fake.groups[ONE].deleted_at = fake.time + 20
-    reconciler.resize(BLUE, 4, reconciler.observer.survey(lambda _: True))
+    reconciler.sizes.grow(BLUE, 4, reconciler.observer.survey(lambda _: True))
     assert fake.changed == []
     fake.groups[TWO].tags = OTHER_DEPLOYMENT
     with pytest.raises(RefusedError, match="was made by deployment"):
-        reconciler.resize(GREEN, 4, reconciler.observer.observe([GREEN]))
+        reconciler.sizes.grow(GREEN, 4, reconciler.observer.observe([GREEN]))
 
 
 def test_no_deletion_is_prepared_while_aws_deletes_a_group() -> None:

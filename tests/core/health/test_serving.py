@@ -54,7 +54,7 @@ def condition(seen: Observation) -> Condition:
         (
             observation(group(124, BOTH, desired=0, minimum=0, members=())),
             Trouble.EMPTY,
-            "0 instances, because its desired capacity is 0",
+            "scaled to zero: 0 instances",
         ),
         (
             observation(SERVES, targets={}, unreadable=("x",)),

@@ -12,6 +12,8 @@ PLAIN = 'source "amazon-ebs" "app" {\n  communicator = "ssh"\n  ssh_interface = 
     ("line", "feature"),
     [
         ('iam_instance_profile = "build"', Feature.BUILD_PROFILE),
+        ("temporary_iam_instance_profile_policy_document {", Feature.BUILD_ROLE),
+        ('"temporary_iam_instance_profile_policy_document": {}', Feature.BUILD_ROLE),
         ('"iam_instance_profile": "build"', Feature.BUILD_PROFILE),
         ("kms_key_id = var.key", Feature.BUILD_KEY),
         ('ami_users = ["111122223333"]', Feature.SHARED),

@@ -18,6 +18,7 @@ from pipeline.core.preflight.facts import (
     Proposal,
     Quota,
     SubnetFacts,
+    TemplateFacts,
     TypeFacts,
 )
 from pipeline.core.preflight.finding import Finding
@@ -131,7 +132,7 @@ FACTS = Facts(
     ),
     type=TypeFacts(name="t3.micro", architectures=frozenset({"x86_64"}), vcpus=2),
     groups=(GROUP,),
-    templates=frozenset(),
+    templates=(),
     refreshes=(),
     subnets=(
         SubnetFacts(id="subnet-a", zone="eu-central-1a", vpc="vpc-1", free=1),
@@ -255,7 +256,10 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
         "an unmanaged group",
         {"groups": (GROUP, ELSEWHERE)},
         "group legacy",
-        "is not managed by ami-pipeline and will keep receiving traffic",
+        (
+            "is not managed by ami-pipeline (1 instance) and will keep receiving traffic "
+            "from load balancer web"
+        ),
     ),
     (
         "a group that is being deleted under green's name",
@@ -287,7 +291,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "a launch template of green's name",
-        {"templates": frozenset({GREEN})},
+        {"templates": (TemplateFacts(name=GREEN, release="r000004"),)},
         f"launch template {GREEN}",
         "already exists, but the number of a release is never reused",
     ),
@@ -584,9 +588,8 @@ def test_an_unmanaged_group_may_serve_until_the_first_release_does() -> None:
     (found,) = findings(replace(FACTS, groups=(ELSEWHERE,), observation=None), FIRST)
     assert not found.blocking
     assert found.remedy == (
-        "when this release serves, detach it: aws autoscaling "
-        "detach-traffic-sources --region eu-central-1 --auto-scaling-group-name legacy "
-        "--traffic-sources Identifier=web,Type=elb"
+        "when this release serves, ask its owner to detach it; see: aws autoscaling "
+        "describe-auto-scaling-groups --region eu-central-1 --auto-scaling-group-names legacy"
     )
 
 
@@ -607,6 +610,18 @@ def test_a_document_of_another_account_is_refused() -> None:
 def test_green_begins_with_the_size_of_blue_and_the_first_with_the_configured_size() -> None:
     assert wanted_count(FACTS, PROPOSAL) == 2
     assert wanted_count(replace(FACTS, groups=()), FIRST) == 1
+
+
+def test_a_service_that_was_scaled_to_zero_is_not_unhealthy() -> None:
+    seen = observation()
+    empty = replace(seen.groups[BLUE], minimum=0, desired=0, members=())
+    facts = replace(
+        FACTS,
+        groups=(replace(GROUP, desired=0, members=frozenset()),),
+        observation=replace(seen, groups={BLUE: empty}, targets={}),
+    )
+    assert findings(facts, PROPOSAL) == ()
+    assert wanted_count(facts, PROPOSAL) == 1
 
 
 def test_failures_with_the_same_remedy_are_one_finding() -> None:
@@ -722,7 +737,7 @@ def test_a_group_attached_in_place_of_the_lost_one_blocks() -> None:
     [_, found] = findings(Facts(groups=(SECOND,), observation=EMPTY), LOST)
     assert found.blocking
     assert found.what == f"receives traffic in place of {BLUE}, but no deployment attached it"
-    begin = "make it the serving release: ami-pipeline rollback -e production --to r000002; or "
+    begin = "make it the serving release: ami-pipeline rollback -e production --to r000002; see: "
     assert found.remedy.startswith(begin)
 
 

@@ -117,4 +117,4 @@ def test_a_group_or_template_of_the_unused_name_refuses(existing: str, listing: 
     (finding,) = found(PermissionFacts(existing=(existing,)))
     assert finding.blocking
     assert finding.where == existing
-    assert finding.remedy == f"check it and delete it: {listing}"
+    assert finding.remedy == f"find out whose it is, and ask for its deletion: {listing}"

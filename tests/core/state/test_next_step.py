@@ -117,8 +117,11 @@ def test_a_deleted_group_is_replaced_by_an_image_that_exists(
     ("tags", "command"),
     [
         ({}, PROMOTE),
-        ({"ami-pipeline:environment": "staging"}, PROMOTE),
-        ({"ami-pipeline:environment": "production"}, "ami-pipeline state show -e production"),
+        ({"ami-pipeline:app": "web", "ami-pipeline:environment": "staging"}, PROMOTE),
+        (
+            {"ami-pipeline:app": "web", "ami-pipeline:environment": "production"},
+            "ami-pipeline state show -e production",
+        ),
     ],
 )
 def test_a_group_of_an_unknown_document_leads_to_the_earlier_documents(

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients
-from pipeline.adapters.aws.ec2 import as_filters, read_instances
+from pipeline.adapters.aws.ec2 import as_filters, read_instances, read_templates
 from pipeline.adapters.aws.group_parsing import read_all_groups
 from pipeline.adapters.aws.retry import call, error_code, items
 from pipeline.core.health.observation import ObservedGroup
-from pipeline.core.image import TAG_PREFIX
 from pipeline.core.preflight.checks import VCPUS
 from pipeline.core.preflight.facts import (
     GroupFacts,
@@ -22,9 +21,10 @@ from pipeline.core.preflight.facts import (
     Proposal,
     Quota,
     SubnetFacts,
+    TemplateFacts,
     TypeFacts,
 )
-from pipeline.core.state.release import release_of
+from pipeline.core.state.ownership import other_owner, release_owning
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -65,24 +65,31 @@ def read_type(ec2: EC2Client, name: str) -> TypeFacts | None:
 
 
 def read_group_facts(client: AutoScalingClient, proposal: Proposal) -> tuple[GroupFacts, ...]:
-    """Return the groups of this environment, and those attached to its load balancers, by name.
+    """Return the groups of this environment, and those that it would meet, by name.
 
-    AWS filters groups by tags only, and an unmanaged group has none of this program's tags. So
-    all groups of the region are read.
+    These are attached to its load balancers, or have the name of one of its releases. AWS filters
+    groups by tags only, and an unmanaged group has none of this program's tags. So all groups of
+    the region are read.
     """
     read = (group_facts(each, proposal) for each in read_all_groups(client))
-    relevant = (each for each in read if each.release or each.attached)
+    names = {proposal.group(each) for each in (*proposal.environment.releases, proposal.green)}
+    names |= {proposal.launch.unused_name} if proposal.launch else set()
+    relevant = (
+        each
+        for each in read
+        if each.release or each.name in names or proposal.configured(each.attached)
+    )
     return tuple(sorted(relevant, key=lambda group: group.name))
 
 
 def group_facts(group: ObservedGroup, proposal: Proposal) -> GroupFacts:
-    """Return a group as preflight checks it; `attached` has this environment's balancers only."""
-    balancers = {each.identifier for each in proposal.place.balancers}
+    """Return a group as preflight checks it."""
     return GroupFacts(
         name=group.name,
-        release=_release(group, proposal),
+        release=release_owning(proposal.environment, group.name, group.tags),
+        owner=other_owner(proposal.environment, group.tags),
         desired=group.desired,
-        attached=group.attached & balancers,
+        attached=group.attached,
         members=frozenset(each.id for each in group.members),
         status=group.status,
         suspended=group.suspended,
@@ -94,13 +101,20 @@ def group_facts(group: ObservedGroup, proposal: Proposal) -> GroupFacts:
     )
 
 
-def _release(group: ObservedGroup, proposal: Proposal) -> str:
-    """Return the release of a group of this environment: by its name, otherwise by its tags."""
-    app, environment = proposal.place.app, proposal.place.environment
-    if release := release_of(group.name, app, environment):
-        return release
-    owner = (group.tags.get(TAG_PREFIX + "app"), group.tags.get(TAG_PREFIX + "environment"))
-    return group.tags.get(TAG_PREFIX + "release", "") if owner == (app, environment) else ""
+def read_template_facts(ec2: EC2Client, proposal: Proposal) -> tuple[TemplateFacts, ...]:
+    """Return which of the launch templates exist: of green, of blue, and of no release."""
+    unused = proposal.launch.unused_name if proposal.launch else ""
+    wanted = (proposal.group(proposal.green), proposal.blue, unused)
+    found = read_templates(ec2, [name for name in wanted if name])
+    document = proposal.environment
+    return tuple(
+        TemplateFacts(
+            name=each.name,
+            release=release_owning(document, each.name, each.tags),
+            owner=other_owner(document, each.tags),
+        )
+        for each in found
+    )
 
 
 def read_refreshes(client: AutoScalingClient, group: str) -> tuple[str, ...]:

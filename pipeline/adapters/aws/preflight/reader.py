@@ -14,7 +14,6 @@ from typing import Any
 
 from pipeline.adapters.aws.client import IDENTITY, Clients, translate_errors
 from pipeline.adapters.aws.credentials import read_credentials
-from pipeline.adapters.aws.ec2 import read_templates
 from pipeline.adapters.aws.images import read_image_facts
 from pipeline.adapters.aws.preflight import queries
 from pipeline.core.deploy.ports import GroupReader
@@ -135,7 +134,7 @@ class PreflightReader:
         found: Queries = {
             "image": partial(read_image_facts, ec2, proposal.image_id),
             "type": partial(queries.read_type, ec2, instance_type),
-            "templates": partial(_template_names, ec2, proposal),
+            "templates": partial(queries.read_template_facts, ec2, proposal),
             "group_quota": partial(queries.read_group_quota, self._clients.autoscaling(region)),
             "vcpus": partial(queries.read_vcpus, quotas, ec2, instance_type),
         }
@@ -154,11 +153,11 @@ class PreflightReader:
         if groups is None or templates is None or self._permissions is None:
             return None
         known = {f"group {each.name}" for each in groups}
-        known |= {f"launch template {each}" for each in templates}
+        known |= {f"launch template {each.name}" for each in templates}
         unused = {f"group {launch.unused_name}", f"launch template {launch.unused_name}"}
         if existing := sorted(unused & known):
             return PermissionFacts(existing=tuple(existing))
-        template = proposal.blue if proposal.blue in templates else ""
+        template = next((each.name for each in templates if each.name == proposal.blue), "")
         subnets = launch.subnets or _blue_subnets(proposal, groups)
         return self._permissions(replace(launch, template=template, subnets=subnets))
 
@@ -175,13 +174,6 @@ class PreflightReader:
             return queries.read_subnets(ec2, ids) if ids else None
 
         return read
-
-
-def _template_names(ec2: Any, proposal: Proposal) -> frozenset[str]:
-    """Return which of the launch templates exist: of green, of blue, and of no release."""
-    unused = proposal.launch.unused_name if proposal.launch else ""
-    wanted = (proposal.group(proposal.green), proposal.blue, unused)
-    return frozenset(each.name for each in read_templates(ec2, [name for name in wanted if name]))
 
 
 def _blue_subnets(proposal: Proposal, groups: Sequence[GroupFacts] | None) -> tuple[str, ...]:

@@ -83,7 +83,9 @@ class AllHealthy(Gate):
         return wait.serves(self.release, observation)
 
     def size_target(self, wait: Wait) -> SizeTarget | None:
-        """Grow green with blue, so that it does not take over with less than serves now."""
-        if not self.least:
-            return None
-        return SizeTarget(release=self.release, least=wait.live_size(self.least))
+        """Grow green with blue, so that it does not take over with less than serves now.
+
+        It takes one member to prove the release, even if blue is scaled to zero.
+        """
+        least = max(1, wait.live_size(self.least) if self.least else 0)
+        return SizeTarget(release=self.release, least=least)

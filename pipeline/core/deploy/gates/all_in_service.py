@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.core.deploy import polling
-from pipeline.core.deploy.gates.base import Gate
+from pipeline.core.deploy.gates.base import Gate, SizeTarget
 from pipeline.core.deploy.gates.wait import Wait
 from pipeline.core.health import assessment
 from pipeline.core.health.verdict import Verdict
@@ -43,3 +43,7 @@ class AllInService(Gate):
         arriving = group is not None and any(m.lifecycle == "InService" for m in group.members)
         busy = polling.QUICK if arriving else polling.STEADY
         return polling.interval(wait.elapsed, wait.forecast, busy=busy)
+
+    def size_target(self, wait: Wait) -> SizeTarget | None:
+        """Require one member: a schedule may scale green to zero before it is proven."""
+        return SizeTarget(release=self.release, least=1)

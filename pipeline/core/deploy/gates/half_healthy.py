@@ -21,7 +21,7 @@ class HalfHealthy(Gate):
     An unhealthy blue is no reason to keep an `other` without traffic: otherwise a promotion
     that could not fix the service would have no way back. If `other` serves and blue shrank
     meanwhile, blue grows to the live size of `other` first; the gate waits for that during half
-    of the phase's time (flagger#869).
+    of the phase's time (flagger#869). A blue that was scaled to zero at the beginning stays so.
     """
 
     release: str
@@ -39,7 +39,8 @@ class HalfHealthy(Gate):
 
     def judge(self, wait: Wait) -> Verdict:
         """Judge by half of the members, and by the size of `other` while blue is smaller."""
-        expected = wait.expected(self.release)
+        empty = self.release in wait.empty_before
+        expected = wait.expected(self.release, may_be_empty=empty)
         other = wait.group(self.other) if self.other else ""
         verdict = members.half_healthy(expected, wait.latest, other)
         least = self._least(wait)
@@ -66,8 +67,11 @@ class HalfHealthy(Gate):
         return SizeTarget(release=self.release, least=least) if least else None
 
     def _least(self, wait: Wait) -> int:
-        """Return the live size of `other` if it serves, otherwise 0."""
+        """Return the live size of `other` if it serves, 0 if it does not or blue stays empty."""
         if not self.other or wait.latest.unreadable or not wait.serves(self.other):
+            return 0
+        group = wait.observed(self.release)
+        if group and not group.desired and self.release in wait.empty_before:
             return 0
         return wait.live_size(self.other)
 

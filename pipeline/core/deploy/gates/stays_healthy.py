@@ -21,6 +21,7 @@ from pipeline.core.times import format_duration
 class StaysHealthy(Gate):
     """Every member stays healthy for `soak` or `observe` of the policy, and no alarm fires.
 
+    A schedule or a person may set the group's desired capacity to 0: it was proven before.
     The soak lasts at least as long as the slow start of a target group: until then, the members
     receive less than their share, and blue must not be drained.
     `least` names the release whose live size the group must have, too.
@@ -54,7 +55,8 @@ class StaysHealthy(Gate):
             return Failed(reason="; ".join(wait.readings))
         if failure := wait.health.persistent_failure:
             return Failed(reason=f"a member became unhealthy while it served: {failure}")
-        expected = wait.expected(self.release, least=wait.live_size(self.least))
+        least = wait.live_size(self.least)
+        expected = wait.expected(self.release, least=least, may_be_empty=True)
         verdict = assessment.all_healthy(expected, wait.history, in_a_row=1)
         if not isinstance(verdict, Healthy):
             return verdict

@@ -56,7 +56,8 @@ class Wait:
     """A wait at a gate; `limit` is the longest it may last, in seconds.
 
     `readings` are what the gate read besides AWS's groups for the latest observation, such as the
-    alarms that are firing.
+    alarms that are firing. `empty_before` are the releases that were scaled to zero at the
+    beginning.
     """
 
     place: Place
@@ -65,6 +66,7 @@ class Wait:
     health: MemberHistory
     forecast: Forecast = field(default_factory=Forecast)
     readings: tuple[str, ...] = ()
+    empty_before: frozenset[str] = frozenset()
     observations: deque[Observation] = field(
         default_factory=lambda: deque(maxlen=KEPT_OBSERVATIONS)
     )
@@ -109,13 +111,14 @@ class Wait:
         group = self.observed(release)
         return group.desired if group else 0
 
-    def expected(self, release: str, *, least: int = 0) -> Expected:
+    def expected(self, release: str, *, least: int = 0, may_be_empty: bool = False) -> Expected:
         """Return what a release's group is judged against."""
         return Expected(
             group=self.group(release),
             balancers=self.place.balancers_of(release),
             least=least,
             patience=self.policy.patience,
+            may_be_empty=may_be_empty,
         )
 
     def serves(self, release: str, observation: Observation | None = None) -> bool:

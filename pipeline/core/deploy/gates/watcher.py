@@ -46,7 +46,11 @@ class GateWatcher:
         """
         health = MemberHistory(known=known, failures=deque(maxlen=policy.healthy_checks))
         wait = Wait(
-            place=place, policy=policy, limit=limit, health=health, forecast=forecast or Forecast()
+            place=place,
+            policy=policy,
+            limit=limit,
+            health=health,
+            forecast=forecast or Forecast(),
         )
         return cls(gate=gate, wait=wait, writes=writes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,9 +22,10 @@ from pipeline.adapters.aws.preflight import queries as reading
 from pipeline.adapters.aws.preflight.reader import PreflightReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.image import NO_ITEMS
 from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.checks import findings
-from pipeline.core.preflight.facts import BalancerFacts, Facts, Proposal, Quota
+from pipeline.core.preflight.facts import BalancerFacts, Facts, Proposal, Quota, TemplateFacts
 from pipeline.core.state.deployment import Place
 from pipeline.core.state.environment import Environment
 from tests.aws.service import connected_cloud
@@ -33,6 +34,8 @@ from tests.running_cloud import Cloud, eventually
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 BLUE, DETACHED, UNMANAGED = "web-production-r000003", "web-production-r000002", "legacy"
+RUN_TOGETHER = "web-production-r000007"
+OURS = {"app": "web", "environment": "production", "release": "r000002"}
 CLASSIC = Balancer(kind="elb", identifier="web", name="web")
 
 
@@ -86,7 +89,8 @@ def build(cloud: Cloud, clients: Clients) -> World:
         LoadBalancerName="web", Listeners=[listener], Subnets=list(subnets)
     )
     make_group(cloud, BLUE, subnets, LoadBalancerNames=["web"])
-    make_group(cloud, DETACHED, subnets)
+    make_group(cloud, DETACHED, subnets, tags=OURS)
+    make_group(cloud, RUN_TOGETHER, subnets, tags={**OURS, "environment": "production-eu"})
     make_group(cloud, UNMANAGED, subnets, LoadBalancerNames=["web"])
     make_group(cloud, "worker", subnets)
     place = Place(
@@ -114,9 +118,20 @@ def build(cloud: Cloud, clients: Clients) -> World:
     )
 
 
-def make_group(cloud: Cloud, name: str, subnets: Sequence[str], **more: Any) -> None:
+def make_group(
+    cloud: Cloud,
+    name: str,
+    subnets: Sequence[str],
+    *,
+    tags: Mapping[str, str] = NO_ITEMS,
+    **more: Any,
+) -> None:
     data = {"ImageId": cloud.base_image(), "InstanceType": "t3.micro"}
-    cloud.aws("ec2").create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
+    named: Any = [{"Key": f"ami-pipeline:{key}", "Value": tags[key]} for key in tags]
+    specified: Any = [{"ResourceType": "launch-template", "Tags": named}] if named else []
+    cloud.aws("ec2").create_launch_template(
+        LaunchTemplateName=name, LaunchTemplateData=data, TagSpecifications=specified
+    )
     cloud.aws("autoscaling").create_auto_scaling_group(
         AutoScalingGroupName=name,
         LaunchTemplate={"LaunchTemplateName": name, "Version": "1"},
@@ -124,6 +139,7 @@ def make_group(cloud: Cloud, name: str, subnets: Sequence[str], **more: Any) -> 
         MaxSize=4,
         DesiredCapacity=2 if name == BLUE else 0,
         VPCZoneIdentifier=",".join(subnets),
+        Tags=[{**tag, "PropagateAtLaunch": False} for tag in named],
         **more,
     )
 
@@ -142,8 +158,9 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
     assert facts.image.root_device == "/dev/xvda"
     assert facts.type is not None
     assert (facts.type.architectures, facts.type.vcpus) == (frozenset({"x86_64"}), 2)
-    assert (facts.templates, facts.refreshes, facts.missing) == (frozenset({BLUE}), (), frozenset())
-    assert facts.group_quota == Quota(limit=500, used=4)
+    assert facts.templates == (TemplateFacts(name=BLUE, release="r000003"),)
+    assert (facts.refreshes, facts.missing) == ((), frozenset())
+    assert facts.group_quota == Quota(limit=500, used=5)
     assert facts.vcpus is not None
     assert facts.vcpus.limit == 1152
     assert groups.asked == [([BLUE], (CLASSIC,))]
@@ -221,7 +238,23 @@ def test_a_missing_image_type_or_subnet_is_not_a_failure(world: World) -> None:
 
 def test_existing_group_and_template_names_are_found(world: World) -> None:
     facts = world.facts(replace(world.proposal, green="r000002"))
-    assert facts.templates == frozenset({DETACHED, BLUE})
+    assert facts.templates is not None
+    assert {each.name: (each.release, each.owner) for each in facts.templates} == {
+        DETACHED: ("r000002", ""),
+        BLUE: ("r000003", ""),
+    }
+
+
+def test_a_name_of_the_next_release_that_another_service_has_is_found(world: World) -> None:
+    proposal = replace(world.proposal, green="r000007")
+    facts = world.facts(proposal)
+    assert facts.templates is not None
+    owner = "web/production-eu"
+    assert TemplateFacts(name=RUN_TOGETHER, release="", owner=owner) in facts.templates
+    found = {each.where: each.what for each in findings(facts, proposal) if each.blocking}
+    assert found[f"server group {RUN_TOGETHER}"] == (
+        f"has the name of the next release, r000007, but it belongs to {owner}"
+    )
 
 
 def launch(world: World) -> Launch:

@@ -1,0 +1,117 @@
+"""Change the sizes of groups: grow one that is to take over, and set green's size at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from pipeline.core.deploy.limits import limits_at_end
+from pipeline.core.deploy.observer import Observer
+from pipeline.core.deploy.ports import GroupWriter
+from pipeline.core.health.observation import Observation, ObservedGroup
+from pipeline.core.state.deployment import Deployment, Limits
+from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
+
+
+@dataclass(kw_only=True)
+class GroupSizes:
+    """The sizes of one environment's groups; `changing` journals a change."""
+
+    observer: Observer
+    groups: GroupWriter
+    changing: Callable[..., AbstractContextManager[None]]
+    _grown: dict[str, int] = field(default_factory=dict, init=False)
+    _replaced: dict[str, int] = field(default_factory=dict, init=False)
+
+    def grow(self, release: str, least: int, observation: Observation) -> None:
+        """Raise a group's size to at least `least` members; a larger group stays as it is."""
+        group = observation.groups.get(self.observer.group(release))
+        if group is None or group.status:
+            return
+        document = self._document()
+        least, minimum = _least(document, release, group, least)
+        # The observation may be older than this run's own change.
+        least = max(least, self._grown.get(release, 0))
+        if group.desired >= least:
+            return
+        require_managed(document, release, group)
+        if _was_set(document, release, group) and release not in self._grown:
+            self._replaced[release] = group.desired
+        self._grown[release] = least
+        with self.changing("resize", {}, group=group.name, desired=least):
+            maximum = least if least > group.maximum else None
+            self.groups.resize(group.name, minimum=minimum, maximum=maximum, desired=least)
+
+    def limits_at_end(self, deployment: Deployment) -> Limits | None:
+        """Return the size for green once it serves alone, None if its group is not described."""
+        blue, green = deployment.blue, deployment.green
+        both = frozenset({blue, green} - {""})
+        observation = self.observer.observe_complete(both, activities={blue} - {""}, targets=False)
+        group = observation.groups.get(self.observer.group(green))
+        record = self._document().releases.get(green)
+        if group is None or record is None:
+            return None
+        name = self.observer.group(blue) if blue else ""
+        return limits_at_end(
+            deployment,
+            record.release.size,
+            group,
+            observation.groups.get(name),
+            observation.activities.get(name, ()),
+            replaced=self._replaced.get(green),
+        )
+
+    def set_limits(self, release: str, limits: Limits) -> None:
+        """Set a group's minimum and maximum, and its desired capacity unless that is None."""
+        name = self.observer.group(release)
+        observation = self.observer.observe_until(
+            {release}, lambda it: name in it.groups, targets=False
+        )
+        group = observation.groups.get(name)
+        if group is None or group.status:
+            return
+        wanted = group.desired if limits.desired is None else limits.desired
+        desired = min(max(wanted, limits.minimum), limits.maximum)
+        sizes = {
+            "minimum": _unless(group.minimum, limits.minimum),
+            "maximum": _unless(group.maximum, limits.maximum),
+            "desired": _unless(group.desired, desired),
+        }
+        changed = {key: size for key, size in sizes.items() if size is not None}
+        if changed:
+            with self.changing("set size", {}, group=name, **changed):
+                self.groups.resize(name, **sizes)
+
+    def _document(self) -> Environment:
+        return self.observer.ledger.read()
+
+
+def _unless(is_now: int, wanted: int) -> int | None:
+    return None if is_now == wanted else wanted
+
+
+def _least(
+    document: Environment, release: str, group: ObservedGroup, least: int
+) -> tuple[int, int | None]:
+    """Return the size to reach, and the minimum to set, None to leave it.
+
+    A group that a run emptied for its deletion gets its size back. Green is new: a schedule or a
+    person emptied it.
+    """
+    record, deployment = document.releases.get(release), document.deployment
+    new = deployment and not deployment.warm and release == deployment.green
+    if not record or group.desired or new:
+        return least, None
+    least = max(least, record.release.size.desired)
+    return least, min(record.minimum, least) if record.minimum > group.minimum else None
+
+
+def _was_set(document: Environment, release: str, group: ObservedGroup) -> bool:
+    """Return True if a schedule or a person set a smaller size than the pipeline launched.
+
+    A policy cannot shrink a group below its minimum, and the pipeline raised that for the launch.
+    """
+    record = document.releases.get(release)
+    return record is not None and group.minimum < record.release.size.minimum

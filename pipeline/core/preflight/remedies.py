@@ -1,0 +1,32 @@
+"""Build the commands of AWS that findings about groups show.
+
+Those that detach or delete name only a group that is proven to be ours: see `ownership_checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.core import commands
+from pipeline.core.health.observation import Balancer
+from pipeline.core.preflight.facts import Proposal
+
+
+def scaling(verb: str, group: str, proposal: Proposal) -> str:
+    """Return a command of Auto Scaling about one group."""
+    options = {"region": proposal.place.region, "auto-scaling-group-name": group}
+    return commands.aws("autoscaling", verb, options)
+
+
+def describe(group: str, proposal: Proposal) -> str:
+    """Return the command that shows a group."""
+    options = {"region": proposal.place.region, "auto-scaling-group-names": group}
+    return commands.aws("autoscaling", "describe-auto-scaling-groups", options)
+
+
+def traffic_sources(
+    verb: str, group: str, balancers: Iterable[Balancer], proposal: Proposal
+) -> str:
+    """Return the command that attaches or detaches a group."""
+    sources = " ".join(f"Identifier={each.identifier},Type={each.kind}" for each in balancers)
+    return f"{scaling(verb, group, proposal)} --traffic-sources {sources}"
