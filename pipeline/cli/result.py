@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from pipeline.cli.confirm import not_confirmed, plan_text
-from pipeline.cli.context import Context
+from pipeline.cli.context import Context, echo
 
 if TYPE_CHECKING:
     from pipeline.core.deploy.plan import PlanPreview, Unchanged
@@ -71,7 +69,7 @@ def write_ci_outputs(done: Deployment | Unchanged, summary: str, dotenv: Path | 
     from pipeline.app.ci_outputs import write_outputs
 
     for problem in write_outputs(done, summary, os.environ, dotenv):
-        click.echo(problem, err=True)
+        echo(problem)
 
 
 def exit_code(done: Deployment, *, undo_requested: bool) -> int:

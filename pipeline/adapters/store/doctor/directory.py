@@ -74,7 +74,7 @@ def mounted(folder: Path, mounts: Path = MOUNTS) -> tuple[str, tuple[str, ...]]:
     A mount over another one comes later in the list (proc(5)).
     """
     try:
-        lines = mounts.read_text().splitlines()
+        lines = mounts.read_text(errors="replace").splitlines()
     except OSError:
         return "", ()
     best: tuple[int, str, tuple[str, ...]] = (-1, "", ())
@@ -97,7 +97,9 @@ def _ignored(folder: Path) -> Check:
     if repository is None:
         return Check(name="git", what="the directory is not in a repository")
     ignore = folder / ".gitignore"
-    if not folder.exists() or (ignore.is_file() and "*" in ignore.read_text().split()):
+    if not folder.exists() or (
+        ignore.is_file() and "*" in ignore.read_text(errors="replace").split()
+    ):
         return Check(name="git", what="ignores the directory")
     name = os.fspath(folder.relative_to(repository))
     untrack = commands.shell("git", "rm", "-r", "--cached", name)
