@@ -39,8 +39,10 @@ def _outcome(deployment: Deployment) -> str:
 
 def _failure(deployment: Deployment) -> list[tuple[str, str]]:
     outcome = deployment.outcome
-    if outcome is None or outcome.result is Result.PROMOTED:
+    if outcome is None:
         return []
+    if outcome.result is Result.PROMOTED:
+        return [("evidence", one_line(outcome.evidence))]
     return [
         ("phase", one_line(outcome.phase)),
         ("reason", one_line(outcome.reason)),
