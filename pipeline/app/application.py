@@ -22,7 +22,7 @@ from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Report
 from pipeline.core.masking import SHORTEST, Masker, texts
-from pipeline.core.terraform.root_module import Bucket, Root
+from pipeline.core.terraform.root_module import FILE_INPUTS, Bucket, Root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +110,22 @@ class Application:
             module=self._module(wanted),
             folder=self.state / "terraform" / self.settings.app / environment,
             bucket=self.state_bucket(wanted, environment),
-            inputs=wanted.inputs,
+            inputs={**wanted.inputs, **self._files(wanted)},
             provider=wanted.provider_version,
         )
+
+    def _files(self, wanted: config.TerraformSettings) -> dict[str, str]:
+        """Return the shipped module's inputs that are paths, from the folder of pipeline.toml."""
+        if wanted.module is not None:
+            return {}
+        named = ((name, wanted.inputs.get(name)) for name in FILE_INPUTS)
+        found = {name: self.inside(path) for name, path in named if isinstance(path, str)}
+        for name, path in found.items():
+            if not path.is_file():
+                where = f"[terraform.inputs] {name}"
+                remedy = f"fix {name}: the path begins in the folder of pipeline.toml"
+                raise ConfigurationError(where, f"there is no file {path}", remedy)
+        return {name: str(path) for name, path in found.items()}
 
     def _module(self, wanted: config.TerraformSettings) -> Path:
         if wanted.module is None:

@@ -38,15 +38,6 @@ from pipeline.core.preflight.credentials import credential_findings
 AFTERWARDS = 600.0
 """Seconds to verify, tag and record an image after its build."""
 BAKE_AND_DEPLOY = "a bake and the deployment after it"
-OVERRIDES = {
-    "ec2_endpoint": ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL", "PKR_VAR_ec2_endpoint"),
-    "ssh_host": ("PKR_VAR_ssh_host",),
-    "ssh_port": ("PKR_VAR_ssh_port",),
-}
-"""Packer variables that say how to reach the cloud, and the environment variables for them.
-
-`local-cloud env` sets these environment variables.
-"""
 
 
 def bake(app: Application, options: Options, *, then: float = 0.0) -> BakeResult:
@@ -179,7 +170,6 @@ def request_of(
         outputs=outputs,
         variables={key: wanted.vars[key] for key in wanted.vars if key not in secrets},
         secrets=secrets,
-        overrides=_overrides(app),
         source=_source(wanted),
         tags=dict(wanted.tags),
         timeout=wanted.timeout,
@@ -197,14 +187,6 @@ def _template(app: Application, wanted: config.BakeSettings) -> Path:
             "[bake] template", f"there is no {path}", "fix template in pipeline.toml"
         )
     return path
-
-
-def _overrides(app: Application) -> dict[str, str]:
-    found = {
-        variable: next((app.environ[name] for name in names if app.environ.get(name)), "")
-        for variable, names in OVERRIDES.items()
-    }
-    return {variable: value for variable, value in found.items() if value}
 
 
 def secrets_of(app: Application, wanted: config.BakeSettings) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from pipeline.app.application import Application
 from pipeline.app.bake import known_images
@@ -32,6 +34,7 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
+from pipeline.core.preflight.additions import Given, addition_findings
 from pipeline.core.preflight.checks import findings, refusal
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.preflight.facts import Facts, Proposal
@@ -39,7 +42,7 @@ from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
-from pipeline.core.terraform.plan_guard import Plan
+from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
 
 
 def promote(
@@ -184,6 +187,7 @@ class Promotion:
         deployment = replace(deployment, minimum=green.minimum, before=before)
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
+        found = (*found, *self._reported(self._additions(facts, proposal, plan)))
         preview = PlanPreview(
             deployment=deployment,
             phases=self._phases(document, deployment),
@@ -289,10 +293,24 @@ class Promotion:
         found = findings(facts, proposal)
         if any(each.blocking for each in found):
             raise refusal(found)
-        for each in found:
+        return self._reported(found)
+
+    def _reported(self, found: Iterable[Finding]) -> tuple[Finding, ...]:
+        """Report and return notices."""
+        notices = tuple(found)
+        for each in notices:
             text = f"{each.where}: {each.what}; {each.remedy}"
             self._reader.app.report(Message(text=text))
-        return found
+        return notices
+
+    def _additions(self, facts: Facts, proposal: Proposal, plan: Plan) -> Iterator[Finding]:
+        """Yield what the serving group has attached and the plan does not give the next release."""
+        blue = facts.observation.groups.get(proposal.blue) if facts.observation else None
+        if facts.attached is None or blue is None:
+            return
+        attached = replace(facts.attached, suspended=blue.suspended, tags=frozenset(blue.tags))
+        given = given_to(plan, proposal.green, self._reader.shipped_inputs())
+        yield from addition_findings(blue.name, attached, given)
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
         # A release that is rolled back from is bad, so it is not kept warm.
@@ -330,6 +348,22 @@ def confirmed(confirm: Confirm, prepared: Prepared) -> bool:
         if not answer:
             prepared.discard_plan()
     return answer
+
+
+def given_to(plan: Plan, release: str, inputs: Mapping[str, Any] | None) -> Given:
+    """Return what a plan creates for a release; `inputs` are the shipped module's, else None."""
+    planned: dict[str, set[str]] = {}
+    for each in plan.changes:
+        if each.action == "create" and release in releases_of(each.address):
+            planned.setdefault(each.kind, set()).add(key_of(each.address, release))
+    hooks, tags = None, None
+    if inputs is not None:
+        listed = inputs.get("lifecycle_hooks", ())
+        hooks = frozenset(str(each.get("name", "")) for each in listed if isinstance(each, Mapping))
+        tags = frozenset(inputs.get("tags", {}))
+    return Given(
+        planned={kind: frozenset(keys) for kind, keys in planned.items()}, hooks=hooks, tags=tags
+    )
 
 
 def serving_group(

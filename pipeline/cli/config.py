@@ -37,7 +37,7 @@ def check(context: Context) -> None:
     """Check pipeline.toml and print the settings, without secrets."""
     from pipeline.config import find, load
 
-    settings = load(Path(context.config) if context.config else find(Path.cwd()))
+    settings = load(Path(context.config) if context.config else find(Path.cwd()), with_files=True)
     document = settings.public()
     if context.json:
         context.tell(json.dumps({"file": str(settings.file), "settings": document}, indent=2))

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from pipeline.config.hook_files import unusable_hooks
 from pipeline.config.lines import depth
 from pipeline.config.model import Settings
 from pipeline.config.problems import CHECK, combine, explain, show_file
 from pipeline.config.relations import Problem, check_relations
 from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.terraform.root_module import FILE_INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,7 @@ _PATHS: Final = {
     "bake": ("template", "directory", "inputs", "tfvars", "dotenv"),
     "terraform": ("module",),
 }
+_WRITTEN: Final = {("bake", "tfvars"), ("bake", "dotenv")}
 
 
 def find(start: Path) -> Path:
@@ -51,11 +54,17 @@ def find(start: Path) -> Path:
     )
 
 
-def load(path: Path) -> Settings:
-    """Read and check a file; the error names all of its problems."""
+def load(path: Path, *, with_files: bool = False) -> Settings:
+    """Read and check a file; the error names all of its problems.
+
+    `with_files` also reports each file that it names and that does not exist or cannot run.
+    """
     text = _read(path)
     document = _parse(path, text)
     problems: list[Problem] = [*check_relations(document), *_check_places(path, document)]
+    if with_files:
+        problems += _missing(path.absolute().parent, document)
+        problems += unusable_hooks(path.absolute().parent, document)
     try:
         settings = Settings.model_validate(document, context={"file": path.absolute()})
     except ValidationError as error:
@@ -134,6 +143,31 @@ def _check_places(path: Path, document: dict[str, Any]) -> Iterator[Problem]:
                 what="leaves the repository through a symbolic link",
                 remedy="replace the link with the file or directory itself",
             )
+
+
+def _missing(root: Path, document: dict[str, Any]) -> Iterator[Problem]:
+    """Find files that a command would read and that do not exist."""
+    for key, value in [*_paths(document), *_templates(document)]:
+        is_read = key[:2] not in _WRITTEN and isinstance(value, str)
+        if is_read and not (root / str(value)).exists():
+            what = f"{show_file(root / str(value))} does not exist"
+            yield Problem(key=key, what=what, remedy=f"a path begins in the folder of {NAME}")
+
+
+def _templates(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
+    """Return each file among the inputs of the shipped module; another module's are unknown."""
+    terraform, environments = document.get("terraform"), document.get("environments")
+    tables: list[tuple[Key, object]] = [(("terraform",), terraform)]
+    if isinstance(terraform, dict) and terraform.get("module"):
+        return
+    if isinstance(environments, dict):
+        for name, table in environments.items():
+            given = table.get("terraform") if isinstance(table, dict) else None
+            tables.append((("environments", name, "terraform"), given))
+    for key, table in tables:
+        inputs = table.get("inputs") if isinstance(table, dict) else None
+        if isinstance(inputs, dict):
+            yield from (((*key, "inputs", name), inputs.get(name)) for name in FILE_INPUTS)
 
 
 def _paths(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:

@@ -163,6 +163,13 @@ def shell(*words: str) -> str:
     return shlex.join(words)
 
 
+def after(remedy: str, command: str) -> str:
+    """Return a remedy and the command that follows it; only one if the other adds nothing."""
+    if not remedy or command in remedy:
+        return remedy or command
+    return f"{remedy}; then: {command}"
+
+
 def ignore_in_git(folder: Path) -> str:
     """Return the command that excludes a whole folder from git."""
     return f"echo '*' > {shlex.quote(str(folder / '.gitignore'))}"

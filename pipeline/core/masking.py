@@ -4,17 +4,17 @@ Packer before 1.15.1 prints sensitive values unmasked in machine-readable mode
 (fixed in hashicorp/packer 97952ced1), and no Packer masks an encoded form. So
 this program masks every output, bytes and text alike. It masks a value as it
 is, base64-encoded at each of the three alignments that a longer text can give
-it, URL-encoded, in hexadecimal, JSON-escaped, shell-quoted, and each of these
-with the escapes of Packer's stream.
+it, URL-encoded, in hexadecimal, as shells, PowerShell, JSON and markup escape
+it (`escapes.py`), and each of these with the escapes of Packer's stream.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, quote_plus
+
+from pipeline.core.escapes import escaped
 
 MASK = b"***"
 SHORTEST = 4
@@ -38,10 +38,7 @@ def _encodings(secret: str) -> set[bytes]:
     raw = secret.encode("utf-8", "surrogateescape")
     hexed, quoted = raw.hex(), quote(raw, safe="")
     texts = {
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        shlex.quote(secret).strip("'"),
+        *escaped(secret),
         hexed,
         hexed.upper(),
         quoted,
@@ -121,14 +118,18 @@ class Masker:
         `data` may end in the beginning of a secret whose rest comes with the next bytes. The
         longest such ending is held back, and any whole secret that overlaps it.
         """
-        end = len(data)
-        for size in range(min(self.longest - 1, len(data)), 0, -1):
-            if any(form.startswith(data[-size:]) for form in self._forms):
-                end = len(data) - size
-                break
+        end = min((self._start_of_beginning(data, form) for form in self._forms), default=len(data))
         while (start := self._start_of_overlap(data, end)) < end:
             end = start
         return end
+
+    @staticmethod
+    def _start_of_beginning(data: bytes, form: bytes) -> int:
+        """Return where `data` ends in the beginning of `form`; the end of `data` if it does not."""
+        start = data.find(form[:1], max(len(data) - len(form) + 1, 0))
+        while start >= 0 and not form.startswith(data[start:]):
+            start = data.find(form[:1], start + 1)
+        return start if start >= 0 else len(data)
 
     def _start_of_overlap(self, data: bytes, end: int) -> int:
         """Return the start of the first secret that `end` would split, or `end`."""

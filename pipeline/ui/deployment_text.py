@@ -95,7 +95,7 @@ def next_step(deployment: Deployment) -> str:
         case Result.PROMOTED:
             return ""
         case Result.NEEDS_ATTENTION:
-            return commands.recover(name)
+            return commands.after(one_line(outcome.remedy), commands.recover(name))
         case Result.REFUSED:
             return f"fix the cause above, then: {again}"
         case Result.ROLLED_BACK if outcome.rollback_error:
@@ -115,7 +115,14 @@ def _after_rollback(deployment: Deployment, again: str, *, without_cause: bool) 
         return f"to retry: {again}"
     if deployment.kind is Kind.ROLLBACK:
         return f"choose another release: {commands.history(deployment.environment)}"
-    return f"fix the cause above, then: {commands.bake(deployment.environment)} && {again}"
+    return f"{_fix(deployment)}, then: {commands.bake(deployment.environment)} && {again}"
+
+
+def _fix(deployment: Deployment) -> str:
+    """Return the error's remedy; a command of this program only shows more about the cause."""
+    remedy = one_line(deployment.outcome.remedy) if deployment.outcome else ""
+    is_view = remedy.startswith("ami-pipeline ")
+    return remedy if remedy and not is_view else "fix the cause above"
 
 
 def format_runner(by: Runner) -> str:

@@ -48,7 +48,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
     ]
     title = f"{one_line(environment.app)} {one_line(environment.environment)} ({place})"
     # Not wrapped, so that it can be pasted.
-    last = ["", f"{'next':<{_INDENT}}{command}"] if (command := next_step(status)) else []
+    last = ["", f"{'next':<{_INDENT}}{one_line(command)}"] if (command := next_step(status)) else []
     return "\n".join([title, "", *lines, "", *tree(status, now, width), *last])
 
 

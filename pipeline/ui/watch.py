@@ -79,7 +79,7 @@ class _Readings:
         try:
             self._status = self._read()
         except PipelineError as error:
-            text = one_line(f"{error.where}: {error.what}", 400)
+            text = one_line(f"{error.where}: {error.what}; {error.remedy}", 400)
             now = self._now()
             self._error = f"unreadable at {format_time(now.isoformat(), now)}: {text}"
         else:

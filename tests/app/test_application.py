@@ -84,33 +84,6 @@ def test_a_version_is_required_without_git(folder: Path) -> None:
     assert raised.value.remedy == "ami-pipeline bake --version 1.0.0"
 
 
-@pytest.mark.parametrize(
-    ("environ", "overrides"),
-    [
-        ({}, {}),
-        ({"AWS_ENDPOINT_URL": "http://a"}, {"ec2_endpoint": "http://a"}),
-        (
-            {"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_EC2": "http://b"},
-            {"ec2_endpoint": "http://b"},
-        ),
-        (
-            {"PKR_VAR_ssh_host": "127.0.0.1", "PKR_VAR_ssh_port": "2222", "PKR_VAR_app": "x"},
-            {"ssh_host": "127.0.0.1", "ssh_port": "2222"},
-        ),
-    ],
-)
-def test_the_address_of_the_cloud_comes_from_the_environment(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    environ: dict[str, str],
-    overrides: dict[str, str],
-) -> None:
-    assert folder.is_dir()
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    assert requested(Options(version="1.2.3")).overrides == overrides
-
-
 def held(monkeypatch: pytest.MonkeyPatch, facts: CredentialFacts | None) -> None:
     monkeypatch.setattr(bake, "lifetime", lambda _seconds, _region: facts)
 
@@ -159,3 +132,32 @@ def test_credentials_that_this_program_renews_must_outlast_the_bake_alone(
 def test_a_machine_without_credentials_is_left_to_packer(monkeypatch: pytest.MonkeyPatch) -> None:
     held(monkeypatch, None)
     assert require(THEN) == []
+
+
+TEMPLATE = '[terraform.inputs]\nuser_data_template = "deploy/boot.sh.tftpl"\n'
+
+
+def with_template(folder: Path, more: str = "") -> Application:
+    (folder / "pipeline.toml").write_text(f"{CONFIGURATION}{more}{TEMPLATE}")
+    return Application.start(Options(config=str(folder / "pipeline.toml")), lambda _: None)
+
+
+def test_a_template_of_the_shipped_module_begins_in_the_folder_of_the_configuration(
+    folder: Path,
+) -> None:
+    app = with_template(folder)
+    with pytest.raises(ConfigurationError) as told:
+        app.root("staging")
+    assert told.value.where == "[terraform.inputs] user_data_template"
+    assert told.value.what == f"there is no file {folder}/deploy/boot.sh.tftpl"
+    (folder / "deploy").mkdir()
+    (folder / "deploy/boot.sh.tftpl").write_text("")
+    assert app.root("staging").inputs == {
+        "user_data_template": str(folder / "deploy/boot.sh.tftpl")
+    }
+
+
+def test_an_input_of_a_users_module_stays_as_it_is(folder: Path) -> None:
+    (folder / "module").mkdir()
+    app = with_template(folder, '[terraform]\nmodule = "module"\n')
+    assert app.root("staging").inputs == {"user_data_template": "deploy/boot.sh.tftpl"}

@@ -645,8 +645,47 @@ class Options:
         self.config = file
 
 
+def write_files(root: Path) -> None:
+    """Write each file that FULL names."""
+    for name in ("packer/app.pkr.hcl", "app", "modules/release/main.tf"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+
+
+def test_the_check_command_names_each_file_that_does_not_exist(file: Path) -> None:
+    template = 'user_data_template = "deploy/boot.sh.tftpl"'
+    file.write_text(
+        f"{MINIMAL}inputs = ['app']\n[terraform.inputs]\n{template}\n"
+        f"[environments.staging.terraform.inputs]\n{template}\n"
+    )
+    found = CliRunner().invoke(config, ["check"], obj=Options("text", None)).exception
+    assert isinstance(found, ConfigurationError)
+    here = Path.cwd()
+    hint = "a path begins in the folder of pipeline.toml"
+    assert found.what.splitlines() == [
+        f"line 4, bake.template: {here}/packer/app.pkr.hcl does not exist; {hint}",
+        f"line 5, bake.inputs[0]: {here}/app does not exist; {hint}",
+        (
+            f"line 7, terraform.inputs.user_data_template: {here}/deploy/boot.sh.tftpl does not "
+            f"exist; {hint}"
+        ),
+        (
+            f"line 9, environments.staging.terraform.inputs.user_data_template: "
+            f"{here}/deploy/boot.sh.tftpl does not exist; {hint}"
+        ),
+    ]
+
+
+def test_an_input_of_another_module_is_no_file(file: Path) -> None:
+    write_files(file.parent)
+    named = "[terraform]\nmodule = 'modules/release'\n[terraform.inputs]\n"
+    file.write_text(f"{MINIMAL}{named}user_data_template = 'x'\n")
+    assert CliRunner().invoke(config, ["check"], obj=Options("text", None)).exit_code == 0
+
+
 def test_the_check_command_shows_what_the_file_comes_to(file: Path) -> None:
     file.write_text(FULL)
+    write_files(file.parent)
     result = CliRunner().invoke(config, ["check"], obj=Options("text", None))
     assert result.exit_code == 0
     assert "canary" not in result.output
@@ -663,6 +702,7 @@ def test_the_check_command_shows_what_the_file_comes_to(file: Path) -> None:
 def test_the_check_command_prints_one_json_document(file: Path) -> None:
     other = file.with_name("other.toml")
     other.write_text(FULL)
+    write_files(file.parent)
     result = CliRunner().invoke(config, ["check"], obj=Options("json", str(other)))
     document = json.loads(result.output)
     assert document["file"] == str(other.absolute())

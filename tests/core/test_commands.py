@@ -48,6 +48,7 @@ BUILDERS = {
     commands.in_folder,
     commands.shell,
     commands.ignore_in_git,
+    commands.after,
 }
 """The functions that others build their commands with; their callers name the command."""
 

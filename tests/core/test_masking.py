@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import shlex
 from urllib.parse import quote, quote_plus
 
@@ -57,6 +58,50 @@ def test_every_form_is_masked_as_the_stream_escapes_it(secret: str, encode: obje
     masked = Masker([secret]).mask(f"1,,ui,say,{shown}\n".encode())
     assert shown.strip("'\"").encode() not in masked
     assert masked.startswith(b"1,,ui,say,")
+
+
+# What bash 5.2, dash, PowerShell 7, Python and Go really print, the secret between « and ».
+PRINTED = [
+    ("k$eyABC123", r"«k\$eyABC123»"),
+    ("k$eyABC123", r'declare -x TOKEN="«k\$eyABC123»"'),
+    ("k$eyABC123", "+ : '«k$eyABC123»'"),
+    ("k$eyABC123", "«K$EYABC123»"),
+    ("it's$9x", r"«it\'s\$9x»"),
+    ("it's$9x", r"""declare -- TOKEN="«it's\$9x»" """),
+    ("it's$9x", r"+ : '«it'\''s$9x»'"),
+    ("it's$9x", """export TOKEN='«it'"'"'s$9x»'"""),
+    ("it's$9x", "$env:TOKEN = '«it''s$9x»'"),
+    ("it's$9x", '"«it\'s`$9x»"'),
+    ("it's$9x", "«it&#39;s$9x»"),
+    ("it's$9x", "«it&apos;s$9x»"),
+    ("it's$9x", "«it&#x27;s$9x»"),
+    ("it's$9x", r"«it\u0027s$9x»"),
+    ("it's$9x", r"«it's\$9x»"),
+    (r'a"b\c`d e', r"«a\"b\\c\`d\ e»"),
+    (r'a"b\c`d e', r'TOKEN="«a\"b\\c\`d e»"'),
+    (r'a"b\c`d e', r'"«a`"b\c``d e»"'),
+    (r'a"b\c`d e', r'"{\"x\": \"«a\\\"b\\\\c`d e»\"}"'),
+    ("two\tTab!x", r"$'«two\tTab!x»'"),
+    ("pa#s~w%{}[x]*?&|;<>()^=,y", r"«pa#s~w%\{\}\[x\]\*\?\&\|\;\<\>\(\)\^=\,y»"),
+    ("pa#s~w%{}[x]*?&|;<>()^=,y", r"«pa#s~w%{}[x]*?\u0026|;\u003c\u003e()^=,y»"),
+    ("#hash tag", r"«\#hash\ tag»"),
+    ("a/b/c/d/e", r"«a\/b\/c\/d\/e»"),
+]
+
+
+@pytest.mark.parametrize(("secret", "printed"), PRINTED)
+def test_what_shells_and_programs_print_is_masked(secret: str, printed: str) -> None:
+    before, form, after = re.split("[«»]", printed)
+    for around in ("", "word"):
+        text = f"{around}{before}{form}{after}{around}"
+        masked = Masker([secret]).text(text)
+        assert masked == f"{around}{before}***{after}{around}"
+        streamed = Masker([secret]).text(as_streamed(text))
+        assert streamed == as_streamed(masked)
+
+
+def test_a_short_secret_is_not_masked_in_another_case() -> None:
+    assert Masker(["Main"]).text("main MAIN Main") == "main MAIN ***"
 
 
 @pytest.mark.parametrize("before", ["", "u", "us", "user", "user:"])

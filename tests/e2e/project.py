@@ -141,3 +141,15 @@ def alive(marker: str) -> list[int]:
             if marker.encode() in line:
                 found.append(int(entry.name))
     return found
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and its descendants before any of them can react."""
+    tree = [pid]
+    for parent in tree:
+        children = Path(f"/proc/{parent}/task").glob("*/children")
+        tree.extend(int(each) for path in children for each in path.read_text().split())
+    for each in tree:
+        os.kill(each, signal.SIGSTOP)
+    for each in reversed(tree):
+        os.kill(each, signal.SIGKILL)

@@ -82,6 +82,29 @@ next            ami-pipeline recover -e production"""
     )
 
 
+def test_the_next_step_begins_with_the_remedy_of_the_error() -> None:
+    deployment = needs_attention()
+    assert deployment.outcome
+    outcome = replace(deployment.outcome, remedy="set its tags to\nami-pipeline:app=web")
+    text = outcome_text(replace(deployment, outcome=outcome))
+    assert text.endswith(
+        "next            set its tags to ami-pipeline:app=web; then: "
+        "ami-pipeline recover -e production"
+    )
+
+
+def test_after_a_rollback_the_remedy_replaces_the_general_advice() -> None:
+    deployment = rolled_back()
+    assert deployment.outcome
+    read = replace(deployment.outcome, remedy="read terraform.log")
+    text = outcome_text(replace(deployment, outcome=read)).replace(" \\\n", " ")
+    assert "next       read terraform.log, then: ami-pipeline bake -e production" in text
+    view = replace(deployment.outcome, remedy="ami-pipeline status -e production")
+    assert "next       fix the cause above, then:" in outcome_text(
+        replace(deployment, outcome=view)
+    )
+
+
 def test_the_outcome_of_a_refusal() -> None:
     refused = replace(ended(Result.REFUSED, phase="plan", reason="more would change"), phases=())
     assert (

@@ -71,7 +71,7 @@ def test_an_error_of_the_first_read_is_raised() -> None:
 def test_an_error_of_a_later_read_is_shown_and_retried() -> None:
     text = watched(io.StringIO(), serving(), FailedError("aws", "down\nhard", "wait"), unhealthy())
     status = status_text(serving(), NOW)
-    assert f"\n\nunreadable at 03:12:00+00:00: aws: down hard\n\n{status}\n\n" in text
+    assert f"\n\nunreadable at 03:12:00+00:00: aws: down hard; wait\n\n{status}\n\n" in text
     assert text.endswith(status_text(unhealthy(), NOW) + "\n\n")
 
 

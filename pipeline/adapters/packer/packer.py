@@ -28,6 +28,7 @@ from pipeline.adapters.process.signals import Interrupts
 from pipeline.core import commands
 from pipeline.core.bake.builds import expected_builds, selected
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
+from pipeline.core.bake.template_remedies import template_remedy
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
 from pipeline.core.masking import Masker
@@ -96,6 +97,13 @@ class Packer:
         Raises ConfigurationError if Packer cannot read the template.
         """
         self._init(request)
+        return self.read(request)
+
+    def read(self, request: BakeRequest) -> Template:
+        """Return the template's declarations; installs nothing.
+
+        Raises ConfigurationError if Packer cannot read the template, or lacks a plugin for it.
+        """
         argv = ["inspect", "-machine-readable", str(request.template)]
         code, output = self._run(argv, request.directory)
         found = _read(output)
@@ -165,6 +173,8 @@ class Packer:
         )
         failures = {"": failure} if failure else found.errors
         lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
+        if found.panic:
+            failures, lines = {"": f"packer crashed: {found.panic[0]}"}, tuple(found.panic)
         return BuildReport(
             ending=ending,
             code=code,
@@ -249,12 +259,12 @@ class Packer:
         return {**kept, "CHECKPOINT_DISABLE": "1"}
 
     def _bad_template(self, where: str, request: BakeRequest, found: Stream) -> ConfigurationError:
-        text = "\n".join(found.problems) or "\n".join(found.ui_text) or "\n".join(found.plain)
+        crash = "\n".join(found.panic)
+        text = crash or "\n".join(found.problems or found.ui_text or found.plain)
         return ConfigurationError(
             f"{where} {request.template}",
             self.masker.text(text).strip() or "Packer gave no reason",
-            f"fix {request.template.name}, then: "
-            f"{commands.shell('packer', 'validate', str(request.template))}",
+            template_remedy(text, request.template, self.version()),
         )
 
 

@@ -86,6 +86,7 @@ class Stream:
     records: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     ui_text: list[str] = field(default_factory=list)
     plain: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    panic: list[str] = field(default_factory=list)
     traces: ResourceTraces = field(default_factory=ResourceTraces)
     ended: dict[str, None] = field(default_factory=dict)
     last_lines: dict[bytes, deque[bytes]] = field(default_factory=dict)
@@ -188,7 +189,14 @@ class StreamReader:
         elif fields[0].isdigit() and len(fields) > 2:  # noqa: PLR2004 - seconds, target, type
             self._record(line)
         else:
-            self.stream.plain.append(line.decode("utf-8", "replace"))
+            self._outside(line[:LONGEST_LINE].decode("utf-8", "replace"))
+
+    def _outside(self, text: str) -> None:
+        """Keep a line that is not in Packer's format: usage, another program, or a crash of Go."""
+        self.stream.plain.append(text)
+        crashed = text.startswith(("panic: ", "fatal error: "))
+        if (crashed or self.stream.panic) and len(self.stream.panic) < LAST_LINES:
+            self.stream.panic.append(text)
 
     def _ui(self, kind: bytes, text: bytes) -> None:
         build, other, words = self._names.split(text)

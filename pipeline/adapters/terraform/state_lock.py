@@ -157,7 +157,8 @@ class StateLock:
                 if not self._delete(etag):
                     self._report("another program deleted this run's lock on the state")
         except RefusedError as error:
-            self._report(f"the lock on the state stays until the next run: {error.what}")
+            text = f"the lock on the state stays until the next run: {error.what}; {error.remedy}"
+            self._report(text)
 
     # --- S3 -----------------------------------------------------------------------------------
 

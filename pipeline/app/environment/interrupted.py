@@ -64,7 +64,8 @@ def finish_interrupted(leased: LeasedEnvironment, action: Interrupted) -> Deploy
     done = finish(leased, back=action is Interrupted.UNDO)
     if done.outcome and result_of(done) is Result.NEEDS_ATTENTION:
         why = f"{done.outcome.phase}: {done.outcome.rollback_error or done.outcome.reason}"
-        raise NeedsAttentionError(_name(dead), why, commands.recover(document.environment))
+        remedy = commands.after(done.outcome.remedy, commands.recover(document.environment))
+        raise NeedsAttentionError(_name(dead), why, remedy)
     return done
 
 

@@ -165,5 +165,5 @@ def _quarantine(reader: EnvironmentReader, ledger: Ledger, ami_id: str, release:
     try:
         quarantine(reader.app, reader.clients, ami_id, reason)
     except PipelineError as error:
-        text = f"could not quarantine {ami_id}: {error.where}: {error.what}"
+        text = f"could not quarantine {ami_id}: {error.where}: {error.what}; {error.remedy}"
         reader.app.report(Message(text=text))

@@ -6,6 +6,7 @@ wait for a library that only a promotion needs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -137,6 +138,14 @@ class EnvironmentReader:
             balancers=balancers,
         )
 
+    def shipped_inputs(self) -> Mapping[str, object] | None:
+        """Return Terraform's inputs if the module is the shipped one, None for another module."""
+        from pipeline.adapters.terraform.root_module import shipped_module
+
+        if self.app.root(self.environment).module != shipped_module():
+            return None
+        return self.app.settings.terraform_for(self.environment).inputs
+
     def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
         """Return the longest delays of the load balancers and of `others`.
 
@@ -151,7 +160,7 @@ class EnvironmentReader:
             return longest_delays(described)
         except PipelineError as error:
             text = f"the deregistration delay is unknown: {error.where}: {error.what}"
-            self.app.report(Message(text=text))
+            self.app.report(Message(text=f"{text}; {error.remedy}"))
             return Delays()
 
     @cached_property

@@ -46,9 +46,8 @@ class BakeRequest:
     """The request of one bake; paths are absolute, durations are seconds.
 
     `variables` are the user's Packer variables. `secrets` are those whose values must never be
-    shown, recorded or fingerprinted. `overrides` say how to reach the cloud (endpoint, SSH) and
-    do not affect the image. `outputs` are files and folders that a bake writes: they are not
-    inputs.
+    shown, recorded or fingerprinted. `outputs` are files and folders that a bake writes: they are
+    not inputs.
     """
 
     app: str
@@ -63,7 +62,6 @@ class BakeRequest:
     only: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
     secrets: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
-    overrides: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     source: Source | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     timeout: float = 2700.0

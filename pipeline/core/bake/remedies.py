@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from pipeline.core import commands
+from pipeline.core.bake.template_remedies import INSTALL
 
 _REMEDIES = (
     (
@@ -38,6 +39,14 @@ _REMEDIES = (
     (
         r"Error waiting for AMI|Failed with ResourceNotReady|exceeded wait attempts",
         "raise aws_polling max_attempts in the template (and [bake] timeout), then bake again",
+    ),
+    (
+        r"packer crashed",
+        f"install another version of Packer ({INSTALL}), then bake again",
+    ),
+    (
+        r"unexpected EOF|plugin exited before|connection is shut down",
+        f"a plugin of Packer crashed: install other versions ({INSTALL}), then bake again",
     ),
     (r"log could not be written", "free disk space for the log, then bake again"),
     (

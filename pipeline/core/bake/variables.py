@@ -52,7 +52,6 @@ def offered(
         "source_ami": source_ami,
         "tags": {"Name": name, **tags},
         "run_tags": run_tags(request, name),
-        **request.overrides,
     }
 
 

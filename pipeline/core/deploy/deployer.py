@@ -49,12 +49,13 @@ from pipeline.core.validation.phases import CREATES, DELETES, DRAINS, HOLD
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseFailure:
-    """Why a phase failed; `interrupted` if a signal ended it.
+    """Why a phase failed, and the error's remedy; `interrupted` if a signal ended it.
 
     `stopped` if a second signal arrived before the first was answered: the deployment stops there.
     """
 
     reason: str
+    remedy: str = ""
     interrupted: bool = False
     stopped: bool = False
 
@@ -149,7 +150,12 @@ class Deployer:
         for phase in phases:
             if second := self._perform(phase, phases):
                 why = f"{phase.name}: {second.reason}"
-                return replace(outcome, result=Result.NEEDS_ATTENTION, rollback_error=why)
+                return replace(
+                    outcome,
+                    result=Result.NEEDS_ATTENTION,
+                    rollback_error=why,
+                    remedy=second.remedy,
+                )
         return outcome
 
     def _way_back(self, fleet: Fleet) -> list[Phase]:
@@ -180,7 +186,7 @@ class Deployer:
         except _GateError as error:
             failure = PhaseFailure(reason=str(error))
         except PipelineError as error:
-            failure = PhaseFailure(reason=f"{error.where}: {error.what}")
+            failure = PhaseFailure(reason=f"{error.where}: {error.what}", remedy=error.remedy)
         except Exception as error:  # noqa: BLE001 - the service matters more than our bug
             failure = PhaseFailure(reason=f"{type(error).__name__}: {error}")
         else:
@@ -327,5 +333,9 @@ class _GateError(Exception):
 
 def _outcome(result: Result, phase: Phase, failure: PhaseFailure) -> Outcome:
     return Outcome(
-        result=result, phase=phase.name, reason=failure.reason, interrupted=failure.interrupted
+        result=result,
+        phase=phase.name,
+        reason=failure.reason,
+        interrupted=failure.interrupted,
+        remedy=failure.remedy,
     )

@@ -117,7 +117,7 @@ def _survey(
         return observer.survey(enough)
     except FailedError as error:
         if document.serving == interrupted.dead.green:
-            remedy = commands.recover(document.environment)
+            remedy = commands.after(error.remedy, commands.recover(document.environment))
             raise NeedsAttentionError(error.where, error.what, remedy) from error
         return NOTHING_OBSERVED  # the way back observes again and reports the failure
 

@@ -89,6 +89,10 @@ deploy | Read | verify hooks | TOOL | VERIFY | DRY_RUN | ec2:DescribeInstances
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeLaunchTemplates
 deploy | Read | preflight | TOOL | | USE | autoscaling:DescribeInstanceRefreshes
+deploy | Read | preflight | TOOL | | OPTIONAL | autoscaling:DescribeScheduledActions
+deploy | Read | preflight | TOOL | | OPTIONAL | autoscaling:DescribePolicies
+deploy | Read | preflight | TOOL | | OPTIONAL | autoscaling:DescribeLifecycleHooks
+deploy | Read | preflight | TOOL | | OPTIONAL | autoscaling:DescribeNotificationConfigurations
 deploy | Read | checks | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeLoadBalancerAttributes
 deploy | Read | checks | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetGroupAttributes
 deploy | Read | preflight | TOOL | TARGETS | USE | elasticloadbalancing:DescribeLoadBalancers

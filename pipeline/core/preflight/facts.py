@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.permissions.probes import Launch, PermissionFacts
+from pipeline.core.preflight.additions import Attached
 from pipeline.core.state.deployment import Delays, Kind, Place
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
@@ -211,7 +212,8 @@ class Facts:
     `image` and `type` are also None if they do not exist, and `missing` names them. `vcpus` is
     None if there is no such quota. `refreshes` are the active instance refreshes of the serving
     group, one line each; `alarms` are the configured alarms that are firing, as `NAME: REASON`.
-    `permissions` is what the probes showed. `failures` also holds the refusals of further checks.
+    `permissions` is what the probes showed. `attached` is what the serving group has attached
+    besides load balancers. `failures` also holds the refusals of further checks.
     """
 
     identity: IdentityFacts | None = None
@@ -230,6 +232,7 @@ class Facts:
     targets: int | None = None
     alarms: tuple[str, ...] = ()
     permissions: PermissionFacts | None = None
+    attached: Attached | None = None
     failures: tuple[Failure, ...] = ()
 
     @property

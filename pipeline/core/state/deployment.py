@@ -130,7 +130,8 @@ class Outcome:
     """The outcome of a deployment: `phase` and `reason` name the failure, if there was one.
 
     `interrupted` says that a signal of a person or a CI runner caused it. `rollback_error` says
-    why the rollback failed, or why nothing serves after it because blue was gone.
+    why the rollback failed, or why nothing serves after it because blue was gone. `remedy` is that
+    of the error that `reason` or, if there is one, `rollback_error` describes.
     """
 
     result: Result
@@ -139,6 +140,7 @@ class Outcome:
     interrupted: bool = False
     rollback_error: str = ""
     evidence: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

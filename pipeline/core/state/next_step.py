@@ -6,7 +6,7 @@ from typing import assert_never
 
 from pipeline.core import commands
 from pipeline.core.health.serving import Trouble, attach, list_balancers, scale
-from pipeline.core.state.deployment import Result, result_of
+from pipeline.core.state.deployment import Deployment, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.release import group_name
@@ -19,16 +19,23 @@ def next_step(status: Status) -> str:
     environment, deployment = status.environment, status.environment.deployment
     name = environment.environment
     if deployment and status.running:
-        return commands.recover(name) if result_of(deployment) is Result.NEEDS_ATTENTION else ""
+        failed = result_of(deployment) is Result.NEEDS_ATTENTION
+        return _recover(name, deployment) if failed else ""
     if status.absent:
         return list_balancers(environment.region, status.absent)
     if command := restore_command(status):
         return command
     if deployment:
-        return commands.recover(name)
+        return _recover(name, deployment)
     command = repair(status) if environment.serving else _first(status)
     kept = any(each.failed for each in environment.releases.values())
     return command or (commands.abort(name) if kept else "")
+
+
+def _recover(environment: str, deployment: Deployment) -> str:
+    """Return the recovery, after the remedy of the error that ended the deployment, if any."""
+    remedy = deployment.outcome.remedy if deployment.outcome else ""
+    return commands.after(" ".join(remedy.split()), commands.recover(environment))
 
 
 def repair(status: Status) -> str:

@@ -77,6 +77,12 @@ def releases_of(address: str) -> frozenset[str]:
     return frozenset(head for head in heads if _RELEASE.fullmatch(head))
 
 
+def key_of(address: str, release: str) -> str:
+    """Return what follows a release in an address: `cpu` in `this["r000002/cpu"]`, else nothing."""
+    heads = (key.partition("/") for key in _KEY.findall(address))
+    return next((rest for head, _, rest in heads if head == release), "")
+
+
 def kind_of(address: str) -> str:
     """Return the type of a managed resource by its address; empty for a data source."""
     found = _RESOURCE.fullmatch(_INDEX.sub("", address))

@@ -9,6 +9,9 @@ from typing import Any
 
 from pipeline.core.state.release import Size
 
+FILE_INPUTS = ("user_data_template",)
+"""The inputs of the shipped module that are paths; Terraform runs in another folder."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bucket:

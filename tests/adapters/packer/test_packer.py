@@ -387,6 +387,24 @@ def test_an_invalid_manifest_is_none(tmp_path: Path, content: str) -> None:
     assert read_manifest(tmp_path / "missing.json") is None
 
 
+def test_a_crash_of_packer_is_shown_with_its_panic(
+    packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
+) -> None:
+    trace = b"".join(b"\tgoroutine %d\n" % number for number in range(40))
+    crash = b"panic: runtime error: invalid memory address\n" + trace + b"!!!! PACKER CRASH !!!!\n"
+    scripted.on("build", capture("force").split(b"1795220", 2)[1] + b"\n" + crash, code=2)
+    report, _ = build(packer, request_)
+    assert report.failures == {"": "packer crashed: panic: runtime error: invalid memory address"}
+    assert report.last_lines[:2] == (
+        "panic: runtime error: invalid memory address",
+        "\tgoroutine 0",
+    )
+    scripted.on("validate", crash, code=2)
+    with pytest.raises(ConfigurationError) as told:
+        packer.validate(request_, APP, {})
+    assert told.value.what.startswith("panic: runtime error: invalid memory address\n\tgoroutine 0")
+
+
 def test_a_build_is_ended_after_its_timeout(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, events: list[Event]
 ) -> None:

@@ -11,7 +11,7 @@ from pipeline.app.environment.interrupted import (
     handling,
     require_allowed,
 )
-from pipeline.core.errors import RefusedError
+from pipeline.core.errors import NeedsAttentionError, RefusedError
 from pipeline.core.state.deployment import Kind, Result
 from tests.app.session_fakes import FakeEnvironment, KilledError
 
@@ -108,6 +108,24 @@ def test_only_a_rollback_quarantines(kind: Kind, monkeypatch: pytest.MonkeyPatch
     session.stop_in("retire", decided=True)
     finish(session.leased)
     assert session.quarantined == []
+
+
+def test_every_command_that_finishes_it_first_prints_the_remedy_of_the_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = FakeEnvironment(monkeypatch)
+    session.stop_in("launch")
+
+    def refuse(_: int, name: str) -> None:
+        if name == "plan":
+            raise RefusedError("importing web-staging-r000002", "not tagged", "tag the group")
+
+    session.fake.fail = refuse
+    for action in (Interrupted.FINISH, Interrupted.UNDO):
+        with pytest.raises(NeedsAttentionError) as told:
+            finish_interrupted(session.leased, action)
+        assert "importing web-staging-r000002: not tagged" in told.value.what
+        assert told.value.remedy == "tag the group; then: ami-pipeline recover -e staging"
 
 
 def test_a_rollback_that_was_undone_quarantines_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

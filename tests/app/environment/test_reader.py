@@ -58,4 +58,9 @@ def test_delays_that_cannot_be_read_are_reported_and_stop_nothing(
     monkeypatch.setattr(balancer_settings, "describe", refuse)
     said: list[str] = []
     assert reader(said).read_delays() == Delays()
-    assert said == ["the deregistration delay is unknown: reading the load balancers: AccessDenied"]
+    assert said == [
+        (
+            "the deregistration delay is unknown: reading the load balancers: AccessDenied; "
+            "ask for permission"
+        )
+    ]

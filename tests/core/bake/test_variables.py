@@ -31,7 +31,6 @@ def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> No
         regions=(AWAY,),
         variables={"size": 3},
         secrets={"token": "hush"},
-        overrides={"ssh_port": "2222"},
         tags={"Team": "shop"},
     )
     assert given(request, EVERY) == {
@@ -56,7 +55,6 @@ def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> No
             "ami-pipeline:app": "web",
             "ami-pipeline:bake": NAME,
         },
-        "ssh_port": "2222",
         "size": 3,
         "token": "hush",
     }
@@ -64,7 +62,7 @@ def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> No
 
 def test_an_empty_variable_keeps_the_templates_default() -> None:
     variables = given(a_request(), EVERY)
-    assert {"environment", "ami_regions", "ssh_host", "ec2_endpoint"} & set(variables) == set()
+    assert {"environment", "ami_regions"} & set(variables) == set()
 
 
 def test_an_old_template_gets_text_and_no_maps() -> None:

@@ -135,6 +135,25 @@ def test_a_second_failure_on_the_way_back_needs_attention_and_causes_no_outage()
     assert seen > 300
 
 
+@pytest.mark.parametrize("returns", [True, False], ids=["a way back", "no way back"])
+def test_the_remedy_of_the_error_that_matters_is_in_the_outcome(returns: bool) -> None:
+    """That of the way back, if it failed too; the first cause is in `reason` then."""
+    fake = cloud()
+
+    def fail(_: int, name: str) -> None:
+        if name == "apply" and "adopt" not in fake.calls:
+            raise FailedError("apply", "quota", "raise the quota")
+        if name == "adopt" and not returns:
+            raise FailedError("importing", "not tagged", "tag the group")
+
+    fake.fail = fail
+    done = promote(fake)
+    assert done.outcome
+    assert done.outcome.reason == "apply: quota"
+    assert done.outcome.remedy == ("raise the quota" if returns else "tag the group")
+    assert outcome_of(done) is (Result.ROLLED_BACK if returns else Result.NEEDS_ATTENTION)
+
+
 def sweep(
     blue: bool, fault: Callable[[int], Callable[[int, str], None]]
 ) -> Iterator[tuple[int, FakeCloud, Deployment]]:

@@ -14,6 +14,13 @@ from pipeline.adapters.aws.ec2 import as_filters, read_instances, read_templates
 from pipeline.adapters.aws.group_parsing import read_all_groups
 from pipeline.adapters.aws.retry import call, error_code, items
 from pipeline.core.health.observation import ObservedGroup
+from pipeline.core.preflight.additions import (
+    HOOKS,
+    NOTIFICATIONS,
+    POLICIES,
+    SCHEDULES,
+    Attached,
+)
 from pipeline.core.preflight.checks import VCPUS
 from pipeline.core.preflight.facts import (
     GroupFacts,
@@ -135,6 +142,30 @@ def read_refreshes(client: AutoScalingClient, group: str) -> tuple[str, ...]:
         f"instance refresh {each['InstanceRefreshId']} is {each['Status']}"
         for each in found
         if each.get("Status") in ACTIVE_REFRESH
+    )
+
+
+def read_attached(client: AutoScalingClient, group: str) -> Attached:
+    """Return the scheduled actions, policies, lifecycle hooks and notifications of a group.
+
+    Managed resources, such as a service's own policies, are left out: their owner attaches them.
+    """
+    named = {"AutoScalingGroupName": group}
+    schedules = items(client.describe_scheduled_actions, "ScheduledUpdateGroupActions", **named)
+    policies = items(client.describe_policies, "ScalingPolicies", **named)
+    hooks = call(client.describe_lifecycle_hooks, AutoScalingGroupName=group)["LifecycleHooks"]
+    notifications = items(
+        client.describe_notification_configurations,
+        "NotificationConfigurations",
+        AutoScalingGroupNames=[group],
+    )
+    return Attached(
+        kinds={
+            SCHEDULES: frozenset(each["ScheduledActionName"] for each in schedules),
+            POLICIES: frozenset(each["PolicyName"] for each in policies),
+            HOOKS: frozenset(each["LifecycleHookName"] for each in hooks),
+            NOTIFICATIONS: frozenset(each["TopicARN"] for each in notifications),
+        }
     )
 
 

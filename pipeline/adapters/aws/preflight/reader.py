@@ -45,9 +45,10 @@ NAMES = {
     "targets": "reading the quota of targets",
     "alarms": "reading the alarms",
     "permissions": "checking permissions",
+    "attached": "reading what is attached to the serving group",
 }
 """What each query does, by the field of `Facts` that holds its result."""
-OPTIONAL = frozenset({"group_quota", "vcpus", "targets", "permissions"})
+OPTIONAL = frozenset({"group_quota", "vcpus", "targets", "permissions", "attached"})
 """Queries whose failure does not stop a deployment."""
 
 
@@ -123,6 +124,8 @@ class PreflightReader:
             found["alarms"] = self._alarms
         if blue:
             found["refreshes"] = partial(queries.read_refreshes, scaling, blue)
+        if blue and proposal.green:
+            found["attached"] = partial(queries.read_attached, scaling, blue)
         return found
 
     def _launch_queries(self, proposal: Proposal) -> Queries:

@@ -24,6 +24,13 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.permissions.probes import Launch, PermissionFacts
+from pipeline.core.preflight.additions import (
+    HOOKS,
+    NOTIFICATIONS,
+    POLICIES,
+    SCHEDULES,
+    Attached,
+)
 from pipeline.core.preflight.checks import findings
 from pipeline.core.preflight.facts import BalancerFacts, Facts, Proposal, Quota, TemplateFacts
 from pipeline.core.state.deployment import Place
@@ -172,6 +179,10 @@ def test_each_fact_is_read_with_one_call(world: World) -> None:
         "DescribeInstanceTypes": 1,
         "DescribeInstances": 1,
         "DescribeLaunchTemplates": 1,
+        "DescribeLifecycleHooks": 1,
+        "DescribeNotificationConfigurations": 1,
+        "DescribePolicies": 1,
+        "DescribeScheduledActions": 1,
         "DescribeSubnets": 1,
         "GetCallerIdentity": 1,
         "GetServiceQuota": 1,
@@ -342,6 +353,45 @@ def test_standby_members_and_suspended_processes_are_found(world: World) -> None
     assert (blue.standby, blue.protected) == ((members[1],), (members[0],))
     assert blue.suspended == {"Launch"}
     assert blue.members == {*members}
+
+
+def test_what_people_attached_to_the_serving_group_is_read(world: World) -> None:
+    scaling, named = world.cloud.aws("autoscaling"), {"AutoScalingGroupName": BLUE}
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:ops"
+    scaling.put_scheduled_update_group_action(
+        ScheduledActionName="night", Recurrence="0 20 * * *", MinSize=0, **named
+    )
+    scaling.put_scaling_policy(
+        PolicyName="more",
+        PolicyType="SimpleScaling",
+        AdjustmentType="ChangeInCapacity",
+        ScalingAdjustment=1,
+        **named,
+    )
+    scaling.put_lifecycle_hook(
+        LifecycleHookName="drain",
+        LifecycleTransition="autoscaling:EC2_INSTANCE_TERMINATING",
+        **named,
+    )
+    scaling.put_notification_configuration(
+        TopicARN=topic, NotificationTypes=["autoscaling:EC2_INSTANCE_LAUNCH"], **named
+    )
+    try:
+        facts = world.facts()
+    finally:
+        scaling.delete_scheduled_action(ScheduledActionName="night", **named)
+        scaling.delete_policy(PolicyName="more", **named)
+        scaling.delete_lifecycle_hook(LifecycleHookName="drain", **named)
+        scaling.delete_notification_configuration(TopicARN=topic, **named)
+    assert facts.failures == ()
+    assert facts.attached == Attached(
+        kinds={
+            SCHEDULES: frozenset({"night"}),
+            POLICIES: frozenset({"more"}),
+            HOOKS: frozenset({"drain"}),
+            NOTIFICATIONS: frozenset({topic}),
+        }
+    )
 
 
 def test_an_unhealthy_fleet_is_found_in_one_observation(

@@ -1,0 +1,75 @@
+"""Bake with templates that were not written for this program."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.project import NOTHING, Project, finish, kill_tree, wait_for
+from tests.running_cloud import Cloud, eventually
+
+ODD = "Amazon Linux, hardened (web: 2)"
+
+
+def builder(cloud: Cloud, **settings: Any) -> dict[str, Any]:
+    """Return a builder of a JSON template that reaches the local cloud."""
+    return {
+        "type": "amazon-ebs",
+        "region": "us-east-1",
+        "ami_name": "golden {{timestamp}}",
+        "source_ami": cloud.base_image(),
+        "instance_type": "t3.micro",
+        "communicator": "none",
+        "custom_endpoint_ec2": cloud.endpoint,
+        **settings,
+    }
+
+
+def template(project: Project, *builders: dict[str, Any], more: str = "", **parts: Any) -> None:
+    """Write a template and its configuration."""
+    text = json.dumps({"builders": builders, **parts})
+    (project.folder / "image.json").write_text(text)
+    project.write(f'app = "web"\nregion = "us-east-1"\n[bake]\ntemplate = "image.json"\n{more}\n')
+
+
+def image(cloud: Cloud, ami: str, region: str = "us-east-1") -> Any:
+    return cloud.aws("ec2", region).describe_images(ImageIds=[ami])["Images"][0]
+
+
+def test_a_name_of_any_characters_and_an_image_name_with_a_prefix_are_baked(
+    project: Project, cloud: Cloud
+) -> None:
+    template(
+        project,
+        builder(
+            cloud, name="Amazon Linux, hardened (web: 2)", ami_name="golden-{{user `ami_name`}}"
+        ),
+        builder(cloud, name="other"),
+        more=f'only = ["{ODD}"]',
+        variables={"ami_name": ""},
+    )
+    result = project.bake("1.0.0")
+    assert result.code == 0, result.err
+    assert image(cloud, result.document["ami_id"])["Name"].startswith("golden-web-1.0.0-")
+    assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
+
+
+@pytest.mark.long
+def test_an_encrypted_copy_that_was_being_made_is_not_reused(
+    project: Project, cloud: Cloud
+) -> None:
+    template(project, builder(cloud, encrypt_boot=True))
+    cloud.fault(service="ec2", action="CopyImage", kind="delay", seconds=3, times=1)
+    process = project.start("bake", "--version", "1.0.0")
+    wait_for(process, "Copying/Encrypting")
+    kill_tree(process.pid)
+    finish(process)
+    eventually(lambda: len(project.left_in_cloud()["images"]) == 2)
+    result = project.bake("1.0.0")
+    assert result.code == 0, result.err
+    assert result.document["origin"] == "baked"
+    made = image(cloud, result.document["ami_id"])
+    assert made["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
+    assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
