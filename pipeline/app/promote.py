@@ -12,6 +12,7 @@ from pipeline.app.bake import known_images
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
@@ -61,9 +62,8 @@ def promote(
         image = choose(session.reader, request)
     if unchanged := serves_already(session.reader, session.document, image):
         return (None if request.plan_only else retire_failed(session)) or unchanged
-    require_promotable(
-        image, allow_quarantined=request.allow_quarantined, environment=request.environment
-    )
+    again = commands.promote(request.environment, image.id, allow_quarantined=True)
+    require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
     with session.lease() as leased:
         if unchanged := serves_already(session.reader, leased.document(), image):
             return unchanged  # The interrupted deployment that was just finished promoted it.
@@ -71,15 +71,23 @@ def promote(
 
 
 def serves_already(
-    reader: EnvironmentReader, document: Environment, image: Image
+    reader: EnvironmentReader, document: Environment, image: Image, *, may_be_empty: bool = False
 ) -> Unchanged | None:
-    """Return that an image serves, if the document and AWS both say so."""
+    """Return that an image serves, if the document and AWS both say so; None if its group is gone.
+
+    With `may_be_empty`, a group that was scaled to zero needs nothing. Raises RefusedError with a
+    remedy if AWS shows that the group does not serve.
+    """
     serving = document.releases.get(document.serving)
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
-    if not reader.serving_group_exists(document):
+    found = require_serving(reader, document, may_be_empty=may_be_empty)
+    if found.trouble in LOST:
         return None
-    return Unchanged(environment=document.environment, release=document.serving, image=image)
+    note = "" if found.is_complete else found.what
+    return Unchanged(
+        environment=document.environment, release=document.serving, image=image, note=note
+    )
 
 
 def retire_failed(session: EnvironmentSession) -> Deployment | None:

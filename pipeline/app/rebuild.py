@@ -11,6 +11,7 @@ from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.promote import Promotion, retire_failed, serves_already
+from pipeline.core import commands
 from pipeline.core.deploy.plan import PromoteRequest, Unchanged
 from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
 from pipeline.core.deploy.selection import require_promotable
@@ -37,9 +38,10 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
         environment = environment_to_bake_for(session.reader, before)
         then = least_lifetime(session.reader.policy)
         image = bake(app, replace(options, environment=environment), then=then).image
-    if unchanged := serves_already(session.reader, before, image):
+    if unchanged := serves_already(session.reader, before, image, may_be_empty=True):
         return retire_failed(session) or unchanged
-    require_promotable(image, allow_quarantined=False, environment=options.environment)
+    again = commands.promote(options.environment, image.id, allow_quarantined=True)
+    require_promotable(image, allow_quarantined=False, again=again)
     return promote_rebuilt(session, before, image)
 
 
@@ -54,7 +56,7 @@ def promote_rebuilt(
     """Promote the baked image, unless a person decided otherwise since `before` was read."""
     reader = session.reader
     with session.lease() as leased:
-        if unchanged := serves_already(reader, leased.document(), image):
+        if unchanged := serves_already(reader, leased.document(), image, may_be_empty=True):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)

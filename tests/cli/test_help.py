@@ -41,12 +41,13 @@ Usage: ami-pipeline rollback [OPTIONS]
   Put the previous good release back into service.
 
   This takes seconds while its group is warm; otherwise a new group of its
-  image is launched. The replaced image is quarantined: promote rejects it
-  without --allow-quarantined.
+  image is launched. The replaced image is quarantined: promote and rollback
+  reject it without --allow-quarantined.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --to TARGET             Roll back to this release (r000123) or AMI.
+  --allow-quarantined     Allow an image that a rollback quarantined.
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
                           terminal).

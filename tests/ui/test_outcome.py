@@ -290,3 +290,8 @@ def test_a_rollback_without_blue_leaves_no_serving_release() -> None:
     assert text.startswith("no managed release serves production\n")
     assert f"rollback error  {why}" in text
     assert text.endswith("next            ami-pipeline status -e production")
+
+
+def test_the_evidence_of_the_release_that_a_rollback_left_is_named() -> None:
+    left = a_deployment(outcome=Outcome(result=Result.PROMOTED, evidence="x/evidence.txt"))
+    assert "\nevidence   x/evidence.txt\n" in outcome_text(replace(left, kind=Kind.ROLLBACK))
