@@ -105,6 +105,7 @@ def settings_of_a_cloud(port: int) -> argparse.ArgumentParser:
         metavar="SECONDS",
         help=HELP["session-seconds"],
     )
+    shared.add_argument("--rootfs", type=rootfs, default="", metavar="DIR|TAR", help=HELP["rootfs"])
     shared.add_argument("--seed", type=int, default=0, help=HELP["seed"])
     return shared
 
@@ -136,6 +137,14 @@ def role(text: str) -> str:
     """Return a role with the whole path of its policy if it is valid."""
     try:
         return commands.check_roles((text,))[0]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def rootfs(text: str) -> str:
+    """Return the whole path of a root file system if there is one."""
+    try:
+        return commands.check_rootfs(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -127,7 +127,7 @@ class Cloud:
         takes = self.host.clock.delays.image + longer
 
         async def take(machine: Machine) -> None:
-            done = await self.host.images.take(image, machine.root)
+            done = await self.host.images.take(image, machine.disk.written)
             self._run(self._settle(image, takes, settle, done=done))
 
         self.loop.call_soon_threadsafe(self.host.images.expect, image)

@@ -18,6 +18,7 @@ from local_cloud.client import Client
 from local_cloud.clock import Delays
 from local_cloud.consistency.setting import Consistency
 from local_cloud.errors import PROGRAM, RefusedError
+from local_cloud.instances import overlay
 from local_cloud.permissions.roles import named_roles
 from local_cloud.state_dir import State, StateDir, default_home
 
@@ -58,8 +59,10 @@ def up_in_foreground(**settings: Any) -> NoReturn:
     """Become the cloud, so that Ctrl-C reaches it."""
     home = user_home()
     control.check_prerequisites(home)
+    if settings.get("rootfs"):
+        overlay.check_user()
     argv = control.command(home, **settings)
-    os.execv(argv[0], argv)  # noqa: S606  a fixed argv of this interpreter
+    os.execvp(argv[0], argv)  # noqa: S606  a fixed argv
 
 
 def down() -> Result:
@@ -144,6 +147,14 @@ def check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(
         f"{name}={Path(file).resolve()}" for name, file in (each.split("=", 1) for each in roles)
     )
+
+
+def check_rootfs(given: str) -> str:
+    """Return the whole path of a file or folder, or raise ValueError; empty stays empty."""
+    path = Path(given).expanduser().resolve()
+    if given and not path.exists():
+        raise ValueError(f"{given!r} does not exist")
+    return str(path) if given else ""
 
 
 def describe_call(call: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from local_cloud.errors import PROGRAM, FailedError, RefusedError
-from local_cloud.instances import reaper
+from local_cloud.instances import overlay, reaper
 from local_cloud.options import CONSISTENCY, PORT, SESSION_SECONDS
 from local_cloud.state_dir import HOME, State, StateDir
 
@@ -30,7 +30,7 @@ class Settings:
 
     `delay` are delays other than AWS's usual ones, each as `NAME=SECONDS`. `role` are roles whose
     calls are judged, each as `NAME=FILE` of a policy. `consistency` is `strong` or
-    `eventual[:SECONDS]`.
+    `eventual[:SECONDS]`. `rootfs` is a folder or an archive below the root of each instance.
     """
 
     port: int = PORT
@@ -42,6 +42,7 @@ class Settings:
     session_seconds: int = SESSION_SECONDS
     consistency: str = CONSISTENCY
     seed: int = 0
+    rootfs: str = ""
 
     def arguments(self) -> list[str]:
         """Return the options of `serve`."""
@@ -59,6 +60,8 @@ def up(home: StateDir, **settings: Any) -> State:
     `settings` are those of `Settings`.
     """
     check_prerequisites(home)
+    if settings.get("rootfs"):
+        overlay.check_user()
     argv = command(home, **settings)
     with subprocess.Popen(
         [*argv, "--detach"],
@@ -82,8 +85,9 @@ def up(home: StateDir, **settings: Any) -> State:
 def command(home: StateDir, **settings: Any) -> list[str]:
     """Return the command that runs a cloud in the foreground."""
     where = ["--home", str(home.path)]
-    arguments = Settings(**settings).arguments()
-    return [sys.executable, "-m", "local_cloud", "serve", *where, *arguments]
+    given = Settings(**settings)
+    enter = overlay.enter() if given.rootfs else []
+    return [*enter, sys.executable, "-m", "local_cloud", "serve", *where, *given.arguments()]
 
 
 def check_prerequisites(home: StateDir, needed: Sequence[str] = NEEDED) -> None:

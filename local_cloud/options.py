@@ -32,5 +32,6 @@ HELP = {
     "as-role": "Use new credentials of this role of `up --role`.",
     "role-name": "The name of a role of `up --role`.",
     "isolation": "How to confine the processes of an instance.",
+    "rootfs": "Root of each instance: a folder or a tar of a Linux system.",
     "foreground": "Stay in the foreground and print the log; Ctrl-C stops it.",
 }

@@ -37,6 +37,7 @@ def serve(path: Path, *, detach: bool, **settings: Any) -> int:
         delays=Delays.named(given.delay),
         consistency=Consistency.named(given.consistency, given.seed),
         roles=named_roles(given.role, given.session_seconds),
+        rootfs=Path(given.rootfs) if given.rootfs else None,
     )
     log_to_stderr()
 

@@ -69,6 +69,11 @@ class StateDir:
         return self.path / "images"
 
     @property
+    def tree(self) -> Path:
+        """The tree below the root file systems of instances, or a link to it."""
+        return self.path / "tree"
+
+    @property
     def log(self) -> Path:
         """The log of the serving process."""
         return self.path / "cloud.log"
@@ -101,7 +106,7 @@ class StateDir:
     @property
     def own(self) -> tuple[Path, ...]:
         """Everything that a cloud makes here; it never touches anything else in the folder."""
-        folders = (self.instances, self.images)
+        folders = (self.instances, self.images, self.tree)
         files = (self.log, self.authority, self.trusted, self.state_file, self.draft)
         return (*folders, *files, self.lock_file)
 

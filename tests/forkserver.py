@@ -26,6 +26,7 @@ from local_cloud.state_dir import State, StateDir
 REPOSITORY = Path(__file__).resolve().parents[1]
 WITHIN = 180.0
 PR_SET_PDEATHSIG = 1
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
 
 def up(home: StateDir, **settings: Any) -> State:
@@ -94,6 +95,8 @@ def serve() -> None:
             try:
                 end_with(parent_id)
                 detach(log)
+                if any(each.startswith("--rootfs=/") for each in arguments):
+                    own_mounts()
                 code = program.main(arguments)
             except Exception:  # noqa: BLE001  no caller would print it
                 traceback.print_exc()
@@ -109,6 +112,13 @@ def end_with(parent_id: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent_id:
         os._exit(1)
+
+
+def own_mounts() -> None:
+    """Keep the mounts of this cloud to itself, as `unshare --mount` does for a user's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
+        raise OSError(ctypes.get_errno(), "no mount namespace")
 
 
 def detach(log: str) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -33,7 +34,7 @@ from local_cloud.clock import Clock, Delays
 from local_cloud.cloud import Cloud
 from local_cloud.consistency.past import Past
 from local_cloud.consistency.setting import Consistency
-from local_cloud.instances import isolation, network, processes, reaper, ssh
+from local_cloud.instances import base_tree, isolation, network, overlay, processes, reaper, ssh
 from local_cloud.instances.images import Images
 from local_cloud.instances.instance_proxy import InstanceProxy
 from local_cloud.instances.machine import InstanceHost
@@ -69,6 +70,7 @@ class Options:
     delays: Delays = field(default_factory=Delays)
     consistency: Consistency = field(default_factory=Consistency)
     roles: Sequence[Role] = ()
+    rootfs: Path | None = None
 
 
 async def serve(options: Options, announce: Callable[[State], None]) -> None:
@@ -138,6 +140,9 @@ async def machines(
     home = options.home
     home.instances.mkdir()
     home.images.mkdir()
+    if options.rootfs:
+        await asyncio.to_thread(base_tree.prepare, options.rootfs, home.tree)
+        await asyncio.to_thread(overlay.check_mounts, home.instances, home.tree)
     lookup = KeyLookup(lock=lock)
     metadata = Metadata(network.METADATA_PORT, lookup.facts)
     await metadata.open()
@@ -152,6 +157,7 @@ async def machines(
         images=Images(folder=home.images),
         ssh=ssh.SshServer(*net.ssh_port(options.ssh_port), lookup.opens),
         proxy=way.proxy,
+        tree=home.tree if options.rootfs else None,
         attach=metadata.attach,
         detach=metadata.detach,
     )
@@ -184,6 +190,8 @@ async def chosen_isolation(options: Options) -> str:
     """Return the requested isolation, or the strongest that works here."""
     if options.isolation != "auto":
         return options.isolation
+    if options.rootfs:
+        return "namespaces"
     return await isolation.best(options.home.instances, str(options.home.path))
 
 

@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_cloud.instances import processes, reaper, rootfs
+from local_cloud.instances import processes, reaper
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,10 +34,10 @@ class Images:
         """Announce an image that is being made; launches of it wait for its files."""
         return self._made.setdefault(image, asyncio.get_running_loop().create_future())
 
-    async def take(self, image: str, root: Path) -> bool:
-        """Snapshot the root file system of an instance; return False if that failed."""
+    async def take(self, image: str, files: Path) -> bool:
+        """Snapshot the files of an instance; return False if that failed."""
         target = self.folder / image
-        done = await copy(root, target, "--reflink=auto")
+        done = await copy(files, target, "--reflink=auto")
         for name in TEMPORARY if done else ():
             await asyncio.to_thread(clear, target / name)
         return self._finish(image, done=done)
@@ -56,16 +56,14 @@ class Images:
             made.set_result(done)
         return done
 
-    async def unpack(self, image: str, root: Path) -> bool:
-        """Fill the root file system of a new instance; return False if the image has failed."""
+    async def unpack(self, image: str, files: Path) -> bool:
+        """Give a new instance the files of its image; return False if the image has failed."""
         made = self._made.get(image)
         if made is not None and not await asyncio.shield(made):
             return False
-        done = True
         if (self.folder / image).is_dir():
-            done = await copy(self.folder / image, root, "--reflink=auto")
-        await asyncio.to_thread(rootfs.build, root)
-        return done
+            return await copy(self.folder / image, files, "--reflink=auto")
+        return True
 
     async def forget(self, image: str) -> None:
         """Delete the files of a deregistered image once they are complete."""

@@ -32,9 +32,12 @@ HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Capabilities with which a provisioner as root could harm the host, whose kernel it shares.
 WITHHELD = "-net_admin,-sys_module,-sys_rawio,-sys_time,-sys_boot,-mknod"
 
+PROGRAMS = "usr bin sbin lib lib32 lib64 libx32"
+"""The folders of the host's programs, for an instance that has none."""
+
 INIT = """\
 set -e; root=$1; exec 3<&0; trap '' TERM INT HUP
-for d in usr bin sbin lib lib32 lib64 libx32; do
+for d in $2; do
   if [ -L /$d ]; then [ -L "$root/$d" ] || ln -s "$(readlink /$d)" "$root/$d"
   elif [ -d /$d ]; then
     mkdir -p "$root/$d"; mount --rbind /$d "$root/$d"; mount -o remount,bind,ro "$root/$d" || :
@@ -46,7 +49,10 @@ mount -t tmpfs -o mode=755 tmpfs "$root/dev"
 for n in null zero full random urandom tty; do
   : >"$root/dev/$n"; mount --bind "/dev/$n" "$root/dev/$n"
 done
-mkdir -m 1777 "$root/dev/shm"
+mkdir -m 1777 "$root/dev/shm"; mkdir "$root/dev/pts"
+if mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"; then
+  ln -s pts/ptmx "$root/dev/ptmx"
+fi
 ln -s /proc/self/fd "$root/dev/fd"; ln -s fd/0 "$root/dev/stdin"
 ln -s fd/1 "$root/dev/stdout"; ln -s fd/2 "$root/dev/stderr"
 cat <&3 >/dev/null & echo ready; wait $!
@@ -91,6 +97,7 @@ class Namespaces:
     marker: str
     user: bool = False
     kind: str = "namespaces"
+    has_programs: bool = False
     _init: asyncio.subprocess.Process | None = None
     _own: frozenset[int] = frozenset()
 
@@ -99,7 +106,7 @@ class Namespaces:
         flags = ["--map-root-user"] if self.user else []
         self._init = await asyncio.create_subprocess_exec(
             *["unshare", *flags, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
-            *["sh", "-c", INIT, "sh", str(self.root)],
+            *["sh", "-c", INIT, "sh", str(self.root), "" if self.has_programs else PROGRAMS],
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -217,11 +224,19 @@ class Plain:
         await asyncio.to_thread(processes.end_all, lambda pid: processes.has_entry(pid, entry))
 
 
-def enclose(kind: str, *, root: Path, marker: str, instance: str) -> Enclosure:
-    """Return the enclosure of one instance."""
+def enclose(
+    kind: str, *, root: Path, marker: str, instance: str, has_programs: bool = False
+) -> Enclosure:
+    """Return the enclosure of one instance, whose root may have programs of its own."""
     if kind == "plain":
         return Plain(root=root, marker=marker, instance=instance)
-    return Namespaces(root=root, marker=marker, user=kind == "user-namespaces", kind=kind)
+    return Namespaces(
+        root=root,
+        marker=marker,
+        user=kind == "user-namespaces",
+        kind=kind,
+        has_programs=has_programs,
+    )
 
 
 async def best(folder: Path, marker: str) -> str:

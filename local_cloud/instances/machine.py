@@ -26,6 +26,7 @@ from local_cloud.instances import (
     user_data,
 )
 from local_cloud.instances.console import Console
+from local_cloud.instances.overlay import Disk
 from local_cloud.instances.services import Services
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class InstanceHost:
     images: Images
     ssh: SshServer
     proxy: InstanceProxy
+    tree: Path | None  # below the root file systems of all instances
     attach: Callable[[str], Awaitable[None]]  # start answering metadata on an address
     detach: Callable[[str], Awaitable[None]]
 
@@ -84,13 +86,18 @@ class Machine:
         self.id = spec.id
         self.address = spec.address
         self.folder = host.folder / spec.id
-        self.root = self.folder / "root"
-        self.root.mkdir(parents=True)
+        self.disk = Disk(folder=self.folder, tree=host.tree)
+        self.disk.make()
+        self.root = self.disk.root
         self.booted = asyncio.Event()
         self.console = Console(path=self.folder / "console.log")
         self.journal = Console(path=self.folder / "journal.log")
         self.enclosure = isolation.enclose(
-            host.isolation, root=self.root, marker=host.marker, instance=spec.id
+            host.isolation,
+            root=self.root,
+            marker=host.marker,
+            instance=spec.id,
+            has_programs=host.tree is not None,
         )
         self.environment = {
             "LANG": "C.UTF-8",
@@ -128,9 +135,15 @@ class Machine:
 
     async def launch(self) -> None:
         """Fill the directory from the image, then run."""
-        if not self.is_hollow and not await self._host.images.unpack(self.spec.image, self.root):
-            self.console.say("local cloud", f"{self.spec.image}: its files could not be copied")
+        if not self.is_hollow:
+            await self._fill_disk()
         await self.run()
+
+    async def _fill_disk(self) -> None:
+        if not await self._host.images.unpack(self.spec.image, self.disk.written):
+            self.console.say("local cloud", f"{self.spec.image}: its files could not be copied")
+        await asyncio.to_thread(self.disk.mount)
+        await asyncio.to_thread(rootfs.build, self.root, has_programs=self._host.tree is not None)
 
     async def run(self) -> None:
         """Reach `running` and begin to boot."""
@@ -302,6 +315,7 @@ class Machine:
         """Halt, remove the directory and reach `terminated`."""
         await self.halt()
         self.final_output = self.console.read()
+        await asyncio.to_thread(self.disk.unmount)
         await asyncio.to_thread(reaper.remove_tree, self.folder)
         await self._clock.sleep(self._clock.delays.shutting_down)
         await self._settle("terminated")

@@ -1,7 +1,7 @@
 """Build the root file system of an instance before anything is installed in it.
 
 Programs come from the host, bound read-only while the instance runs. The instance owns /etc,
-/opt, /srv, /var, /home, /root, /tmp and /run.
+/opt, /srv, /var, /home, /root, /tmp and /run. With a tree below it, the instance owns everything.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ ETC = (
     "protocols",
     "os-release",
 )
+NETWORK = ("resolv.conf", "hosts")
+"""What the exported image of a container has as an empty file or as a link to nothing."""
 SHIMS = Path(__file__).parent / "shims"
 MODE_STICKY = 0o1777
 ROOT_HOME, HOMES = "/root", "/home/"
@@ -58,16 +60,29 @@ USERS = ("ec2-user", "ubuntu")
 USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
-def build(root: Path) -> None:
-    """Add what a root file system lacks; existing files stay as they are."""
+def build(root: Path, *, has_programs: bool = False) -> None:
+    """Add what a root file system lacks; existing files stay as they are.
+
+    One that `has_programs` of its own gets only the way to other hosts from this machine.
+    """
     for folder in FOLDERS:
-        (root / folder).mkdir(parents=True, exist_ok=True)
+        inside(root, folder).mkdir(parents=True, exist_ok=True)
     for shared in ("tmp", "var/tmp"):
-        (root / shared).chmod(MODE_STICKY)
-    for name in ETC:
+        inside(root, shared).chmod(MODE_STICKY)
+    for name in NETWORK if has_programs else ():
+        fill_from_host(root, f"/etc/{name}")
+    for name in () if has_programs else ETC:
         copy_from_host(Path("/etc") / name, root / "etc" / name)
     for name in USERS:
         home_of(root, name)
+
+
+def fill_from_host(root: Path, name: str) -> None:
+    """Give a root file system the content of a file of the host if it has none."""
+    target, source = root / name.lstrip("/"), Path(name)
+    if not read(inside(root, name)) and source.is_file():
+        target.unlink(missing_ok=True)
+        shutil.copyfile(source, target)
 
 
 def copy_from_host(source: Path, target: Path) -> None:

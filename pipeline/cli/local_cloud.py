@@ -83,6 +83,13 @@ def local_cloud() -> None:
     metavar="SECONDS",
     help=HELP["session-seconds"],
 )
+@click.option(
+    "--rootfs",
+    default="",
+    metavar="DIR|TAR",
+    callback=lambda _context, _option, given: _checked("check_rootfs", given),
+    help=HELP["rootfs"],
+)
 @click.option("--seed", default=0, show_default=True, help=HELP["seed"])
 @click.option("--foreground", is_flag=True, help=HELP["foreground"])
 @click.pass_context
