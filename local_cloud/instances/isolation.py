@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from local_cloud.instances.rootfs import Identity
+
 PATH = "/run/shim:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -67,11 +69,15 @@ class Enclosure(Protocol):
 
     kind: str
 
+    @property
+    def has_users(self) -> bool:
+        """True if processes may belong to other users than the one of the cloud."""
+
     async def open(self) -> None:
         """Prepare it for commands."""
 
-    def argv(self, words: Sequence[str], cwd: str) -> list[str]:
-        """Return the command line that starts `words` in it."""
+    def argv(self, words: Sequence[str], cwd: str, user: Identity | None = None) -> list[str]:
+        """Return the command line that starts `words` in it; None: as root."""
 
     def shell(self, command: str, home: str) -> list[str]:
         """Return the command line that runs a shell command in a user's home, as SSH does."""
@@ -101,6 +107,11 @@ class Namespaces:
     _init: asyncio.subprocess.Process | None = None
     _own: frozenset[int] = frozenset()
 
+    @property
+    def has_users(self) -> bool:
+        """True without a user namespace of its own, which has one user."""
+        return not self.user
+
     async def open(self) -> None:
         """Start the init and wait until the namespaces are ready."""
         flags = ["--map-root-user"] if self.user else []
@@ -119,15 +130,16 @@ class Namespaces:
             raise OSError(f"the namespaces of {self.root} could not be made")
         self._own = frozenset(self.members())
 
-    def argv(self, words: Sequence[str], cwd: str) -> list[str]:
-        """Enter the namespaces, drop dangerous capabilities, change the root."""
+    def argv(self, words: Sequence[str], cwd: str, user: Identity | None = None) -> list[str]:
+        """Enter the namespaces, drop dangerous capabilities, change the root and the user."""
         namespaces = f"/proc/{self._pid}/ns"
-        user = ["--preserve-credentials", f"--user={namespaces}/user"] if self.user else []
+        enter_user = ["--preserve-credentials", f"--user={namespaces}/user"] if self.user else []
         # The init is unshare's child, and the namespace of its children is the instance's.
         enter = [f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid_for_children"]
         drop = ["setpriv", f"--bounding-set={WITHHELD}"]
-        chroot = ["chroot", str(self.root), "/bin/sh", "-c", ENTER, "sh", cwd]
-        return ["nsenter", *user, *enter, *drop, *chroot, *words]
+        become = user.options if user and self.has_users else []
+        chroot = ["chroot", *become, str(self.root), "/bin/sh", "-c", ENTER, "sh", cwd]
+        return ["nsenter", *enter_user, *enter, *drop, *chroot, *words]
 
     def shell(self, command: str, home: str) -> list[str]:
         """Run a command line in a home, as sshd does."""
@@ -179,10 +191,15 @@ class Plain:
     instance: str
     kind: str = "plain"
 
+    @property
+    def has_users(self) -> bool:
+        """False: every process belongs to the user of the cloud."""
+        return False
+
     async def open(self) -> None:
         """Do nothing: no preparation is needed."""
 
-    def argv(self, words: Sequence[str], cwd: str) -> list[str]:
+    def argv(self, words: Sequence[str], cwd: str, user: Identity | None = None) -> list[str]:  # noqa: ARG002  see has_users
         """Start `words`, with paths that exist in the instance mapped to the host."""
         return ["sh", "-c", ENTER, "sh", self.mapped(cwd), *map(self.mapped, words)]
 

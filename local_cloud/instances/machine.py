@@ -22,12 +22,12 @@ from local_cloud.instances import (
     processes,
     reaper,
     rootfs,
-    systemctl,
     user_data,
 )
 from local_cloud.instances.console import Console
 from local_cloud.instances.overlay import Disk
-from local_cloud.instances.services import Services
+from local_cloud.instances.systemd import systemctl
+from local_cloud.instances.systemd.services import Services
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,7 +213,9 @@ class Machine:
     async def _boot(self) -> None:
         self._boots += 1
         self.console.say("local cloud", f"{self.id} booted from {self.spec.image}")
-        shims = await asyncio.to_thread(rootfs.reset_run, self.root)
+        shims = await asyncio.to_thread(
+            rootfs.reset_run, self.root, has_programs=self._host.tree is not None
+        )
         await self._host.attach(self.spec.address)
         await asyncio.to_thread(self._host.proxy.place, self.root)
         await self.enclosure.open()

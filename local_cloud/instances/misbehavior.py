@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from local_cloud.behaviors import Behavior
     from local_cloud.clock import Clock
-    from local_cloud.instances.services import Services
+    from local_cloud.instances.systemd.services import Services
 
 SHORTEST = 0.2  # real seconds of one half of a flap: a service needs time to start
 

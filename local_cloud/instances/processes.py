@@ -91,6 +91,26 @@ def group(pid: int) -> int:
         return 0
 
 
+def inner(pid: int) -> int:
+    """Return the id of a process in its own PID namespace (proc(5), NSpid)."""
+    return int(status(pid, b"NSpid") or pid)
+
+
+def parent(pid: int) -> int:
+    """Return the id of the parent of a process, or 0."""
+    return int(status(pid, b"PPid") or 0)
+
+
+def status(pid: int, name: bytes) -> bytes:
+    """Return the last word of a line of /proc/PID/status; empty if the process has exited."""
+    try:
+        lines = content(pid, "status").splitlines()
+    except OSError:
+        return b""
+    words = next((line.split() for line in lines if line.startswith(name + b":")), [b""])
+    return words[-1]
+
+
 def send_to_group(leader: int, number: signal.Signals) -> None:
     """Signal the rest of a process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

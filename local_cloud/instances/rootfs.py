@@ -10,6 +10,8 @@ import itertools
 import os
 import re
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 FOLDERS = (
@@ -115,12 +117,14 @@ def copy_folder(source: Path, target: Path) -> None:
     shutil.copystat(source, target)
 
 
-def reset_run(root: Path) -> Path:
+def reset_run(root: Path, *, has_programs: bool = False) -> Path:
     """Empty /run, as a boot does, add the shims, and return their folder."""
     run = root / "run"
     shutil.rmtree(run, ignore_errors=True)
     shims = run / "shim"
     shims.mkdir(parents=True)
+    if has_programs:  # sd_booted(3): the scripts of packages start services if this exists
+        (run / "systemd/system").mkdir(parents=True)
     for shim in ("sudo", "systemctl"):
         shutil.copy(SHIMS / shim, shims / shim)
         (shims / shim).chmod(0o755)
@@ -151,6 +155,53 @@ def inside(root: Path, path: str, depth: int = 20) -> Path:
             continue
         here.append(part)
     return root.joinpath(*here)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """A user of an instance, as whom a process runs."""
+
+    name: str
+    user: int
+    group: int
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+    @property
+    def options(self) -> list[str]:
+        """The options of chroot(1)."""
+        groups = ",".join(map(str, (self.group, *self.groups)))
+        return [f"--userspec={self.user}:{self.group}", f"--groups={groups}"]
+
+
+def identity(root: Path, user: str, group: str = "", groups: Sequence[str] = ()) -> Identity | None:
+    """Return a user of the instance by name or number; None if it or a group does not exist.
+
+    As systemd.exec(5) says: the groups of the user and `groups`, and `group` in place of its own.
+    """
+    users, known = entries(root, "/etc/passwd"), entries(root, "/etc/group")
+    numbers = {each[0]: int(each[2]) for each in known}
+    entry = next((each for each in users if user in (each[0], each[2])), None)
+    wanted = [*groups, *([group] if group else [])]
+    if entry is None or any(not name.isdigit() and name not in numbers for name in wanted):
+        return None
+    found = [int(name) if name.isdigit() else numbers[name] for name in wanted]
+    member = [int(each[2]) for each in known if entry[0] in each[3].split(",")]
+    own = found.pop() if group else int(entry[3])
+    return Identity(
+        name=entry[0],
+        user=int(entry[2]),
+        group=own,
+        groups=tuple(dict.fromkeys([*member, *found])),
+        home=entry[5],
+    )
+
+
+def entries(root: Path, name: str) -> list[list[str]]:
+    """Return the entries of passwd(5) or group(5), each with six fields at least."""
+    lines = read(inside(root, name)).splitlines()
+    found = [[*line.split(":"), "", "", ""] for line in lines if line.count(":") > 2]  # noqa: PLR2004  group(5)
+    return [entry for entry in found if entry[2].isdigit()]
 
 
 def is_user_name(name: str) -> bool:

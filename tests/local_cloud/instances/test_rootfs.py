@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -69,6 +71,67 @@ def test_an_image_keeps_what_its_instance_wrote_and_deleted_in_the_tree(
     assert "cannot access '/usr/lib/python3'" in shown  # a program of the host's /usr
     assert not (tree / "usr/own").exists()
     assert (tree / "opt/gone").exists()
+
+
+UNITS = {
+    "once": "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/mkdir /run/once",
+    "forks": "Type=forking\nPIDFile=/run/forks.pid\nEnvironmentFile=/etc/forks.env\n"
+    "ExecStartPre=/bin/mkdir /run/forks\nExecStart=/usr/bin/forks $LONG\n"
+    "ExecReload=/bin/sh -c 'echo $MAINPID >/run/forks/reloaded'\n"
+    "ExecStop=/bin/sh -c 'echo $MAINPID >/run/forks/stopped'",
+    "tells": "Type=notify\nUser=app\nSupplementaryGroups=logs\nRuntimeDirectory=tells\n"
+    "PrivateTmp=yes\nStandardOutput=journal+console\n"
+    "ExecStart=/bin/sh -c 'id; ls -ld /run/tells; echo $NOTIFY_SOCKET; exec sleep 1000'",
+}
+FORKS = """#!/bin/sh
+sleep $1 >/dev/null 2>&1 &
+echo $! >/run/forks.pid
+"""
+
+
+CONTROLS = """#!/bin/sh
+systemctl start forks
+systemctl reload forks
+systemctl stop forks
+cat /run/forks.pid /run/forks/reloaded /run/forks/stopped
+systemctl is-active forks
+"""
+
+
+def with_services(cloud: Cloud) -> str:
+    """Make an image with a service of each type, enabled as a package does."""
+    lines = ["#!/bin/sh", "mkdir -p /usr/lib/systemd/system; echo LONG=987 >/etc/forks.env"]
+    for name, text in UNITS.items():
+        unit = f"[Service]\n{text}\n[Install]\nWantedBy=multi-user.target"
+        lines.append(f"cat >/usr/lib/systemd/system/{name}.service <<'END'\n{unit}\nEND")
+        lines.append(f"systemctl enable {name}")
+    lines.append(f"cat >/usr/bin/forks <<'END'\n{FORKS}END\nchmod 755 /usr/bin/forks")
+    return image_of(cloud, ran(cloud, "\n".join(lines))[0])
+
+
+def test_services_of_packages_start_by_their_types(rooted: Cloud) -> None:
+    image = with_services(rooted)
+    instance, _ = ran(rooted, CONTROLS, ImageId=image)
+    eventually(lambda: "tells: @local-cloud/" in rooted.console(instance))
+    console = rooted.console(instance)
+    assert "once.service: active: exited, 0" in console
+    assert "forks.service: active: started" in console
+    pids = re.findall(r"cloud-init: (\d+)$", console, re.MULTILINE)
+    assert len(pids) == 3
+    assert len(set(pids)) == 1
+    assert "cloud-init: inactive" in console
+    assert "tells: uid=77(app) gid=78(app) groups=78(app),79(logs)" in console
+    assert re.search(r"tells: drwxr-xr-x \d+ app app", console)
+    assert "tells.service: the local cloud ignores PrivateTmp" in console
+    assert "tells.service: active" not in console
+    report(re.findall(r"tells: (@local-cloud/\w+)", console)[0], "STATUS=almost\nREADY=1")
+    eventually(lambda: "tells.service: active: started" in rooted.console(instance))
+
+
+def report(name: str, text: str) -> None:
+    """Send what sd_notify(3) sends."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(text.encode(), name.replace("@", "\0", 1))
 
 
 def archived(source: Path, target: Path, *more: str) -> Path:

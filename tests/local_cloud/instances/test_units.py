@@ -6,15 +6,19 @@ import asyncio
 import email.mime.multipart
 import email.mime.text
 import gzip
+import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local_cloud.clock import Clock
-from local_cloud.instances import network, rootfs, systemctl, units, user_data
+from local_cloud.instances import network, rootfs, user_data
 from local_cloud.instances.console import KEPT, Console
 from local_cloud.instances.isolation import Plain
-from local_cloud.instances.services import Service, Services, restarts
+from local_cloud.instances.systemd import systemctl, unit_syntax, units
+from local_cloud.instances.systemd.service import Service, restarts
+from local_cloud.instances.systemd.services import Services
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +45,7 @@ WantedBy=multi-user.target
 
 def test_a_unit_file_is_read_as_systemd_reads_it() -> None:
     unit = units.parse("app", APP)
+    assert unit.ignored == ()
     assert unit.name == "app.service"
     assert unit.description == "An app"
     assert unit.environment == (("A", "1"), ("B", "two words"), ("C", "3"))
@@ -64,19 +69,19 @@ def test_an_empty_assignment_clears_what_came_before() -> None:
 def test_an_instance_of_a_template_unit_gets_its_name() -> None:
     unit = units.parse("web@blue", "[Service]\nExecStart=/bin/echo %i %p 100%%\n")
     assert unit.start[0].words == ("/bin/echo", "blue", "web", "100%")
-    assert units.file_name("web@blue") == "web@.service"
+    assert unit_syntax.file_name("web@blue") == "web@.service"
 
 
 def test_an_environment_file_is_assignments_without_quotes() -> None:
     text = "# no\nA=1\n B = 'two words' \nC=\"x\"\nnothing\n"
-    assert units.environment_file(text) == [("A", "1"), ("B", "two words"), ("C", "x")]
+    assert unit_syntax.environment_file(text) == [("A", "1"), ("B", "two words"), ("C", "x")]
 
 
 @pytest.mark.parametrize(
     ("span", "expected"), [("5", 5), ("100ms", 0.1), ("1min 30s", 90), ("2h", 7200)]
 )
 def test_time_spans(span: str, expected: float) -> None:
-    assert units.seconds(span) == expected
+    assert unit_syntax.seconds(span) == expected
 
 
 @pytest.mark.parametrize(
@@ -164,10 +169,10 @@ def test_a_service_prints_on_the_console_only_if_its_unit_says_so(
 
 def test_journald_forwards_to_the_console_only_if_its_last_word_says_so() -> None:
     on, off = (f"[Journal]\nForwardToConsole={word}\n" for word in ("yes", "no"))
-    assert not units.forwards_to_console()
-    assert not units.forwards_to_console("[Journal]\n#ForwardToConsole=yes\n")
-    assert units.forwards_to_console(off, on)
-    assert not units.forwards_to_console(on, off)
+    assert not unit_syntax.forwards_to_console()
+    assert not unit_syntax.forwards_to_console("[Journal]\n#ForwardToConsole=yes\n")
+    assert unit_syntax.forwards_to_console(off, on)
+    assert not unit_syntax.forwards_to_console(on, off)
 
 
 def test_the_console_shows_what_was_printed_before_a_lag(
@@ -214,7 +219,9 @@ def services(root: Path) -> Services:
         ("status nothing", 4, "Unit nothing.service could not be found."),
         ("start nothing", 5, "Unit nothing.service not found."),
         ("daemon-reload", 0, ""),
-        ("mask app", 1, "systemctl mask: not supported by the local cloud"),
+        ("mask app", 1, "Failed to mask unit: File app.service already exists."),
+        ("edit app", 1, "systemctl edit: not supported by the local cloud"),
+        ("reload app", 1, "Failed to reload app.service: it is not active"),
         ("start", 1, "systemctl start: no unit given"),
     ],
 )
@@ -248,3 +255,104 @@ def test_a_service_whose_stop_was_interrupted_is_started_again(tmp_path: Path) -
         return started
 
     assert asyncio.run(interrupt_a_stop_and_start())
+
+
+def unit_of(service: str, unit: str = "") -> units.Unit:
+    return units.parse("app", f"[Unit]\n{unit}\n[Service]\nExecStart=/bin/app\n{service}\n")
+
+
+@pytest.mark.parametrize(
+    ("service", "named"),
+    [
+        ("PrivateTmp=yes\nUser=app\nX-Mine=1", ("PrivateTmp",)),
+        ("Type=dbus\nBusName=a.b", ("Type=dbus", "BusName")),
+        ("StandardOutput=append:/var/log/app", ("StandardOutput=append:/var/log/app",)),
+        ("KillMode=process", ("KillMode=process",)),
+        ("LimitNOFILE=10\nLimitNOFILE=", ()),
+    ],
+)
+def test_what_a_unit_says_and_the_local_cloud_does_not_do_is_named(
+    service: str, named: tuple[str, ...]
+) -> None:
+    assert unit_of(service).ignored == named
+    assert unit_of("", "ConditionPathExists=/x").ignored == ("ConditionPathExists",)
+
+
+def test_time_and_signals_of_a_stop_are_read() -> None:
+    unit = unit_of("TimeoutSec=10\nTimeoutStopSec=infinity\nKillSignal=INT\nPIDFile=app.pid")
+    assert (unit.start_within, unit.stop_within) == (10, 86400)
+    assert unit.kill_signal == signal.SIGINT
+    assert unit.pid_file == "/run/app.pid"
+
+
+@pytest.mark.parametrize(
+    ("service", "code", "clean"),
+    [
+        ("", 0, True),
+        ("", -signal.SIGTERM, True),
+        ("Type=oneshot", -signal.SIGTERM, False),
+        ("", 143, False),
+        ("SuccessExitStatus=143 SIGKILL", 143, True),
+        ("SuccessExitStatus=143 SIGKILL", -signal.SIGKILL, True),
+    ],
+)
+def test_a_clean_exit_is_no_failure(service: str, code: int, clean: bool) -> None:
+    assert Service(unit=unit_of(service)).is_clean(code) is clean
+
+
+def test_a_unit_of_a_package_is_found_changed_by_drop_ins_and_masked(tmp_path: Path) -> None:
+    here = services(tmp_path / "root")
+    vendor = tmp_path / "root/usr/lib/systemd/system"
+    vendor.mkdir(parents=True)
+    (vendor / "web.service").write_text("[Service]\nExecStart=/bin/web\n[Install]\nAlias=w.service")
+    more = tmp_path / "root/etc/systemd/system/web.service.d"
+    more.mkdir()
+    (more / "more.conf").write_text("[Service]\nUser=www\n")
+    unit = here.load("web")
+    assert unit
+    assert (unit.start[0].words, unit.user) == (("/bin/web",), "www")
+    code, text = asyncio.run(systemctl.run(here, ["enable", "web"]))
+    source = "/usr/lib/systemd/system/web.service"
+    assert (code, text) == (0, f"Created symlink /etc/systemd/system/w.service -> {source}.\n")
+    assert asyncio.run(systemctl.run(here, ["mask", "web"])) == (0, "")
+    assert here.load("web") is None
+    code, text = asyncio.run(systemctl.run(here, ["enable", "web"]))
+    assert "web.service is masked" in text
+    asyncio.run(systemctl.run(here, ["unmask", "web"]))
+    assert here.load("web")
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        ("After=b.service", ["a"]),
+        ("After=b.service\nWants=b.service", ["b", "a"]),
+        ("Before=b.service\nRequires=b.service", ["a", "b"]),
+    ],
+)
+def test_services_start_in_the_order_of_their_units(
+    tmp_path: Path, unit: str, expected: list[str]
+) -> None:
+    here = services(tmp_path / "root")
+    kind = "[Service]\nType=oneshot\nExecStart=/bin/true\n"
+    for name, more in (("a", unit), ("b", "")):
+        file = tmp_path / f"root/etc/systemd/system/{name}.service"
+        file.write_text(f"[Unit]\n{more}\n{kind}")
+    asyncio.run(here.start("a"))
+    console = here.console.read().decode()
+    assert re.findall(r"(\w)\.service: inactive", console) == expected
+
+
+def test_a_user_of_an_instance_is_known_by_its_files(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("app:x:7:8:An app:/srv/app:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("app:x:8:\nlogs:x:9:app\nweb:x:10:\n")
+    found = rootfs.identity(tmp_path, "app", "web")
+    assert found
+    assert found.options == ["--userspec=7:10", "--groups=10,9"]
+    assert (found.home, rootfs.identity(tmp_path, "7")) == (
+        "/srv/app",
+        rootfs.identity(tmp_path, "app"),
+    )
+    assert rootfs.identity(tmp_path, "nothing") is None
+    assert rootfs.identity(tmp_path, "app", "nothing") is None

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PROGRAMS = ("sh", "cat", "chown", "env", "id", "ls", "mkdir", "mkfifo", "mktemp", "rm", "sleep")
+PROGRAMS = ("sh", "cat", "chmod", "id", "ls", "mkdir", "mkfifo", "mktemp", "rm", "sleep")
 
 
 def make(root: Path) -> Path:
@@ -15,11 +15,10 @@ def make(root: Path) -> Path:
     for name in PROGRAMS:
         found = shutil.which(name)
         assert found, name
-        for source in (found, *libraries(found)):
+        copy(Path(found), root / "usr/bin" / name)
+        for source in libraries(found):
             copy(Path(source), root / source.lstrip("/"))
-    (root / "bin").mkdir(exist_ok=True)
-    if not (root / "bin/sh").exists():
-        copy(Path("/bin/sh"), root / "bin/sh")
+    (root / "bin").symlink_to("usr/bin")
     (root / "etc").mkdir()
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\napp:x:77:78::/:/bin/sh\n")
     (root / "etc/group").write_text("root:x:0:\napp:x:78:\nlogs:x:79:app\n")

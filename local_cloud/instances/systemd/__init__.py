@@ -1,0 +1,1 @@
+"""Do what systemd does for the services of an instance."""
