@@ -53,11 +53,13 @@ class LocalWorkplace:
             "secret_names": sorted(request.secrets),
             "changes": request.commit.changes,
         }
+        if request.elsewhere:
+            facts["elsewhere"] = dict(request.elsewhere)
         digest.update(json.dumps(facts, sort_keys=True).encode())
         template = request.template
         folder = template if template.is_dir() else template.parent
         try:
-            for number, start in enumerate((folder, *request.inputs)):
+            for number, start in enumerate((folder, *request.inputs, *request.var_files)):
                 digest.update(b"%d\n" % number)
                 for line in _contents(start, frozenset(request.outputs)):
                     digest.update(line)
