@@ -112,7 +112,7 @@ def _bakery(
         images=Ec2Images(clients),
         leftovers=Ec2Leftovers(clients),
         records=records(app, clients, lasts),
-        workplace=LocalWorkplace(app.interrupts, app.logs),
+        workplace=LocalWorkplace(app.interrupts, app.logs, app.report),
         clock=DeferringClock(speed_of(app.environ)),
         report=app.report,
         before_build=partial(_require_credentials, app, lasts.total_seconds(), then),

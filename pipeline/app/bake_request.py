@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config
-from pipeline.adapters.ci.git import read_commit
-from pipeline.adapters.packer.template_source import TemplateSource, assigned
+from pipeline.adapters.ci.git import read_commit, read_ignored
+from pipeline.adapters.packer.template_source import TemplateSource, assigned, uploads
 from pipeline.adapters.packer.workspace import baked_by
+from pipeline.adapters.packer.written_files import written_files
 from pipeline.app.application import Application, Options
 from pipeline.core import commands
 from pipeline.core.bake.model import BakeRequest, Source
@@ -44,7 +45,7 @@ def request_of(
     source: TemplateSource,
 ) -> BakeRequest:
     """Return the request that the configuration and the command line add up to."""
-    outputs = _outputs(app, options, wanted)
+    outputs = (*_outputs(app, options, wanted), *written_files(app.state))
     commit = read_commit(app.settings.root, app.environ, outputs)
     version = options.version or commit.describe
     if not version:
@@ -63,7 +64,7 @@ def request_of(
         regions=tuple(wanted.regions),
         inputs=tuple(app.inside(path) for path in wanted.inputs),
         only=tuple(wanted.only),
-        outputs=outputs,
+        outputs=(*outputs, *_ignored(app, wanted, source)),
         variables={key: wanted.vars[key] for key in wanted.vars if key not in secrets},
         secrets=secrets,
         overrides=_overrides(app),
@@ -203,6 +204,19 @@ def _outputs(app: Application, options: Options, wanted: config.BakeSettings) ->
     written = (app.state, app.inside(wanted.tfvars), dotenv)
     configured = (app.inside(wanted.dotenv),) if wanted.dotenv else ()
     return (*(path for path in written if path), *configured)
+
+
+def _ignored(
+    app: Application, wanted: config.BakeSettings, source: TemplateSource
+) -> Iterator[Path]:
+    """Yield what git ignores below the inputs; what the template uploads counts all the same."""
+    template, directory = app.inside(wanted.template), app.inside(wanted.directory)
+    uploaded = uploads(source, template, directory)
+    folder = template if template.is_dir() else template.parent
+    for start in (folder, *(app.inside(path) for path in wanted.inputs)):
+        for path in read_ignored(start, app.environ):
+            if not any(path.is_relative_to(up) or up.is_relative_to(path) for up in uploaded):
+                yield path
 
 
 def _source(wanted: config.BakeSettings) -> Source | None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -264,3 +267,26 @@ def test_a_secret_that_a_template_reads_itself_is_masked_or_reported(
             "if it is a secret, add d to sensitive-variables, or make it sensitive"
         )
     ]
+
+
+def test_what_git_ignores_and_what_a_bake_wrote_are_no_inputs_unless_uploaded(
+    folder: Path,
+) -> None:
+    (folder / "app.json").write_text(
+        json.dumps({"provisioners": [{"type": "file", "source": "src/app.jar"}]})
+    )
+    (folder / ".gitignore").write_text("*.jar\n*.tmp\n")
+    (folder / "src").mkdir()
+    for name in ("src/app.jar", "src/x.tmp", "manifest.json"):
+        (folder / name).write_text("1")
+    git = shutil.which("git")
+    assert git is not None
+    subprocess.run((git, "init", "-q", str(folder)), check=True, timeout=30)
+    digest = hashlib.sha256(b"1").hexdigest()
+    (folder / ".ami-pipeline").mkdir()
+    note = {"files": {str(folder / "manifest.json"): digest}}
+    (folder / ".ami-pipeline/written.json").write_text(json.dumps(note))
+    outputs = requested(Options(version="1.2.3")).outputs
+    assert folder / "manifest.json" in outputs
+    assert folder / "src/x.tmp" in outputs
+    assert folder / "src/app.jar" not in outputs

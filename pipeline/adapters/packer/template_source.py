@@ -256,23 +256,31 @@ def _environment(text: str) -> tuple[str, ...]:
 # --- uploads --------------------------------------------------------------------------------------
 
 
-def undeclared_uploads(
-    source: TemplateSource, template: Path, directory: Path, inputs: Iterable[Path]
-) -> tuple[Path, ...]:
-    """Return the files that provisioners upload, and that are not beside the template nor inputs.
+def uploads(source: TemplateSource, template: Path, directory: Path) -> tuple[Path, ...]:
+    """Return the files and folders that provisioners upload, as far as they exist.
 
     A path is relative to the folder in which Packer runs. One that holds another expression than
     the template's folder is left out.
     """
     folder = template if template.is_dir() else template.parent
-    covered = [Path(os.path.normpath(each)) for each in (folder, *inputs)]
     found: dict[Path, None] = {}
     for text in source.uploads:
         plain = re.sub(r"\$\{path\.root\}|\{\{\s*template_dir\s*\}\}", str(folder), text)
         plain = re.sub(r"\$\{path\.cwd\}|\{\{\s*pwd\s*\}\}", str(directory), plain)
-        if not plain or "${" in plain or "{{" in plain:
-            continue
         path = Path(os.path.normpath(directory / plain))
-        if path.exists() and not any(path.is_relative_to(each) for each in covered):
+        if plain and "${" not in plain and "{{" not in plain and path.exists():
             found[path] = None
     return tuple(found)
+
+
+def undeclared_uploads(
+    source: TemplateSource, template: Path, directory: Path, inputs: Iterable[Path]
+) -> tuple[Path, ...]:
+    """Return the uploads that are not beside the template nor inputs."""
+    folder = template if template.is_dir() else template.parent
+    covered = [Path(os.path.normpath(each)) for each in (folder, *inputs)]
+    return tuple(
+        path
+        for path in uploads(source, template, directory)
+        if not any(path.is_relative_to(each) for each in covered)
+    )

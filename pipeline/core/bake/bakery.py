@@ -212,13 +212,14 @@ class Bakery:
     ) -> _Baked:
         intent = plan.image(name, ids={}, created=self.workplace.now(), status=ImageStatus.BAKING)
         self.records.write(intent)
-        built = self.baker.build(
-            plan.request,
-            name,
-            template,
-            variables,
-            on_resources=lambda resources: self.records.write(intent, resources),
-        )
+        with self.workplace.noting_writes(plan.request):
+            built = self.baker.build(
+                plan.request,
+                name,
+                template,
+                variables,
+                on_resources=lambda resources: self.records.write(intent, resources),
+            )
         if not plan.source_ami:
             plan = replace(plan, source_ami=built.source_ami)
         if built.code == 0 and not build_problems(plan.request, built):
