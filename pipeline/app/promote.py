@@ -123,7 +123,7 @@ def serving_ami(reader: EnvironmentReader) -> str:
     serving = document.releases.get(document.serving)
     if serving is None:
         name = reader.environment
-        raise RefusedError("--from", f"no release serves {name}", commands.status(name))
+        raise RefusedError("--from", f"no managed release serves {name}", commands.status(name))
     return serving.release.ami_id
 
 
