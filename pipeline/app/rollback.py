@@ -41,6 +41,7 @@ from pipeline.core.health.serving import Condition, attach
 from pipeline.core.preflight.attachment_checks import Attachments, require_confirmed
 from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates
 
 
@@ -142,6 +143,9 @@ class Rollback:
             return usable and bool(observation.groups[blue].attached & balancers)
 
         observation = observer.survey(both)
+        for release, name in ((deployment.green, green), (deployment.blue, blue)):
+            if seen := observation.groups.get(name):
+                require_managed(leased.document(), release, seen)
         if not is_usable(observation, green):
             text = f"the group of {deployment.green} was deleted"
             reader.app.report(Message(text=text))

@@ -488,9 +488,9 @@ def test_a_hostile_value_in_the_file_is_rejected_and_its_key_named(
 ) -> None:
     template, where = PLACES[hostile.field]
     content = template.replace("%s", quoted(hostile.value))
-    start = time.perf_counter()
+    start = time.thread_time()
     error = refusal(file, content)
-    assert time.perf_counter() - start < 5  # seconds, on a busy machine
+    assert time.thread_time() - start < 5  # seconds, on a busy machine
     assert f", {where}" in error.where
     assert str(error).replace("\n", "").isprintable()
     assert list(Path().iterdir()) == [file], "nothing was written"
@@ -531,17 +531,17 @@ def test_a_lone_surrogate_is_not_valid_toml(file: Path) -> None:
 def test_an_unreadable_file_is_reported_with_the_reason(
     file: Path, content: bytes, where: str, what: str
 ) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     error = refusal(file, content)
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
     assert error.where == where
     assert error.what.startswith(what)
 
 
 def test_many_problems_are_shortened_and_found_quickly(file: Path) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     error = refusal(file, MINIMAL + "".join(f"k{number} = 1\n" for number in range(2000)))
-    assert time.perf_counter() - start < 5
+    assert time.thread_time() - start < 5
     assert error.what.endswith("\nand 1980 more")
 
 

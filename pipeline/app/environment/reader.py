@@ -27,6 +27,7 @@ from pipeline.core.health.serving import condition_of
 from pipeline.core.image import STATUS_TAG, ImageStatus
 from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates
 
@@ -207,7 +208,8 @@ class EnvironmentReader:
     def serving_group_exists(self, document: Environment) -> bool:
         """Return True if the group of the serving release exists and is not being deleted.
 
-        One read does not prove that a group is gone. Raises RefusedError if AWS does not answer.
+        One read does not prove that a group is gone. Raises RefusedError if AWS does not answer, or
+        if another service or store has a group of that name.
         """
         name = group_name(document.app, document.environment, document.serving)
         observation = read_until(
@@ -219,4 +221,6 @@ class EnvironmentReader:
             remedy = commands.status(document.environment)
             raise RefusedError(f"reading {name}", "\n".join(observation.unreadable), remedy)
         group = observation.groups.get(name)
+        if group:
+            require_managed(document, document.serving, group)
         return group is not None and not group.status
