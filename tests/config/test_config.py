@@ -640,7 +640,10 @@ def test_the_schema_command_prints_the_schema() -> None:
 
 
 def write_files(root: Path) -> None:
-    """Write each file that FULL names."""
+    """Write each file that FULL names; hooks are executable."""
+    for name in ("smoke.sh", "bin/migrate"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch(mode=0o755)
     for name in ("packer/app.pkr.hcl", "app", "modules/release/main.tf"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("")
@@ -666,6 +669,33 @@ def test_the_check_command_names_each_file_that_does_not_exist(file: Path) -> No
         (
             f"line 9, environments.staging.terraform.inputs.user_data_template: "
             f"{here}/deploy/boot.sh.tftpl does not exist; {hint}"
+        ),
+    ]
+
+
+def test_the_check_command_names_each_hook_that_cannot_run(file: Path) -> None:
+    write_files(file.parent)
+    file.write_text(
+        f"{MINIMAL}inputs = []\n[promote]\nverify = [{{ command = ['./smoke.sh'] }}, "
+        "{ command = ['sh', '-c', 'true'] }, { command = ['no-such-program'] }]\n"
+        "[environments.staging.promote]\nverify = [{ command = ['hooks/a.sh', '--fast'] }]\n"
+    )
+    (file.parent / "smoke.sh").chmod(0o644)
+    found = CliRunner().invoke(config, ["check"], obj=Context()).exception
+    assert isinstance(found, ConfigurationError)
+    here = Path.cwd()
+    assert found.what.splitlines() == [
+        (
+            f"line 7, promote.verify[0].command[0]: {here}/smoke.sh is not executable; "
+            f"chmod +x {here}/smoke.sh"
+        ),
+        (
+            "line 7, promote.verify[2].command[0]: there is no program no-such-program on PATH; "
+            "install it, or write its path"
+        ),
+        (
+            f"line 9, environments.staging.promote.verify[0].command[0]: there is no file "
+            f"{here}/hooks/a.sh; a path begins in the folder of pipeline.toml"
         ),
     ]
 
@@ -706,9 +736,8 @@ def test_the_check_command_prints_one_json_document(file: Path) -> None:
 
 def test_the_check_command_leaves_errors_to_the_one_who_catches(file: Path) -> None:
     file.write_text("")
-    assert isinstance(
-        CliRunner().invoke(config, ["check"], obj=Context()).exception, ConfigurationError
-    )
+    found = CliRunner().invoke(config, ["check"], obj=Context()).exception
+    assert isinstance(found, ConfigurationError)
 
 
 def test_every_key_is_documented() -> None:
