@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def checkup(app: Application, environment: str = "") -> Iterator[Check]:
-    """Yield one check after another; with an environment, only of that one."""
+    """Yield what a bake needs; with an environment, also what a deployment to it needs."""
     yield from _store(app, environment)
     yield from _tools(app, environment)
     yield _files(app)
     check, caller = _credentials(app)
     yield check
-    for name in [environment] if environment else sorted(app.settings.environments):
-        yield from environment_checks(app, name, caller)
+    if environment:
+        yield from environment_checks(app, environment, caller)
 
 
 def _credentials(app: Application) -> tuple[Check, str]:
@@ -103,16 +103,18 @@ def _tools(app: Application, environment: str) -> Iterator[Check]:
 
 def _template(app: Application, packer: Packer, environment: str) -> Check:
     """Check that Packer reads the template with the plugins that are installed."""
-    from pipeline.app.bake import request_of, secrets_of
+    from pipeline.adapters.packer.template_source import read_source
+    from pipeline.app.bake_request import request_of
 
     wanted = app.settings.bake_for(environment or None)
     try:
         options = Options(environment=environment, version="0")
-        request = request_of(app, options, wanted, secrets_of(app, wanted))
-        template = packer.read(request)
+        source = read_source(app.inside(wanted.template))
+        template = packer.read(request_of(app, options, wanted, {}, source))
     except PipelineError as error:
         return problem("template", error)
-    return Check(name="template", what=f"{wanted.template}, builds {', '.join(template.builds)}")
+    builds = f", builds {', '.join(template.builds)}" if template.builds else ""
+    return Check(name="template", what=f"{wanted.template}{builds}")
 
 
 def _version(name: str, read_version: Callable[[], str]) -> Check:

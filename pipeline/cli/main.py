@@ -37,7 +37,7 @@ _COMMANDS = {
     "abort": "Undo an interrupted deployment.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show or restore versions of an environment's document.",
-    "doctor": "Check what a bake and a deployment need.",
+    "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
     "config": "Check pipeline.toml, write Terraform's root module.",

@@ -25,7 +25,7 @@ def _replaced(deployment: Deployment) -> str:
     if deployment.blue:
         return f", replacing {deployment.blue}"
     first = deployment.green == "r000001"
-    return " as the first release" if first else " while no release serves"
+    return " as the first release" if first else " while no managed release serves"
 
 
 def format_serving(deployment: Deployment) -> str:

@@ -163,10 +163,10 @@ Options:
     "doctor": """\
 Usage: ami-pipeline doctor [OPTIONS]
 
-  Check the store and the tools, and print a fix for each problem.
+  Check the store, the tools and the files, and print a fix for each problem.
 
 Options:
-  -e, --environment NAME  Check the bucket's owner for this environment.
+  -e, --environment NAME  Also check a deployment to this environment.
   -h, --help              Show this message and exit.
 """,
 }

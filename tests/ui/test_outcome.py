@@ -184,7 +184,7 @@ def test_there_is_at_most_one_next_command(deployment: Deployment, command: str)
 
 def test_the_request_says_what_is_replaced() -> None:
     assert deployment_text.format_request(a_deployment(blue="")) == (
-        "promote r000124 (1.4.0, ami-00000000000000124) while no release serves"
+        "promote r000124 (1.4.0, ami-00000000000000124) while no managed release serves"
     )
     assert deployment_text.format_request(
         a_deployment(kind=Kind.ROLLBACK, version="", image="")

@@ -155,7 +155,7 @@ def target_of(
     releases whose groups were deleted.
     """
     if not document.serving and not document.retired:
-        raise _no_target(document, "no release serves yet")
+        raise _no_target(document, "no managed release serves yet")
     if not to:
         return _default_target(
             document, rollback_option(document, (), now, missing, images), allow_quarantined
