@@ -26,6 +26,7 @@ from local_cloud.instances import (
 )
 from local_cloud.instances.console import Console
 from local_cloud.instances.overlay import Disk
+from local_cloud.instances.own_address import OwnAddress
 from local_cloud.instances.systemd import systemctl
 from local_cloud.instances.systemd.services import Services
 
@@ -99,6 +100,7 @@ class Machine:
             instance=spec.id,
             has_programs=host.tree is not None,
         )
+        self.own_address = OwnAddress(address=spec.address)
         self.environment = {
             "LANG": "C.UTF-8",
             **host.proxy.variables(self.enclosure),
@@ -219,6 +221,8 @@ class Machine:
         await self._host.attach(self.spec.address)
         await asyncio.to_thread(self._host.proxy.place, self.root)
         await self.enclosure.open()
+        if self._host.tree:
+            self.own_address.open()
         self.services = Services(
             root=self.root,
             enclosure=self.enclosure,
@@ -227,6 +231,7 @@ class Machine:
             environment=self.environment,
             systemctl=systemctl.run,
             journal=self.journal,
+            prefix=self.own_address.words,
         )
         self.services.open(shims)
 
@@ -252,7 +257,7 @@ class Machine:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(script)
             path.chmod(0o700)
-            process = await self.start(self.enclosure.argv([name], "/"))
+            process = await self.start([*self.own_address.words, *self.enclosure.argv([name], "/")])
             async with processes.attended(process):
                 if process.stdout:
                     await self.console.pump("cloud-init", process.stdout)
@@ -287,6 +292,7 @@ class Machine:
         if self.services:
             await self.services.close()
             self.services = None
+        self.own_address.close()
         await self._host.detach(self.spec.address)
 
     async def _terminate_members(self) -> None:

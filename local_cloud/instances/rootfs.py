@@ -71,12 +71,21 @@ def build(root: Path, *, has_programs: bool = False) -> None:
         inside(root, folder).mkdir(parents=True, exist_ok=True)
     for shared in ("tmp", "var/tmp"):
         inside(root, shared).chmod(MODE_STICKY)
-    for name in NETWORK if has_programs else ():
-        fill_from_host(root, f"/etc/{name}")
+    if has_programs:
+        complete(root)
     for name in () if has_programs else ETC:
         copy_from_host(Path("/etc") / name, root / "etc" / name)
     for name in USERS:
         home_of(root, name)
+
+
+def complete(root: Path) -> None:
+    """Give a tree the way to other hosts, and systemctl to scripts that set their own PATH."""
+    for name in NETWORK:
+        fill_from_host(root, f"/etc/{name}")
+    found = [inside(root, folder) / "systemctl" for folder in ("/usr/bin", "/bin")]
+    if not any(os.path.lexists(each) for each in found):
+        found[0].symlink_to("/run/shim/systemctl")
 
 
 def fill_from_host(root: Path, name: str) -> None:

@@ -16,7 +16,7 @@ from local_cloud.instances import processes, rootfs
 from local_cloud.instances.systemd import unit_syntax
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from local_cloud.instances.console import Console
@@ -50,6 +50,7 @@ class Launcher:
     console: Console
     journal: Console
     environment: Mapping[str, str]
+    prefix: Sequence[str] = ()
 
     def prepare(self, service: Service) -> dict[str, str]:
         """Make the folders of a service; return its environment or raise CannotStartError."""
@@ -97,6 +98,7 @@ class Launcher:
         user = None if command.privileged else self.user_of(unit)
         words = command.expanded(environment)
         process = await asyncio.create_subprocess_exec(
+            *self.prefix,
             *self.enclosure.argv(words, unit.directory, user),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -24,7 +24,7 @@ from local_cloud.instances.systemd.service import Service, restarts
 from local_cloud.instances.systemd.unit_syntax import full_name
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from local_cloud.clock import Clock
@@ -58,6 +58,7 @@ class Services:
     environment: Mapping[str, str]
     systemctl: Systemctl
     journal: Console
+    prefix: Sequence[str] = ()  # the words before each command line
     running: dict[str, Service] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)
     _requests: int = -1
@@ -72,6 +73,7 @@ class Services:
             console=self.console,
             journal=self.journal,
             environment=self.environment,
+            prefix=self.prefix,
         )
 
     def open(self, shims: Path) -> None:

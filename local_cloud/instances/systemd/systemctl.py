@@ -44,6 +44,8 @@ async def one(services: Services, verb: str, name: str, *, now: bool) -> Answer:
             return await turn(services, verb, name)
         case "reload" | "reload-or-restart" | "try-reload-or-restart":
             return await reload(services, verb, name)
+        case "preset":
+            return change(services, unit_files.preset(services.root, full_name(name)), name)
         case "enable" | "disable" | "reenable" | "mask" | "unmask":
             code, text = change(services, verb, name)
             if code == 0 and now:
@@ -159,6 +161,8 @@ def show(services: Services, verb: str, name: str) -> Answer:
     """Return the state of a unit."""
     service = services.running.get(full_name(name))
     state = service.state if service else "inactive"
+    if name.endswith(".target"):
+        state = "active"  # an instance that answers has booted
     if verb == "is-failed":
         return int(state != "failed"), f"{state}\n"
     code = 0 if state == "active" else NOT_RUNNING

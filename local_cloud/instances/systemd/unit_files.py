@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,20 @@ def drop_ins(root: Path, name: str) -> list[Path]:
             for each in rootfs.inside(root, f"{folder}/{unit}.d").glob("*.conf"):
                 found[each.name] = each
     return [found[key] for key in sorted(found)]
+
+
+def preset(root: Path, unit: str) -> str:
+    """Return `enable` or `disable`, as the first rule for a unit says (systemd.preset(5))."""
+    files: dict[str, Path] = {}
+    for folder in ("/usr/lib", "/lib", "/run", "/etc"):
+        found = rootfs.inside(root, f"{folder}/systemd/system-preset").glob("*.preset")
+        files |= {each.name: each for each in found}
+    for name in sorted(files):
+        for line in files[name].read_text(errors="replace").splitlines():
+            verb, *patterns = line.split() or ["#"]
+            if verb in {"enable", "disable"} and fnmatch.fnmatch(unit, "".join(patterns[:1])):
+                return verb
+    return "enable"
 
 
 def wanted(root: Path, target: str) -> list[str]:

@@ -16,7 +16,7 @@ from local_cloud.clock import Clock
 from local_cloud.instances import network, rootfs, user_data
 from local_cloud.instances.console import KEPT, Console
 from local_cloud.instances.isolation import Plain
-from local_cloud.instances.systemd import systemctl, unit_syntax, units
+from local_cloud.instances.systemd import systemctl, unit_files, unit_syntax, units
 from local_cloud.instances.systemd.service import Service, restarts
 from local_cloud.instances.systemd.services import Services
 
@@ -215,6 +215,7 @@ def services(root: Path) -> Services:
         ("enable nothing", 1, "Failed to enable unit: Unit file nothing.service does not exist."),
         ("is-enabled app", 1, "disabled"),
         ("is-active app", 3, "inactive"),
+        ("is-active sysinit.target", 0, "active"),
         ("is-active --quiet app", 3, ""),
         ("status nothing", 4, "Unit nothing.service could not be found."),
         ("start nothing", 5, "Unit nothing.service not found."),
@@ -320,6 +321,19 @@ def test_a_unit_of_a_package_is_found_changed_by_drop_ins_and_masked(tmp_path: P
     assert "web.service is masked" in text
     asyncio.run(systemctl.run(here, ["unmask", "web"]))
     assert here.load("web")
+
+
+def test_a_preset_decides_whether_a_package_is_enabled(tmp_path: Path) -> None:
+    here = services(tmp_path / "root")
+    presets = tmp_path / "root/usr/lib/systemd/system-preset"
+    presets.mkdir(parents=True)
+    asyncio.run(systemctl.run(here, ["--preset-mode=enable-only", "preset", "app.service"]))
+    assert here.enabled() == ["app.service"]
+    (presets / "99-default.preset").write_text("disable *\n")
+    (presets / "50-web.preset").write_text("# ours\nenable web*\n")
+    asyncio.run(systemctl.run(here, ["preset", "app.service"]))
+    assert here.enabled() == []
+    assert unit_files.preset(tmp_path / "root", "web.service") == "enable"
 
 
 @pytest.mark.parametrize(
