@@ -134,7 +134,7 @@ def reset_run(root: Path, *, has_programs: bool = False) -> Path:
     shims.mkdir(parents=True)
     if has_programs:  # sd_booted(3): the scripts of packages start services if this exists
         (run / "systemd/system").mkdir(parents=True)
-    for shim in ("sudo", "systemctl"):
+    for shim in ("scp", "sudo", "systemctl"):
         shutil.copy(SHIMS / shim, shims / shim)
         (shims / shim).chmod(0o755)
     os.mkfifo(shims / "requests", 0o600)

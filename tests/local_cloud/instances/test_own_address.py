@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 
 import pytest
@@ -35,7 +34,6 @@ print(json.dumps([
 ]))
 """
 BOTH = """
-import socket
 made = socket.socket(socket.AF_INET6)
 made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 made.bind(("::", 45077))

@@ -12,7 +12,7 @@ import pytest
 from local_cloud.errors import RefusedError
 from local_cloud.instances import base_tree
 from tests import running_cloud
-from tests.local_cloud.instances import tiny_tree
+from tests.local_cloud.instances import test_ssh, tiny_tree
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
@@ -132,6 +132,28 @@ def report(name: str, text: str) -> None:
     """Send what sd_notify(3) sends."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendto(text.encode(), name.replace("@", "\0", 1))
+
+
+def test_files_are_copied_to_and_from_a_tree_without_scp(rooted: Cloud, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.touch(mode=0o600)
+    made = rooted.aws("ec2").create_key_pair(KeyName="rooted", KeyType="ed25519")
+    key.write_text(made["KeyMaterial"])
+    instance = rooted.launch(KeyName="rooted")
+    (tmp_path / "up/a folder").mkdir(parents=True)
+    (tmp_path / "up/a folder/data").write_bytes(bytes(range(256)) * 1000)
+    (tmp_path / "up/run").write_text("#!/bin/sh\n")
+    (tmp_path / "up/run").chmod(0o750)
+    remote = f"root@{instance['PublicIpAddress']}:/opt/copied"
+    port = f"Port={rooted.state.ssh_port}"
+    for source, target in ((str(tmp_path / "up"), remote), (remote, str(tmp_path / "down"))):
+        done = test_ssh.run("scp", "-O", "-r", "-i", str(key), "-o", port, source, target)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "down/a folder/data").read_bytes() == bytes(range(256)) * 1000
+    assert (tmp_path / "down/run").stat().st_mode & 0o777 == 0o750
+    missing = test_ssh.run("scp", "-O", "-i", str(key), "-o", port, f"{remote}/no", str(tmp_path))
+    assert missing.returncode == 1
+    assert "no: No such file or directory" in missing.stderr
 
 
 def archived(source: Path, target: Path, *more: str) -> Path:

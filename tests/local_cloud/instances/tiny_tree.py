@@ -7,7 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PROGRAMS = ("sh", "cat", "chmod", "id", "ls", "mkdir", "mkfifo", "mktemp", "rm", "sleep")
+PROGRAMS = (
+    *("sh", "cat", "chmod", "head", "id", "ls", "mkdir", "mkfifo", "mktemp", "od", "rm", "sleep"),
+    *("stat", "tr"),
+)
 
 
 def make(root: Path) -> Path:
