@@ -7,6 +7,7 @@ method may be called from any thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Coroutine
@@ -76,6 +77,7 @@ class Cloud:
 
     def launch(self, spec: InstanceSpec) -> None:
         """Make a machine and run it."""
+        self._expect_clients(spec)
         self.loop.call_soon_threadsafe(self._launch, spec)
 
     def _launch(self, spec: InstanceSpec) -> None:
@@ -83,12 +85,21 @@ class Cloud:
         self.machines[spec.id] = machine
         machine.post(machine.launch)
 
+    def _expect_clients(self, spec: InstanceSpec) -> None:
+        """Let clients connect by SSH at once, if AWS shows the instance as running at once."""
+        if self.takes_time(self.host.clock.delays.pending) or spec.is_hollow:
+            return
+        with contextlib.suppress(OSError):  # the machine says so on its console
+            self.host.ssh.listen(spec.address)
+
     def stop(self, instance: str) -> None:
         """Stop a machine."""
         self._post(instance, lambda machine: machine.stop())
 
     def start(self, instance: str) -> None:
         """Start a stopped machine."""
+        if machine := self.machines.get(instance):
+            self._expect_clients(machine.spec)
         self._post(instance, lambda machine: machine.run())
 
     def reboot(self, instance: str) -> None:

@@ -38,11 +38,20 @@ def user_home() -> StateDir:
 def up(**settings: Any) -> Result:
     """Start the cloud; the settings are those of `control.Settings`."""
     state = control.up(user_home(), **settings)
-    text = (
-        f"The local cloud answers at {state.endpoint}.\n"
-        f'Point this shell at it: eval "$({PROGRAM} env)"'
-    )
-    return Result(document={"running": True, **asdict(state)}, text=text)
+    lines = [
+        f"The local cloud answers at {state.endpoint}.",
+        *ssh_warning(state),
+        f'Point this shell at it: eval "$({PROGRAM} env)"',
+    ]
+    return Result(document={"running": True, **asdict(state)}, text="\n".join(lines))
+
+
+def ssh_warning(state: State) -> list[str]:
+    """Return what a person must know if instances do not answer on port 22."""
+    if not state.ssh_hint:
+        return []
+    port = f"Instances answer SSH on port {state.ssh_port}, and Packer connects to port 22"
+    return [f"{port}: {state.ssh_hint}."]
 
 
 def up_in_foreground(**settings: Any) -> NoReturn:
@@ -67,11 +76,13 @@ def status() -> Result:
         return Result(document={"running": False}, text="The local cloud is not running.")
     client = Client(endpoint=state.endpoint)
     calls, balancers = client.calls(), client.balancers()
-    where = f"API {state.endpoint}, SSH 127.0.0.1:{state.ssh_port}, instances in {state.network}"
+    instances = f"instances in {state.network} (SSH on port {state.ssh_port})"
+    where = f"API and proxy {state.endpoint}, {instances}"
     how = f"speed {state.speed:g}, isolation {state.isolation}, consistency {state.consistency}"
     lines = [
         f"The local cloud has been running since {state.started}: process {state.pid}.",
         f"{where}, {how}.",
+        *ssh_warning(state),
         *(f"{b['kind']:<14} {b['name']:<40} {b['url']}" for b in balancers),
         *(f"{c['service']:<14} {c['action']:<40} {describe_call(c)}" for c in calls),
     ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 from collections.abc import Mapping
 
+from local_cloud import proxy_variables
 from local_cloud.options import REGION
 from local_cloud.state_dir import State
 
@@ -17,9 +20,14 @@ UNSET = (
 WAITER_SECONDS = 15  # the pause of the AWS SDK between two requests for the state of an AMI
 
 
-def variables(state: State) -> dict[str, str]:
-    """Return the variables to set."""
+def variables(state: State, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables to set, for a shell that has these now.
+
+    The proxy is enough for every client. AWS_ENDPOINT_URL saves those that know it the encryption.
+    """
     return {
+        **proxy_variables.variables(state.endpoint, state.authority, state.trusted),
+        proxy_variables.REPLACED: json.dumps(proxy_variables.own_values(environ)),
         "AWS_ENDPOINT_URL": state.endpoint,
         # Not secret and not real; moto takes any.
         "AWS_ACCESS_KEY_ID": "local-cloud",
@@ -34,9 +42,6 @@ def variables(state: State) -> dict[str, str]:
         # ami-pipeline's own pauses and polls keep step with the cloud's delays.
         "AMI_PIPELINE_SPEED": f"{state.speed:g}",
         "CHECKPOINT_DISABLE": "1",
-        "PKR_VAR_ec2_endpoint": state.endpoint,
-        "PKR_VAR_ssh_host": "127.0.0.1",
-        "PKR_VAR_ssh_port": str(state.ssh_port),
     }
 
 

@@ -41,7 +41,10 @@ class State:
     speed: float
     isolation: str
     started: str
+    authority: str
+    trusted: str
     consistency: str = "strong"
+    ssh_hint: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -71,6 +74,16 @@ class StateDir:
         return self.path / "cloud.log"
 
     @property
+    def authority(self) -> Path:
+        """The certificate of the cloud's own authority, for clients."""
+        return self.path / "authority.pem"
+
+    @property
+    def trusted(self) -> Path:
+        """The same certificate with those that this machine trusts."""
+        return self.path / "trusted.pem"
+
+    @property
     def state_file(self) -> Path:
         """Written when the cloud answers, deleted when it is taken down."""
         return self.path / "state.json"
@@ -89,7 +102,8 @@ class StateDir:
     def own(self) -> tuple[Path, ...]:
         """Everything that a cloud makes here; it never touches anything else in the folder."""
         folders = (self.instances, self.images)
-        return (*folders, self.log, self.state_file, self.draft, self.lock_file)
+        files = (self.log, self.authority, self.trusted, self.state_file, self.draft)
+        return (*folders, *files, self.lock_file)
 
     def foreign(self) -> list[str]:
         """Return the names of the entries that no cloud made."""

@@ -66,22 +66,6 @@ variable "manifest" {
   description = "Where Packer writes what it made."
 }
 
-# These three are empty on AWS; they point to the local cloud.
-variable "ec2_endpoint" {
-  type    = string
-  default = ""
-}
-
-variable "ssh_host" {
-  type    = string
-  default = ""
-}
-
-variable "ssh_port" {
-  type    = number
-  default = 22
-}
-
 # --- set by you, in pipeline.toml under [bake] vars -------------------------------------------
 
 variable "instance_type" {
@@ -127,10 +111,9 @@ variable "token" {
 }
 
 source "amazon-ebs" "app" {
-  region              = var.region
-  custom_endpoint_ec2 = var.ec2_endpoint
-  source_ami          = var.source_ami
-  instance_type       = var.instance_type
+  region        = var.region
+  source_ami    = var.source_ami
+  instance_type = var.instance_type
 
   ami_name        = var.ami_name
   ami_description = "${var.app} ${var.version}"
@@ -170,8 +153,6 @@ source "amazon-ebs" "app" {
 
   communicator = "ssh"
   ssh_username = var.ssh_username
-  ssh_host     = var.ssh_host
-  ssh_port     = var.ssh_port
   ssh_timeout  = "5m"
 }
 

@@ -28,8 +28,10 @@ def started(folder: Path, env: dict[str, str]) -> Iterator[dict[str, str]]:
     providers = folder / ".terraform/providers"
     program = next(providers.glob("*/*/*/*/*/terraform-provider-aws*"))
     words, quiet = [str(program), "-debug"], subprocess.DEVNULL
+    # It may be configured only once with AWS_CA_BUNDLE, which the endpoint does not need.
+    own = {name: value for name, value in env.items() if name != "AWS_CA_BUNDLE"}
     with subprocess.Popen(
-        words, env=env, stdout=subprocess.PIPE, stderr=quiet, text=True
+        words, env=own, stdout=subprocess.PIPE, stderr=quiet, text=True
     ) as running:
         try:
             assert running.stdout

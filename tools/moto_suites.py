@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import os
+import socket
 import subprocess
 import sys
 import tarfile
@@ -41,6 +42,7 @@ SUITES = (
 )
 HOME = "AMI_PIPELINE_MOTO_SUITES_HOME"
 ENDLESS = 1e9
+NOWHERE = ("127.0.0.1", 0)
 
 # Tests of moto that the patches break on purpose: name -> reason.
 ADDRESS = (
@@ -321,8 +323,8 @@ class Machines:
         home = state_dir.StateDir(path=self._home)
         home.path.mkdir()
         options = server.Options(home=home, port=0, speed=ENDLESS, isolation="plain")
-        with contextlib.closing(network.claim()) as net:
-            async with server.machines(options, net):
+        with contextlib.closing(network.claim()) as net, socket.create_server(NOWHERE) as unused:
+            async with server.machines(options, net, server.Way.at(home, unused)):
                 self._ready.set()
                 await self._end.wait()
 

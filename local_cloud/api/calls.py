@@ -12,13 +12,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from local_cloud.api import connection, late
 from local_cloud.api.call import Call, Environ, buffered, identify, key_of
 from local_cloud.api.faults import ApiFault, Faults
 from local_cloud.consistency.past import Past
+from local_cloud.patches.unanswered import CODE
 from local_cloud.timeline import Timeline
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -38,6 +39,10 @@ class Tally:
     errors: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
+
+
+class UnservedError(Exception):
+    """A call of a service that the local cloud does not have."""
 
 
 class Calls:
@@ -154,6 +159,8 @@ class Calls:
                 finally:
                     if close := getattr(response, "close", None):
                         close()
+        except UnservedError as error:  # a client retries a 5xx for minutes, but no 4xx
+            return refuse(str(error), call, start_response)
         except Exception:  # a defect of moto or of a patch: a 500 for the caller, a log for us
             log.exception("%s %s could not be answered", call.service, call.action)
             return reply(ApiFault(kind="error-before"), call, start_response)
@@ -223,6 +230,17 @@ class Calls:
     def _forget(self) -> None:
         with self._count_lock:
             self._tallies.clear()
+
+
+def refuse(why: str, call: Call, start_response: Callable[..., Any]) -> list[bytes]:
+    """Answer a call of a service that does not exist here.
+
+    A call without an action is of a REST service, and nearly all of these speak JSON.
+    """
+    fault = ApiFault(kind="error-before", status=400, code=CODE, message=why)
+    if " " in call.action:
+        call = replace(call, protocol="json")
+    return reply(fault, call, start_response)
 
 
 def reply(fault: ApiFault, call: Call, start_response: Callable[..., Any]) -> list[bytes]:

@@ -1,7 +1,8 @@
-"""Serve the API on its port, refuse connections for a while, and answer TLS with a certificate.
+"""Serve the API on its port, and refuse connections for a while.
 
-A client that speaks TLS to the port gets a certificate that it does not trust. The port is the
-same, so a test needs nothing but `https` in the endpoint.
+The port is also a proxy: `proxied` answers for the host names of AWS. A client that speaks TLS to
+the port itself gets a certificate that it does not trust, so a test of that needs nothing but
+`https` in the endpoint.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import ThreadedWSGIServer
-
+from local_cloud.api.authority import Authority
 from local_cloud.api.call import Environ
+from local_cloud.api.proxied import ProxyHandler, ProxyServer
+from local_cloud.api.tunnel import Upstream
 from local_cloud.instances import network
 from local_cloud.traffic import certificates
 
@@ -27,8 +28,8 @@ HANDSHAKE = b"\x16"
 """The first byte of every TLS connection: a record of type handshake (RFC 8446, 5.1)."""
 
 
-class Server(ThreadedWSGIServer):
-    """werkzeug's server, which also takes TLS connections."""
+class Server(ProxyServer):
+    """The server, which also takes TLS connections."""
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Answer the requests of a connection."""
@@ -47,8 +48,10 @@ class Server(ThreadedWSGIServer):
 class Endpoint:
     """The server of the API in a thread of its own; the port stays its own during an outage."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, authority: Authority, upstream: Upstream) -> None:
         self._socket = listening
+        self._authority = authority
+        self._upstream = upstream
         self._address: tuple[str, int] = listening.getsockname()
         self._lock = threading.Lock()
         self._end_of_outage: threading.Timer | None = None
@@ -62,7 +65,9 @@ class Endpoint:
     def _serve(self) -> None:
         host, port = self._address
         fd = self._socket.fileno()
-        self._server = Server(host, port, self._application, MotoRequestHandler, fd=fd)
+        self._server = Server(host, port, self._application, ProxyHandler, fd=fd)
+        self._server.authority = self._authority
+        self._server.upstream = self._upstream
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="api", daemon=True
         )

@@ -25,13 +25,13 @@ class KeyLookup:
 
     lock: AbstractContextManager[Any]
 
-    def by_key(self, username: str, public: str) -> str | None:
-        """Return the instance that this key opens, or None if it opens none or several."""
+    def opens(self, instance_id: str, public: str) -> bool:
+        """Return True if a key opens an instance."""
         with self.lock:
-            holders = [i.id for i in instances() if i.state in ALIVE and has_key(i, public)]
-        if username in holders:
-            return username
-        return holders[0] if len(holders) == 1 else None
+            return any(
+                each.id == instance_id and each.state in ALIVE and has_key(each, public)
+                for each in instances()
+            )
 
     def facts(self, address: str) -> Facts | None:
         """Return the metadata of the instance with this address."""

@@ -18,13 +18,15 @@ from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from local_cloud import behavior_targets
+from local_cloud import behavior_targets, proxy_variables
 from local_cloud.api import role_resources
-from local_cloud.api.calls import Calls, Resource
+from local_cloud.api.authority import Authority
+from local_cloud.api.calls import Calls, Resource, UnservedError
 from local_cloud.api.endpoint import Endpoint
 from local_cloud.api.judging import Judged
 from local_cloud.api.key_lookup import KeyLookup
 from local_cloud.api.models import MotoModels
+from local_cloud.api.tunnel import Upstream
 from local_cloud.balancers import sync
 from local_cloud.behaviors import Behaviors
 from local_cloud.clock import Clock, Delays
@@ -33,7 +35,8 @@ from local_cloud.consistency.past import Past
 from local_cloud.consistency.setting import Consistency
 from local_cloud.instances import isolation, network, processes, reaper, ssh
 from local_cloud.instances.images import Images
-from local_cloud.instances.machine import InstanceHost, Machine
+from local_cloud.instances.instance_proxy import InstanceProxy
+from local_cloud.instances.machine import InstanceHost
 from local_cloud.instances.metadata import Metadata
 from local_cloud.metrics.collector import Collector
 from local_cloud.patches.install import install
@@ -91,16 +94,13 @@ async def running(options: Options) -> AsyncIterator[State]:
     """Start every part, and end the parts in reverse order."""
     with contextlib.ExitStack() as sockets:
         api_socket = sockets.enter_context(network.listen(options.port, "API"))
-        ssh_socket = sockets.enter_context(network.listen(options.ssh_port, "SSH"))
         net = network.claim()
         sockets.callback(net.close)
-        async with (
-            machines(options, net) as (cloud, lock),
-            ssh_server(ssh_socket, cloud, lock),
-        ):
-            running_state = state(options, api_socket, ssh_socket, cloud)
+        way = Way.at(options.home, api_socket)
+        async with machines(options, net, way) as (cloud, lock):
+            running_state = state(options, api_socket, cloud)
             past = Past.attached(cloud, options.consistency)
-            endpoint = open_endpoint(api_socket, cloud, lock, past)
+            endpoint = open_endpoint(api_socket, cloud, lock, past, way)
             try:
                 with ticking(cloud, lock):
                     yield running_state
@@ -108,16 +108,38 @@ async def running(options: Options) -> AsyncIterator[State]:
                 await asyncio.to_thread(endpoint.close)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """How clients reach the cloud by the host names of AWS, and how it reaches other hosts."""
+
+    authority: Authority
+    upstream: Upstream
+    proxy: InstanceProxy
+
+    @classmethod
+    def at(cls, home: StateDir, api_socket: socket.socket) -> Way:
+        """Make an authority and write its certificate."""
+        own = proxy_variables.own_values(os.environ)
+        authority = Authority()
+        authority.write(home.authority, home.trusted, own.get("SSL_CERT_FILE", ""))
+        host, port = api_socket.getsockname()
+        proxy = InstanceProxy(
+            url=f"http://{host}:{port}", authority=home.authority, trusted=home.trusted
+        )
+        return cls(authority=authority, upstream=Upstream.of(own), proxy=proxy)
+
+
 @contextlib.asynccontextmanager
 async def machines(
-    options: Options, net: network.Network
+    options: Options, net: network.Network, way: Way
 ) -> AsyncIterator[tuple[Cloud, threading.RLock]]:
     """Make the part that runs instances, and patch moto to use it."""
     lock = threading.RLock()
     home = options.home
     home.instances.mkdir()
     home.images.mkdir()
-    metadata = Metadata(network.METADATA_PORT, KeyLookup(lock=lock).facts)
+    lookup = KeyLookup(lock=lock)
+    metadata = Metadata(network.METADATA_PORT, lookup.facts)
     await metadata.open()
     clock = Clock(speed=options.speed, delays=options.delays)
     timeline = Timeline()
@@ -128,6 +150,8 @@ async def machines(
         metadata_port=network.METADATA_PORT,
         clock=clock,
         images=Images(folder=home.images),
+        ssh=ssh.SshServer(*net.ssh_port(options.ssh_port), lookup.opens),
+        proxy=way.proxy,
         attach=metadata.attach,
         detach=metadata.detach,
     )
@@ -163,38 +187,24 @@ async def chosen_isolation(options: Options) -> str:
     return await isolation.best(options.home.instances, str(options.home.path))
 
 
-@contextlib.asynccontextmanager
-async def ssh_server(
-    ssh_socket: socket.socket, cloud: Cloud, lock: threading.RLock
-) -> AsyncIterator[None]:
-    """Serve SSH."""
-    lookup = KeyLookup(lock=lock)
-
-    def find(username: str, public: str) -> Machine | None:
-        return cloud.machines.get(lookup.by_key(username, public) or "")
-
-    acceptor = await ssh.serve(ssh_socket, find)
-    try:
-        yield
-    finally:
-        acceptor.close()
-        await acceptor.wait_closed()
-
-
 class Dispatcher(DomainDispatcherApplication):
     """moto's dispatcher with a cache: moto lists its folders on disk at every call."""
 
-    get_backend_for_host = functools.lru_cache(1024)(
-        DomainDispatcherApplication.get_backend_for_host
-    )
+    @functools.lru_cache(1024)  # noqa: B019  there is one dispatcher, as long as the cloud
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return moto's name of the service; raise UnservedError if it has none."""
+        found = super().get_backend_for_host(host)
+        if found is None and host is not None:
+            raise UnservedError(f"The local cloud does not have the service at {host}")
+        return found
 
 
 def open_endpoint(
-    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock, past: Past
+    api_socket: socket.socket, cloud: Cloud, lock: threading.RLock, past: Past, way: Way
 ) -> Endpoint:
-    """Serve the API in threads."""
+    """Serve the API in threads, and be the proxy of the clients of AWS."""
     clock = cloud.host.clock
-    endpoint = Endpoint(api_socket)
+    endpoint = Endpoint(api_socket, way.authority, way.upstream)
     calls = Calls(
         Judged(
             application=Dispatcher(create_backend_app),
@@ -240,19 +250,20 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
     }
 
 
-def state(
-    options: Options, api_socket: socket.socket, ssh_socket: socket.socket, cloud: Cloud
-) -> State:
+def state(options: Options, api_socket: socket.socket, cloud: Cloud) -> State:
     """Return the state of the running cloud."""
     return State(
         pid=os.getpid(),
         port=api_socket.getsockname()[1],
-        ssh_port=ssh_socket.getsockname()[1],
+        ssh_port=cloud.host.ssh.port,
+        ssh_hint=cloud.host.ssh.hint,
         metadata_port=network.METADATA_PORT,
         network=cloud.network.cidr,
         speed=options.speed,
         isolation=cloud.host.isolation,
         consistency=str(options.consistency),
+        authority=str(options.home.authority),
+        trusted=str(options.home.trusted),
         started=dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     )
 

@@ -67,8 +67,11 @@ class Enclosure(Protocol):
     def argv(self, words: Sequence[str], cwd: str) -> list[str]:
         """Return the command line that starts `words` in it."""
 
-    def shell(self, command: str) -> list[str]:
-        """Return the command line that runs a shell command in it, as SSH does."""
+    def shell(self, command: str, home: str) -> list[str]:
+        """Return the command line that runs a shell command in a user's home, as SSH does."""
+
+    def path(self, name: str) -> str:
+        """Return the path by which its processes find a file of the instance."""
 
     def environment(self) -> dict[str, str]:
         """Return the variables of every process in it."""
@@ -119,9 +122,13 @@ class Namespaces:
         chroot = ["chroot", str(self.root), "/bin/sh", "-c", ENTER, "sh", cwd]
         return ["nsenter", *user, *enter, *drop, *chroot, *words]
 
-    def shell(self, command: str) -> list[str]:
-        """Run a command line in root's home, as sshd does."""
-        return self.argv(["/bin/sh", "-c", command], "/root")
+    def shell(self, command: str, home: str) -> list[str]:
+        """Run a command line in a home, as sshd does."""
+        return self.argv(["/bin/sh", "-c", command], home)
+
+    def path(self, name: str) -> str:
+        """Return the same path: the instance's root is the root of its processes."""
+        return name
 
     def environment(self) -> dict[str, str]:
         """Return a root login's variables."""
@@ -172,11 +179,15 @@ class Plain:
         """Start `words`, with paths that exist in the instance mapped to the host."""
         return ["sh", "-c", ENTER, "sh", self.mapped(cwd), *map(self.mapped, words)]
 
-    def shell(self, command: str) -> list[str]:
+    def shell(self, command: str, home: str) -> list[str]:
         """Run a command line, with the paths of Packer's own files mapped to the host."""
         scripts = PACKER_FILES.sub(rf"{self.root}\g<0>", command)
         copies = re.sub(r'^(scp -\w+ "?)/', rf"\g<1>{self.root}/", scripts)
-        return ["sh", "-c", ENTER, "sh", str(self.root), "/bin/sh", "-c", copies]
+        return ["sh", "-c", ENTER, "sh", self.path(home), "/bin/sh", "-c", copies]
+
+    def path(self, name: str) -> str:
+        """Return the path on the host."""
+        return str(rootfs.inside(self.root, name))
 
     def mapped(self, word: str) -> str:
         """Return the path on the host if the word is a path of the instance, else the word."""
@@ -231,7 +242,7 @@ async def is_usable(kind: str, root: Path, marker: str) -> bool:
     try:
         await enclosure.open()
         probe = await asyncio.create_subprocess_exec(
-            *enclosure.shell("test -d /home/ec2-user && echo works"),
+            *enclosure.shell("test -d /home/ec2-user && echo works", "/"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

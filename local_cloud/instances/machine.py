@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from local_cloud.behaviors import Behavior
     from local_cloud.clock import Clock
     from local_cloud.instances.images import Images
+    from local_cloud.instances.instance_proxy import InstanceProxy
+    from local_cloud.instances.ssh import SshServer
 
 log = logging.getLogger(__name__)
 Step = Callable[[], Awaitable[None]]
@@ -52,6 +54,11 @@ class InstanceSpec:
     behavior: Behavior | None = None  # how it misbehaves
     booted: Callable[[], None] = lambda: None  # reports the boot of a hollow instance
 
+    @property
+    def is_hollow(self) -> bool:
+        """True if it has no processes, by its behavior."""
+        return self.behavior is not None and self.behavior.kind == "hollow"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstanceHost:
@@ -63,6 +70,8 @@ class InstanceHost:
     metadata_port: int
     clock: Clock
     images: Images
+    ssh: SshServer
+    proxy: InstanceProxy
     attach: Callable[[str], Awaitable[None]]  # start answering metadata on an address
     detach: Callable[[str], Awaitable[None]]
 
@@ -73,6 +82,7 @@ class Machine:
     def __init__(self, spec: InstanceSpec, host: InstanceHost) -> None:
         self.spec = spec
         self.id = spec.id
+        self.address = spec.address
         self.folder = host.folder / spec.id
         self.root = self.folder / "root"
         self.root.mkdir(parents=True)
@@ -84,6 +94,7 @@ class Machine:
         )
         self.environment = {
             "LANG": "C.UTF-8",
+            **host.proxy.variables(self.enclosure),
             **self.enclosure.environment(),
             "INSTANCE_ID": spec.id,
             "INSTANCE_ADDRESS": spec.address,
@@ -92,7 +103,7 @@ class Machine:
         self.services: Services | None = None
         self.final_output = b""
         self.behavior = spec.behavior
-        self.is_hollow = spec.behavior is not None and spec.behavior.kind == "hollow"
+        self.is_hollow = spec.is_hollow
         self._host = host
         self._clock = host.clock
         self._boots = 0
@@ -124,8 +135,17 @@ class Machine:
     async def run(self) -> None:
         """Reach `running` and begin to boot."""
         await self._clock.sleep(self._clock.delays.pending)
+        await self._open_ssh()
         await self._settle("running")
         self._boot_task = asyncio.create_task(self._boot_and_run())
+
+    async def _open_ssh(self) -> None:
+        """Answer to clients from `running` on: they would wait for seconds to try again."""
+        if not self.is_hollow:
+            try:
+                await self._host.ssh.open(self)
+            except OSError as error:
+                self.console.say("local cloud", f"no SSH: {error}")
 
     async def _settle(self, state: str) -> None:
         # The API's lock may be held for a second, and traffic on this loop must not wait for it.
@@ -182,6 +202,7 @@ class Machine:
         self.console.say("local cloud", f"{self.id} booted from {self.spec.image}")
         shims = await asyncio.to_thread(rootfs.reset_run, self.root)
         await self._host.attach(self.spec.address)
+        await asyncio.to_thread(self._host.proxy.place, self.root)
         await self.enclosure.open()
         self.services = Services(
             root=self.root,
@@ -237,6 +258,7 @@ class Machine:
     async def halt(self) -> None:
         """End all processes: SIGTERM, then SIGKILL; the directory stays."""
         self.booted.clear()
+        await self._host.ssh.close(self)
         await self._stop_misbehavior()
         if self._boot_task:
             self._boot_task.cancel()
@@ -273,6 +295,7 @@ class Machine:
     async def reboot(self) -> None:
         """Halt and boot again; the state stays `running`."""
         await self.halt()
+        await self._open_ssh()
         self._boot_task = asyncio.create_task(self._boot_and_run())
 
     async def terminate(self) -> None:

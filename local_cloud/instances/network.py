@@ -8,6 +8,7 @@ balancers.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import socket
 from dataclasses import dataclass, field
@@ -23,7 +24,16 @@ HOSTS = range(1, 255)
 INSTANCE_NETWORKS = range(1, 255)
 BALANCER_NETWORK = 255
 METADATA_PORT = 1338
+SSH_PORT = 22
+UNPRIVILEGED = 8000
+"""Added to a port below 1024 if this process may not listen there."""
 BACKLOG = 128
+SSH_HINTS = {
+    errno.EACCES: "this user may not listen on port 22; as root, run:"
+    " sysctl net.ipv4.ip_unprivileged_port_start=22",
+    errno.EADDRINUSE: "a server of this machine listens on port 22 of every address;"
+    " for sshd, set ListenAddress in /etc/ssh/sshd_config to the addresses that need it",
+}
 
 
 @dataclass(kw_only=True)
@@ -51,6 +61,19 @@ class Network:
     def address(self) -> str:
         """Return the next address; an address repeats after 64,000 others."""
         return next(self._addresses)
+
+    def ssh_port(self, wanted: int = 0) -> tuple[int, str]:
+        """Return the port of SSH on the addresses of instances, and why it is not 22.
+
+        It is the wanted one; without one 22, or 8022 if 22 is not possible.
+        """
+        if wanted:
+            return wanted, ""
+        try:
+            bound(SSH_PORT, f"127.{self.number}.0.1").close()
+        except OSError as error:
+            return SSH_PORT + UNPRIVILEGED, SSH_HINTS.get(error.errno or 0, str(error))
+        return SSH_PORT, ""
 
     def balancer_address(self) -> str:
         """Return the next address of a load balancer; an address repeats after 254 others."""
@@ -93,12 +116,12 @@ def listen(port: int, purpose: str) -> socket.socket:
     return listening
 
 
-def bound(port: int) -> socket.socket:
-    """Return a socket that has the port of 127.0.0.1 and refuses connections; raise OSError."""
+def bound(port: int, address: str = "127.0.0.1") -> socket.socket:
+    """Return a socket that has the port of an address and refuses connections; raise OSError."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind(("127.0.0.1", port))
+        made.bind((address, port))
     except OSError:
         made.close()
         raise

@@ -6,7 +6,9 @@ Programs come from the host, bound read-only while the instance runs. The instan
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -18,8 +20,7 @@ FOLDERS = (
     "var/lib",
     "var/tmp",
     "var/cache",
-    "home/ec2-user",
-    "home/ubuntu",
+    "home",
     "root",
     "tmp",
     "run",
@@ -50,6 +51,11 @@ ETC = (
 )
 SHIMS = Path(__file__).parent / "shims"
 MODE_STICKY = 0o1777
+ROOT_HOME, HOMES = "/root", "/home/"
+FIRST_USER = 1000
+USERS = ("ec2-user", "ubuntu")
+"""The users of the images of Amazon and Canonical."""
+USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 def build(root: Path) -> None:
@@ -60,6 +66,8 @@ def build(root: Path) -> None:
         (root / shared).chmod(MODE_STICKY)
     for name in ETC:
         copy_from_host(Path("/etc") / name, root / "etc" / name)
+    for name in USERS:
+        home_of(root, name)
 
 
 def copy_from_host(source: Path, target: Path) -> None:
@@ -128,3 +136,37 @@ def inside(root: Path, path: str, depth: int = 20) -> Path:
             continue
         here.append(part)
     return root.joinpath(*here)
+
+
+def is_user_name(name: str) -> bool:
+    """Return True if a user may have this name (useradd(8))."""
+    return bool(USER_NAME.fullmatch(name))
+
+
+def home_of(root: Path, name: str) -> str:
+    """Return the home of a user of the instance; make the user if there is none."""
+    users = inside(root, "/etc/passwd")
+    listed = [line.split(":") for line in read(users).splitlines()]
+    home = next((each[5] for each in listed if each[0] == name and len(each) > 5), "")  # noqa: PLR2004  passwd(5)
+    if not home:
+        home = ROOT_HOME if name == "root" else f"{HOMES}{name}"
+        taken = {each[2] for each in listed if len(each) > 2}  # noqa: PLR2004  the same
+        free = next(n for n in itertools.count(FIRST_USER) if str(n) not in taken)
+        number = 0 if name == "root" else free
+        append(users, f"{name}:x:{number}:{number}::{home}:/bin/sh")
+        append(inside(root, "/etc/group"), f"{name}:x:{number}:")
+    if home.startswith(HOMES):
+        inside(root, home).mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def read(path: Path) -> str:
+    """Return the content of a text file; empty if there is none."""
+    return path.read_text(errors="replace") if path.is_file() else ""
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line to a file, whole and on a line of its own."""
+    before = read(path)
+    gap = "\n" if before and not before.endswith("\n") else ""
+    path.write_text(f"{before}{gap}{line}\n")

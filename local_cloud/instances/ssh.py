@@ -1,8 +1,7 @@
-"""Serve SSH for all instances on one port; the key decides which instance a client reaches.
+"""Serve SSH on the address of each instance, with the key pair that it was launched with.
 
-EC2 puts the public half of a key pair on the instance that is launched with it, and Packer makes
-a key pair for each build. If several instances have the same key, the user name selects one:
-`ssh -p PORT i-0123456789abcdef0@127.0.0.1`.
+Port 22 of the address, as on EC2, if this process may listen there. Every user name is accepted
+and gets a home; its processes are root's, as those of the whole instance.
 """
 
 from __future__ import annotations
@@ -10,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncssh
 
-from local_cloud.instances import processes
+from local_cloud.instances import network, processes, rootfs
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
+    from pathlib import Path
 
-    from local_cloud.instances.machine import Machine
+    from local_cloud.instances.isolation import Enclosure
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +31,134 @@ BOOT_WITHIN = 45.0
 DRAIN_WITHIN = 0.5
 
 
-class KeyLogin(asyncssh.SSHServer):
-    """Accepts clients that hold the key of a running instance."""
+class Machine(Protocol):
+    """An instance as SSH uses it."""
 
-    def __init__(self, find: Callable[[str, str], Machine | None]) -> None:
-        self._find = find
+    id: str
+    address: str
+    root: Path
+    booted: asyncio.Event
+    enclosure: Enclosure
+    environment: dict[str, str]
+
+
+class SshServer:
+    """The server; it answers on the address of every machine that is open."""
+
+    def __init__(self, port: int, hint: str, has_key: Callable[[str, str], bool]) -> None:
+        self.port = port
+        self.hint = hint  # why the port is not 22
+        self._has_key = has_key
+        self._machines: dict[str, Machine] = {}
+        self._sockets: dict[str, socket.socket] = {}
+        self._listeners: dict[str, asyncssh.SSHAcceptor] = {}
+        self._connections: dict[str, set[asyncssh.SSHServerConnection]] = {}
+        self._options = asyncssh.SSHServerConnectionOptions(
+            server_factory=lambda: KeyLogin(self),
+            process_factory=handle,
+            sftp_factory=Files,
+            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            encoding=None,
+            agent_forwarding=False,
+            line_editor=False,
+            # `scp -t DIR` runs as an ordinary command of the instance, which keeps file modes;
+            # asyncssh's own scp would drop them.
+            allow_scp=False,
+        )
+
+    def listen(self, address: str) -> None:
+        """Let clients connect from now on; they are answered once the machine is open.
+
+        May be called from any thread. Raise OSError if the port cannot be listened on.
+        """
+        if address not in self._sockets:
+            listening = network.bound(self.port, address)
+            listening.listen(network.BACKLOG)
+            self._sockets[address] = listening
+
+    async def open(self, machine: Machine) -> None:
+        """Answer on the address of a machine; a client that comes before its boot waits."""
+        address = machine.address
+        if address not in self._listeners:
+            self.listen(address)
+            self._machines[address] = machine
+            self._listeners[address] = await asyncssh.listen(
+                sock=self._sockets[address], options=self._options
+            )
+
+    async def close(self, machine: Machine) -> None:
+        """Refuse connections to a machine, and end those that it has."""
+        address = machine.address
+        self._machines.pop(address, None)
+        listener = self._listeners.pop(address, None)
+        if listener:
+            listener.close()
+        if listening := self._sockets.pop(address, None):
+            listening.close()
+        for connection in self._connections.pop(address, set()):
+            connection.abort()
+        if listener:
+            await listener.wait_closed()
+
+    def connected(self, connection: asyncssh.SSHServerConnection) -> None:
+        """Remember a connection, to end it with its machine."""
+        address = connection.get_extra_info("sockname")[0]
+        self._connections.setdefault(address, set()).add(connection)
+
+    def disconnected(self, connection: asyncssh.SSHServerConnection) -> None:
+        """Forget a connection."""
+        for known in self._connections.values():
+            known.discard(connection)
+
+    async def login(
+        self, connection: asyncssh.SSHServerConnection, username: str, public: str
+    ) -> Login | None:
+        """Return the login of a user on the machine at this address, once it has booted."""
+        machine = self._machines.get(connection.get_extra_info("sockname")[0])
+        if machine is None or not rootfs.is_user_name(username):
+            return None
+        if not await asyncio.to_thread(self._has_key, machine.id, public):
+            return None
+        try:
+            await asyncio.wait_for(machine.booted.wait(), BOOT_WITHIN)
+        except TimeoutError:
+            return None
+        home = await asyncio.to_thread(rootfs.home_of, machine.root, username)
+        return Login(machine=machine, username=username, home=home)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """A user who is logged in to a machine; `home` is a path of the instance."""
+
+    machine: Machine
+    username: str
+    home: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of the user's processes."""
+        user = {"USER": self.username, "LOGNAME": self.username}
+        home = self.machine.enclosure.path(self.home)
+        return {**self.machine.environment, **user, "HOME": home}
+
+
+class KeyLogin(asyncssh.SSHServer):
+    """Accepts clients that hold the key of the instance at the address they connect to."""
+
+    def __init__(self, server: SshServer) -> None:
+        self._server = server
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Keep the connection, to store its machine on it."""
+        """Keep the connection, to store its login on it."""
         self._connection = conn
+        self._server.connected(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's signature
+        """Forget the connection."""
+        if self._connection:
+            self._server.disconnected(self._connection)
 
     def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - asyncssh's signature
         """Return True: every client needs a key."""
@@ -50,54 +169,43 @@ class KeyLogin(asyncssh.SSHServer):
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Find the instance of this key and wait until it has booted."""
+        """Return True if the key is that of the instance, once it has booted."""
+        if self._connection is None:
+            return False
         public = b" ".join(key.export_public_key().split()[:2]).decode()
-        machine = await asyncio.to_thread(self._find, username, public)
-        if machine is None or self._connection is None:
-            return False
-        try:
-            await asyncio.wait_for(machine.booted.wait(), BOOT_WITHIN)
-        except TimeoutError:
-            return False
-        self._connection.set_extra_info(machine=machine)
-        return True
+        login = await self._server.login(self._connection, username, public)
+        if login:
+            self._connection.set_extra_info(login=login)
+        return login is not None
 
 
-async def serve(
-    listener: socket.socket, find: Callable[[str, str], Machine | None]
-) -> asyncssh.SSHAcceptor:
-    """Serve SSH on a listening socket."""
-    return await asyncssh.listen(
-        sock=listener,
-        server_factory=lambda: KeyLogin(find),
-        process_factory=handle,
-        sftp_factory=sftp,
-        server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
-        encoding=None,
-        agent_forwarding=False,
-        line_editor=False,
-        # `scp -t DIR` runs as an ordinary command of the instance, which keeps file modes;
-        # asyncssh's own scp would drop them.
-        allow_scp=False,
-    )
+class Files(asyncssh.SFTPServer):
+    """Serves the files of the instance; a relative path begins at the user's home."""
 
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._login: Login = channel.get_connection().get_extra_info("login")
+        super().__init__(channel, chroot=str(self._login.machine.root).encode())
 
-def sftp(channel: asyncssh.SSHServerChannel[bytes]) -> asyncssh.SFTPServer:
-    """Serve the files of the instance."""
-    machine: Machine = channel.get_connection().get_extra_info("machine")
-    return asyncssh.SFTPServer(channel, chroot=str(machine.root).encode())
+    def map_path(self, path: bytes) -> bytes:
+        """Return the path on the host."""
+        return super().map_path(os.path.join(self._login.home.encode(), path))  # noqa: PTH118  bytes
+
+    def exit(self) -> None:
+        """Report success at the end, as sshd does; `scp` would exit with 255."""
+        self.channel.exit(0)
 
 
 async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
     """Run a command in the instance; it ends with the connection."""
-    machine: Machine = process.get_extra_info("machine")
+    login: Login = process.get_extra_info("login")
+    machine = login.machine
     command = (process.command or "exec /bin/sh -i").strip()
     started = await asyncio.create_subprocess_exec(
-        *machine.enclosure.shell(command),
+        *machine.enclosure.shell(command, login.home),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=machine.environment,
+        env=login.environment,
         start_new_session=True,
     )
     feeding = asyncio.create_task(feed(process, started))

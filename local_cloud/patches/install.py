@@ -34,6 +34,7 @@ from local_cloud.patches.ec2 import (
     security_groups,
     template_launches,
     volumes,
+    windows,
 )
 from local_cloud.patches.elb import classic, classic_members, elbv2, elbv2_targets
 from local_cloud.patches.elb import described as elb_described
@@ -66,6 +67,7 @@ MODULES = (
     unanswered,
     security_groups,
     volumes,
+    windows,
     ec2_described,
     elb_described,
     s3,

@@ -8,9 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import ipaddress
+import os
 import ssl
-import tempfile
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,22 +20,36 @@ from cryptography.x509.oid import NameOID
 @functools.lru_cache(maxsize=64)
 def context(address: str) -> ssl.SSLContext:
     """Return the TLS context of a server on this address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return server_context(key, certificate(key, address))
+
+
+def server_context(key: ec.EllipticCurvePrivateKey, signed: x509.Certificate) -> ssl.SSLContext:
+    """Return the TLS context of a server with this key and certificate.
+
+    OpenSSL takes them from a file only. This one is in memory, so the key is never on a disk.
+    """
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ) + signed.public_bytes(serialization.Encoding.PEM)
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "balancer.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(certificate(address))
-        made.load_cert_chain(path)
+    descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, pem)
+        made.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
     return made
 
 
-def certificate(address: str) -> bytes:
-    """Return a new key and its self-signed certificate, in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def certificate(key: ec.EllipticCurvePrivateKey, address: str) -> x509.Certificate:
+    """Return the self-signed certificate of a key."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "local cloud load balancer")])
     names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]
     now = dt.datetime.now(tz=dt.UTC)
-    signed = (
+    return (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -47,8 +60,3 @@ def certificate(address: str) -> bytes:
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ) + signed.public_bytes(serialization.Encoding.PEM)

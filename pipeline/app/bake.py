@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -36,10 +38,17 @@ AFTERWARDS = 600.0
 BAKE_AND_DEPLOY = "a bake and the deployment after it"
 
 
-def bake(app: Application, options: Options, *, then: float = 0.0) -> BakeResult:
+def bake(
+    app: Application,
+    options: Options,
+    *,
+    then: float = 0.0,
+    before_build: Callable[[], None] = lambda: None,
+) -> BakeResult:
     """Bake, or return the last good image if no input changed; write tfvars and CI outputs.
 
-    The credentials must last for the bake and `then` for so many seconds more.
+    The credentials must last for the bake and `then` for so many seconds more. `before_build`
+    raises an error if what follows would be refused, so that nothing is built.
     """
     wanted = app.settings.bake_for(options.environment or None)
     secrets = secrets_of(app, wanted)
@@ -52,10 +61,19 @@ def bake(app: Application, options: Options, *, then: float = 0.0) -> BakeResult
     require_writable("[bake] tfvars", tfvars)
     if dotenv:
         require_writable("[bake] dotenv", dotenv.absolute())
-    result = _bakery(app, wanted, request, masker, then).bake(request)
+    bakery = _bakery(app, wanted, request, masker, then)
+    result = replace(bakery, before_build=_both(bakery.before_build, before_build)).bake(request)
     write_tfvars(tfvars, result)
     write_ci(result, app.environ, dotenv)
     return result
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def check() -> None:
+        first()
+        second()
+
+    return check
 
 
 def images(app: Application) -> tuple[tuple[Image, tuple[Usage, ...]], ...]:

@@ -20,15 +20,6 @@ from pipeline.core.events import Message
 from pipeline.core.masking import SHORTEST, texts
 
 PREFIX = "PKR_VAR_"
-OVERRIDES = {
-    "ec2_endpoint": ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL", "PKR_VAR_ec2_endpoint"),
-    "ssh_host": ("PKR_VAR_ssh_host",),
-    "ssh_port": ("PKR_VAR_ssh_port",),
-}
-"""Packer variables that say how to reach the cloud, and the environment variables for them.
-
-`local-cloud env` sets these environment variables.
-"""
 _SECRET = re.compile(r"pass|secret|token|key|cred|auth|private|salt|cert", re.IGNORECASE)
 _ORDINARY = re.compile(
     r"AWS_(?:DEFAULT_)?REGION|AWS_PROFILE|HOME|USER|LOGNAME|PATH|PWD|SHELL|LANG|HOSTNAME|CI"
@@ -67,7 +58,6 @@ def request_of(
         outputs=(*outputs, *_ignored(app, wanted, source)),
         variables={key: wanted.vars[key] for key in wanted.vars if key not in secrets},
         secrets=secrets,
-        overrides=_overrides(app),
         var_files=tuple(_var_files(app, wanted)),
         elsewhere=_elsewhere(app, wanted, source),
         passed=None if wanted.pass_variables is None else frozenset(wanted.pass_variables),
@@ -120,7 +110,7 @@ def _given(app: Application, wanted: config.BakeSettings, source: TemplateSource
     named = {
         name: app.environ[f"{PREFIX}{name}"]
         for name, declared in source.variables.items()
-        if f"{PREFIX}{name}" in app.environ and name not in OVERRIDES and declared.kind != "text"
+        if f"{PREFIX}{name}" in app.environ and declared.kind != "text"
     }
     files = tuple(app.inside(path) for path in wanted.var_files)
     return {**named, **assigned(app.inside(wanted.template), files)}
@@ -160,14 +150,6 @@ def _not_masked(variable: str, name: str, wanted: config.BakeSettings) -> str:
         f"{wanted.template} reads {variable} from the environment, and its value is not masked; "
         f"if it is a secret, add {name} to sensitive-variables, or make it sensitive"
     )
-
-
-def _overrides(app: Application) -> dict[str, str]:
-    found = {
-        variable: next((app.environ[name] for name in names if app.environ.get(name)), "")
-        for variable, names in OVERRIDES.items()
-    }
-    return {variable: value for variable, value in found.items() if value}
 
 
 def secrets_of(app: Application, wanted: config.BakeSettings) -> dict[str, Any]:

@@ -1,22 +1,54 @@
-"""Check what every command needs: the store, Packer and Terraform."""
+"""Check what a bake and a deployment need: the store, the tools, the files, and AWS."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+from pipeline import config
 from pipeline.adapters.aws.client import Clients, account_of
-from pipeline.app.application import Application
+from pipeline.app.application import Application, Options
+from pipeline.app.environment.checkup import environment_checks, problem
+from pipeline.core import commands
 from pipeline.core.doctor import Check, Grade
-from pipeline.core.errors import RefusedError
+from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.masking import Masker
+
+if TYPE_CHECKING:
+    from pipeline.adapters.packer.packer import Packer
 
 
 def checkup(app: Application, environment: str = "") -> Iterator[Check]:
-    """Yield one check after another; with an environment, for the account of that environment."""
+    """Yield what a bake needs; with an environment, also what a deployment to it needs."""
     yield from _store(app, environment)
-    yield from _tools(app)
+    yield from _tools(app, environment)
+    yield _files(app)
+    check, caller = _credentials(app)
+    yield check
+    if environment:
+        yield from environment_checks(app, environment, caller)
+
+
+def _credentials(app: Application) -> tuple[Check, str]:
+    """Return the check of the credentials, and their account; empty if AWS rejects them."""
+    try:
+        caller = account_of(Clients(app.settings.region), app.settings.region)
+    except RefusedError as error:
+        return _problem("credentials", error), ""
+    return Check(name="credentials", what=f"of account {caller}"), caller
+
+
+def _files(app: Application) -> Check:
+    """Check that every file that pipeline.toml names exists, and that hooks are executable."""
+    try:
+        config.load(app.settings.file, with_files=True)
+    except ConfigurationError as error:
+        return Check(
+            name="files", what=error.what, grade=Grade.PROBLEM, remedy=commands.config_check()
+        )
+    return Check(name="files", what="every file that pipeline.toml names exists")
 
 
 def _store(app: Application, environment: str) -> Iterator[Check]:
@@ -35,10 +67,8 @@ def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
     clients, region = Clients(app.settings.region), app.settings.region
     try:
         caller = account_of(clients, region)
-    except RefusedError as error:
-        yield _problem("credentials", error)
-        return
-    yield Check(name="credentials", what=f"of account {caller}")
+    except RefusedError:
+        return  # The check of the credentials says so.
     account = app.bucket_owner(bucket, environment) or caller
     bucket_checkup = BucketCheckup(
         s3=clients.s3(),
@@ -50,7 +80,7 @@ def _bucket(app: Application, bucket: str, environment: str) -> Iterator[Check]:
     yield from bucket_checkup.checks()
 
 
-def _tools(app: Application) -> Iterator[Check]:
+def _tools(app: Application, environment: str) -> Iterator[Check]:
     from pipeline.adapters.packer.packer import Packer
 
     # Packer creates its cache folder even to print its version, so it gets a temporary one.
@@ -64,8 +94,27 @@ def _tools(app: Application) -> Iterator[Check]:
             masker=Masker(()),
             hidden=frozenset(),
         )
-        yield _version("packer", packer.version)
+        check = _version("packer", packer.version)
+        yield check
+        if check.grade is Grade.OK:
+            yield _template(app, packer, environment)
     yield _version("terraform", app.terraform("doctor").version)
+
+
+def _template(app: Application, packer: Packer, environment: str) -> Check:
+    """Check that Packer reads the template with the plugins that are installed."""
+    from pipeline.adapters.packer.template_source import read_source
+    from pipeline.app.bake_request import request_of
+
+    wanted = app.settings.bake_for(environment or None)
+    try:
+        options = Options(environment=environment, version="0")
+        source = read_source(app.inside(wanted.template))
+        template = packer.read(request_of(app, options, wanted, {}, source))
+    except PipelineError as error:
+        return problem("template", error)
+    builds = f", builds {', '.join(template.builds)}" if template.builds else ""
+    return Check(name="template", what=f"{wanted.template}{builds}")
 
 
 def _version(name: str, read_version: Callable[[], str]) -> Check:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from pipeline.app.application import Application
@@ -12,7 +11,9 @@ from pipeline.app.bake import known_images
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.leased import LeasedEnvironment, retire_overdue
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.app.survey import Survey
 from pipeline.config import EnvironmentSettings
 from pipeline.core import commands
 from pipeline.core.deploy.limits import limits_of
@@ -35,7 +36,6 @@ from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image
 from pipeline.core.preflight.additions import Given, addition_findings
 from pipeline.core.preflight.checks import findings, refusal
-from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.preflight.facts import Facts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
@@ -61,9 +61,8 @@ def promote(
         image = choose(session.reader, request)
     if unchanged := serves_already(session.reader, session.document, image):
         return (None if request.plan_only else retire_failed(session)) or unchanged
-    require_promotable(
-        image, allow_quarantined=request.allow_quarantined, environment=request.environment
-    )
+    again = commands.promote(request.environment, image.id, allow_quarantined=True)
+    require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
     with session.lease() as leased:
         if unchanged := serves_already(session.reader, leased.document(), image):
             return unchanged  # The interrupted deployment that was just finished promoted it.
@@ -71,15 +70,23 @@ def promote(
 
 
 def serves_already(
-    reader: EnvironmentReader, document: Environment, image: Image
+    reader: EnvironmentReader, document: Environment, image: Image, *, may_be_empty: bool = False
 ) -> Unchanged | None:
-    """Return that an image serves, if the document and AWS both say so."""
+    """Return that an image serves, if the document and AWS both say so; None if its group is gone.
+
+    With `may_be_empty`, a group that was scaled to zero needs nothing. Raises RefusedError with a
+    remedy if AWS shows that the group does not serve.
+    """
     serving = document.releases.get(document.serving)
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
-    if not reader.serving_group_exists(document):
+    found = require_serving(reader, document, may_be_empty=may_be_empty)
+    if found.trouble in LOST:
         return None
-    return Unchanged(environment=document.environment, release=document.serving, image=image)
+    note = "" if found.is_complete else found.what
+    return Unchanged(
+        environment=document.environment, release=document.serving, image=image, note=note
+    )
 
 
 def retire_failed(session: EnvironmentSession) -> Deployment | None:
@@ -116,7 +123,7 @@ def serving_ami(reader: EnvironmentReader) -> str:
     serving = document.releases.get(document.serving)
     if serving is None:
         name = reader.environment
-        raise RefusedError("--from", f"no release serves {name}", commands.status(name))
+        raise RefusedError("--from", f"no managed release serves {name}", commands.status(name))
     return serving.release.ami_id
 
 
@@ -163,13 +170,14 @@ class Promotion:
     def _prepare(self, document: Environment) -> Prepared:
         """Check and plan without changing anything."""
         deployment = self._deployment(document)
-        facts, proposal = self._facts(document, deployment)
+        survey = Survey(reader=self._reader, request=self.request, image=self.image, kind=self.kind)
+        facts, proposal = survey.facts(document, deployment.green)
         gone = is_lost(facts, proposal) and not self._reader.serving_group_exists(document)
         lost = document.releases[document.serving] if gone else None
         if lost:
             document = document.without_serving(deployment.began)
             deployment = replace(deployment, blue="")
-            facts, proposal = self._facts(document, deployment, lost)
+            facts, proposal = survey.facts(document, deployment.green, lost)
         found = self._checked(facts, proposal)
         deployment = replace(deployment, detach=leaving(facts, proposal))
         reconciler = self._reconciler(deployment, facts, proposal)
@@ -226,59 +234,6 @@ class Promotion:
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
         )
-
-    def _facts(
-        self, document: Environment, deployment: Deployment, lost: ReleaseRecord | None = None
-    ) -> tuple[Facts, Proposal]:
-        """Return what AWS reports about the proposal; `lost` is a serving release that is gone."""
-        from pipeline.adapters.aws.balancer_settings import describe
-        from pipeline.adapters.aws.preflight.reader import PreflightReader
-        from pipeline.app.permission_check import PermissionCheck
-
-        reader = self._reader
-        region = reader.app.settings.region
-        proposal = self._proposal(document, deployment, lost)
-        alarms = reader.policy.alarms
-        survey = PreflightReader(
-            reader.clients,
-            reader.groups,
-            lambda balancers: describe(reader.clients, region, balancers),
-            checks=[reader.app.terraform(reader.environment).version],
-            alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
-            permissions=PermissionCheck.of(reader),
-        )
-        facts = survey.facts(proposal)
-        seconds = least_lifetime(replace(reader.policy, delays=facts.delays))
-        return facts, replace(proposal, seconds=seconds)
-
-    def _proposal(
-        self, document: Environment, deployment: Deployment, lost: ReleaseRecord | None
-    ) -> Proposal:
-        reader, settings = self._reader, self._settings
-        from pipeline.app.permission_check import launch_of
-
-        existing, absent = reader.found_balancers
-        proposal = Proposal(
-            place=reader.place(existing),
-            environment=document,
-            image_id=self.image.id,
-            instance_type=settings.instance_type,
-            count=size_instead(settings.size, lost).desired,
-            seconds=least_lifetime(reader.policy),
-            account=settings.account or "",
-            green=deployment.green,
-            recorded=bool(self.image.name),
-            subnets=configured_subnets(reader),
-            allow_unhealthy=self.kind is Kind.ROLLBACK or self.request.allow_unhealthy,
-            retires=reader.policy.keep == 0,
-            absent=absent,
-            launch=launch_of(reader, self.image.id, configured_subnets(reader)),
-            kind=self.kind,
-            detach=self.request.detach,
-        )
-        if lost is None:
-            return proposal
-        return replace(proposal, lost=proposal.group(lost.release.name))
 
     def _checked(self, facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         """Report and return what preflight found; raises RefusedError if a finding is blocking."""
@@ -365,10 +320,3 @@ def serving_group(
     if facts.observation is None:
         return None
     return facts.observation.groups.get(reconciler.observer.group(document.serving))
-
-
-def configured_subnets(reader: EnvironmentReader) -> tuple[str, ...]:
-    """Return the subnet ids that the configuration passes to Terraform."""
-    given = reader.app.settings.terraform_for(reader.environment).inputs.get("subnet_ids", ())
-    listed = given if isinstance(given, (list, tuple)) else ()
-    return tuple(each for each in listed if isinstance(each, str) and each.startswith("subnet-"))

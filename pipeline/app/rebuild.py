@@ -6,14 +6,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pipeline.app.application import Application, Options
-from pipeline.app.bake import bake, records
+from pipeline.app.bake import bake, known_images, records
 from pipeline.app.environment.interrupted import handling
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.app.promote import Promotion, retire_failed, serves_already
+from pipeline.app.survey import require_rebuildable
+from pipeline.core import commands
 from pipeline.core.deploy.plan import PromoteRequest, Unchanged
 from pipeline.core.deploy.rebuild_policy import require_no_rollback, require_unchanged
-from pipeline.core.deploy.selection import require_promotable
+from pipeline.core.deploy.selection import image_of, require_promotable
 from pipeline.core.image import Image
 from pipeline.core.preflight.credentials import least_lifetime
 from pipeline.core.state.deployment import Deployment, Kind
@@ -36,11 +38,27 @@ def rebuild(app: Application, options: Options, *, recovers: bool = True) -> Dep
     with app.interrupts.heard():
         environment = environment_to_bake_for(session.reader, before)
         then = least_lifetime(session.reader.policy)
-        image = bake(app, replace(options, environment=environment), then=then).image
-    if unchanged := serves_already(session.reader, before, image):
+        image = bake(
+            app,
+            replace(options, environment=environment),
+            then=then,
+            before_build=lambda: require_rebuildable(
+                session.reader, before, serving_image(session.reader, before)
+            ),
+        ).image
+    if unchanged := serves_already(session.reader, before, image, may_be_empty=True):
         return retire_failed(session) or unchanged
-    require_promotable(image, allow_quarantined=False, environment=options.environment)
+    again = commands.promote(options.environment, image.id, allow_quarantined=True)
+    require_promotable(image, allow_quarantined=False, again=again)
     return promote_rebuilt(session, before, image)
+
+
+def serving_image(reader: EnvironmentReader, document: Environment) -> Image:
+    """Return the image that serves, with only its id if it is not recorded or none serves."""
+    settings, serving = reader.app.settings, document.releases.get(document.serving)
+    ami_id = serving.release.ami_id if serving else ""
+    known = known_images(reader.app, reader.clients) if serving else ()
+    return image_of(known, ami_id, settings.app, settings.region)
 
 
 def require_not_rolled_back(reader: EnvironmentReader, document: Environment) -> None:
@@ -54,7 +72,7 @@ def promote_rebuilt(
     """Promote the baked image, unless a person decided otherwise since `before` was read."""
     reader = session.reader
     with session.lease() as leased:
-        if unchanged := serves_already(reader, leased.document(), image):
+        if unchanged := serves_already(reader, leased.document(), image, may_be_empty=True):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         history = reader.deployments.history(reader.environment, REMEMBERED)
         require_unchanged(before, leased.document(), image, history)

@@ -6,6 +6,7 @@ Its imports are few, because a person waits for the first call to AWS.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from pipeline.app.application import Application
 from pipeline.app.environment.interrupted import Interrupted, handling
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.serving import LOST, require_serving
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
 from pipeline.core import commands
 from pipeline.core.deploy.limits import limits_of
@@ -26,12 +28,21 @@ from pipeline.core.deploy.plan import (
 )
 from pipeline.core.deploy.reconciler import Reconciler
 from pipeline.core.deploy.recovery import fleet_in, is_usable
-from pipeline.core.deploy.selection import RollbackTarget, image_of, target_of
+from pipeline.core.deploy.selection import (
+    RollbackTarget,
+    image_of,
+    require_promotable,
+    target_of,
+)
+from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
-from pipeline.core.health.observation import Observation
+from pipeline.core.health.observation import Observation, ObservedGroup
+from pipeline.core.health.serving import Condition, attach
 from pipeline.core.preflight.attachment_checks import Attachments, require_confirmed
 from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
+from pipeline.core.state.rollback import ALL_GOOD, ImageStates
 
 
 def roll_back(
@@ -42,27 +53,45 @@ def roll_back(
     If a promotion was interrupted, undoing it is the rollback. Raises RefusedError if there is
     nothing to roll back to, and KeyboardInterrupt for a signal that comes before it began.
     """
-    environment, to = request.environment, request.to
     interrupted = handling(
         plan_only=request.plan_only, recovers=request.recovers, otherwise=Interrupted.UNDO
     )
     options = SessionOptions(command="rollback", interrupted=interrupted)
 
     def require_target(reader: EnvironmentReader, document: Environment) -> None:
-        target_of(document, to, today(reader))
+        target_in(reader, document, request)
 
-    session = EnvironmentSession.begin(app, environment, options, require_target)
+    session = EnvironmentSession.begin(app, request.environment, options, require_target)
     with session.lease() as leased:
         undone = leased.finished
-        if undone and not to and undid_promotion(undone):
+        if undone and not request.to and undid_promotion(undone):
             return undone
         document = leased.document()
-        target = target_of(document, to, today(session.reader))
+        target = target_in(session.reader, document, request)
         if target.release == document.serving:
-            if session.reader.serving_group_exists(document):
-                return unchanged(session.reader, target)
+            found = require_serving(session.reader, document)
+            if found.trouble not in LOST:
+                return unchanged(session.reader, target, found)
             target = replace(target, warm=False)
-        return Rollback(leased=leased, target=target, request=request).run(confirm)
+        return Rollback(leased=leased, request=request, target=target).run(confirm)
+
+
+def target_in(
+    reader: EnvironmentReader,
+    document: Environment,
+    request: RollbackRequest,
+    missing: AbstractSet[str] = frozenset(),
+    images: ImageStates = ALL_GOOD,
+) -> RollbackTarget:
+    """Return where the rollback leads; raises RefusedError if nowhere."""
+    return target_of(
+        document,
+        request.to,
+        today(reader),
+        allow_quarantined=request.allow_quarantined,
+        missing=missing,
+        images=images,
+    )
 
 
 def today(reader: EnvironmentReader) -> datetime:
@@ -76,11 +105,16 @@ def undid_promotion(done: Deployment) -> bool:
     return promotion and bool(done.blue) and result_of(done) is Result.ROLLED_BACK
 
 
-def unchanged(reader: EnvironmentReader, target: RollbackTarget) -> Unchanged:
+def unchanged(reader: EnvironmentReader, target: RollbackTarget, found: Condition) -> Unchanged:
     """Return that the target serves already."""
     settings = reader.app.settings
     image = image_of((), target.ami_id, settings.app, settings.region)
-    return Unchanged(environment=reader.environment, release=target.release, image=image)
+    return Unchanged(
+        environment=reader.environment,
+        release=target.release,
+        image=image,
+        note="" if found.is_complete else found.what,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +122,9 @@ class Rollback:
     """One rollback under the lease."""
 
     leased: LeasedEnvironment
-    target: RollbackTarget
     request: RollbackRequest
+    target: RollbackTarget
+    missing: AbstractSet[str] = frozenset()
 
     def run(self, confirm: Confirm) -> Deployment | PlanPreview:
         """Roll back, and quarantine the image that is replaced."""
@@ -101,15 +136,22 @@ class Rollback:
         reconciler = leased.reconciler(deployment)
         observer = reconciler.observer
         green, blue = observer.group(deployment.green), observer.group(deployment.blue)
+        balancers = {each.identifier for each in observer.place.balancers}
 
         def both(observation: Observation) -> bool:
-            return is_usable(observation, green) and is_usable(observation, blue)
+            usable = is_usable(observation, green) and is_usable(observation, blue)
+            return usable and bool(observation.groups[blue].attached & balancers)
 
         observation = observer.survey(both)
+        for release, name in ((deployment.green, green), (deployment.blue, blue)):
+            if seen := observation.groups.get(name):
+                require_managed(leased.document(), release, seen)
         if not is_usable(observation, green):
-            text = f"the group of {deployment.green} was deleted: launching a new one"
+            text = f"the group of {deployment.green} was deleted"
             reader.app.report(Message(text=text))
-            return self._to_new_group(confirm)
+            return self._without(deployment.green).run(confirm)
+        if is_usable(observation, blue) and not self.request.to:
+            self._require_attached(observation.groups[blue], observer.place)
         attachments = self._attachments(observer.place, blue, observation)
         found = require_confirmed(attachments)
         if attachments.leaving:
@@ -124,6 +166,24 @@ class Rollback:
                 return preview
         leased.begin(reconciler, preview.deployment)
         return leased.run(reconciler, preview.deployment, preview.phases)
+
+    def _without(self, release: str) -> Rollback:
+        """Return the rollback that is possible without the group of a release."""
+        missing = self.missing | {release}
+        target = target_in(self.leased.reader, self.leased.document(), self.request, missing)
+        return replace(self, target=target, missing=missing)
+
+    def _require_attached(self, blue: ObservedGroup, place: Place) -> None:
+        """Raise RefusedError if a person detached the serving group, whose image may be good."""
+        if any(each.identifier in blue.attached for each in place.balancers):
+            return
+        anyway = commands.rollback(place.environment, to=self.target.release)
+        raise RefusedError(
+            f"server group {blue.name}",
+            "is recorded as serving, but is attached to no load balancer: attach it again. "
+            f"A rollback would quarantine its image; to roll back anyway: {anyway}",
+            attach(place.region, blue.name, place.balancers),
+        )
 
     def _deployment(self, document: Environment) -> Deployment:
         kept = document.releases[self.target.release]
@@ -174,11 +234,21 @@ class Rollback:
         from pipeline.app.bake import known_images
         from pipeline.app.promote import Promotion
 
-        reader = self.leased.reader
-        settings = reader.app.settings
+        reader, document = self.leased.reader, self.leased.document()
+        settings, request = reader.app.settings, self.request
         with reader.app.interrupts.heard():
+            if not request.to and (other := self._possible(document)) != self.target:
+                return replace(self, target=other).run(confirm)
             images = known_images(reader.app, reader.clients)
         image = image_of(images, self.target.ami_id, settings.app, settings.region)
-        request = PromoteRequest(environment=reader.environment, detach=self.request.detach)
-        promotion = Promotion(leased=self.leased, request=request, image=image, kind=Kind.ROLLBACK)
+        again = commands.rollback(reader.environment, to=request.to, allow_quarantined=True)
+        require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
+        promote = PromoteRequest(environment=reader.environment, detach=request.detach)
+        promotion = Promotion(leased=self.leased, request=promote, image=image, kind=Kind.ROLLBACK)
         return promotion.run(confirm)
+
+    def _possible(self, document: Environment) -> RollbackTarget:
+        """Return the newest release that is possible by what AWS says about the images."""
+        reader = self.leased.reader
+        images = reader.image_states(document)
+        return target_in(reader, document, self.request, self.missing, images)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline.adapters.aws.balancers import describe_absent
 from pipeline.adapters.identity import has_exited
 from pipeline.app.application import Application
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core.errors import PipelineError
+from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.release import group_name
-from pipeline.core.state.status import Status, is_running, missing_releases, rollback_option
+from pipeline.core.state.rollback import ALL_GOOD, ImageStates, rollback_option
+from pipeline.core.state.status import Status, is_running, missing_releases
 
 REMEMBERED = 20
 """How many deployments are read to tell how long the last rollback took."""
@@ -39,20 +41,46 @@ class StatusReader:
         """Return the current status."""
         reader, document, now = self.reader, self.reader.document(), self.reader.now()
         existing, absent = reader.found_balancers
-        names = [group_name(document.app, document.environment, each) for each in document.releases]
-        observation = reader.groups.observe(names, existing, activities=())
-        lost = tuple(describe_absent(each) for each in absent)
-        observation = replace(observation, unreadable=(*observation.unreadable, *lost))
+        observation = self._observe(document, existing)
+        images, unread = self._images(document)
         history = reader.deployments.history(reader.environment, REMEMBERED)
+        missing = missing_releases(document, observation)
+        observation = replace(observation, unreadable=(*observation.unreadable, *unread))
         return Status(
             environment=document,
             observation=observation,
             balancers=existing,
-            rollback=rollback_option(
-                document, history, now, missing_releases(document, observation)
-            ),
+            absent=absent,
+            rollback=rollback_option(document, history, now, missing, images),
             running=is_running(document, now, process=_process_exists(document)),
+            images=images,
         )
+
+    def _observe(self, document: Environment, balancers: tuple[Balancer, ...]) -> Observation:
+        """Return the releases' groups, and every other group that receives traffic.
+
+        All groups of the region are listed only if a target belongs to none of the releases.
+        """
+        groups = self.reader.groups
+        names = [group_name(document.app, document.environment, each) for each in document.releases]
+        observation = groups.observe(names, balancers, activities=())
+        ours = {each.id for group in observation.groups.values() for each in group.members}
+        others = {each for targets in observation.targets.values() for each in targets} - ours
+        if not others:
+            return observation
+        try:
+            found = groups.receiving(balancers, others)
+        except PipelineError as error:
+            unread = f"{error.where}: {error.what}"
+            return replace(observation, unreadable=(*observation.unreadable, unread))
+        return replace(observation, groups={**found, **observation.groups})
+
+    def _images(self, document: Environment) -> tuple[ImageStates, tuple[str, ...]]:
+        """Return the states of the images that have served, and why they are unknown."""
+        try:
+            return self.reader.image_states(document), ()
+        except PipelineError as error:
+            return ALL_GOOD, (f"{error.where}: {error.what}",)
 
 
 def _process_exists(document: Environment) -> bool | None:

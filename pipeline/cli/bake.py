@@ -44,4 +44,4 @@ def bake(
     )
     with progress(sys.stderr, live=context.live) as report:
         result = run(Application.start(options, report), options)
-    click.echo(as_json(bake_document(result)) if context.json else bake_text(result))
+    context.tell(as_json(bake_document(result)) if context.json else bake_text(result))

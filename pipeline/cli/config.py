@@ -32,20 +32,20 @@ def schema() -> None:
 
 
 @config.command()
-@click.pass_obj
-def check(options: object) -> None:
+@pass_context
+def check(context: Context) -> None:
     """Check pipeline.toml and print the settings, without secrets."""
     from pipeline.config import find, load
 
-    named = getattr(options, "config", None)
-    settings = load(Path(named) if named else find(Path.cwd()), with_files=True)
+    settings = load(Path(context.config) if context.config else find(Path.cwd()), with_files=True)
     document = settings.public()
-    if getattr(options, "output", "text") == "json":
-        click.echo(json.dumps({"file": str(settings.file), "settings": document}, indent=2))
+    if context.json:
+        context.tell(json.dumps({"file": str(settings.file), "settings": document}, indent=2))
         return
-    click.echo(f"# {settings.file}")
-    for key, value in _flatten(document):
-        click.echo(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    lines = (
+        f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in _flatten(document)
+    )
+    context.tell("\n".join([f"# {settings.file}", *lines]))
 
 
 @config.command()
@@ -68,7 +68,7 @@ def terraform(context: Context, environment: str, with_check: bool) -> None:
     from pipeline.ui.results import as_json, root_document, root_text
 
     result = root_module(reading_application(context), environment, check=with_check)
-    click.echo(as_json(root_document(result)) if context.json else root_text(result))
+    context.tell(as_json(root_document(result)) if context.json else root_text(result))
 
 
 def _flatten(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import click
-
-from pipeline.cli.context import Context
+from pipeline.cli.context import Context, echo
+from pipeline.ui.icons import drawable
 
 if TYPE_CHECKING:
     from pipeline.core.deploy.plan import Confirm, PlanPreview
@@ -51,23 +52,31 @@ def confirm_plan(context: Context, command: str, *, yes: bool, plan_only: bool) 
 
 def ask(question: str, introduction: Callable[[int], str]) -> bool:
     """Show an introduction for the terminal's width, then return True if the answer is yes."""
-    click.echo(introduction(shutil.get_terminal_size().columns), err=True)
+    echo(drawable(introduction(shutil.get_terminal_size().columns), sys.stderr.encoding))
     return is_yes(question)
 
 
 def is_yes(question: str) -> bool:
     """Ask a question at the terminal; the end of the input is a no.
 
-    `input()` would write to stdout, where only the result belongs.
+    What was typed before the question does not answer it. `input()` would write to stdout, where
+    only the result belongs.
     """
-    click.echo(question, nl=False, err=True)
+    _discard_input()
+    echo(question, end="")
     line = ""
     try:
         line = sys.stdin.readline()
     finally:
         if not line.endswith("\n"):
-            click.echo(err=True)  # The next message begins on its own line.
+            echo()  # The next message begins on its own line.
     return line.strip().lower() in {"y", "yes"}
+
+
+def _discard_input() -> None:
+    """Discard what was typed so far (tcflush(3)); a stream that is no terminal keeps it."""
+    with suppress(OSError, termios.error, ValueError):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def plan_text(preview: PlanPreview, width: int) -> str:

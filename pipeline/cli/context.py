@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,9 @@ class Context:
 
     def tell(self, text: str) -> None:
         """Print the result; a closed pipe or a full disk does not change the exit code."""
+        from pipeline.ui.icons import drawable
+
+        text = text if self.json else drawable(text, sys.stdout.encoding)
         try:
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
@@ -60,7 +63,17 @@ class Context:
             _discard_stdout()
         except OSError as error:
             _discard_stdout()
-            click.echo(f"the result could not be printed: {error.strerror}", err=True)
+            echo(f"the result could not be printed: {error.strerror}")
+
+
+def echo(text: str = "", end: str = "\n") -> None:
+    """Print a message to stderr; without a reader the command continues.
+
+    `click.echo` would write UTF-8 to a stream that is said to be ASCII.
+    """
+    with suppress(OSError):
+        sys.stderr.write(f"{text}{end}")
+        sys.stderr.flush()
 
 
 def _discard_stdout() -> None:

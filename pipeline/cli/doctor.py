@@ -16,11 +16,11 @@ PROBLEM = 3
     "--environment",
     type=Checked("environment", "check_environment"),
     metavar="NAME",
-    help="Check the bucket's owner for this environment.",
+    help="Also check a deployment to this environment.",
 )
 @pass_context
 def doctor(context: Context, environment: str | None) -> int:
-    """Check the store and the tools, and print a fix for each problem."""
+    """Check the store, the tools and the files, and print a fix for each problem."""
     from pipeline.app.doctor import checkup
     from pipeline.core.doctor import all_passed
     from pipeline.ui.doctor import checkup_document, checkup_text

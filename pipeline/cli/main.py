@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 from pipeline import __version__
-from pipeline.cli.context import Context
+from pipeline.cli.context import Context, echo
 from pipeline.core import commands
 from pipeline.core.errors import (
     ConfigurationError,
@@ -24,6 +24,7 @@ from pipeline.core.errors import (
     InterruptedRunError,
     PipelineError,
 )
+from pipeline.ui.icons import make_printable
 
 _COMMANDS = {
     "bake": "Build, verify and record an image.",
@@ -36,7 +37,7 @@ _COMMANDS = {
     "abort": "Undo an interrupted deployment.",
     "lock": "Show or break the lease on an environment.",
     "state": "Show or restore versions of an environment's document.",
-    "doctor": "Check the store and the tools.",
+    "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
     "config": "Check pipeline.toml, write Terraform's root module.",
@@ -123,6 +124,8 @@ def main(argv: list[str] | None = None) -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run the program, print its errors, and return the exit code."""
     as_json = _wants_json(arguments)
+    make_printable(sys.stdout, as_json=as_json)
+    make_printable(sys.stderr, as_json=False)
     if not arguments:
         cli.main(args=["--help"], prog_name="ami-pipeline", standalone_mode=False)
         return 2
@@ -170,8 +173,8 @@ def _expected(error: PipelineError, *, as_json: bool) -> int:
         from pipeline.ui.results import as_json as encode
         from pipeline.ui.results import error_document
 
-        click.echo(encode(error_document(error)))
-    click.echo(f"error: {_printable(str(error))}", err=True)
+        Context(output="json").tell(encode(error_document(error)))
+    echo(f"error: {_printable(str(error))}")
     _annotate(error)
     return error.exit_code
 
@@ -181,7 +184,7 @@ def _annotate(error: PipelineError) -> None:
     from pipeline.ui import github
 
     if github.is_github(os.environ):
-        click.echo(github.error(error.where, f"{error.what}\nnext: {error.remedy}"), err=True)
+        echo(github.error(error.where, f"{error.what}\nnext: {error.remedy}"))
 
 
 def _printable(text: str) -> str:
@@ -204,7 +207,7 @@ def _interrupted(*, as_json: bool) -> int:
 def _unexpected(error: Exception, *, as_json: bool) -> int:
     import traceback
 
-    click.echo(_printable("".join(traceback.format_exception(error))), err=True)
+    echo(_printable("".join(traceback.format_exception(error))))
     internal = InternalError(
         "ami-pipeline",
         f"{type(error).__name__}: {error}",

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from pipeline.cli.confirm import not_confirmed, plan_text
-from pipeline.cli.context import Context
+from pipeline.cli.context import Context, echo
 
 if TYPE_CHECKING:
     from pipeline.core.deploy.plan import PlanPreview, Unchanged
@@ -43,9 +41,8 @@ def print_result(context: Context, done: Ended, options: ResultOptions) -> int:
         case PlanPreview():
             return print_plan(context, done, options)
         case Unchanged():
-            facts = (done.environment, done.release, done.image.id)
-            text, code = outcome.unchanged_text(options.nothing, *facts), 0
-            document, summary = outcome.unchanged_document(*facts), f"{text}\n\n"
+            text, code = outcome.unchanged_text(options.nothing, done), 0
+            document, summary = outcome.unchanged_document(done), f"{text}\n\n"
         case _:
             text = outcome.outcome_text(done, context.width)
             code = exit_code(done, undo_requested=options.undo_requested)
@@ -72,7 +69,7 @@ def write_ci_outputs(done: Deployment | Unchanged, summary: str, dotenv: Path | 
     from pipeline.app.ci_outputs import write_outputs
 
     for problem in write_outputs(done, summary, os.environ, dotenv):
-        click.echo(problem, err=True)
+        echo(problem)
 
 
 def exit_code(done: Deployment, *, undo_requested: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     metavar="TARGET",
     help="Roll back to this release (r000123) or AMI.",
 )
+@click.option(
+    "--allow-quarantined", is_flag=True, help="Allow an image that a rollback quarantined."
+)
 @plan_option
 @yes_option
 @detach_option
@@ -38,35 +41,22 @@ if TYPE_CHECKING:
 @dotenv_option
 @pass_context
 def rollback(
-    context: Context,
-    /,
-    *,
-    environment: str,
-    to: str | None,
-    plan_only: bool,
-    yes: bool,
-    detach: tuple[str, ...],
-    recovers: bool,
-    dotenv: Path | None,
+    context: Context, /, *, plan_only: bool, yes: bool, dotenv: Path | None, **choices: Any
 ) -> int:
     """Put the previous good release back into service.
 
     This takes seconds while its group is warm; otherwise a new group of its image is launched.
-    The replaced image is quarantined: promote rejects it without --allow-quarantined.
+    The replaced image is quarantined: promote and rollback reject it without
+    --allow-quarantined.
     """
     from pipeline.app.rollback import roll_back
     from pipeline.core.deploy.plan import RollbackRequest
 
+    given = {name: value for name, value in choices.items() if value is not None}
+    request = RollbackRequest(plan_only=plan_only, **given)
     with application(context, dotenv) as app:
-        app.settings.environment(environment)
+        app.settings.environment(request.environment)
         confirm = confirm_plan(context, "rollback", yes=yes, plan_only=plan_only)
-        request = RollbackRequest(
-            environment=environment,
-            to=to or "",
-            detach=detach,
-            plan_only=plan_only,
-            recovers=recovers,
-        )
         done = roll_back(app, request, confirm)
         options = ResultOptions(
             plan_only=plan_only, undo_requested=undid_another(done), dotenv=dotenv

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.confirm import is_yes, not_confirmed, require_terminal
-from pipeline.cli.context import Context, application, pass_context
+from pipeline.cli.context import Context, application, echo, pass_context
 from pipeline.cli.options import environment_option, yes_option
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def confirm_upgrade(upgrade: ProviderUpgrade, *, yes: bool) -> bool:
     """Show the versions and the plan, and ask the person at the terminal unless `yes`."""
     from pipeline.ui.state import upgrade_text
 
-    click.echo(upgrade_text(upgrade), err=True)
+    echo(upgrade_text(upgrade))
     return yes or is_yes("record these versions now? [y/N]: ")
 
 
@@ -114,5 +114,5 @@ def confirm_restore(found: Restoration, *, yes: bool) -> bool:
     """Show the difference, and ask the person at the terminal unless `yes`."""
     from pipeline.ui.state import difference_text
 
-    click.echo(difference_text(found), err=True)
+    echo(difference_text(found))
     return yes or is_yes("restore it now? [y/N]: ")

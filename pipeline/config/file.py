@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from pipeline.config.hook_files import unusable_hooks
 from pipeline.config.lines import depth
 from pipeline.config.model import Settings
 from pipeline.config.problems import CHECK, combine, explain, show_file
@@ -56,13 +57,14 @@ def find(start: Path) -> Path:
 def load(path: Path, *, with_files: bool = False) -> Settings:
     """Read and check a file; the error names all of its problems.
 
-    `with_files` also reports each file that it names and that does not exist.
+    `with_files` also reports each file that it names and that does not exist or cannot run.
     """
     text = _read(path)
     document = _parse(path, text)
     problems: list[Problem] = [*check_relations(document), *_check_places(path, document)]
     if with_files:
         problems += _missing(path.absolute().parent, document)
+        problems += unusable_hooks(path.absolute().parent, document)
     try:
         settings = Settings.model_validate(document, context={"file": path.absolute()})
     except ValidationError as error:

@@ -51,9 +51,16 @@ def abort(environment: str) -> str:
     return of_environment("abort", environment)
 
 
-def rollback(environment: str, *, to: str = "", detach: Sequence[str] = ()) -> str:
+def rollback(
+    environment: str,
+    *,
+    to: str = "",
+    detach: Sequence[str] = (),
+    allow_quarantined: bool = False,
+) -> str:
     """Return the command that puts an earlier release back; `detach` as `promote` has it."""
-    return of_environment("rollback", environment, *_option("--to", to), *_detach(detach))
+    flag = ["--allow-quarantined"] if allow_quarantined else []
+    return of_environment("rollback", environment, *_option("--to", to), *flag, *_detach(detach))
 
 
 def promote(
@@ -84,9 +91,9 @@ def images() -> str:
     return ami_pipeline("images")
 
 
-def doctor() -> str:
-    """Return the command that checks the store and the tools."""
-    return ami_pipeline("doctor")
+def doctor(environment: str = "") -> str:
+    """Return the command that checks what every command needs, or a deployment."""
+    return ami_pipeline("doctor", *_option("-e", environment))
 
 
 def permissions(role: str = "", environment: str = "") -> str:

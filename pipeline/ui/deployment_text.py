@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pipeline.core import commands
 from pipeline.core.state.deployment import Deployment, Kind, Result, Runner
-from pipeline.core.state.report import serves
+from pipeline.core.state.report import serves, took
+from pipeline.core.times import format_duration
 from pipeline.ui.text import one_line
 
 
@@ -24,7 +25,7 @@ def _replaced(deployment: Deployment) -> str:
     if deployment.blue:
         return f", replacing {deployment.blue}"
     first = deployment.green == "r000001"
-    return " as the first release" if first else " while no release serves"
+    return " as the first release" if first else " while no managed release serves"
 
 
 def format_serving(deployment: Deployment) -> str:
@@ -57,8 +58,12 @@ def format_outcome(deployment: Deployment) -> str:
 
 
 def format_ending(deployment: Deployment) -> str:
-    """Return the outcome and the serving release: `promoted: r000124 serves production`."""
-    return f"{format_outcome(deployment)}: {format_serving(deployment)}"
+    """Return the outcome, the serving release and the only duration of the whole deployment.
+
+    `promoted: r000124 serves production (3m 32s)`.
+    """
+    text, seconds = f"{format_outcome(deployment)}: {format_serving(deployment)}", took(deployment)
+    return text if seconds is None else f"{text} ({format_duration(seconds)})"
 
 
 def format_failure(deployment: Deployment) -> str:

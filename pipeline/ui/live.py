@@ -115,8 +115,7 @@ class LiveProgress:
                     self._print(f"rolling back: {one_line(reason)}")
             case DeploymentEnded(deployment=deployment):
                 self.close()
-                passed = format_duration(self._clock() - self._began)
-                self._print(f"{deployment_text.format_ending(deployment)} ({passed})")
+                self._print(deployment_text.format_ending(deployment))
                 self._view = None
 
     def _print(self, text: str) -> None:

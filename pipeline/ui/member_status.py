@@ -148,7 +148,9 @@ def tally(group: ObservedGroup) -> str:
 
 def targets_of(group: ObservedGroup, observation: Observation, identifier: str) -> str:
     """Return the members by state in a load balancer, empty if it lists none of them."""
-    targets = observation.targets.get(identifier, {})
+    if identifier not in observation.targets:
+        return "not read yet" if identifier in group.attached else ""
+    targets = observation.targets[identifier]
     states = Counter(
         state_of(targets[each.id]) if each.id in targets else "not listed" for each in group.members
     )

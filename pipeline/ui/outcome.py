@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.core.deploy.plan import Unchanged
 from pipeline.core.state.deployment import Deployment, PhaseRun, Result
 from pipeline.core.state.report import serves, took
 from pipeline.core.times import format_duration
@@ -38,8 +39,10 @@ def _outcome(deployment: Deployment) -> str:
 
 def _failure(deployment: Deployment) -> list[tuple[str, str]]:
     outcome = deployment.outcome
-    if outcome is None or outcome.result is Result.PROMOTED:
+    if outcome is None:
         return []
+    if outcome.result is Result.PROMOTED:
+        return [("evidence", one_line(outcome.evidence))]
     return [
         ("phase", one_line(outcome.phase)),
         ("reason", one_line(outcome.reason)),
@@ -108,18 +111,23 @@ def outcome_document(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def unchanged_text(nothing: str, environment: str, release: str, ami_id: str) -> str:
+def unchanged_text(nothing: str, unchanged: Unchanged) -> str:
     """Return the text for an image that is already serving; `nothing` begins the line."""
-    return f"{nothing}: {release} already serves {environment} with {ami_id}"
+    release, ami_id = unchanged.release, unchanged.image.id
+    if unchanged.note:
+        about = f"{release} of {unchanged.environment} has {ami_id} already"
+        return f"{nothing}: {about}; {one_line(unchanged.note)}"
+    return f"{nothing}: {release} already serves {unchanged.environment} with {ami_id}"
 
 
-def unchanged_document(environment: str, release: str, ami_id: str) -> dict[str, Any]:
+def unchanged_document(unchanged: Unchanged) -> dict[str, Any]:
     """Return the document for an image that is already serving."""
     return {
         "outcome": "unchanged",
-        "environment": environment,
-        "release": release,
-        "ami_id": ami_id,
+        "environment": unchanged.environment,
+        "release": unchanged.release,
+        "ami_id": unchanged.image.id,
+        "note": unchanged.note or None,
     }
 
 

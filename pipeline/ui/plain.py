@@ -127,7 +127,7 @@ class PlainProgress:
 
     def _over(self, deployment: Deployment) -> Iterator[str]:
         yield from self._end_group()
-        yield self._at(deployment_text.format_ending(deployment))
+        yield deployment_text.format_ending(deployment)
         if not self._on_github or deployment.outcome is None:
             return
         outcome = deployment_text.format_outcome(deployment)

@@ -1,7 +1,7 @@
 """Render the status of an environment for people.
 
-The first lines tell the serving release, its health and the next command. The tree below
-(`ui.status_tree`) has the details.
+The first lines tell the serving release and its health. The tree below (`ui.status_tree`) has the
+details. The last line is the next command, if there is one.
 """
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ from datetime import datetime
 
 from pipeline.core import commands
 from pipeline.core.health.observation import ObservedGroup
+from pipeline.core.health.serving import Trouble
 from pipeline.core.health.traffic_sources import describe_sources
 from pipeline.core.state.deployment import Deployment, Result
-from pipeline.core.state.ownership import other_owner
+from pipeline.core.state.next_step import next_step, restore_command
 from pipeline.core.state.report import seconds_between
-from pipeline.core.state.status import (
-    RollbackMode,
-    RollbackOption,
-    Status,
-    restore_command,
-    taking_over,
-)
+from pipeline.core.state.rollback import RollbackMode, RollbackOption
+from pipeline.core.state.status import Status, condition, taking_over
 from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
 from pipeline.ui import deployment_text, icons
@@ -33,7 +29,7 @@ _INDENT = 11
 
 
 def status_text(status: Status, now: datetime, width: int = 100) -> str:
-    """Return the status: the summary first, then the tree."""
+    """Return the status: the summary, the tree, and the next command."""
     environment = status.environment
     account = f", account {one_line(environment.account)}" if environment.account else ""
     place = f"{one_line(environment.region)}{account}"
@@ -46,56 +42,43 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("lease", _lease(status, now)),
         ("rollback", _rollback(status)),
         *(("error", one_line(text)) for text in status.observation.unreadable),
-        ("next", next_step(status)),
     ]
     lines = [
         f"{name:<{_INDENT}}{wrapped(text, width, _INDENT)}".rstrip() for name, text in rows if text
     ]
     title = f"{one_line(environment.app)} {one_line(environment.environment)} ({place})"
-    return "\n".join([title, "", *lines, "", *tree(status, now, width)])
+    # Not wrapped, so that it can be pasted.
+    last = ["", f"{'next':<{_INDENT}}{one_line(command)}"] if (command := next_step(status)) else []
+    return "\n".join([title, "", *lines, "", *tree(status, now, width), *last])
 
 
 def health(status: Status, release: str = "") -> tuple[str, str]:
     """Return the icon and the health of a release's group, by default of the serving one."""
-    name = group_name(status, release or status.environment.serving)
-    group = status.observation.groups.get(name)
-    if group is None:
-        unreadable = icons.UNKNOWN, "its group is unreadable"
-        missing = icons.FAILED, "its group does not exist"
-        return unreadable if status.observation.unreadable else missing
-    if problem := _problem(status, group):
-        return icons.FAILED, problem
-    count = _healthy(status, group)
-    text = f"{count} of {group.desired} members healthy"
-    if not group.desired and not group.members:
-        return icons.DETACHED, "scaled to zero"
+    found = condition(status, release)
+    text = one_line(found.what)
+    match found.trouble:
+        case None:
+            return _icon(status, release or status.environment.serving), text
+        case Trouble.UNREADABLE:
+            return icons.UNKNOWN, text
+        case Trouble.EMPTY:
+            return icons.DETACHED, text
+    return icons.FAILED, text
+
+
+def _icon(status: Status, release: str) -> str:
+    """Return the icon of a group that serves, by its worst member."""
+    group = status.observation.groups[group_name(status, release)]
     found = {each.icon for each in member_statuses(group, status.observation, status.balancers)}
-    if icons.FAILED in found or not count:
-        return icons.FAILED, text
-    return (icons.DONE if count >= group.desired else icons.STARTING), text
-
-
-def _problem(status: Status, group: ObservedGroup) -> str:
-    """Return why a group cannot serve, whatever its members' health."""
-    if owner := other_owner(status.environment, group.tags):
-        return f"a group of {one_line(owner)} has its name"
-    if group.status:
-        return f"its group is being deleted ({one_line(group.status)})"
-    names = [each.name for each in status.balancers if each.identifier not in group.attached]
-    count = f"{_healthy(status, group)} of {group.desired} members healthy"
-    return f"not attached to {one_line(', '.join(names))}, {count}" if names else ""
-
-
-def _healthy(status: Status, group: ObservedGroup) -> int:
-    found = member_statuses(group, status.observation, status.balancers)
-    healthy = icons.DONE if status.balancers else icons.DETACHED
-    return sum(len(each.ids) for each in found if each.icon == healthy)
+    if icons.FAILED in found:
+        return icons.FAILED
+    return icons.DONE if condition(status, release).is_complete else icons.STARTING
 
 
 def _serving(status: Status) -> str:
     if not status.environment.serving:
         icon = icons.FAILED if status.environment.retired else icons.DETACHED
-        return f"{icon} no release"
+        return f"{icon} no managed release" if _receiving(status) else f"{icon} no release"
     successor, serving = taking_over(status), status.environment.serving
     icon, text = health(status, successor)
     if not successor:
@@ -125,6 +108,14 @@ def _warning(status: Status) -> str:
         text for name, each in groups for text in _traffic(status, each, serves=name == serving)
     ]
     return f"{icons.FAILED} {one_line('; '.join(texts))}" if texts else ""
+
+
+def _receiving(status: Status) -> bool:
+    """Return True if a group beside the serving one is attached to the load balancers."""
+    balancers = {each.identifier for each in status.balancers}
+    serving = group_name(status, status.environment.serving)
+    groups = status.observation.groups.items()
+    return any(name != serving and each.attached & balancers for name, each in groups)
 
 
 def _traffic(status: Status, group: ObservedGroup, *, serves: bool) -> Iterator[str]:
@@ -191,7 +182,8 @@ def _rollback(status: Status) -> str:
             effect = f"{option.release}{version} is warm and serves again in seconds"
         case RollbackMode.COLD:
             effect = f"a new release of {option.release}'s image{version}, takes minutes"
-    return f"{commands.rollback(name)}: {effect}{_last(option)}"
+    bad = "; the image is quarantined" if option.quarantined else ""
+    return f"{option.command(name)}: {effect}{bad}{_last(option)}"
 
 
 def _undo(status: Status) -> str:
@@ -210,29 +202,3 @@ def _last(option: RollbackOption) -> str:
     if option.last_seconds is None:
         return ""
     return f"; the last {option.last_kind} took {format_duration(option.last_seconds)}"
-
-
-def _failing(status: Status) -> bool:
-    """Return True if fewer than half are healthy; Auto Scaling replaces a single member."""
-    group = status.observation.groups.get(group_name(status, status.environment.serving))
-    if group is None:
-        return not status.observation.unreadable
-    return _healthy(status, group) * 2 < group.desired
-
-
-def next_step(status: Status) -> str:
-    """Return the next command, empty if there is nothing to do."""
-    name, deployment = status.environment.environment, status.environment.deployment
-    if not status.running and (command := restore_command(status)):
-        return command
-    if deployment is not None:
-        failed = deployment.outcome and deployment.outcome.result is Result.NEEDS_ATTENTION
-        if failed:
-            return deployment_text.next_step(deployment)
-        return "" if status.running else commands.recover(name)
-    if not status.environment.serving:
-        return commands.promote(name)
-    if _failing(status) and status.rollback.mode is not RollbackMode.NONE:
-        return commands.rollback(name)
-    kept = any(each.failed for each in status.environment.releases.values())
-    return f"when debugging is done: {commands.abort(name)}" if kept else ""

@@ -7,9 +7,11 @@ from typing import Any
 
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.state.environment import Lease, ReleaseRecord
-from pipeline.core.state.status import RollbackOption, Status
+from pipeline.core.state.next_step import next_step
+from pipeline.core.state.rollback import RollbackOption
+from pipeline.core.state.status import Status
 from pipeline.ui.outcome import deployment_document
-from pipeline.ui.status import health, next_step
+from pipeline.ui.status import health
 from pipeline.ui.status_tree import group_name, role
 
 
@@ -25,7 +27,7 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "region": environment.region,
         "serving": environment.serving or None,
         "health": health(status)[1] if environment.serving else None,
-        "load_balancers": [_balancer(status, each) for each in status.balancers],
+        "load_balancers": [_balancer(status, each) for each in (*status.balancers, *status.absent)],
         "releases": [
             _release(status, record, observation.groups.get(known[name]), now)
             for name, record in sorted(environment.releases.items(), reverse=True)
@@ -45,6 +47,7 @@ def _balancer(status: Status, balancer: Balancer) -> dict[str, Any]:
         "kind": balancer.kind,
         "name": balancer.name,
         "identifier": balancer.identifier,
+        "exists": balancer not in status.absent,
         "targets": None if targets is None else {id_: targets[id_].state for id_ in targets},
     }
 
@@ -125,6 +128,7 @@ def _rollback(option: RollbackOption) -> dict[str, Any]:
         "release": option.release or None,
         "ami_id": option.ami_id or None,
         "version": option.version or None,
+        "quarantined": option.quarantined,
         "last_seconds": option.last_seconds,
         "last_kind": option.last_kind or None,
         "seconds_left": option.seconds_left,

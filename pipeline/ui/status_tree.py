@@ -9,6 +9,7 @@ from datetime import datetime
 
 from pipeline.core.health.observation import Balancer, ObservedGroup
 from pipeline.core.state.environment import NEXT, ReleaseRecord
+from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.release import group_name as release_group_name
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.status import Status, taking_over
@@ -61,6 +62,7 @@ def _balancers(status: Status) -> list[str]:
     rows = [
         (one_line(each.name), kinds[each.kind], _targets(status, each)) for each in status.balancers
     ]
+    rows += [(one_line(each.name), kinds[each.kind], "does not exist") for each in status.absent]
     return table(rows) if rows else []
 
 
@@ -128,7 +130,7 @@ def _unknown(status: Status, group: ObservedGroup) -> Node:
     return Node(
         icon=icons.UNKNOWN,
         name=one_line(group.name),
-        role=_unknown_role(status, release),
+        role=_unknown_role(status, group, release),
         version=one_line(version, 24),
         image=one_line(group.tags.get(IMAGE, "")),
         size=_size(group),
@@ -136,11 +138,19 @@ def _unknown(status: Status, group: ObservedGroup) -> Node:
     )
 
 
-def _unknown_role(status: Status, release: str) -> str:
+def _unknown_role(status: Status, group: ObservedGroup, release: str) -> str:
     deployment = status.environment.deployment
     if deployment and release and release == deployment.green:
         return f"green of the {deployment.kind} in flight"
-    return "not in the document"
+    return _owner(status, group)
+
+
+def _owner(status: Status, group: ObservedGroup) -> str:
+    """Return to whom a group belongs that the document does not know, by its tags."""
+    if not group.tags.get(RELEASE):
+        return "not managed by ami-pipeline"
+    owner = other_owner(status.environment, group.tags)
+    return one_line(f"of {owner}") if owner else "not in the document"
 
 
 def role(status: Status, record: ReleaseRecord, now: datetime) -> str:

@@ -15,6 +15,7 @@ from pipeline.core.events import Message
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.rollback import ImageStates
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 
 if TYPE_CHECKING:
@@ -45,8 +46,14 @@ class FakeEnvironment:
         self.calls: list[str] = []
         self.messages: list[str] = []
         self.quarantined: list[str] = []
+        self.images = ImageStates()
         self.is_killed = False
-        self.app: Any = SimpleNamespace(environ={}, report=self.report, interrupts=Interrupts())
+        self.app: Any = SimpleNamespace(
+            settings=SimpleNamespace(app="web", region="us-east-1"),
+            environ={},
+            report=self.report,
+            interrupts=Interrupts(),
+        )
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
         monkeypatch.setattr(leased, "build_reconciler", lambda *_: a_reconciler(self.fake))
@@ -60,6 +67,9 @@ class FakeEnvironment:
     def leased(self) -> LeasedEnvironment:
         reader: Any = self
         return LeasedEnvironment(reader=reader, held=self.held)
+
+    def image_states(self, _document: Environment) -> ImageStates:
+        return self.images
 
     def require_balancers(self) -> None:
         self.calls.append("configuration")

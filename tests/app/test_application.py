@@ -90,33 +90,6 @@ def test_a_version_is_required_without_git(folder: Path) -> None:
     assert raised.value.remedy == "ami-pipeline bake --version 1.0.0"
 
 
-@pytest.mark.parametrize(
-    ("environ", "overrides"),
-    [
-        ({}, {}),
-        ({"AWS_ENDPOINT_URL": "http://a"}, {"ec2_endpoint": "http://a"}),
-        (
-            {"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_EC2": "http://b"},
-            {"ec2_endpoint": "http://b"},
-        ),
-        (
-            {"PKR_VAR_ssh_host": "127.0.0.1", "PKR_VAR_ssh_port": "2222", "PKR_VAR_app": "x"},
-            {"ssh_host": "127.0.0.1", "ssh_port": "2222"},
-        ),
-    ],
-)
-def test_the_address_of_the_cloud_comes_from_the_environment(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    environ: dict[str, str],
-    overrides: dict[str, str],
-) -> None:
-    assert folder.is_dir()
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    assert requested(Options(version="1.2.3")).overrides == overrides
-
-
 def held(monkeypatch: pytest.MonkeyPatch, facts: CredentialFacts | None) -> None:
     monkeypatch.setattr(bake, "lifetime", lambda _seconds, _region: facts)
 

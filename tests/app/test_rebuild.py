@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pipeline.app import rebuild
+from pipeline.app import rebuild, survey
+from pipeline.core.errors import RefusedError
 from pipeline.core.image import Image
+from pipeline.core.preflight.facts import Facts
+from pipeline.core.preflight.finding import Finding
 from tests.core.deploy.fakes import cloud
 
 
@@ -45,3 +49,47 @@ def test_it_bakes_for_the_environment_that_the_serving_image_was_baked_for(
 def test_it_bakes_for_its_own_environment_if_nothing_serves() -> None:
     reader: Any = SimpleNamespace(environment="staging")
     assert rebuild.environment_to_bake_for(reader, cloud(blue=False).document) == "staging"
+
+
+# --- refused before the bake ----------------------------------------------------------------------
+
+
+def surveyed(monkeypatch: pytest.MonkeyPatch, *found: Finding) -> None:
+    """Let preflight find this."""
+    monkeypatch.setattr(survey.Survey, "facts", lambda *_: (Facts(), None))
+    monkeypatch.setattr(survey, "is_lost", lambda *_: False)
+    monkeypatch.setattr(survey, "findings", lambda *_: list(found))
+
+
+SERVING = Image(app="web", version="1", name="w", region="x", ids={"x": "ami-1"})
+UNHEALTHY = Finding(where="server group g", what="was unhealthy", remedy="roll back")
+NO_IMAGE = Finding(where="image ami-1", what="does not exist", remedy="bake")
+READER: Any = SimpleNamespace(environment="staging")
+
+
+def test_a_promotion_that_would_be_refused_is_refused_before_the_bake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    surveyed(monkeypatch, NO_IMAGE, UNHEALTHY)
+    with pytest.raises(RefusedError, match="was unhealthy") as refused:
+        survey.require_rebuildable(READER, cloud().document, SERVING)
+    assert "does not exist" not in refused.value.what
+
+
+@pytest.mark.parametrize("found", [(NO_IMAGE,), (), (replace(UNHEALTHY, blocking=False),)])
+def test_what_concerns_only_the_old_image_refuses_no_bake(
+    found: tuple[Finding, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surveyed(monkeypatch, *found)
+    survey.require_rebuildable(READER, cloud().document, SERVING)
+
+
+def test_before_the_first_release_the_load_balancers_must_exist() -> None:
+    class Reader:
+        @property
+        def balancers(self) -> None:
+            raise RefusedError("load balancers", "there is no target group web", "fix the names")
+
+    reader: Any = Reader()
+    with pytest.raises(RefusedError, match="there is no target group web"):
+        survey.require_rebuildable(reader, cloud(blue=False).document, SERVING)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from pipeline.app import rollback
+from pipeline.app import bake, promote, rollback
 from pipeline.app.environment import session
 from pipeline.cli.rollback import undid_another
 from pipeline.core.deploy.plan import PlanPreview, RollbackRequest
 from pipeline.core.errors import RefusedError
+from pipeline.core.image import Image
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, Result
+from pipeline.core.state.environment import RetiredRelease
+from pipeline.core.state.rollback import ImageStates
 from tests.app.session_fakes import FakeEnvironment
+from tests.core.deploy.fakes import FakeCloud, cloud
+
+REQUEST = RollbackRequest(environment="staging")
 
 
 def finished(
@@ -34,9 +41,7 @@ def test_undoing_an_interrupted_promotion_is_the_whole_rollback(
 ) -> None:
     environment = FakeEnvironment(monkeypatch, kind)
     done = finished(monkeypatch, environment, Result.ROLLED_BACK)
-    assert (
-        rollback.roll_back(environment.app, RollbackRequest(environment="staging"), never) is done
-    )
+    assert rollback.roll_back(environment.app, REQUEST, never) is done
     assert undid_another(done)
 
 
@@ -49,4 +54,80 @@ def test_a_rollback_continues_after_anything_but_an_undone_promotion(
     environment = FakeEnvironment(monkeypatch, kind)
     finished(monkeypatch, environment, result)
     with pytest.raises(RefusedError, match="no release to roll back to"):
-        rollback.roll_back(environment.app, RollbackRequest(environment="staging"), never)
+        rollback.roll_back(environment.app, REQUEST, never)
+
+
+# --- only what is possible ------------------------------------------------------------------------
+
+
+def settled(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeCloud, *past: RetiredRelease
+) -> FakeEnvironment:
+    """Return an environment without a deployment in flight."""
+    environment = FakeEnvironment(monkeypatch)
+    fake.document = replace(fake.document, retired=past)
+    environment.fake = environment.pace = fake
+    return environment
+
+
+def past(number: int) -> RetiredRelease:
+    return RetiredRelease(release=f"r{number:06}", ami_id=f"ami-{number:08}")
+
+
+def chosen(
+    monkeypatch: pytest.MonkeyPatch, environment: FakeEnvironment, request: RollbackRequest
+) -> str:
+    """Return the image of which a cold rollback launches a new release."""
+    images: list[str] = []
+
+    def promotion(*, image: Image, **_: object) -> SimpleNamespace:
+        images.append(image.id)
+        return SimpleNamespace(run=lambda _: None)
+
+    monkeypatch.setattr(promote, "Promotion", promotion)
+    monkeypatch.setattr(bake, "known_images", lambda *_: ())
+    rollback.roll_back(environment.app, request, never)
+    return images[0]
+
+
+@pytest.mark.parametrize(
+    ("gone", "image"), [((), "ami-00000000"), (("ami-00000000",), "ami-00000009")]
+)
+def test_a_rollback_launches_the_newest_image_that_exists(
+    gone: tuple[str, ...], image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = settled(monkeypatch, cloud(), past(0), past(9))
+    environment.images = ImageStates(gone=frozenset(gone))
+    assert chosen(monkeypatch, environment, REQUEST) == image
+
+
+def test_without_the_warm_group_the_next_older_release_is_possible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = cloud(warm=[0])
+    environment = settled(monkeypatch, fake, past(0), past(9))
+    del fake.groups["web-staging-r000000"]
+    environment.images = ImageStates(gone=frozenset({"ami-00000000"}))
+    assert chosen(monkeypatch, environment, REQUEST) == "ami-00000009"
+    assert environment.messages == ["the group of r000000 was deleted"]
+
+
+def test_a_serving_group_that_a_person_detached_is_attached_again_not_rolled_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = cloud(warm=[0])
+    fake.groups["web-staging-r000001"].attached.clear()
+    environment = settled(monkeypatch, fake, past(0))
+    with pytest.raises(RefusedError, match="is attached to no load balancer") as refused:
+        rollback.roll_back(environment.app, REQUEST, never)
+    assert refused.value.remedy.startswith("aws autoscaling attach-traffic-sources")
+    anyway = "to roll back anyway: ami-pipeline rollback -e staging --to r000000"
+    assert anyway in refused.value.what
+    shown: list[PlanPreview] = []
+    request = replace(REQUEST, to="r000000")
+
+    def decline(preview: PlanPreview) -> bool:
+        shown.append(preview)
+        return False
+
+    assert rollback.roll_back(environment.app, request, decline) == shown[0]

@@ -157,8 +157,8 @@ def test_a_misuse_is_exit_2_and_touches_nothing(
 
 
 NOTHING_TO_UNDO = [
-    (["rollback", "-e", "staging", "--yes"], "no release to roll back to: no release serves yet"),
-    (["rollback", "-e", "staging", "--to", "r000001", "--yes"], "no release serves yet"),
+    (["rollback", "-e", "staging", "--yes"], "roll back to: no managed release serves yet"),
+    (["rollback", "-e", "staging", "--to", "r000001", "--yes"], "no managed release serves yet"),
     (["recover", "-e", "staging"], "no deployment is in flight"),
     (["abort", "-e", "staging"], "no deployment is in flight"),
 ]

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.store.doctor import directory as doctor_directory
 from pipeline.adapters.store.doctor.bucket import BucketCheckup
 from pipeline.adapters.store.doctor.directory import directory_checks, mounted
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.cli.main import run
 from pipeline.core.doctor import Check, Grade, check_file_system
+from pipeline.core.health.observation import Balancer
 from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform
 
 Captured = pytest.CaptureFixture[str]
@@ -44,42 +47,59 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.pathsep.join(each.path for each in made))
 
 
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS accepts the credentials and has the load balancer."""
+    web = Balancer(kind="elb", identifier="web", name="web")
+    monkeypatch.setattr("pipeline.app.doctor.account_of", lambda *_: OURS)
+    monkeypatch.setattr(EnvironmentReader, "found_balancers", ((web,), ()))
+
+
+OURS, THEIRS = "123456789012", "999988887777"
+
+
 def grades(checks: Iterator[Check]) -> dict[str, Grade]:
     return {check.name: check.grade for check in checks}
 
 
-@pytest.mark.usefixtures("place", "disk", "tools")
+@pytest.mark.usefixtures("place", "disk", "tools", "account")
 def test_each_check_that_passes_is_a_line(tmp_path: Path, capsys: Captured) -> None:
-    assert run(["doctor"]) == 0
+    assert run(["doctor", "-e", "staging"]) == 0
     told = capsys.readouterr().out
     assert (
         told
         == f"""\
-ok  directory    {tmp_path}/.ami-pipeline can be created, writable
-ok  locks        a locked file is locked for others
-ok  writes       by rename, synced to the disk
-ok  file system  ext4, local
-ok  git          the directory is not in a repository
-ok  packer       1.6.6
-ok  terraform    1.11.4
-7 checks, no problems
+ok  directory                {tmp_path}/.ami-pipeline can be created, writable
+ok  locks                    a locked file is locked for others
+ok  writes                   by rename, synced to the disk
+ok  file system              ext4, local
+ok  git                      the directory is not in a repository
+ok  packer                   1.6.6
+ok  template                 packer/app.pkr.hcl
+ok  terraform                1.11.4
+ok  files                    every file that pipeline.toml names exists
+ok  credentials              of account 123456789012
+ok  staging: document        no release yet
+ok  staging: load balancers  web
+12 checks, no problems
 """
     )
     assert not (tmp_path / ".ami-pipeline").exists()
     assert not list(tmp_path.glob(".ami-pipeline-doctor-*"))
 
 
-@pytest.mark.usefixtures("place", "disk")
+@pytest.mark.usefixtures("place", "disk", "account")
 def test_a_problem_has_a_remedy_and_an_exit_code(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert run(["doctor"]) == 3
+    assert run(["doctor", "-e", "staging"]) == 3
     told = capsys.readouterr().out.splitlines()
-    assert told[-3:] == [
-        "problem  terraform    no terraform on PATH",
-        f"         next: install Terraform 1.10 or newer: {TERRAFORM}",
-        "7 checks, 2 problems",
+    start = next(place for place, line in enumerate(told) if " terraform " in line)
+    assert [*(" ".join(each.split()) for each in told[start : start + 2]), told[-1]] == [
+        "problem terraform no terraform on PATH",
+        f"next: install Terraform 1.10 or newer: {TERRAFORM}",
+        "11 checks, 2 problems",
     ]
     assert run(["--output", "json", "doctor", "-e", "staging"]) == 3
     document = json.loads(capsys.readouterr().out)
@@ -141,17 +161,66 @@ def test_a_file_system_that_cannot_sync_is_a_problem(
 
 @pytest.mark.usefixtures("disk")
 def test_a_state_directory_that_git_would_commit_gets_an_advice(tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
+    def found() -> Check:
+        return {check.name: check for check in directory_checks(folder)}["git"]
+
+    git = ["git", "-C", str(tmp_path), "-c", "init.defaultBranch=m"]
+    subprocess.run([*git, "init", "-q"], check=True)
     folder = tmp_path / "state"
-    assert grades(directory_checks(folder))["git"] is Grade.OK
+    assert found().grade is Grade.OK
     folder.mkdir()
-    found = {check.name: check for check in directory_checks(folder)}["git"]
-    assert found.grade is Grade.ADVICE
-    assert found.remedy == (
-        f"echo '*' > {folder}/.gitignore; if git already tracks it: git rm -r --cached state"
+    assert (found().grade, found().what) == (
+        Grade.ADVICE,
+        f"does not ignore {folder}: state would be committed",
     )
+    assert found().remedy == f"echo '*' > {folder}/.gitignore"
+    (tmp_path / ".gitignore").write_text("/state/\n")
+    assert found().grade is Grade.OK
+    (folder / "a").touch()
+    subprocess.run([*git, "add", "-f", "state/a"], check=True)
+    assert found().what == f"tracks files of {folder}: state would be committed"
+    subprocess.run(found().remedy, shell=True, check=True, capture_output=True)  # noqa: S602
+    assert found().grade is Grade.OK
+    (tmp_path / ".gitignore").unlink()
+    (folder / "a").unlink()
     DirectoryStore(folder).write("a", b"", expected=None)
-    assert grades(directory_checks(folder))["git"] is Grade.OK
+    assert found().grade is Grade.OK
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_repository_that_git_cannot_read_is_an_advice(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_text("gitdir: nowhere\n")
+    check = {check.name: check for check in directory_checks(tmp_path / "state")}["git"]
+    assert "not a git repository" in check.what or check.what == (
+        "the directory is not in a repository"
+    )
+
+
+# A deployment
+
+
+@pytest.mark.usefixtures("place", "disk", "tools", "account")
+def test_what_a_deployment_needs_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    toml = tmp_path / "pipeline.toml"
+    toml.write_text(toml.read_text().replace('["web"]', f'["web"]\naccount = "{THEIRS}"'))
+    toml.write_text(f'{toml.read_text()}[promote]\nverify = [{{ command = ["./smoke.sh"] }}]\n')
+    (tmp_path / "smoke.sh").touch()
+    old = Balancer(kind="elb", identifier="old", name="old")
+    monkeypatch.setattr(EnvironmentReader, "found_balancers", ((), (old,)))
+    store = tmp_path / ".ami-pipeline/environments"
+    store.mkdir(parents=True)
+    (store / "staging.json").write_text("{")
+    assert run(["--output", "json", "doctor", "-e", "staging"]) == 3
+    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)["checks"]}
+    problems = {name: each for name, each in found.items() if each["grade"] == "problem"}
+    assert list(problems) == [
+        "files", "staging: document", "staging: account", "staging: load balancers",
+    ]  # fmt: skip
+    assert f"{tmp_path}/smoke.sh is not executable" in problems["files"]["what"]
+    assert "there is no classic load balancer old" in problems["staging: load balancers"]["what"]
+    assert all(each["next"] for each in problems.values())
 
 
 @pytest.mark.parametrize(
@@ -202,7 +271,6 @@ def test_the_nearest_and_latest_mount_of_a_path_is_found(tmp_path: Path) -> None
 
 # A bucket
 
-OURS, THEIRS = "123456789012", "999988887777"
 LACK = "credentials lack"
 
 
@@ -292,16 +360,14 @@ def test_a_missing_bucket_or_one_of_another_account_is_the_last_check(
     assert found["bucket"].remedy
 
 
-@pytest.mark.usefixtures("place", "tools", "bucket")
+@pytest.mark.usefixtures("place", "tools", "bucket", "account")
 def test_the_bucket_of_the_store_is_checked(tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "pipeline.toml"
     text = path.read_text() + '[terraform.backend]\nbucket = "state"\n[state]\nurl = "s3://state"\n'
     path.write_text(text)
-    assert run(["doctor"]) == 0
+    assert run(["doctor", "-e", "staging"]) == 0
     told = capsys.readouterr().out
-    assert told.startswith(
-        f"ok      credentials    of account {OURS}\nok      bucket         state"
-    )
+    assert told.startswith("ok      bucket                   state exists")
     path.write_text(text + f'account = "{THEIRS}"\n')
-    assert run(["doctor"]) == 3
+    assert run(["doctor", "-e", "staging"]) == 3
     assert f"account {THEIRS} does not own it" in capsys.readouterr().out

@@ -41,12 +41,13 @@ Usage: ami-pipeline rollback [OPTIONS]
   Put the previous good release back into service.
 
   This takes seconds while its group is warm; otherwise a new group of its
-  image is launched. The replaced image is quarantined: promote rejects it
-  without --allow-quarantined.
+  image is launched. The replaced image is quarantined: promote and rollback
+  reject it without --allow-quarantined.
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --to TARGET             Roll back to this release (r000123) or AMI.
+  --allow-quarantined     Allow an image that a rollback quarantined.
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
@@ -162,10 +163,10 @@ Options:
     "doctor": """\
 Usage: ami-pipeline doctor [OPTIONS]
 
-  Check the store and the tools, and print a fix for each problem.
+  Check the store, the tools and the files, and print a fix for each problem.
 
 Options:
-  -e, --environment NAME  Check the bucket's owner for this environment.
+  -e, --environment NAME  Also check a deployment to this environment.
   -h, --help              Show this message and exit.
 """,
 }

@@ -47,8 +47,9 @@ def test_the_outcome_of_the_guide_is_what_promote_prints() -> None:
 
 
 def test_the_status_without_the_serving_group_is_what_status_prints() -> None:
-    _, facts, _ = status_text(a_status(environment(record(124)), observation()), NOW).split("\n\n")
-    assert f"```text\n{facts}\n```" in (GUIDE / "troubleshooting.md").read_text()
+    text = status_text(a_status(environment(record(124)), observation()), NOW)
+    _, facts, _, command = text.split("\n\n")
+    assert f"```text\n{facts}\n...\n{command}\n```" in (GUIDE / "troubleshooting.md").read_text()
 
 
 def test_the_error_of_a_held_lease_is_what_a_second_run_prints() -> None:

@@ -143,15 +143,12 @@ def test_each_environment_gets_an_image_with_its_own_variables(project: Project)
 
 
 JSON_TEMPLATE = {
-    "variables": {"ec2_endpoint": "", "ssh_host": "", "ssh_port": "22", "version": ""},
+    "variables": {"version": ""},
     "builders": [
         {
             "type": "amazon-ebs",
             "region": "us-east-1",
             "ami_name": "old-style-{{timestamp}}",
-            "custom_endpoint_ec2": "{{user `ec2_endpoint`}}",
-            "ssh_host": "{{user `ssh_host`}}",
-            "ssh_port": "{{user `ssh_port`}}",
             "instance_type": "t3.micro",
             "ssh_username": "ec2-user",
             "source_ami_filter": {

@@ -58,8 +58,7 @@ def test_the_error_of_a_failed_provisioner_shows_its_last_lines(project: Project
 
 @pytest.mark.long
 def test_ssh_that_never_responds_ends_with_a_remedy(project: Project) -> None:
-    project.edit("packer/app.pkr.hcl", 'ssh_timeout  = "5m"', 'ssh_timeout  = "3s"')
-    project.extra = {"PKR_VAR_ssh_port": "1"}
+    project.edit("packer/app.pkr.hcl", 'ssh_timeout  = "5m"', 'ssh_timeout = "3s"\n  ssh_port = 1')
     check(project.bake(), 4, "Timeout waiting for SSH", "ssh_username")
     assert project.left_in_cloud() == NOTHING
 

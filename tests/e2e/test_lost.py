@@ -90,7 +90,7 @@ def test_recover_reports_that_nothing_serves_and_shows_a_command(case: Case) -> 
     case.assert_result(result, ROLLED_BACK, outcome="rolled back")
     assert (
         result.document["rollback_error"]
-        == f"the group of {case.blue} does not exist, and no release serves"
+        == f"the group of {case.blue} does not exist, and no managed release serves"
     )
     assert case.site.state() == state_with(serving="")
     result = typed(case, "promote", "--image", image)

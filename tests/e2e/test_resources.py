@@ -181,6 +181,17 @@ class Fleet:
             resource["instances"] = kept
         path.write_text(json.dumps(state))
 
+    def taint(self, address: str, *, tainted: bool = True) -> None:
+        """Mark a resource in the state as Terraform does after an interrupted creation, or not."""
+        path = self.resources.root.folder / "terraform.tfstate"
+        state = json.loads(path.read_text())
+        for resource in state["resources"]:
+            for each in resource["instances"]:
+                if address.endswith(f'{resource["type"]}.this["{each["index_key"]}"]'):
+                    each.pop("status", None)
+                    each.update({"status": "tainted"} if tainted else {})
+        path.write_text(json.dumps(state))
+
     def delete_in_aws(self, release: str) -> None:
         """Delete a release's group and launch template without Terraform's knowledge."""
         name, scaling = f"web-{self.environment}-{release}", self.testbed.cloud.aws("autoscaling")
@@ -342,8 +353,19 @@ def test_a_plan_that_exceeds_the_phase_is_refused_as_a_whole(fleet: Fleet) -> No
     assert raised.value.remedy == f"cd {root.folder} && terraform plan"
     assert not list(root.folder.glob("*.tfplan"))
 
-    # If its group was deleted by hand, Terraform would create the serving release anew, and empty.
+    # A refused replacement shows what changes.
     fleet.resources.root = root
+    fleet.taint(GROUP.format("r000001"))
+    with pytest.raises(RefusedError) as raised:
+        fleet.resources.plan(both, creates=SECOND, deletes=NONE)
+    group = f"web-{root.environment}-r000001"
+    why = "replace, it is tainted: its creation was interrupted"
+    lines = raised.value.what.splitlines()
+    assert lines[0] == f"{GROUP.format('r000001')}: {why}"
+    assert f'  id: "{group}" -> (known after apply)' in lines
+    fleet.taint(GROUP.format("r000001"), tainted=False)
+
+    # If its group was deleted by hand, Terraform would create the serving release anew, and empty.
     gone = {"AutoScalingGroupName": f"web-{root.environment}-r000001", "ForceDelete": True}
     fleet.testbed.cloud.aws("autoscaling").delete_auto_scaling_group(**gone)
     running_cloud.eventually(lambda: fleet.groups() == set())

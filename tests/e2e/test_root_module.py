@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.terraform.provider_locks import ProviderLocks
@@ -23,9 +24,14 @@ from pipeline.adapters.terraform.state_lock import LockOwner, StateLock
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.cli.main import run
 from pipeline.core.errors import RefusedError
+from pipeline.core.state.release import Release, Size
 from pipeline.core.terraform.module_contract import INPUTS
+from pipeline.core.terraform.module_rules import violations
 from pipeline.core.terraform.provider_lock import LOCK_FILE, versions_in
+from pipeline.core.terraform.rehearsal import rehearsed_violations
 from pipeline.core.terraform.root_module import Bucket, Root
+from tests.core.terraform.samples import plan as captured_plan
+from tests.core.terraform.samples import wanted
 from tests.e2e.project import REPOSITORY, Project
 from tests.running_cloud import Cloud
 
@@ -327,3 +333,80 @@ def test_a_fresh_runner_uses_the_recorded_provider_until_an_upgrade(
     with pytest.raises(RefusedError) as told:
         plan(runners.fresh("fourth"))
     assert "is no longer available" in " ".join(told.value.what.split())
+
+
+# --- the contract of a user's module --------------------------------------------------------------
+
+MODULES = Path(__file__).parents[1] / "terraform_modules"
+ON_PLANS = CONFIGURATION.replace('["subnet-1"]', '["subnet-0123456789abcdef0"]')
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_the_contract_is_checked_on_plans_of_real_terraform_without_aws(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the captures of `tests/core/terraform` have; no call leaves this machine."""
+    monkeypatch.chdir(folder)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (folder / "pipeline.toml").write_text(ON_PLANS)
+    module = folder / "modules/release/main.tf"
+    check = ["config", "terraform", "-e", "production", "--check"]
+    shutil.copyfile(MODULES / "fulfills/main.tf", module)
+    assert run(check) == 0
+    assert "accepts it\n" in capsys.readouterr().out
+
+    shutil.copyfile(MODULES / "breaks/main.tf", module)
+    assert run(check) == 2
+    error = capsys.readouterr().err.partition("error: ")[2].replace("production", "staging")
+    expected = [
+        *violations(captured_plan("breaks", 1), wanted(2)),
+        *rehearsed_violations(captured_plan("breaks", 2), wanted(1), wanted(2)),
+    ]
+    assert [line for line in error.splitlines() if line.startswith("  aws_")] == [
+        f"  {each.where}: {each.what}" for each in expected if each.where.startswith("aws_")
+    ]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_group_of_a_users_module_scales_and_the_next_launch_changes_only_its_own(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    ec2, scaling = cloud.aws("ec2"), cloud.aws("autoscaling")
+    vpc = ec2.create_vpc(CidrBlock="127.42.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="127.42.1.0/24")["Subnet"]["SubnetId"]
+    root = Root(
+        app="web",
+        environment="own",
+        region="us-east-1",
+        account="",
+        module=MODULES / "fulfills",
+        folder=tmp_path / "root",
+        bucket=None,
+        inputs={"subnet_ids": [subnet]},
+    )
+    terraform = Terraform(
+        environ=cloud.env, log=tmp_path / "log", report=lambda _: None, interrupts=Interrupts()
+    )
+    resources = TerraformResources(terraform=terraform, root=root, clients=Clients())
+    size = Size(instance_type="t3.micro", minimum=1, maximum=4, desired=1)
+    first, second = (
+        Release(number=number, ami_id=cloud.base_image(), size=size, facts={}) for number in (1, 2)
+    )
+    nothing = frozenset[str]()
+    resources.apply(resources.plan([first], creates=frozenset({"r000001"}), deletes=nothing))
+    scaling.update_auto_scaling_group(
+        AutoScalingGroupName="web-own-r000001", MinSize=0, MaxSize=9, DesiredCapacity=0
+    )
+    plan = resources.plan([first, second], creates=frozenset({"r000002"}), deletes=nothing)
+    assert {each.address for each in plan.changes} == {
+        f'module.release.aws_{kind}.this["r000002"]'
+        for kind in ("launch_template", "autoscaling_group")
+    }
+    assert terraform.log.read_text().count("show -json rehearsal.tfplan") == 2
+    resources.discard(plan)
+    scaling.delete_auto_scaling_group(AutoScalingGroupName="web-own-r000001", ForceDelete=True)

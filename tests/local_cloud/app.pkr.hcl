@@ -1,9 +1,6 @@
 # A service baked as a user would: uploaded, enabled with systemctl, tried on the build machine.
 
 variable "ami_name" { type = string }
-variable "ec2_endpoint" { type = string }
-variable "ssh_host" { type = string }
-variable "ssh_port" { type = number }
 variable "transfer" {
   type    = string
   default = "scp"
@@ -12,13 +9,10 @@ variable "source" { type = string }
 
 source "amazon-ebs" "app" {
   region                   = "us-east-1"
-  custom_endpoint_ec2      = var.ec2_endpoint
   source_ami               = var.source
   instance_type            = "t3.micro"
   ami_name                 = var.ami_name
   ssh_username             = "ec2-user"
-  ssh_host                 = var.ssh_host
-  ssh_port                 = var.ssh_port
   ssh_file_transfer_method = var.transfer
   tags                     = { Version = var.ami_name }
   snapshot_tags            = { Version = var.ami_name }

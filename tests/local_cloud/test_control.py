@@ -200,7 +200,8 @@ def test_status_shows_the_addresses_and_the_calls(cloud: Cloud) -> None:
     cloud.aws("ec2").describe_vpcs()
     code, text = invoke(cloud.home.path, "status")
     assert code == 0
-    assert f"API {cloud.endpoint}, SSH 127.0.0.1:{cloud.state.ssh_port}" in text
+    instances = f"instances in {cloud.state.network} (SSH on port {cloud.state.ssh_port})"
+    assert f"API and proxy {cloud.endpoint}, {instances}" in text
     assert "DescribeVpcs" in text
     document = json.loads(invoke(cloud.home.path, "status", output="json")[1])
     assert document["running"] is True
@@ -235,11 +236,11 @@ def test_status_and_down_say_that_no_cloud_is_running(tmp_path: Path) -> None:
 
 def test_env_prints_exports_that_a_shell_can_evaluate(cloud: Cloud) -> None:
     _, text = invoke(cloud.home.path, "env")
-    script = f'{text}\necho "$AWS_ENDPOINT_URL $PKR_VAR_ssh_port ${{AWS_PROFILE-unset}}"'
+    script = f'{text}\necho "$AWS_ENDPOINT_URL $HTTPS_PROXY ${{AWS_PROFILE-unset}}"'
     done = subprocess.run(  # noqa: S602  as a user's shell does
         script, shell=True, check=True, capture_output=True, env={"AWS_PROFILE": "prod"}, text=True
     )
-    assert done.stdout == f"{cloud.endpoint} {cloud.state.ssh_port} unset\n"
+    assert done.stdout == f"{cloud.endpoint} {cloud.endpoint} unset\n"
     document = json.loads(invoke(cloud.home.path, "env", output="json")[1])
     assert document["AWS_ENDPOINT_URL"] == cloud.endpoint
 

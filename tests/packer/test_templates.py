@@ -63,9 +63,6 @@ def test_the_sample_template_accepts_every_variable_of_the_pipeline(sources: Pat
         "ami_regions": ["us-west-2"],
         "tags": {"Team": "web"},
         "run_tags": {"Team": "web"},
-        "ec2_endpoint": "http://127.0.0.1:5000",
-        "ssh_host": "127.0.0.1",
-        "ssh_port": 2222,
         "manifest": "made.json",
     }
     assert set(values) == TOOL_VARIABLES

@@ -115,7 +115,7 @@ def _expected(role: Role, proofs: set[Proof]) -> tuple[tuple[tuple[str, ...], ..
         case Role.BAKE:
             late = Expected.LATE if Proof.CHANGE in proofs else Expected.REFUSED
             optional = proofs == {Proof.OPTIONAL}
-            return (IMAGES, DOCTOR, BAKE), Expected.NOTICE if optional else late
+            return (IMAGES, ("doctor",), BAKE), Expected.NOTICE if optional else late
         case Role.DEPLOY:
             return _expected_of_deploy(proofs, reads)
     raise AssertionError(role)

@@ -25,6 +25,7 @@ from tests.standin.state import Instance, LockedError, State, hold_lock
 from tests.standin.stream import VERSION, Address, Stream, format_address
 
 _NO_STATE = "No state file was found!\n\nState management commands require a state file.\n"
+_SHOWN = {"replace": ["delete", "create"], "import": ["no-op"]}
 _STALE = (
     "The given plan file can no longer be applied because the state was changed by another "
     "operation after the plan was created."
@@ -37,11 +38,8 @@ def main() -> int:
     folder = Path(options.get("chdir", ".")).resolve()
     code = 1
     match words:
-        case ["version"] if "json" not in options:
-            sys.stdout.write(f"Terraform v{VERSION}\non linux_amd64\n")
-            code = 0
         case ["version", *_]:
-            code = print_json({"terraform_version": VERSION, "platform": "linux_amd64"})
+            code = print_version(as_json="json" in options)
         case ["init"]:
             code = initialize(folder)
         case ["validate"]:
@@ -50,6 +48,8 @@ def main() -> int:
             code = list_state(folder)
         case ["plan"]:
             code = Run(folder, options).plan(folder / options["out"], targets)
+        case ["show", plan] if "json" in options:
+            code = show_plan(folder, folder / plan)
         case ["apply", plan]:
             code = Run(folder, options).apply(folder / plan)
         case _:
@@ -63,6 +63,13 @@ def parse(arguments: list[str]) -> tuple[list[str], dict[str, str], list[str]]:
     given = [each.lstrip("-").partition("=") for each in arguments if each.startswith("-")]
     options = {name: value for name, _, value in given}
     return words, options, [value for name, _, value in given if name == "target"]
+
+
+def print_version(*, as_json: bool) -> int:
+    if as_json:
+        return print_json({"terraform_version": VERSION, "platform": "linux_amd64"})
+    sys.stdout.write(f"Terraform v{VERSION}\non linux_amd64\n")
+    return 0
 
 
 def print_json(document: dict[str, Any]) -> int:
@@ -99,6 +106,33 @@ def list_state(folder: Path) -> int:
         return 1
     sys.stdout.writelines(f"{format_address(each)}\n" for each in sorted(state.resources))
     return 0
+
+
+def show_plan(folder: Path, file: Path) -> int:
+    """Print a saved plan with the one attribute that the stand-in knows before an apply."""
+    main_file = json.loads((folder / "main.tf.json").read_bytes())
+    state = State.load(open_backend(folder, main_file["terraform"]["backend"]))
+    changes = []
+    for change in json.loads(file.read_bytes())["changes"]:
+        kind, key = address = tuple(change["address"])
+        known = state.resources.get(address) if state else None
+        actions = _SHOWN.get(change["planned"]["action"], [change["planned"]["action"]])
+        changes.append(
+            {
+                "address": format_address(address),
+                "mode": "managed",
+                "type": kind,
+                "name": "this",
+                "index": key,
+                "change": {
+                    "actions": actions,
+                    "before": {"id": known.id} if known else None,
+                    "after": {},
+                    "after_unknown": {"id": True},
+                },
+            }
+        )
+    return print_json({"resource_changes": changes, "configuration": {"root_module": {}}})
 
 
 class Run:

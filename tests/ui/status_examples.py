@@ -18,7 +18,8 @@ from pipeline.core.state.deployment import (
 )
 from pipeline.core.state.environment import Environment, Lease, ReleaseRecord, RetiredRelease
 from pipeline.core.state.release import Release, Size
-from pipeline.core.state.status import Status, is_running, missing_releases, rollback_option
+from pipeline.core.state.rollback import rollback_option
+from pipeline.core.state.status import Status, is_running, missing_releases
 
 NOW = datetime(2026, 1, 4, 3, 12, tzinfo=UTC)
 ADA = Runner(user="ada", host="ci-7", pid=4711, run="https://github.example/web/runs/9")

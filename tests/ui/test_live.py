@@ -149,7 +149,7 @@ def test_the_request_the_messages_the_phases_and_the_outcome_stay_on_the_screen(
         "interrupted: rolling back; interrupt again to stop waiting",
         "✔  launch    1m 12s",
     ]
-    assert shown[-1].endswith("rolled back: r000124 still serves production (0s)")
+    assert shown[-1].endswith("rolled back: r000124 still serves production (3m 32s)")
     assert text.count(REASON) == 1
 
 
@@ -163,7 +163,7 @@ def test_the_phases_of_a_promotion_stay_on_the_screen() -> None:
     assert [line.split()[:2] for line in text.splitlines()[1:8]] == [
         ["✔", run.name] for run in RUNS
     ]
-    assert "promoted: r000124 serves production (0s)" in text
+    assert "promoted: r000124 serves production (3m 32s)" in text
 
 
 @pytest.mark.parametrize("without", [True, False])

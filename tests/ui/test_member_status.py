@@ -123,7 +123,14 @@ def test_members_are_counted_by_state() -> None:
     assert tally(replace(observed_group, members=())) == "no members"
     assert targets_of(observed_group, observation(observed_group), "web-elb") == "3 InService"
     assert targets_of(observed_group, observation(observed_group), ARN) == ""
+    none: dict[str, object] = {"web-elb": {}}
     assert (
-        targets_of(observed_group, observation(observed_group, targets={}), "web-elb")
+        targets_of(observed_group, observation(observed_group, targets=none), "web-elb")
         == "3 not listed"
     )
+
+
+def test_a_load_balancer_that_was_not_read_says_nothing_about_its_targets() -> None:
+    attached, detached = group(1, ("web-elb",)), group(1)
+    assert targets_of(attached, observation(attached, targets={}), "web-elb") == "not read yet"
+    assert targets_of(detached, observation(detached, targets={}), "web-elb") == ""

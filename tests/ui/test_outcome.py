@@ -184,7 +184,7 @@ def test_there_is_at_most_one_next_command(deployment: Deployment, command: str)
 
 def test_the_request_says_what_is_replaced() -> None:
     assert deployment_text.format_request(a_deployment(blue="")) == (
-        "promote r000124 (1.4.0, ami-00000000000000124) while no release serves"
+        "promote r000124 (1.4.0, ami-00000000000000124) while no managed release serves"
     )
     assert deployment_text.format_request(
         a_deployment(kind=Kind.ROLLBACK, version="", image="")
@@ -290,3 +290,8 @@ def test_a_rollback_without_blue_leaves_no_serving_release() -> None:
     assert text.startswith("no managed release serves production\n")
     assert f"rollback error  {why}" in text
     assert text.endswith("next            ami-pipeline status -e production")
+
+
+def test_the_evidence_of_the_release_that_a_rollback_left_is_named() -> None:
+    left = a_deployment(outcome=Outcome(result=Result.PROMOTED, evidence="x/evidence.txt"))
+    assert "\nevidence   x/evidence.txt\n" in outcome_text(replace(left, kind=Kind.ROLLBACK))

@@ -56,7 +56,7 @@ interrupted: rolling back; interrupt again to stop waiting
  3m 10s  detach: done (20s)
  3m 30s  delete: started, limit 15m
  3m 40s  delete: done (11s)
- 3m 50s  rolled back: r000124 still serves production
+rolled back: r000124 still serves production (3m 32s)
 """
     )
 
@@ -91,14 +91,14 @@ def test_on_github_each_phase_is_a_group_and_the_outcome_an_annotation() -> None
         "     0s  delete: started, limit 15m",
         "::endgroup::",
         "     0s  delete: done (11s)",
-        "     0s  rolled back: r000124 still serves production",
+        "rolled back: r000124 still serves production (3m 32s)",
         f"{ERROR}::r000124 still serves production. attach: {REASON}",
     ]
 
 
 def test_success_is_a_notice() -> None:
     assert lines(promoted(), on_github=True)[-2:] == [
-        "     0s  promoted: r000124 serves production",
+        "promoted: r000124 serves production (3m 32s)",
         "::notice title=promote production%3A promoted::r000124 serves production",
     ]
 

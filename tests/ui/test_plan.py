@@ -70,7 +70,7 @@ terraform  Plan: 1 to import, 2 to add, 0 to change, 0 to destroy.
   ? move module.release.aws_instance.stray (it was renamed)
 nothing was changed"""
 FIRST = """\
-production: promote r000124 (1.4.0, ami-00000000000000124) while no release serves
+production: promote r000124 (1.4.0, ami-00000000000000124) while no managed release serves
 
 PHASE   SERVING  DETACHED  GATE                              LIMIT  ON FAILURE
 launch  -        r000124   all of r000124 InService          15m    roll back

@@ -8,14 +8,17 @@ import pytest
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.environment import NEXT
+from pipeline.core.state.next_step import next_step
+from pipeline.core.state.rollback import ImageStates, rollback_option
 from pipeline.core.state.status import Status, is_running
 from pipeline.ui.icons import drawable
 from pipeline.ui.results import as_json
-from pipeline.ui.status import next_step, status_text
+from pipeline.ui.status import status_text
 from pipeline.ui.status_document import status_document
 from tests.ui.status_examples import (
     ADA,
     BOTH,
+    ELB,
     EXAMPLES,
     NOW,
     a_deployment,
@@ -44,11 +47,12 @@ web production (eu-central-1, account 123456789012)
 serving    ○ no release
 in flight  none
 rollback   none: no release has served yet
-next       ami-pipeline promote -e production
 
 production
 ├── web-elb  classic       no targets
 └── web-tg   target group  no targets
+
+next       ami-pipeline promote -e production
 """
 
 SERVING = """\
@@ -136,7 +140,6 @@ serving    ✖ r000124, 0 of 3 members healthy
 in flight  none
 rollback   ami-pipeline rollback -e production: a new release of r000123's image (version 1.3.0),
            takes minutes; the last promote took 3m 32s
-next       ami-pipeline rollback -e production
 
 production
 ├── web-elb  classic       3 InService
@@ -144,6 +147,8 @@ production
 └── ✖ r000124  serving  1.4.0  ami-00000000000000124  3 of 3
     └── ✖ 3 unhealthy in web-tg: Target.FailedHealthChecks: Health checks failed with these codes:
           [502]; healthy in web-elb (i-00124000000000000, i-00124000000000001, i-00124000000000002)
+
+next       ami-pipeline rollback -e production
 """
 
 INTERRUPTED = """\
@@ -154,7 +159,6 @@ serving    ✔ r000124, 3 of 3 members healthy
 in flight  ✖ interrupted in attach: promote r000125 (1.5.0, ami-00000000000000125), replacing
            r000124, by ada on ci-7, https://github.example/web/runs/9, began 5m ago
 rollback   ami-pipeline abort -e production: restores r000124
-next       ami-pipeline recover -e production
 
 production
 ├── web-elb  classic       4 InService, 1 OutOfService
@@ -167,6 +171,8 @@ production
     │     (i-00125000000000001)
     ├── ◌ 1 Pending (i-00125000000000002)
     └── ✔ 1 healthy in web-elb (i-00125000000000000)
+
+next       ami-pipeline recover -e production
 """
 
 NEEDS_ATTENTION = """\
@@ -177,7 +183,6 @@ serving    ✔ r000124, 3 of 3 members healthy
 in flight  ✖ needs attention in retire: promote r000124 (1.4.0, ami-00000000000000124), replacing
            r000123, by ada on ci-7, https://github.example/web/runs/9, began 5m ago
 reason     retire: r000123 still has 1 member: Terminating:Wait
-next       ami-pipeline recover -e production
 
 production
 ├── web-elb  classic       3 InService
@@ -187,6 +192,8 @@ production
 │         i-00124000000000002)
 └── ▾ r000123  detached  1.3.0  ami-00000000000000123  1 of 0, Delete in progress
     └── ▾ 1 Terminating:Wait (i-00123000000000000)
+
+next       ami-pipeline recover -e production
 """
 
 UNKNOWN_GROUP = """\
@@ -197,7 +204,6 @@ serving    ✔ r000124, 3 of 3 members healthy
 warning    ✖ web-production-r000121 receives traffic from web-elb
 in flight  none
 rollback   none: r000124 is the first release
-next       when debugging is done: ami-pipeline abort -e production
 
 production
 ├── web-elb  classic       6 InService
@@ -210,6 +216,8 @@ production
 │         i-00123000000000002)
 └── ? web-production-r000121  not in the document         1.1.0  ami-00000000000000121  3 of 3
     └── ✔ 3 healthy in web-elb (i-00121000000000000, i-00121000000000001, i-00121000000000002)
+
+next       ami-pipeline abort -e production
 """
 
 UNREADABLE = """\
@@ -228,6 +236,8 @@ production
 ├── web-tg   target group  unreadable
 └── ? r000124  serving  1.4.0  ami-00000000000000124
     └── its group is unreadable, see above
+
+next       ami-pipeline doctor -e production
 """
 
 TEXTS = {
@@ -382,7 +392,7 @@ def at_expiry(status: Status, expires: str) -> Status:
         ("failing", "ami-pipeline rollback -e production"),
         ("interrupted", "ami-pipeline recover -e production"),
         ("needs_attention", "ami-pipeline recover -e production"),
-        ("unreadable", ""),
+        ("unreadable", "ami-pipeline doctor -e production"),
     ],
 )
 def test_there_is_at_most_one_next_command(example: str, command: str) -> None:
@@ -397,6 +407,7 @@ def test_the_document_contains_every_fact() -> None:
         "release": "r000123",
         "ami_id": image(123),
         "version": "1.3.0",
+        "quarantined": False,
         "last_seconds": 21.4,
         "last_kind": "rollback",
         "seconds_left": 1680.0,
@@ -450,7 +461,6 @@ serving    ✖ r000124, its group does not exist
            version 1.4.0, image ami-00000000000000124, for 3d
 in flight  none
 rollback   none: r000124 is the first release
-next       ami-pipeline promote -e production --image ami-00000000000000124
 """
 PROMOTE = "next       ami-pipeline promote -e production --image "
 
@@ -467,6 +477,7 @@ def next_rows(status: Status) -> list[str]:
 
 def test_after_a_deletion_the_image_of_the_serving_release_is_promoted() -> None:
     assert status_text(without(), NOW).startswith(DELETED)
+    assert next_rows(without()) == [PROMOTE + image(124)]
 
 
 def test_after_a_deletion_a_warm_group_is_rolled_back_to() -> None:
@@ -503,7 +514,7 @@ def test_one_command_restores_service_after_both_groups_were_deleted() -> None:
 
 def test_an_unreadable_group_does_not_count_as_deleted() -> None:
     unread_status = a_status(environment(record(124)), observation(unreadable=("Throttling",)))
-    assert next_rows(unread_status) == []
+    assert next_rows(unread_status) == ["next       ami-pipeline doctor -e production"]
 
 
 # --- after an interruption in each phase ----------------------------------------------------------
@@ -534,10 +545,11 @@ def interrupted_in(
 
 
 def rows_of(status: Status) -> dict[str, str]:
-    """Return the rows above the tree by their names, each on one line."""
+    """Return the rows beside the tree by their names, each on one line."""
     rows: dict[str, str] = {}
     name = ""
-    for line in status_text(status, NOW, 300).split("\n\n")[1].splitlines():
+    _, above, _, *below = status_text(status, NOW, 300).split("\n\n")
+    for line in "\n".join([above, *below]).splitlines():
         name = line[:11].strip() or f"{name}+"
         rows[name] = line[11:]
     return rows
@@ -635,8 +647,74 @@ def test_a_group_that_was_never_created_does_not_count_as_deleted(
     seen = replace(status, environment=document, observation=observation(group(124, BOTH)))
     assert [
         each[: len(line)]
-        for each, line in zip(status_text(seen, NOW).splitlines()[-2:], lines, strict=True)
+        for each, line in zip(status_text(seen, NOW).splitlines()[-4:-2], lines, strict=True)
     ] == lines
+
+
+# --- no check mark for what AWS does not show -----------------------------------------------------
+
+
+def serving_row(status: Status) -> str:
+    return rows_of(status)["serving"]
+
+
+def test_a_health_that_was_not_read_is_unknown() -> None:
+    seen = replace(observation(group(124, BOTH)), targets={}, unreadable=("Throttling",))
+    text = "? r000124, its health in web-elb, web-tg is unreadable"
+    assert serving_row(a_status(environment(record(124)), seen)) == text
+    assert "✔" not in status_text(a_status(environment(record(124)), seen), NOW)
+
+
+def test_without_its_only_load_balancer_a_release_does_not_serve() -> None:
+    detached = group(124, ())
+    seen = observation(detached, targets={})
+    status = a_status(environment(record(124)), seen, balancers=(), absent=(ELB,))
+    assert serving_row(status) == "✖ r000124, web-elb does not exist"
+    text = status_text(status, NOW)
+    assert "├── web-elb  classic  does not exist" in text
+    assert "✔" not in text
+    assert text.endswith("next       aws elb describe-load-balancers --region eu-central-1")
+    (balancer,) = status_document(status, NOW)["load_balancers"]
+    assert (balancer["name"], balancer["exists"]) == ("web-elb", False)
+
+
+def test_a_service_that_was_scaled_to_zero_is_not_unhealthy() -> None:
+    empty = group(124, BOTH, desired=0, minimum=0, members=())
+    status = a_status(environment(record(124)), observation(empty))
+    assert serving_row(status) == "○ r000124, scaled to zero: 0 instances"
+
+
+def test_an_unmanaged_group_is_shown_if_it_receives_the_traffic() -> None:
+    other = replace(group(121, ("web-elb",)), name="legacy", tags={})
+    status = a_status(environment(serving=""), observation(other))
+    rows = rows_of(status)
+    assert rows["serving"] == "○ no managed release"
+    assert rows["warning"] == "✖ legacy receives traffic from web-elb"
+    assert "└── ? legacy  not managed by ami-pipeline" in status_text(status, NOW)
+
+
+@pytest.mark.parametrize(
+    ("images", "row"),
+    [
+        (
+            ImageStates(quarantined=frozenset({image(123)})),
+            (
+                "ami-pipeline rollback -e production --to r000123 --allow-quarantined: a new "
+                "release of r000123's image (version 1.3.0), takes minutes; the image is "
+                "quarantined"
+            ),
+        ),
+        (
+            ImageStates(gone=frozenset({image(123)})),
+            f"none: the only earlier image ({image(123)} of r000123) is not available",
+        ),
+    ],
+)
+def test_the_rollback_row_offers_only_what_is_possible(images: ImageStates, row: str) -> None:
+    document = environment(record(124), retired=(retired(123),))
+    option = rollback_option(document, (), NOW, images=images)
+    status = a_status(document, observation(group(124, BOTH)), rollback=option)
+    assert rows_of(status)["rollback"] == row
 
 
 SHOP = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/shop/0123456789abcdef"
@@ -658,10 +736,3 @@ def test_a_group_of_another_service_with_the_name_of_the_serving_one_does_not_se
     seen = observation(group(124, BOTH, tags=theirs))
     text = status_text(a_status(environment(record(124)), seen), NOW)
     assert "serving    ✖ r000124, a group of web-production/x has its name" in text
-
-
-def test_a_service_that_was_scaled_to_zero_is_not_unhealthy() -> None:
-    seen = observation(group(124, BOTH, minimum=0, desired=0, members=()), targets={})
-    status = a_status(environment(record(124)), seen)
-    assert "serving    ○ r000124, scaled to zero\n" in status_text(status, NOW)
-    assert next_step(status) == ""

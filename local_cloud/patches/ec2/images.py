@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,9 @@ from local_cloud.patches.patching import patch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DAY = re.compile(r"(20\d\d)[-.]?(\d\d)[-.]?(\d\d)")
+OLDEST = dt.datetime(2017, 1, 1)  # noqa: DTZ001  moto's times have no zone
+
 
 # An AMI made by CreateImage or RegisterImage from a snapshot has root device type `ebs`
 # (EC2 User Guide, "Root volumes for your EC2 instances"). moto has `standard`, a value
@@ -32,6 +38,18 @@ def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: A
         ami.hypervisor = made_from.hypervisor
     if ami.root_device_type == "standard":
         ami.root_device_type = "ebs"
+    if ami.owner_alias and not named.get("creation_date"):
+        ami.creation_date = published(ami.name)
+
+
+# CreationDate is when an image was made (EC2 API Reference, Image), and templates take the most
+# recent one. moto's images of Amazon and Canonical all have the time at which moto began.
+def published(name: str) -> dt.datetime:
+    """Return the day in the name of a published image, which publishers put there."""
+    for year, month, day in DAY.findall(name):
+        with contextlib.suppress(ValueError):
+            return dt.datetime(int(year), int(month), int(day))  # noqa: DTZ001  moto's have no zone
+    return OLDEST
 
 
 # DescribeImages finds images by the AMI that they were copied from (EC2 API Reference, filters

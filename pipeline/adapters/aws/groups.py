@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.adapters.aws.balancers import target_reader
 from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import read_instances
-from pipeline.adapters.aws.group_parsing import read_activities, read_groups
+from pipeline.adapters.aws.group_parsing import read_activities, read_all_groups, read_groups
 from pipeline.adapters.aws.retry import batches, call, error_code, is_permanent
 from pipeline.core.errors import FailedError
-from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.unrecoverable import current
 from pipeline.core.masking import Masker
 
@@ -90,6 +91,22 @@ class Groups:
                     activities=queries.results(newest),
                     unreadable=tuple(queries.unreadable),
                 )
+
+    def receiving(
+        self, balancers: Sequence[Balancer], instances: AbstractSet[str]
+    ) -> dict[str, ObservedGroup]:
+        """Return every group of the region that is attached to a load balancer or has an instance.
+
+        Raises RefusedError.
+        """
+        identifiers = {each.identifier for each in balancers}
+        with translate_errors("reading the groups that receive traffic", self._region):
+            found = read_all_groups(self._clients.autoscaling(self._region))
+            return {
+                each.name: each
+                for each in found
+                if each.attached & identifiers or instances & {it.id for it in each.members}
+            }
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Attach the group to load balancers; may be repeated, an attached one is no error.

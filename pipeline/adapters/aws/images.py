@@ -18,7 +18,7 @@ from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core import commands
 from pipeline.core.bake.model import ObservedImage, Source
 from pipeline.core.errors import RefusedError
-from pipeline.core.image import BAKE_TAG
+from pipeline.core.image import BAKE_TAG, STATUS_TAG, ImageStatus
 from pipeline.core.preflight.facts import ImageFacts
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Ec2Images:
     def resolve(self, source: Source, region: str) -> str:
         """Return the id of the source image: the one named, or the owner's newest of that name.
 
-        Raises RefusedError if there is none, it is not available, or two are equally new.
+        An image that a bake of this program made must be good. Raises RefusedError if there is
+        none, it is not available, or two are equally new.
         """
         where = f"[bake.source] {source.id or source.name}"
         if source.id:
@@ -57,6 +58,12 @@ class Ec2Images:
                 where,
                 f"{found['ImageId']} is {found.get('State')} in {region}",
                 "set [bake.source] to an available image",
+            )
+        if status := _rejected(found):
+            raise RefusedError(
+                where,
+                f"{found['ImageId']} was baked by ami-pipeline and is {status}, not good",
+                "set [bake.source] to a good image",
             )
         return found["ImageId"]
 
@@ -96,6 +103,21 @@ class Ec2Images:
         """Return those of these images that exist and belong to this account, newest first."""
         found = (self._owned(region, {"image-id": each}) for each in batches(ids, FILTERED))
         return tuple(image for images in found for image in images)
+
+    def usable(self, region: str, ids: Sequence[str]) -> tuple[ObservedImage, ...]:
+        """Return those of these images that a group may launch: available, also another account's.
+
+        A disabled image is left out (DescribeImages, IncludeDisabled).
+        """
+        ec2 = self._clients.ec2(region)
+        with translate_errors("listing images", region):
+            found = [
+                image
+                for batch in batches(ids, FILTERED)
+                for image in _describe(ec2, {"image-id": batch}, IncludeDeprecated=True)
+            ]
+        observed = (_observed(image, region) for image in found)
+        return tuple(each for each in observed if each.state == "available")
 
     def find(self, region: str, image_id: str) -> ObservedImage | None:
         """Return an image by id; None if it does not exist or another account owns it."""
@@ -150,7 +172,8 @@ class Ec2Images:
     def _newest_source(self, source: Source, region: str, where: str) -> ImageTypeDef:
         filters = {"name": [source.name], "state": ["available"]}
         with translate_errors("finding the source image", region):
-            found = _describe(self._clients.ec2(region), filters, Owners=[source.owner])
+            matching = _describe(self._clients.ec2(region), filters, Owners=[source.owner])
+        found = [image for image in matching if not _rejected(image)]
         found.sort(key=lambda image: image.get("CreationDate", ""), reverse=True)
         options = {
             "region": region,
@@ -159,7 +182,10 @@ class Ec2Images:
         }
         listing = commands.aws("ec2", "describe-images", options)
         if not found:
-            raise RefusedError(where, f"{source.owner} has no such image in {region}", listing)
+            what = f"{source.owner} has no such image in {region}"
+            if matching:
+                what += f"; {len(matching)} that ami-pipeline baked are not good"
+            raise RefusedError(where, what, listing)
         if len(found) > 1 and found[0].get("CreationDate") == found[1].get("CreationDate"):
             equal = " and ".join(
                 f"{image['ImageId']} ({image.get('Name', '')})" for image in found[:2]
@@ -219,6 +245,12 @@ def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
         encrypted=all(each["Ebs"].get("Encrypted", False) for each in mappings if "Ebs" in each),
         reason=_reason(image),
     )
+
+
+def _rejected(image: ImageTypeDef) -> str:
+    """Return the status of an image that a bake of this program made, unless it is good."""
+    status = read_tags(image).get(STATUS_TAG, "")
+    return "" if status == ImageStatus.GOOD else status
 
 
 def _described_snapshots(ec2: Any, descriptions: Sequence[str]) -> tuple[str, ...]:

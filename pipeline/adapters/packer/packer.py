@@ -97,6 +97,13 @@ class Packer:
         Raises ConfigurationError if Packer cannot read the template.
         """
         self._init(request)
+        return self.read(request)
+
+    def read(self, request: BakeRequest) -> Template:
+        """Return the template's declarations; installs nothing.
+
+        Raises ConfigurationError if Packer cannot read the template, or lacks a plugin for it.
+        """
         argv = ["inspect", "-machine-readable", str(request.template)]
         code, output = self._run(argv, request.directory)
         found = _read(output)

@@ -22,10 +22,14 @@ from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.freshness import read_until
-from pipeline.core.health.observation import Balancer
+from pipeline.core.health.observation import Balancer, Observation
+from pipeline.core.health.serving import condition_of
+from pipeline.core.image import STATUS_TAG, ImageStatus
 from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import group_name
+from pipeline.core.state.rollback import ImageStates
 
 if TYPE_CHECKING:
     from pipeline.adapters.aws.alarms import CloudWatchAlarms
@@ -175,10 +179,37 @@ class EnvironmentReader:
 
         return CloudWatchAlarms(self.clients, self.app.settings.region)
 
+    def serving_observation(self, document: Environment) -> Observation:
+        """Return what AWS shows of the serving group, once it serves or no old read explains it.
+
+        A load balancer that does not exist is not read. Raises RefusedError.
+        """
+        name = group_name(document.app, document.environment, document.serving)
+        existing, absent = self.found_balancers
+        return read_until(
+            lambda: self.groups.observe([name], existing, activities=()),
+            lambda seen: bool(absent) or condition_of(name, seen, existing).trouble is None,
+            self.pace,
+        )
+
+    def image_states(self, document: Environment) -> ImageStates:
+        """Return what AWS says about the images that have served; raises RefusedError."""
+        from pipeline.adapters.aws.images import Ec2Images
+
+        serving = document.releases.get(document.serving)
+        ids = {each.ami_id for each in document.retired}
+        ids |= {serving.release.ami_id} if serving else set()
+        found = Ec2Images(self.clients).usable(self.app.settings.region, sorted(ids))
+        bad = (each.id for each in found if each.tags.get(STATUS_TAG) == ImageStatus.QUARANTINED)
+        return ImageStates(
+            gone=frozenset(ids - {each.id for each in found}), quarantined=frozenset(bad)
+        )
+
     def serving_group_exists(self, document: Environment) -> bool:
         """Return True if the group of the serving release exists and is not being deleted.
 
-        One read does not prove that a group is gone. Raises RefusedError if AWS does not answer.
+        One read does not prove that a group is gone. Raises RefusedError if AWS does not answer, or
+        if another service or store has a group of that name.
         """
         name = group_name(document.app, document.environment, document.serving)
         observation = read_until(
@@ -190,4 +221,6 @@ class EnvironmentReader:
             remedy = commands.status(document.environment)
             raise RefusedError(f"reading {name}", "\n".join(observation.unreadable), remedy)
         group = observation.groups.get(name)
+        if group:
+            require_managed(document, document.serving, group)
         return group is not None and not group.status

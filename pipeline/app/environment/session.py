@@ -15,10 +15,18 @@ from pipeline.app.environment.interrupted import Interrupted, finish_interrupted
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core.events import Message
 from pipeline.core.state.environment import Environment
 
 Requirement = Callable[[EnvironmentReader, Environment], None]
 """Raises RefusedError if the document does not allow the command; called before AWS is."""
+
+
+def _speed(speed: float) -> str:
+    return (
+        f"the local cloud runs at speed {speed:g}: limits and waits count its seconds, "
+        "durations count real ones"
+    )
 
 
 def no_requirement(_reader: EnvironmentReader, _document: Environment) -> None:
@@ -64,6 +72,8 @@ class EnvironmentSession:
         """
         reader = EnvironmentReader(app=app, environment=environment)
         reader.require_balancers()
+        if reader.pace.speed != 1:
+            app.report(Message(text=_speed(reader.pace.speed)))
         with app.interrupts.heard():
             document = _check(reader, options, require)
             reader.identify()

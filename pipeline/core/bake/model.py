@@ -46,11 +46,10 @@ class BakeRequest:
     """The request of one bake; paths are absolute, durations are seconds.
 
     `variables` are the user's Packer variables. `secrets` are those whose values must never be
-    shown, recorded or fingerprinted. `overrides` say how to reach the cloud (endpoint, SSH) and
-    do not affect the image. `var_files` are passed to Packer; `elsewhere` has the variables that
-    these, automatic files and PKR_VAR_* set, with None for a value that is secret or not known.
-    `passed` limits the variables that this program sets; None does not. `outputs` are files and
-    folders that a bake writes: they are not inputs.
+    shown, recorded or fingerprinted. `var_files` are passed to Packer; `elsewhere` has the
+    variables that these, automatic files and PKR_VAR_* set, with None for a value that is secret or
+    not known. `passed` limits the variables that this program sets; None does not. `outputs` are
+    files and folders that a bake writes: they are not inputs.
     """
 
     app: str
@@ -65,7 +64,6 @@ class BakeRequest:
     only: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
     secrets: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
-    overrides: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     var_files: tuple[Path, ...] = ()
     elsewhere: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
     passed: frozenset[str] | None = None

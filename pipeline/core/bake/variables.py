@@ -18,8 +18,6 @@ from pipeline.core.image import TAG_PREFIX
 
 MANIFEST = "ami-pipeline-manifest.json"
 """Stands for the manifest's path until the build has a folder for it."""
-_EMPTY = {"ssh_port": "22"}
-"""What a required variable gets without a value, if empty text is none."""
 
 
 def image_tags(request: BakeRequest, source_ami: str, fingerprint: str) -> dict[str, str]:
@@ -58,10 +56,6 @@ def offered(
         "tags": {"Name": name, **tags},
         "run_tags": run_tags(request, name),
         "manifest": MANIFEST,
-        "ec2_endpoint": "",
-        "ssh_host": "",
-        "ssh_port": "",
-        **request.overrides,
     }
 
 
@@ -82,11 +76,7 @@ def accepted(request: BakeRequest, template: Template, offers: Mapping[str, Any]
             "the variable source_ami is set, too, so this source would not be used",
             "remove [bake.source], or source_ami",
         )
-    own = {
-        key: value or _EMPTY.get(key, value)
-        for key, value in offers.items()
-        if _is_meant(request, template, key, value)
-    }
+    own = {key: value for key, value in offers.items() if _is_meant(request, template, key, value)}
     if template.old_style:
         return {
             key: _as_text(value) for key, value in {**own, **given}.items() if _is_text_like(value)

@@ -30,10 +30,13 @@ from pipeline.core.events import (
     Watched,
 )
 from pipeline.core.freshness import Write
+from pipeline.core.health.assessment import Expected, all_healthy
+from pipeline.core.health.observation import Observation
 from pipeline.core.health.verdict import Failed, Healthy, Progressing
 from pipeline.core.state.deployment import (
     Delays,
     Deployment,
+    Kind,
     Outcome,
     PhaseRun,
     Policy,
@@ -76,6 +79,9 @@ class Deployer:
     known: dict[str, float] = field(default_factory=dict)
     _launched: float | None = field(default=None, init=False)
     _ready: float = field(default=0.0, init=False)
+    _is_blue_observed: bool = field(default=False, init=False)
+    _unhealthy_blue: Observation | None = field(default=None, init=False)
+    _evidence_of_blue: str = field(default="", init=False)
 
     def run(
         self, phases: Sequence[Phase], success: Result = Result.PROMOTED, *, undone: str = ""
@@ -131,13 +137,13 @@ class Deployer:
             if phase.has(HOLD) or failure.stopped:
                 return _outcome(Result.NEEDS_ATTENTION, phase, failure)
             return self._roll_back(phase, failure)
-        return success
+        return replace(success, evidence=self._evidence_of_blue)
 
     def _roll_back(self, failed: Phase, failure: PhaseFailure) -> Outcome:
         """Keep evidence of the failure, then undo everything up to the phase that failed."""
         outcome = _outcome(Result.ROLLED_BACK, failed, failure)
         if not failure.interrupted:
-            outcome = replace(outcome, evidence=self._evidence())
+            outcome = replace(outcome, evidence=self._evidence(self.deployment.green))
         phases = self._way_back(failed.want)
         names = tuple(phase.name for phase in phases)
         self.report(RollbackBegan(reason=failure.reason, phases=names))
@@ -192,6 +198,8 @@ class Deployer:
 
     def _run_phase(self, phase: Phase, phases: Sequence[Phase]) -> None:
         self._enter(phase)
+        if self.deployment.kind is Kind.ROLLBACK and self.deployment.blue:
+            self._keep_evidence_of_blue(phase)
         self.reconciler.apply(phase)
         if phase.has(DRAINS) and phases[-1].has(DELETES):
             self.reconciler.prepare_deletion(phases[-1])
@@ -281,14 +289,37 @@ class Deployer:
         ready = blue.ready if blue else None
         return Timings(drain=self._policy.delays.drain, ready=ready, since_launch=since)
 
-    def _evidence(self) -> str:
-        """Store the evidence about green; return its location, or why there is none."""
+    def _keep_evidence_of_blue(self, phase: Phase) -> None:
+        """Store the evidence about an unhealthy release that a rollback leaves, before it goes.
+
+        It is observed before it loses its traffic; its consoles are read after that, because a
+        rollback must not wait for them.
+        """
+        blue = self.deployment.blue
+        if not self._is_blue_observed:
+            self._is_blue_observed = True
+            self._unhealthy_blue = self._observe_unhealthy(blue)
+        if self._unhealthy_blue and blue not in phase.want.all:
+            self._evidence_of_blue = self._evidence(blue, self._unhealthy_blue)
+            self._unhealthy_blue = None
+
+    def _observe_unhealthy(self, release: str) -> Observation | None:
+        """Return an observation of a release with its targets; None if it is healthy."""
+        balancers, seen = self._observer.place.balancers, self._observer.latest
+        if seen is None or any(each.identifier not in seen.targets for each in balancers):
+            seen = self._observer.observe({release})
+        expected = Expected(group=self._observer.group(release), balancers=balancers)
+        healthy = isinstance(all_healthy(expected, (seen,), in_a_row=1), Healthy)
+        return None if healthy else seen
+
+    def _evidence(self, release: str, seen: Observation | None = None) -> str:
+        """Store the evidence about a release; return its location, or why there is none."""
         kept: list[str] = []
 
         def keep() -> None:
-            green = frozenset({self.deployment.green})
-            observation = self._observer.observe(green, activities=green)
-            group = self._observer.group(self.deployment.green)
+            of = frozenset({release})
+            observation = seen or self._observer.observe(of, activities=of)
+            group = self._observer.group(release)
             text = self._observer.groups.evidence(group, observation)
             kept.append(self._ledger.keep("evidence.txt", text))
 

@@ -45,6 +45,7 @@ class RollbackRequest:
 
     environment: str
     to: str = ""
+    allow_quarantined: bool = False
     detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
@@ -52,11 +53,15 @@ class RollbackRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unchanged:
-    """The result of a command that had nothing to do: the requested image serves already."""
+    """The result of a command that had nothing to do: the requested image serves already.
+
+    `note` says what AWS shows if not every member is healthy, or there is none.
+    """
 
     environment: str
     release: str
     image: Image
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -138,6 +138,14 @@ def failed_releases(document: Environment) -> list[str]:
     return sorted(name for name, record in document.releases.items() if record.failed)
 
 
+def _instead(attached: list[str]) -> str:
+    """Return what receives traffic although no release serves."""
+    if not attached:
+        return "no managed release serves"
+    verb = "receives" if len(attached) == 1 else "receive"
+    return f"{', '.join(attached)} {verb} traffic, which no deployment attached"
+
+
 @dataclass(frozen=True, kw_only=True)
 class InterruptedDeployment:
     """A deployment whose run died, in its environment."""
@@ -189,8 +197,14 @@ class InterruptedDeployment:
             phases=rollback(dead.blue, dead.green, fleet),
             success=Result.ROLLED_BACK,
             undecided=self._decided,
-            undone="" if dead.blue or not self.document.retired else "no release serves any more",
+            undone=self._undone,
         )
+
+    @property
+    def _undone(self) -> str:
+        """What is wrong although everything was undone: without blue, no release is left."""
+        is_first = self.dead.blue or not self.document.retired
+        return "" if is_first else "no managed release serves any more"
 
     def _continuation(self, observation: Observation, *, back: bool) -> list[Phase]:
         """Return the phases that continue with a green that is not recorded as serving yet."""
@@ -217,7 +231,7 @@ class InterruptedDeployment:
             phases=clearance(attached, others, missing),
             success=Result.ROLLED_BACK,
             lost=True,
-            undone=f"the group of {document.serving} does not exist, and no release serves",
+            undone=f"the group of {document.serving} does not exist, and {_instead(attached)}",
         )
 
     def fleet(self, observation: Observation) -> Fleet:

@@ -6,6 +6,7 @@ Pure functions of the images, the environment's document and the serving group.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,7 +17,13 @@ from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.deployment import Deployment, Place
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.release import Release, Size
-from pipeline.core.state.status import RollbackMode, rollback_option
+from pipeline.core.state.rollback import (
+    ALL_GOOD,
+    ImageStates,
+    RollbackMode,
+    RollbackOption,
+    rollback_option,
+)
 
 
 def newest_good(images: Iterable[Image], environment: str) -> Image:
@@ -49,10 +56,12 @@ def image_of(images: Sequence[Image], ami_id: str, app: str, region: str) -> Ima
     return next(found, unknown)
 
 
-def require_promotable(image: Image, *, allow_quarantined: bool, environment: str) -> None:
-    """Raise RefusedError for an image that is quarantined or not good."""
+def require_promotable(image: Image, *, allow_quarantined: bool, again: str) -> None:
+    """Raise RefusedError for an image that is quarantined or not good.
+
+    `again` is the command that allows a quarantined image.
+    """
     name = f"image {image.id}"
-    again = commands.promote(environment, image.id, allow_quarantined=True)
     match image.status:
         case ImageStatus.GOOD:
             return
@@ -60,7 +69,7 @@ def require_promotable(image: Image, *, allow_quarantined: bool, environment: st
             return
         case ImageStatus.QUARANTINED:
             what = "is quarantined, because a release of it was rolled back"
-            raise RefusedError(name, what, f"bake another image; to promote this one: {again}")
+            raise RefusedError(name, what, f"bake another image; to use this one: {again}")
         case _:
             raise RefusedError(name, f"has status {image.status}, not good", commands.images())
 
@@ -131,20 +140,45 @@ class RollbackTarget:
     warm: bool
 
 
-def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
+def target_of(
+    document: Environment,
+    to: str,
+    now: datetime,
+    *,
+    allow_quarantined: bool = False,
+    missing: AbstractSet[str] = frozenset(),
+    images: ImageStates = ALL_GOOD,
+) -> RollbackTarget:
     """Return where a rollback leads; raises RefusedError if there is no target.
 
-    `to` is a release, an AMI id, or empty for the rollback that `status` shows.
+    `to` is a release, an AMI id, or empty for the rollback that `status` shows. `missing` are
+    releases whose groups were deleted.
     """
     if not document.serving and not document.retired:
-        raise _no_target(document, "no release serves yet")
+        raise _no_target(document, "no managed release serves yet")
     if not to:
-        way = rollback_option(document, (), now)
-        if way.mode is RollbackMode.NONE:
-            raise _no_target(document, way.reason)
-        return RollbackTarget(
-            release=way.release, ami_id=way.ami_id, warm=way.mode is RollbackMode.WARM
+        return _default_target(
+            document, rollback_option(document, (), now, missing, images), allow_quarantined
         )
+    target = _named_target(document, to)
+    if not allow_quarantined and _is_quarantined(document, target):
+        raise _quarantined(document, to)
+    return replace(target, warm=target.warm and target.release not in missing)
+
+
+def _default_target(
+    document: Environment, way: RollbackOption, allow_quarantined: bool
+) -> RollbackTarget:
+    if way.mode is RollbackMode.NONE:
+        raise _no_target(document, way.reason)
+    if way.quarantined and not allow_quarantined:
+        raise _quarantined(document, way.release)
+    return RollbackTarget(
+        release=way.release, ami_id=way.ami_id, warm=way.mode is RollbackMode.WARM
+    )
+
+
+def _named_target(document: Environment, to: str) -> RollbackTarget:
     if to.startswith("ami-"):
         return _target_of_image(document, to)
     if to in document.releases:
@@ -157,6 +191,21 @@ def target_of(document: Environment, to: str, now: datetime) -> RollbackTarget:
         # A new release of the serving image would quarantine that image.
         return RollbackTarget(release=document.serving, ami_id=found.ami_id, warm=True)
     return RollbackTarget(release=to, ami_id=found.ami_id, warm=False)
+
+
+def _is_quarantined(document: Environment, target: RollbackTarget) -> bool:
+    """Return True if the document says that the image was rolled back from; the serving is not."""
+    past = any(each.quarantined for each in document.retired if each.ami_id == target.ami_id)
+    return past and target.release != document.serving
+
+
+def _quarantined(document: Environment, to: str) -> RefusedError:
+    name = document.environment
+    again = commands.rollback(name, to=to, allow_quarantined=True)
+    what = f"the image of {to} is quarantined, because a release of it was rolled back"
+    if to.startswith("ami-"):
+        what = f"{to} is quarantined, because a release of it was rolled back"
+    return RefusedError(f"rollback of {name}", what, f"to use it anyway: {again}")
 
 
 def _target_of_image(document: Environment, ami_id: str) -> RollbackTarget:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -99,7 +99,28 @@ def violations(document: Mapping[str, Any], wanted: Wanted) -> tuple[Violation, 
         *(_template(each, wanted) for each in templates),
         _output(document, wanted),
     )
-    return tuple(dict.fromkeys(found))
+    return named(found, resources)
+
+
+def named(
+    found: Iterable[Violation], resources: Iterable[PlannedResource]
+) -> tuple[Violation, ...]:
+    """Return breaches, each once, with the names in its lines that the module itself uses.
+
+    A resource without a key is in a nested module, which gets the release by its own variables.
+    """
+    known = {each.name: each.address.endswith("]") for each in resources}
+    templates = [name for name in known if f".{name}".rpartition(".")[0].endswith(f".{TEMPLATE}")]
+    template = next(iter(templates), f"{TEMPLATE}.this").split(".")[-1]
+
+    def adapted(each: Violation) -> Violation:
+        lines = each.lines.replace(f"{TEMPLATE}.this", f"{TEMPLATE}.{template}")
+        if not known.get(each.where, True):
+            lines = lines.replace("[each.key]", "").replace("each.value.", "var.")
+            lines = lines.replace("each.key", "var.release")
+        return replace(each, lines=lines)
+
+    return tuple(dict.fromkeys(map(adapted, found)))
 
 
 def _attachments(resources: Iterable[PlannedResource]) -> Iterator[Violation]:

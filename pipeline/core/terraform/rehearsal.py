@@ -20,6 +20,7 @@ from pipeline.core.terraform.module_rules import (
     VERSION,
     Violation,
     Wanted,
+    named,
     output_violation,
     resets,
     template_of,
@@ -69,11 +70,12 @@ def rehearsed_violations(
     begun = [each for each in resources if launching.release in each.releases]
     # A module whose launch template changes with every plan hides its version.
     is_known = all(each.actions == ("no-op",) for each in begun if each.kind == TEMPLATE)
-    return (
+    found = [
         *(found for each in resources for found in _reset(each, standing)),
         *(found for each in begun if is_known for found in _numbered(each, launching)),
         *_outputs(document, standing),
-    )
+    ]
+    return named(found, resources)
 
 
 def template_id(release: str) -> str:

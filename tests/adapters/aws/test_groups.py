@@ -95,6 +95,17 @@ def test_an_observation_has_members_targets_and_activities(
     assert all("increasing the capacity from 0 to 2" in each.cause for each in told)
 
 
+def test_the_groups_that_receive_traffic_are_found_by_attachment_and_by_instance(
+    groups: Groups, service: Service
+) -> None:
+    settled(groups, service)
+    old = [each for each in service.both if each.kind == "elbv2"]
+    assert set(groups.receiving(old, frozenset())) == {SERVING}
+    (member, *_) = groups.observe([SERVING], (), activities=[]).groups[SERVING].members
+    assert set(groups.receiving((), {member.id})) == {SERVING}
+    assert set(groups.receiving(service.both, frozenset())) == {SERVING, BROKEN}
+
+
 def test_an_empty_observation_makes_no_call(groups: Groups, service: Service) -> None:
     service.cloud.client.forget_calls()
     assert groups.observe([], [], activities=[]) == Observation(at=42.0)

@@ -39,6 +39,33 @@ def test_a_missing_or_foreign_image_is_none(images: Ec2Images, aws: Clients) -> 
     assert images.find(REGION, "ami-00000002") is None
 
 
+def test_an_image_of_any_owner_is_usable_if_it_is_available(
+    images: Ec2Images, aws: Clients
+) -> None:
+    for number in (1, 2, 3):
+        register(aws, f"ami-0000000{number}", f"web-{number}")
+    amis()["ami-00000001"].owner_id = "999999999999"
+    amis()["ami-00000002"].state = "failed"
+    found = images.usable(REGION, [f"ami-0000000{number}" for number in (1, 2, 3, 4)])
+    assert sorted(each.id for each in found) == ["ami-00000001", "ami-00000003"]
+    assert images.usable(REGION, []) == ()
+
+
+def test_an_image_of_our_own_that_is_not_good_is_no_source(images: Ec2Images, aws: Clients) -> None:
+    for number, status in ((1, "good"), (2, "quarantined")):
+        image_id = register(aws, f"ami-0000000{number}", f"base-{number}")
+        amis()[image_id].creation_date = datetime(2026, 1, number)  # noqa: DTZ001 - moto's are naive
+        seen = images.find(REGION, image_id)
+        assert seen is not None
+        images.tag(seen, {"ami-pipeline:status": status})
+    newest = Source(id="", owner="self", name="base-*")
+    assert images.resolve(newest, REGION) == "ami-00000001"
+    with pytest.raises(RefusedError, match="was baked by ami-pipeline and is quarantined"):
+        images.resolve(Source(id="ami-00000002", owner="", name=""), REGION)
+    with pytest.raises(RefusedError, match="1 that ami-pipeline baked are not good"):
+        images.resolve(Source(id="", owner="self", name="base-2*"), REGION)
+
+
 def test_a_name_is_not_a_pattern(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     register(aws, "ami-00000002", "web-10")

@@ -122,7 +122,6 @@ def test_another_request_has_another_fingerprint(
     "change",
     [
         {"secrets": {"token": "another"}},
-        {"overrides": {"ssh_port": "2222"}},
         {"timeout": 1.0},
         {"force": True},
         {"baked_by": "me"},

@@ -238,4 +238,4 @@ def test_a_record_that_changed_meanwhile_is_replaced_once(tmp_path: Path) -> Non
 
 def test_an_image_has_no_field_for_secret_variables() -> None:
     fields = set(Image.__slots__) | set(BuildResources.__slots__)
-    assert not {"variables", "secrets", "overrides"} & fields
+    assert not {"variables", "secrets"} & fields

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from pipeline.adapters.aws import balancer_settings
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.errors import RefusedError
-from pipeline.core.health.observation import Balancer
+from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.preflight.facts import BalancerFacts
 from pipeline.core.state.deployment import Delays
-
-if TYPE_CHECKING:
-    import pytest
+from tests.core.deploy.fakes import cloud
 
 WEB = Balancer(kind="elbv2", identifier="arn:tg/web", name="web")
 
@@ -64,3 +64,28 @@ def test_delays_that_cannot_be_read_are_reported_and_stop_nothing(
             "ask for permission"
         )
     ]
+
+
+@pytest.mark.parametrize("owner", ["web-staging", ""], ids=["another service", "ours"])
+def test_a_serving_group_that_belongs_to_another_service_is_refused(owner: str) -> None:
+    tags = {"ami-pipeline:app": owner or "web", "ami-pipeline:environment": "staging"}
+    seen = ObservedGroup(
+        name="web-staging-r000001",
+        minimum=0,
+        maximum=1,
+        desired=1,
+        template="",
+        version="",
+        tags=tags,
+    )
+    fake = cloud()
+    made = reader([])
+    made.__dict__["groups"] = SimpleNamespace(
+        observe=lambda *_, **__: Observation(at=0.0, groups={seen.name: seen})
+    )
+    made.__dict__["pace"] = fake
+    if not owner:
+        assert made.serving_group_exists(fake.document)
+        return
+    with pytest.raises(RefusedError, match="belongs to web-staging/staging by its tags"):
+        made.serving_group_exists(fake.document)

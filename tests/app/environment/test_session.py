@@ -139,3 +139,19 @@ def test_the_requirement_of_a_command_is_checked_before_the_account(
             environment.app, "staging", SessionOptions(command="promote"), stop(StopError())
         )
     assert "account" not in environment.calls
+
+
+@pytest.mark.parametrize(("speed", "count"), [(1.0, 0), (20.0, 1)])
+def test_durations_of_a_local_cloud_that_runs_faster_are_explained(
+    speed: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = FakeEnvironment(monkeypatch)
+    environment.fake.speed = speed
+    monkeypatch.setattr(environment, "take", stop(StopError()))
+    with pytest.raises(StopError):
+        COMMANDS["recover"](environment.app)
+    text = (
+        "the local cloud runs at speed 20: limits and waits count its seconds, "
+        "durations count real ones"
+    )
+    assert environment.messages == [text] * count

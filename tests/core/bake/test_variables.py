@@ -31,7 +31,6 @@ def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> No
         regions=(AWAY,),
         variables={"size": 3},
         secrets={"token": "hush"},
-        overrides={"ssh_port": "2222"},
         tags={"Team": "shop"},
     )
     assert given(request, EVERY) == {
@@ -56,7 +55,6 @@ def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> No
             "ami-pipeline:app": "web",
             "ami-pipeline:bake": NAME,
         },
-        "ssh_port": "2222",
         "manifest": MANIFEST,
         "size": 3,
         "token": "hush",
@@ -65,7 +63,7 @@ def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> No
 
 def test_an_empty_variable_keeps_the_templates_default() -> None:
     variables = given(a_request(), EVERY)
-    assert {"environment", "ami_regions", "ssh_host", "ec2_endpoint"} & set(variables) == set()
+    assert {"environment", "ami_regions"} & set(variables) == set()
 
 
 def test_an_old_template_gets_text_and_no_maps() -> None:
@@ -143,8 +141,7 @@ def declaring(**kinds: str) -> Any:
         ({"ami_regions": "string"}, {}),
         ({"environment": "string"}, {"environment": ""}),
         ({"version": "number", "app": "bool"}, {}),
-        ({"ssh_port": "number", "ssh_host": "string"}, {"ssh_port": "22", "ssh_host": ""}),
-        ({"ssh_port": "string"}, {"ssh_port": "22"}),
+        ({"ssh_port": "number", "ec2_endpoint": "string"}, {}),
         ({"ami_name": "string"}, {"ami_name": NAME}),
         ({"run_tags": "list", "tags": "object({a=string})"}, {}),
         ({"manifest": "string"}, {"manifest": MANIFEST}),

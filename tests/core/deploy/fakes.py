@@ -118,6 +118,7 @@ class FakeCloud(GroupReader, GroupWriter, Resources, Hooks, Alarms, Ledger, Pace
     failing_reads: int = 0  # observations left that AWS does not answer
     made: int = 0
     age: Callable[[], float] = lambda: 0.0
+    speed: float = 1.0
     past: list[tuple[float, dict[str, Group]]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     activities: dict[str, list[Activity]] = field(default_factory=dict)

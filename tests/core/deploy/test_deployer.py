@@ -336,6 +336,24 @@ def test_a_group_that_never_becomes_healthy_is_rolled_back() -> None:
     assert fake.outages == []
 
 
+@pytest.mark.parametrize("unhealthy", [True, False])
+def test_a_rollback_keeps_evidence_of_an_unhealthy_release(unhealthy: bool) -> None:
+    fake = cloud()
+    promote(fake, keep=True)
+    if unhealthy:
+        fake.unhealthy_groups.add("web-staging-r000002")
+    deployer = begin(fake, kind=Kind.ROLLBACK, blue=GREEN, green=BLUE)
+    fleet = Fleet(serving=frozenset({GREEN}), detached=frozenset({BLUE}))
+    done = deployer.run(rollback(BLUE, GREEN, fleet))
+    assert outcome_of(done) is Result.PROMOTED
+    assert fake.existing == {BLUE}
+    kept = {"evidence.txt": "evidence of web-staging-r000002"} if unhealthy else {}
+    assert fake.kept == kept
+    assert done.outcome
+    assert bool(done.outcome.evidence) is unhealthy
+    assert fake.calls.index("evidence") > fake.calls.index("detach") if unhealthy else True
+
+
 def test_a_failed_green_stays_detached_if_requested() -> None:
     fake = cloud()
     fake.unhealthy_groups.add("web-staging-r000002")

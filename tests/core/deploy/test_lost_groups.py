@@ -77,9 +77,8 @@ def test_if_both_groups_were_deleted_the_remains_are_deleted(
     done = recover(fake)
     is_empty(fake, done)
     assert done.outcome
-    assert (
-        done.outcome.rollback_error == "the group of r000001 does not exist, and no release serves"
-    )
+    why = "the group of r000001 does not exist, and no managed release serves"
+    assert done.outcome.rollback_error == why
     assert {verb for verb, _ in fake.changed} <= {"delete"}
 
 
@@ -91,9 +90,8 @@ def test_a_decided_green_that_was_deleted_is_not_reported_as_serving(back: bool)
     done = recover(fake, back=back)
     is_empty(fake, done)
     assert done.outcome
-    assert (
-        done.outcome.rollback_error == "the group of r000002 does not exist, and no release serves"
-    )
+    why = "the group of r000002 does not exist, and no managed release serves"
+    assert done.outcome.rollback_error == why
 
 
 def test_if_a_decided_green_was_deleted_blue_serves_again() -> None:
@@ -146,6 +144,11 @@ def test_a_group_that_a_person_attached_meanwhile_keeps_its_traffic() -> None:
     assert result_of(done) is Result.ROLLED_BACK
     assert fake.serving == fake.existing == fake.state == {WARM}
     assert ("detach", WARM) not in fake.changed
+    assert done.outcome
+    assert done.outcome.rollback_error == (
+        f"the group of {BLUE} does not exist, and {WARM} receives traffic, "
+        "which no deployment attached"
+    )
 
 
 def test_no_group_counts_as_deleted_while_aws_does_not_answer() -> None:

@@ -230,7 +230,10 @@ def test_a_decided_deletion_waits_while_aws_does_not_answer() -> None:
         recover(fake)
     assert (error.value.exit_code, error.value.where) == (5, "reading the groups")
     assert "Throttling" in error.value.what
-    assert error.value.remedy == "ami-pipeline recover -e staging"
+    assert (
+        error.value.remedy
+        == "ami-pipeline status -e staging; then: ami-pipeline recover -e staging"
+    )
     assert fake.changed == []
 
 

@@ -40,6 +40,29 @@ def test_a_release_that_never_served_is_refused() -> None:
         target_of(document(), "r000777", NOW)
 
 
+@pytest.mark.parametrize("to", ["r000000", "ami-0", ""])
+def test_a_rollback_to_a_quarantined_image_needs_a_flag(to: str) -> None:
+    past = document(RetiredRelease(release="r000000", ami_id="ami-0", quarantined=True))
+    with pytest.raises(RefusedError, match="is quarantined, because a release") as refused:
+        target_of(past, to, NOW)
+    again = f"ami-pipeline rollback -e staging --to {to or 'r000000'} --allow-quarantined"
+    assert refused.value.remedy == f"to use it anyway: {again}"
+    assert target_of(past, to, NOW, allow_quarantined=True).ami_id == "ami-0"
+
+
+def test_the_serving_release_may_have_an_image_that_was_rolled_back_from_once() -> None:
+    past = document(RetiredRelease(release="r0", ami_id=SERVING.ami_id, quarantined=True))
+    assert target_of(past, SERVING.ami_id, NOW).release == SERVING.name
+
+
+def test_a_deleted_group_is_not_warm() -> None:
+    warm = replace(
+        cloud(warm=[0]).document, retired=(RetiredRelease(release="r000000", ami_id="ami-0"),)
+    )
+    assert target_of(warm, "r000000", NOW).warm
+    assert not target_of(warm, "r000000", NOW, missing=frozenset({"r000000"})).warm
+
+
 def test_a_newer_image_that_is_not_chosen_is_named() -> None:
     def image(number: int, status: ImageStatus, environment: str = "") -> Image:
         created = f"2026-01-0{number}T00:00:00Z"

@@ -13,7 +13,7 @@ from pipeline.core.preflight.facts import Facts, GroupFacts, Proposal, TemplateF
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import leaving
 from pipeline.core.state.deployment import Kind
-from tests.core.preflight.test_checks import (
+from tests.core.preflight.samples import (
     ARN,
     BLUE,
     BOTH,

@@ -7,7 +7,13 @@ import pytest
 
 from pipeline.core.state.deployment import Deployment, Kind, Outcome, PhaseRun, Result, Runner
 from pipeline.core.state.environment import NEXT, Environment
-from pipeline.core.state.status import RollbackMode, RollbackOption, is_running, rollback_option
+from pipeline.core.state.rollback import (
+    ImageStates,
+    RollbackMode,
+    RollbackOption,
+    rollback_option,
+)
+from pipeline.core.state.status import is_running
 from tests.ui.status_examples import (
     ADA,
     NOW,
@@ -78,11 +84,45 @@ def test_a_failed_group_is_not_warm() -> None:
 def test_a_quarantined_release_is_skipped() -> None:
     served = (retired(125, quarantined=True), retired(123))
     assert rollback_option(environment(record(124), retired=served), (), NOW).release == "r000123"
-    found = rollback_option(environment(record(124), retired=served[:1]), (), NOW)
-    assert (found.mode, found.reason) == (
-        RollbackMode.NONE,
-        "the only earlier image (of r000125) is quarantined",
+    only = rollback_option(environment(record(124), retired=served[:1]), (), NOW)
+    assert (only.mode, only.release, only.quarantined) == (RollbackMode.COLD, "r000125", True)
+    assert only.command("production") == (
+        "ami-pipeline rollback -e production --to r000125 --allow-quarantined"
     )
+
+
+def test_a_rollback_needs_an_image_that_exists_unless_its_group_is_warm() -> None:
+    gone = ImageStates(gone=frozenset({image(123)}))
+    served = (retired(123), retired(122))
+    cold = environment(record(124), retired=served)
+    assert rollback_option(cold, (), NOW, images=gone).release == "r000122"
+    warm = environment(record(124), record(123), retired=served)
+    assert rollback_option(warm, (), NOW, images=gone).release == "r000123"
+    deleted = rollback_option(warm, (), NOW, frozenset({"r000123"}), gone)
+    assert deleted.release == "r000122"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "reason"),
+    [
+        ([123], f"the only earlier image ({image(123)} of r000123) is not available"),
+        ([123, 122], "no earlier image (of r000123, r000122) is available"),
+    ],
+)
+def test_without_an_image_no_rollback_is_possible(numbers: list[int], reason: str) -> None:
+    document = environment(record(124), retired=tuple(map(retired, numbers)))
+    gone = ImageStates(gone=frozenset(map(image, numbers)))
+    found = rollback_option(document, (), NOW, images=gone)
+    assert (found.mode, found.reason) == (RollbackMode.NONE, reason)
+
+
+def test_an_image_that_is_tagged_as_quarantined_is_the_last_choice() -> None:
+    bad = ImageStates(quarantined=frozenset({image(123)}))
+    served = (retired(123), retired(122))
+    document = environment(record(124), retired=served)
+    assert rollback_option(document, (), NOW, images=bad).release == "r000122"
+    document = environment(record(124), retired=served[:1])
+    assert rollback_option(document, (), NOW, images=bad).quarantined
 
 
 def test_a_new_release_of_the_serving_image_is_not_a_rollback() -> None:

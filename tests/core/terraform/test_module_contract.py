@@ -9,19 +9,8 @@ import pytest
 
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.terraform.module_contract import refusal
-from pipeline.core.terraform.root_module import Diagnostic, Root
-
-ROOT = Root(
-    app="web",
-    environment="production",
-    region="eu-central-1",
-    account="",
-    module=Path("/repository/modules/release"),
-    folder=Path("/repository/.ami-pipeline/terraform/web/production"),
-    bucket=None,
-    inputs={"subnet_ids": []},
-)
-AGAIN = "ami-pipeline config terraform -e production --check"
+from pipeline.core.terraform.root_module import Diagnostic
+from tests.core.terraform.samples import AGAIN, ROOT
 
 
 def in_root(summary: str, detail: str) -> Diagnostic:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from pipeline.core.terraform.module_rules import (
     ATTACHMENTS,
     IGNORE,
     Violation,
-    Wanted,
     contract_error,
     violations,
 )
@@ -25,31 +23,13 @@ from pipeline.core.terraform.rehearsal import (
     rehearsed_violations,
     template_id,
 )
-from tests.core.terraform.test_module_contract import AGAIN, ROOT
+from tests.core.terraform.samples import AGAIN, ROOT, Document, plan, wanted
 
-CAPTURES = Path(__file__).parents[2] / "captures/terraform-1.11.4"
-Document = dict[str, Any]
 THIS = "aws_autoscaling_group.this"
 TEMPLATE_THIS = "aws_launch_template.this"
 
 
-def wanted(number: int) -> Wanted:
-    release = f"r{number:06}"
-    return Wanted(
-        release=release,
-        group=f"web-staging-{release}",
-        image="ami-0123456789abcdef0",
-        app="web",
-        environment="staging",
-    )
-
-
 STANDING, LAUNCHING = wanted(1), wanted(2)
-
-
-def plan(module: str, number: int) -> Document:
-    document: Document = json.loads((CAPTURES / f"module-{module}-{number}.json").read_bytes())
-    return document
 
 
 def change(document: Document, kind: str, release: str = "r000002") -> Document:
@@ -221,6 +201,25 @@ def test_releases_that_exist_already_are_not_judged() -> None:
         each["change"]["actions"] = ["no-op"]
     judged = {**document, "resource_changes": kept, "output_changes": outputs}
     assert violations(judged, LAUNCHING) == ()
+
+
+def test_the_lines_to_add_have_the_names_of_the_module() -> None:
+    text = json.dumps(plan("fulfills", 1)).replace(
+        "aws_launch_template.this", "aws_launch_template.web"
+    )
+    document: Document = json.loads(text)
+    template(change(document, GROUP)["after"], "$Latest")
+    [found] = violations(document, LAUNCHING)
+    assert "    id      = aws_launch_template.web[each.key].id\n" in found.lines
+
+    for each in document["resource_changes"]:
+        each["address"] = f'module.release.module.one["{each["index"]}"].{each["type"]}.web'
+    [found] = violations(document, LAUNCHING)
+    assert found.where == "module.one.aws_autoscaling_group.web"
+    assert "    id      = aws_launch_template.web.id\n" in found.lines
+    change(document, GROUP)["after"]["name"] = "x"
+    [found, _] = violations(document, LAUNCHING)
+    assert found.lines == '  name = "${var.app}-${var.environment}-${var.release}"'
 
 
 # --- the rehearsal --------------------------------------------------------------------------------

@@ -175,3 +175,56 @@ def test_the_image_of_an_encrypted_volume_is_encrypted(cloud: Cloud) -> None:
     )
     mapping = describe(cloud, copied["ImageId"])["BlockDeviceMappings"][0]
     assert mapping["Ebs"]["Encrypted"] is True
+
+
+def test_published_images_have_the_day_of_their_name(cloud: Cloud) -> None:
+    ec2 = cloud.aws("ec2")
+    names = ["amzn2-ami-hvm-*-arm64-gp2", "Windows_Server-2016-English-Nano-*", "amazon-eks-node-*"]
+    images = ec2.describe_images(Filters=[{"Name": "name", "Values": names}])["Images"]
+    days = {each["Name"]: each["CreationDate"] for each in images}
+    assert days["Windows_Server-2016-English-Nano-Base-2017.10.13"] == "2017-10-13T00:00:00.000Z"
+    assert days["amazon-eks-node-linux"] == "2017-01-01T00:00:00.000Z"
+    (newest,) = [name for name in days if name.startswith("amzn2")]
+    assert days[newest][:10].replace("-", "") in newest
+
+
+def test_an_image_of_windows_cannot_be_launched(cloud: Cloud) -> None:
+    ec2 = cloud.aws("ec2")
+    named = [{"Name": "name", "Values": ["Windows_Server-2016-English-Nano-*"]}]
+    image = ec2.describe_images(Filters=named)["Images"][0]["ImageId"]
+    with pytest.raises(botocore.exceptions.ClientError) as raised:
+        cloud.launch(ImageId=image)
+    error = raised.value.response["Error"]
+    assert error["Code"] == "NotImplementedByLocalCloud"
+    assert error["Message"].startswith("The local cloud runs Linux instances only, and ami-")
+
+
+def test_a_build_that_connects_by_winrm_is_refused(cloud: Cloud) -> None:
+    ec2 = cloud.aws("ec2")
+    groups = [
+        ec2.create_security_group(GroupName=name, Description=description)["GroupId"]
+        for name, description in [
+            ("packer_1", "Temporary group for Packer"),
+            ("windows", "Of a team that has Windows servers"),
+        ]
+    ]
+
+    def open_port(group: str, port: int) -> None:
+        ec2.authorize_security_group_ingress(
+            GroupId=group,
+            IpPermissions=[
+                {
+                    "FromPort": port,
+                    "ToPort": port,
+                    "IpProtocol": "tcp",
+                    "IpRanges": [{"CidrIp": "10.0.0.0/8"}],
+                }
+            ],
+        )
+
+    open_port(groups[0], 22)
+    open_port(groups[1], 5985)
+    for port in (5985, 5986):
+        assert refused(open_port, group=groups[0], port=port) == "NotImplementedByLocalCloud"
+    instance = cloud.launch()["InstanceId"]
+    assert refused(ec2.get_password_data, InstanceId=instance) == "NotImplementedByLocalCloud"

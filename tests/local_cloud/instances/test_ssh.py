@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,7 @@ import pytest
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.running_cloud import Cloud
-
-    Ssh = Callable[..., subprocess.CompletedProcess[str]]
 
 OPTIONS = [
     "-F",
@@ -42,59 +39,138 @@ def key(cloud: Cloud, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def ssh(cloud: Cloud, key: Path) -> Ssh:
-    def run(
-        command: str, user: str = "ec2-user", *, stdin: str = ""
+def run(program: str, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a client of OpenSSH, as a user's shell finds it."""
+    return subprocess.run(
+        [program, *OPTIONS, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        input=stdin,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instance:
+    """A launched instance, and its address as a template of Packer finds it."""
+
+    cloud: Cloud
+    key: Path
+    id: str
+    address: str
+
+    def ssh(
+        self, command: str, user: str = "ec2-user", *, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        where = ["-i", str(key), "-p", str(cloud.state.ssh_port), f"{user}@127.0.0.1"]
-        return subprocess.run(
-            ["ssh", *OPTIONS, *where, command],  # noqa: S607  as a user's shell finds it
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-            input=stdin,
-        )
+        return run("ssh", "-i", str(self.key), f"{user}@{self.address}", command, stdin=stdin)
 
-    return run
+    def scp(self, source: str, target: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return run("scp", "-i", str(self.key), *options, source, target)
 
 
-def launch(cloud: Cloud, key: Path) -> str:
-    return str(cloud.launch(KeyName=key.parent.name)["InstanceId"])
+def launch(cloud: Cloud, key: Path) -> Instance:
+    launched = cloud.launch(KeyName=key.parent.name)
+    address = launched["PublicIpAddress"]
+    return Instance(cloud=cloud, key=key, id=launched["InstanceId"], address=address)
 
 
-def test_a_command_gets_input_and_gives_output_and_exit_status(
-    cloud: Cloud, key: Path, ssh: Ssh
+@pytest.fixture
+def instance(cloud: Cloud, key: Path) -> Instance:
+    return launch(cloud, key)
+
+
+def test_a_command_gets_input_and_gives_output_and_exit_status(instance: Instance) -> None:
+    said = instance.ssh('cat; echo "$INSTANCE_ID" >&2; exit 7', stdin="hello\n")
+    assert (said.stdout, said.stderr, said.returncode) == ("hello\n", f"{instance.id}\n", 7)
+
+
+def test_each_instance_answers_at_its_own_address_though_all_have_one_key(
+    cloud: Cloud, key: Path, instance: Instance
 ) -> None:
-    instance = launch(cloud, key)
-    said = ssh('cat; echo "$INSTANCE_ID" >&2; exit 7', stdin="hello\n")
-    assert (said.stdout, said.stderr, said.returncode) == ("hello\n", f"{instance}\n", 7)
+    other = launch(cloud, key)
+    assert instance.ssh("echo $INSTANCE_ID").stdout.strip() == instance.id
+    assert other.ssh("echo $INSTANCE_ID").stdout.strip() == other.id
+
+
+@pytest.mark.parametrize("options", [["-s"], ["-O"]], ids=["by sftp", "by the old protocol"])
+def test_scp_copies_both_ways_and_exits_with_zero(
+    instance: Instance, tmp_path: Path, options: list[str]
+) -> None:
+    sent, got = tmp_path / "sent", tmp_path / "got"
+    sent.write_text("content\n")
+    sent.chmod(0o754)
+    there = f"ec2-user@{instance.address}:sent"
+    assert instance.scp(str(sent), there, *options).returncode == 0
+    assert instance.ssh("stat -c '%a %n' /home/ec2-user/sent").stdout == "754 /home/ec2-user/sent\n"
+    assert instance.scp(there, str(got), *options).returncode == 0
+    assert got.read_text() == "content\n"
+    assert instance.scp(there + "-not", str(got), *options).returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("user", "home"),
+    [("ec2-user", "/home/ec2-user"), ("fedora", "/home/fedora"), ("root", "/root")],
+)
+def test_the_user_who_logs_in_has_a_home(instance: Instance, user: str, home: str) -> None:
+    said = instance.ssh(f'pwd; echo "$HOME" ~{user} "$USER" "$LOGNAME"; touch seen', user)
+    assert said.stdout == f"{home}\n{home} {home} {user} {user}\n"
+    assert instance.ssh(f"ls {home}", user).stdout == "seen\n"
+
+
+def test_a_shared_connection_ends_with_its_instance_and_spoils_no_other(
+    cloud: Cloud, key: Path, instance: Instance, tmp_path: Path
+) -> None:
+    kept = ["-o", "ControlMaster=auto", "-o", f"ControlPath={tmp_path}/%h", "-o"]
+    shared = ["-i", str(key), *kept, "ControlPersist=60s"]
+    other = launch(cloud, key)
+    for each in (instance, other):
+        where = f"ec2-user@{each.address}"
+        assert run("ssh", *shared, where, "echo $INSTANCE_ID").stdout.strip() == each.id
+    sockets = {each.name for each in tmp_path.iterdir() if each.is_socket()}
+    assert sockets == {instance.address, other.address}
+    cloud.aws("ec2").terminate_instances(InstanceIds=[instance.id, other.id])
+    eventually(lambda: not any(each.is_socket() for each in tmp_path.iterdir()))
+
+
+READ = """
+import os, sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1]).read().decode(), os.environ["AWS_CA_BUNDLE"])
+"""
+
+
+def test_a_program_of_an_instance_reaches_the_host_names_of_aws(
+    cloud: Cloud, instance: Instance
+) -> None:
+    s3 = cloud.aws("s3")
+    s3.create_bucket(Bucket="seen-inside")
+    s3.put_object(Bucket="seen-inside", Key="a", Body=b"content", ACL="public-read")
+    said = instance.ssh("python3 - https://seen-inside.s3.amazonaws.com/a", stdin=READ)
+    assert said.stdout == "content /run/local-cloud/authority.pem\n", said.stderr
+    assert (cloud.home.instances / instance.id / "root/run/local-cloud/authority.pem").is_file()
 
 
 @pytest.mark.long
-def test_large_output_arrives_whole(cloud: Cloud, key: Path, ssh: Ssh) -> None:
-    launch(cloud, key)
-    assert len(ssh("head -c 3000000 /dev/zero | tr '\\0' x").stdout) == 3_000_000
+def test_large_output_arrives_whole(instance: Instance) -> None:
+    assert len(instance.ssh("head -c 3000000 /dev/zero | tr '\\0' x").stdout) == 3_000_000
 
 
 @pytest.mark.long
 def test_what_runs_in_the_background_survives_the_session_and_not_the_instance(
-    cloud: Cloud, key: Path, ssh: Ssh
+    cloud: Cloud, instance: Instance
 ) -> None:
-    instance = launch(cloud, key)
-    assert ssh("nohup sleep 1234 >/dev/null & echo started").stdout == "started\n"
-    assert ssh("pgrep -x sleep | wc -l").stdout.strip() == "1"
-    cloud.aws("ec2").terminate_instances(InstanceIds=[instance])
-    eventually(lambda: not (cloud.home.instances / instance).exists())
+    assert instance.ssh("nohup sleep 1234 >/dev/null & echo started").stdout == "started\n"
+    assert instance.ssh("pgrep -x sleep | wc -l").stdout.strip() == "1"
+    cloud.aws("ec2").terminate_instances(InstanceIds=[instance.id])
+    eventually(lambda: not (cloud.home.instances / instance.id).exists())
     assert subprocess.run(["pgrep", "-fx", "sleep 1234"], check=False).returncode == 1  # noqa: S607  the same
 
 
 @pytest.mark.long
 def test_an_instance_sees_its_own_files_and_processes_and_not_the_hosts(
-    cloud: Cloud, key: Path, ssh: Ssh
+    instance: Instance,
 ) -> None:
-    launch(cloud, key)
+    ssh = instance.ssh
     assert ssh("ls /home").stdout.split() == ["ec2-user", "ubuntu"]
     assert str(Path(__file__).parent) not in ssh(f"ls -d {Path(__file__).parent}").stdout
     assert ssh("touch /usr/bin/x").returncode != 0
@@ -103,8 +179,8 @@ def test_an_instance_sees_its_own_files_and_processes_and_not_the_hosts(
 
 
 @pytest.mark.long
-def test_sudo_and_systemctl_work(cloud: Cloud, key: Path, ssh: Ssh) -> None:
-    launch(cloud, key)
+def test_sudo_and_systemctl_work(instance: Instance) -> None:
+    ssh = instance.ssh
     assert ssh("A=1 sudo -E -u root B=2 sh -c 'echo $A $B'").stdout == "1 2\n"
     unit = "[Service]\\nExecStart=/bin/sleep 99\\n[Install]\\nWantedBy=multi-user.target\\n"
     write = f"printf '{unit}' | sudo tee /etc/systemd/system/nap.service >/dev/null"
@@ -116,29 +192,19 @@ def test_sudo_and_systemctl_work(cloud: Cloud, key: Path, ssh: Ssh) -> None:
     assert ssh("systemctl start missing").returncode == 5
 
 
-@pytest.mark.long
-def test_the_user_name_selects_among_instances_with_one_key(
-    cloud: Cloud, key: Path, ssh: Ssh
-) -> None:
-    first, second = launch(cloud, key), launch(cloud, key)
-    assert "Permission denied" in ssh("true").stderr
-    assert ssh("echo $INSTANCE_ID", first).stdout.strip() == first
-    assert ssh("echo $INSTANCE_ID", second).stdout.strip() == second
-
-
-def test_a_key_that_no_instance_has_is_refused(ssh: Ssh) -> None:
-    assert "Permission denied" in ssh("true").stderr
+def test_a_key_of_another_instance_is_refused(cloud: Cloud, instance: Instance) -> None:
+    keyless = cloud.launch()["PublicIpAddress"]
+    said = run("ssh", "-i", str(instance.key), f"ec2-user@{keyless}", "true")
+    assert (said.returncode, "Permission denied" in said.stderr) == (255, True)
 
 
 @pytest.mark.parametrize("user", ["ec2-user", " ec2-user ", ""])
-def test_a_login_without_a_key_is_refused(cloud: Cloud, user: str) -> None:
-    where = ["-o", "IdentityFile=none", "-p", str(cloud.state.ssh_port), "-l", user, "127.0.0.1"]
-    said = subprocess.run(
-        ["ssh", *OPTIONS, *where, "true"],  # noqa: S607  as a user's shell finds it
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+def test_a_login_without_a_key_is_refused(instance: Instance, user: str) -> None:
+    said = run("ssh", "-o", "IdentityFile=none", "-l", user, instance.address, "true")
     assert said.returncode == 255
     assert "denied" in said.stderr or "username" in said.stderr
+
+
+@pytest.mark.parametrize("user", ["../root", "A", "x:y"])
+def test_a_user_that_cannot_exist_is_refused(instance: Instance, user: str) -> None:
+    assert "denied" in instance.ssh("true", user).stderr

@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.adapters.files.atomic import write_atomically
+from pipeline.adapters.process.process import Command, capture
 from pipeline.core import commands
 from pipeline.core.doctor import Check, Grade, check_file_system
 
 MOUNTS = Path("/proc/mounts")
+_PATIENCE = 30.0
+"""Seconds for an answer of git."""
 _ANOTHER = "name another directory as [state] url in pipeline.toml"
 
 
@@ -74,7 +77,7 @@ def mounted(folder: Path, mounts: Path = MOUNTS) -> tuple[str, tuple[str, ...]]:
     A mount over another one comes later in the list (proc(5)).
     """
     try:
-        lines = mounts.read_text().splitlines()
+        lines = mounts.read_text(errors="replace").splitlines()
     except OSError:
         return "", ()
     best: tuple[int, str, tuple[str, ...]] = (-1, "", ())
@@ -92,15 +95,41 @@ def _unescaped(text: str) -> str:
 
 
 def _ignored(folder: Path) -> Check:
-    """Check that git ignores the state."""
-    repository = next((each for each in folder.parents if (each / ".git").exists()), None)
-    if repository is None:
+    """Check that git ignores the state, and tracks no file of it: git itself says so."""
+    existing = next(each for each in (folder, *folder.parents) if each.is_dir())
+    top, said = _git(existing, "rev-parse", "--show-toplevel")
+    if top is None or (top and "not a git repository" in said):
         return Check(name="git", what="the directory is not in a repository")
-    ignore = folder / ".gitignore"
-    if not folder.exists() or (ignore.is_file() and "*" in ignore.read_text().split()):
+    if top:
+        what = f"cannot be asked about {folder}: {said.splitlines()[0] if said else f'exit {top}'}"
+        return Check(
+            name="git", what=what, grade=Grade.ADVICE, remedy=commands.shell("git", "status")
+        )
+    tracked = _git(existing, "ls-files", "--", os.fspath(folder))[1]
+    # A new store ignores itself. A file in it decides: a pattern may name its folder.
+    ignored = not folder.exists() or _git(existing, "check-ignore", "-q", f"{folder}/x")[0] == 0
+    if ignored and not tracked:
         return Check(name="git", what="ignores the directory")
-    name = os.fspath(folder.relative_to(repository))
-    untrack = commands.shell("git", "rm", "-r", "--cached", name)
-    remedy = f"{commands.ignore_in_git(folder)}; if git already tracks it: {untrack}"
-    what = f"does not ignore {name}: state would be committed"
-    return Check(name="git", what=what, grade=Grade.ADVICE, remedy=remedy)
+    untrack = commands.shell("git", "-C", os.fspath(existing), "rm", "-r", "--cached", ".")
+    steps = [
+        *([] if ignored else [commands.ignore_in_git(folder)]),
+        *([untrack] if tracked else []),
+    ]
+    what = f"tracks files of {folder}" if tracked else f"does not ignore {folder}"
+    return Check(
+        name="git",
+        what=f"{what}: state would be committed",
+        grade=Grade.ADVICE,
+        remedy=" && ".join(steps),
+    )
+
+
+def _git(folder: Path, *arguments: str) -> tuple[int | None, str]:
+    """Return the exit code and the output of git in a folder; no code without git."""
+    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    argv = ["git", "-c", "core.fsmonitor=false", *arguments]
+    try:
+        code, output = capture(Command(argv=argv, cwd=folder, env=env), timeout=_PATIENCE)
+    except (OSError, TimeoutError):
+        return None, ""
+    return code, output.decode("utf-8", "replace").strip()

@@ -1,0 +1,75 @@
+"""Check what a deployment of one environment needs in AWS and in the store, for `doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.adapters.aws.balancers import missing
+from pipeline.app.application import Application
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core import commands
+from pipeline.core.doctor import Check, Grade
+from pipeline.core.errors import PipelineError
+from pipeline.core.state.environment import Environment
+
+
+def environment_checks(app: Application, environment: str, caller: str) -> Iterator[Check]:
+    """Yield the checks of the document, the account and the load balancers.
+
+    `caller` is the account of the credentials, empty without: then AWS is not asked.
+    """
+    reader = EnvironmentReader(app=app, environment=environment)
+    if caller or not app.settings.state.url.startswith("s3://"):
+        yield _document(reader)
+    if caller:
+        yield from _account(app, environment, caller)
+        yield _balancers(reader)
+
+
+def problem(name: str, error: PipelineError) -> Check:
+    """Return an error as a check."""
+    return Check(
+        name=name,
+        what=f"{error.where}: {error.what}",
+        grade=Grade.PROBLEM,
+        remedy=error.remedy,
+    )
+
+
+def _document(reader: EnvironmentReader) -> Check:
+    name = f"{reader.environment}: document"
+    try:
+        document = reader.document()
+    except PipelineError as error:
+        return problem(name, error)
+    if document.deployment is not None:
+        what = f"has a {document.deployment.kind} in flight"
+        remedy = commands.status(reader.environment)
+        return Check(name=name, what=what, grade=Grade.ADVICE, remedy=remedy)
+    return Check(name=name, what=_serving(document))
+
+
+def _serving(document: Environment) -> str:
+    return f"{document.serving} is recorded as serving" if document.serving else "no release yet"
+
+
+def _account(app: Application, environment: str, caller: str) -> Iterator[Check]:
+    expected = app.settings.environment(environment).account
+    if expected and expected != caller:
+        yield Check(
+            name=f"{environment}: account",
+            what=f"is {expected}, but the credentials are of account {caller}",
+            grade=Grade.PROBLEM,
+            remedy=f"use credentials of account {expected}: {commands.LIST_PROFILES}",
+        )
+
+
+def _balancers(reader: EnvironmentReader) -> Check:
+    name = f"{reader.environment}: load balancers"
+    try:
+        existing, absent = reader.found_balancers
+    except PipelineError as error:
+        return problem(name, error)
+    if absent:
+        return problem(name, missing(reader.app.settings.region, absent))
+    return Check(name=name, what=", ".join(each.name for each in existing))

@@ -1,0 +1,58 @@
+"""Find the programs of verify hooks that cannot run: before a release waits for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config.problems import show_file
+from pipeline.config.relations import Problem
+from pipeline.core import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipeline.config.lines import Key
+
+
+def unusable_hooks(root: Path, document: dict[str, Any]) -> Iterator[Problem]:
+    """Yield each hook whose program does not exist or is not executable.
+
+    A program with a slash in its name is relative to the folder of pipeline.toml, another one is on
+    PATH (execvp(3)).
+    """
+    for key, hook in _hooks(document):
+        command = hook.get("command") if isinstance(hook, dict) else None
+        program = command[0] if isinstance(command, list) and command else None
+        if isinstance(program, str) and program:
+            yield from _check((*key, "command", 0), root, program)
+
+
+def _hooks(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:
+    environments = document.get("environments")
+    tables: list[tuple[Key, object]] = [(("promote",), document.get("promote"))]
+    if isinstance(environments, dict):
+        for name, table in environments.items():
+            given = table.get("promote") if isinstance(table, dict) else None
+            tables.append((("environments", name, "promote"), given))
+    for key, table in tables:
+        hooks = table.get("verify") if isinstance(table, dict) else None
+        if isinstance(hooks, list):
+            yield from (((*key, "verify", place), hook) for place, hook in enumerate(hooks))
+
+
+def _check(key: Key, root: Path, program: str) -> Iterator[Problem]:
+    if "/" not in program:
+        if shutil.which(program) is None:
+            what = f"there is no program {program} on PATH"
+            yield Problem(key=key, what=what, remedy="install it, or write its path")
+        return
+    path = root / program
+    if not path.is_file():
+        remedy = "a path begins in the folder of pipeline.toml"
+        yield Problem(key=key, what=f"there is no file {show_file(path)}", remedy=remedy)
+    elif not os.access(path, os.X_OK):
+        what = f"{show_file(path)} is not executable"
+        yield Problem(key=key, what=what, remedy=commands.shell("chmod", "+x", str(path)))
