@@ -159,7 +159,7 @@ class Bakery:
                     )
                 elif not cleanup.kept:
                     self.records.write(replace(image, ids={}, status=ImageStatus.GONE))
-                    self._report_message(_cleaned_up(image, cleanup))
+                    self._report_message(_cleaned_up(plan, image, cleanup))
                 elif same and wanted is None and not beside and plan.fits(cleanup.kept):
                     wanted = self._adopt(plan, image, cleanup.kept)
                 elif all(map(was_good, cleanup.kept.values())):
@@ -332,8 +332,9 @@ class Bakery:
         self.report(Message(text=text))
 
 
-def _cleaned_up(image: Image, cleanup: CleanupReport) -> str:
+def _cleaned_up(plan: BakePlan, image: Image, cleanup: CleanupReport) -> str:
     if not cleanup.removed:
-        return f"the interrupted bake {image.name} left nothing"
+        regions = ", ".join(dict.fromkeys([image.region, *plan.request.all_regions]))
+        return f"nothing of the interrupted bake {image.name} was found in {regions}"
     removed = ", ".join(cleanup.removed)
     return f"cleaned up after the interrupted bake {image.name}: removed {removed}"

@@ -560,7 +560,7 @@ def test_the_image_of_a_killed_bake_that_had_not_ended_is_removed_before_the_bui
 def test_a_killed_bake_that_left_nothing_is_not_called_cleaned_up(world: World) -> None:
     world.records.earlier = [(an_image(), RESOURCES)]
     world.bakery.bake(a_request())
-    assert world.notes == ["the interrupted bake web-earlier left nothing"]
+    assert world.notes == ["nothing of the interrupted bake web-earlier was found in eu-central-1"]
 
 
 def test_an_unencrypted_intermediate_and_its_copies_are_removed(world: World) -> None:
