@@ -45,7 +45,7 @@ crash-contenders: $(STAMP) ## Kill other deployment tools (ARGS="--tool shell")
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tests.crash.contenders $(ARGS)
 
 e2e: $(STAMP) ## Run every test, the long ones too (ARGS="-k lost")
-	@tools/need packer ssh terraform
+	@tools/need packer ssh terraform mmdebstrap
 	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 --terraform=real $(ARGS)
 
 unit: $(STAMP) ## Run the tests without Packer and Terraform

@@ -12,7 +12,7 @@ from pathlib import Path
 from local_cloud import commands, serving
 from local_cloud.commands import Result
 from local_cloud.errors import PROGRAM, LocalCloudError
-from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS
+from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS, SUITE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,9 +52,14 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = verbs.add_parser("up", help=HELP["up"], parents=[settings_of_a_cloud(PORT)])
     up.add_argument("--foreground", action="store_true", help=HELP["foreground"])
-    verb = {name: verbs.add_parser(name, help=HELP[name]) for name in commands.COMMANDS}
+    helps = HELP | {"rootfs": HELP["make-rootfs"]}
+    verb = {name: verbs.add_parser(name, help=helps[name]) for name in commands.COMMANDS}
     verb["env"].add_argument("--role", metavar="NAME", help=HELP["as-role"])
     verb["credentials"].add_argument("role", metavar="NAME", help=HELP["role-name"])
+    verb["rootfs"].add_argument("target", metavar="DIR|TAR", help=HELP["target"])
+    verb["rootfs"].add_argument("--suite", default=SUITE, help=HELP["suite"])
+    verb["rootfs"].add_argument("--mirror", default="", help=HELP["mirror"])
+    verb["rootfs"].add_argument("--include", action="append", default=[], help=HELP["include"])
     # Without a help text: `up` starts it, users do not.
     serve = verbs.add_parser("serve", parents=[settings_of_a_cloud(0)])
     serve.add_argument("--home", type=Path, required=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +19,7 @@ from local_cloud.client import Client
 from local_cloud.clock import Delays
 from local_cloud.consistency.setting import Consistency
 from local_cloud.errors import PROGRAM, RefusedError
-from local_cloud.instances import overlay
+from local_cloud.instances import debian_tree, overlay
 from local_cloud.permissions.roles import named_roles
 from local_cloud.state_dir import State, StateDir, default_home
 
@@ -120,13 +121,22 @@ def assumed(state: State, role: str) -> dict[str, str]:
         ) from error
 
 
+def rootfs(*, target: str, suite: str, mirror: str, include: Sequence[str]) -> Result:
+    """Make a minimal Debian for `up --rootfs`."""
+    path = Path(target).expanduser().resolve()
+    debian_tree.make(path, suite=suite, mirror=mirror, packages=include)
+    text = f"Made {path}.\nUse it: {PROGRAM} up --rootfs {shlex.quote(str(path))}"
+    return Result(document={"rootfs": str(path)}, text=text)
+
+
 COMMANDS: dict[str, Callable[..., Result]] = {
     "down": down,
     "status": status,
     "env": env,
     "credentials": credentials,
+    "rootfs": rootfs,
 }
-"""The commands that need a cloud that runs."""
+"""The commands beside `up`."""
 
 
 def check_delays(delays: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ REGION = "us-east-1"
 KINDS = ("auto", "namespaces", "user-namespaces", "plain")
 CONSISTENCY = "strong"
 SESSION_SECONDS = 3600
+SUITE = "bookworm"
+"""The release of Debian that `rootfs` makes."""
 ISOLATION = "AMI_PIPELINE_LOCAL_CLOUD_ISOLATION"
 """The variable that sets the default of `--isolation`."""
 
@@ -21,6 +23,11 @@ HELP = {
     "status": "Show the local cloud, its load balancers and its API calls.",
     "env": "Print shell exports for AWS clients, Packer and Terraform.",
     "credentials": "Print new credentials of a role, for credential_process.",
+    "make-rootfs": "Make a minimal Debian for `up --rootfs`, with mmdebstrap.",
+    "target": "A folder (root only) or a file that ends with .tar or .tar.gz.",
+    "suite": "Release of Debian.",
+    "mirror": "Mirror or file of sources, instead of mmdebstrap's own choice.",
+    "include": "Package to install beside the minimum; repeatable.",
     "port": "Port of the API and the proxy; 0 chooses a free one.",
     "ssh-port": "Port of SSH on each instance; 0 chooses 22, or 8022.",
     "speed": "Divide AWS's delays by this number.",

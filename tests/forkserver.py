@@ -19,6 +19,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from local_cloud import control
 from local_cloud.control import Settings
 from local_cloud.errors import FailedError, RefusedError
 from local_cloud.state_dir import State, StateDir
@@ -31,6 +32,8 @@ CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
 def up(home: StateDir, **settings: Any) -> State:
     """Start a cloud on free ports, as `control.up` does; return once it answers."""
+    if settings.get("rootfs") and os.geteuid() != 0:
+        return control.up(home, port=0, **settings)  # a user namespace needs a process of its own
     log = log_of(home)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)

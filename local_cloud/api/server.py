@@ -140,6 +140,7 @@ async def machines(
     home = options.home
     home.instances.mkdir()
     home.images.mkdir()
+    isolated = await chosen_isolation(options)
     if options.rootfs:
         await asyncio.to_thread(base_tree.prepare, options.rootfs, home.tree)
         await asyncio.to_thread(overlay.check_mounts, home.instances, home.tree)
@@ -151,7 +152,7 @@ async def machines(
     host = InstanceHost(
         folder=home.instances,
         marker=str(home.path),
-        isolation=await chosen_isolation(options),
+        isolation=isolated,
         metadata_port=network.METADATA_PORT,
         clock=clock,
         images=Images(folder=home.images),
@@ -188,10 +189,10 @@ async def machines(
 
 async def chosen_isolation(options: Options) -> str:
     """Return the requested isolation, or the strongest that works here."""
+    if options.rootfs:
+        return overlay.isolation(options.isolation)
     if options.isolation != "auto":
         return options.isolation
-    if options.rootfs:
-        return "namespaces"
     return await isolation.best(options.home.instances, str(options.home.path))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 KEPT = 64 * 1024
@@ -53,11 +54,20 @@ class Console:
         marks = [size for at, size in list(self._marks) if at <= moment]
         return marks[-1] if marks else 0
 
-    async def pump(self, source: str, stream: asyncio.StreamReader) -> None:
-        """Append the output of a process, line by line, until it closes it."""
+    async def pump(
+        self,
+        source: str,
+        stream: asyncio.StreamReader,
+        seen: Callable[[bytes], object] = lambda _: None,
+    ) -> None:
+        """Append the output of a process, line by line, until it closes it.
+
+        `seen` is called with each line after it was appended.
+        """
         prefix = f"{source}: ".encode()
         while line := await read_line(stream):
             self.write(prefix + line.rstrip(b"\n") + b"\n")
+            seen(line)
 
 
 async def read_line(stream: asyncio.StreamReader) -> bytes:

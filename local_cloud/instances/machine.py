@@ -27,6 +27,7 @@ from local_cloud.instances import (
 from local_cloud.instances.console import Console
 from local_cloud.instances.overlay import Disk
 from local_cloud.instances.own_address import OwnAddress
+from local_cloud.instances.package_hint import PackageHint
 from local_cloud.instances.systemd import systemctl
 from local_cloud.instances.systemd.services import Services
 
@@ -111,6 +112,7 @@ class Machine:
         }
         self.services: Services | None = None
         self.final_output = b""
+        self._hint = PackageHint(is_due=host.tree is None)
         self.behavior = spec.behavior
         self.is_hollow = spec.is_hollow
         self._host = host
@@ -260,9 +262,16 @@ class Machine:
             process = await self.start([*self.own_address.words, *self.enclosure.argv([name], "/")])
             async with processes.attended(process):
                 if process.stdout:
-                    await self.console.pump("cloud-init", process.stdout)
+                    await self.console.pump("cloud-init", process.stdout, self.explained)
                 code = await process.wait()
             self.console.say("cloud-init", f"part-{number:03d} exited, {code}")
+
+    def explained(self, output: bytes) -> str:
+        """Return what explains the output of a program, or an empty text; also on the console."""
+        text = self._hint.after(output)
+        if text:
+            self.console.say("local cloud", text)
+        return text
 
     async def start(self, argv: list[str]) -> asyncio.subprocess.Process:
         """Start a process of the instance and return it with its output to read."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOUNT = "mount -t overlay overlay -o lowerdir={lower},upperdir=up,workdir=work{more} root"
+ID_FILES = (Path("/etc/subuid"), Path("/etc/subgid"))
 # Relative paths: a comma or colon in a path would need another escape on each kernel.
 
 
@@ -53,12 +54,12 @@ class Disk:
             (self.folder / "work").mkdir()
 
     def mount(self) -> None:
-        """Show the tree below what the instance writes; raise OSError with mount's last line."""
+        """Show the tree below what the instance writes; raise OSError with mount's first line."""
         if self.tree:
             lower = os.path.relpath(self.tree, self.folder)
             done = run(["sh", "-c", MOUNT.format(lower=lower, more=options())], self.folder)
             if done.returncode:
-                raise OSError(last_line(done))
+                raise OSError(first_line(done))
 
     def unmount(self) -> None:
         """Undo `mount`; the files stay."""
@@ -92,7 +93,7 @@ def check_user() -> None:
     done = run([*enter(), "true"], Path("/"))
     if done.returncode == 0:
         return
-    what = f"it needs root, or subordinate user ids:\n{last_line(done)}"
+    what = f"it needs root, or subordinate user ids:\n{first_line(done)}"
     raise RefusedError("local-cloud up --rootfs", what, what_is_missing(getpass.getuser()))
 
 
@@ -100,7 +101,7 @@ def what_is_missing(user: str) -> str:
     """Return what an ordinary user needs for a namespace with more users than one."""
     if not shutil.which("newuidmap"):
         return "sudo apt-get install uidmap (dnf: shadow-utils)"
-    if not all(has_ids(user, Path(file)) for file in ("/etc/subuid", "/etc/subgid")):
+    if not all(has_ids(user, file) for file in ID_FILES):
         ids = "100000-165535"
         return f"sudo usermod --add-subuids {ids} --add-subgids {ids} {user}"
     return "run it as root, or see unshare(1), --map-auto (util-linux 2.38)"
@@ -110,6 +111,14 @@ def has_ids(user: str, file: Path) -> bool:
     """Return True if a user has subordinate ids by name or number (subuid(5))."""
     lines = file.read_text().splitlines() if file.is_file() else []
     return any(line.split(":")[0] in {user, str(os.getuid())} for line in lines)
+
+
+def isolation(asked: str) -> str:
+    """Return the isolation of instances with a root of their own; raise RefusedError if not."""
+    if asked in {"auto", "namespaces"}:
+        return "namespaces"
+    what = f"isolation {asked} cannot change the root of an instance"
+    raise RefusedError("local-cloud up --rootfs", what, "leave out --isolation")
 
 
 def check_mounts(folder: Path, tree: Path) -> None:
@@ -134,8 +143,7 @@ def run(argv: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=folder, check=False, capture_output=True, text=True)
 
 
-def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line that a program printed."""
-    return (done.stderr.strip() or done.stdout.strip() or f"exit status {done.returncode}").split(
-        "\n"
-    )[-1]
+def first_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the first line that a program printed, which of mount(8) says why."""
+    printed = (done.stderr + done.stdout).strip()
+    return printed.splitlines()[0] if printed else f"exit status {done.returncode}"

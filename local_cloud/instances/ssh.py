@@ -41,6 +41,9 @@ class Machine(Protocol):
     enclosure: Enclosure
     environment: dict[str, str]
 
+    def explained(self, output: bytes) -> str:
+        """Return what explains the output of a program, or an empty text."""
+
 
 class SshServer:
     """The server; it answers on the address of every machine that is open."""
@@ -239,9 +242,15 @@ async def answer(process: asyncssh.SSHServerProcess[bytes], started: Any) -> int
     it; here the session ends with the command.
     """
     transferred = Transferred()
+    machine = process.get_extra_info("login").machine
+
+    def seen(output: bytes) -> None:
+        if text := machine.explained(output):
+            process.stderr.write(f"local cloud: {text}\n".encode())
+
     pumps = {
-        asyncio.create_task(pump(started.stdout, process.stdout, transferred)),
-        asyncio.create_task(pump(started.stderr, process.stderr, transferred)),
+        asyncio.create_task(pump(started.stdout, process.stdout, transferred, seen)),
+        asyncio.create_task(pump(started.stderr, process.stderr, transferred, seen)),
     }
     code = await processes.exited(started)
     before = -1
@@ -260,9 +269,15 @@ class Transferred:
     bytes: int = 0
 
 
-async def pump(source: Any, target: Any, transferred: Transferred) -> None:
-    """Copy a stream to its end."""
+async def pump(
+    source: Any,
+    target: Any,
+    transferred: Transferred,
+    seen: Callable[[bytes], None] = lambda _: None,
+) -> None:
+    """Copy a stream to its end; `seen` is called with each part that was copied."""
     while data := await source.read(CHUNK):
         target.write(data)
         await target.drain()
         transferred.bytes += len(data)
+        seen(data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS
+from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS, SUITE
 from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
@@ -139,6 +139,19 @@ def credentials(context: click.Context, /, *, role: str) -> None:
     from local_cloud import commands
 
     _print(context, commands.credentials(role=role))
+
+
+@local_cloud.command(help=HELP["make-rootfs"])
+@click.argument("target", metavar="DIR|TAR")
+@click.option("--suite", default=SUITE, show_default=True, help=HELP["suite"])
+@click.option("--mirror", default="", help=HELP["mirror"])
+@click.option("--include", multiple=True, metavar="PACKAGE", help=HELP["include"])
+@click.pass_context
+def rootfs(context: click.Context, /, **settings: Any) -> None:
+    """Make a minimal Debian for `up --rootfs`, with mmdebstrap."""
+    from local_cloud import commands
+
+    _print(context, commands.rootfs(**settings))
 
 
 def _checked(check: str, given: Any, *, option: str | None = None) -> Any:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import shutil
 import socket
 import subprocess
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from local_cloud import control
 from local_cloud.errors import RefusedError
-from local_cloud.instances import base_tree
+from local_cloud.instances import base_tree, debian_tree, overlay
+from local_cloud.state_dir import HOME, StateDir
+from pipeline.cli.local_cloud import local_cloud
 from tests import running_cloud
 from tests.local_cloud.instances import test_ssh, tiny_tree
 from tests.running_cloud import eventually
@@ -113,8 +120,8 @@ def test_services_of_packages_start_by_their_types(rooted: Cloud) -> None:
     image = with_services(rooted)
     instance, _ = ran(rooted, CONTROLS, ImageId=image)
     eventually(lambda: "tells: @local-cloud/" in rooted.console(instance))
+    eventually(lambda: "once.service: active: exited, 0" in rooted.console(instance))
     console = rooted.console(instance)
-    assert "once.service: active: exited, 0" in console
     assert "forks.service: active: started" in console
     pids = re.findall(r"cloud-init: (\d+)$", console, re.MULTILINE)
     assert len(pids) == 3
@@ -187,6 +194,73 @@ def test_a_tar_with_a_path_outside_is_refused_and_writes_nothing_there(tmp_path:
         with pytest.raises(RefusedError, match="could not be unpacked"):
             base_tree.prepare(tar, folder / "unpacked")
         assert not list(tmp_path.rglob("outside"))
+
+
+@pytest.mark.parametrize("kind", ["plain", "user-namespaces"])
+def test_an_isolation_without_roots_is_refused(kind: str) -> None:
+    assert overlay.isolation("auto") == "namespaces"
+    with pytest.raises(RefusedError, match=f"isolation {kind} cannot change the root"):
+        overlay.isolation(kind)
+
+
+def test_a_folder_that_cannot_hold_an_overlay_is_named(tmp_path: Path) -> None:
+    (tmp_path / "instances").mkdir()
+    with pytest.raises(RefusedError, match="no overlay can be mounted here: mount: ") as refused:
+        overlay.check_mounts(tmp_path / "instances", tmp_path / "missing")
+    assert HOME in refused.value.remedy
+    assert list((tmp_path / "instances").iterdir()) == []
+
+
+def test_what_an_ordinary_user_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert overlay.what_is_missing("me").startswith("sudo apt-get install uidmap")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(overlay, "ID_FILES", (tmp_path / "subuid",))
+    assert overlay.what_is_missing("me") == (
+        "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 me"
+    )
+    (tmp_path / "subuid").write_text("me:100000:65536\n")
+    assert "util-linux 2.38" in overlay.what_is_missing("me")
+
+
+def test_a_root_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
+    done = CliRunner().invoke(local_cloud, ["up", "--rootfs", str(tmp_path / "no")])
+    assert done.exit_code == 2
+    assert "does not exist" in done.output
+
+
+PAGE = "Welcome to nginx!"
+INSTALLS = """#!/bin/sh
+apt-get update && apt-get install -y nginx-light
+"""
+
+
+@pytest.mark.long
+def test_an_unchanged_package_serves_on_every_instance_of_its_image(tmp_path: Path) -> None:
+    tar, home = tmp_path / "debian.tar", StateDir(path=tmp_path / "cloud")
+    debian_tree.make(tar, suite="bookworm", mirror="", packages=())
+    state = control.up(home, port=0, speed=1000, rootfs=str(tar))
+    cloud = running_cloud.Cloud(home=home, state=state)
+    try:
+        builder = cloud.launch(UserData=INSTALLS)["InstanceId"]
+        eventually(lambda: "part-001 exited, 0" in cloud.console(builder), within=300)
+        image = image_of(cloud, builder)
+        for _ in range(2):
+            address = cloud.launch(ImageId=image)["PrivateIpAddress"]
+            eventually(functools.partial(serves, address))
+    finally:
+        control.down(home)
+    assert list(tmp_path.iterdir()) == [tar]
+
+
+def serves(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/", timeout=5) as answer:
+            return PAGE in answer.read().decode()
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_cloud.errors import PROGRAM
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
@@ -190,6 +191,14 @@ def test_sudo_and_systemctl_work(instance: Instance) -> None:
     stopped = ssh("systemctl stop nap; systemctl is-active nap")
     assert (stopped.stdout, stopped.returncode) == ("inactive\n", 3)
     assert ssh("systemctl start missing").returncode == 5
+
+
+def test_the_first_missing_package_manager_is_explained(cloud: Cloud, instance: Instance) -> None:
+    first, second = (instance.ssh("yum install -y nginx") for _ in range(2))
+    assert first.returncode == 127
+    assert f"{PROGRAM} up --rootfs debian.tar" in first.stderr
+    assert "--rootfs" not in second.stderr
+    assert cloud.console(instance.id).count("up --rootfs debian.tar") == 1
 
 
 def test_a_key_of_another_instance_is_refused(cloud: Cloud, instance: Instance) -> None:
