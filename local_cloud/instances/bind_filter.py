@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import signal
 import socket
 import struct
 import sys
@@ -70,6 +71,8 @@ def main(name: str, *program: str) -> None:
     if platform.machine() in CALLS:
         with contextlib.suppress(OSError):  # a container may forbid it
             send(name, install)
+    for each in (signal.SIGPIPE, signal.SIGXFSZ):  # which an interpreter ignores
+        signal.signal(each, signal.SIG_DFL)
     os.execvp(program[0], program)  # noqa: S606  the program of the caller
 
 

@@ -83,13 +83,7 @@ def local_cloud() -> None:
     metavar="SECONDS",
     help=HELP["session-seconds"],
 )
-@click.option(
-    "--rootfs",
-    default="",
-    metavar="DIR|TAR",
-    callback=lambda _context, _option, given: _checked("check_rootfs", given),
-    help=HELP["rootfs"],
-)
+@click.option("--rootfs", default="", metavar="DIR|TAR", help=HELP["rootfs"])
 @click.option("--seed", default=0, show_default=True, help=HELP["seed"])
 @click.option("--foreground", is_flag=True, help=HELP["foreground"])
 @click.pass_context
@@ -98,6 +92,7 @@ def up(context: click.Context, /, *, foreground: bool, **settings: Any) -> None:
     from local_cloud import commands
 
     settings["role"] = _checked("check_roles", settings["role"], option="--role")
+    settings["rootfs"] = _checked("check_rootfs", settings["rootfs"], option="--rootfs")
     if foreground:
         commands.up_in_foreground(**settings)
     _print(context, commands.up(**settings))

@@ -34,19 +34,21 @@ print(json.dumps([
 ]))
 """
 BOTH = """
+import socket
 made = socket.socket(socket.AF_INET6)
 made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 made.bind(("::", 45077))
 print(made.getsockname()[0])
 """
+PYTHON = (sys.executable, "-S", "-c")
 ADDRESS = "127.0.0.77"
 
 
-async def output(script: str) -> str:
+async def output(*program: str) -> str:
     own = OwnAddress(address=ADDRESS)
     own.open()
     process = await asyncio.create_subprocess_exec(
-        *[*own.words, sys.executable, "-S", "-c", script], stdout=asyncio.subprocess.PIPE
+        *own.words, *program, stdout=asyncio.subprocess.PIPE
     )
     printed, _ = await process.communicate()
     await asyncio.sleep(0)
@@ -55,7 +57,9 @@ async def output(script: str) -> str:
 
 
 def test_a_port_of_every_address_is_that_of_the_instance_and_all_else_is_as_asked() -> None:
-    port, own, six, other, client, datagrams, taken = json.loads(asyncio.run(output(BINDS)))
+    port, own, six, other, client, datagrams, taken = json.loads(
+        asyncio.run(output(*PYTHON, BINDS))
+    )
     assert own == [ADDRESS, port]  # although 127.0.0.79 has the port
     assert six[0] == "::1"
     assert six[1] != port
@@ -66,7 +70,11 @@ def test_a_port_of_every_address_is_that_of_the_instance_and_all_else_is_as_aske
 
 
 def test_a_socket_for_both_families_gets_the_address_of_the_instance() -> None:
-    assert asyncio.run(output(BOTH)) == f"::ffff:{ADDRESS}\n"
+    assert asyncio.run(output(*PYTHON, BOTH)) == f"::ffff:{ADDRESS}\n"
+
+
+def test_a_program_ends_by_a_broken_pipe_as_without_this() -> None:
+    assert asyncio.run(output("/bin/sh", "-c", "kill -PIPE $$; echo survived")) == ""
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from local_cloud.instances import base_tree, debian_tree, overlay
 from local_cloud.state_dir import HOME, StateDir
 from pipeline.cli.local_cloud import local_cloud
 from tests import running_cloud
-from tests.local_cloud.instances import test_ssh, tiny_tree
+from tests.local_cloud.instances import openssh, tiny_tree
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ systemctl reload forks
 systemctl stop forks
 cat /run/forks.pid /run/forks/reloaded /run/forks/stopped
 systemctl is-active forks
+sudo -u app id -un
 """
 
 
@@ -126,7 +127,7 @@ def test_services_of_packages_start_by_their_types(rooted: Cloud) -> None:
     pids = re.findall(r"cloud-init: (\d+)$", console, re.MULTILINE)
     assert len(pids) == 3
     assert len(set(pids)) == 1
-    assert "cloud-init: inactive" in console
+    assert "cloud-init: inactive\ncloud-init: app\n" in console
     assert "tells: uid=77(app) gid=78(app) groups=78(app),79(logs)" in console
     assert re.search(r"tells: drwxr-xr-x \d+ app app", console)
     assert "tells.service: the local cloud ignores PrivateTmp" in console
@@ -154,11 +155,11 @@ def test_files_are_copied_to_and_from_a_tree_without_scp(rooted: Cloud, tmp_path
     remote = f"root@{instance['PublicIpAddress']}:/opt/copied"
     port = f"Port={rooted.state.ssh_port}"
     for source, target in ((str(tmp_path / "up"), remote), (remote, str(tmp_path / "down"))):
-        done = test_ssh.run("scp", "-O", "-r", "-i", str(key), "-o", port, source, target)
+        done = openssh.run("scp", "-O", "-r", "-i", str(key), "-o", port, source, target)
         assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "down/a folder/data").read_bytes() == bytes(range(256)) * 1000
     assert (tmp_path / "down/run").stat().st_mode & 0o777 == 0o750
-    missing = test_ssh.run("scp", "-O", "-i", str(key), "-o", port, f"{remote}/no", str(tmp_path))
+    missing = openssh.run("scp", "-O", "-i", str(key), "-o", port, f"{remote}/no", str(tmp_path))
     assert missing.returncode == 1
     assert "no: No such file or directory" in missing.stderr
 

@@ -10,25 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_cloud.errors import PROGRAM
+from tests.local_cloud.instances.openssh import run
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
     from tests.running_cloud import Cloud
-
-OPTIONS = [
-    "-F",
-    "none",
-    "-o",
-    "StrictHostKeyChecking=no",
-    "-o",
-    "UserKnownHostsFile=/dev/null",
-    "-o",
-    "BatchMode=yes",
-    "-o",
-    "IdentitiesOnly=yes",
-    "-o",
-    "LogLevel=ERROR",
-]
 
 
 @pytest.fixture
@@ -38,18 +24,6 @@ def key(cloud: Cloud, tmp_path: Path) -> Path:
     path.touch(mode=0o600)
     path.write_text(made["KeyMaterial"])
     return path
-
-
-def run(program: str, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a client of OpenSSH, as a user's shell finds it."""
-    return subprocess.run(
-        [program, *OPTIONS, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-        input=stdin,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,7 +172,7 @@ def test_the_first_missing_package_manager_is_explained(cloud: Cloud, instance: 
     assert first.returncode == 127
     assert f"{PROGRAM} up --rootfs debian.tar" in first.stderr
     assert "--rootfs" not in second.stderr
-    assert cloud.console(instance.id).count("up --rootfs debian.tar") == 1
+    eventually(lambda: cloud.console(instance.id).count("up --rootfs debian.tar") == 1)
 
 
 def test_a_key_of_another_instance_is_refused(cloud: Cloud, instance: Instance) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 PROGRAMS = (
     *("sh", "cat", "chmod", "head", "id", "ls", "mkdir", "mkfifo", "mktemp", "od", "rm", "sleep"),
-    *("stat", "tr"),
+    *("setpriv", "stat", "tr", "true"),
 )
 
 
