@@ -268,6 +268,7 @@ class FakeWorkplace:
     seconds: float = 0.0
     shields: int = 0
     claimed: list[str] = field(default_factory=list)
+    noted: list[BakeRequest] = field(default_factory=list)
 
     def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
         assert request.app, (source_ami, packer)
@@ -286,6 +287,11 @@ class FakeWorkplace:
 
     def shield(self) -> AbstractContextManager[None]:
         return self._shield()
+
+    @contextmanager
+    def noting_writes(self, request: BakeRequest) -> Iterator[None]:
+        self.noted.append(request)
+        yield
 
     @contextmanager
     def claim(self, bake: str) -> Iterator[None]:

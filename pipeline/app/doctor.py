@@ -103,12 +103,14 @@ def _tools(app: Application, environment: str) -> Iterator[Check]:
 
 def _template(app: Application, packer: Packer, environment: str) -> Check:
     """Check that Packer reads the template with the plugins that are installed."""
-    from pipeline.app.bake import request_of
+    from pipeline.adapters.packer.template_source import read_source
+    from pipeline.app.bake_request import request_of
 
     wanted = app.settings.bake_for(environment or None)
     try:
         options = Options(environment=environment, version="0")
-        template = packer.read(request_of(app, options, wanted, {}))
+        source = read_source(app.inside(wanted.template))
+        template = packer.read(request_of(app, options, wanted, {}, source))
     except PipelineError as error:
         return problem("template", error)
     builds = f", builds {', '.join(template.builds)}" if template.builds else ""

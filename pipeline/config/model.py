@@ -215,6 +215,16 @@ class BakeSettings(Table):
     vars_from_env: _VarsFromEnv = Field(
         default={}, description="Secret Packer variables, each from an environment variable."
     )
+    var_files: Annotated[tuple[_Path, ...], LIST] = Field(
+        default=(), description="Files with Packer variables (.pkrvars.hcl, .json)."
+    )
+    pass_variables: (
+        Annotated[tuple[Annotated[str, AfterValidator(values.check_tool_variable)], ...], LIST]
+        | None
+    ) = Field(
+        default=None,
+        description="Variables of the pipeline that the template gets; default: all that match.",
+    )
     sensitive: Annotated[tuple[_VariableName, ...], LIST] = Field(
         default=(), description="Names of variables in vars whose values are masked."
     )

@@ -17,13 +17,13 @@ _ZSH_Q = _BASH_Q + ",=#~%"
 _ANSI_C = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", "'": "\\'", "\x1b": "\\E"}
 _GO_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "'": "\\u0027"}
 _LONG = 8
-"""A shorter secret may be an ordinary word in another case."""
+"""A shorter secret of letters only may be an ordinary word in another case."""
 
 
 def escaped(text: str) -> frozenset[str]:
     """Return the text in each form of escapes, without the quotes around it."""
     forms = {text, *_shell(text), *_powershell(text), *_markup(text), *_others(text)}
-    if len(text) >= _LONG:
+    if len(text) >= _LONG or not text.isalpha():
         forms |= {text.upper(), text.lower()}
     return frozenset(nested for form in forms for nested in (form, *_json(form)))
 

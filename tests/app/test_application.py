@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from pipeline.adapters.packer.template_source import read_source
 from pipeline.app import Application, Options, bake
-from pipeline.app.bake import request_of, secrets_of
+from pipeline.app.bake_request import hidden_values, request_of, secrets_of
 from pipeline.core.bake.model import BakeRequest, Source
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import Event, Message
@@ -41,7 +46,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def requested(options: Options) -> BakeRequest:
     app = Application.start(options, lambda _: None)
     wanted = app.settings.bake_for(options.environment or None)
-    return request_of(app, options, wanted, secrets_of(app, wanted))
+    source = read_source(app.inside(wanted.template))
+    return request_of(app, options, wanted, secrets_of(app, wanted), source)
 
 
 def test_configuration_and_command_line_become_one_request(folder: Path) -> None:
@@ -161,3 +167,99 @@ def test_an_input_of_a_users_module_stays_as_it_is(folder: Path) -> None:
     (folder / "module").mkdir()
     app = with_template(folder, '[terraform]\nmodule = "module"\n')
     assert app.root("staging").inputs == {"user_data_template": "deploy/boot.sh.tftpl"}
+
+
+DECLARED = """
+variable "app" {
+  type = string
+}
+variable "token" {
+  sensitive = true
+}
+variable "size" {
+  type = number
+}
+variable "undeclared_elsewhere" {}
+"""
+
+
+def test_variables_of_files_and_of_the_environment_are_the_users(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "app.pkr.hcl").write_text(DECLARED)
+    (folder / "more.pkrvars.hcl").write_text('size = 3\ntoken = "hush-hush-hush"\nother = 1\n')
+    configuration = 'app = "web"\nregion = "us-east-1"\n[bake]\ntemplate = "app.pkr.hcl"\n'
+    limits = 'var_files = ["more.pkrvars.hcl"]\npass_variables = ["region"]\n'
+    (folder / "pipeline.toml").write_text(configuration + limits)
+    monkeypatch.setenv("PKR_VAR_app", "mine")
+    monkeypatch.setenv("PKR_VAR_size", "2")
+    monkeypatch.setenv("PKR_VAR_nowhere", "x")
+    options = Options(version="1.2.3")
+    request = requested(options)
+    assert request.elsewhere == {"app": "mine", "size": 3, "token": None}
+    assert request.var_files == (folder / "more.pkrvars.hcl",)
+    assert request.passed == frozenset({"region"})
+    app = Application.start(options, lambda _: None)
+    wanted = app.settings.bake_for(None)
+    source = read_source(folder / "app.pkr.hcl")
+    assert list(hidden_values(app, wanted, source)) == ["hush-hush-hush"]
+
+
+def test_a_missing_file_of_variables_is_refused(folder: Path) -> None:
+    text = CONFIGURATION.replace("[bake]", '[bake]\nvar_files = ["none.json"]')
+    (folder / "pipeline.toml").write_text(text)
+    with pytest.raises(ConfigurationError) as told:
+        requested(Options(version="1.2.3"))
+    assert told.value.where == "[bake] var_files"
+
+
+def test_a_secret_that_a_template_reads_itself_is_masked_or_reported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {
+        "a": "{{env `DB_PASSWORD`}}",
+        "api_token": "{{ env `PLAIN` }}",
+        "b": "{{env `QUIET`}}",
+        "c": "{{env `AWS_REGION`}}",
+        "d": "x-{{env `OTHER`}}",
+        "e": "{{env `MISSING`}}",
+    }
+    content = {"variables": variables, "sensitive-variables": ["b"]}
+    (folder / "app.json").write_text(json.dumps(content))
+    for name in ("DB_PASSWORD", "PLAIN", "QUIET", "AWS_REGION", "OTHER"):
+        monkeypatch.setenv(name, f"value-{name}")
+    events: list[Event] = []
+    app = Application.start(Options(), events.append)
+    source = read_source(folder / "app.json")
+    wanted = app.settings.bake_for(None)
+    hidden = list(hidden_values(app, wanted, source))
+    assert hidden == ["value-DB_PASSWORD", "value-PLAIN", "{{env `QUIET`}}", "value-QUIET"]
+    assert [event.text for event in events if isinstance(event, Message)] == [
+        (
+            "app.json reads OTHER from the environment, and its value is not masked; "
+            "if it is a secret, add d to sensitive-variables, or make it sensitive"
+        )
+    ]
+
+
+def test_what_git_ignores_and_what_a_bake_wrote_are_no_inputs_unless_uploaded(
+    folder: Path,
+) -> None:
+    (folder / "app.json").write_text(
+        json.dumps({"provisioners": [{"type": "file", "source": "src/app.jar"}]})
+    )
+    (folder / ".gitignore").write_text("*.jar\n*.tmp\n")
+    (folder / "src").mkdir()
+    for name in ("src/app.jar", "src/x.tmp", "manifest.json"):
+        (folder / name).write_text("1")
+    git = shutil.which("git")
+    assert git is not None
+    subprocess.run((git, "init", "-q", str(folder)), check=True, timeout=30)
+    digest = hashlib.sha256(b"1").hexdigest()
+    (folder / ".ami-pipeline").mkdir()
+    note = {"files": {str(folder / "manifest.json"): digest}}
+    (folder / ".ami-pipeline/written.json").write_text(json.dumps(note))
+    outputs = requested(Options(version="1.2.3")).outputs
+    assert folder / "manifest.json" in outputs
+    assert folder / "src/x.tmp" in outputs
+    assert folder / "src/app.jar" not in outputs

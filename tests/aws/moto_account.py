@@ -6,13 +6,15 @@ For a load balancer use the fixture `service` (`service.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any
 
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.amis import Ami
 
 from pipeline.adapters.aws.client import Clients
 
@@ -28,8 +30,18 @@ def moto_account(patch: pytest.MonkeyPatch) -> Iterator[Clients]:
     patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     # Loading AWS's own images takes longer than any of these tests.
     patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    patch.setattr(Ami, "get_filter_value", partialmethod(_filter_value, Ami.get_filter_value))
     with mock_aws():
         yield Clients()
+
+
+def _filter_value(
+    ami: Any, original: Callable[..., Any], name: str, method: str | None = None
+) -> Any:
+    """Know EC2's filter for copies, which moto lacks; a test sets `source_image_id`."""
+    if name == "source-image-id":
+        return getattr(ami, "source_image_id", None)
+    return original(ami, name, method)
 
 
 def register(clients: Clients, image_id: str, name: str, region: str = "us-east-1") -> str:

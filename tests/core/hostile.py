@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
-from pipeline.core.validation.values import TOOL_VARIABLES
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -213,7 +211,6 @@ _OWN: Final[dict[Field, tuple[tuple[str, str], ...]]] = {
         ("~/x", "a home"),
     ),
     "variable name": (
-        *((name, "set by the pipeline itself") for name in sorted(TOOL_VARIABLES)),
         ("1x", "begins with a digit"),
         ("a.b", "a dot"),
         ("a=b", "an equals sign"),

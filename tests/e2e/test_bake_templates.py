@@ -73,3 +73,38 @@ def test_an_encrypted_copy_that_was_being_made_is_not_reused(
     made = image(cloud, result.document["ami_id"])
     assert made["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
     assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
+
+
+@pytest.mark.long
+def test_a_manifest_beside_the_template_does_not_make_every_bake_new(
+    project: Project, cloud: Cloud
+) -> None:
+    manifest = {"type": "manifest", "output": "{{template_dir}}/manifest.json"}
+    template(
+        project,
+        builder(cloud, source_ami="{{user `source_ami`}}", ami_name="{{user `ami_name`}}"),
+        more=f'[bake.source]\nid = "{cloud.base_image()}"',
+        variables={"source_ami": "", "ami_name": ""},
+        **{"post-processors": [manifest]},
+    )
+    first = project.bake("1.0.0")
+    assert first.code == 0, first.err
+    assert "manifest.json, which does not count as an input" in first.err
+    assert (project.folder / "manifest.json").exists()
+    assert project.bake("1.0.0").document["origin"] == "unchanged"
+
+
+@pytest.mark.long
+def test_several_builds_and_another_region_are_refused_before_anything_is_made(
+    project: Project, cloud: Cloud
+) -> None:
+    template(project, builder(cloud, name="debian"), builder(cloud, name="amazon"))
+    refused = project.bake("1.0.0")
+    assert refused.code == 2
+    assert "amazon, debian" in refused.document["error"]["what"]
+    variables = {"build_region": "eu-west-1"}
+    template(project, builder(cloud, region="{{user `build_region`}}"), variables=variables)
+    refused = project.bake("1.0.0")
+    assert refused.code == 2
+    assert 'set build_region = "us-east-1"' in refused.document["error"]["next"]
+    assert project.left_in_cloud() == NOTHING

@@ -123,7 +123,7 @@ def test_members_are_counted_by_state() -> None:
     assert tally(replace(observed_group, members=())) == "no members"
     assert targets_of(observed_group, observation(observed_group), "web-elb") == "3 InService"
     assert targets_of(observed_group, observation(observed_group), ARN) == ""
-    none = {"web-elb": {}}
+    none: dict[str, object] = {"web-elb": {}}
     assert (
         targets_of(observed_group, observation(observed_group, targets=none), "web-elb")
         == "3 not listed"

@@ -242,6 +242,7 @@ def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
         created=image.get("CreationDate", ""),
         tags=read_tags(image),
         snapshots=tuple(snapshot for snapshot in snapshots if snapshot),
+        encrypted=all(each["Ebs"].get("Encrypted", False) for each in mappings if "Ebs" in each),
         reason=_reason(image),
     )
 

@@ -6,6 +6,7 @@ Git may be missing and the folder need not be a repository; neither is an error.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,17 +24,7 @@ def read_commit(folder: Path, environ: Mapping[str, str], outputs: tuple[Path, .
     Changes in `outputs`, which a bake writes, do not count: they must not make the next bake
     appear changed.
     """
-
-    def git(*arguments: str) -> bytes | None:
-        argv = ["git", "-c", "core.fsmonitor=false", *arguments]
-        env = {**environ, "GIT_OPTIONAL_LOCKS": "0"}
-        try:
-            command = Command(argv=argv, cwd=folder, env=env)
-            code, output = capture(command, timeout=_TIMEOUT, errors=False)
-        except (OSError, TimeoutError):
-            return None
-        return output if code == 0 else None
-
+    git = _git_in(folder, environ)
     head = git("rev-parse", "--verify", "HEAD")
     if head is None:
         return Commit()
@@ -47,6 +38,30 @@ def read_commit(folder: Path, environ: Mapping[str, str], outputs: tuple[Path, .
         id=head.decode().strip(),
         changes=digest,
     )
+
+
+def read_ignored(folder: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files and folders below `folder` that git itself ignores, tracked ones never."""
+    listing = ("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+    found = _git_in(folder, environ)(*listing, "--", ".") if folder.is_dir() else b""
+    names = (os.fsdecode(name).rstrip("/") for name in (found or b"").split(b"\0"))
+    return tuple(folder / name for name in names if name)
+
+
+def _git_in(folder: Path, environ: Mapping[str, str]) -> Callable[..., bytes | None]:
+    """Return a function that runs git in a folder; None stands for a failure."""
+
+    def git(*arguments: str) -> bytes | None:
+        argv = ["git", "-c", "core.fsmonitor=false", *arguments]
+        env = {**environ, "GIT_OPTIONAL_LOCKS": "0"}
+        try:
+            command = Command(argv=argv, cwd=folder, env=env)
+            code, output = capture(command, timeout=_TIMEOUT, errors=False)
+        except (OSError, TimeoutError):
+            return None
+        return output if code == 0 else None
+
+    return git
 
 
 def _is_inside(path: Path, git: Callable[..., bytes | None]) -> bool:

@@ -22,13 +22,16 @@ from pipeline.adapters.aws.credentials import ToolEnvironment, as_it_is, secrets
 from pipeline.adapters.files.logs import appending
 from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.build_names import BuildNames
+from pipeline.adapters.packer.inspection import parse_inspection, read_manifest
 from pipeline.adapters.packer.stream import Stream, StreamReader
+from pipeline.adapters.packer.template_source import read_source, undeclared_uploads
 from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core import commands
 from pipeline.core.bake.builds import expected_builds, selected
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
 from pipeline.core.bake.template_remedies import template_remedy
+from pipeline.core.bake.variables import MANIFEST
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
 from pipeline.core.masking import Masker
@@ -39,10 +42,7 @@ SHORT = 120.0
 """Seconds a short command may take; `init` downloads plugins and gets five times that."""
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
-_HCL_VARIABLE = re.compile(r"^var\.([\w-]+): ", re.MULTILINE)
-_HCL_SOURCE = re.compile(r"^      ([\w-]+\.[\w-]+)$", re.MULTILINE)
-_HCL_BUILD = re.compile(r"^  > (?P<name>[^\n]+):$", re.MULTILINE)
-_NOT_PASSED_ON = re.compile(r"PACKER_LOG(_PATH)?|PKR_VAR_.*|PACKER_NO_COLOR|PACKER_RUN_UUID")
+_NOT_PASSED_ON = re.compile(r"PACKER_LOG(_PATH)?|PACKER_NO_COLOR|PACKER_RUN_UUID")
 
 
 @dataclass(kw_only=True)
@@ -109,9 +109,16 @@ class Packer:
         found = _read(output)
         if code != 0:
             raise self._bad_template("packer inspect", request, found)
-        if any(kind == "template-builder" for kind, _ in found.records):
-            return _json_template(found)
-        return _hcl_template("\n".join(found.ui_text))
+        template = parse_inspection(found)
+        source = read_source(request.template)
+        inputs = (*request.inputs, *request.var_files)
+        return replace(
+            template,
+            declared=source.variables,
+            builders=source.builders,
+            locals=source.locals,
+            unlisted=undeclared_uploads(source, request.template, request.directory, inputs),
+        )
 
     def validate(
         self, request: BakeRequest, template: Template, variables: Mapping[str, Any]
@@ -145,10 +152,12 @@ class Packer:
         began = time.monotonic()
         lasts = request.timeout + request.cancel_grace
         env = dict(self.credentials(self.environment(), lasts))
+        # A builder without a region uses these; pipeline.toml decides.
+        env |= dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), request.region)
         masker = self.masker.adding(secrets_in(env))
         with private_folder() as folder, appending(log) as write:
             manifest = folder / "manifest.json"
-            if "manifest" in template.variables:
+            if variables.get("manifest") == MANIFEST:
                 variables = {**variables, "manifest": str(manifest)}
             names = BuildNames(template.builds.items())
             reader = StreamReader(masker=masker, log=write, step=self._step, names=names)
@@ -309,7 +318,8 @@ def _inputs(
     path = folder / "variables.json"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(variables, file)
-    return [f"-var-file={path}", *_selection(request, template)]
+    files = [f"-var-file={each}" for each in (*request.var_files, path)]
+    return [*files, *_selection(request, template)]
 
 
 def _selection(request: BakeRequest, template: Template) -> list[str]:
@@ -337,42 +347,3 @@ def _read(output: bytes) -> Stream:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
-
-
-def _json_template(found: Stream) -> Template:
-    def names(kind: str) -> Iterator[tuple[str, ...]]:
-        return (arguments for name, arguments in found.records if name == kind)
-
-    return Template(
-        old_style=True,
-        variables=frozenset(arguments[0] for arguments in names("template-variable")),
-        builds={arguments[0]: arguments[1] for arguments in names("template-builder")},
-    )
-
-
-def _hcl_template(text: str) -> Template:
-    """Parse the output of `inspect` for HCL2 (hcl2template/types.packer_config.go)."""
-    variables, _, builds = text.partition("> builds:")
-    declared = _HCL_VARIABLE.findall(variables.partition("> local-variables:")[0])
-    found: dict[str, str] = {}
-    for block in re.split(r"^(?=  > )", builds, flags=re.MULTILINE):
-        title = _HCL_BUILD.match(block)
-        prefix = f"{title['name']}." if title and not title["name"].startswith("<") else ""
-        sources = block.partition("provisioners:")[0]
-        for source in _HCL_SOURCE.findall(sources):
-            found[prefix + source] = source.partition(".")[0]
-    return Template(old_style=False, variables=frozenset(declared), builds=found)
-
-
-def read_manifest(path: Path) -> dict[str, str] | None:
-    """Return the AMI of each region in the manifest post-processor's file, or None without one.
-
-    The post-processor appends to an existing file; each run uses a new one.
-    """
-    try:
-        builds = json.loads(path.read_bytes())["builds"]
-        parts = [part for one in builds for part in one["artifact_id"].split(",")]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    pairs = (part.split(":", 1) for part in parts)
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1].startswith("ami-")}  # noqa: PLR2004 - region and id

@@ -8,18 +8,19 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.adapters.identity import runner
 from pipeline.adapters.packer.build_locks import build_lock
+from pipeline.adapters.packer.written_files import files_below, noting_writes
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import BakeRequest
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.events import Message, Report
 
-_SKIPPED = frozenset({".git", ".terraform", "packer_cache", "__pycache__", ".ami-pipeline"})
 _SCHEME = b"ami-pipeline fingerprint 1\n"
 _LONGEST_AMI_NAME = 128
 
@@ -27,9 +28,10 @@ _LONGEST_AMI_NAME = 128
 class LocalWorkplace:
     """The machine that a bake runs on."""
 
-    def __init__(self, interrupts: Interrupts, logs: Path) -> None:
+    def __init__(self, interrupts: Interrupts, logs: Path, report: Report) -> None:
         self._interrupts = interrupts
         self._logs = logs
+        self._report = report
 
     def fingerprint(self, request: BakeRequest, source_ami: str, packer: str) -> str:
         """Return the SHA-256, in hexadecimal, of everything that determines the image.
@@ -53,11 +55,11 @@ class LocalWorkplace:
             "secret_names": sorted(request.secrets),
             "changes": request.commit.changes,
         }
+        if request.elsewhere:
+            facts["elsewhere"] = dict(request.elsewhere)
         digest.update(json.dumps(facts, sort_keys=True).encode())
-        template = request.template
-        folder = template if template.is_dir() else template.parent
         try:
-            for number, start in enumerate((folder, *request.inputs)):
+            for number, start in enumerate(_roots(request)):
                 digest.update(b"%d\n" % number)
                 for line in _contents(start, frozenset(request.outputs)):
                     digest.update(line)
@@ -92,14 +94,29 @@ class LocalWorkplace:
         """Defer signals until the end of the block."""
         return self._interrupts.held()
 
+    def noting_writes(self, request: BakeRequest) -> AbstractContextManager[None]:
+        """Note which files the build writes beside its inputs, so that they are none."""
+        name = request.template.name
+
+        def report(path: Path) -> None:
+            self._report(Message(text=f"{name} wrote {path}, which does not count as an input"))
+
+        return noting_writes(self._logs.parent, _roots(request), request.outputs, report)
+
     def claim(self, bake: str) -> AbstractContextManager[None]:
         """Hold the build lock, which shows other runs that this bake is running."""
         return build_lock(self._logs, bake)
 
 
+def _roots(request: BakeRequest) -> tuple[Path, ...]:
+    template = request.template
+    folder = template if template.is_dir() else template.parent
+    return (folder, *request.inputs, *request.var_files)
+
+
 def _contents(start: Path, outputs: frozenset[Path]) -> Iterator[bytes]:
     """Yield a line for each file below `start`: relative name, executable bit, digest."""
-    for path in sorted(_files(start, outputs)):
+    for path in sorted(files_below(start, outputs)):
         relative = path.relative_to(start) if path != start else Path(path.name)
         if path.is_symlink():
             content = os.fsencode(path.readlink())
@@ -107,20 +124,6 @@ def _contents(start: Path, outputs: frozenset[Path]) -> Iterator[bytes]:
             content = hashlib.sha256(path.read_bytes()).digest()
         executable = b"x" if os.access(path, os.X_OK) else b"-"
         yield b"\0".join([os.fsencode(relative), executable, content, b"\n"])
-
-
-def _files(start: Path, outputs: frozenset[Path]) -> Iterable[Path]:
-    if not start.is_dir():
-        yield start
-        return
-    for folder, names, files in os.walk(start):
-        names[:] = [n for n in names if n not in _SKIPPED and Path(folder, n) not in outputs]
-        for path in (Path(folder, name) for name in files):
-            if path in outputs:
-                continue
-            # A pipe or a socket has no content, and reading one would block.
-            if path.is_symlink() or path.is_file():
-                yield path
 
 
 def baked_by(environ: Mapping[str, str]) -> str:

@@ -30,8 +30,10 @@ from pipeline.core.bake.model import (
     ObservedImage,
     Template,
 )
+from pipeline.core.bake.plan import BakePlan, as_tagged
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
-from pipeline.core.bake.variables import accepted, image_tags, offered
+from pipeline.core.bake.regions import check_regions, is_encrypted
+from pipeline.core.bake.variables import accepted, offered
 from pipeline.core.bake.verification import (
     build_problems,
     ids_by_region,
@@ -45,50 +47,12 @@ from pipeline.core.image import (
     FINGERPRINT_TAG,
     NO_ITEMS,
     STATUS_TAG,
-    TAG_PREFIX,
     Image,
     ImageStatus,
 )
 
 _Baked = tuple[Image, BakeOrigin, Path | None]
 """An image, its origin, and the log of its build."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BakePlan:
-    """A request with its resolved source image and fingerprint."""
-
-    request: BakeRequest
-    source_ami: str
-    fingerprint: str
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Return the tags of the image, without its status."""
-        return image_tags(self.request, self.source_ami, self.fingerprint)
-
-    def image(
-        self, name: str, *, ids: Mapping[str, str], created: str, status: ImageStatus
-    ) -> Image:
-        """Return the image as it is recorded."""
-        request = self.request
-        return Image(
-            app=request.app,
-            version=request.version,
-            environment=request.environment,
-            name=name,
-            bake=name,
-            region=request.region,
-            ids=dict(ids),
-            source_ami=self.source_ami,
-            fingerprint=self.fingerprint,
-            created=created,
-            commit=request.commit.id,
-            dirty=request.commit.dirty,
-            baked_by=request.baked_by,
-            status=status,
-            tags=request.tags,
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +103,7 @@ class Bakery:
             if is_finished(observed):
                 self._report_message(f"nothing changed since {candidate.id} was baked")
                 return (
-                    _as_tagged(self._as_image(plan, observed), candidate),
+                    as_tagged(plan.image_of(observed), candidate),
                     BakeOrigin.UNCHANGED,
                     None,
                 )
@@ -173,12 +137,6 @@ class Bakery:
         }
         return {request.region: image, **copies}
 
-    def _as_image(self, plan: BakePlan, observed: Mapping[str, ObservedImage | None]) -> Image:
-        there = {region: image for region, image in observed.items() if image is not None}
-        home = there[plan.request.region]
-        ids = {region: image.id for region, image in there.items()}
-        return plan.image(home.name, ids=ids, created=home.created, status=ImageStatus.GOOD)
-
     def _adopted(self, plan: BakePlan, *, beside: bool = False) -> _Baked | None:
         """Clean up after killed bakes; return a finished image of theirs that fits the request.
 
@@ -201,8 +159,8 @@ class Bakery:
                     )
                 elif not cleanup.kept:
                     self.records.write(replace(image, ids={}, status=ImageStatus.GONE))
-                    self._report_message(_cleaned_up(image, cleanup))
-                elif same and wanted is None and not beside and _adoptable(plan, cleanup.kept):
+                    self._report_message(_cleaned_up(plan, image, cleanup))
+                elif same and wanted is None and not beside and plan.fits(cleanup.kept):
                     wanted = self._adopt(plan, image, cleanup.kept)
                 elif all(map(was_good, cleanup.kept.values())):
                     # It was killed between its last tag and its record: the tags are complete.
@@ -212,7 +170,7 @@ class Bakery:
         return wanted
 
     def _adopt(self, plan: BakePlan, image: Image, observed: Mapping[str, ObservedImage]) -> _Baked:
-        current = self._as_image(plan, observed)
+        current = plan.image_of(observed)
         adopted = replace(
             image,
             name=current.name,
@@ -229,16 +187,22 @@ class Bakery:
         self.before_build()
         template = self.baker.inspect(plan.request)
         check_builds(plan.request, template)
-        if plan.source_ami and "source_ami" not in template.variables:
+        name = self.workplace.name(plan.request)
+        offers = offered(plan.request, name, plan.source_ami, plan.tags)
+        variables = accepted(plan.request, template, offers)
+        if plan.source_ami and "source_ami" not in variables:
             raise ConfigurationError(
                 "[bake.source]",
                 f"{plan.request.template.name} does not declare the variable source_ami",
                 'declare variable "source_ami" and use it in the source block, or remove '
                 "[bake.source]",
             )
-        name = self.workplace.name(plan.request)
-        offers = offered(plan.request, name, plan.source_ami, plan.tags)
-        variables = accepted(plan.request, template, offers)
+        check_regions(plan.request, template, variables)
+        for path in template.unlisted:
+            self._report_message(
+                f"{plan.request.template.name} uploads {path}, which is no input: a change of it "
+                "alone makes no new image; add it to inputs in [bake]"
+            )
         self.baker.validate(plan.request, template, variables)
         with self.workplace.shield(), self.workplace.claim(name):
             return self._build(plan, name, template, variables)
@@ -248,13 +212,14 @@ class Bakery:
     ) -> _Baked:
         intent = plan.image(name, ids={}, created=self.workplace.now(), status=ImageStatus.BAKING)
         self.records.write(intent)
-        built = self.baker.build(
-            plan.request,
-            name,
-            template,
-            variables,
-            on_resources=lambda resources: self.records.write(intent, resources),
-        )
+        with self.workplace.noting_writes(plan.request):
+            built = self.baker.build(
+                plan.request,
+                name,
+                template,
+                variables,
+                on_resources=lambda resources: self.records.write(intent, resources),
+            )
         if not plan.source_ami:
             plan = replace(plan, source_ami=built.source_ami)
         if built.code == 0 and not build_problems(plan.request, built):
@@ -262,26 +227,29 @@ class Bakery:
             intent = replace(intent, ids=ids_by_region(built))
             self.records.write(intent, built.resources)
         try:
-            image = self._verified(plan, intent, built)
+            encrypted = is_encrypted(plan.request, template, variables)
+            image = self._verified(plan, intent, built, encrypted=encrypted)
             self.records.write(image)
         except RefusedError as error:
             # "Refused" would mean that nothing was changed, but Packer has created an image.
             raise unverified_image(name, built, error) from error
         return image, BakeOrigin.BAKED, built.log
 
-    def _verified(self, plan: BakePlan, intent: Image, built: BuildReport) -> Image:
+    def _verified(
+        self, plan: BakePlan, intent: Image, built: BuildReport, *, encrypted: bool
+    ) -> Image:
         """Return the image that AWS confirms, or clean up and raise an error."""
         problems = build_problems(plan.request, built)
         observed: dict[str, ObservedImage | None] = {}
         if not problems and built.ending is Ending.EXITED:
             ids = ids_by_region(built)
             observed = {region: self._baked(region, ami) for region, ami in ids.items()}
-            problems = image_problems(ids, observed)
+            problems = image_problems(ids, observed, encrypted=encrypted)
         if problems or built.ending is not Ending.EXITED:
             raise self._failure(plan, intent, built, problems)
         there = {region: image for region, image in observed.items() if image is not None}
         self._tag_as_good(plan, there)
-        return replace(self._as_image(plan, there), bake=intent.bake)
+        return replace(plan.image_of(there), bake=intent.bake)
 
     def _baked(self, region: str, image_id: str) -> ObservedImage | None:
         """Return an image that Packer found available a moment ago.
@@ -364,26 +332,9 @@ class Bakery:
         self.report(Message(text=text))
 
 
-def _adoptable(plan: BakePlan, observed: Mapping[str, ObservedImage]) -> bool:
-    fits = plan.request.source is not None and observed.keys() >= {*plan.request.all_regions}
-    return fits and not any(map(is_rejected, observed.values()))
-
-
-def _cleaned_up(image: Image, cleanup: CleanupReport) -> str:
+def _cleaned_up(plan: BakePlan, image: Image, cleanup: CleanupReport) -> str:
     if not cleanup.removed:
-        return f"the interrupted bake {image.name} left nothing"
+        regions = ", ".join(dict.fromkeys([image.region, *plan.request.all_regions]))
+        return f"nothing of the interrupted bake {image.name} was found in {regions}"
     removed = ", ".join(cleanup.removed)
     return f"cleaned up after the interrupted bake {image.name}: removed {removed}"
-
-
-def _as_tagged(image: Image, observed: ObservedImage) -> Image:
-    """Return the image with the commit and the author that its own bake tagged."""
-    facts = {
-        key: observed.tags.get(TAG_PREFIX + key, "") for key in ("commit", "dirty", "baked-by")
-    }
-    return replace(
-        image,
-        commit=facts["commit"],
-        dirty=facts["dirty"] == "true",
-        baked_by=facts["baked-by"],
-    )

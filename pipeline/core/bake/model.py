@@ -46,8 +46,10 @@ class BakeRequest:
     """The request of one bake; paths are absolute, durations are seconds.
 
     `variables` are the user's Packer variables. `secrets` are those whose values must never be
-    shown, recorded or fingerprinted. `outputs` are files and folders that a bake writes: they are
-    not inputs.
+    shown, recorded or fingerprinted. `var_files` are passed to Packer; `elsewhere` has the
+    variables that these, automatic files and PKR_VAR_* set, with None for a value that is secret or
+    not known. `passed` limits the variables that this program sets; None does not. `outputs` are
+    files and folders that a bake writes: they are not inputs.
     """
 
     app: str
@@ -62,6 +64,9 @@ class BakeRequest:
     only: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
     secrets: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
+    var_files: tuple[Path, ...] = ()
+    elsewhere: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
+    passed: frozenset[str] | None = None
     source: Source | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     timeout: float = 2700.0
@@ -77,12 +82,44 @@ class BakeRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Declared:
+    """A variable as a template declares it.
+
+    `kind` is string, number, bool, list, map, any, `text` in an old JSON template, or another type
+    of HCL2. `default` is None if it is no literal. `environment` names what the default reads.
+    """
+
+    kind: str = "any"
+    required: bool = False
+    sensitive: bool = False
+    default: Any = None
+    environment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Builder:
+    """The expressions of two arguments of a builder, as they stand in the template."""
+
+    region: str = ""
+    encrypt: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
-    """The declarations of a template: variable names, and builds with their builder type."""
+    """The declarations of a template: variable names, and builds with their builder type.
+
+    `declared`, `builders` (by `type.name`, or by name in an old template) and `locals` are what its
+    files say; a variable or builder may be missing there. `unlisted` are files that it uploads and
+    that are no inputs.
+    """
 
     old_style: bool
     variables: frozenset[str]
     builds: Mapping[str, str]
+    declared: Mapping[str, Declared] = field(default_factory=lambda: NO_ITEMS)
+    builders: Mapping[str, Builder] = field(default_factory=lambda: NO_ITEMS)
+    locals: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
+    unlisted: tuple[Path, ...] = ()
 
 
 class Ending(StrEnum):
@@ -157,6 +194,7 @@ class ObservedImage:
     created: str
     tags: Mapping[str, str]
     snapshots: tuple[str, ...] = ()
+    encrypted: bool = False
     reason: str = ""
 
 

@@ -115,5 +115,8 @@ class Workplace(Protocol):
     def shield(self) -> AbstractContextManager[None]:
         """Defer signals until the block ends, so that they do not interrupt a clean-up."""
 
+    def noting_writes(self, request: BakeRequest) -> AbstractContextManager[None]:
+        """Note which files the build writes inside the block: they are no inputs."""
+
     def claim(self, bake: str) -> AbstractContextManager[None]:
         """Mark this bake as running, for other runs, until the block ends."""

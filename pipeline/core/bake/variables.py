@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from pipeline.core.bake.model import BakeRequest, Template
+from pipeline.core.bake.model import BakeRequest, Declared, Template
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.image import TAG_PREFIX
+
+MANIFEST = "ami-pipeline-manifest.json"
+"""Stands for the manifest's path until the build has a folder for it."""
 
 
 def image_tags(request: BakeRequest, source_ami: str, fingerprint: str) -> dict[str, str]:
@@ -52,25 +55,58 @@ def offered(
         "source_ami": source_ami,
         "tags": {"Name": name, **tags},
         "run_tags": run_tags(request, name),
+        "manifest": MANIFEST,
     }
 
 
 def accepted(request: BakeRequest, template: Template, offers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the variables for this template: the user's, and each offer that it declares.
+    """Return the variables for this template: the user's, and each offer that is meant.
 
-    Raise ConfigurationError if the template does not declare a variable of the user: Packer
-    would only warn, and bake an image without it.
+    An offer is meant if the template declares a variable of its name and type that the user has not
+    set. A required variable gets an empty offer, too. Raise ConfigurationError if the template does
+    not declare a variable of the user: Packer would only warn, and bake an image without it.
     """
     given = {**request.variables, **request.secrets}
     for name in given:
         if name not in template.variables:
             raise _undeclared(name, template, request)
-    own = {key: value for key, value in offers.items() if key in template.variables and value}
+    if "source_ami" in {*given, *request.elsewhere} and request.source is not None:
+        raise ConfigurationError(
+            "[bake.source]",
+            "the variable source_ami is set, too, so this source would not be used",
+            "remove [bake.source], or source_ami",
+        )
+    own = {key: value for key, value in offers.items() if _is_meant(request, template, key, value)}
     if template.old_style:
         return {
             key: _as_text(value) for key, value in {**own, **given}.items() if _is_text_like(value)
         }
     return {**own, **given}
+
+
+def _is_meant(request: BakeRequest, template: Template, name: str, value: Any) -> bool:
+    if name not in template.variables or name in request.elsewhere:
+        return False
+    if request.passed is not None and name not in request.passed:
+        return False
+    declared = template.declared.get(name, Declared())
+    return (bool(value) or declared.required) and _fits(declared.kind, name, value)
+
+
+def _fits(kind: str, name: str, value: Any) -> bool:
+    match kind:
+        case "any" | "text":
+            return True
+        case "string":
+            return isinstance(value, str)
+        case "number":
+            return name == "ssh_port"
+        case "list":
+            return isinstance(value, (list, tuple))
+        case "map":
+            return isinstance(value, Mapping)
+        case _:
+            return False
 
 
 def _undeclared(name: str, template: Template, request: BakeRequest) -> ConfigurationError:

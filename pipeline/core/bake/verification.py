@@ -19,7 +19,10 @@ def build_problems(request: BakeRequest, built: BuildReport) -> tuple[str, ...]:
 
 
 def image_problems(
-    ids: Mapping[str, str], observed: Mapping[str, ObservedImage | None]
+    ids: Mapping[str, str],
+    observed: Mapping[str, ObservedImage | None],
+    *,
+    encrypted: bool = False,
 ) -> tuple[str, ...]:
     """Return the problems of the images in AWS.
 
@@ -29,7 +32,7 @@ def image_problems(
     return tuple(
         problem
         for region, image_id in ids.items()
-        for problem in _image_problems(region, image_id, observed.get(region))
+        for problem in _image_problems(region, image_id, observed.get(region), encrypted)
     )
 
 
@@ -79,7 +82,9 @@ def _conflicts(built: BuildReport, ids: Mapping[str, str]) -> Iterator[str]:
                 yield f"two builds created an image in {region}: {ami} ({build}) and {ids[region]}"
 
 
-def _image_problems(region: str, image_id: str, image: ObservedImage | None) -> Iterator[str]:
+def _image_problems(
+    region: str, image_id: str, image: ObservedImage | None, encrypted: bool
+) -> Iterator[str]:
     if image is None:
         yield f"AWS lists no image {image_id} of this account in {region}"
         return
@@ -88,3 +93,5 @@ def _image_problems(region: str, image_id: str, image: ObservedImage | None) -> 
         yield f"{image_id} in {region} is {image.state}{reason}"
     if image.public:
         yield f"{image_id} in {region} is public: any AWS account can launch it"
+    if encrypted and not image.encrypted:
+        yield f"{image_id} in {region} is not encrypted, and the template has encrypt_boot = true"

@@ -196,9 +196,16 @@ def check_variable_name(value: str) -> str:
         "a variable name has 1 to 64 characters from A-Z a-z 0-9 _ -, beginning with a letter or _"
     )
     require_ascii(value, 64, allowed)
-    if value in TOOL_VARIABLES:
-        raise ValueError(f"{shown(value)} is set by the pipeline: use another name in the template")
     return require_match(VARIABLE, value, allowed)
+
+
+def check_tool_variable(value: str) -> str:
+    """Check the name of a Packer variable that the pipeline sets."""
+    if value not in TOOL_VARIABLES:
+        raise ValueError(
+            f"{shown(value)} is not set by the pipeline: use {', '.join(sorted(TOOL_VARIABLES))}"
+        )
+    return value
 
 
 def check_variable_value(value: str) -> str:

@@ -197,3 +197,17 @@ def test_the_snapshots_of_an_image_that_is_pending_go_with_it(
     images.remove(replace(seen, state="pending", snapshots=()))
     kept = ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
     assert not {each["SnapshotId"] for each in kept} & set(seen.snapshots)
+
+
+def test_copies_are_found_by_their_source_and_images_made_from_its_instances_are_none(
+    images: Ec2Images, aws: Clients
+) -> None:
+    ec2 = aws.ec2(REGION)
+    source = register(aws, "ami-00000001", "web-1")
+    copy = register(aws, "ami-00000002", "copied")
+    launched = ec2.run_instances(ImageId=source, MinCount=1, MaxCount=1)
+    made = ec2.create_image(InstanceId=launched["Instances"][0]["InstanceId"], Name="another")
+    for image_id in (copy, made["ImageId"]):
+        amis()[image_id].source_image_id = source
+    assert [image.id for image in images.copies(REGION, [source])] == [copy]
+    assert images.copies(REGION, []) == ()

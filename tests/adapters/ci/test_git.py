@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.ci.git import as_version, read_commit
+from pipeline.adapters.ci.git import as_version, read_commit, read_ignored
 from pipeline.core.bake.model import Commit
 from pipeline.core.validation.values import check_version
 
@@ -123,3 +123,25 @@ def test_a_description_becomes_a_version_the_rules_allow(described: str, version
     assert as_version(described) == version
     if version:
         assert check_version(version) == version
+
+
+def test_what_git_ignores_is_read_from_git_itself(repository: Path) -> None:
+    (repository / ".gitignore").write_text("*.log\n/dist/\n!kept.log\n")
+    (repository / "deep").mkdir(exist_ok=True)
+    (repository / "dist").mkdir()
+    for name in ("dist/a", "deep/b.log", "deep/d", "kept.log", "c"):
+        (repository / name).touch()
+    (repository / "tracked.log").touch()
+    git("add", "-f", "tracked.log")
+    assert set(read_ignored(repository, os.environ)) == {
+        repository / "dist",
+        repository / "deep/b.log",
+    }
+    assert read_ignored(repository / "deep", os.environ) == (repository / "deep/b.log",)
+
+
+def test_nothing_is_ignored_outside_a_repository_without_git_or_in_a_file(
+    repository: Path,
+) -> None:
+    assert read_ignored(repository, {"PATH": "/nonexistent"}) == ()
+    assert read_ignored(repository / "missing", os.environ) == ()

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from pipeline.adapters.packer.build_locks import log_of
-from pipeline.adapters.packer.packer import Packer, read_manifest
+from pipeline.adapters.packer.inspection import read_manifest
+from pipeline.adapters.packer.packer import Packer
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
+from pipeline.core.bake.variables import MANIFEST
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Event, StepBegan
 from pipeline.core.masking import Masker
@@ -57,7 +59,7 @@ def packer(scripted: ScriptedPacker, tmp_path: Path, events: list[Event]) -> Pac
         "TOKEN": SECRET,
         "PACKER_LOG": "1",
         "PACKER_LOG_PATH": "/tmp/x",
-        "PKR_VAR_app": "forged",
+        "PKR_VAR_app": "mine",
         "CHECKPOINT_DISABLE": "",
     }
     return Packer(
@@ -112,6 +114,7 @@ def test_packer_gets_a_filtered_environment(
         "PATH": scripted.path,
         "HOME": str(tmp_path),
         "AWS_PROFILE": "mine",
+        "PKR_VAR_app": "mine",
         "PACKER_CACHE_DIR": str(tmp_path / "cache"),
         "CHECKPOINT_DISABLE": "1",
     }
@@ -372,7 +375,7 @@ def test_a_build_gets_its_own_manifest_if_the_template_has_the_variable(
     template = replace(APP, variables=frozenset({"manifest"}))
     builds = [{"artifact_id": "us-east-1:ami-1,eu-west-1:ami-2"}, {"artifact_id": "x"}]
     scripted.on("build", capture("force"), manifest=json.dumps({"builds": builds}))
-    report, _ = build(packer, request_, template)
+    report, _ = build(packer, request_, template, {"manifest": MANIFEST})
     assert report.manifest == {"us-east-1": "ami-1", "eu-west-1": "ami-2"}
 
 

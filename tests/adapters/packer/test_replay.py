@@ -252,22 +252,22 @@ def test_the_record_says_how_the_bake_ended(
     assert recorded() == records
 
 
-def test_an_image_finished_before_the_signal_is_kept_and_named(
+def test_an_image_that_was_available_before_the_signal_is_removed_and_named(
     bake: Clients, scripted: ScriptedPacker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "sigterm-on-error-abort"
     prepare(name, CASES[name], bake, scripted)
-    kept = register(bake, "ami-00000000000000001", "kept")
+    made = register(bake, "ami-00000000000000001", "made")
     before, found, after = capture(name).partition(b"1795220152,,ui,error," + STOP.encode())
-    made = (
-        b"1,,ui,say,==> amazon-ebs: Creating AMI kept from instance i-1\n"
+    lines = (
+        b"1,,ui,say,==> amazon-ebs: Creating AMI made from instance i-1\n"
         b"1,,ui,message,    amazon-ebs: AMI: ami-00000000000000001\n"
     )
     if not found:
         before, found, after = capture(name).partition(STOP.encode())
         before, _, start = before.rpartition(b"\n")
         before, found = before + b"\n", start + found
-    scripted.on("build", before + made + found + after, code=1, interrupted_before=STOP.encode())
+    scripted.on("build", before + lines + found + after, code=1, interrupted_before=STOP.encode())
     assert run(["bake", "--version", "1.2.3"]) == 130
-    assert kept in amis()
-    assert f"kept: {kept} in us-east-1, which is complete" in capsys.readouterr().err
+    assert amis() == {}
+    assert f"removed: {made}" in capsys.readouterr().err

@@ -20,7 +20,7 @@ AMI_NAME = re.compile(r"[A-Za-z0-9()\[\] ./'@_-]{3,128}")
 
 @pytest.fixture
 def workplace() -> LocalWorkplace:
-    return LocalWorkplace(Interrupts(), Path("logs"))
+    return LocalWorkplace(Interrupts(), Path("state/logs"), lambda _: None)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -559,7 +560,7 @@ def test_the_image_of_a_killed_bake_that_had_not_ended_is_removed_before_the_bui
 def test_a_killed_bake_that_left_nothing_is_not_called_cleaned_up(world: World) -> None:
     world.records.earlier = [(an_image(), RESOURCES)]
     world.bakery.bake(a_request())
-    assert world.notes == ["the interrupted bake web-earlier left nothing"]
+    assert world.notes == ["nothing of the interrupted bake web-earlier was found in eu-central-1"]
 
 
 def test_an_unencrypted_intermediate_and_its_copies_are_removed(world: World) -> None:
@@ -615,6 +616,21 @@ def test_signals_are_deferred_after_the_intent(world: World) -> None:
     world.records.earlier = [(an_image(), RESOURCES)]
     world.bakery.bake(a_request(force=True))
     assert world.workplace.shields == 3
+
+
+def test_what_a_build_writes_is_noted(world: World) -> None:
+    world.bakery.bake(a_request())
+    assert world.workplace.noted == [a_request()]
+
+
+def test_an_upload_that_is_no_input_is_named(world: World) -> None:
+    world.baker.template = replace(TEMPLATE, unlisted=(Path("/repository/app"),))
+    world.bakery.bake(a_request())
+    [note] = world.notes
+    assert note == (
+        "app.pkr.hcl uploads /repository/app, which is no input: a change of it alone makes no new "
+        "image; add it to inputs in [bake]"
+    )
 
 
 def test_a_source_id_is_used_as_it_is(world: World) -> None:

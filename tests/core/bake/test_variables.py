@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.model import Commit
-from pipeline.core.bake.variables import accepted, image_tags, offered, run_tags
+from pipeline.core.bake.model import Commit, Declared
+from pipeline.core.bake.variables import MANIFEST, accepted, image_tags, offered, run_tags
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.validation.values import TOOL_VARIABLES
 from tests.fakes import AWAY, NAME, SOURCE, TEMPLATE, a_request
@@ -55,6 +55,7 @@ def test_a_template_that_declares_every_variable_gets_each_with_its_type() -> No
             "ami-pipeline:app": "web",
             "ami-pipeline:bake": NAME,
         },
+        "manifest": MANIFEST,
         "size": 3,
         "token": "hush",
     }
@@ -76,6 +77,7 @@ def test_an_old_template_gets_text_and_no_maps() -> None:
         "region": "eu-central-1",
         "ami_regions": "us-east-1,eu-west-1",
         "source_ami": SOURCE,
+        "manifest": MANIFEST,
         "size": "3",
         "flag": "true",
         "token": "a,b",
@@ -123,3 +125,56 @@ def test_a_clean_tree_is_tagged_and_a_missing_repository_is_not() -> None:
 
 def test_the_temporary_instance_is_tagged_with_its_bake() -> None:
     assert run_tags(a_request(), NAME)["ami-pipeline:bake"] == NAME
+
+
+def declaring(**kinds: str) -> Any:
+    """Return a template that requires these variables."""
+    declared = {name: Declared(kind=kind, required=True) for name, kind in kinds.items()}
+    return replace(TEMPLATE, variables=frozenset(kinds), declared=declared)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "passed"),
+    [
+        ({"ami_regions": "list"}, {"ami_regions": []}),
+        ({"ami_regions": "any"}, {"ami_regions": []}),
+        ({"ami_regions": "string"}, {}),
+        ({"environment": "string"}, {"environment": ""}),
+        ({"version": "number", "app": "bool"}, {}),
+        ({"ssh_port": "number", "ec2_endpoint": "string"}, {}),
+        ({"ami_name": "string"}, {"ami_name": NAME}),
+        ({"run_tags": "list", "tags": "object({a=string})"}, {}),
+        ({"manifest": "string"}, {"manifest": MANIFEST}),
+    ],
+)
+def test_a_variable_is_ours_only_if_its_type_matches_and_gets_an_empty_value_if_required(
+    kinds: dict[str, str], passed: dict[str, Any]
+) -> None:
+    assert given(a_request(), declaring(**kinds)) == passed
+
+
+def test_a_required_variable_of_an_old_template_gets_empty_text() -> None:
+    declared = {name: Declared(kind="text", required=True) for name in ("ami_regions", "tags")}
+    old = replace(OLD, variables=frozenset(declared), declared=declared)
+    assert given(a_request(), old) == {"ami_regions": ""}
+
+
+def test_pass_variables_limits_what_is_passed() -> None:
+    request = a_request(passed=frozenset({"region"}), variables={"size": 3})
+    assert given(request, EVERY) == {"region": "eu-central-1", "size": 3}
+
+
+def test_a_variable_that_the_user_sets_is_the_users() -> None:
+    request = a_request(
+        variables={"ami_name": "mine"}, elsewhere={"version": "2", "tags": None}, source=None
+    )
+    variables = given(request, EVERY)
+    assert variables["ami_name"] == "mine"
+    assert not {"version", "tags"} & set(variables)
+
+
+@pytest.mark.parametrize("where", ["variables", "elsewhere"])
+def test_a_source_ami_of_the_user_beside_a_configured_source_is_refused(where: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        given(a_request(**{where: {"source_ami": "ami-1"}}), EVERY)
+    assert raised.value.where == "[bake.source]"

@@ -79,3 +79,11 @@ def test_an_image_is_finished_if_it_is_available_in_every_region(
     observed: dict[str, Any], expected: bool
 ) -> None:
     assert is_finished(observed) is expected
+
+
+def test_an_image_that_is_not_encrypted_as_requested_is_a_problem() -> None:
+    ids, plain = {HOME: "ami-1"}, {HOME: a_seen()}
+    assert list(image_problems(ids, plain, encrypted=True)) == [
+        "ami-1 in eu-central-1 is not encrypted, and the template has encrypt_boot = true"
+    ]
+    assert not list(image_problems(ids, {HOME: a_seen(encrypted=True)}, encrypted=True))

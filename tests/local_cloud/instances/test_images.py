@@ -88,6 +88,29 @@ def test_what_an_instance_writes_does_not_change_its_image(cloud: Cloud) -> None
 
 
 @pytest.mark.long
+def test_an_image_is_found_by_the_instance_and_the_image_that_it_was_made_from(
+    cloud: Cloud,
+) -> None:
+    image = image_of(cloud, "made")
+    elsewhere = cloud.aws("ec2", "eu-west-1")
+    copy = elsewhere.copy_image(SourceImageId=image, SourceRegion="us-east-1", Name="copied")
+    instance = describe(cloud, image)["SourceInstanceId"]
+
+    def found(client: Any, name: str, value: str) -> list[str]:
+        filters = [{"Name": name, "Values": [value]}]
+        images = client.describe_images(Owners=["self"], Filters=filters)["Images"]
+        return [each["ImageId"] for each in images]
+
+    assert found(cloud.aws("ec2"), "source-instance-id", instance) == [image]
+    assert found(elsewhere, "source-image-id", image) == [copy["ImageId"]]
+    assert found(elsewhere, "source-image-region", "us-east-1") == [copy["ImageId"]]
+    seen = describe(cloud, copy["ImageId"], "eu-west-1")
+    assert (seen["SourceImageId"], seen["SourceImageRegion"]) == (image, "us-east-1")
+    assert "SourceInstanceId" not in seen
+    assert describe(cloud, image)["SourceImageId"] == cloud.base_image()
+
+
+@pytest.mark.long
 def test_a_copy_in_another_region_can_be_launched_after_the_original_was_deleted(
     cloud: Cloud,
 ) -> None:

@@ -1,0 +1,61 @@
+"""Parse what Packer prints of a template, and the file of its manifest post-processor."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.adapters.packer.stream import Stream
+from pipeline.core.bake.model import Template
+
+_HCL_BUILD = re.compile(r"^  > (?P<name>[^\n]+):$", re.MULTILINE)
+_HCL_SOURCE = re.compile(r"^      ([\w-]+\.[\w-]+)$", re.MULTILINE)
+_HCL_VARIABLE = re.compile(r"^var\.([\w-]+): ", re.MULTILINE)
+
+
+def parse_inspection(found: Stream) -> Template:
+    """Return the declarations that `packer inspect -machine-readable` printed."""
+    if any(kind == "template-builder" for kind, _ in found.records):
+        return _json_template(found)
+    return _hcl_template("\n".join(found.ui_text))
+
+
+def _json_template(found: Stream) -> Template:
+    def names(kind: str) -> Iterator[tuple[str, ...]]:
+        return (arguments for name, arguments in found.records if name == kind)
+
+    return Template(
+        old_style=True,
+        variables=frozenset(arguments[0] for arguments in names("template-variable")),
+        builds={arguments[0]: arguments[1] for arguments in names("template-builder")},
+    )
+
+
+def _hcl_template(text: str) -> Template:
+    """Parse the output of `inspect` for HCL2 (hcl2template/types.packer_config.go)."""
+    variables, _, builds = text.partition("> builds:")
+    declared = _HCL_VARIABLE.findall(variables.partition("> local-variables:")[0])
+    found: dict[str, str] = {}
+    for block in re.split(r"^(?=  > )", builds, flags=re.MULTILINE):
+        title = _HCL_BUILD.match(block)
+        prefix = f"{title['name']}." if title and not title["name"].startswith("<") else ""
+        sources = block.partition("provisioners:")[0]
+        for source in _HCL_SOURCE.findall(sources):
+            found[prefix + source] = source.partition(".")[0]
+    return Template(old_style=False, variables=frozenset(declared), builds=found)
+
+
+def read_manifest(path: Path) -> dict[str, str] | None:
+    """Return the AMI of each region in the manifest post-processor's file, or None without one.
+
+    The post-processor appends to an existing file; each run uses a new one.
+    """
+    try:
+        builds = json.loads(path.read_bytes())["builds"]
+        parts = [part for one in builds for part in one["artifact_id"].split(",")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    pairs = (part.split(":", 1) for part in parts)
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1].startswith("ami-")}  # noqa: PLR2004 - region and id
