@@ -62,7 +62,7 @@ class CaseRunner:
             return ("rollback", "--yes")
         environment.configure(keep_previous="none")
         if scenario == "rollback-cold":
-            return ("rollback", "--yes", "--to", self.image())
+            return ("rollback", "--yes", "--allow-quarantined", "--to", self.image())
         if scenario == "recover":
             killed = environment.run(*self.promotion(), injection=HALF_WAY)
             assert killed.code == KILLED, killed.err

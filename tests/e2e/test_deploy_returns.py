@@ -160,7 +160,8 @@ def test_a_rebuild_without_changes_costs_a_handful_of_calls(rebuildable: Site) -
     calls = [each for each in site.testbed.cloud.client.calls() if not each.get("instance")]
     assert result.code == 0, result.err
     assert result.document["outcome"] == "unchanged"
-    assert sum(each["calls"] for each in calls) <= 5, calls
+    # One of them reads the targets, which prove that the release serves.
+    assert sum(each["calls"] for each in calls) <= 6, calls
     assert site.path.read_bytes() == before
 
 

@@ -21,7 +21,7 @@ from local_cloud.patches.patching import patch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DAY = re.compile(r"(20\d\d)[-.]?(\d\d)[-.]?(\d\d)")
+DAY = re.compile(r"(?<!\d)(20\d\d)([-.]?)(\d\d)\2(\d\d)(?!\d)")
 OLDEST = dt.datetime(2017, 1, 1)  # noqa: DTZ001  moto's times have no zone
 
 
@@ -46,7 +46,7 @@ def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: A
 # recent one. moto's images of Amazon and Canonical all have the time at which moto began.
 def published(name: str) -> dt.datetime:
     """Return the day in the name of a published image, which publishers put there."""
-    for year, month, day in DAY.findall(name):
+    for year, _, month, day in DAY.findall(name):
         with contextlib.suppress(ValueError):
             return dt.datetime(int(year), int(month), int(day))  # noqa: DTZ001  moto's have no zone
     return OLDEST

@@ -137,7 +137,11 @@ def _builders(whole: Block) -> dict[str, Builder]:
         for each in build.all("source"):
             name = "".join(each.labels).removeprefix("source.")
             base, own = found.get(name, Builder()), _builder(each)
-            merged = Builder(region=own.region or base.region, encrypt=own.encrypt or base.encrypt)
+            merged = Builder(
+                region=own.region or base.region,
+                encrypt=own.encrypt or base.encrypt,
+                groups=own.groups or base.groups,
+            )
             kind, _, label = name.partition(".")
             other = literal(each.arguments.get("name", "null")) or label
             found[f"{kind}.{other}"] = merged
@@ -146,7 +150,11 @@ def _builders(whole: Block) -> dict[str, Builder]:
 
 def _builder(block: Block) -> Builder:
     arguments = block.arguments
-    return Builder(region=arguments.get("region", ""), encrypt=arguments.get("encrypt_boot", ""))
+    return Builder(
+        region=arguments.get("region", ""),
+        encrypt=arguments.get("encrypt_boot", ""),
+        groups=arguments.get("ami_groups", ""),
+    )
 
 
 def _locals(whole: Block) -> dict[str, str]:
@@ -215,7 +223,9 @@ def _old_style(content: Any) -> TemplateSource:
     }
     builders = {
         str(each.get("name") or each.get("type")): Builder(
-            region=_text(each.get("region", "")), encrypt=_text(each.get("encrypt_boot", ""))
+            region=_text(each.get("region", "")),
+            encrypt=_text(each.get("encrypt_boot", "")),
+            groups=json.dumps(each["ami_groups"]) if each.get("ami_groups") else "",
         )
         for each in _listed(content, "builders")
         if isinstance(each, dict)

@@ -32,7 +32,7 @@ from pipeline.core.bake.model import (
 )
 from pipeline.core.bake.plan import BakePlan, as_tagged
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
-from pipeline.core.bake.regions import check_regions, is_encrypted
+from pipeline.core.bake.regions import check_groups, check_regions, is_encrypted
 from pipeline.core.bake.variables import accepted, offered
 from pipeline.core.bake.verification import (
     build_problems,
@@ -198,6 +198,7 @@ class Bakery:
                 "[bake.source]",
             )
         check_regions(plan.request, template, variables)
+        check_groups(plan.request, template)
         for path in template.unlisted:
             self._report_message(
                 f"{plan.request.template.name} uploads {path}, which is no input: a change of it "

@@ -98,10 +98,14 @@ class Declared:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Builder:
-    """The expressions of two arguments of a builder, as they stand in the template."""
+    """The expressions of arguments of a builder, as they stand in the template.
+
+    `groups` is `ami_groups`: AWS knows only the group `all`, which makes the image public.
+    """
 
     region: str = ""
     encrypt: str = ""
+    groups: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

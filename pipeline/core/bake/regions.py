@@ -1,4 +1,4 @@
-"""Tell before the build in which region a template builds, and whether it encrypts the image.
+"""Tell before the build where a template builds, and whether its image is encrypted or public.
 
 Only what a template says in simple expressions is judged; the rest is verified after the build.
 """
@@ -21,6 +21,19 @@ def check_regions(request: BakeRequest, template: Template, variables: Mapping[s
     for build, region in known.items():
         if region not in wanted:
             raise _other_region(request, template, build, region)
+
+
+def check_groups(request: BakeRequest, template: Template) -> None:
+    """Raise ConfigurationError if a build would make its image public: it would be deleted."""
+    for build, builder in _image_builders(request, template):
+        if '"all"' in builder.groups:
+            raise ConfigurationError(
+                "[bake] template",
+                f'{request.template.name} has ami_groups = ["all"] in {build}: any AWS account '
+                "could launch the image",
+                f"remove ami_groups from {request.template.name}; ami_users shares an image with "
+                "accounts",
+            )
 
 
 def is_encrypted(request: BakeRequest, template: Template, variables: Mapping[str, Any]) -> bool:

@@ -36,6 +36,7 @@ local "b" { expression = "x" }
 source "amazon-ebs" "app" {
   region       = var.region
   encrypt_boot = true
+  ami_groups   = ["all"]
 }
 build {
   source "amazon-ebs.app" {
@@ -82,8 +83,8 @@ def test_an_hcl2_template_is_read(tmp_path: Path) -> None:
     assert source.variables["size"].default == 3
     assert source.locals == {"a": "var.size", "b": '"x"'}
     assert source.builders == {
-        "amazon-ebs.app": Builder(region="var.region", encrypt="true"),
-        "amazon-ebs.east": Builder(region='"us-east-1"', encrypt="true"),
+        "amazon-ebs.app": Builder(region="var.region", encrypt="true", groups='["all"]'),
+        "amazon-ebs.east": Builder(region='"us-east-1"', encrypt="true", groups='["all"]'),
     }
     assert source.uploads == (
         "${path.root}/here", "scripts/a.sh", "${var.more}/b.sh", "../site.yml"
@@ -110,7 +111,12 @@ def test_an_old_template_is_read(tmp_path: Path) -> None:
         "variables": {"a": None, "b": "x-{{env `B`}}", "c": 1},
         "sensitive-variables": ["b"],
         "builders": [
-            {"type": "amazon-ebs", "region": "{{user `a`}}", "encrypt_boot": True},
+            {
+                "type": "amazon-ebs",
+                "region": "{{user `a`}}",
+                "encrypt_boot": True,
+                "ami_groups": ["all"],
+            },
             {"name": "a, b", "type": "null"},
         ],
         "provisioners": [{"type": "shell", "scripts": ["a.sh"], "script": "b.sh"}],
@@ -124,7 +130,7 @@ def test_an_old_template_is_read(tmp_path: Path) -> None:
         "c": Declared(kind="text", default="1"),
     }
     assert source.builders == {
-        "amazon-ebs": Builder(region="{{user `a`}}", encrypt="true"),
+        "amazon-ebs": Builder(region="{{user `a`}}", encrypt="true", groups='["all"]'),
         "a, b": Builder(),
     }
     assert source.uploads == ("b.sh", "a.sh")

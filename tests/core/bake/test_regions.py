@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.bake.expressions import evaluate
 from pipeline.core.bake.model import Builder, Declared
-from pipeline.core.bake.regions import check_regions, is_encrypted
+from pipeline.core.bake.regions import check_groups, check_regions, is_encrypted
 from pipeline.core.errors import ConfigurationError
 from tests.fakes import AWAY, HOME, TEMPLATE, a_request
 
@@ -109,6 +109,22 @@ def test_several_builds_may_be_in_the_configured_regions() -> None:
     assert not refusal(template, regions=(AWAY,))
     assert refusal(template)
     assert not refusal(template, only=("a",))
+
+
+@pytest.mark.parametrize("groups", ['["all"]', '[\n    "all"\n  ]'])
+def test_a_template_that_makes_its_image_public_is_refused(groups: str) -> None:
+    builders = {"amazon-ebs.app": Builder(groups=groups), "amazon-ebs.other": Builder(groups="[]")}
+    builds = {"amazon-ebs.app": "amazon-ebs", "amazon-ebs.other": "amazon-ebs"}
+    template = replace(TEMPLATE, builds=builds, builders=builders)
+    with pytest.raises(ConfigurationError) as error:
+        check_groups(a_request(), template)
+    assert str(error.value) == (
+        "[bake] template:\n"
+        '  app.pkr.hcl has ami_groups = ["all"] in amazon-ebs.app: any AWS account could launch '
+        "the image\n"
+        "next: remove ami_groups from app.pkr.hcl; ami_users shares an image with accounts"
+    )
+    check_groups(a_request(only=("amazon-ebs.other",)), template)
 
 
 @pytest.mark.parametrize(

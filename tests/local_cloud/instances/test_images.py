@@ -228,3 +228,26 @@ def test_a_build_that_connects_by_winrm_is_refused(cloud: Cloud) -> None:
         assert refused(open_port, group=groups[0], port=port) == "NotImplementedByLocalCloud"
     instance = cloud.launch()["InstanceId"]
     assert refused(ec2.get_password_data, InstanceId=instance) == "NotImplementedByLocalCloud"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        ("099720109477", "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-*"),
+        ("099720109477", "ubuntu/images/*ubuntu-noble-24.04-arm64-server-*"),
+        ("136693071363", "debian-13-amd64-*"),
+        ("309956199498", "RHEL-9*x86_64*"),
+        ("amazon", "al2023-ami-2023.*-kernel-6.1-x86_64"),
+    ],
+)
+def test_the_images_that_templates_start_from_are_published(
+    cloud: Cloud, owner: str, name: str
+) -> None:
+    filters = [
+        {"Name": "name", "Values": [name]},
+        {"Name": "root-device-type", "Values": ["ebs"]},
+        {"Name": "virtualization-type", "Values": ["hvm"]},
+    ]
+    found = cloud.aws("ec2").describe_images(Owners=[owner], Filters=filters)["Images"]
+    assert [each["State"] for each in found] == ["available"]
+    assert found[0]["CreationDate"] > "2026"
