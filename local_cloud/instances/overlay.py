@@ -82,10 +82,9 @@ def is_first_user_namespace() -> bool:
 
 def enter() -> list[str]:
     """Return the words before a command that let it mount overlays."""
-    mount = ["unshare", "--mount"]
     if os.geteuid() == 0:
-        return mount
-    return [*mount, "--user", "--map-root-user", "--map-auto"]
+        return ["unshare", "--mount"]
+    return [*reaper.WITH_SUBORDINATE_USERS, "--mount"]
 
 
 def check_user() -> None:

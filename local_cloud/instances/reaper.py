@@ -7,6 +7,7 @@ nothing.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,9 @@ from local_cloud.state_dir import MARKER
 
 if TYPE_CHECKING:
     from local_cloud.state_dir import StateDir
+
+WITH_SUBORDINATE_USERS = ("unshare", "--user", "--map-root-user", "--map-auto")
+"""The words before a command that may be and own what a user's subordinate ids stand for."""
 
 
 def reap(home: StateDir, *, keep_lock: bool) -> int:
@@ -70,5 +74,9 @@ def remove_tree(path: Path) -> None:
         return
     for folder in [path, *path.rglob("*")]:
         if folder.is_dir() and not folder.is_symlink():
-            folder.chmod(0o700)
+            with contextlib.suppress(PermissionError):
+                folder.chmod(0o700)
     shutil.rmtree(path, ignore_errors=True)
+    if path.exists() and os.geteuid() != 0:
+        words = [*WITH_SUBORDINATE_USERS, "rm", "-rf", "--", str(path)]
+        subprocess.run(words, check=False, capture_output=True)
