@@ -135,7 +135,7 @@ async def exited(process: asyncio.subprocess.Process) -> int:
 async def attended(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
     """Leave no child behind: kill it and wait for it if the block ends before it does.
 
-    Its process group is killed with it if it leads one. A child that nobody waits for keeps its
+    Its process group is killed with it if it leads one. A child without a `wait` keeps its
     transport open beyond the event loop.
     """
     try:
