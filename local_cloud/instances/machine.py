@@ -246,8 +246,14 @@ class Machine:
             if self.services:
                 await self.services.start_enabled()
             await first
+            await asyncio.to_thread(self._mark_boot_finished)
         finally:
             first.cancel()
+
+    def _mark_boot_finished(self) -> None:
+        path = rootfs.finished(self.root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{self.id}\n")
 
     async def _user_data(self) -> None:
         scripts, warnings = user_data.parts(self.spec.user_data)

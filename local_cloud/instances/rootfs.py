@@ -134,11 +134,17 @@ def reset_run(root: Path, *, has_programs: bool = False) -> Path:
     shims.mkdir(parents=True)
     if has_programs:  # sd_booted(3): the scripts of packages start services if this exists
         (run / "systemd/system").mkdir(parents=True)
-    for shim in ("scp", "sudo", "systemctl"):
+    finished(root).unlink(missing_ok=True)
+    for shim in ("cloud-init", "scp", "sudo", "systemctl"):
         shutil.copy(SHIMS / shim, shims / shim)
         (shims / shim).chmod(0o755)
     os.mkfifo(shims / "requests", 0o600)
     return shims
+
+
+def finished(root: Path) -> Path:
+    """Return the file that exists once user data has run (cloud-init docs, "Boot stages")."""
+    return inside(root, "var/lib/cloud/instance/boot-finished")
 
 
 def inside(root: Path, path: str, depth: int = 20) -> Path:

@@ -44,8 +44,8 @@ class Instance:
         return run("scp", "-i", str(self.key), *options, source, target)
 
 
-def launch(cloud: Cloud, key: Path) -> Instance:
-    launched = cloud.launch(KeyName=key.parent.name)
+def launch(cloud: Cloud, key: Path, user_data: str = "") -> Instance:
+    launched = cloud.launch(KeyName=key.parent.name, UserData=user_data)
     address = launched["PublicIpAddress"]
     return Instance(cloud=cloud, key=key, id=launched["InstanceId"], address=address)
 
@@ -66,6 +66,18 @@ def test_each_instance_answers_at_its_own_address_though_all_have_one_key(
     other = launch(cloud, key)
     assert instance.ssh("echo $INSTANCE_ID").stdout.strip() == instance.id
     assert other.ssh("echo $INSTANCE_ID").stdout.strip() == other.id
+
+
+def test_a_template_can_wait_for_the_end_of_user_data(cloud: Cloud, key: Path) -> None:
+    instance = launch(cloud, key, "#!/bin/sh\nsleep 0.5; echo ready >/opt/ready\n")
+    said = instance.ssh("cloud-init status --wait && cat /opt/ready; cloud-init status")
+    assert said.stdout == "status: done\nready\nstatus: done\n"
+    assert instance.ssh("ls /var/lib/cloud/instance").stdout == "boot-finished\n"
+    other = instance.ssh("cloud-init clean")
+    assert (other.returncode, other.stderr) == (
+        1,
+        "the local cloud answers cloud-init status and status --wait only\n",
+    )
 
 
 @pytest.mark.parametrize("options", [["-s"], ["-O"]], ids=["by sftp", "by the old protocol"])
