@@ -28,14 +28,15 @@ def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudTestbed]:
 
 
 BOTH = ("classic", "application")
+RARE = (pytest.mark.rare, pytest.mark.long)
 
 
 @pytest.fixture(
     scope="session",
     params=[
         pytest.param(BOTH, id="both"),
-        pytest.param(BOTH[:1], id="classic", marks=pytest.mark.rare),
-        pytest.param(BOTH[1:], id="application", marks=pytest.mark.rare),
+        pytest.param(BOTH[:1], id="classic", marks=RARE),
+        pytest.param(BOTH[1:], id="application", marks=RARE),
     ],
 )
 def kinds(request: pytest.FixtureRequest) -> tuple[str, ...]:

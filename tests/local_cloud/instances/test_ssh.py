@@ -80,7 +80,13 @@ def test_a_template_can_wait_for_the_end_of_user_data(cloud: Cloud, key: Path) -
     )
 
 
-@pytest.mark.parametrize("options", [["-s"], ["-O"]], ids=["by sftp", "by the old protocol"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["-s"], id="by sftp"),
+        pytest.param(["-O"], id="by the old protocol", marks=pytest.mark.long),
+    ],
+)
 def test_scp_copies_both_ways_and_exits_with_zero(
     instance: Instance, tmp_path: Path, options: list[str]
 ) -> None:
@@ -97,7 +103,11 @@ def test_scp_copies_both_ways_and_exits_with_zero(
 
 @pytest.mark.parametrize(
     ("user", "home"),
-    [("ec2-user", "/home/ec2-user"), ("fedora", "/home/fedora"), ("root", "/root")],
+    [
+        ("ec2-user", "/home/ec2-user"),
+        pytest.param("fedora", "/home/fedora", marks=pytest.mark.long),
+        pytest.param("root", "/root", marks=pytest.mark.long),
+    ],
 )
 def test_the_user_who_logs_in_has_a_home(instance: Instance, user: str, home: str) -> None:
     said = instance.ssh(f'pwd; echo "$HOME" ~{user} "$USER" "$LOGNAME"; touch seen', user)
@@ -105,6 +115,7 @@ def test_the_user_who_logs_in_has_a_home(instance: Instance, user: str, home: st
     assert instance.ssh(f"ls {home}", user).stdout == "seen\n"
 
 
+@pytest.mark.long
 def test_a_shared_connection_ends_with_its_instance_and_spoils_no_other(
     cloud: Cloud, key: Path, instance: Instance, tmp_path: Path
 ) -> None:
