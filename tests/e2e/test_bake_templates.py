@@ -38,6 +38,7 @@ def image(cloud: Cloud, ami: str, region: str = "us-east-1") -> Any:
     return cloud.aws("ec2", region).describe_images(ImageIds=[ami])["Images"][0]
 
 
+@pytest.mark.long
 def test_a_name_of_any_characters_and_an_image_name_with_a_prefix_are_baked(
     project: Project, cloud: Cloud
 ) -> None:
