@@ -37,7 +37,8 @@ from pipeline.core.deploy.selection import (
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
-from pipeline.core.health.serving import Condition, attach
+from pipeline.core.health.serving import Condition
+from pipeline.core.health.traffic_sources import attach
 from pipeline.core.preflight.attachment_checks import Attachments, require_confirmed
 from pipeline.core.state.deployment import Deployment, Kind, Place, Result, result_of
 from pipeline.core.state.environment import Environment

@@ -96,13 +96,6 @@ def _of_group(
     return Condition(trouble=trouble, what=text, healthy=healthy, desired=desired)
 
 
-def attach(region: str, group: str, balancers: Sequence[Balancer]) -> str:
-    """Return the command that attaches a group to load balancers."""
-    sources = [f"Identifier={each.identifier},Type={each.kind}" for each in balancers]
-    options = {"region": region, "auto-scaling-group-name": group, "traffic-sources": sources}
-    return commands.aws("autoscaling", "attach-traffic-sources", options)
-
-
 def scale(region: str, group: ObservedGroup, *, minimum: int, desired: int) -> str:
     """Return the command that gives a group instances again; it never lowers the maximum."""
     desired = max(desired, minimum, 1)

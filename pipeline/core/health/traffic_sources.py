@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pipeline.core import commands
 from pipeline.core.health.observation import Balancer
 
 _TARGET_GROUP, _LATTICE = ":elasticloadbalancing:", ":vpc-lattice:"
@@ -27,6 +28,22 @@ def balancer_of(identifier: str) -> Balancer | None:
 def describe_sources(identifiers: Iterable[str]) -> str:
     """Return traffic sources in words, such as `load balancer web, target group api`."""
     return ", ".join(map(_describe, sorted(identifiers)))
+
+
+def attach(region: str, group: str, balancers: Iterable[Balancer]) -> str:
+    """Return the command that attaches a group to load balancers."""
+    return _change("attach-traffic-sources", region, group, balancers)
+
+
+def detach(region: str, group: str, balancers: Iterable[Balancer]) -> str:
+    """Return the command that detaches a group from load balancers."""
+    return _change("detach-traffic-sources", region, group, balancers)
+
+
+def _change(verb: str, region: str, group: str, balancers: Iterable[Balancer]) -> str:
+    sources = [f"Identifier={each.identifier},Type={each.kind}" for each in balancers]
+    options = {"region": region, "auto-scaling-group-name": group, "traffic-sources": sources}
+    return commands.aws("autoscaling", verb, options)
 
 
 def _describe(identifier: str) -> str:

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.core import commands
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup, Target
+from pipeline.core.health.traffic_sources import attach, detach
 from pipeline.core.preflight.attachment_checks import Attachments, detached_findings
 from pipeline.core.preflight.facts import Facts, GroupFacts, Proposal
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.ownership_checks import ownership_findings
-from pipeline.core.preflight.remedies import describe, scaling, traffic_sources
+from pipeline.core.preflight.remedies import describe, scaling
 from pipeline.core.state.deployment import Kind
 
 REQUIRED_PROCESSES = ("Launch", "Terminate", "AddToLoadBalancer")
@@ -113,9 +114,7 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             where=f"server group {blue}",
             what="is the serving group in the environment's document, "
             "but is attached to no load balancer",
-            remedy=traffic_sources(
-                "attach-traffic-sources", blue, proposal.place.balancers, proposal
-            ),
+            remedy=attach(proposal.place.region, blue, proposal.place.balancers),
         )
     for each in listed.values():
         serves = each.release and proposal.configured(each.attached)
@@ -148,7 +147,7 @@ def _detach(group: GroupFacts, proposal: Proposal) -> str:
     if group.release not in proposal.environment.releases:
         return ""
     sources = [each for each in proposal.place.balancers if each.identifier in group.attached]
-    return traffic_sources("detach-traffic-sources", group.name, sources, proposal)
+    return detach(proposal.place.region, group.name, sources)
 
 
 def _attachments(groups: Sequence[GroupFacts], proposal: Proposal) -> Iterator[Finding]:

@@ -5,10 +5,7 @@ Those that detach or delete name only a group that is proven to be ours: see `ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pipeline.core import commands
-from pipeline.core.health.observation import Balancer
 from pipeline.core.preflight.facts import Proposal
 
 
@@ -22,11 +19,3 @@ def describe(group: str, proposal: Proposal) -> str:
     """Return the command that shows a group."""
     options = {"region": proposal.place.region, "auto-scaling-group-names": group}
     return commands.aws("autoscaling", "describe-auto-scaling-groups", options)
-
-
-def traffic_sources(
-    verb: str, group: str, balancers: Iterable[Balancer], proposal: Proposal
-) -> str:
-    """Return the command that attaches or detaches a group."""
-    sources = " ".join(f"Identifier={each.identifier},Type={each.kind}" for each in balancers)
-    return f"{scaling(verb, group, proposal)} --traffic-sources {sources}"

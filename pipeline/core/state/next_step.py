@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from pipeline.core import commands
-from pipeline.core.health.serving import Trouble, attach, list_balancers, scale
+from pipeline.core.health.serving import Trouble, list_balancers, scale
+from pipeline.core.health.traffic_sources import attach
 from pipeline.core.state.deployment import Deployment, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import owner_in

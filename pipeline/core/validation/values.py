@@ -202,9 +202,8 @@ def check_variable_name(value: str) -> str:
 def check_tool_variable(value: str) -> str:
     """Check the name of a Packer variable that the pipeline sets."""
     if value not in TOOL_VARIABLES:
-        raise ValueError(
-            f"{shown(value)} is not set by the pipeline: use {', '.join(sorted(TOOL_VARIABLES))}"
-        )
+        listed = ", ".join(sorted(TOOL_VARIABLES))
+        raise ValueError(f"{shown(value)} is not set by the pipeline: use {listed}")
     return value
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
-from pipeline.core.bake.model import Source
+from pipeline.core.bake.model import ObservedImage, Source
 from pipeline.core.errors import RefusedError
 from tests.aws.moto_account import amis, register
 
@@ -171,16 +171,23 @@ def test_the_images_of_a_bake_are_found_by_name_tag_and_instance(
     assert {image.id for image in images.of_bake(REGION, "web-1-abc", ())} == {named, tagged}
 
 
-def test_snapshots_of_a_deregistered_image_are_found_by_its_instance(
-    images: Ec2Images, aws: Clients
-) -> None:
+def intermediate(images: Ec2Images, aws: Clients) -> tuple[str, ObservedImage]:
+    """Return an instance, and an image that was created from it."""
     ec2 = aws.ec2(REGION)
     launched = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
     instance = launched["Instances"][0]["InstanceId"]
     made = ec2.create_image(InstanceId=instance, Name="intermediate")["ImageId"]
     seen = images.find(REGION, made)
     assert seen is not None
-    ec2.deregister_image(ImageId=made)
+    return instance, seen
+
+
+def test_snapshots_of_a_deregistered_image_are_found_by_its_instance(
+    images: Ec2Images, aws: Clients
+) -> None:
+    instance, seen = intermediate(images, aws)
+    ec2 = aws.ec2(REGION)
+    ec2.deregister_image(ImageId=seen.id)
     assert images.remove_snapshots(REGION, ("i-0000",)) == ()
     assert images.remove_snapshots(REGION, (instance,)) == seen.snapshots
 
@@ -188,12 +195,8 @@ def test_snapshots_of_a_deregistered_image_are_found_by_its_instance(
 def test_the_snapshots_of_an_image_that_is_pending_go_with_it(
     images: Ec2Images, aws: Clients
 ) -> None:
+    _, seen = intermediate(images, aws)
     ec2 = aws.ec2(REGION)
-    launched = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
-    instance = launched["Instances"][0]["InstanceId"]
-    made = ec2.create_image(InstanceId=instance, Name="intermediate")["ImageId"]
-    seen = images.find(REGION, made)
-    assert seen is not None
     images.remove(replace(seen, state="pending", snapshots=()))
     kept = ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
     assert not {each["SnapshotId"] for each in kept} & set(seen.snapshots)
