@@ -151,7 +151,8 @@ def _missing(root: Path, document: dict[str, Any]) -> Iterator[Problem]:
         is_read = key[:2] not in _WRITTEN and isinstance(value, str)
         if is_read and not (root / str(value)).exists():
             what = f"{show_file(root / str(value))} does not exist"
-            yield Problem(key=key, what=what, remedy=f"a path begins in the folder of {NAME}")
+            remedy = f"create it, or fix the path, which begins in the folder of {NAME}"
+            yield Problem(key=key, what=what, remedy=remedy)
 
 
 def _templates(document: dict[str, Any]) -> Iterator[tuple[Key, object]]:

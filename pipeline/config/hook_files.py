@@ -51,7 +51,7 @@ def _check(key: Key, root: Path, program: str) -> Iterator[Problem]:
         return
     path = root / program
     if not path.is_file():
-        remedy = "a path begins in the folder of pipeline.toml"
+        remedy = "create it, or fix the path, which begins in the folder of pipeline.toml"
         yield Problem(key=key, what=f"there is no file {show_file(path)}", remedy=remedy)
     elif not os.access(path, os.X_OK):
         what = f"{show_file(path)} is not executable"

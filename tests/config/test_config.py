@@ -658,7 +658,7 @@ def test_the_check_command_names_each_file_that_does_not_exist(file: Path) -> No
     found = CliRunner().invoke(config, ["check"], obj=Context()).exception
     assert isinstance(found, ConfigurationError)
     here = Path.cwd()
-    hint = "a path begins in the folder of pipeline.toml"
+    hint = "create it, or fix the path, which begins in the folder of pipeline.toml"
     assert found.what.splitlines() == [
         f"line 4, bake.template: {here}/packer/app.pkr.hcl does not exist; {hint}",
         f"line 5, bake.inputs[0]: {here}/app does not exist; {hint}",
@@ -695,7 +695,8 @@ def test_the_check_command_names_each_hook_that_cannot_run(file: Path) -> None:
         ),
         (
             f"line 9, environments.staging.promote.verify[0].command[0]: there is no file "
-            f"{here}/hooks/a.sh; a path begins in the folder of pipeline.toml"
+            f"{here}/hooks/a.sh; create it, or fix the path, "
+            "which begins in the folder of pipeline.toml"
         ),
     ]
 
