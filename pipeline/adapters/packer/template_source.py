@@ -23,6 +23,7 @@ _LIST = re.compile(r"(?:list|set)(?:\((?:string|any)\))?")
 _MAP = re.compile(r"map(?:\((?:string|any)\))?")
 _ENV = re.compile(r"""(?:\{\{\s*env\s+[`"']([^`"']+)[`"']\s*\}\}|\benv\("([^"]+)"\))""")
 _UPLOADS = ("source", "sources", "script", "scripts", "playbook_file", "playbook_dir")
+_GROUPS = ("ami_groups", "snapshot_groups")
 _PATHS = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -153,7 +154,7 @@ def _builder(block: Block) -> Builder:
     return Builder(
         region=arguments.get("region", ""),
         encrypt=arguments.get("encrypt_boot", ""),
-        groups=arguments.get("ami_groups", ""),
+        groups="".join(arguments.get(name, "") for name in _GROUPS),
     )
 
 
@@ -225,7 +226,7 @@ def _old_style(content: Any) -> TemplateSource:
         str(each.get("name") or each.get("type")): Builder(
             region=_text(each.get("region", "")),
             encrypt=_text(each.get("encrypt_boot", "")),
-            groups=json.dumps(each["ami_groups"]) if each.get("ami_groups") else "",
+            groups="".join(json.dumps(each[name]) for name in _GROUPS if each.get(name)),
         )
         for each in _listed(content, "builders")
         if isinstance(each, dict)

@@ -100,7 +100,8 @@ class Declared:
 class Builder:
     """The expressions of arguments of a builder, as they stand in the template.
 
-    `groups` is `ami_groups`: AWS knows only the group `all`, which makes the image public.
+    `groups` holds `ami_groups` and `snapshot_groups`: AWS knows only the group `all`, which makes
+    an image or its snapshots public.
     """
 
     region: str = ""

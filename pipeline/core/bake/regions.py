@@ -29,9 +29,9 @@ def check_groups(request: BakeRequest, template: Template) -> None:
         if '"all"' in builder.groups:
             raise ConfigurationError(
                 "[bake] template",
-                f'{request.template.name} has ami_groups = ["all"] in {build}: any AWS account '
-                "could launch the image",
-                f"remove ami_groups from {request.template.name}; ami_users shares an image with "
+                f"{request.template.name} makes the image of {build} public: ami_groups or "
+                'snapshot_groups is ["all"], so any AWS account could use it',
+                f"remove them from {request.template.name}; ami_users shares an image with "
                 "accounts",
             )
 

@@ -115,7 +115,7 @@ def test_an_old_template_is_read(tmp_path: Path) -> None:
                 "type": "amazon-ebs",
                 "region": "{{user `a`}}",
                 "encrypt_boot": True,
-                "ami_groups": ["all"],
+                "snapshot_groups": ["all"],
             },
             {"name": "a, b", "type": "null"},
         ],

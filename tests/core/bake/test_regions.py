@@ -120,9 +120,9 @@ def test_a_template_that_makes_its_image_public_is_refused(groups: str) -> None:
         check_groups(a_request(), template)
     assert str(error.value) == (
         "[bake] template:\n"
-        '  app.pkr.hcl has ami_groups = ["all"] in amazon-ebs.app: any AWS account could launch '
-        "the image\n"
-        "next: remove ami_groups from app.pkr.hcl; ami_users shares an image with accounts"
+        "  app.pkr.hcl makes the image of amazon-ebs.app public: ami_groups or snapshot_groups is "
+        '["all"], so any AWS account could use it\n'
+        "next: remove them from app.pkr.hcl; ami_users shares an image with accounts"
     )
     check_groups(a_request(only=("amazon-ebs.other",)), template)
 
