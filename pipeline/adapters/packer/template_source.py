@@ -31,13 +31,15 @@ _PATHS = re.compile(r'"((?:[^"\\]|\\.)*)"')
 class TemplateSource:
     """A template as its files have it.
 
-    `uploads` are paths as they stand in the template. `locals` are expressions.
+    `uploads` are paths as they stand in the template. `locals` are expressions. `data` is True if
+    it has data sources, which Packer >= 1.7 evaluates.
     """
 
     variables: Mapping[str, Declared] = field(default_factory=dict)
     builders: Mapping[str, Builder] = field(default_factory=dict)
     locals: Mapping[str, str] = field(default_factory=dict)
     uploads: tuple[str, ...] = ()
+    data: bool = False
 
 
 def read_source(template: Path) -> TemplateSource:
@@ -52,6 +54,7 @@ def read_source(template: Path) -> TemplateSource:
         builders=_builders(whole),
         locals=_locals(whole),
         uploads=tuple(path for build in whole.all("build") for path in _uploads(build)),
+        data=any(whole.all("data")),
     )
 
 
@@ -174,7 +177,8 @@ def _uploads(build: Block) -> Iterator[str]:
 
 def _from_json(content: Any) -> Iterator[Block]:
     """Yield the blocks of HCL2 in JSON syntax, in which each argument is text or JSON."""
-    for kind, labels in (("variable", 1), ("source", 2), ("locals", 0), ("build", 0)):
+    labeled = {"variable": 1, "source": 2, "data": 2, "locals": 0, "build": 0}
+    for kind, labels in labeled.items():
         for path, body in _bodies(
             content.get(kind, {}) if isinstance(content, dict) else {}, labels
         ):

@@ -291,6 +291,56 @@ def test_validation_passes_the_variables_in_a_private_file(
     assert SECRET not in json.dumps([call["argv"], call["env"]])
 
 
+@pytest.mark.parametrize(
+    ("version", "evaluates"),
+    [("1.6.6", False), ("1.8.4", False), ("1.8.5", True), ("1.16.0", True)],
+)
+def test_validation_evaluates_data_sources_if_packer_can(
+    packer: Packer,
+    scripted: ScriptedPacker,
+    request_: BakeRequest,
+    version: str,
+    evaluates: bool,
+) -> None:
+    scripted.on("version", f"1,,version,{version}\n".encode())
+    packer.validate(request_, replace(APP, old_style=False), {})
+    assert ("-evaluate-datasources" in scripted.call("validate")["argv"]) == evaluates
+
+
+def test_a_template_with_data_sources_is_read_with_credentials_and_known_variables(
+    packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
+) -> None:
+    template = request_.template.with_name("app.pkr.hcl")
+    template.parent.mkdir()
+    template.write_text(
+        'variable "region" {}\nvariable "owner" {}\nvariable "more" {}\n'
+        'data "amazon-ami" "base" { region = var.region }\n'
+    )
+    request = replace(
+        request_, template=template, variables={"owner": "self", "elsewhere": "no"}, only=("x",)
+    )
+    packer.credentials = lambda environ, _: {**environ, "AWS_SECRET_ACCESS_KEY": "k" * 40}
+    scripted.on("version", b"1,,version,1.16.0\n")
+    scripted.on("init", b"")
+    scripted.on("inspect", b"1,,ui,error," + b"k" * 40 + b"\n", code=1)
+    with pytest.raises(ConfigurationError) as told:
+        packer.inspect(request)
+    packer.validate(request, replace(APP, old_style=False), {})
+    inspect, validate = scripted.call("inspect"), scripted.call("validate")
+    assert told.value.what == "***"
+    assert inspect["variables"] == {"region": "us-east-1", "owner": "self"}
+    assert inspect["mode"] == 0o600
+    assert inspect["argv"] == [
+        "inspect",
+        "-machine-readable",
+        f"-var-file={inspect['var_file']}",
+        str(template),
+    ]
+    for call in (inspect, validate):
+        assert call["env"]["AWS_SECRET_ACCESS_KEY"] == "k" * 40
+        assert call["env"]["AWS_REGION"] == "us-east-1"
+
+
 @pytest.mark.parametrize("name", ["validate-bad", "unknown-builder", "prepare-error-hcl2"])
 def test_errors_of_validate_are_masked_and_have_no_traceback(
     packer: Packer, scripted: ScriptedPacker, request_: BakeRequest, name: str
