@@ -33,10 +33,15 @@ from pipeline.adapters.packer.template_source import (
 )
 from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.core import commands
 from pipeline.core.bake.builds import expected_builds
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
-from pipeline.core.bake.template_remedies import template_remedy
+from pipeline.core.bake.remedies import init_remedy, machine_remedy
+from pipeline.core.bake.source_filters import readable_filters
+from pipeline.core.bake.template_remedies import (
+    is_missing_plugin,
+    is_of_template,
+    template_remedy,
+)
 from pipeline.core.bake.variables import MANIFEST
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
@@ -198,14 +203,18 @@ class Packer:
         lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
         if found.panic:
             failures, lines = {"": f"packer crashed: {found.panic[0]}"}, tuple(found.panic)
+
+        def shown(text: str, build: str) -> str:
+            return masker.text(readable_filters(text, build, template.builders))
+
         return BuildReport(
             ending=ending,
             code=code,
             expected=expected_builds(template, request.only, found.builds()),
             images=found.images(),
             manifest=written,
-            failures={build: masker.text(text) for build, text in failures.items()},
-            last_lines=tuple(masker.text(line) for line in lines),
+            failures={build: shown(text, build) for build, text in failures.items()},
+            last_lines=tuple(shown(line, next(iter(failures), "")) for line in lines),
             resources=found.resources,
             source_ami=found.source_ami,
             log=log,
@@ -239,13 +248,12 @@ class Packer:
         folder = request.template if request.template.is_dir() else request.template.parent
         plugins = folder / "init"
         target = plugins if any(plugins.glob("*.pkr.hcl")) else request.template
-        code, output = self._run(["init", str(target)], request.directory, timeout=CALLING)
+        argv = ["init", "-machine-readable", str(target)]
+        code, output = self._run(argv, request.directory, timeout=CALLING)
         if code != 0:
-            raise RefusedError(
-                f"packer init {target}",
-                self.masker.text(output.decode("utf-8", "replace")).strip(),
-                f"run it by hand: {commands.shell('packer', 'init', str(target))}",
-            )
+            text = _said(_read(output))
+            remedy = init_remedy(text, target, self.version())
+            raise self._refusal(f"packer init {target}", text, remedy, of_template=False)
 
     def _evaluate(
         self, argv: list[str], request: BakeRequest, source: TemplateSource
@@ -305,14 +313,20 @@ class Packer:
         kept.setdefault("PACKER_CACHE_DIR", str(self.cache))
         return {**kept, "CHECKPOINT_DISABLE": "1"}
 
-    def _bad_template(self, where: str, request: BakeRequest, found: Stream) -> ConfigurationError:
-        crash = "\n".join(found.panic)
-        text = crash or "\n".join(found.problems or found.ui_text or found.plain)
-        return ConfigurationError(
-            f"{where} {request.template}",
-            self.masker.text(text).strip() or "Packer gave no reason",
-            template_remedy(text, request.template, self.version()),
-        )
+    def _bad_template(self, where: str, request: BakeRequest, found: Stream) -> PipelineError:
+        text = _said(found)
+        remedy = machine_remedy(text) or template_remedy(text, request.template, self.version())
+        return self._refusal(f"{where} {request.template}", text, remedy, of_template=True)
+
+    def _refusal(self, where: str, text: str, remedy: str, *, of_template: bool) -> PipelineError:
+        """Return a configuration error if the template is wrong, else a refusal.
+
+        `of_template` decides about a text that does not say what is wrong.
+        """
+        outside = bool(machine_remedy(text)) or is_missing_plugin(text)
+        wrong = not outside and (of_template or is_of_template(text))
+        kind = ConfigurationError if wrong else RefusedError
+        return kind(where, self.masker.text(text).strip() or "Packer gave no reason", remedy)
 
 
 def _describe_ending(
@@ -341,6 +355,12 @@ def _reporting(
             on_resources(resources)
 
     return feed
+
+
+def _said(found: Stream) -> str:
+    """Return the reason that a command of Packer gave for its failure."""
+    text = "\n".join(found.panic or found.problems or found.ui_text or found.plain)
+    return readable_filters(text, "", {})
 
 
 def _read(output: bytes) -> Stream:

@@ -145,6 +145,7 @@ def _builders(whole: Block) -> dict[str, Builder]:
                 region=own.region or base.region,
                 encrypt=own.encrypt or base.encrypt,
                 groups=own.groups or base.groups,
+                filter=own.filter or base.filter,
             )
             kind, _, label = name.partition(".")
             other = literal(each.arguments.get("name", "null")) or label
@@ -158,7 +159,19 @@ def _builder(block: Block) -> Builder:
         region=arguments.get("region", ""),
         encrypt=arguments.get("encrypt_boot", ""),
         groups="".join(arguments.get(name, "") for name in _GROUPS),
+        filter=_filter(block),
     )
+
+
+def _filter(block: Block) -> str:
+    """Return the filter of the source image in one line; HCL2 in JSON has it as an argument."""
+    written = (
+        f"{name} = {text}"
+        for inner in block.all("source_ami_filter")
+        for name, text in inner.arguments.items()
+    )
+    text = ", ".join(written) or block.arguments.get("source_ami_filter", "")
+    return " ".join(text.split())
 
 
 def _locals(whole: Block) -> dict[str, str]:
@@ -231,6 +244,7 @@ def _old_style(content: Any) -> TemplateSource:
             region=_text(each.get("region", "")),
             encrypt=_text(each.get("encrypt_boot", "")),
             groups="".join(json.dumps(each[name]) for name in _GROUPS if each.get(name)),
+            filter=json.dumps(each["source_ami_filter"]) if "source_ami_filter" in each else "",
         )
         for each in _listed(content, "builders")
         if isinstance(each, dict)

@@ -201,7 +201,8 @@ def test_plugins_are_installed_if_packer_has_init(
     scripted.on("inspect", HCL2)
     packer.inspect(replace(request_, template=folder / template))
     called = [call["argv"] for call in scripted.calls if call["argv"][0] == "init"]
-    assert called == ([["init", str(request_.directory / target)]] if target else [])
+    argv = ["init", "-machine-readable", str(request_.directory / target)] if target else []
+    assert called == ([argv] if argv else [])
 
 
 def test_a_failed_plugin_installation_is_an_error(
@@ -453,7 +454,7 @@ def test_a_crash_of_packer_is_shown_with_its_panic(
         "\tgoroutine 0",
     )
     scripted.on("validate", crash, code=2)
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(RefusedError) as told:
         packer.validate(request_, APP, {})
     assert told.value.what.startswith("panic: runtime error: invalid memory address\n\tgoroutine 0")
 
