@@ -94,7 +94,14 @@ _BUILD = (
         "check ssh_username, the subnet's route, and that the security group allows Packer's SSH",
     ),
     (
-        r"Error waiting for AMI|Failed with ResourceNotReady|exceeded (?:wait attempts|max wait)",
+        r"exceeded max wait time",
+        (
+            "set max_attempts and delay_seconds of aws_polling in {name}: "
+            "the plugin waits for their product; then bake again"
+        ),
+    ),
+    (
+        r"Error waiting for AMI|Failed with ResourceNotReady|exceeded wait attempts",
         "raise aws_polling max_attempts in the template (and [bake] timeout), then bake again",
     ),
     (r"No builds to run", "set [bake] only in pipeline.toml to a name above"),
@@ -118,7 +125,7 @@ def machine_remedy(text: str) -> str:
     """Return the remedy for a cause outside of the template; empty if the text names none."""
     if unsupported := _UNSUPPORTED.search(text):
         return (
-            f"bake in AWS, or leave out what calls {unsupported[1]}: "
+            f"bake on AWS, or leave out what calls {unsupported[1]}: "
             "the local cloud does not have it"
         )
     if _DENIED.search(text):

@@ -45,7 +45,8 @@ REMEDIES: list[Any] = [
     ("Error waiting for AMI: Failed with ResourceNotReady error",
      "raise aws_polling max_attempts in the template (and [bake] timeout), then bake again"),
     ("Error waiting for AMI: exceeded max wait time for ImageAvailable waiter",
-     "raise aws_polling max_attempts in the template (and [bake] timeout), then bake again"),
+     ("set max_attempts and delay_seconds of aws_polling in app.pkr.hcl: "
+      "the plugin waits for their product; then bake again")),
     ("the log could not be written: No space left on device",
      "free disk space for the log, then bake again"),
     ("dial tcp 127.0.0.1:5704: connect: connection refused",
@@ -65,7 +66,7 @@ REMEDIES: list[Any] = [
     (("Error enable AMI deprecation: operation error EC2: EnableImageDeprecation, https response "
       "error StatusCode: 400, api error NotImplementedByLocalCloud: The local cloud does not model "
       "EnableImageDeprecation of ec2: not implemented"),
-     ("bake in AWS, or leave out what calls EnableImageDeprecation: "
+     ("bake on AWS, or leave out what calls EnableImageDeprecation: "
       "the local cloud does not have it")),
     ("operation error SSM: StartSession, https response error StatusCode: 400, TargetNotConnected",
      ("check that the instance's role and network allow Session Manager: "
