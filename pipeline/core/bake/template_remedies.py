@@ -18,6 +18,7 @@ _SINCE = {
     "data": "1.7",
     "local": "1.7",
     "metadata_options": "1.7",
+    "error-cleanup-provisioner": "1.7",
     "hcp_packer_registry": "1.7.7",
     "imds_support": "1.8",
     "deprecate_at": "1.8",
@@ -38,7 +39,7 @@ _PLUGINS = {
 """The components of HashiCorp's plugins. Others may begin with the same word."""
 
 _UNKNOWN = re.compile(
-    r'(?:Blocks of type|An argument named|unknown configuration key: \'?)\s*"(\w+)"'
+    r'(?:Blocks of type|An argument named|unknown configuration key: \'?)\s*"([\w-]+)"'
 )
 _UNSET = re.compile(r'Unset variable "([\w-]+)"|required variable not set: ([\w-]+)')
 _NO_COMPONENT = re.compile(
