@@ -93,6 +93,7 @@ def _tools(app: Application, environment: str) -> Iterator[Check]:
             interrupts=app.interrupts,
             masker=Masker(()),
             hidden=frozenset(),
+            credentials=app.tool_credentials,
         )
         check = _version("packer", packer.version)
         yield check
