@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from pipeline.core.ci import VARIABLES
+
 # Rewrite the assertions of these helpers, too; this must precede their import.
 pytest.register_assert_rewrite(
     "tests.e2e.project", "tests.e2e.site", "tests.e2e.testbed", "tests.e2e.matrix"
 )
 
 pytest_plugins = ("tests.aws.fixtures",)
+
+for _name in VARIABLES:
+    os.environ.pop(_name, None)  # The tests run in CI, too, and pretend that no person waits there.
 
 _SETTINGS = ("AWS_", "PACKER_", "PKR_VAR_", "TF_", "GITHUB_", "CI_", "GIT_")
 _KEPT = ("TF_CLI_CONFIG_FILE",)
