@@ -244,6 +244,8 @@ def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
         snapshots=tuple(snapshot for snapshot in snapshots if snapshot),
         encrypted=all(each["Ebs"].get("Encrypted", False) for each in mappings if "Ebs" in each),
         reason=_reason(image),
+        instance=image.get("SourceInstanceId", ""),
+        source="" if image.get("SourceInstanceId") else image.get("SourceImageId", ""),
     )
 
 

@@ -139,7 +139,8 @@ class Ending(StrEnum):
 class BuildResources:
     """The temporary resources that Packer created, by its own output; input of a clean-up.
 
-    `regions` are those that it copied the image to. Each of `profiles` is the name of an instance
+    `names` are those of the images that it began to make, `images` the ids that it printed,
+    `regions` those that it copied the image to. Each of `profiles` is the name of an instance
     profile and of its role. `launch_templates` are ids.
     """
 
@@ -150,6 +151,7 @@ class BuildResources:
     regions: tuple[str, ...] = ()
     launch_templates: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def with_more(self, other: BuildResources) -> BuildResources:
         """Return the resources of both, without duplicates."""
@@ -189,7 +191,10 @@ class BuildReport:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObservedImage:
-    """One AMI as DescribeImages shows it."""
+    """One AMI as DescribeImages shows it.
+
+    `instance` is the one that CreateImage made it from, `source` the AMI that it was copied from.
+    """
 
     id: str
     region: str
@@ -201,6 +206,8 @@ class ObservedImage:
     snapshots: tuple[str, ...] = ()
     encrypted: bool = False
     reason: str = ""
+    instance: str = ""
+    source: str = ""
 
 
 class BakeOrigin(StrEnum):
