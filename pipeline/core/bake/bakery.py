@@ -33,7 +33,7 @@ from pipeline.core.bake.model import (
 from pipeline.core.bake.plan import BakePlan, as_tagged
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
 from pipeline.core.bake.regions import check_groups, check_regions, is_encrypted
-from pipeline.core.bake.variables import accepted, offered
+from pipeline.core.bake.variables import accepted, offered, run_tags
 from pipeline.core.bake.verification import (
     build_problems,
     ids_by_region,
@@ -178,7 +178,7 @@ class Bakery:
             created=current.created,
             status=ImageStatus.GOOD,
         )
-        self._tag_as_good(plan, observed)
+        self._tag_as_good(plan, image.bake, observed)
         self.records.write(adopted)
         self._report_message(f"adopted {adopted.id}, which an interrupted bake had completed")
         return adopted, BakeOrigin.ADOPTED, None
@@ -249,7 +249,7 @@ class Bakery:
         if problems or built.ending is not Ending.EXITED:
             raise self._failure(plan, intent, built, problems)
         there = {region: image for region, image in observed.items() if image is not None}
-        self._tag_as_good(plan, there)
+        self._tag_as_good(plan, intent.bake, there)
         return replace(plan.image_of(there), bake=intent.bake)
 
     def _baked(self, region: str, image_id: str) -> ObservedImage | None:
@@ -263,12 +263,32 @@ class Bakery:
             self.clock,
         )
 
-    def _tag_as_good(self, plan: BakePlan, observed: Mapping[str, ObservedImage]) -> None:
-        """Add the tags that the template did not set, and the status `good`."""
+    def _tag_as_good(
+        self, plan: BakePlan, bake: str, observed: Mapping[str, ObservedImage]
+    ) -> None:
+        """Replace the tags of the build; add those that the template did not set, and `good`."""
+        temporary = run_tags(plan.request, bake).items() - plan.tags.items()
         for image in observed.values():
-            tags = {"Name": image.name, **image.tags, **plan.tags, STATUS_TAG: ImageStatus.GOOD}
-            missing = {key: value for key, value in tags.items() if image.tags.get(key) != value}
+            of_build = dict(temporary & image.tags.items())
+            if of_build:
+                self._untag(image, of_build)
+            own = {key: value for key, value in image.tags.items() if key not in of_build}
+            tags = {"Name": image.name, **own, **plan.tags, STATUS_TAG: ImageStatus.GOOD}
+            missing = {key: value for key, value in tags.items() if own.get(key) != value}
             self.images.tag(image, missing)
+
+    def _untag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
+        """Remove the tags that newer Amazon plugins copy from the instance.
+
+        They do no harm, so a missing permission does not cost the image.
+        """
+        try:
+            self.images.untag(image, tags)
+        except RefusedError as error:
+            self._report_message(
+                f"{image.id} in {image.region} and its snapshots keep tags of the build: "
+                f"{error.what}; {error.remedy}"
+            )
 
     def _failure(
         self,

@@ -71,6 +71,42 @@ def test_a_bake_builds_verifies_tags_and_records(world: World) -> None:
     assert world.images.removed == []
 
 
+BUILD_TAGS = {"Name": f"baking {NAME}", "ami-pipeline:app": "web", "ami-pipeline:bake": NAME}
+"""The run tags, which the Amazon plugin puts on the image, its snapshots and its copies."""
+
+
+@pytest.mark.parametrize(
+    ("own", "name"),
+    [
+        pytest.param({}, "template-s own", id="no tags in the template"),
+        pytest.param({"Name": "golden"}, "golden", id="its own name"),
+    ],
+)
+def test_a_good_image_does_not_keep_the_tags_of_its_build(
+    world: World, own: dict[str, str], name: str
+) -> None:
+    seen = a_seen(name="template-s own", tags={**BUILD_TAGS, **own})
+    world.baker.makes = (seen, replace(seen, id="ami-2", region=AWAY))
+    images = {HOME: "ami-1", AWAY: "ami-2"}
+    world.baker.report = a_report(images={"amazon-ebs.app": images})
+    world.bakery.bake(a_request(regions=(AWAY,)))
+    for place in images.items():
+        tags = world.images.there[place].tags
+        assert "ami-pipeline:bake" not in tags
+        assert (tags["Name"], tags["ami-pipeline:app"], tags[STATUS_TAG]) == (name, "web", "good")
+
+
+def test_tags_that_cannot_be_removed_are_named_and_the_image_is_good(world: World) -> None:
+    world.images.resists = {"untag"}
+    world.baker.makes = (a_seen(tags=BUILD_TAGS),)
+    assert world.bakery.bake(a_request()).image.id == "ami-1"
+    assert world.images.there[HOME, "ami-1"].tags["Name"] == NAME
+    assert world.notes[-1] == (
+        "ami-1 in eu-central-1 and its snapshots keep tags of the build: UnauthorizedOperation; "
+        "allow it"
+    )
+
+
 def test_the_intent_and_the_resources_are_recorded_while_packer_runs(world: World) -> None:
     world.baker.report = replace(FAILED, ending=Ending.INTERRUPTED)
     world.baker.makes = ()
