@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from pipeline.adapters.packer.masked_names import MASK
 from pipeline.core.bake.model import BuildResources
-
-MASK = "<sensitive>"
-"""What Packer prints for the value of a sensitive variable, from 1.15.1 on in any text."""
 
 _REGION = rb"[a-z]{2,4}(?:-[a-z]+)+-\d+"
 _TRACES = {

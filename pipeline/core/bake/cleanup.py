@@ -8,7 +8,7 @@ could not be removed, or is still there afterwards, is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -76,12 +76,9 @@ def clean_up(
     report = CleanupReport()
     for region in regions:
         _attempt(report, partial(_remove_temporary, report, leftovers, region, scope, clock))
-    found: dict[str, tuple[ObservedImage, ...]] = dict.fromkeys(regions, ())
-    for region in regions:
-        expected = scope.killed or (region == regions[0] and scope.makes_an_image)
-        _attempt(report, partial(_find, images, region, scope, found, clock, expected=expected))
-    for region in regions:
-        _attempt(report, partial(_find_copies, images, region, scope, found, clock))
+    unlisted = regions if scope.killed else regions[:1] if scope.makes_an_image else ()
+    attempt = partial(_attempt, report)
+    found = _find_all(images, scope, clock, regions, expected=unlisted, attempt=attempt)
     report.kept.update(_finished(scope, found))
     kept = {image.id for image in report.kept.values()}
     for image in (image for listed in found.values() for image in listed):
@@ -91,6 +88,50 @@ def clean_up(
         for region in regions:
             _attempt(report, partial(_remove_snapshots, images, region, scope, report))
     return report
+
+
+def describe_cleanup(bake: str, cleanup: CleanupReport, regions: Sequence[str]) -> str:
+    """Return what a clean-up did after an interrupted bake."""
+    if not cleanup.removed:
+        searched = ", ".join(regions)
+        return f"nothing of the interrupted bake {bake} was found in {searched}"
+    removed = ", ".join(cleanup.removed)
+    return f"cleaned up after the interrupted bake {bake}: removed {removed}"
+
+
+def only_images(
+    images: Images, scope: CleanupScope, clock: Clock, regions: Sequence[str], wanted: Sequence[str]
+) -> dict[str, str]:
+    """Return the image of a bake in each region that has exactly one, by what EC2 shows.
+
+    The search is repeated until each wanted region has one: a new image may not be listed yet, and
+    one that Packer has deregistered may still be. Raises RefusedError if AWS does not answer.
+    """
+
+    def read() -> dict[str, tuple[ObservedImage, ...]]:
+        return _find_all(images, scope, clock, regions, expected=(), attempt=lambda find: find())
+
+    found = read_until(read, lambda seen: all(len(seen[each]) == 1 for each in wanted), clock)
+    return {region: seen[0].id for region, seen in found.items() if len(seen) == 1}
+
+
+def _find_all(
+    images: Images,
+    scope: CleanupScope,
+    clock: Clock,
+    regions: Sequence[str],
+    *,
+    expected: Collection[str],
+    attempt: Callable[[Callable[[], None]], None],
+) -> dict[str, tuple[ObservedImage, ...]]:
+    """Return the images of a bake and their copies; `expected` are regions that must have one."""
+    found: dict[str, tuple[ObservedImage, ...]] = dict.fromkeys(regions, ())
+    for region in regions:
+        must = region in expected
+        attempt(partial(_find, images, region, scope, found, clock, expected=must))
+    for region in regions:
+        attempt(partial(_find_copies, images, region, scope, found, clock))
+    return found
 
 
 def _finished(

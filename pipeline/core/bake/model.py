@@ -174,7 +174,8 @@ class BuildReport:
     `images` maps each build with a complete artifact to its AMIs by region. `manifest` is the
     same by the manifest post-processor, or None if the template has no such post-processor.
     `failures` maps build names to Packer's error; `last_lines` are the last ten lines of the
-    build that failed.
+    build that failed. `masked` if Packer hid a part of its result: the value of a sensitive
+    variable occurs in it.
     """
 
     ending: Ending
@@ -187,6 +188,7 @@ class BuildReport:
     resources: BuildResources
     source_ami: str
     log: Path
+    masked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

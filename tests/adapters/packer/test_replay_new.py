@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.cli.main import run
-from tests.adapters.packer.captures import NEW, NEW_FACTS
+from tests.adapters.packer.captures import NEW, NEW_FACTS, as_masked, capture
 from tests.adapters.packer.replay import (
     Case,
     check,
@@ -19,6 +19,7 @@ from tests.adapters.packer.replay import (
     told_to_stop,
 )
 from tests.adapters.scripted import ScriptedPacker
+from tests.aws.moto_account import amis
 
 SCRIPT = "Script exited with non-zero exit status: "
 
@@ -137,5 +138,28 @@ def test_a_capture_ends_the_program_as_its_case_says(
 ) -> None:
     case = CASES[name]
     prepare(NEW, name, case, bake, scripted)
+    code = run(["--output", "json", "bake", "--version", "1.2.3"])
+    check(NEW, name, case, (code, *capsys.readouterr()))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "us-east-1",
+        pytest.param("app", marks=pytest.mark.long),
+        pytest.param("ami-", marks=pytest.mark.long),
+    ],
+)
+def test_a_good_image_is_kept_although_a_secret_occurs_in_packers_result(
+    secret: str, bake: Clients, scripted: ScriptedPacker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, case = "multi-region", CASES["multi-region"]
+    prepare(NEW, name, case, bake, scripted)
+    images = NEW_FACTS[name].images["amazon-ebs.app"]
+    source = amis()[images["us-east-1"]]
+    source.instance_id = "i-6742f78ab23d6bf9f"
+    for region in ("eu-west-1", "us-west-2"):
+        amis(region)[images[region]].source_image_id = source.id
+    scripted.on("build", as_masked(capture(name, NEW), secret))
     code = run(["--output", "json", "bake", "--version", "1.2.3"])
     check(NEW, name, case, (code, *capsys.readouterr()))

@@ -16,7 +16,7 @@ from pipeline.adapters.packer.stream import (
 )
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.masking import Masker
-from tests.adapters.packer.captures import BOTH, CAPTURES, FACTS, NEW, OLD, capture
+from tests.adapters.packer.captures import BOTH, CAPTURES, FACTS, NEW, OLD, as_masked, capture
 
 SECRET = "hunter2-swordfish"
 
@@ -329,6 +329,30 @@ def test_steps_are_a_builds_own_lines() -> None:
     read(capture("fail"), step=lambda *step: steps.append(step))
     assert steps[0] == ("amazon-ebs", "Prevalidating any provided VPC information")
     assert all(build == "amazon-ebs" for build, _ in steps)
+
+
+@pytest.mark.parametrize(
+    ("secret", "masked", "made"),
+    [
+        ("us-east-1", True, "ami-7c8ba5836e05ec378"),
+        ("app", True, "ami-7c8ba5836e05ec378"),
+        ("ami-", True, ""),
+        ("hello", False, "ami-7c8ba5836e05ec378"),
+    ],
+)
+def test_a_result_in_which_packer_masked_a_value_is_known(
+    secret: str, masked: bool, made: str
+) -> None:
+    stream = read(as_masked(capture("force", NEW), secret))
+    assert stream.masked is masked
+    assert stream.resources.images == ((made,) if made else ())
+    assert stream.resources.key_pairs == read(capture("force", NEW)).resources.key_pairs
+
+
+def test_a_build_whose_name_packer_masked_has_its_last_lines() -> None:
+    stream = read(as_masked(capture("fail", NEW), "app"))
+    assert stream.last("amazon-ebs.app")[-1].startswith("Script exited with non-zero exit status")
+    assert not stream.errors["amazon-ebs.app"].startswith("amazon")
 
 
 def test_a_burst_of_steps_shows_the_newest_of_each_build() -> None:

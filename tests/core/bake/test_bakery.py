@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.model import BakeOrigin, BuildResources, Ending, Source, Template
+from pipeline.core.bake.model import (
+    BakeOrigin,
+    BuildReport,
+    BuildResources,
+    Ending,
+    Source,
+    Template,
+)
 from pipeline.core.errors import (
     ConfigurationError,
     FailedError,
@@ -105,6 +112,53 @@ def test_tags_that_cannot_be_removed_are_named_and_the_image_is_good(world: Worl
         "ami-1 in eu-central-1 and its snapshots keep tags of the build: UnauthorizedOperation; "
         "allow it"
     )
+
+
+MASKED = a_report(
+    expected=("amazon-ebs.<sensitive>",), images={"amazon-ebs.app": {HOME: "ami-1"}}, masked=True
+)
+"""What a good build reports if a secret is part of the name of its source."""
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        pytest.param(MASKED, id="in the name of the build"),
+        pytest.param(replace(MASKED, images={}), id="in the id of the artifact"),
+    ],
+)
+@pytest.mark.parametrize("regions", [(), (AWAY,)])
+def test_an_image_whose_result_packer_masked_is_found_by_what_ec2_shows(
+    world: World, report: BuildReport, regions: tuple[str, ...]
+) -> None:
+    world.baker.report = report
+    world.baker.makes = (a_seen(),)
+    if regions:
+        world.images.there[AWAY, "ami-2"] = a_seen("ami-2", region=AWAY, name="own")
+        world.images.copied = {"ami-1": ("ami-2",)}
+    result = world.bakery.bake(a_request(regions=regions))
+    ids = {HOME: "ami-1"} | ({AWAY: "ami-2"} if regions else {})
+    assert (result.origin, result.image.ids, world.images.removed) == (BakeOrigin.BAKED, ids, [])
+    assert "the value of a sensitive variable occurs in the result" in world.notes[-1]
+
+
+def test_a_masked_result_without_a_copy_is_no_result(world: World) -> None:
+    world.baker.report = MASKED
+    with pytest.raises(FailedError, match="no image was created in us-east-1"):
+        world.bakery.bake(a_request(regions=(AWAY,)))
+    assert world.images.removed == ["ami-1"]
+
+
+def test_a_masked_result_that_ec2_does_not_show_needs_attention(world: World) -> None:
+    world.baker.report = replace(MASKED, images={}, resources=replace(RESOURCES, names=("own",)))
+    world.baker.makes = ()
+    with pytest.raises(NeedsAttentionError) as raised:
+        world.bakery.bake(a_request())
+    assert raised.value.what == (
+        "Packer exited with 0 and masked its result, and EC2 shows no image of this bake; "
+        "what it named: own"
+    )
+    assert world.records.statuses[NAME][-1] == "left"
 
 
 def test_the_intent_and_the_resources_are_recorded_while_packer_runs(world: World) -> None:
