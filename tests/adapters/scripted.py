@@ -199,3 +199,17 @@ def inspected(variables: tuple[str, ...], builds: tuple[str, ...]) -> bytes:
         *(f"1,,template-builder,{name},amazon-ebs" for name in builds),
     ]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def inspected_hcl(variables: tuple[str, ...], builds: tuple[str, ...]) -> bytes:
+    """Return what `packer inspect -machine-readable` prints for an HCL2 template."""
+    inputs = "".join(f'var.{name}: "x"\\n' for name in variables)
+    opened = "\\n\\n  > <unnamed build 0>:\\n\\n    sources:\\n\\n"
+    closed = "\\n    provisioners:\\n\\n      <no provisioner>\\n\\n"
+    sources = "".join(f"      {build}\\n" for build in builds)
+    lines = [
+        "1,,ui,say,Packer Inspect: HCL2 mode\\n",
+        f"1,,ui,say,> input-variables:\\n\\n{inputs}\\n> local-variables:\\n\\n",
+        f"1,,ui,say,> builds:{opened}{sources}{closed}",
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
