@@ -41,6 +41,7 @@ from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
+from pipeline.core.state.inputs import InputChange, input_changes
 from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
 from pipeline.core.terraform.program import TERRAFORM, change_of, replace_provider
 
@@ -65,12 +66,16 @@ def promote(
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
         image = choose(session.reader, request)
-    if unchanged := serves_already(session.reader, session.document, image):
+    if not request.redeploy and (
+        unchanged := serves_already(session.reader, session.document, image)
+    ):
         return (None if request.plan_only else retire_failed(session)) or unchanged
     again = commands.promote(request.environment, image.id, allow_quarantined=True)
     require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
     with session.lease() as leased:
-        if unchanged := serves_already(session.reader, leased.document(), image):
+        if not request.redeploy and (
+            unchanged := serves_already(session.reader, leased.document(), image)
+        ):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         return Promotion(leased=leased, request=request, image=image).run(confirm)
 
@@ -78,16 +83,17 @@ def promote(
 def serves_already(
     reader: EnvironmentReader, document: Environment, image: Image, *, may_be_empty: bool = False
 ) -> Unchanged | None:
-    """Return that an image serves, if the document and AWS both say so; None if its group is gone.
+    """Return that an image serves with the configured inputs, if the document and AWS say so.
 
-    With `may_be_empty`, a group that was scaled to zero needs nothing. Raises RefusedError with a
-    remedy if AWS shows that the group does not serve.
+    None if it does not, or if its group is gone. With `may_be_empty`, a group that was scaled to
+    zero needs nothing. Raises RefusedError with a remedy if AWS shows that the group does not
+    serve.
     """
     serving = document.releases.get(document.serving)
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
     found = require_serving(reader, document, may_be_empty=may_be_empty)
-    if found.trouble in LOST:
+    if found.trouble in LOST or reader.changed_inputs(document):
         return None
     note = "" if found.is_complete else found.what
     return Unchanged(
@@ -201,6 +207,7 @@ class Promotion:
             policy=reconciler.policy,
             findings=found,
             plan=plan,
+            inputs=self._changed(document, green),
         )
         return Prepared(reconciler=reconciler, preview=preview, green=green)
 
@@ -233,14 +240,20 @@ class Promotion:
         lost: ReleaseRecord | None,
     ) -> ReleaseRecord:
         size = size_instead(self._settings.size, lost)
+        changed = {each.name for each in self._reader.changed_inputs(document)}
         return new_release(
             document,
             self.image,
-            size_beside(size, blue),
-            minimum=minimum_after(size, blue),
+            size_beside(size, blue, changed),
+            minimum=minimum_after(size, blue, changed),
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
+            inputs=self._reader.inputs(),
         )
+
+    def _changed(self, document: Environment, green: ReleaseRecord) -> tuple[InputChange, ...]:
+        blue = document.releases.get(document.serving)
+        return input_changes(blue.inputs if blue else None, green.inputs)
 
     def _checked(self, facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         """Report and return what preflight found; raises RefusedError if a finding is blocking."""

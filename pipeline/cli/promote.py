@@ -38,6 +38,7 @@ from pipeline.cli.result import ResultOptions, print_result
 @plan_option
 @yes_option
 @click.option("--keep-failed", is_flag=True, help="Keep a failed group, detached, for debugging.")
+@click.option("--redeploy", is_flag=True, help="Replace the instances even if nothing differs.")
 @click.option(
     "--allow-quarantined", is_flag=True, help="Allow an image that a rollback quarantined."
 )

@@ -143,7 +143,8 @@ def quarantine_replaced(
     def close(outcome: Outcome) -> None:
         succeeded = deployment.kind is Kind.ROLLBACK and outcome.result is Result.PROMOTED
         ami_id = _image_of(before, deployment.blue) if deployment.blue else ""
-        if succeeded and ami_id:
+        # Releases of one image differ in their inputs, which prove nothing about the image.
+        if succeeded and ami_id and ami_id != deployment.image:
             _quarantine(reader, ledger, ami_id, deployment.blue)
 
     return close

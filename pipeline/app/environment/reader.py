@@ -6,8 +6,9 @@ wait for a library that only a promotion needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from pipeline.core.health.serving import condition_of
 from pipeline.core.image import STATUS_TAG, ImageStatus
 from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.inputs import InputChange, Inputs, input_changes
 from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates
@@ -177,6 +179,31 @@ class EnvironmentReader:
         if self.app.root(self.environment).module != shipped_module():
             return None
         return self.app.settings.terraform_for(self.environment).inputs
+
+    def inputs(self) -> Inputs:
+        """Return the inputs of a release that is made now; raises ConfigurationError."""
+        from pipeline.app.environment.inputs import configured_inputs
+
+        return configured_inputs(self.app, self.environment)
+
+    @contextmanager
+    def made_with(self, inputs: Inputs | None) -> Iterator[None]:
+        """Use a release's recorded inputs in place of the configuration's inside the block."""
+        configured = self.app
+        if inputs is not None:
+            settings = configured.settings.with_inputs(self.environment, inputs)
+            self.app = replace(configured, settings=settings)
+        try:
+            yield
+        finally:
+            self.app = configured
+
+    def changed_inputs(self, document: Environment) -> tuple[InputChange, ...]:
+        """Return the inputs in which the configuration differs from the serving release."""
+        serving = document.releases.get(document.serving)
+        if serving is None or serving.inputs is None:
+            return ()
+        return input_changes(serving.inputs, self.inputs())
 
     def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
         """Return the longest delays of the load balancers and of `others`.

@@ -8,7 +8,7 @@ missing HCL to paste. docs/reference/terraform.md explains the contract.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.core import commands
@@ -26,14 +26,24 @@ RELEASE = {
     "facts": "map(string)",
 }
 """The attributes of each release in the module's input `releases`, with their types."""
+KEPT = {"policies": "optional(list(string))", "schedules": "optional(list(string))"}
+"""What a module may read in addition: the policies and schedules that each release was made with.
+
+Terraform drops attributes that a module's own type does not have (its docs, "Type Constraints").
+"""
 OUTPUTS = ("group_name", "launch_template_id", "launch_template_version", "ami_id")
 """The attributes of each release in the module's output `releases`."""
-INPUTS = {
-    "app": "string",
-    "environment": "string",
-    "releases": f"map(object({{ {', '.join(f'{key} = {RELEASE[key]}' for key in RELEASE)} }}))",
-}
+
+
+def _releases(attributes: Mapping[str, str]) -> str:
+    """Return the type of a map of releases with these attributes."""
+    return f"map(object({{ {', '.join(f'{key} = {attributes[key]}' for key in attributes)} }}))"
+
+
+INPUTS = {"app": "string", "environment": "string", "releases": _releases(RELEASE)}
 """The inputs that the pipeline passes to the module, with their types."""
+PASSED = _releases({**RELEASE, **KEPT})
+"""The type of `releases` in the root module."""
 
 OUTPUT = """\
 output "releases" {
