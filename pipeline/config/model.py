@@ -22,7 +22,6 @@ from pydantic import (
 from pipeline.config.basis import LIST, Duration, Table
 from pipeline.config.promotion import EnvironmentPromoteSettings, PromoteSettings
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.state.inputs import INSTANCE_TYPE, Inputs, module_inputs
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values
 
@@ -337,19 +336,6 @@ class Settings(Table):
     def terraform_for(self, environment: str) -> TerraformSettings:
         """Return the Terraform settings of one environment."""
         return self.terraform.with_overrides(self.environment(environment).terraform)
-
-    def with_inputs(self, environment: str, inputs: Inputs) -> "Settings":
-        """Return these settings with a release's recorded inputs for an environment.
-
-        The sizes and the module stay as they are configured.
-        """
-        terraform = EnvironmentTerraformSettings.model_construct(inputs=module_inputs(inputs))
-        here = self.environment(environment).model_copy(
-            update={"instance_type": inputs[INSTANCE_TYPE], "terraform": terraform}
-        )
-        shared = self.terraform.model_copy(update={"inputs": {}})
-        environments = {**self.environments, environment: here}
-        return self.model_copy(update={"environments": environments, "terraform": shared})
 
     def promote_for(self, environment: str) -> PromoteSettings:
         """Return the promotion settings of one environment."""
