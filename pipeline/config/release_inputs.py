@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.config.model import EnvironmentTerraformSettings, Settings
+from pipeline.config.model import Settings
+from pipeline.config.terraform import EnvironmentTerraformSettings
 from pipeline.core.state.inputs import INSTANCE_TYPE, Inputs, module_inputs
 
 
