@@ -6,6 +6,7 @@ program's own options (`tests/core/test_commands.py`).
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -173,6 +174,11 @@ def after(remedy: str, command: str) -> str:
     if not remedy or command in remedy:
         return remedy or command
     return f"{remedy}; then: {command}"
+
+
+def before(remedy: str, command: str) -> str:
+    """Return a remedy without the command that follows it, as `after` joins them."""
+    return re.sub(r"([;,]? then:)? *$", "", remedy.removesuffix(command))
 
 
 def ignore_in_git(folder: Path) -> str:

@@ -40,6 +40,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("reason", _reason(status.environment.deployment)),
+        ("remedy", _remedy(status.environment.deployment)),
         ("lease", _lease(status, now)),
         ("rollback", _rollback(status)),
         *(("error", one_line(text)) for text in status.observation.unreadable),
@@ -167,6 +168,10 @@ def _reason(deployment: Deployment | None) -> str:
     if deployment is None:
         return ""
     return deployment_text.format_failure(deployment) or one_line(deployment.reason)
+
+
+def _remedy(deployment: Deployment | None) -> str:
+    return deployment_text.format_remedy(deployment) if deployment else ""
 
 
 def _lease(status: Status, now: datetime) -> str:

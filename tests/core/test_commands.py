@@ -50,6 +50,7 @@ BUILDERS = {
     commands.shell,
     commands.ignore_in_git,
     commands.after,
+    commands.before,
 }
 """The functions that others build their commands with; their callers name the command."""
 

@@ -597,6 +597,20 @@ def test_the_serving_release_after_an_interruption_is_the_one_with_the_traffic(
     assert rows["next"] == "ami-pipeline recover -e production"
 
 
+def test_the_remedy_of_an_error_has_a_line_before_the_next_command() -> None:
+    status = needs_attention()
+    deployment = status.environment.deployment
+    assert deployment
+    assert deployment.outcome
+    outcome = replace(deployment.outcome, remedy="read terraform.log")
+    document = replace(status.environment, deployment=replace(deployment, outcome=outcome))
+    rows = rows_of(replace(status, environment=document))
+    assert (rows["remedy"], rows["next"]) == (
+        "read terraform.log",
+        "ami-pipeline recover -e production",
+    )
+
+
 def test_a_promoted_green_serves() -> None:
     rows = rows_of(interrupted_in("retire", (), BOTH))
     assert rows["serving"] == "✔ r000125, 3 of 3 members healthy"
