@@ -10,14 +10,16 @@ import re
 from dataclasses import dataclass, field
 
 from pipeline.adapters.packer.masked_names import MASK
-from pipeline.core.bake.model import BuildResources
+from pipeline.core.bake.model import SPOT_TEMPLATES, BuildResources
 
 _REGION = rb"[a-z]{2,4}(?:-[a-z]+)+-\d+"
 _TRACES = {
-    "key_pairs": re.compile(rb"Creating temporary keypair: (packer_[0-9a-f-]+)"),
+    "key_pairs": re.compile(rb"Creating temporary keypair: (\S+)"),
     "security_groups": re.compile(rb"Creating temporary security group[^:]*: (packer_[0-9a-f-]+)"),
     "profiles": re.compile(rb"Creating temporary instance profile[^:]*: (packer-[0-9a-f-]+)"),
-    "launch_templates": re.compile(rb"Created Spot Fleet launch template: (lt-[0-9a-f]+)"),
+    "launch_templates": re.compile(
+        rb"Creat(?:ing Spot Fleet launch template|ed Spot Fleet launch template: (lt-[0-9a-f]+))"
+    ),
     "names": re.compile(rb"Prevalidating AMI Name: (.+)", re.DOTALL),
     "sources": re.compile(rb"Found Image ID: (ami-[0-9a-f]+)"),
     "instances": re.compile(rb"Instance ID: (i-[0-9a-f]+)"),
@@ -29,6 +31,7 @@ _OF_IMAGE = re.compile(
     rb"[A-Z][\w/ ]+ AMI \((ami-[0-9a-f]+)\)(?: in region \"(" + _REGION + rb')")?'
 )
 """What later steps do to the AMI and to its copies, for example `Adding tags to AMI (ami-...)`."""
+_SNAPSHOT = re.compile(rb"Creating snapshot of EBS Volume (vol-[0-9a-f]+)")
 _COPYING = re.compile(rb"Copying to: (" + _REGION + rb")")
 _TRACE_WORDS = (
     b": Prevalidating AMI Name: ",
@@ -58,6 +61,7 @@ class ResourceTraces:
     announced: dict[bytes, str] = field(default_factory=dict)
     images: dict[bytes, dict[str, None]] = field(default_factory=dict)
     regions: dict[str, None] = field(default_factory=dict)
+    volumes: dict[str, None] = field(default_factory=dict)
     _launched: set[bytes] = field(default_factory=set)
     _awaiting: set[bytes] = field(default_factory=set)
 
@@ -72,7 +76,11 @@ class ResourceTraces:
         named = {kind: self._all(kind) for kind in _TRACES if kind not in {"sources", "names"}}
         images = (image for of_build in self.images.values() for image in of_build)
         return BuildResources(
-            **named, images=tuple(images), names=self._names(), regions=tuple(self.regions)
+            **named,
+            images=tuple(images),
+            names=self._names(),
+            regions=tuple(self.regions),
+            volumes=tuple(self.volumes),
         )
 
     @property
@@ -99,6 +107,8 @@ class ResourceTraces:
                 self._record(what, build, words)
             if self._record("instances", build, words):
                 self._launched.add(build)
+        elif kind == b"say" and (snapshot := _SNAPSHOT.match(words)):
+            self.volumes[snapshot[1].decode()] = None
 
     def _read_later_step(self, build: bytes, words: bytes) -> None:
         if build in self._awaiting and (found := _IMAGE.match(words)):
@@ -114,7 +124,8 @@ class ResourceTraces:
     def _record(self, what: str, build: bytes, words: bytes) -> bool:
         found = _TRACES[what].match(words)
         if found:
-            self.named.setdefault(what, {})[build] = found[1].decode("utf-8", "replace")
+            name = found[1] or SPOT_TEMPLATES.encode()
+            self.named.setdefault(what, {})[build] = name.decode("utf-8", "replace")
         return found is not None
 
     def _all(self, kind: str) -> tuple[str, ...]:

@@ -278,15 +278,15 @@ class StreamReader:
 def parse_log(log: bytes) -> BuildResources:
     """Return the temporary resources named in a bake's log, for a bake that died unrecorded.
 
-    Images are left out: in a log a provisioner's text has the form of Packer's own. Only the
-    temporary resources come before the first provisioner.
+    Images are left out, with their names: in a log a provisioner's text has the form of Packer's
+    own. Only the temporary resources come before the first provisioner.
     """
     reader = StreamReader()
     for line in log.splitlines():
         when, _, text = line.partition(b" ")
         if when.isdigit():
             reader.feed(b"%s,,ui,say,%s\n" % (when, text))
-    return replace(reader.close().resources, images=())
+    return replace(reader.close().resources, images=(), names=(), volumes=())
 
 
 def _place(line: bytes) -> tuple[str, str, tuple[str, ...]]:

@@ -45,7 +45,13 @@ from pipeline.core.bake.model import (
 )
 from pipeline.core.bake.plan import BakePlan, as_tagged
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
-from pipeline.core.bake.regions import check_groups, check_regions, is_encrypted, used_regions
+from pipeline.core.bake.regions import (
+    check_groups,
+    check_regions,
+    is_encrypted,
+    template_regions,
+    used_regions,
+)
 from pipeline.core.bake.variables import accepted, offered, run_tags
 from pipeline.core.bake.verification import (
     build_problems,
@@ -226,15 +232,17 @@ class Bakery:
         self, plan: BakePlan, name: str, template: Template, variables: Mapping[str, object]
     ) -> _Baked:
         intent = plan.image(name, ids={}, created=self.workplace.now(), status=ImageStatus.BAKING)
-        self.records.write(intent)
+        named = BuildResources(template_regions=template_regions(plan.request, template, variables))
+        self.records.write(intent, named)
         with self.workplace.noting_writes(plan.request):
             built = self.baker.build(
                 plan.request,
                 name,
                 template,
                 variables,
-                on_resources=lambda resources: self.records.write(intent, resources),
+                on_resources=lambda made: self.records.write(intent, named.with_more(made)),
             )
+        built = replace(built, resources=named.with_more(built.resources))
         if not plan.source_ami:
             plan = replace(plan, source_ami=built.source_ami)
         try:
@@ -334,7 +342,7 @@ class Bakery:
         known += (built.manifest or {}).items()
         cleanup = CleanupReport()
         cut_off = cancelled or built.code < 0
-        if cut_off or built.resources != BuildResources() or known or built.masked:
+        if cut_off or built.resources.any_made or known or built.masked:
             cleanup = self._clean_up(
                 plan,
                 intent,

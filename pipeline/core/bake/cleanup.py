@@ -84,9 +84,10 @@ def clean_up(
     for image in (image for listed in found.values() for image in listed):
         if image.id not in kept and not was_good(image):
             _attempt(report, partial(_remove, images, image, report, clock))
-    if scope.resources.instances and not report.kept:
+    verified = any(was_good(image) for listed in found.values() for image in listed)
+    if (scope.resources.instances or scope.resources.volumes) and not report.kept:
         for region in regions:
-            _attempt(report, partial(_remove_snapshots, images, region, scope, report))
+            attempt(partial(_remove_snapshots, images, region, scope, report, verified=verified))
     return report
 
 
@@ -255,9 +256,13 @@ def _remove(images: Images, image: ObservedImage, report: CleanupReport, clock: 
 
 
 def _remove_snapshots(
-    images: Images, region: str, scope: CleanupScope, report: CleanupReport
+    images: Images, region: str, scope: CleanupScope, report: CleanupReport, *, verified: bool
 ) -> None:
-    report.removed.extend(images.remove_snapshots(region, scope.resources.instances))
+    """Delete the snapshots; one in use shows an image that was not found, unless it is good."""
+    removal = images.remove_snapshots(region, scope.resources, oldest(scope.since))
+    report.removed.extend(removal.gone)
+    if not verified:
+        report.trouble.extend(f"{each} in {region} is used by an image" for each in removal.left)
 
 
 def _attempt(report: CleanupReport, action: Callable[[], None]) -> None:

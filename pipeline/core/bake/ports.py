@@ -76,8 +76,8 @@ class Images(Protocol):
     def remove(self, image: ObservedImage) -> None:
         """Deregister the image and delete its snapshots."""
 
-    def remove_snapshots(self, region: str, instances: Sequence[str]) -> tuple[str, ...]:
-        """Delete snapshots that no image uses, of images made from these instances."""
+    def remove_snapshots(self, region: str, resources: BuildResources, since: str) -> Removal:
+        """Delete the snapshots that a bake made since then, without an image of its own."""
 
 
 class Leftovers(Protocol):

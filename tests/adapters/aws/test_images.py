@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.elastic_block_store import EBSBackend
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
-from pipeline.core.bake.model import ObservedImage, Source
+from pipeline.core.bake.model import BuildResources, ObservedImage, Removal, Source
 from pipeline.core.errors import RefusedError
 from tests.aws.moto_account import amis, register
 
 REGION = "us-east-1"
 OWNER = "123456789012"
+SINCE = "2026-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
@@ -206,8 +209,28 @@ def test_snapshots_of_a_deregistered_image_are_found_by_its_instance(
     instance, seen = intermediate(images, aws)
     ec2 = aws.ec2(REGION)
     ec2.deregister_image(ImageId=seen.id)
-    assert images.remove_snapshots(REGION, ("i-0000",)) == ()
-    assert images.remove_snapshots(REGION, (instance,)) == seen.snapshots
+    other, own = (BuildResources(instances=(each,)) for each in ("i-0000", instance))
+    assert images.remove_snapshots(REGION, other, SINCE) == Removal()
+    assert images.remove_snapshots(REGION, own, SINCE) == Removal(gone=seen.snapshots)
+
+
+def test_new_snapshots_of_a_surrogate_volume_are_deleted_and_those_in_use_are_named(
+    images: Ec2Images, aws: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ec2 = aws.ec2(REGION)
+    volume = ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+    made = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    resources = BuildResources(volumes=(volume,))
+    assert images.remove_snapshots(REGION, resources, "2999-01-01T00:00:00+00:00") == Removal()
+    delete = EBSBackend.delete_snapshot
+
+    def in_use(*_: Any) -> None:
+        raise EC2ClientError("InvalidSnapshot.InUse", "in use by ami-1")
+
+    monkeypatch.setattr(EBSBackend, "delete_snapshot", in_use)
+    assert images.remove_snapshots(REGION, resources, SINCE) == Removal(left=(made,))
+    monkeypatch.setattr(EBSBackend, "delete_snapshot", delete)
+    assert images.remove_snapshots(REGION, resources, SINCE) == Removal(gone=(made,))
 
 
 def test_the_snapshots_of_an_image_that_is_pending_go_with_it(

@@ -14,7 +14,7 @@ from pipeline.adapters.packer.stream import (
     readable,
     unescape,
 )
-from pipeline.core.bake.model import BuildResources
+from pipeline.core.bake.model import SPOT_TEMPLATES, BuildResources
 from pipeline.core.masking import Masker
 from tests.adapters.packer.captures import BOTH, CAPTURES, FACTS, NEW, OLD, as_masked, capture
 
@@ -95,7 +95,7 @@ def test_each_of_several_builds_is_traced() -> None:
 def test_temporary_resources_are_read_from_a_log(name: str) -> None:
     log = bytearray()
     resources = read(capture(name), log=log.extend).resources
-    assert parse_log(bytes(log)) == replace(resources, images=())
+    assert parse_log(bytes(log)) == replace(resources, images=(), names=())
 
 
 def test_temporary_resources_are_read_from_a_truncated_log() -> None:
@@ -263,6 +263,25 @@ def test_what_a_spot_build_with_a_temporary_role_makes_is_traced() -> None:
     assert resources.regions == ("eu-west-1", "us-gov-west-1")
     assert read(ui(*before) + launched + ui(*after)).resources.regions == ()
     assert read(launched + ui(*before)).resources.profiles == ()
+
+
+def test_a_launch_template_is_known_from_the_moment_it_is_created() -> None:
+    creating = ui("Creating Spot Fleet launch template...")
+    assert read(creating).resources.launch_templates == (SPOT_TEMPLATES,)
+    created = ui("Created Spot Fleet launch template: lt-0123456789abcdef0")
+    assert read(creating + created).resources.launch_templates == ("lt-0123456789abcdef0",)
+
+
+def test_a_temporary_key_pair_may_have_the_templates_name() -> None:
+    assert read(ui("Creating temporary keypair: amazon-packer-1")).resources.key_pairs == (
+        "amazon-packer-1",
+    )
+
+
+def test_the_volumes_of_a_surrogate_build_are_traced() -> None:
+    lines = ("Instance ID: i-01", "Creating snapshot of EBS Volume vol-0abc...")
+    assert read(ui(*lines, kind="say")).resources.volumes == ("vol-0abc",)
+    assert read(ui(*lines)).resources.volumes == ()
 
 
 def test_lines_of_another_build_come_between() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.core.bake.model import (
     BakeOrigin,
+    Builder,
     BuildReport,
     BuildResources,
     Ending,
@@ -323,6 +324,16 @@ def test_a_failed_build_is_cleaned_up_and_reported(world: World) -> None:
     assert world.leftovers.asked == [(HOME, RESOURCES, NAME)]
     assert world.images.there == {}
     assert world.records.statuses[NAME][-1] == "gone"
+
+
+def test_leftovers_are_searched_in_the_regions_that_the_template_names(world: World) -> None:
+    builder = Builder(region="var.region", copies='["eu-west-1"]')
+    world.baker.template = replace(TEMPLATE, builders={"amazon-ebs.app": builder})
+    world.baker.report, world.baker.makes = FAILED, ()
+    with pytest.raises(FailedError):
+        world.bakery.bake(a_request())
+    assert [region for region, *_ in world.leftovers.asked] == [HOME, "eu-west-1"]
+    assert world.records.resources[NAME].template_regions == (HOME, "eu-west-1")
 
 
 def test_a_build_that_failed_before_it_created_anything_calls_no_aws_api(world: World) -> None:

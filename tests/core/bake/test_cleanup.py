@@ -146,6 +146,19 @@ def test_temporary_resources_are_removed_in_every_region() -> None:
     assert result.removed == ["i-1", "i-1"]
 
 
+@pytest.mark.parametrize(
+    ("status", "trouble"), [("", ["snap-1 in eu-central-1 is used by an image"]), ("good", [])]
+)
+def test_a_snapshot_in_use_shows_an_image_that_was_not_found(
+    status: str, trouble: list[str]
+) -> None:
+    images = holding(a_seen(tags={STATUS_TAG: status}))
+    images.snapshots, images.snapshots_in_use = ("snap-2",), ("snap-1",)
+    result = cleaned(images)
+    assert result.trouble == trouble
+    assert "snap-2" in result.removed
+
+
 def test_an_error_in_one_region_does_not_stop_the_cleanup_of_another() -> None:
     images = holding(a_seen("ami-1"), a_seen("ami-2", region=AWAY))
     images.resists = {HOME}
