@@ -19,6 +19,7 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.factory import open_store
 from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.terraform import Terraform
+from pipeline.core.ci import require_lasting_state
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Report
 from pipeline.core.masking import SHORTEST, Masker, texts
@@ -62,6 +63,15 @@ class Application:
         state = self.settings.state
         return open_store(
             state.url, self.settings.root, clients, account, kms_key=state.kms_key_id or ""
+        )
+
+    def require_lasting_state(self) -> None:
+        """Raise ConfigurationError in a CI job if the store would be gone with its machine."""
+        settings = self.settings
+        require_lasting_state(
+            self.environ,
+            url_is_set="url" in settings.state.model_fields_set,
+            has_backend=settings.terraform.backend is not None,
         )
 
     def bucket_owner(self, bucket: str, environment: str) -> str:

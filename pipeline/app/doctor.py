@@ -54,6 +54,10 @@ def _files(app: Application) -> Check:
 
 
 def _store(app: Application, environment: str) -> Iterator[Check]:
+    try:
+        app.require_lasting_state()
+    except ConfigurationError as error:
+        yield problem("store", error)
     url = app.settings.state.url
     if url.startswith("s3://"):
         yield from _bucket(app, url.removeprefix("s3://").partition("/")[0], environment)
@@ -95,6 +99,7 @@ def _tools(app: Application, environment: str) -> Iterator[Check]:
             interrupts=app.interrupts,
             masker=Masker(()),
             hidden=frozenset(),
+            credentials=app.tool_credentials,
         )
         check = _version("packer", packer.version)
         yield check

@@ -69,9 +69,10 @@ class EnvironmentSession:
     ) -> EnvironmentSession:
         """Return a session once the environment is free and the command may change it.
 
-        Raises ConfigurationError, LeaseHeldError or RefusedError, and KeyboardInterrupt for a
-        signal; nothing is changed then.
+        Raises ConfigurationError, also in a CI job whose store would not last, LeaseHeldError or
+        RefusedError, and KeyboardInterrupt for a signal; nothing is changed then.
         """
+        app.require_lasting_state()
         reader = EnvironmentReader(
             app=app, environment=environment, change_program=options.change_program
         )
