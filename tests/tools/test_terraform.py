@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -107,3 +108,10 @@ def test_each_page_about_setting_up_names_the_versions_that_are_checked(page: st
     text = " ".join((terraform.REPOSITORY / page).read_text().split())
     names, (minimum,) = [p.name for p in PRODUCTS.values()], {p.minimum for p in PRODUCTS.values()}
     assert f"{' or '.join(names)} {minimum} or later" in text
+
+
+def test_each_target_that_needs_terraform_puts_the_chosen_one_on_path() -> None:
+    recipes = (terraform.REPOSITORY / "Makefile").read_text().split("\n\n")
+    needing = [recipe for recipe in recipes if re.search(r"tools/need.* terraform", recipe)]
+    names = [recipe.partition(":")[0] for recipe in needing if "$(TERRAFORM)" not in recipe]
+    assert (len(needing) > 5, names) == (True, ["demo"])  # which shows the program's own name
