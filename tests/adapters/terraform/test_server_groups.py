@@ -314,6 +314,38 @@ def test_a_locked_state_is_reported_with_the_unlock_command(
     )
 
 
+def test_a_locked_state_of_opentofu_is_unlocked_with_tofu(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("version", b"OpenTofu v1.12.6\non linux_amd64\n")
+    locked = CAPTURES.parent / "opentofu-1.12.6/plan-locked.out"
+    scripted.on("plan", locked.read_bytes(), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.where == "tofu plan of web/staging"
+    # The program on PATH is named terraform, and is OpenTofu.
+    assert f"cd {resources.root.folder} && terraform force-unlock -force 79120261-" in (
+        told.value.remedy
+    )
+
+
+def test_terraform_on_a_state_of_opentofu_names_the_command_that_moves_it(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    """The text is Terraform 1.11.4's."""
+    detail = (
+        "Could not retrieve the list of available versions for provider "
+        "registry.opentofu.org/hashicorp/aws: could not connect to registry.opentofu.org"
+    )
+    scripted.on("init", errors("Failed to query available provider packages", detail), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.remedy == (
+        f"OpenTofu wrote the state: cd {resources.root.folder} && tofu state replace-provider "
+        "-auto-approve registry.opentofu.org/hashicorp/aws registry.terraform.io/hashicorp/aws"
+    )
+
+
 def test_a_failed_apply_has_terraforms_output(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:
