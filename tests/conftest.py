@@ -12,6 +12,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.core.ci import VARIABLES
+from tests.packer_plugins import PLUGINS
 
 # Rewrite the assertions of these helpers, too; this must precede their import.
 pytest.register_assert_rewrite(
@@ -55,6 +56,8 @@ def _own_surroundings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatc
     for name in os.environ:
         if name.startswith(_SETTINGS) and name not in _KEPT:
             monkeypatch.delenv(name)
+    for name, value in PLUGINS.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
 

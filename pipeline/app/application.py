@@ -23,6 +23,7 @@ from pipeline.core.ci import require_lasting_state
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Report
 from pipeline.core.masking import SHORTEST, Masker, texts
+from pipeline.core.terraform.program import ProgramChoice
 from pipeline.core.terraform.root_module import FILE_INPUTS, Bucket, Root
 
 
@@ -86,11 +87,25 @@ class Application:
         here = self.settings.environment(environment).account if environment else None
         return self.settings.state.account or here or ""
 
-    def terraform(self, environment: str) -> Terraform:
-        """Return Terraform for an environment, with its own log."""
+    def terraform(
+        self, environment: str = "", *, recorded: str = "", change: bool = False
+    ) -> Terraform:
+        """Return Terraform for an environment, with its own log.
+
+        `recorded` is the product in the environment's document, and `change` allows another one.
+        """
+        table = self.settings.terraform_for(environment) if environment else self.settings.terraform
+        program = table.program or ""
+        choice = ProgramChoice(
+            configured=str(self.inside(program)) if "/" in program else program,
+            recorded=recorded,
+            change=change,
+            environment=environment,
+        )
         return Terraform(
             environ=self.environ,
-            log=self.logs / f"terraform-{self.settings.app}-{environment}.log",
+            choice=choice,
+            log=self.logs / f"terraform-{self.settings.app}-{environment or 'doctor'}.log",
             report=self.report,
             interrupts=self.interrupts,
             credentials=self.tool_credentials,

@@ -118,15 +118,27 @@ class BackendSettings(Table):
     )
 
 
+_Program = Annotated[str, AfterValidator(terraform_values.check_program)]
+
+
 class EnvironmentTerraformSettings(Table):
     """The settings of one environment that override [terraform]."""
 
+    program: _Program | None = Field(
+        default=None, description="The program for this environment: terraform, tofu, or a path."
+    )
     inputs: _Inputs = Field(default={}, description="Inputs of the module for this environment.")
 
 
 class TerraformSettings(Table):
     """The Terraform module that creates the releases, and its state."""
 
+    program: _Program | None = Field(
+        default=None,
+        description="The program: terraform, tofu, or a path; default: the one that wrote the "
+        "state, else terraform or tofu on PATH.",
+        examples=["tofu"],
+    )
     module: _Path | None = Field(
         default=None,
         description="The folder of your own module; default: the module of this program.",
@@ -144,8 +156,9 @@ class TerraformSettings(Table):
     )
 
     def with_overrides(self, over: EnvironmentTerraformSettings) -> "TerraformSettings":
-        """Return these settings with the inputs of an environment, which replace whole inputs."""
-        return self.model_copy(update={"inputs": {**self.inputs, **over.inputs}})
+        """Return these settings with those of an environment, which replace whole inputs."""
+        inputs = {**self.inputs, **over.inputs}
+        return self.model_copy(update={"inputs": inputs, "program": over.program or self.program})
 
 
 class EnvironmentSettings(Table):

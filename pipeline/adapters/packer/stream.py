@@ -30,6 +30,8 @@ BURST = 50
 """More steps than this in one chunk are provisioner output (Packer >= 1.13 prints it with `say`).
 Then only the newest step of each build is displayed; the log has all of them."""
 
+_CLEANUP = b"Provisioning step had errors: Running the cleanup provisioner"
+"""Packer says this after every failure of a build that has an instance (1.6.6 to 1.16)."""
 _UI_FIELDS = 5
 _IMAGE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-\d+):(ami-[0-9a-f]{8,17})")
 _OF_BUILD = re.compile(
@@ -90,6 +92,7 @@ class Stream:
     traces: ResourceTraces = field(default_factory=ResourceTraces)
     ended: dict[str, None] = field(default_factory=dict)
     last_lines: dict[bytes, deque[bytes]] = field(default_factory=dict)
+    before_cleanup: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
     others: set[bytes] = field(default_factory=set)
 
     def images(self) -> dict[str, dict[str, str]]:
@@ -109,8 +112,10 @@ class Stream:
         return tuple(self.ended) or tuple(names)
 
     def last(self, build: str) -> tuple[str, ...]:
-        """Return the last lines of one build, or the last ui lines if it printed nothing."""
-        lines = self.last_lines.get(escape(build)) or self.last_lines.get(b"") or ()
+        """Return the last lines of one build before its clean-up, or of Packer without a build."""
+        name = escape(build)
+        own = self.before_cleanup.get(name) or self.last_lines.get(name)
+        lines = own or self.last_lines.get(b"") or ()
         return tuple(unescape(line).strip("\n") for line in lines)
 
     @property
@@ -200,10 +205,7 @@ class StreamReader:
 
     def _ui(self, kind: bytes, text: bytes) -> None:
         build, other, words = self._names.split(text)
-        kept = self.stream.last_lines.get(build)
-        if kept is None:
-            kept = self.stream.last_lines[build] = deque(maxlen=LAST_LINES)
-        kept.append(words[:LONGEST_LINE])
+        self._keep(build, words)
         if other:
             self.stream.others.add(build)
         elif self._may_trace or self.stream.traces.awaits_image:
@@ -216,6 +218,14 @@ class StreamReader:
             self._packers_own(words)
         if self._keep_text:
             self.stream.ui_text.append(unescape(text))
+
+    def _keep(self, build: bytes, words: bytes) -> None:
+        kept = self.stream.last_lines.get(build)
+        if kept is None:
+            kept = self.stream.last_lines[build] = deque(maxlen=LAST_LINES)
+        if words.startswith(_CLEANUP):
+            self.stream.before_cleanup[build] = tuple(kept)
+        kept.append(words[:LONGEST_LINE])
 
     def _packers_own(self, words: bytes) -> None:
         if words.startswith(b"Cleanly cancelled builds"):

@@ -7,7 +7,7 @@ wait for a library that only a promotion needs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -34,15 +34,21 @@ from pipeline.core.state.rollback import ImageStates
 if TYPE_CHECKING:
     from pipeline.adapters.aws.alarms import CloudWatchAlarms
     from pipeline.adapters.aws.groups import Groups
+    from pipeline.adapters.terraform.terraform import Terraform
 
 
 @dataclass(kw_only=True)
 class EnvironmentReader:
-    """One environment of an application, read only; `account` is empty until `identify`."""
+    """One environment of an application, read only; `account` is empty until `identify`.
+
+    `change_program` allows another program than the one that wrote Terraform's state.
+    """
 
     app: Application
     environment: str
     account: str = ""
+    change_program: bool = False
+    _terraforms: dict[str, Terraform] = field(default_factory=dict, init=False)
 
     @cached_property
     def clients(self) -> Clients:
@@ -138,6 +144,31 @@ class EnvironmentReader:
             account=self.account,
             balancers=balancers,
         )
+
+    def terraform(self, document: Environment) -> Terraform:
+        """Return Terraform, as the document of the environment names it.
+
+        It is asked for its version once in a run.
+        """
+        recorded = document.program or self._program_of_locks(document)
+        if recorded not in self._terraforms:
+            self._terraforms[recorded] = self.app.terraform(
+                self.environment, recorded=recorded, change=self.change_program
+            )
+        return self._terraforms[recorded]
+
+    def _program_of_locks(self, document: Environment) -> str:
+        """Return the program of an environment that an earlier ami-pipeline deployed, or nothing.
+
+        That one recorded the program with its providers only.
+        """
+        from pipeline.adapters.terraform.provider_locks import ProviderLocks
+
+        if not document.releases:
+            return ""
+        locks = ProviderLocks(store=self.store, environment=self.environment)
+        found = locks.programs()
+        return found[0] if len(found) == 1 else ""
 
     def shipped_inputs(self) -> Mapping[str, object] | None:
         """Return Terraform's inputs if the module is the shipped one, None for another module."""

@@ -42,12 +42,14 @@ class SessionOptions:
     `command` is its name. `finish_first` finishes an interrupted deployment before the command's
     slow work (an image is chosen or baked after it), because nothing may serve meanwhile.
     `rebuilds` says that the command is for a lost document.
+    `change_program` allows another program than the one that wrote Terraform's state.
     """
 
     command: str
     interrupted: Interrupted = Interrupted.FINISH
     finish_first: bool = False
     rebuilds: bool = False
+    change_program: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,9 @@ class EnvironmentSession:
         RefusedError, and KeyboardInterrupt for a signal; nothing is changed then.
         """
         app.require_lasting_state()
-        reader = EnvironmentReader(app=app, environment=environment)
+        reader = EnvironmentReader(
+            app=app, environment=environment, change_program=options.change_program
+        )
         reader.require_balancers()
         if reader.pace.speed != 1:
             app.report(Message(text=_speed(reader.pace.speed)))

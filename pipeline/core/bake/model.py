@@ -101,12 +101,13 @@ class Builder:
     """The expressions of arguments of a builder, as they stand in the template.
 
     `groups` holds `ami_groups` and `snapshot_groups`: AWS knows only the group `all`, which makes
-    an image or its snapshots public.
+    an image or its snapshots public. `filter` is the `source_ami_filter` in one line.
     """
 
     region: str = ""
     encrypt: str = ""
     groups: str = ""
+    filter: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

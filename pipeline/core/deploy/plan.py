@@ -22,7 +22,8 @@ class PromoteRequest:
     `origin` is the environment whose serving image to take. With `plan_only`, the plan is shown
     and nothing is changed. With `recovers`, an interrupted deployment is finished first; without,
     it makes the promotion fail. `detach` are the names of load balancers that the serving group is
-    to leave for good.
+    to leave for good. `change_program` allows another program than the one that wrote Terraform's
+    state.
     """
 
     environment: str
@@ -31,6 +32,7 @@ class PromoteRequest:
     allow_quarantined: bool = False
     allow_unhealthy: bool = False
     keep_failed: bool = False
+    change_program: bool = False
     detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
