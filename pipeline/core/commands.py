@@ -118,9 +118,17 @@ def state_show(environment: str) -> str:
     return of_environment("state show", environment)
 
 
-def state_restore(environment: str) -> str:
-    """Return the command that puts an earlier version of an environment's document back."""
-    return of_environment("state restore", environment)
+def state_restore(environment: str, number: int = 0) -> str:
+    """Return the command that puts an earlier version of an environment's document back.
+
+    0 is the newest intact one.
+    """
+    return of_environment("state restore", environment, *_option("--version", str(number or "")))
+
+
+def state_rebuild(environment: str) -> str:
+    """Return the command that rebuilds a lost document from the tags of the groups."""
+    return of_environment("state rebuild", environment)
 
 
 def providers(environment: str) -> str:

@@ -36,7 +36,11 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.state_show: [commands.state_show("staging")],
     commands.providers: [commands.providers("staging")],
     commands.upgrade_providers: [commands.upgrade_providers("staging")],
-    commands.state_restore: [commands.state_restore("staging")],
+    commands.state_rebuild: [commands.state_rebuild("staging")],
+    commands.state_restore: [
+        commands.state_restore("staging"),
+        commands.state_restore("staging", 3),
+    ],
     commands.config_check: [commands.config_check()],
     commands.config_terraform_check: [commands.config_terraform_check("staging")],
     commands.local_cloud_up: [commands.local_cloud_up()],

@@ -128,7 +128,7 @@ def _scale(status: Status, record: ReleaseRecord, group: str) -> str:
 def _first(status: Status) -> str:
     """Return the command for an environment whose document has no serving release.
 
-    A group with our tags that receives traffic belongs to another or an earlier document.
+    A group with our tags that receives traffic belongs to another, an earlier or a lost document.
     """
     environment = status.environment
     balancers = {each.identifier for each in status.balancers}
@@ -137,4 +137,6 @@ def _first(status: Status) -> str:
         owner_in(each.tags) == f"{environment.app}/{environment.environment}" for each in here
     )
     name = environment.environment
+    if ours and environment.is_empty:
+        return commands.state_rebuild(name)
     return commands.state_show(name) if ours else commands.promote(name)

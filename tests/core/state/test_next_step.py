@@ -138,3 +138,10 @@ def test_a_group_of_an_unknown_document_leads_to_the_earlier_documents(
 ) -> None:
     other = group(121, BOTH, tags=tags)
     assert next_step(a_status(environment(serving=""), observation(other))) == command
+
+
+def test_a_lost_document_is_rebuilt() -> None:
+    tags = {"ami-pipeline:app": "web", "ami-pipeline:environment": "production"}
+    lost = replace(environment(serving=""), next=1)
+    status = a_status(lost, observation(group(121, BOTH, tags=tags)))
+    assert next_step(status) == "ami-pipeline state rebuild -e production"
