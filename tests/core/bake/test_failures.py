@@ -164,3 +164,11 @@ def test_the_error_of_a_failed_cleanup_says_how_to_find_the_leftovers() -> None:
         "next: retry, which cleans up first: ami-pipeline bake; "
         "or delete the instances tagged ami-pipeline:bake=web-1"
     )
+
+
+def test_the_error_of_a_failed_cleanup_says_first_what_to_do_about_its_cause() -> None:
+    report = CleanupReport(trouble=["deleting ami-1: it is protected"], remedies=["unprotect it"])
+    assert str(cleanup_failure("web-1", report)).splitlines()[-1] == (
+        "next: unprotect it; then retry, which cleans up first: ami-pipeline bake; "
+        "or delete the instances tagged ami-pipeline:bake=web-1"
+    )
