@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from _pytest.fixtures import SubRequest
 
 SHARED = (
     ("tests/adapters/aws/preflight/test_reader.py",),
@@ -57,12 +60,10 @@ class SharedClouds:
     """A plugin that ends clouds as soon as the next test of this worker uses none of them."""
 
     def __init__(self) -> None:
-        self._running: list[tuple[pytest.FixtureDef[Any], pytest.FixtureRequest]] = []
+        self._running: list[tuple[pytest.FixtureDef[Any], SubRequest]] = []
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> None:
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: SubRequest) -> None:
         if fixturedef.scope == "session" and fixturedef.argname in CLOUDS:
             self._running.append((fixturedef, request))
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tests import provider, running_cloud
 from tests.e2e.images import installed_images
 from tests.e2e.project import REPOSITORY, Project, new_project
-from tests.e2e.site import Balancer, Site, wait_for_exit
+from tests.e2e.site import LONGEST, Balancer, Site, wait_for_exit
 from tests.standin.install import installed
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def terraform(folder: Path, env: dict[str, str], *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=LONGEST,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
