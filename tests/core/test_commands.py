@@ -28,6 +28,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
         commands.promote("staging", AMI, allow_quarantined=True, allow_unhealthy=True),
     ],
     commands.bake: [commands.bake(), commands.bake("staging", version="1.0.0")],
+    commands.rebuild: [commands.rebuild("staging", version="1.0.0")],
     commands.images: [commands.images()],
     commands.doctor: [commands.doctor()],
     commands.permissions: [commands.permissions(), commands.permissions("deploy", "staging")],

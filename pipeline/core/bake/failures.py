@@ -42,11 +42,11 @@ def build_failure(
 def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:
     """Return the error of a bake that left something which could not be removed."""
     facts = [*cleanup.trouble, *_format_cleanup(cleanup)]
+    first = [*cleanup.remedies, f"retry, which cleans up first: {commands.bake()}"]
     return NeedsAttentionError(
         f"cleaning up after {name}",
         "\n".join(facts),
-        f"retry, which cleans up first: {commands.bake()}; "
-        f"or delete the instances tagged ami-pipeline:bake={name}",
+        f"{'; then '.join(first)}; or delete the instances tagged ami-pipeline:bake={name}",
     )
 
 
