@@ -51,11 +51,14 @@ class PlanErrors:
         return commands.in_folder(self.root.folder, "terraform", *words)
 
     def import_by_hand(self, imports: Mapping[str, str]) -> str:
-        """Return the remedy for a lost state: imports by address and ID; empty without any."""
+        """Return the remedy for a lost state: imports by address and ID; empty without any.
+
+        The apply writes what only the provider knows, such as `force_delete`, into the state.
+        """
         if not imports:
             return ""
         first, *more = (("import", address, id_) for address, id_ in imports.items())
-        rest = (commands.shell("terraform", *words) for words in [*more, ("plan",)])
+        rest = (commands.shell("terraform", *words) for words in [*more, ("apply",)])
         return (
             "restore Terraform's state, which lacks what exists in AWS; or import it: "
             f"{' && '.join([self.by_hand(*first), *rest])}"

@@ -334,7 +334,7 @@ def test_a_lost_state_is_reported_with_the_imports_of_what_is_ours(
         f"cd {folder} && "
         "terraform import 'module.release.aws_launch_template.this[\"r000002\"]' lt-1 && "
         "terraform import 'module.release.aws_autoscaling_group.this[\"r000002\"]' "
-        "web-staging-r000002 && terraform plan"
+        "web-staging-r000002 && terraform apply"
     )
 
 
