@@ -29,6 +29,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
     ],
     commands.change_program: [commands.change_program("staging")],
     commands.bake: [commands.bake(), commands.bake("staging", version="1.0.0")],
+    commands.rebuild: [commands.rebuild("staging", version="1.0.0")],
     commands.images: [commands.images()],
     commands.doctor: [commands.doctor()],
     commands.permissions: [commands.permissions(), commands.permissions("deploy", "staging")],

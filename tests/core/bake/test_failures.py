@@ -155,6 +155,16 @@ def test_the_error_of_an_interrupted_build_leaves_out_packers_lines() -> None:
     )
 
 
+def test_the_error_of_a_failed_cleanup_begins_with_the_remedy_of_its_cause() -> None:
+    remedy = "add the permission: ami-pipeline permissions bake"
+    cleanup = CleanupReport(trouble=["removing ami-1: denied"], remedies=[remedy])
+    assert cleanup_failure("web-1", cleanup).remedy == (
+        "add the permission: ami-pipeline permissions bake; "
+        "then retry, which cleans up first: ami-pipeline bake; "
+        "or delete the instances tagged ami-pipeline:bake=web-1"
+    )
+
+
 def test_the_error_of_a_failed_cleanup_says_how_to_find_the_leftovers() -> None:
     error = cleanup_failure("web-1", CleanupReport(removed=["i-1"], trouble=["removing ami-1: no"]))
     assert str(error) == (
