@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from pipeline.core.ci import VARIABLES
 from tests.packer_plugins import PLUGINS
 
 # Rewrite the assertions of these helpers, too; this must precede their import.
@@ -19,6 +20,9 @@ pytest.register_assert_rewrite(
 )
 
 pytest_plugins = ("tests.aws.fixtures",)
+
+for _name in VARIABLES:
+    os.environ.pop(_name, None)  # The tests run in CI, too, and pretend that no person waits there.
 
 _SETTINGS = ("AWS_", "PACKER_", "PKR_VAR_", "TF_", "GITHUB_", "CI_", "GIT_")
 _KEPT = ("TF_CLI_CONFIG_FILE",)

@@ -25,6 +25,7 @@ from pipeline.adapters.packer.arguments import (
 from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.build_names import BuildNames
 from pipeline.adapters.packer.inspection import parse_inspection, read_manifest
+from pipeline.adapters.packer.masked_names import unmasked_template
 from pipeline.adapters.packer.stream import Stream, StreamReader
 from pipeline.adapters.packer.template_source import (
     TemplateSource,
@@ -129,7 +130,7 @@ class Packer:
         found = _read(output)
         if code != 0:
             raise self._bad_template("packer inspect", request, found)
-        template = parse_inspection(found)
+        template = unmasked_template(parse_inspection(found), source.builders, source.variables)
         inputs = (*request.inputs, *request.var_files)
         return replace(
             template,
@@ -218,6 +219,7 @@ class Packer:
             resources=found.resources,
             source_ami=found.source_ami,
             log=log,
+            masked=found.masked,
         )
 
     def _stream(

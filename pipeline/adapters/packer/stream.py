@@ -19,7 +19,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pipeline.adapters.packer.build_names import BuildNames, escape
+from pipeline.adapters.packer.build_names import BuildNames
+from pipeline.adapters.packer.masked_names import MASK, unmasked
 from pipeline.adapters.packer.resource_traces import ResourceTraces, may_name_resources
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.masking import Masker
@@ -33,6 +34,7 @@ Then only the newest step of each build is displayed; the log has all of them.""
 _CLEANUP = b"Provisioning step had errors: Running the cleanup provisioner"
 """Packer says this after every failure of a build that has an instance (1.6.6 to 1.16)."""
 _UI_FIELDS = 5
+_MASK = MASK.encode()
 _IMAGE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-\d+):(ami-[0-9a-f]{8,17})")
 _OF_BUILD = re.compile(
     rb"\d+,(?P<build>.+),(?P<kind>artifact-count|artifact|error),(?P<arguments>"
@@ -77,13 +79,17 @@ class Artifact:
 
 @dataclass(kw_only=True, slots=True)
 class Stream:
-    """The facts read so far. `records` are the lines of other types: type, arguments."""
+    """The facts read so far. `records` are the lines of other types: type, arguments.
+
+    `masked` if Packer masked a part of its facts: the value of a sensitive variable occurs in them.
+    """
 
     artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     error_count: int = 0
     cancelled: bool = False
+    masked: bool = False
     problems: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     records: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     ui_text: list[str] = field(default_factory=list)
@@ -113,7 +119,9 @@ class Stream:
 
     def last(self, build: str) -> tuple[str, ...]:
         """Return the last lines of one build before its clean-up, or of Packer without a build."""
-        name = escape(build)
+        known = {**self.last_lines, **self.before_cleanup}
+        names = {unmasked(unescape(name), [build]): name for name in known}
+        name = names.get(build, b"")
         own = self.before_cleanup.get(name) or self.last_lines.get(name)
         lines = own or self.last_lines.get(b"") or ()
         return tuple(unescape(line).strip("\n") for line in lines)
@@ -232,9 +240,11 @@ class StreamReader:
             self.stream.cancelled = True
         elif ended := _ENDED.match(words):
             self.stream.ended[unescape(ended[1])] = None
+            self.stream.masked |= _MASK in ended[1]
 
     def _record(self, line: bytes) -> None:
         target, kind, arguments = _place(line)
+        self.stream.masked |= kind != "error" and _MASK in line
         match kind, arguments:
             case "artifact-count", [count]:
                 self.stream.counts[target] = int(count) if count.isdigit() else 0
@@ -268,15 +278,15 @@ class StreamReader:
 def parse_log(log: bytes) -> BuildResources:
     """Return the temporary resources named in a bake's log, for a bake that died unrecorded.
 
-    Images are left out: in a log a provisioner's text has the form of Packer's own. Only the
-    temporary resources come before the first provisioner.
+    Images are left out, with their names: in a log a provisioner's text has the form of Packer's
+    own. Only the temporary resources come before the first provisioner.
     """
     reader = StreamReader()
     for line in log.splitlines():
         when, _, text = line.partition(b" ")
         if when.isdigit():
             reader.feed(b"%s,,ui,say,%s\n" % (when, text))
-    return replace(reader.close().resources, images=())
+    return replace(reader.close().resources, images=(), names=(), volumes=())
 
 
 def _place(line: bytes) -> tuple[str, str, tuple[str, ...]]:

@@ -143,6 +143,7 @@ def _builders(whole: Block) -> dict[str, Builder]:
             base, own = found.get(name, Builder()), _builder(each)
             merged = Builder(
                 region=own.region or base.region,
+                copies=own.copies or base.copies,
                 encrypt=own.encrypt or base.encrypt,
                 groups=own.groups or base.groups,
                 filter=own.filter or base.filter,
@@ -157,6 +158,7 @@ def _builder(block: Block) -> Builder:
     arguments = block.arguments
     return Builder(
         region=arguments.get("region", ""),
+        copies=arguments.get("ami_regions", ""),
         encrypt=arguments.get("encrypt_boot", ""),
         groups="".join(arguments.get(name, "") for name in _GROUPS),
         filter=_filter(block),
@@ -242,6 +244,7 @@ def _old_style(content: Any) -> TemplateSource:
     builders = {
         str(each.get("name") or each.get("type")): Builder(
             region=_text(each.get("region", "")),
+            copies=",".join(_texts(each.get("ami_regions"))),
             encrypt=_text(each.get("encrypt_boot", "")),
             groups="".join(json.dumps(each[name]) for name in _GROUPS if each.get(name)),
             filter=json.dumps(each["source_ami_filter"]) if "source_ami_filter" in each else "",

@@ -63,6 +63,15 @@ def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:
     )
 
 
+def hidden_image(built: BuildReport) -> str:
+    """Return what is said of a result that Packer masked and EC2 does not show."""
+    names = ", ".join((*built.resources.names, *built.resources.images)) or "unknown"
+    return (
+        "Packer exited with 0 and masked its result, and EC2 shows no image of this bake; "
+        f"what it named: {names}"
+    )
+
+
 def unverified_image(name: str, built: BuildReport, refusal: RefusedError) -> NeedsAttentionError:
     """Return the error of a bake whose image could not be verified, tagged or recorded."""
     created = [f"{ami} in {region}" for ids in built.images.values() for region, ami in ids.items()]

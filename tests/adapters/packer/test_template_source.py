@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ locals { a = var.size }
 local "b" { expression = "x" }
 source "amazon-ebs" "app" {
   region       = var.region
+  ami_regions  = var.ami_regions
   encrypt_boot = true
   ami_groups   = ["all"]
 }
@@ -82,9 +84,10 @@ def test_an_hcl2_template_is_read(tmp_path: Path) -> None:
     )
     assert source.variables["size"].default == 3
     assert source.locals == {"a": "var.size", "b": '"x"'}
+    both = Builder(copies="var.ami_regions", encrypt="true", groups='["all"]')
     assert source.builders == {
-        "amazon-ebs.app": Builder(region="var.region", encrypt="true", groups='["all"]'),
-        "amazon-ebs.east": Builder(region='"us-east-1"', encrypt="true", groups='["all"]'),
+        "amazon-ebs.app": replace(both, region="var.region"),
+        "amazon-ebs.east": replace(both, region='"us-east-1"'),
     }
     assert source.uploads == (
         "${path.root}/here", "scripts/a.sh", "${var.more}/b.sh", "../site.yml"
