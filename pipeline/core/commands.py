@@ -6,6 +6,7 @@ program's own options (`tests/core/test_commands.py`).
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,6 +82,11 @@ def promote(
     return of_environment("promote", environment, *words)
 
 
+def change_program(environment: str) -> str:
+    """Return the command that promotes with another program than the recorded one."""
+    return of_environment("promote", environment, "--change-program")
+
+
 def bake(environment: str = "", *, version: str = "") -> str:
     """Return the command that bakes an image."""
     return ami_pipeline("bake", *_option("-e", environment), *_option("--version", version))
@@ -112,9 +118,17 @@ def state_show(environment: str) -> str:
     return of_environment("state show", environment)
 
 
-def state_restore(environment: str) -> str:
-    """Return the command that puts an earlier version of an environment's document back."""
-    return of_environment("state restore", environment)
+def state_restore(environment: str, number: int = 0) -> str:
+    """Return the command that puts an earlier version of an environment's document back.
+
+    0 is the newest intact one.
+    """
+    return of_environment("state restore", environment, *_option("--version", str(number or "")))
+
+
+def state_rebuild(environment: str) -> str:
+    """Return the command that rebuilds a lost document from the tags of the groups."""
+    return of_environment("state rebuild", environment)
 
 
 def providers(environment: str) -> str:
@@ -168,6 +182,11 @@ def after(remedy: str, command: str) -> str:
     if not remedy or command in remedy:
         return remedy or command
     return f"{remedy}; then: {command}"
+
+
+def before(remedy: str, command: str) -> str:
+    """Return a remedy without the command that follows it, as `after` joins them."""
+    return re.sub(r"([;,]? then:)? *$", "", remedy.removesuffix(command))
 
 
 def ignore_in_git(folder: Path) -> str:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.app import bake
+from pipeline.app import Options, bake
+from pipeline.app.abort import abort
 from pipeline.app.environment import leased, session
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.promote import promote
+from pipeline.app.rebuild import rebuild
+from pipeline.app.recover import recover
+from pipeline.app.rollback import roll_back
+from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.rollback import ImageStates
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 
 if TYPE_CHECKING:
     import pytest
+
+
+COMMANDS: dict[str, Callable[[Any], object]] = {
+    "promote": lambda app: promote(app, PromoteRequest(environment="staging"), lambda _: True),
+    "rollback": lambda app: roll_back(app, RollbackRequest(environment="staging"), lambda _: True),
+    "rebuild": lambda app: rebuild(app, Options(environment="staging")),
+    "recover": lambda app: recover(app, "staging"),
+    "abort": lambda app: abort(app, "staging"),
+}
+"""Each command that begins with the preamble."""
 
 
 class KilledError(BaseException):
@@ -47,12 +65,15 @@ class FakeEnvironment:
         self.messages: list[str] = []
         self.quarantined: list[str] = []
         self.images = ImageStates()
+        self.made: list[Any] = []
+        self.changed: tuple[InputChange, ...] = ()
         self.is_killed = False
         self.app: Any = SimpleNamespace(
             settings=SimpleNamespace(app="web", region="us-east-1"),
             environ={},
             report=self.report,
             interrupts=Interrupts(),
+            require_lasting_state=lambda: None,
         )
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
@@ -67,6 +88,13 @@ class FakeEnvironment:
     def leased(self) -> LeasedEnvironment:
         reader: Any = self
         return LeasedEnvironment(reader=reader, held=self.held)
+
+    def made_with(self, inputs: Any) -> Any:
+        self.made.append(inputs)
+        return nullcontext()
+
+    def changed_inputs(self, _document: Environment) -> tuple[InputChange, ...]:
+        return self.changed
 
     def image_states(self, _document: Environment) -> ImageStates:
         return self.images

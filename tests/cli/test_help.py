@@ -30,6 +30,7 @@ Options:
   --allow-quarantined     Allow an image that a rollback quarantined.
   --allow-unhealthy       Continue even if the serving release is unhealthy or
                           an alarm is firing.
+  --change-program        Change from Terraform to OpenTofu, or back.
   --detach NAME           Leave this load balancer for good (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.
@@ -143,6 +144,20 @@ Usage: ami-pipeline state restore [OPTIONS]
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --version N             Restore version N (default: newest intact).  [x>=1]
+  --yes                   Skip the confirmation prompt (required without a
+                          terminal).
+  -h, --help              Show this message and exit.
+""",
+    "state rebuild": """\
+Usage: ami-pipeline state rebuild [OPTIONS]
+
+  Rebuild a lost document from the tags of the server groups.
+
+  What it would write is shown before the confirmation prompt. Nothing in AWS
+  is changed. Terraform imports the groups that its state lacks.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
   -h, --help              Show this message and exit.

@@ -73,13 +73,16 @@ def test_every_link_leads_to_a_file_and_a_heading(path: Path) -> None:
     assert [f"{target}#{anchor}" for target, anchor in named if anchor not in anchors(target)] == []
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_prose_wraps_at_100_columns(path: Path) -> None:
+def test_prose_wraps_at_100_columns() -> None:
+    assert {name_of(path): long_lines(path) for path in DOCUMENTS if long_lines(path)} == {}
+
+
+def long_lines(path: Path) -> list[str]:
     prose = FENCED.sub("", path.read_text())
     generated = re.sub(r"<!-- measured.*<!-- /measured -->", "", prose, flags=re.DOTALL)
     lines = [line for line in generated.splitlines() if not line.startswith("|")]
     long = [line for line in lines if len(line) > WIDTH and " " in line.strip()]
-    assert [line for line in long if not line.lstrip().startswith("![")] == []
+    return [line for line in long if not line.lstrip().startswith("![")]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=name_of)
@@ -105,7 +108,7 @@ def test_every_page_and_file_named_in_the_code_exists() -> None:
     named = {
         (name_of(file), page)
         for file in files
-        for page in re.findall(r"\bdocs/[\w./-]+\w", file.read_text())
+        for page in re.findall(r"(?<![\w/.])docs/[\w./-]+\w", file.read_text())
     }
     assert [each for each in sorted(named) if not (ROOT / each[1]).exists()] == []
 

@@ -197,7 +197,7 @@ def test_the_state_of_a_custom_module_is_in_s3_and_locked_there(project: Project
         environ=project.env, log=folder / "log", report=lambda _: None, interrupts=Interrupts()
     )
     releases.write_text(json.dumps({"releases": {"r000001": release, "r000002": release}}))
-    with lock.held("OperationTypeApply"):
+    with lock.held("OperationTypeApply", terraform.program()):
         refused = by_hand(folder, project, "plan")
         plan = terraform.plan(folder, folder / "a.tfplan", locks=False)
         done = terraform.apply(folder, folder / "a.tfplan", timeout=100, locks=False)
@@ -358,6 +358,12 @@ def test_the_contract_is_checked_on_plans_of_real_terraform_without_aws(
     shutil.copyfile(MODULES / "fulfills/main.tf", module)
     assert run(check) == 0
     assert "accepts it\n" in capsys.readouterr().out
+
+    text = module.read_text()
+    module.write_text(text.replace("lifecycle {", "lifecycle {\n    prevent_destroy = true", 1))
+    assert run(check) == 2
+    kept = "aws_autoscaling_group.this: `prevent_destroy` is set: a retirement could not delete it"
+    assert kept in capsys.readouterr().err
 
     shutil.copyfile(MODULES / "breaks/main.tf", module)
     assert run(check) == 2

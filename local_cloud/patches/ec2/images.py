@@ -163,13 +163,20 @@ def describe_images_call(original: Callable[..., Any], response: Any) -> Any:
     return ActionResult({"Images": images[first:rest], "NextToken": token})
 
 
-# CopyImage with Encrypted makes an encrypted copy (EC2 API Reference); moto ignores it.
+# CopyImage with Encrypted makes an encrypted copy, and with CopyImageTags one that has the tags of
+# the AMI, not those of its snapshots (EC2 API Reference); moto ignores both.
 @patch(AmisResponse, "copy_image")
 def copy_image_call(original: Callable[..., Any], response: Any) -> Any:
-    """Encrypt the copy on request."""
+    """Encrypt and tag the copy on request."""
     result = original(response)
-    if response._get_bool_param("Encrypted"):  # noqa: SLF001  moto's accessor
-        response.ec2_backend.amis[result.result["ImageId"]].ebs_snapshot.encrypted = True
+    get = response._get_param  # noqa: SLF001  moto's accessor
+    copy = response.ec2_backend.amis[result.result["ImageId"]]
+    if response._get_bool_param("Encrypted"):  # noqa: SLF001  the same
+        copy.ebs_snapshot.encrypted = True
+    if response._get_bool_param("CopyImageTags"):  # noqa: SLF001  the same
+        region = ec2_backends[copy.ec2_backend.account_id][get("SourceRegion")]
+        tags = {tag["key"]: tag["value"] for tag in region.amis[get("SourceImageId")].get_tags()}
+        copy.add_tags({key: tags[key] for key in tags if not key.startswith("aws:")})
     return result
 
 

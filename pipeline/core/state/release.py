@@ -25,17 +25,23 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """One promotion of one image; `facts` become tags, such as the version."""
+    """One promotion of one image; `facts` become tags, such as the version.
+
+    `policies` and `schedules` are the names of the scaling policies and schedules that it was made
+    with. None means unknown: those that the module has now.
+    """
 
     number: int
     ami_id: str
     size: Size
     facts: Mapping[str, str]
+    policies: tuple[str, ...] | None = None
+    schedules: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
         """Return the name, such as `r000124`; names sort by number up to a million."""
-        return f"r{self.number:06}"
+        return release_name(self.number)
 
     def group(self, app: str, environment: str) -> str:
         """Return the name of its server group and launch template: `web-production-r000124`."""
@@ -43,6 +49,7 @@ class Release:
 
     def as_module_input(self) -> dict[str, Any]:
         """Return the attributes that the module receives (core/terraform/module_contract.py)."""
+        kept = {"policies": self.policies, "schedules": self.schedules}
         return {
             "ami_id": self.ami_id,
             "instance_type": self.size.instance_type,
@@ -50,7 +57,13 @@ class Release:
             "max_size": self.size.maximum,
             "desired_capacity": self.size.desired,
             "facts": dict(self.facts),
+            **{name: list(names) for name, names in kept.items() if names is not None},
         }
+
+
+def release_name(number: int) -> str:
+    """Return the name of the release with this number."""
+    return f"r{number:06}"
 
 
 def group_name(app: str, environment: str, release: str) -> str:
@@ -61,4 +74,14 @@ def group_name(app: str, environment: str, release: str) -> str:
 def release_of(group: str, app: str, environment: str) -> str:
     """Return the release in a server group's name; empty for a name of another kind."""
     name = group.removeprefix(group_name(app, environment, ""))
-    return name if name != group and _RELEASE.fullmatch(name) else ""
+    return name if name != group and is_release(name) else ""
+
+
+def is_release(name: str) -> bool:
+    """Return True for the name of a release, such as `r000124`."""
+    return bool(_RELEASE.fullmatch(name))
+
+
+def number_of(release: str) -> int:
+    """Return the number of a release by its name."""
+    return int(release.removeprefix("r"))

@@ -128,7 +128,7 @@ def capture(name: str) -> bytes:
 
 
 def verbs(scripted: ScriptedTerraform) -> list[str]:
-    return [call["argv"][0] for call in scripted.calls]
+    return [call["argv"][0] for call in scripted.asked]
 
 
 def left(resources: TerraformResources) -> set[str]:
@@ -175,7 +175,7 @@ def test_terraform_is_initialized_once_and_again_after_a_change(
     resources.root = replace(resources.root, region="eu-west-1")
     launch(resources)
     assert verbs(scripted)[3:] == ["init", "plan"]
-    assert scripted.calls[0]["argv"] == ["init", "-input=false", "-json"]
+    assert scripted.asked[0]["argv"] == ["init", "-input=false", "-json"]
 
 
 def test_a_failed_init_is_repeated(
@@ -311,6 +311,38 @@ def test_a_locked_state_is_reported_with_the_unlock_command(
     assert told.value.remedy == (
         "wait for the holder of the lock; if that run has died: "
         f"cd {resources.root.folder} && terraform force-unlock -force {LOCK_ID}"
+    )
+
+
+def test_a_locked_state_of_opentofu_is_unlocked_with_tofu(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("version", b"OpenTofu v1.12.6\non linux_amd64\n")
+    locked = CAPTURES.parent / "opentofu-1.12.6/plan-locked.out"
+    scripted.on("plan", locked.read_bytes(), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.where == "tofu plan of web/staging"
+    # The program on PATH is named terraform, and is OpenTofu.
+    assert f"cd {resources.root.folder} && terraform force-unlock -force 79120261-" in (
+        told.value.remedy
+    )
+
+
+def test_terraform_on_a_state_of_opentofu_names_the_command_that_moves_it(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    """The text is Terraform 1.11.4's."""
+    detail = (
+        "Could not retrieve the list of available versions for provider "
+        "registry.opentofu.org/hashicorp/aws: could not connect to registry.opentofu.org"
+    )
+    scripted.on("init", errors("Failed to query available provider packages", detail), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.remedy == (
+        f"OpenTofu wrote the state: cd {resources.root.folder} && tofu state replace-provider "
+        "-auto-approve registry.opentofu.org/hashicorp/aws registry.terraform.io/hashicorp/aws"
     )
 
 
@@ -559,7 +591,7 @@ def test_a_launch_of_a_users_module_is_rehearsed_before_its_plan_is_made(
     scripted.rehearses("breaks")
     with pytest.raises(ConfigurationError, match="ignore_changes lacks"):
         launch(resources)
-    assert verbs(scripted) == ["init", "init", "plan", "show", "plan", "show"]
+    assert verbs(scripted) == ["init", "init", "plan", "show", "plan", "show", "plan"]
     kept = json.loads((resources.root.folder / "releases.auto.tfvars.json").read_text())
     assert sorted(kept["releases"]) == ["r000001"]
 
@@ -740,14 +772,14 @@ def test_an_upgrade_is_planned_without_a_change_and_recorded(
     upgrade = recorded.plan_upgrade([release(1)])
     assert upgrade.changes == (("registry.terraform.io/hashicorp/aws", "", "5.100.0"),)
     assert upgrade.plan.summary == "Plan: 0 to add, 0 to change, 0 to destroy."
-    assert verbs(scripted) == ["version", "init", "plan"]
+    assert verbs(scripted) == ["init", "plan"]
     assert not list(recorded.root.folder.glob("*.tfplan"))
     assert recorded.providers
     assert recorded.providers.programs() == ()
     recorded.record_upgrade(upgrade)
     assert recorded.providers.programs() == ("terraform",)
     assert recorded.plan([release(1)], creates=OLD, deletes=NONE).file is None
-    assert verbs(scripted) == ["version", "init", "plan", "plan"]
+    assert verbs(scripted) == ["init", "plan", "plan"]
 
 
 def test_an_upgrade_to_the_recorded_versions_plans_nothing(
@@ -756,7 +788,7 @@ def test_an_upgrade_to_the_recorded_versions_plans_nothing(
     assert recorded.providers
     recorded.providers.write("terraform", new_lock(LOCK, "linux_amd64"), None)
     assert recorded.plan_upgrade([release(1)]).changes == ()
-    assert verbs(scripted) == ["version", "init"]
+    assert verbs(scripted) == ["init"]
 
 
 def test_an_upgrade_that_would_change_the_serving_group_is_refused(

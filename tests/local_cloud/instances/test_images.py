@@ -111,6 +111,27 @@ def test_an_image_is_found_by_the_instance_and_the_image_that_it_was_made_from(
 
 
 @pytest.mark.long
+def test_a_copy_has_the_tags_of_the_image_on_request_and_its_snapshot_has_none(
+    cloud: Cloud,
+) -> None:
+    image = image_of(cloud, "tagged")
+    tags: Any = [{"Key": "ami-pipeline:bake", "Value": "web-1"}]
+    cloud.aws("ec2").create_tags(Resources=[image], Tags=tags)
+    elsewhere = cloud.aws("ec2", "eu-west-1")
+    for wanted in (True, False):
+        copy = elsewhere.copy_image(
+            SourceImageId=image,
+            SourceRegion="us-east-1",
+            Name=f"copied-{wanted}",
+            CopyImageTags=wanted,
+        )["ImageId"]
+        seen = describe(cloud, copy, "eu-west-1")
+        assert seen.get("Tags", []) == (tags if wanted else [])
+        snapshot = seen["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+        assert not elsewhere.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0].get("Tags")
+
+
+@pytest.mark.long
 def test_a_copy_in_another_region_can_be_launched_after_the_original_was_deleted(
     cloud: Cloud,
 ) -> None:
