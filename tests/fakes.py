@@ -156,6 +156,7 @@ class FakeImages:
     resists: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
     snapshots: tuple[str, ...] = ()
+    snapshots_in_use: tuple[str, ...] = ()
     made_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     copied: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -194,17 +195,25 @@ class FakeImages:
 
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         self._touch("tag")
-        tagged = replace(image, tags={**image.tags, **tags})
-        self.there[image.region, image.id] = tagged
+        there = self.there[image.region, image.id]
+        self.there[image.region, image.id] = replace(there, tags={**there.tags, **tags})
+
+    def untag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
+        self._touch("untag")
+        kept = {key: value for key, value in image.tags.items() if tags.get(key) != value}
+        self.there[image.region, image.id] = replace(image, tags=kept)
 
     def remove(self, image: ObservedImage) -> None:
         self._touch(image.id)
         del self.there[image.region, image.id]
         self.removed.append(image.id)
 
-    def remove_snapshots(self, region: str, instances: Sequence[str]) -> tuple[str, ...]:
+    def remove_snapshots(self, region: str, resources: BuildResources, since: str) -> Removal:
         self._touch(region)
-        return self.snapshots if instances else ()
+        assert since, "the time of the bake"
+        return Removal(
+            gone=self.snapshots if resources.instances else (), left=self.snapshots_in_use
+        )
 
     def _in(self, region: str) -> list[ObservedImage]:
         return [image for (where, _), image in self.there.items() if where == region]

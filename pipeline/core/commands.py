@@ -6,6 +6,7 @@ program's own options (`tests/core/test_commands.py`).
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,6 +80,11 @@ def promote(
     given = [name for name, is_set in flags.items() if is_set]
     words = [*_option("--image", image), *given, *_detach(detach)]
     return of_environment("promote", environment, *words)
+
+
+def change_program(environment: str) -> str:
+    """Return the command that promotes with another program than the recorded one."""
+    return of_environment("promote", environment, "--change-program")
 
 
 def bake(environment: str = "", *, version: str = "") -> str:
@@ -168,6 +174,11 @@ def after(remedy: str, command: str) -> str:
     if not remedy or command in remedy:
         return remedy or command
     return f"{remedy}; then: {command}"
+
+
+def before(remedy: str, command: str) -> str:
+    """Return a remedy without the command that follows it, as `after` joins them."""
+    return re.sub(r"([;,]? then:)? *$", "", remedy.removesuffix(command))
 
 
 def ignore_in_git(folder: Path) -> str:

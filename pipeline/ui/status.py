@@ -36,9 +36,11 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
     rows = [
         ("serving", _serving(status)),
         ("", _about(status, now)),
+        ("config", _changed(status)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("reason", _reason(status.environment.deployment)),
+        ("remedy", _remedy(status.environment.deployment)),
         ("lease", _lease(status, now)),
         ("rollback", _rollback(status)),
         *(("error", one_line(text)) for text in status.observation.unreadable),
@@ -97,6 +99,19 @@ def _about(status: Status, now: datetime) -> str:
     return ", ".join(fact for fact in facts if fact)
 
 
+def _changed(status: Status) -> str:
+    """Return what the configuration would change, and the command that does."""
+    environment = status.environment
+    serving = environment.releases.get(environment.serving)
+    if status.problem:
+        return one_line(status.problem)
+    if not status.changed or serving is None or environment.deployment is not None:
+        return ""
+    names = one_line(", ".join(each.name for each in status.changed))
+    command = commands.promote(environment.environment, serving.release.ami_id)
+    return f"differs from {environment.serving} in {names}; to apply it: {command}"
+
+
 def _warning(status: Status) -> str:
     """Return what receives traffic and should not, while no deployment is in flight."""
     environment = status.environment
@@ -153,6 +168,10 @@ def _reason(deployment: Deployment | None) -> str:
     if deployment is None:
         return ""
     return deployment_text.format_failure(deployment) or one_line(deployment.reason)
+
+
+def _remedy(deployment: Deployment | None) -> str:
+    return deployment_text.format_remedy(deployment) if deployment else ""
 
 
 def _lease(status: Status, now: datetime) -> str:

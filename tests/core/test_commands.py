@@ -27,6 +27,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
         commands.promote("staging"),
         commands.promote("staging", AMI, allow_quarantined=True, allow_unhealthy=True),
     ],
+    commands.change_program: [commands.change_program("staging")],
     commands.bake: [commands.bake(), commands.bake("staging", version="1.0.0")],
     commands.images: [commands.images()],
     commands.doctor: [commands.doctor()],
@@ -49,6 +50,7 @@ BUILDERS = {
     commands.shell,
     commands.ignore_in_git,
     commands.after,
+    commands.before,
 }
 """The functions that others build their commands with; their callers name the command."""
 

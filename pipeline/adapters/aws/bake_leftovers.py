@@ -8,17 +8,25 @@ found by the temporary key pair, the temporary security group or this bake's tag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.aws.client import Clients, translate_errors
-from pipeline.adapters.aws.ec2 import as_filters, read_instances, read_states, read_tags, read_time
+from pipeline.adapters.aws.ec2 import (
+    as_filters,
+    read_instances,
+    read_states,
+    read_tags,
+    read_templates,
+    read_time,
+)
 from pipeline.adapters.aws.instance_profiles import delete_temporary_profile
 from pipeline.adapters.aws.retry import call, error_code, items, poll_until
-from pipeline.core.bake.model import BuildResources, Removal
+from pipeline.core.bake.model import SPOT_TEMPLATES, BuildResources, Removal
 from pipeline.core.errors import PipelineError
 from pipeline.core.freshness import SETTLED
 from pipeline.core.image import BAKE_TAG
@@ -32,8 +40,10 @@ UNUSED_WITHIN = 60.0
 """Seconds a security group may stay in use after its instance has terminated."""
 
 _LIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
-_SPOT_TEMPLATE = "packer-fleet-launch-template-"
-"""How Packer names the launch template of a spot instance (step_run_spot_instance.go)."""
+_SPOT_NAME = SPOT_TEMPLATES.rstrip("*")
+_UNIQUE = "packer_"
+"""How the names begin that Packer makes up for key pairs, with a UUID after it."""
+_TEMPORARY_PROFILE = re.compile(r"packer-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Described = Mapping[str, Any]
 
@@ -54,15 +64,16 @@ class Ec2Leftovers:
         with translate_errors("searching for what the bake left", region):
             instances = tuple(_instances(ec2, resources, bake, since))
             volumes = _volumes(ec2, instances, bake)
-            templates = _launch_templates(ec2, instances, resources)
-            keys = _present(ec2.describe_key_pairs, "KeyPairs", "key-name", resources.key_pairs)
-            groups = _groups(ec2, resources)
+            keys = _keys(ec2, resources, bake, since)
+            groups = _groups(ec2, resources, bake)
+            marks = {*keys, *groups, bake}
+            templates = _launch_templates(ec2, instances, resources, marks)
         work = _Work(region=region)
         ids = [each["InstanceId"] for each in instances]
         if ids and not work.attempt(ids, partial(_terminate, ec2, ids)):
             work.left += [f"{each} belongs to it" for each in (*volumes, *groups)]
             volumes, groups = (), ()
-        for key in (each["KeyName"] for each in keys):
+        for key in keys:
             work.attempt([key], partial(_delete_key, ec2, key))
         for group in groups:
             work.attempt([group], partial(_delete_group, ec2, group))
@@ -70,7 +81,7 @@ class Ec2Leftovers:
             work.attempt([volume], partial(_delete_volume, ec2, volume))
         for template in templates:
             work.attempt([template], partial(_delete_template, ec2, template))
-        for name in resources.profiles:
+        for name in dict.fromkeys((*resources.profiles, *_profiles(instances))):
             profile = partial(delete_temporary_profile, self._clients, region, name)
             work.attempt([name], profile)
         return Removal(gone=tuple(work.gone), left=tuple(work.left))
@@ -109,8 +120,9 @@ def _instances(
 
     One that only the output names must have been launched since, and not for another bake.
     """
+    unique = tuple(name for name in resources.key_pairs if name.startswith(_UNIQUE))
     searches = (
-        ("key-name", resources.key_pairs),
+        ("key-name", unique),
         ("instance.group-name", resources.security_groups),
         (f"tag:{BAKE_TAG}", (bake,) if bake else ()),
     )
@@ -128,9 +140,30 @@ def _instances(
     return found.values()
 
 
-def _is_new(instance: Described, since: str) -> bool:
-    launched = read_time(instance.get("LaunchTime"))
-    return launched is not None and launched >= datetime.fromisoformat(since)
+def _is_new(described: Described, since: str) -> bool:
+    made = read_time(described.get("LaunchTime") or described.get("CreateTime"))
+    return made is not None and made >= datetime.fromisoformat(since)
+
+
+def _keys(ec2: EC2Client, resources: BuildResources, bake: str, since: str) -> tuple[str, ...]:
+    """Return the temporary key pairs of a bake, by name and by tag.
+
+    A template may name its temporary key pair, and CreateKeyPair refuses a name that is taken. So
+    one with a name that is not unique must have been created since.
+    """
+    describe = ec2.describe_key_pairs
+    named = _present(describe, "KeyPairs", "key-name", resources.key_pairs)
+    found = [each for each in named if each["KeyName"].startswith(_UNIQUE) or _is_new(each, since)]
+    found += _tagged(describe, "KeyPairs", bake)
+    return tuple(dict.fromkeys(each["KeyName"] for each in found))
+
+
+def _profiles(instances: Sequence[Described]) -> Iterator[str]:
+    """Yield the temporary instance profiles of these instances (step_iam_instance_profile.go)."""
+    for each in instances:
+        name = each.get("IamInstanceProfile", {}).get("Arn", "").rpartition("/")[2]
+        if _TEMPORARY_PROFILE.fullmatch(name):
+            yield name
 
 
 def _volumes(ec2: EC2Client, instances: Sequence[Described], bake: str) -> tuple[str, ...]:
@@ -141,7 +174,7 @@ def _volumes(ec2: EC2Client, instances: Sequence[Described], bake: str) -> tuple
         for mapping in instance.get("BlockDeviceMappings", [])
         if not mapping.get("Ebs", {}).get("DeleteOnTermination", True)
     }
-    tagged = _present(ec2.describe_volumes, "Volumes", f"tag:{BAKE_TAG}", (bake,) if bake else ())
+    tagged = _tagged(ec2.describe_volumes, "Volumes", bake)
     attached = {
         mapping.get("Ebs", {}).get("VolumeId", "")
         for instance in instances
@@ -152,17 +185,35 @@ def _volumes(ec2: EC2Client, instances: Sequence[Described], bake: str) -> tuple
 
 
 def _launch_templates(
-    ec2: EC2Client, instances: Sequence[Described], resources: BuildResources
+    ec2: EC2Client,
+    instances: Sequence[Described],
+    resources: BuildResources,
+    marks: Collection[str],
 ) -> tuple[str, ...]:
     """Return the launch templates that Packer made for a spot instance.
 
     EC2 tags an instance with its template (User Guide, "Launch instances from a launch template").
+    One that Packer was creating when it was killed is known by what it holds: one of `marks`.
     """
     of_instances = (read_tags(each).get("aws:ec2launchtemplate:id", "") for each in instances)
-    ids = {*resources.launch_templates, *of_instances} - {""}
-    return tuple(
-        each for each in sorted(ids) if _name_of_template(ec2, each).startswith(_SPOT_TEMPLATE)
-    )
+    ids = {*resources.launch_templates, *of_instances} - {"", SPOT_TEMPLATES}
+    own = {each for each in ids if _name_of_template(ec2, each).startswith(_SPOT_NAME)}
+    if SPOT_TEMPLATES in resources.launch_templates:
+        unnamed = {each.id for each in read_templates(ec2, (SPOT_TEMPLATES,))} - own
+        own |= {each for each in unnamed if _held_by(ec2, each) & set(marks)}
+    return tuple(sorted(own))
+
+
+def _held_by(ec2: EC2Client, template: str) -> set[str]:
+    """Return key pair, security groups and bake in a launch template of Packer's: version 1."""
+    options = {"LaunchTemplateId": template, "Versions": ["1"]}
+    found = items(ec2.describe_launch_template_versions, "LaunchTemplateVersions", **options)
+    data: dict[str, Any] = next((each["LaunchTemplateData"] for each in found), {})
+    interfaces = data.get("NetworkInterfaces", [])
+    tags = [read_tags(each).get(BAKE_TAG, "") for each in data.get("TagSpecifications", [])]
+    groups = [group for each in interfaces for group in each.get("Groups", [])]
+    held = {data.get("KeyName", ""), *data.get("SecurityGroupIds", []), *groups, *tags}
+    return held - {""}
 
 
 def _name_of_template(ec2: EC2Client, template: str) -> str:
@@ -178,10 +229,16 @@ def _name_of_template(ec2: EC2Client, template: str) -> str:
     return next((each["LaunchTemplateName"] for each in found["LaunchTemplates"]), "")
 
 
-def _groups(ec2: EC2Client, resources: BuildResources) -> tuple[str, ...]:
-    names = resources.security_groups
-    found = _present(ec2.describe_security_groups, "SecurityGroups", "group-name", names)
-    return tuple(each["GroupId"] for each in found)
+def _groups(ec2: EC2Client, resources: BuildResources, bake: str) -> tuple[str, ...]:
+    describe, names = ec2.describe_security_groups, resources.security_groups
+    found = _present(describe, "SecurityGroups", "group-name", names)
+    found += _tagged(describe, "SecurityGroups", bake)
+    return tuple(dict.fromkeys(each["GroupId"] for each in found))
+
+
+def _tagged(describe: Callable[..., Any], field: str, bake: str) -> list[dict[str, Any]]:
+    """Return what carries the run tags of a bake; newer plugins tag all that they make."""
+    return _present(describe, field, f"tag:{BAKE_TAG}", (bake,) if bake else ())
 
 
 def _present(

@@ -7,7 +7,7 @@ account's newer image (the "whoAMI" attack).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,13 @@ from pipeline.adapters.aws.client import Clients, translate_errors
 from pipeline.adapters.aws.ec2 import as_filters, read_tags, read_time
 from pipeline.adapters.aws.retry import batches, call, error_code, items
 from pipeline.core import commands
-from pipeline.core.bake.model import ObservedImage, Source
+from pipeline.core.bake.model import BuildResources, ObservedImage, Removal, Source
 from pipeline.core.errors import RefusedError
 from pipeline.core.image import BAKE_TAG, STATUS_TAG, ImageStatus
 from pipeline.core.preflight.facts import ImageFacts
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import ImageTypeDef
+    from mypy_boto3_ec2.type_defs import ImageTypeDef, TagTypeDef
 
 NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
 NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
@@ -129,7 +129,19 @@ class Ec2Images:
             call(
                 self._clients.ec2(image.region).create_tags,
                 Resources=[image.id, *image.snapshots],
-                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+                Tags=_pairs(tags),
+            )
+
+    def untag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
+        """Remove these tags from the image and its snapshots.
+
+        EC2 leaves a tag that has another value (EC2 API Reference, DeleteTags).
+        """
+        with translate_errors(f"removing tags of {image.id}", image.region):
+            call(
+                self._clients.ec2(image.region).delete_tags,
+                Resources=[image.id, *image.snapshots],
+                Tags=_pairs(tags),
             )
 
     def remove(self, image: ObservedImage) -> None:
@@ -145,17 +157,23 @@ class Ec2Images:
             for snapshot in dict.fromkeys((*image.snapshots, *others)):
                 _ignoring(NO_SNAPSHOT, ec2.delete_snapshot, SnapshotId=snapshot)
 
-    def remove_snapshots(self, region: str, instances: Sequence[str]) -> tuple[str, ...]:
-        """Delete snapshots of images that were made from these instances and are deregistered.
+    def remove_snapshots(self, region: str, resources: BuildResources, since: str) -> Removal:
+        """Delete the snapshots that a bake made and no image uses; `left` are those in use.
 
-        EC2 describes them as "Created by CreateImage(i-...) for ami-...". Those in use stay.
+        EC2 describes a snapshot of CreateImage as "Created by CreateImage(i-...) for ami-...".
+        Packer makes those of a surrogate volume itself, from the volume; `since` is the earliest
+        time, ISO 8601, at which this bake can have made one.
         """
         with translate_errors("deleting snapshots", region):
             ec2 = self._clients.ec2(region)
-            made_by = [f"Created by CreateImage({instance})*" for instance in instances]
-            found = _described_snapshots(ec2, made_by)
+            made_by = [f"Created by CreateImage({each})*" for each in resources.instances]
+            described = _described_snapshots(ec2, made_by) if made_by else ()
+            found = dict.fromkeys((*described, *_snapshots_of(ec2, resources.volumes, since)))
             delete = partial(_ignoring, NO_SNAPSHOT | IN_USE, ec2.delete_snapshot)
-            return tuple(each for each in found if delete(SnapshotId=each))
+            gone = tuple(each for each in found if delete(SnapshotId=each))
+            left = set(found) - set(gone)
+            still = (each for each in found if each in left and _is_there(ec2, each))
+            return Removal(gone=gone, left=tuple(still))
 
     def _source_by_id(self, image_id: str, region: str, where: str) -> ImageTypeDef:
         with translate_errors("finding the source image", region):
@@ -244,6 +262,8 @@ def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
         snapshots=tuple(snapshot for snapshot in snapshots if snapshot),
         encrypted=all(each["Ebs"].get("Encrypted", False) for each in mappings if "Ebs" in each),
         reason=_reason(image),
+        instance=image.get("SourceInstanceId", ""),
+        source="" if image.get("SourceInstanceId") else image.get("SourceImageId", ""),
     )
 
 
@@ -259,6 +279,23 @@ def _described_snapshots(ec2: Any, descriptions: Sequence[str]) -> tuple[str, ..
     return tuple(each["SnapshotId"] for each in found)
 
 
+def _snapshots_of(ec2: Any, volumes: Sequence[str], since: str) -> Iterator[str]:
+    """Yield this account's snapshots of these volumes that were started since then."""
+    if not volumes:
+        return
+    filters = as_filters({"volume-id": volumes})
+    earliest = datetime.fromisoformat(since)
+    for each in items(ec2.describe_snapshots, "Snapshots", OwnerIds=["self"], Filters=filters):
+        started = read_time(each.get("StartTime"))
+        if started and started >= earliest:
+            yield each["SnapshotId"]
+
+
+def _is_there(ec2: Any, snapshot: str) -> bool:
+    filters = as_filters({"snapshot-id": [snapshot]})
+    return any(items(ec2.describe_snapshots, "Snapshots", OwnerIds=["self"], Filters=filters))
+
+
 def _reason(image: ImageTypeDef) -> str:
     """Return why the image is in its state, for example why its creation failed."""
     return image.get("StateReason", {}).get("Message", "")
@@ -267,6 +304,10 @@ def _reason(image: ImageTypeDef) -> str:
 def _has_passed(said: str) -> bool:
     moment = read_time(said)
     return moment is not None and moment <= datetime.now(UTC)
+
+
+def _pairs(tags: Mapping[str, str]) -> list[TagTypeDef]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _ignoring(codes: frozenset[str], operation: Callable[..., object], **arguments: str) -> bool:

@@ -14,6 +14,9 @@ _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _REFERENCE = re.compile(r"(var|local)\.([\w-]+)")
 _INTERPOLATION = re.compile(r"\$\{\s*([^{}]*?)\s*\}")
 _USER = re.compile(r"\{\{\s*user\s+[`\"']([^`\"']+)[`\"']\s*\}\}")
+_WHOLE = re.compile(rf'"{_INTERPOLATION.pattern}"')
+_ITEM = re.compile(rf"{_TEXT.pattern}|{_REFERENCE.pattern}")
+_LIST = re.compile(rf"\[\s*(?:(?:{_ITEM.pattern})\s*,?\s*)*\]")
 _DEEPEST = 16
 REFERENCE = re.compile(rf"\bvar\.([\w-]+)|{_USER.pattern}")
 """A variable in an expression of either style."""
@@ -38,6 +41,36 @@ def evaluate(
     if old_style:
         return _old(text, variables, _DEEPEST)
     return _new(text, variables, local, _DEEPEST)
+
+
+def evaluate_list(
+    text: str, variables: Mapping[str, Any], local: Mapping[str, str], *, old_style: bool
+) -> tuple[str, ...]:
+    """Return the texts of a list, those of its items that are simple.
+
+    An old template has a text with commas for it.
+    """
+    if old_style:
+        items = (_old(each, variables, _DEEPEST) for each in text.split(","))
+        return tuple(one.strip() for each in items if each for one in each.split(",") if one)
+    return _list(text, variables, local, _DEEPEST)
+
+
+def _list(
+    text: str, variables: Mapping[str, Any], local: Mapping[str, str], depth: int
+) -> tuple[str, ...]:
+    whole = _WHOLE.fullmatch(text)
+    reference = _REFERENCE.fullmatch(whole[1] if whole else text)
+    if reference and reference[1] == "local" and depth:
+        return _list(local.get(reference[2], ""), variables, local, depth - 1)
+    if reference:
+        value = variables.get(reference[2])
+        items = value if isinstance(value, (list, tuple)) else ()
+        return tuple(each for each in items if isinstance(each, str))
+    if not _LIST.fullmatch(text):
+        return ()
+    found = (_new(each[0], variables, local, depth) for each in _ITEM.finditer(text))
+    return tuple(each for each in found if each)
 
 
 def _old(text: str, variables: Mapping[str, Any], depth: int) -> str | None:

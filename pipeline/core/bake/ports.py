@@ -70,11 +70,14 @@ class Images(Protocol):
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         """Tag the image and its snapshots."""
 
+    def untag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
+        """Remove these tags from the image and its snapshots, where they have these values."""
+
     def remove(self, image: ObservedImage) -> None:
         """Deregister the image and delete its snapshots."""
 
-    def remove_snapshots(self, region: str, instances: Sequence[str]) -> tuple[str, ...]:
-        """Delete snapshots that no image uses, of images made from these instances."""
+    def remove_snapshots(self, region: str, resources: BuildResources, since: str) -> Removal:
+        """Delete the snapshots that a bake made since then, without an image of its own."""
 
 
 class Leftovers(Protocol):

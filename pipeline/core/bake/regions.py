@@ -5,13 +5,17 @@ Only what a template says in simple expressions is judged; the rest is verified 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.core.bake.builds import makes_image, selected
-from pipeline.core.bake.expressions import REFERENCE, evaluate
-from pipeline.core.bake.model import BakeRequest, Builder, Template
+from pipeline.core.bake.expressions import REFERENCE, evaluate, evaluate_list
+from pipeline.core.bake.model import BakeRequest, Builder, BuildResources, Template
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.image import Image
+
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d+")
 
 
 def check_regions(request: BakeRequest, template: Template, variables: Mapping[str, Any]) -> None:
@@ -34,6 +38,27 @@ def check_groups(request: BakeRequest, template: Template) -> None:
                 f"remove them from {request.template.name}; ami_users shares an image with "
                 "accounts",
             )
+
+
+def used_regions(
+    request: BakeRequest, image: Image, resources: BuildResources, others: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return every region that a bake may have used, that of its build first."""
+    configured = (image.region, *request.all_regions)
+    named = (*resources.regions, *resources.template_regions)
+    return tuple(dict.fromkeys([*configured, *named, *others]))
+
+
+def template_regions(
+    request: BakeRequest, template: Template, variables: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the regions that the builds of a template are known to build in and copy to."""
+    values = _values(request, template, variables)
+    found = [region for _, region in _regions_of(request, template, variables)]
+    for _, builder in _image_builders(request, template):
+        old_style = template.old_style
+        found += evaluate_list(builder.copies, values, template.locals, old_style=old_style)
+    return tuple(dict.fromkeys(each for each in found if _REGION.fullmatch(each)))
 
 
 def is_encrypted(request: BakeRequest, template: Template, variables: Mapping[str, Any]) -> bool:

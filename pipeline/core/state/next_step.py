@@ -7,7 +7,7 @@ from typing import assert_never
 from pipeline.core import commands
 from pipeline.core.health.serving import Trouble, list_balancers, scale
 from pipeline.core.health.traffic_sources import attach
-from pipeline.core.state.deployment import Deployment, Result, result_of
+from pipeline.core.state.deployment import Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.release import group_name
@@ -21,22 +21,30 @@ def next_step(status: Status) -> str:
     name = environment.environment
     if deployment and status.running:
         failed = result_of(deployment) is Result.NEEDS_ATTENTION
-        return _recover(name, deployment) if failed else ""
+        return commands.recover(name) if failed else ""
     if status.absent:
         return list_balancers(environment.region, status.absent)
     if command := restore_command(status):
         return command
     if deployment:
-        return _recover(name, deployment)
+        return commands.recover(name)
     command = repair(status) if environment.serving else _first(status)
     kept = any(each.failed for each in environment.releases.values())
-    return command or (commands.abort(name) if kept else "")
+    return command or (commands.abort(name) if kept else "") or _describe_others(status)
 
 
-def _recover(environment: str, deployment: Deployment) -> str:
-    """Return the recovery, after the remedy of the error that ended the deployment, if any."""
-    remedy = deployment.outcome.remedy if deployment.outcome else ""
-    return commands.after(" ".join(remedy.split()), commands.recover(environment))
+def _describe_others(status: Status) -> str:
+    """Return the command that shows the other groups that receive traffic; empty if none does.
+
+    They are not proven ours, so no command here detaches them.
+    """
+    environment = status.environment
+    serving = group_name(environment.app, environment.environment, environment.serving)
+    balancers = {each.identifier for each in status.balancers}
+    groups = status.observation.groups.items()
+    others = sorted(name for name, each in groups if name != serving and each.attached & balancers)
+    options = {"region": environment.region, "auto-scaling-group-names": others}
+    return commands.aws("autoscaling", "describe-auto-scaling-groups", options) if others else ""
 
 
 def repair(status: Status) -> str:

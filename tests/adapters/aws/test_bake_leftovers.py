@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from pipeline.adapters.aws import bake_leftovers as module
 from pipeline.adapters.aws.bake_leftovers import Ec2Leftovers
 from pipeline.adapters.aws.client import Clients
-from pipeline.core.bake.model import BuildResources, Removal
+from pipeline.core.bake.model import SPOT_TEMPLATES, BuildResources, Removal
 
 REGION = "us-east-1"
 NAME = "web-1"
@@ -119,6 +119,69 @@ def test_the_launch_template_of_a_spot_instance_is_deleted(
     assert removal == Removal(gone=(ids[0],))
     left = ec2.describe_launch_templates()["LaunchTemplates"]
     assert [each["LaunchTemplateName"] for each in left] == ["mine"]
+
+
+@pytest.mark.parametrize("by", ["key", "group", "interface", "tag", "nothing"])
+def test_a_launch_template_whose_id_is_not_known_is_found_by_what_it_holds(
+    leftovers: Ec2Leftovers, aws: Clients, by: str
+) -> None:
+    """Packer was killed while it created it; another bake's has the same kind of name."""
+    ec2 = aws.ec2(REGION)
+    ec2.create_key_pair(KeyName="packer_key")
+    made = group(aws, "packer_group")
+    tags = [{"Key": "ami-pipeline:bake", "Value": NAME}]
+    holds: dict[str, Any] = {
+        "key": {"KeyName": "packer_key"},
+        "group": {"SecurityGroupIds": [made]},
+        "interface": {"NetworkInterfaces": [{"DeviceIndex": 0, "Groups": [made]}]},
+        "tag": {"TagSpecifications": [{"ResourceType": "instance", "Tags": tags}]},
+        "nothing": {"KeyName": "packer_other"},
+    }
+    template = ec2.create_launch_template(
+        LaunchTemplateName="packer-fleet-launch-template-abc", LaunchTemplateData=holds[by]
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    resources = BuildResources(
+        key_pairs=("packer_key",),
+        security_groups=("packer_group",),
+        launch_templates=(SPOT_TEMPLATES,),
+    )
+    removal = leftovers.remove(REGION, resources, NAME, SINCE)
+    assert (template in removal.gone) is (by != "nothing")
+    assert removal.left == ()
+
+
+def test_what_carries_the_run_tags_is_deleted_although_the_output_does_not_name_it(
+    leftovers: Ec2Leftovers, aws: Clients
+) -> None:
+    ec2, iam = aws.ec2(REGION), aws.iam(REGION)
+    tags: Any = [{"Key": "ami-pipeline:bake", "Value": NAME}]
+
+    def tagged(kind: str) -> Any:
+        return [{"ResourceType": kind, "Tags": tags}]
+
+    profile = "packer-6b0a8c12-39b0-64a7-33fa-cf8b92d5acdf"
+    iam.create_instance_profile(InstanceProfileName=profile)
+    ec2.create_key_pair(KeyName="amazon-packer-1", TagSpecifications=tagged("key-pair"))
+    made = ec2.create_security_group(
+        GroupName="any", Description="x", TagSpecifications=tagged("security-group")
+    )["GroupId"]
+    instance = launch(
+        aws, IamInstanceProfile={"Name": profile}, TagSpecifications=tagged("instance")
+    )
+    removal = leftovers.remove(REGION, BuildResources(), NAME, SINCE)
+    assert removal == Removal(gone=(instance, "amazon-packer-1", made, profile))
+
+
+@pytest.mark.parametrize(("since", "gone"), [(SINCE, True), ("2999-01-01T00:00:00+00:00", False)])
+def test_a_key_pair_that_the_template_names_must_be_new_and_finds_no_instances(
+    leftovers: Ec2Leftovers, aws: Clients, since: str, gone: bool
+) -> None:
+    """CreateKeyPair refuses a name that is taken, so an older one is somebody else's."""
+    aws.ec2(REGION).create_key_pair(KeyName="bakery")
+    other = launch(aws, KeyName="bakery")
+    removal = leftovers.remove(REGION, BuildResources(key_pairs=("bakery",)), NAME, since)
+    assert removal == Removal(gone=("bakery",) if gone else ())
+    assert state(aws, other) == "running"
 
 
 @pytest.mark.parametrize("made", ["all", "role", "profile", "none"])

@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.elastic_block_store import EBSBackend
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
-from pipeline.core.bake.model import ObservedImage, Source
+from pipeline.core.bake.model import BuildResources, ObservedImage, Removal, Source
 from pipeline.core.errors import RefusedError
 from tests.aws.moto_account import amis, register
 
 REGION = "us-east-1"
 OWNER = "123456789012"
+SINCE = "2026-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
@@ -64,6 +67,24 @@ def test_an_image_of_our_own_that_is_not_good_is_no_source(images: Ec2Images, aw
         images.resolve(Source(id="ami-00000002", owner="", name=""), REGION)
     with pytest.raises(RefusedError, match="1 that ami-pipeline baked are not good"):
         images.resolve(Source(id="", owner="self", name="base-2*"), REGION)
+
+
+def test_only_tags_of_these_values_are_removed_from_the_image_and_its_snapshots(
+    images: Ec2Images, aws: Clients
+) -> None:
+    register(aws, "ami-00000001", "web-1")
+    seen = images.find(REGION, "ami-00000001")
+    assert seen is not None
+    images.tag(seen, {"Name": "baking web-1", "ami-pipeline:bake": "web-1", "Team": "shop"})
+    own: Any = [{"Key": "Name", "Value": "golden"}]
+    aws.ec2(REGION).create_tags(Resources=list(seen.snapshots), Tags=own)
+    images.untag(seen, {"Name": "baking web-1", "ami-pipeline:bake": "web-1"})
+    after = images.find(REGION, "ami-00000001")
+    assert after is not None
+    assert after.tags == {"Team": "shop"}
+    [snapshot] = aws.ec2(REGION).describe_snapshots(SnapshotIds=list(seen.snapshots))["Snapshots"]
+    tags = {tag["Key"]: tag["Value"] for tag in snapshot["Tags"]}
+    assert tags == {"Name": "golden", "Team": "shop"}
 
 
 def test_a_name_is_not_a_pattern(images: Ec2Images, aws: Clients) -> None:
@@ -188,8 +209,28 @@ def test_snapshots_of_a_deregistered_image_are_found_by_its_instance(
     instance, seen = intermediate(images, aws)
     ec2 = aws.ec2(REGION)
     ec2.deregister_image(ImageId=seen.id)
-    assert images.remove_snapshots(REGION, ("i-0000",)) == ()
-    assert images.remove_snapshots(REGION, (instance,)) == seen.snapshots
+    other, own = (BuildResources(instances=(each,)) for each in ("i-0000", instance))
+    assert images.remove_snapshots(REGION, other, SINCE) == Removal()
+    assert images.remove_snapshots(REGION, own, SINCE) == Removal(gone=seen.snapshots)
+
+
+def test_new_snapshots_of_a_surrogate_volume_are_deleted_and_those_in_use_are_named(
+    images: Ec2Images, aws: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ec2 = aws.ec2(REGION)
+    volume = ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+    made = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    resources = BuildResources(volumes=(volume,))
+    assert images.remove_snapshots(REGION, resources, "2999-01-01T00:00:00+00:00") == Removal()
+    delete = EBSBackend.delete_snapshot
+
+    def in_use(*_: Any) -> None:
+        raise EC2ClientError("InvalidSnapshot.InUse", "in use by ami-1")
+
+    monkeypatch.setattr(EBSBackend, "delete_snapshot", in_use)
+    assert images.remove_snapshots(REGION, resources, SINCE) == Removal(left=(made,))
+    monkeypatch.setattr(EBSBackend, "delete_snapshot", delete)
+    assert images.remove_snapshots(REGION, resources, SINCE) == Removal(gone=(made,))
 
 
 def test_the_snapshots_of_an_image_that_is_pending_go_with_it(

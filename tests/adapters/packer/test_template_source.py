@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ locals { a = var.size }
 local "b" { expression = "x" }
 source "amazon-ebs" "app" {
   region       = var.region
+  ami_regions  = var.ami_regions
   encrypt_boot = true
   ami_groups   = ["all"]
 }
@@ -82,9 +84,10 @@ def test_an_hcl2_template_is_read(tmp_path: Path) -> None:
     )
     assert source.variables["size"].default == 3
     assert source.locals == {"a": "var.size", "b": '"x"'}
+    both = Builder(copies="var.ami_regions", encrypt="true", groups='["all"]')
     assert source.builders == {
-        "amazon-ebs.app": Builder(region="var.region", encrypt="true", groups='["all"]'),
-        "amazon-ebs.east": Builder(region='"us-east-1"', encrypt="true", groups='["all"]'),
+        "amazon-ebs.app": replace(both, region="var.region"),
+        "amazon-ebs.east": replace(both, region='"us-east-1"'),
     }
     assert source.uploads == (
         "${path.root}/here", "scripts/a.sh", "${var.more}/b.sh", "../site.yml"
@@ -175,3 +178,27 @@ def test_files_that_are_no_inputs_are_found(tmp_path: Path) -> None:
     template = tmp_path / "packer" / "app.pkr.hcl"
     found = undeclared_uploads(source, template, tmp_path, (tmp_path / "app",))
     assert found == (tmp_path / "outside", tmp_path / "scripts/a.sh")
+
+
+def test_the_filter_of_a_source_image_is_read_in_each_syntax(tmp_path: Path) -> None:
+    hcl = tmp_path / "app.pkr.hcl"
+    hcl.write_text(
+        'source "amazon-ebs" "app" {\n  source_ami_filter {\n    filters = {\n      name = "x-*"\n'
+        '    }\n    owners = ["self"]\n  }\n}\ndata "amazon-ami" "base" {}\n'
+    )
+    block = {"filters": {"name": "x-*"}, "owners": ["self"]}
+    new = tmp_path / "new.pkr.json"
+    new.write_text(json.dumps({"source": {"amazon-ebs": {"app": {"source_ami_filter": block}}}}))
+    old = tmp_path / "old.json"
+    old.write_text(
+        json.dumps(
+            {"builders": [{"type": "amazon-ebs", "name": "app", "source_ami_filter": block}]}
+        )
+    )
+    assert read_source(hcl).data
+    assert read_source(hcl).builders["amazon-ebs.app"].filter == (
+        'filters = { name = "x-*" }, owners = ["self"]'
+    )
+    assert not read_source(new).data
+    assert read_source(new).builders["amazon-ebs.app"].filter == json.dumps(block)
+    assert read_source(old).builders["app"].filter == json.dumps(block)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.expressions import evaluate
+from pipeline.core.bake.expressions import evaluate, evaluate_list
 from pipeline.core.bake.model import Builder, Declared
-from pipeline.core.bake.regions import check_groups, check_regions, is_encrypted
+from pipeline.core.bake.regions import check_groups, check_regions, is_encrypted, template_regions
 from pipeline.core.errors import ConfigurationError
 from tests.fakes import AWAY, HOME, TEMPLATE, a_request
 
@@ -61,6 +61,54 @@ def test_calls_of_an_old_template_are_evaluated(text: str, value: str | None) ->
         "unknown": None,
     }
     assert evaluate(text, variables, {}, old_style=True) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ('["eu-west-1", "us-west-2"]', ("eu-west-1", "us-west-2")),
+        ('[\n  "eu-west-1",\n  var.region,\n]', ("eu-west-1", "us-east-1")),
+        ('["${var.part}-west-1", lower("X")]', ()),
+        ('["${var.part}-west-1", var.unknown]', ("eu-west-1",)),
+        ("var.regions", ("eu-west-1", "us-west-2")),
+        ('"${var.regions}"', ("eu-west-1", "us-west-2")),
+        ("local.regions", ("eu-west-1", "us-west-2")),
+        ("local.circle", ()),
+        ("var.unknown", ()),
+        ("concat(var.regions, [])", ()),
+        ("[]", ()),
+        ("", ()),
+    ],
+)
+def test_a_list_has_the_items_that_are_simple(text: str, items: tuple[str, ...]) -> None:
+    variables = {"region": "us-east-1", "part": "eu", "unknown": None}
+    listed = {"regions": ["eu-west-1", "us-west-2"]}
+    local = {"regions": "var.regions", "circle": "local.circle"}
+    assert evaluate_list(text, {**variables, **listed}, local, old_style=False) == items
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("eu-west-1,us-west-2", ("eu-west-1", "us-west-2")),
+        ("{{user `regions`}}", ("eu-west-1", "us-west-2")),
+        ("eu-west-1,{{user `unknown`}}", ("eu-west-1",)),
+        ("", ()),
+    ],
+)
+def test_a_list_of_an_old_template_is_split(text: str, items: tuple[str, ...]) -> None:
+    variables = {"regions": "eu-west-1, us-west-2", "unknown": None}
+    assert evaluate_list(text, variables, {}, old_style=True) == items
+
+
+def test_the_regions_of_a_template_are_those_it_builds_in_and_copies_to() -> None:
+    builders = {
+        "amazon-ebs.app": Builder(region="var.region", copies='["eu-west-1", "a word", var.x]'),
+        "amazon-ebs.other": Builder(region='"ap-south-1"'),
+    }
+    template = replace(TEMPLATE, builders=builders)
+    assert template_regions(a_request(), template, {"region": AWAY}) == (AWAY, "eu-west-1")
+    assert template_regions(a_request(), replace(template, builders={}), {}) == ()
 
 
 def refusal(template: Any, variables: Any = None, **request: Any) -> str:

@@ -113,6 +113,15 @@ def test_a_deleted_group_is_replaced_by_an_image_that_exists(
     assert next_step(replace(status, images=images)) == command
 
 
+def test_an_unmanaged_group_that_receives_traffic_is_shown() -> None:
+    other = replace(group(121, BOTH[:1], tags={}), name="legacy")
+    command = "aws autoscaling describe-auto-scaling-groups --region eu-central-1"
+    status = of(group(124, BOTH), other)
+    assert next_step(status) == f"{command} --auto-scaling-group-names legacy"
+    idle = of(group(124, BOTH), replace(other, attached=frozenset()))
+    assert next_step(idle) == ""
+
+
 @pytest.mark.parametrize(
     ("tags", "command"),
     [
