@@ -107,7 +107,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@tools/need python PYTHON="$(PYTHON)"
 	$(PYTHON) -m venv --clear $(VENV)
 	@mkdir -p .build
-	@awk '/^[a-z]/ { part = (part + 1) % 3 } { print > ".build/lock." part + 0 }' requirements.lock
+	@awk '/^[a-z]/ { part = (part + 1) % 3 } { print > (".build/lock." part + 0) }' requirements.lock
 	@for part in 0 1 2; do \
 		$(PIP) --no-compile --no-deps --require-hashes -r .build/lock.$$part & parts="$$parts $$!"; \
 	done; for part in $$parts; do wait $$part || exit 1; done
