@@ -41,7 +41,9 @@ from pipeline.core.preflight.finding import Finding
 from pipeline.core.preflight.fleet_checks import is_lost, leaving, missing
 from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
+from pipeline.core.state.inputs import InputChange, input_changes
 from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
+from pipeline.core.terraform.program import TERRAFORM, change_of, replace_provider
 
 
 def promote(
@@ -55,16 +57,25 @@ def promote(
     if request.origin:
         app.settings.environment(request.origin)
     interrupted = handling(plan_only=request.plan_only, recovers=request.recovers)
-    options = SessionOptions(command="promote", interrupted=interrupted, finish_first=True)
+    options = SessionOptions(
+        command="promote",
+        interrupted=interrupted,
+        finish_first=True,
+        change_program=request.change_program,
+    )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
         image = choose(session.reader, request)
-    if unchanged := serves_already(session.reader, session.document, image):
+    if not request.redeploy and (
+        unchanged := serves_already(session.reader, session.document, image)
+    ):
         return (None if request.plan_only else retire_failed(session)) or unchanged
     again = commands.promote(request.environment, image.id, allow_quarantined=True)
     require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
     with session.lease() as leased:
-        if unchanged := serves_already(session.reader, leased.document(), image):
+        if not request.redeploy and (
+            unchanged := serves_already(session.reader, leased.document(), image)
+        ):
             return unchanged  # The interrupted deployment that was just finished promoted it.
         return Promotion(leased=leased, request=request, image=image).run(confirm)
 
@@ -72,16 +83,17 @@ def promote(
 def serves_already(
     reader: EnvironmentReader, document: Environment, image: Image, *, may_be_empty: bool = False
 ) -> Unchanged | None:
-    """Return that an image serves, if the document and AWS both say so; None if its group is gone.
+    """Return that an image serves with the configured inputs, if the document and AWS say so.
 
-    With `may_be_empty`, a group that was scaled to zero needs nothing. Raises RefusedError with a
-    remedy if AWS shows that the group does not serve.
+    None if it does not, or if its group is gone. With `may_be_empty`, a group that was scaled to
+    zero needs nothing. Raises RefusedError with a remedy if AWS shows that the group does not
+    serve.
     """
     serving = document.releases.get(document.serving)
     if document.deployment or not serving or serving.release.ami_id != image.id:
         return None
     found = require_serving(reader, document, may_be_empty=may_be_empty)
-    if found.trouble in LOST:
+    if found.trouble in LOST or reader.changed_inputs(document):
         return None
     note = "" if found.is_complete else found.what
     return Unchanged(
@@ -188,12 +200,14 @@ class Promotion:
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
+        found = (*found, *self._reported(self._change_of_program(document)))
         preview = PlanPreview(
             deployment=deployment,
             phases=self._phases(document, deployment),
             policy=reconciler.policy,
             findings=found,
             plan=plan,
+            inputs=self._changed(document, green),
         )
         return Prepared(reconciler=reconciler, preview=preview, green=green)
 
@@ -226,14 +240,20 @@ class Promotion:
         lost: ReleaseRecord | None,
     ) -> ReleaseRecord:
         size = size_instead(self._settings.size, lost)
+        changed = {each.name for each in self._reader.changed_inputs(document)}
         return new_release(
             document,
             self.image,
-            size_beside(size, blue),
-            minimum=minimum_after(size, blue),
+            size_beside(size, blue, changed),
+            minimum=minimum_after(size, blue, changed),
             deployment=deployment.id,
             root_device=facts.image.root_device if facts.image else "",
+            inputs=self._reader.inputs(),
         )
+
+    def _changed(self, document: Environment, green: ReleaseRecord) -> tuple[InputChange, ...]:
+        blue = document.releases.get(document.serving)
+        return input_changes(blue.inputs if blue else None, green.inputs)
 
     def _checked(self, facts: Facts, proposal: Proposal) -> tuple[Finding, ...]:
         """Report and return what preflight found; raises RefusedError if a finding is blocking."""
@@ -258,6 +278,22 @@ class Promotion:
         attached = replace(facts.attached, suspended=blue.suspended, tags=frozenset(blue.tags))
         given = given_to(plan, proposal.green, self._reader.shipped_inputs())
         yield from addition_findings(blue.name, attached, given)
+
+    def _change_of_program(self, document: Environment) -> Iterator[Finding]:
+        """Yield that another program than before has planned; preflight allowed it."""
+        if not self._reader.change_program:
+            return
+        terraform = self._reader.terraform(document)
+        program = terraform.program()
+        if what := change_of(program, terraform.choice):
+            root = self._reader.app.root(self._reader.environment)
+            back = f"to change back later: {commands.docs('terraform')}"
+            yield Finding(
+                where="[terraform] program",
+                what=what,
+                remedy=replace_provider(root.folder) if program.product is TERRAFORM else back,
+                blocking=False,
+            )
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
         # A release that is rolled back from is bad, so it is not kept warm.

@@ -246,7 +246,8 @@ class Rollback:
         require_promotable(image, allow_quarantined=request.allow_quarantined, again=again)
         promote = PromoteRequest(environment=reader.environment, detach=request.detach)
         promotion = Promotion(leased=self.leased, request=promote, image=image, kind=Kind.ROLLBACK)
-        return promotion.run(confirm)
+        with reader.made_with(self.target.inputs):
+            return promotion.run(confirm)
 
     def _possible(self, document: Environment) -> RollbackTarget:
         """Return the newest release that is possible by what AWS says about the images."""

@@ -11,6 +11,7 @@ from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.errors import PipelineError
 from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, rollback_option
 from pipeline.core.state.status import Status, is_running, missing_releases
@@ -46,6 +47,7 @@ class StatusReader:
         history = reader.deployments.history(reader.environment, REMEMBERED)
         missing = missing_releases(document, observation)
         observation = replace(observation, unreadable=(*observation.unreadable, *unread))
+        changed, problem = self._changed(document)
         return Status(
             environment=document,
             observation=observation,
@@ -54,6 +56,8 @@ class StatusReader:
             rollback=rollback_option(document, history, now, missing, images),
             running=is_running(document, now, process=_process_exists(document)),
             images=images,
+            changed=changed,
+            problem=problem,
         )
 
     def _observe(self, document: Environment, balancers: tuple[Balancer, ...]) -> Observation:
@@ -81,6 +85,13 @@ class StatusReader:
             return self.reader.image_states(document), ()
         except PipelineError as error:
             return ALL_GOOD, (f"{error.where}: {error.what}",)
+
+    def _changed(self, document: Environment) -> tuple[tuple[InputChange, ...], str]:
+        """Return what differs in the configuration, and why that is unknown."""
+        try:
+            return self.reader.changed_inputs(document), ""
+        except PipelineError as error:
+            return (), f"{error.where}: {error.what}; {error.remedy}"
 
 
 def _process_exists(document: Environment) -> bool | None:

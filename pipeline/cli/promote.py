@@ -38,6 +38,7 @@ from pipeline.cli.result import ResultOptions, print_result
 @plan_option
 @yes_option
 @click.option("--keep-failed", is_flag=True, help="Keep a failed group, detached, for debugging.")
+@click.option("--redeploy", is_flag=True, help="Replace the instances even if nothing differs.")
 @click.option(
     "--allow-quarantined", is_flag=True, help="Allow an image that a rollback quarantined."
 )
@@ -45,6 +46,11 @@ from pipeline.cli.result import ResultOptions, print_result
     "--allow-unhealthy",
     is_flag=True,
     help="Continue even if the serving release is unhealthy or an alarm is firing.",
+)
+@click.option(
+    "--change-program",
+    is_flag=True,
+    help="Change from Terraform to OpenTofu, or back.",
 )
 @detach_option
 @recover_option

@@ -5,11 +5,15 @@ The text comes from the phase table that the deployer performs (`core/deploy/pha
 
 from __future__ import annotations
 
+import difflib
+import json
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.state.deployment import Policy
+from pipeline.core.state.inputs import InputChange, is_digest
 from pipeline.core.terraform.plan_guard import Plan
 from pipeline.core.times import format_duration
 from pipeline.ui import deployment_text
@@ -28,6 +32,7 @@ def plan_text(preview: PlanPreview, width: int = 100) -> str:
             *_table(preview),
             "",
             *_policy(preview.policy, width),
+            *_inputs(preview.inputs, width),
             *_findings(preview, width),
             *_changes(preview.plan),
             "nothing was changed",
@@ -64,6 +69,29 @@ def _policy(policy: Policy, width: int) -> list[str]:
     return [f"{name:<10} {wrapped(text, width, 11)}" for name, text in rows if text]
 
 
+def _inputs(changes: Sequence[InputChange], width: int) -> list[str]:
+    """Return each input that differs, before and after; a text of several lines as a diff."""
+    rows = [line for each in changes for line in _input(each, width)]
+    return [f"{'' if number else 'inputs':<11}{line}" for number, line in enumerate(rows)]
+
+
+def _input(change: InputChange, width: int) -> list[str]:
+    name, before, after = one_line(change.name), change.before, change.after
+    if is_digest(change.name):
+        return [f"{name}: changed"]
+    if any(isinstance(each, str) and "\n" in each for each in (before, after)):
+        old, new = (str(each or "").splitlines() for each in (before, after))
+        lines = list(difflib.unified_diff(old, new, lineterm="", n=1))[2:]
+        return [f"{name}:", *(f"  {line[:1]}{one_line(line[1:])}" for line in lines)]
+    return [wrapped(f"{name}: {_value(before)} -> {_value(after)}", width, 11)]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "not set"
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
 def _findings(preview: PlanPreview, width: int) -> list[str]:
     """Return the findings; a rollback to a warm group skips preflight and Terraform."""
     findings = preview.findings
@@ -79,7 +107,7 @@ def _findings(preview: PlanPreview, width: int) -> list[str]:
 def _changes(plan: Plan | None) -> list[str]:
     if plan is None:
         return ["terraform  skipped"]
-    lines = [f"terraform  {one_line(plan.summary) or 'no changes'}"]
+    lines = [f"{plan.program:<10} {one_line(plan.summary) or 'no changes'}"]
     for each in plan.changes:
         action = "import" if each.imports else each.action
         because = f" ({one_line(each.reason)})" if each.reason else ""
@@ -108,6 +136,7 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
             }
             for phase in preview.phases
         ],
+        "inputs": inputs_document(preview.inputs),
         "detach": [each.name for each in deployment.detach],
         "findings": [
             {"where": each.where, "what": each.what, "next": each.remedy}
@@ -117,8 +146,14 @@ def plan_document(preview: PlanPreview) -> dict[str, Any]:
     }
 
 
+def inputs_document(changes: Sequence[InputChange]) -> list[dict[str, Any]]:
+    """Return the inputs that differ, for a program."""
+    return [{"name": each.name, "before": each.before, "after": each.after} for each in changes]
+
+
 def _plan_document(plan: Plan) -> dict[str, Any]:
     return {
+        "program": plan.program,
         "summary": plan.summary,
         "changes": [
             {

@@ -36,6 +36,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
     rows = [
         ("serving", _serving(status)),
         ("", _about(status, now)),
+        ("config", _changed(status)),
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("reason", _reason(status.environment.deployment)),
@@ -95,6 +96,19 @@ def _about(status: Status, now: datetime) -> str:
     version = f"version {one_line(record.version)}" if record.version else ""
     facts = (version, f"image {record.release.ami_id}", since(record, now))
     return ", ".join(fact for fact in facts if fact)
+
+
+def _changed(status: Status) -> str:
+    """Return what the configuration would change, and the command that does."""
+    environment = status.environment
+    serving = environment.releases.get(environment.serving)
+    if status.problem:
+        return one_line(status.problem)
+    if not status.changed or serving is None or environment.deployment is not None:
+        return ""
+    names = one_line(", ".join(each.name for each in status.changed))
+    command = commands.promote(environment.environment, serving.release.ami_id)
+    return f"differs from {environment.serving} in {names}; to apply it: {command}"
 
 
 def _warning(status: Status) -> str:

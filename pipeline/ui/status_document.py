@@ -11,6 +11,7 @@ from pipeline.core.state.next_step import next_step
 from pipeline.core.state.rollback import RollbackOption
 from pipeline.core.state.status import Status
 from pipeline.ui.outcome import deployment_document
+from pipeline.ui.plan import inputs_document
 from pipeline.ui.status import health
 from pipeline.ui.status_tree import group_name, role
 
@@ -27,6 +28,7 @@ def status_document(status: Status, now: datetime) -> dict[str, Any]:
         "region": environment.region,
         "serving": environment.serving or None,
         "health": health(status)[1] if environment.serving else None,
+        "configuration": inputs_document(status.changed),
         "load_balancers": [_balancer(status, each) for each in (*status.balancers, *status.absent)],
         "releases": [
             _release(status, record, observation.groups.get(known[name]), now)

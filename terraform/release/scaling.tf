@@ -1,16 +1,24 @@
 # Policies and schedules belong to a group in AWS, so each group has its own: while two releases
-# run, each scales by its own metrics.
+# run, each scales by its own metrics. A release keeps those that it was made with: one that the
+# inputs no longer have stays as it is (`ignore_changes`), whatever stands here in its place.
 
 locals {
-  policies = {
-    for pair in setproduct(keys(var.releases), keys(var.scaling_policies)) :
-    "${pair[0]}/${pair[1]}" => merge(var.scaling_policies[pair[1]], { release = pair[0], name = pair[1] })
-  }
+  no_policy   = { metric = "cpu", target = 100, target_group_arn = null, disable_scale_in = true }
+  no_schedule = { recurrence = "0 0 1 1 *", time_zone = "Etc/UTC", min_size = null, max_size = null, desired_capacity = null }
 
-  schedules = {
-    for pair in setproduct(keys(var.releases), keys(var.schedules)) :
-    "${pair[0]}/${pair[1]}" => merge(var.schedules[pair[1]], { release = pair[0], name = pair[1] })
-  }
+  policies = merge([
+    for release, given in var.releases : {
+      for name in coalesce(given.policies, keys(var.scaling_policies)) :
+      "${release}/${name}" => merge(lookup(var.scaling_policies, name, local.no_policy), { release = release, name = name })
+    }
+  ]...)
+
+  schedules = merge([
+    for release, given in var.releases : {
+      for name in coalesce(given.schedules, keys(var.schedules)) :
+      "${release}/${name}" => merge(lookup(var.schedules, name, local.no_schedule), { release = release, name = name })
+    }
+  ]...)
 
   metrics = {
     cpu         = "ASGAverageCPUUtilization"

@@ -23,7 +23,7 @@ variable "environment" {
 }
 
 variable "releases" {
-  description = "The releases that exist, by name (r000124). The sizes are those at birth; `facts` is what the instances learn of their release."
+  description = "The releases that exist, by name (r000124). The sizes are those at birth; `facts` is what the instances learn of their release. `policies` and `schedules` are the names that it was made with; all of today's if null."
   type = map(object({
     ami_id           = string
     instance_type    = string
@@ -31,6 +31,8 @@ variable "releases" {
     max_size         = number
     desired_capacity = number
     facts            = optional(map(string), {})
+    policies         = optional(list(string))
+    schedules        = optional(list(string))
   }))
   nullable = false
 

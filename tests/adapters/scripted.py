@@ -129,6 +129,11 @@ class Scripted:
         return f"{self.folder}{os.pathsep}{os.defpath}"
 
     @property
+    def asked(self) -> list[dict[str, Any]]:
+        """How it was called, in order, without the questions about its version."""
+        return [call for call in self.calls if call["argv"][0] != "version"]
+
+    @property
     def calls(self) -> list[dict[str, Any]]:
         """How it was called, in order."""
         log = self.folder / "calls"
@@ -166,7 +171,7 @@ class ScriptedTerraform(Scripted):
     def make(cls, folder: Path) -> ScriptedTerraform:
         """Write the program into a new folder."""
         terraform = cls.named("terraform", folder)
-        terraform.on("version", b'{\n  "terraform_version": "1.11.4",\n  "platform": "x"\n}\n')
+        terraform.on("version", b"Terraform v1.11.4\non linux_amd64\n")
         terraform.on("init", b'{"@level":"info","type":"version","terraform":"1.11.4"}\n')
         terraform.on("validate", b'{\n  "valid": true,\n  "diagnostics": []\n}\n')
         return terraform

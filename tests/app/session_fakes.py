@@ -15,6 +15,7 @@ from pipeline.core.events import Message
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Delays, Kind
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.rollback import ImageStates
 from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 
@@ -47,12 +48,15 @@ class FakeEnvironment:
         self.messages: list[str] = []
         self.quarantined: list[str] = []
         self.images = ImageStates()
+        self.made: list[Any] = []
+        self.changed: tuple[InputChange, ...] = ()
         self.is_killed = False
         self.app: Any = SimpleNamespace(
             settings=SimpleNamespace(app="web", region="us-east-1"),
             environ={},
             report=self.report,
             interrupts=Interrupts(),
+            require_lasting_state=lambda: None,
         )
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)
@@ -67,6 +71,13 @@ class FakeEnvironment:
     def leased(self) -> LeasedEnvironment:
         reader: Any = self
         return LeasedEnvironment(reader=reader, held=self.held)
+
+    def made_with(self, inputs: Any) -> Any:
+        self.made.append(inputs)
+        return nullcontext()
+
+    def changed_inputs(self, _document: Environment) -> tuple[InputChange, ...]:
+        return self.changed
 
     def image_states(self, _document: Environment) -> ImageStates:
         return self.images

@@ -8,6 +8,7 @@ from pipeline.core.deploy.plan import PlanPreview
 from pipeline.core.health.observation import Balancer
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Hook, Policy
+from pipeline.core.state.inputs import InputChange
 from pipeline.core.terraform.plan_guard import Change, Plan
 from pipeline.ui.plan import plan_document, plan_text
 from pipeline.ui.results import as_json
@@ -136,3 +137,43 @@ def test_a_skipped_preflight_is_reported() -> None:
     """A rollback to a warm group skips preflight and Terraform to save time."""
     warm = plan_text(replace(PREVIEW, plan=None, findings=()))
     assert "preflight  skipped\nterraform  skipped\n" in warm
+
+
+INPUTS = (
+    InputChange(name="instance_type", before="t3.small", after="t3.large"),
+    InputChange(name="terraform.inputs.key_name", before=None, after="ada"),
+    InputChange(name="terraform.inputs.tags", before={"team": "shop"}, after={}),
+    InputChange(name="terraform.inputs.user_data", before="set -eu\nold\n", after="set -eu\nnew\n"),
+    InputChange(name="terraform.module", before="0a", after="0b"),
+)
+SHOWN = """\
+inputs     instance_type: t3.small -> t3.large
+           terraform.inputs.key_name: not set -> ada
+           terraform.inputs.tags: {"team": "shop"} -> {}
+           terraform.inputs.user_data:
+             @@ -1,2 +1,2 @@
+              set -eu
+             -old
+             +new
+           terraform.module: changed
+preflight  1 finding
+"""
+
+
+def test_each_input_is_shown_before_and_after() -> None:
+    assert SHOWN in plan_text(replace(PREVIEW, inputs=INPUTS))
+
+
+def test_a_program_reads_each_input_before_and_after() -> None:
+    document = plan_document(replace(PREVIEW, inputs=INPUTS))
+    assert document["inputs"][0] == {
+        "name": "instance_type",
+        "before": "t3.small",
+        "after": "t3.large",
+    }
+    assert plan_document(PREVIEW)["inputs"] == []
+
+
+def test_an_input_with_control_characters_is_harmless() -> None:
+    hostile = InputChange(name="terraform.inputs.key_name", before="a\x1b[2J", after="b\n\x1b]0;x")
+    assert "\x1b" not in plan_text(replace(PREVIEW, inputs=(hostile,)))

@@ -8,6 +8,7 @@ import pytest
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.state.deployment import Kind
 from pipeline.core.state.environment import NEXT
+from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.next_step import next_step
 from pipeline.core.state.rollback import ImageStates, rollback_option
 from pipeline.core.state.status import Status, is_running
@@ -736,3 +737,25 @@ def test_a_group_of_another_service_with_the_name_of_the_serving_one_does_not_se
     seen = observation(group(124, BOTH, tags=theirs))
     text = status_text(a_status(environment(record(124)), seen), NOW)
     assert "serving    ✖ r000124, a group of web-production/x has its name" in text
+
+
+CHANGED = (
+    InputChange(name="instance_type", before="t3.small", after="t3.large"),
+    InputChange(name="terraform.inputs.user_data", before=None, after="true"),
+)
+
+
+def test_a_configuration_that_differs_from_what_serves_is_shown_with_the_command() -> None:
+    status = replace(serving(), changed=CHANGED)
+    text = status_text(status, NOW, width=200)
+    promote = f"ami-pipeline promote -e production --image {image(124)}"
+    assert (
+        "config     differs from r000124 in instance_type, terraform.inputs.user_data; "
+        f"to apply it: {promote}\n"
+    ) in text
+    assert status_document(status, NOW)["configuration"][1]["after"] == "true"
+
+
+def test_a_configuration_that_cannot_be_compared_says_why() -> None:
+    status = replace(serving(), problem="[terraform] module: there is no folder m; fix")
+    assert "config     [terraform] module: there is no folder m; fix\n" in status_text(status, NOW)

@@ -7,6 +7,7 @@ validated values only. A module's `source` is literal in both.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,7 @@ from pipeline.adapters.files.atomic import write_atomically
 from pipeline.adapters.store.directory import ignore_in_git
 from pipeline.core.errors import RefusedError
 from pipeline.core.state.release import Release
-from pipeline.core.terraform.module_contract import INPUTS, OUTPUTS, ROOT_FILE
+from pipeline.core.terraform.module_contract import OUTPUTS, PASSED, ROOT_FILE
 from pipeline.core.terraform.root_module import Root
 
 INPUTS_FILE = "inputs.auto.tfvars.json"
@@ -35,6 +36,26 @@ def shipped_module() -> Path:
     package = Path(pipeline.__file__).resolve().parent
     folders = (package / "terraform", package.parent / "terraform")
     return next((each for each in folders if each.is_dir()), folders[0]) / "release"
+
+
+def module_digest(folder: Path) -> str:
+    """Return a hash of a module's files: all but hidden ones, its tests and its text for people.
+
+    Raises RefusedError if a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+            name = path.relative_to(folder)
+            if not any(part.startswith(".") or part == "tests" for part in name.parts) and (
+                path.suffix != ".md"
+            ):
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                digest.update(f"{name.as_posix()} {content}\n".encode())
+    except OSError as error:
+        remedy = f"make {folder} readable for you"
+        raise RefusedError("[terraform] module", f"{folder}: {error.strerror}", remedy) from error
+    return digest.hexdigest()
 
 
 def write_root(root: Root) -> tuple[Path, ...]:
@@ -80,7 +101,7 @@ def main_document(root: Root) -> dict[str, Any]:
         "variable": {
             "inputs": {"type": "any", "description": "[terraform.inputs] of pipeline.toml."},
             "releases": {
-                "type": INPUTS["releases"],
+                "type": PASSED,
                 "description": "The releases that should exist, by name.",
             },
         },

@@ -78,6 +78,12 @@ def finish(leased: LeasedEnvironment, *, back: bool = False) -> Deployment:
     """
     dead = leased.document().deployment
     assert dead is not None  # noqa: S101 - every caller checks it
+    green = leased.document().releases.get(dead.green)
+    with leased.reader.made_with(green.inputs if green else None):
+        return _finish(leased, dead, back=back)
+
+
+def _finish(leased: LeasedEnvironment, dead: Deployment, *, back: bool) -> Deployment:
     reader = leased.reader
     deployment = replace(dead, by=runner(reader.app.environ), outcome=None, ended="")
     reconciler = leased.reconciler(deployment)

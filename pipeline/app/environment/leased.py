@@ -78,7 +78,9 @@ class LeasedEnvironment:
         self, reconciler: Reconciler, deployment: Deployment, green: ReleaseRecord | None = None
     ) -> None:
         """Write that a deployment begins, in the document and in the history."""
-        reconciler.ledger.update(lambda document: document.started(deployment, green))
+        prepared = reconciler.prepared
+        program = prepared.program if prepared else ""
+        reconciler.ledger.update(lambda document: document.started(deployment, green, program))
         reconciler.ledger.record(deployment)
 
     def run(
@@ -141,7 +143,8 @@ def quarantine_replaced(
     def close(outcome: Outcome) -> None:
         succeeded = deployment.kind is Kind.ROLLBACK and outcome.result is Result.PROMOTED
         ami_id = _image_of(before, deployment.blue) if deployment.blue else ""
-        if succeeded and ami_id:
+        # Releases of one image differ in their inputs, which prove nothing about the image.
+        if succeeded and ami_id and ami_id != deployment.image:
             _quarantine(reader, ledger, ami_id, deployment.blue)
 
     return close

@@ -6,8 +6,9 @@ wait for a library that only a promotion needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from pipeline.core.health.serving import condition_of
 from pipeline.core.image import STATUS_TAG, ImageStatus
 from pipeline.core.state.deployment import Delays, Place, Policy
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.inputs import InputChange, Inputs, input_changes
 from pipeline.core.state.ownership import require_managed
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates
@@ -34,15 +36,21 @@ from pipeline.core.state.rollback import ImageStates
 if TYPE_CHECKING:
     from pipeline.adapters.aws.alarms import CloudWatchAlarms
     from pipeline.adapters.aws.groups import Groups
+    from pipeline.adapters.terraform.terraform import Terraform
 
 
 @dataclass(kw_only=True)
 class EnvironmentReader:
-    """One environment of an application, read only; `account` is empty until `identify`."""
+    """One environment of an application, read only; `account` is empty until `identify`.
+
+    `change_program` allows another program than the one that wrote Terraform's state.
+    """
 
     app: Application
     environment: str
     account: str = ""
+    change_program: bool = False
+    _terraforms: dict[str, Terraform] = field(default_factory=dict, init=False)
 
     @cached_property
     def clients(self) -> Clients:
@@ -139,6 +147,31 @@ class EnvironmentReader:
             balancers=balancers,
         )
 
+    def terraform(self, document: Environment) -> Terraform:
+        """Return Terraform, as the document of the environment names it.
+
+        It is asked for its version once in a run.
+        """
+        recorded = document.program or self._program_of_locks(document)
+        if recorded not in self._terraforms:
+            self._terraforms[recorded] = self.app.terraform(
+                self.environment, recorded=recorded, change=self.change_program
+            )
+        return self._terraforms[recorded]
+
+    def _program_of_locks(self, document: Environment) -> str:
+        """Return the program of an environment that an earlier ami-pipeline deployed, or nothing.
+
+        That one recorded the program with its providers only.
+        """
+        from pipeline.adapters.terraform.provider_locks import ProviderLocks
+
+        if not document.releases:
+            return ""
+        locks = ProviderLocks(store=self.store, environment=self.environment)
+        found = locks.programs()
+        return found[0] if len(found) == 1 else ""
+
     def shipped_inputs(self) -> Mapping[str, object] | None:
         """Return Terraform's inputs if the module is the shipped one, None for another module."""
         from pipeline.adapters.terraform.root_module import shipped_module
@@ -146,6 +179,31 @@ class EnvironmentReader:
         if self.app.root(self.environment).module != shipped_module():
             return None
         return self.app.settings.terraform_for(self.environment).inputs
+
+    def inputs(self) -> Inputs:
+        """Return the inputs of a release that is made now; raises ConfigurationError."""
+        from pipeline.app.environment.inputs import configured_inputs
+
+        return configured_inputs(self.app, self.environment)
+
+    @contextmanager
+    def made_with(self, inputs: Inputs | None) -> Iterator[None]:
+        """Use a release's recorded inputs in place of the configuration's inside the block."""
+        configured = self.app
+        if inputs is not None:
+            settings = configured.settings.with_inputs(self.environment, inputs)
+            self.app = replace(configured, settings=settings)
+        try:
+            yield
+        finally:
+            self.app = configured
+
+    def changed_inputs(self, document: Environment) -> tuple[InputChange, ...]:
+        """Return the inputs in which the configuration differs from the serving release."""
+        serving = document.releases.get(document.serving)
+        if serving is None or serving.inputs is None:
+            return ()
+        return input_changes(serving.inputs, self.inputs())
 
     def read_delays(self, others: tuple[Balancer, ...] = ()) -> Delays:
         """Return the longest delays of the load balancers and of `others`.

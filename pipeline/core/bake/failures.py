@@ -35,8 +35,18 @@ def build_failure(
     if built.ending is Ending.TIMEOUT:
         remedy = f"find the slow step in {built.log}, or raise [bake] timeout in pipeline.toml"
         return FailedError(where, "\n".join(facts), remedy)
-    text = "\n".join([*problems, *built.failures.values(), *built.last_lines])
-    return FailedError(where, "\n".join(facts), remedy_for(text, built.log))
+    return FailedError(
+        where, "\n".join(facts), remedy_for(_cause(built), built.log, request.template)
+    )
+
+
+def _cause(built: BuildReport) -> str:
+    """Return what Packer itself says of the failure: a script may print any text.
+
+    Without such a statement no build has begun, so the last lines are Packer's own.
+    """
+    lines = built.last_lines if built.code > 0 else ()
+    return "\n".join(built.failures.values()) or "\n".join(lines)
 
 
 def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:

@@ -101,13 +101,15 @@ class Builder:
     """The expressions of arguments of a builder, as they stand in the template.
 
     `groups` holds `ami_groups` and `snapshot_groups`: AWS knows only the group `all`, which makes
-    an image or its snapshots public. `copies` is `ami_regions`.
+    an image or its snapshots public. `copies` is `ami_regions`, `filter` the `source_ami_filter` in
+    one line.
     """
 
     region: str = ""
     copies: str = ""
     encrypt: str = ""
     groups: str = ""
+    filter: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

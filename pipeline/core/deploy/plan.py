@@ -12,6 +12,7 @@ from pipeline.core.deploy.phases import Phase
 from pipeline.core.image import Image
 from pipeline.core.preflight.finding import Finding
 from pipeline.core.state.deployment import Deployment, Policy
+from pipeline.core.state.inputs import InputChange
 from pipeline.core.terraform.plan_guard import Plan
 
 
@@ -20,9 +21,10 @@ class PromoteRequest:
     """What the command line requests of a promotion; empty means not given.
 
     `origin` is the environment whose serving image to take. With `plan_only`, the plan is shown
-    and nothing is changed. With `recovers`, an interrupted deployment is finished first; without,
-    it makes the promotion fail. `detach` are the names of load balancers that the serving group is
-    to leave for good.
+    and nothing is changed. With `redeploy`, a release is made even if nothing differs. With
+    `recovers`, an interrupted deployment is finished first; without, it makes the promotion fail.
+    `detach` are the names of load balancers that the serving group is to leave for good.
+    `change_program` allows another program than the one that wrote Terraform's state.
     """
 
     environment: str
@@ -31,6 +33,8 @@ class PromoteRequest:
     allow_quarantined: bool = False
     allow_unhealthy: bool = False
     keep_failed: bool = False
+    change_program: bool = False
+    redeploy: bool = False
     detach: tuple[str, ...] = ()
     plan_only: bool = False
     recovers: bool = True
@@ -69,6 +73,7 @@ class PlanPreview:
     """A deployment that is about to begin, as a person sees it before confirming it.
 
     `plan` is Terraform's; None if the deployment runs no Terraform before it moves traffic.
+    `inputs` are those that differ between the serving release and the new one.
     """
 
     deployment: Deployment
@@ -76,6 +81,7 @@ class PlanPreview:
     policy: Policy
     findings: Sequence[Finding] = ()
     plan: Plan | None = None
+    inputs: tuple[InputChange, ...] = ()
 
 
 Confirm = Callable[[PlanPreview], bool]

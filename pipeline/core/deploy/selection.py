@@ -16,12 +16,14 @@ from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.deployment import Deployment, Place
 from pipeline.core.state.environment import Environment, ReleaseRecord
+from pipeline.core.state.inputs import SIZES, Inputs, names_of
 from pipeline.core.state.release import Release, Size
 from pipeline.core.state.rollback import (
     ALL_GOOD,
     ImageStates,
     RollbackMode,
     RollbackOption,
+    is_same,
     rollback_option,
 )
 
@@ -82,11 +84,15 @@ def size_instead(size: Size, lost: ReleaseRecord | None) -> Size:
     return replace(size, desired=desired, maximum=max(size.maximum, desired))
 
 
-def size_beside(size: Size, blue: ObservedGroup | None) -> Size:
+def size_beside(
+    size: Size, blue: ObservedGroup | None, changed: AbstractSet[str] = frozenset()
+) -> Size:
     """Return the size of a new group: that of the serving group, or the configured one.
 
     The minimum is the desired capacity, so that no policy shrinks the group before it has
-    traffic. The configured minimum comes back at the end.
+    traffic. The configured minimum comes back at the end. A size that is `changed` in the
+    configuration since the serving release counts, but never makes the group smaller than the
+    serving one is now.
     """
     if blue is None:
         return Size(
@@ -95,18 +101,25 @@ def size_beside(size: Size, blue: ObservedGroup | None) -> Size:
             maximum=size.maximum,
             desired=size.desired,
         )
-    wanted = max(blue.desired, size.minimum, 1)
+    _, maximum, desired = SIZES
+    wanted = max(blue.desired, size.minimum, size.desired if desired in changed else 1)
+    most = size.maximum if maximum in changed else max(blue.maximum, size.maximum)
     return Size(
         instance_type=size.instance_type,
         minimum=wanted,
-        maximum=max(blue.maximum, size.maximum, wanted),
+        maximum=max(most, wanted),
         desired=wanted,
     )
 
 
-def minimum_after(size: Size, blue: ObservedGroup | None) -> int:
-    """Return the minimum of a group once it serves: blue's, which a person may have changed."""
-    return size.minimum if blue is None else blue.minimum
+def minimum_after(
+    size: Size, blue: ObservedGroup | None, changed: AbstractSet[str] = frozenset()
+) -> int:
+    """Return the minimum of a group once it serves: blue's, which a person may have changed.
+
+    It is the configured one if that is `changed` since the serving release.
+    """
+    return size.minimum if blue is None or SIZES[0] in changed else blue.minimum
 
 
 def new_release(
@@ -117,6 +130,7 @@ def new_release(
     minimum: int,
     deployment: str,
     root_device: str,
+    inputs: Inputs | None = None,
 ) -> ReleaseRecord:
     """Return the record of a new release, with the environment's next number."""
     facts = {"deployment": deployment, "version": image.version, "root_device": root_device}
@@ -125,19 +139,29 @@ def new_release(
         ami_id=image.id,
         size=size,
         facts={name: value for name, value in facts.items() if value},
+        policies=names_of(inputs, "scaling_policies"),
+        schedules=names_of(inputs, "schedules"),
     )
     return ReleaseRecord(
-        release=release, image_name=image.name, version=image.version, minimum=minimum
+        release=release,
+        image_name=image.name,
+        version=image.version,
+        minimum=minimum,
+        inputs=inputs,
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RollbackTarget:
-    """Where a rollback leads: a release with a warm group, or an image for a new release."""
+    """Where a rollback leads: a release with a warm group, or an image for a new release.
+
+    `inputs` are those of the earlier release whose image is used, None for the configured ones.
+    """
 
     release: str
     ami_id: str
     warm: bool
+    inputs: Inputs | None = None
 
 
 def target_of(
@@ -174,7 +198,10 @@ def _default_target(
     if way.quarantined and not allow_quarantined:
         raise _quarantined(document, way.release)
     return RollbackTarget(
-        release=way.release, ami_id=way.ami_id, warm=way.mode is RollbackMode.WARM
+        release=way.release,
+        ami_id=way.ami_id,
+        warm=way.mode is RollbackMode.WARM,
+        inputs=recorded_inputs(document, way.release),
     )
 
 
@@ -182,15 +209,22 @@ def _named_target(document: Environment, to: str) -> RollbackTarget:
     if to.startswith("ami-"):
         return _target_of_image(document, to)
     if to in document.releases:
-        return RollbackTarget(release=to, ami_id=document.releases[to].release.ami_id, warm=True)
+        kept = document.releases[to]
+        return RollbackTarget(release=to, ami_id=kept.release.ami_id, warm=True, inputs=kept.inputs)
     found = next((past for past in document.retired if past.release == to), None)
     if found is None:
         raise _no_target(document, f"{to} is not among the releases that served recently")
     serving = document.releases.get(document.serving)
-    if serving and found.ami_id == serving.release.ami_id:
-        # A new release of the serving image would quarantine that image.
+    if serving and is_same(found, serving):
         return RollbackTarget(release=document.serving, ami_id=found.ami_id, warm=True)
-    return RollbackTarget(release=to, ami_id=found.ami_id, warm=False)
+    return RollbackTarget(release=to, ami_id=found.ami_id, warm=False, inputs=found.inputs)
+
+
+def recorded_inputs(document: Environment, release: str) -> Inputs | None:
+    """Return the inputs that a release was made with, None if they are not recorded."""
+    kept = document.releases.get(release)
+    past = next((each for each in document.retired if each.release == release), None)
+    return kept.inputs if kept else past.inputs if past else None
 
 
 def _is_quarantined(document: Environment, target: RollbackTarget) -> bool:

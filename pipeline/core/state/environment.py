@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Deployment, Result, Runner
@@ -18,6 +19,8 @@ NEXT = "next"
 """The `warm_until` of a release that stays warm until the next promotion."""
 MOST_RETIRED = 50
 """How many retired releases the document keeps for a rollback; the history has them all."""
+MOST_INPUTS = 10
+"""How many of them keep their inputs, which may have 16 KB of user data each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +49,7 @@ class ReleaseRecord:
     Terraform reported its group as created; until then a part of it may exist that the state does
     not know. `minimum` is the minimum size of its group once it serves alone. `ready` is the
     number of seconds from its launch until every member was healthy everywhere, 0 if unknown.
+    `inputs` is what else made the release (core/state/inputs.py), None if it was not recorded.
     """
 
     release: Release
@@ -57,11 +61,12 @@ class ReleaseRecord:
     made: bool = False
     minimum: int = 0
     ready: float = 0.0
+    inputs: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetiredRelease:
-    """A release that served earlier and that a rollback may return to."""
+    """A release that served earlier and that a rollback may return to; the newest keep inputs."""
 
     release: str
     ami_id: str
@@ -69,6 +74,7 @@ class RetiredRelease:
     version: str = ""
     until: str = ""
     quarantined: bool = False
+    inputs: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +83,8 @@ class Environment:
 
     `serving` is a key of `releases`, or empty if no release serves. `releases` are all that have
     a server group. `retired` are the releases that served earlier, newest first. `broken` is the
-    epoch of the last lease that was broken: its run may still be running.
+    epoch of the last lease that was broken: its run may still be running. `program` is the one
+    that writes Terraform's state, `terraform` or `tofu`; empty before the first deployment.
     """
 
     app: str
@@ -88,6 +95,7 @@ class Environment:
     epoch: int = 0
     broken: int = 0
     serving: str = ""
+    program: str = ""
     releases: Mapping[str, ReleaseRecord] = field(default_factory=lambda: NO_ITEMS)
     retired: tuple[RetiredRelease, ...] = ()
     deployment: Deployment | None = None
@@ -99,15 +107,18 @@ class Environment:
         others = (name for name in sorted(self.releases, reverse=True) if name != self.serving)
         return tuple(name for name in others if not self.releases[name].failed)
 
-    def started(self, deployment: Deployment, green: ReleaseRecord | None = None) -> Environment:
+    def started(
+        self, deployment: Deployment, green: ReleaseRecord | None = None, program: str = ""
+    ) -> Environment:
         """Return the document at the start of a deployment; `green` is its new release, if any.
 
-        A deployment without blue has found that no release serves.
+        A deployment without blue has found that no release serves. `program` has planned it.
         """
         document = self if deployment.blue else self.without_serving(deployment.began)
         document = document.with_release(green) if green else document
         following = max(self.next, green.release.number + 1) if green else self.next
-        return replace(document, deployment=deployment, next=following)
+        program = program or self.program
+        return replace(document, deployment=deployment, next=following, program=program)
 
     def promoted(
         self, deployment: Deployment, *, keep: float | None, today: str, ready: float = 0.0
@@ -128,7 +139,7 @@ class Environment:
         until = NEXT if keep is None else _later(today, keep)
         left = tuple(each for each in self.retired if each.release != deployment.green)
         document = document.with_release(replace(blue, warm_until=until))
-        return replace(document, retired=(_retire(blue, today), *left)[:MOST_RETIRED])
+        return replace(document, retired=_retired(blue, left, today))
 
     def without_serving(self, today: str) -> Environment:
         """Return the document without a serving release, because its group was deleted.
@@ -139,7 +150,7 @@ class Environment:
         lost = self.releases.get(self.serving)
         retired = tuple(each for each in self.retired if each.release != self.serving)
         if lost:
-            retired = (_retire(lost, today), *retired)[:MOST_RETIRED]
+            retired = _retired(lost, retired, today)
         deployment = replace(self.deployment, blue="") if self.deployment else None
         return replace(self, serving="", retired=retired, deployment=deployment)
 
@@ -189,6 +200,15 @@ class Environment:
         return replace(self, releases=left)
 
 
+def _retired(
+    record: ReleaseRecord, others: tuple[RetiredRelease, ...], today: str
+) -> tuple[RetiredRelease, ...]:
+    """Return the retired releases with this one as the newest."""
+    kept = (_retire(record, today), *others)[:MOST_RETIRED]
+    older = (replace(each, inputs=None) for each in kept[MOST_INPUTS:])
+    return (*kept[:MOST_INPUTS], *older)
+
+
 def _retire(record: ReleaseRecord, today: str) -> RetiredRelease:
     """Return the record of a release that no longer serves."""
     return RetiredRelease(
@@ -197,6 +217,7 @@ def _retire(record: ReleaseRecord, today: str) -> RetiredRelease:
         image_name=record.image_name,
         version=record.version,
         until=today,
+        inputs=record.inputs,
     )
 
 

@@ -25,12 +25,18 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """One promotion of one image; `facts` become tags, such as the version."""
+    """One promotion of one image; `facts` become tags, such as the version.
+
+    `policies` and `schedules` are the names of the scaling policies and schedules that it was made
+    with. None means unknown: those that the module has now.
+    """
 
     number: int
     ami_id: str
     size: Size
     facts: Mapping[str, str]
+    policies: tuple[str, ...] | None = None
+    schedules: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -43,6 +49,7 @@ class Release:
 
     def as_module_input(self) -> dict[str, Any]:
         """Return the attributes that the module receives (core/terraform/module_contract.py)."""
+        kept = {"policies": self.policies, "schedules": self.schedules}
         return {
             "ami_id": self.ami_id,
             "instance_type": self.size.instance_type,
@@ -50,6 +57,7 @@ class Release:
             "max_size": self.size.maximum,
             "desired_capacity": self.size.desired,
             "facts": dict(self.facts),
+            **{name: list(names) for name, names in kept.items() if names is not None},
         }
 
 

@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from pipeline.core import commands
 from pipeline.core.state.deployment import Deployment, Kind, Result
-from pipeline.core.state.environment import NEXT, Environment, RetiredRelease
+from pipeline.core.state.environment import NEXT, Environment, ReleaseRecord, RetiredRelease
+from pipeline.core.state.inputs import input_changes
 from pipeline.core.state.report import seconds_between, took
 from pipeline.core.validation.phases import CREATES, traits_of
 
@@ -113,22 +114,24 @@ def _ways(
 ) -> Iterator[_Way]:
     """Yield the possible rollbacks, the newest first.
 
-    A warm group serves whatever became of its image. A new release of the serving image would
-    change nothing.
+    A warm group serves whatever became of its image. A new release of the serving image with its
+    inputs would change nothing.
     """
-    same = _serving_image(environment)
+    serving = environment.releases.get(environment.serving)
     for each in environment.retired:
         record = environment.releases.get(each.release)
         if record and not record.failed and each.release not in missing:
             yield _Way(target=each, mode=RollbackMode.WARM, quarantined=each.quarantined)
-        elif each.ami_id != same and each.ami_id not in images.gone:
+        elif not (serving and is_same(each, serving)) and each.ami_id not in images.gone:
             bad = each.quarantined or each.ami_id in images.quarantined
             yield _Way(target=each, mode=RollbackMode.COLD, quarantined=bad)
 
 
-def _serving_image(environment: Environment) -> str:
-    serving = environment.releases.get(environment.serving)
-    return serving.release.ami_id if serving else ""
+def is_same(past: RetiredRelease, serving: ReleaseRecord) -> bool:
+    """Return True if an earlier release is not known to differ from the serving one."""
+    if past.ami_id != serving.release.ami_id:
+        return False
+    return not input_changes(past.inputs, serving.inputs)
 
 
 def _why_none(environment: Environment, images: ImageStates) -> str:

@@ -14,6 +14,7 @@ from pipeline.core.health.observation import Balancer, Observation
 from pipeline.core.health.serving import Condition, Trouble, condition_of
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.ownership import other_owner
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ALL_GOOD, ImageStates, RollbackOption, seconds_left
@@ -26,7 +27,8 @@ class Status:
     `observation` also has the other groups that receive traffic. `absent` are the configured load
     balancers that do not exist; `balancers` do. `running` says whether the process of the
     deployment in flight is running. `images` are those of the earlier releases. `versions` maps
-    unmanaged releases to their versions, found for example by a tag.
+    unmanaged releases to their versions, found for example by a tag. `changed` are the inputs in
+    which the configuration differs from the serving release; `problem` says why they are unknown.
     """
 
     environment: Environment
@@ -37,6 +39,8 @@ class Status:
     running: bool = False
     images: ImageStates = ALL_GOOD
     versions: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
+    changed: tuple[InputChange, ...] = ()
+    problem: str = ""
 
 
 def is_running(environment: Environment, now: datetime, *, process: bool | None = None) -> bool:

@@ -8,11 +8,12 @@ missing HCL to paste. docs/reference/terraform.md explains the contract.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
+from pipeline.core.terraform.program import Program
 from pipeline.core.terraform.root_module import Diagnostic, Root
 
 ROOT_FILE = "main.tf.json"
@@ -25,14 +26,24 @@ RELEASE = {
     "facts": "map(string)",
 }
 """The attributes of each release in the module's input `releases`, with their types."""
+KEPT = {"policies": "optional(list(string))", "schedules": "optional(list(string))"}
+"""What a module may read in addition: the policies and schedules that each release was made with.
+
+Terraform drops attributes that a module's own type does not have (its docs, "Type Constraints").
+"""
 OUTPUTS = ("group_name", "launch_template_id", "launch_template_version", "ami_id")
 """The attributes of each release in the module's output `releases`."""
-INPUTS = {
-    "app": "string",
-    "environment": "string",
-    "releases": f"map(object({{ {', '.join(f'{key} = {RELEASE[key]}' for key in RELEASE)} }}))",
-}
+
+
+def _releases(attributes: Mapping[str, str]) -> str:
+    """Return the type of a map of releases with these attributes."""
+    return f"map(object({{ {', '.join(f'{key} = {attributes[key]}' for key in attributes)} }}))"
+
+
+INPUTS = {"app": "string", "environment": "string", "releases": _releases(RELEASE)}
 """The inputs that the pipeline passes to the module, with their types."""
+PASSED = _releases({**RELEASE, **KEPT})
+"""The type of `releases` in the root module."""
 
 OUTPUT = """\
 output "releases" {
@@ -77,14 +88,14 @@ _CONTRACT_ERRORS = frozenset(
 )
 
 
-def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError:
-    """Return the error of a root module that `terraform verb` rejected."""
+def refusal(root: Root, verb: str, found: Sequence[Diagnostic], program: Program) -> PipelineError:
+    """Return the error of a root module that a command of the program rejected."""
     if not any(each.file for each in found):
         # Without a file, the cause is outside the configuration, such as an unreachable registry.
         return RefusedError(
-            f"terraform {verb} in {root.folder}",
+            f"{program.key} {verb} in {root.folder}",
             "\n".join(_text(each) for each in found),
-            f"run it manually: {_manually(root, verb)}",
+            f"run it manually: {_manually(root, verb, program)}",
         )
     breaches = [_breach(root, each) for each in found]
     facts = [
@@ -99,9 +110,9 @@ def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError
     )
 
 
-def _manually(root: Root, verb: str) -> str:
+def _manually(root: Root, verb: str, program: Program) -> str:
     options = ("-backend=false",) if verb == "init" else ()
-    return commands.in_folder(root.folder, "terraform", verb, *options)
+    return commands.in_folder(root.folder, program.command, verb, *options)
 
 
 def _lines(breach: _Breach, found: Diagnostic) -> list[str]:

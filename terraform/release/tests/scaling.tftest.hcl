@@ -49,3 +49,24 @@ run "policies_and_schedules_belong_to_the_group" {
     error_message = aws_autoscaling_schedule.this["r000123/night"].autoscaling_group_name
   }
 }
+
+run "a_release_keeps_what_it_was_made_with" {
+  command = plan
+
+  variables {
+    releases = {
+      r000123 = { ami_id = "ami-0123456789abcdef0", instance_type = "t3.micro", min_size = 1, max_size = 4, desired_capacity = 2, policies = ["memory"], schedules = [] }
+      r000124 = { ami_id = "ami-0123456789abcdef0", instance_type = "t3.micro", min_size = 1, max_size = 4, desired_capacity = 2, policies = ["cpu", "requests"], schedules = ["night"] }
+    }
+  }
+
+  assert {
+    condition     = keys(aws_autoscaling_policy.this) == ["r000123/memory", "r000124/cpu", "r000124/requests"]
+    error_message = "A new policy is for the new release, and one that the inputs lost stays."
+  }
+
+  assert {
+    condition     = keys(aws_autoscaling_schedule.this) == ["r000124/night"]
+    error_message = "A release without schedules gets none."
+  }
+}

@@ -103,12 +103,24 @@ def test_temporary_resources_are_read_from_a_truncated_log() -> None:
     assert parse_log(log) == BuildResources(key_pairs=("packer_6b02",))
 
 
-def test_a_failure_ends_with_the_builds_own_last_lines() -> None:
-    stream = read(capture("fail"))
-    lines = stream.last("amazon-ebs")
+def test_a_failure_ends_with_the_builds_own_lines_before_its_cleanup() -> None:
+    lines = read(capture("fail")).last("amazon-ebs")
     assert len(lines) == 10
-    assert lines[-1] == "Script exited with non-zero exit status: 7.Allowed exit codes are: [0]"
-    assert any("Terminating the source AWS instance" in line for line in lines)
+    assert not any("Terminating the source AWS instance" in line for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["message", "say"])
+def test_what_a_cleanup_provisioner_prints_does_not_replace_the_cause(kind: str) -> None:
+    prefix = "    " if kind == "message" else "==> "
+    lines = [f"1,,ui,{kind},{prefix}app: step {number}" for number in range(12)]
+    lines += [
+        "1,,ui,error,==> app: cannot find the package",
+        "1,,ui,say,==> app: Provisioning step had errors: Running the cleanup provisioner...",
+        *(f"1,,ui,{kind},{prefix}app: cleaning {number}" for number in range(30)),
+        "1,,ui,say,==> app: Terminating the source AWS instance...",
+    ]
+    last = read("".join(f"{line}\n" for line in lines).encode()).last("app")
+    assert last == (*(f"step {number}" for number in range(3, 12)), "cannot find the package")
 
 
 def test_a_build_without_output_gets_packers_last_lines() -> None:
@@ -369,9 +381,9 @@ def test_a_result_in_which_packer_masked_a_value_is_known(
 
 
 def test_a_build_whose_name_packer_masked_has_its_last_lines() -> None:
-    stream = read(as_masked(capture("fail", NEW), "app"))
-    assert stream.last("amazon-ebs.app")[-1].startswith("Script exited with non-zero exit status")
-    assert not stream.errors["amazon-ebs.app"].startswith("amazon")
+    clear = read(capture("fail", NEW)).last("amazon-ebs.app")
+    masked = read(as_masked(capture("fail", NEW), "app")).last("amazon-ebs.app")
+    assert masked == tuple(line.replace("app", "<sensitive>") for line in clear)
 
 
 def test_a_burst_of_steps_shows_the_newest_of_each_build() -> None:

@@ -63,7 +63,8 @@ def test_the_root_module_has_these_contents(root: Root) -> None:
             "releases": {
                 "type": "map(object({ ami_id = string, instance_type = string, "
                 "min_size = number, max_size = number, desired_capacity = number, "
-                "facts = map(string) }))",
+                "facts = map(string), "
+                "policies = optional(list(string)), schedules = optional(list(string)) }))",
                 "description": "The releases that should exist, by name.",
             },
         },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.app.environment.interrupted import (
@@ -167,3 +169,28 @@ def test_if_both_groups_are_deleted_the_message_says_that_nothing_serves(
     )
     assert message.endswith(": deleting the remaining groups")
     assert (done.blue, session.fake.document.serving) == ("", "")
+
+
+def test_a_deployment_is_finished_with_the_inputs_that_it_began_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The configuration may have been edited since, or be another commit's."""
+    session = FakeEnvironment(monkeypatch)
+    session.stop_in("retire", decided=True)
+    document = session.fake.document
+    green = replace(document.releases[session.dead.green], inputs={"instance_type": "t3.small"})
+    session.fake.document = document.with_release(green)
+    finish(session.leased)
+    assert session.made == [{"instance_type": "t3.small"}]
+
+
+def test_a_rollback_to_another_release_of_the_same_image_quarantines_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = FakeEnvironment(monkeypatch, Kind.ROLLBACK)
+    session.stop_in("reattach", warm=True)
+    dead = session.fake.document.deployment
+    assert dead
+    session.fake.document = replace(session.fake.document, deployment=replace(dead, image=BAD))
+    finish(session.leased)
+    assert session.quarantined == []

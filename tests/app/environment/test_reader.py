@@ -1,18 +1,25 @@
-"""What an environment's reader says about its load balancers."""
+"""What an environment's reader says about its load balancers and its inputs."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pipeline import config
 from pipeline.adapters.aws import balancer_settings
+from pipeline.adapters.process.signals import Interrupts
+from pipeline.adapters.terraform.root_module import module_digest
+from pipeline.app import Application
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.preflight.facts import BalancerFacts
 from pipeline.core.state.deployment import Delays
+from pipeline.core.state.inputs import input_changes
 from tests.core.deploy.fakes import cloud
 
 WEB = Balancer(kind="elbv2", identifier="arn:tg/web", name="web")
@@ -89,3 +96,89 @@ def test_a_serving_group_that_belongs_to_another_service_is_refused(owner: str) 
         return
     with pytest.raises(RefusedError, match="belongs to web-staging/staging by its tags"):
         made.serving_group_exists(fake.document)
+
+
+# --- inputs ---------------------------------------------------------------------------------------
+
+CONFIGURATION = """
+app = "web"
+region = "us-east-1"
+[bake]
+template = "app.pkr.hcl"
+[terraform.inputs]
+key_name = "ada"
+user_data_template = "boot.tftpl"
+[environments.staging]
+instance_type = "t3.large"
+min_size = 2
+[environments.staging.terraform.inputs]
+detailed_monitoring = true
+"""
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> EnvironmentReader:
+    (tmp_path / "pipeline.toml").write_text(CONFIGURATION)
+    (tmp_path / "boot.tftpl").write_text("true")
+    app: Any = Application(
+        settings=config.load(tmp_path / "pipeline.toml"),
+        environ={},
+        interrupts=Interrupts(),
+        report=lambda _: None,
+    )
+    return EnvironmentReader(app=app, environment="staging")
+
+
+def test_the_inputs_of_a_release_are_all_that_makes_it_besides_the_image(
+    configured: EnvironmentReader,
+) -> None:
+    inputs = configured.inputs()
+    assert inputs["instance_type"] == "t3.large"
+    assert (inputs["min_size"], inputs["max_size"], inputs["desired_capacity"]) == (2, 2, 2)
+    assert inputs["terraform.inputs.key_name"] == "ada"
+    assert inputs["terraform.inputs.detailed_monitoring"] is True
+    (configured.app.settings.root / "boot.tftpl").write_text("false")
+    changed = input_changes(inputs, configured.inputs())
+    assert [each.name for each in changed] == ["content of user_data_template"]
+
+
+def test_the_content_of_a_module_of_the_users_own_is_an_input(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text("# one")
+    (tmp_path / "tests").mkdir()
+    before = module_digest(tmp_path)
+    (tmp_path / "README.md").write_text("for people")
+    (tmp_path / "tests/a.tftest.hcl").write_text("for Terraform")
+    (tmp_path / ".terraform").mkdir()
+    (tmp_path / ".terraform/x").write_text("")
+    assert module_digest(tmp_path) == before
+    (tmp_path / "main.tf").write_text("# two")
+    assert module_digest(tmp_path) != before
+
+
+def test_recorded_inputs_take_the_place_of_the_configurations(
+    configured: EnvironmentReader,
+) -> None:
+    recorded = {
+        "instance_type": "t3.small",
+        "min_size": 7,
+        "terraform.inputs.user_data": "true",
+        "terraform.module": "another",
+    }
+    with configured.made_with(recorded):
+        root = configured.app.root("staging")
+        size = configured.app.settings.environment("staging").size
+    assert root.inputs == {"user_data": "true"}
+    assert (size.instance_type, size.minimum) == ("t3.small", 2)
+    assert configured.app.root("staging").inputs["key_name"] == "ada"
+
+
+def test_a_serving_release_without_recorded_inputs_differs_in_nothing(
+    configured: EnvironmentReader,
+) -> None:
+    document = cloud().document
+    assert configured.changed_inputs(document) == ()
+    serving = replace(document.releases[document.serving], inputs=configured.inputs())
+    assert configured.changed_inputs(document.with_release(serving)) == ()
+    other = replace(serving, inputs={**configured.inputs(), "instance_type": "t3.nano"})
+    (change,) = configured.changed_inputs(document.with_release(other))
+    assert (change.before, change.after) == ("t3.nano", "t3.large")

@@ -13,6 +13,7 @@ from pipeline.app.promote import serves_already
 from pipeline.core.errors import RefusedError
 from pipeline.core.health.serving import Trouble
 from pipeline.core.image import Image
+from pipeline.core.state.inputs import InputChange
 from pipeline.core.state.rollback import ALL_GOOD
 from pipeline.core.state.status import Status
 from pipeline.ui.outcome import unchanged_document, unchanged_text
@@ -47,6 +48,7 @@ def reader_of(status: Status) -> Any:
         environment="production",
         found_balancers=(status.balancers, status.absent),
         serving_observation=lambda _: status.observation,
+        changed_inputs=lambda _: status.changed,
         groups=SimpleNamespace(observe=lambda *_, **__: status.observation),
         image_states=lambda _: ALL_GOOD,
         now=lambda: NOW,
@@ -113,3 +115,8 @@ def test_the_image_of_a_deleted_group_is_promoted_again() -> None:
     gone = a_status(environment(record(124)), observation())
     assert promoted_again(gone) is None
     assert require_serving(reader_of(gone), gone.environment).trouble is Trouble.MISSING
+
+
+def test_changed_inputs_need_a_release_of_the_image_that_serves() -> None:
+    change = InputChange(name="instance_type", before="t3.micro", after="t3.large")
+    assert promoted_again(replace(serving(), changed=(change,))) is None

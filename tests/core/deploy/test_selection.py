@@ -7,10 +7,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.core.deploy.selection import newest_good, skipped, target_of
+from pipeline.core.deploy.selection import (
+    minimum_after,
+    new_release,
+    newest_good,
+    size_beside,
+    skipped,
+    target_of,
+)
 from pipeline.core.errors import RefusedError
+from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import Image, ImageStatus
 from pipeline.core.state.environment import Environment, RetiredRelease
+from pipeline.core.state.release import Size
 from tests.core.deploy.fakes import cloud, kept
 from tests.fakes import HOME, an_image
 
@@ -31,6 +40,51 @@ def test_a_rollback_to_an_earlier_release_of_the_serving_image_is_the_serving_re
     """A new release of the serving image would quarantine that image."""
     past = RetiredRelease(release="r000000", ami_id=SERVING.ami_id)
     assert target_of(document(past), "r000000", NOW).release == SERVING.name
+
+
+def test_a_rollback_to_other_inputs_of_the_serving_image_makes_a_release_with_them() -> None:
+    past = RetiredRelease(release="r000000", ami_id=SERVING.ami_id, inputs={"min_size": 1})
+    here = document(past)
+    serving = replace(here.releases[SERVING.name], inputs={"min_size": 2})
+    here = here.with_release(serving)
+    for to in ("r000000", ""):
+        target = target_of(here, to, NOW)
+        assert (target.release, target.warm) == ("r000000", False)
+        assert target.inputs == {"min_size": 1}
+
+
+def test_a_rollback_to_an_image_uses_the_configured_inputs() -> None:
+    past = RetiredRelease(release="r000000", ami_id="ami-0", inputs={"min_size": 1})
+    assert target_of(document(past), "ami-0", NOW).inputs is None
+
+
+def test_a_changed_size_counts_but_never_makes_the_group_smaller_than_it_is() -> None:
+    blue = ObservedGroup(
+        name="web-staging-r000001", minimum=2, maximum=8, desired=5, template="lt-1", version="1"
+    )
+    size = Size(instance_type="t3.micro", minimum=1, maximum=6, desired=3)
+
+    def sizes(*changed: str) -> tuple[int, int, int]:
+        found = size_beside(size, blue, frozenset(changed))
+        return minimum_after(size, blue, frozenset(changed)), found.maximum, found.desired
+
+    assert sizes() == (2, 8, 5)
+    assert sizes("min_size", "max_size", "desired_capacity") == (1, 6, 5)
+    more = replace(size, maximum=12, desired=7)
+    assert size_beside(more, blue, {"desired_capacity"}).desired == 7
+    assert size_beside(more, blue).desired == 5
+
+
+def test_a_new_release_records_its_inputs_and_the_names_of_its_policies() -> None:
+    inputs = {"terraform.inputs.scaling_policies": {"cpu": {}}}
+    image = an_image()
+    size = Size(instance_type="t3.micro", minimum=1, maximum=1, desired=1)
+    made = new_release(
+        document(), image, size, minimum=1, deployment="d", root_device="", inputs=inputs
+    )
+    assert made.inputs == inputs
+    assert made.release.as_module_input()["policies"] == ["cpu"]
+    assert made.release.as_module_input()["schedules"] == []
 
 
 def test_a_release_that_never_served_is_refused() -> None:
