@@ -382,7 +382,8 @@ def test_a_result_in_which_packer_masked_a_value_is_known(
 
 def test_a_build_whose_name_packer_masked_has_its_last_lines() -> None:
     stream = read(as_masked(capture("fail", NEW), "app"))
-    assert stream.last("amazon-ebs.app")[-1].startswith("Script exited with non-zero exit status")
+    assert stream.last("amazon-ebs.app") == read(capture("fail", NEW)).last("amazon-ebs.app")
+    assert stream.last("amazon-ebs.app")[-1] == "no"
     assert not stream.errors["amazon-ebs.app"].startswith("amazon")
 
 
