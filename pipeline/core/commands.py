@@ -92,6 +92,11 @@ def bake(environment: str = "", *, version: str = "") -> str:
     return ami_pipeline("bake", *_option("-e", environment), *_option("--version", version))
 
 
+def rebuild(environment: str, *, version: str = "") -> str:
+    """Return the command that bakes and promotes if an input changed."""
+    return of_environment("rebuild", environment, *_option("--version", version))
+
+
 def images() -> str:
     """Return the command that lists the baked images."""
     return ami_pipeline("images")
@@ -118,9 +123,17 @@ def state_show(environment: str) -> str:
     return of_environment("state show", environment)
 
 
-def state_restore(environment: str) -> str:
-    """Return the command that puts an earlier version of an environment's document back."""
-    return of_environment("state restore", environment)
+def state_restore(environment: str, number: int = 0) -> str:
+    """Return the command that puts an earlier version of an environment's document back.
+
+    0 is the newest intact one.
+    """
+    return of_environment("state restore", environment, *_option("--version", str(number or "")))
+
+
+def state_rebuild(environment: str) -> str:
+    """Return the command that rebuilds a lost document from the tags of the groups."""
+    return of_environment("state rebuild", environment)
 
 
 def providers(environment: str) -> str:

@@ -55,12 +55,10 @@ def _cause(built: BuildReport) -> str:
 def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:
     """Return the error of a bake that left something which could not be removed."""
     facts = [*cleanup.trouble, *_format_cleanup(cleanup)]
-    return NeedsAttentionError(
-        f"cleaning up after {name}",
-        "\n".join(facts),
-        f"retry, which cleans up first: {commands.bake()}; "
-        f"or delete the instances tagged ami-pipeline:bake={name}",
-    )
+    retry = f"retry, which cleans up first: {commands.bake()}"
+    by_hand = f"or delete the instances tagged ami-pipeline:bake={name}"
+    remedies = [*cleanup.remedies, f"then {retry}" if cleanup.remedies else retry, by_hand]
+    return NeedsAttentionError(f"cleaning up after {name}", "\n".join(facts), "; ".join(remedies))
 
 
 def hidden_image(built: BuildReport) -> str:

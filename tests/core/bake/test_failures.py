@@ -190,6 +190,16 @@ def test_the_error_of_an_interrupted_build_leaves_out_packers_lines() -> None:
     )
 
 
+def test_the_error_of_a_failed_cleanup_begins_with_the_remedy_of_its_cause() -> None:
+    remedy = "add the permission: ami-pipeline permissions bake"
+    cleanup = CleanupReport(trouble=["removing ami-1: denied"], remedies=[remedy])
+    assert cleanup_failure("web-1", cleanup).remedy == (
+        "add the permission: ami-pipeline permissions bake; "
+        "then retry, which cleans up first: ami-pipeline bake; "
+        "or delete the instances tagged ami-pipeline:bake=web-1"
+    )
+
+
 def test_the_error_of_a_failed_cleanup_says_how_to_find_the_leftovers() -> None:
     error = cleanup_failure("web-1", CleanupReport(removed=["i-1"], trouble=["removing ami-1: no"]))
     assert str(error) == (
@@ -197,5 +207,13 @@ def test_the_error_of_a_failed_cleanup_says_how_to_find_the_leftovers() -> None:
         "  removing ami-1: no\n"
         "  removed: i-1\n"
         "next: retry, which cleans up first: ami-pipeline bake; "
+        "or delete the instances tagged ami-pipeline:bake=web-1"
+    )
+
+
+def test_the_error_of_a_failed_cleanup_says_first_what_to_do_about_its_cause() -> None:
+    report = CleanupReport(trouble=["deleting ami-1: it is protected"], remedies=["unprotect it"])
+    assert str(cleanup_failure("web-1", report)).splitlines()[-1] == (
+        "next: unprotect it; then retry, which cleans up first: ami-pipeline bake; "
         "or delete the instances tagged ami-pipeline:bake=web-1"
     )
