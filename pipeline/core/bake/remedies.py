@@ -111,7 +111,7 @@ _BUILD = (
     (r"No builds to run", "set [bake] only in pipeline.toml to a name above"),
     (r"Post-processor failed", "fix the post-processor of {name}: {log} has its output"),
     (
-        r"Script exited with non-zero exit status|Error executing Ansible|Upload failed",
+        r"(?m)Script exited with non-zero|Error executing Ansible|Upload failed|^scp: ",
         "fix that script or provisioner: {log} has its output",
     ),
 )
