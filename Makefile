@@ -6,12 +6,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PIN = .build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --upgrade
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # The load balancer of the demo: classic or alb.
 LB ?= classic
 # The Terraform of demo, tests and benchmarks (tools/terraform.py): tofu, a path, or for
 # Terraform 1.15 of PyPI ami-pipeline-terraform.
 export TF ?=
 TERRAFORM = PATH="$(CURDIR)/.build/terraform:$$PATH" TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)"
+
+# Compiled modules are kept, whatever a machine says: hundreds of programs import them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test matrix sweep crash policies crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules clean
@@ -97,9 +101,15 @@ lock: ## Pin every dependency with its hashes
 clean: ## Delete everything that make created
 	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache
 
+# Three installations at a time: one uses a single processor. The lock names every dependency, so
+# none is looked for (--no-deps).
 $(STAMP): requirements.lock pyproject.toml
 	@tools/need python PYTHON="$(PYTHON)"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@mkdir -p .build
+	@awk '/^[a-z]/ { part = (part + 1) % 3 } { print > (".build/lock." part + 0) }' requirements.lock
+	@for part in 0 1 2; do \
+		$(PIP) --no-compile --no-deps --require-hashes -r .build/lock.$$part & parts="$$parts $$!"; \
+	done; for part in $$parts; do wait $$part || exit 1; done
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@

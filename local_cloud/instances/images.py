@@ -31,6 +31,8 @@ class Images:
     without_files: set[str] = field(default_factory=set)
     """Images of volumes whose files the local cloud does not have."""
     _made: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
+    _copies: dict[str, list[asyncio.Future[bool]]] = field(default_factory=dict)
+    """The copies that are being made, by the image they are made from."""
 
     def expect(self, image: str) -> asyncio.Future[bool]:
         """Announce an image that is being made; launches of it wait for its files."""
@@ -46,6 +48,7 @@ class Images:
 
     async def duplicate(self, image: str, source: str) -> bool:
         """Copy the files of `source` to `image`; return False if that failed."""
+        self._copies.setdefault(source, []).append(self.expect(image))
         waiting = self._made.get(source)
         done = waiting is None or await asyncio.shield(waiting)
         if done and (self.folder / source).is_dir():
@@ -68,10 +71,13 @@ class Images:
         return True
 
     async def forget(self, image: str) -> None:
-        """Delete the files of a deregistered image once they are complete."""
+        """Delete the files of a deregistered image once they and their copies are complete.
+
+        CopyImage goes on after its source is deregistered: the copy has snapshots of its own.
+        """
         made = self._made.pop(image, None)
-        if made is not None:
-            await asyncio.shield(made)
+        for each in [*([made] if made else []), *self._copies.pop(image, [])]:
+            await asyncio.shield(each)
         await asyncio.to_thread(reaper.remove_tree, self.folder / image)
 
 

@@ -92,6 +92,11 @@ def bake(environment: str = "", *, version: str = "") -> str:
     return ami_pipeline("bake", *_option("-e", environment), *_option("--version", version))
 
 
+def rebuild(environment: str, *, version: str = "") -> str:
+    """Return the command that bakes and promotes if an input changed."""
+    return of_environment("rebuild", environment, *_option("--version", version))
+
+
 def images() -> str:
     """Return the command that lists the baked images."""
     return ami_pipeline("images")

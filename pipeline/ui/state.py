@@ -15,6 +15,10 @@ from pipeline.core.terraform.provider_lock import ProviderLock, ProviderUpgrade
 from pipeline.ui.text import one_line, table
 
 _HEADINGS = ("VERSION", "WRITTEN", "EPOCH", "SERVING", "IN FLIGHT", "STATE")
+_LOST = (
+    "next: if the environment was deployed before, restore a backup of the store, or fix "
+    "[state] url in pipeline.toml"
+)
 MOST_LINES = 200
 """How many lines of a difference are shown; a damaged file may have any length."""
 
@@ -26,6 +30,8 @@ def versions_text(versions: DocumentVersions) -> str:
     lines = [one_line(versions.where), *table(rows)]
     if not versions.earlier:
         lines.append("the store has no earlier version")
+        if versions.current is None:
+            lines.append(_LOST)
     if versions.damaged and versions.newest_intact:
         lines.append(f"next: {commands.state_restore(versions.environment)}")
     return "\n".join(lines)

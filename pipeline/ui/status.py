@@ -17,7 +17,7 @@ from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.next_step import next_step, restore_command
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.rollback import RollbackMode, RollbackOption
-from pipeline.core.state.status import Status, condition, taking_over
+from pipeline.core.state.status import Status, condition, missing_image, taking_over
 from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
 from pipeline.ui import deployment_text, icons
@@ -113,7 +113,10 @@ def _changed(status: Status) -> str:
 
 
 def _warning(status: Status) -> str:
-    """Return what receives traffic and should not, while no deployment is in flight."""
+    """Return what is wrong beside the serving group, while no deployment is in flight.
+
+    That is traffic to other groups, and an image that was deleted.
+    """
     environment = status.environment
     if environment.deployment is not None:
         return ""
@@ -122,6 +125,8 @@ def _warning(status: Status) -> str:
     texts = [
         text for name, each in groups for text in _traffic(status, each, serves=name == serving)
     ]
+    if image := missing_image(status):
+        texts.append(f"image {image} does not exist: Auto Scaling cannot start an instance")
     return f"{icons.FAILED} {one_line('; '.join(texts))}" if texts else ""
 
 

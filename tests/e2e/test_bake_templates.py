@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import packer_plugins
-from tests.e2e.project import NOTHING, Project, finish, kill_tree, wait_for
+from tests.e2e.project import NOTHING, Project, finish, interrupt, kill_tree, wait_for
 from tests.running_cloud import BASE_IMAGE_NAME, Cloud, eventually
 from tests.standin.packer import install_plugin, installed
 
@@ -77,6 +78,22 @@ def test_an_encrypted_copy_that_was_being_made_is_not_reused(
     made = image(cloud, result.document["ami_id"])
     assert made["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
     assert project.left_in_cloud() == {**NOTHING, "images": [result.document["ami_id"]]}
+
+
+@pytest.mark.long
+def test_copies_that_were_being_made_at_ctrl_c_are_removed_in_every_region_of_the_template(
+    project: Project, cloud: Cloud
+) -> None:
+    """Packer prints no id of a copy, and deregisters what it copied."""
+    template(project, builder(cloud, encrypt_boot=True, ami_regions=["eu-west-1"]))
+    cloud.fault(service="ec2", action="CopyImage", kind="delay", seconds=2, times=2)
+    process = project.start("--output", "json", "bake", "--version", "1.0.0")
+    wait_for(process, "Copying/Encrypting")
+    result = interrupt(process, signal.SIGTERM)
+    assert result.code == 130, result.err
+    assert "removed: ami-" in result.document["error"]["what"]
+    assert project.left_in_cloud() == NOTHING
+    assert cloud.aws("ec2", "eu-west-1").describe_images(Owners=["self"])["Images"] == []
 
 
 @pytest.mark.long
@@ -190,7 +207,7 @@ def test_a_template_of_today_is_baked_with_its_plugin_and_its_data_source(
         (
             {"pattern": "nosuch-*"},
             2,
-            ("values nosuch-*; owners self", "fix the filters of the data source"),
+            ("values nosuch-*; owners amazon", "fix the filters of the data source"),
         ),
         (
             {"fails": "echo the cause; exit 3"},

@@ -9,7 +9,8 @@ found by the temporary key pair, the temporary security group or this bake's tag
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -188,7 +189,7 @@ def _launch_templates(
     ec2: EC2Client,
     instances: Sequence[Described],
     resources: BuildResources,
-    marks: Collection[str],
+    marks: AbstractSet[str],
 ) -> tuple[str, ...]:
     """Return the launch templates that Packer made for a spot instance.
 
@@ -205,7 +206,7 @@ def _launch_templates(
 
 
 def _held_by(ec2: EC2Client, template: str) -> set[str]:
-    """Return key pair, security groups and bake in a launch template of Packer's: version 1."""
+    """Return the key pair, the groups and the bake that version 1 of a template holds."""
     options = {"LaunchTemplateId": template, "Versions": ["1"]}
     found = items(ec2.describe_launch_template_versions, "LaunchTemplateVersions", **options)
     data: dict[str, Any] = next((each["LaunchTemplateData"] for each in found), {})

@@ -107,7 +107,7 @@ def describe_cleanup(bake: str, cleanup: CleanupReport, regions: Sequence[str]) 
 def only_images(
     images: Images, scope: CleanupScope, clock: Clock, regions: Sequence[str], wanted: Sequence[str]
 ) -> dict[str, str]:
-    """Return the image of a bake in each region that has exactly one, by what EC2 shows.
+    """Return the ids, by region, where EC2 shows exactly one image of a bake.
 
     The search is repeated until each wanted region has one: a new image may not be listed yet, and
     one that Packer has deregistered may still be. Raises RefusedError if AWS does not answer.

@@ -14,6 +14,7 @@ from pipeline.core.errors import (
     RefusedError,
 )
 
+NOT_CONNECTED = "Timeout waiting for SSH"
 LAST_LINES = 10
 """How many of Packer's last lines an error repeats."""
 
@@ -43,10 +44,12 @@ def build_failure(
 def _cause(built: BuildReport) -> str:
     """Return what Packer itself says of the failure: a script may print any text.
 
-    Without such a statement no build has begun, so the last lines are Packer's own.
+    Without such a statement no build has begun, so the last lines are Packer's own; so are those
+    before the first connection.
     """
-    lines = built.last_lines if built.code > 0 else ()
-    return "\n".join(built.failures.values()) or "\n".join(lines)
+    lines = "\n".join(built.last_lines) if built.code > 0 else ""
+    said = "\n".join(built.failures.values())
+    return f"{lines}\n{said}" if NOT_CONNECTED in said or not said else said
 
 
 def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:

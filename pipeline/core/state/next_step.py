@@ -12,7 +12,7 @@ from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates, RollbackMode, RollbackOption
-from pipeline.core.state.status import Status, condition, missing_releases
+from pipeline.core.state.status import Status, condition, missing_image, missing_releases
 
 
 def next_step(status: Status) -> str:
@@ -30,6 +30,8 @@ def next_step(status: Status) -> str:
         return commands.recover(name)
     command = repair(status) if environment.serving else _first(status)
     kept = any(each.failed for each in environment.releases.values())
+    if not command and missing_image(status):
+        command = f"{commands.bake()} && {commands.promote(name)}"
     return command or (commands.abort(name) if kept else "") or _describe_others(status)
 
 

@@ -176,7 +176,7 @@ def test_what_carries_the_run_tags_is_deleted_although_the_output_does_not_name_
 def test_a_key_pair_that_the_template_names_must_be_new_and_finds_no_instances(
     leftovers: Ec2Leftovers, aws: Clients, since: str, gone: bool
 ) -> None:
-    """CreateKeyPair refuses a name that is taken, so an older one is somebody else's."""
+    """CreateKeyPair refuses a name that is taken, so an older one is not of this bake."""
     aws.ec2(REGION).create_key_pair(KeyName="bakery")
     other = launch(aws, KeyName="bakery")
     removal = leftovers.remove(REGION, BuildResources(key_pairs=("bakery",)), NAME, since)

@@ -346,6 +346,41 @@ def test_terraform_on_a_state_of_opentofu_names_the_command_that_moves_it(
     )
 
 
+@pytest.mark.parametrize("tags", [{}, {"app": "shop"}])
+def test_a_lost_state_is_reported_with_the_imports_of_what_is_ours(
+    resources: TerraformResources, scripted: ScriptedTerraform, tags: dict[str, str]
+) -> None:
+    resources.clients = aws("web-staging-r000002", **tags)
+    scripted.on("plan", capture("launch"))
+    with pytest.raises(RefusedError) as told:
+        resources.plan(
+            [release(2), release(3)], creates=frozenset({"r000003"}), deletes=frozenset()
+        )
+    assert 'aws_autoscaling_group.this["r000002"]: create' in told.value.what
+    folder = resources.root.folder
+    if tags:
+        assert told.value.remedy == f"cd {folder} && terraform plan"
+        return
+    assert told.value.remedy == (
+        "restore Terraform's state, which lacks what exists in AWS; or import it: "
+        f"cd {folder} && "
+        "terraform import 'module.release.aws_launch_template.this[\"r000002\"]' lt-1 && "
+        "terraform import 'module.release.aws_autoscaling_group.this[\"r000002\"]' "
+        "web-staging-r000002 && terraform apply"
+    )
+
+
+def test_a_resource_that_was_deleted_by_hand_is_reported_with_the_command_that_creates_it(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("drift"))
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert "create, missing in AWS, still in the state" in told.value.what
+    folder = resources.root.folder
+    assert told.value.remedy == f"to create it again: cd {folder} && terraform apply"
+
+
 def test_a_failed_apply_has_terraforms_output(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:

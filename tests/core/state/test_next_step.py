@@ -113,6 +113,11 @@ def test_a_deleted_group_is_replaced_by_an_image_that_exists(
     assert next_step(replace(status, images=images)) == command
 
 
+def test_a_serving_release_whose_image_was_deleted_needs_a_new_one() -> None:
+    status = replace(serving(), images=ImageStates(gone=frozenset({image(124)})))
+    assert next_step(status) == f"ami-pipeline bake && {PROMOTE}"
+
+
 def test_an_unmanaged_group_that_receives_traffic_is_shown() -> None:
     other = replace(group(121, BOTH[:1], tags={}), name="legacy")
     command = "aws autoscaling describe-auto-scaling-groups --region eu-central-1"

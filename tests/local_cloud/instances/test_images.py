@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 import pytest
 
+from local_cloud.instances.images import Images
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.running_cloud import Cloud
 
 WRITES = "#!/bin/sh\necho made >$ROOT/opt/made; ln -s /opt/made $ROOT/opt/link; echo done writing\n"
+
+
+def test_a_copy_of_an_image_that_is_deregistered_meanwhile_is_complete(tmp_path: Path) -> None:
+    """Packer deregisters the AMI of `encrypt_boot` as soon as the copy is available."""
+    (tmp_path / "ami-1" / "opt").mkdir(parents=True)
+    (tmp_path / "ami-1" / "opt" / "made").write_text("made\n")
+
+    async def copied() -> bool:
+        images = Images(folder=tmp_path)
+        done, _ = await asyncio.gather(images.duplicate("ami-2", "ami-1"), images.forget("ami-1"))
+        return done
+
+    assert asyncio.run(copied())
+    assert (tmp_path / "ami-2/opt/made").read_text() == "made\n"
+    assert not (tmp_path / "ami-1").exists()
 
 
 def image_of(cloud: Cloud, name: str, **more: Any) -> str:
