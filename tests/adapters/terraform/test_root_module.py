@@ -95,7 +95,7 @@ def test_inputs_in_another_order_change_no_file(root: Root) -> None:
     write_root(root)
     names = ("main.tf.json", "inputs.auto.tfvars.json")
     before = [(root.folder / name).read_bytes() for name in names]
-    write_root(replace(root, inputs=dict(reversed(root.inputs.items()))))
+    write_root(replace(root, inputs=dict(reversed([*root.inputs.items()]))))
     assert [(root.folder / name).read_bytes() for name in names] == before
 
 
