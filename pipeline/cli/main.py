@@ -27,6 +27,7 @@ from pipeline.core.errors import (
 from pipeline.ui.icons import make_printable
 
 _COMMANDS = {
+    "init": "Start a new service: write its files, rehearse it.",
     "bake": "Build, verify and record an image.",
     "promote": "Put an image into service, blue/green.",
     "rollback": "Put the previous good release back into service.",
@@ -104,7 +105,7 @@ class _LazyGroup(click.Group):
 def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_color: bool) -> None:
     """Bake an immutable AMI with Packer and put it into service with Terraform.
 
-    Without an AWS account, start with: ami-pipeline local-cloud up
+    Without an AWS account, start with: ami-pipeline init --rehearse
     """
     ctx.obj = Context(
         config=config,
