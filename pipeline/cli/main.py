@@ -41,11 +41,14 @@ _COMMANDS = {
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
+    "prune": "Remove unused images with their copies and snapshots.",
     "config": "Check pipeline.toml, write Terraform's root module.",
     "docs": "Show the documentation.",
     "local-cloud": "Run the local cloud: AWS on this machine.",
 }
 """Each command with its summary; it is defined in the module of its name."""
+_HOUSEKEEPING = ("prune",)
+"""Commands whose modules are in the package `housekeeping`."""
 
 
 class _LazyGroup(click.Group):
@@ -58,7 +61,8 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"pipeline.cli.{name}"), name)
+        package = "pipeline.cli.housekeeping" if cmd_name in _HOUSEKEEPING else "pipeline.cli"
+        command: click.Command = getattr(importlib.import_module(f"{package}.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same

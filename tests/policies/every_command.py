@@ -19,7 +19,13 @@ READS_STATE = (("lock", "show", *HERE), ("state", "show", *HERE))
 def run_every_command(world: World) -> list[str]:
     """Return the commands that failed and the calls that were denied, as lines."""
     world.cloud.client.forget_permissions()
-    found = [*_bakes(world), *_deployments(world), *_reads(world), *_rebuild(world)]
+    found = [
+        *_bakes(world),
+        *_deployments(world),
+        *_reads(world),
+        *_rebuild(world),
+        *_prunes(world),
+    ]
     denied = world.cloud.client.denials()
     return [*found, *(f"{each['role']}: {each['action']} on {each['resource']}" for each in denied)]
 
@@ -66,6 +72,15 @@ def _rebuild(world: World) -> Iterator[str]:
     promote = ("promote", *HERE, "--yes", "--allow-quarantined", "--image", newest)
     yield from _run(world, promote, keys)
     yield from _run(world, ("rebuild", *HERE, "--version", "5.0.0"), keys, allowed={0, 3})
+
+
+def _prunes(world: World) -> Iterator[str]:
+    """Remove what no release needs; the last command, because it removes images of others."""
+    keys = world.keys("prune", world.policy("prune"))
+    path = world.site.project.folder / "pipeline.toml"
+    path.write_text(path.read_text().replace("[bake]\n", "[bake]\nkeep = 1\n"))
+    for words in (("prune", "--plan"), ("prune", "--yes"), ("prune", "--yes")):
+        yield from _run(world, words, keys)
 
 
 def _run(
