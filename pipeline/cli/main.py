@@ -27,6 +27,7 @@ from pipeline.core.errors import (
 from pipeline.ui.icons import make_printable
 
 _COMMANDS = {
+    "adopt": "Show the configuration of a running group.",
     "bake": "Build, verify and record an image.",
     "promote": "Put an image into service, blue/green.",
     "rollback": "Put the previous good release back into service.",
