@@ -28,6 +28,7 @@ from pipeline.ui.icons import make_printable
 
 _COMMANDS = {
     "init": "Start a new service: write its files, rehearse it.",
+    "adopt": "Show the configuration of a running group.",
     "bake": "Build, verify and record an image.",
     "promote": "Put an image into service, blue/green.",
     "rollback": "Put the previous good release back into service.",
