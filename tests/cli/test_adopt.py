@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.app import adopt
+from pipeline.app.setup import adopt
 from pipeline.cli.main import run
 from pipeline.core.adoption.configuration import adoption
 from tests.core.adoption.groups import a_group

@@ -28,7 +28,7 @@ def adopt(context: Context, environment: str, group: str, plan_only: bool) -> No
     """
     if not plan_only:
         raise click.UsageError("Missing option '--plan'.", click.get_current_context())
-    from pipeline.app.adopt import read_adoption
+    from pipeline.app.setup.adopt import read_adoption
     from pipeline.ui.adopt.plan import adoption_document, adoption_text
     from pipeline.ui.results import as_json
 

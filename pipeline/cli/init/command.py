@@ -69,7 +69,7 @@ def init(context: Context, /, *, rehearse: bool, keep: bool, **given: Any) -> No
     Each question has an option, and without a terminal the default is taken. An existing Packer
     template is used. A file that exists is never changed: init shows the difference and stops.
     """
-    from pipeline.app import init as app
+    from pipeline.app.setup import init as app
     from pipeline.ui.init import written as ui
     from pipeline.ui.results import as_json
 
@@ -90,7 +90,7 @@ def init(context: Context, /, *, rehearse: bool, keep: bool, **given: Any) -> No
 
 
 def _rehearse(context: Context, folder: Path, *, keep: bool) -> None:
-    from pipeline.app.rehearse import rehearse
+    from pipeline.app.setup.rehearse import rehearse
     from pipeline.ui.init import rehearsal as ui
     from pipeline.ui.results import as_json
 

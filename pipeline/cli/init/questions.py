@@ -13,7 +13,7 @@ from pipeline.cli.confirm import ask_text
 from pipeline.cli.context import echo, is_terminal
 
 if TYPE_CHECKING:
-    from pipeline.app.init import Found
+    from pipeline.app.setup.init import Found
     from pipeline.core.starter.answers import Answers, Build, Network
 
 CI = ("github", "gitlab", "none")
@@ -21,7 +21,7 @@ CI = ("github", "gitlab", "none")
 
 def answers(folder: Path, given: dict[str, Any]) -> Answers:
     """Return the options' answers, the person's, and the defaults of the rest."""
-    from pipeline.app import init as app
+    from pipeline.app.setup import init as app
     from pipeline.core.starter.answers import Answers, Ci, app_of_folder, region_of
 
     asks = _Questions(silent=given["yes"] or not is_terminal(sys.stdin))
@@ -70,7 +70,7 @@ def _network(given: dict[str, Any]) -> Network:
 
 def _build(folder: Path, found: Found, name: str, given: dict[str, Any], asks: _Questions) -> Build:
     """Return how the image is built: by an existing template, or by the one that is written."""
-    from pipeline.app import init as app
+    from pipeline.app.setup import init as app
     from pipeline.core.errors import ConfigurationError
     from pipeline.core.starter.answers import Build, run_of
 
