@@ -53,8 +53,8 @@ def compare(files: Iterable[StarterFile], existing: Mapping[str, str]) -> Compar
 
 def difference(path: str, found: str, text: str) -> str:
     """Return the unified difference between a file and the text that would be written."""
-    names = {"fromfile": path, "tofile": f"{path} of init"}
-    lines = difflib.unified_diff(found.splitlines(), text.splitlines(), lineterm="", **names)
+    old, new = found.splitlines(), text.splitlines()
+    lines = difflib.unified_diff(old, new, path, f"{path} of init", lineterm="")
     return "\n".join(lines)
 
 
