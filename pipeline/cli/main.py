@@ -28,6 +28,8 @@ from pipeline.core.errors import (
 from pipeline.ui.icons import make_printable
 
 _COMMANDS = {
+    "init": "Start a new service: write its files, rehearse it.",
+    "adopt": "Show the configuration of a running group.",
     "bake": "Build, verify and record an image.",
     "promote": "Put an image into service, blue/green.",
     "rollback": "Put the previous good release back into service.",
@@ -141,7 +143,7 @@ def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_c
     """Bake an immutable AMI with Packer and put it into service with Terraform.
 
     The options below work before and after the command. Without an AWS account,
-    start with: ami-pipeline local-cloud up
+    start with: ami-pipeline init --rehearse
     """
     ctx.obj = Context(
         config=config,

@@ -100,5 +100,6 @@ def test_the_wheel_has_the_guide_the_reference_and_the_ci_files() -> None:
     shipped = [page.file.relative_to(ROOT) for page in shipped_pages(documentation_folder())]
     assert {f"pipeline/{path.as_posix()}" for path in shipped} <= files
     assert "pipeline/docs/ci/github-actions.yml" in files
+    assert {"pipeline/packer/app.pkr.hcl", "pipeline/templates/pipeline.toml.j2"} <= files
     assert "pipeline/docs/reference/pipeline.schema.json" in files
     assert not [name for name in files if "docs/development" in name]

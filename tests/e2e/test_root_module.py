@@ -342,7 +342,7 @@ ON_PLANS = CONFIGURATION.replace('["subnet-1"]', '["subnet-0123456789abcdef0"]')
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_contract_is_checked_on_plans_of_real_terraform_without_aws(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,8 @@ def _written(program: Path, path: str, module: str, arguments: str = "") -> str:
     )
     program.write_text(text)
     program.chmod(0o755)
+    # Some file systems change the time of a new file once more, which would repeat an `init`.
+    os.utime(program, (0, 0))
     return f"{program.parent}{os.pathsep}{path}"
 
 

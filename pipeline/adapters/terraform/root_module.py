@@ -148,4 +148,5 @@ def _relative(module: Path, folder: Path) -> str:
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:
-    write_atomically(path, json.dumps(document, indent=2).encode() + b"\n")
+    """Write a file; sorted, so that a recovery with recorded inputs changes nothing."""
+    write_atomically(path, json.dumps(document, indent=2, sort_keys=True).encode() + b"\n")

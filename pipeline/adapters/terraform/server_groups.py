@@ -343,7 +343,7 @@ class TerraformResources:
     def _address(self, orphan: Orphan, known: Sequence[str]) -> str:
         """Return an orphan's address: in the shipped module, or like that of another release."""
         if self.root.module == shipped_module():
-            return f'module.release.{orphan.kind}.this["{orphan.release}"]'
+            return f'module.release.{orphan.kind}.this["{orphan.key}"]'
         for address in known:
             key = next((f'["{name}"]' for name in releases_of(address)), "no release")
             if kind_of(address) == orphan.kind and key in address:

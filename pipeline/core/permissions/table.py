@@ -86,6 +86,7 @@ bake deploy read prune | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE
 _DEPLOY = """
 deploy | Read | each observation | TOOL | | GROUP | autoscaling:DescribeScalingActivities
 deploy | Read | verify hooks | TOOL | VERIFY | DRY_RUN | ec2:DescribeInstances
+deploy | Read | `adopt` | TOOL | | USE | autoscaling:DescribeLaunchConfigurations
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeLaunchTemplates
 deploy | Read | preflight | TOOL | | USE | autoscaling:DescribeInstanceRefreshes

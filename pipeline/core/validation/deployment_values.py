@@ -27,12 +27,14 @@ DEFAULT_PAUSES: Final = {"soak": "30s", "observe": "1m"}
 NEXT: Final = "next"
 NONE: Final = "none"
 LONGEST_KEEP: Final = 7 * 86_400.0
+LONGEST_GROUP: Final = 255
 LONGEST_ARGUMENT: Final = 4096
 MOST_ARGUMENTS: Final = 64
 
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+_GROUP = re.compile(r"[^:\r\n]+")
 _TARGET_GROUP_ARN = re.compile(
     r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}"
     r"/[0-9a-f]{16}"
@@ -60,6 +62,13 @@ def check_target_group(value: str) -> str:
         return require_match(_TARGET_GROUP_ARN, value, allowed)
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(_BALANCER, value, allowed)
+
+
+def check_group(value: str) -> str:
+    """Check the name of an Auto Scaling group: any text but `:` (CreateAutoScalingGroup)."""
+    allowed = f"the name of a group has 1 to {LONGEST_GROUP} characters without : or line ends"
+    require_harmless(value, LONGEST_GROUP, allowed)
+    return require_match(_GROUP, value, allowed)
 
 
 def check_phase(value: str) -> str:

@@ -90,6 +90,15 @@ def test_the_root_module_has_these_contents(root: Root) -> None:
     }
 
 
+def test_inputs_in_another_order_change_no_file(root: Root) -> None:
+    """Recorded inputs are sorted, and a changed file costs another `init` and rehearsal."""
+    write_root(root)
+    names = ("main.tf.json", "inputs.auto.tfvars.json")
+    before = [(root.folder / name).read_bytes() for name in names]
+    write_root(replace(root, inputs=dict(reversed([*root.inputs.items()]))))
+    assert [(root.folder / name).read_bytes() for name in names] == before
+
+
 def test_the_configuration_may_limit_the_versions_of_the_provider(root: Root) -> None:
     document = main_document(replace(root, provider="5.100.0"))
     aws = document["terraform"]["required_providers"]["aws"]
