@@ -10,14 +10,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from copy import copy
+from dataclasses import replace
 from itertools import pairwise
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from pipeline import __version__
 from pipeline.cli.context import Context, echo
-from pipeline.core import commands
 from pipeline.core.errors import (
     ConfigurationError,
     InternalError,
@@ -52,6 +53,37 @@ _HOUSEKEEPING = ("prune",)
 """Commands whose modules are in the package `housekeeping`."""
 
 
+def _with_globals(command: click.Command) -> click.Command:
+    """Return the command, and those below it, with the global options: they work after it, too."""
+    own = {name for option in command.params for name in option.opts}
+    for option in _global_options():
+        if not own & {*option.opts}:
+            again = copy(option)
+            again.hidden, again.expose_value, again.required = True, False, False
+            again.default, again.callback = None, _override
+            command.params.append(again)
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _with_globals(each)
+    return command
+
+
+def _global_options() -> list[click.Option]:
+    names = {"config", "output", "verbose", "color", "no_color"}
+    return [each for each in cli.params if isinstance(each, click.Option) and each.name in names]
+
+
+def _override(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Replace a global option by the one after the command, which is nearer."""
+    if value is not None and option.name and ctx.get_parameter_source(option.name) is _TYPED:
+        given = {"color": False} if option.name == "no_color" else {option.name: value}
+        ctx.obj = replace(ctx.obj, **given)
+    return value
+
+
+_TYPED = click.core.ParameterSource.COMMANDLINE
+
+
 class _LazyGroup(click.Group):
     """A command group that imports a command's module only to run it."""
 
@@ -64,7 +96,7 @@ class _LazyGroup(click.Group):
         name = cmd_name.replace("-", "_")
         package = "pipeline.cli.housekeeping" if cmd_name in _HOUSEKEEPING else "pipeline.cli"
         command: click.Command = getattr(importlib.import_module(f"{package}.{name}"), name)
-        return command
+        return _with_globals(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         with formatter.section("Commands"):
@@ -110,7 +142,8 @@ class _LazyGroup(click.Group):
 def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_color: bool) -> None:
     """Bake an immutable AMI with Packer and put it into service with Terraform.
 
-    Without an AWS account, start with: ami-pipeline init --rehearse
+    The options below work before and after the command. Without an AWS account,
+    start with: ami-pipeline init --rehearse
     """
     ctx.obj = Context(
         config=config,
@@ -160,18 +193,8 @@ def _wants_json(arguments: list[str]) -> bool:
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "ami-pipeline"
-    usage = ConfigurationError(path, _hinted(error), f"{path} --help")
+    usage = ConfigurationError(path, error.format_message(), f"{path} --help")
     return _expected(usage, as_json=as_json)
-
-
-def _hinted(error: click.ClickException) -> str:
-    """Return the message, with a hint for a global option that follows the command."""
-    message = error.format_message()
-    names = {name for option in cli.params for name in option.opts}
-    name = error.option_name if isinstance(error, click.NoSuchOption) else ""
-    if name in names:
-        return f"{message} It goes before the command: {commands.ami_pipeline(name)} ..."
-    return message
 
 
 def _expected(error: PipelineError, *, as_json: bool) -> int:

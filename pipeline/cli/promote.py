@@ -24,9 +24,9 @@ from pipeline.cli.result import ResultOptions, print_result
 @environment_option
 @click.option(
     "--image",
-    type=Checked("image", "check_image_id"),
-    metavar="AMI",
-    help="Promote this AMI.",
+    type=Checked("image", "check_image"),
+    metavar="IMAGE",
+    help="Promote this AMI or version.",
 )
 @click.option(
     "--from",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--to",
     type=Checked("target", "check_target"),
     metavar="TARGET",
-    help="Roll back to this release (r000123) or AMI.",
+    help="Roll back to this release (r000123), AMI or version.",
 )
 @click.option(
     "--allow-quarantined", is_flag=True, help="Allow an image that a rollback quarantined."

@@ -21,7 +21,7 @@ Usage: ami-pipeline promote [OPTIONS]
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --image AMI             Promote this AMI.
+  --image IMAGE           Promote this AMI or version.
   --from NAME             Promote the image that serves in environment NAME.
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
@@ -47,7 +47,7 @@ Usage: ami-pipeline rollback [OPTIONS]
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --to TARGET             Roll back to this release (r000123) or AMI.
+  --to TARGET             Roll back to this release (r000123), AMI or version.
   --allow-quarantined     Allow an image that a rollback quarantined.
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
@@ -163,7 +163,7 @@ Options:
   -h, --help              Show this message and exit.
 """,
     "permissions": """\
-Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read]
+Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune]
 
   Print the least IAM policy with which a role's commands work.
 

@@ -13,6 +13,7 @@ from pipeline.core.validation.phases import PHASES
 from pipeline.core.validation.values import (
     LONGEST_NAME,
     check_image_id,
+    check_version,
     read_duration,
     require_ascii,
     require_harmless,
@@ -138,14 +139,12 @@ def _as_words(line: str) -> str:
 
 
 def check_target(value: str) -> str:
-    """Check the target of a rollback: a release such as r000123, or an AMI id."""
-    if _RELEASE.fullmatch(value):
-        return value
-    allowed = (
-        "a release is r and six digits, an image id is ami- and 8 or 17 characters from 0-9 a-f"
-    )
-    return (
-        check_image_id(value)
-        if value.startswith("ami-")
-        else require_match(_RELEASE, value, allowed)
-    )
+    """Check the target of a rollback: a release such as r000123, an AMI id, or a version."""
+    return value if _RELEASE.fullmatch(value) else check_image(value)
+
+
+def check_image(value: str) -> str:
+    """Check how an image is named: by its AMI id or by its version."""
+    if value.startswith("ami-"):
+        return check_image_id(value)
+    return check_version(value)
