@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.app.rehearse import Shell
+from pipeline.app.setup.rehearse import Shell
 from pipeline.core.errors import FailedError
 from pipeline.core.starter.rehearsal import Step
 

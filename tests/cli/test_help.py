@@ -27,6 +27,7 @@ Options:
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
   --keep-failed           Keep a failed group, detached, for debugging.
+  --redeploy              Replace the instances even if nothing differs.
   --allow-quarantined     Allow an image that a rollback quarantined.
   --allow-unhealthy       Continue even if the serving release is unhealthy or
                           an alarm is firing.
