@@ -21,7 +21,7 @@ from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.core import commands
 from pipeline.core.bake.model import Ending
-from pipeline.core.errors import FailedError, InterruptedRunError
+from pipeline.core.errors import FailedError, InterruptedRunError, RefusedError
 from pipeline.core.starter import rehearsal
 from pipeline.core.starter.rehearsal import Done, Plan, Rehearsal, Step
 
@@ -101,6 +101,7 @@ def rehearse(folder: Path, *, say: Say, keep: bool) -> Rehearsal:
     with the last lines of the step that failed.
     """
     document, plan = _prepared(folder)
+    require_programs("packer", plan.program, "curl")
     interrupts = Interrupts()
     interrupts.install()
     shell = Shell(folder=folder, environ=_started(), interrupts=interrupts, say=say)
@@ -125,6 +126,15 @@ def rehearse(folder: Path, *, say: Say, keep: bool) -> Rehearsal:
         steps=tuple(step for step in shell.done if not step.name.startswith("export")),
         kept=_kept() if kept else (),
     )
+
+
+def require_programs(*names: str) -> None:
+    """Raise RefusedError if a program is missing, before minutes have passed."""
+    missing = [name for name in names if not shutil.which(name)]
+    if missing:
+        what = f"not on PATH: {', '.join(missing)}"
+        remedy = f"install it, as this page says: {commands.docs('getting-started')}"
+        raise RefusedError("the rehearsal", what, remedy)
 
 
 def _stop(shell: Shell) -> None:

@@ -22,6 +22,7 @@ PATHS = {
     Ci.NONE: {},
 }
 """Where each file of `docs/ci` belongs in a repository."""
+_INIT = re.compile(r"( +- (?:run: )?packer init )packer/init(.*\n)")
 _SECRET = re.compile(r"\n +env:\n +WEB_TOKEN: .*")
 
 
@@ -32,7 +33,15 @@ def adapted(text: str, answers: Answers) -> str:
     reader to replace.
     """
     text = _SECRET.sub("", text)
+    text = _INIT.sub(_plugins(answers.build.template), text)
     text = text.replace("eu-central-1", answers.region)
     text = re.sub(r"\bproduction\b", answers.environment, text)
     text = re.sub(r"\bweb([-/])", rf"{answers.app}\1", text)
     return text.replace(EXAMPLE_ACCOUNT, answers.account or EXAMPLE_ACCOUNT)
+
+
+def _plugins(template: str) -> str:
+    """Return what replaces `packer init`: a JSON template has no plugins to name."""
+    if template.endswith(".json") and not template.endswith(".pkr.json"):
+        return ""
+    return rf"\g<1>{template}\g<2>" if template else r"\g<0>"

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.starter.answers import app_of_folder, region_of, run_of
+from pipeline.core.starter.answers import Answers, Build, app_of_folder, region_of, run_of
+from pipeline.core.starter.ci_files import adapted
 from pipeline.core.starter.files import StarterFile, compare, with_ignored
 from pipeline.core.starter.rehearsal import configuration
 
@@ -65,3 +66,19 @@ def test_a_rehearsal_keeps_what_is_baked_and_leaves_out_where_it_runs() -> None:
         "terraform": {"program": "tofu"},
         "state": {"url": ".ami-pipeline/rehearsal/state"},
     }
+
+
+@pytest.mark.parametrize(
+    ("template", "line"),
+    [
+        ("", "      - run: packer init packer/init # the plugins\n"),
+        ("images/app.pkr.hcl", "      - run: packer init images/app.pkr.hcl # the plugins\n"),
+        ("app.json", ""),
+    ],
+)
+def test_ci_installs_the_plugins_of_the_template(template: str, line: str) -> None:
+    answers = Answers(
+        app="shop", region="eu-west-1", environment="live", build=Build(template=template)
+    )
+    text = "      - run: packer init packer/init # the plugins\n      - name: bake\n"
+    assert adapted(text, answers) == f"{line}      - name: bake\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.app.setup.rehearse import Shell
-from pipeline.core.errors import FailedError
+from pipeline.app.setup.rehearse import Shell, require_programs
+from pipeline.core.errors import FailedError, RefusedError
 from pipeline.core.starter.rehearsal import Step
 
 
@@ -57,3 +57,13 @@ def test_a_signal_stops_the_line(shell: Shell) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_missing_program_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(RefusedError) as raised:
+        require_programs("packer", "tofu", "/bin/sh")
+    assert str(raised.value) == (
+        "the rehearsal:\n  not on PATH: packer, tofu\n"
+        "next: install it, as this page says: ami-pipeline docs getting-started"
+    )
