@@ -16,6 +16,13 @@ environment_option = click.option(
     metavar="NAME",
     help="Use the environment [environments.NAME].",
 )
+optional_environment_option = click.option(
+    "-e",
+    "--environment",
+    type=Checked("environment", "check_environment"),
+    metavar="NAME",
+    help="Use the environment [environments.NAME] (default: all).",
+)
 yes_option = click.option(
     "--yes",
     is_flag=True,
