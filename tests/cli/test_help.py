@@ -98,7 +98,8 @@ Usage: ami-pipeline status [OPTIONS]
   Without an environment, show all of them, one line for each.
 
 Options:
-  -e, --environment NAME  Use the environment [environments.NAME] (default: all).
+  -e, --environment NAME  Use the environment [environments.NAME] (default:
+                          all).
   --watch                 Refresh every 2 seconds (needs -e).
   -h, --help              Show this message and exit.
 """,
