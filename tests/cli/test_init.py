@@ -59,6 +59,7 @@ Wrote 7 files:
   packer/provision/app/server.py
   packer/provision/clean.sh
   packer/provision/install.sh
+Added the lines that were missing to .gitignore.
 
 Next:
   packer init packer/init
@@ -177,13 +178,18 @@ def test_the_template_of_an_existing_script_is_used(folder: Path, capsys: Captur
     (folder / "images").mkdir()
     (folder / "images/app.pkr.hcl").write_text(TEMPLATE)
     (folder / "images/base.json").write_text('{"builders": []}')
-    script = "packer build -machine-readable -var size=8 images/app.pkr.hcl | grep ami- > id\n"
+    (folder / "images/prod.pkrvars.hcl").touch()
+    given = "-var region=eu-west-1 -var size=8 -var-file=images/prod.pkrvars.hcl"
+    script = f"packer build -machine-readable {given} images/app.pkr.hcl | grep ami- > id\n"
     (folder / "deploy.sh").write_text(script)
     assert run(["init", "--no-stack"]) == 0
     told = capsys.readouterr()
     assert told.err == "Using the Packer template images/app.pkr.hcl, which deploy.sh builds.\n"
-    assert told.out.startswith("Wrote 1 file:\n  pipeline.toml\n\nNext:\n  fill in")
-    bake = load(folder / "pipeline.toml", with_files=True).bake
+    assert told.out.startswith("Wrote 1 file:\n  pipeline.toml\nAdded the lines")
+    settings = load(folder / "pipeline.toml", with_files=True)
+    bake = settings.bake
+    assert settings.region == "eu-west-1"
+    assert [str(path) for path in bake.var_files] == ["images/prod.pkrvars.hcl"]
     assert (str(bake.template), dict(bake.vars)) == ("images/app.pkr.hcl", {"size": "8"})
     assert bake.source is None
 
@@ -219,9 +225,9 @@ def test_ci_files_have_no_value_of_the_example(folder: Path, capsys: Captured, c
 def test_a_pipe_gets_one_json_document(folder: Path, capsys: Captured) -> None:
     assert run(["--output", "json", "init", "--stack"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"written", "unchanged", "next"}
+    assert set(document) == {"written", "extended", "unchanged", "next"}
     assert document["next"][0] == "packer init packer/init"
-    assert {*document["written"], ".gitignore"} == written(folder)
+    assert {*document["written"], *document["extended"]} == written(folder)
 
 
 def test_on_a_terminal_each_answer_that_is_no_option_is_asked(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.starter.answers import Answers, Build
 from pipeline.core.starter.ci_files import PATHS, adapted
 from pipeline.core.starter.files import GITIGNORE, Comparison, StarterFile, compare, with_ignored
-from pipeline.core.starter.scripts import PackerBuild, packer_builds
+from pipeline.core.starter.scripts import PackerBuild, located, packer_builds
+from pipeline.core.validation.values import TOOL_VARIABLES
 
 CONFIGURATION = "pipeline.toml"
 STACK_NAME = 32
@@ -37,26 +38,41 @@ class Found:
         choices = named if len(named) == 1 else set(self.templates)
         return choices.pop() if len(choices) == 1 else ""
 
+    @property
+    def region(self) -> str:
+        """Return the region that a script passes to its template, if it passes one."""
+        passed = (build.variables.get("region", "") for _, build in self.builds)
+        return next(filter(None, passed), "")
+
+    def of(self, template: str) -> tuple[PackerBuild, ...]:
+        """Return the calls that build a template."""
+        return tuple(build for _, build in self.builds if build.template == template)
+
 
 def find(folder: Path) -> Found:
     """Search a folder for Packer templates and for scripts that call Packer."""
+    templates = starter.templates(folder)
     builds = [
-        (path, build)
+        (path, replace(build, template=template))
         for path, text in starter.scripts(folder)
         for build in packer_builds(text)
-        if (folder / build.template).exists()
+        if (template := located(build.template, path, templates))
     ]
-    return Found(templates=starter.templates(folder), builds=tuple(builds))
+    return Found(templates=templates, builds=tuple(builds))
 
 
 def build_of(folder: Path, template: str, found: Found) -> Build:
     """Return an existing template with the variables that it declares and a script passes."""
     variables: dict[str, str] = {}
-    for _, build in found.builds:
-        if build.template == template:
-            variables |= build.variables
-    declared = frozenset(read_source(folder / template).variables)
-    return Build(template=template, declared=declared, variables=variables)
+    for build in found.of(template):
+        variables |= {k: v for k, v in build.variables.items() if k not in TOOL_VARIABLES}
+    names = (name for build in found.of(template) for name in build.var_files)
+    return Build(
+        template=template,
+        declared=frozenset(read_source(folder / template).variables),
+        variables=variables,
+        var_files=tuple(name for name in names if (folder / name).is_file()),
+    )
 
 
 def write(folder: Path, answers: Answers) -> Comparison:
@@ -75,10 +91,11 @@ def write(folder: Path, answers: Answers) -> Comparison:
             + "\n".join(compared.differences),
             "remove or rename them, or change your answers; then: ami-pipeline init",
         )
-    starter.write_files(folder, compared.new)
     ignored = starter.existing_texts(folder, [GITIGNORE]).get(GITIGNORE, "")
+    starter.write_files(folder, compared.new)
     if (text := with_ignored(ignored)) != ignored:
         starter.write_text(folder / GITIGNORE, text)
+        return replace(compared, extended=(GITIGNORE,))
     return compared
 
 
@@ -127,6 +144,7 @@ def values(answers: Answers) -> Mapping[str, Any]:
         "account": answers.account,
         "template": build.template or "packer/app.pkr.hcl",
         "own_template": bool(build.template),
+        "var_files": build.var_files,
         "inputs": ["packer/provision", *([build.files] if build.files else [])],
         "variables": _variables(answers),
         "source": not build.template or "source_ami" in build.declared,

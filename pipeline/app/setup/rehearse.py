@@ -114,8 +114,7 @@ def rehearse(folder: Path, *, say: Say, keep: bool) -> Rehearsal:
             kept = keep
         finally:
             if not kept:
-                with interrupts.held():
-                    shell.run(rehearsal.down())
+                _stop(shell)
     except KeyboardInterrupt:
         what = "interrupted by a signal; the local cloud was stopped"
         raise InterruptedRunError("the rehearsal", what, AGAIN) from None
@@ -125,6 +124,15 @@ def rehearse(folder: Path, *, say: Say, keep: bool) -> Rehearsal:
         steps=tuple(step for step in shell.done if not step.name.startswith("export")),
         kept=_kept() if kept else (),
     )
+
+
+def _stop(shell: Shell) -> None:
+    """Stop the local cloud; a failure does not hide the error of the step before."""
+    shell.interrupts.answer()
+    try:
+        shell.run(rehearsal.down())
+    except FailedError as error:
+        shell.say(str(error))
 
 
 def _deploy(shell: Shell, plan: Plan) -> tuple[str, str]:

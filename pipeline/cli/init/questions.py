@@ -27,7 +27,9 @@ def answers(folder: Path, given: dict[str, Any]) -> Answers:
     asks = _Questions(silent=given["yes"] or not is_terminal(sys.stdin))
     found = app.find(folder)
     name = given["app"] or asks.text("Name of the service", app_of_folder(folder.name), "check_app")
-    region = given["region"] or asks.text("Region", region_of(os.environ), "check_region")
+    region = given["region"] or asks.text(
+        "Region", found.region or region_of(os.environ), "check_region"
+    )
     account = given["account"] or asks.text(
         "AWS account, 12 digits (empty: decide later)", "", "check_account_id"
     )

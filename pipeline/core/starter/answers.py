@@ -39,7 +39,8 @@ class Build:
 
     `template` is an existing Packer template; empty to write one. `files` is the file or folder to
     install, empty for the sample application, and `run` the command that starts it. `declared` are
-    the variables of the existing template; `variables` are the values that a script passes to it.
+    the variables of the existing template; `variables` and `var_files` are what a script passes to
+    it.
     """
 
     template: str = ""
@@ -47,6 +48,7 @@ class Build:
     run: str = ""
     declared: frozenset[str] = frozenset()
     variables: Mapping[str, str] | None = None
+    var_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

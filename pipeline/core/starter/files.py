@@ -30,11 +30,15 @@ class StarterFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Which files are new, which exist with the same text, and how the others differ."""
+    """Which files are new, which exist with the same text, and how the others differ.
+
+    `extended` are files that got lines in addition to what they had.
+    """
 
     new: tuple[StarterFile, ...]
     same: tuple[StarterFile, ...]
     differences: tuple[str, ...]
+    extended: tuple[str, ...] = ()
 
 
 def compare(files: Iterable[StarterFile], existing: Mapping[str, str]) -> Comparison:

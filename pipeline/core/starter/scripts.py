@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from posixpath import basename, dirname, join, normpath
 
 _CONTINUED = re.compile(r"\\\r?\n")
 _BUILD = re.compile(r"\bpacker\s+build\b(?P<rest>[^\n]*)")
@@ -31,6 +32,20 @@ def packer_builds(text: str) -> tuple[PackerBuild, ...]:
     found = (_BUILD.search(line) for line in lines)
     builds = (_read(match["rest"]) for match in found if match)
     return tuple(build for build in builds if build is not None)
+
+
+def located(template: str, script: str, templates: Iterable[str]) -> str:
+    """Return which of the found templates a script means; empty if none or several.
+
+    Its path may be relative to the repository, to the script, or to a folder that the script
+    enters first.
+    """
+    known = set(templates)
+    tried = (normpath(template), normpath(join(dirname(script), template)))
+    if found := next((path for path in tried if path in known), ""):
+        return found
+    same = [path for path in known if template == "." or basename(path) == basename(template)]
+    return same[0] if len(same) == 1 else ""
 
 
 def _is_code(line: str) -> bool:

@@ -26,6 +26,7 @@ def document(result: InitResult) -> dict[str, Any]:
     """Return the result for `--output json`."""
     return {
         "written": [file.path for file in result.written.new],
+        "extended": list(result.written.extended),
         "unchanged": [file.path for file in result.written.same],
         "next": next_commands(result),
     }
@@ -47,11 +48,12 @@ def text(result: InitResult) -> str:
 def written_text(result: InitResult) -> str:
     """Return which files were written, one line for each."""
     written = result.written
-    if not written.new:
+    if not written.new and not written.extended:
         return "Nothing to write: every file is there already."
     count = len(written.new)
     lines = [f"Wrote {count} {'file' if count == 1 else 'files'}:"]
     lines += [f"  {file.path}" for file in written.new]
+    lines += [f"Added the lines that were missing to {path}." for path in written.extended]
     if written.same:
         lines += [f"Already there, with the same text: {len(written.same)}"]
     return "\n".join(lines)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.starter.scripts import PackerBuild, packer_builds
+from pipeline.core.starter.scripts import PackerBuild, located, packer_builds
 
 RECIPE = """\
 #!/bin/sh
@@ -44,3 +44,22 @@ def test_a_template_is_found_in_any_form_of_the_command(line: str, template: str
 )
 def test_a_template_that_only_the_shell_knows_is_not_guessed(line: str) -> None:
     assert packer_builds(line) == ()
+
+
+@pytest.mark.parametrize(
+    ("template", "script", "found"),
+    [
+        ("images/app.pkr.hcl", "deploy.sh", "images/app.pkr.hcl"),
+        ("./images/app.pkr.hcl", "bin/deploy.sh", "images/app.pkr.hcl"),
+        ("../images/app.pkr.hcl", "bin/deploy.sh", "images/app.pkr.hcl"),
+        ("app.pkr.hcl", "Makefile", "images/app.pkr.hcl"),
+        ("base.json", "deploy.sh", ""),
+        (".", "deploy.sh", ""),
+        ("other.json", "deploy.sh", ""),
+    ],
+)
+def test_a_script_names_its_template_from_any_folder(
+    template: str, script: str, found: str
+) -> None:
+    templates = ("images/app.pkr.hcl", "a/base.json", "b/base.json")
+    assert located(template, script, templates) == found
