@@ -96,9 +96,12 @@ Usage: ami-pipeline status [OPTIONS]
 
   Show the serving release, the deployment in flight, and how to roll back.
 
+  Without an environment, show all of them, one line for each.
+
 Options:
-  -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --watch                 Refresh every 2 seconds.
+  -e, --environment NAME  Use the environment [environments.NAME] (default:
+                          all).
+  --watch                 Refresh every 2 seconds (needs -e).
   -h, --help              Show this message and exit.
 """,
     "history": """\
