@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.completion.candidates import complete_environment
 from pipeline.cli.context import Checked
-from pipeline.cli.housekeeping.completing import complete_environment
 
 environment_option = click.option(
     "-e",

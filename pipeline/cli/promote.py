@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from pipeline.cli.completion.candidates import complete_environment, complete_image
 from pipeline.cli.confirm import confirm_plan
 from pipeline.cli.context import Checked, Context, application, pass_context
-from pipeline.cli.housekeeping.completing import complete_environment, complete_image
 from pipeline.cli.options import (
     detach_option,
     dotenv_option,
