@@ -8,6 +8,7 @@ when they run, so that `--help` imports click alone.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from copy import copy
@@ -16,6 +17,7 @@ from itertools import pairwise
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from pipeline import __version__
 from pipeline.cli.context import Context, echo
@@ -45,11 +47,12 @@ _COMMANDS = {
     "images": "List the baked images, newest first.",
     "prune": "Remove unused images with their copies and snapshots.",
     "config": "Check pipeline.toml, write Terraform's root module.",
+    "completion": "Print the completion script of a shell.",
     "docs": "Show the documentation.",
     "local-cloud": "Run the local cloud: AWS on this machine.",
 }
 """Each command with its summary; it is defined in the module of its name."""
-_HOUSEKEEPING = ("prune",)
+_HOUSEKEEPING = ("prune", "completion")
 """Commands whose modules are in the package `housekeeping`."""
 
 
@@ -101,6 +104,12 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer commands with their summaries, without the import of their modules."""
+        found = {name: _COMMANDS[name] for name in _COMMANDS if name.startswith(incomplete)}
+        items = [CompletionItem(name, help=found[name]) for name in found]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -157,7 +166,7 @@ def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_c
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the program and end the process with its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    sys.exit(run(arguments))
+    sys.exit(_complete() if "_AMI_PIPELINE_COMPLETE" in os.environ else run(arguments))
 
 
 def run(arguments: list[str]) -> int:
@@ -184,6 +193,15 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: an internal error
         return _unexpected(error, as_json=as_json)
     return result if isinstance(result, int) else 0
+
+
+def _complete() -> int:
+    """Answer the shell's question; whatever goes wrong, it gets no answer and no message."""
+    from contextlib import redirect_stderr, suppress
+
+    with redirect_stderr(io.StringIO()), suppress(Exception, SystemExit):
+        cli.main(args=[], prog_name="ami-pipeline", standalone_mode=False)
+    return 0
 
 
 def _wants_json(arguments: list[str]) -> bool:

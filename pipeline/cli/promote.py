@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.confirm import confirm_plan
 from pipeline.cli.context import Checked, Context, application, pass_context
+from pipeline.cli.housekeeping.completing import complete_environment, complete_image
 from pipeline.cli.options import (
     detach_option,
     dotenv_option,
@@ -25,6 +26,7 @@ from pipeline.cli.result import ResultOptions, print_result
 @click.option(
     "--image",
     type=Checked("image", "check_image"),
+    shell_complete=complete_image,
     metavar="IMAGE",
     help="Promote this AMI or version.",
 )
@@ -32,6 +34,7 @@ from pipeline.cli.result import ResultOptions, print_result
     "--from",
     "origin",
     type=Checked("environment", "check_environment"),
+    shell_complete=complete_environment,
     metavar="NAME",
     help="Promote the image that serves in environment NAME.",
 )

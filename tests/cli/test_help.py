@@ -27,6 +27,7 @@ Options:
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
   --keep-failed           Keep a failed group, detached, for debugging.
+  --redeploy              Replace the instances even if nothing differs.
   --allow-quarantined     Allow an image that a rollback quarantined.
   --allow-unhealthy       Continue even if the serving release is unhealthy or
                           an alarm is firing.
@@ -95,9 +96,12 @@ Usage: ami-pipeline status [OPTIONS]
 
   Show the serving release, the deployment in flight, and how to roll back.
 
+  Without an environment, show all of them, one line for each.
+
 Options:
-  -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --watch                 Refresh every 2 seconds.
+  -e, --environment NAME  Use the environment [environments.NAME] (default:
+                          all).
+  --watch                 Refresh every 2 seconds (needs -e).
   -h, --help              Show this message and exit.
 """,
     "history": """\

@@ -10,13 +10,14 @@ from typing import Any
 
 from pipeline.core.permissions.scope import Role
 from pipeline.core.permissions.table import TABLE, Caller, Proof
-from tests.policies.world import ENVIRONMENT, Policy
+from tests.policies.world import ADOPTED, ENVIRONMENT, Policy
 
 PLAN = ("promote", "-e", ENVIRONMENT, "--plan")
 PROMOTE = ("promote", "-e", ENVIRONMENT, "--yes", "--allow-quarantined")
 STATUS = ("status", "-e", ENVIRONMENT)
 SHOW = ("state", "show", "-e", ENVIRONMENT)
 IMAGES, DOCTOR = ("images",), ("doctor", "-e", ENVIRONMENT)
+ADOPT = ("adopt", "-e", ENVIRONMENT, "--group", ADOPTED, "--plan")
 PRUNE = ("prune", "--plan")
 BAKE = ("bake", "--version", "9.0.0", "--force")
 
@@ -142,4 +143,4 @@ def _expected_of_deploy(
         return (DOCTOR, PLAN), Expected.NOTICE
     if Proof.CHANGE in proofs:
         return (PROMOTE,), Expected.LATE
-    return (*reads, PROMOTE), Expected.REFUSED
+    return (*reads, ADOPT, PROMOTE), Expected.REFUSED

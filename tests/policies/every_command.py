@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+from tests.policies.cases import ADOPT
 from tests.policies.world import ENVIRONMENT, World
 
 HERE = ("-e", ENVIRONMENT)
@@ -55,7 +56,7 @@ def _deployments(world: World) -> Iterator[str]:
     yield from _run(world, (*promote, other), keys)
     yield from _run(world, ("rollback", *HERE, "--yes", "--to", serving), keys)
     world.configure()
-    for words in (*READS, *READS_STATE):
+    for words in (*READS, *READS_STATE, ADOPT):
         yield from _run(world, words, keys)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.adapters.ci.git import read_commit
 from pipeline.adapters.files import starter
 from pipeline.adapters.packer.template_source import read_source
+from pipeline.core import commands
 from pipeline.core.errors import RefusedError
 from pipeline.core.starter.answers import Answers, Build
 from pipeline.core.starter.ci_files import PATHS, adapted
@@ -86,10 +87,10 @@ def write(folder: Path, answers: Answers) -> Comparison:
     compared = compare(files, existing)
     if compared.differences:
         raise RefusedError(
-            "ami-pipeline init",
+            commands.init(),
             "these files exist and differ from what init would write; nothing was written\n"
             + "\n".join(compared.differences),
-            "remove or rename them, or change your answers; then: ami-pipeline init",
+            f"remove or rename them, or change your answers; then: {commands.init()}",
         )
     ignored = starter.existing_texts(folder, [GITIGNORE]).get(GITIGNORE, "")
     starter.write_files(folder, compared.new)

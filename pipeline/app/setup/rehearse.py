@@ -30,7 +30,7 @@ API_PORT = 5700
 LONGEST_STEP = 1800.0
 GRACE = 60.0
 LAST_LINES = 20
-AGAIN = "ami-pipeline init --rehearse"
+AGAIN = commands.rehearse()
 _VARIABLES = b"-- variables of the rehearsal --"
 _NEW_PACKER = (1, 7)
 Say = Callable[[str], None]
@@ -252,7 +252,7 @@ def _write(folder: Path, document: dict[str, Any]) -> None:
         starter.write_text(stack / own.name, own.read_text(encoding="utf-8"))
     kept = rehearsal.configuration(document).items()
     lines = [f"{starter.as_key(key)} = {starter.as_toml(value)}" for key, value in kept]
-    heading = "# Written by `ami-pipeline init --rehearse`; it may be deleted."
+    heading = f"# Written by `{AGAIN}`; it may be deleted."
     starter.write_text(folder / rehearsal.CONFIGURATION, "\n".join([heading, *lines, "", ""]))
 
 

@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.confirm import ask_text
 from pipeline.cli.context import echo, is_terminal
+from pipeline.core import commands
 
 if TYPE_CHECKING:
     from pipeline.app.setup.init import Found
@@ -83,9 +84,9 @@ def _build(folder: Path, found: Found, name: str, given: dict[str, Any], asks: _
         template = asks.text(f"Packer template ({', '.join(found.templates)})", "")
     if not template and not given["files"] and found.templates:
         raise ConfigurationError(
-            "ami-pipeline init",
+            commands.init(),
             f"there are several Packer templates: {', '.join(found.templates)}",
-            f"ami-pipeline init --template {found.templates[0]}",
+            commands.init(template=found.templates[0]),
         )
     if template:
         echo(f"Using the Packer template {template}{_source(found, template)}.")
@@ -99,9 +100,9 @@ def _build(folder: Path, found: Found, name: str, given: dict[str, Any], asks: _
         run = asks.text("Command that starts it", run)
     if not run:
         raise ConfigurationError(
-            "ami-pipeline init",
+            commands.init(),
             f"{files} is a folder: the command that starts the service is unknown",
-            f"ami-pipeline init --files {files} --run '/usr/bin/node /opt/{name}/server.js'",
+            commands.init(files=files, run=f"/usr/bin/node /opt/{name}/server.js"),
         )
     return Build(files=files, run=run)
 

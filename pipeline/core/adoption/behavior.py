@@ -128,7 +128,7 @@ def behavior(running: RunningGroup) -> Part:
         "default_instance_warmup": group.get("DefaultInstanceWarmup"),
         "deregistration_delay": running.drain_seconds,
         "termination_policies": None if policies == ["Default"] else policies,
-        "max_instance_lifetime": group.get("MaxInstanceLifetime"),
+        "max_instance_lifetime": group.get("MaxInstanceLifetime") or None,
         "enabled_metrics": sorted({each["Metric"] for each in group.get("EnabledMetrics") or []}),
     }
     gaps = [

@@ -272,6 +272,12 @@ def test_the_root_volume_is_that_of_the_group(ebs: Data, volume: Data, listed: D
     assert {name: text for name, (text, _) in gaps(found).items()} == listed
 
 
+def test_a_lifetime_of_0_seconds_is_none_as_aws_says() -> None:
+    assert "max_instance_lifetime" not in adoption(a_group({"MaxInstanceLifetime": 0})).inputs
+    found = adoption(a_group({"MaxInstanceLifetime": 86_400}))
+    assert found.inputs["max_instance_lifetime"] == 86_400
+
+
 def test_a_mixed_group_launches_the_type_of_most_of_its_members() -> None:
     mixed = {
         "LaunchTemplate": {"Overrides": [{"InstanceType": "m5.large", "WeightedCapacity": "2"}]}
