@@ -12,7 +12,9 @@ IGNORED = (
     ".terraform/",
     "*.tfstate",
     "*.tfstate.*",
+    "ami.auto.tfvars.json",
     "packer-manifest.json",
+    "packer_cache/",
     "pipeline.rehearsal.toml",
 )
 """What the tools write into a repository, and what does not belong into a commit."""

@@ -130,6 +130,8 @@ def configuration(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a rehearsal keeps of pipeline.toml: what is baked, not where it runs."""
     kept = {key: document[key] for key in _KEPT if key in document}
     bake = {key: value for key, value in kept.get("bake", {}).items() if key not in _LEFT_OUT}
+    # Without this, the bake would replace the file that names the image on AWS.
+    bake["tfvars"] = f"{FOLDER}/ami.auto.tfvars.json"
     named = document.get("terraform", {}).get("program")
     program = {"terraform": {"program": named}} if named else {}
     state = {"url": f"{FOLDER}/state"}

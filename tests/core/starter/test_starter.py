@@ -62,7 +62,11 @@ def test_a_rehearsal_keeps_what_is_baked_and_leaves_out_where_it_runs() -> None:
     assert configuration(document) == {
         "app": "web",
         "region": "eu-west-1",
-        "bake": {"template": "t", "vars": {"port": 80}},
+        "bake": {
+            "template": "t",
+            "vars": {"port": 80},
+            "tfvars": ".ami-pipeline/rehearsal/ami.auto.tfvars.json",
+        },
         "terraform": {"program": "tofu"},
         "state": {"url": ".ami-pipeline/rehearsal/state"},
     }
