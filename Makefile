@@ -18,7 +18,7 @@ TERRAFORM = PATH="$(CURDIR)/.build/terraform:$$PATH" TF_CLI_CONFIG_FILE="$$(tool
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix sweep crash policies crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules clean
+.PHONY: help demo test matrix sweep crash policies crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules ci-files clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
@@ -92,6 +92,10 @@ recorded-shapes: $(STAMP) ## Compare answers with recorded ones of AWS (DIR=...)
 third-party-modules: $(STAMP) ## Apply third-party Terraform on the local cloud
 	@tools/need terraform
 	$(TERRAFORM) $(BIN)/python -m tools.third_party_modules
+
+ci-files: $(STAMP) ## Run docs/ci in act and gitlab-ci-local (ARGS="--cancel drain")
+	@tools/need packer ssh terraform go npm rsync
+	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.ci_files $(ARGS)
 
 lock: ## Pin every dependency with its hashes
 	$(PYTHON) -m venv .build/uv && .build/uv/bin/pip install --quiet uv

@@ -15,6 +15,7 @@ DEFAULTS = {
     "targets-per-target-group": 1000,
     "targets-per-load-balancer": 1000,
     "records-per-page": 1000,  # no quota of AWS: see `patches.autoscaling.activities`
+    "recycle-bin-days": 0,  # no quota of AWS: see `patches.ec2.recycle_bin`
 }
 
 

@@ -103,6 +103,18 @@ variable "port" {
   description = "Where the application listens."
 }
 
+variable "files" {
+  type        = string
+  default     = ""
+  description = "A file or folder (no slash at the end) for /opt/<app>; empty for the sample."
+}
+
+variable "run" {
+  type        = string
+  default     = ""
+  description = "The command that runs the application, with an absolute path."
+}
+
 # A secret: [bake] vars_from_env passes it to the provisioner, and it stays out of the image.
 variable "token" {
   type      = string
@@ -160,8 +172,8 @@ build {
   sources = ["source.amazon-ebs.app"]
 
   provisioner "file" {
-    source      = "${path.root}/provision/app"
-    destination = "/tmp"
+    sources     = compact(["${path.root}/provision/app", var.files])
+    destination = "/tmp/"
   }
 
   provisioner "shell" {
@@ -170,6 +182,8 @@ build {
       "VERSION=${var.version}",
       "ENVIRONMENT=${var.environment}",
       "PORT=${var.port}",
+      "FILES=${var.files}",
+      "RUN=${var.run}",
       "TOKEN=${var.token}",
     ]
     # In a file: variables in the command would be visible in the instance's process list.

@@ -22,6 +22,7 @@ from local_cloud.patches import after
 from local_cloud.patches.context import Context
 from local_cloud.patches.elb import classic, classic_members, elbv2, elbv2_targets
 from local_cloud.patches.patching import apply, patches_of
+from local_cloud.quotas import Quotas
 from local_cloud.traffic.plan import Balancer, Health, Plan, Pool
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class PatchedMoto:
 
     traffic: FakeTraffic
     answers: dict[str, Answers]
+    quotas: Quotas = field(default_factory=Quotas)
 
     def aws(self, service: str, region: str = "us-east-1") -> Any:
         make: Any = boto3.client  # its stubs know services by literal name only
@@ -152,6 +154,7 @@ def moto(
         loop=cast("Any", SimpleNamespace(call_soon_threadsafe=lambda *_: None)),
         traffic=here.traffic,
         behaviors=cast("Any", behaviors),
+        quotas=here.quotas,
     )
     cloud.on_change.append(BalancerSync(cloud=cloud))
     patches = patches_of(*modules, classic, classic_members, elbv2, elbv2_targets, after)

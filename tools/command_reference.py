@@ -30,7 +30,7 @@ This page lists what each command takes. `ami-pipeline COMMAND --help` prints th
 def rendered() -> str:
     """Return the page."""
     root = click.Context(cli, info_name=PROGRAM, **cli.context_settings)
-    blocks = [HEAD, *_section(root, "## Before the command")]
+    blocks = [HEAD, *_section(root, "## Before or after the command")]
     for context in _contexts(root):
         title = context.command_path.removeprefix(f"{PROGRAM} ")
         blocks += _section(context, f"## {title}")
@@ -61,7 +61,7 @@ def _section(context: click.Context, heading: str) -> Iterator[str]:
 
 def _rows(context: click.Context) -> list[str]:
     options = [each for each in context.command.params if isinstance(each, click.Option)]
-    return [_row(option, context) for option in options]
+    return [_row(option, context) for option in options if not option.hidden]
 
 
 def _paragraphs(text: str) -> str:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the application from /tmp/app. Runs as root on the instance being baked.
+# Installs the application from /tmp. Runs as root on the instance being baked. Install the packages
+# that it needs here, for example with: dnf install -y nodejs
 #
 # $ROOT is empty on AWS. The local cloud sets it where it cannot give an instance a file system
 # of its own, so every path of the instance begins with it.
@@ -25,12 +26,26 @@ fi
 
 install -d -m 0755 "$ROOT/opt/$APP" "$ROOT/etc/$APP" \
     "$ROOT/etc/systemd/system/multi-user.target.wants"
-install -m 0755 "$ROOT/tmp/app/server.py" "$ROOT/opt/$APP/server.py"
+if [ -n "${FILES:-}" ]; then
+    uploaded="$ROOT/tmp/$(basename "$FILES")"
+    if [ -d "$uploaded" ]; then
+        cp -R "$uploaded/." "$ROOT/opt/$APP/"
+    else
+        install -m 0755 "$uploaded" "$ROOT/opt/$APP/"
+    fi
+else
+    install -m 0755 "$ROOT/tmp/app/server.py" "$ROOT/opt/$APP/server.py"
+fi
 printf 'APP=%s\nVERSION=%s\nENVIRONMENT=%s\nPORT=%s\n' \
     "$APP" "$VERSION" "${ENVIRONMENT:-}" "$PORT" >"$ROOT/etc/$APP/env"
-sed "s/@APP@/$APP/g" "$ROOT/tmp/app/app.service" >"$ROOT/etc/systemd/system/$APP.service"
+# The command may hold characters that mean something to sed.
+run="$(printf '%s' "${RUN:-/usr/bin/env python3 /opt/$APP/server.py}" | sed 's/[\\&|]/\\&/g')"
+sed -e "s|@RUN@|$run|" -e "s/@APP@/$APP/g" "$ROOT/tmp/app/app.service" >"$ROOT/etc/systemd/system/$APP.service"
 
 # `systemctl enable` only creates this link; a file system that is not booted has no systemd.
 ln -sf "/etc/systemd/system/$APP.service" \
     "$ROOT/etc/systemd/system/multi-user.target.wants/$APP.service"
+if [ -n "${FILES:-}" ]; then
+    rm -rf "$uploaded"
+fi
 echo "installed $APP $VERSION"

@@ -64,7 +64,7 @@ def request_of(
         var_files=tuple(_var_files(app, wanted)),
         elsewhere=_elsewhere(app, wanted, source),
         passed=None if wanted.pass_variables is None else frozenset(wanted.pass_variables),
-        source=_source(wanted),
+        source=source_of(wanted),
         tags=dict(wanted.tags),
         timeout=wanted.timeout,
         cancel_grace=wanted.cancel_grace,
@@ -204,7 +204,8 @@ def _ignored(
                 yield path
 
 
-def _source(wanted: config.BakeSettings) -> Source | None:
+def source_of(wanted: config.BakeSettings) -> Source | None:
+    """Return the configured source image, None if the template chooses it."""
     if wanted.source is None:
         return None
     source = wanted.source

@@ -30,6 +30,7 @@ from pipeline.core.deploy.selection import (
     size_instead,
     skipped,
 )
+from pipeline.core.deploy.versions import image_named, is_version
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import ObservedGroup
@@ -111,10 +112,15 @@ def retire_failed(session: EnvironmentSession) -> Deployment | None:
 
 
 def choose(reader: EnvironmentReader, request: PromoteRequest) -> Image:
-    """Return the requested image: one by id, another environment's, or the newest good one."""
+    """Return the requested image: one by id or version, another environment's, or the newest."""
     settings = reader.app.settings
     images = known_images(reader.app, reader.clients)
     ami_id = request.image
+    if is_version(ami_id):
+        named = image_named(images, ami_id, request.environment)
+        if named.note:
+            reader.app.report(Message(text=named.note))
+        ami_id = named.id
     if request.origin:
         origin = EnvironmentReader(
             app=reader.app, environment=request.origin, account=reader.account

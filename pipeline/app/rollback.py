@@ -34,6 +34,7 @@ from pipeline.core.deploy.selection import (
     require_promotable,
     target_of,
 )
+from pipeline.core.deploy.versions import Named, image_named, is_version, release_named
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Observation, ObservedGroup
@@ -69,6 +70,8 @@ def roll_back(
             return undone
         document = leased.document()
         target = target_in(session.reader, document, request)
+        if note := named_in(session.reader, document, request.to).note:
+            app.report(Message(text=note))
         if target.release == document.serving:
             found = require_serving(session.reader, document)
             if found.trouble not in LOST:
@@ -87,12 +90,26 @@ def target_in(
     """Return where the rollback leads; raises RefusedError if nowhere."""
     return target_of(
         document,
-        request.to,
+        named_in(reader, document, request.to).id,
         today(reader),
         allow_quarantined=request.allow_quarantined,
         missing=missing,
         images=images,
     )
+
+
+def named_in(reader: EnvironmentReader, document: Environment, to: str) -> Named:
+    """Return the release or AMI that `--to` names; images are read only for an unknown version.
+
+    Raises RefusedError if nothing has this version.
+    """
+    if not is_version(to):
+        return Named(id=to)
+    if named := release_named(document, to):
+        return named
+    from pipeline.app.bake import known_images
+
+    return image_named(known_images(reader.app, reader.clients), to, reader.environment)
 
 
 def today(reader: EnvironmentReader) -> datetime:

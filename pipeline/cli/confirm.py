@@ -88,3 +88,16 @@ def plan_text(preview: PlanPreview, width: int) -> str:
     from pipeline.ui import plan
 
     return plan.plan_text(preview, width)
+
+
+def ask_text(question: str, default: str) -> str:
+    """Ask for a text at the terminal; an empty line is the default, the end of input aborts."""
+    import click
+
+    shown = f" [{default}]" if default else ""
+    echo(f"{question}{shown}: ", end="")
+    line = sys.stdin.readline()
+    if not line:
+        echo()
+        raise click.Abort
+    return line.strip() or default

@@ -105,9 +105,10 @@ class Checked(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value, or fail naming the option."""
-        from pipeline.core.validation import deployment_values, values
+        from pipeline.core.validation import deployment_values, terraform_values, values
 
-        rule = getattr(values, self._rule, None) or getattr(deployment_values, self._rule)
+        homes = (values, deployment_values, terraform_values)
+        rule = next(getattr(home, self._rule) for home in homes if hasattr(home, self._rule))
         try:
             checked: str = rule(str(value))
         except ValueError as error:

@@ -8,16 +8,19 @@ when they run, so that `--help` imports click alone.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
+from copy import copy
+from dataclasses import replace
 from itertools import pairwise
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from pipeline import __version__
 from pipeline.cli.context import Context, echo
-from pipeline.core import commands
 from pipeline.core.errors import (
     ConfigurationError,
     InternalError,
@@ -27,6 +30,8 @@ from pipeline.core.errors import (
 from pipeline.ui.icons import make_printable
 
 _COMMANDS = {
+    "init": "Start a new service: write its files, rehearse it.",
+    "adopt": "Show the configuration of a running group.",
     "bake": "Build, verify and record an image.",
     "promote": "Put an image into service, blue/green.",
     "rollback": "Put the previous good release back into service.",
@@ -40,11 +45,46 @@ _COMMANDS = {
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",
+    "prune": "Remove unused images with their copies and snapshots.",
     "config": "Check pipeline.toml, write Terraform's root module.",
+    "completion": "Print the completion script of a shell.",
     "docs": "Show the documentation.",
     "local-cloud": "Run the local cloud: AWS on this machine.",
 }
 """Each command with its summary; it is defined in the module of its name."""
+_HOUSEKEEPING = ("prune", "completion")
+"""Commands whose modules are in the package `housekeeping`."""
+
+
+def _with_globals(command: click.Command) -> click.Command:
+    """Return the command, and those below it, with the global options: they work after it, too."""
+    own = {name for option in command.params for name in option.opts}
+    for option in _global_options():
+        if not own & {*option.opts}:
+            again = copy(option)
+            again.hidden, again.expose_value, again.required = True, False, False
+            again.default, again.callback = None, _override
+            command.params.append(again)
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _with_globals(each)
+    return command
+
+
+def _global_options() -> list[click.Option]:
+    names = {"config", "output", "verbose", "color", "no_color"}
+    return [each for each in cli.params if isinstance(each, click.Option) and each.name in names]
+
+
+def _override(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Replace a global option by the one after the command, which is nearer."""
+    if value is not None and option.name and ctx.get_parameter_source(option.name) is _TYPED:
+        given = {"color": False} if option.name == "no_color" else {option.name: value}
+        ctx.obj = replace(ctx.obj, **given)
+    return value
+
+
+_TYPED = click.core.ParameterSource.COMMANDLINE
 
 
 class _LazyGroup(click.Group):
@@ -57,12 +97,19 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"pipeline.cli.{name}"), name)
-        return command
+        package = "pipeline.cli.housekeeping" if cmd_name in _HOUSEKEEPING else "pipeline.cli"
+        command: click.Command = getattr(importlib.import_module(f"{package}.{name}"), name)
+        return _with_globals(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer commands with their summaries, without the import of their modules."""
+        found = {name: _COMMANDS[name] for name in _COMMANDS if name.startswith(incomplete)}
+        items = [CompletionItem(name, help=found[name]) for name in found]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -104,7 +151,8 @@ class _LazyGroup(click.Group):
 def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_color: bool) -> None:
     """Bake an immutable AMI with Packer and put it into service with Terraform.
 
-    Without an AWS account, start with: ami-pipeline local-cloud up
+    The options below work before and after the command. Without an AWS account,
+    start with: ami-pipeline init --rehearse
     """
     ctx.obj = Context(
         config=config,
@@ -118,7 +166,7 @@ def cli(ctx: click.Context, config: str | None, output: str, verbose: bool, no_c
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the program and end the process with its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    sys.exit(run(arguments))
+    sys.exit(_complete() if "_AMI_PIPELINE_COMPLETE" in os.environ else run(arguments))
 
 
 def run(arguments: list[str]) -> int:
@@ -147,6 +195,15 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _complete() -> int:
+    """Answer the shell's question; whatever goes wrong, it gets no answer and no message."""
+    from contextlib import redirect_stderr, suppress
+
+    with redirect_stderr(io.StringIO()), suppress(Exception, SystemExit):
+        cli.main(args=[], prog_name="ami-pipeline", standalone_mode=False)
+    return 0
+
+
 def _wants_json(arguments: list[str]) -> bool:
     return "--output=json" in arguments or ("--output", "json") in pairwise(arguments)
 
@@ -154,18 +211,8 @@ def _wants_json(arguments: list[str]) -> bool:
 def _usage(error: click.ClickException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "ami-pipeline"
-    usage = ConfigurationError(path, _hinted(error), f"{path} --help")
+    usage = ConfigurationError(path, error.format_message(), f"{path} --help")
     return _expected(usage, as_json=as_json)
-
-
-def _hinted(error: click.ClickException) -> str:
-    """Return the message, with a hint for a global option that follows the command."""
-    message = error.format_message()
-    names = {name for option in cli.params for name in option.opts}
-    name = error.option_name if isinstance(error, click.NoSuchOption) else ""
-    if name in names:
-        return f"{message} It goes before the command: {commands.ami_pipeline(name)} ..."
-    return message
 
 
 def _expected(error: PipelineError, *, as_json: bool) -> int:

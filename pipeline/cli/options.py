@@ -7,14 +7,24 @@ from pathlib import Path
 import click
 
 from pipeline.cli.context import Checked
+from pipeline.cli.housekeeping.completing import complete_environment
 
 environment_option = click.option(
     "-e",
     "--environment",
     required=True,
     type=Checked("environment", "check_environment"),
+    shell_complete=complete_environment,
     metavar="NAME",
     help="Use the environment [environments.NAME].",
+)
+optional_environment_option = click.option(
+    "-e",
+    "--environment",
+    type=Checked("environment", "check_environment"),
+    shell_complete=complete_environment,
+    metavar="NAME",
+    help="Use the environment [environments.NAME] (default: all).",
 )
 yes_option = click.option(
     "--yes",

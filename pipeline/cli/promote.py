@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.confirm import confirm_plan
 from pipeline.cli.context import Checked, Context, application, pass_context
+from pipeline.cli.housekeeping.completing import complete_environment, complete_image
 from pipeline.cli.options import (
     detach_option,
     dotenv_option,
@@ -24,14 +25,16 @@ from pipeline.cli.result import ResultOptions, print_result
 @environment_option
 @click.option(
     "--image",
-    type=Checked("image", "check_image_id"),
-    metavar="AMI",
-    help="Promote this AMI.",
+    type=Checked("image", "check_image"),
+    shell_complete=complete_image,
+    metavar="IMAGE",
+    help="Promote this AMI or version.",
 )
 @click.option(
     "--from",
     "origin",
     type=Checked("environment", "check_environment"),
+    shell_complete=complete_environment,
     metavar="NAME",
     help="Promote the image that serves in environment NAME.",
 )

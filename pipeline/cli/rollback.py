@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.confirm import confirm_plan
 from pipeline.cli.context import Checked, Context, application, pass_context
+from pipeline.cli.housekeeping.completing import complete_release
 from pipeline.cli.options import (
     detach_option,
     dotenv_option,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 @click.option(
     "--to",
     type=Checked("target", "check_target"),
+    shell_complete=complete_release,
     metavar="TARGET",
-    help="Roll back to this release (r000123) or AMI.",
+    help="Roll back to this release (r000123), AMI or version.",
 )
 @click.option(
     "--allow-quarantined", is_flag=True, help="Allow an image that a rollback quarantined."

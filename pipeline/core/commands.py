@@ -27,6 +27,17 @@ def ami_pipeline(*words: str) -> str:
     return shlex.join(["ami-pipeline", *words])
 
 
+def init(**options: str) -> str:
+    """Return the command that writes a new service, with these options."""
+    words = (word for name, value in options.items() for word in (f"--{name}", value))
+    return ami_pipeline("init", *words)
+
+
+def rehearse() -> str:
+    """Return the command that rehearses a new service on the local cloud."""
+    return ami_pipeline("init", "--rehearse")
+
+
 def of_environment(command: str, environment: str, *words: str) -> str:
     """Return a command of this program in one environment; `command` may be two words."""
     return ami_pipeline(*command.split(), "-e", environment, *words)

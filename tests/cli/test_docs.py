@@ -23,7 +23,7 @@ Captured = pytest.CaptureFixture[str]
 def test_without_a_topic_each_page_is_a_line(capsys: Captured) -> None:
     assert run(["docs"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "bake             Bake an image"
+    assert lines[:2] == ["adopt            Adopt a running group", "bake             Bake an image"]
     assert "configuration    Every key of pipeline.toml" in lines
     assert lines[-2:] == ["read one: ami-pipeline docs TOPIC", f"CI files: {ROOT}/docs/ci"]
     assert len(lines) - 3 == len(shipped_pages(documentation_folder()))
@@ -100,5 +100,6 @@ def test_the_wheel_has_the_guide_the_reference_and_the_ci_files() -> None:
     shipped = [page.file.relative_to(ROOT) for page in shipped_pages(documentation_folder())]
     assert {f"pipeline/{path.as_posix()}" for path in shipped} <= files
     assert "pipeline/docs/ci/github-actions.yml" in files
+    assert {"pipeline/packer/app.pkr.hcl", "pipeline/templates/pipeline.toml.j2"} <= files
     assert "pipeline/docs/reference/pipeline.schema.json" in files
     assert not [name for name in files if "docs/development" in name]

@@ -55,6 +55,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> None:
     web = Balancer(kind="elb", identifier="web", name="web")
     monkeypatch.setattr("pipeline.app.doctor.account_of", lambda *_: OURS)
     monkeypatch.setattr(EnvironmentReader, "found_balancers", ((web,), ()))
+    monkeypatch.setattr("pipeline.app.environment.checkup.find_lost", lambda *_: None)
 
 
 OURS, THEIRS = "123456789012", "999988887777"

@@ -21,12 +21,13 @@ Usage: ami-pipeline promote [OPTIONS]
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --image AMI             Promote this AMI.
+  --image IMAGE           Promote this AMI or version.
   --from NAME             Promote the image that serves in environment NAME.
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
                           terminal).
   --keep-failed           Keep a failed group, detached, for debugging.
+  --redeploy              Replace the instances even if nothing differs.
   --allow-quarantined     Allow an image that a rollback quarantined.
   --allow-unhealthy       Continue even if the serving release is unhealthy or
                           an alarm is firing.
@@ -47,7 +48,7 @@ Usage: ami-pipeline rollback [OPTIONS]
 
 Options:
   -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --to TARGET             Roll back to this release (r000123) or AMI.
+  --to TARGET             Roll back to this release (r000123), AMI or version.
   --allow-quarantined     Allow an image that a rollback quarantined.
   --plan                  Show the plan and change nothing.
   --yes                   Skip the confirmation prompt (required without a
@@ -95,9 +96,12 @@ Usage: ami-pipeline status [OPTIONS]
 
   Show the serving release, the deployment in flight, and how to roll back.
 
+  Without an environment, show all of them, one line for each.
+
 Options:
-  -e, --environment NAME  Use the environment [environments.NAME].  [required]
-  --watch                 Refresh every 2 seconds.
+  -e, --environment NAME  Use the environment [environments.NAME] (default:
+                          all).
+  --watch                 Refresh every 2 seconds (needs -e).
   -h, --help              Show this message and exit.
 """,
     "history": """\
@@ -163,7 +167,7 @@ Options:
   -h, --help              Show this message and exit.
 """,
     "permissions": """\
-Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read]
+Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read|prune]
 
   Print the least IAM policy with which a role's commands work.
 

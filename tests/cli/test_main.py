@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import main
+from pipeline.cli.context import Context, pass_context
+from pipeline.cli.images import images
 from pipeline.cli.main import run
 from pipeline.core.errors import (
     ConfigurationError,
@@ -190,3 +192,38 @@ def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> Non
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr.strip() if done.returncode else "") == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--output", "json", "status", "-e", "staging"],
+        ["status", "--output", "json", "-e", "staging"],
+        ["status", "-e", "staging", "--output=json"],
+        ["--output", "text", "lock", "show", "-e", "staging", "--output", "json"],
+        ["lock", "--output", "json", "show", "-e", "staging"],
+    ],
+)
+def test_global_options_work_before_and_after_the_command(
+    words: list[str], capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([*words, "--config", "missing.toml"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["where"] == "missing.toml"
+    assert run(["--verbose", "--no-color", "docs", "--verbose", "--no-color"]) == 0
+
+
+def test_the_options_after_a_command_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Context] = []
+
+    def take(context: Context) -> None:
+        seen.append(context)
+
+    monkeypatch.setattr(images, "callback", pass_context(take))
+    words = [["images"], ["images", "--no-color"], ["--output", "json", "images", "--verbose"]]
+    assert [run(each) for each in words] == [0, 0, 0]
+    assert [(each.color, each.verbose, each.output) for each in seen] == [
+        (True, False, "text"),
+        (False, False, "text"),
+        (True, True, "json"),
+    ]

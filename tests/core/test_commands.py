@@ -18,6 +18,8 @@ ROOT = Path(commands.__file__).parents[1]
 RELEASE, AMI = "r000123", "ami-0123456789abcdef0"
 
 PASTED: dict[Callable[..., str], list[str]] = {
+    commands.init: [commands.init(), commands.init(files="app", run="/usr/bin/node /opt/x.js")],
+    commands.rehearse: [commands.rehearse()],
     commands.status: [commands.status("staging")],
     commands.history: [commands.history("staging")],
     commands.recover: [commands.recover("staging")],

@@ -70,7 +70,8 @@ def test_each_file_calls_what_it_is_for() -> None:
     }
     assert verbs == {
         "github-actions.yml": {"bake", "promote"},
-        "gitlab-ci.yml": {"bake", "promote", "rebuild", "rollback"},
+        "gitlab-ci.yml": {"bake", "config", "promote", "rebuild", "rollback"},
+        "plan.yml": {"config", "promote"},
         "nightly.yml": {"rebuild"},
         "rollback.yml": {"rollback", "status"},
     }
@@ -85,8 +86,16 @@ def test_a_workflow_takes_a_role_and_gives_the_tool_its_signals(path: Path) -> N
     assert all(int(each["role-duration-seconds"]) >= 3600 for each in roles)
     changing = [line for line in lines(path) if re.search(r"bake|promote|rebuild|rollback", line)]
     assert all(line.startswith("exec ami-pipeline ") for line in changing)
-    if path.name != "rollback.yml":
+    if path.name == "plan.yml":
+        assert all(line.endswith(" --plan") for line in changing)
+    elif path.name != "rollback.yml":
         assert workflow["concurrency"]["cancel-in-progress"] is False
+
+
+def test_every_action_is_pinned_by_commit() -> None:
+    used = [each["uses"] for path in GITHUB for each in steps(path) if "uses" in each]
+    assert len(used) >= 10
+    assert [each for each in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each)] == []
 
 
 def test_on_gitlab_one_deployment_runs_at_a_time() -> None:

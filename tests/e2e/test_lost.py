@@ -123,6 +123,7 @@ def test_a_deleted_warm_group_does_not_prevent_a_promotion(case: Case) -> None:
     case.assert_promoted(result)
 
 
+@pytest.mark.timeout(3 * LONGEST)
 @pytest.mark.parametrize("state", [True, False], ids=["state is lost, too", "state is kept"])
 def test_a_lost_document_is_rebuilt_and_the_next_promotion_and_rollback_go_on(
     case: Case, state: bool
@@ -153,3 +154,20 @@ def test_a_lost_document_is_rebuilt_and_the_next_promotion_and_rollback_go_on(
         forth = site.promote("--image", site.other_image, "--allow-quarantined")
         assert forth.code == 0, forth.err
     assert site.next_release == f"r{before['next'] + 1:06}"
+
+
+@pytest.mark.timeout(3 * LONGEST)
+def test_terraforms_lost_state_gets_scaling_policies_and_schedules_back(first: Case) -> None:
+    site = first.site
+    site.configure()
+    inputs = f"environments.{site.environment}.terraform.inputs"
+    with (site.project.folder / "pipeline.toml").open("a") as file:
+        file.write(f'[{inputs}.scaling_policies.cpu]\nmetric = "cpu"\ntarget = 50\n')
+    assert site.promote("--image", site.other_image, "--allow-quarantined").code == 0
+    shutil.rmtree(site.path.parent.parent)
+    rebuild = ("state", "rebuild", "-e", site.environment, "--yes")
+    done = wait_for_exit(site.project.start("--output", "json", *rebuild))
+    assert done.code == 0, done.err
+    assert "importing aws_autoscaling_policy" in done.err
+    again = site.promote("--image", site.other_image, "--allow-quarantined")
+    assert again.code == 0, again.err

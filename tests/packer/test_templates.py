@@ -163,6 +163,27 @@ def test_the_application_is_installed_and_enabled(instance: Path) -> None:
     assert not any("canary" in path.read_text() for path in kept)
 
 
+def test_files_of_ones_own_are_installed_with_the_command_that_runs_them(instance: Path) -> None:
+    (instance / "tmp/dist/public").mkdir(parents=True)
+    (instance / "tmp/dist/main.js").touch()
+    (instance / "tmp/dist/public/index.html").touch()
+    command = "/usr/bin/node --title=a&b|c /opt/@APP@/main.js"
+    done = run("install.sh", instance, **INSTALL, FILES="build/dist/", RUN=command)
+    assert done.returncode == 0, done.stderr
+    here = instance / "opt/web"
+    found = {str(each.relative_to(here)) for each in here.rglob("*") if each.is_file()}
+    assert found == {"main.js", "public/index.html"}
+    unit = (instance / "etc/systemd/system/web.service").read_text()
+    assert "ExecStart=/usr/bin/node --title=a&b|c /opt/web/main.js\n" in unit
+    assert not (instance / "tmp/dist").exists()
+
+
+def test_one_file_is_installed_as_a_program(instance: Path) -> None:
+    (instance / "tmp/web").touch()
+    assert run("install.sh", instance, **INSTALL, FILES="web", RUN="/opt/web/web").returncode == 0
+    assert os.access(instance / "opt/web/web", os.X_OK)
+
+
 def test_the_application_can_be_installed_over_an_older_one(instance: Path) -> None:
     assert run("install.sh", instance, **INSTALL).returncode == 0
     assert run("install.sh", instance, **{**INSTALL, "VERSION": "2"}).returncode == 0

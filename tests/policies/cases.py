@@ -10,13 +10,15 @@ from typing import Any
 
 from pipeline.core.permissions.scope import Role
 from pipeline.core.permissions.table import TABLE, Caller, Proof
-from tests.policies.world import ENVIRONMENT, Policy
+from tests.policies.world import ADOPTED, ENVIRONMENT, Policy
 
 PLAN = ("promote", "-e", ENVIRONMENT, "--plan")
 PROMOTE = ("promote", "-e", ENVIRONMENT, "--yes", "--allow-quarantined")
 STATUS = ("status", "-e", ENVIRONMENT)
 SHOW = ("state", "show", "-e", ENVIRONMENT)
 IMAGES, DOCTOR = ("images",), ("doctor", "-e", ENVIRONMENT)
+ADOPT = ("adopt", "-e", ENVIRONMENT, "--group", ADOPTED, "--plan")
+PRUNE = ("prune", "--plan")
 BAKE = ("bake", "--version", "9.0.0", "--force")
 
 
@@ -33,6 +35,12 @@ NOT_REACHED = {
     "ec2:DescribeKeyPairs",
 }
 """Actions that the commands of the cases do not need with this configuration."""
+ONLY_WITH_A_REMOVAL = {
+    "ec2:DescribeImageAttribute",
+    "ec2:DescribeSnapshotAttribute",
+    "s3:DeleteObject",
+}
+"""Actions that a prune needs only if there is something to remove."""
 
 
 class Expected(Enum):
@@ -88,7 +96,8 @@ def cases_of(role: Role, policy: Policy) -> Iterator[Case]:
     for statement in policy["Statement"]:
         for action in actions_of(statement):
             only = is_only_of_newer_packer(role, statement["Sid"], action)
-            if action not in NOT_REACHED and not only:
+            spared = role is Role.PRUNE and action in ONLY_WITH_A_REMOVAL
+            if action not in NOT_REACHED and not (only or spared):
                 yield case_of(role, statement["Sid"], action)
 
 
@@ -118,6 +127,8 @@ def _expected(role: Role, proofs: set[Proof]) -> tuple[tuple[tuple[str, ...], ..
             late = Expected.LATE if Proof.CHANGE in proofs else Expected.REFUSED
             optional = proofs == {Proof.OPTIONAL}
             return (IMAGES, ("doctor",), BAKE), Expected.NOTICE if optional else late
+        case Role.PRUNE:
+            return (PRUNE,), Expected.REFUSED
         case Role.DEPLOY:
             return _expected_of_deploy(proofs, reads)
     raise AssertionError(role)
@@ -132,4 +143,4 @@ def _expected_of_deploy(
         return (DOCTOR, PLAN), Expected.NOTICE
     if Proof.CHANGE in proofs:
         return (PROMOTE,), Expected.LATE
-    return (*reads, PROMOTE), Expected.REFUSED
+    return (*reads, ADOPT, PROMOTE), Expected.REFUSED

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+from tests.policies.cases import ADOPT
 from tests.policies.world import ENVIRONMENT, World
 
 HERE = ("-e", ENVIRONMENT)
@@ -19,7 +20,13 @@ READS_STATE = (("lock", "show", *HERE), ("state", "show", *HERE))
 def run_every_command(world: World) -> list[str]:
     """Return the commands that failed and the calls that were denied, as lines."""
     world.cloud.client.forget_permissions()
-    found = [*_bakes(world), *_deployments(world), *_reads(world), *_rebuild(world)]
+    found = [
+        *_bakes(world),
+        *_deployments(world),
+        *_reads(world),
+        *_rebuild(world),
+        *_prunes(world),
+    ]
     denied = world.cloud.client.denials()
     return [*found, *(f"{each['role']}: {each['action']} on {each['resource']}" for each in denied)]
 
@@ -49,7 +56,7 @@ def _deployments(world: World) -> Iterator[str]:
     yield from _run(world, (*promote, other), keys)
     yield from _run(world, ("rollback", *HERE, "--yes", "--to", serving), keys)
     world.configure()
-    for words in (*READS, *READS_STATE):
+    for words in (*READS, *READS_STATE, ADOPT):
         yield from _run(world, words, keys)
 
 
@@ -66,6 +73,15 @@ def _rebuild(world: World) -> Iterator[str]:
     promote = ("promote", *HERE, "--yes", "--allow-quarantined", "--image", newest)
     yield from _run(world, promote, keys)
     yield from _run(world, ("rebuild", *HERE, "--version", "5.0.0"), keys, allowed={0, 3})
+
+
+def _prunes(world: World) -> Iterator[str]:
+    """Remove what no release needs; the last command, because it removes images of others."""
+    keys = world.keys("prune", world.policy("prune"))
+    path = world.site.project.folder / "pipeline.toml"
+    path.write_text(path.read_text().replace("[bake]\n", "[bake]\nkeep = 1\n"))
+    for words in (("prune", "--plan"), ("prune", "--yes"), ("prune", "--yes")):
+        yield from _run(world, words, keys)
 
 
 def _run(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 ENVIRONMENT = "staging"
 SPEED = 240
+ADOPTED = "by-hand"
+"""A group of nobody's release, without instances, with a launch configuration."""
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:hooks"
 HOOKS = f"arn:aws:iam::{ACCOUNT}:role/hooks"
 POLICIES = f"""
@@ -172,6 +174,7 @@ def build_world(folder: Path, *, path: str = "", bakes: bool = False) -> Iterato
             baked(project, version) if bakes else own_image(cloud, version)
             for version in ("1.0.0", "2.0.0")
         )
+        make_group(cloud, old, made["subnet_ids"])
         testbed = CloudTestbed(
             cloud=cloud, folder=folder, path=project.extra["PATH"], made=made, old=old, new=new
         )
@@ -199,6 +202,21 @@ def prepare(cloud: Cloud) -> None:
         **metric,
     )
     stores.create_bucket(cloud)
+
+
+def make_group(cloud: Cloud, image: str, subnets: Sequence[str]) -> None:
+    """Make the group that `adopt` reads."""
+    scaling = cloud.aws("autoscaling")
+    scaling.create_launch_configuration(
+        LaunchConfigurationName=ADOPTED, ImageId=image, InstanceType="t3.micro"
+    )
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName=ADOPTED,
+        LaunchConfigurationName=ADOPTED,
+        MinSize=0,
+        MaxSize=0,
+        VPCZoneIdentifier=",".join(subnets),
+    )
 
 
 def own_image(cloud: Cloud, version: str) -> str:

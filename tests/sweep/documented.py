@@ -14,6 +14,7 @@ ACTIONS = {"s3:ListObjects": "s3:ListBucket", "s3:HeadObject": "s3:GetObject"}
 ALLOWED = {"sts:GetCallerIdentity"}
 """AWS never denies it, so no policy lists it."""
 ELSEWHERE = {
+    "autoscaling:DescribeLaunchConfigurations": "adopt",
     "ec2:DescribeInstances": "images, a failed group",
     "ec2:DescribeLaunchTemplateVersions": "images",
     "ec2:GetConsoleOutput": "a failed group",

@@ -45,6 +45,24 @@ def read_all_groups(client: Any) -> Iterator[ObservedGroup]:
     return map(parse_group, _describe(client))
 
 
+def read_launch_sources(client: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield group, launch template and version, of each group itself and of its members.
+
+    An override of a mixed instances policy may have a template of its own (API Reference,
+    LaunchTemplateOverrides).
+    """
+    for each in _describe(client):
+        mixed = (each.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+        others = (
+            {"LaunchTemplate": one.get("LaunchTemplateSpecification")}
+            for one in mixed.get("Overrides", [])
+            if one.get("LaunchTemplateSpecification")
+        )
+        sources = {launch_source(one) for one in (each, *each.get("Instances", []), *others)}
+        for template, version in sorted(sources):
+            yield each["AutoScalingGroupName"], template, version
+
+
 def _describe(client: Any, **arguments: Any) -> Iterator[Described]:
     describe = client.describe_auto_scaling_groups
     return items(describe, "AutoScalingGroups", **arguments, MaxRecords=GROUPS)

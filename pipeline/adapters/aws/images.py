@@ -73,6 +73,14 @@ class Ec2Images:
         """Return this account's images that carry all these tags, newest first."""
         return self._owned(region, {f"tag:{key}": [value] for key, value in tags.items()})
 
+    def all(self, region: str) -> tuple[ObservedImage, ...]:
+        """Return all images of this account, also disabled ones, newest first."""
+        with translate_errors("listing images", region):
+            ec2 = self._clients.ec2(region)
+            found = _describe(ec2, {}, Owners=["self"], IncludeDisabled=True)
+        observed = (_observed(image, region) for image in found)
+        return tuple(sorted(observed, key=lambda image: image.created, reverse=True))
+
     def named(self, region: str, name: str) -> tuple[ObservedImage, ...]:
         """Return this account's images of exactly this name (there is one at most)."""
         found = self._owned(region, {"name": [name]})
@@ -159,6 +167,14 @@ class Ec2Images:
             others = () if image.state == "available" else _described_snapshots(ec2, made_for)
             for snapshot in dict.fromkeys((*image.snapshots, *others)):
                 _ignoring(NO_SNAPSHOT, ec2.delete_snapshot, SnapshotId=snapshot)
+
+    def deregister(self, image: ObservedImage) -> None:
+        """Deregister the image and leave its snapshots; a missing one is no error.
+
+        Raises RefusedError if it is protected: a person wants it to stay.
+        """
+        with translate_errors(f"deregistering {image.id}", image.region):
+            _deregister(self._clients.ec2(image.region), image)
 
     def remove_snapshots(self, region: str, resources: BuildResources, since: str) -> Removal:
         """Delete the snapshots that a bake made and no image uses; `left` are those in use.
@@ -268,7 +284,13 @@ def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
         reason=_reason(image),
         instance=image.get("SourceInstanceId", ""),
         source="" if image.get("SourceInstanceId") else image.get("SourceImageId", ""),
+        protection=_protection(image),
     )
+
+
+def _protection(image: ImageTypeDef) -> str:
+    found = image.get("DeregistrationProtection", "")
+    return "" if found == "disabled" else found
 
 
 def _rejected(image: ImageTypeDef) -> str:

@@ -59,6 +59,10 @@ class ImageRecords:
             self._put(finished, image, resources)
         self._store.delete(unfinished)
 
+    def forget(self, image: Image) -> None:
+        """Delete the record of an image that no longer exists; a missing one is no error."""
+        self._store.delete(_key("images", image))
+
     def all(self, app: str) -> tuple[Image, ...]:
         """Return every recorded image of an app and every unfinished bake."""
         return tuple(

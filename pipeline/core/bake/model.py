@@ -212,6 +212,7 @@ class ObservedImage:
     """One AMI as DescribeImages shows it.
 
     `instance` is the one that CreateImage made it from, `source` the AMI that it was copied from.
+    `protection` is the deregistration protection, empty if it is disabled.
     """
 
     id: str
@@ -226,6 +227,7 @@ class ObservedImage:
     reason: str = ""
     instance: str = ""
     source: str = ""
+    protection: str = ""
 
 
 class BakeOrigin(StrEnum):

@@ -32,6 +32,7 @@ class Role(StrEnum):
     BAKE = "bake"
     DEPLOY = "deploy"
     READ = "read"
+    PRUNE = "prune"
 
 
 class Feature(StrEnum):

@@ -67,25 +67,26 @@ def rows_of(roles: Collection[Role], features: Collection[Feature]) -> Iterator[
 
 
 _SHARED = """
-bake deploy read | Read | `images` | TOOL | | USE | ec2:DescribeImages ec2:DescribeInstances
-bake deploy read | Read | `images` | TOOL | | USE | ec2:DescribeLaunchTemplateVersions
-bake deploy read | Read | `images` | TOOL | | USE | autoscaling:DescribeAutoScalingGroups
+bake deploy read prune | Read | `images` | TOOL | | USE | ec2:DescribeImages ec2:DescribeInstances
+bake deploy read prune | Read | `images` | TOOL | | USE | ec2:DescribeLaunchTemplateVersions
+bake deploy read prune | Read | `images` | TOOL | | USE | autoscaling:DescribeAutoScalingGroups
 deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeLoadBalancers
 deploy read | Read | `status` | TOOL | CLASSIC | USE | elasticloadbalancing:DescribeInstanceHealth
 deploy read | Read | `status` | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetGroups
 deploy read | Read | `status` | TOOL | TARGETS | USE | elasticloadbalancing:DescribeTargetHealth
-bake deploy read | StoreList | the store in S3 | TOOL | S3_STORE | USE | s3:ListBucket
+bake deploy read prune | StoreList | the store in S3 | TOOL | S3_STORE | USE | s3:ListBucket
 deploy read | StoreList | `state show` | TOOL | S3_STORE | USE | s3:ListBucketVersions
 bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetBucketVersioning
 bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetEncryptionConfiguration
 bake deploy read | StoreList | `doctor` | TOOL | S3_STORE | OPTIONAL | s3:GetBucketPublicAccessBlock
-deploy read | Store | the store in S3 | TOOL | S3_STORE | USE | s3:GetObject
+deploy read prune | Store | the store in S3 | TOOL | S3_STORE | USE | s3:GetObject
 deploy read | Store | `state show` | TOOL | S3_STORE | USE | s3:GetObjectVersion
-bake deploy read | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:Decrypt
+bake deploy read prune | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:Decrypt
 """
 _DEPLOY = """
 deploy | Read | each observation | TOOL | | GROUP | autoscaling:DescribeScalingActivities
 deploy | Read | verify hooks | TOOL | VERIFY | DRY_RUN | ec2:DescribeInstances
+deploy | Read | `adopt` | TOOL | | USE | autoscaling:DescribeLaunchConfigurations
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeInstanceTypes ec2:DescribeSubnets
 deploy | Read | preflight | TOOL | | USE | ec2:DescribeLaunchTemplates
 deploy | Read | preflight | TOOL | | USE | autoscaling:DescribeInstanceRefreshes
@@ -200,6 +201,13 @@ bake | ImageRecords | the store in S3 | TOOL | S3_STORE | USE | s3:GetObject s3:
 bake | ImageRecords | the store in S3 | TOOL | S3_STORE | USE | s3:DeleteObject
 bake | StoreKey | the store's KMS key | TOOL | STORE_KEY | USE | kms:GenerateDataKey
 """
+_PRUNE = """
+prune | Read | `prune` | TOOL | | USE | autoscaling:DescribeLaunchConfigurations
+prune | Read | `prune` | TOOL | | USE | ec2:DescribeSnapshots ec2:ListImagesInRecycleBin
+prune | Read | `prune` | TOOL | | USE | ec2:DescribeImageAttribute ec2:DescribeSnapshotAttribute
+prune | UnusedImages | `prune` | TOOL | | CHANGE | ec2:DeregisterImage ec2:DeleteSnapshot
+prune | PrunedRecords | records | TOOL | S3_STORE | CHANGE | s3:DeleteObject
+"""
 
 
 def _parsed(text: str) -> Iterator[Row]:
@@ -216,5 +224,5 @@ def _parsed(text: str) -> Iterator[Row]:
         )
 
 
-TABLE = tuple(_parsed(_SHARED + _DEPLOY.lstrip() + _BAKE.lstrip()))
+TABLE = tuple(_parsed(_SHARED + _DEPLOY.lstrip() + _BAKE.lstrip() + _PRUNE.lstrip()))
 """Every action of every role."""

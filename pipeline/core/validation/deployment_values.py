@@ -13,6 +13,7 @@ from pipeline.core.validation.phases import PHASES
 from pipeline.core.validation.values import (
     LONGEST_NAME,
     check_image_id,
+    check_version,
     read_duration,
     require_ascii,
     require_harmless,
@@ -26,12 +27,14 @@ DEFAULT_PAUSES: Final = {"soak": "30s", "observe": "1m"}
 NEXT: Final = "next"
 NONE: Final = "none"
 LONGEST_KEEP: Final = 7 * 86_400.0
+LONGEST_GROUP: Final = 255
 LONGEST_ARGUMENT: Final = 4096
 MOST_ARGUMENTS: Final = 64
 
 # Elastic Load Balancing, CreateLoadBalancer (2012-06-01) and CreateTargetGroup, `Name`: at most 32.
 _RELEASE = re.compile(r"r[0-9]{6}")
 _BALANCER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+_GROUP = re.compile(r"[^:\r\n]+")
 _TARGET_GROUP_ARN = re.compile(
     r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[A-Za-z0-9-]{1,32}"
     r"/[0-9a-f]{16}"
@@ -59,6 +62,13 @@ def check_target_group(value: str) -> str:
         return require_match(_TARGET_GROUP_ARN, value, allowed)
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(_BALANCER, value, allowed)
+
+
+def check_group(value: str) -> str:
+    """Check the name of an Auto Scaling group: any text but `:` (CreateAutoScalingGroup)."""
+    allowed = f"the name of a group has 1 to {LONGEST_GROUP} characters without : or line ends"
+    require_harmless(value, LONGEST_GROUP, allowed)
+    return require_match(_GROUP, value, allowed)
 
 
 def check_phase(value: str) -> str:
@@ -129,14 +139,12 @@ def _as_words(line: str) -> str:
 
 
 def check_target(value: str) -> str:
-    """Check the target of a rollback: a release such as r000123, or an AMI id."""
-    if _RELEASE.fullmatch(value):
-        return value
-    allowed = (
-        "a release is r and six digits, an image id is ami- and 8 or 17 characters from 0-9 a-f"
-    )
-    return (
-        check_image_id(value)
-        if value.startswith("ami-")
-        else require_match(_RELEASE, value, allowed)
-    )
+    """Check the target of a rollback: a release such as r000123, an AMI id, or a version."""
+    return value if _RELEASE.fullmatch(value) else check_image(value)
+
+
+def check_image(value: str) -> str:
+    """Check how an image is named: by its AMI id or by its version."""
+    if value.startswith("ami-"):
+        return check_image_id(value)
+    return check_version(value)

@@ -106,7 +106,7 @@ PARSERS: dict[str, Callable[[Data], Any]] = {
     "DescribeTargetHealth": of_target_health,
 }
 UNREAD = {"DescribeLaunchConfigurations", "DescribePolicies", "DescribeSnapshots"}
-"""Actions that the product does not call; the local cloud answers them in the recorded form."""
+"""Actions without a parser here: of `adopt` (tests/core/adoption), or not called at all."""
 
 
 def parsed(file: str) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from local_cloud.permissions.policy import (
     read_file,
     read_policy,
 )
+from tests.local_cloud.permissions.asking import FakeModels, questions
 
+AMI, SNAPSHOT = "ami-0123456789abcdef0", "snap-0123456789abcdef0"
 GROUP = (
     "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:"
     "11111111-2222:autoScalingGroupName/web-production-r000001"
@@ -157,5 +160,31 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_the_policies_in_the_documentation_are_supported() -> None:
-    for name in ("bake", "deploy"):
+    for name in ("bake", "deploy", "prune", "read"):
         read_file(Path(__file__).parents[3] / f"docs/ci/iam/{name}.json")
+
+
+@pytest.mark.parametrize(
+    ("app", "operation", "named", "decision"),
+    [
+        ("web", "deregister_image", {"ImageId": AMI}, Decision.ALLOWED),
+        ("web", "delete_snapshot", {"SnapshotId": SNAPSHOT}, Decision.ALLOWED),
+        ("shop", "deregister_image", {"ImageId": AMI}, Decision.NOT_ALLOWED),
+        ("shop", "delete_snapshot", {"SnapshotId": SNAPSHOT}, Decision.NOT_ALLOWED),
+        ("", "delete_snapshot", {"SnapshotId": SNAPSHOT}, Decision.NOT_ALLOWED),
+        ("shop", "list_images_in_recycle_bin", {}, Decision.ALLOWED),
+        ("shop", "describe_snapshot_attribute", {"SnapshotId": SNAPSHOT}, Decision.ALLOWED),
+    ],
+)
+def test_a_prune_removes_only_what_has_the_tag_of_its_app(
+    app: str, operation: str, named: dict[str, str], decision: Decision
+) -> None:
+    text = (Path(__file__).parents[3] / "docs/ci/iam/prune.json").read_text()
+    printed = read_policy(json.loads(text.replace("eu-central-1", "us-east-1")))
+    tags = {"ami-pipeline:app": app} if app else {}
+    kinds = {"image": AMI, "snapshot": SNAPSHOT}
+    arns = (f"arn:aws:ec2:us-east-1::{kind}/{name}" for kind, name in kinds.items())
+    models = FakeModels(tags_of=dict.fromkeys(arns, tags))
+    more = {"Attribute": "createVolumePermission"} if "attribute" in operation else {}
+    asked = questions("ec2", operation, models, **{**named, **more})
+    assert [printed.decide(each) for each in asked] == [decision]

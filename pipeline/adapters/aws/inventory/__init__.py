@@ -1,0 +1,1 @@
+"""Read which images and snapshots a region has, and which of them something uses."""

@@ -1,0 +1,1 @@
+"""Set up a service: write its files, rehearse it, take over a running group."""

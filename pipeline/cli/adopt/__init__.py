@@ -1,0 +1,5 @@
+"""`ami-pipeline adopt`."""
+
+from pipeline.cli.adopt.command import adopt
+
+__all__ = ["adopt"]

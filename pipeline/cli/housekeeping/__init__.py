@@ -1,0 +1,1 @@
+"""Commands that keep an account tidy and a shell handy."""

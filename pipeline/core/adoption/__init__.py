@@ -1,0 +1,1 @@
+"""The configuration of an environment, read from a group that runs already."""

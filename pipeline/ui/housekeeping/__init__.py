@@ -1,0 +1,1 @@
+"""Render the results of the housekeeping commands."""

@@ -1,0 +1,95 @@
+"""Render all environments on one screen: one line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from pipeline.core import commands
+from pipeline.core.overview import Overview
+from pipeline.core.state.deployment import Result
+from pipeline.core.state.environment import ReleaseRecord
+from pipeline.core.state.report import seconds_between
+from pipeline.core.state.status import Status
+from pipeline.ui import icons
+from pipeline.ui.results import image_document
+from pipeline.ui.status import health
+from pipeline.ui.text import age, one_line, table
+
+_TITLES = ("ENVIRONMENT", "SERVING", "VERSION", "IMAGE AGE", "NEWER", "IN FLIGHT", "HEALTH")
+
+
+def overview_text(found: Sequence[Overview], now: datetime) -> str:
+    """Return the environments as a table, then the errors, and the command with the details."""
+    if not found:
+        return f"no environments: pipeline.toml has no [environments.NAME]\nnext: {commands.docs()}"
+    lines = table([_TITLES, *(_row(each, now) for each in found)])
+    errors = [f"{each.environment}: {one_line(each.error)}" for each in found if each.error]
+    last = ["", f"details: {commands.status(found[0].environment)}"]
+    return "\n".join([*lines, *([""] if errors else []), *errors, *last])
+
+
+def overview_document(found: Sequence[Overview], now: datetime) -> dict[str, Any]:
+    """Return the environments for a program."""
+    return {"environments": [_document(each, now) for each in found]}
+
+
+def _document(each: Overview, now: datetime) -> dict[str, Any]:
+    status, record = each.status, _record(each)
+    created = each.image.created if each.image else ""
+    flight = status.environment.deployment if status else None
+    return {
+        "environment": each.environment,
+        "serving": status.environment.serving or None if status else None,
+        "version": record.version if record else None,
+        "ami_id": record.release.ami_id if record else None,
+        "image_created": created or None,
+        "image_age_seconds": seconds_between(created, now.isoformat()) if created else None,
+        "newer_image": image_document(each.newer) if each.newer else None,
+        "newer_source": each.source or None,
+        "in_flight": {"kind": str(flight.kind), "phase": flight.phase} if flight else None,
+        "health": health(status)[1] if status and record else None,
+        "healthy": health(status)[0] == icons.DONE if status and record else None,
+        "error": each.error or None,
+    }
+
+
+def _row(each: Overview, now: datetime) -> tuple[str, str, str, str, str, str, str]:
+    status, record = each.status, _record(each)
+    if status is None:
+        unknown = ("-",) * 5
+        return (each.environment, *unknown, f"{icons.UNKNOWN} unknown")
+    icon, text = health(status) if record else (icons.DETACHED, "no release")
+    return (
+        each.environment,
+        status.environment.serving or "-",
+        one_line(record.version, 32) if record and record.version else "-",
+        age(each.image.created, now) if each.image else "-",
+        ", ".join(_newer(each)) or "-",
+        _in_flight(status),
+        f"{icon} {text}",
+    )
+
+
+def _newer(each: Overview) -> Iterator[str]:
+    """Yield what is newer than what serves."""
+    if each.newer:
+        yield f"image {one_line(each.newer.version, 32) or each.newer.id}"
+    if each.source:
+        yield f"source {each.source}"
+
+
+def _in_flight(status: Status) -> str:
+    flight = status.environment.deployment
+    if flight is None:
+        return "-"
+    where = f"{flight.kind} in {one_line(flight.phase)}" if flight.phase else str(flight.kind)
+    if flight.outcome and flight.outcome.result is Result.NEEDS_ATTENTION:
+        return f"{icons.FAILED} needs attention: {where}"
+    return f"{icons.RUNNING} {where}" if status.running else f"{icons.FAILED} interrupted: {where}"
+
+
+def _record(each: Overview) -> ReleaseRecord | None:
+    environment = each.status.environment if each.status else None
+    return environment.releases.get(environment.serving) if environment else None

@@ -1,0 +1,1 @@
+"""Run docs/ci unchanged in runners that speak for GitHub and GitLab, on a local cloud."""
