@@ -60,6 +60,7 @@ def group_of_another_environment(case: Case) -> tuple[Any, str]:
     return scaling, name
 
 
+@pytest.mark.long
 def test_traffic_that_is_not_configured_and_a_group_of_another_environment_are_refused(
     case: Case, shop: Balancer
 ) -> None:
