@@ -13,7 +13,7 @@ import pytest
 from tests.running_cloud import eventually
 from tools.ci_files import signals
 from tools.ci_files.project import CI, WORKFLOWS, Project
-from tools.ci_files.runners import Act
+from tools.ci_files.runners import Act, Job
 
 DEAF = """
 import pathlib, signal, sys, time
@@ -38,6 +38,20 @@ def test_every_setup_action_of_a_workflow_is_replaced(name: str, tmp_path: Path)
 
 def _uses(path: Path) -> list[str]:
     return [line for line in path.read_text().splitlines() if "uses: " in line]
+
+
+@pytest.mark.long
+def test_a_runner_does_not_outlive_an_error(tmp_path: Path) -> None:
+    job = Job(words=["/bin/sleep", "60"], folder=tmp_path, env={}, log=tmp_path / "log")
+    seen: list[int] = []
+
+    def fail(pid: int) -> bool:
+        seen.append(pid)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        job.run(fail)
+    assert not Path(f"/proc/{seen[0]}").exists()
 
 
 @pytest.mark.long

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,9 +65,14 @@ class Job:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            while watch and running.poll() is None and not watch(running.pid):
-                pass
-            return running.wait(timeout=LONGEST)
+            try:
+                while watch and running.poll() is None and not watch(running.pid):
+                    pass
+                return running.wait(timeout=LONGEST)
+            finally:
+                if running.poll() is None:
+                    os.killpg(running.pid, signal.SIGKILL)
+                    running.wait()
 
 
 @dataclass(kw_only=True)
