@@ -202,6 +202,7 @@ def rare(*values: object) -> Any:
         rare(on_gitlab, False, VERIFYING),
     ],
 )
+@pytest.mark.long
 def test_a_cancelled_promotion_leaves_no_process_and_the_next_command_finishes_it(
     site: Site, cancel: Callable[[Step, Callable[[], None]], None], exec_: bool, moment: str
 ) -> None:

@@ -38,6 +38,7 @@ def stale(stale_sites: Sites) -> Iterator[Case]:
         yield Case(site=stale_sites.serving(KINDS))
 
 
+@pytest.mark.long
 def test_an_interrupt_right_after_blue_was_detached_loses_no_request(stale: Case) -> None:
     """The way back once believed a read of before the detachment, and detached green."""
     stale.configure(soak="1s", observe="10m")

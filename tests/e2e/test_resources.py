@@ -298,6 +298,7 @@ def test_a_release_is_launched_and_retired_by_plans_with_nothing_else(
     assert not list(fleet.resources.root.folder.glob("*.tfplan"))
 
 
+@pytest.mark.long
 def test_the_created_resources_are_the_captured_ones(fleet: Fleet) -> None:
     """So the stand-in's launch template and group equal those of the shipped module."""
     fleet.launch(1)
@@ -325,6 +326,7 @@ def test_a_second_release_does_not_change_the_first_and_steps_can_be_repeated(fl
     assert fleet.groups() == fleet.templates() == {"r000002"}
 
 
+@pytest.mark.long
 def test_resources_deleted_before_the_state_was_saved_are_removed_from_the_state(
     fleet: Fleet,
 ) -> None:
@@ -339,6 +341,7 @@ def test_resources_deleted_before_the_state_was_saved_are_removed_from_the_state
     assert fleet.known() == {TEMPLATE.format("r000002"), GROUP.format("r000002")}
 
 
+@pytest.mark.long
 def test_a_plan_that_exceeds_the_phase_is_refused_as_a_whole(fleet: Fleet) -> None:
     fleet.launch(1)
     root = fleet.resources.root
@@ -397,6 +400,7 @@ def test_an_orphan_is_adopted_without_a_change_and_then_retired(fleet: Fleet) ->
     assert fleet.groups() == fleet.templates() == {"r000001"}
 
 
+@pytest.mark.long
 def test_an_unmanaged_group_with_a_managed_name_is_refused(fleet: Fleet) -> None:
     fleet.launch(1)
     fleet.forget("r000001")
@@ -414,6 +418,7 @@ def test_an_unmanaged_group_with_a_managed_name_is_refused(fleet: Fleet) -> None
     assert fleet.known() == set()
 
 
+@pytest.mark.long
 def test_a_signal_while_a_launch_template_is_created_leaves_only_what_adoption_fixes(
     fleet: Fleet,
 ) -> None:

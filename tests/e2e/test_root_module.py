@@ -165,6 +165,7 @@ def test_the_shipped_module_fulfills_the_contract(
     assert "accepts it\n" in out
 
 
+@pytest.mark.long
 def test_the_state_of_a_custom_module_is_in_s3_and_locked_there(project: Project) -> None:
     s3 = project.cloud.aws("s3")
     s3.create_bucket(Bucket="states")
