@@ -47,6 +47,10 @@ def refused_at(verb: str, words: str) -> Case:
     return Case(end=2, verb=verb, words=(words,), why=f"packer {verb} refuses it: nothing is built")
 
 
+def plugin_missing(words: str) -> Case:
+    return Case(end=3, verb="validate", words=(words,), why="a plugin is not installed")
+
+
 def told_before(words: str) -> Case:
     return Case(end=2, code=0, words=(words,), why="the names of the builds tell it")
 
