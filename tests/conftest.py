@@ -1,4 +1,4 @@
-"""Isolate every test from the user's home, folder and settings, and schedule tests for xdist."""
+"""Isolate every test from the user's home, folder and settings, and end shared clouds early."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.core.ci import VARIABLES
+from tests import scheduling
 from tests.packer_plugins import PLUGINS
 
 # Rewrite the assertions of these helpers, too; this must precede their import.
@@ -38,6 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(scheduling.SharedClouds())
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the summary line of the crash suite (tests/crash/report.py)."""
     for report in terminalreporter.stats.get("passed", []):
@@ -56,6 +60,8 @@ def _own_surroundings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatc
     for name in os.environ:
         if name.startswith(_SETTINGS) and name not in _KEPT:
             monkeypatch.delenv(name)
+    # Without Terraform on PATH, a test is on a machine without any.
+    monkeypatch.setattr("pipeline.adapters.terraform.library.installed", lambda: "")
     for name, value in PLUGINS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOME", str(home))
@@ -72,33 +78,5 @@ def _own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-SHARED = (
-    "tests/crash/test_crash",
-    "tests/adapters/aws/test_groups.py",
-    "tests/adapters/aws/test_preflight.py",
-    "tests/e2e/test_deploy",
-    "tests/e2e/test_matrix.py",
-    "tests/e2e/test_matrix_calls.py",
-    "tests/e2e/test_resources.py",
-    "tests/known_issues/test_attachments.py",
-    "tests/known_issues/test_failed_groups.py",
-    "tests/known_issues/test_other_tools.py",
-    "tests/known_issues/test_workers.py",
-    "tests/known_issues/",
-    "tests/terraform/",
-)
-"""Files and folders whose tests share expensive fixtures: one worker runs each of them."""
-
-
-class SharedScheduling(LoadScopeScheduling):
-    """Schedules single tests on any free worker, but each of `SHARED` on one worker as a whole.
-
-    The mark `xdist_group` would do this, but pytest-xdist 3.8 does not see it with pytest 9.2.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return next((each for each in SHARED if nodeid.startswith(each)), nodeid)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedScheduling:
-    return SharedScheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.SharedScheduling:
+    return scheduling.SharedScheduling(config, log)

@@ -6,6 +6,10 @@ import ast
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from tests.scheduling import SHARED, group_of
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 MODULES = sorted(
@@ -75,3 +79,11 @@ def test_no_folder_holds_more_modules_than_a_reader_can_survey() -> None:
         for name in found
     }
     assert {name: count for name, count in found.items() if count > limits[name]} == {}
+
+
+@pytest.mark.parametrize("beginning", [each for group in SHARED for each in group])
+def test_tests_that_share_fixtures_exist_and_are_run_by_one_worker(beginning: str) -> None:
+    path = ROOT / beginning
+    files = sorted(path.parent.glob(f"{path.name}*")) if not path.is_dir() else [path]
+    assert files
+    assert group_of(beginning)

@@ -52,6 +52,9 @@ OTHER_VPC = "an instance of one VPC cannot be registered with a load balancer of
 TWO_ZONES = "an application load balancer has one subnet in each of two zones or more"
 DNS = "a load balancer's DNS name is an address of loopback, where it answers"
 DRAINING = "draining has a timeout of 300 seconds from the start, and keeps it when changed"
+WINDOWS = "an image of Windows cannot be launched"
+FOREIGN = "an image of another account cannot be deregistered"
+AMIS = "test_ec2.test_amis::"
 GROUPS = "test_autoscaling.test_autoscaling_groups.TestAutoScalingGroup::"
 PLAIN = "test_autoscaling.test_autoscaling::"
 SCHEDULED = "test_autoscaling.test_autoscaling_scheduledactions.TestAutoScalingScheduledActions::"
@@ -61,6 +64,12 @@ BOUNDS = "the desired capacity stays within the bounds: refused, or moved in if 
 GRACE = "HealthCheckGracePeriod is 0 if the API is not told one"
 POLICIES = "a policy has the fields of its type and no others, and an ARN of its own"
 EXPECTED: dict[str, str] = {
+    f"{AMIS}test_ami_create_and_delete": WINDOWS,
+    f"{AMIS}test_ami_copy": WINDOWS,
+    f"{AMIS}test_ami_filters": WINDOWS,
+    f"{AMIS}test_ami_enable_unavailable_error": FOREIGN,
+    f"{AMIS}test_ami_disable_unavailable_error": FOREIGN,
+    f"{AMIS}test_ami_describe_image_attribute": "an image has the boot mode of its publisher",
     **dict.fromkeys(
         (
             "test_ec2.test_instances::test_get_instances_filtering_by_ni_private_dns",

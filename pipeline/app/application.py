@@ -29,13 +29,17 @@ from pipeline.core.terraform.root_module import FILE_INPUTS, Bucket, Root
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of a command line; empty for an option that was not given."""
+    """The options of a command line; empty for an option that was not given.
+
+    `rebuilds` is the environment that `rebuild` was called for; the image may be for any.
+    """
 
     config: str | None = None
     environment: str = ""
     version: str = ""
     force: bool = False
     dotenv: Path | None = None
+    rebuilds: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

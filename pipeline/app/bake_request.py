@@ -40,10 +40,13 @@ def request_of(
     commit = read_commit(app.settings.root, app.environ, outputs)
     version = options.version or commit.describe
     if not version:
+        example = "1.0.0"
         raise ConfigurationError(
             "version",
             f"not given, and git describe finds nothing in {app.settings.root}",
-            commands.bake(version="1.0.0"),
+            commands.rebuild(options.rebuilds, version=example)
+            if options.rebuilds
+            else commands.bake(options.environment, version=example),
         )
     return BakeRequest(
         app=app.settings.app,

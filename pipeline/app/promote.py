@@ -287,11 +287,12 @@ class Promotion:
         program = terraform.program()
         if what := change_of(program, terraform.choice):
             root = self._reader.app.root(self._reader.environment)
+            moves = f"unless that is done already: {replace_provider(root.folder)}"
             back = f"to change back later: {commands.docs('terraform')}"
             yield Finding(
                 where="[terraform] program",
                 what=what,
-                remedy=replace_provider(root.folder) if program.product is TERRAFORM else back,
+                remedy=moves if program.product is TERRAFORM else back,
                 blocking=False,
             )
 

@@ -1,8 +1,9 @@
-"""Show and restore versions of an environment's document; show and upgrade its providers."""
+"""Show, restore or rebuild an environment's document; show and upgrade its providers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipeline.adapters.store.document_versions import Archive
 from pipeline.app.application import Application
@@ -10,7 +11,10 @@ from pipeline.app.environment.interrupted import Interrupted
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
+from pipeline.app.environment.unrecorded import newest_record, rebuilding
 from pipeline.core.state.document_versions import DocumentVersions, Restoration
+from pipeline.core.state.environment import Environment
+from pipeline.core.state.rebuilding import Rebuilding, require_lost
 from pipeline.core.terraform.provider_lock import ProviderLock, ProviderUpgrade
 
 
@@ -80,6 +84,38 @@ def upgrade_providers(
             fence()
             resources.record_upgrade(upgrade)
         return upgrade if accepted or not upgrade.changes else None
+
+
+def rebuild(
+    app: Application, environment: str, confirm: Callable[[Rebuilding], bool]
+) -> Rebuilding | None:
+    """Write the document that the groups' tags make up after a confirmation; None if that is a no.
+
+    Terraform's state first gets the groups that it lacks: it is often lost with the document.
+    Raises RefusedError if the document records anything, or if the groups contradict each other.
+    """
+    options = SessionOptions(command="state rebuild", rebuilds=True)
+    session = EnvironmentSession.begin(app, environment, options, _require_lost)
+    with session.lease() as leased:
+        require_lost(leased.document())
+        with app.interrupts.heard():
+            found = rebuilding(session.reader)
+            if not confirm(found):
+                return None
+        resources, fence = leased.resources()
+        resources.adopt([each.release for each in found.document.releases.values()])
+        fence()
+        leased.held.update(lambda current: _with_records(current, found.document))
+        return found
+
+
+def _require_lost(reader: EnvironmentReader, document: Environment) -> None:
+    require_lost(document, newest_record(reader) if document.is_empty else 0)
+
+
+def _with_records(current: Environment, rebuilt: Environment) -> Environment:
+    """Return the document with the rebuilt records and its own lease."""
+    return replace(rebuilt, lease=current.lease, epoch=current.epoch, broken=current.broken)
 
 
 def _require_no_holder(reader: EnvironmentReader, copies: DocumentVersions) -> None:

@@ -36,7 +36,7 @@ _COMMANDS = {
     "recover": "Resume or undo an interrupted deployment.",
     "abort": "Undo an interrupted deployment.",
     "lock": "Show or break the lease on an environment.",
-    "state": "Show or restore versions of an environment's document.",
+    "state": "Show, restore or rebuild an environment's document.",
     "doctor": "Check the store, the tools and an environment.",
     "permissions": "Print the IAM policy of a role.",
     "images": "List the baked images, newest first.",

@@ -29,6 +29,11 @@ def rebuild(
     from pipeline.app.rebuild import rebuild as run
 
     with application(context, dotenv) as app:
-        options = Options(config=context.config, environment=environment, version=version or "")
+        options = Options(
+            config=context.config,
+            environment=environment,
+            version=version or "",
+            rebuilds=environment,
+        )
         done = run(app, options, recovers=recovers)
         return print_result(context, done, ResultOptions(nothing="nothing new", dotenv=dotenv))

@@ -1,4 +1,4 @@
-"""`ami-pipeline state show`, `state restore` and `state providers`."""
+"""`ami-pipeline state show`, `state restore`, `state rebuild` and `state providers`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pipeline.cli.options import environment_option, yes_option
 
 if TYPE_CHECKING:
     from pipeline.core.state.document_versions import Restoration
+    from pipeline.core.state.rebuilding import Rebuilding
     from pipeline.core.terraform.provider_lock import ProviderUpgrade
 
 
 @click.group()
 def state() -> None:
-    """Show or restore an environment's document; list its providers.
+    """Show, restore or rebuild an environment's document; list its providers.
 
     Every other command rejects a damaged document and leaves it unchanged.
     """
@@ -68,6 +69,28 @@ def restore(context: Context, environment: str, number: int | None, *, yes: bool
 
 @state.command()
 @environment_option
+@yes_option
+@pass_context
+def rebuild(context: Context, environment: str, *, yes: bool) -> None:
+    """Rebuild a lost document from the tags of the server groups.
+
+    What it would write is shown before the confirmation prompt. Nothing in AWS is changed.
+    Terraform imports the groups that its state lacks.
+    """
+    from pipeline.app.state import rebuild as run
+    from pipeline.ui.results import as_json
+    from pipeline.ui.state import rebuilt_document, rebuilt_text
+
+    require_terminal(context, "state rebuild", yes=yes)
+    with application(context) as app:
+        done = run(app, environment, lambda found: confirm_rebuild(found, yes=yes))
+        if done is None:
+            raise not_confirmed(context)
+        context.tell(as_json(rebuilt_document(done)) if context.json else rebuilt_text(done))
+
+
+@state.command()
+@environment_option
 @click.option("--upgrade", is_flag=True, help="Record the newest allowed versions instead.")
 @yes_option
 @pass_context
@@ -108,6 +131,14 @@ def confirm_upgrade(upgrade: ProviderUpgrade, *, yes: bool) -> bool:
 
     echo(upgrade_text(upgrade))
     return yes or is_yes("record these versions now? [y/N]: ")
+
+
+def confirm_rebuild(found: Rebuilding, *, yes: bool) -> bool:
+    """Show the document, and ask the person at the terminal unless `yes`."""
+    from pipeline.ui.state import rebuilding_text
+
+    echo(rebuilding_text(found))
+    return yes or is_yes("write it now? [y/N]: ")
 
 
 def confirm_restore(found: Restoration, *, yes: bool) -> bool:

@@ -1,23 +1,16 @@
 """Read and check pipeline.toml, and return it as frozen settings.
 
-The only package that imports pydantic. `model` defines the keys, `promotion` those of
-[promote], both with the types of `basis`. `relations` checks keys against each other,
-`problems` turns each problem into a line with a remedy, `file` reads the file, and
+The only package that imports pydantic. `model` defines the keys; `bake`, `promotion` and
+`terraform` those of their tables; all with the types of `basis`. `relations` checks keys against
+each other, `problems` turns each problem into a line with a remedy, `file` reads the file, and
 `lines` finds the line of each key.
 """
 
+from pipeline.config.bake import BakeSettings, SourceSettings
 from pipeline.config.file import find, load
-from pipeline.config.model import (
-    BakeSettings,
-    EnvironmentSettings,
-    Settings,
-    SourceSettings,
-    StateSettings,
-    TerraformSettings,
-    keys,
-    schema,
-)
+from pipeline.config.model import EnvironmentSettings, Settings, StateSettings, keys, schema
 from pipeline.config.promotion import PromoteSettings
+from pipeline.config.terraform import TerraformSettings
 
 __all__ = [
     "BakeSettings",

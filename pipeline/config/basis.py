@@ -3,9 +3,16 @@
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
-from pipeline.core.validation import values
+from pipeline.core.validation import terraform_values, values
 
 
 class Table(BaseModel):
@@ -31,3 +38,14 @@ _WRITTEN: Final = WithJsonSchema(
 )
 Duration = Annotated[float, _seconds(values.check_duration), _WRITTEN]
 Pause = Annotated[float, _seconds(values.check_pause), _WRITTEN]
+Region = Annotated[str, AfterValidator(values.check_region)]
+Path = Annotated[str, AfterValidator(values.check_path)]
+KmsKey = Annotated[str, AfterValidator(terraform_values.check_kms_key)]
+ANY_VALUE: Final = WithJsonSchema(
+    {"type": ["string", "integer", "number", "boolean", "array", "object"]}
+)
+
+
+def absent_if_empty(value: object) -> object:
+    """Return None for an empty text."""
+    return None if value == "" else value

@@ -34,7 +34,7 @@ NAME: Final = "pipeline.toml"
 LARGEST: Final = 256 * 1024
 DEEPEST: Final = 32
 _PATHS: Final = {
-    "bake": ("template", "directory", "inputs", "tfvars", "dotenv"),
+    "bake": ("template", "directory", "inputs", "var_files", "tfvars", "dotenv"),
     "terraform": ("module",),
 }
 _WRITTEN: Final = {("bake", "tfvars"), ("bake", "dotenv")}

@@ -10,156 +10,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 
-from pipeline.config.basis import LIST, Duration, Table
+from pipeline.config.bake import BakeSettings, EnvironmentBakeSettings
+from pipeline.config.basis import LIST, KmsKey, Region, Table
 from pipeline.config.promotion import EnvironmentPromoteSettings, PromoteSettings
+from pipeline.config.terraform import EnvironmentTerraformSettings, TerraformSettings
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.state.inputs import INSTANCE_TYPE, Inputs, module_inputs
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values
 
 HIDDEN: Final = "<sensitive>"
 
 
-def _check_tfvars(value: str) -> str:
-    if not value.endswith(".tfvars.json"):
-        # Encoded JSON keeps hostile text inside its strings; HCL text may not.
-        raise ValueError(f"{values.shown(value)} must end in .tfvars.json, which Terraform reads")
-    return values.check_path(value)
-
-
-def _check_dotenv(value: str) -> str:
-    if not value.endswith(".env"):
-        # A bake overwrites the file: the suffix protects other files from a mistyped path.
-        raise ValueError(f"{values.shown(value)} must end in .env, such as bake.env")
-    return values.check_path(value)
-
-
-def _absent_if_empty(value: object) -> object:
-    return None if value == "" else value
-
-
 _App = Annotated[str, AfterValidator(values.check_app)]
 _Environment = Annotated[str, AfterValidator(values.check_environment)]
-_Region = Annotated[str, AfterValidator(values.check_region)]
-_Path = Annotated[str, AfterValidator(values.check_path)]
-_BuildName = Annotated[str, AfterValidator(values.check_build_name)]
-_VariableName = Annotated[str, AfterValidator(values.check_variable_name)]
-_InputName = Annotated[str, AfterValidator(terraform_values.check_input_name)]
-_EnvVariable = Annotated[str, AfterValidator(values.check_env_variable)]
-_TagKey = Annotated[str, AfterValidator(values.check_tag_key)]
-_TagValue = Annotated[str, AfterValidator(values.check_tag_value)]
-_ANY_VALUE: Final = WithJsonSchema(
-    {"type": ["string", "integer", "number", "boolean", "array", "object"]}
-)
-_Value = Annotated[
-    object,
-    AfterValidator(values.check_variable),
-    _ANY_VALUE,
-]
-_Input = Annotated[object, AfterValidator(terraform_values.check_input), _ANY_VALUE]
-_KmsKey = Annotated[str, AfterValidator(terraform_values.check_kms_key)]
 _LoadBalancer = Annotated[str, AfterValidator(deployment_values.check_load_balancer)]
 _TargetGroup = Annotated[str, AfterValidator(deployment_values.check_target_group)]
-_Inputs = Mapping[_InputName, _Input]
-_Vars = Mapping[_VariableName, _Value]
-_VarsFromEnv = Mapping[_VariableName, _EnvVariable]
-_Tags = Mapping[_TagKey, _TagValue]
-
-
-class SourceSettings(Table):
-    """The source image: one id, or an owner's newest image whose name matches."""
-
-    id: Annotated[str, AfterValidator(values.check_image_id)] | None = Field(
-        default=None, description="The id of the source image."
-    )
-    owner: Annotated[str, AfterValidator(values.check_account)] | None = Field(
-        default=None,
-        description="The owner of the source image: a 12-digit account id or an alias.",
-    )
-    name: Annotated[str, AfterValidator(values.check_image_filter)] | None = Field(
-        default=None,
-        description="A filter on image names, with * and ?; the newest match is the source.",
-    )
-
-
-class EnvironmentBakeSettings(Table):
-    """The settings of one environment that override [bake]."""
-
-    vars: _Vars = Field(default={}, repr=False, description="Packer variables of this environment.")
-    vars_from_env: _VarsFromEnv = Field(
-        default={}, description="Secret Packer variables of this environment."
-    )
-    tags: _Tags = Field(default={}, description="Tags of this environment's images.")
-
-
-class BackendSettings(Table):
-    """The S3 bucket of Terraform's state, which is always locked and encrypted."""
-
-    bucket: Annotated[str, AfterValidator(terraform_values.check_bucket)] = Field(
-        description="The S3 bucket of Terraform's state.", examples=["example-terraform-state"]
-    )
-    key_prefix: Annotated[
-        Annotated[str, AfterValidator(values.check_path)] | None, BeforeValidator(_absent_if_empty)
-    ] = Field(default=None, description="The prefix of the keys of the states.")
-    region: _Region | None = Field(
-        default=None, description="The region of the bucket; default: the region at the top."
-    )
-    kms_key_id: _KmsKey | None = Field(
-        default=None,
-        description="The KMS key that encrypts the states; default: a key of S3 (AES256).",
-    )
-
-
-_Program = Annotated[str, AfterValidator(terraform_values.check_program)]
-
-
-class EnvironmentTerraformSettings(Table):
-    """The settings of one environment that override [terraform]."""
-
-    program: _Program | None = Field(
-        default=None, description="The program for this environment: terraform, tofu, or a path."
-    )
-    inputs: _Inputs = Field(default={}, description="Inputs of the module for this environment.")
-
-
-class TerraformSettings(Table):
-    """The Terraform module that creates the releases, and its state."""
-
-    program: _Program | None = Field(
-        default=None,
-        description="The program: terraform, tofu, or a path; default: the one that wrote the "
-        "state, else terraform or tofu on PATH.",
-        examples=["tofu"],
-    )
-    module: _Path | None = Field(
-        default=None,
-        description="The folder of your own module; default: the module of this program.",
-    )
-    inputs: _Inputs = Field(default={}, description="Inputs of the module.")
-    provider_version: Annotated[str, AfterValidator(terraform_values.check_version_constraint)] = (
-        Field(
-            default=">= 5.0, < 7.0",
-            description="The allowed versions of the AWS provider, as Terraform's constraint.",
-        )
-    )
-    backend: BackendSettings | None = Field(
-        default=None,
-        description="Keep Terraform's state in S3; default: a file in the state directory.",
-    )
-
-    def with_overrides(self, over: EnvironmentTerraformSettings) -> "TerraformSettings":
-        """Return these settings with those of an environment, which replace whole inputs."""
-        inputs = {**self.inputs, **over.inputs}
-        return self.model_copy(update={"inputs": inputs, "program": over.program or self.program})
 
 
 class EnvironmentSettings(Table):
@@ -211,71 +78,6 @@ class EnvironmentSettings(Table):
         )
 
 
-class BakeSettings(Table):
-    """How an image is baked; durations are in seconds."""
-
-    template: _Path = Field(
-        description="The Packer template: a file (.pkr.hcl, .json) or a directory.",
-        examples=["packer/app.pkr.hcl"],
-    )
-    directory: _Path = Field(default=".", description="The folder in which Packer runs.")
-    inputs: Annotated[tuple[_Path, ...], LIST] = Field(
-        default=(), description="Further files and directories that affect the image."
-    )
-    only: Annotated[tuple[_BuildName, ...], LIST] = Field(
-        default=(), description="Builds of the template to run; default: all."
-    )
-    vars: _Vars = Field(default={}, repr=False, description="Packer variables.")
-    vars_from_env: _VarsFromEnv = Field(
-        default={}, description="Secret Packer variables, each from an environment variable."
-    )
-    var_files: Annotated[tuple[_Path, ...], LIST] = Field(
-        default=(), description="Files with Packer variables (.pkrvars.hcl, .json)."
-    )
-    pass_variables: (
-        Annotated[tuple[Annotated[str, AfterValidator(values.check_tool_variable)], ...], LIST]
-        | None
-    ) = Field(
-        default=None,
-        description="Variables of the pipeline that the template gets; default: all that match.",
-    )
-    sensitive: Annotated[tuple[_VariableName, ...], LIST] = Field(
-        default=(), description="Names of variables in vars whose values are masked."
-    )
-    regions: Annotated[tuple[_Region, ...], LIST] = Field(
-        default=(), description="Regions to copy the image to."
-    )
-    timeout: Duration = Field(
-        default=2700.0,
-        json_schema_extra={"default": "45m"},
-        description="The time limit of a bake.",
-    )
-    cancel_grace: Duration = Field(
-        default=120.0,
-        json_schema_extra={"default": "2m"},
-        description="The time limit of Packer's clean-up after an interrupt.",
-    )
-    keep: int = Field(default=5, ge=1, le=1000, description="How many good images to keep.")
-    tfvars: Annotated[str, AfterValidator(_check_tfvars)] = Field(
-        default="ami.auto.tfvars.json", description="The file with the result, for Terraform."
-    )
-    dotenv: Annotated[
-        Annotated[str, AfterValidator(_check_dotenv)] | None, BeforeValidator(_absent_if_empty)
-    ] = Field(default=None, description="The file with the result, for GitLab; default: none.")
-    tags: _Tags = Field(default={}, description="Tags of the images and their snapshots.")
-    source: SourceSettings | None = Field(default=None, description="The source image.")
-
-    def with_overrides(self, over: EnvironmentBakeSettings) -> "BakeSettings":
-        """Return these settings with the overrides of an environment."""
-        return self.model_copy(
-            update={
-                "vars": {**self.vars, **over.vars},
-                "vars_from_env": {**self.vars_from_env, **over.vars_from_env},
-                "tags": {**self.tags, **over.tags},
-            }
-        )
-
-
 class StateSettings(Table):
     """The store of environment documents, image records and journals."""
 
@@ -285,7 +87,7 @@ class StateSettings(Table):
     account: Annotated[str, AfterValidator(terraform_values.check_account_id)] | None = Field(
         default=None, description="The owner of the bucket; default: the environment's account."
     )
-    kms_key_id: _KmsKey | None = Field(
+    kms_key_id: KmsKey | None = Field(
         default=None,
         description="The KMS key that encrypts the store in S3; default: as the bucket says.",
     )
@@ -295,7 +97,7 @@ class Settings(Table):
     """The settings of pipeline.toml, with the path of the file."""
 
     app: _App = Field(description="The name of the application.", examples=["web"])
-    region: _Region = Field(
+    region: Region = Field(
         description="The AWS region in which the image is baked and runs.",
         examples=["eu-central-1"],
     )
@@ -337,19 +139,6 @@ class Settings(Table):
     def terraform_for(self, environment: str) -> TerraformSettings:
         """Return the Terraform settings of one environment."""
         return self.terraform.with_overrides(self.environment(environment).terraform)
-
-    def with_inputs(self, environment: str, inputs: Inputs) -> "Settings":
-        """Return these settings with a release's recorded inputs for an environment.
-
-        The sizes and the module stay as they are configured.
-        """
-        terraform = EnvironmentTerraformSettings.model_construct(inputs=module_inputs(inputs))
-        here = self.environment(environment).model_copy(
-            update={"instance_type": inputs[INSTANCE_TYPE], "terraform": terraform}
-        )
-        shared = self.terraform.model_copy(update={"inputs": {}})
-        environments = {**self.environments, environment: here}
-        return self.model_copy(update={"environments": environments, "terraform": shared})
 
     def promote_for(self, environment: str) -> PromoteSettings:
         """Return the promotion settings of one environment."""

@@ -11,10 +11,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from pipeline.config.bake import BakeSettings
 from pipeline.config.lines import line_of, lines
-from pipeline.config.model import BackendSettings, BakeSettings, Settings, tables
+from pipeline.config.model import Settings, tables
 from pipeline.config.promotion import HookSettings
 from pipeline.config.relations import Problem
+from pipeline.config.terraform import BackendSettings
 from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.validation.values import shown

@@ -6,6 +6,7 @@ program's own options (`tests/core/test_commands.py`).
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,6 +92,11 @@ def bake(environment: str = "", *, version: str = "") -> str:
     return ami_pipeline("bake", *_option("-e", environment), *_option("--version", version))
 
 
+def rebuild(environment: str, *, version: str = "") -> str:
+    """Return the command that bakes and promotes if an input changed."""
+    return of_environment("rebuild", environment, *_option("--version", version))
+
+
 def images() -> str:
     """Return the command that lists the baked images."""
     return ami_pipeline("images")
@@ -117,9 +123,17 @@ def state_show(environment: str) -> str:
     return of_environment("state show", environment)
 
 
-def state_restore(environment: str) -> str:
-    """Return the command that puts an earlier version of an environment's document back."""
-    return of_environment("state restore", environment)
+def state_restore(environment: str, number: int = 0) -> str:
+    """Return the command that puts an earlier version of an environment's document back.
+
+    0 is the newest intact one.
+    """
+    return of_environment("state restore", environment, *_option("--version", str(number or "")))
+
+
+def state_rebuild(environment: str) -> str:
+    """Return the command that rebuilds a lost document from the tags of the groups."""
+    return of_environment("state rebuild", environment)
 
 
 def providers(environment: str) -> str:
@@ -173,6 +187,11 @@ def after(remedy: str, command: str) -> str:
     if not remedy or command in remedy:
         return remedy or command
     return f"{remedy}; then: {command}"
+
+
+def before(remedy: str, command: str) -> str:
+    """Return a remedy without the command that follows it, as `after` joins them."""
+    return re.sub(r"([;,]? then:)? *$", "", remedy.removesuffix(command))
 
 
 def ignore_in_git(folder: Path) -> str:

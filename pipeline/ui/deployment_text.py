@@ -84,38 +84,53 @@ def succeeded(deployment: Deployment) -> bool:
     return aborted or result is Result.PROMOTED
 
 
+def format_remedy(deployment: Deployment) -> str:
+    """Return what the error says to do before `next_step`, empty if that says all."""
+    outcome = deployment.outcome
+    if outcome is None or outcome.result is not Result.NEEDS_ATTENTION:
+        return ""
+    return commands.before(one_line(outcome.remedy), commands.recover(deployment.environment))
+
+
 def next_step(deployment: Deployment) -> str:
     """Return the reader's next command, empty if there is nothing to do."""
     outcome, name = deployment.outcome, deployment.environment
-    is_own_command = deployment.kind not in {Kind.RECOVER, Kind.RETIRE}
-    again = commands.of_environment(str(deployment.kind if is_own_command else Kind.PROMOTE), name)
     if outcome is None:
         return commands.status(name)
     match outcome.result:
         case Result.PROMOTED:
             return ""
         case Result.NEEDS_ATTENTION:
-            return commands.after(one_line(outcome.remedy), commands.recover(name))
+            return commands.recover(name)
         case Result.REFUSED:
-            return f"fix the cause above, then: {again}"
+            return f"fix the cause above, then: {_again(deployment, deployment.image)}"
         case Result.ROLLED_BACK if outcome.rollback_error:
             return commands.status(name)
         case Result.ROLLED_BACK:
             without_cause = outcome.interrupted or not outcome.reason
-            return _after_rollback(deployment, again, without_cause=without_cause)
+            return _after_rollback(deployment, without_cause=without_cause)
 
 
-def _after_rollback(deployment: Deployment, again: str, *, without_cause: bool) -> str:
+def _again(deployment: Deployment, image: str = "") -> str:
+    """Return the command of a deployment; a promotion is of this image, or of the newest one."""
+    name = deployment.environment
+    if deployment.kind in {Kind.PROMOTE, Kind.RECOVER, Kind.RETIRE}:
+        return commands.promote(name, image)
+    return commands.of_environment(str(deployment.kind), name)
+
+
+def _after_rollback(deployment: Deployment, *, without_cause: bool) -> str:
     """Return the next command; `without_cause` says that green is not known to be faulty."""
     if deployment.kind is Kind.ABORT:
         return ""
     if deployment.keep_failed:
         return f"when debugging is done: {commands.abort(deployment.environment)}"
     if without_cause:
-        return f"to retry: {again}"
+        return f"to retry: {_again(deployment, deployment.image)}"
     if deployment.kind is Kind.ROLLBACK:
         return f"choose another release: {commands.history(deployment.environment)}"
-    return f"{_fix(deployment)}, then: {commands.bake(deployment.environment)} && {again}"
+    bake = commands.bake(deployment.environment)
+    return f"{_fix(deployment)}, then: {bake} && {_again(deployment)}"
 
 
 def _fix(deployment: Deployment) -> str:

@@ -49,6 +49,7 @@ def _failure(deployment: Deployment) -> list[tuple[str, str]]:
         ("rollback error", one_line(outcome.rollback_error)),
         ("remaining", _remaining(deployment)),
         ("evidence", one_line(outcome.evidence)),
+        ("remedy", deployment_text.format_remedy(deployment)),
     ]
 
 
@@ -96,6 +97,7 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "interrupted": outcome.interrupted if outcome else False,
         "rollback_error": (outcome.rollback_error if outcome else "") or None,
         "evidence": (outcome.evidence if outcome else "") or None,
+        "remedy": deployment_text.format_remedy(deployment) or None,
         "phases": [
             {"name": run.name, "seconds": round(run.seconds, 3), "failure": run.fault or None}
             for run in deployment.phases

@@ -9,10 +9,16 @@ from typing import Any
 from pipeline.core import commands
 from pipeline.core.state.document_versions import DocumentVersion, DocumentVersions, Restoration
 from pipeline.core.state.environment import Environment
+from pipeline.core.state.rebuilding import Rebuilding
+from pipeline.core.state.release import release_name
 from pipeline.core.terraform.provider_lock import ProviderLock, ProviderUpgrade
 from pipeline.ui.text import one_line, table
 
 _HEADINGS = ("VERSION", "WRITTEN", "EPOCH", "SERVING", "IN FLIGHT", "STATE")
+_LOST = (
+    "next: if the environment was deployed before, restore a backup of the store, or fix "
+    "[state] url in pipeline.toml"
+)
 MOST_LINES = 200
 """How many lines of a difference are shown; a damaged file may have any length."""
 
@@ -24,6 +30,8 @@ def versions_text(versions: DocumentVersions) -> str:
     lines = [one_line(versions.where), *table(rows)]
     if not versions.earlier:
         lines.append("the store has no earlier version")
+        if versions.current is None:
+            lines.append(_LOST)
     if versions.damaged and versions.newest_intact:
         lines.append(f"next: {commands.state_restore(versions.environment)}")
     return "\n".join(lines)
@@ -119,6 +127,66 @@ def next_command(document: Environment) -> str:
     """Return the command to run after a restore."""
     command = commands.recover if document.deployment else commands.status
     return command(document.environment)
+
+
+_RELEASES = ("RELEASE", "ROLE", "VERSION", "IMAGE", "GROUP", "INSTANCES")
+
+
+def rebuilding_text(found: Rebuilding) -> str:
+    """Return the document that would be written, for the confirmation prompt."""
+    document = found.document
+    rows = [
+        (
+            name,
+            _role(document, name),
+            one_line(each.version) or "-",
+            one_line(each.release.ami_id),
+            each.release.group(document.app, document.environment),
+            str(each.release.size.desired),
+        )
+        for name, each in sorted(document.releases.items(), reverse=True)
+    ]
+    return "\n".join(
+        [
+            f"{one_line(found.where)} records nothing; the groups in {document.region} show:",
+            *table([_RELEASES, *rows]),
+            f"the next release is {release_name(document.next)}",
+            "if another store has the document, answer no and fix [state] url",
+        ]
+    )
+
+
+def _role(document: Environment, name: str) -> str:
+    if name == document.serving:
+        return "serving"
+    return "failed" if document.releases[name].failed else "warm"
+
+
+def rebuilt_text(found: Rebuilding) -> str:
+    """Return what was written and the next command."""
+    lines = [f"rebuilt {one_line(found.where)}: {found.document.serving} serves"]
+    return "\n".join([*lines, f"next: {next_command(found.document)}"])
+
+
+def rebuilt_document(found: Rebuilding) -> dict[str, Any]:
+    """Return the same for a program, with each release."""
+    document = found.document
+    return {
+        "environment": document.environment,
+        "where": found.where,
+        "serving": document.serving,
+        "next_release": release_name(document.next),
+        "releases": [
+            {
+                "release": name,
+                "role": _role(document, name),
+                "version": each.version or None,
+                "image": each.release.ami_id,
+            }
+            for name, each in sorted(document.releases.items(), reverse=True)
+        ],
+        "next": next_command(document),
+    }
 
 
 _PROVIDERS = ("PROGRAM", "PROVIDER", "VERSION", "PLATFORMS")

@@ -17,7 +17,7 @@ from pipeline.core.state.deployment import Deployment, Result
 from pipeline.core.state.next_step import next_step, restore_command
 from pipeline.core.state.report import seconds_between
 from pipeline.core.state.rollback import RollbackMode, RollbackOption
-from pipeline.core.state.status import Status, condition, taking_over
+from pipeline.core.state.status import Status, condition, missing_image, taking_over
 from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
 from pipeline.ui import deployment_text, icons
@@ -40,6 +40,7 @@ def status_text(status: Status, now: datetime, width: int = 100) -> str:
         ("warning", _warning(status)),
         ("in flight", _in_flight(status, now)),
         ("reason", _reason(status.environment.deployment)),
+        ("remedy", _remedy(status.environment.deployment)),
         ("lease", _lease(status, now)),
         ("rollback", _rollback(status)),
         *(("error", one_line(text)) for text in status.observation.unreadable),
@@ -112,7 +113,10 @@ def _changed(status: Status) -> str:
 
 
 def _warning(status: Status) -> str:
-    """Return what receives traffic and should not, while no deployment is in flight."""
+    """Return what is wrong beside the serving group, while no deployment is in flight.
+
+    That is traffic to other groups, and an image that was deleted.
+    """
     environment = status.environment
     if environment.deployment is not None:
         return ""
@@ -121,6 +125,8 @@ def _warning(status: Status) -> str:
     texts = [
         text for name, each in groups for text in _traffic(status, each, serves=name == serving)
     ]
+    if image := missing_image(status):
+        texts.append(f"image {image} does not exist: Auto Scaling cannot start an instance")
     return f"{icons.FAILED} {one_line('; '.join(texts))}" if texts else ""
 
 
@@ -167,6 +173,10 @@ def _reason(deployment: Deployment | None) -> str:
     if deployment is None:
         return ""
     return deployment_text.format_failure(deployment) or one_line(deployment.reason)
+
+
+def _remedy(deployment: Deployment | None) -> str:
+    return deployment_text.format_remedy(deployment) if deployment else ""
 
 
 def _lease(status: Status, now: datetime) -> str:

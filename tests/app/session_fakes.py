@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.app import bake
+from pipeline.app import Options, bake
+from pipeline.app.abort import abort
 from pipeline.app.environment import leased, session
 from pipeline.app.environment.leased import LeasedEnvironment
+from pipeline.app.promote import promote
+from pipeline.app.rebuild import rebuild
+from pipeline.app.recover import recover
+from pipeline.app.rollback import roll_back
+from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.events import Message
 from pipeline.core.health.observation import Balancer
 from pipeline.core.state.deployment import Delays, Kind
@@ -21,6 +28,16 @@ from tests.core.deploy.fakes import GREEN, POLICY, a_reconciler, begin, cloud
 
 if TYPE_CHECKING:
     import pytest
+
+
+COMMANDS: dict[str, Callable[[Any], object]] = {
+    "promote": lambda app: promote(app, PromoteRequest(environment="staging"), lambda _: True),
+    "rollback": lambda app: roll_back(app, RollbackRequest(environment="staging"), lambda _: True),
+    "rebuild": lambda app: rebuild(app, Options(environment="staging")),
+    "recover": lambda app: recover(app, "staging"),
+    "abort": lambda app: abort(app, "staging"),
+}
+"""Each command that begins with the preamble."""
 
 
 class KilledError(BaseException):

@@ -83,11 +83,22 @@ def test_a_missing_template_is_an_error(folder: Path) -> None:
     assert raised.value.what == f"there is no {folder / 'app.json'}"
 
 
-def test_a_version_is_required_without_git(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (Options(), "ami-pipeline bake --version 1.0.0"),
+        (Options(environment="staging"), "ami-pipeline bake -e staging --version 1.0.0"),
+        (
+            Options(rebuilds="staging"),
+            "ami-pipeline rebuild -e staging --version 1.0.0",
+        ),
+    ],
+)
+def test_a_version_is_required_without_git(folder: Path, options: Options, remedy: str) -> None:
     assert folder.is_dir()
     with pytest.raises(ConfigurationError) as raised:
-        requested(Options())
-    assert raised.value.remedy == "ami-pipeline bake --version 1.0.0"
+        requested(options)
+    assert raised.value.remedy == remedy
 
 
 def held(monkeypatch: pytest.MonkeyPatch, facts: CredentialFacts | None) -> None:

@@ -29,6 +29,7 @@ from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform
 Captured = pytest.CaptureFixture[str]
 TERRAFORM = "https://developer.hashicorp.com/terraform/install"
 TOFU = "install OpenTofu 1.10 or newer: https://opentofu.org/docs/intro/install/"
+EXTRA = "pip install 'ami-pipeline[terraform]'"
 MOUNTED = "/dev/sda1 / ext4 rw,relatime 0 0\n"
 
 
@@ -107,7 +108,7 @@ def test_a_problem_has_a_remedy_and_an_exit_code(
     start = next(place for place, line in enumerate(told) if " terraform " in line)
     assert [*(" ".join(each.split()) for each in told[start : start + 2]), told[-1]] == [
         "problem terraform no terraform and no tofu on PATH",
-        f"next: install Terraform 1.10 or newer: {TERRAFORM}; or {TOFU}",
+        f"next: install Terraform 1.10 or newer: {TERRAFORM}; or {TOFU}; or: {EXTRA}",
         "11 checks, 2 problems",
     ]
     assert run(["--output", "json", "doctor", "-e", "staging"]) == 3

@@ -148,6 +148,20 @@ Options:
                           terminal).
   -h, --help              Show this message and exit.
 """,
+    "state rebuild": """\
+Usage: ami-pipeline state rebuild [OPTIONS]
+
+  Rebuild a lost document from the tags of the server groups.
+
+  What it would write is shown before the confirmation prompt. Nothing in AWS
+  is changed. Terraform imports the groups that its state lacks.
+
+Options:
+  -e, --environment NAME  Use the environment [environments.NAME].  [required]
+  --yes                   Skip the confirmation prompt (required without a
+                          terminal).
+  -h, --help              Show this message and exit.
+""",
     "permissions": """\
 Usage: ami-pipeline permissions [OPTIONS] [bake|deploy|read]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -89,29 +90,20 @@ def test_the_outputs_name_the_serving_release_if_there_was_nothing_to_do(
 # How a command ends
 
 
-OUTCOMES = [
-    (result, kind, interrupted, undo_requested)
-    for result in (None, *Result)
-    for kind in Kind
-    for interrupted in (False, True)
-    for undo_requested in (False, True)
-]
-
-
-@pytest.mark.parametrize(("result", "kind", "interrupted", "undo_requested"), OUTCOMES)
-def test_every_outcome_has_its_exit_code(
-    result: Result | None, kind: Kind, interrupted: bool, undo_requested: bool
-) -> None:
-    outcome = Outcome(result=result, interrupted=interrupted) if result else None
-    done = replace(DONE, kind=kind, outcome=outcome)
-    expected = {
-        None: 5,
-        Result.PROMOTED: 0,
-        Result.REFUSED: 3,
-        Result.ROLLED_BACK: 0 if undo_requested else 130 if interrupted else 4,
-        Result.NEEDS_ATTENTION: 5,
-    }
-    assert exit_code(done, undo_requested=undo_requested) == expected[result]
+@pytest.mark.parametrize("result", [None, *Result])
+def test_every_outcome_has_its_exit_code(result: Result | None) -> None:
+    for kind, interrupted, undo_requested in itertools.product(Kind, (False, True), (False, True)):
+        outcome = Outcome(result=result, interrupted=interrupted) if result else None
+        done = replace(DONE, kind=kind, outcome=outcome)
+        expected = {
+            None: 5,
+            Result.PROMOTED: 0,
+            Result.REFUSED: 3,
+            Result.ROLLED_BACK: 0 if undo_requested else 130 if interrupted else 4,
+            Result.NEEDS_ATTENTION: 5,
+        }
+        code = exit_code(done, undo_requested=undo_requested)
+        assert code == expected[result], (kind, interrupted, undo_requested)
 
 
 def test_a_rollback_to_nothing_is_a_failure_even_if_an_undo_was_requested() -> None:

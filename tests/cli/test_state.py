@@ -165,7 +165,11 @@ def test_without_earlier_versions_the_error_names_a_backup(
         "next: restore it from a backup of the directory\n"
     )
     assert run(["state", "show", "-e", "staging"]) == 0
-    assert capsys.readouterr().out.endswith("the store has no earlier version\n")
+    assert capsys.readouterr().out.endswith(
+        "the store has no earlier version\n"
+        "next: if the environment was deployed before, restore a backup of the store, or fix "
+        "[state] url in pipeline.toml\n"
+    )
 
 
 def test_a_damaged_document_cannot_control_the_terminal(

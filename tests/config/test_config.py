@@ -652,7 +652,8 @@ def write_files(root: Path) -> None:
 def test_the_check_command_names_each_file_that_does_not_exist(file: Path) -> None:
     template = 'user_data_template = "deploy/boot.sh.tftpl"'
     file.write_text(
-        f"{MINIMAL}inputs = ['app']\n[terraform.inputs]\n{template}\n"
+        f"{MINIMAL}inputs = ['app']\nvar_files = ['prod.pkrvars.hcl']\n"
+        f"[terraform.inputs]\n{template}\n"
         f"[environments.staging.terraform.inputs]\n{template}\n"
     )
     found = CliRunner().invoke(config, ["check"], obj=Context()).exception
@@ -662,12 +663,13 @@ def test_the_check_command_names_each_file_that_does_not_exist(file: Path) -> No
     assert found.what.splitlines() == [
         f"line 4, bake.template: {here}/packer/app.pkr.hcl does not exist; {hint}",
         f"line 5, bake.inputs[0]: {here}/app does not exist; {hint}",
+        f"line 6, bake.var_files[0]: {here}/prod.pkrvars.hcl does not exist; {hint}",
         (
-            f"line 7, terraform.inputs.user_data_template: {here}/deploy/boot.sh.tftpl does not "
+            f"line 8, terraform.inputs.user_data_template: {here}/deploy/boot.sh.tftpl does not "
             f"exist; {hint}"
         ),
         (
-            f"line 9, environments.staging.terraform.inputs.user_data_template: "
+            f"line 10, environments.staging.terraform.inputs.user_data_template: "
             f"{here}/deploy/boot.sh.tftpl does not exist; {hint}"
         ),
     ]

@@ -7,6 +7,7 @@ one of them sends the reader in a circle wherever that state is not sure.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +27,13 @@ IN_FLIGHT = {
 """The errors that only exist while a deployment is in flight, which `recover` finishes."""
 
 
-def whole_remedies() -> Iterator[tuple[str, str]]:
-    """Yield the function and the command of each error whose whole remedy is one command."""
+@functools.cache
+def whole_remedies() -> tuple[tuple[str, str], ...]:
+    """Return the function and the command of each error whose whole remedy is one command."""
+    return tuple(remedies())
+
+
+def remedies() -> Iterator[tuple[str, str]]:
     for path in sorted(PIPELINE.rglob("*.py")):
         for function in ast.walk(ast.parse(path.read_text())):
             if isinstance(function, ast.FunctionDef):

@@ -207,7 +207,7 @@ def test_a_template_of_today_is_baked_with_its_plugin_and_its_data_source(
         (
             {"pattern": "nosuch-*"},
             2,
-            ("values nosuch-*; owners self", "fix the filters of the data source"),
+            ("values nosuch-*; owners amazon", "fix the filters of the data source"),
         ),
         (
             {"fails": "echo the cause; exit 3"},

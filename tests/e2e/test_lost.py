@@ -1,4 +1,4 @@
-"""The serving group was deleted outside the tool; the command that `status` shows restores service.
+"""The serving group was deleted, or its document was lost: the command that `status` shows helps.
 
 tests/core/deploy/test_lost_groups.py decides and sweeps these cases. Here AWS and Terraform are
 real programs.
@@ -7,12 +7,13 @@ real programs.
 from __future__ import annotations
 
 import shlex
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.matrix import DONE, LONG, ROLLED_BACK, Case, kill, newest_release
-from tests.e2e.site import LONGEST, state_with
+from tests.e2e.matrix import DONE, LONG, REFUSED, ROLLED_BACK, Case, kill, newest_release
+from tests.e2e.site import LONGEST, state_with, wait_for_exit
 from tests.running_cloud import eventually
 
 if TYPE_CHECKING:
@@ -120,3 +121,35 @@ def test_a_deleted_warm_group_does_not_prevent_a_promotion(case: Case) -> None:
     case = Case(site=case.site)
     result = case.promote()
     case.assert_promoted(result)
+
+
+@pytest.mark.parametrize("state", [True, False], ids=["state is lost, too", "state is kept"])
+def test_a_lost_document_is_rebuilt_and_the_next_promotion_and_rollback_go_on(
+    case: Case, state: bool
+) -> None:
+    site = case.site
+    site.configure()
+    assert site.promote("--image", site.other_image, "--allow-quarantined").code == 0
+    before, store = site.content, site.path.parent.parent
+    site.path.unlink()
+    for lost in ("deployments", ".versions", *(["terraform"] if state else [])):
+        shutil.rmtree(store / lost)
+    rebuild = ("state", "rebuild", "-e", site.environment)
+    assert site.status()["next"] == f"ami-pipeline {shlex.join(rebuild)}"
+    for verb in ("promote", "rollback"):
+        refused = site.run(verb, "--yes")
+        assert refused.code == REFUSED, refused.err
+        assert f"ami-pipeline {shlex.join(rebuild)}" in refused.err
+    done = wait_for_exit(site.project.start("--output", "json", *rebuild, "--yes"))
+    assert done.code == 0, done.err
+    assert (done.document["serving"], site.serving) == (before["serving"],) * 2
+    assert site.content["next"] == before["next"]
+    again = wait_for_exit(site.project.start(*rebuild, "--yes"))
+    assert (again.code, "only a lost one is rebuilt" in again.err) == (REFUSED, True)
+    assert site.state() == state_with(*before["releases"], serving=before["serving"])
+    with site.under_load():
+        back = site.run("rollback", "--yes")
+        assert back.code == 0, back.err
+        forth = site.promote("--image", site.other_image, "--allow-quarantined")
+        assert forth.code == 0, forth.err
+    assert site.next_release == f"r{before['next'] + 1:06}"

@@ -359,6 +359,12 @@ def test_the_contract_is_checked_on_plans_of_real_terraform_without_aws(
     assert run(check) == 0
     assert "accepts it\n" in capsys.readouterr().out
 
+    text = module.read_text()
+    module.write_text(text.replace("lifecycle {", "lifecycle {\n    prevent_destroy = true", 1))
+    assert run(check) == 2
+    kept = "aws_autoscaling_group.this: `prevent_destroy` is set: a retirement could not delete it"
+    assert kept in capsys.readouterr().err
+
     shutil.copyfile(MODULES / "breaks/main.tf", module)
     assert run(check) == 2
     error = capsys.readouterr().err.partition("error: ")[2].replace("production", "staging")

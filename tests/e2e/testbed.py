@@ -1,8 +1,8 @@
-"""The test bed of the end-to-end tests: a local cloud, a network, two baked images, a Terraform.
+"""The test bed of the end-to-end tests: a local cloud, a network, two images, a Terraform.
 
-With real Terraform it takes half a minute to build. With the stand-in, the network is created
-through the API, which is fast. Each is built once per worker. Use it through the fixtures of
-`conftest`.
+With real Terraform it takes half a minute to build, and the first image is baked by real Packer.
+With the stand-in, network and images are created through the API, which is fast. Each is built once
+per worker. Use it through the fixtures of `conftest`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests import provider, running_cloud
+from tests.e2e.images import installed_images
 from tests.e2e.project import REPOSITORY, Project, new_project
-from tests.e2e.site import Balancer, Site, wait_for_exit
+from tests.e2e.site import LONGEST, Balancer, Site, wait_for_exit
 from tests.standin.install import installed
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class CloudTestbed:
 
 @contextlib.contextmanager
 def build_testbed(folder: Path, **settings: Any) -> Iterator[CloudTestbed]:
-    """Build a test bed with real Terraform; the images are baked while it creates the network.
+    """Build a test bed with real Terraform; an image is baked while it creates the network.
 
     `settings` are those of the cloud.
     """
@@ -86,13 +87,14 @@ def build_testbed(folder: Path, **settings: Any) -> Iterator[CloudTestbed]:
         project = new_project(folder / "bakery", cloud)
         shutil.copytree(REPOSITORY / "terraform", project.folder / "terraform", ignore=IGNORED)
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            images = beside.submit(_baked, project)
+            first = beside.submit(baked, project, "1.0.0")
             stack = project.folder / "terraform/stack"
             terraform(stack, project.env, "init", "-input=false")
             with provider.started(stack, project.env) as attached:
                 path = _on_path(folder / "bin", attached)
                 made = _stack(stack, attached)
-                old, new = images.result()
+                old = first.result()
+                (new,) = installed_images(cloud, ["2.0.0"])
                 yield CloudTestbed(
                     cloud=cloud, folder=folder, path=path, made=made, old=old, new=new
                 )
@@ -106,7 +108,7 @@ def build_fast_testbed(
     images: int = 2,
     **consistency: Any,
 ) -> Iterator[CloudTestbed]:
-    """Build a test bed with the Terraform stand-in; the network is created through the API.
+    """Build a test bed with the Terraform stand-in; network and images are created through the API.
 
     `consistency` and `seed` are those of the local cloud; by default those that make was given.
     """
@@ -114,16 +116,8 @@ def build_fast_testbed(
     settings |= consistency
     with running_cloud.a_cloud(folder / "cloud", **settings) as cloud:
         path = installed(folder / "bin", cloud.env["PATH"])
-        numbers = range(1, images + 1)
-        bakeries = [new_project(folder / f"bakery{number}", cloud) for number in numbers]
-        with concurrent.futures.ThreadPoolExecutor(images) as beside:
-            # The order of creation does not matter here.
-            baking = [
-                beside.submit(baked, bakery, f"{number}.0.0")
-                for number, bakery in enumerate(bakeries, 1)
-            ]
-            made = build_network(cloud)
-            old, new, *more = (each.result() for each in baking)
+        old, new, *more = installed_images(cloud, [f"{each}.0.0" for each in range(1, images + 1)])
+        made = build_network(cloud)
         spare = tuple(more)
         yield CloudTestbed(
             cloud=cloud, folder=folder, path=path, made=made, old=old, new=new, more=spare
@@ -164,7 +158,7 @@ def terraform(folder: Path, env: dict[str, str], *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=LONGEST,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -179,11 +173,6 @@ def _on_path(folder: Path, env: dict[str, str]) -> str:
     program.write_text(f"#!/bin/sh\nexport {provider.ATTACHED}='{value}'\nexec {real} \"$@\"\n")
     program.chmod(0o755)
     return f"{folder}{os.pathsep}{env['PATH']}"
-
-
-def _baked(project: Project) -> tuple[str, ...]:
-    """Bake two images, one after another, so that the second is newer; return their IDs."""
-    return tuple(baked(project, version) for version in ("1.0.0", "2.0.0"))
 
 
 def baked(project: Project, version: str) -> str:

@@ -245,6 +245,31 @@ def test_env_prints_exports_that_a_shell_can_evaluate(cloud: Cloud) -> None:
     assert document["AWS_ENDPOINT_URL"] == cloud.endpoint
 
 
+def test_image_add_publishes_an_image_until_the_cloud_stops(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ["--owner", "210987654321", "--name", "acme-cli-20260901"]
+    code, text = invoke(cloud.home.path, "image", "add", *named, "--arch", "arm64")
+    said = "Added acme-cli-20260901 (arm64) of 210987654321, in every region."
+    assert (code, text.splitlines()[0]) == (0, said)
+    monkeypatch.setenv("AMI_PIPELINE_LOCAL_CLOUD_HOME", str(cloud.home.path))
+    assert program.main(["--output", "json", "image", "add", *named, "--arch", "arm64"]) == 0
+    added = json.loads(capsys.readouterr().out)
+    assert text.splitlines()[1] == f"{added['image']} in us-east-1"
+    (found,) = cloud.aws("ec2").describe_images(ImageIds=[added["image"]])["Images"]
+    assert (found["OwnerId"], found["Name"]) == (added["owner"], added["name"])
+
+
+def test_an_image_that_cannot_exist_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ["image", "add", "--owner", "acme", "--name", "acme-base"]
+    assert invoke(tmp_path, *wrong)[0] == 2
+    with pytest.raises(SystemExit, match="2"):
+        program.main(wrong)
+    assert "'acme' is neither an account of 12 digits nor amazon," in capsys.readouterr().err
+
+
 def test_env_without_a_cloud_is_refused(tmp_path: Path) -> None:
     runner = CliRunner()
     environment = {"AMI_PIPELINE_LOCAL_CLOUD_HOME": str(tmp_path)}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tests import running_cloud
 from tests.crash import stores
 from tests.crash.command_runner import CommandRunner, CompletedCommand, RunningCommand
+from tests.e2e.images import mark_baked
 from tests.e2e.project import new_project
 from tests.e2e.site import Balancer, Site
 from tests.e2e.testbed import CloudTestbed, baked, build_network
@@ -206,9 +207,7 @@ def own_image(cloud: Cloud, version: str) -> str:
     image = ec2.copy_image(
         Name=f"web-{version}", SourceImageId=cloud.base_image(), SourceRegion="us-east-1"
     )["ImageId"]
-    tags = {"app": "web", "version": version, "status": "good", "bake": f"b{version}"}
-    given = [{"Key": f"ami-pipeline:{key}", "Value": value} for key, value in tags.items()]
-    ec2.create_tags(Resources=[image], Tags=given)
+    mark_baked(cloud, image, version)
 
     def available() -> bool:
         return bool(ec2.describe_images(ImageIds=[image])["Images"][0]["State"] == "available")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.adapters.packer.hcl import Block, parse
-from pipeline.core.bake.expressions import literal
+from pipeline.core.bake.expressions import evaluate, literal
 
 _NEW_BLOCKS = re.compile(
     r"^[ \t]*(?:packer|data\s+\"[^\"]*\"\s+\"[^\"]*\"|metadata_options)\s*\{", re.MULTILINE
@@ -158,14 +158,19 @@ class Template:
             raise ComponentError(_failed(str(error))) from None
         if not images:
             pointers = " ".join(f"{{0xc0 [{each['Values'][0]}] {{}}}}" for each in filters)
-            said = f"&{{<nil> [] [{pointers}] [] 0xc1 <nil> <nil> <nil> [self] {{}}}}"
+            owners = " ".join(arguments.get("owners", []))
+            said = f"&{{<nil> [] [{pointers}] [] 0xc1 <nil> <nil> <nil> [{owners}] {{}}}}"
             raise ComponentError(_failed(f"No AMI was found matching filters: {said}"))
         newest = max(images, key=lambda image: str(image["CreationDate"]))
         return str(newest["ImageId"])
 
     def _evaluated(self, text: str) -> Any:
-        name = re.fullmatch(r"var\.([\w-]+)", text)
-        return self._variable(name[1]) if name else literal(text)
+        names = [block.labels[0] for block in self.blocks if block.kind == "variable"]
+        variables = {name: self._variable(name) for name in names}
+        if text.startswith("["):
+            return [self._evaluated(each.strip()) for each in text[1:-1].split(",") if each.strip()]
+        simple = evaluate(text, variables, {}, old_style=False)
+        return literal(text) if simple is None else simple
 
 
 def _failed(text: str) -> str:

@@ -174,8 +174,8 @@ start  duration  step           outcome     responses by version
     assert last_line(record) == "demo: 4 requests served, 1 failed"
 
 
-def test_the_project_sets_sizes_hook_and_deadline(tmp_path: Path) -> None:
-    folder = project.copy_project(tmp_path / "web")
+def test_the_project_sets_sizes_hook_deadline_and_program(tmp_path: Path) -> None:
+    folder = project.copy_project(tmp_path / "web", "tofu")
     with (folder / "pipeline.toml").open("a") as file:
         file.write(project.environment(PRINTED))
     settings = load_configuration(folder / "pipeline.toml")
@@ -184,6 +184,7 @@ def test_the_project_sets_sizes_hook_and_deadline(tmp_path: Path) -> None:
     assert (policy.keep, policy.limit("attach")) == (None, 180.0)
     assert policy.verify == (Hook(command=("python3", "smoke.py"), timeout=300.0),)
     assert settings.terraform_for("staging").inputs["health_check_grace_period"] == 1200
+    assert settings.terraform_for("staging").program == "tofu"
 
 
 def test_each_change_of_the_application_changes_only_its_part(tmp_path: Path) -> None:

@@ -82,15 +82,31 @@ next            ami-pipeline recover -e production"""
     )
 
 
-def test_the_next_step_begins_with_the_remedy_of_the_error() -> None:
+@pytest.mark.parametrize(
+    "remedy",
+    [
+        "set its tags to\nami-pipeline:app=web",
+        "set its tags to ami-pipeline:app=web; then: ami-pipeline recover -e production",
+        "set its tags to ami-pipeline:app=web, then: ami-pipeline recover -e production",
+    ],
+)
+def test_the_remedy_of_the_error_has_a_line_before_the_next_command(remedy: str) -> None:
     deployment = needs_attention()
     assert deployment.outcome
-    outcome = replace(deployment.outcome, remedy="set its tags to\nami-pipeline:app=web")
-    text = outcome_text(replace(deployment, outcome=outcome))
-    assert text.endswith(
-        "next            set its tags to ami-pipeline:app=web; then: "
-        "ami-pipeline recover -e production"
-    )
+    deployment = replace(deployment, outcome=replace(deployment.outcome, remedy=remedy))
+    lines = outcome_text(deployment).splitlines()
+    assert "remedy          set its tags to ami-pipeline:app=web" in lines
+    assert lines[-1] == "next            ami-pipeline recover -e production"
+    document = outcome_document(deployment)
+    assert document["remedy"] == "set its tags to ami-pipeline:app=web"
+    assert document["next"] == "ami-pipeline recover -e production"
+
+
+def test_a_remedy_that_is_the_next_command_is_not_repeated() -> None:
+    deployment = needs_attention()
+    assert deployment.outcome
+    outcome = replace(deployment.outcome, remedy="ami-pipeline recover -e production")
+    assert "remedy" not in outcome_text(replace(deployment, outcome=outcome))
 
 
 def test_after_a_rollback_the_remedy_replaces_the_general_advice() -> None:
@@ -118,7 +134,8 @@ phase      plan
 reason     more would change
 remaining  none, because nothing was changed
 id         20260104T030700-7f3a
-next       fix the cause above, then: ami-pipeline promote -e production"""
+next       fix the cause above, then: ami-pipeline promote -e production --image \
+ami-00000000000000124"""
     )
 
 
@@ -161,7 +178,7 @@ def test_the_first_line_is_the_serving_release(deployment: Deployment, text: str
                 ended(Result.ROLLED_BACK),
                 outcome=Outcome(result=Result.ROLLED_BACK, interrupted=True),
             ),
-            "to retry: ami-pipeline promote -e production",
+            "to retry: ami-pipeline promote -e production --image ami-00000000000000124",
         ),
         (
             replace(ended(Result.ROLLED_BACK, "attach", "x"), kind=Kind.ROLLBACK),
@@ -170,7 +187,7 @@ def test_the_first_line_is_the_serving_release(deployment: Deployment, text: str
         (replace(ended(Result.ROLLED_BACK), kind=Kind.ABORT), ""),
         (
             replace(ended(Result.ROLLED_BACK), kind=Kind.RECOVER),
-            "to retry: ami-pipeline promote -e production",
+            "to retry: ami-pipeline promote -e production --image ami-00000000000000124",
         ),
         (
             replace(ended(Result.ROLLED_BACK, "attach", "x"), kind=Kind.RECOVER),
@@ -218,6 +235,7 @@ def test_the_document_contains_every_fact() -> None:
         "interrupted": False,
         "rollback_error": None,
         "evidence": ".ami-pipeline/deployments/20260104T030700-7f3a/evidence.txt",
+        "remedy": None,
         "phases": [
             {"name": "launch", "seconds": 72.0, "failure": None},
             {"name": "verify", "seconds": 4.2, "failure": None},

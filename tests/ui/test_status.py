@@ -47,7 +47,7 @@ web production (eu-central-1, account 123456789012)
 
 serving    ○ no release
 in flight  none
-rollback   none: no release has served yet
+rollback   none: no release is recorded
 
 production
 ├── web-elb  classic       no targets
@@ -595,6 +595,28 @@ def test_the_serving_release_after_an_interruption_is_the_one_with_the_traffic(
     )
     assert rows.get("rollback") == back
     assert rows["next"] == "ami-pipeline recover -e production"
+
+
+def test_a_deleted_image_of_the_serving_release_is_a_warning() -> None:
+    rows = rows_of(replace(serving(), images=ImageStates(gone=frozenset({image(124)}))))
+    assert rows["serving"] == "✔ r000124, 3 of 3 members healthy"
+    assert rows["warning"] == (
+        "✖ image ami-00000000000000124 does not exist: Auto Scaling cannot start an instance"
+    )
+
+
+def test_the_remedy_of_an_error_has_a_line_before_the_next_command() -> None:
+    status = needs_attention()
+    deployment = status.environment.deployment
+    assert deployment
+    assert deployment.outcome
+    outcome = replace(deployment.outcome, remedy="read terraform.log")
+    document = replace(status.environment, deployment=replace(deployment, outcome=outcome))
+    rows = rows_of(replace(status, environment=document))
+    assert (rows["remedy"], rows["next"]) == (
+        "read terraform.log",
+        "ami-pipeline recover -e production",
+    )
 
 
 def test_a_promoted_green_serves() -> None:

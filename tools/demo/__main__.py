@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
+from tools import terraform
 from tools.demo import killed, project, story
 from tools.demo.recording import recorded_phases, recording, written
 from tools.demo.shell import Shell
@@ -38,9 +39,18 @@ def main() -> int:
     record = Record(began=time.monotonic())
     code = 0
     with tempfile.TemporaryDirectory(prefix="ami-pipeline-demo-") as name, ExitStack() as ended:
-        shell = Shell(folder=project.copy_project(Path(name) / "web"), env=dict(os.environ))
+        program = terraform.chosen(os.environ)
+        named = program.command if os.environ.get(terraform.VARIABLE) else ""
+        folder = project.copy_project(Path(name) / "web", named)
+        shell = Shell(folder=folder, env=dict(os.environ))
         try:
-            demo = Demo(shell=shell, record=record, balancer=given.balancer, ended=ended)
+            demo = Demo(
+                shell=shell,
+                record=record,
+                balancer=given.balancer,
+                ended=ended,
+                terraform=program.command,
+            )
             changes = ended.enter_context(recorded_phases(shell.folder))
             killed.run(demo, given.kill) if given.kill else story.run(demo)
         except DemoError as error:

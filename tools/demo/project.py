@@ -59,13 +59,18 @@ def environment(printed: str) -> str:
     return f"\n{first}\n{SIZES}{rest}{PROMOTE}"
 
 
-def copy_project(folder: Path) -> Path:
-    """Copy the sample application into a new folder; return the folder."""
+def copy_project(folder: Path, terraform: str = "") -> Path:
+    """Copy the sample application into a new folder; return the folder.
+
+    `terraform` is the program to name in pipeline.toml, if any.
+    """
     ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.auto.tfvars.json")
     for part in ("packer", "terraform"):
         shutil.copytree(REPOSITORY / part, folder / part, ignore=ignored)
     text = (REPOSITORY / "pipeline.toml").read_text()
-    (folder / "pipeline.toml").write_text(text[: text.index("[environments.")])
+    text = text[: text.index("[environments.")]
+    program = f'[terraform]\nprogram = "{terraform}"\n' if terraform else ""
+    (folder / "pipeline.toml").write_text(text + program)
     return folder
 
 

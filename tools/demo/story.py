@@ -14,7 +14,9 @@ from tools.demo.timeline import clock
 from tools.load import Result, load
 
 SPEED = 20
-STACK = "terraform -chdir=terraform/stack"
+INITIALIZED = ("Terraform has been", "OpenTofu has been")
+SHOWN = (*INITIALIZED, "aws_lb.", "aws_elb.", "Apply complete", "url =")
+"""What is shown of Terraform's output: the lines that begin with these words."""
 VARS = "-var=name=web-staging -var=nat=none"
 PROMOTE = "ami-pipeline promote -e staging --yes"
 ROLLED_BACK = 4
@@ -28,12 +30,21 @@ WITHIN = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """The state of a running demo; `ended` collects what to do at its end."""
+    """The state of a running demo; `ended` collects what to do at its end.
+
+    `terraform` is the command of Terraform or OpenTofu, as a person types it.
+    """
 
     shell: Shell
     record: Record
     balancer: str
     ended: ExitStack
+    terraform: str = "terraform"
+
+    @property
+    def stack(self) -> str:
+        """Return the beginning of each command about the long-lived resources."""
+        return f"{self.terraform} -chdir=terraform/stack"
 
     def command(self, name: str, command: str, code: int = 0) -> None:
         """Run a step that is one command; raise DemoError if its exit code differs."""
@@ -127,14 +138,13 @@ def stack(demo: Demo) -> None:
     waits = " The provider waits a minute for it." if demo.balancer == "alb" else ""
     say(f"Create the long-lived resources: network, role and {kind} load balancer.{waits}")
     with demo.record.step(f"stack, {kind} load balancer") as step:
-        apply = f"{STACK} apply -auto-approve {VARS} -var=load_balancer={kind}"
-        for command in (f"{STACK} init", apply):
-            only = ("Terraform has been", "aws_lb.", "aws_elb.", "Apply complete", "url =")
-            demo.require(command, demo.shell.run(command, only=only), 0)
+        apply = f"{demo.stack} apply -auto-approve {VARS} -var=load_balancer={kind}"
+        for command in (f"{demo.stack} init", apply):
+            demo.require(command, demo.shell.run(command, only=SHOWN), 0)
         step.outcome = "applied"
     say("Add the stack's output to pipeline.toml, with sizes, a verify hook and a deadline.")
     demo.edit(append_command("smoke.py", project.SMOKE))
-    printed = demo.shell.read(f"{STACK} output -raw pipeline_toml")
+    printed = demo.shell.read(f"{demo.stack} output -raw pipeline_toml")
     demo.edit(append_command("pipeline.toml", project.environment(printed)))
 
 
@@ -143,7 +153,7 @@ def first_release(demo: Demo) -> None:
     say("Bake the first version with real Packer over SSH, and promote it with real Terraform.")
     demo.bake("1.0.0")
     demo.command("promote 1.0.0", PROMOTE)
-    url = demo.shell.read(f"{STACK} output -raw url").strip()
+    url = demo.shell.read(f"{demo.stack} output -raw url").strip()
     say(f"From here on {RATE:g} requests per second go to {url}, and each failure is shown.")
     with demo.record.step(f"{RATE:g} requests per second") as step:
         demo.record.load = demo.ended.enter_context(

@@ -57,13 +57,18 @@ def metadata_options(ami: Any, asked: dict[str, Any] | None) -> dict[str, Any]:
     return {"HttpTokens": "required", "HttpPutResponseHopLimit": 2} | given
 
 
-def own(backend: Any, image: str) -> Any:
-    """Return an AMI of this account, or refuse in EC2's words."""
+def existing(backend: Any, image: str) -> Any:
+    """Return an AMI, or refuse in EC2's words."""
     if image in backend.deleted_amis:
         raise UnvailableAMIIdError(image)
     if image not in backend.amis:
         raise InvalidAMIIdError(image)
-    ami = backend.amis[image]
+    return backend.amis[image]
+
+
+def own(backend: Any, image: str) -> Any:
+    """Return an AMI of this account, or refuse in EC2's words."""
+    ami = existing(backend, image)
     if ami.owner_id != backend.account_id:
         raise EC2ClientError("AuthFailure", f"Not authorized for image:{image}")
     return ami
@@ -193,5 +198,5 @@ def describe_image_attribute(original: Callable[..., Any], response: Any) -> Any
     if shown is None:
         return original(response)
     key, attribute = shown
-    ami = named_image(response)
+    ami = existing(response.ec2_backend, parameter(response, "ImageId"))
     return ActionResult({"ImageId": ami.id, key: {"Value": getattr(ami, attribute)}})

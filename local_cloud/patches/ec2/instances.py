@@ -65,7 +65,7 @@ def run_instances(
     groups, named = template_launches.complete(
         backend, template, image, security_group_names, named
     )
-    asked = image_settings.metadata_options(backend.amis[image], named.get("metadata_options"))
+    asked = image_settings.metadata_options(backend.amis.get(image), named.get("metadata_options"))
     named["metadata_options"] = asked
     made = original(backend, image_id, count, user_data, groups, **named)
     for instance in made.instances:

@@ -201,7 +201,7 @@ def _launch_templates(
     own = {each for each in ids if _name_of_template(ec2, each).startswith(_SPOT_NAME)}
     if SPOT_TEMPLATES in resources.launch_templates:
         unnamed = {each.id for each in read_templates(ec2, (SPOT_TEMPLATES,))} - own
-        own |= {each for each in unnamed if marks & _held_by(ec2, each)}
+        own |= {each for each in unnamed if _held_by(ec2, each) & set(marks)}
     return tuple(sorted(own))
 
 

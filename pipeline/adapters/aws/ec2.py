@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.adapters.aws.retry import call, items
+from pipeline.adapters.aws.retry import call, error_code, items
 
 INSTANCES = 1000
 """Instances in a page, the most DescribeInstances returns."""
@@ -28,13 +28,14 @@ class LaunchTemplate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TemplateVersion:
-    """A version of a launch template; `image` is the id of its AMI, empty without one."""
+    """A version of a launch template; `image` and `instance_type` may be empty."""
 
     template: str
     name: str
     number: int
     default: bool
     image: str
+    instance_type: str
 
 
 def read_instances(ec2: Any, filters: Mapping[str, Sequence[str]]) -> Iterator[Mapping[str, Any]]:
@@ -74,6 +75,24 @@ def read_template_versions(ec2: Any, name: str = "") -> Iterator[TemplateVersion
     describe = ec2.describe_launch_template_versions
     found = items(describe, "LaunchTemplateVersions", **which, MaxResults=VERSIONS)
     return map(_version, found)
+
+
+def read_launched_version(ec2: Any, template: str, version: str) -> TemplateVersion | None:
+    """Return the version of a launch template that a group launches; None if there is none.
+
+    No version means the default one (API Reference, LaunchTemplateSpecification).
+    """
+    from botocore.exceptions import ClientError
+
+    which = {"LaunchTemplateId" if template.startswith("lt-") else "LaunchTemplateName": template}
+    describe = ec2.describe_launch_template_versions
+    try:
+        found = call(describe, **which, Versions=[version or "$Default"])["LaunchTemplateVersions"]
+    except ClientError as error:
+        if error_code(error).startswith("InvalidLaunchTemplate"):
+            return None
+        raise
+    return next(map(_version, found), None)
 
 
 def as_filters(filters: Mapping[str, Sequence[str]]) -> list[Any]:
@@ -118,4 +137,5 @@ def _version(described: Mapping[str, Any]) -> TemplateVersion:
         number=int(described["VersionNumber"]),
         default=bool(described.get("DefaultVersion")),
         image=described["LaunchTemplateData"].get("ImageId", ""),
+        instance_type=described["LaunchTemplateData"].get("InstanceType", ""),
     )

@@ -7,20 +7,30 @@ This module creates and deletes no group: Terraform does (docs/reference/terrafo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.adapters.aws.balancers import target_reader
 from pipeline.adapters.aws.client import Clients, translate_errors
-from pipeline.adapters.aws.ec2 import read_instances
+from pipeline.adapters.aws.ec2 import (
+    read_instances,
+    read_launched_version,
+    read_tags,
+    read_templates,
+)
 from pipeline.adapters.aws.group_parsing import read_activities, read_all_groups, read_groups
 from pipeline.adapters.aws.retry import batches, call, error_code, is_permanent
 from pipeline.core.errors import FailedError
 from pipeline.core.health.observation import Balancer, Observation, ObservedGroup
 from pipeline.core.health.unrecoverable import current
+from pipeline.core.image import TAG_PREFIX
 from pipeline.core.masking import Masker
+from pipeline.core.state.environment import Environment
+from pipeline.core.state.ownership import owner_in
+from pipeline.core.state.rebuilding import LaunchSource, Traces
+from pipeline.core.state.release import release_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -107,6 +117,27 @@ class Groups:
                 for each in found
                 if each.attached & identifiers or instances & {it.id for it in each.members}
             }
+
+    def traces(self, wanted: Environment) -> Traces:
+        """Return every group of the region, and what is left of an environment's releases.
+
+        Raises RefusedError.
+        """
+        with translate_errors("reading the groups of the environment", self._region):
+            ec2 = self._clients.ec2(self._region)
+            groups = tuple(read_all_groups(self._clients.autoscaling(self._region)))
+            owner = f"{wanted.app}/{wanted.environment}"
+            ours = [each for each in groups if owner_in(each.tags) == owner and each.template]
+            read = {
+                each.name: read_launched_version(ec2, each.template, each.version) for each in ours
+            }
+            sources = {
+                name: LaunchSource(image=each.image, instance_type=each.instance_type)
+                for name, each in read.items()
+                if each
+            }
+            releases = frozenset(_releases_left(ec2, wanted))
+            return Traces(groups=groups, sources=sources, releases=releases)
 
     def attach(self, group: str, balancers: Sequence[Balancer]) -> None:
         """Attach the group to load balancers; may be repeated, an attached one is no error.
@@ -200,6 +231,21 @@ class _Queries:
                     raise
                 self.unreadable.append(" ".join(f"{key} {error}".split()))
         return found
+
+
+def _releases_left(ec2: Any, wanted: Environment) -> Iterator[str]:
+    """Yield the releases of which a launch template or an instance is left, also a terminated one.
+
+    EC2 shows a terminated instance for about an hour (EC2 User Guide, "Terminate instances").
+    """
+    owner = {
+        f"tag:{TAG_PREFIX}app": [wanted.app],
+        f"tag:{TAG_PREFIX}environment": [wanted.environment],
+    }
+    for instance in read_instances(ec2, owner):
+        yield read_tags(instance).get(f"{TAG_PREFIX}release", "")
+    for template in read_templates(ec2):
+        yield release_of(template.name, wanted.app, wanted.environment)
 
 
 def _detach_one(client: Any, group: str, balancer: Balancer) -> None:

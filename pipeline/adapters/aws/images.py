@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import ImageTypeDef, TagTypeDef
 
 NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
+PROTECTED = frozenset({"OperationNotPermitted"})
+"""DeregisterImage of an image with deregistration protection (EC2 API error codes)."""
 NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
 IN_USE = frozenset({"InvalidSnapshot.InUse"})
 IMAGES = 1000
@@ -148,10 +150,11 @@ class Ec2Images:
         """Deregister the image and delete its snapshots; a missing one is no error.
 
         An image that is not available does not list its snapshots yet; their descriptions name it.
+        Raises RefusedError if it is protected: a person wants it to stay.
         """
         with translate_errors(f"deleting {image.id}", image.region):
             ec2 = self._clients.ec2(image.region)
-            _ignoring(NO_IMAGE, ec2.deregister_image, ImageId=image.id)
+            _deregister(ec2, image)
             made_for = (f"* for {image.id}*", f"*DestinationAmi {image.id}*")
             others = () if image.state == "available" else _described_snapshots(ec2, made_for)
             for snapshot in dict.fromkeys((*image.snapshots, *others)):
@@ -177,7 +180,8 @@ class Ec2Images:
 
     def _source_by_id(self, image_id: str, region: str, where: str) -> ImageTypeDef:
         with translate_errors("finding the source image", region):
-            found = _describe(self._clients.ec2(region), {"image-id": [image_id]})
+            named = {"image-id": [image_id]}
+            found = _describe(self._clients.ec2(region), named, IncludeDeprecated=True)
         if found:
             return found[0]
         options = {"region": region, "image-ids": image_id}
@@ -271,6 +275,30 @@ def _rejected(image: ImageTypeDef) -> str:
     """Return the status of an image that a bake of this program made, unless it is good."""
     status = read_tags(image).get(STATUS_TAG, "")
     return "" if status == ImageStatus.GOOD else status
+
+
+def _deregister(ec2: Any, image: ObservedImage) -> None:
+    """Deregister the image; a missing one is no error."""
+    from botocore.exceptions import ClientError
+
+    try:
+        _ignoring(NO_IMAGE, ec2.deregister_image, ImageId=image.id)
+    except ClientError as error:
+        if error_code(error) not in PROTECTED:
+            raise
+        where = f"deleting {image.id} in {image.region}"
+        raise RefusedError(where, str(error), _by_hand(image)) from error
+
+
+def _by_hand(image: ObservedImage) -> str:
+    """Return the commands that deregister a protected image.
+
+    With a cooldown, the second one works 24 hours after the first (EC2 User Guide, "Protect an
+    Amazon EC2 AMI from deregistration").
+    """
+    named = {"region": image.region, "image-id": image.id}
+    unprotect = commands.aws("ec2", "disable-image-deregistration-protection", named)
+    return f"{unprotect} && {commands.aws('ec2', 'deregister-image', named)}"
 
 
 def _described_snapshots(ec2: Any, descriptions: Sequence[str]) -> tuple[str, ...]:

@@ -54,6 +54,10 @@ class Environments:
         """Return the key of the document."""
         return _key(wanted)
 
+    def where(self, wanted: Environment) -> str:
+        """Return the place of the document, for a message."""
+        return self.store.where(_key(wanted))
+
     def parse(self, wanted: Environment, data: bytes) -> Environment:
         """Return the document in these bytes; raises RefusedError if it cannot be used.
 

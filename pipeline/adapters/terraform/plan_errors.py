@@ -7,7 +7,7 @@ A refused plan is read again for its attributes (`terraform show`), because the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,20 @@ class PlanErrors:
     def by_hand(self, *words: str) -> str:
         """Return a command of the program that runs in the root module."""
         return commands.in_folder(self.root.folder, self.terraform.program().command, *words)
+
+    def import_by_hand(self, imports: Mapping[str, str]) -> str:
+        """Return the remedy for a lost state: imports by address and ID; empty without any.
+
+        The apply writes what only the provider knows, such as `force_delete`, into the state.
+        """
+        if not imports:
+            return ""
+        first, *more = (("import", address, id_) for address, id_ in imports.items())
+        rest = (commands.shell("terraform", *words) for words in [*more, ("apply",)])
+        return (
+            "restore Terraform's state, which lacks what exists in AWS; or import it: "
+            f"{' && '.join([self.by_hand(*first), *rest])}"
+        )
 
     def require(
         self, file: Path, found: Iterable[str], output: RunOutput, remedy: str = ""

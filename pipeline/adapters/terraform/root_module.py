@@ -25,7 +25,8 @@ from pipeline.core.terraform.root_module import Root
 INPUTS_FILE = "inputs.auto.tfvars.json"
 RELEASES_FILE = "releases.auto.tfvars.json"
 TERRAFORM = ">= 1.10"
-"""1.10 is the first version with a lock file in S3, `use_lockfile` (its release notes)."""
+"""1.10 is the first version with a lock file in S3, `use_lockfile` (Terraform's and OpenTofu's
+release notes). OpenTofu 1.12 ignores it; `core.terraform.program` checks both programs."""
 NEW_REGIONS = {"skip_region_validation": True}
 """Terraform and the provider reject regions that are newer than they are (tested: 1.11.4 with
 ap-east-2 and eusc-de-east-1)."""

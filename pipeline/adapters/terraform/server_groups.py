@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from pipeline.core.events import Message
 from pipeline.core.state.release import Release
 from pipeline.core.terraform.plan_guard import (
     KINDS,
+    Change,
     Plan,
     adoption_breaches,
     breaches,
@@ -117,7 +118,8 @@ class TerraformResources:
             with self._planned() as (file, output):
                 changes = output.planned
                 found = breaches((*changes, *output.standing), creates=creates, deletes=deletes)
-                self._errors.require(file, found, output)
+                repair = self._repair(request, output.planned) if found else ""
+                self._errors.require(file, found, output, repair)
                 self._contract.require(file, made)
         except BaseException:
             self._restore_releases()
@@ -318,6 +320,25 @@ class TerraformResources:
         for each in orphans:
             require_ours(self.root, each, releases[each.release])
         return orphans
+
+    def _repair(self, request: PlanRequest, planned: Sequence[Change]) -> str:
+        """Return the commands that make the state and AWS agree again; empty if none are known."""
+        wrong = [
+            each
+            for each in planned
+            if each.action == "create" and not releases_of(each.address) <= request.creates
+        ]
+        if any(each.missing for each in wrong):
+            return f"to create it again: {self._errors.by_hand('apply')}"
+        lost = {(each.kind, name): each for each in wrong for name in releases_of(each.address)}
+        releases = {each.name: each for each in request.releases}
+        imports = {}
+        with suppress(PipelineError):
+            for each in find(self.clients, self.root, list(releases.values())):
+                if change := lost.get((each.kind, each.release)):
+                    require_ours(self.root, each, releases[each.release])
+                    imports[change.address] = each.id
+        return self._errors.import_by_hand(imports)
 
     def _address(self, orphan: Orphan, known: Sequence[str]) -> str:
         """Return an orphan's address: in the shipped module, or like that of another release."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pipeline.adapters.aws.balancers import missing
 from pipeline.app.application import Application
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.unrecorded import find_lost
 from pipeline.core import commands
 from pipeline.core.doctor import Check, Grade
 from pipeline.core.errors import PipelineError
@@ -20,7 +21,7 @@ def environment_checks(app: Application, environment: str, caller: str) -> Itera
     """
     reader = EnvironmentReader(app=app, environment=environment)
     if caller or not app.settings.state.url.startswith("s3://"):
-        yield _document(reader)
+        yield _document(reader, is_known=bool(caller))
     if caller:
         yield from _account(app, environment, caller)
         yield _balancers(reader)
@@ -36,12 +37,16 @@ def problem(name: str, error: PipelineError) -> Check:
     )
 
 
-def _document(reader: EnvironmentReader) -> Check:
+def _document(reader: EnvironmentReader, *, is_known: bool) -> Check:
+    """Check the document; `is_known` says that AWS accepts the credentials."""
     name = f"{reader.environment}: document"
     try:
         document = reader.document()
+        lost = find_lost(reader, document) if is_known else None
     except PipelineError as error:
         return problem(name, error)
+    if lost:
+        return problem(name, lost)
     if document.deployment is not None:
         what = f"has a {document.deployment.kind} in flight"
         remedy = commands.status(reader.environment)

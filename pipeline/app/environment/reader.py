@@ -19,6 +19,7 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.deployments import Deployments
 from pipeline.adapters.store.environments import Environments
 from pipeline.app.application import Application
+from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message
@@ -191,7 +192,7 @@ class EnvironmentReader:
         """Use a release's recorded inputs in place of the configuration's inside the block."""
         configured = self.app
         if inputs is not None:
-            settings = configured.settings.with_inputs(self.environment, inputs)
+            settings = with_inputs(configured.settings, self.environment, inputs)
             self.app = replace(configured, settings=settings)
         try:
             yield

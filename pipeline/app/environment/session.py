@@ -7,7 +7,7 @@ the command's own requirement, the account, and then the lease.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from pipeline.app.application import Application
@@ -15,6 +15,8 @@ from pipeline.app.environment.interrupted import Interrupted, finish_interrupted
 from pipeline.app.environment.lease import EnvironmentLease
 from pipeline.app.environment.leased import LeasedEnvironment
 from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.app.environment.unrecorded import find_lost
+from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message
 from pipeline.core.state.environment import Environment
 
@@ -39,12 +41,14 @@ class SessionOptions:
 
     `command` is its name. `finish_first` finishes an interrupted deployment before the command's
     slow work (an image is chosen or baked after it), because nothing may serve meanwhile.
+    `rebuilds` says that the command is for a lost document.
     `change_program` allows another program than the one that wrote Terraform's state.
     """
 
     command: str
     interrupted: Interrupted = Interrupted.FINISH
     finish_first: bool = False
+    rebuilds: bool = False
     change_program: bool = False
 
 
@@ -82,6 +86,8 @@ class EnvironmentSession:
         with app.interrupts.heard():
             document = _check(reader, options, require)
             reader.identify()
+            if not options.rebuilds and (lost := find_lost(reader, document)):
+                raise lost
         session = cls(reader=reader, options=options, document=document)
         return session.finish_first(require) if options.finish_first else session
 
@@ -117,5 +123,24 @@ def _check(reader: EnvironmentReader, options: SessionOptions, require: Requirem
     document = reader.document()
     require_allowed(document, options.interrupted)
     if document.deployment is None or options.interrupted is Interrupted.LEAVE:
-        require(reader, document)
+        _require(reader, document, require, options)
     return document
+
+
+def _require(
+    reader: EnvironmentReader,
+    document: Environment,
+    require: Requirement,
+    options: SessionOptions,
+) -> None:
+    """Call the requirement; if the document is lost, its error says so.
+
+    An AWS that does not answer does not hide the error.
+    """
+    try:
+        require(reader, document)
+    except RefusedError as error:
+        lost = None
+        with suppress(PipelineError):
+            lost = None if options.rebuilds else find_lost(reader, document)
+        raise (lost or error) from None

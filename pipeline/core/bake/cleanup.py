@@ -52,11 +52,15 @@ class CleanupScope:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CleanupReport:
-    """What a clean-up removed, the finished images it kept, and what it could not remove."""
+    """What a clean-up removed, the finished images it kept, and what it could not remove.
+
+    `remedies` say what to do about what it could not remove.
+    """
 
     removed: list[str] = field(default_factory=list)
     kept: dict[str, ObservedImage] = field(default_factory=dict)
     trouble: list[str] = field(default_factory=list)
+    remedies: list[str] = field(default_factory=list)
 
 
 def clean_up(
@@ -273,3 +277,5 @@ def _attempt(report: CleanupReport, action: Callable[[], None]) -> None:
         trouble = f"{error.where}: {error.what}"
         if trouble not in report.trouble:
             report.trouble.append(trouble)
+        if error.remedy and error.remedy not in report.remedies:
+            report.remedies.append(error.remedy)

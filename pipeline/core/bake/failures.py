@@ -14,6 +14,7 @@ from pipeline.core.errors import (
     RefusedError,
 )
 
+NOT_CONNECTED = "Timeout waiting for SSH"
 LAST_LINES = 10
 """How many of Packer's last lines an error repeats."""
 
@@ -43,21 +44,21 @@ def build_failure(
 def _cause(built: BuildReport) -> str:
     """Return what Packer itself says of the failure: a script may print any text.
 
-    Without such a statement no build has begun, so the last lines are Packer's own.
+    Without such a statement no build has begun, so the last lines are Packer's own; so are those
+    before the first connection.
     """
-    lines = built.last_lines if built.code > 0 else ()
-    return "\n".join(built.failures.values()) or "\n".join(lines)
+    lines = "\n".join(built.last_lines) if built.code > 0 else ""
+    said = "\n".join(built.failures.values())
+    return f"{lines}\n{said}" if NOT_CONNECTED in said or not said else said
 
 
 def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:
     """Return the error of a bake that left something which could not be removed."""
     facts = [*cleanup.trouble, *_format_cleanup(cleanup)]
-    return NeedsAttentionError(
-        f"cleaning up after {name}",
-        "\n".join(facts),
-        f"retry, which cleans up first: {commands.bake()}; "
-        f"or delete the instances tagged ami-pipeline:bake={name}",
-    )
+    retry = f"retry, which cleans up first: {commands.bake()}"
+    by_hand = f"or delete the instances tagged ami-pipeline:bake={name}"
+    remedies = [*cleanup.remedies, f"then {retry}" if cleanup.remedies else retry, by_hand]
+    return NeedsAttentionError(f"cleaning up after {name}", "\n".join(facts), "; ".join(remedies))
 
 
 def hidden_image(built: BuildReport) -> str:

@@ -101,8 +101,8 @@ class Builder:
     """The expressions of arguments of a builder, as they stand in the template.
 
     `groups` holds `ami_groups` and `snapshot_groups`: AWS knows only the group `all`, which makes
-    an image or its snapshots public. `copies` is `ami_regions`, `filter` the `source_ami_filter` in
-    one line.
+    an image or its snapshots public. `copies` is `ami_regions`, `filter` is the
+    `source_ami_filter` in one line.
     """
 
     region: str = ""

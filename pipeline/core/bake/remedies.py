@@ -63,11 +63,11 @@ _BUILD = (
         ),
     ),
     (
-        r'"session-manager-plugin": executable file not found',
-        f"install session-manager-plugin on this machine: {SESSION_PLUGIN}",
+        r"Couldn't find specified instance profile",
+        "create that instance profile, or fix iam_instance_profile in {name}",
     ),
     (
-        r"operation error SSM: StartSession|TargetNotConnected",
+        r"ssm error|operation error SSM: StartSession|TargetNotConnected",
         f"check that the instance's role and network allow Session Manager: {SESSION_MANAGER}",
     ),
     (
@@ -81,6 +81,10 @@ _BUILD = (
     (
         r"No AMI was found matching",
         "fix source_ami_filter in {name}, or set [bake.source] in pipeline.toml",
+    ),
+    (
+        r"No (?:Subnet|VPC|SecurityGroup|Security Group)\w* (?:was|were) found matching",
+        "create what that filter in {name} names, or fix the filter",
     ),
     (
         r"InvalidAMIID",
@@ -107,15 +111,16 @@ _BUILD = (
     (r"No builds to run", "set [bake] only in pipeline.toml to a name above"),
     (r"Post-processor failed", "fix the post-processor of {name}: {log} has its output"),
     (
-        r"Script exited with non-zero exit status|Error executing Ansible|Upload failed",
+        r"(?m)Script exited with non-zero|Error executing Ansible|Upload failed|^scp: ",
         "fix that script or provisioner: {log} has its output",
     ),
 )
 """Causes inside a build. `{name}` is the template's, `{log}` the log's path."""
 
-_UNSUPPORTED = re.compile(r"The local cloud does not model (\w+)")
+_UNSUPPORTED = re.compile(r"The local cloud does not (?:model|support) (\w+)")
 _DENIED = re.compile(r"UnauthorizedOperation|AccessDenied")
 _OPERATION = re.compile(r"operation error (\w+): (\w+),")
+_NO_PROGRAM = re.compile(r'exec: "([^"]+)":\s+executable\s+file\s+not\s+found')
 _INIT_NETWORK = re.compile(
     r"no such host|dial tcp|i/o timeout|connection refused|proxyconnect|TLS handshake|x509"
 )
@@ -124,14 +129,17 @@ _INIT_NETWORK = re.compile(
 def machine_remedy(text: str) -> str:
     """Return the remedy for a cause outside of the template; empty if the text names none."""
     if unsupported := _UNSUPPORTED.search(text):
-        return (
-            f"bake on AWS, or leave out what calls {unsupported[1]}: "
-            "the local cloud does not have it"
-        )
+        lacks = "the local cloud does not have it"
+        return f"bake on AWS, or leave out what calls {unsupported[1]}: {lacks}"
+    if "NotImplementedByLocalCloud" in text:
+        return "bake this template on AWS: the local cloud lacks what it needs"
     if _DENIED.search(text):
         found = _OPERATION.search(text)
         action = f"{found[1].lower()}:{found[2]}" if found else "the action above"
         return f"allow {action} in the policy of this role; compare: {commands.permissions('bake')}"
+    if missing := _NO_PROGRAM.search(text):
+        page = f": {SESSION_PLUGIN}" if missing[1] == "session-manager-plugin" else ""
+        return f"install {missing[1]} on this machine{page}"
     return next((remedy for pattern, remedy in _MACHINE if re.search(pattern, text)), "")
 
 

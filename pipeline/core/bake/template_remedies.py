@@ -109,11 +109,15 @@ def _unset(text: str) -> str:
 
 
 def _too_old(text: str, template: Path, version: str) -> str:
-    for name in _UNKNOWN.findall(text):
-        if version and name in _SINCE and _numbers(version) < _numbers(_SINCE[name]):
-            newer = f"or install Packer {_SINCE[name]} or later: {INSTALL}"
-            return f"{_instead(name, template)}, {newer}"
-    return ""
+    """Return the remedy for what a later Packer knows; one thing may have another way out."""
+    unknown = (name for name in _UNKNOWN.findall(text) if version and name in _SINCE)
+    new = {name: _SINCE[name] for name in unknown if _numbers(version) < _numbers(_SINCE[name])}
+    if not new:
+        return ""
+    newer = f"install Packer {max(new.values(), key=_numbers)} or later"
+    if len(new) > 1:
+        return f"{newer}, which knows {' and '.join(new)}: {INSTALL}"
+    return f"{_instead(next(iter(new)), template)}, or {newer}: {INSTALL}"
 
 
 def _instead(name: str, template: Path) -> str:

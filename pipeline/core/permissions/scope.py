@@ -59,6 +59,7 @@ class Feature(StrEnum):
     SHARED = "ami_users or snapshot_users in the template"
     SPOT = "spot instances in the template"
     DEPRECATE = "deprecate_at in the template"
+    PROTECT = "deregistration_protection in the template"
     WINDOWS = "winrm in the template"
 
 

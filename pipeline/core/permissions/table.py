@@ -168,6 +168,7 @@ bake | Images | cleanup of images | TOOL | | CHANGE | ec2:DeregisterImage ec2:De
 bake | Build | copies | PACKER | COPIES | CHANGE | ec2:CopyImage
 bake | Build | sharing | PACKER | SHARED | CHANGE | ec2:ModifySnapshotAttribute
 bake | Build | deprecation | PACKER | DEPRECATE | CHANGE | ec2:EnableImageDeprecation
+bake | Build | protection | PACKER | PROTECT | CHANGE | ec2:EnableImageDeregistrationProtection
 bake | Build | spot | PACKER | SPOT | CHANGE | ec2:CreateFleet ec2:CreateLaunchTemplate
 bake | Build | spot | PACKER | SPOT | CHANGE | ec2:DeleteLaunchTemplate
 bake | Read | spot | PACKER | SPOT | USE | ec2:DescribeSpotPriceHistory

@@ -18,6 +18,7 @@ _NAMED = {
     Feature.SHARED: r"ami_users|ami_groups|ami_org_arns|ami_ou_arns|snapshot_users|snapshot_groups",
     Feature.SPOT: r"spot_price|spot_instance_types",
     Feature.DEPRECATE: r"deprecate_at",
+    Feature.PROTECT: r"deregistration_protection",
     Feature.SESSION_MANAGER: r"ssh_interface|pause_before_ssm",
     Feature.WINDOWS: r"winrm_\w+",
 }

@@ -136,7 +136,9 @@ def _second(group: GroupFacts, proposal: Proposal) -> Finding:
             where=where, what=what, remedy=f"make it the serving release: {rollback}; see: {see}"
         )
     what = "receives traffic, but the environment's document has no serving release"
-    return Finding(where=where, what=what, remedy=elsewhere)
+    rebuild = commands.state_rebuild(proposal.place.environment)
+    lost = f"if the document is lost: {rebuild}; " if proposal.environment.is_empty else ""
+    return Finding(where=where, what=what, remedy=lost + elsewhere)
 
 
 def _detach(group: GroupFacts, proposal: Proposal) -> str:

@@ -51,6 +51,16 @@ class DocumentVersions:
         return next(intact, 0)
 
     @property
+    def newest_record(self) -> int:
+        """Return the number of the newest earlier version that records anything, 0 for none."""
+        found = (
+            number
+            for number, each in enumerate(self.earlier, 1)
+            if each.environment and not each.problem and not each.environment.is_empty
+        )
+        return next(found, 0)
+
+    @property
     def damaged(self) -> bool:
         """Return True if the current document is damaged or missing."""
         return bool(self.current.problem) if self.current else bool(self.earlier)

@@ -102,6 +102,12 @@ class Environment:
     lease: Lease | None = None
 
     @property
+    def is_empty(self) -> bool:
+        """Return True if nothing is recorded but leases: no deployment has begun."""
+        recorded = self.serving or self.releases or self.retired or self.deployment
+        return self.next == 1 and not recorded
+
+    @property
     def warm(self) -> tuple[str, ...]:
         """Return the releases that are warm, newest first."""
         others = (name for name in sorted(self.releases, reverse=True) if name != self.serving)

@@ -7,12 +7,12 @@ from typing import assert_never
 from pipeline.core import commands
 from pipeline.core.health.serving import Trouble, list_balancers, scale
 from pipeline.core.health.traffic_sources import attach
-from pipeline.core.state.deployment import Deployment, Result, result_of
+from pipeline.core.state.deployment import Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import owner_in
 from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates, RollbackMode, RollbackOption
-from pipeline.core.state.status import Status, condition, missing_releases
+from pipeline.core.state.status import Status, condition, missing_image, missing_releases
 
 
 def next_step(status: Status) -> str:
@@ -21,22 +21,32 @@ def next_step(status: Status) -> str:
     name = environment.environment
     if deployment and status.running:
         failed = result_of(deployment) is Result.NEEDS_ATTENTION
-        return _recover(name, deployment) if failed else ""
+        return commands.recover(name) if failed else ""
     if status.absent:
         return list_balancers(environment.region, status.absent)
     if command := restore_command(status):
         return command
     if deployment:
-        return _recover(name, deployment)
+        return commands.recover(name)
     command = repair(status) if environment.serving else _first(status)
     kept = any(each.failed for each in environment.releases.values())
-    return command or (commands.abort(name) if kept else "")
+    if not command and missing_image(status):
+        command = f"{commands.bake()} && {commands.promote(name)}"
+    return command or (commands.abort(name) if kept else "") or _describe_others(status)
 
 
-def _recover(environment: str, deployment: Deployment) -> str:
-    """Return the recovery, after the remedy of the error that ended the deployment, if any."""
-    remedy = deployment.outcome.remedy if deployment.outcome else ""
-    return commands.after(" ".join(remedy.split()), commands.recover(environment))
+def _describe_others(status: Status) -> str:
+    """Return the command that shows the other groups that receive traffic; empty if none does.
+
+    They are not proven ours, so no command here detaches them.
+    """
+    environment = status.environment
+    serving = group_name(environment.app, environment.environment, environment.serving)
+    balancers = {each.identifier for each in status.balancers}
+    groups = status.observation.groups.items()
+    others = sorted(name for name, each in groups if name != serving and each.attached & balancers)
+    options = {"region": environment.region, "auto-scaling-group-names": others}
+    return commands.aws("autoscaling", "describe-auto-scaling-groups", options) if others else ""
 
 
 def repair(status: Status) -> str:
@@ -120,7 +130,7 @@ def _scale(status: Status, record: ReleaseRecord, group: str) -> str:
 def _first(status: Status) -> str:
     """Return the command for an environment whose document has no serving release.
 
-    A group with our tags that receives traffic belongs to another or an earlier document.
+    A group with our tags that receives traffic belongs to another, an earlier or a lost document.
     """
     environment = status.environment
     balancers = {each.identifier for each in status.balancers}
@@ -129,4 +139,6 @@ def _first(status: Status) -> str:
         owner_in(each.tags) == f"{environment.app}/{environment.environment}" for each in here
     )
     name = environment.environment
+    if ours and environment.is_empty:
+        return commands.state_rebuild(name)
     return commands.state_show(name) if ours else commands.promote(name)

@@ -41,7 +41,7 @@ class Release:
     @property
     def name(self) -> str:
         """Return the name, such as `r000124`; names sort by number up to a million."""
-        return f"r{self.number:06}"
+        return release_name(self.number)
 
     def group(self, app: str, environment: str) -> str:
         """Return the name of its server group and launch template: `web-production-r000124`."""
@@ -61,6 +61,11 @@ class Release:
         }
 
 
+def release_name(number: int) -> str:
+    """Return the name of the release with this number."""
+    return f"r{number:06}"
+
+
 def group_name(app: str, environment: str, release: str) -> str:
     """Return the name of a release's server group and launch template in AWS."""
     return f"{app}-{environment}-{release}"
@@ -69,4 +74,14 @@ def group_name(app: str, environment: str, release: str) -> str:
 def release_of(group: str, app: str, environment: str) -> str:
     """Return the release in a server group's name; empty for a name of another kind."""
     name = group.removeprefix(group_name(app, environment, ""))
-    return name if name != group and _RELEASE.fullmatch(name) else ""
+    return name if name != group and is_release(name) else ""
+
+
+def is_release(name: str) -> bool:
+    """Return True for the name of a release, such as `r000124`."""
+    return bool(_RELEASE.fullmatch(name))
+
+
+def number_of(release: str) -> int:
+    """Return the number of a release by its name."""
+    return int(release.removeprefix("r"))

@@ -89,7 +89,7 @@ def rollback_option(
     `missing` are releases whose groups were deleted: none of them is warm.
     """
     if not environment.serving and not environment.retired:
-        return RollbackOption(mode=RollbackMode.NONE, reason="no release has served yet")
+        return RollbackOption(mode=RollbackMode.NONE, reason="no release is recorded")
     ways = list(_ways(environment, missing, images))
     way = next((each for each in ways if not each.quarantined), ways[0] if ways else None)
     if way is None:

@@ -88,6 +88,13 @@ def taking_over(status: Status) -> str:
     return other if alone else ""
 
 
+def missing_image(status: Status) -> str:
+    """Return the image of the serving release if it does not exist: no instance can start."""
+    record = status.environment.releases.get(status.environment.serving)
+    image = record.release.ami_id if record else ""
+    return image if image in status.images.gone else ""
+
+
 def condition(status: Status, release: str = "") -> Condition:
     """Return the condition of a release's group, by default of the serving release."""
     environment = status.environment

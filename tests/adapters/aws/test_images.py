@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,8 @@ from botocore.exceptions import ClientError
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_block_store import EBSBackend
 
+from local_cloud.patches.ec2 import image_settings
+from local_cloud.patches.patching import apply, patches_of
 from pipeline.adapters.aws.client import Clients
 from pipeline.adapters.aws.images import Ec2Images
 from pipeline.core.bake.model import BuildResources, ObservedImage, Removal, Source
@@ -129,6 +132,42 @@ def test_an_image_is_deleted_with_its_snapshots_and_may_be_deleted_twice(
     assert images.find(REGION, "ami-00000001") is None
     with pytest.raises(ClientError, match="InvalidSnapshot"):
         aws.ec2(REGION).describe_snapshots(SnapshotIds=list(seen.snapshots))
+
+
+@pytest.fixture
+def protecting() -> Iterator[None]:
+    undo = apply(patches_of(image_settings))
+    yield
+    undo()
+
+
+@pytest.mark.usefixtures("protecting")
+def test_a_protected_image_stays_with_its_snapshots_and_the_error_says_how_to_remove_it(
+    images: Ec2Images, aws: Clients
+) -> None:
+    register(aws, "ami-00000001", "web-1")
+    aws.ec2(REGION).enable_image_deregistration_protection(ImageId="ami-00000001")
+    seen = images.find(REGION, "ami-00000001")
+    assert seen is not None
+    with pytest.raises(RefusedError, match="OperationNotPermitted") as failure:
+        images.remove(seen)
+    assert failure.value.where == "deleting ami-00000001 in us-east-1"
+    named = f"--region {REGION} --image-id ami-00000001"
+    unprotect = f"aws ec2 disable-image-deregistration-protection {named}"
+    assert failure.value.remedy == f"{unprotect} && aws ec2 deregister-image {named}"
+    assert aws.ec2(REGION).describe_snapshots(SnapshotIds=list(seen.snapshots))["Snapshots"]
+
+
+def test_a_source_by_id_may_be_deprecated(images: Ec2Images, aws: Clients) -> None:
+    register(aws, "ami-00000001", "base")
+    asked: list[Any] = []
+
+    def note(params: Any, **_: Any) -> None:
+        asked.append(params["body"].get("IncludeDeprecated"))
+
+    aws.ec2(REGION).meta.events.register("before-call.ec2.DescribeImages", note)
+    assert images.resolve(Source(id="ami-00000001"), REGION) == "ami-00000001"
+    assert asked == ["true"]
 
 
 def test_a_source_by_id_is_that_image(images: Ec2Images, aws: Clients) -> None:

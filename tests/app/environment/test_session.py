@@ -8,25 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.app import Options
-from pipeline.app.abort import abort
 from pipeline.app.environment.session import EnvironmentSession, SessionOptions
-from pipeline.app.promote import promote
-from pipeline.app.rebuild import rebuild
-from pipeline.app.recover import recover
-from pipeline.app.rollback import roll_back
-from pipeline.core.deploy.plan import PromoteRequest, RollbackRequest
 from pipeline.core.errors import ConfigurationError, LeaseHeldError, RefusedError
 from pipeline.core.state.environment import Environment
-from tests.app.session_fakes import FakeEnvironment
+from tests.app.session_fakes import COMMANDS, FakeEnvironment
 
-COMMANDS: dict[str, Callable[[Any], object]] = {
-    "promote": lambda app: promote(app, PromoteRequest(environment="staging"), lambda _: True),
-    "rollback": lambda app: roll_back(app, RollbackRequest(environment="staging"), lambda _: True),
-    "rebuild": lambda app: rebuild(app, Options(environment="staging")),
-    "recover": lambda app: recover(app, "staging"),
-    "abort": lambda app: abort(app, "staging"),
-}
 ORDER = ["configuration", "free lease", "document", "account", "lease"]
 
 

@@ -170,3 +170,4 @@ def test_an_error_in_one_region_does_not_stop_the_cleanup_of_another() -> None:
         "removing what the bake left: DependencyViolation",
         f"asking for {HOME}: UnauthorizedOperation",
     ]
+    assert result.remedies == ["wait", "allow it"]

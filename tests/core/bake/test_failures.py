@@ -25,6 +25,8 @@ REMEDIES: list[Any] = [
      "check ssh_username, the subnet's route, and that the security group allows Packer's SSH"),
     ("No AMI was found matching filters: {",
      "fix source_ami_filter in app.pkr.hcl, or set [bake.source] in pipeline.toml"),
+    ("No Subnets was found matching filters: {",
+     "create what that filter in app.pkr.hcl names, or fix the filter"),
     (("Error querying AMI: operation error EC2: DescribeImages, https response error StatusCode: "
       "400, RequestID: x, api error InvalidAMIID.NotFound: The image id '[ami-1]' does not exist"),
      ("name an image of this region as source_ami in app.pkr.hcl, "
@@ -68,6 +70,8 @@ REMEDIES: list[Any] = [
       "EnableImageDeprecation of ec2: not implemented"),
      ("bake on AWS, or leave out what calls EnableImageDeprecation: "
       "the local cloud does not have it")),
+    ("NotImplementedByLocalCloud: The local cloud runs Linux instances only",
+     "bake this template on AWS: the local cloud lacks what it needs"),
     ("operation error SSM: StartSession, https response error StatusCode: 400, TargetNotConnected",
      ("check that the instance's role and network allow Session Manager: "
       "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
@@ -78,6 +82,11 @@ REMEDIES: list[Any] = [
     ('exec: "session-manager-plugin": executable file not found in $PATH',
      ("install session-manager-plugin on this machine: https://docs.aws.amazon.com/"
       "systems-manager/latest/userguide/session-manager-working-with-install-plugin.html")),
+    (('* Error running "ansible-playbook --version": exec: "ansible-playbook":\nexecutable file '
+      "not found in $PATH"),
+     "install ansible-playbook on this machine"),
+    ("Couldn't find specified instance profile: NoSuchEntity: Instance profile x not found",
+     "create that instance profile, or fix iam_instance_profile in app.pkr.hcl"),
     ("Error: No builds to run\n\nA build command cannot run without at least one build",
      "set [bake] only in pipeline.toml to a name above"),
     ("flag provided but not defined: -nosuch",
@@ -103,6 +112,32 @@ def test_the_remedy_follows_from_packers_error_and_not_from_the_output_of_a_scri
     said = ("curl: (7) connection refused", "Timeout waiting for SSH.", "No AMI was found matching")
     report = a_report(failures=failed, last_lines=said, log=LOG)
     assert build_failure(a_request(), report, (), CleanupReport()).remedy == SCRIPT
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (
+            "ssm error: NotImplementedByLocalCloud: The local cloud does not support StartSession",
+            "bake on AWS, or leave out what calls StartSession: the local cloud does not have it",
+        ),
+        (
+            'exec: "session-manager-plugin": executable file not found in $PATH',
+            (
+                "install session-manager-plugin on this machine: https://docs.aws.amazon.com/"
+                "systems-manager/latest/userguide/session-manager-working-with-install-plugin.html"
+            ),
+        ),
+        (
+            "Using SSH communicator to connect: 10.0.0.1",
+            REMEDIES[1][1],
+        ),
+    ],
+)
+def test_before_the_first_connection_every_line_is_packers_own(said: str, remedy: str) -> None:
+    failed = {"app": "Timeout waiting for SSH."}
+    report = a_report(failures=failed, last_lines=(said,), code=1, log=LOG)
+    assert build_failure(a_request(), report, (), CleanupReport()).remedy == remedy
 
 
 INIT: list[Any] = [
@@ -155,6 +190,16 @@ def test_the_error_of_an_interrupted_build_leaves_out_packers_lines() -> None:
     )
 
 
+def test_the_error_of_a_failed_cleanup_begins_with_the_remedy_of_its_cause() -> None:
+    remedy = "add the permission: ami-pipeline permissions bake"
+    cleanup = CleanupReport(trouble=["removing ami-1: denied"], remedies=[remedy])
+    assert cleanup_failure("web-1", cleanup).remedy == (
+        "add the permission: ami-pipeline permissions bake; "
+        "then retry, which cleans up first: ami-pipeline bake; "
+        "or delete the instances tagged ami-pipeline:bake=web-1"
+    )
+
+
 def test_the_error_of_a_failed_cleanup_says_how_to_find_the_leftovers() -> None:
     error = cleanup_failure("web-1", CleanupReport(removed=["i-1"], trouble=["removing ami-1: no"]))
     assert str(error) == (
@@ -162,5 +207,13 @@ def test_the_error_of_a_failed_cleanup_says_how_to_find_the_leftovers() -> None:
         "  removing ami-1: no\n"
         "  removed: i-1\n"
         "next: retry, which cleans up first: ami-pipeline bake; "
+        "or delete the instances tagged ami-pipeline:bake=web-1"
+    )
+
+
+def test_the_error_of_a_failed_cleanup_says_first_what_to_do_about_its_cause() -> None:
+    report = CleanupReport(trouble=["deleting ami-1: it is protected"], remedies=["unprotect it"])
+    assert str(cleanup_failure("web-1", report)).splitlines()[-1] == (
+        "next: unprotect it; then retry, which cleans up first: ami-pipeline bake; "
         "or delete the instances tagged ami-pipeline:bake=web-1"
     )

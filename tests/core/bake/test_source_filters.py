@@ -34,3 +34,9 @@ def test_the_values_are_shown_if_the_template_has_no_filter() -> None:
 def test_other_text_stays_as_it_is() -> None:
     text = "No AMI was found matching filters: {\n  Filters: [{\n      Name: "
     assert readable_filters(text, "amazon-ebs", {"amazon-ebs": Builder(filter="x")}) == text
+
+
+def test_the_filter_of_a_subnet_is_not_replaced_by_that_of_an_image() -> None:
+    text = "No Subnets was found matching filters: &{<nil> [{0xc0 [web-*] {}}] <nil> <nil> [] {}}"
+    shown = readable_filters(text, "amazon-ebs.app", {"amazon-ebs.app": Builder(filter="x")})
+    assert shown == "No Subnets was found matching filters: values web-*"

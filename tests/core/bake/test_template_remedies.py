@@ -34,6 +34,16 @@ OLD = [
         f"remove metadata_options from app.pkr.hcl, or install Packer 1.7 or later: {INSTALL}",
     ),
     (
+        (
+            'Blocks of type "required_plugins" are not\nBlocks of type "data" are not expected\n'
+            'An argument named "imds_support" is not expected here.'
+        ),
+        (
+            f"install Packer 1.8 or later, which knows required_plugins and data and imds_support: "
+            f"{INSTALL}"
+        ),
+    ),
+    (
         "2 errors occurred:\n\t* unknown configuration key: '\"imds_support\"'\n",
         f"remove imds_support from app.pkr.hcl, or install Packer 1.8 or later: {INSTALL}",
     ),

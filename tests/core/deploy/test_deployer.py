@@ -115,9 +115,14 @@ def test_a_failure_at_any_call_ends_as_its_phase_says(kind: str, blue: bool) -> 
             assert fake.document.deployment is None, context
 
 
-def test_a_second_failure_on_the_way_back_needs_attention_and_causes_no_outage() -> None:
+@pytest.mark.parametrize(
+    ("step", "failures"), [(9, 100), pytest.param(3, 300, marks=pytest.mark.long)]
+)
+def test_a_second_failure_on_the_way_back_needs_attention_and_causes_no_outage(
+    step: int, failures: int
+) -> None:
     seen = 0
-    for at in range(1, calls_of(cloud()), 3):
+    for at in range(1, calls_of(cloud()), step):
         for later in range(at + 1, at + LONGEST, 2):
             fake = cloud()
             fake.fail = both(failing(at, "before"), later)
@@ -132,7 +137,7 @@ def test_a_second_failure_on_the_way_back_needs_attention_and_causes_no_outage()
             assert fake.serving, (at, later, done.outcome)
             attention = outcome_of(done) is Result.NEEDS_ATTENTION
             assert (fake.document.deployment is not None) is attention
-    assert seen > 300
+    assert seen > failures
 
 
 @pytest.mark.parametrize("returns", [True, False], ids=["a way back", "no way back"])

@@ -19,6 +19,7 @@ PLAIN = 'source "amazon-ebs" "app" {\n  communicator = "ssh"\n  ssh_interface = 
         ('ami_users = ["111122223333"]', Feature.SHARED),
         ('spot_price = "auto"', Feature.SPOT),
         ('deprecate_at = "2027-01-01T00:00:00Z"', Feature.DEPRECATE),
+        ("deregistration_protection {\n enabled = true\n}", Feature.PROTECT),
         ('ssh_interface = "session_manager"', Feature.SESSION_MANAGER),
         ('winrm_username = "Administrator"', Feature.WINDOWS),
     ],

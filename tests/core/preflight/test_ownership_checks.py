@@ -253,3 +253,12 @@ def test_unread_groups_say_nothing_about_the_option() -> None:
 def test_the_examples_are_of_one_environment() -> None:
     assert PROPOSAL.place.balancers == (CLASSIC, TARGETS)
     assert {"web", ARN} == BOTH
+
+
+def test_a_serving_group_beside_an_empty_document_names_the_command_that_rebuilds_it() -> None:
+    lost = replace(FIRST, environment=replace(FIRST.environment, next=1), green="r000001")
+    [one] = found({"groups": (GROUP,), "observation": None}, lost)
+    assert one.blocking
+    assert one.remedy.startswith(
+        "if the document is lost: ami-pipeline state rebuild -e production; fix [state] url"
+    )

@@ -113,6 +113,20 @@ def test_a_deleted_group_is_replaced_by_an_image_that_exists(
     assert next_step(replace(status, images=images)) == command
 
 
+def test_a_serving_release_whose_image_was_deleted_needs_a_new_one() -> None:
+    status = replace(serving(), images=ImageStates(gone=frozenset({image(124)})))
+    assert next_step(status) == f"ami-pipeline bake && {PROMOTE}"
+
+
+def test_an_unmanaged_group_that_receives_traffic_is_shown() -> None:
+    other = replace(group(121, BOTH[:1], tags={}), name="legacy")
+    command = "aws autoscaling describe-auto-scaling-groups --region eu-central-1"
+    status = of(group(124, BOTH), other)
+    assert next_step(status) == f"{command} --auto-scaling-group-names legacy"
+    idle = of(group(124, BOTH), replace(other, attached=frozenset()))
+    assert next_step(idle) == ""
+
+
 @pytest.mark.parametrize(
     ("tags", "command"),
     [
@@ -129,3 +143,10 @@ def test_a_group_of_an_unknown_document_leads_to_the_earlier_documents(
 ) -> None:
     other = group(121, BOTH, tags=tags)
     assert next_step(a_status(environment(serving=""), observation(other))) == command
+
+
+def test_a_lost_document_is_rebuilt() -> None:
+    tags = {"ami-pipeline:app": "web", "ami-pipeline:environment": "production"}
+    lost = replace(environment(serving=""), next=1)
+    status = a_status(lost, observation(group(121, BOTH, tags=tags)))
+    assert next_step(status) == "ami-pipeline state rebuild -e production"

@@ -37,7 +37,7 @@ def done(kind: Kind, day: int, seconds: float, runs: tuple[PhaseRun, ...]) -> De
 
 def test_without_a_serving_release_no_rollback_is_possible() -> None:
     found = rollback_option(environment(serving=""), (), NOW)
-    assert found == RollbackOption(mode=RollbackMode.NONE, reason="no release has served yet")
+    assert found == RollbackOption(mode=RollbackMode.NONE, reason="no release is recorded")
 
 
 def test_the_first_release_cannot_be_rolled_back() -> None:

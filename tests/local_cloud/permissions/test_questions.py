@@ -119,6 +119,16 @@ def test_a_launch_from_a_template_is_judged_on_what_the_template_names() -> None
         ),
         ("deregister_image", {"ImageId": AMI}, [("ec2:DeregisterImage", f"ec2:image/{AMI}")]),
         (
+            "enable_image_deregistration_protection",
+            {"ImageId": AMI},
+            [("ec2:EnableImageDeregistrationProtection", f"ec2:image/{AMI}")],
+        ),
+        (
+            "disable_image_deprecation",
+            {"ImageId": AMI},
+            [("ec2:DisableImageDeprecation", f"ec2:image/{AMI}")],
+        ),
+        (
             "create_tags",
             {"Resources": [AMI, "snap-0123456789abcdef0"], "Tags": TAGS},
             [
@@ -424,6 +434,12 @@ def test_a_call_of_another_service_is_judged_on_what_it_names(
 ) -> None:
     models = FakeModels(keys={"alias/web": "arn:aws:kms:us-east-1:123456789012:key/k"})
     assert needs(service, operation, models, **parameters) == expected
+
+
+def test_a_public_parameter_belongs_to_no_account() -> None:
+    name = "/aws/service/debian/release/12/latest/amd64"
+    (asked,) = questions("ssm", "get_parameter", Name=name)
+    assert asked.resource == f"arn:aws:ssm:us-east-1::parameter{name}"
 
 
 def test_the_version_of_the_api_is_no_parameter() -> None:

@@ -1,0 +1,79 @@
+"""Which tests one worker of pytest-xdist runs together, and when the clouds that they share end."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from _pytest.fixtures import SubRequest
+
+SHARED = (
+    ("tests/adapters/aws/preflight/test_reader.py",),
+    (
+        "tests/adapters/aws/preflight/test_permission_probes.py",
+        "tests/adapters/aws/test_alarms.py",
+        "tests/adapters/aws/test_balancers.py",
+        "tests/adapters/aws/test_groups.py",
+    ),
+    ("tests/crash/test_crash",),
+    ("tests/e2e/test_bad_states.py",),
+    ("tests/e2e/test_deploy",),
+    ("tests/e2e/test_lost.py",),
+    ("tests/e2e/test_matrix",),
+    ("tests/e2e/test_ownership.py",),
+    ("tests/e2e/test_recovery_cases.py",),
+    ("tests/e2e/test_resources.py",),
+    ("tests/known_issues/",),
+    ("tests/local_cloud/instances/test_rootfs.py",),
+    ("tests/local_cloud/patches/test_autoscaling.py",),
+    ("tests/local_cloud/permissions/test_role_commands.py",),
+    ("tests/local_cloud/test_metrics.py",),
+    ("tests/terraform/",),
+)
+"""Groups of files and folders, by their beginnings, whose tests share expensive fixtures."""
+
+CLOUDS = frozenset({"sites", "testbed", "worker", "service"})
+"""Fixtures with a cloud that serves: an idle one takes a part of a processor until it ends."""
+
+
+@functools.cache
+def group_of(path: str) -> str:
+    """Return the group of a test file, or nothing if any worker may run each of its tests."""
+    return next((group[0] for group in SHARED if path.startswith(group)), "")
+
+
+class SharedScheduling(LoadScopeScheduling):
+    """Schedules single tests on any free worker, but each of `SHARED` on one worker as a whole.
+
+    The mark `xdist_group` would do this, but pytest-xdist 3.8 does not see it with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid.partition("::")[0]) or nodeid
+
+
+class SharedClouds:
+    """A plugin that ends clouds as soon as the next test of this worker uses none of them."""
+
+    def __init__(self) -> None:
+        self._running: list[tuple[pytest.FixtureDef[Any], SubRequest]] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: SubRequest) -> None:
+        if fixturedef.scope == "session" and fixturedef.argname in CLOUDS:
+            self._running.append((fixturedef, request))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> None:
+        while self._running and not uses_a_cloud(nextitem):
+            fixture, request = self._running.pop()
+            fixture.finish(request)
+
+
+def uses_a_cloud(item: pytest.Item | None) -> bool:
+    """Tell whether a test uses a cloud that tests share."""
+    return isinstance(item, pytest.Function) and not CLOUDS.isdisjoint(item.fixturenames)
