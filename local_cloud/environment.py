@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Mapping
 
-from local_cloud import proxy_variables
+from local_cloud import packer_waits, proxy_variables
 from local_cloud.options import REGION
 from local_cloud.state_dir import State
 
@@ -17,7 +17,6 @@ UNSET = (
     "AWS_SESSION_TOKEN",
     "AWS_CREDENTIAL_EXPIRATION",
 )
-WAITER_SECONDS = 15  # the pause of the AWS SDK between two requests for the state of an AMI
 
 
 def variables(state: State, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -38,7 +37,7 @@ def variables(state: State, environ: Mapping[str, str] = os.environ) -> dict[str
         # The user's own files could name another endpoint or a role to assume.
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_POLL_DELAY_SECONDS": str(max(1, round(WAITER_SECONDS / state.speed))),
+        packer_waits.VARIABLE: packer_waits.poll_delay(state.speed, environ),
         # ami-pipeline's own pauses and polls keep step with the cloud's delays.
         "AMI_PIPELINE_SPEED": f"{state.speed:g}",
         "CHECKPOINT_DISABLE": "1",

@@ -6,9 +6,12 @@ Imports nothing, so that `ami-pipeline --help` stays fast.
 from __future__ import annotations
 
 PORT = 5700
+ACCOUNT = "123456789012"
+"""The account of the user."""
 REGION = "us-east-1"
 """The region of clients that name none."""
 KINDS = ("auto", "namespaces", "user-namespaces", "plain")
+ARCHITECTURES = ("x86_64", "arm64")
 CONSISTENCY = "strong"
 SESSION_SECONDS = 3600
 SUITE = "bookworm"
@@ -24,6 +27,11 @@ HELP = {
     "env": "Print shell exports for AWS clients, Packer and Terraform.",
     "credentials": "Print new credentials of a role, for credential_process.",
     "make-rootfs": "Make a minimal Debian for `up --rootfs`, with mmdebstrap.",
+    "image": "Add images of publishers to the local cloud.",
+    "image-add": "Publish an image in every region, until the local cloud stops.",
+    "image-owner": "Account of the publisher, or amazon, aws-marketplace, self.",
+    "image-name": "Whole name of the image; a day in it is its creation date.",
+    "image-arch": "Architecture of the image.",
     "target": "A folder (root only) or a file that ends with .tar or .tar.gz.",
     "suite": "Release of Debian.",
     "mirror": "Mirror or file of sources, instead of mmdebstrap's own choice.",

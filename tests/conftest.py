@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from pipeline.core.ci import VARIABLES
+from tests.packer_plugins import PLUGINS
+
 # Rewrite the assertions of these helpers, too; this must precede their import.
 pytest.register_assert_rewrite(
     "tests.e2e.project", "tests.e2e.site", "tests.e2e.testbed", "tests.e2e.matrix"
 )
 
 pytest_plugins = ("tests.aws.fixtures",)
+
+for _name in VARIABLES:
+    os.environ.pop(_name, None)  # The tests run in CI, too, and pretend that no person waits there.
 
 _SETTINGS = ("AWS_", "PACKER_", "PKR_VAR_", "TF_", "GITHUB_", "CI_", "GIT_")
 _KEPT = ("TF_CLI_CONFIG_FILE",)
@@ -50,6 +56,8 @@ def _own_surroundings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatc
     for name in os.environ:
         if name.startswith(_SETTINGS) and name not in _KEPT:
             monkeypatch.delenv(name)
+    for name, value in PLUGINS.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
 

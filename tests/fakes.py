@@ -194,8 +194,13 @@ class FakeImages:
 
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         self._touch("tag")
-        tagged = replace(image, tags={**image.tags, **tags})
-        self.there[image.region, image.id] = tagged
+        there = self.there[image.region, image.id]
+        self.there[image.region, image.id] = replace(there, tags={**there.tags, **tags})
+
+    def untag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
+        self._touch("untag")
+        kept = {key: value for key, value in image.tags.items() if tags.get(key) != value}
+        self.there[image.region, image.id] = replace(image, tags=kept)
 
     def remove(self, image: ObservedImage) -> None:
         self._touch(image.id)

@@ -26,6 +26,7 @@ from local_cloud.traffic.plan import Balancer, Health, Plan, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from local_cloud.behaviors import Answers
     from local_cloud.traffic.plan import State
@@ -134,21 +135,28 @@ def to(group: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def moto() -> Iterator[PatchedMoto]:
-    """Run moto with the patches of load balancers for a block."""
+def moto(
+    *modules: ModuleType, speed: float = NO_TIME, images: bool = False
+) -> Iterator[PatchedMoto]:
+    """Run moto with the patches of load balancers for a block.
+
+    `modules` have more patches. `images` if the public images are wanted, which take a moment.
+    """
     addresses = (f"127.77.255.{n}" for n in itertools.count(1))
     here = PatchedMoto(traffic=FakeTraffic(), answers={})
     behaviors = SimpleNamespace(answers_of=lambda target: here.answers.get(target.instance, ""))
+    no_images = SimpleNamespace(without_files=set())
     cloud = Cloud(
-        host=cast("Any", SimpleNamespace(clock=Clock(speed=NO_TIME))),
+        host=cast("Any", SimpleNamespace(clock=Clock(speed=speed), images=no_images)),
         network=cast("Any", SimpleNamespace(balancer_address=lambda: next(addresses))),
-        loop=cast("Any", None),
+        loop=cast("Any", SimpleNamespace(call_soon_threadsafe=lambda *_: None)),
         traffic=here.traffic,
         behaviors=cast("Any", behaviors),
     )
     cloud.on_change.append(BalancerSync(cloud=cloud))
-    patches = patches_of(classic, classic_members, elbv2, elbv2_targets, after)
-    few_images = mock.patch.dict(os.environ, {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"})
+    patches = patches_of(*modules, classic, classic_members, elbv2, elbv2_targets, after)
+    wanted = {"MOTO_EC2_LOAD_DEFAULT_AMIS": str(images).lower()}
+    few_images = mock.patch.dict(os.environ, wanted)
     with few_images, mock_aws():
         undo = apply(patches, Context.of(cloud, contextlib.nullcontext()))
         try:

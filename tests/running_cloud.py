@@ -20,6 +20,7 @@ from local_cloud.client import Client
 from local_cloud.consistency.setting import OBSERVER
 from local_cloud.state_dir import State, StateDir
 from tests import forkserver
+from tests.packer_plugins import PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +49,8 @@ class Cloud:
         """The environment of a program that must use this cloud only."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PKR_", "TF_"))}
         kept |= {k: v for k, v in os.environ.items() if k == "TF_CLI_CONFIG_FILE"}
-        return {**kept, **environment.variables(self.state)}
+        kept |= PLUGINS
+        return {**kept, **environment.variables(self.state, kept)}
 
     @property
     def client(self) -> Client:

@@ -14,8 +14,8 @@ from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import FakeKey, s3_backends
 
+from local_cloud.options import ACCOUNT
 from local_cloud.permissions.ports import Template
-from local_cloud.permissions.roles import ACCOUNT
 
 PARTITION = "aws"
 PARTS_OF_AN_ARN = 6

@@ -8,7 +8,8 @@ from typing import Any
 from moto.sts.models import sts_backends
 
 from local_cloud.api.calls import Resource
-from local_cloud.permissions.roles import ACCOUNT, Role, Roles
+from local_cloud.options import ACCOUNT
+from local_cloud.permissions.roles import Role, Roles
 
 SESSION_NAME = "local-cloud"
 

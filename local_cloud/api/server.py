@@ -40,6 +40,7 @@ from local_cloud.instances.instance_proxy import InstanceProxy
 from local_cloud.instances.machine import InstanceHost
 from local_cloud.instances.metadata import Metadata
 from local_cloud.metrics.collector import Collector
+from local_cloud.patches.ec2 import published
 from local_cloud.patches.install import install
 from local_cloud.permissions.judge import Judge
 from local_cloud.permissions.roles import Role, Roles
@@ -253,6 +254,7 @@ def resources(cloud: Cloud, lock: threading.RLock) -> dict[tuple[str, str], Reso
         ("POST", "quotas"): lambda body: change(cloud.quotas.set, body),
         ("DELETE", "quotas"): lambda _: change(cloud.quotas.reset),
         ("GET", "balancers"): balancers,
+        ("POST", "images"): functools.partial(published.add_everywhere, cloud, lock),
         ("GET", "behaviors"): lambda _: cloud.behaviors.listed(),
         ("POST", "behaviors"): lambda body: apply(cloud.behaviors.assign, body),
         ("DELETE", "behaviors"): lambda _: apply(cloud.behaviors.clear),

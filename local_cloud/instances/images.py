@@ -28,6 +28,8 @@ class Images:
     """The images of one cloud; an id without a directory is a base image, which is empty."""
 
     folder: Path
+    without_files: set[str] = field(default_factory=set)
+    """Images of volumes whose files the local cloud does not have."""
     _made: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
 
     def expect(self, image: str) -> asyncio.Future[bool]:

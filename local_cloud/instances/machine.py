@@ -144,8 +144,11 @@ class Machine:
         await self.run()
 
     async def _fill_disk(self) -> None:
-        if not await self._host.images.unpack(self.spec.image, self.disk.written):
-            self.console.say("local cloud", f"{self.spec.image}: its files could not be copied")
+        image, images = self.spec.image, self._host.images
+        if not await images.unpack(image, self.disk.written):
+            self.console.say("local cloud", f"{image}: its files could not be copied")
+        if image in images.without_files:
+            self.console.say("local cloud", f"{image} is of a data volume: it has no files here")
         await asyncio.to_thread(self.disk.mount)
         await asyncio.to_thread(rootfs.build, self.root, has_programs=self._host.tree is not None)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_cloud.balancers.sync import BalancerSync
 from local_cloud.cloud import Cloud
-from local_cloud.patches import after, quotas, s3, sts, unanswered
+from local_cloud.patches import after, quotas, s3, ssm, sts, unanswered
 from local_cloud.patches.autoscaling import (
     activities,
     described,
@@ -28,10 +28,12 @@ from local_cloud.patches.context import Context
 from local_cloud.patches.ec2 import described as ec2_described
 from local_cloud.patches.ec2 import (
     dry_run,
+    image_settings,
     images,
     instances,
     launch_templates,
     published,
+    registered,
     security_groups,
     template_launches,
     volumes,
@@ -45,7 +47,9 @@ from local_cloud.patches.patching import Patch, Undo, apply, cache_method_names,
 MODULES = (
     instances,
     images,
+    image_settings,
     published,
+    registered,
     launch_templates,
     template_launches,
     group_calls,
@@ -73,6 +77,7 @@ MODULES = (
     ec2_described,
     elb_described,
     s3,
+    ssm,
     sts,
     dry_run,
     quotas,

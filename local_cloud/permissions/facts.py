@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
+from local_cloud.options import ACCOUNT
 from local_cloud.permissions.conditions import Context
 from local_cloud.permissions.parameters import Parameters
 from local_cloud.permissions.policy import Question
 from local_cloud.permissions.ports import Models
-from local_cloud.permissions.roles import ACCOUNT
 
 TAGS_BY_SERVICE = {
     "autoscaling": "autoscaling:resourcetag",

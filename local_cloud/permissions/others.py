@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from local_cloud.options import ACCOUNT
 from local_cloud.permissions.facts import CallFacts, ResourceType
 from local_cloud.permissions.parameters import named, tags
 from local_cloud.permissions.policy import Question
-from local_cloud.permissions.roles import ACCOUNT
 
 # Service and type -> the parameters that name a resource, and the rest of its ARN.
 NAMED = {
@@ -31,6 +31,8 @@ NAMED = {
     ("sts", "role"): (("RoleArn",), "role/"),
 }
 GLOBAL = {"iam", "sts"}
+PUBLIC = "/aws/service/"
+"""The public parameters belong to no account (Systems Manager User Guide)."""
 PASSED_TO = {"AddRoleToInstanceProfile": "ec2"}
 
 
@@ -75,4 +77,5 @@ def arn(facts: CallFacts, kind: str, prefix: str, name: str) -> str:
         return known
     if kind == "instance":
         return facts.arn(f"{prefix}{name}", service="ec2")
-    return facts.arn(f"{prefix}{name.removeprefix('/')}")
+    owner = "" if name.startswith(PUBLIC) else ACCOUNT
+    return facts.arn(f"{prefix}{name.removeprefix('/')}", account=owner)

@@ -19,9 +19,11 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.factory import open_store
 from pipeline.adapters.terraform.root_module import shipped_module
 from pipeline.adapters.terraform.terraform import Terraform
+from pipeline.core.ci import require_lasting_state
 from pipeline.core.errors import ConfigurationError
 from pipeline.core.events import Report
 from pipeline.core.masking import SHORTEST, Masker, texts
+from pipeline.core.terraform.program import ProgramChoice
 from pipeline.core.terraform.root_module import FILE_INPUTS, Bucket, Root
 
 
@@ -63,6 +65,15 @@ class Application:
             state.url, self.settings.root, clients, account, kms_key=state.kms_key_id or ""
         )
 
+    def require_lasting_state(self) -> None:
+        """Raise ConfigurationError in a CI job if the store would be gone with its machine."""
+        settings = self.settings
+        require_lasting_state(
+            self.environ,
+            url_is_set="url" in settings.state.model_fields_set,
+            has_backend=settings.terraform.backend is not None,
+        )
+
     def bucket_owner(self, bucket: str, environment: str) -> str:
         """Return the account that must own the bucket of Terraform's state; empty for any.
 
@@ -76,11 +87,25 @@ class Application:
         here = self.settings.environment(environment).account if environment else None
         return self.settings.state.account or here or ""
 
-    def terraform(self, environment: str) -> Terraform:
-        """Return Terraform for an environment, with its own log."""
+    def terraform(
+        self, environment: str = "", *, recorded: str = "", change: bool = False
+    ) -> Terraform:
+        """Return Terraform for an environment, with its own log.
+
+        `recorded` is the product in the environment's document, and `change` allows another one.
+        """
+        table = self.settings.terraform_for(environment) if environment else self.settings.terraform
+        program = table.program or ""
+        choice = ProgramChoice(
+            configured=str(self.inside(program)) if "/" in program else program,
+            recorded=recorded,
+            change=change,
+            environment=environment,
+        )
         return Terraform(
             environ=self.environ,
-            log=self.logs / f"terraform-{self.settings.app}-{environment}.log",
+            choice=choice,
+            log=self.logs / f"terraform-{self.settings.app}-{environment or 'doctor'}.log",
             report=self.report,
             interrupts=self.interrupts,
             credentials=self.tool_credentials,

@@ -50,6 +50,8 @@ def bake(
     The credentials must last for the bake and `then` for so many seconds more. `before_build`
     raises an error if what follows would be refused, so that nothing is built.
     """
+    if app.settings.environments:
+        app.require_lasting_state()
     wanted = app.settings.bake_for(options.environment or None)
     secrets = secrets_of(app, wanted)
     source = read_source(app.inside(wanted.template))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from pipeline import config
 from pipeline.adapters.aws.client import Clients, account_of
 from pipeline.app.application import Application, Options
 from pipeline.app.environment.checkup import environment_checks, problem
+from pipeline.app.environment.reader import EnvironmentReader
 from pipeline.core import commands
 from pipeline.core.doctor import Check, Grade
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
@@ -52,6 +54,10 @@ def _files(app: Application) -> Check:
 
 
 def _store(app: Application, environment: str) -> Iterator[Check]:
+    try:
+        app.require_lasting_state()
+    except ConfigurationError as error:
+        yield problem("store", error)
     url = app.settings.state.url
     if url.startswith("s3://"):
         yield from _bucket(app, url.removeprefix("s3://").partition("/")[0], environment)
@@ -93,12 +99,28 @@ def _tools(app: Application, environment: str) -> Iterator[Check]:
             interrupts=app.interrupts,
             masker=Masker(()),
             hidden=frozenset(),
+            credentials=app.tool_credentials,
         )
         check = _version("packer", packer.version)
         yield check
         if check.grade is Grade.OK:
             yield _template(app, packer, environment)
-    yield _version("terraform", app.terraform("doctor").version)
+    yield _terraform(app, environment)
+
+
+def _terraform(app: Application, environment: str) -> Check:
+    """Check the program that runs root modules, and name it."""
+    recorded = ""
+    if environment:
+        # The document has a check of its own.
+        with suppress(PipelineError):
+            reader = EnvironmentReader(app=app, environment=environment)
+            recorded = reader.terraform(reader.document()).choice.recorded
+    try:
+        found = app.terraform(environment, recorded=recorded).program()
+    except RefusedError as error:
+        return _problem("terraform", error)
+    return Check(name=found.key, what=found.version)
 
 
 def _template(app: Application, packer: Packer, environment: str) -> Check:

@@ -43,6 +43,7 @@ from pipeline.core.state.deployment import Deployment, Kind, Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.inputs import InputChange, input_changes
 from pipeline.core.terraform.plan_guard import Plan, key_of, releases_of
+from pipeline.core.terraform.program import TERRAFORM, change_of, replace_provider
 
 
 def promote(
@@ -56,7 +57,12 @@ def promote(
     if request.origin:
         app.settings.environment(request.origin)
     interrupted = handling(plan_only=request.plan_only, recovers=request.recovers)
-    options = SessionOptions(command="promote", interrupted=interrupted, finish_first=True)
+    options = SessionOptions(
+        command="promote",
+        interrupted=interrupted,
+        finish_first=True,
+        change_program=request.change_program,
+    )
     session = EnvironmentSession.begin(app, request.environment, options)
     with app.interrupts.heard():
         image = choose(session.reader, request)
@@ -194,6 +200,7 @@ class Promotion:
         plan = self._plan(reconciler, document, green)
         reconciler.prepared = plan
         found = (*found, *self._reported(self._additions(facts, proposal, plan)))
+        found = (*found, *self._reported(self._change_of_program(document)))
         preview = PlanPreview(
             deployment=deployment,
             phases=self._phases(document, deployment),
@@ -271,6 +278,22 @@ class Promotion:
         attached = replace(facts.attached, suspended=blue.suspended, tags=frozenset(blue.tags))
         given = given_to(plan, proposal.green, self._reader.shipped_inputs())
         yield from addition_findings(blue.name, attached, given)
+
+    def _change_of_program(self, document: Environment) -> Iterator[Finding]:
+        """Yield that another program than before has planned; preflight allowed it."""
+        if not self._reader.change_program:
+            return
+        terraform = self._reader.terraform(document)
+        program = terraform.program()
+        if what := change_of(program, terraform.choice):
+            root = self._reader.app.root(self._reader.environment)
+            back = f"to change back later: {commands.docs('terraform')}"
+            yield Finding(
+                where="[terraform] program",
+                what=what,
+                remedy=replace_provider(root.folder) if program.product is TERRAFORM else back,
+                blocking=False,
+            )
 
     def _phases(self, document: Environment, deployment: Deployment) -> list[Phase]:
         # A release that is rolled back from is bad, so it is not kept warm.

@@ -42,7 +42,7 @@ class Survey:
             reader.clients,
             reader.groups,
             lambda balancers: describe(reader.clients, region, balancers),
-            checks=[reader.app.terraform(reader.environment).version],
+            checks=[reader.terraform(document).program],
             alarms=partial(reader.alarms.ringing, alarms) if alarms else None,
             permissions=PermissionCheck.of(reader),
         )

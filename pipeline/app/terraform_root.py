@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from pipeline.adapters.terraform.contract_check import EXAMPLE, ContractCheck
 from pipeline.adapters.terraform.root_module import write_root
+from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.app.application import Application
+from pipeline.app.environment.reader import EnvironmentReader
+from pipeline.core.errors import PipelineError
 from pipeline.core.terraform.module_contract import refusal
 from pipeline.core.terraform.root_module import Root, RootResult
 
@@ -23,12 +27,21 @@ def root_module(app: Application, environment: str, *, check: bool) -> RootResul
 
 
 def _checked(app: Application, root: Root) -> str:
-    """Validate a root module; return Terraform's version. Raises its errors as RefusedError."""
-    terraform = app.terraform(root.environment)
-    version = terraform.version()
+    """Validate a root module; return the program. Raises its errors as RefusedError."""
+    terraform = _terraform(app, root.environment)
+    program = terraform.program()
     for verb, run in (("init", terraform.init), ("validate", terraform.validate)):
         if found := run(root.folder):
-            raise refusal(root, verb, found)
+            raise refusal(root, verb, found, program)
     size = app.settings.environment(root.environment).size
     ContractCheck(terraform=terraform, root=root).rehearse(replace(EXAMPLE, size=size), again=True)
-    return version
+    return str(program)
+
+
+def _terraform(app: Application, environment: str) -> Terraform:
+    """Return Terraform as the environment's document names it, if that can be read."""
+    if app.settings.terraform_for(environment).program is None:
+        with suppress(PipelineError):
+            reader = EnvironmentReader(app=app, environment=environment)
+            return reader.terraform(reader.document())
+    return app.terraform(environment)

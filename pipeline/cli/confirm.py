@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import termios
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pipeline.cli.context import Context, echo
+from pipeline.cli.context import Context, echo, is_terminal
+from pipeline.core.ci import ci_variable
 from pipeline.ui.icons import drawable
 
 if TYPE_CHECKING:
@@ -21,8 +23,10 @@ def require_terminal(context: Context, command: str, *, yes: bool) -> None:
     """Raise RefusedError if a confirmation is needed and there is no terminal to ask at."""
     from pipeline.core.errors import RefusedError
 
-    if not (yes or sys.stdin.isatty()):
-        what = "confirmation needed, but stdin is not a terminal"
+    if not (yes or is_terminal(sys.stdin)):
+        variable = ci_variable(os.environ)
+        why = f"this is a CI job ({variable} is set)" if variable else "stdin is not a terminal"
+        what = f"confirmation needed, but {why}"
         raise RefusedError(command, what, context.again("--yes"))
 
 

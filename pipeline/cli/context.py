@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from pipeline.core import commands
+from pipeline.core.ci import ci_variable
 
 if TYPE_CHECKING:
     from pipeline.app import Application
@@ -40,12 +41,12 @@ class Context:
     @property
     def live(self) -> bool:
         """Return True if progress may redraw itself: on a terminal, and not with --verbose."""
-        return self.color and not self.verbose and not self.json and sys.stderr.isatty()
+        return self.color and not self.verbose and not self.json and is_terminal(sys.stderr)
 
     @property
     def width(self) -> int:
         """Return the width for the result: the terminal's, or a log page's."""
-        return shutil.get_terminal_size().columns if sys.stdout.isatty() else PAGE
+        return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else PAGE
 
     def again(self, *more: str) -> str:
         """Return this run's command for pasting, with more words at its end."""
@@ -64,6 +65,15 @@ class Context:
         except OSError as error:
             _discard_stdout()
             echo(f"the result could not be printed: {error.strerror}")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Return True if a person is at the other end of a stream.
+
+    The pseudo-terminal of a CI job (Buildkite, act) ends in a log: it shows control codes as
+    they are, and no person answers there.
+    """
+    return stream.isatty() and not ci_variable(os.environ)
 
 
 def echo(text: str = "", end: str = "\n") -> None:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pipeline.cli.context import Context, pass_context
+from pipeline.cli.context import Context, is_terminal, pass_context
 
 
 @click.command()
@@ -28,7 +28,7 @@ def docs(context: Context, topic: str | None) -> None:
         context.tell(as_json(topics_document(shipped)) if context.json else text)
         return
     page = find(shipped, topic)
-    if sys.stdout.isatty() and not context.json:
+    if is_terminal(sys.stdout) and not context.json:
         draw_page(page, sys.stdout, context.width, color=context.color)
         return
     context.tell(as_json(page_document(page)) if context.json else page.text.rstrip("\n"))

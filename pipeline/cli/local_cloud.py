@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from local_cloud.options import CONSISTENCY, HELP, ISOLATION, KINDS, PORT, SESSION_SECONDS, SUITE
+from local_cloud.options import (
+    ARCHITECTURES,
+    CONSISTENCY,
+    HELP,
+    ISOLATION,
+    KINDS,
+    PORT,
+    SESSION_SECONDS,
+    SUITE,
+)
 from pipeline.core.errors import FailedError, RefusedError
 
 if TYPE_CHECKING:
@@ -147,6 +156,39 @@ def rootfs(context: click.Context, /, **settings: Any) -> None:
     from local_cloud import commands
 
     _print(context, commands.rootfs(**settings))
+
+
+@local_cloud.group(help=HELP["image"])
+def image() -> None:
+    """Hold the commands below."""
+
+
+@image.command(help=HELP["image-add"])
+@click.option(
+    "--owner",
+    required=True,
+    callback=lambda _context, _option, given: _checked("check_image_owner", given),
+    help=HELP["image-owner"],
+)
+@click.option(
+    "--name",
+    required=True,
+    callback=lambda _context, _option, given: _checked("check_image_name", given),
+    help=HELP["image-name"],
+)
+@click.option(
+    "--arch",
+    type=click.Choice(ARCHITECTURES),
+    default=ARCHITECTURES[0],
+    show_default=True,
+    help=HELP["image-arch"],
+)
+@click.pass_context
+def add(context: click.Context, /, **settings: Any) -> None:
+    """Publish an image in every region."""
+    from local_cloud import commands
+
+    _print(context, commands.add_image(**settings))
 
 
 def _checked(check: str, given: Any, *, option: str | None = None) -> Any:

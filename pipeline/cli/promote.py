@@ -47,6 +47,11 @@ from pipeline.cli.result import ResultOptions, print_result
     is_flag=True,
     help="Continue even if the serving release is unhealthy or an alarm is firing.",
 )
+@click.option(
+    "--change-program",
+    is_flag=True,
+    help="Change from Terraform to OpenTofu, or back.",
+)
 @detach_option
 @recover_option
 @dotenv_option

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pipeline.cli.context import Context, pass_context, reading_application
+from pipeline.cli.context import Context, is_terminal, pass_context, reading_application
 from pipeline.cli.options import environment_option
 
 
@@ -24,7 +24,13 @@ def status(context: Context, environment: str, watched: bool) -> None:
 
     reader = StatusReader(reading_application(context), environment)
     if watched:
-        watch(reader.status, sys.stdout, reader.interval, now=lambda: reader.now().astimezone())
+        watch(
+            reader.status,
+            sys.stdout,
+            reader.interval,
+            live=is_terminal(sys.stdout),
+            now=lambda: reader.now().astimezone(),
+        )
         return
     found, now = reader.status(), reader.now()
     text = status_text(found, now.astimezone(), context.width)

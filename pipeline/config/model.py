@@ -22,7 +22,6 @@ from pydantic import (
 from pipeline.config.basis import LIST, Duration, Table
 from pipeline.config.promotion import EnvironmentPromoteSettings, PromoteSettings
 from pipeline.core.errors import ConfigurationError
-from pipeline.core.state.inputs import INSTANCE_TYPE, Inputs, module_inputs
 from pipeline.core.state.release import Size
 from pipeline.core.validation import deployment_values, terraform_values, values
 
@@ -119,15 +118,27 @@ class BackendSettings(Table):
     )
 
 
+_Program = Annotated[str, AfterValidator(terraform_values.check_program)]
+
+
 class EnvironmentTerraformSettings(Table):
     """The settings of one environment that override [terraform]."""
 
+    program: _Program | None = Field(
+        default=None, description="The program for this environment: terraform, tofu, or a path."
+    )
     inputs: _Inputs = Field(default={}, description="Inputs of the module for this environment.")
 
 
 class TerraformSettings(Table):
     """The Terraform module that creates the releases, and its state."""
 
+    program: _Program | None = Field(
+        default=None,
+        description="The program: terraform, tofu, or a path; default: the one that wrote the "
+        "state, else terraform or tofu on PATH.",
+        examples=["tofu"],
+    )
     module: _Path | None = Field(
         default=None,
         description="The folder of your own module; default: the module of this program.",
@@ -145,8 +156,9 @@ class TerraformSettings(Table):
     )
 
     def with_overrides(self, over: EnvironmentTerraformSettings) -> "TerraformSettings":
-        """Return these settings with the inputs of an environment, which replace whole inputs."""
-        return self.model_copy(update={"inputs": {**self.inputs, **over.inputs}})
+        """Return these settings with those of an environment, which replace whole inputs."""
+        inputs = {**self.inputs, **over.inputs}
+        return self.model_copy(update={"inputs": inputs, "program": over.program or self.program})
 
 
 class EnvironmentSettings(Table):
@@ -324,19 +336,6 @@ class Settings(Table):
     def terraform_for(self, environment: str) -> TerraformSettings:
         """Return the Terraform settings of one environment."""
         return self.terraform.with_overrides(self.environment(environment).terraform)
-
-    def with_inputs(self, environment: str, inputs: Inputs) -> "Settings":
-        """Return these settings with a release's recorded inputs for an environment.
-
-        The sizes and the module stay as they are configured.
-        """
-        terraform = EnvironmentTerraformSettings.model_construct(inputs=module_inputs(inputs))
-        here = self.environment(environment).model_copy(
-            update={"instance_type": inputs[INSTANCE_TYPE], "terraform": terraform}
-        )
-        shared = self.terraform.model_copy(update={"inputs": {}})
-        environments = {**self.environments, environment: here}
-        return self.model_copy(update={"environments": environments, "terraform": shared})
 
     def promote_for(self, environment: str) -> PromoteSettings:
         """Return the promotion settings of one environment."""

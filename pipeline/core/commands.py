@@ -81,6 +81,11 @@ def promote(
     return of_environment("promote", environment, *words)
 
 
+def change_program(environment: str) -> str:
+    """Return the command that promotes with another program than the recorded one."""
+    return of_environment("promote", environment, "--change-program")
+
+
 def bake(environment: str = "", *, version: str = "") -> str:
     """Return the command that bakes an image."""
     return ami_pipeline("bake", *_option("-e", environment), *_option("--version", version))

@@ -107,7 +107,7 @@ def _findings(preview: PlanPreview, width: int) -> list[str]:
 def _changes(plan: Plan | None) -> list[str]:
     if plan is None:
         return ["terraform  skipped"]
-    lines = [f"terraform  {one_line(plan.summary) or 'no changes'}"]
+    lines = [f"{plan.program:<10} {one_line(plan.summary) or 'no changes'}"]
     for each in plan.changes:
         action = "import" if each.imports else each.action
         because = f" ({one_line(each.reason)})" if each.reason else ""
@@ -153,6 +153,7 @@ def inputs_document(changes: Sequence[InputChange]) -> list[dict[str, Any]]:
 
 def _plan_document(plan: Plan) -> dict[str, Any]:
     return {
+        "program": plan.program,
         "summary": plan.summary,
         "changes": [
             {

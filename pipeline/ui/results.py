@@ -122,7 +122,7 @@ def root_text(result: RootResult) -> str:
         ("module", str(root.module)),
         ("state", _state(root)),
         ("size", f"{size.instance_type}, {amount}"),
-        ("checked", f"Terraform {result.checked_by} accepts it" if result.checked_by else ""),
+        ("checked", f"{result.checked_by} accepts it" if result.checked_by else ""),
     ]
     return "\n".join(f"{name:<10} {one_line(value)}" for name, value in rows if value)
 

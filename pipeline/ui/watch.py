@@ -1,7 +1,7 @@
 """Show the status repeatedly until Ctrl-C: `status --watch`.
 
-On a terminal it uses the alternate screen, and leaves the last status on the normal one.
-Elsewhere it writes each status that differs from the last one.
+A live display uses the alternate screen, and leaves the last status on the normal one. Otherwise
+it writes each status that differs from the last one.
 """
 
 from __future__ import annotations
@@ -35,16 +35,19 @@ def watch(
     stream: TextIO,
     seconds: float,
     *,
+    live: bool,
     now: Callable[[], datetime] = _local_time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Show the status every `seconds`; return on Ctrl-C.
 
+    `live` selects the alternate screen of a terminal.
+
     Raise an error of the first read. Show a later error above the last status, and retry.
     """
     try:
         status = read()
-        show = _on_terminal if stream.isatty() else _in_lines
+        show = _on_terminal if live else _in_lines
         show(_Readings(read, status, seconds, now, sleep), stream)
     except KeyboardInterrupt:
         return

@@ -129,6 +129,11 @@ class Scripted:
         return f"{self.folder}{os.pathsep}{os.defpath}"
 
     @property
+    def asked(self) -> list[dict[str, Any]]:
+        """How it was called, in order, without the questions about its version."""
+        return [call for call in self.calls if call["argv"][0] != "version"]
+
+    @property
     def calls(self) -> list[dict[str, Any]]:
         """How it was called, in order."""
         log = self.folder / "calls"
@@ -166,7 +171,7 @@ class ScriptedTerraform(Scripted):
     def make(cls, folder: Path) -> ScriptedTerraform:
         """Write the program into a new folder."""
         terraform = cls.named("terraform", folder)
-        terraform.on("version", b'{\n  "terraform_version": "1.11.4",\n  "platform": "x"\n}\n')
+        terraform.on("version", b"Terraform v1.11.4\non linux_amd64\n")
         terraform.on("init", b'{"@level":"info","type":"version","terraform":"1.11.4"}\n')
         terraform.on("validate", b'{\n  "valid": true,\n  "diagnostics": []\n}\n')
         return terraform
@@ -192,5 +197,19 @@ def inspected(variables: tuple[str, ...], builds: tuple[str, ...]) -> bytes:
         "1,,ui,say,Packer Inspect: JSON mode",
         *(f"1,,template-variable,{name},,0" for name in variables),
         *(f"1,,template-builder,{name},amazon-ebs" for name in builds),
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def inspected_hcl(variables: tuple[str, ...], builds: tuple[str, ...]) -> bytes:
+    """Return what `packer inspect -machine-readable` prints for an HCL2 template."""
+    inputs = "".join(f'var.{name}: "x"\\n' for name in variables)
+    opened = "\\n\\n  > <unnamed build 0>:\\n\\n    sources:\\n\\n"
+    closed = "\\n    provisioners:\\n\\n      <no provisioner>\\n\\n"
+    sources = "".join(f"      {build}\\n" for build in builds)
+    lines = [
+        "1,,ui,say,Packer Inspect: HCL2 mode\\n",
+        f"1,,ui,say,> input-variables:\\n\\n{inputs}\\n> local-variables:\\n\\n",
+        f"1,,ui,say,> builds:{opened}{sources}{closed}",
     ]
     return "".join(f"{line}\n" for line in lines).encode()

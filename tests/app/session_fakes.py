@@ -56,6 +56,7 @@ class FakeEnvironment:
             environ={},
             report=self.report,
             interrupts=Interrupts(),
+            require_lasting_state=lambda: None,
         )
         monkeypatch.setattr(session, "EnvironmentReader", lambda **_: self)
         monkeypatch.setattr(session, "EnvironmentLease", lambda **_: self)

@@ -87,6 +87,7 @@ def test_a_check_prints_the_version_of_terraform(project: Path, capsys: Captured
         f"terraform init {rehearsal}"
         f"terraform plan {rehearsal}terraform show {rehearsal}"
         f"terraform plan {rehearsal}terraform show {rehearsal}"
+        f"terraform plan {rehearsal}"
     )
     assert (project / ".ami-pipeline/logs/terraform-web-production.log").is_file()
 
@@ -119,7 +120,7 @@ def test_json_output_is_one_document(project: Path, capsys: Captured) -> None:
             "max_size": 3,
             "desired_capacity": 1,
         },
-        "checked_by": "1.11.4",
+        "checked_by": "Terraform 1.11.4",
     }
     main = json.loads((folder / "main.tf.json").read_text())
     assert main["terraform"]["backend"]["s3"]["region"] == "eu-central-1"

@@ -28,6 +28,7 @@ from tests.adapters.scripted import ScriptedPacker, ScriptedTerraform
 
 Captured = pytest.CaptureFixture[str]
 TERRAFORM = "https://developer.hashicorp.com/terraform/install"
+TOFU = "install OpenTofu 1.10 or newer: https://opentofu.org/docs/intro/install/"
 MOUNTED = "/dev/sda1 / ext4 rw,relatime 0 0\n"
 
 
@@ -88,6 +89,14 @@ ok  staging: load balancers  web
     assert not list(tmp_path.glob(".ami-pipeline-doctor-*"))
 
 
+@pytest.mark.usefixtures("place", "disk", "tools", "account")
+def test_the_program_in_use_is_named(tmp_path: Path, capsys: Captured) -> None:
+    ScriptedTerraform(folder=tmp_path / "bin").on("version", b"OpenTofu v1.12.6\non linux_amd64\n")
+    assert run(["doctor"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "ok tofu 1.12.6" in lines
+
+
 @pytest.mark.usefixtures("place", "disk", "account")
 def test_a_problem_has_a_remedy_and_an_exit_code(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
@@ -97,8 +106,8 @@ def test_a_problem_has_a_remedy_and_an_exit_code(
     told = capsys.readouterr().out.splitlines()
     start = next(place for place, line in enumerate(told) if " terraform " in line)
     assert [*(" ".join(each.split()) for each in told[start : start + 2]), told[-1]] == [
-        "problem terraform no terraform on PATH",
-        f"next: install Terraform 1.10 or newer: {TERRAFORM}",
+        "problem terraform no terraform and no tofu on PATH",
+        f"next: install Terraform 1.10 or newer: {TERRAFORM}; or {TOFU}",
         "11 checks, 2 problems",
     ]
     assert run(["--output", "json", "doctor", "-e", "staging"]) == 3

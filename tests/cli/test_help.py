@@ -30,6 +30,7 @@ Options:
   --allow-quarantined     Allow an image that a rollback quarantined.
   --allow-unhealthy       Continue even if the serving release is unhealthy or
                           an alarm is firing.
+  --change-program        Change from Terraform to OpenTofu, or back.
   --detach NAME           Leave this load balancer for good (repeatable).
   --no-recover            Fail instead of resuming an interrupted deployment.
   --dotenv FILE           Also write the outputs to this file, for GitLab.

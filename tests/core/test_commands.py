@@ -27,6 +27,7 @@ PASTED: dict[Callable[..., str], list[str]] = {
         commands.promote("staging"),
         commands.promote("staging", AMI, allow_quarantined=True, allow_unhealthy=True),
     ],
+    commands.change_program: [commands.change_program("staging")],
     commands.bake: [commands.bake(), commands.bake("staging", version="1.0.0")],
     commands.images: [commands.images()],
     commands.doctor: [commands.doctor()],

@@ -31,6 +31,8 @@ TAG = "ami-pipeline:status"
 SPEED = 240.0
 CHECKED = 60
 """Seconds of the cloud's time between two health checks."""
+DRAINED = 300
+"""AWS's default deregistration delay, in seconds of the cloud's time."""
 PAUSE = 0.2
 """Seconds between two observations while something ends: each costs a dozen calls."""
 RATE = 10.0
@@ -78,6 +80,7 @@ class CrashEnvironment:
         site.project.extra["PATH"] = f"{folder / 'bin'}:{testbed.path}"
         for each in site.balancers:
             slow_health_checks(each, testbed.cloud)
+            allow_drain(each, testbed.cloud)
         log = folder / "boundaries.log"
         kept = store_reader(site, store)
         return cls(site=site, runner=runner, order=order, log=log, kept=kept)
@@ -289,6 +292,20 @@ def slow_health_checks(balancer: Balancer, cloud: Any) -> None:
         return
     how = {"HealthCheckIntervalSeconds": CHECKED, "HealthyThresholdCount": 2}
     cloud.aws("elbv2").modify_target_group(TargetGroupArn=balancer.arn, **how)
+
+
+def allow_drain(balancer: Balancer, cloud: Any) -> None:
+    """Give requests in flight AWS's default time to end, a second of a busy machine."""
+    if balancer.kind == "classic":
+        draining = {"ConnectionDraining": {"Enabled": True, "Timeout": DRAINED}}
+        cloud.aws("elb").modify_load_balancer_attributes(
+            LoadBalancerName=balancer.name, LoadBalancerAttributes=draining
+        )
+        return
+    delay = {"Key": "deregistration_delay.timeout_seconds", "Value": str(DRAINED)}
+    cloud.aws("elbv2").modify_target_group_attributes(
+        TargetGroupArn=balancer.arn, Attributes=[delay]
+    )
 
 
 @contextlib.contextmanager

@@ -105,7 +105,7 @@ def test_every_page_and_file_named_in_the_code_exists() -> None:
     named = {
         (name_of(file), page)
         for file in files
-        for page in re.findall(r"\bdocs/[\w./-]+\w", file.read_text())
+        for page in re.findall(r"(?<![\w/.])docs/[\w./-]+\w", file.read_text())
     }
     assert [each for each in sorted(named) if not (ROOT / each[1]).exists()] == []
 

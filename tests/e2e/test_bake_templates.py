@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import packer_plugins
 from tests.e2e.project import NOTHING, Project, finish, kill_tree, wait_for
-from tests.running_cloud import Cloud, eventually
+from tests.running_cloud import BASE_IMAGE_NAME, Cloud, eventually
+from tests.standin.packer import install_plugin, installed
 
 ODD = "Amazon Linux, hardened (web: 2)"
 
@@ -108,4 +111,105 @@ def test_several_builds_and_another_region_are_refused_before_anything_is_made(
     refused = project.bake("1.0.0")
     assert refused.code == 2
     assert 'set build_region = "us-east-1"' in refused.document["error"]["next"]
+    assert project.left_in_cloud() == NOTHING
+
+
+TODAY = """
+packer {
+  required_plugins {
+    amazon = { source = "github.com/hashicorp/amazon", version = ">= 1.2.0" }
+  }
+}
+variable "region" { type = string }
+variable "ami_name" { type = string }
+variable "team" {
+  type    = string
+  default = "\\n\\n> builds:\\n\\n  > bad:\\n\\n    sources:\\n\\n      amazon-ebs.bad"
+}
+data "amazon-ami" "base" {
+  region      = var.region
+  filters     = { name = "PATTERN" }
+  owners      = ["amazon"]
+  most_recent = true
+}
+source "amazon-ebs" "app" {
+  region        = var.region
+  ami_name      = var.ami_name
+  source_ami    = data.amazon-ami.base.id
+  instance_type = "t3.micro"
+  ssh_username  = "ec2-user"
+  imds_support  = "v2.0"
+  metadata_options {
+    http_tokens = "required"
+  }
+}
+build {
+  name        = "golden"
+  description = "An image with a description"
+  sources     = ["source.amazon-ebs.app"]
+  provisioner "shell" {
+    environment_vars = ["BASE=${data.amazon-ami.base.id}"]
+    inline           = ["echo baked on $BASE > $ROOT/opt/base", "FAILS"]
+  }
+}
+"""
+
+
+def today(project: Project, folder: Path, **changes: str) -> None:
+    """Write a template of today and put the stand-in for Packer 1.16 before Packer."""
+    text = TODAY.replace("PATTERN", changes.get("pattern", BASE_IMAGE_NAME))
+    text = text.replace("FAILS", changes.get("fails", "true"))
+    (project.folder / "image.pkr.hcl").write_text(text)
+    project.write('app = "web"\nregion = "us-east-1"\n[bake]\ntemplate = "image.pkr.hcl"\n')
+    plugins = (
+        install_plugin(folder / "plugins") if changes.get("plugin", "yes") else folder / "none"
+    )
+    project.extra = {
+        "PATH": installed(folder / "bin", project.env["PATH"]),
+        packer_plugins.VARIABLE: str(plugins),
+    }
+
+
+@pytest.mark.long
+def test_a_template_of_today_is_baked_with_its_plugin_and_its_data_source(
+    project: Project, cloud: Cloud, tmp_path: Path
+) -> None:
+    today(project, tmp_path)
+    result = project.bake("1.0.0")
+    assert result.code == 0, result.err
+    ami = result.document["ami_id"]
+    assert (cloud.home.images / ami / "opt/base").read_text().startswith("baked on ami-")
+    assert project.left_in_cloud() == {**NOTHING, "images": [ami]}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"plugin": ""}, 3, ("Failed getting", "check the network to GitHub", "packer init ")),
+        (
+            {"pattern": "nosuch-*"},
+            2,
+            ("values nosuch-*; owners self", "fix the filters of the data source"),
+        ),
+        (
+            {"fails": "echo the cause; exit 3"},
+            4,
+            ("| the cause", "exit status: 3", "fix that script or provisioner"),
+        ),
+    ],
+)
+def test_a_template_of_today_that_fails_names_the_cause_and_its_own_next_step(
+    project: Project,
+    tmp_path: Path,
+    changes: dict[str, str],
+    code: int,
+    words: tuple[str, ...],
+) -> None:
+    today(project, tmp_path, **changes)
+    result = project.bake("1.0.0")
+    assert result.code == code, result.err
+    error = result.document["error"]
+    told = f"{error['what']}\n{error['next']}"
+    assert [each for each in words if each not in told] == [], told
     assert project.left_in_cloud() == NOTHING

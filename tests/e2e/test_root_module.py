@@ -197,7 +197,7 @@ def test_the_state_of_a_custom_module_is_in_s3_and_locked_there(project: Project
         environ=project.env, log=folder / "log", report=lambda _: None, interrupts=Interrupts()
     )
     releases.write_text(json.dumps({"releases": {"r000001": release, "r000002": release}}))
-    with lock.held("OperationTypeApply"):
+    with lock.held("OperationTypeApply", terraform.program()):
         refused = by_hand(folder, project, "plan")
         plan = terraform.plan(folder, folder / "a.tfplan", locks=False)
         done = terraform.apply(folder, folder / "a.tfplan", timeout=100, locks=False)

@@ -25,6 +25,8 @@ NOT_REACHED = {
     "ec2:GetConsoleOutput",
     # Only if no default action of a listener forwards to the target group.
     "elasticloadbalancing:DescribeRules",
+    # Only after a build of a newer Amazon plugin, which puts the instance's tags on the image.
+    "ec2:DeleteTags",
     # Only in the cleanup of a bake that failed, or of one that was killed.
     "ec2:DeleteSnapshot",
     "ec2:DeregisterImage",

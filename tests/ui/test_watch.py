@@ -32,9 +32,9 @@ def readings(*found: Status | Exception) -> tuple[Callable[[], Status], list[flo
     return read, []
 
 
-def watched(stream: io.StringIO, *found: Status | Exception) -> str:
+def watched(stream: io.StringIO, *found: Status | Exception, live: bool = False) -> str:
     read, pauses = readings(*found)
-    watch(read, stream, 2.0, now=lambda: NOW, sleep=pauses.append)
+    watch(read, stream, 2.0, live=live, now=lambda: NOW, sleep=pauses.append)
     assert set(pauses) <= {2.0}
     return stream.getvalue()
 
@@ -51,7 +51,7 @@ def test_on_a_terminal_the_screen_is_restored_with_the_last_status(
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")
-    text = watched(Terminal(), serving(), in_flight())
+    text = watched(Terminal(), serving(), in_flight(), live=True)
     before, after = text.split("\x1b[?1049l")
     assert before.count("\x1b[?1049h") == 1
     assert "in flight  none" in before

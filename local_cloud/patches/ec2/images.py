@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
-import re
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
@@ -16,13 +14,8 @@ from moto.ec2.responses.amis import AmisResponse
 
 from local_cloud import behavior_targets
 from local_cloud.patches.context import Context
+from local_cloud.patches.ec2.published import published
 from local_cloud.patches.patching import patch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-DAY = re.compile(r"(?<!\d)(20\d\d)([-.]?)(\d\d)\2(\d\d)(?!\d)")
-OLDEST = dt.datetime(2017, 1, 1)  # noqa: DTZ001  moto's times have no zone
 
 
 # An AMI made by CreateImage or RegisterImage from a snapshot has root device type `ebs`
@@ -42,16 +35,6 @@ def make_ami(original: Callable[..., Any], ami: Any, *arguments: Any, **named: A
         ami.creation_date = published(ami.name)
 
 
-# CreationDate is when an image was made (EC2 API Reference, Image), and templates take the most
-# recent one. moto's images of Amazon and Canonical all have the time at which moto began.
-def published(name: str) -> dt.datetime:
-    """Return the day in the name of a published image, which publishers put there."""
-    for year, _, month, day in DAY.findall(name):
-        with contextlib.suppress(ValueError):
-            return dt.datetime(int(year), int(month), int(day))  # noqa: DTZ001  moto's have no zone
-    return OLDEST
-
-
 # DescribeImages finds images by the AMI that they were copied from (EC2 API Reference, filters
 # source-image-id and source-image-region); moto does not know these filters. EC2 also gives them to
 # an AMI of CreateImage, whose source is the AMI of the instance (User Guide, "AMI ancestry").
@@ -60,21 +43,35 @@ def filter_value(
     original: Callable[..., Any], ami: Any, name: str, method: str | None = None
 ) -> Any:
     """Return the value of an image for a filter."""
-    sources = {"source-image-id": "source_image_id", "source-image-region": "source_image_region"}
-    if attribute := sources.get(name):
-        return getattr(ami, attribute, None)
+    if attribute := FILTERS.get(name):
+        return attribute(ami)
     return original(ami, name, method)
 
 
+# EC2 API Reference, DescribeImages: filters that templates use and moto does not know.
+FILTERS: dict[str, Callable[[Any], Any]] = {
+    "source-image-id": lambda ami: getattr(ami, "source_image_id", None),
+    "source-image-region": lambda ami: getattr(ami, "source_image_region", None),
+    "creation-date": lambda ami: f"{ami.creation_date:%Y-%m-%dT%H:%M:%S.000Z}",
+    "ena-support": lambda _: "true",
+    "sriov-net-support": lambda _: "simple",
+    "block-device-mapping.volume-type": lambda ami: ami.block_device_mappings[0]["Ebs"][
+        "VolumeType"
+    ],
+}
+
+
 # DescribeImages shows whether the root volume's snapshot is encrypted (EC2 API Reference,
-# data type EbsBlockDevice); moto does not show Encrypted. Its 15 GiB for any size stay
-# unpatched.
+# data type EbsBlockDevice); moto does not show Encrypted. Its 15 GiB for any size stay unpatched.
+# Publishers name a volume type other than gp3 in the name of the image.
 @patch(Ami, "block_device_mappings")
 def block_device_mappings(original: Callable[..., Any], ami: Any) -> Any:
-    """Show whether the snapshot is encrypted."""
+    """Show whether the snapshot is encrypted, and the type of the volume."""
     mappings = original(ami)
+    is_older = "gp2" in (ami.name or "") or "/hvm-ssd/" in (ami.name or "")
     for mapping in mappings:
         mapping["Ebs"]["Encrypted"] = bool(ami.ebs_snapshot.encrypted)
+        mapping["Ebs"]["VolumeType"] = "gp2" if is_older else "gp3"
     return mappings
 
 
@@ -166,13 +163,20 @@ def describe_images_call(original: Callable[..., Any], response: Any) -> Any:
     return ActionResult({"Images": images[first:rest], "NextToken": token})
 
 
-# CopyImage with Encrypted makes an encrypted copy (EC2 API Reference); moto ignores it.
+# CopyImage with Encrypted makes an encrypted copy, and with CopyImageTags one that has the tags of
+# the AMI, not those of its snapshots (EC2 API Reference); moto ignores both.
 @patch(AmisResponse, "copy_image")
 def copy_image_call(original: Callable[..., Any], response: Any) -> Any:
-    """Encrypt the copy on request."""
+    """Encrypt and tag the copy on request."""
     result = original(response)
-    if response._get_bool_param("Encrypted"):  # noqa: SLF001  moto's accessor
-        response.ec2_backend.amis[result.result["ImageId"]].ebs_snapshot.encrypted = True
+    get = response._get_param  # noqa: SLF001  moto's accessor
+    copy = response.ec2_backend.amis[result.result["ImageId"]]
+    if response._get_bool_param("Encrypted"):  # noqa: SLF001  the same
+        copy.ebs_snapshot.encrypted = True
+    if response._get_bool_param("CopyImageTags"):  # noqa: SLF001  the same
+        region = ec2_backends[copy.ec2_backend.account_id][get("SourceRegion")]
+        tags = {tag["key"]: tag["value"] for tag in region.amis[get("SourceImageId")].get_tags()}
+        copy.add_tags({key: tags[key] for key in tags if not key.startswith("aws:")})
     return result
 
 

@@ -22,7 +22,7 @@ from local_cloud.instances.machine import InstanceSpec
 from local_cloud.instances.user_data import decoded
 from local_cloud.launch_failures import DIED, Death
 from local_cloud.patches.context import Context
-from local_cloud.patches.ec2 import template_launches
+from local_cloud.patches.ec2 import image_settings, template_launches
 from local_cloud.patches.patching import patch
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def run_instances(
     groups, named = template_launches.complete(
         backend, template, image, security_group_names, named
     )
+    asked = image_settings.metadata_options(backend.amis[image], named.get("metadata_options"))
+    named["metadata_options"] = asked
     made = original(backend, image_id, count, user_data, groups, **named)
     for instance in made.instances:
         start_machine(context, instance)

@@ -1,74 +1,116 @@
-"""Publish images of the distributions that templates start from, in every region.
+"""Publish the images that templates start from, in every region, and those that a user adds.
 
-Each publisher names its account and the form of its names; a template takes the most recent image
-of a name. moto has Amazon's current images, and of the others only some of 2017.
+A template takes the most recent image of a name; the day is in the name.
 """
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import hashlib
-import itertools
+import re
 from typing import TYPE_CHECKING, Any
 
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 
+from local_cloud.options import REGION
+from local_cloud.patches.context import Context
+from local_cloud.patches.ec2.publishers import IMAGES
 from local_cloud.patches.patching import patch
+from local_cloud.published_images import PublishedImage, added
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
-ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
-"""EC2's names, and those of Debian and Ubuntu."""
+    from local_cloud.cloud import Cloud
 
-SDA, XVDA = "/dev/sda1", "/dev/xvda"
-PUBLISHED = (
-    # ubuntu.com/aws, "Find Ubuntu images on AWS"
-    ("099720109477", SDA, "ubuntu/images/hvm-ssd/ubuntu-focal-20.04-{deb}-server-20250529"),
-    ("099720109477", SDA, "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-{deb}-server-20260928"),
-    ("099720109477", SDA, "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{deb}-server-20260928"),
-    # wiki.debian.org/Cloud/AmazonEC2Image
-    ("136693071363", XVDA, "debian-11-{deb}-20260812-2201"),
-    ("136693071363", XVDA, "debian-12-{deb}-20260914-2234"),
-    ("136693071363", XVDA, "debian-13-{deb}-20260914-2234"),
-    # access.redhat.com/solutions/15356
-    ("309956199498", SDA, "RHEL-8.10.0_HVM-20260721-{arch}-0-Hourly2-GP3"),
-    ("309956199498", SDA, "RHEL-9.6.0_HVM-20260818-{arch}-0-Hourly2-GP3"),
-    # rockylinux.org/download and almalinux.org/get-almalinux, AWS
-    ("792107900819", SDA, "Rocky-9-EC2-Base-9.6-20260601.0.{arch}"),
-    ("764336703387", XVDA, "AlmaLinux OS 9.6.20260522 {arch}"),
-)
+DAY = re.compile(r"(?<!\d)(20\d\d)([-.]?)(\d\d)\2(\d\d)(?!\d)")
+KERNEL = re.compile(r"kernel-(\d+)\.(\d+)")
+OLDEST = dt.datetime(2017, 1, 1)  # noqa: DTZ001  moto's times have no zone
 
 
 # DescribeImages finds the images of verified publishers by their account, and shows the alias
 # `amazon` for them (EC2 User Guide, "Find an AMI that meets the requirements for your instance").
 @patch(AmiBackend, "_load_amis")
-def load_images(original: Callable[..., Any], backend: Any) -> None:
-    """Load the images that moto has, and those of the distributions."""
+def load_images(context: Context, original: Callable[..., Any], backend: Any) -> None:
+    """Load the images that moto has, those of the publishers, and those that were added."""
     original(backend)
     if backend.amis:  # none are wanted otherwise
-        backend.amis |= {each["ami_id"]: Ami(backend, **each) for each in images(backend)}
+        for image in (*IMAGES, *context.cloud.added_images):
+            add(backend, image)
 
 
-def images(backend: Any) -> Iterator[dict[str, Any]]:
-    """Yield the fields of each published image in the region of a backend."""
-    kinds = itertools.product(PUBLISHED, ARCHITECTURES.items())
-    for (owner, device, form), (architecture, short) in kinds:
-        name = form.format(arch=architecture, deb=short)
-        digest = hashlib.sha256(f"{backend.region_name} {name}".encode()).hexdigest()
-        yield {
-            "ami_id": f"ami-0{digest[:16]}",
-            "name": name,
-            "description": name,
-            "owner_id": owner,
-            "owner_alias": "amazon",
-            "architecture": architecture,
-            "root_device_name": device,
-            "root_device_type": "ebs",
-            "virtualization_type": "hvm",
-            "hypervisor": "xen",
-            "image_type": "machine",
-            "platform": None,
-            "public": True,
-            "state": "available",
-            "sriov": "simple",
-        }
+def add_everywhere(cloud: Cloud, lock: AbstractContextManager[Any], body: Any) -> dict[str, Any]:
+    """Publish the image that a user describes, in every region, as long as the cloud runs."""
+    image = added(**body)
+    with lock:
+        if image not in cloud.added_images:
+            cloud.added_images.append(image)
+        for regions in list(ec2_backends.values()):
+            for backend in list(regions.values()):
+                add(backend, image)
+    return {
+        "owner": image.owner,
+        "name": image.name,
+        "architecture": image.architecture,
+        "region": REGION,
+        "image": image_id(REGION, image),
+    }
+
+
+def add(backend: Any, image: PublishedImage) -> None:
+    """Publish an image in the region of a backend; it has the same id each time."""
+    fields = described(backend.region_name, image)
+    own = image.owner == backend.account_id
+    backend.amis.setdefault(fields["ami_id"], Ami(backend, **fields, public=not own))
+
+
+def image_id(region: str, image: PublishedImage) -> str:
+    """Return the id of a published image in a region."""
+    text = f"{region} {image.owner} {image.name} {image.architecture}"
+    return f"ami-0{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def described(region: str, image: PublishedImage) -> dict[str, Any]:
+    """Return the fields of a published image, as moto names them."""
+    return {
+        "ami_id": image_id(region, image),
+        "name": image.name,
+        "description": image.name,
+        "owner_id": image.owner,
+        "owner_alias": image.alias,
+        "architecture": image.architecture,
+        "creation_date": published(image.name, without=dt.datetime.now(dt.UTC)),
+        "root_device_name": image.device,
+        "root_device_type": "ebs",
+        "virtualization_type": "hvm",
+        "hypervisor": "xen",
+        "image_type": "machine",
+        "platform": image.platform,
+        "state": "available",
+        "sriov": "simple",
+    }
+
+
+# CreationDate is when an image was made (EC2 API Reference, Image), and templates take the most
+# recent one. moto's images of Amazon and Canonical all have the time at which moto began. No two
+# images of a day have one time, so that the most recent one is certain; of two kernels the newer is
+# published later, and a standard image later than a minimal one or one with backports.
+def published(name: str, *, without: dt.datetime = OLDEST) -> dt.datetime:
+    """Return the time of a published image, by the day in its name; `without` if it has none."""
+    for year, _, month, day in DAY.findall(name):
+        with contextlib.suppress(ValueError):
+            midnight = dt.datetime(int(year), int(month), int(day))  # noqa: DTZ001  moto's have no zone
+            return midnight + time_of_day(name)
+    return without.replace(tzinfo=None)
+
+
+def time_of_day(name: str) -> dt.timedelta:
+    """Return when a publisher publishes this kind of image."""
+    kernel = KERNEL.search(name)
+    version = int(kernel[1]) * 30 + int(kernel[2]) if kernel else 0
+    hours = 6 if "minimal" in name or "backports" in name else 14
+    chosen = int(hashlib.sha256(name.encode()).hexdigest(), 16) % (60 if kernel else 18_000)
+    return dt.timedelta(hours=hours, minutes=version, seconds=chosen)

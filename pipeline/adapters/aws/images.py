@@ -22,7 +22,7 @@ from pipeline.core.image import BAKE_TAG, STATUS_TAG, ImageStatus
 from pipeline.core.preflight.facts import ImageFacts
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import ImageTypeDef
+    from mypy_boto3_ec2.type_defs import ImageTypeDef, TagTypeDef
 
 NO_IMAGE = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
 NO_SNAPSHOT = frozenset({"InvalidSnapshot.NotFound"})
@@ -129,7 +129,19 @@ class Ec2Images:
             call(
                 self._clients.ec2(image.region).create_tags,
                 Resources=[image.id, *image.snapshots],
-                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+                Tags=_pairs(tags),
+            )
+
+    def untag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
+        """Remove these tags from the image and its snapshots.
+
+        EC2 leaves a tag that has another value (EC2 API Reference, DeleteTags).
+        """
+        with translate_errors(f"removing tags of {image.id}", image.region):
+            call(
+                self._clients.ec2(image.region).delete_tags,
+                Resources=[image.id, *image.snapshots],
+                Tags=_pairs(tags),
             )
 
     def remove(self, image: ObservedImage) -> None:
@@ -244,6 +256,8 @@ def _observed(image: ImageTypeDef, region: str) -> ObservedImage:
         snapshots=tuple(snapshot for snapshot in snapshots if snapshot),
         encrypted=all(each["Ebs"].get("Encrypted", False) for each in mappings if "Ebs" in each),
         reason=_reason(image),
+        instance=image.get("SourceInstanceId", ""),
+        source="" if image.get("SourceInstanceId") else image.get("SourceImageId", ""),
     )
 
 
@@ -267,6 +281,10 @@ def _reason(image: ImageTypeDef) -> str:
 def _has_passed(said: str) -> bool:
     moment = read_time(said)
     return moment is not None and moment <= datetime.now(UTC)
+
+
+def _pairs(tags: Mapping[str, str]) -> list[TagTypeDef]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _ignoring(codes: frozenset[str], operation: Callable[..., object], **arguments: str) -> bool:

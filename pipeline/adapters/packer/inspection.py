@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.adapters.packer.stream import Stream
 from pipeline.core.bake.model import Template
 
-_HCL_BUILD = re.compile(r"^  > (?P<name>[^\n]+):$", re.MULTILINE)
+_HCL_BUILD = re.compile(
+    r"^  > (?P<name>[^\n]+):\n+(?:  > Description: .*?\n+)?"
+    r"    sources:\n+(?P<sources>(?:      [^\n]*\n+)+)    provisioners:\n",
+    re.MULTILINE | re.DOTALL,
+)
 _HCL_SOURCE = re.compile(r"^      ([\w-]+\.[\w-]+)$", re.MULTILINE)
 _HCL_VARIABLE = re.compile(r"^var\.([\w-]+): ", re.MULTILINE)
 
@@ -19,7 +23,7 @@ def parse_inspection(found: Stream) -> Template:
     """Return the declarations that `packer inspect -machine-readable` printed."""
     if any(kind == "template-builder" for kind, _ in found.records):
         return _json_template(found)
-    return _hcl_template("\n".join(found.ui_text))
+    return _hcl_template(found.ui_text)
 
 
 def _json_template(found: Stream) -> Template:
@@ -33,18 +37,23 @@ def _json_template(found: Stream) -> Template:
     )
 
 
-def _hcl_template(text: str) -> Template:
-    """Parse the output of `inspect` for HCL2 (hcl2template/types.packer_config.go)."""
-    variables, _, builds = text.partition("> builds:")
-    declared = _HCL_VARIABLE.findall(variables.partition("> local-variables:")[0])
+def _hcl_template(texts: Sequence[str]) -> Template:
+    """Parse the texts of `inspect` for HCL2 (hcl2template/types.packer_config.go).
+
+    Packer prints the values of variables as they are, so a value may have the form of any part of
+    this output. It cannot leave its own text: variables and builds are texts of their own.
+    """
+    variables, builds = (
+        next((text for text in texts if text.lstrip().startswith(title)), "")
+        for title in ("> input-variables:", "> builds:")
+    )
     found: dict[str, str] = {}
-    for block in re.split(r"^(?=  > )", builds, flags=re.MULTILINE):
-        title = _HCL_BUILD.match(block)
-        prefix = f"{title['name']}." if title and not title["name"].startswith("<") else ""
-        sources = block.partition("provisioners:")[0]
-        for source in _HCL_SOURCE.findall(sources):
+    for block in _HCL_BUILD.finditer(builds):
+        prefix = "" if block["name"].startswith("<") else f"{block['name']}."
+        for source in _HCL_SOURCE.findall(block["sources"]):
             found[prefix + source] = source.partition(".")[0]
-    return Template(old_style=False, variables=frozenset(declared), builds=found)
+    names = frozenset(_HCL_VARIABLE.findall(variables))
+    return Template(old_style=False, variables=names, builds=found)
 
 
 def read_manifest(path: Path) -> dict[str, str] | None:

@@ -6,31 +6,43 @@ line, where `ps` would show them. docs/development/surprises.md records Packer's
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.adapters.aws.credentials import ToolEnvironment, as_it_is, secrets_in
 from pipeline.adapters.files.logs import appending
+from pipeline.adapters.packer.arguments import (
+    inputs,
+    known_variables,
+    private_folder,
+    variable_files,
+)
 from pipeline.adapters.packer.build_locks import log_of
 from pipeline.adapters.packer.build_names import BuildNames
 from pipeline.adapters.packer.inspection import parse_inspection, read_manifest
+from pipeline.adapters.packer.masked_names import unmasked_template
 from pipeline.adapters.packer.stream import Stream, StreamReader
-from pipeline.adapters.packer.template_source import read_source, undeclared_uploads
+from pipeline.adapters.packer.template_source import (
+    TemplateSource,
+    read_source,
+    undeclared_uploads,
+)
 from pipeline.adapters.process.process import Command, capture, stream
 from pipeline.adapters.process.signals import Interrupts
-from pipeline.core import commands
-from pipeline.core.bake.builds import expected_builds, selected
+from pipeline.core.bake.builds import expected_builds
 from pipeline.core.bake.model import BakeRequest, BuildReport, BuildResources, Ending, Template
-from pipeline.core.bake.template_remedies import template_remedy
+from pipeline.core.bake.remedies import init_remedy, machine_remedy
+from pipeline.core.bake.source_filters import readable_filters
+from pipeline.core.bake.template_remedies import (
+    is_missing_plugin,
+    is_of_template,
+    template_remedy,
+)
 from pipeline.core.bake.variables import MANIFEST
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import BuildEnded, BuildStarted, Report, StepBegan
@@ -38,8 +50,12 @@ from pipeline.core.masking import Masker
 
 OLDEST = (1, 6, 6)
 WITH_INIT = (1, 7, 0)
+EVALUATES = (1, 8, 5)
+"""From here on `validate` evaluates data sources if asked; `inspect` always does, `build` too."""
 SHORT = 120.0
-"""Seconds a short command may take; `init` downloads plugins and gets five times that."""
+"""Seconds a short command may take."""
+CALLING = 5 * SHORT
+"""Seconds for a command that downloads plugins, or evaluates data sources: an AWS SDK repeats."""
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _NOT_PASSED_ON = re.compile(r"PACKER_LOG(_PATH)?|PACKER_NO_COLOR|PACKER_RUN_UUID")
@@ -50,7 +66,8 @@ class Packer:
     """The `packer` on PATH, run with a filtered environment.
 
     `environ` has this process's environment variables. `hidden` names those that hold secrets and
-    reach Packer only in the variables file. Only a build calls AWS and gets `credentials`.
+    reach Packer only in the variables file. A build calls AWS and gets `credentials`; so do the
+    other commands if the template has data sources.
     """
 
     environ: Mapping[str, str]
@@ -104,13 +121,16 @@ class Packer:
 
         Raises ConfigurationError if Packer cannot read the template, or lacks a plugin for it.
         """
-        argv = ["inspect", "-machine-readable", str(request.template)]
-        code, output = self._run(argv, request.directory)
+        source = read_source(request.template)
+        with private_folder() as folder:
+            argv = ["inspect", "-machine-readable"]
+            if source.data:
+                argv += variable_files(request, folder, known_variables(request, source))
+            code, output = self._evaluate([*argv, str(request.template)], request, source)
         found = _read(output)
         if code != 0:
             raise self._bad_template("packer inspect", request, found)
-        template = parse_inspection(found)
-        source = read_source(request.template)
+        template = unmasked_template(parse_inspection(found), source.builders, source.variables)
         inputs = (*request.inputs, *request.var_files)
         return replace(
             template,
@@ -123,17 +143,19 @@ class Packer:
     def validate(
         self, request: BakeRequest, template: Template, variables: Mapping[str, Any]
     ) -> None:
-        """Validate the template; Packer makes no call to AWS for that.
+        """Validate the template; Packer calls AWS for that only if it has data sources.
 
         Raises ConfigurationError with Packer's output.
         """
+        evaluates = not template.old_style and _numbers(self.version()) >= EVALUATES
         with private_folder() as folder:
             argv = [
                 "validate",
-                *_inputs(request, template, folder, variables),
+                *(["-evaluate-datasources"] if evaluates else []),
+                *inputs(request, template, folder, variables),
                 str(request.template),
             ]
-            code, output = self._run(argv, request.directory)
+            code, output = self._evaluate(argv, request, read_source(request.template))
         if code != 0:
             raise self._bad_template("packer validate", request, _read(output))
 
@@ -151,9 +173,7 @@ class Packer:
         self.report(BuildStarted(name=name, log=log))
         began = time.monotonic()
         lasts = request.timeout + request.cancel_grace
-        env = dict(self.credentials(self.environment(), lasts))
-        # A builder without a region uses these; pipeline.toml decides.
-        env |= dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), request.region)
+        env = self._calling(request, lasts)
         masker = self.masker.adding(secrets_in(env))
         with private_folder() as folder, appending(log) as write:
             manifest = folder / "manifest.json"
@@ -168,7 +188,7 @@ class Packer:
                     "-machine-readable",
                     "-color=false",
                     "-on-error=cleanup",
-                    *_inputs(request, template, folder, variables),
+                    *inputs(request, template, folder, variables),
                     str(request.template),
                 ],
                 request.directory,
@@ -184,17 +204,22 @@ class Packer:
         lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
         if found.panic:
             failures, lines = {"": f"packer crashed: {found.panic[0]}"}, tuple(found.panic)
+
+        def shown(text: str, build: str) -> str:
+            return masker.text(readable_filters(text, build, template.builders))
+
         return BuildReport(
             ending=ending,
             code=code,
             expected=expected_builds(template, request.only, found.builds()),
             images=found.images(),
             manifest=written,
-            failures={build: masker.text(text) for build, text in failures.items()},
-            last_lines=tuple(masker.text(line) for line in lines),
+            failures={build: shown(text, build) for build, text in failures.items()},
+            last_lines=tuple(shown(line, next(iter(failures), "")) for line in lines),
             resources=found.resources,
             source_ami=found.source_ami,
             log=log,
+            masked=found.masked,
         )
 
     def _stream(
@@ -225,17 +250,40 @@ class Packer:
         folder = request.template if request.template.is_dir() else request.template.parent
         plugins = folder / "init"
         target = plugins if any(plugins.glob("*.pkr.hcl")) else request.template
-        code, output = self._run(["init", str(target)], request.directory, timeout=5 * SHORT)
+        argv = ["init", "-machine-readable", str(target)]
+        code, output = self._run(argv, request.directory, timeout=CALLING)
         if code != 0:
-            raise RefusedError(
-                f"packer init {target}",
-                self.masker.text(output.decode("utf-8", "replace")).strip(),
-                f"run it by hand: {commands.shell('packer', 'init', str(target))}",
-            )
+            text = _said(_read(output))
+            remedy = init_remedy(text, target, self.version())
+            raise self._refusal(f"packer init {target}", text, remedy, of_template=False)
 
-    def _run(self, argv: list[str], cwd: Path, *, timeout: float = SHORT) -> tuple[int, bytes]:
+    def _evaluate(
+        self, argv: list[str], request: BakeRequest, source: TemplateSource
+    ) -> tuple[int, bytes]:
+        """Run a command that evaluates data sources, which call AWS."""
+        if not source.data:
+            return self._run(argv, request.directory)
+        env = self._calling(request, CALLING)
+        code, output = self._run(argv, request.directory, timeout=CALLING, env=env)
+        return code, Masker(secrets_in(env)).mask(output)
+
+    def _calling(self, request: BakeRequest, seconds: float) -> dict[str, str]:
+        """Return the environment of a command that calls AWS for up to `seconds`."""
+        env = dict(self.credentials(self.environment(), seconds))
+        # A builder without a region uses these; pipeline.toml decides.
+        return env | dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), request.region)
+
+    def _run(
+        self,
+        argv: list[str],
+        cwd: Path,
+        *,
+        timeout: float = SHORT,
+        env: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        command = self._command(argv, cwd)
         try:
-            return capture(self._command(argv, cwd), timeout=timeout)
+            return capture(replace(command, env=env or command.env), timeout=timeout)
         except (FileNotFoundError, PermissionError) as error:
             if not cwd.is_dir():
                 raise ConfigurationError(
@@ -267,21 +315,20 @@ class Packer:
         kept.setdefault("PACKER_CACHE_DIR", str(self.cache))
         return {**kept, "CHECKPOINT_DISABLE": "1"}
 
-    def _bad_template(self, where: str, request: BakeRequest, found: Stream) -> ConfigurationError:
-        crash = "\n".join(found.panic)
-        text = crash or "\n".join(found.problems or found.ui_text or found.plain)
-        return ConfigurationError(
-            f"{where} {request.template}",
-            self.masker.text(text).strip() or "Packer gave no reason",
-            template_remedy(text, request.template, self.version()),
-        )
+    def _bad_template(self, where: str, request: BakeRequest, found: Stream) -> PipelineError:
+        text = _said(found)
+        remedy = machine_remedy(text) or template_remedy(text, request.template, self.version())
+        return self._refusal(f"{where} {request.template}", text, remedy, of_template=True)
 
+    def _refusal(self, where: str, text: str, remedy: str, *, of_template: bool) -> PipelineError:
+        """Return a configuration error if the template is wrong, else a refusal.
 
-@contextmanager
-def private_folder() -> Iterator[Path]:
-    """Yield a folder with mode 0700; delete it after the block."""
-    with tempfile.TemporaryDirectory(prefix="ami-pipeline-") as folder:
-        yield Path(folder)
+        `of_template` decides about a text that does not say what is wrong.
+        """
+        outside = bool(machine_remedy(text)) or is_missing_plugin(text)
+        wrong = not outside and (of_template or is_of_template(text))
+        kind = ConfigurationError if wrong else RefusedError
+        return kind(where, self.masker.text(text).strip() or "Packer gave no reason", remedy)
 
 
 def _describe_ending(
@@ -312,31 +359,10 @@ def _reporting(
     return feed
 
 
-def _inputs(
-    request: BakeRequest, template: Template, folder: Path, variables: Mapping[str, Any]
-) -> list[str]:
-    path = folder / "variables.json"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(variables, file)
-    files = [f"-var-file={each}" for each in (*request.var_files, path)]
-    return [*files, *_selection(request, template)]
-
-
-def _selection(request: BakeRequest, template: Template) -> list[str]:
-    """Return the options that select builds; Packer splits their values at commas.
-
-    A pattern of HCL2 takes `?` for a comma. An old template has no patterns, so the other builds
-    are left out instead.
-    """
-    if not request.only:
-        return []
-    if not template.old_style:
-        return [f"-only={','.join(name.replace(',', '?') for name in request.only)}"]
-    if not any("," in name for name in request.only):
-        return [f"-only={','.join(request.only)}"]
-    running = selected(template, request.only)
-    others = ",".join(name for name in template.builds if name not in running)
-    return [f"-except={others}"] if others else []
+def _said(found: Stream) -> str:
+    """Return the reason that a command of Packer gave for its failure."""
+    text = "\n".join(found.panic or found.problems or found.ui_text or found.plain)
+    return readable_filters(text, "", {})
 
 
 def _read(output: bytes) -> Stream:

@@ -19,7 +19,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pipeline.adapters.packer.build_names import BuildNames, escape
+from pipeline.adapters.packer.build_names import BuildNames
+from pipeline.adapters.packer.masked_names import MASK, unmasked
 from pipeline.adapters.packer.resource_traces import ResourceTraces, may_name_resources
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.masking import Masker
@@ -30,7 +31,10 @@ BURST = 50
 """More steps than this in one chunk are provisioner output (Packer >= 1.13 prints it with `say`).
 Then only the newest step of each build is displayed; the log has all of them."""
 
+_CLEANUP = b"Provisioning step had errors: Running the cleanup provisioner"
+"""Packer says this after every failure of a build that has an instance (1.6.6 to 1.16)."""
 _UI_FIELDS = 5
+_MASK = MASK.encode()
 _IMAGE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-\d+):(ami-[0-9a-f]{8,17})")
 _OF_BUILD = re.compile(
     rb"\d+,(?P<build>.+),(?P<kind>artifact-count|artifact|error),(?P<arguments>"
@@ -75,13 +79,17 @@ class Artifact:
 
 @dataclass(kw_only=True, slots=True)
 class Stream:
-    """The facts read so far. `records` are the lines of other types: type, arguments."""
+    """The facts read so far. `records` are the lines of other types: type, arguments.
+
+    `masked` if Packer masked a part of its facts: the value of a sensitive variable occurs in them.
+    """
 
     artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     error_count: int = 0
     cancelled: bool = False
+    masked: bool = False
     problems: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     records: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     ui_text: list[str] = field(default_factory=list)
@@ -90,6 +98,7 @@ class Stream:
     traces: ResourceTraces = field(default_factory=ResourceTraces)
     ended: dict[str, None] = field(default_factory=dict)
     last_lines: dict[bytes, deque[bytes]] = field(default_factory=dict)
+    before_cleanup: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
     others: set[bytes] = field(default_factory=set)
 
     def images(self) -> dict[str, dict[str, str]]:
@@ -109,8 +118,12 @@ class Stream:
         return tuple(self.ended) or tuple(names)
 
     def last(self, build: str) -> tuple[str, ...]:
-        """Return the last lines of one build, or the last ui lines if it printed nothing."""
-        lines = self.last_lines.get(escape(build)) or self.last_lines.get(b"") or ()
+        """Return the last lines of one build before its clean-up, or of Packer without a build."""
+        known = {**self.last_lines, **self.before_cleanup}
+        names = {unmasked(unescape(name), [build]): name for name in known}
+        name = names.get(build, b"")
+        own = self.before_cleanup.get(name) or self.last_lines.get(name)
+        lines = own or self.last_lines.get(b"") or ()
         return tuple(unescape(line).strip("\n") for line in lines)
 
     @property
@@ -200,10 +213,7 @@ class StreamReader:
 
     def _ui(self, kind: bytes, text: bytes) -> None:
         build, other, words = self._names.split(text)
-        kept = self.stream.last_lines.get(build)
-        if kept is None:
-            kept = self.stream.last_lines[build] = deque(maxlen=LAST_LINES)
-        kept.append(words[:LONGEST_LINE])
+        self._keep(build, words)
         if other:
             self.stream.others.add(build)
         elif self._may_trace or self.stream.traces.awaits_image:
@@ -217,14 +227,24 @@ class StreamReader:
         if self._keep_text:
             self.stream.ui_text.append(unescape(text))
 
+    def _keep(self, build: bytes, words: bytes) -> None:
+        kept = self.stream.last_lines.get(build)
+        if kept is None:
+            kept = self.stream.last_lines[build] = deque(maxlen=LAST_LINES)
+        if words.startswith(_CLEANUP):
+            self.stream.before_cleanup[build] = tuple(kept)
+        kept.append(words[:LONGEST_LINE])
+
     def _packers_own(self, words: bytes) -> None:
         if words.startswith(b"Cleanly cancelled builds"):
             self.stream.cancelled = True
         elif ended := _ENDED.match(words):
             self.stream.ended[unescape(ended[1])] = None
+            self.stream.masked |= _MASK in ended[1]
 
     def _record(self, line: bytes) -> None:
         target, kind, arguments = _place(line)
+        self.stream.masked |= kind != "error" and _MASK in line
         match kind, arguments:
             case "artifact-count", [count]:
                 self.stream.counts[target] = int(count) if count.isdigit() else 0

@@ -31,13 +31,15 @@ _PATHS = re.compile(r'"((?:[^"\\]|\\.)*)"')
 class TemplateSource:
     """A template as its files have it.
 
-    `uploads` are paths as they stand in the template. `locals` are expressions.
+    `uploads` are paths as they stand in the template. `locals` are expressions. `data` is True if
+    it has data sources, which Packer >= 1.7 evaluates.
     """
 
     variables: Mapping[str, Declared] = field(default_factory=dict)
     builders: Mapping[str, Builder] = field(default_factory=dict)
     locals: Mapping[str, str] = field(default_factory=dict)
     uploads: tuple[str, ...] = ()
+    data: bool = False
 
 
 def read_source(template: Path) -> TemplateSource:
@@ -52,6 +54,7 @@ def read_source(template: Path) -> TemplateSource:
         builders=_builders(whole),
         locals=_locals(whole),
         uploads=tuple(path for build in whole.all("build") for path in _uploads(build)),
+        data=any(whole.all("data")),
     )
 
 
@@ -142,6 +145,7 @@ def _builders(whole: Block) -> dict[str, Builder]:
                 region=own.region or base.region,
                 encrypt=own.encrypt or base.encrypt,
                 groups=own.groups or base.groups,
+                filter=own.filter or base.filter,
             )
             kind, _, label = name.partition(".")
             other = literal(each.arguments.get("name", "null")) or label
@@ -155,7 +159,19 @@ def _builder(block: Block) -> Builder:
         region=arguments.get("region", ""),
         encrypt=arguments.get("encrypt_boot", ""),
         groups="".join(arguments.get(name, "") for name in _GROUPS),
+        filter=_filter(block),
     )
+
+
+def _filter(block: Block) -> str:
+    """Return the filter of the source image in one line; HCL2 in JSON has it as an argument."""
+    written = (
+        f"{name} = {text}"
+        for inner in block.all("source_ami_filter")
+        for name, text in inner.arguments.items()
+    )
+    text = ", ".join(written) or block.arguments.get("source_ami_filter", "")
+    return " ".join(text.split())
 
 
 def _locals(whole: Block) -> dict[str, str]:
@@ -174,7 +190,8 @@ def _uploads(build: Block) -> Iterator[str]:
 
 def _from_json(content: Any) -> Iterator[Block]:
     """Yield the blocks of HCL2 in JSON syntax, in which each argument is text or JSON."""
-    for kind, labels in (("variable", 1), ("source", 2), ("locals", 0), ("build", 0)):
+    labeled = {"variable": 1, "source": 2, "data": 2, "locals": 0, "build": 0}
+    for kind, labels in labeled.items():
         for path, body in _bodies(
             content.get(kind, {}) if isinstance(content, dict) else {}, labels
         ):
@@ -227,6 +244,7 @@ def _old_style(content: Any) -> TemplateSource:
             region=_text(each.get("region", "")),
             encrypt=_text(each.get("encrypt_boot", "")),
             groups="".join(json.dumps(each[name]) for name in _GROUPS if each.get(name)),
+            filter=json.dumps(each["source_ami_filter"]) if "source_ami_filter" in each else "",
         )
         for each in _listed(content, "builders")
         if isinstance(each, dict)

@@ -1,7 +1,7 @@
 """Check the contract of a module of the user's own on real plans, before anything is applied.
 
-`rehearse` makes two plans in a folder of its own, which nothing is ever applied from; it takes
-Terraform's time for two plans, so an unchanged module is rehearsed once. `require` reads the plan
+`rehearse` makes three plans in a folder of its own, which nothing is ever applied from; it takes
+Terraform's time for three plans, so an unchanged module is rehearsed once. `require` reads the plan
 that is about to be applied. The shipped module fulfills the contract (terraform/release/tests).
 """
 
@@ -25,7 +25,7 @@ from pipeline.adapters.terraform.root_module import (
     shipped_module,
     write_root,
 )
-from pipeline.adapters.terraform.stream import last_lines
+from pipeline.adapters.terraform.stream import RunOutput, last_lines
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError, RefusedError
@@ -34,7 +34,11 @@ from pipeline.core.state.release import Release, Size
 from pipeline.core.terraform.module_contract import ROOT_FILE, breaks_contract, refusal
 from pipeline.core.terraform.module_rules import Violation, Wanted, contract_error, violations
 from pipeline.core.terraform.provider_lock import LOCK_FILE
-from pipeline.core.terraform.rehearsal import rehearsal_state, rehearsed_violations
+from pipeline.core.terraform.rehearsal import (
+    rehearsal_state,
+    rehearsed_violations,
+    retirement_violations,
+)
 from pipeline.core.terraform.root_module import Diagnostic, Root
 
 FOLDER = "rehearsal"
@@ -71,7 +75,7 @@ class ContractCheck:
         return self.root.module != shipped_module()
 
     def rehearse(self, release: Release, *, again: bool = False) -> None:
-        """Make two plans of invented releases like this one, unless the module is unchanged.
+        """Make plans of invented releases like this one, unless the module is unchanged.
 
         The root module must be initialized. Raises ConfigurationError with each breach of the
         contract, RefusedError if Terraform cannot plan.
@@ -83,7 +87,8 @@ class ContractCheck:
         if stamp and not again and done.is_file() and done.read_text() == stamp:
             return
         done.unlink(missing_ok=True)
-        self.terraform.report(Message(text="terraform: checking the module's contract"))
+        text = f"{self.terraform.name}: checking the module's contract"
+        self.terraform.report(Message(text=text))
         if found := self._rehearsed(replace(release, number=1), replace(release, number=2)):
             raise contract_error(self.root, found)
         write_atomically(done, stamp.encode())
@@ -120,10 +125,20 @@ class ContractCheck:
             first = self._plan()
             found = violations(first, pair[1])
             self._write_file(_STATE, rehearsal_state(first, *pair))
-            return [*found, *rehearsed_violations(self._plan(), *pair)]
+            found += rehearsed_violations(self._plan(), *pair)
+            return [*found, *self._retired(launching, pair[0])]
         finally:
             for name in (_STATE, f"{_STATE}.backup", _PLAN):
                 (self._folder / name).unlink(missing_ok=True)
+
+    def _retired(self, left: Release, gone: Wanted) -> Iterable[Violation]:
+        """Return what a plan without a release would keep of it."""
+        self._write_file(RELEASES_FILE, releases_document([left]))
+        output = self._planned(self._with_keys())
+        found = retirement_violations(output.planned, output.errors, gone)
+        if output.errors and not found:
+            raise self._failed("plan", output.errors)
+        return found
 
     def _wanted(self, release: Release) -> Wanted:
         app, environment = self.root.app, self.root.environment
@@ -159,12 +174,15 @@ class ContractCheck:
             raise self._failed("init", found)
 
     def _plan(self) -> dict[str, Any]:
-        file = self._folder / _PLAN
         terraform = self._with_keys()
-        output = terraform.plan(self._folder, file, locks=False, refresh=False)
+        output = self._planned(terraform)
         if output.errors:
             raise self._failed("plan", output.errors)
-        return terraform.show(self._folder, file)
+        return terraform.show(self._folder, self._folder / _PLAN)
+
+    def _planned(self, terraform: Terraform) -> RunOutput:
+        file = self._folder / _PLAN
+        return terraform.plan(self._folder, file, locks=False, refresh=False)
 
     def _with_keys(self) -> Terraform:
         """Return Terraform with invented keys where there are none: most modules need no AWS."""
@@ -174,12 +192,12 @@ class ContractCheck:
             found = given(environ, seconds)
             return found if any(name in found for name in _CREDENTIALS) else {**_KEYS, **found}
 
-        return replace(self.terraform, credentials=credentials)
+        return replace(self.terraform, credentials=credentials, encrypts=False)
 
     def _failed(self, verb: str, errors: Iterable[Diagnostic]) -> PipelineError:
         found = tuple(errors)
         if any(map(breaks_contract, found)):
-            return refusal(self.root, verb, found)
+            return refusal(self.root, verb, found, self.terraform.program())
         check = commands.config_terraform_check(self.root.environment)
         return RefusedError(
             f"rehearsing the module {self.root.module}",

@@ -15,13 +15,14 @@ from pathlib import Path
 
 from pipeline.adapters.files.atomic import write_atomically
 from pipeline.core.terraform.module_contract import ROOT_FILE
+from pipeline.core.terraform.program import Product, Program, source_files
 
 _STAMP = ".terraform/ami-pipeline"
 _BACKEND = ".terraform/terraform.tfstate"
 """The backend's configuration, not the state."""
 
 
-def is_initialized(folder: Path, program: str) -> bool:
+def is_initialized(folder: Path, program: Program) -> bool:
     """Return True if a root module is unchanged since `program` initialized it."""
     try:
         return (folder / _STAMP).read_text() == digest(folder, program)
@@ -29,10 +30,10 @@ def is_initialized(folder: Path, program: str) -> bool:
         return False
 
 
-def mark_initialized(folder: Path, program: str) -> None:
+def mark_initialized(folder: Path, program: Program) -> None:
     """Record that `program` has initialized a root module; an error only costs another `init`.
 
-    `program` is the path of Terraform: another version may need another `.terraform`.
+    Another program or another version of it may need another `.terraform`.
     """
     try:
         write_atomically(folder / _STAMP, digest(folder, program).encode())
@@ -56,12 +57,13 @@ def has_other_backend_options(folder: Path) -> bool:
     return saved.get("type") == "s3" and is_same_state and config != wanted
 
 
-def digest(folder: Path, program: str) -> str:
+def digest(folder: Path, program: Program) -> str:
     """Return the digest; raises OSError if a file is missing."""
     digest = hashlib.sha256()
-    facts = Path(program).stat()
-    digest.update(f"{program} {facts.st_size} {facts.st_mtime_ns}\n".encode())
-    for path in _read_by_init(folder):
+    facts = Path(program.path).stat()
+    named = f"{program.path} {program} {facts.st_size} {facts.st_mtime_ns}\n"
+    digest.update(named.encode())
+    for path in _read_by_init(folder, program.product):
         content = path.read_bytes() if path.is_file() else b"none"
         name = os.path.relpath(path, folder)
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
@@ -70,17 +72,15 @@ def digest(folder: Path, program: str) -> str:
     return digest.hexdigest()
 
 
-def _read_by_init(folder: Path) -> Iterator[Path]:
+def _read_by_init(folder: Path, product: Product) -> Iterator[Path]:
     yield folder / ROOT_FILE
     yield folder / ".terraform.lock.hcl"
     yield folder / _BACKEND
     manifest = folder / ".terraform/modules/modules.json"
     yield manifest
     for module in _modules(folder, manifest):
-        yield from sorted(path for path in module.iterdir() if path.name.endswith(_SOURCES))
-
-
-_SOURCES = (".tf", ".tf.json")
+        names = (path.name for path in module.iterdir())
+        yield from (module / name for name in source_files(product, names))
 
 
 def _modules(folder: Path, manifest: Path) -> Iterator[Path]:
@@ -94,6 +94,10 @@ def _modules(folder: Path, manifest: Path) -> Iterator[Path]:
 
 
 def _providers(folder: Path) -> Iterator[Path]:
-    """Yield the providers; they are often links into a mirror or a cache, and may be broken."""
-    for version in sorted((folder / ".terraform/providers").glob("*/*/*/*/*")):
-        yield from sorted(version.iterdir())
+    """Yield the providers; they are often links into a mirror or a cache, and may be broken.
+
+    OpenTofu 1.12 leaves a lock file beside each provider's folder, `linux_amd64.lock`.
+    """
+    for package in sorted((folder / ".terraform/providers").glob("*/*/*/*/*")):
+        if package.is_dir():
+            yield from sorted(package.iterdir())

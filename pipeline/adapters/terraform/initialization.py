@@ -17,16 +17,16 @@ from pipeline.adapters.terraform.init_cache import (
     mark_initialized,
 )
 from pipeline.adapters.terraform.provider_locks import ProviderLocks, RecordedLock
-from pipeline.adapters.terraform.terraform import Identity, Terraform
+from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import RefusedError
 from pipeline.core.events import Message
+from pipeline.core.terraform.program import Program
 from pipeline.core.terraform.provider_lock import (
     LOCK_FILE,
     PLATFORMS,
     ProviderLock,
     is_signed,
     new_lock,
-    program_in,
     versions_in,
 )
 from pipeline.core.terraform.root_module import Diagnostic
@@ -51,11 +51,10 @@ class Initialization:
 
     def ensure(self) -> Diagnostics:
         """Run `init` if a file of it has changed, and record a lock that is new; return errors."""
-        program = self.terraform.program()
-        is_done = is_initialized(self.folder, program)
+        is_done = is_initialized(self.folder, self._program)
         if self.locks is None:
             return () if is_done else self._finish(self._init())
-        recorded = self._recorded(is_done=is_done)
+        recorded = self._recorded()
         if is_done and (recorded.lock.text if recorded.lock else "") == self._locked_text():
             return ()
         if recorded.lock:
@@ -72,9 +71,9 @@ class Initialization:
         Returns the recorded lock, the new one, and Terraform's errors. The new lock is not yet
         recorded.
         """
-        recorded = self._recorded(is_done=False).lock
+        recorded = self._recorded().lock
         if recorded:
-            self._write(recorded.text_for(self._identity.platform))
+            self._write(recorded.text_for(self._program.platform))
         if found := self._init(upgrade=True):
             return recorded, recorded or new_lock(""), found
         if recorded and versions_in(self._text()) == recorded.versions:
@@ -83,34 +82,32 @@ class Initialization:
 
     def accept(self, lock: ProviderLock) -> None:
         """Record the lock of an upgrade."""
-        name = self._identity.name
+        name = self._program.key
         if self.locks:
             self._found[name] = self.locks.write(name, lock, self._found[name].version)
         self._write(lock.text)
-        mark_initialized(self.folder, self.terraform.program())
+        mark_initialized(self.folder, self._program)
 
     def reject(self) -> None:
         """Put the recorded lock back into the folder; the next run initializes again."""
-        recorded = self._found.get(self._identity.name)
+        recorded = self._found.get(self._program.key)
         if recorded and recorded.lock:
             self._write(recorded.lock.text)
         else:
             (self.folder / LOCK_FILE).unlink(missing_ok=True)
 
     @property
-    def _identity(self) -> Identity:
-        return self.terraform.identity()
+    def _program(self) -> Program:
+        return self.terraform.program()
 
-    def _recorded(self, *, is_done: bool) -> RecordedLock:
-        # A digest ties the lock file to the program, which then need not start to say its name.
-        text = self._text() if is_done else ""
-        name = program_in(text) if is_done else self._identity.name
+    def _recorded(self) -> RecordedLock:
+        name = self._program.key
         if self.locks and name not in self._found:
             self._found[name] = self.locks.read(name)
         return self._found.get(name) or RecordedLock(lock=None, version=None)
 
     def _init_recorded(self, lock: ProviderLock) -> Diagnostics:
-        platform = self._identity.platform
+        platform = self._program.platform
         self._write(lock.text_for(platform))
         if platform not in lock.platforms:
             return self._init()
@@ -124,27 +121,27 @@ class Initialization:
         """Write the lock file that `init` left to the store, unless it is recorded already."""
         if self.locks is None or not versions_in(self._text()):
             return
-        identity = self._identity
+        program = self._program
         if recorded.lock is None:
             lock = self._with_all_platforms()
         else:
-            lock = recorded.lock.with_file(self._text(), identity.platform)
+            lock = recorded.lock.with_file(self._text(), program.platform)
         self._write(lock.text)
         if lock != recorded.lock:
-            self._found[identity.name] = self.locks.write(identity.name, lock, recorded.version)
+            self._found[program.key] = self.locks.write(program.key, lock, recorded.version)
 
     def _with_all_platforms(self) -> ProviderLock:
         """Return the lock file with hashes for all platforms, if the registry can be reached.
 
         A registry's signed list already has them; packages of a mirror or a cache do not.
         """
-        platform = self._identity.platform
+        platform = self._program.platform
         if is_signed(self._text()):
             return new_lock(self._text(), platform)
         if self.terraform.lock_providers(self.folder, PLATFORMS):
             return new_lock(self._text(), platform, *PLATFORMS)
         text = f"the registry did not answer: the lock has hashes for {platform} only"
-        self.terraform.report(Message(text=f"terraform: {text}"))
+        self.terraform.report(Message(text=f"{self._program.key}: {text}"))
         return new_lock(self._text(), platform)
 
     def _init(self, *, lockfile: str | None = None, upgrade: bool = False) -> Diagnostics:
@@ -158,7 +155,7 @@ class Initialization:
 
     def _finish(self, found: Diagnostics) -> Diagnostics:
         if not found:
-            mark_initialized(self.folder, self.terraform.program())
+            mark_initialized(self.folder, self._program)
         return found
 
     def _locked_text(self) -> str:

@@ -17,6 +17,7 @@ from pipeline.adapters.terraform.stream import RunOutput, last_lines
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core import commands
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
+from pipeline.core.terraform.encryption import encryption_remedy
 from pipeline.core.terraform.module_contract import breaks_contract, refusal
 from pipeline.core.terraform.module_rules import IGNORE, Violation, add_lines, resets
 from pipeline.core.terraform.plan_document import (
@@ -25,6 +26,7 @@ from pipeline.core.terraform.plan_document import (
     with_attributes,
 )
 from pipeline.core.terraform.plan_guard import GROUP
+from pipeline.core.terraform.program import OPENTOFU, TERRAFORM, replace_provider
 from pipeline.core.terraform.root_module import Diagnostic, Root
 
 _LOCKED = "Error acquiring the state lock"
@@ -47,8 +49,8 @@ class PlanErrors:
         return f"{self.root.app}/{self.root.environment}"
 
     def by_hand(self, *words: str) -> str:
-        """Return a command of Terraform that runs in the root module."""
-        return commands.in_folder(self.root.folder, "terraform", *words)
+        """Return a command of the program that runs in the root module."""
+        return commands.in_folder(self.root.folder, self.terraform.program().command, *words)
 
     def require(
         self, file: Path, found: Iterable[str], output: RunOutput, remedy: str = ""
@@ -59,7 +61,7 @@ class PlanErrors:
         if lines := [*found, *output.breaches]:
             changed = self._changed(file, output)
             raise RefusedError(
-                f"terraform plan of {self.name}",
+                f"{self.terraform.name} plan of {self.name}",
                 "\n".join(with_attributes(lines, changed)),
                 self._ignore(changed) or remedy or self.by_hand("plan"),
             )
@@ -86,12 +88,22 @@ class PlanErrors:
     def refused(self, verb: str, errors: Sequence[Diagnostic]) -> PipelineError:
         """Return the error of a root module that Terraform could not initialize or plan."""
         if any(map(breaks_contract, errors)):
-            return refusal(self.root, verb, errors)
+            return refusal(self.root, verb, errors, self.terraform.program())
         return RefusedError(
-            f"terraform {verb} of {self.name}",
+            f"{self.terraform.name} {verb} of {self.name}",
             last_lines(errors),
-            self._unlock(errors) or self._change_version(errors) or self.by_hand(*verb.split()),
+            self._cause(errors) or self.by_hand(*verb.split()),
         )
+
+    def _cause(self, errors: Sequence[Diagnostic]) -> str:
+        """Return the remedy for a known cause; empty for another one."""
+        text = " ".join(f"{error.summary} {error.detail}" for error in errors)
+        program = self.terraform.program()
+        if encrypted := encryption_remedy(text, program):
+            return encrypted
+        if program.product is TERRAFORM and f"{OPENTOFU.registry}/" in text:
+            return f"{OPENTOFU.name} wrote the state: {replace_provider(self.root.folder, text)}"
+        return self._unlock(errors) or self._change_version(errors)
 
     def _change_version(self, errors: Iterable[Diagnostic]) -> str:
         """Return the remedy for provider versions that the state or the configuration excludes."""
@@ -103,10 +115,10 @@ class PlanErrors:
 
     def of_apply(self, output: RunOutput) -> FailedError:
         """Return the error of a failed apply."""
-        remedy = self._unlock(output.errors) or f"read {self.terraform.log}"
+        remedy = self._cause(output.errors) or f"read {self.terraform.log}"
         if (self.root.folder / "errored.tfstate").exists():
             remedy = self.by_hand("state", "push", "errored.tfstate")
-        return FailedError(f"terraform apply of {self.name}", output.last_lines, remedy)
+        return FailedError(f"{self.terraform.name} apply of {self.name}", output.last_lines, remedy)
 
     def _unlock(self, errors: Iterable[Diagnostic]) -> str:
         """Return the remedy for a locked state; a killed run leaves its lock in S3 forever."""

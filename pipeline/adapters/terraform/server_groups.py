@@ -127,7 +127,12 @@ class TerraformResources:
         kept = bool(changes or deletes)
         if not kept:
             file.unlink()
-        return Plan(file=file if kept else None, changes=changes, summary=output.summary)
+        return Plan(
+            file=file if kept else None,
+            changes=changes,
+            summary=output.summary,
+            program=output.product.command,
+        )
 
     def discard(self, plan: Plan) -> None:
         """Discard the last plan and restore the map of releases from before it."""
@@ -146,7 +151,7 @@ class TerraformResources:
             return
         if not plan.file.exists():
             what = f"the plan {plan.file.name} no longer exists: it was applied or replaced"
-            where = f"terraform apply of {self._errors.name}"
+            where = f"{self.terraform.name} apply of {self._errors.name}"
             raise FailedError(where, what, self._errors.by_hand("plan"))
         try:
             with self._locked("OperationTypeApply", FailedError) as locks:
@@ -172,7 +177,7 @@ class TerraformResources:
             return
         imports = {self._address(each, known): each.id for each in orphans}
         for each in orphans:
-            self._report(f"terraform: importing {each.kind} {each.name}")
+            self._report(f"{self.terraform.name}: importing {each.kind} {each.name}")
         with self._importing(imports), self._planned(tuple(imports)) as (file, output):
             self._errors.require(
                 file, adoption_breaches(output.planned, frozenset(imports)), output
@@ -288,7 +293,7 @@ class TerraformResources:
         if self.lock is None:
             yield True
             return
-        with self.lock.held(operation, raising):
+        with self.lock.held(operation, self.terraform.program(), raising):
             yield False
 
     @contextmanager

@@ -14,7 +14,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from pipeline.adapters.store.s3 import CHANGED, CONFLICT, encrypted_with, owned_
 from pipeline.core import commands
 from pipeline.core.errors import PipelineError, RefusedError
 from pipeline.core.events import Message, Report
+from pipeline.core.terraform.program import Program
 from pipeline.core.terraform.root_module import Bucket
 from pipeline.core.times import format_duration
 
@@ -100,22 +101,26 @@ class StateLock:
     wait: Callable[[float], None]
     report: Report
     over: Callable[[], bool] = lambda: False
+    _name: str = field(default="", init=False)
 
     @contextmanager
-    def held(self, operation: str, raising: type[PipelineError] = RefusedError) -> Iterator[None]:
-        """Hold the lock inside the block; `operation` is Terraform's name of the operation.
+    def held(
+        self, operation: str, program: Program, raising: type[PipelineError] = RefusedError
+    ) -> Iterator[None]:
+        """Hold the lock inside the block for a program; `operation` is its name of the operation.
 
         Raises `raising` if another program holds it for longer than a minute. If a person deletes
         it during the block, this is reported.
         """
+        self._name = program.key
         with translate_errors(self._where, self.bucket.region, raising):
-            etag = self._take(self._new(operation), raising)
+            etag = self._take(self._new(operation), program, raising)
         try:
             yield
         finally:
             self._release(etag)
 
-    def _take(self, lock: Lock, raising: type[PipelineError]) -> str:
+    def _take(self, lock: Lock, program: Program, raising: type[PipelineError]) -> str:
         reported, left = "", PATIENCE
         while True:
             if etag := self._put(lock):
@@ -129,7 +134,7 @@ class StateLock:
                 self._delete_abandoned(standing)
                 continue
             if left <= 0:
-                raise self._timeout(standing, raising)
+                raise self._timeout(standing, program, raising)
             if reported != standing.id:
                 reported = standing.id
                 self._report(
@@ -237,13 +242,13 @@ class StateLock:
         )
 
     def _report(self, text: str) -> None:
-        self.report(Message(text=f"terraform: {text}"))
+        self.report(Message(text=f"{self._name}: {text}"))
 
-    def _timeout(self, lock: Lock, raising: type[PipelineError]) -> PipelineError:
+    def _timeout(self, lock: Lock, program: Program, raising: type[PipelineError]) -> PipelineError:
         lines = [f"locked by {lock.who} since {lock.created}: {lock.operation} (lock {lock.id})"]
-        unlock = commands.in_folder(self.folder, "terraform", "force-unlock", "-force", lock.id)
+        unlock = commands.in_folder(self.folder, program.command, "force-unlock", "-force", lock.id)
         return raising(
-            f"terraform's state {self._where.removesuffix(SUFFIX)}",
+            f"{program.product.name}'s state {self._where.removesuffix(SUFFIX)}",
             "\n".join([*lines, lock.info] if lock.info else lines),
             f"wait for the holder of the lock; if that run has died: {unlock}",
         )

@@ -1,4 +1,4 @@
-"""Parse the output of `terraform plan -json` and `apply -json`, line by line.
+"""Parse the output of `plan -json` and `apply -json` of Terraform and OpenTofu, line by line.
 
 The format is in the Terraform docs, "Machine-Readable UI" (version 1.2 in Terraform 1.11 to 1.15).
 Newer versions print more events; those that may change something are kept and refuse the plan
@@ -13,7 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.core.terraform.plan_guard import UNCHANGED, Change, event_breach, total_breaches
+from pipeline.core.terraform.plan_guard import (
+    FORGOTTEN,
+    UNCHANGED,
+    Change,
+    event_breach,
+    total_breaches,
+)
+from pipeline.core.terraform.program import OPENTOFU, TERRAFORM, Product
 from pipeline.core.terraform.root_module import Diagnostic
 
 LAST_LINES = 10
@@ -32,7 +39,8 @@ class RunOutput:
 
     `changes` are the planned changes, `standing` the unchanged resources, `totals` each of
     Terraform's own totals of the changes, `unknown` a line for each event that may change
-    something unknown, `plain` the last lines that could not be parsed.
+    something unknown, `plain` the last lines that could not be parsed. `product` is what its first
+    event says.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -43,6 +51,7 @@ class RunOutput:
     unknown: list[str] = field(default_factory=list)
     summary: str = ""
     totals: list[Mapping[str, Any]] = field(default_factory=list)
+    product: Product = TERRAFORM
 
     @property
     def planned(self) -> tuple[Change, ...]:
@@ -69,7 +78,8 @@ class RunOutput:
         """Return a line for each part of a plan that its changes do not explain."""
         match self.totals:
             case [totals] if totals.get("operation") == "plan":
-                return (*self.unknown, *total_breaches(totals, self.changes))
+                found = total_breaches(totals, self.changes, self.product.name)
+                return (*self.unknown, *found)
         summary = self.summary or "it has no summary"
         return (*self.unknown, f"the plan's output is incomplete: {summary}")
 
@@ -107,6 +117,8 @@ class StreamReader:
         try:
             if breach := event_breach(event):
                 self.output.unknown.append(breach)
+            if event.get("type") == "version" and OPENTOFU.command in event:
+                self.output.product = OPENTOFU
             self._event(event)
         except (ValueError, TypeError, AttributeError, KeyError):
             self.output.plain.append(text)
@@ -128,7 +140,7 @@ class StreamReader:
                 self.output.totals.append(dict(event["changes"]))
             case "apply_start" | "apply_progress" | "apply_complete" | "apply_errored" as kind:
                 if line := _progress(str(kind), event["hook"]):
-                    self._report(line)
+                    self._report(f"{self.output.product.command}: {line}")
 
 
 def parse_diagnostic(event: Mapping[str, Any]) -> Diagnostic:
@@ -154,8 +166,8 @@ def _change(planned: Mapping[str, Any]) -> Change:
     deposed = " of a deposed object" if planned.get("deposed") or resource.get("deposed") else ""
     action, reason = planned["action"], planned.get("reason", "")
     if action == UNCHANGED and reason:
-        # OpenTofu 1.12, under `lifecycle { destroy = false }`.
-        action = "replace without a deletion"
+        # OpenTofu 1.12, under `lifecycle { destroy = false }` (its views/json has no such action).
+        action = FORGOTTEN
     return Change(
         address=resource["addr"],
         kind=resource.get("resource_type", ""),
@@ -174,9 +186,9 @@ def _progress(kind: str, hook: Mapping[str, Any]) -> str:
     name = f"{resource.get('resource_type')} {key}" if key is not None else resource.get("addr")
     match kind:
         case "apply_start":
-            return f"terraform: {_ACTIVE[action]} {name}"
+            return f"{_ACTIVE[action]} {name}"
         case "apply_progress":
-            return f"terraform: still {_ACTIVE[action]} {name}, {hook.get('elapsed_seconds', 0)}s"
+            return f"still {_ACTIVE[action]} {name}, {hook.get('elapsed_seconds', 0)}s"
         case "apply_complete":
-            return f"terraform: {_FINISHED[action]} {name}"
-    return f"terraform: {_ACTIVE[action]} {name} failed"
+            return f"{_FINISHED[action]} {name}"
+    return f"{_ACTIVE[action]} {name} failed"

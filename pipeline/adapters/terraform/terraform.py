@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,18 +19,21 @@ from typing import Any
 
 from pipeline.adapters.aws.credentials import ToolEnvironment, as_it_is, secrets_in
 from pipeline.adapters.files.logs import appending, unwritable
-from pipeline.adapters.process.process import INTERRUPT_ALONE, Command, capture, stream
+from pipeline.adapters.process.process import INTERRUPT_ALONE, Command, stream
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.process.survivors import shared_lock
+from pipeline.adapters.terraform.program import find_program
 from pipeline.adapters.terraform.stream import LAST_LINES, RunOutput, StreamReader, parse_diagnostic
 from pipeline.core.bake.model import Ending
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Message, Report
 from pipeline.core.masking import MaskedOutput, Masker
+from pipeline.core.terraform.encryption import encryption_remedy, passphrases
+from pipeline.core.terraform.plan_guard import kind_of
+from pipeline.core.terraform.program import ENCRYPTION, OPENTOFU, Program, ProgramChoice
 from pipeline.core.terraform.root_module import Diagnostic
 from pipeline.core.times import format_duration
 
-OLDEST = (1, 10)
 GRACE = 120.0
 """Seconds that Terraform has to save its state after SIGINT."""
 SHORT = 120.0
@@ -41,13 +43,8 @@ PLANNING = 900.0
 LOCK = "60s"
 """How long Terraform waits for a locked state, for example by a person's `terraform plan`."""
 
-_NO_STATE = "No state file was found!"
-_VERSION = re.compile(r"(\d+)\.(\d+)\.\d+")
-_IDENTITY = re.compile(
-    r"^(?P<name>Terraform|OpenTofu) v(?P<version>\S+)\s+on (?P<platform>\w+)$", re.MULTILINE
-)
-_STOPPING = "waiting for Terraform to finish; press Ctrl-C again to kill it"
-_INSTALL = "install Terraform 1.10 or newer: https://developer.hashicorp.com/terraform/install"
+_NO_STATE = re.compile(r"^(Error: No state file was found|No state file was found!)$", re.MULTILINE)
+"""OpenTofu's and Terraform's words; warnings about the CLI configuration may come first."""
 # The user may configure how Terraform finds and downloads things. Other TF_ variables change what
 # it does or prints: arguments, variables, workspace, data folder, log.
 _PASSED_ON = re.compile(
@@ -56,22 +53,14 @@ _PASSED_ON = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Identity:
-    """A program: `terraform` or `tofu`, its version, and its platform such as `linux_amd64`."""
-
-    name: str
-    version: str
-    platform: str
-
-
 @dataclass(kw_only=True)
 class Terraform:
-    """The `terraform` on PATH, run with a filtered environment.
+    """Terraform or OpenTofu, run with a filtered environment.
 
     One SIGINT to its own process stops it: it cancels its operations and saves the state, for which
     it has `grace` seconds. A signal to its group would end the provider during a creation, and a
     second SIGINT makes it give up (both tested with 1.11.4, docs/development/surprises.md).
+    Without `encrypts`, OpenTofu does not encrypt what it writes.
     """
 
     environ: Mapping[str, str]
@@ -80,55 +69,21 @@ class Terraform:
     interrupts: Interrupts
     grace: float = GRACE
     credentials: ToolEnvironment = as_it_is
-    _identity: Identity | None = field(default=None, init=False)
+    choice: ProgramChoice = field(default_factory=ProgramChoice)
+    encrypts: bool = True
+    _found: Program | None = field(default=None, init=False)
 
-    def program(self) -> str:
-        """Return the path of Terraform; raises RefusedError if it is missing."""
-        found = shutil.which("terraform", path=self.environ.get("PATH"))
-        if found is None:
-            raise RefusedError("terraform", "no terraform on PATH", _INSTALL)
-        return found
+    def program(self) -> Program:
+        """Return the program that runs; raises RefusedError if it is missing or unusable."""
+        if self._found is None:
+            environment = self.environment()
+            self._found = find_program(self.choice, self.environ, environment, timeout=SHORT)
+        return self._found
 
-    def version(self) -> str:
-        """Return Terraform's version; raises RefusedError if it is missing or too old."""
-        command = self._command(_argv("version", json=True), Path.cwd())
-        try:
-            code, output = capture(command, timeout=SHORT, errors=False)
-        except (FileNotFoundError, PermissionError) as error:
-            raise RefusedError("terraform", "no terraform on PATH", _INSTALL) from error
-        except TimeoutError as error:
-            raise RefusedError("terraform version", str(error), _INSTALL) from error
-        version = str(_first_document(output).get("terraform_version", ""))
-        numbers = _VERSION.match(version)
-        if code != 0 or not numbers:
-            text = output.decode("utf-8", "replace")[-500:].strip()
-            path = shutil.which("terraform", path=self.environ.get("PATH"))
-            what = text or f"exit code {code}, no output"
-            raise RefusedError(f"terraform version ({path})", what, _INSTALL)
-        if (int(numbers[1]), int(numbers[2])) < OLDEST:
-            what = f"Terraform {version} is older than 1.10, the first that locks a state in S3"
-            raise RefusedError("terraform version", what, _INSTALL)
-        return version
-
-    def identity(self) -> Identity:
-        """Return the name, version and platform of Terraform or OpenTofu.
-
-        `version -json` has the same keys in both, so the text is read. Raises RefusedError if
-        neither says its name.
-        """
-        if self._identity is None:
-            code, output = capture(
-                self._command(_argv("version"), Path.cwd()), timeout=SHORT, errors=False
-            )
-            text = output.decode("utf-8", "replace")
-            found = _IDENTITY.search(text)
-            if code != 0 or found is None:
-                raise RefusedError(f"terraform version ({self.program()})", text.strip(), _INSTALL)
-            name = "tofu" if found["name"] == "OpenTofu" else "terraform"
-            self._identity = Identity(
-                name=name, version=found["version"], platform=found["platform"]
-            )
-        return self._identity
+    @property
+    def name(self) -> str:
+        """How progress and errors name a command of the program: `terraform` or `tofu`."""
+        return self.program().product.command
 
     def init(
         self,
@@ -227,14 +182,14 @@ class Terraform:
         return self._require_reason("apply", folder, output, code)
 
     def state(self, folder: Path) -> tuple[str, ...]:
-        """Return the addresses of all resources in the state of an initialized root module."""
+        """Return the addresses of the managed resources in the state of a root module."""
         code, output = self._run(_argv("state list", no_color=True), folder, timeout=SHORT)
         lines = output.decode("utf-8", "replace").splitlines()
-        if code != 0 and lines and lines[0] == _NO_STATE:
+        if code != 0 and _NO_STATE.search("\n".join(lines)):
             return ()
         if code != 0:
             raise self._failure("state list", folder, code, lines)
-        return tuple(line for line in lines if line)
+        return tuple(line for line in lines if kind_of(line))
 
     def _read(
         self,
@@ -266,11 +221,12 @@ class Terraform:
     def _failure(self, verb: str, folder: Path, code: int, lines: Iterable[str]) -> PipelineError:
         """Return the error about a Terraform that failed without an error message."""
         kind = FailedError if verb == "apply" else RefusedError
-        words = [f"| {line}" for line in list(lines)[-LAST_LINES:] if line]
+        output = list(lines)
+        words = [f"| {line}" for line in output[-LAST_LINES:] if line]
         return kind(
-            f"terraform {verb} in {folder}",
+            f"{self.name} {verb} in {folder}",
             "\n".join([f"exit code {code}", *words]),
-            f"read {self.log}",
+            encryption_remedy(" ".join(output), self.program()) or f"read {self.log}",
         )
 
     def _run(self, argv: list[str], folder: Path, *, timeout: float) -> tuple[int, bytes]:
@@ -290,15 +246,15 @@ class Terraform:
         """Run a command to its end and return its exit code; its output goes to the log."""
         if self.interrupts.pending:
             raise KeyboardInterrupt
-        where = f"terraform {_verb(argv)} in {folder}"
+        where = f"{self.name} {_verb(argv)} in {folder}"
         self.report(Message(text=where))
         command = self._command(argv, folder)
         if _calls_aws(argv):
             command = replace(command, env=dict(self.credentials(command.env, timeout)))
-        masker = Masker(secrets_in(command.env))
+        masker = Masker((*secrets_in(command.env), *passphrases(command.env)))
         with appending(self.log) as write, shared_lock(self.log) as lock:
             try:
-                write(f"$ {' '.join(argv)}\n".encode())
+                write(f"$ {' '.join([self.name, *argv[1:]])}\n".encode())
             except OSError as error:
                 raise unwritable(self.log, error) from error
 
@@ -316,7 +272,7 @@ class Terraform:
                 timeout=timeout,
                 grace=self.grace,
                 stop=INTERRUPT_ALONE,
-                on_interrupt=lambda: self.report(Message(text=_STOPPING)),
+                on_interrupt=self._report_stopping,
             )
             masked.close()
         match finished.ending:
@@ -329,8 +285,16 @@ class Terraform:
             case Ending.EXITED:
                 return finished.code
 
+    def _report_stopping(self) -> None:
+        name = self.program().product.name
+        text = f"waiting for {name} to finish; press Ctrl-C again to kill it"
+        self.report(Message(text=text))
+
     def _command(self, argv: list[str], cwd: Path) -> Command:
-        return Command(argv=argv, cwd=cwd, env=self.environment())
+        found, env = self.program(), self.environment()
+        if found.product is OPENTOFU and self.encrypts and ENCRYPTION in self.environ:
+            env[ENCRYPTION] = self.environ[ENCRYPTION]
+        return Command(argv=[found.path, *argv[1:]], cwd=cwd, env=env)
 
     def environment(self) -> dict[str, str]:
         """Return the environment for Terraform, without variables that change what it does."""

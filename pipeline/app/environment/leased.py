@@ -78,7 +78,9 @@ class LeasedEnvironment:
         self, reconciler: Reconciler, deployment: Deployment, green: ReleaseRecord | None = None
     ) -> None:
         """Write that a deployment begins, in the document and in the history."""
-        reconciler.ledger.update(lambda document: document.started(deployment, green))
+        prepared = reconciler.prepared
+        program = prepared.program if prepared else ""
+        reconciler.ledger.update(lambda document: document.started(deployment, green, program))
         reconciler.ledger.record(deployment)
 
     def run(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from pipeline.adapters.store.base import Store
 from pipeline.adapters.store.deployments import Deployments
 from pipeline.adapters.store.environments import Environments
 from pipeline.app.application import Application
+from pipeline.config.release_inputs import with_inputs
 from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
 from pipeline.core.events import Message
@@ -36,15 +37,21 @@ from pipeline.core.state.rollback import ImageStates
 if TYPE_CHECKING:
     from pipeline.adapters.aws.alarms import CloudWatchAlarms
     from pipeline.adapters.aws.groups import Groups
+    from pipeline.adapters.terraform.terraform import Terraform
 
 
 @dataclass(kw_only=True)
 class EnvironmentReader:
-    """One environment of an application, read only; `account` is empty until `identify`."""
+    """One environment of an application, read only; `account` is empty until `identify`.
+
+    `change_program` allows another program than the one that wrote Terraform's state.
+    """
 
     app: Application
     environment: str
     account: str = ""
+    change_program: bool = False
+    _terraforms: dict[str, Terraform] = field(default_factory=dict, init=False)
 
     @cached_property
     def clients(self) -> Clients:
@@ -141,6 +148,31 @@ class EnvironmentReader:
             balancers=balancers,
         )
 
+    def terraform(self, document: Environment) -> Terraform:
+        """Return Terraform, as the document of the environment names it.
+
+        It is asked for its version once in a run.
+        """
+        recorded = document.program or self._program_of_locks(document)
+        if recorded not in self._terraforms:
+            self._terraforms[recorded] = self.app.terraform(
+                self.environment, recorded=recorded, change=self.change_program
+            )
+        return self._terraforms[recorded]
+
+    def _program_of_locks(self, document: Environment) -> str:
+        """Return the program of an environment that an earlier ami-pipeline deployed, or nothing.
+
+        That one recorded the program with its providers only.
+        """
+        from pipeline.adapters.terraform.provider_locks import ProviderLocks
+
+        if not document.releases:
+            return ""
+        locks = ProviderLocks(store=self.store, environment=self.environment)
+        found = locks.programs()
+        return found[0] if len(found) == 1 else ""
+
     def shipped_inputs(self) -> Mapping[str, object] | None:
         """Return Terraform's inputs if the module is the shipped one, None for another module."""
         from pipeline.adapters.terraform.root_module import shipped_module
@@ -160,7 +192,7 @@ class EnvironmentReader:
         """Use a release's recorded inputs in place of the configuration's inside the block."""
         configured = self.app
         if inputs is not None:
-            settings = configured.settings.with_inputs(self.environment, inputs)
+            settings = with_inputs(configured.settings, self.environment, inputs)
             self.app = replace(configured, settings=settings)
         try:
             yield

@@ -65,8 +65,9 @@ def build_resources(
     from pipeline.adapters.terraform.provider_locks import ProviderLocks
     from pipeline.adapters.terraform.server_groups import TerraformResources
 
+    terraform = reader.terraform(ledger.read())
     return TerraformResources(
-        terraform=reader.app.terraform(reader.environment),
+        terraform=terraform,
         root=reader.app.root(reader.environment),
         clients=reader.clients,
         lock=state_lock(reader, ledger, predecessor),

@@ -39,11 +39,13 @@ class SessionOptions:
 
     `command` is its name. `finish_first` finishes an interrupted deployment before the command's
     slow work (an image is chosen or baked after it), because nothing may serve meanwhile.
+    `change_program` allows another program than the one that wrote Terraform's state.
     """
 
     command: str
     interrupted: Interrupted = Interrupted.FINISH
     finish_first: bool = False
+    change_program: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +69,13 @@ class EnvironmentSession:
     ) -> EnvironmentSession:
         """Return a session once the environment is free and the command may change it.
 
-        Raises ConfigurationError, LeaseHeldError or RefusedError, and KeyboardInterrupt for a
-        signal; nothing is changed then.
+        Raises ConfigurationError, also in a CI job whose store would not last, LeaseHeldError or
+        RefusedError, and KeyboardInterrupt for a signal; nothing is changed then.
         """
-        reader = EnvironmentReader(app=app, environment=environment)
+        app.require_lasting_state()
+        reader = EnvironmentReader(
+            app=app, environment=environment, change_program=options.change_program
+        )
         reader.require_balancers()
         if reader.pace.speed != 1:
             app.report(Message(text=_speed(reader.pace.speed)))

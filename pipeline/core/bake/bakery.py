@@ -18,8 +18,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.core.bake.builds import check_builds
-from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, clean_up, is_rejected, was_good
-from pipeline.core.bake.failures import build_failure, cleanup_failure, unverified_image
+from pipeline.core.bake.cleanup import (
+    CleanupReport,
+    CleanupScope,
+    clean_up,
+    describe_cleanup,
+    is_rejected,
+    only_images,
+    was_good,
+)
+from pipeline.core.bake.failures import (
+    build_failure,
+    cleanup_failure,
+    hidden_image,
+    unverified_image,
+)
 from pipeline.core.bake.model import (
     BakeOrigin,
     BakeRequest,
@@ -32,8 +45,8 @@ from pipeline.core.bake.model import (
 )
 from pipeline.core.bake.plan import BakePlan, as_tagged
 from pipeline.core.bake.ports import Baker, Images, Leftovers, Records, Workplace
-from pipeline.core.bake.regions import check_groups, check_regions, is_encrypted
-from pipeline.core.bake.variables import accepted, offered
+from pipeline.core.bake.regions import check_groups, check_regions, is_encrypted, used_regions
+from pipeline.core.bake.variables import accepted, offered, run_tags
 from pipeline.core.bake.verification import (
     build_problems,
     ids_by_region,
@@ -159,7 +172,8 @@ class Bakery:
                     )
                 elif not cleanup.kept:
                     self.records.write(replace(image, ids={}, status=ImageStatus.GONE))
-                    self._report_message(_cleaned_up(plan, image, cleanup))
+                    regions = used_regions(plan.request, image, resources)
+                    self._report_message(describe_cleanup(image.name, cleanup, regions))
                 elif same and wanted is None and not beside and plan.fits(cleanup.kept):
                     wanted = self._adopt(plan, image, cleanup.kept)
                 elif all(map(was_good, cleanup.kept.values())):
@@ -178,7 +192,7 @@ class Bakery:
             created=current.created,
             status=ImageStatus.GOOD,
         )
-        self._tag_as_good(plan, observed)
+        self._tag_as_good(plan, image.bake, observed)
         self.records.write(adopted)
         self._report_message(f"adopted {adopted.id}, which an interrupted bake had completed")
         return adopted, BakeOrigin.ADOPTED, None
@@ -223,11 +237,12 @@ class Bakery:
             )
         if not plan.source_ami:
             plan = replace(plan, source_ami=built.source_ami)
-        if built.code == 0 and not build_problems(plan.request, built):
-            # From here on, a run that is killed leaves a finished image: the next one adopts it.
-            intent = replace(intent, ids=ids_by_region(built))
-            self.records.write(intent, built.resources)
         try:
+            built = self._unmasked(plan, intent, built)
+            if built.code == 0 and not build_problems(plan.request, built):
+                # From here on, a run that is killed leaves a finished image: the next adopts it.
+                intent = replace(intent, ids=ids_by_region(built))
+                self.records.write(intent, built.resources)
             encrypted = is_encrypted(plan.request, template, variables)
             image = self._verified(plan, intent, built, encrypted=encrypted)
             self.records.write(image)
@@ -235,6 +250,22 @@ class Bakery:
             # "Refused" would mean that nothing was changed, but Packer has created an image.
             raise unverified_image(name, built, error) from error
         return image, BakeOrigin.BAKED, built.log
+
+    def _unmasked(self, plan: BakePlan, intent: Image, built: BuildReport) -> BuildReport:
+        """Return the report with the images that EC2 shows, if Packer masked what it made."""
+        if not (built.masked and built.code == 0 and build_problems(plan.request, built)):
+            return built
+        self._report_message(
+            "the value of a sensitive variable occurs in the result of Packer, which masks it: "
+            "searching for the image by what EC2 shows"
+        )
+        wanted = plan.request.all_regions
+        scope = CleanupScope(
+            bake=intent.bake, resources=built.resources, known=(), since=intent.created
+        )
+        regions = used_regions(plan.request, intent, built.resources)
+        ids = only_images(self.images, scope, self.clock, regions, wanted)
+        return replace(built, expected=("packer",), images={"packer": ids} if ids else {})
 
     def _verified(
         self, plan: BakePlan, intent: Image, built: BuildReport, *, encrypted: bool
@@ -249,7 +280,7 @@ class Bakery:
         if problems or built.ending is not Ending.EXITED:
             raise self._failure(plan, intent, built, problems)
         there = {region: image for region, image in observed.items() if image is not None}
-        self._tag_as_good(plan, there)
+        self._tag_as_good(plan, intent.bake, there)
         return replace(plan.image_of(there), bake=intent.bake)
 
     def _baked(self, region: str, image_id: str) -> ObservedImage | None:
@@ -263,12 +294,32 @@ class Bakery:
             self.clock,
         )
 
-    def _tag_as_good(self, plan: BakePlan, observed: Mapping[str, ObservedImage]) -> None:
-        """Add the tags that the template did not set, and the status `good`."""
+    def _tag_as_good(
+        self, plan: BakePlan, bake: str, observed: Mapping[str, ObservedImage]
+    ) -> None:
+        """Replace the tags of the build; add those that the template did not set, and `good`."""
+        temporary = run_tags(plan.request, bake).items() - plan.tags.items()
         for image in observed.values():
-            tags = {"Name": image.name, **image.tags, **plan.tags, STATUS_TAG: ImageStatus.GOOD}
-            missing = {key: value for key, value in tags.items() if image.tags.get(key) != value}
+            of_build = dict(temporary & image.tags.items())
+            if of_build:
+                self._untag(image, of_build)
+            own = {key: value for key, value in image.tags.items() if key not in of_build}
+            tags = {"Name": image.name, **own, **plan.tags, STATUS_TAG: ImageStatus.GOOD}
+            missing = {key: value for key, value in tags.items() if own.get(key) != value}
             self.images.tag(image, missing)
+
+    def _untag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
+        """Remove the tags that newer Amazon plugins copy from the instance.
+
+        They do no harm, so a missing permission does not cost the image.
+        """
+        try:
+            self.images.untag(image, tags)
+        except RefusedError as error:
+            self._report_message(
+                f"{image.id} in {image.region} and its snapshots keep tags of the build: "
+                f"{error.what}; {error.remedy}"
+            )
 
     def _failure(
         self,
@@ -283,7 +334,7 @@ class Bakery:
         known += (built.manifest or {}).items()
         cleanup = CleanupReport()
         cut_off = cancelled or built.code < 0
-        if cut_off or built.resources != BuildResources() or known:
+        if cut_off or built.resources != BuildResources() or known or built.masked:
             cleanup = self._clean_up(
                 plan,
                 intent,
@@ -292,6 +343,8 @@ class Bakery:
                 ended=intent.ids if cancelled else NO_ITEMS,
                 killed=built.code < 0,
             )
+        if built.masked and built.code == 0 and not (cleanup.removed or cleanup.kept):
+            cleanup.trouble.append(hidden_image(built))
         left = ImageStatus.LEFT if cleanup.kept or cleanup.trouble else ImageStatus.GONE
         ids = intent.ids if cleanup.kept else NO_ITEMS
         self.records.write(replace(intent, ids=ids, status=left), built.resources)
@@ -313,7 +366,7 @@ class Bakery:
 
         The configuration may have changed since, and a template may copy to regions of its own.
         """
-        used = (*resources.regions, *(region for region, _ in known))
+        used = tuple(region for region, _ in known)
         return clean_up(
             self.images,
             self.leftovers,
@@ -326,16 +379,8 @@ class Bakery:
                 killed=killed,
             ),
             self.clock,
-            regions=tuple(dict.fromkeys([intent.region, *plan.request.all_regions, *used])),
+            regions=used_regions(plan.request, intent, resources, used),
         )
 
     def _report_message(self, text: str) -> None:
         self.report(Message(text=text))
-
-
-def _cleaned_up(plan: BakePlan, image: Image, cleanup: CleanupReport) -> str:
-    if not cleanup.removed:
-        regions = ", ".join(dict.fromkeys([image.region, *plan.request.all_regions]))
-        return f"nothing of the interrupted bake {image.name} was found in {regions}"
-    removed = ", ".join(cleanup.removed)
-    return f"cleaned up after the interrupted bake {image.name}: removed {removed}"

@@ -8,7 +8,7 @@ could not be removed, or is still there afterwards, is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from pipeline.core.bake.ports import Images, Leftovers
 from pipeline.core.bake.verification import is_finished
 from pipeline.core.errors import RefusedError
 from pipeline.core.freshness import Clock, read_until
-from pipeline.core.image import NO_ITEMS, STATUS_TAG, ImageStatus
+from pipeline.core.image import BAKE_TAG, NO_ITEMS, STATUS_TAG, ImageStatus
 
 SKEW = timedelta(minutes=5)
 """The largest clock difference: EC2 rejects requests whose signature is further off."""
@@ -29,11 +29,12 @@ class CleanupScope:
     """The resources of one bake that a clean-up may remove.
 
     Images are found by `bake`, the unique name in their name or tag, by the instance they were
-    created from, as copies of these, and by `known`, pairs of region and id. An image older than
-    `since`, when the bake began, is not part of it: a provisioner may print any id. Temporary
-    resources are found by `resources`, and by `bake`, which they are tagged with. `ended` maps each
-    region to the image that Packer reported when it ended well, after the post-processors; it is
-    empty for every other bake. `killed` if Packer could not clean up itself.
+    created from, as copies of these, by the names and ids in `resources`, and by `known`, pairs of
+    region and id. An image older than `since`, when the bake began, is not part of it: a
+    provisioner may print any id. Temporary resources are found by `resources`, and by `bake`, which
+    they are tagged with. `ended` maps each region to the image that Packer reported when it ended
+    well, after the post-processors; it is empty for every other bake. `killed` if Packer could not
+    clean up itself.
     """
 
     bake: str
@@ -42,6 +43,11 @@ class CleanupScope:
     since: str
     ended: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
     killed: bool = False
+
+    @property
+    def makes_an_image(self) -> bool:
+        """Return True if Packer began to make an image and did not print its id."""
+        return bool(self.resources.names) and not self.resources.images
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,12 +76,9 @@ def clean_up(
     report = CleanupReport()
     for region in regions:
         _attempt(report, partial(_remove_temporary, report, leftovers, region, scope, clock))
-    found: dict[str, tuple[ObservedImage, ...]] = dict.fromkeys(regions, ())
-    for region in regions:
-        _attempt(report, partial(_find, images, region, scope, found, clock))
-    sources = sorted({each.id for listed in found.values() for each in listed})
-    for region in regions:
-        _attempt(report, partial(_find_copies, images, region, scope, sources, found))
+    unlisted = regions if scope.killed else regions[:1] if scope.makes_an_image else ()
+    attempt = partial(_attempt, report)
+    found = _find_all(images, scope, clock, regions, expected=unlisted, attempt=attempt)
     report.kept.update(_finished(scope, found))
     kept = {image.id for image in report.kept.values()}
     for image in (image for listed in found.values() for image in listed):
@@ -85,6 +88,50 @@ def clean_up(
         for region in regions:
             _attempt(report, partial(_remove_snapshots, images, region, scope, report))
     return report
+
+
+def describe_cleanup(bake: str, cleanup: CleanupReport, regions: Sequence[str]) -> str:
+    """Return what a clean-up did after an interrupted bake."""
+    if not cleanup.removed:
+        searched = ", ".join(regions)
+        return f"nothing of the interrupted bake {bake} was found in {searched}"
+    removed = ", ".join(cleanup.removed)
+    return f"cleaned up after the interrupted bake {bake}: removed {removed}"
+
+
+def only_images(
+    images: Images, scope: CleanupScope, clock: Clock, regions: Sequence[str], wanted: Sequence[str]
+) -> dict[str, str]:
+    """Return the image of a bake in each region that has exactly one, by what EC2 shows.
+
+    The search is repeated until each wanted region has one: a new image may not be listed yet, and
+    one that Packer has deregistered may still be. Raises RefusedError if AWS does not answer.
+    """
+
+    def read() -> dict[str, tuple[ObservedImage, ...]]:
+        return _find_all(images, scope, clock, regions, expected=(), attempt=lambda find: find())
+
+    found = read_until(read, lambda seen: all(len(seen[each]) == 1 for each in wanted), clock)
+    return {region: seen[0].id for region, seen in found.items() if len(seen) == 1}
+
+
+def _find_all(
+    images: Images,
+    scope: CleanupScope,
+    clock: Clock,
+    regions: Sequence[str],
+    *,
+    expected: Collection[str],
+    attempt: Callable[[Callable[[], None]], None],
+) -> dict[str, tuple[ObservedImage, ...]]:
+    """Return the images of a bake and their copies; `expected` are regions that must have one."""
+    found: dict[str, tuple[ObservedImage, ...]] = dict.fromkeys(regions, ())
+    for region in regions:
+        must = region in expected
+        attempt(partial(_find, images, region, scope, found, clock, expected=must))
+    for region in regions:
+        attempt(partial(_find_copies, images, region, scope, found, clock))
+    return found
 
 
 def _finished(
@@ -136,30 +183,57 @@ def _find(
     scope: CleanupScope,
     found: dict[str, tuple[ObservedImage, ...]],
     clock: Clock,
+    *,
+    expected: bool,
 ) -> None:
+    """Find the images of the bake; search again for those that must be there."""
     pairs = (*scope.known, *scope.ended.items())
     ids = {image_id for where, image_id in pairs if where == region}
+    resources = scope.resources
 
     def read() -> tuple[ObservedImage, ...]:
-        of_bake = images.of_bake(region, scope.bake, scope.resources.instances)
-        by_id = (images.find(region, image_id) for image_id in sorted(ids))
-        return tuple({each.id: each for each in [*of_bake, *by_id] if each}.values())
+        of_bake = images.of_bake(region, scope.bake, resources.instances)
+        by_id = (images.find(region, each) for each in sorted(ids | {*resources.images}))
+        by_name = (each for name in resources.names for each in images.named(region, name))
+        own = (each for each in by_name if _is_own(scope, each))
+        return tuple({each.id: each for each in [*of_bake, *by_id, *own] if each}.values())
 
     def enough(seen: Sequence[ObservedImage]) -> bool:
-        return {each.id for each in seen} >= ids and (bool(seen) or not scope.killed)
+        return {each.id for each in seen} >= ids and (bool(seen) or not expected)
 
     found[region] = _made_since(scope, read_until(read, enough, clock))
+
+
+def _is_own(scope: CleanupScope, image: ObservedImage) -> bool:
+    """Return True unless EC2 shows that an image of this name is of another bake."""
+    resources = scope.resources
+    others_copy = image.source and resources.images and image.source not in resources.images
+    others_instance = image.instance and image.instance not in resources.instances
+    return image.tags.get(BAKE_TAG, scope.bake) == scope.bake and not (
+        others_copy or others_instance
+    )
 
 
 def _find_copies(
     images: Images,
     region: str,
     scope: CleanupScope,
-    sources: Sequence[str],
     found: dict[str, tuple[ObservedImage, ...]],
+    clock: Clock,
 ) -> None:
-    made = _made_since(scope, images.copies(region, sources))
-    found[region] = tuple({each.id: each for each in (*found[region], *made)}.values())
+    """Find the copies of the bake's images, also of one that Packer has deregistered since.
+
+    Packer prints no id of a copy (step_ami_region_copy.go), and one that it began a moment ago may
+    not be listed yet.
+    """
+    listed = {each.id for seen in found.values() for each in seen}
+    sources = sorted({*listed, *scope.resources.images, *(image for _, image in scope.known)})
+    began = bool(sources) and region in scope.resources.regions
+    copies = read_until(
+        lambda: images.copies(region, sources), lambda seen: bool(seen) or not began, clock
+    )
+    both = (*found[region], *_made_since(scope, copies))
+    found[region] = tuple({each.id: each for each in both}.values())
 
 
 def _made_since(scope: CleanupScope, seen: Sequence[ObservedImage]) -> tuple[ObservedImage, ...]:

@@ -35,8 +35,18 @@ def build_failure(
     if built.ending is Ending.TIMEOUT:
         remedy = f"find the slow step in {built.log}, or raise [bake] timeout in pipeline.toml"
         return FailedError(where, "\n".join(facts), remedy)
-    text = "\n".join([*problems, *built.failures.values(), *built.last_lines])
-    return FailedError(where, "\n".join(facts), remedy_for(text, built.log))
+    return FailedError(
+        where, "\n".join(facts), remedy_for(_cause(built), built.log, request.template)
+    )
+
+
+def _cause(built: BuildReport) -> str:
+    """Return what Packer itself says of the failure: a script may print any text.
+
+    Without such a statement no build has begun, so the last lines are Packer's own.
+    """
+    lines = built.last_lines if built.code > 0 else ()
+    return "\n".join(built.failures.values()) or "\n".join(lines)
 
 
 def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:
@@ -47,6 +57,15 @@ def cleanup_failure(name: str, cleanup: CleanupReport) -> NeedsAttentionError:
         "\n".join(facts),
         f"retry, which cleans up first: {commands.bake()}; "
         f"or delete the instances tagged ami-pipeline:bake={name}",
+    )
+
+
+def hidden_image(built: BuildReport) -> str:
+    """Return what is said of a result that Packer masked and EC2 does not show."""
+    names = ", ".join((*built.resources.names, *built.resources.images)) or "unknown"
+    return (
+        "Packer exited with 0 and masked its result, and EC2 shows no image of this bake; "
+        f"what it named: {names}"
     )
 
 

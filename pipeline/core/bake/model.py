@@ -101,12 +101,13 @@ class Builder:
     """The expressions of arguments of a builder, as they stand in the template.
 
     `groups` holds `ami_groups` and `snapshot_groups`: AWS knows only the group `all`, which makes
-    an image or its snapshots public.
+    an image or its snapshots public. `filter` is the `source_ami_filter` in one line.
     """
 
     region: str = ""
     encrypt: str = ""
     groups: str = ""
+    filter: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +140,8 @@ class Ending(StrEnum):
 class BuildResources:
     """The temporary resources that Packer created, by its own output; input of a clean-up.
 
-    `regions` are those that it copied the image to. Each of `profiles` is the name of an instance
+    `names` are those of the images that it began to make, `images` the ids that it printed,
+    `regions` those that it copied the image to. Each of `profiles` is the name of an instance
     profile and of its role. `launch_templates` are ids.
     """
 
@@ -150,6 +152,7 @@ class BuildResources:
     regions: tuple[str, ...] = ()
     launch_templates: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def with_more(self, other: BuildResources) -> BuildResources:
         """Return the resources of both, without duplicates."""
@@ -172,7 +175,8 @@ class BuildReport:
     `images` maps each build with a complete artifact to its AMIs by region. `manifest` is the
     same by the manifest post-processor, or None if the template has no such post-processor.
     `failures` maps build names to Packer's error; `last_lines` are the last ten lines of the
-    build that failed.
+    build that failed. `masked` if Packer hid a part of its result: the value of a sensitive
+    variable occurs in it.
     """
 
     ending: Ending
@@ -185,11 +189,15 @@ class BuildReport:
     resources: BuildResources
     source_ami: str
     log: Path
+    masked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObservedImage:
-    """One AMI as DescribeImages shows it."""
+    """One AMI as DescribeImages shows it.
+
+    `instance` is the one that CreateImage made it from, `source` the AMI that it was copied from.
+    """
 
     id: str
     region: str
@@ -201,6 +209,8 @@ class ObservedImage:
     snapshots: tuple[str, ...] = ()
     encrypted: bool = False
     reason: str = ""
+    instance: str = ""
+    source: str = ""
 
 
 class BakeOrigin(StrEnum):

@@ -70,6 +70,9 @@ class Images(Protocol):
     def tag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
         """Tag the image and its snapshots."""
 
+    def untag(self, image: ObservedImage, tags: Mapping[str, str]) -> None:
+        """Remove these tags from the image and its snapshots, where they have these values."""
+
     def remove(self, image: ObservedImage) -> None:
         """Deregister the image and delete its snapshots."""
 

@@ -5,13 +5,14 @@ Only what a template says in simple expressions is judged; the rest is verified 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.core.bake.builds import makes_image, selected
 from pipeline.core.bake.expressions import REFERENCE, evaluate
-from pipeline.core.bake.model import BakeRequest, Builder, Template
+from pipeline.core.bake.model import BakeRequest, Builder, BuildResources, Template
 from pipeline.core.errors import ConfigurationError
+from pipeline.core.image import Image
 
 
 def check_regions(request: BakeRequest, template: Template, variables: Mapping[str, Any]) -> None:
@@ -34,6 +35,14 @@ def check_groups(request: BakeRequest, template: Template) -> None:
                 f"remove them from {request.template.name}; ami_users shares an image with "
                 "accounts",
             )
+
+
+def used_regions(
+    request: BakeRequest, image: Image, resources: BuildResources, others: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return every region that a bake may have used, that of its build first."""
+    configured = (image.region, *request.all_regions)
+    return tuple(dict.fromkeys([*configured, *resources.regions, *others]))
 
 
 def is_encrypted(request: BakeRequest, template: Template, variables: Mapping[str, Any]) -> bool:

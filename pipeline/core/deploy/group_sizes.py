@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from pipeline.core.deploy.limits import limits_at_end
+from pipeline.core.deploy.limits import limits_at_end, limits_of
 from pipeline.core.deploy.observer import Observer
 from pipeline.core.deploy.ports import GroupWriter
 from pipeline.core.health.observation import Observation, ObservedGroup
@@ -23,7 +23,7 @@ class GroupSizes:
     groups: GroupWriter
     changing: Callable[..., AbstractContextManager[None]]
     _grown: dict[str, int] = field(default_factory=dict, init=False)
-    _replaced: dict[str, int] = field(default_factory=dict, init=False)
+    _replaced: dict[str, Limits] = field(default_factory=dict, init=False)
 
     def grow(self, release: str, least: int, observation: Observation) -> None:
         """Raise a group's size to at least `least` members; a larger group stays as it is."""
@@ -38,7 +38,7 @@ class GroupSizes:
             return
         require_managed(document, release, group)
         if _was_set(document, release, group) and release not in self._grown:
-            self._replaced[release] = group.desired
+            self._replaced[release] = limits_of(group)
         self._grown[release] = least
         with self.changing("resize", {}, group=group.name, desired=least):
             maximum = least if least > group.maximum else None

@@ -36,17 +36,18 @@ def limits_at_end(
     blue: ObservedGroup | None,
     activities: Iterable[Activity],
     *,
-    replaced: int | None = None,
+    replaced: Limits | None = None,
 ) -> Limits:
     """Return the size for green once it serves alone; a desired capacity of None is kept.
 
-    `launched` is green's size at its launch, `activities` are blue's, and `replaced` is a desired
-    capacity of green that this run raised although a person or a schedule had set it.
+    `launched` is green's size at its launch, `activities` are blue's, and `replaced` is a size of
+    green that this run raised although a person or a schedule had set it.
     """
     before = deployment.before
     configured = green.minimum if deployment.minimum is None else deployment.minimum
     minimum = green.minimum if green.minimum != launched.minimum else configured
-    maximum, desired = green.maximum, replaced
+    maximum = replaced.maximum if replaced else green.maximum
+    desired = replaced.desired if replaced else None
     if blue and before:
         minimum = blue.minimum if blue.minimum != before.minimum else minimum
         maximum = blue.maximum if blue.maximum != before.maximum else maximum

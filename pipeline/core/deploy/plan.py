@@ -24,6 +24,7 @@ class PromoteRequest:
     and nothing is changed. With `redeploy`, a release is made even if nothing differs. With
     `recovers`, an interrupted deployment is finished first; without, it makes the promotion fail.
     `detach` are the names of load balancers that the serving group is to leave for good.
+    `change_program` allows another program than the one that wrote Terraform's state.
     """
 
     environment: str
@@ -32,6 +33,7 @@ class PromoteRequest:
     allow_quarantined: bool = False
     allow_unhealthy: bool = False
     keep_failed: bool = False
+    change_program: bool = False
     redeploy: bool = False
     detach: tuple[str, ...] = ()
     plan_only: bool = False

@@ -163,6 +163,7 @@ bake | Build | cleanup | TOOL | | CHANGE | ec2:DeleteKeyPair ec2:DeleteSecurityG
 bake | BuildInstances | cleanup | TOOL | | CHANGE | ec2:TerminateInstances
 bake | BuildVolumes | cleanup | TOOL | | CHANGE | ec2:DeleteVolume
 bake | Images | tags, status | TOOL | | CHANGE | ec2:CreateTags
+bake | Images | tags of the build | TOOL | | OPTIONAL | ec2:DeleteTags
 bake | Images | cleanup of images | TOOL | | CHANGE | ec2:DeregisterImage ec2:DeleteSnapshot
 bake | Build | copies | PACKER | COPIES | CHANGE | ec2:CopyImage
 bake | Build | sharing | PACKER | SHARED | CHANGE | ec2:ModifySnapshotAttribute

@@ -106,6 +106,8 @@ def restored_document(versions: DocumentVersions, number: int) -> Environment:
         epoch=max(each.epoch for each in known) + 1,
         broken=max(each.broken for each in known),
         next=max(each.next for each in known),
+        # Terraform's state is not restored: its newest program is the one that reads it.
+        program=next((each.program for each in known if each.program), ""),
     )
 
 

@@ -83,7 +83,8 @@ class Environment:
 
     `serving` is a key of `releases`, or empty if no release serves. `releases` are all that have
     a server group. `retired` are the releases that served earlier, newest first. `broken` is the
-    epoch of the last lease that was broken: its run may still be running.
+    epoch of the last lease that was broken: its run may still be running. `program` is the one
+    that writes Terraform's state, `terraform` or `tofu`; empty before the first deployment.
     """
 
     app: str
@@ -94,6 +95,7 @@ class Environment:
     epoch: int = 0
     broken: int = 0
     serving: str = ""
+    program: str = ""
     releases: Mapping[str, ReleaseRecord] = field(default_factory=lambda: NO_ITEMS)
     retired: tuple[RetiredRelease, ...] = ()
     deployment: Deployment | None = None
@@ -105,15 +107,18 @@ class Environment:
         others = (name for name in sorted(self.releases, reverse=True) if name != self.serving)
         return tuple(name for name in others if not self.releases[name].failed)
 
-    def started(self, deployment: Deployment, green: ReleaseRecord | None = None) -> Environment:
+    def started(
+        self, deployment: Deployment, green: ReleaseRecord | None = None, program: str = ""
+    ) -> Environment:
         """Return the document at the start of a deployment; `green` is its new release, if any.
 
-        A deployment without blue has found that no release serves.
+        A deployment without blue has found that no release serves. `program` has planned it.
         """
         document = self if deployment.blue else self.without_serving(deployment.began)
         document = document.with_release(green) if green else document
         following = max(self.next, green.release.number + 1) if green else self.next
-        return replace(document, deployment=deployment, next=following)
+        program = program or self.program
+        return replace(document, deployment=deployment, next=following, program=program)
 
     def promoted(
         self, deployment: Deployment, *, keep: float | None, today: str, ready: float = 0.0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.core import commands
 from pipeline.core.errors import ConfigurationError, PipelineError, RefusedError
+from pipeline.core.terraform.program import Program
 from pipeline.core.terraform.root_module import Diagnostic, Root
 
 ROOT_FILE = "main.tf.json"
@@ -87,14 +88,14 @@ _CONTRACT_ERRORS = frozenset(
 )
 
 
-def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError:
-    """Return the error of a root module that `terraform verb` rejected."""
+def refusal(root: Root, verb: str, found: Sequence[Diagnostic], program: Program) -> PipelineError:
+    """Return the error of a root module that a command of the program rejected."""
     if not any(each.file for each in found):
         # Without a file, the cause is outside the configuration, such as an unreachable registry.
         return RefusedError(
-            f"terraform {verb} in {root.folder}",
+            f"{program.key} {verb} in {root.folder}",
             "\n".join(_text(each) for each in found),
-            f"run it manually: {_manually(root, verb)}",
+            f"run it manually: {_manually(root, verb, program)}",
         )
     breaches = [_breach(root, each) for each in found]
     facts = [
@@ -109,9 +110,9 @@ def refusal(root: Root, verb: str, found: Sequence[Diagnostic]) -> PipelineError
     )
 
 
-def _manually(root: Root, verb: str) -> str:
+def _manually(root: Root, verb: str, program: Program) -> str:
     options = ("-backend=false",) if verb == "init" else ()
-    return commands.in_folder(root.folder, "terraform", verb, *options)
+    return commands.in_folder(root.folder, program.command, verb, *options)
 
 
 def _lines(breach: _Breach, found: Diagnostic) -> list[str]:

@@ -17,6 +17,9 @@ TEMPLATE = "aws_launch_template"
 KINDS = (TEMPLATE, GROUP)
 """The resources of a server group, in the order of their creation."""
 
+FORGOTTEN = "replace without a deletion"
+"""The action of a replacement whose old object would only leave the state (OpenTofu's `destroy`)"""
+
 UNCHANGED = "noop"
 """The action of a resource that exists in the state and in AWS, and that the plan keeps."""
 
@@ -41,18 +44,23 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A saved plan; `summary` is Terraform's own line, `file` is None if nothing changes."""
+    """A saved plan; `file` is None if nothing changes.
+
+    `summary` is the own line of the program that made it: `terraform` or `tofu`.
+    """
 
     file: Path | None
     changes: tuple[Change, ...]
     summary: str = ""
+    program: str = "terraform"
 
 
 _KEY = re.compile(r'\["((?:[^"\\]|\\.)*)"\]')
 _RELEASE = re.compile(r"r\d{6,}")
 _INDEX = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[\d+\]')
 _RESOURCE = re.compile(r"(?:module\.[\w-]+\.)*(?P<kind>[\w-]+)\.[\w-]+")
-# Plain English for Terraform's reasons (internal/command/views/json, 1.11).
+# Plain English for the reasons of Terraform 1.11 to 1.15 and OpenTofu 1.12
+# (internal/command/views/json/change.go of both).
 _REASONS = {
     "tainted": "it is tainted: its creation was interrupted",
     "requested": "the command line requested it",
@@ -62,6 +70,10 @@ _REASONS = {
     "delete_because_wrong_repetition": "the module changed its count or for_each",
     "delete_because_count_index": "the module creates fewer of them",
     "delete_because_each_key": "its key is no longer in the module's map",
+    "delete_because_enabled_false": "the module disables it with `enabled`",
+    "forgot_because_lifecycle_destroy_in_config": "the module sets `destroy = false`",
+    "forgot_because_lifecycle_destroy_in_state": "the module had set `destroy = false`",
+    "unknown": "the program gives no reason",
     "delete_because_no_module": "the root module no longer calls this module",
     "delete_because_no_move_target": "it was moved to an address without a resource",
 }
@@ -166,23 +178,27 @@ def _is_read(event: Mapping[str, object]) -> bool:
     return isinstance(hook, Mapping) and hook.get("action") == "read"
 
 
-def total_breaches(totals: Mapping[str, object], changes: Iterable[Change]) -> tuple[str, ...]:
-    """Return a line for each of Terraform's totals of a plan that these changes do not explain.
+def total_breaches(
+    totals: Mapping[str, object], changes: Iterable[Change], program: str = "Terraform"
+) -> tuple[str, ...]:
+    """Return a line for each of a program's totals of a plan that these changes do not explain.
 
-    A total that this function does not know must be 0: Terraform 1.14 counts
-    `action_invocation`, OpenTofu `forget`.
+    OpenTofu counts what leaves the state as `forget`, Terraform 1.11 to 1.15 not at all. A total
+    that this function does not know must be 0, such as Terraform 1.14's `action_invocation`.
     """
     everything = tuple(changes)
     planned = Counter(each.action for each in everything)
     read = {
-        "add": planned["create"] + planned["replace"],
+        "add": planned["create"] + planned["replace"] + planned[FORGOTTEN],
         "change": planned["update"],
         "remove": planned["delete"] + planned["replace"],
         "import": sum(each.imports for each in everything),
     }
+    if "forget" in totals:
+        read["forget"] = planned["remove"] + planned[FORGOTTEN]
     explained = {**read, **{name: 0 for name in totals if name not in {*read, "operation"}}}
     return tuple(
-        f"Terraform's total {name} is {totals.get(name, 'missing')}, its changes give {count}"
+        f"{program}'s total {name} is {totals.get(name, 'missing')}, its changes give {count}"
         for name, count in explained.items()
         if type(totals.get(name)) is not int or totals[name] != count
     )

@@ -98,11 +98,6 @@ def is_signed(text: str) -> bool:
     return all(any(each.startswith("zh:") for each in hashes_in(b)) for b in _blocks(text).values())
 
 
-def program_in(text: str) -> str:
-    """Return the program that wrote a lock file, by its registry: `terraform` or `tofu`."""
-    return "tofu" if "registry.opentofu.org/" in text else "terraform"
-
-
 def _blocks(text: str) -> dict[str, str]:
     return {found[1]: found[0] for found in _BLOCK.finditer(text)}
 

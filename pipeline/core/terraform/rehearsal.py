@@ -1,16 +1,17 @@
-"""Rehearse a second plan of a module, against a state that was never applied.
+"""Rehearse further plans of a module, against a state that was never applied.
 
 Plans do not show `lifecycle`, and the first plan of a release does not know its launch template.
 So the values of a first plan become a state: one release is complete and its group has other sizes
 and load balancers; the other has a launch template only. The plan against that state shows
-what Terraform would reset, and which version a group would get
+what Terraform would reset, and which version a group would get. A third plan shows whether a
+retirement would delete the complete release
 (docs/development/adr/0042-a-rehearsed-plan-proves-ignore-changes.md).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline.core.terraform.module_rules import (
@@ -25,8 +26,21 @@ from pipeline.core.terraform.module_rules import (
     resets,
     template_of,
 )
-from pipeline.core.terraform.plan_document import PlannedResource, read_output, read_resources
-from pipeline.core.terraform.plan_guard import GROUP, KINDS, TEMPLATE, releases_of
+from pipeline.core.terraform.plan_document import (
+    PlannedResource,
+    read_output,
+    read_resources,
+    without_keys,
+)
+from pipeline.core.terraform.plan_guard import (
+    FORGOTTEN,
+    GROUP,
+    KINDS,
+    TEMPLATE,
+    Change,
+    releases_of,
+)
+from pipeline.core.terraform.root_module import Diagnostic
 
 LATEST = 7
 """The latest version of the invented launch templates, which no default explains."""
@@ -76,6 +90,37 @@ def rehearsed_violations(
         *_outputs(document, standing),
     ]
     return named(found, resources)
+
+
+def retirement_violations(
+    changes: Iterable[Change], errors: Iterable[Diagnostic], standing: Wanted
+) -> tuple[Violation, ...]:
+    """Return what a plan without `standing` would keep of it: a retirement could not delete it."""
+    kept = (each for each in changes if standing.release in releases_of(each.address))
+    forgotten = [
+        Violation(
+            where=without_keys(each.address).removeprefix("module.release."),
+            what="`destroy = false`: a retirement would leave it running outside the state",
+            lines="  # remove destroy from lifecycle",
+        )
+        for each in kept
+        if each.action in _FORGETS
+    ]
+    prevented = [
+        Violation(
+            where=without_keys(found[1]).removeprefix("module.release."),
+            what="`prevent_destroy` is set: a retirement could not delete it",
+            lines="  # remove prevent_destroy from lifecycle",
+        )
+        for each in errors
+        if (found := _PREVENTED.search(each.detail))
+    ]
+    return tuple(dict.fromkeys([*forgotten, *prevented]))
+
+
+_FORGETS = frozenset({"remove", FORGOTTEN})
+_PREVENTED = re.compile(r"Resource (\S+) has lifecycle.prevent_destroy set")
+"""The detail of "Instance cannot be destroyed" (Terraform 1.11.4; OpenTofu has the same)."""
 
 
 def template_id(release: str) -> str:

@@ -12,6 +12,7 @@ from pipeline.core.validation.values import (
     LONGEST_VALUE,
     VARIABLE,
     check_nested,
+    check_path,
     require_ascii,
     require_harmless,
     require_match,
@@ -46,6 +47,16 @@ def check_version_constraint(value: str) -> str:
     allowed = "a version constraint is, for example, 5.100.0, ~> 5.90, or >= 5.0, < 7.0"
     require_ascii(value, LONGEST_NAME, allowed)
     return require_match(_CONSTRAINT, value, allowed)
+
+
+def check_program(value: str) -> str:
+    """Check the program that runs Terraform: a command on PATH, or a path with a slash."""
+    allowed = "a program is terraform, tofu, another command on PATH, or a path such as bin/tofu"
+    try:
+        check_path(value.removeprefix("/"))
+    except ValueError as error:
+        raise ValueError(f"{shown(value)} is no program: {allowed}") from error
+    return value
 
 
 def check_kms_key(value: str) -> str:

@@ -66,6 +66,24 @@ def test_an_image_of_our_own_that_is_not_good_is_no_source(images: Ec2Images, aw
         images.resolve(Source(id="", owner="self", name="base-2*"), REGION)
 
 
+def test_only_tags_of_these_values_are_removed_from_the_image_and_its_snapshots(
+    images: Ec2Images, aws: Clients
+) -> None:
+    register(aws, "ami-00000001", "web-1")
+    seen = images.find(REGION, "ami-00000001")
+    assert seen is not None
+    images.tag(seen, {"Name": "baking web-1", "ami-pipeline:bake": "web-1", "Team": "shop"})
+    own: Any = [{"Key": "Name", "Value": "golden"}]
+    aws.ec2(REGION).create_tags(Resources=list(seen.snapshots), Tags=own)
+    images.untag(seen, {"Name": "baking web-1", "ami-pipeline:bake": "web-1"})
+    after = images.find(REGION, "ami-00000001")
+    assert after is not None
+    assert after.tags == {"Team": "shop"}
+    [snapshot] = aws.ec2(REGION).describe_snapshots(SnapshotIds=list(seen.snapshots))["Snapshots"]
+    tags = {tag["Key"]: tag["Value"] for tag in snapshot["Tags"]}
+    assert tags == {"Name": "golden", "Team": "shop"}
+
+
 def test_a_name_is_not_a_pattern(images: Ec2Images, aws: Clients) -> None:
     register(aws, "ami-00000001", "web-1")
     register(aws, "ami-00000002", "web-10")

@@ -1,4 +1,4 @@
-"""What each real run of Packer 1.6.6 under tests/captures says, as a person reads it."""
+"""What each real run of Packer under tests/captures says, as a person reads it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "captures" / "packer-1.6.6"
+CAPTURES = Path(__file__).parents[2] / "captures"
+OLD, NEW = "packer-1.6.6", "packer-1.16.0-amazon-1.8.3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +21,19 @@ class Facts:
     made: tuple[str, ...] = ()
 
 
-def capture(name: str) -> bytes:
+def capture(name: str, packer: str = OLD) -> bytes:
     """Return one run's standard output."""
-    return (FOLDER / f"{name}.log").read_bytes()
+    return (CAPTURES / packer / f"{name}.log").read_bytes()
+
+
+def as_masked(data: bytes, secret: str) -> bytes:
+    """Return what Packer >= 1.15.1 prints with this secret: it masks arguments, not targets."""
+    lines = []
+    for line in data.splitlines(keepends=True):
+        seconds, target, rest = line.split(b",", 2)
+        masked = rest.replace(secret.encode(), b"<sensitive>")
+        lines.append(b",".join([seconds, target, masked]))
+    return b"".join(lines)
 
 
 FACTS = {
@@ -69,7 +80,7 @@ FACTS = {
             }
         },
         builds=("amazon-ebs",),
-        made=("ami-772cd8b14959b1c31",),
+        made=("ami-772cd8b14959b1c31", "ami-66ba52e3c4a0eee6f", "ami-20bef02b5fa8c9246"),
     ),
     "name-exists": Facts(
         errors={"app": "Error: AMI Name: 'fixed-name' is used by an existing AMI: am"},
@@ -168,3 +179,131 @@ FACTS = {
     "validate-bad": Facts(),
     "validate-syntax": Facts(),
 }
+
+
+def _made(image: str, build: str = "amazon-ebs.app") -> Facts:
+    return Facts(images={build: {"us-east-1": image}}, builds=(build,), made=(image,))
+
+
+def _failed(error: str, *made: str) -> Facts:
+    return Facts(errors={"amazon-ebs.app": error}, builds=("amazon-ebs.app",), made=made)
+
+
+def _cancelled(*made: str) -> Facts:
+    return Facts(cancelled=True, builds=("amazon-ebs.app",), made=made)
+
+
+_CUT = Facts(builds=("amazon-ebs.app",))
+_SCRIPT = "Script exited with non-zero exit status: "
+
+NEW_FACTS = {
+    "bad-flag": Facts(),
+    "bad-hcl": Facts(),
+    "bad-json": Facts(),
+    "bad-var": Facts(),
+    "breakpoint": _failed("Error asking for input: machine-readable UI can't ask"),
+    "data-source": _made("ami-cd15e6909a79014ec"),
+    "double-dash": Facts(),
+    "dup": Facts(),
+    "ebsvolume": Facts(builds=("amazon-ebsvolume.app",)),
+    "endpoint-down": _failed("validating provider credentials: retrieving caller identity"),
+    "error-ask": _failed(_SCRIPT + "3."),
+    "escapes": _made("ami-d0d782b7724604ebd"),
+    "fail": _failed(_SCRIPT + "7."),
+    "force": _made("ami-7c8ba5836e05ec378"),
+    "hcp-registry": Facts(),
+    "human-color": Facts(),
+    "human-success": Facts(),
+    "init": Facts(),
+    "init-offline": Facts(),
+    "inspect-hcl": Facts(),
+    "inspect-json": Facts(),
+    "killed-by-parent-timeout": _CUT,
+    "missing-file": Facts(),
+    "modern-options": _failed("Error enable AMI deprecation:", "ami-3e0d0afd12ad90c7a"),
+    "multi-region": Facts(
+        images={
+            "amazon-ebs.app": {
+                "eu-west-1": "ami-483fba5bbc478e1bf",
+                "us-east-1": "ami-47d3093404cd65bc1",
+                "us-west-2": "ami-625828367d0270be9",
+            }
+        },
+        builds=("amazon-ebs.app",),
+        made=("ami-47d3093404cd65bc1",),
+    ),
+    "name-exists": _made("ami-7a05c919b16105c7c"),
+    "name-exists-again": _failed("Error: AMI Name: 'taken' is used by an existing AMI"),
+    "no-args": Facts(),
+    "no-credentials": _failed("No valid credential sources found"),
+    "no-plugin-at-all": Facts(),
+    "no-required-plugins": _made("ami-ade57750053383b57"),
+    "null-builder": Facts(builds=("null.x",)),
+    "on-error-abort": _failed(_SCRIPT + "3."),
+    "only-nomatch": Facts(),
+    "packer-log": _made("ami-4e92932e00e005ac8"),
+    "partial-failure": Facts(
+        images={"amazon-ebs.fast": {"us-east-1": "ami-c4e57d3948ea8e045"}},
+        errors={"amazon-ebs.bad": _SCRIPT + "3."},
+        builds=("amazon-ebs.bad", "amazon-ebs.fast"),
+        made=("ami-c4e57d3948ea8e045",),
+    ),
+    "plugin-missing": Facts(),
+    "plugin-missing-json": Facts(),
+    "pp-fail": _failed("1 error(s) occurred:\n\n* Post-processor failed", "ami-ff7a04a6faaca8239"),
+    "pp-manifest": _made("ami-ecdd0cf7e0b9139da"),
+    "pp-nokeep": Facts(builds=("amazon-ebs.app",), made=("ami-30d852bcf4a883438",)),
+    "pp-two": _made("ami-466b863521f56078f"),
+    "prepare-error-unknown-key": Facts(),
+    "public-ip-cidr": _failed("failed to get current host's public ip"),
+    "sensitive-env": _made("ami-43dd7378cecf15087"),
+    "sensitive-hcl": _made("ami-e81b7404dae0b372a"),
+    "sensitive-json": _made("ami-bb65034631b1707c2"),
+    "sigint-group": _cancelled(),
+    "sigint-group-twice": _cancelled(),
+    "sigint-proc": _made("ami-89e01a23868f1d5c3"),
+    "sigkill-group": _CUT,
+    "sigterm-during-ami": _cancelled("ami-fb2a21a376383fa48"),
+    "sigterm-during-launch": _cancelled(),
+    "sigterm-during-pp": _cancelled("ami-d2de2810a7871b279"),
+    "sigterm-group": _cancelled(),
+    "sigterm-group-shell-local": _cancelled(),
+    "sigterm-proc": _cancelled(),
+    "sigterm-shell-local": _cancelled(),
+    "sigterm-twice": _cancelled(),
+    "skip-create-ami": _CUT,
+    "source-ami-filter-none": _failed("No AMI was found matching filters: &{<nil>"),
+    "source-ami-not-found": _failed("Error querying AMI: operation error EC2: DescribeImages"),
+    "ssh-scp-success": _made("ami-9f6e268aaabd46292"),
+    "ssh-sftp": _made("ami-8d0d0601caeaee2b7"),
+    "ssh-timeout": _failed("Timeout waiting for SSH."),
+    "ssh-two-builders-parallel": Facts(
+        images={
+            "amazon-ebs.a": {"us-east-1": "ami-cca516f5a58bd9591"},
+            "amazon-ebs.b": {"us-east-1": "ami-a93dbe7637f1499e0"},
+        },
+        builds=("amazon-ebs.b", "amazon-ebs.a"),
+        made=("ami-a93dbe7637f1499e0", "ami-cca516f5a58bd9591"),
+    ),
+    "timeout-prov": _failed("context canceled"),
+    "timestamp-ui": Facts(
+        images={"amazon-ebs.app": {"us-east-1": "ami-110711b1c11a06bbf"}},
+        builds=("amazon-ebs.app",),
+    ),
+    "unknown-builder": Facts(),
+    "unknown-cmd": Facts(),
+    "unknown-provisioner": Facts(),
+    "unset-var": Facts(),
+    "upload-fail": _failed("scp: /no/such/dir: No such file or directory"),
+    "validate-bad": Facts(),
+    "validate-ok": Facts(),
+    "validate-syntax": Facts(),
+    "version": Facts(),
+    "version-flag": Facts(),
+}
+
+BOTH = {
+    **{(OLD, name): facts for name, facts in FACTS.items()},
+    **{(NEW, name): facts for name, facts in NEW_FACTS.items()},
+}
+"""The facts of every capture, by the Packer and the name of the run."""

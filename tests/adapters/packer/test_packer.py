@@ -201,7 +201,8 @@ def test_plugins_are_installed_if_packer_has_init(
     scripted.on("inspect", HCL2)
     packer.inspect(replace(request_, template=folder / template))
     called = [call["argv"] for call in scripted.calls if call["argv"][0] == "init"]
-    assert called == ([["init", str(request_.directory / target)]] if target else [])
+    argv = ["init", "-machine-readable", str(request_.directory / target)] if target else []
+    assert called == ([argv] if argv else [])
 
 
 def test_a_failed_plugin_installation_is_an_error(
@@ -289,6 +290,56 @@ def test_validation_passes_the_variables_in_a_private_file(
     assert (call["mode"], call["folder_mode"]) == (0o600, 0o700)
     assert not Path(call["var_file"]).parent.exists()
     assert SECRET not in json.dumps([call["argv"], call["env"]])
+
+
+@pytest.mark.parametrize(
+    ("version", "evaluates"),
+    [("1.6.6", False), ("1.8.4", False), ("1.8.5", True), ("1.16.0", True)],
+)
+def test_validation_evaluates_data_sources_if_packer_can(
+    packer: Packer,
+    scripted: ScriptedPacker,
+    request_: BakeRequest,
+    version: str,
+    evaluates: bool,
+) -> None:
+    scripted.on("version", f"1,,version,{version}\n".encode())
+    packer.validate(request_, replace(APP, old_style=False), {})
+    assert ("-evaluate-datasources" in scripted.call("validate")["argv"]) == evaluates
+
+
+def test_a_template_with_data_sources_is_read_with_credentials_and_known_variables(
+    packer: Packer, scripted: ScriptedPacker, request_: BakeRequest
+) -> None:
+    template = request_.template.with_name("app.pkr.hcl")
+    template.parent.mkdir()
+    template.write_text(
+        'variable "region" {}\nvariable "owner" {}\nvariable "more" {}\n'
+        'data "amazon-ami" "base" { region = var.region }\n'
+    )
+    request = replace(
+        request_, template=template, variables={"owner": "self", "elsewhere": "no"}, only=("x",)
+    )
+    packer.credentials = lambda environ, _: {**environ, "AWS_SECRET_ACCESS_KEY": "k" * 40}
+    scripted.on("version", b"1,,version,1.16.0\n")
+    scripted.on("init", b"")
+    scripted.on("inspect", b"1,,ui,error," + b"k" * 40 + b"\n", code=1)
+    with pytest.raises(ConfigurationError) as told:
+        packer.inspect(request)
+    packer.validate(request, replace(APP, old_style=False), {})
+    inspect, validate = scripted.call("inspect"), scripted.call("validate")
+    assert told.value.what == "***"
+    assert inspect["variables"] == {"region": "us-east-1", "owner": "self"}
+    assert inspect["mode"] == 0o600
+    assert inspect["argv"] == [
+        "inspect",
+        "-machine-readable",
+        f"-var-file={inspect['var_file']}",
+        str(template),
+    ]
+    for call in (inspect, validate):
+        assert call["env"]["AWS_SECRET_ACCESS_KEY"] == "k" * 40
+        assert call["env"]["AWS_REGION"] == "us-east-1"
 
 
 @pytest.mark.parametrize("name", ["validate-bad", "unknown-builder", "prepare-error-hcl2"])
@@ -403,7 +454,7 @@ def test_a_crash_of_packer_is_shown_with_its_panic(
         "\tgoroutine 0",
     )
     scripted.on("validate", crash, code=2)
-    with pytest.raises(ConfigurationError) as told:
+    with pytest.raises(RefusedError) as told:
         packer.validate(request_, APP, {})
     assert told.value.what.startswith("panic: runtime error: invalid memory address\n\tgoroutine 0")
 

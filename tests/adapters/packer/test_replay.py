@@ -1,59 +1,29 @@
-"""Every capture of a real Packer, replayed through the whole program against moto's AWS."""
+"""Every capture of Packer 1.6.6, replayed through the whole program against moto's AWS."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pipeline.adapters.aws.client import Clients
 from pipeline.cli.main import run
-from pipeline.core import freshness
-from tests.adapters.packer.captures import FACTS, capture
-from tests.adapters.scripted import ScriptedPacker, inspected
+from tests.adapters.packer.captures import FACTS, OLD, capture
+from tests.adapters.packer.replay import (
+    STOP,
+    Case,
+    check,
+    failed,
+    good,
+    not_scripted,
+    prepare,
+    refused_at,
+    told_before,
+    told_to_stop,
+)
+from tests.adapters.scripted import ScriptedPacker
 from tests.aws.moto_account import amis, register
-
-STOP = "Cancelling build after receiving"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """How a capture is replayed and how the program must end, and why.
-
-    `code` is Packer's exit code, `verb` its subcommand, `end` ours; `words` stand in the
-    error. `interrupted` sends us SIGINT where the capture shows that Packer was told to end.
-    """
-
-    end: int
-    words: tuple[str, ...] = ()
-    code: int = 1
-    verb: str = "build"
-    interrupted: bool = False
-    hangs: bool = False
-    why: str
-
-
-def good(why: str) -> Case:
-    return Case(end=0, code=0, why=why)
-
-
-def failed(words: str, why: str, *, code: int = 1) -> Case:
-    return Case(end=4, words=(words,), code=code, why=why)
-
-
-def refused_at(verb: str, words: str) -> Case:
-    return Case(end=2, verb=verb, words=(words,), why=f"packer {verb} refuses it: nothing is built")
-
-
-def told_before(words: str) -> Case:
-    return Case(end=2, code=0, words=(words,), why="the names of the builds tell it")
-
-
-def told_to_stop() -> Case:
-    return Case(end=130, interrupted=True, words=("interrupted by a signal",), why="Ctrl-C")
-
 
 SCRIPT = "Script exited with non-zero exit status: 7"
 
@@ -104,12 +74,7 @@ CASES = {
     "sigint-proc": failed("packer was killed by signal 9", "the output just ends", code=-9),
     "sigkill-group": failed("packer was killed by signal 9", "the output just ends", code=-9),
     "sigkill-proc": failed("packer was killed by signal 9", "the output just ends", code=-9),
-    "sigterm-fast-slow": Case(
-        end=130,
-        interrupted=True,
-        words=("removed: ", "ami-42c092443f37e2237"),
-        why="one of two builds had ended: the bake has not",
-    ),
+    "sigterm-fast-slow": told_to_stop("removed: ", "ami-42c092443f37e2237"),
     "sigterm-group": told_to_stop(),
     "sigterm-group-shell-local": told_to_stop(),
     "sigterm-on-error-abort": told_to_stop(),
@@ -128,67 +93,12 @@ CASES = {
     "unknown-provisioner": refused_at("validate", "Error"),
     "upload-fail": failed("No such file or directory", "a file provisioner fails"),
     "validate-bad": refused_at("validate", "Bad source 'nope/'"),
-    "validate-syntax": Case(
-        end=4, verb="validate", code=0, words=("",), why="the build is not scripted"
-    ),
+    "validate-syntax": not_scripted("validate"),
 }
-
-CONFIGURATION = """
-app = "web"
-region = "us-east-1"
-[bake]
-template = "app.json"
-timeout = "{timeout}"
-cancel_grace = "30s"
-regions = {regions}
-[bake.vars_from_env]
-password = "PASSWORD"
-"""
 
 
 def test_every_capture_is_replayed() -> None:
     assert set(CASES) == set(FACTS)
-
-
-@pytest.fixture
-def bake(
-    aws: Clients,
-    scripted: ScriptedPacker,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Clients:
-    (tmp_path / "app.json").write_text("{}")
-    monkeypatch.setenv("PATH", scripted.path)
-    monkeypatch.setenv("PASSWORD", "hunter2, really")
-    # This AWS shows every write at once; without that, a killed bake reads for half a minute.
-    monkeypatch.setattr(freshness, "SETTLED", 0.0)
-    return aws
-
-
-def prepare(name: str, case: Case, clients: Clients, scripted: ScriptedPacker) -> None:
-    facts = FACTS[name]
-    regions = {region for images in facts.images.values() for region in images} - {"us-east-1"}
-    regions |= {"us-west-2"} if name == "sigterm-fast-slow" else set()
-    text = CONFIGURATION.format(
-        timeout="1s" if case.hangs else "2m", regions=json.dumps(sorted(regions))
-    )
-    Path("pipeline.toml").write_text(text)
-    builds = tuple(facts.builds) or ("app",)
-    scripted.on("inspect", inspected(("password",), builds))
-    scripted.on("build", b"", code=1)
-    scripted.on(
-        case.verb,
-        capture(name),
-        code=case.code,
-        hangs=case.hangs,
-        interrupted_before=STOP.encode() if case.interrupted else b"",
-    )
-    for images in facts.images.values():
-        for region, image_id in images.items():
-            register(clients, image_id, f"{name}-{image_id}", region)
-    for image_id in set(facts.made) - set(amis()):
-        if name not in {"pp-fail", "pp-nokeep"}:  # Packer itself deregistered those
-            register(clients, image_id, f"{name}-{image_id}")
 
 
 # Each starts a program: one in six for every commit, the others with the long tests.
@@ -203,30 +113,9 @@ def test_a_capture_ends_the_program_as_its_case_says(
     name: str, bake: Clients, scripted: ScriptedPacker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     case = CASES[name]
-    prepare(name, case, bake, scripted)
-
+    prepare(OLD, name, case, bake, scripted)
     code = run(["--output", "json", "bake", "--version", "1.2.3"])
-
-    shown = capsys.readouterr()
-    document = json.loads(shown.out)
-    assert code == case.end, (case.why, shown.err)
-    if case.end == 0:
-        ids = {
-            region: ami for images in FACTS[name].images.values() for region, ami in images.items()
-        }
-        assert document["ami_ids"] == ids
-        assert json.loads(Path("ami.auto.tfvars.json").read_text())["ami_ids"] == ids
-        assert {region: set(amis(region)) for region in ids} == {r: {i} for r, i in ids.items()}
-    else:
-        error = document["error"]
-        assert error["exit_code"] == case.end
-        assert all(error[part] for part in ("where", "what", "next"))
-        for words in case.words:
-            assert words in error["what"]
-        assert not Path("ami.auto.tfvars.json").exists()
-        assert case.end == 2 or not amis()
-    written = [path.read_bytes() for path in Path(".ami-pipeline").rglob("*") if path.is_file()]
-    assert b"hunter2" not in b"".join([shown.out.encode(), shown.err.encode(), *written])
+    check(OLD, name, case, (code, *capsys.readouterr()))
 
 
 def recorded() -> dict[str, str]:
@@ -247,7 +136,7 @@ def recorded() -> dict[str, str]:
 def test_the_record_says_how_the_bake_ended(
     name: str, records: dict[str, str], bake: Clients, scripted: ScriptedPacker
 ) -> None:
-    prepare(name, CASES[name], bake, scripted)
+    prepare(OLD, name, CASES[name], bake, scripted)
     run(["bake", "--version", "1.2.3"])
     assert recorded() == records
 
@@ -256,7 +145,7 @@ def test_an_image_that_was_available_before_the_signal_is_removed_and_named(
     bake: Clients, scripted: ScriptedPacker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "sigterm-on-error-abort"
-    prepare(name, CASES[name], bake, scripted)
+    prepare(OLD, name, CASES[name], bake, scripted)
     made = register(bake, "ami-00000000000000001", "made")
     before, found, after = capture(name).partition(b"1795220152,,ui,error," + STOP.encode())
     lines = (

@@ -16,7 +16,7 @@ from pipeline.adapters.packer.stream import (
 )
 from pipeline.core.bake.model import BuildResources
 from pipeline.core.masking import Masker
-from tests.adapters.packer.captures import FACTS, FOLDER, capture
+from tests.adapters.packer.captures import BOTH, CAPTURES, FACTS, NEW, OLD, as_masked, capture
 
 SECRET = "hunter2-swordfish"
 
@@ -41,13 +41,16 @@ def escape(text: str) -> str:
 
 
 def test_every_capture_has_its_facts_and_every_fact_its_capture() -> None:
-    assert sorted(path.name.removesuffix(".log") for path in FOLDER.glob("*.log")) == sorted(FACTS)
+    logs = (path for packer in (OLD, NEW) for path in (CAPTURES / packer).glob("*.log"))
+    assert sorted((path.parent.name, path.name.removesuffix(".log")) for path in logs) == sorted(
+        BOTH
+    )
 
 
-@pytest.mark.parametrize("name", FACTS)
-def test_a_capture_is_parsed_to_its_facts(name: str) -> None:
-    facts = FACTS[name]
-    stream = read(capture(name))
+@pytest.mark.parametrize(("packer", "name"), BOTH)
+def test_a_capture_is_parsed_to_its_facts(packer: str, name: str) -> None:
+    facts = BOTH[packer, name]
+    stream = read(capture(name, packer))
     assert stream.images() == facts.images
     assert set(stream.errors) == set(facts.errors)
     for build, beginning in facts.errors.items():
@@ -100,12 +103,24 @@ def test_temporary_resources_are_read_from_a_truncated_log() -> None:
     assert parse_log(log) == BuildResources(key_pairs=("packer_6b02",))
 
 
-def test_a_failure_ends_with_the_builds_own_last_lines() -> None:
-    stream = read(capture("fail"))
-    lines = stream.last("amazon-ebs")
+def test_a_failure_ends_with_the_builds_own_lines_before_its_cleanup() -> None:
+    lines = read(capture("fail")).last("amazon-ebs")
     assert len(lines) == 10
-    assert lines[-1] == "Script exited with non-zero exit status: 7.Allowed exit codes are: [0]"
-    assert any("Terminating the source AWS instance" in line for line in lines)
+    assert not any("Terminating the source AWS instance" in line for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["message", "say"])
+def test_what_a_cleanup_provisioner_prints_does_not_replace_the_cause(kind: str) -> None:
+    prefix = "    " if kind == "message" else "==> "
+    lines = [f"1,,ui,{kind},{prefix}app: step {number}" for number in range(12)]
+    lines += [
+        "1,,ui,error,==> app: cannot find the package",
+        "1,,ui,say,==> app: Provisioning step had errors: Running the cleanup provisioner...",
+        *(f"1,,ui,{kind},{prefix}app: cleaning {number}" for number in range(30)),
+        "1,,ui,say,==> app: Terminating the source AWS instance...",
+    ]
+    last = read("".join(f"{line}\n" for line in lines).encode()).last("app")
+    assert last == (*(f"step {number}" for number in range(3, 12)), "cannot find the package")
 
 
 def test_a_build_without_output_gets_packers_last_lines() -> None:
@@ -193,10 +208,44 @@ def test_the_ami_is_named_in_the_line_after_it_is_made(making: str) -> None:
     assert stream.resources.images == ("ami-00000001",)
 
 
-def test_packer_1_16_names_the_ami_two_lines_after_it_is_made() -> None:
-    lines = ("Creating AMI web from instance i-1", "Attaching run tags to AMI...")
-    stream = read(ui(*lines, "AMI: ami-00000001", kind="say"))
+@pytest.mark.parametrize(
+    "between",
+    [
+        ("Attaching run tags to AMI...",),
+        ("Skipping attaching run tags to AMI...",),
+        ("something that a later plugin says", 'Adding tag: "a": "AMI: ami-00000009"'),
+    ],
+)
+def test_the_ami_is_read_wherever_it_stands_after_the_announcement(between: Any) -> None:
+    making = "Creating AMI web from instance i-1"
+    stream = read(ui(making, *between, "AMI: ami-00000001", "AMI: ami-00000002", kind="say"))
     assert stream.resources.images == ("ami-00000001",)
+
+
+def test_later_steps_name_the_ami_its_copies_and_their_regions() -> None:
+    lines = (
+        "Creating AMI web from instance i-1",
+        "Copying/Encrypting AMI (ami-00000001) to other regions...",
+        "Copying to: eu-west-1",
+        'Enabling deprecation on AMI (ami-00000002) in region "us-west-2" ...',
+        "Adding tags to AMI (ami-00000003)...",
+    )
+    resources = read(ui(*lines, kind="say")).resources
+    assert resources.images == ("ami-00000001", "ami-00000002", "ami-00000003")
+    assert resources.regions == ("eu-west-1", "us-west-2")
+    assert read(ui(*lines[1:], kind="say")).resources == BuildResources()
+
+
+def test_the_names_of_an_ami_count_from_its_announcement_on() -> None:
+    """A build that fails before has made none: an image of that name is another bake's."""
+    name = ui("Prevalidating AMI Name: web 1.2", kind="say")
+    making = ui("Creating AMI kT3xP9a from instance i-1", kind="say")
+    assert read(name).resources.names == ()
+    assert read(name + making).resources.names == ("web 1.2", "kT3xP9a")
+    masked = ui("Prevalidating AMI Name: web-<sensitive>", kind="say")
+    assert read(masked + making).resources.names == ("kT3xP9a",)
+    later = ui("Instance ID: i-1", "Prevalidating AMI Name: forged", kind="say")
+    assert read(later + making).resources.names == ("kT3xP9a",)
 
 
 def test_what_a_spot_build_with_a_temporary_role_makes_is_traced() -> None:
@@ -207,10 +256,12 @@ def test_what_a_spot_build_with_a_temporary_role_makes_is_traced() -> None:
     )
     after = ("Copying to: eu-west-1", "Copying to: us-gov-west-1")
     launched = ui("Instance ID: i-01")
-    resources = read(ui(*before) + launched + ui(*after)).resources
+    making = ui("Creating AMI web from instance i-01", kind="say")
+    resources = read(ui(*before) + launched + making + ui(*after)).resources
     assert resources.profiles == ("packer-6b0a-11",)
     assert resources.launch_templates == ("lt-0123456789abcdef0",)
     assert resources.regions == ("eu-west-1", "us-gov-west-1")
+    assert read(ui(*before) + launched + ui(*after)).resources.regions == ()
     assert read(launched + ui(*before)).resources.profiles == ()
 
 
@@ -290,6 +341,30 @@ def test_steps_are_a_builds_own_lines() -> None:
     read(capture("fail"), step=lambda *step: steps.append(step))
     assert steps[0] == ("amazon-ebs", "Prevalidating any provided VPC information")
     assert all(build == "amazon-ebs" for build, _ in steps)
+
+
+@pytest.mark.parametrize(
+    ("secret", "masked", "made"),
+    [
+        ("us-east-1", True, "ami-7c8ba5836e05ec378"),
+        ("app", True, "ami-7c8ba5836e05ec378"),
+        ("ami-", True, ""),
+        ("hello", False, "ami-7c8ba5836e05ec378"),
+    ],
+)
+def test_a_result_in_which_packer_masked_a_value_is_known(
+    secret: str, masked: bool, made: str
+) -> None:
+    stream = read(as_masked(capture("force", NEW), secret))
+    assert stream.masked is masked
+    assert stream.resources.images == ((made,) if made else ())
+    assert stream.resources.key_pairs == read(capture("force", NEW)).resources.key_pairs
+
+
+def test_a_build_whose_name_packer_masked_has_its_last_lines() -> None:
+    stream = read(as_masked(capture("fail", NEW), "app"))
+    assert stream.last("amazon-ebs.app")[-1].startswith("Script exited with non-zero exit status")
+    assert not stream.errors["amazon-ebs.app"].startswith("amazon")
 
 
 def test_a_burst_of_steps_shows_the_newest_of_each_build() -> None:

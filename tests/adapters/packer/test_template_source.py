@@ -175,3 +175,27 @@ def test_files_that_are_no_inputs_are_found(tmp_path: Path) -> None:
     template = tmp_path / "packer" / "app.pkr.hcl"
     found = undeclared_uploads(source, template, tmp_path, (tmp_path / "app",))
     assert found == (tmp_path / "outside", tmp_path / "scripts/a.sh")
+
+
+def test_the_filter_of_a_source_image_is_read_in_each_syntax(tmp_path: Path) -> None:
+    hcl = tmp_path / "app.pkr.hcl"
+    hcl.write_text(
+        'source "amazon-ebs" "app" {\n  source_ami_filter {\n    filters = {\n      name = "x-*"\n'
+        '    }\n    owners = ["self"]\n  }\n}\ndata "amazon-ami" "base" {}\n'
+    )
+    block = {"filters": {"name": "x-*"}, "owners": ["self"]}
+    new = tmp_path / "new.pkr.json"
+    new.write_text(json.dumps({"source": {"amazon-ebs": {"app": {"source_ami_filter": block}}}}))
+    old = tmp_path / "old.json"
+    old.write_text(
+        json.dumps(
+            {"builders": [{"type": "amazon-ebs", "name": "app", "source_ami_filter": block}]}
+        )
+    )
+    assert read_source(hcl).data
+    assert read_source(hcl).builders["amazon-ebs.app"].filter == (
+        'filters = { name = "x-*" }, owners = ["self"]'
+    )
+    assert not read_source(new).data
+    assert read_source(new).builders["amazon-ebs.app"].filter == json.dumps(block)
+    assert read_source(old).builders["app"].filter == json.dumps(block)

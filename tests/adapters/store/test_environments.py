@@ -99,6 +99,7 @@ def test_a_document_is_plain_json_with_schema_checksum_and_the_version_before(
         "epoch": 0,
         "lease": None,
         "next": 2,
+        "program": "",
         "retired": [],
         "region": "eu-central-1",
         "releases": {},

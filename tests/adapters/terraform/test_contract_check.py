@@ -15,10 +15,13 @@ from pipeline.adapters.terraform.root_module import shipped_module, write_root
 from pipeline.adapters.terraform.stream import RunOutput
 from pipeline.adapters.terraform.terraform import Terraform
 from pipeline.core.errors import ConfigurationError, RefusedError
+from pipeline.core.terraform.plan_guard import Change
+from pipeline.core.terraform.program import Program
 from pipeline.core.terraform.root_module import Bucket, Diagnostic, Root
 from tests.adapters.scripted import captured
+from tests.core.terraform.samples import TERRAFORM_1_11
 
-REHEARSAL = ["init", "plan", "show", "plan", "show"]
+REHEARSAL = ["init", "plan", "show", "plan", "show", "plan"]
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "x"}
 
 
@@ -28,11 +31,12 @@ class Rehearsing(Terraform):
 
     module: str = "fulfills"
     errors: list[Diagnostic] = field(default_factory=list)
+    retiring: RunOutput = field(default_factory=RunOutput)
     calls: list[str] = field(default_factory=list)
     seen: list[dict[str, Any]] = field(default_factory=list)
 
-    def program(self) -> str:
-        return __file__
+    def program(self) -> Program:
+        return replace(TERRAFORM_1_11, path=__file__)
 
     def init(self, folder: Path, **options: Any) -> tuple[Diagnostic, ...]:
         self._note("init", folder, options)
@@ -41,7 +45,7 @@ class Rehearsing(Terraform):
     def plan(self, folder: Path, file: Path, *_: Any, **options: Any) -> RunOutput:
         self._note("plan", folder, {**options, "env": self.credentials({}, 0)})
         file.touch()
-        return RunOutput(errors=self.errors)
+        return self.retiring if self.calls.count("plan") == 3 else RunOutput(errors=self.errors)
 
     def show(self, folder: Path, file: Path) -> dict[str, Any]:
         self._note("show", folder, {"file": file})
@@ -96,7 +100,7 @@ def folder_of(check: ContractCheck) -> Path:
     return check.root.folder / "rehearsal"
 
 
-def test_a_rehearsal_is_two_plans_in_a_folder_of_its_own(
+def test_a_rehearsal_is_three_plans_in_a_folder_of_its_own(
     check: ContractCheck, ran: Rehearsing
 ) -> None:
     check.rehearse(EXAMPLE)
@@ -112,6 +116,8 @@ def test_a_rehearsal_is_two_plans_in_a_folder_of_its_own(
     assert ran.seen[0]["files"][".terraform.lock.hcl"] == "# locked"
     assert not (folder / "terraform.tfstate").exists()
     assert not (folder / "rehearsal.tfplan").exists()
+    left = json.loads(ran.seen[5]["files"]["releases.auto.tfvars.json"])
+    assert list(left["releases"]) == ["r000002"]
 
 
 def test_the_rehearsed_root_module_has_a_local_state_and_makes_no_calls(
@@ -139,7 +145,7 @@ def test_a_rehearsal_without_credentials_gets_invented_ones(
     assert ran.seen[1]["env"]["AWS_ACCESS_KEY_ID"] == "rehearsal"
     terraform = replace(ran, credentials=lambda env, _: {**env, **KEYS})
     replace(check, terraform=terraform).rehearse(EXAMPLE, again=True)
-    assert ran.seen[-2]["env"] == KEYS
+    assert ran.seen[-1]["env"] == KEYS
 
 
 def test_an_unchanged_module_is_rehearsed_once(check: ContractCheck, ran: Rehearsing) -> None:
@@ -166,6 +172,39 @@ def test_a_module_that_breaks_the_contract_is_refused_each_time(
         assert told.value.where == f"[terraform] module {check.root.module}"
         assert "aws_autoscaling_group.this: ignore_changes lacks min_size" in told.value.what
         assert "    ignore_changes = [min_size, max_size, desired_capacity" in told.value.remedy
+
+
+GROUP = 'module.release.aws_autoscaling_group.this["r000001"]'
+PREVENTED = Diagnostic(
+    summary="Instance cannot be destroyed",
+    detail=f"Resource {GROUP} has lifecycle.prevent_destroy set, but the plan calls for this "
+    "resource to be destroyed.",
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        (
+            RunOutput(
+                changes=[Change(address=GROUP, kind="aws_autoscaling_group", action="remove")]
+            ),
+            "`destroy = false`: a retirement would leave it running outside the state",
+        ),
+        (
+            RunOutput(errors=[PREVENTED]),
+            "`prevent_destroy` is set: a retirement could not delete it",
+        ),
+    ],
+)
+def test_a_group_that_no_retirement_could_delete_is_refused_before_the_launch(
+    check: ContractCheck, ran: Rehearsing, said: RunOutput, what: str
+) -> None:
+    ran.retiring = said
+    with pytest.raises(ConfigurationError) as told:
+        check.rehearse(EXAMPLE)
+    assert told.value.what == f"aws_autoscaling_group.this: {what}"
+    assert "from lifecycle" in told.value.remedy
 
 
 def test_an_error_of_a_plan_is_terraforms_own(check: ContractCheck, ran: Rehearsing) -> None:

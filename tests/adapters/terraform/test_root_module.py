@@ -64,7 +64,7 @@ def test_the_root_module_has_these_contents(root: Root) -> None:
                 "type": "map(object({ ami_id = string, instance_type = string, "
                 "min_size = number, max_size = number, desired_capacity = number, "
                 "facts = map(string), "
-                    "policies = optional(list(string)), schedules = optional(list(string)) }))",
+                "policies = optional(list(string)), schedules = optional(list(string)) }))",
                 "description": "The releases that should exist, by name.",
             },
         },

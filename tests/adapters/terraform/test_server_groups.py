@@ -128,7 +128,7 @@ def capture(name: str) -> bytes:
 
 
 def verbs(scripted: ScriptedTerraform) -> list[str]:
-    return [call["argv"][0] for call in scripted.calls]
+    return [call["argv"][0] for call in scripted.asked]
 
 
 def left(resources: TerraformResources) -> set[str]:
@@ -175,7 +175,7 @@ def test_terraform_is_initialized_once_and_again_after_a_change(
     resources.root = replace(resources.root, region="eu-west-1")
     launch(resources)
     assert verbs(scripted)[3:] == ["init", "plan"]
-    assert scripted.calls[0]["argv"] == ["init", "-input=false", "-json"]
+    assert scripted.asked[0]["argv"] == ["init", "-input=false", "-json"]
 
 
 def test_a_failed_init_is_repeated(
@@ -559,7 +559,7 @@ def test_a_launch_of_a_users_module_is_rehearsed_before_its_plan_is_made(
     scripted.rehearses("breaks")
     with pytest.raises(ConfigurationError, match="ignore_changes lacks"):
         launch(resources)
-    assert verbs(scripted) == ["init", "init", "plan", "show", "plan", "show"]
+    assert verbs(scripted) == ["init", "init", "plan", "show", "plan", "show", "plan"]
     kept = json.loads((resources.root.folder / "releases.auto.tfvars.json").read_text())
     assert sorted(kept["releases"]) == ["r000001"]
 
@@ -740,14 +740,14 @@ def test_an_upgrade_is_planned_without_a_change_and_recorded(
     upgrade = recorded.plan_upgrade([release(1)])
     assert upgrade.changes == (("registry.terraform.io/hashicorp/aws", "", "5.100.0"),)
     assert upgrade.plan.summary == "Plan: 0 to add, 0 to change, 0 to destroy."
-    assert verbs(scripted) == ["version", "init", "plan"]
+    assert verbs(scripted) == ["init", "plan"]
     assert not list(recorded.root.folder.glob("*.tfplan"))
     assert recorded.providers
     assert recorded.providers.programs() == ()
     recorded.record_upgrade(upgrade)
     assert recorded.providers.programs() == ("terraform",)
     assert recorded.plan([release(1)], creates=OLD, deletes=NONE).file is None
-    assert verbs(scripted) == ["version", "init", "plan", "plan"]
+    assert verbs(scripted) == ["init", "plan", "plan"]
 
 
 def test_an_upgrade_to_the_recorded_versions_plans_nothing(
@@ -756,7 +756,7 @@ def test_an_upgrade_to_the_recorded_versions_plans_nothing(
     assert recorded.providers
     recorded.providers.write("terraform", new_lock(LOCK, "linux_amd64"), None)
     assert recorded.plan_upgrade([release(1)]).changes == ()
-    assert verbs(scripted) == ["version", "init"]
+    assert verbs(scripted) == ["init"]
 
 
 def test_an_upgrade_that_would_change_the_serving_group_is_refused(

@@ -17,6 +17,7 @@ from pipeline.adapters.terraform.state_lock import DYING, LockOwner, StateLock
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Event, Message
 from pipeline.core.terraform.root_module import Bucket
+from tests.core.terraform.samples import TERRAFORM_1_11
 
 BUCKET = Bucket(name="states", key="web/staging.tfstate", region="us-east-1")
 AT = {"Bucket": "states", "Key": "web/staging.tfstate.tflock"}
@@ -124,7 +125,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def test_the_lock_names_the_deployment_and_is_deleted_at_the_end(bench: Bench) -> None:
-    with bench.lock().held("OperationTypePlan"):
+    with bench.lock().held("OperationTypePlan", TERRAFORM_1_11):
         standing = bench.standing
     assert len(standing.pop("ID")) == 36
     assert standing.pop("Version").startswith("ami-pipeline ")
@@ -140,7 +141,7 @@ def test_the_lock_names_the_deployment_and_is_deleted_at_the_end(bench: Bench) -
 
 
 def test_a_failed_block_releases_the_lock(bench: Bench) -> None:
-    with pytest.raises(ZeroDivisionError), bench.lock().held("OperationTypeApply"):
+    with pytest.raises(ZeroDivisionError), bench.lock().held("OperationTypeApply", TERRAFORM_1_11):
         _ = 1 // 0
     assert bench.standing is None
 
@@ -150,7 +151,7 @@ def test_the_lock_of_a_dead_run_is_deleted_after_its_terraform_had_time_to_end(
     bench: Bench, over: bool, waits: list[float]
 ) -> None:
     bench.leave(Info=DEAD)
-    with bench.lock(over=over).held("OperationTypePlan"):
+    with bench.lock(over=over).held("OperationTypePlan", TERRAFORM_1_11):
         assert bench.standing["Info"] == OURS.info
     assert bench.waits == waits
     assert bench.said == [
@@ -163,13 +164,13 @@ def test_the_lock_of_an_earlier_dead_run_is_deleted_too(
     bench: Bench,
 ) -> None:
     bench.leave(Info=DEAD.replace("epoch 3", "epoch 1"))
-    with bench.lock(over=True).held("OperationTypePlan"):
+    with bench.lock(over=True).held("OperationTypePlan", TERRAFORM_1_11):
         assert bench.standing["Info"] == OURS.info
 
 
 def test_a_lock_of_this_run_itself_is_deleted(bench: Bench) -> None:
     bench.leave(Info=OURS.info)
-    with bench.lock().held("OperationTypeApply"):
+    with bench.lock().held("OperationTypeApply", TERRAFORM_1_11):
         assert bench.standing["Operation"] == "OperationTypeApply"
     assert bench.waits == []
 
@@ -193,12 +194,12 @@ def test_another_owners_lock_is_named_and_never_deleted(
     """Who locked it, when, for what: on our machine, by our user, at a time when our run lived."""
     left = bench.leave(**other)
     lock = bench.lock(replace(OURS, broken=2), over=True)
-    with pytest.raises(raising) as told, lock.held("OperationTypePlan", raising):
+    with pytest.raises(raising) as told, lock.held("OperationTypePlan", TERRAFORM_1_11, raising):
         pass
     assert bench.standing == left
     assert bench.waits == [1.0] * 3
     assert bench.said == ["terraform: the state is locked by ann@ci-7; waiting for 3s"]
-    assert told.value.where == "terraform's state s3://states/web/staging.tfstate"
+    assert told.value.where == "Terraform's state s3://states/web/staging.tfstate"
     words = (
         "locked by ann@ci-7 since 2026-11-21T18:14:58.404114008Z: OperationTypeApply "
         "(lock 3f5e0000-0000-0000-0000-000000000000)"
@@ -213,7 +214,10 @@ def test_another_owners_lock_is_named_and_never_deleted(
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b"null"])
 def test_a_lock_without_text_has_an_unknown_owner(bench: Bench, body: bytes) -> None:
     bench.s3.put_object(**AT, Body=body)
-    with pytest.raises(RefusedError) as told, bench.lock().held("OperationTypePlan"):
+    with (
+        pytest.raises(RefusedError) as told,
+        bench.lock().held("OperationTypePlan", TERRAFORM_1_11),
+    ):
         pass
     assert told.value.what == (
         "locked by an unknown user since an unknown time: an unknown operation (lock unknown)"
@@ -229,7 +233,7 @@ def test_a_lock_that_is_released_in_time_is_taken(bench: Bench) -> None:
             bench.s3.delete_object(**AT)
 
     bench.meanwhile = meanwhile
-    with bench.lock().held("OperationTypePlan"):
+    with bench.lock().held("OperationTypePlan", TERRAFORM_1_11):
         assert bench.standing["Info"] == OURS.info
     assert bench.waits == [1.0] * 2
 
@@ -243,7 +247,10 @@ def test_only_the_lock_that_was_read_is_deleted(bench: Bench) -> None:
             bench.leave(ID="another")
 
     bench.meanwhile = meanwhile
-    with pytest.raises(RefusedError, match="lock another"), bench.lock().held("OperationTypePlan"):
+    with (
+        pytest.raises(RefusedError, match="lock another"),
+        bench.lock().held("OperationTypePlan", TERRAFORM_1_11),
+    ):
         pass
     assert bench.standing["ID"] == "another"
 
@@ -251,7 +258,7 @@ def test_only_the_lock_that_was_read_is_deleted(bench: Bench) -> None:
 def test_a_lock_that_another_program_deleted_is_reported_and_a_new_one_stays(
     bench: Bench,
 ) -> None:
-    with bench.lock().held("OperationTypeApply"):
+    with bench.lock().held("OperationTypeApply", TERRAFORM_1_11):
         left = bench.leave()
     assert bench.standing == left
     assert bench.said == ["terraform: another program deleted this run's lock on the state"]
@@ -282,7 +289,7 @@ def test_transient_errors_of_s3_are_retried(
         said = said.replace("ConditionalRequestConflict", "SlowDown")
         bench.leave(Info=DEAD)
     monkeypatch.setattr(bench.s3, name, Once(getattr(bench.s3, name), said))
-    with bench.lock(over=True).held("OperationTypePlan"):
+    with bench.lock(over=True).held("OperationTypePlan", TERRAFORM_1_11):
         assert bench.standing["Info"] == OURS.info
     assert bench.standing is None
     assert not [line for line in bench.said if "another program" in line]
@@ -293,7 +300,10 @@ def test_an_error_of_s3_is_raised_before_terraform_runs(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, raising: type[PipelineError]
 ) -> None:
     monkeypatch.setattr(bench.s3, "put_object", Once(bench.s3.put_object, "AccessDenied"))
-    with pytest.raises(raising) as told, bench.lock().held("OperationTypePlan", raising):
+    with (
+        pytest.raises(raising) as told,
+        bench.lock().held("OperationTypePlan", TERRAFORM_1_11, raising),
+    ):
         raise AssertionError
     assert told.value.where == "s3://states/web/staging.tfstate.tflock in us-east-1"
     assert "AccessDenied" in told.value.what
@@ -303,18 +313,20 @@ def test_a_lock_that_cannot_be_released_is_reported_and_recognized_by_the_next_r
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = bench.s3.delete_object
-    with bench.lock().held("OperationTypePlan"):
+    with bench.lock().held("OperationTypePlan", TERRAFORM_1_11):
         monkeypatch.setattr(bench.s3, "delete_object", Once(real, "AccessDenied"))
     [said] = bench.said
     assert said.startswith("terraform: the lock on the state stays until the next run: ")
-    with bench.lock(replace(OURS, epoch=5), over=True).held("OperationTypePlan"):
+    with bench.lock(replace(OURS, epoch=5), over=True).held("OperationTypePlan", TERRAFORM_1_11):
         assert bench.standing["Info"].endswith(" epoch 5")
 
 
 def test_the_lock_is_encrypted_with_the_key_of_the_state(bench: Bench) -> None:
-    with replace(bench.lock(), bucket=replace(BUCKET, kms_key="alias/states")).held("plan"):
+    with replace(bench.lock(), bucket=replace(BUCKET, kms_key="alias/states")).held(
+        "plan", TERRAFORM_1_11
+    ):
         pass
-    with bench.lock().held("plan"):
+    with bench.lock().held("plan", TERRAFORM_1_11):
         pass
     with_key, without = bench.s3.puts
     assert (with_key["ServerSideEncryption"], with_key["SSEKMSKeyId"]) == (

@@ -109,21 +109,61 @@ def test_many_errors_are_cut_to_the_last_ten_lines() -> None:
     assert last_lines(errors) == "\n".join(f"{k}{n}" for n in range(3, 8) for k in "sd")
 
 
-@pytest.mark.parametrize("name", ["terraform-1.15.5", "opentofu-1.12.6"])
-def test_a_plan_of_a_newer_program_is_parsed(name: str) -> None:
-    said, _ = read((CAPTURES.parent / name / "update.log").read_bytes())
-    assert [each.action for each in said.planned] == ["update", "update"]
-    assert said.breaches == ()
+PROGRAMS = ["terraform-1.11.4", "terraform-1.15.5", "opentofu-1.12.6"]
+PLANS = {
+    "plan-create": ["create", "create"],
+    "plan-nothing": [],
+    "plan-update": ["update", "update"],
+    "plan-replace": ["replace", "update"],
+    "plan-destroy": ["delete", "delete"],
+    "plan-removed": ["remove", "update"],
+}
+
+
+def programs_capture(program: str, name: str) -> RunOutput:
+    return read((CAPTURES.parent / program / f"{name}.out").read_bytes())[0]
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    # The removal was not captured with OpenTofu.
+    [
+        (program, name)
+        for program in PROGRAMS
+        for name in PLANS
+        if (CAPTURES.parent / program / f"{name}.out").exists()
+    ],
+)
+def test_the_same_plans_of_each_program_are_parsed_alike(program: str, name: str) -> None:
+    said = programs_capture(program, name)
+    assert sorted(each.action for each in said.planned) == sorted(PLANS[name])
+    assert (said.breaches, list(said.plain), said.errors) == ((), [], [])
+    assert said.product.name == ("OpenTofu" if "tofu" in program else "Terraform")
 
 
 def test_a_replacement_without_a_deletion_is_no_unchanged_resource() -> None:
     """OpenTofu streams it as `noop`; only its total says that an object is forgotten."""
-    said, _ = read((CAPTURES.parent / "opentofu-1.12.6/destroy-false.log").read_bytes())
+    said = programs_capture("opentofu-1.12.6", "plan-destroy-false")
     assert [each.action for each in said.planned] == ["replace without a deletion", "update"]
-    assert said.breaches == (
-        "Terraform's total add is 1, its changes give 0",
-        "Terraform's total forget is 1, its changes give 0",
-    )
+    assert said.standing == ()
+    assert said.breaches == ()
+
+
+def test_terraform_has_no_replacement_without_a_deletion() -> None:
+    for program in PROGRAMS[:2]:
+        [error] = programs_capture(program, "plan-destroy-false").errors
+        assert (error.summary, error.line) == ("Unsupported argument", 17)
+
+
+def test_progress_and_totals_name_the_program() -> None:
+    data = (CAPTURES.parent / "opentofu-1.12.6/apply-create.out").read_bytes()
+    said, told = read(data)
+    assert told[0] == "tofu: creating aws_launch_template.this"
+    assert {line.partition(":")[0] for line in told} == {"tofu"}
+    said = read(
+        lines({"type": "version", "tofu": "1.12.6"}, planned("create"), summed(add=1, forget=1))
+    )[0]
+    assert said.breaches == ("OpenTofu's total forget is 1, its changes give 0",)
 
 
 @pytest.mark.parametrize(

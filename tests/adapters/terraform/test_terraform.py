@@ -4,6 +4,7 @@ import json
 import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from pipeline.adapters.process.signals import Interrupts
 from pipeline.adapters.terraform import terraform as module
 from pipeline.adapters.terraform.stream import RunOutput
-from pipeline.adapters.terraform.terraform import PLANNING, SHORT, Identity, Terraform
+from pipeline.adapters.terraform.terraform import PLANNING, SHORT, Terraform
 from pipeline.core.errors import FailedError, PipelineError, RefusedError
 from pipeline.core.events import Event, Message
 from pipeline.core.terraform.root_module import Diagnostic
@@ -91,11 +92,11 @@ def test_each_command_has_these_arguments_and_runs_in_the_folder(
 ) -> None:
     folder = tmp_path / "root"
     folder.mkdir()
-    assert terraform.version() == "1.11.4"
+    assert terraform.program().version == "1.11.4"
     assert terraform.init(folder) == ()
     assert terraform.validate(folder) == ()
     assert [call["argv"] for call in scripted.calls] == [
-        ["version", "-json"],
+        ["version"],
         ["init", "-backend=false", "-input=false", "-json"],
         ["validate", "-json"],
     ]
@@ -192,44 +193,12 @@ def test_a_command_that_does_not_end_is_an_error(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    terraform.program()
     monkeypatch.setattr(module, "SHORT", 0.3)
     scripted.on("validate", b"", hangs=True)
     with pytest.raises(RefusedError) as told:
         terraform.validate(tmp_path)
     assert told.value.what == "did not end within 0.3s"
-
-
-@pytest.mark.parametrize(
-    ("output", "code", "what"),
-    [
-        (b'{"terraform_version": "1.9.8"}', 0, "Terraform 1.9.8 is older than 1.10"),
-        (b'{"terraform_version": "0.12.31"}', 0, "Terraform 0.12.31 is older than 1.10"),
-        (b"Terraform v0.12.31\n", 0, "Terraform v0.12.31"),
-        (b"", 3, "exit code 3, no output"),
-    ],
-)
-def test_another_program_or_an_old_version_is_rejected(
-    scripted: ScriptedTerraform, terraform: Terraform, output: bytes, code: int, what: str
-) -> None:
-    scripted.on("version", output, code=code)
-    with pytest.raises(RefusedError) as told:
-        terraform.version()
-    assert told.value.what.startswith(what)
-    assert told.value.remedy.startswith("install Terraform 1.10 or newer")
-
-
-@pytest.mark.parametrize("version", ["1.10.0", "1.14.0-beta2", "2.0.1"])
-def test_version_1_10_and_later_are_accepted(
-    scripted: ScriptedTerraform, terraform: Terraform, version: str
-) -> None:
-    scripted.on("version", json.dumps({"terraform_version": version}).encode())
-    assert terraform.version() == version
-
-
-def test_a_missing_terraform_is_an_error(terraform: Terraform, tmp_path: Path) -> None:
-    terraform.environ = {"PATH": str(tmp_path)}
-    with pytest.raises(RefusedError, match="no terraform on PATH"):
-        terraform.version()
 
 
 def test_a_state_file_in_the_current_folder_is_not_read(
@@ -240,8 +209,8 @@ def test_a_state_file_in_the_current_folder_is_not_read(
     (tmp_path / "terraform.tfstate").write_text("{")
     (tmp_path / ".terraform").mkdir()
     (tmp_path / ".terraform/terraform.tfstate").write_text("{")
-    assert terraform.version() == "1.11.4"
-    assert scripted.call("version")
+    assert terraform.validate(tmp_path) == ()
+    assert scripted.call("validate")
 
 
 PLANNED = (CAPTURES / "launch.log").read_bytes()
@@ -313,20 +282,62 @@ def test_the_backend_is_initialized_if_requested(
     assert scripted.call("init")["argv"] == ["init", "-input=false", "-json"]
 
 
-def test_the_state_is_listed_and_may_be_missing(
+def test_the_state_is_listed(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
-    scripted.on("state", b'module.release.aws_x.this["r000001"]\nmodule.release.aws_y.z\n')
+    scripted.on(
+        "state", WARNING + b'module.release.aws_x.this["r000001"]\nmodule.release.aws_y.z\n'
+    )
     known = ('module.release.aws_x.this["r000001"]', "module.release.aws_y.z")
     assert terraform.state(tmp_path) == known
     assert scripted.call("state")["argv"] == ["state", "list", "-no-color"]
-    scripted.on("state", b"No state file was found!\n\nState management commands ...\n", code=1)
-    assert terraform.state(tmp_path) == ()
     scripted.on("state", b"\nError: Failed to load state\n", code=1)
     with pytest.raises(RefusedError) as told:
         terraform.state(tmp_path)
     assert told.value.where == f"terraform state list in {tmp_path}"
     assert told.value.what == "exit code 1\n| Error: Failed to load state"
+
+
+PROGRAMS = ("terraform-1.11.4", "terraform-1.15.5", "opentofu-1.12.6")
+
+
+def said_by(program: str, name: str) -> bytes:
+    """Return what a program printed, to stderr first: an order that one pipe may show."""
+    files = (CAPTURES.parent / program / f"{name}.{end}" for end in ("err", "out"))
+    return b"".join(file.read_bytes() for file in files if file.exists())
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("case", ["state-list-no-state", "state-list-no-state-with-cli-warning"])
+def test_a_state_that_does_not_exist_yet_has_no_resources(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path, program: str, case: str
+) -> None:
+    scripted.on("version", said_by(program, "version"))
+    scripted.on("state", said_by(program, case), code=1)
+    assert terraform.state(tmp_path) == ()
+
+
+def test_opentofu_gets_its_encryption_and_its_errors_name_it(
+    scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
+) -> None:
+    passphrase = "correct-horse-battery-staple"
+    secret = f'key_provider "pbkdf2" "k" {{ passphrase = "{passphrase}" }}'
+    terraform.environ = {**terraform.environ, "TF_ENCRYPTION": secret}
+    scripted.on("version", said_by("opentofu-1.12.6", "version"))
+    scripted.on("plan", said_by("opentofu-1.12.6", "plan-create") + passphrase.encode())
+    terraform.plan(tmp_path, tmp_path / "a.tfplan")
+    assert scripted.call("plan")["env"]["TF_ENCRYPTION"] == secret
+    assert passphrase not in terraform.log.read_text()
+    assert terraform.log.read_text().startswith("$ tofu plan -json")
+    replace(terraform, encrypts=False).validate(tmp_path)
+    assert "TF_ENCRYPTION" not in scripted.call("validate")["env"]
+    scripted.on("state", said_by("opentofu-1.12.6", "state-list-encrypted-without-key"), code=1)
+    with pytest.raises(RefusedError) as told:
+        terraform.state(tmp_path)
+    assert told.value.where == f"tofu state list in {tmp_path}"
+    assert told.value.remedy == (
+        "set TF_ENCRYPTION to the configuration that encrypted the state, then try again"
+    )
 
 
 @pytest.mark.parametrize(("verb", "kind"), [("plan", RefusedError), ("apply", FailedError)])
@@ -376,7 +387,7 @@ def test_inside_a_deferring_block_an_interrupted_apply_is_not_a_success(
         scripted.on("plan", PLANNED)
         done.append(terraform.plan(tmp_path, tmp_path / "a.tfplan").summary)
     assert done == ["Plan: 3 to add, 0 to change, 0 to destroy."]
-    assert [call["argv"][0] for call in scripted.calls] == ["apply", "plan"]
+    assert [call["argv"][0] for call in scripted.asked] == ["apply", "plan"]
 
 
 def test_an_apply_that_does_not_end_after_its_sigint_is_killed(
@@ -429,7 +440,7 @@ def test_terraform_gets_the_credentials_that_it_needs_for_each_command(
 
     terraform.credentials = given
     scripted.on("plan", b'{"@level":"info"}\nAWS_SECRET_ACCESS_KEY=' + SECRET_KEY.encode())
-    terraform.version()
+    terraform.program()
     terraform.init(tmp_path)
     terraform.validate(tmp_path)
     assert asked == []
@@ -445,42 +456,12 @@ def test_terraform_gets_the_credentials_that_it_needs_for_each_command(
     assert SECRET_KEY not in log
 
 
-@pytest.mark.parametrize(
-    ("output", "name", "version"),
-    [
-        (b"Terraform v1.11.4\non linux_amd64\n", "terraform", "1.11.4"),
-        (
-            b"Terraform v1.15.5\non linux_amd64\n+ provider a v1\n\nYour version is out of date!\n",
-            "terraform",
-            "1.15.5",
-        ),
-        (WARNING + b"OpenTofu v1.12.6\non linux_amd64\n", "tofu", "1.12.6"),
-    ],
-)
-def test_a_program_is_recognized_by_its_own_name(
-    scripted: ScriptedTerraform, terraform: Terraform, output: bytes, name: str, version: str
-) -> None:
-    scripted.on("version", output)
-    for _ in range(2):
-        assert terraform.identity() == Identity(name=name, version=version, platform="linux_amd64")
-    assert [call["argv"] for call in scripted.calls] == [["version"]]
-
-
-def test_a_program_that_does_not_say_its_name_is_refused(
-    scripted: ScriptedTerraform, terraform: Terraform
-) -> None:
-    scripted.on("version", b"Nomad v1.0\n")
-    with pytest.raises(RefusedError) as told:
-        terraform.identity()
-    assert told.value.what == "Nomad v1.0"
-
-
 def test_init_takes_a_lock_file_as_it_is_or_upgrades_it(
     scripted: ScriptedTerraform, terraform: Terraform, tmp_path: Path
 ) -> None:
     terraform.init(tmp_path, backend=True, lockfile="readonly")
     terraform.init(tmp_path, backend=True, upgrade=True)
-    assert [call["argv"] for call in scripted.calls] == [
+    assert [call["argv"] for call in scripted.asked] == [
         ["init", "-input=false", "-json", "-lockfile=readonly"],
         ["init", "-input=false", "-json", "-upgrade"],
     ]
@@ -503,6 +484,7 @@ def test_a_registry_that_does_not_answer_in_time_is_unavailable(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    terraform.program()
     monkeypatch.setattr(module, "SHORT", 0.01)
     scripted.on("providers", b"", hangs=True)
     assert not terraform.lock_providers(tmp_path, ("linux_arm64",))

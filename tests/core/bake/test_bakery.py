@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.bake.model import BakeOrigin, BuildResources, Ending, Source, Template
+from pipeline.core.bake.model import (
+    BakeOrigin,
+    BuildReport,
+    BuildResources,
+    Ending,
+    Source,
+    Template,
+)
 from pipeline.core.errors import (
     ConfigurationError,
     FailedError,
@@ -69,6 +76,89 @@ def test_a_bake_builds_verifies_tags_and_records(world: World) -> None:
         "ami-pipeline:status": "good",
     }
     assert world.images.removed == []
+
+
+BUILD_TAGS = {"Name": f"baking {NAME}", "ami-pipeline:app": "web", "ami-pipeline:bake": NAME}
+"""The run tags, which the Amazon plugin puts on the image, its snapshots and its copies."""
+
+
+@pytest.mark.parametrize(
+    ("own", "name"),
+    [
+        pytest.param({}, "template-s own", id="no tags in the template"),
+        pytest.param({"Name": "golden"}, "golden", id="its own name"),
+    ],
+)
+def test_a_good_image_does_not_keep_the_tags_of_its_build(
+    world: World, own: dict[str, str], name: str
+) -> None:
+    seen = a_seen(name="template-s own", tags={**BUILD_TAGS, **own})
+    world.baker.makes = (seen, replace(seen, id="ami-2", region=AWAY))
+    images = {HOME: "ami-1", AWAY: "ami-2"}
+    world.baker.report = a_report(images={"amazon-ebs.app": images})
+    world.bakery.bake(a_request(regions=(AWAY,)))
+    for place in images.items():
+        tags = world.images.there[place].tags
+        assert "ami-pipeline:bake" not in tags
+        assert (tags["Name"], tags["ami-pipeline:app"], tags[STATUS_TAG]) == (name, "web", "good")
+
+
+def test_tags_that_cannot_be_removed_are_named_and_the_image_is_good(world: World) -> None:
+    world.images.resists = {"untag"}
+    world.baker.makes = (a_seen(tags=BUILD_TAGS),)
+    assert world.bakery.bake(a_request()).image.id == "ami-1"
+    assert world.images.there[HOME, "ami-1"].tags["Name"] == NAME
+    assert world.notes[-1] == (
+        "ami-1 in eu-central-1 and its snapshots keep tags of the build: UnauthorizedOperation; "
+        "allow it"
+    )
+
+
+MASKED = a_report(
+    expected=("amazon-ebs.<sensitive>",), images={"amazon-ebs.app": {HOME: "ami-1"}}, masked=True
+)
+"""What a good build reports if a secret is part of the name of its source."""
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        pytest.param(MASKED, id="in the name of the build"),
+        pytest.param(replace(MASKED, images={}), id="in the id of the artifact"),
+    ],
+)
+@pytest.mark.parametrize("regions", [(), (AWAY,)])
+def test_an_image_whose_result_packer_masked_is_found_by_what_ec2_shows(
+    world: World, report: BuildReport, regions: tuple[str, ...]
+) -> None:
+    world.baker.report = report
+    world.baker.makes = (a_seen(),)
+    if regions:
+        world.images.there[AWAY, "ami-2"] = a_seen("ami-2", region=AWAY, name="own")
+        world.images.copied = {"ami-1": ("ami-2",)}
+    result = world.bakery.bake(a_request(regions=regions))
+    ids = {HOME: "ami-1"} | ({AWAY: "ami-2"} if regions else {})
+    assert (result.origin, result.image.ids, world.images.removed) == (BakeOrigin.BAKED, ids, [])
+    assert "the value of a sensitive variable occurs in the result" in world.notes[-1]
+
+
+def test_a_masked_result_without_a_copy_is_no_result(world: World) -> None:
+    world.baker.report = MASKED
+    with pytest.raises(FailedError, match="no image was created in us-east-1"):
+        world.bakery.bake(a_request(regions=(AWAY,)))
+    assert world.images.removed == ["ami-1"]
+
+
+def test_a_masked_result_that_ec2_does_not_show_needs_attention(world: World) -> None:
+    world.baker.report = replace(MASKED, images={}, resources=replace(RESOURCES, names=("own",)))
+    world.baker.makes = ()
+    with pytest.raises(NeedsAttentionError) as raised:
+        world.bakery.bake(a_request())
+    assert raised.value.what == (
+        "Packer exited with 0 and masked its result, and EC2 shows no image of this bake; "
+        "what it named: own"
+    )
+    assert world.records.statuses[NAME][-1] == "left"
 
 
 def test_the_intent_and_the_resources_are_recorded_while_packer_runs(world: World) -> None:

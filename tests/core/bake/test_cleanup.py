@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pipeline.core.bake.cleanup import CleanupReport, CleanupScope, clean_up
 from pipeline.core.bake.model import BuildResources
-from pipeline.core.image import STATUS_TAG
+from pipeline.core.image import BAKE_TAG, STATUS_TAG
 from tests.fakes import (
     AWAY,
     HOME,
@@ -100,6 +101,42 @@ def test_an_unfinished_image_is_removed_although_the_bake_ended(
     images = holding(*there)
     assert not cleaned(images, ended={HOME: "ami-1"}).kept
     assert images.there == {}
+
+
+MADE = replace(RESOURCES, images=("ami-1",), names=("web-fixed",), regions=(AWAY,))
+"""What Packer named when it had made an AMI and was copying it."""
+
+
+@pytest.mark.parametrize(
+    ("shown", "removed"),
+    [
+        pytest.param({"instance": "i-1"}, True, id="made from the bake's instance"),
+        pytest.param({"source": "ami-1"}, True, id="a copy of the bake's image"),
+        pytest.param({}, True, id="registered from a snapshot"),
+        pytest.param({"tags": {BAKE_TAG: NAME}, "instance": "i-1"}, True, id="tagged"),
+        pytest.param({"instance": "i-2"}, False, id="made from another instance"),
+        pytest.param({"source": "ami-2"}, False, id="a copy of another image"),
+        pytest.param({"tags": {BAKE_TAG: "web-2"}}, False, id="tagged by another bake"),
+        pytest.param({"created": "2025-12-31T23:54:59.000Z"}, False, id="older than the bake"),
+    ],
+)
+def test_an_image_of_the_name_that_packer_printed_is_removed_unless_it_is_anothers(
+    shown: Any, removed: bool
+) -> None:
+    images = holding(a_seen("ami-7", name="web-fixed", **shown))
+    assert cleaned(images, resources=MADE).removed == (["ami-7"] if removed else [])
+
+
+def test_a_copy_is_found_after_packer_has_deregistered_what_it_copied() -> None:
+    """As it does with the unencrypted AMI of `encrypt_boot` at the end of a cancelled build."""
+    images = holding(a_seen("ami-2", name="own", state="pending", region=AWAY))
+    images.copied = {"ami-1": ("ami-2",)}
+    assert cleaned(images, regions=(HOME, AWAY), resources=MADE).removed == ["ami-2"]
+
+
+def test_an_image_that_packer_named_is_found_in_whatever_region_it_is() -> None:
+    images = holding(a_seen("ami-1", name="own", region=AWAY))
+    assert cleaned(images, regions=(HOME, AWAY), resources=MADE).removed == ["ami-1"]
 
 
 def test_temporary_resources_are_removed_in_every_region() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pipeline.core.bake.model import BakeOrigin, BuildResources, ObservedImage, Removal
-from pipeline.core.errors import FailedError
+from pipeline.core.bake.model import BakeOrigin, BuildResources, Ending, ObservedImage, Removal
+from pipeline.core.errors import FailedError, InterruptedRunError
 from pipeline.core.freshness import SETTLED
 from pipeline.core.image import FINGERPRINT_TAG, STATUS_TAG, ImageStatus
 from tests.fakes import (
@@ -61,6 +61,31 @@ class LateLeftovers(FakeLeftovers):
 def world() -> World:
     clock = FakeSeconds()
     return World(images=LateImages(clock=clock), clock=clock)
+
+
+MAKING = replace(RESOURCES, names=("own",))
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param(MAKING, id="the AMI was announced and its id is not known"),
+        pytest.param(
+            replace(MAKING, images=("ami-gone",), regions=(HOME,)), id="it was being encrypted"
+        ),
+    ],
+)
+def test_an_image_that_packer_was_making_when_it_was_told_to_stop_is_searched_again(
+    world: World, resources: BuildResources
+) -> None:
+    images = late(world, listed=SETTLED - 0.1)
+    images.copied = {"ami-gone": ("ami-1",)}
+    world.baker.report = a_report(ending=Ending.INTERRUPTED, code=1, images={}, resources=resources)
+    world.baker.makes = (a_seen(name="own", state="pending"),)
+    with pytest.raises(InterruptedRunError) as raised:
+        world.bakery.bake(a_request())
+    assert "removed: ami-1" in raised.value.what
+    assert images.there == {}
 
 
 def late(world: World, **since: float) -> LateImages:

@@ -62,7 +62,7 @@ OLD = [
         f"fix app.pkr.hcl, or install a newer Packer than 1.6.6: {INSTALL}",
     ),
     (
-        'An argument named "nosuch" is not expected here.',
+        'Error: Unsupported argument\n\nAn argument named "nosuch" is not expected here.',
         "fix app.pkr.hcl, then: packer validate /repository/packer/app.pkr.hcl",
     ),
 ]
@@ -88,17 +88,44 @@ NEW = [
     ),
     (
         "The source googlecompute is unknown by Packer, and is likely part of a plugin that",
+        ("install it: packer plugins install github.com/hashicorp/googlecompute"),
+    ),
+    (
+        "Error: Unknown source type nosuch\n\nThe source nosuch is unknown by Packer, and is",
         (
-            "install the plugin of googlecompute: "
-            "https://developer.hashicorp.com/packer/integrations?filter=googlecompute"
+            "fix that name in app.pkr.hcl, or install its plugin: "
+            "https://developer.hashicorp.com/packer/integrations?filter=nosuch"
         ),
+    ),
+    (
+        "The post-processor amazon-ami-management is unknown by Packer, and is likely part of a",
+        (
+            "fix that name in app.pkr.hcl, or install its plugin: "
+            "https://developer.hashicorp.com/packer/integrations?filter=amazon-ami-management"
+        ),
+    ),
+    (
+        'Error: Undefined -var variable\n\nA "nosuch" variable was passed in the command line',
+        "declare nosuch in app.pkr.hcl, or remove it from pipeline.toml",
+    ),
+    (
+        "* Environment variable not in format 'key=value': <unknown>",
+        f"install Packer 1.8.5 or later: {INSTALL}",
+    ),
+    (
+        "Error: Datasource.Execute failed: No AMI was found matching filters: &{<nil> []}",
+        "fix the filters of the data source in app.pkr.hcl",
+    ),
+    (
+        "something new",
+        "run it by hand: packer validate /repository/packer/app.pkr.hcl",
     ),
     (
         "The provisioner ansible-local is unknown by Packer, and is likely part of a plugin",
         "install it: packer plugins install github.com/hashicorp/ansible",
     ),
     (
-        'Blocks of type "data" are not expected here.',
+        'Error: Unsupported block type\n\n  on app.pkr.hcl line 25:\n\nBlocks of type "data" are',
         "fix app.pkr.hcl, then: packer validate /repository/packer/app.pkr.hcl",
     ),
 ]

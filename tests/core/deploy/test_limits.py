@@ -148,10 +148,8 @@ def test_a_service_that_was_at_zero_ends_at_zero() -> None:
 
 
 def test_a_size_of_green_that_the_run_had_to_replace_comes_back() -> None:
-    low = group(0, 6, 3)
-    assert limits_at_end(deployment(), LAUNCHED, low, SAME, (), replaced=0) == Limits(
-        minimum=0, maximum=6, desired=0
-    )
+    raised, zero = group(0, 3, 3), Limits(minimum=0, maximum=0, desired=0)
+    assert limits_at_end(deployment(), LAUNCHED, raised, SAME, (), replaced=zero) == zero
 
 
 def test_without_a_size_at_the_beginning_only_the_minimum_is_restored() -> None:
@@ -228,6 +226,18 @@ def test_a_size_that_a_person_sets_on_green_is_kept(phase: str) -> None:
     assert done.outcome.result is Result.PROMOTED
     green = fake.groups[TWO]
     assert (green.minimum, green.maximum, green.desired) == (3, 8, 4)
+
+
+@pytest.mark.parametrize("phase", PHASES[2:])
+def test_a_person_who_scales_green_to_zero_is_obeyed_at_the_end(phase: str) -> None:
+    """Until green serves alone, the run gives it back the members that it needs."""
+    fake = cloud()
+    fake.has_served, fake.zero_is_meant = False, True
+    done = started(fake, phase, lambda: scale(fake, TWO, 0, 0, 0))
+    assert done.outcome is not None
+    assert done.outcome.result is Result.PROMOTED
+    green = fake.groups[TWO]
+    assert (green.minimum, green.maximum, green.desired) == (0, 0, 0)
 
 
 def test_a_service_at_zero_is_promoted_with_one_member_and_ends_at_zero() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_a_changed_size_counts_but_never_makes_the_group_smaller_than_it_is() ->
 
 
 def test_a_new_release_records_its_inputs_and_the_names_of_its_policies() -> None:
-    inputs = {"terraform.inputs.scaling_policies": {"cpu": {}}}
+    inputs: dict[str, Any] = {"terraform.inputs.scaling_policies": {"cpu": {}}}
     image = an_image()
     size = Size(instance_type="t3.micro", minimum=1, maximum=1, desired=1)
     made = new_release(

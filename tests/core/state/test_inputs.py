@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.core.state.inputs import (
     InputChange,
     input_changes,
@@ -31,7 +33,7 @@ def test_the_module_gets_only_its_own_inputs() -> None:
 
 
 def test_the_names_of_policies_are_those_of_the_inputs() -> None:
-    inputs = {"terraform.inputs.scaling_policies": {"requests": {}, "cpu": {}}}
+    inputs: dict[str, Any] = {"terraform.inputs.scaling_policies": {"requests": {}, "cpu": {}}}
     assert names_of(inputs, "scaling_policies") == ("cpu", "requests")
     assert names_of(inputs, "schedules") == ()
     assert names_of(None, "schedules") is None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.terraform.module_rules import Wanted
+from pipeline.core.terraform.program import OPENTOFU, TERRAFORM, Program
 from pipeline.core.terraform.root_module import Root
 
 ROOT = Root(
@@ -41,3 +42,19 @@ def plan(module: str, number: int) -> Document:
     """Return the first or second plan of a rehearsal of a module of `tests/terraform_modules`."""
     document: Document = json.loads((CAPTURES / f"module-{module}-{number}.json").read_bytes())
     return document
+
+
+TERRAFORM_1_11 = Program(
+    product=TERRAFORM,
+    version="1.11.4",
+    platform="linux_amd64",
+    path="/usr/bin/terraform",
+    command="terraform",
+)
+TOFU_1_12 = Program(
+    product=OPENTOFU,
+    version="1.12.6",
+    platform="linux_amd64",
+    path="/opt/tofu",
+    command="tofu",
+)

@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.errors import ConfigurationError, RefusedError
 from pipeline.core.terraform.module_contract import refusal
 from pipeline.core.terraform.root_module import Diagnostic
-from tests.core.terraform.samples import AGAIN, ROOT
+from tests.core.terraform.samples import AGAIN, ROOT, TERRAFORM_1_11, TOFU_1_12
 
 
 def in_root(summary: str, detail: str) -> Diagnostic:
@@ -24,7 +24,7 @@ def undeclared(name: str) -> Diagnostic:
 
 
 def test_an_undeclared_input_of_the_contract_comes_with_its_declaration() -> None:
-    error = refusal(ROOT, "validate", [undeclared("releases")])
+    error = refusal(ROOT, "validate", [undeclared("releases")], TERRAFORM_1_11)
     assert isinstance(error, ConfigurationError)
     assert str(error) == (
         "[terraform] module /repository/modules/release:\n"
@@ -48,19 +48,19 @@ def test_an_undeclared_input_of_the_contract_comes_with_its_declaration() -> Non
 
 @pytest.mark.parametrize("name", ["app", "environment"])
 def test_a_plain_input_is_declared_as_a_string(name: str) -> None:
-    remedy = refusal(ROOT, "validate", [undeclared(name)]).remedy
+    remedy = refusal(ROOT, "validate", [undeclared(name)], TERRAFORM_1_11).remedy
     assert remedy.endswith(f'\n\nvariable "{name}" {{\n  type = string\n}}')
 
 
 def test_an_undeclared_input_of_the_user_is_to_be_removed() -> None:
-    error = refusal(ROOT, "validate", [undeclared("subnet_ids")])
+    error = refusal(ROOT, "validate", [undeclared("subnet_ids")], TERRAFORM_1_11)
     assert error.what.startswith("input subnet_ids: the module does not declare it\n")
     assert error.remedy == "remove subnet_ids from [terraform.inputs], or declare it in the module"
 
 
 def test_a_missing_required_input_is_to_be_added() -> None:
     words = 'The argument "vpc_id" is required, but no definition was found.'
-    error = refusal(ROOT, "validate", [in_root("Missing required argument", words)])
+    error = refusal(ROOT, "validate", [in_root("Missing required argument", words)], TERRAFORM_1_11)
     assert error.what == (
         "input vpc_id: the module requires it, but it is not set\n"
         f"| Missing required argument\n| {words}"
@@ -70,7 +70,7 @@ def test_a_missing_required_input_is_to_be_added() -> None:
 
 def test_a_missing_output_comes_with_its_declaration() -> None:
     words = 'This object does not have an attribute named "releases".'
-    error = refusal(ROOT, "validate", [in_root("Unsupported attribute", words)])
+    error = refusal(ROOT, "validate", [in_root("Unsupported attribute", words)], TERRAFORM_1_11)
     assert error.what.startswith("output releases: the module does not declare it\n")
     assert error.remedy == (
         f"add this output to the module, then: {AGAIN}\n"
@@ -93,13 +93,17 @@ def test_an_input_of_a_different_type_is_reported() -> None:
         "The given value is not suitable for module.release.var.releases declared at "
         '../mod/main.tf:3,1-20: incorrect map element type: attribute "extra" is required.'
     )
-    error = refusal(ROOT, "validate", [in_root("Invalid value for input variable", words)])
+    error = refusal(
+        ROOT, "validate", [in_root("Invalid value for input variable", words)], TERRAFORM_1_11
+    )
     assert error.what.startswith("input releases: the module declares a different type\n")
     assert 'variable "releases" {' in error.remedy
 
 
 def test_all_breaches_are_reported_and_each_remedy_once() -> None:
-    error = refusal(ROOT, "validate", [undeclared("app"), undeclared("environment")])
+    error = refusal(
+        ROOT, "validate", [undeclared("app"), undeclared("environment")], TERRAFORM_1_11
+    )
     assert error.what.count("\n| Extraneous") == 2
     assert error.remedy.count(AGAIN) == 1
     assert [line for line in error.remedy.split("\n") if line.startswith("variable")] == [
@@ -115,7 +119,7 @@ def test_a_mistake_inside_the_module_is_reported_with_its_place() -> None:
         file="../../../../modules/release/main.tf",
         line=5,
     )
-    error = refusal(ROOT, "validate", [found])
+    error = refusal(ROOT, "validate", [found], TERRAFORM_1_11)
     assert isinstance(error, ConfigurationError)
     assert str(error) == (
         "[terraform] module /repository/modules/release:\n"
@@ -127,7 +131,9 @@ def test_a_mistake_inside_the_module_is_reported_with_its_place() -> None:
 
 
 def test_an_unknown_error_is_reported_in_terraforms_words() -> None:
-    error = refusal(ROOT, "validate", [in_root("Something new", "Never seen before.")])
+    error = refusal(
+        ROOT, "validate", [in_root("Something new", "Never seen before.")], TERRAFORM_1_11
+    )
     assert error.what == "| Something new\n| Never seen before."
     assert error.remedy == f"fix [terraform] in pipeline.toml, then: {AGAIN}"
 
@@ -138,11 +144,14 @@ def test_an_error_without_a_file_is_a_refusal() -> None:
         detail="Could not connect to registry.terraform.io: no such host",
     )
     root = replace(ROOT, folder=Path("/my state/web"))
-    error = refusal(root, "init", [found])
+    error = refusal(root, "init", [found], TERRAFORM_1_11)
     assert isinstance(error, RefusedError)
     assert str(error) == (
         "terraform init in /my state/web:\n"
         "  Failed to query available provider packages\n"
         "  Could not connect to registry.terraform.io: no such host\n"
         "next: run it manually: cd '/my state/web' && terraform init -backend=false"
+    )
+    assert refusal(root, "init", [found], TOFU_1_12).remedy == (
+        "run it manually: cd '/my state/web' && tofu init -backend=false"
     )

@@ -52,6 +52,63 @@ def template(release: str, action: str = "create", *, imports: bool = False) -> 
     return change(f'{MODULE}.{TEMPLATE}.this["{release}"]', action, imports=imports)
 
 
+PROGRAMS = ("terraform-1.11.4", "terraform-1.15.5", "opentofu-1.12.6")
+LAUNCH_TEMPLATE, SCALING_GROUP = "aws_launch_template.this", "aws_autoscaling_group.this"
+REFUSED = {
+    "plan-create": {f"{LAUNCH_TEMPLATE}: create", f"{SCALING_GROUP}: create"},
+    "plan-nothing": set(),
+    "plan-update": {f"{LAUNCH_TEMPLATE}: update", f"{SCALING_GROUP}: update"},
+    "plan-replace": {
+        f"{LAUNCH_TEMPLATE}: replace, the command line requested it",
+        f"{SCALING_GROUP}: update",
+    },
+    "plan-destroy": {f"{LAUNCH_TEMPLATE}: delete", f"{SCALING_GROUP}: delete"},
+    "plan-removed": {
+        f"{LAUNCH_TEMPLATE}: update",
+        f"{SCALING_GROUP}: remove, the module no longer has this resource",
+    },
+    "plan-destroy-false": {
+        f"{LAUNCH_TEMPLATE}: replace without a deletion, AWS cannot change it in place",
+        f"{SCALING_GROUP}: update",
+    },
+}
+CAPTURED = [
+    (program, name)
+    for program in PROGRAMS
+    for name in REFUSED
+    if (CAPTURES.parent / program / f"{name}.out").exists()
+    and (name != "plan-destroy-false" or "tofu" in program)
+]
+
+
+@pytest.mark.parametrize(("program", "name"), CAPTURED)
+@pytest.mark.parametrize("deletes", [NONE, OLD])
+def test_plans_of_each_program_are_refused_for_the_same_changes(
+    program: str, name: str, deletes: frozenset[str]
+) -> None:
+    """Their resources belong to no release, so each change is another one than expected."""
+    reader = StreamReader()
+    reader.feed((CAPTURES.parent / program / f"{name}.out").read_bytes())
+    read = reader.close()
+    found = breaches((*read.planned, *read.standing), creates=NONE, deletes=deletes)
+    assert set(found) == REFUSED[name]
+    assert read.breaches == ()
+
+
+@pytest.mark.parametrize("action", ["remove", "replace without a deletion"])
+@pytest.mark.parametrize(("creates", "deletes"), [(NEW, NONE), (NONE, OLD)])
+def test_what_would_only_be_forgotten_is_refused_at_the_launch_and_in_retire(
+    action: str, creates: frozenset[str], deletes: frozenset[str]
+) -> None:
+    for release in OLD | NEW:
+        forgotten = replace(
+            group(release, action), reason="forgot_because_lifecycle_destroy_in_config"
+        )
+        assert f"{forgotten.address}: {action}, the module sets `destroy = false`" in breaches(
+            [forgotten], creates=creates, deletes=deletes
+        )
+
+
 def test_a_launch_creates_one_release_and_a_retirement_deletes_one() -> None:
     assert breaches_of("launch", creates=NEW) == ()
     assert breaches_of("retire", deletes=OLD) == ()

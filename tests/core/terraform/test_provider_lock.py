@@ -8,7 +8,6 @@ from pipeline.core.terraform.provider_lock import (
     hashes_in,
     is_signed,
     new_lock,
-    program_in,
     versions_in,
 )
 
@@ -43,11 +42,6 @@ def test_versions_and_hashes_are_read() -> None:
 def test_a_file_is_signed_if_all_its_providers_are() -> None:
     assert is_signed(HEAD + SIGNED)
     assert not is_signed(BOTH)
-
-
-def test_the_registry_names_the_program() -> None:
-    assert program_in(BOTH) == "terraform"
-    assert program_in(BOTH.replace("registry.terraform.io", "registry.opentofu.org")) == "tofu"
 
 
 def test_a_known_platform_gets_the_file_as_it_is() -> None:

@@ -216,8 +216,10 @@ def imds_of(cloud: Cloud, **more: Any) -> tuple[Imds, dict[str, Any]]:
     return Imds(described["PrivateIpAddress"], cloud.state.metadata_port), described
 
 
-def test_metadata_requires_a_token_if_the_instance_does(cloud: Cloud) -> None:
-    imds, described = imds_of(cloud, MetadataOptions={"HttpTokens": "required"})
+def test_metadata_requires_a_token_if_the_image_of_the_instance_does(cloud: Cloud) -> None:
+    imds, described = imds_of(cloud)  # its image requires tokens
+    assert described["MetadataOptions"]["HttpTokens"] == "required"
+    assert described["MetadataOptions"]["HttpPutResponseHopLimit"] == 2
     assert imds.ask("meta-data/instance-id") == (401, "")
     assert imds.ask("meta-data/instance-id", X_aws_ec2_metadata_token="wrong") == (401, "")
     assert imds.ask("api/token", "PUT") == (400, "")
@@ -225,7 +227,7 @@ def test_metadata_requires_a_token_if_the_instance_does(cloud: Cloud) -> None:
 
 
 def test_metadata_needs_no_token_where_it_is_optional(cloud: Cloud) -> None:
-    imds, described = imds_of(cloud)
+    imds, described = imds_of(cloud, MetadataOptions={"HttpTokens": "optional"})
     assert imds.ask("meta-data/local-ipv4") == (200, described["PrivateIpAddress"])
 
 
