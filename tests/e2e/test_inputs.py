@@ -42,7 +42,7 @@ def test_changed_inputs_make_a_release_and_a_cold_rollback_brings_the_old_ones_b
     site = testbed.site("inputs", "classic", keep_previous="0s")
     assert site.promote("--image", testbed.new).code == 0
     nothing = site.promote("--image", testbed.new)
-    assert (nothing.code, nothing.document["result"]) == (0, "unchanged")
+    assert (nothing.code, nothing.document["outcome"]) == (0, "unchanged")
 
     site.project.edit(
         "pipeline.toml",
