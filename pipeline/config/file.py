@@ -50,7 +50,7 @@ def find(start: Path) -> Path:
     raise ConfigurationError(
         where=show_file(start),
         what=f"no {NAME} in this folder or above it, up to the top of the repository",
-        remedy=f"write one ({commands.docs('configuration')}), or add the option --config FILE",
+        remedy=f"write one: {commands.init()}; or add the option --config FILE",
     )
 
 

@@ -168,7 +168,9 @@ def test_a_signal_is_exit_130(monkeypatch: pytest.MonkeyPatch, capsys: Captured)
 def test_without_a_configuration_the_next_step_is_named(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / ".git").mkdir()
     assert run(["bake"]) == 2
-    assert "no pipeline.toml in this folder" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no pipeline.toml in this folder" in told
+    assert "next: write one: ami-pipeline init; or add the option --config FILE\n" in told
 
 
 def test_the_process_ends_with_the_exit_code() -> None:

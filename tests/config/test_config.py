@@ -602,7 +602,7 @@ def test_the_search_ends_at_the_top_of_the_repository(tmp_path: Path) -> None:
     inner = tmp_path / "repository"
     (inner / ".git").mkdir(parents=True)
     (tmp_path / "pipeline.toml").write_text(MINIMAL)
-    with pytest.raises(ConfigurationError, match="docs configuration") as caught:
+    with pytest.raises(ConfigurationError, match="ami-pipeline init; or add") as caught:
         find(inner)
     assert caught.value.where == str(inner)
 
