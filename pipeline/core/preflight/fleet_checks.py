@@ -109,7 +109,7 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             what="is the serving group in the environment's document, but does not exist",
             remedy=commands.status(proposal.place.environment),
         )
-    elif blue and not proposal.configured(listed[blue].attached):
+    elif blue and not proposal.is_worker and not proposal.configured(listed[blue].attached):
         yield Finding(
             where=f"server group {blue}",
             what="is the serving group in the environment's document, "
@@ -117,15 +117,24 @@ def _serving(groups: Iterable[GroupFacts], proposal: Proposal) -> Iterator[Findi
             remedy=attach(proposal.place.region, blue, proposal.place.balancers),
         )
     for each in listed.values():
-        serves = each.release and proposal.configured(each.attached)
+        serves = each.release and _receives(each, proposal)
         if serves and each.name not in {blue, proposal.lost}:
             yield _second(each, proposal)
+
+
+def _receives(group: GroupFacts, proposal: Proposal) -> bool:
+    """Return True if a group receives traffic from the environment, or a worker may run."""
+    if proposal.is_worker:
+        return group.maximum > 0 and not group.status
+    return bool(proposal.configured(group.attached))
 
 
 def _second(group: GroupFacts, proposal: Proposal) -> Finding:
     serving, where = proposal.environment.serving, f"server group {group.name}"
     see = describe(group.name, proposal)
     elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
+    if proposal.is_worker:
+        return _second_worker(group, proposal, see)
     if serving:
         what = f"is attached to the load balancers together with {serving}; only one may serve"
         return Finding(where=where, what=what, remedy=_detach(group, proposal) or elsewhere)
@@ -138,6 +147,21 @@ def _second(group: GroupFacts, proposal: Proposal) -> Finding:
     what = "receives traffic, but the environment's document has no serving release"
     rebuild = commands.state_rebuild(proposal.place.environment)
     lost = f"if the document is lost: {rebuild}; " if proposal.environment.is_empty else ""
+    return Finding(where=where, what=what, remedy=lost + elsewhere)
+
+
+def _second_worker(group: GroupFacts, proposal: Proposal, see: str) -> Finding:
+    """Report a group of workers that runs beside the serving one, or without a document."""
+    where, serving = f"server group {group.name}", proposal.environment.serving
+    if serving:
+        options = "--min-size 0 --max-size 0 --desired-capacity 0"
+        stop = f"{scaling('update-auto-scaling-group', group.name, proposal)} {options}"
+        what = f"may run instances together with {serving}: its maximum size is {group.maximum}"
+        return Finding(where=where, what=what, remedy=f"stop it: {stop}; see: {see}")
+    rebuild = commands.state_rebuild(proposal.place.environment)
+    lost = f"if the document is lost: {rebuild}; " if proposal.environment.is_empty else ""
+    what = "runs, but the environment's document has no serving release"
+    elsewhere = f"fix [state] url, if earlier runs kept their state elsewhere; see: {see}"
     return Finding(where=where, what=what, remedy=lost + elsewhere)
 
 
@@ -215,7 +239,8 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             what=f"serves, but is being deleted: {blue.status}",
             remedy=f"find out who deleted it: {_DELETED}",
         )
-    if suspended := [each for each in REQUIRED_PROCESSES if each in blue.suspended]:
+    needed = REQUIRED_PROCESSES[: 2 if proposal.is_worker else 3]
+    if suspended := [each for each in needed if each in blue.suspended]:
         yield Finding(
             where=where,
             what=f"has suspended processes ({', '.join(suspended)}): "
@@ -223,7 +248,7 @@ def _condition(facts: Facts, proposal: Proposal) -> Iterator[Finding]:
             remedy=f"{scaling('resume-processes', blue.name, proposal)} "
             f"--scaling-processes {' '.join(suspended)}",
         )
-    if proposal.retires:
+    if proposal.retires or proposal.is_worker:
         yield from _unretirable(blue, where, proposal)
 
 
@@ -241,9 +266,11 @@ def _unretirable(blue: GroupFacts, where: str, proposal: Proposal) -> Iterator[F
             f"--instance-ids {' '.join(blue.standby)}",
         )
     if blue.protected:
+        effect = "drain waits for them" if proposal.is_worker else "it cannot be retired"
         yield Finding(
             where=where,
-            what=f"protects {', '.join(blue.protected)} from scale-in: it cannot be retired",
+            blocking=not proposal.is_worker,  # a worker may protect itself while it works
+            what=f"protects {', '.join(blue.protected)} from scale-in: {effect}",
             remedy=f"{scaling('set-instance-protection', blue.name, proposal)} "
             f"--no-protected-from-scale-in --instance-ids {' '.join(blue.protected)}",
         )

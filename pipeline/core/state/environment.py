@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.core.image import NO_ITEMS
-from pipeline.core.state.deployment import Deployment, Result, Runner
+from pipeline.core.state.deployment import Deployment, Limits, Result, Runner
 from pipeline.core.state.release import Release
 
 NEXT = "next"
@@ -50,6 +50,8 @@ class ReleaseRecord:
     not know. `minimum` is the minimum size of its group once it serves alone. `ready` is the
     number of seconds from its launch until every member was healthy everywhere, 0 if unknown.
     `inputs` is what else made the release (core/state/inputs.py), None if it was not recorded.
+    `stopped` is the size that a worker's group had when the pipeline stopped it, None while it
+    runs.
     """
 
     release: Release
@@ -62,6 +64,7 @@ class ReleaseRecord:
     minimum: int = 0
     ready: float = 0.0
     inputs: Mapping[str, Any] | None = None
+    stopped: Limits | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,6 +202,15 @@ class Environment:
     def with_release(self, record: ReleaseRecord) -> Environment:
         """Return the document with this release, added or replaced."""
         return replace(self, releases={**self.releases, record.release.name: record})
+
+    def with_stopped(self, name: str, size: Limits | None) -> Environment:
+        """Return the document with the size at which a worker's group was stopped, None: it runs.
+
+        Repeating it keeps the first size.
+        """
+        record = self.releases[name]
+        size = size and (record.stopped or size)
+        return self.with_release(replace(record, stopped=size))
 
     def without(self, *names: str) -> Environment:
         """Return the document without these releases."""
