@@ -7,7 +7,7 @@ each other, `problems` turns each problem into a line with a remedy, `file` read
 """
 
 from pipeline.config.bake import BakeSettings, SourceSettings
-from pipeline.config.file import find, load
+from pipeline.config.file import extended, find, load
 from pipeline.config.model import EnvironmentSettings, Settings, StateSettings, keys, schema
 from pipeline.config.promotion import PromoteSettings
 from pipeline.config.terraform import TerraformSettings
@@ -20,6 +20,7 @@ __all__ = [
     "SourceSettings",
     "StateSettings",
     "TerraformSettings",
+    "extended",
     "find",
     "keys",
     "load",

@@ -59,7 +59,20 @@ def load(path: Path, *, with_files: bool = False) -> Settings:
 
     `with_files` also reports each file that it names and that does not exist or cannot run.
     """
+    return _settings(path, _read(path), with_files=with_files)
+
+
+def extended(path: Path, tables: str) -> tuple[str, Settings]:
+    """Return the text of a file with more tables at its end, and the settings that it has then.
+
+    Nothing is written. Raises ConfigurationError if the file cannot take the tables.
+    """
     text = _read(path)
+    longer = f"{text.rstrip()}\n\n{tables}" if text.strip() else tables
+    return longer, _settings(path, longer)
+
+
+def _settings(path: Path, text: str, *, with_files: bool = False) -> Settings:
     document = _parse(path, text)
     problems: list[Problem] = [*check_relations(document), *_check_places(path, document)]
     if with_files:
