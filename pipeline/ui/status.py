@@ -22,7 +22,7 @@ from pipeline.core.times import format_duration, format_time
 from pipeline.core.validation.phases import HOLD, traits_of
 from pipeline.ui import deployment_text, icons
 from pipeline.ui.member_status import member_statuses
-from pipeline.ui.status_tree import group_name, since, tree
+from pipeline.ui.status_tree import since, tree
 from pipeline.ui.text import age, one_line, wrapped
 
 _INDENT = 11
@@ -70,7 +70,7 @@ def health(status: Status, release: str = "") -> tuple[str, str]:
 
 def _icon(status: Status, release: str) -> str:
     """Return the icon of a group that serves, by its worst member."""
-    group = status.observation.groups[group_name(status, release)]
+    group = status.observation.groups[status.environment.group(release)]
     found = {each.icon for each in member_statuses(group, status.observation, status.balancers)}
     if icons.FAILED in found:
         return icons.FAILED
@@ -85,7 +85,7 @@ def _serving(status: Status) -> str:
     icon, text = health(status, successor)
     if not successor:
         return f"{icon} {serving}, {text}"
-    exists = group_name(status, serving) in status.observation.groups
+    exists = status.environment.group(serving) in status.observation.groups
     return f"{icon} {successor}, {text}; {serving} is {'detached' if exists else 'deleted'}"
 
 
@@ -120,7 +120,7 @@ def _warning(status: Status) -> str:
     environment = status.environment
     if environment.deployment is not None:
         return ""
-    serving = group_name(status, environment.serving)
+    serving = environment.group(environment.serving)
     groups = sorted(status.observation.groups.items())
     texts = [
         text for name, each in groups for text in _traffic(status, each, serves=name == serving)
@@ -133,7 +133,7 @@ def _warning(status: Status) -> str:
 def _receiving(status: Status) -> bool:
     """Return True if a group beside the serving one is attached to the load balancers."""
     balancers = {each.identifier for each in status.balancers}
-    serving = group_name(status, status.environment.serving)
+    serving = status.environment.group(status.environment.serving)
     groups = status.observation.groups.items()
     return any(name != serving and each.attached & balancers for name, each in groups)
 

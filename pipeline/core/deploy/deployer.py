@@ -253,13 +253,14 @@ class Deployer:
         """Wait until the gate passes; raises _GateError if it cannot, or not in time."""
         watcher = GateWatcher.begin(
             phase.gate,
+            document=self._ledger.read(),
             place=self._observer.place,
             policy=self._patient_policy(phase),
             limit=limit,
             known=self.known,
             writes=self._observer.writes,
-            forecast=phase.gate.forecast(self._timings()),
         )
+        watcher.wait.forecast = phase.gate.forecast(self._timings())
         watcher.wait.empty_before = self.deployment.empty_before
         deadline = max(self._pace.now() + limit, watcher.settled)
         while True:

@@ -32,7 +32,6 @@ from pipeline.core.health.verdict import Healthy
 from pipeline.core.state.deployment import Deployment, Kind, Place, Policy, Result
 from pipeline.core.state.environment import Environment
 from pipeline.core.state.ownership import require_managed
-from pipeline.core.state.release import group_name
 from pipeline.core.validation.phases import ALONE, traits_of
 
 NOTHING_OBSERVED = Observation(at=0.0, unreadable=("AWS did not answer",))
@@ -61,7 +60,7 @@ def fleet_in(document: Environment, place: Place, observation: Observation) -> F
     A group that AWS deletes does not serve.
     """
     everywhere = {each.identifier for each in place.balancers}
-    names = {each: group_name(place.app, place.environment, each) for each in document.releases}
+    names = {each: document.group(each) for each in document.releases}
     serves = frozenset(
         release
         for release, name in names.items()
@@ -279,4 +278,4 @@ class InterruptedDeployment:
         return Expected(group=self._group(release), balancers=balancers)
 
     def _group(self, release: str) -> str:
-        return group_name(self.place.app, self.place.environment, release)
+        return self.document.group(release)

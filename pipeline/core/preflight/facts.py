@@ -10,7 +10,6 @@ from pipeline.core.permissions.probes import Launch, PermissionFacts
 from pipeline.core.preflight.additions import Attached
 from pipeline.core.state.deployment import Delays, Kind, Place
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.release import group_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +84,7 @@ class Proposal:
 
     def group(self, release: str) -> str:
         """Return the name of a release's group and launch template, empty without a release."""
-        place = self.place
-        return group_name(place.app, place.environment, release) if release else ""
+        return self.environment.group(release) if release else ""
 
     @property
     def blue(self) -> str:

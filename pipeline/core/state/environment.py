@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.core.image import NO_ITEMS
 from pipeline.core.state.deployment import Deployment, Result, Runner
-from pipeline.core.state.release import Release
+from pipeline.core.state.release import Release, group_name
 
 NEXT = "next"
 """The `warm_until` of a release that stays warm until the next promotion."""
@@ -106,6 +106,10 @@ class Environment:
         """Return True if nothing is recorded but leases: no deployment has begun."""
         recorded = self.serving or self.releases or self.retired or self.deployment
         return self.next == 1 and not recorded
+
+    def group(self, release: str) -> str:
+        """Return the name of a release's server group."""
+        return group_name(self.app, self.environment, release)
 
     @property
     def warm(self) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from pipeline.core.health.traffic_sources import attach
 from pipeline.core.state.deployment import Result, result_of
 from pipeline.core.state.environment import Environment, ReleaseRecord
 from pipeline.core.state.ownership import owner_in
-from pipeline.core.state.release import group_name
 from pipeline.core.state.rollback import ImageStates, RollbackMode, RollbackOption
 from pipeline.core.state.status import Status, condition, missing_image, missing_releases
 
@@ -41,7 +40,7 @@ def _describe_others(status: Status) -> str:
     They are not proven ours, so no command here detaches them.
     """
     environment = status.environment
-    serving = group_name(environment.app, environment.environment, environment.serving)
+    serving = environment.group(environment.serving)
     balancers = {each.identifier for each in status.balancers}
     groups = status.observation.groups.items()
     others = sorted(name for name, each in groups if name != serving and each.attached & balancers)
@@ -53,7 +52,7 @@ def repair(status: Status) -> str:
     """Return the command that lets the serving release serve again; empty if it does."""
     environment, found = status.environment, condition(status)
     name, region = environment.environment, environment.region
-    group = group_name(environment.app, name, environment.serving)
+    group = environment.group(environment.serving)
     match found.trouble:
         case None:
             command = ""

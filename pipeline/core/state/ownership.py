@@ -15,7 +15,7 @@ from pipeline.core.errors import RefusedError
 from pipeline.core.health.observation import ObservedGroup
 from pipeline.core.image import TAG_PREFIX
 from pipeline.core.state.environment import Environment
-from pipeline.core.state.release import group_name, release_of
+from pipeline.core.state.release import release_of
 
 DEPLOYMENT = "deployment"
 """The fact of a release, and the end of the tag, with the deployment that made it."""
@@ -47,7 +47,7 @@ def release_owning(document: Environment, name: str, tags: Mapping[str, str]) ->
 def require_managed(document: Environment, release: str, seen: ObservedGroup) -> None:
     """Raise RefusedError if the tags of a release's group name another owner or deployment."""
     record = document.releases.get(release)
-    where = f"server group {group_name(document.app, document.environment, release)}"
+    where = f"server group {document.group(release)}"
     if owner := other_owner(document, seen.tags):
         raise RefusedError(
             where,

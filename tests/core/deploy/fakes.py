@@ -51,6 +51,9 @@ PLACE = Place(
     account="123456789012",
     balancers=(CLASSIC, MODERN),
 )
+DOCUMENT = Environment(
+    app=PLACE.app, environment=PLACE.environment, account=PLACE.account, region=PLACE.region
+)
 POLICY = Policy(healthy_checks=2, soak=5, observe=5, deadline=60)
 BOOT, REGISTER, DRAIN = 5.0, 3.0, 6.0
 BLUE, GREEN = "r000001", "r000002"

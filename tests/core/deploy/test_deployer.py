@@ -212,13 +212,14 @@ def test_targets_that_were_heard_do_not_count_after_another_observation() -> Non
     observer = begin(fake).reconciler.observer
     watcher = GateWatcher.begin(
         AllHealthy(GREEN),
+        document=fake.document,
         place=PLACE,
         policy=POLICY,
         limit=60,
         known={},
         writes=Writes(),
-        forecast=Forecast(due=100),
     )
+    watcher.wait.forecast = Forecast(due=100)
     watcher.add(observer.watch(watcher))
     fake.unhealthy_members.clear()
     observer.wait_for_next(watcher, fake.time + 100)
