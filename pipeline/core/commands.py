@@ -125,6 +125,11 @@ def permissions(role: str = "", environment: str = "") -> str:
     return ami_pipeline("permissions", *words, *_option("-e", environment))
 
 
+def destroy(environment: str, *, with_traffic: bool = False) -> str:
+    """Return the command that deletes the groups of an environment."""
+    return of_environment("destroy", environment, *(["--with-traffic"] if with_traffic else []))
+
+
 def lock_show(environment: str) -> str:
     """Return the command that shows who holds an environment's lease."""
     return of_environment("lock show", environment)

@@ -126,6 +126,16 @@ def removal(serving: str, others: Iterable[str], unwanted: Iterable[str]) -> lis
     return [Phase("retire", want, Deleted(deleted), HOLD | DELETES)]
 
 
+def destruction(releases: Iterable[str], unwanted: Iterable[str]) -> list[Phase]:
+    """Return the phases that drain and delete groups, also a serving one: a person confirmed it."""
+    everything, deleted = frozenset(releases), frozenset(unwanted)
+    drain = Drained(*sorted(deleted))
+    return [
+        Phase("drain", Fleet(detached=everything), drain, HOLD | DRAINS),
+        *removal("", everything, deleted),
+    ]
+
+
 def clearance(
     serving: Iterable[str], others: Iterable[str], unwanted: Iterable[str]
 ) -> list[Phase]:
