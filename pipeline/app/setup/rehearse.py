@@ -8,7 +8,6 @@ import shutil
 import socket
 import sys
 import time
-import tomllib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -168,7 +167,7 @@ def _prepared(folder: Path) -> tuple[dict[str, Any], Plan]:
     """Read and check pipeline.toml, and return it with what the steps need."""
     path = folder / CONFIGURATION
     settings = config.load(path, with_files=True)
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    document = config.document(path)
     values = settings.bake.vars
     sample = not values.get("files") and (folder / "packer/provision/app/server.py").exists()
     program = settings.terraform.program or ("terraform" if shutil.which("terraform") else "tofu")
