@@ -16,6 +16,8 @@ def format_request(deployment: Deployment) -> str:
     """Return what was requested: `promote r000124 (1.4.0, ami-1), replacing r000123`."""
     if deployment.kind is Kind.RETIRE:
         return "retire the releases whose warm time is over"
+    if deployment.kind is Kind.DESTROY:
+        return f"destroy {one_line(deployment.environment)}"
     if deployment.kind is Kind.ABORT:
         return f"remove {deployment.green}, which failed and was kept for debugging"
     facts = ", ".join(one_line(fact) for fact in (deployment.version, deployment.image) if fact)
@@ -39,7 +41,8 @@ def format_serving(deployment: Deployment) -> str:
         return f"the serving release of {place} is unknown; see: {commands.status(place)}"
     if not name:
         lost = deployment.outcome is not None and deployment.outcome.rollback_error
-        unchanged = name == deployment.blue and not lost
+        destroyed = deployment.kind is Kind.DESTROY
+        unchanged = name == deployment.blue and not lost and not destroyed
         none = f"no managed release serves {place}"
         return f"{none}; its load balancers are unchanged" if unchanged else none
     if result in {Result.REFUSED, Result.ROLLED_BACK}:
@@ -57,6 +60,8 @@ def format_outcome(deployment: Deployment) -> str:
         return f"rolled back to {deployment.green}"
     if result is Result.PROMOTED and deployment.kind is Kind.RETIRE:
         return "retired"
+    if result is Result.PROMOTED and deployment.kind is Kind.DESTROY:
+        return "destroyed"
     return str(result)
 
 

@@ -145,9 +145,9 @@ def test_an_adopted_group_without_instances_is_not_resized_but_replaced(
     fake.remember()
     environment = settled(monkeypatch, fake, past(1))
     if desired:
-        previews: list[PlanPreview] = []
-        rollback.roll_back(environment.app, REQUEST, lambda it: bool(previews.append(it)))
-        assert [each.deployment.green for each in previews] == ["r000001"]
+        preview = rollback.roll_back(environment.app, REQUEST, lambda _: False)
+        assert isinstance(preview, PlanPreview)
+        assert preview.deployment.green == "r000001"
         return
     assert chosen(monkeypatch, environment, REQUEST) == "ami-00000001"
     assert environment.messages == [

@@ -22,6 +22,7 @@ CHANGING = [
     ["rebuild", "-e", "staging"],
     ["recover", "-e", "staging"],
     ["abort", "-e", "staging"],
+    ["destroy", "-e", "staging", "--confirm", "staging"],
 ]
 
 

@@ -24,6 +24,10 @@ PASTED: dict[Callable[..., str], list[str]] = {
     commands.history: [commands.history("staging")],
     commands.recover: [commands.recover("staging")],
     commands.abort: [commands.abort("staging")],
+    commands.destroy: [
+        commands.destroy("staging"),
+        commands.destroy("staging", with_traffic=True),
+    ],
     commands.rollback: [commands.rollback("staging"), commands.rollback("staging", to=RELEASE)],
     commands.promote: [
         commands.promote("staging"),

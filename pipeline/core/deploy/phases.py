@@ -139,6 +139,19 @@ def removal(serving: str, others: Iterable[str], unwanted: Iterable[str]) -> lis
     return [Phase("retire", want, Deleted(deleted), HOLD | DELETES)]
 
 
+def destruction(unwanted: Iterable[str], *, keeps: str = "") -> list[Phase]:
+    """Return the phases that drain and delete groups, also a serving one: a person confirmed it.
+
+    `keeps` is the adopted release that serves, if one does.
+    """
+    deleted = frozenset(unwanted)
+    want = Fleet(serving=frozenset({keeps} - {""}), detached=deleted)
+    return [
+        Phase("drain", want, Drained(*sorted(deleted)), HOLD | DRAINS),
+        *removal(keeps, deleted, deleted),
+    ]
+
+
 def clearance(
     serving: Iterable[str], others: Iterable[str], unwanted: Iterable[str]
 ) -> list[Phase]:

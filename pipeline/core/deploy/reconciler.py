@@ -186,7 +186,9 @@ class Reconciler:
         Raises RefusedError before anything is detached if a way leads back and one of them also
         receives traffic from elsewhere: it could not be deleted later.
         """
-        leaving = frozenset(self.ledger.read().releases) - phase.want.serving
+        document, want = self.ledger.read(), phase.want
+        # An adopted group that no fleet names is left to its owner.
+        leaving = frozenset(document.releases) - want.serving - (document.adopted - want.all)
         # Only these phases rely on it that nothing else is attached.
         relies = phase.has(DRAINS) or phase.has(DELETES)
         since = self.observer.settled([Write.ATTACH], leaving) if relies else -inf
@@ -328,7 +330,16 @@ class Reconciler:
         return "; ".join(f"AWS says of {seen.name}: {seen.status}" for seen in pending)
 
     def require_detached(self, releases: frozenset[str]) -> list[ObservedGroup]:
-        """Return the groups that exist; raises RefusedError if one is attached to anything.
+        """Return the groups that exist; raises RefusedError if one is attached to anything."""
+        found = self.find_attached(releases)
+        for seen in found:
+            if seen.attached:
+                attached = describe_sources(seen.attached)
+                raise self._refused(f"{seen.name} is to be deleted, but is attached to {attached}")
+        return found
+
+    def find_attached(self, releases: frozenset[str]) -> list[ObservedGroup]:
+        """Return the groups that exist, as no earlier state explains what they are attached to.
 
         Every traffic source counts, also those that the configuration does not name.
         """
@@ -343,10 +354,6 @@ class Reconciler:
             targets=False,
             since=self.observer.settled(ABSENT, releases),
         )
-        for seen in found(observation):
-            if seen.attached:
-                attached = describe_sources(seen.attached)
-                raise self._refused(f"{seen.name} is to be deleted, but is attached to {attached}")
         return found(observation)
 
     def _empty(self, groups: Iterable[ObservedGroup]) -> None:

@@ -19,6 +19,7 @@ from pipeline.core.deploy.phases import (
     after_drain,
     clearance,
     decision,
+    destruction,
     promotion,
     removal,
     rollback,
@@ -90,6 +91,9 @@ def plan_recovery(
     interrupted = InterruptedDeployment(
         dead=dead, document=document, place=observer.place, policy=policy
     )
+    if dead.kind is Kind.DESTROY:
+        phases = destruction(removable(document), keeps=kept_serving(document))
+        return RecoveryPlan(phases=phases, success=removal_result(dead.kind))
     if dead.kind in {Kind.ABORT, Kind.RETIRE}:
         return _plan_removal(observer, interrupted)
     observation = _survey(observer, interrupted, interrupted.is_conclusive)
@@ -130,6 +134,19 @@ def removal_of(document: Environment, unwanted: Iterable[str]) -> list[Phase]:
 def removal_result(kind: Kind) -> Result:
     """Return the result of a deployment that only deletes groups."""
     return Result.ROLLED_BACK if kind is Kind.ABORT else Result.PROMOTED
+
+
+def removable(document: Environment) -> frozenset[str]:
+    """Return the releases whose groups `destroy` deletes: those that the pipeline created.
+
+    This is the only place that says so: a group that it did not create is left out here.
+    """
+    return frozenset(document.releases) - document.adopted
+
+
+def kept_serving(document: Environment) -> str:
+    """Return the release that serves after a `destroy`: an adopted one, if it does now."""
+    return document.serving if document.serving in document.adopted else ""
 
 
 def failed_releases(document: Environment) -> list[str]:

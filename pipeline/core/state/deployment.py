@@ -24,6 +24,7 @@ class Kind(StrEnum):
     RETIRE = "retire"
     RECOVER = "recover"
     ABORT = "abort"
+    DESTROY = "destroy"
 
 
 class Result(StrEnum):

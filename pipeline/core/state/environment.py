@@ -181,7 +181,10 @@ class Environment:
         No later release has a number that would give it the name of this group.
         """
         document = replace(self.with_release(record), serving=record.release.name)
-        same = release_of(document.group(document.serving), self.app, self.environment)
+        name = document.group(document.serving)
+        before = {each for each in self.adopted if self.group(each) == name}
+        document = document.without(*before - {document.serving})
+        same = release_of(name, self.app, self.environment)
         numbers = (self.next, record.release.number + 1, number_of(same) + 1 if same else 0)
         return replace(document, next=max(numbers))
 

@@ -12,7 +12,7 @@ from pipeline.core.validation.values import (
     LONGEST_VALUE,
     VARIABLE,
     check_nested,
-    check_path,
+    check_repository_path,
     require_ascii,
     require_harmless,
     require_match,
@@ -53,7 +53,7 @@ def check_program(value: str) -> str:
     """Check the program that runs Terraform: a command on PATH, or a path with a slash."""
     allowed = "a program is terraform, tofu, another command on PATH, or a path such as bin/tofu"
     try:
-        check_path(value.removeprefix("/"))
+        check_repository_path(value.removeprefix("/"))
     except ValueError as error:
         raise ValueError(f"{shown(value)} is no program: {allowed}") from error
     return value

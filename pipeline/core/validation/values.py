@@ -173,6 +173,25 @@ def check_path(value: str) -> str:
     return require_match(_PATH, value, allowed)
 
 
+def check_repository_path(value: str) -> str:
+    """Check a path that may begin with `../`, such as one of a common file of several services."""
+    check_path(_UP.sub("", value))
+    return value
+
+
+def check_shared_file(value: object) -> str:
+    """Check the name of the file that pipeline.toml extends."""
+    if not isinstance(value, str):
+        raise ValueError("is not a string: put it in double quotes")  # noqa: TRY004 - as pydantic
+    check_repository_path(value)
+    if not value.endswith(".toml"):
+        raise ValueError(f"{shown(value)} must end in .toml")
+    return value
+
+
+_UP: Final = re.compile(r"\A(?:\.\./)+")
+
+
 def check_state_url(value: str) -> str:
     """Check the location of the state: a directory or s3://bucket/prefix."""
     allowed = 'state is a directory such as ".ami-pipeline" or s3://bucket/prefix'
