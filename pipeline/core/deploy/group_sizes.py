@@ -28,11 +28,11 @@ class GroupSizes:
     def grow(self, release: str, least: int, observation: Observation) -> None:
         """Raise a group's size to at least `least` members; a larger group stays as it is.
 
-        So does an adopted group.
+        So does an adopted group, and one whose size AWS counts in other units.
         """
         document = self._document()
         group = observation.groups.get(self.observer.group(release))
-        if group is None or group.status or release in document.adopted:
+        if group is None or group.status or group.weighted or release in document.adopted:
             return
         least, minimum = _least(document, release, group, least)
         # The observation may be older than this run's own change.
@@ -72,7 +72,7 @@ class GroupSizes:
     def set_limits(self, release: str, limits: Limits) -> None:
         """Set a group's minimum and maximum, and its desired capacity unless that is None.
 
-        An adopted group keeps its own.
+        An adopted group keeps its own, and so does one whose size AWS counts in other units.
         """
         if release in self._document().adopted:
             return
@@ -81,7 +81,7 @@ class GroupSizes:
             {release}, lambda it: name in it.groups, targets=False
         )
         group = observation.groups.get(name)
-        if group is None or group.status:
+        if group is None or group.status or group.weighted:
             return
         wanted = group.desired if limits.desired is None else limits.desired
         desired = min(max(wanted, limits.minimum), limits.maximum)

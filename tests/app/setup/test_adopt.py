@@ -12,7 +12,7 @@ import pytest
 from pipeline.adapters.aws.client import Clients
 from pipeline.app.setup import adopt
 from pipeline.cli.main import run
-from tests.adapters.aws.test_running_group import make_group
+from tests.aws.running_groups import make_group
 
 ADOPT = ["adopt", "-e", "production", "--group", "web"]
 JSON = ["--output", "json"]

@@ -26,8 +26,7 @@ from tests.core.deploy.fakes import (
     kept,
     recover,
 )
-from tests.core.deploy.recoveries import KilledError, killing_at, result_of
-from tests.core.deploy.test_deployer import failing
+from tests.core.deploy.recoveries import KilledError, failing, killing_at, result_of
 
 ADOPTED = frozenset({BLUE})
 
